@@ -1,0 +1,160 @@
+//! Who is charged: a counter's stored name, `tg:{<32 hex digits>}:<bucket>`.
+//!
+//! The digits are a keyed hash of the key's parts (the policy's salt is the key), so nothing
+//! personal is stored; the braces make all counters of one identity share a Redis Cluster slot.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fmt;
+
+/// The longest bucket name, in bytes.
+pub const MAX_BUCKET_NAME_BYTES: usize = 64;
+
+/// A counter's stored name: well-formed by construction.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct CounterName(String);
+
+/// A text that is no [`CounterName`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected a counter's name, tg:{{<32 hex digits>}}:<bucket>, found {0:?}")]
+pub struct BadCounterName(String);
+
+impl CounterName {
+    /// The counter of `bucket` for `identity`.
+    ///
+    /// # Errors
+    /// [`BadCounterName`] where `bucket` is no bucket's name ([`is_bucket_name`]).
+    pub fn new(identity: &Identity, bucket: &str) -> Result<Self, BadCounterName> {
+        let name = format!("tg:{{{identity}}}:{bucket}");
+        if is_bucket_name(bucket) { Ok(Self(name)) } else { Err(BadCounterName(name)) }
+    }
+
+    /// The name as stored.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The 32 hex digits between the braces: what Redis Cluster hashes.
+    #[must_use]
+    pub fn slot_tag(&self) -> &str {
+        self.0.get(4..36).unwrap_or_default()
+    }
+
+    /// The bucket's name.
+    #[must_use]
+    pub fn bucket(&self) -> &str {
+        self.0.get(38..).unwrap_or_default()
+    }
+}
+
+impl TryFrom<String> for CounterName {
+    type Error = BadCounterName;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        let well_formed = name.strip_prefix("tg:{").is_some_and(|rest| {
+            rest.split_once("}:").is_some_and(|(digits, bucket)| {
+                digits.len() == 32
+                    && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+                    && is_bucket_name(bucket)
+            })
+        });
+        if well_formed { Ok(Self(name)) } else { Err(BadCounterName(shorten(name))) }
+    }
+}
+
+impl From<CounterName> for String {
+    fn from(name: CounterName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for CounterName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether `name` can be a bucket's: a letter, then letters, digits, `_` or `-`, at most 64 bytes.
+#[must_use]
+pub fn is_bucket_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    name.len() <= MAX_BUCKET_NAME_BYTES
+        && bytes.next().is_some_and(|first| first.is_ascii_alphabetic())
+        && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+/// Who pays, as a keyed hash: the first 16 bytes of SHA-256 over length-prefixed parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Identity([u8; 16]);
+
+impl Identity {
+    /// Hashes `parts` under `salt`. Each part is preceded by its length, so no two lists of parts
+    /// collide by how they are joined.
+    pub fn derive<'a>(salt: &'a [u8], parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut hash = Sha256::new();
+        for part in std::iter::once(salt).chain(parts) {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        let digest: [u8; 32] = hash.finalize().into();
+        let mut first = [0; 16];
+        first.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+        Self(first)
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Keeps an error message readable whatever was sent.
+fn shorten(mut text: String) -> String {
+    let end = text.char_indices().map(|(at, _)| at).nth(128).unwrap_or(text.len());
+    text.truncate(end);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_do_not_run_into_each_other() {
+        let of = |parts: &[&[u8]]| Identity::derive(b"salt", parts.iter().copied());
+        assert_ne!(of(&[b"ab", b"c"]), of(&[b"a", b"bc"]));
+        assert_ne!(of(&[b"ab"]), of(&[b"ab", b""]));
+        assert_ne!(of(&[b"ab"]), Identity::derive(b"other", [b"ab".as_slice()]));
+        assert_eq!(of(&[b"ab", b"c"]), of(&[b"ab", b"c"]));
+    }
+
+    #[test]
+    fn a_name_shows_its_parts() {
+        let identity = Identity::derive(b"", [b"user".as_slice(), b"42"]);
+        let name = CounterName::new(&identity, "ai_daily").unwrap();
+        assert_eq!(name.bucket(), "ai_daily");
+        assert_eq!(name.slot_tag(), identity.to_string());
+        assert_eq!(CounterName::try_from(name.to_string()).unwrap(), name);
+    }
+
+    #[test]
+    fn malformed_names_are_refused() {
+        let digits = "0123456789abcdef0123456789abcdef";
+        for name in [
+            String::new(),
+            "tg:{}:a".to_owned(),
+            format!("tg:{{{digits}}}:"),
+            format!("tg:{{{digits}}}:1a"),
+            format!("tg:{{{digits}}}:a b"),
+            format!("tg:{{{}}}:a", digits.to_uppercase()),
+            format!("tg:{{{digits}0}}:a"),
+            format!("tg:{{{digits}}}:{}", "a".repeat(65)),
+            format!("xx:{{{digits}}}:a"),
+        ] {
+            assert!(CounterName::try_from(name.clone()).is_err(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Parsing JSON so that a mistake is told with its place.
+
+use serde::de::DeserializeOwned;
+use serde_path_to_error::Segment;
+
+/// A mistake in a JSON document.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {message}", if pointer.is_empty() { "the document" } else { pointer })]
+pub struct JsonError {
+    /// Where it is, as a JSON pointer (RFC 6901); empty for the document as a whole.
+    pub pointer: String,
+    /// What was expected, and what was found.
+    pub message: String,
+}
+
+/// Parses `body` as one `T`.
+///
+/// # Errors
+/// [`JsonError`] with the place of the first mistake.
+pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, JsonError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(locate)?;
+    deserializer
+        .end()
+        .map_err(|error| JsonError { pointer: String::new(), message: error.to_string() })?;
+    Ok(value)
+}
+
+/// Reads an already parsed document as one `T`.
+///
+/// # Errors
+/// [`JsonError`] with the place of the first mistake.
+pub fn from_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, JsonError> {
+    serde_path_to_error::deserialize(value).map_err(locate)
+}
+
+fn locate(error: serde_path_to_error::Error<serde_json::Error>) -> JsonError {
+    JsonError { pointer: pointer(error.path()), message: error.inner().to_string() }
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    path.iter()
+        .map(|segment| match segment {
+            Segment::Seq { index } => format!("/{index}"),
+            Segment::Map { key } => format!("/{}", escape(key)),
+            Segment::Enum { variant } => format!("/{}", escape(variant)),
+            Segment::Unknown => "/?".to_owned(),
+        })
+        .collect()
+}
+
+fn escape(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}

@@ -1,0 +1,1 @@
+//! Harnesses and helpers for the tests of the real stack.
