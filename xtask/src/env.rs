@@ -1,0 +1,43 @@
+//! The only file of this crate that reads the environment.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// The variable that names an Envoy to use.
+pub const ENVOY: &str = "TOLLGATE_ENVOY";
+/// The variable that names a Redis-compatible server to use.
+pub const REDIS: &str = "TOLLGATE_REDIS";
+/// The variable that names the folder for what `cargo xtask setup` fetches.
+pub const CACHE_DIR: &str = "TOLLGATE_CACHE_DIR";
+
+/// The value of `variable`, unless it is unset or empty.
+#[must_use]
+pub fn path(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// The first executable called `name` on the PATH.
+#[must_use]
+pub fn on_path(name: &str) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|file| is_executable(file))
+}
+
+/// The cargo that runs us, or the one on the PATH.
+#[must_use]
+pub fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// The rustc that cargo uses.
+#[must_use]
+pub fn rustc() -> OsString {
+    std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())
+}
+
+/// Whether `file` is a file that may be executed.
+#[must_use]
+pub fn is_executable(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    file.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}

@@ -1,0 +1,17 @@
+//! The repository's own chores as a library: the `xtask` binary and the `tests` crate call it.
+//!
+//! Read in this order: [`setup`] (what a fresh machine lacks), [`wasm`] and [`binaries`] (what is
+//! built), [`stack`] (servers as values that stop when dropped), [`envoy_config`] (Envoy's
+//! configuration for other ports and policies). Beneath them: [`command`] (programs run to their
+//! end), [`paths`], [`env`](mod@env) (the only file that reads the environment), [`clock`] (the only one that
+//! reads the time), [`signals`], [`progress`].
+
+pub mod setup;
+pub mod wasm;
+
+pub mod clock;
+pub mod command;
+pub mod env;
+pub mod paths;
+pub mod progress;
+pub mod signals;

