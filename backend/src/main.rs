@@ -1,2 +1,89 @@
-//! To come.
-fn main() {}
+//! `tollgate-backend`: the companion API. Configured by the environment only ([`backend::config`]).
+
+use anyhow::Context;
+use backend::app::App;
+use backend::config::Config;
+use backend::{healthcheck, router, server};
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+const USAGE: &str = "\
+tollgate-backend: the companion API behind Tollgate
+
+Usage: tollgate-backend              serve, as the environment says (see the README)
+       tollgate-backend healthcheck  ask the service on LISTEN_ADDR: exit 0 if it is healthy
+       tollgate-backend --version
+       tollgate-backend --help";
+
+/// The environment or the command line is wrong.
+const MISUSED: u8 = 2;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> =
+        std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into()).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        [] => configured(serve),
+        ["healthcheck"] => configured(|config| healthcheck::run(config.listen)),
+        ["--version" | "-V"] => print(concat!("tollgate-backend ", env!("CARGO_PKG_VERSION"))),
+        ["--help" | "-h" | "help"] => print(USAGE),
+        [argument, ..] => misused(&format!(
+            "tollgate-backend: expected no argument, healthcheck, --version or --help, found {argument:?}"
+        )),
+    }
+}
+
+/// Runs `command` with what the environment says.
+fn configured(command: impl FnOnce(Config) -> anyhow::Result<()>) -> ExitCode {
+    let config = match Config::from_env() {
+        Ok(config) => config,
+        Err(error) => return misused(&error.to_string()),
+    };
+    match command(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn print(text: &str) -> ExitCode {
+    println!("{text}");
+    ExitCode::SUCCESS
+}
+
+fn misused(sentence: &str) -> ExitCode {
+    eprintln!("{sentence}");
+    ExitCode::from(MISUSED)
+}
+
+#[tokio::main]
+async fn serve(config: Config) -> anyhow::Result<()> {
+    start_log(config.log.clone());
+    let listen = config.listen;
+    // Listening comes first: a port in use is found before a database is made.
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("LISTEN_ADDR: cannot listen on {listen}"))?;
+    let stop = server::stop_signal().context("cannot listen for signals")?;
+    let app = Arc::new(App::open(config).await?);
+    tracing::info!(address = %listener.local_addr()?, "listening");
+    server::serve(listener, router::router(Arc::clone(&app)), stop).await;
+    app.accounts.close().await;
+    Ok(())
+}
+
+/// Logs go to standard error; in colour only where someone looks.
+fn start_log(targets: Targets) {
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_filter(targets);
+    tracing_subscriber::registry().with(lines).init();
+}

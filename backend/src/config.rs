@@ -1,0 +1,300 @@
+//! What the environment says. The only file that reads it.
+//!
+//! An unset variable and an empty one are the same, since `NAME=` is how compose files leave one
+//! out. A bad value stops the service before it has done anything.
+
+use crate::token::Terms;
+use redis::IntoConnectionInfo;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+
+const LISTEN_ADDR: &str = "LISTEN_ADDR";
+const DATABASE_URL: &str = "DATABASE_URL";
+const REDIS_URL: &str = "REDIS_URL";
+const ENVIRONMENT: &str = "ENVIRONMENT";
+const CACHE_ENABLED: &str = "CACHE_ENABLED";
+const RATE_LIMIT_ENABLED: &str = "RATE_LIMIT_ENABLED";
+const JWT_ISSUER: &str = "JWT_ISSUER";
+const JWT_AUDIENCE: &str = "JWT_AUDIENCE";
+const ACCESS_TOKEN_TTL: &str = "ACCESS_TOKEN_TTL";
+const BACKEND_LOG: &str = "BACKEND_LOG";
+
+/// How long a token may be good for: there is no revoking one, so not for more than a day.
+const TTL_S: RangeInclusive<u32> = 1..=86_400;
+/// The longest value repeated back in an error.
+const MAX_FOUND_CHARS: usize = 100;
+
+/// How this service runs.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where it listens. `LISTEN_ADDR`, 127.0.0.1:8000.
+    pub listen: SocketAddr,
+    /// The SQLite database's file. `DATABASE_URL`, sqlite://tollgate.db.
+    pub database: PathBuf,
+    /// The cache's Redis, if there is one. `REDIS_URL`.
+    pub redis: Option<RedisUrl>,
+    /// What kind of place this is; only reported. `ENVIRONMENT`, development.
+    pub environment: String,
+    /// Whether replies may come from the cache; only reported so far. `CACHE_ENABLED`, true.
+    pub cache_enabled: bool,
+    /// Whether the gateway limits; only reported. `RATE_LIMIT_ENABLED`, true.
+    pub rate_limit_enabled: bool,
+    /// What tokens say. `JWT_ISSUER` and `JWT_AUDIENCE`, tollgate; `ACCESS_TOKEN_TTL`, 900 s.
+    pub terms: Terms,
+    /// What is logged. `BACKEND_LOG`, info.
+    pub log: Targets,
+}
+
+/// Where Redis is. `Debug` does not show it: it may hold a password.
+#[derive(Clone)]
+pub struct RedisUrl(redis::ConnectionInfo);
+
+/// A variable with a value that cannot be used, in one sentence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{variable}: expected {expected}, found {found}")]
+pub struct ConfigError {
+    /// Which one.
+    pub variable: &'static str,
+    /// What it can be.
+    pub expected: &'static str,
+    /// What it is, quoted, without passwords.
+    pub found: String,
+}
+
+impl Config {
+    /// What this process's environment says.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first variable with a bad value.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_vars(|name| {
+            std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+        })
+    }
+
+    /// What these variables say.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first variable with a bad value.
+    pub fn from_vars(vars: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let vars = Vars(vars);
+        let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 8000));
+        let info = Targets::new().with_default(LevelFilter::INFO);
+        Ok(Self {
+            listen: vars.read(LISTEN_ADDR, local, ADDRESS, |text| text.parse().ok())?,
+            database: vars.read(DATABASE_URL, "tollgate.db".into(), SQLITE, sqlite_file)?,
+            redis: vars.read(REDIS_URL, None, REDIS, |text| redis_url(text).map(Some))?,
+            environment: vars.read(ENVIRONMENT, "development".to_owned(), WORD, word)?,
+            cache_enabled: vars.read(CACHE_ENABLED, true, FLAG, flag)?,
+            rate_limit_enabled: vars.read(RATE_LIMIT_ENABLED, true, FLAG, flag)?,
+            terms: Terms {
+                issuer: vars.read(JWT_ISSUER, "tollgate".to_owned(), NAME, name)?,
+                audience: vars.read(JWT_AUDIENCE, "tollgate".to_owned(), NAME, name)?,
+                ttl_s: vars.read(ACCESS_TOKEN_TTL, 900, SECONDS, ttl_s)?,
+            },
+            log: vars.read(BACKEND_LOG, info, LOG, |text| text.parse().ok())?,
+        })
+    }
+}
+
+impl RedisUrl {
+    /// Where to connect, and with what.
+    #[must_use]
+    pub fn connection(&self) -> redis::ConnectionInfo {
+        self.0.clone()
+    }
+}
+
+impl fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RedisUrl(…)")
+    }
+}
+
+struct Vars<F>(F);
+
+impl<F: Fn(&str) -> Option<String>> Vars<F> {
+    /// What `parse` makes of the variable, or `unset`.
+    fn read<T>(
+        &self,
+        variable: &'static str,
+        unset: T,
+        expected: &'static str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, ConfigError> {
+        let Some(text) = (self.0)(variable).filter(|text| !text.is_empty()) else {
+            return Ok(unset);
+        };
+        // What was no UTF-8 has been read as U+FFFD: the value is not the one that was meant.
+        let parsed = if text.contains(char::REPLACEMENT_CHARACTER) { None } else { parse(&text) };
+        parsed.ok_or_else(|| ConfigError { variable, expected, found: shown(&text) })
+    }
+}
+
+const ADDRESS: &str = "an address with a port like 127.0.0.1:8000";
+const SQLITE: &str = "sqlite://FILE like sqlite://tollgate.db";
+const REDIS: &str = "redis://HOST:PORT like redis://127.0.0.1:6379";
+const WORD: &str = "a word like production (at most 32 letters, digits, - or _)";
+const FLAG: &str = "true or false";
+const NAME: &str = "a name or URL like tollgate (1 to 255 visible ASCII characters)";
+const SECONDS: &str = "a number of seconds from 1 to 86400";
+const LOG: &str = "a level like info, or levels by module like info,backend=debug";
+
+/// The file of `sqlite://FILE` or `sqlite:FILE`. No parameters: everyone who shares the database
+/// must open it the same way, so there are none to choose. A database in memory would be one for
+/// each connection.
+fn sqlite_file(text: &str) -> Option<PathBuf> {
+    let rest = text.strip_prefix("sqlite:")?;
+    let file = rest.strip_prefix("//").unwrap_or(rest);
+    let is_file = !file.is_empty()
+        && file != ":memory:"
+        && !file.ends_with('/')
+        && !file.contains(['?', '\0']);
+    is_file.then(|| file.into())
+}
+
+/// Without TLS, so far: only `redis://`.
+fn redis_url(text: &str) -> Option<RedisUrl> {
+    text.starts_with("redis://").then_some(())?;
+    text.into_connection_info().ok().map(RedisUrl)
+}
+
+fn word(text: &str) -> Option<String> {
+    let valid = text.len() <= 32
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    valid.then(|| text.to_owned())
+}
+
+fn flag(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Some(true),
+        "false" | "0" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+fn name(text: &str) -> Option<String> {
+    let valid = text.len() <= 255 && text.bytes().all(|b| b.is_ascii_graphic());
+    valid.then(|| text.to_owned())
+}
+
+fn ttl_s(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|ttl_s| TTL_S.contains(ttl_s))
+}
+
+/// A value as an error shows it: quoted, shortened, and without what stands before an `@`, where
+/// URLs keep passwords.
+fn shown(text: &str) -> String {
+    let public =
+        text.rsplit_once('@').map_or_else(|| text.to_owned(), |(_, host)| format!("…@{host}"));
+    let mut chars = public.chars();
+    let start: String = chars.by_ref().take(MAX_FOUND_CHARS).collect();
+    if chars.next().is_none() { format!("{start:?}") } else { format!("{start:?}…") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(variable: &str, value: &str, expected: &str) {
+        let found = Config::from_vars(|name| (name == variable).then(|| value.to_owned()))
+            .map_or_else(|error| error.to_string(), |_| "ok".to_owned());
+        assert_eq!(found, expected, "{variable}={value}");
+    }
+
+    #[test]
+    fn defaults_run_on_a_laptop() {
+        let config = Config::from_vars(|_| None).unwrap();
+        insta::assert_debug_snapshot!(config, @"");
+        let empty = Config::from_vars(|_| Some(String::new())).unwrap();
+        assert_eq!(format!("{config:?}"), format!("{empty:?}"));
+    }
+
+    #[test]
+    fn every_variable_has_its_effect() {
+        let config = Config::from_vars(|name| {
+            let value = match name {
+                LISTEN_ADDR => "[::1]:80",
+                DATABASE_URL => "sqlite:///data/a b.db",
+                REDIS_URL => "redis://user:secret@cache:6390/1",
+                ENVIRONMENT => "production",
+                CACHE_ENABLED => "no",
+                RATE_LIMIT_ENABLED => "FALSE",
+                JWT_ISSUER => "https://issuer.example",
+                JWT_AUDIENCE => "api",
+                ACCESS_TOKEN_TTL => "60",
+                BACKEND_LOG => "warn,backend=debug",
+                _ => return None,
+            };
+            Some(value.to_owned())
+        });
+        insta::assert_debug_snapshot!(config.unwrap(), @"");
+    }
+
+    #[test]
+    fn good_values_are_taken() {
+        check(DATABASE_URL, "sqlite:x.db", "ok");
+        check(REDIS_URL, "redis://localhost", "ok");
+        check(ACCESS_TOKEN_TTL, "86400", "ok");
+        check(CACHE_ENABLED, "0", "ok");
+        check(LISTEN_ADDR, "0.0.0.0:0", "ok");
+    }
+
+    #[test]
+    fn bad_values_are_told_in_one_sentence() {
+        let sentence =
+            |variable, expected, found| format!("{variable}: expected {expected}, found {found}");
+        let bad = |variable, expected, values: &[&str]| {
+            for value in values {
+                check(variable, value, &sentence(variable, expected, &format!("{value:?}")));
+            }
+        };
+        bad(LISTEN_ADDR, ADDRESS, &["8000", "localhost:8000", "127.0.0.1", "127.0.0.1:70000", " "]);
+        bad(
+            DATABASE_URL,
+            SQLITE,
+            &[
+                "tollgate.db",
+                "sqlite://",
+                "sqlite::memory:",
+                "sqlite:///tmp/",
+                "sqlite://a?mode=ro",
+                "postgres://db/x",
+            ],
+        );
+        bad(
+            REDIS_URL,
+            REDIS,
+            &["127.0.0.1:6379", "http://cache", "rediss://cache", "redis://", "redis://a:b"],
+        );
+        bad(ENVIRONMENT, WORD, &["two words", "ä", "a\nb"]);
+        bad(CACHE_ENABLED, FLAG, &["maybe", "2", " true"]);
+        bad(RATE_LIMIT_ENABLED, FLAG, &["enabled"]);
+        bad(JWT_ISSUER, NAME, &["a b", "ä", "\u{fffd}"]);
+        bad(JWT_AUDIENCE, NAME, &["a\tb"]);
+        bad(ACCESS_TOKEN_TTL, SECONDS, &["0", "-1", "15m", "86401", "1e3", "99999999999999999999"]);
+        bad(BACKEND_LOG, LOG, &["loud", "info,backend=loud"]);
+    }
+
+    #[test]
+    fn an_error_shows_no_password_and_not_everything() {
+        check(
+            REDIS_URL,
+            "redis:/me:secret@cache",
+            &format!("REDIS_URL: expected {REDIS}, found \"…@cache\""),
+        );
+        check(
+            DATABASE_URL,
+            "postgres://me:s@cret@db/x",
+            &format!("DATABASE_URL: expected {SQLITE}, found \"…@db/x\""),
+        );
+        check(
+            ENVIRONMENT,
+            &"a".repeat(300),
+            &format!("ENVIRONMENT: expected {WORD}, found \"{}\"…", "a".repeat(100)),
+        );
+    }
+}

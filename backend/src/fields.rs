@@ -1,0 +1,176 @@
+//! A JSON object's members, taken one by one, so that one reply names every mistake with its place.
+//!
+//! Made by [`crate::body`], taken apart by the handlers in [`crate::routes`].
+
+use limits::problem::PlacedError;
+use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+use std::fmt;
+
+/// The most mistakes one reply names.
+const MAX_ERRORS: usize = 16;
+/// The most members looked at; no body of ours has a quarter as many.
+const MAX_MEMBERS: usize = 64;
+/// The longest member's name that is repeated back.
+const MAX_NAME_CHARS: usize = 64;
+
+/// An object's members not taken yet, and the mistakes found so far.
+#[derive(Debug, Default)]
+pub struct Fields {
+    members: Vec<(String, Value)>,
+    errors: Vec<PlacedError>,
+}
+
+impl Fields {
+    /// Takes the text called `name`, as what `parse` makes of it.
+    pub fn text<T, E: fmt::Display>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let parsed = match self.take(name) {
+            Some(Value::String(text)) => parse(&text).map_err(|error| error.to_string()),
+            other => Err(format!("expected a text, found {}", kind(other.as_ref()))),
+        };
+        parsed.map_err(|detail| self.wrong(name, detail)).ok()
+    }
+
+    /// What the members came to, if none of them was wrong and none is left over.
+    ///
+    /// # Errors
+    /// Every mistake, at most 16 of them, at least one.
+    pub fn finish<T>(mut self, value: Option<T>) -> Result<T, Vec<PlacedError>> {
+        for (name, _) in std::mem::take(&mut self.members) {
+            self.wrong(&name, "expected no such member");
+        }
+        match value {
+            Some(value) if self.errors.is_empty() => Ok(value),
+            _ => Err(self.errors),
+        }
+    }
+
+    fn take(&mut self, name: &str) -> Option<Value> {
+        let at = self.members.iter().position(|(member, _)| member == name)?;
+        Some(self.members.remove(at).1)
+    }
+
+    fn wrong(&mut self, name: &str, detail: impl Into<String>) {
+        if self.errors.len() < MAX_ERRORS {
+            self.errors.push(PlacedError { pointer: pointer(name), detail: detail.into() });
+        }
+    }
+}
+
+/// Keeps the first of several members with one name, and notes that there were more: which of them
+/// counts must not depend on who reads the body.
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Members)
+    }
+}
+
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an object of at most {MAX_MEMBERS} members")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+        let mut fields = Fields::default();
+        while let Some((name, value)) = map.next_entry::<String, Value>()? {
+            if fields.members.len() == MAX_MEMBERS {
+                return Err(de::Error::invalid_length(MAX_MEMBERS + 1, &self));
+            }
+            if fields.members.iter().any(|(member, _)| *member == name) {
+                fields.wrong(&name, "expected once, found again");
+            } else {
+                fields.members.push((name, value));
+            }
+        }
+        Ok(fields)
+    }
+}
+
+fn kind(value: Option<&Value>) -> &'static str {
+    match value {
+        None => "nothing",
+        Some(Value::Null) => "null",
+        Some(Value::Bool(_)) => "a boolean",
+        Some(Value::Number(_)) => "a number",
+        Some(Value::String(_)) => "a text",
+        Some(Value::Array(_)) => "a list",
+        Some(Value::Object(_)) => "an object",
+    }
+}
+
+/// The member's place, as a JSON pointer (RFC 6901).
+fn pointer(name: &str) -> String {
+    let escaped = name.replace('~', "~0").replace('/', "~1");
+    let mut chars = escaped.chars();
+    let shown: String = chars.by_ref().take(MAX_NAME_CHARS).collect();
+    if chars.next().is_none() { format!("/{shown}") } else { format!("/{shown}…") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(json: &str, expected: &[(&str, &str)]) {
+        let mut fields: Fields = serde_json::from_str(json).unwrap();
+        let a = fields.text("a", |text| Ok::<_, String>(text.to_owned()));
+        let b = fields.text("b", |text| text.parse::<u8>());
+        let errors = fields.finish(a.zip(b)).err().unwrap_or_default();
+        let found: Vec<_> =
+            errors.iter().map(|e| (e.pointer.as_str(), e.detail.as_str())).collect();
+        assert_eq!(found, expected, "{json}");
+    }
+
+    #[test]
+    fn a_good_object_has_no_mistakes() {
+        check(r#"{"a": "x", "b": "1"}"#, &[]);
+        check(r#"{"b": "1", "a": ""}"#, &[]);
+    }
+
+    #[test]
+    fn every_mistake_is_named_with_its_place() {
+        check(
+            r#"{"b": "x", "a": 1, "c/d": 0, "~": null}"#,
+            &[
+                ("/a", "expected a text, found a number"),
+                ("/b", "invalid digit found in string"),
+                ("/c~1d", "expected no such member"),
+                ("/~0", "expected no such member"),
+            ],
+        );
+        check(
+            "{}",
+            &[("/a", "expected a text, found nothing"), ("/b", "expected a text, found nothing")],
+        );
+        check(r#"{"a": "x", "b": "1", "a": "y"}"#, &[("/a", "expected once, found again")]);
+        for (value, kind) in
+            [("null", "null"), ("true", "a boolean"), ("[]", "a list"), ("{}", "an object")]
+        {
+            let detail = format!("expected a text, found {kind}");
+            check(&format!(r#"{{"a": {value}, "b": "1"}}"#), &[("/a", &detail)]);
+        }
+    }
+
+    #[test]
+    fn what_is_repeated_back_is_bounded() {
+        let many: Vec<_> = (0..MAX_MEMBERS).map(|n| format!("\"m{n}\": 1")).collect();
+        let fields: Fields = serde_json::from_str(&format!("{{{}}}", many.join(","))).unwrap();
+        assert_eq!(fields.finish(Some(())).unwrap_err().len(), MAX_ERRORS);
+
+        let long = format!(r#"{{"{}": 1}}"#, "é".repeat(1000));
+        let fields: Fields = serde_json::from_str(&long).unwrap();
+        assert_eq!(fields.finish(Some(())).unwrap_err()[0].pointer.chars().count(), 1 + 64 + 1);
+
+        let too_many: Vec<_> = (0..=MAX_MEMBERS).map(|n| format!("\"m{n}\": 1")).collect();
+        let error =
+            serde_json::from_str::<Fields>(&format!("{{{}}}", too_many.join(","))).unwrap_err();
+        assert!(error.to_string().contains("an object of at most 64 members"), "{error}");
+    }
+}

@@ -1,0 +1,63 @@
+//! `tollgate-backend healthcheck`: asks the service in the same container how it is.
+//!
+//! Plain blocking HTTP by hand, so that an image needs no `curl`.
+
+use anyhow::{Context, bail};
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// How long each step may take.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// The most bytes of the reply that are looked at.
+const MAX_REPLY_BYTES: u64 = 4096;
+
+/// Asks the service that listens on `listen`.
+///
+/// # Errors
+/// Why it is not healthy, in one sentence.
+pub fn run(listen: SocketAddr) -> anyhow::Result<()> {
+    let address = reachable(listen);
+    let reply = ask(address).with_context(|| format!("GET http://{address}/health"))?;
+    let status_line = reply.lines().next().unwrap_or_default();
+    if !status_line.starts_with("HTTP/1.1 200 ") {
+        bail!("GET http://{address}/health: expected 200, found {status_line:?}");
+    }
+    Ok(())
+}
+
+fn ask(address: SocketAddr) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    write!(stream, "GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut reply = Vec::new();
+    stream.take(MAX_REPLY_BYTES).read_to_end(&mut reply)?;
+    Ok(String::from_utf8_lossy(&reply).into_owned())
+}
+
+/// Where a service that listens on all addresses can be reached.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_addresses_are_reached_on_loopback() {
+        let check = |listen: &str, expected: &str| {
+            assert_eq!(reachable(listen.parse().unwrap()).to_string(), expected);
+        };
+        check("0.0.0.0:8000", "127.0.0.1:8000");
+        check("[::]:8000", "[::1]:8000");
+        check("127.0.0.1:1", "127.0.0.1:1");
+        check("192.0.2.1:1", "192.0.2.1:1");
+    }
+}

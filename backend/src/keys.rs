@@ -1,0 +1,174 @@
+//! The keys that sign access tokens, and their public halves.
+//!
+//! Used by [`crate::token`] to sign and verify, by [`crate::routes::jwks`] to publish, by
+//! [`crate::store`] to keep. Several keys may be in use at once: the newest signs, all verify, all
+//! are published. That is what rotation needs: publish the next key, sign with it once caches have
+//! seen it, drop the old one once its last token has expired.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::jwk::{Jwk, JwkSet, KeyAlgorithm, PublicKeyUse, ThumbprintHash};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use std::fmt;
+
+/// What precedes the 32 secret bytes in a PKCS #8 document (RFC 8410 §7).
+const PKCS8_PREFIX: [u8; 16] = [
+    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
+];
+
+/// The secret of an Ed25519 key.
+#[derive(Clone)]
+pub struct Seed([u8; 32]);
+
+/// Why there is no key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The operating system gave no randomness.
+    #[error("no random bytes for a signing key: {0}")]
+    Random(getrandom::Error),
+    /// What is stored is no key.
+    #[error("expected a signing key's seed, 32 bytes in base64url, found something else")]
+    BadSeed,
+    /// The key cannot be used.
+    #[error("the signing key cannot be used: {0}")]
+    Unusable(#[from] jsonwebtoken::errors::Error),
+    /// There is none to sign with.
+    #[error("expected at least one signing key, found none")]
+    None,
+}
+
+impl Seed {
+    /// A new secret, from the operating system.
+    ///
+    /// # Errors
+    /// [`KeyError::Random`] where it has none to give.
+    pub fn generate() -> Result<Self, KeyError> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).map_err(KeyError::Random)?;
+        Ok(Self(bytes))
+    }
+
+    /// The secret as [`Self::to_text`] wrote it.
+    ///
+    /// # Errors
+    /// [`KeyError::BadSeed`] for anything else.
+    pub fn from_text(text: &str) -> Result<Self, KeyError> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| KeyError::BadSeed)?;
+        Ok(Self(bytes.try_into().map_err(|_| KeyError::BadSeed)?))
+    }
+
+    /// The secret as text, for storing.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0)
+    }
+}
+
+impl fmt::Debug for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seed(…)")
+    }
+}
+
+/// The keys in use.
+#[derive(Debug)]
+pub struct KeyRing {
+    signing: SigningKey,
+    published: JwkSet,
+}
+
+/// The key that signs.
+#[derive(Debug)]
+pub struct SigningKey {
+    /// Its name, in the header of each token.
+    pub kid: String,
+    /// Its secret.
+    pub(crate) secret: EncodingKey,
+}
+
+impl KeyRing {
+    /// The ring of these keys, oldest first: the last one signs.
+    ///
+    /// # Errors
+    /// [`KeyError`] where there is none, or one cannot be used.
+    pub fn new(seeds: &[Seed]) -> Result<Self, KeyError> {
+        let secrets: Vec<EncodingKey> = seeds.iter().map(encoding_key).collect();
+        let keys = secrets.iter().map(public_key).collect::<Result<Vec<_>, _>>()?;
+        let secret = secrets.into_iter().next_back().ok_or(KeyError::None)?;
+        let kid = keys.last().and_then(|key| key.common.key_id.clone()).ok_or(KeyError::None)?;
+        Ok(Self { signing: SigningKey { kid, secret }, published: JwkSet { keys } })
+    }
+
+    /// The key that signs.
+    #[must_use]
+    pub fn signing(&self) -> &SigningKey {
+        &self.signing
+    }
+
+    /// The public halves of all keys, as published.
+    #[must_use]
+    pub fn published(&self) -> &JwkSet {
+        &self.published
+    }
+
+    /// What verifies the tokens of the key named `kid`, if there is such a key.
+    #[must_use]
+    pub fn verifying(&self, kid: &str) -> Option<DecodingKey> {
+        self.published.find(kid).and_then(|key| DecodingKey::from_jwk(key).ok())
+    }
+}
+
+fn encoding_key(seed: &Seed) -> EncodingKey {
+    EncodingKey::from_ed_der(&[PKCS8_PREFIX.as_slice(), &seed.0].concat())
+}
+
+/// The public half, named by its thumbprint (RFC 7638): the same key has the same name everywhere.
+fn public_key(secret: &EncodingKey) -> Result<Jwk, KeyError> {
+    let mut key = Jwk::from_encoding_key(secret, Algorithm::EdDSA)?;
+    key.common.key_id = Some(key.thumbprint(ThumbprintHash::SHA256)?);
+    key.common.key_algorithm = Some(KeyAlgorithm::EdDSA);
+    key.common.public_key_use = Some(PublicKeyUse::Signature);
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of RFC 8037, appendices A.1 to A.3.
+    #[test]
+    fn a_key_is_published_as_the_rfc_says() {
+        let seed = Seed::from_text("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").unwrap();
+        let ring = KeyRing::new(&[seed]).unwrap();
+        insta::assert_snapshot!(serde_json::to_string_pretty(ring.published()).unwrap(), @"");
+        assert_eq!(ring.signing().kid, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    }
+
+    #[test]
+    fn the_newest_key_signs_and_all_verify() {
+        let seeds = [Seed::generate().unwrap(), Seed::generate().unwrap()];
+        let old = KeyRing::new(&seeds[..1]).unwrap();
+        let both = KeyRing::new(&seeds).unwrap();
+        assert_ne!(old.signing().kid, both.signing().kid);
+        assert!(both.verifying(&old.signing().kid).is_some());
+        assert!(both.verifying(&both.signing().kid).is_some());
+        assert!(old.verifying(&both.signing().kid).is_none());
+        assert_eq!(both.published().keys.len(), 2);
+    }
+
+    #[test]
+    fn a_seed_survives_storing_and_is_not_shown() {
+        let seed = Seed::generate().unwrap();
+        assert_eq!(Seed::from_text(&seed.to_text()).unwrap().0, seed.0);
+        assert_eq!(format!("{seed:?}"), "Seed(…)");
+        assert!(format!("{:?}", KeyRing::new(&[seed.clone()]).unwrap()).contains("[redacted]"));
+    }
+
+    #[test]
+    fn what_is_no_seed_is_refused() {
+        for text in ["", "short", "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=", "!"] {
+            assert!(matches!(Seed::from_text(text), Err(KeyError::BadSeed)), "{text}");
+        }
+        assert!(matches!(KeyRing::new(&[]), Err(KeyError::None)));
+    }
+}

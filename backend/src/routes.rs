@@ -1,0 +1,7 @@
+//! The handlers: each parses, asks, and answers. What they decide is decided elsewhere.
+
+pub mod auth;
+pub mod health;
+pub mod index;
+pub mod jwks;
+pub mod me;

@@ -1,0 +1,54 @@
+//! One log line for each request, under the id that its reply carries.
+//!
+//! What is logged is chosen here, and there is nothing personal in it: the route's template and
+//! not the path, no headers, no body.
+
+use crate::clock;
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::Response;
+use tracing::Instrument;
+use uuid::Uuid;
+
+/// Names a request across services.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The longest id taken over.
+const MAX_ID_BYTES: usize = 128;
+
+/// Gives the request its id, and logs how it went.
+pub async fn trace(request: Request, next: Next) -> Response {
+    let id = request.headers().get(&REQUEST_ID).and_then(taken_over).unwrap_or_else(new_id);
+    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default());
+    let mut response = logged(request, next).instrument(span).await;
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+async fn logged(request: Request, next: Next) -> Response {
+    let start = clock::start();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let response = next.run(request).await;
+    tracing::info!(
+        %method,
+        route = route.as_ref().map_or("none", MatchedPath::as_str),
+        status = response.status().as_u16(),
+        elapsed_us = start.elapsed().as_micros(),
+        "served"
+    );
+    response
+}
+
+/// The id that came with the request, if it is one that a log line can hold.
+fn taken_over(value: &HeaderValue) -> Option<HeaderValue> {
+    let bytes = value.as_bytes();
+    let is_plain = |b: &u8| b.is_ascii_alphanumeric() || b"-_.:/+=".contains(b);
+    let valid = (1..=MAX_ID_BYTES).contains(&bytes.len()) && bytes.iter().all(is_plain);
+    valid.then(|| value.clone())
+}
+
+fn new_id() -> HeaderValue {
+    HeaderValue::try_from(Uuid::new_v4().to_string())
+        .unwrap_or_else(|_| HeaderValue::from_static("none"))
+}
