@@ -11,6 +11,7 @@
 pub mod bounded;
 pub mod counter;
 pub mod json;
+pub mod ledger;
 pub mod problem;
 pub mod quota;
 pub mod wire;

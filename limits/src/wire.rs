@@ -168,6 +168,10 @@ pub struct SettleCharge {
     pub quota: Quota,
     /// Which way, and how much.
     pub amount: SettleAmount,
+    /// Where the unspent part of a lease is given back: the length it was granted for
+    /// ([`LeaseGrant::lease_ms`]). A lease is dated at its end, and so counts that much longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_ms: Option<WindowMs>,
 }
 
 /// Which way a settle goes.

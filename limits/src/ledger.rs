@@ -1,0 +1,257 @@
+//! The ledger: where counters live, the only place that counts. Pure: the time is passed in.
+//!
+//! [`Ledger`] is the in-memory ledger (the shim's `memory:`, and the one behind the simulation),
+//! and the oracle: the shim's Lua script does the same arithmetic on Redis, and both must agree to
+//! the number.
+//!
+//! # What is decided, and how
+//!
+//! - **All or nothing.** A request is admitted if every enforced charge fits; then all that fit are
+//!   charged. Otherwise nothing is charged in any of its counters.
+//! - **A shadow** (`enforce: false`) never denies. On an admitted request it is charged if it fits;
+//!   one that does not is reported `admitted: false` and not charged.
+//! - **A cost above the limit** in force can never be admitted. Enforced, it makes the request an
+//!   error ([`DecisionError::CostExceedsLimit`]) rather than a wait that lies; the outcome says
+//!   [`NEVER`] in `retry_after_ms`.
+//! - **Unlimited** keys are counted (so nothing is lost when the override goes) and never denied; a
+//!   token bucket is drained at most to empty. They are reported with 2^53 as the limit and as what
+//!   is left.
+//! - **Blocked** keys are denied until the time given, and then as long as the count says.
+//! - **`remaining`** is what is left after the decision, **`reset_ms`** how long until more is,
+//!   **`retry_after_ms`** how long until the charge fits: exactly, absent other traffic.
+//! - **Leases.** On an admitted charge that asks for one, the ledger grants
+//!   `min(wish, left ÷ (2 + leases out))`, rounded down: what is left is shared by those who have
+//!   one, the one who asks and the one who asks next. It is charged at once. In a sliding window it
+//!   is dated at its end, `min(lease_ms, window)` ahead; the leases out are the entries that lie
+//!   ahead. In a fixed window it ends with the period and is part of the count, which does not tell
+//!   leases apart: half of what is left is granted. A token bucket grants none.
+//! - **Settles** ([`Settle`]) are applied once: a mark with the settle's id stays as long as
+//!   anything of the decision can count, and a settle that comes later than that, or that names a
+//!   decision the counter has not seen yet, is not applied.
+//! - **A count** never exceeds 2^53: what would is counted as that.
+//! - **A clock that steps back** finds the counters where they were: they wait for it. Nothing is
+//!   admitted twice.
+//! - **A changed limit** holds from the next decision on, and the count stays. A changed window
+//!   likewise, for what is still there. A changed algorithm starts the counter anew.
+
+mod fixed;
+mod judge;
+mod reading;
+mod request;
+mod sliding;
+mod state;
+mod table;
+mod terms;
+mod token;
+
+pub use request::{
+    BadCharges, BadDecisionId, BadSettleId, Charge, Decided, Refusal, Request, Settle,
+    SettleCharge, SettleId, decision_ms,
+};
+pub use terms::{BadTerms, MAX_TIME_MS, Method, Periods, Standing, Terms, TimeMs, Tokens};
+
+use crate::bounded::MAX_SAFE;
+use crate::counter::CounterName;
+use crate::wire::{ChargeOutcome, SettleAmount, Settled};
+use state::{Counter, Rules};
+use table::Table;
+
+/// `retry_after_ms` of a charge that can never fit.
+pub const NEVER: u64 = MAX_SAFE;
+
+/// Counters in memory: bounded, and never forgetting one that still counts.
+#[derive(Debug)]
+pub struct Ledger {
+    counters: Table<Counter>,
+    /// Settles that were applied.
+    marks: Table<()>,
+}
+
+/// One counter's part of a settle, before it is applied.
+struct Part<'a> {
+    charge: &'a SettleCharge,
+    rules: Rules,
+    /// Until when what the decision charged here counts, if it still does.
+    counts_until_ms: Option<u64>,
+    /// Whether the counter will be written.
+    writes: bool,
+}
+
+impl Ledger {
+    /// An empty ledger for at most `capacity` counters, and as many marks of settles.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self { counters: Table::new(capacity), marks: Table::new(capacity) }
+    }
+
+    /// How many counters it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.counters.len()
+    }
+
+    /// Whether it holds none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The ledger's time when the clock says `now_ms`: never before the time at which a counter was
+    /// last dropped as expired, since the ledger cannot know any more what counted before.
+    #[must_use]
+    pub fn time_ms(&self, now_ms: u64) -> u64 {
+        let swept_ms = self.counters.swept_ms().max(self.marks.swept_ms());
+        request::on_the_clock(now_ms).max(swept_ms)
+    }
+
+    /// Decides `request` at `now_ms`, all or nothing.
+    ///
+    /// # Errors
+    /// [`Refusal`]; nothing was charged.
+    pub fn decide(&mut self, now_ms: u64, request: &Request) -> Result<Decided, Refusal> {
+        let charges = request.charges();
+        self.counters.make_room(self.time_ms(now_ms), charges.len());
+        let now_ms = self.time_ms(now_ms);
+        let judged = charges
+            .iter()
+            .map(|charge| self.judge(now_ms, charge))
+            .collect::<Result<Vec<_>, _>>()?;
+        let outcomes = judged.iter().map(|(_, outcome)| *outcome).collect();
+        let mut decided = Decided::of(request, outcomes);
+        if decided.admitted {
+            let due = || charges.iter().zip(&judged).filter(|(_, (_, outcome))| outcome.admitted);
+            self.require_room(due().map(|(charge, _)| &charge.counter))?;
+            for ((charge, (rules, _)), outcome) in
+                charges.iter().zip(&judged).zip(&mut decided.charges)
+            {
+                if outcome.admitted {
+                    self.write(&charge.counter, rules, |counter| {
+                        judge::charge(counter, now_ms, charge, rules, outcome);
+                    });
+                }
+            }
+        }
+        Ok(decided)
+    }
+
+    /// What `charge` would come to at `now_ms`, by itself; nothing is charged, no lease granted.
+    ///
+    /// # Errors
+    /// [`Refusal::Clock`].
+    pub fn peek(&self, now_ms: u64, charge: &Charge) -> Result<ChargeOutcome, Refusal> {
+        self.judge(self.time_ms(now_ms), charge).map(|(_, outcome)| outcome)
+    }
+
+    /// Forgets what `counter` has counted; tells whether there was anything.
+    pub fn reset(&mut self, counter: &CounterName) -> bool {
+        self.counters.remove(counter.as_str())
+    }
+
+    /// Applies `settle` at `now_ms`, if it has not been and something of the decision still counts.
+    ///
+    /// # Errors
+    /// [`Refusal`]; nothing was given back or charged.
+    pub fn settle(&mut self, now_ms: u64, settle: &Settle) -> Result<Settled, Refusal> {
+        self.counters.make_room(self.time_ms(now_ms), settle.charges().len());
+        self.marks.make_room(self.time_ms(now_ms), 1);
+        let now_ms = self.time_ms(now_ms);
+        let parts = settle
+            .charges()
+            .iter()
+            .map(|charge| self.part(now_ms, settle.decision_ms(), charge))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mark = settle.mark();
+        let until_ms = parts.iter().filter_map(|part| part.counts_until_ms).max();
+        let until_ms = until_ms.filter(|_| self.marks.get(&mark).is_none());
+        if let Some(until_ms) = until_ms {
+            let written = || parts.iter().filter(|part| part.writes);
+            self.require_room(written().map(|part| &part.charge.counter))?;
+            if !self.marks.has_room(1) {
+                return Err(Refusal::Full { capacity: self.marks.capacity() });
+            }
+            self.marks.write(&mark, || (), |()| until_ms);
+            for part in written() {
+                self.write(&part.charge.counter, &part.rules, |counter| {
+                    part.apply(counter, now_ms, settle.decision_ms());
+                });
+            }
+        }
+        let remaining = parts.iter().map(|part| self.left(now_ms, part));
+        Ok(Settled { applied: until_ms.is_some(), remaining: remaining.collect() })
+    }
+
+    fn judge(&self, now_ms: u64, charge: &Charge) -> Result<(Rules, ChargeOutcome), Refusal> {
+        let rules = Rules::new(now_ms, &charge.terms)?;
+        let outcome = match self.stored(&charge.counter, &rules) {
+            Some(counter) => judge::judge(counter, now_ms, charge, &rules),
+            None => judge::judge(&Counter::empty(&rules), now_ms, charge, &rules),
+        };
+        Ok((rules, outcome))
+    }
+
+    fn part<'a>(
+        &self,
+        now_ms: u64,
+        decision_ms: u64,
+        charge: &'a SettleCharge,
+    ) -> Result<Part<'a>, Refusal> {
+        let rules = Rules::new(now_ms, &charge.terms)?;
+        let lease_ms = charge.lease_ms.map_or(0, |lease_ms| lease_ms.get());
+        let until = |counter: &Counter| counter.counts_until(now_ms, decision_ms, lease_ms, &rules);
+        let stored = self.stored(&charge.counter, &rules);
+        let counts_until_ms = stored.map_or_else(|| until(&Counter::empty(&rules)), until);
+        // Where nothing is stored there is nothing to give back.
+        let changes = stored.is_some() || matches!(charge.amount, SettleAmount::Charge(_));
+        Ok(Part { charge, rules, counts_until_ms, writes: changes && counts_until_ms.is_some() })
+    }
+
+    fn left(&self, now_ms: u64, part: &Part<'_>) -> u64 {
+        match self.stored(&part.charge.counter, &part.rules) {
+            Some(counter) => counter.read(now_ms, &part.rules).left,
+            None => part.rules.limit,
+        }
+    }
+
+    /// The counter called `name`, if it counts by the rules' algorithm.
+    fn stored(&self, name: &CounterName, rules: &Rules) -> Option<&Counter> {
+        self.counters.get(name.as_str()).filter(|counter| counter.is_of(rules))
+    }
+
+    fn write(&mut self, name: &CounterName, rules: &Rules, change: impl FnOnce(&mut Counter)) {
+        self.counters.write(
+            name.as_str(),
+            || Counter::empty(rules),
+            |counter| {
+                if !counter.is_of(rules) {
+                    *counter = Counter::empty(rules);
+                }
+                change(counter);
+                counter.expires_ms(rules)
+            },
+        );
+    }
+
+    /// Makes sure that all of these counters are there or can be added.
+    fn require_room<'a>(
+        &self,
+        names: impl Iterator<Item = &'a CounterName>,
+    ) -> Result<(), Refusal> {
+        let new = names.filter(|name| self.counters.get(name.as_str()).is_none()).count();
+        if self.counters.has_room(new) {
+            Ok(())
+        } else {
+            Err(Refusal::Full { capacity: self.counters.capacity() })
+        }
+    }
+}
+
+impl Part<'_> {
+    fn apply(&self, counter: &mut Counter, now_ms: u64, decision_ms: u64) {
+        match self.charge.amount {
+            SettleAmount::GiveBack(amount) => {
+                counter.give_back(now_ms, amount.get(), decision_ms, &self.rules);
+            }
+            SettleAmount::Charge(amount) => counter.charge(now_ms, amount.get(), &self.rules),
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The sliding window: a log of what was charged when, exact and bounded.
+//!
+//! An entry of time `t` counts while `t > now − window`. A charge fits if everything that counts,
+//! and it, come to at most the limit; so in every interval of the window's length the admitted
+//! cost is at most the limit.
+//!
+//! **Bounded.** Up to a limit of 128, each charge has its own entry (charges of one time share
+//! one), and there is no room for more than 128 of them. Above, charges whose time falls into the
+//! same slot, `⌈window / 128⌉` ms long, share one entry with the latest of their times: it leaves
+//! less than a slot later than the first of them should, never earlier. A window touches up to 129
+//! slots (128 and a bit at each end), so a log has up to 129 entries. Where more would come
+//! together (leases are dated ahead, up to another window; a limit was raised) two neighbours
+//! share the later one's time.
+//!
+//! **Sorted.** A lease is dated at its end, so an entry may lie ahead of the clock. The log
+//! remembers the latest time it was written at and never counts with an earlier one: a clock that
+//! steps back finds nothing gone that should still count, and waits.
+//!
+//! # Source
+//! The log is the textbook's ("sliding window log"); sharing entries is the exponential
+//! histogram's idea (Datar, Gionis, Indyk, Motwani, 2002) with buckets of equal length.
+
+use super::reading::Reading;
+use crate::bounded::MAX_SAFE;
+use std::collections::VecDeque;
+
+/// Up to this limit, every charge has its own entry; above, a window has this many slots.
+pub(super) const SLOTS: u64 = 128;
+/// The most entries in a log.
+pub(super) const MAX_ENTRIES: usize = 129;
+
+/// One counter's log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Log {
+    /// The latest time this log was written at.
+    seen_ms: u64,
+    /// What all entries cost together, at most 2^53.
+    total: u64,
+    /// The oldest first.
+    entries: VecDeque<Entry>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Entry {
+    at_ms: u64,
+    cost: u64,
+}
+
+/// A limit, and the window in which it holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Window {
+    pub(super) limit: u64,
+    pub(super) window_ms: u64,
+}
+
+impl Window {
+    /// Whether charges of these two times share an entry.
+    fn shares(&self, a_ms: u64, b_ms: u64) -> bool {
+        if self.limit <= SLOTS { a_ms == b_ms } else { self.slot(a_ms) == self.slot(b_ms) }
+    }
+
+    fn slot(&self, at_ms: u64) -> u64 {
+        at_ms / self.window_ms.div_ceil(SLOTS)
+    }
+}
+
+impl Log {
+    /// What the log says at `now_ms`.
+    pub(super) fn read(&self, now_ms: u64, window: &Window) -> Reading {
+        let at_ms = self.at(now_ms);
+        let (gone, gone_cost) = self.gone(at_ms, window);
+        let counted = self.total - gone_cost;
+        Reading {
+            left: window.limit.saturating_sub(counted),
+            reset_ms: self.leaves(gone, now_ms, window),
+        }
+    }
+
+    /// How long from `now_ms` until `cost`, at most the limit, fits; 0 if it does.
+    pub(super) fn wait_ms(&self, now_ms: u64, cost: u64, window: &Window) -> u64 {
+        let (gone, gone_cost) = self.gone(self.at(now_ms), window);
+        let mut excess = (self.total - gone_cost).saturating_sub(window.limit - cost);
+        let mut leaver = gone;
+        while excess > 0 {
+            let Some(entry) = self.entries.get(leaver) else { break };
+            excess = excess.saturating_sub(entry.cost);
+            leaver += 1;
+        }
+        if leaver == gone { 0 } else { self.leaves(leaver - 1, now_ms, window) }
+    }
+
+    /// How many entries are dated ahead of the log's time: the leases that are out.
+    pub(super) fn ahead(&self, now_ms: u64) -> u64 {
+        let at_ms = self.at(now_ms);
+        self.entries.iter().rev().take_while(|entry| entry.at_ms > at_ms).map(|_| 1).sum()
+    }
+
+    /// Charges `cost`, dated `ahead_ms` after the log's time.
+    pub(super) fn charge(&mut self, now_ms: u64, cost: u64, ahead_ms: u64, window: &Window) {
+        self.advance(now_ms, window);
+        let cost = cost.min(MAX_SAFE - self.total);
+        if cost > 0 {
+            self.total += cost;
+            self.insert(Entry { at_ms: self.seen_ms + ahead_ms, cost }, window);
+        }
+    }
+
+    /// Takes up to `amount` off the oldest entries that count. What is left is then never less
+    /// than what was truly charged after any given time, so nothing too much can get in.
+    pub(super) fn give_back(&mut self, now_ms: u64, amount: u64, window: &Window) {
+        self.advance(now_ms, window);
+        let mut owed = amount;
+        while owed > 0 {
+            let Some(oldest) = self.entries.front_mut() else { break };
+            let taken = owed.min(oldest.cost);
+            owed -= taken;
+            oldest.cost -= taken;
+            self.total -= taken;
+            if oldest.cost == 0 {
+                self.entries.pop_front();
+            }
+        }
+    }
+
+    /// Until when what was charged at `charged_ms`, and dated `ahead_ms` later, counts, if it still
+    /// does. What was charged after the log's time was never written here.
+    pub(super) fn counts_until(
+        &self,
+        now_ms: u64,
+        charged_ms: u64,
+        ahead_ms: u64,
+        window: &Window,
+    ) -> Option<u64> {
+        let at_ms = self.at(now_ms);
+        let until_ms = charged_ms + ahead_ms + window.window_ms;
+        (charged_ms <= at_ms && at_ms < until_ms).then_some(until_ms)
+    }
+
+    /// From when on the log says no more than an absent one.
+    pub(super) fn expires_ms(&self, window: &Window) -> u64 {
+        let newest_ms = self.entries.back().map_or(0, |entry| entry.at_ms);
+        newest_ms.max(self.seen_ms) + window.window_ms
+    }
+
+    /// The log's time: the clock's, unless the log was written at a later one.
+    fn at(&self, now_ms: u64) -> u64 {
+        now_ms.max(self.seen_ms)
+    }
+
+    /// How many entries no longer count, and what they cost together.
+    fn gone(&self, at_ms: u64, window: &Window) -> (usize, u64) {
+        self.entries
+            .iter()
+            .take_while(|entry| entry.at_ms + window.window_ms <= at_ms)
+            .fold((0, 0), |(gone, cost), entry| (gone + 1, cost + entry.cost))
+    }
+
+    /// How long from `now_ms` until the entry at `index` leaves; 0 if there is none.
+    fn leaves(&self, index: usize, now_ms: u64, window: &Window) -> u64 {
+        self.entries.get(index).map_or(0, |entry| entry.at_ms + window.window_ms - now_ms)
+    }
+
+    /// Moves the log to its time: drops what no longer counts, and remembers that it has.
+    fn advance(&mut self, now_ms: u64, window: &Window) {
+        self.seen_ms = self.at(now_ms);
+        let (gone, gone_cost) = self.gone(self.seen_ms, window);
+        self.entries.drain(..gone);
+        self.total -= gone_cost;
+    }
+
+    /// Puts `new` in its place by time, or into the entry it shares.
+    fn insert(&mut self, new: Entry, window: &Window) {
+        let later = self.entries.iter().rev().take_while(|entry| entry.at_ms > new.at_ms).count();
+        let place = self.entries.len() - later;
+        let before = place.checked_sub(1).and_then(|index| self.entries.get_mut(index));
+        if let Some(entry) = before.filter(|entry| window.shares(entry.at_ms, new.at_ms)) {
+            entry.at_ms = new.at_ms;
+            entry.cost += new.cost;
+            return;
+        }
+        let after = self.entries.get_mut(place);
+        if let Some(entry) = after.filter(|entry| window.shares(entry.at_ms, new.at_ms)) {
+            entry.cost += new.cost;
+            return;
+        }
+        self.entries.insert(place, new);
+        if self.entries.len() > MAX_ENTRIES {
+            self.merge_a_pair(window);
+        }
+    }
+
+    /// Makes two neighbours one, dated with the later: the oldest two of one slot, else the oldest
+    /// two.
+    fn merge_a_pair(&mut self, window: &Window) {
+        let of_one_slot = |(a, b): (&Entry, &Entry)| window.slot(a.at_ms) == window.slot(b.at_ms);
+        let pairs = self.entries.iter().zip(self.entries.iter().skip(1));
+        let first = pairs.map(of_one_slot).position(|same| same).unwrap_or(0);
+        let earlier = self.entries.remove(first);
+        if let Some((earlier, later)) = earlier.zip(self.entries.get_mut(first)) {
+            later.cost += earlier.cost;
+        }
+    }
+}

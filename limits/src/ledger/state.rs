@@ -1,0 +1,177 @@
+//! A counter of whichever algorithm, and the rules it is read by at one decision.
+
+use super::fixed::{Count, Period};
+use super::reading::Reading;
+use super::request::Refusal;
+use super::sliding::{Log, Window};
+use super::terms::{Method, Standing, Terms, Tokens};
+use super::token::Bucket;
+use crate::bounded::MAX_SAFE;
+
+/// What is stored under a counter's name.
+#[derive(Debug, Clone)]
+pub(super) enum Counter {
+    Sliding(Log),
+    Fixed(Count),
+    Token(Bucket),
+}
+
+/// Terms at one time: the period is found, the limit is the one in force.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules {
+    pub(super) kind: Kind,
+    pub(super) limit: u64,
+    pub(super) standing: Standing,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kind {
+    Sliding(Window),
+    Fixed(Period),
+    Token(Tokens),
+}
+
+impl Rules {
+    /// The rules that `terms` come to at `now_ms`.
+    pub(super) fn new(now_ms: u64, terms: &Terms) -> Result<Self, Refusal> {
+        let limit = terms.limit();
+        let kind = match &terms.method {
+            Method::SlidingWindow { window_ms, .. } => {
+                Kind::Sliding(Window { limit, window_ms: window_ms.get() })
+            }
+            Method::FixedWindow { periods, .. } => {
+                let (start_ms, end_ms) =
+                    periods.containing(now_ms).ok_or(Refusal::Clock { now_ms })?;
+                Kind::Fixed(Period { limit, start_ms, end_ms })
+            }
+            Method::TokenBucket(tokens) => Kind::Token(*tokens),
+        };
+        Ok(Self { kind, limit, standing: terms.standing })
+    }
+
+    fn unlimited(&self) -> bool {
+        matches!(self.standing, Standing::Unlimited)
+    }
+}
+
+impl Counter {
+    /// A counter that has counted nothing.
+    pub(super) fn empty(rules: &Rules) -> Self {
+        match rules.kind {
+            Kind::Sliding(_) => Self::Sliding(Log::default()),
+            Kind::Fixed(_) => Self::Fixed(Count::default()),
+            Kind::Token(_) => Self::Token(Bucket::default()),
+        }
+    }
+
+    /// Whether it counts by the rules' algorithm; one of another says nothing.
+    pub(super) fn is_of(&self, rules: &Rules) -> bool {
+        matches!(
+            (self, &rules.kind),
+            (Self::Sliding(_), Kind::Sliding(_))
+                | (Self::Fixed(_), Kind::Fixed(_))
+                | (Self::Token(_), Kind::Token(_))
+        )
+    }
+
+    /// What it says at `now_ms`.
+    pub(super) fn read(&self, now_ms: u64, rules: &Rules) -> Reading {
+        if rules.unlimited() {
+            return Reading { left: MAX_SAFE, reset_ms: 0 };
+        }
+        match (self, &rules.kind) {
+            (Self::Sliding(log), Kind::Sliding(window)) => log.read(now_ms, window),
+            (Self::Fixed(count), Kind::Fixed(period)) => count.read(now_ms, period),
+            (Self::Token(bucket), Kind::Token(tokens)) => bucket.read(now_ms, tokens),
+            _ => Self::empty(rules).read(now_ms, rules),
+        }
+    }
+
+    /// How long until `cost`, at most the limit and more than is left, fits.
+    pub(super) fn wait_ms(&self, now_ms: u64, cost: u64, rules: &Rules) -> u64 {
+        match (self, &rules.kind) {
+            (Self::Sliding(log), Kind::Sliding(window)) => log.wait_ms(now_ms, cost, window),
+            (Self::Fixed(count), Kind::Fixed(period)) => count.until_ms(period) - now_ms,
+            (Self::Token(bucket), Kind::Token(tokens)) => bucket.wait_ms(now_ms, cost, tokens),
+            _ => 0,
+        }
+    }
+
+    /// Charges `cost`.
+    pub(super) fn charge(&mut self, now_ms: u64, cost: u64, rules: &Rules) {
+        match (self, &rules.kind) {
+            (Self::Sliding(log), Kind::Sliding(window)) => log.charge(now_ms, cost, 0, window),
+            (Self::Fixed(count), Kind::Fixed(period)) => count.charge(cost, period),
+            (Self::Token(bucket), Kind::Token(tokens)) if rules.unlimited() => {
+                bucket.drain(now_ms, cost, tokens);
+            }
+            (Self::Token(bucket), Kind::Token(tokens)) => bucket.charge(now_ms, cost, tokens),
+            _ => {}
+        }
+    }
+
+    /// The longest lease there can be, and among how many what is left is shared; `None` where
+    /// there are no leases.
+    pub(super) fn lease_terms(&self, now_ms: u64, rules: &Rules) -> Option<(u64, u64)> {
+        match (self, &rules.kind) {
+            (Self::Sliding(log), Kind::Sliding(window)) => {
+                Some((window.window_ms, 2 + log.ahead(now_ms)))
+            }
+            (Self::Fixed(count), Kind::Fixed(period)) => Some((count.until_ms(period) - now_ms, 2)),
+            _ => None,
+        }
+    }
+
+    /// Charges a lease of `granted` that ends after `lease_ms`.
+    pub(super) fn charge_lease(&mut self, now_ms: u64, granted: u64, lease_ms: u64, rules: &Rules) {
+        match (self, &rules.kind) {
+            (Self::Sliding(log), Kind::Sliding(window)) => {
+                log.charge(now_ms, granted, lease_ms, window);
+            }
+            (counter, _) => counter.charge(now_ms, granted, rules),
+        }
+    }
+
+    /// Until when what was charged at `charged_ms` counts, if it still does; a lease of `lease_ms`
+    /// counts that much longer.
+    pub(super) fn counts_until(
+        &self,
+        now_ms: u64,
+        charged_ms: u64,
+        lease_ms: u64,
+        rules: &Rules,
+    ) -> Option<u64> {
+        match (self, &rules.kind) {
+            (Self::Sliding(log), Kind::Sliding(window)) => {
+                log.counts_until(now_ms, charged_ms, lease_ms.min(window.window_ms), window)
+            }
+            (Self::Fixed(count), Kind::Fixed(period)) => count.counts_until(charged_ms, period),
+            (Self::Token(bucket), Kind::Token(tokens)) => {
+                bucket.counts_until(now_ms, charged_ms, tokens)
+            }
+            _ => None,
+        }
+    }
+
+    /// Gives back up to `amount` of what was charged at `charged_ms` and still counts.
+    pub(super) fn give_back(&mut self, now_ms: u64, amount: u64, charged_ms: u64, rules: &Rules) {
+        match (self, &rules.kind) {
+            (Self::Sliding(log), Kind::Sliding(window)) => log.give_back(now_ms, amount, window),
+            (Self::Fixed(count), Kind::Fixed(period)) => count.give_back(amount, period),
+            (Self::Token(bucket), Kind::Token(tokens)) => {
+                bucket.give_back(now_ms, amount, charged_ms, tokens);
+            }
+            _ => {}
+        }
+    }
+
+    /// From when on it says no more than an absent one.
+    pub(super) fn expires_ms(&self, rules: &Rules) -> u64 {
+        match (self, &rules.kind) {
+            (Self::Sliding(log), Kind::Sliding(window)) => log.expires_ms(window),
+            (Self::Fixed(count), _) => count.expires_ms(),
+            (Self::Token(bucket), Kind::Token(tokens)) => bucket.expires_ms(tokens),
+            _ => 0,
+        }
+    }
+}
