@@ -1,1 +1,47 @@
-//! The Envoy plugin.
+//! Tollgate's Envoy plugin: turns Envoy's callbacks into calls of [`limits::gate::Gate`], and does
+//! what it answers. There is no policy, no arithmetic and no state of a request here.
+//!
+//! Nothing in this crate may panic: a panic hangs every paused stream of its worker. The lints see
+//! to it; the host's string getters, which panic on bytes that are no UTF-8, are not used.
+
+mod configuration;
+mod facts;
+mod host;
+mod root;
+mod stream;
+
+use limits::gate::Gate;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// One worker's gate, shared by its root context and its streams.
+///
+/// Envoy calls into a VM from one thread and never while a call is under way, so the borrow always
+/// succeeds; were that to change, a request would pass and say so in the log, not panic.
+#[derive(Clone)]
+struct SharedGate(Rc<RefCell<Gate>>);
+
+impl SharedGate {
+    fn new(gate: Gate) -> Self {
+        Self(Rc::new(RefCell::new(gate)))
+    }
+
+    fn with<R>(&self, act: impl FnOnce(&mut Gate) -> R) -> Option<R> {
+        match self.0.try_borrow_mut() {
+            Ok(mut gate) => Some(act(&mut gate)),
+            Err(_) => {
+                log::error!(
+                    "tollgate: the gate was called while it was at work: please report this"
+                );
+                None
+            }
+        }
+    }
+}
+
+mod entry {
+    proxy_wasm::main! {{
+        proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Info);
+        proxy_wasm::set_root_context(|id| Box::new(crate::root::Root::new(id)));
+    }}
+}

@@ -4,14 +4,23 @@
 //! in, decisions come out, so all of it runs the same in the filter (wasm32), in the shim, and in
 //! a test that simulates a year in a second.
 //!
-//! Read in this order: [`quota`] (what may be charged), [`counter`] (who is charged),
-//! [`wire`] (how the filter asks the shim), [`problem`] (how an error is told), [`json`] (where in
-//! a document a mistake is).
+//! Read in this order: [`policy`] (what the operator wrote), [`path`] and [`pattern`] (which
+//! requests), [`plan`] (what one request is charged), [`key`] and [`counter`] (who is charged),
+//! [`quota`] (what may be charged), [`wire`] (how the filter asks the shim), [`gate`] (one
+//! gateway worker's requests, from arrival to answer), [`headers`] (what the client is told).
 
 pub mod bounded;
 pub mod counter;
+pub mod duration;
+pub mod gate;
+pub mod headers;
 pub mod json;
+pub mod key;
 pub mod ledger;
+pub mod path;
+pub mod pattern;
+pub mod plan;
+pub mod policy;
 pub mod problem;
 pub mod quota;
 pub mod wire;

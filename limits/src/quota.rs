@@ -85,8 +85,7 @@ impl Quota {
 }
 
 impl Period {
-    /// The period's usual length, in ms (a month counts 30 days): for headers and time-outs, never
-    /// for arithmetic.
+    /// The period's usual length, in ms (a month counts 30 days): for headers, never for arithmetic.
     #[must_use]
     pub const fn nominal_ms(self) -> u64 {
         match self {
@@ -94,6 +93,17 @@ impl Period {
             Self::Hour => 3_600_000,
             Self::Day => 86_400_000,
             Self::Month => 30 * 86_400_000,
+        }
+    }
+
+    /// The longest that the period can be, in ms: a day on which clocks go back is longer.
+    #[must_use]
+    pub const fn longest_ms(self) -> u64 {
+        match self {
+            Self::Minute => 60_000,
+            Self::Hour => 2 * 3_600_000,
+            Self::Day => 27 * 3_600_000,
+            Self::Month => 31 * 86_400_000 + 3 * 3_600_000,
         }
     }
 }

@@ -1,0 +1,45 @@
+//! The policy out of the plugin's configuration. Called by the root context.
+//!
+//! Envoy hands over a `google.protobuf.Struct` in its binary form (seen with 1.40, though its
+//! documentation promises JSON), a `StringValue` as its text. Istio and Envoy Gateway send JSON text.
+
+use limits::policy::{Policy, PolicyErrors};
+use prost::Message;
+use prost_types::Struct;
+use prost_types::value::Kind;
+use serde_json::{Map, Number, Value};
+use std::collections::BTreeMap;
+
+/// Reads the policy that `bytes` hold, as JSON or as a binary `Struct`.
+///
+/// # Errors
+/// [`PolicyErrors`] with the place of each mistake.
+pub(crate) fn policy(bytes: &[u8]) -> Result<Policy, PolicyErrors> {
+    // No binary Struct is valid JSON: its first key is preceded by its length.
+    if serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok() {
+        return Policy::from_json(bytes);
+    }
+    match Struct::decode(bytes) {
+        Ok(document) if !document.fields.is_empty() => Policy::from_value(object(document.fields)),
+        _ => Policy::from_json(bytes),
+    }
+}
+
+fn object(fields: BTreeMap<String, prost_types::Value>) -> Value {
+    Value::Object(
+        fields.into_iter().map(|(name, value)| (name, plain(value))).collect::<Map<_, _>>(),
+    )
+}
+
+fn plain(value: prost_types::Value) -> Value {
+    match value.kind {
+        None | Some(Kind::NullValue(_)) => Value::Null,
+        Some(Kind::BoolValue(flag)) => Value::Bool(flag),
+        Some(Kind::NumberValue(number)) => {
+            Number::from_f64(number).map_or(Value::Null, Value::Number)
+        }
+        Some(Kind::StringValue(text)) => Value::String(text),
+        Some(Kind::ListValue(list)) => Value::Array(list.values.into_iter().map(plain).collect()),
+        Some(Kind::StructValue(inner)) => object(inner.fields),
+    }
+}

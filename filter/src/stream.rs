@@ -1,0 +1,78 @@
+//! One HTTP stream: its callbacks, handed to the gate.
+
+use crate::SharedGate;
+use crate::facts::RequestFacts;
+use crate::host;
+use limits::gate::{Disposition, Outcome};
+use proxy_wasm::hostcalls;
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::Action;
+use std::rc::Rc;
+
+pub(crate) struct Stream {
+    id: u32,
+    gate: SharedGate,
+    queue: u32,
+    jwt_payload: Rc<str>,
+}
+
+impl Stream {
+    pub(crate) fn new(id: u32, gate: SharedGate, queue: u32, jwt_payload: Rc<str>) -> Self {
+        Self { id, gate, queue, jwt_payload }
+    }
+
+    /// Has the root context called in this turn of the event loop, if the gate has work for it.
+    fn wake(&self) {
+        if self.gate.with(limits::gate::Gate::take_wake).unwrap_or(false) {
+            host::tell("wake the worker", hostcalls::enqueue_shared_queue(self.queue, Some(b"w")));
+        }
+    }
+}
+
+impl Context for Stream {
+    fn on_done(&mut self) -> bool {
+        self.gate.with(|gate| gate.done(self.id));
+        true
+    }
+}
+
+impl HttpContext for Stream {
+    fn on_http_request_headers(&mut self, _headers: usize, _end_of_stream: bool) -> Action {
+        let facts = RequestFacts { jwt_payload: &self.jwt_payload };
+        let disposition = self.gate.with(|gate| gate.request(host::now_ms(), self.id, &facts));
+        match disposition {
+            Some(Disposition::Pass(summary)) => {
+                host::set_summary(&summary);
+                Action::Continue
+            }
+            Some(Disposition::Pause) => {
+                self.wake();
+                Action::Pause
+            }
+            Some(Disposition::Answer(answer)) => {
+                host::answer(&answer);
+                Action::Pause
+            }
+            None => Action::Continue,
+        }
+    }
+
+    fn on_http_response_headers(&mut self, _headers: usize, _end_of_stream: bool) -> Action {
+        let outcome = outcome();
+        let headers = self.gate.with(|gate| gate.response(self.id, outcome)).unwrap_or_default();
+        for (name, value) in headers {
+            host::set_response_header(name, &value);
+        }
+        self.wake();
+        Action::Continue
+    }
+}
+
+/// What the response says of itself.
+fn outcome() -> Outcome {
+    let text = |name| host::response_header(name).and_then(|bytes| String::from_utf8(bytes).ok());
+    Outcome {
+        status: text(":status").and_then(|status| status.parse().ok()).unwrap_or(0),
+        is_cache_hit: text("x-cache").is_some_and(|cache| cache.eq_ignore_ascii_case("hit")),
+    }
+}

@@ -1,0 +1,129 @@
+//! What the client is told: `RateLimit`, `RateLimit-Policy`, `X-RateLimit-*`, `Retry-After`.
+//!
+//! Called by [`crate::gate`]. The draft's grammar is known here only.
+
+use crate::quota::Quota;
+use crate::wire::ChargeOutcome;
+
+/// One bucket as the client is told of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told<'a> {
+    /// The bucket's name; letters, digits, `_` and `-` only, so it needs no escaping.
+    pub bucket: &'a str,
+    /// Its quota.
+    pub quota: &'a Quota,
+    /// What its charge came to.
+    pub outcome: &'a ChargeOutcome,
+}
+
+/// The headers for a request that `told` decided; none if it was charged nothing.
+///
+/// # Source
+/// draft-ietf-httpapi-ratelimit-headers-11 for `RateLimit` and `RateLimit-Policy` (structured field
+/// lists, RFC 9651); `X-RateLimit-*` are the de-facto fields, here of the bucket with the least left.
+#[must_use]
+pub fn of(told: &[Told<'_>]) -> Vec<(&'static str, String)> {
+    let Some(least) = told.iter().min_by_key(|one| one.outcome.remaining) else {
+        return Vec::new();
+    };
+    vec![
+        ("x-ratelimit-limit", least.outcome.limit.to_string()),
+        ("x-ratelimit-remaining", least.outcome.remaining.to_string()),
+        ("x-ratelimit-reset", seconds(least.outcome.reset_ms).to_string()),
+        ("ratelimit-policy", list(told, policy_item)),
+        ("ratelimit", list(told, state_item)),
+    ]
+}
+
+/// Whole seconds that are not less than `ms`: waiting them is enough.
+#[must_use]
+pub const fn seconds(ms: u64) -> u64 {
+    ms.div_ceil(1000)
+}
+
+fn list(told: &[Told<'_>], item: impl Fn(&Told<'_>) -> String) -> String {
+    told.iter().map(item).collect::<Vec<_>>().join(", ")
+}
+
+fn policy_item(told: &Told<'_>) -> String {
+    let window_s = seconds(window_ms(told.quota)).max(1);
+    format!("\"{}\";q={};w={window_s}", told.bucket, told.outcome.limit)
+}
+
+fn state_item(told: &Told<'_>) -> String {
+    let reset_s = seconds(told.outcome.reset_ms);
+    format!("\"{}\";r={};t={reset_s}", told.bucket, told.outcome.remaining)
+}
+
+/// The time in which a quota's limit is allowed: for a token bucket, the time in which it fills.
+fn window_ms(quota: &Quota) -> u64 {
+    match quota {
+        Quota::SlidingWindow(quota) => quota.window_ms.get(),
+        Quota::FixedWindow(quota) => quota.per.nominal_ms(),
+        Quota::TokenBucket(quota) => {
+            quota.burst.get().saturating_mul(quota.per_ms.get()).div_ceil(quota.rate.get())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quota::{FixedWindow, Limit, Period, SlidingWindow, TokenBucket, WindowMs, utc};
+
+    fn sliding(limit: u64, window_ms: u64) -> Quota {
+        let (limit, window_ms) = (Limit::clamped(limit), WindowMs::clamped(window_ms));
+        Quota::SlidingWindow(SlidingWindow { limit, window_ms })
+    }
+
+    fn outcome(limit: u64, remaining: u64, reset_ms: u64) -> ChargeOutcome {
+        ChargeOutcome { admitted: true, limit, remaining, reset_ms, retry_after_ms: 0, lease: None }
+    }
+
+    fn shown(told: &[Told<'_>]) -> String {
+        of(told).iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
+    }
+
+    #[test]
+    fn nothing_charged_nothing_told() {
+        assert_eq!(of(&[]), []);
+    }
+
+    #[test]
+    fn the_bucket_with_the_least_left_speaks_for_all() {
+        let day = FixedWindow { limit: Limit::clamped(50), per: Period::Day, time_zone: utc() };
+        let (minute, day) = (sliding(10, 60_000), Quota::FixedWindow(day));
+        let told = [
+            Told { bucket: "ai", quota: &minute, outcome: &outcome(10, 0, 29_001) },
+            Told { bucket: "ai_daily", quota: &day, outcome: &outcome(50, 12, 36_000_000) },
+        ];
+        insta::assert_snapshot!(shown(&told), @r#"
+x-ratelimit-limit: 10
+x-ratelimit-remaining: 0
+x-ratelimit-reset: 30
+ratelimit-policy: "ai";q=10;w=60, "ai_daily";q=50;w=86400
+ratelimit: "ai";r=0;t=30, "ai_daily";r=12;t=36000
+"#);
+    }
+
+    #[test]
+    fn times_are_rounded_up_and_windows_are_never_zero() {
+        let rate = TokenBucket {
+            rate: Limit::clamped(3),
+            per_ms: WindowMs::clamped(1_000),
+            burst: Limit::clamped(10),
+        };
+        let (short, bucket) = (sliding(1, 10), Quota::TokenBucket(rate));
+        let told = [
+            Told { bucket: "short", quota: &short, outcome: &outcome(1, 0, 1) },
+            Told { bucket: "smooth", quota: &bucket, outcome: &outcome(10, 9, 334) },
+        ];
+        insta::assert_snapshot!(shown(&told), @r#"
+x-ratelimit-limit: 1
+x-ratelimit-remaining: 0
+x-ratelimit-reset: 1
+ratelimit-policy: "short";q=1;w=1, "smooth";q=10;w=4
+ratelimit: "short";r=0;t=1, "smooth";r=9;t=1
+"#);
+    }
+}

@@ -1,0 +1,207 @@
+//! A request's path as a server would see it. Called by `plan`; what cannot be read is refused.
+//!
+//! The rules of a policy are matched on the result, so no spelling of a path escapes its rule:
+//! - the query and the fragment are cut off;
+//! - `%XX` is decoded once; a decoded slash, backslash, NUL or other control character is refused,
+//!   for servers disagree on what it means, and so is what is not UTF-8 (overlong forms included);
+//! - a backslash counts as a slash, as in URLs read by browsers;
+//! - `;parameters` of a segment are dropped, as servlet containers do;
+//! - empty segments, `.` and `..` are resolved; `..` above the root is refused;
+//! - a slash at the end is dropped; case is kept.
+
+/// A path's segments, decoded and resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NormalPath {
+    segments: Vec<String>,
+}
+
+/// A path that cannot be normalized: the request gets 400.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadPath {
+    /// Neither `/…` nor `*`.
+    #[error("the path does not begin with a slash")]
+    NotAbsolute,
+    /// A `%` without two hex digits behind it.
+    #[error("the path has a % that is not followed by two hex digits")]
+    BadEscape,
+    /// `%2F` or `%5C`.
+    #[error("the path has an escaped slash or backslash")]
+    EscapedSlash,
+    /// A control character, escaped or not.
+    #[error("the path has a control character")]
+    Control,
+    /// Bytes that are no UTF-8.
+    #[error("the path is not UTF-8 once unescaped")]
+    NotUtf8,
+    /// More `..` than segments before it.
+    #[error("the path leads above the root")]
+    AboveRoot,
+    /// More than [`MAX_SEGMENTS`].
+    #[error("the path has more than 256 segments")]
+    TooDeep,
+}
+
+/// The most segments that are looked at.
+pub const MAX_SEGMENTS: usize = 256;
+
+impl NormalPath {
+    /// Normalizes `raw`, the `:path` of a request.
+    ///
+    /// # Errors
+    /// [`BadPath`] where servers could disagree on what is meant.
+    ///
+    /// # Source
+    /// RFC 3986 §5.2.4 (dot segments) and §6.2.2 (escapes).
+    pub fn parse(raw: &[u8]) -> Result<Self, BadPath> {
+        let end = raw.iter().position(|b| matches!(b, b'?' | b'#')).unwrap_or(raw.len());
+        let path = raw.get(..end).unwrap_or_default();
+        if path == b"*" {
+            return Ok(Self { segments: vec!["*".to_owned()] });
+        }
+        if !matches!(path.first(), Some(b'/' | b'\\')) {
+            return Err(BadPath::NotAbsolute);
+        }
+        let mut segments = Vec::new();
+        for raw_segment in path.split(|b| matches!(b, b'/' | b'\\')) {
+            push(&mut segments, decode(without_parameters(raw_segment))?)?;
+        }
+        Ok(Self { segments })
+    }
+
+    /// The segments, from the root.
+    #[must_use]
+    pub fn segments(&self) -> &[String] {
+        &self.segments
+    }
+}
+
+impl std::fmt::Display for NormalPath {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.segments.is_empty() {
+            return f.write_str("/");
+        }
+        self.segments.iter().try_for_each(|segment| write!(f, "/{segment}"))
+    }
+}
+
+fn push(segments: &mut Vec<String>, segment: String) -> Result<(), BadPath> {
+    match segment.as_str() {
+        "" | "." => Ok(()),
+        ".." => segments.pop().map(|_| ()).ok_or(BadPath::AboveRoot),
+        _ if segments.len() == MAX_SEGMENTS => Err(BadPath::TooDeep),
+        _ => {
+            segments.push(segment);
+            Ok(())
+        }
+    }
+}
+
+fn without_parameters(segment: &[u8]) -> &[u8] {
+    segment.split(|b| *b == b';').next().unwrap_or_default()
+}
+
+/// Decodes a segment's escapes. An escaped `;` begins no parameters: it is part of the name.
+fn decode(segment: &[u8]) -> Result<String, BadPath> {
+    let mut bytes = segment.iter().copied();
+    let mut decoded = Vec::with_capacity(segment.len());
+    while let Some(byte) = bytes.next() {
+        let plain = if byte == b'%' { unescape(bytes.next(), bytes.next())? } else { byte };
+        if plain.is_ascii_control() {
+            return Err(BadPath::Control);
+        }
+        decoded.push(plain);
+    }
+    String::from_utf8(decoded).map_err(|_| BadPath::NotUtf8)
+}
+
+fn unescape(high: Option<u8>, low: Option<u8>) -> Result<u8, BadPath> {
+    let digit = |byte: Option<u8>| byte.and_then(|b| char::from(b).to_digit(16));
+    let (Some(high), Some(low)) = (digit(high), digit(low)) else {
+        return Err(BadPath::BadEscape);
+    };
+    match u8::try_from(high * 16 + low).unwrap_or(0) {
+        b'/' | b'\\' => Err(BadPath::EscapedSlash),
+        byte => Ok(byte),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(raw: &[u8], expected: Result<&str, BadPath>) {
+        let found = NormalPath::parse(raw).map(|path| path.to_string());
+        assert_eq!(found.as_deref(), expected.as_ref().map(|s| *s), "{}", raw.escape_ascii());
+    }
+
+    #[test]
+    fn every_spelling_of_a_path_is_one_path() {
+        for raw in [
+            "/api/auth/login",
+            "/api/auth/login/",
+            "//api//auth///login",
+            "/./api/./auth/login/.",
+            "/x/../api/auth/login",
+            "/api/auth/x/../login",
+            "/api/auth/%6cogin",
+            "/%61%70%69/auth/login",
+            "/%2e/api/auth/login",
+            "/x/%2E%2e/api/auth/login",
+            "/x/.%2e/api/auth/login",
+            "/api/auth/login?x=1",
+            "/api/auth/login?x=/../..",
+            "/api/auth/login#top",
+            "/api/auth/login;v=1",
+            "/api;a=b/auth;c/login",
+            "/x/..;/api/auth/login",
+            "/api/auth/login/;",
+            "\\api\\auth\\login",
+            "/api/auth\\login",
+            "/x\\..\\api/auth/login",
+            "/api/auth/login//",
+            "/api/auth/login/./",
+            "/api/auth/login/x/..",
+        ] {
+            check(raw.as_bytes(), Ok("/api/auth/login"));
+        }
+    }
+
+    #[test]
+    fn what_is_different_stays_different() {
+        check(b"/", Ok("/"));
+        check(b"/?", Ok("/"));
+        check(b"*", Ok("/*"));
+        check(b"/API/auth", Ok("/API/auth"));
+        check(b"/a%252Fb", Ok("/a%2Fb"));
+        check(b"/a%3Bb", Ok("/a;b"));
+        check(b"/a%3Fb", Ok("/a?b"));
+        check(b"/...", Ok("/..."));
+        check(b"/%C3%A9t%C3%A9", Ok("/été"));
+        check("/été".as_bytes(), Ok("/été"));
+        check(b"/a+b", Ok("/a+b"));
+    }
+
+    #[test]
+    fn what_servers_disagree_on_is_refused() {
+        check(b"", Err(BadPath::NotAbsolute));
+        check(b"api", Err(BadPath::NotAbsolute));
+        check(b"http://host/api", Err(BadPath::NotAbsolute));
+        check(b"/a%2Fb", Err(BadPath::EscapedSlash));
+        check(b"/a%2fb", Err(BadPath::EscapedSlash));
+        check(b"/a%5Cb", Err(BadPath::EscapedSlash));
+        check(b"/a%00b", Err(BadPath::Control));
+        check(b"/a%0d%0ab", Err(BadPath::Control));
+        check(b"/a\x01b", Err(BadPath::Control));
+        check(b"/a%7f", Err(BadPath::Control));
+        check(b"/a%", Err(BadPath::BadEscape));
+        check(b"/a%4", Err(BadPath::BadEscape));
+        check(b"/a%zz", Err(BadPath::BadEscape));
+        check(b"/a%+1", Err(BadPath::BadEscape));
+        check(b"/%c0%af", Err(BadPath::NotUtf8));
+        check(b"/%e0%80%af", Err(BadPath::NotUtf8));
+        check(b"/\xff", Err(BadPath::NotUtf8));
+        check(b"/..", Err(BadPath::AboveRoot));
+        check(b"/a/../..", Err(BadPath::AboveRoot));
+        check("/a".repeat(257).as_bytes(), Err(BadPath::TooDeep));
+    }
+}
