@@ -7,7 +7,12 @@
 //! reads the time), [`signals`], [`progress`].
 
 pub mod setup;
+
+pub mod binaries;
 pub mod wasm;
+
+pub mod envoy_config;
+pub mod stack;
 
 pub mod clock;
 pub mod command;

@@ -1,0 +1,74 @@
+//! Builds the programs that run natively: the shim and the backend.
+
+use crate::{command, env, paths};
+use anyhow::{Context, Result};
+use serde::Deserialize;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+const BUILD_LIMIT: Duration = Duration::from_secs(3600);
+
+/// Where the built programs are.
+#[derive(Debug, Clone)]
+pub struct Binaries {
+    /// `tollgate`, the shim.
+    pub shim: PathBuf,
+    /// `tollgate-backend`.
+    pub backend: PathBuf,
+}
+
+/// Builds them.
+///
+/// # Errors
+/// Where one does not compile.
+pub fn build() -> Result<Binaries> {
+    let mut cargo = Command::new(env::cargo());
+    cargo.args(["build", "--package", "shim", "--package", "backend", "--bins"]);
+    cargo.current_dir(paths::root());
+    // Progress and errors are for people; what was built is then told as JSON.
+    command::show(cargo.arg("--quiet"), BUILD_LIMIT)?;
+    let messages = command::output(cargo.arg("--message-format=json"), BUILD_LIMIT)?;
+    let find = |name: &str| {
+        executable(&messages, name).with_context(|| format!("cargo built no program called {name}"))
+    };
+    Ok(Binaries { shim: find("tollgate")?, backend: find("tollgate-backend")? })
+}
+
+/// The part of cargo's messages that matters here.
+#[derive(Deserialize)]
+struct Message {
+    executable: Option<PathBuf>,
+    target: Option<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+}
+
+fn executable(messages: &str, name: &str) -> Option<PathBuf> {
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Message>(line).ok())
+        .filter(|message| message.target.as_ref().is_some_and(|target| target.name == name))
+        .find_map(|message| message.executable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_found_among_cargos_messages() {
+        let messages = concat!(
+            r#"{"reason":"compiler-artifact","target":{"name":"tollgate"},"executable":null}"#,
+            "\n",
+            r#"{"reason":"compiler-artifact","target":{"name":"tollgate"},"executable":"/x/tollgate"}"#,
+            "\nnot JSON\n",
+            r#"{"reason":"build-finished","success":true}"#,
+        );
+        assert_eq!(executable(messages, "tollgate"), Some("/x/tollgate".into()));
+        assert_eq!(executable(messages, "tollgate-backend"), None);
+    }
+}

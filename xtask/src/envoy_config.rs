@@ -1,0 +1,280 @@
+//! Envoy's configuration for other ports, hosts and policies than those of `envoy/envoy.yaml`.
+//!
+//! That file is the only description of the gateway. `cargo xtask up`, the tests and the container
+//! image run what [`render`] makes of it: a copy with single values changed, as JSON. Each place
+//! that is changed must be there: a file of another structure is refused, naming the place.
+
+use crate::paths;
+use anyhow::{Context, Result, anyhow, bail};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// What differs from `envoy/envoy.yaml`.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Where the gateway listens.
+    pub gateway: Endpoint,
+    /// Where Envoy's admin interface listens.
+    pub admin: Endpoint,
+    /// Where the shim is.
+    pub shim: Endpoint,
+    /// Where the backend is.
+    pub backend: Endpoint,
+    /// The filter's file.
+    pub wasm: Option<PathBuf>,
+    /// The policy.
+    pub policy: Option<Value>,
+    /// The file that the access log goes to, instead of stdout.
+    pub access_log: Option<PathBuf>,
+    /// How many proxies before this one append to `X-Forwarded-For`.
+    pub trusted_hops: Option<u32>,
+}
+
+/// A host and a port; what is `None` stays as it is in the file.
+#[derive(Debug, Clone, Default)]
+pub struct Endpoint {
+    /// An address, or a name where the cluster resolves names.
+    pub host: Option<String>,
+    /// A TCP port.
+    pub port: Option<u16>,
+}
+
+impl From<u16> for Endpoint {
+    fn from(port: u16) -> Self {
+        Self { host: None, port: Some(port) }
+    }
+}
+
+/// `envoy/envoy.yaml`, changed as `options` say. Paths in it stay relative to the repository's root.
+///
+/// # Errors
+/// Where the file cannot be read, is no YAML, or has not the place of something to change.
+pub fn render(options: &Options) -> Result<Value> {
+    let path = paths::root().join("envoy/envoy.yaml");
+    let mut config = read_yaml(&path)?;
+    change(&mut config, options)
+        .with_context(|| format!("{} is not as expected", path.display()))?;
+    Ok(config)
+}
+
+/// The policy document in `path`.
+///
+/// # Errors
+/// Where it cannot be read, or is no YAML: names the line and column.
+pub fn read_policy(path: &Path) -> Result<Value> {
+    let policy = read_yaml(path)?;
+    if !policy.is_object() {
+        bail!(
+            "{} holds no policy: expected a document with `version`, `buckets` and `rules`",
+            path.display()
+        );
+    }
+    Ok(policy)
+}
+
+/// Changes `config` as `options` say.
+fn change(config: &mut Value, options: &Options) -> Result<()> {
+    set_address(at(config, "/admin/address")?, &options.admin)?;
+    set_address(at(config, "/static_resources/listeners/0/address")?, &options.gateway)?;
+    for (name, endpoint) in [("tollgate", &options.shim), ("backend", &options.backend)] {
+        let cluster = named(at(config, "/static_resources/clusters")?, name)?;
+        let address = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address";
+        set_address(at(cluster, address)?, endpoint)
+            .with_context(|| format!("the cluster {name}"))?;
+    }
+    change_http(http_connection_manager(config)?, options)
+}
+
+fn change_http(http: &mut Value, options: &Options) -> Result<()> {
+    if let Some(hops) = options.trusted_hops {
+        *at(http, "/xff_num_trusted_hops")? = json!(hops);
+    }
+    if let Some(path) = &options.access_log {
+        let log = at(http, "/access_log/0")?;
+        *at(log, "/name")? = json!("envoy.access_loggers.file");
+        let typed = at(log, "/typed_config")?;
+        *at(typed, "/@type")? =
+            json!("type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog");
+        let typed = typed.as_object_mut().context("/access_log/0/typed_config is no object")?;
+        typed.insert("path".to_owned(), json!(path));
+    }
+    let filter = named(at(http, "/http_filters")?, "tollgate")?;
+    if let Some(wasm) = &options.wasm {
+        *at(filter, "/typed_config/config/vm_config/code/local/filename")? = json!(wasm);
+    }
+    if let Some(policy) = &options.policy {
+        *at(filter, "/typed_config/config/configuration/value")? = policy.clone();
+    }
+    Ok(())
+}
+
+/// The part of `config` that says how HTTP is handled.
+///
+/// # Errors
+/// Where it is not where it is in `envoy/envoy.yaml`.
+pub fn http_connection_manager(config: &mut Value) -> Result<&mut Value> {
+    let filters = at(config, "/static_resources/listeners/0/filter_chains/0/filters")?;
+    let manager = named(filters, "envoy.filters.network.http_connection_manager")?;
+    at(manager, "/typed_config")
+}
+
+/// The policy that `config` gives to the filter.
+///
+/// # Errors
+/// As [`http_connection_manager`].
+pub fn policy(config: &mut Value) -> Result<&mut Value> {
+    let filter = named(at(http_connection_manager(config)?, "/http_filters")?, "tollgate")?;
+    at(filter, "/typed_config/config/configuration/value")
+}
+
+/// The place `pointer` (a JSON pointer) of `value`.
+///
+/// # Errors
+/// Where there is none.
+pub fn at<'a>(value: &'a mut Value, pointer: &str) -> Result<&'a mut Value> {
+    value.pointer_mut(pointer).ok_or_else(|| anyhow!("it has no {pointer}"))
+}
+
+/// The element of the list `list` whose `name` is `name`.
+///
+/// # Errors
+/// Where there is none.
+pub fn named<'a>(list: &'a mut Value, name: &str) -> Result<&'a mut Value> {
+    let list =
+        list.as_array_mut().with_context(|| format!("no list where {name} is looked for"))?;
+    let found = list.iter_mut().find(|element| element.get("name").is_some_and(|n| n == name));
+    found.with_context(|| format!("it has nothing named {name}"))
+}
+
+fn set_address(address: &mut Value, endpoint: &Endpoint) -> Result<()> {
+    if let Some(host) = &endpoint.host {
+        *at(address, "/socket_address/address")? = json!(host);
+    }
+    if let Some(port) = endpoint.port {
+        *at(address, "/socket_address/port_value")? = json!(port);
+    }
+    Ok(())
+}
+
+/// Any YAML document, as JSON.
+///
+/// # Errors
+/// Where `path` cannot be read, or is no YAML: names the line and column.
+pub fn read_yaml(path: &Path) -> Result<Value> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_saphyr::from_str(&text).with_context(|| format!("{} is no YAML", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options() -> Options {
+        Options {
+            gateway: 1.into(),
+            admin: 2.into(),
+            shim: 3.into(),
+            backend: Endpoint { host: Some("api".to_owned()), port: Some(4) },
+            wasm: Some("/x.wasm".into()),
+            policy: Some(json!({ "version": 1 })),
+            access_log: Some("/x.log".into()),
+            trusted_hops: Some(1),
+        }
+    }
+
+    fn file() -> Value {
+        read_yaml(&paths::root().join("envoy/envoy.yaml")).unwrap()
+    }
+
+    #[test]
+    fn without_options_nothing_changes() {
+        assert_eq!(render(&Options::default()).unwrap(), file());
+    }
+
+    #[test]
+    fn each_option_changes_its_place_and_nothing_else() {
+        let mut config = render(&options()).unwrap();
+        let listener = "/static_resources/listeners/0/address/socket_address";
+        assert_eq!(
+            config.pointer(listener),
+            Some(&json!({ "address": "127.0.0.1", "port_value": 1 }))
+        );
+        assert_eq!(config.pointer("/admin/address/socket_address/port_value"), Some(&json!(2)));
+        let clusters = at(&mut config, "/static_resources/clusters").unwrap();
+        let address = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address";
+        let shim = named(clusters, "tollgate").unwrap();
+        assert_eq!(
+            shim.pointer(address),
+            Some(&json!({ "address": "127.0.0.1", "port_value": 3 }))
+        );
+        let backend = named(clusters, "backend").unwrap();
+        assert_eq!(backend.pointer(address), Some(&json!({ "address": "api", "port_value": 4 })));
+        assert_eq!(policy(&mut config).unwrap(), &json!({ "version": 1 }));
+        let http = http_connection_manager(&mut config).unwrap();
+        assert_eq!(http.pointer("/access_log/0/typed_config/path"), Some(&json!("/x.log")));
+        assert_eq!(http.pointer("/xff_num_trusted_hops"), Some(&json!(1)));
+
+        // Rendered back with the file's own values, it is the file again.
+        let mut original = file();
+        let policy = Some(policy(&mut original).unwrap().clone());
+        change(
+            &mut config,
+            &Options {
+                gateway: 10_000.into(),
+                admin: 9901.into(),
+                shim: 8081.into(),
+                backend: Endpoint { host: Some("127.0.0.1".to_owned()), port: Some(8000) },
+                wasm: Some("target/wasm/wasm32-unknown-unknown/wasm/tollgate_filter.wasm".into()),
+                policy,
+                access_log: None,
+                trusted_hops: Some(0),
+            },
+        )
+        .unwrap();
+        let http = http_connection_manager(&mut config).unwrap();
+        let kept = http_connection_manager(&mut original).unwrap();
+        *at(http, "/access_log").unwrap() = kept["access_log"].clone();
+        assert_eq!(config, file());
+    }
+
+    #[test]
+    fn a_missing_place_is_named() {
+        for (place, key, expected) in [
+            ("", "admin", "it has no /admin/address"),
+            (
+                "/static_resources/listeners/0",
+                "address",
+                "it has no /static_resources/listeners/0/address",
+            ),
+            ("/static_resources/clusters/0", "name", "it has nothing named backend"),
+            ("/static_resources", "clusters", "it has no /static_resources/clusters"),
+        ] {
+            let mut config = file();
+            at(&mut config, place).unwrap().as_object_mut().unwrap().remove(key).unwrap();
+            assert_eq!(change(&mut config, &options()).unwrap_err().to_string(), expected);
+        }
+        let mut config = file();
+        let filters = at(http_connection_manager(&mut config).unwrap(), "/http_filters").unwrap();
+        filters.as_array_mut().unwrap().clear();
+        assert_eq!(
+            change(&mut config, &options()).unwrap_err().to_string(),
+            "it has nothing named tollgate"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_no_policy_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let check = |text: &str, expected: &str| {
+            let path = dir.path().join("policy.yaml");
+            std::fs::write(&path, text).unwrap();
+            let error = format!("{:#}", read_policy(&path).unwrap_err());
+            assert!(error.starts_with(&format!("{} {expected}", path.display())), "{error}");
+        };
+        check("- a\n- b\n", "holds no policy");
+        check("version: 1\nrules: [\n", "is no YAML");
+        let gone = read_policy(&dir.path().join("gone")).unwrap_err();
+        assert_eq!(gone.to_string(), format!("cannot read {}/gone", dir.path().display()));
+    }
+}

@@ -1,0 +1,83 @@
+//! Envoy with the filter.
+
+use super::port::Port;
+use super::process::{Spec, ensure_dir, log_file};
+use super::server::{Probe, Server};
+use crate::command;
+use anyhow::{Context, Result};
+use serde_json::Value;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+const VALIDATE_LIMIT: Duration = Duration::from_secs(120);
+
+/// What to start.
+#[derive(Debug)]
+pub struct Options<'a> {
+    /// The server ([`crate::setup::envoy`]).
+    pub program: PathBuf,
+    /// Where it listens: as the configuration says.
+    pub gateway: Port,
+    /// Where its admin interface listens: as the configuration says.
+    pub admin: Port,
+    /// Its configuration ([`crate::envoy_config::render`]).
+    pub config: &'a Value,
+    /// How many worker threads it has.
+    pub workers: u32,
+    /// A folder for its configuration and its log.
+    pub dir: &'a Path,
+}
+
+/// Starts it and waits until it takes requests.
+///
+/// # Errors
+/// Where it does not get ready.
+pub fn start(options: Options<'_>) -> Result<Server> {
+    ensure_dir(options.dir)?;
+    let number = options.gateway.number();
+    let config = write_config(options.dir, number, options.config)?;
+    let mut args = common_args(&config);
+    args.extend(["--concurrency".into(), options.workers.to_string().into()]);
+    let spec = Spec {
+        name: "Envoy".to_owned(),
+        program: options.program,
+        args,
+        env: Vec::new(),
+        dir: options.dir.to_owned(),
+        log: log_file(options.dir, "envoy", number),
+    };
+    let ready = Probe::GetAdmin("/ready".to_owned());
+    let mut server = Server::start(spec, options.gateway, Some(options.admin), ready)?;
+    server.wait_ready()?;
+    Ok(server)
+}
+
+/// Has Envoy read `config`, load the filter with it and end: what it has to say against it.
+///
+/// # Errors
+/// Envoy's last words, where it refuses the configuration.
+pub fn validate(program: &Path, config: &Value, dir: &Path) -> Result<()> {
+    ensure_dir(dir)?;
+    let file = write_config(dir, 0, config)?;
+    let mut envoy = Command::new(program);
+    envoy.args(["--mode", "validate"]).args(common_args(&file)).current_dir(dir);
+    command::output(&mut envoy, VALIDATE_LIMIT)?;
+    Ok(())
+}
+
+fn common_args(config: &Path) -> Vec<OsString> {
+    // Hot restart would have it end with its parent's shell, and collide with other Envoys.
+    let fixed = ["--disable-hot-restart", "-l", "warning", "--component-log-level", "wasm:info"];
+    let mut args: Vec<OsString> = fixed.iter().map(OsString::from).collect();
+    args.extend(["-c".into(), config.into()]);
+    args
+}
+
+fn write_config(dir: &Path, number: u16, config: &Value) -> Result<PathBuf> {
+    let file = dir.join(format!("envoy-{number}.json"));
+    let text = serde_json::to_vec_pretty(config).context("cannot write Envoy's configuration")?;
+    std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(file)
+}

@@ -1,0 +1,130 @@
+//! TCP ports on loopback that nobody else has.
+//!
+//! Envoy listens with `SO_REUSEPORT` and starts silently where another Envoy listens already, so a
+//! port is looked at before it is handed out. Free ones are taken from below the range that the
+//! system uses for outgoing connections, under a lock file each, so that tests and processes
+//! running at the same time never meet.
+
+use anyhow::{Context, Result, bail};
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+/// Where free ports are looked for.
+const FIRST: u16 = 20_000;
+const COUNT: u16 = 12_000;
+
+/// A port that is ours while this value lives.
+#[derive(Debug)]
+pub struct Port {
+    number: u16,
+    /// Holds the lock; ports named by a person have none.
+    _lock: Option<File>,
+}
+
+impl Port {
+    /// A port that no one listens on.
+    ///
+    /// # Errors
+    /// Where there is none, or the lock files cannot be written.
+    pub fn free() -> Result<Self> {
+        let dir = lock_dir()?;
+        for _ in 0..COUNT {
+            if let Some(port) = Self::claim(&dir, candidate())? {
+                return Ok(port);
+            }
+        }
+        bail!("no free port from {FIRST} to {}", FIRST + COUNT - 1)
+    }
+
+    /// The port `number`, which the flag `flag` chose.
+    ///
+    /// # Errors
+    /// Where somebody listens on it: names the port and the flag.
+    pub fn named(number: u16, flag: &str) -> Result<Self> {
+        if number == 0 {
+            bail!("{flag} 0: expected a port from 1 to 65535");
+        }
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, number)) {
+            Ok(_) => Ok(Self { number, _lock: None }),
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                bail!("port {number} is in use: choose another with {flag}")
+            }
+            Err(error) => Err(error).with_context(|| {
+                format!("cannot listen on port {number}; choose another with {flag}")
+            }),
+        }
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn number(&self) -> u16 {
+        self.number
+    }
+
+    /// Its address.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.number).into()
+    }
+
+    fn claim(dir: &Path, number: u16) -> Result<Option<Self>> {
+        let path = dir.join(number.to_string());
+        let lock =
+            File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        let free =
+            lock.try_lock().is_ok() && TcpListener::bind((Ipv4Addr::LOCALHOST, number)).is_ok();
+        Ok(free.then_some(Self { number, _lock: Some(lock) }))
+    }
+}
+
+/// Each call names another port; each process begins elsewhere.
+fn candidate() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let process = std::process::id().wrapping_mul(101) % u32::from(COUNT);
+    let offset = u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
+    FIRST + u16::try_from((process + offset) % u32::from(COUNT)).unwrap_or(0)
+}
+
+/// A folder of this user's for the lock files.
+fn lock_dir() -> Result<PathBuf> {
+    let user = rustix::process::getuid().as_raw();
+    let dir = std::env::temp_dir().join(format!("tollgate-ports-{user}"));
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    Ok(dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn free_ports_differ_while_they_are_held() {
+        let ports: Vec<Port> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| (0..8).map(|_| Port::free().unwrap()).collect::<Vec<_>>()))
+                .collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        });
+        let numbers: HashSet<u16> = ports.iter().map(Port::number).collect();
+        assert_eq!(numbers.len(), 64);
+    }
+
+    #[test]
+    fn a_held_port_is_not_handed_out_again() {
+        let port = Port::free().unwrap();
+        assert!(Port::claim(&lock_dir().unwrap(), port.number()).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_port_in_use_is_named_with_its_flag() {
+        let port = Port::free().unwrap();
+        let _listener = TcpListener::bind(port.addr()).unwrap();
+        assert_eq!(
+            Port::named(port.number(), "--gateway-port").unwrap_err().to_string(),
+            format!("port {} is in use: choose another with --gateway-port", port.number())
+        );
+    }
+}

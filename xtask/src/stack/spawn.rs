@@ -1,0 +1,52 @@
+//! Starts processes that the kernel ends when we end, however we end.
+//!
+//! The kernel's "parent death signal" follows the *thread* that started the process, and a test's
+//! thread ends with its test: so all are started by one thread that lives as long as we do.
+
+use crate::env;
+use anyhow::{Context, Result, bail};
+use std::path::Path;
+use std::process::{Child, Command};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+type Order = (Command, Sender<std::io::Result<Child>>);
+
+static STARTER: OnceLock<Mutex<Sender<Order>>> = OnceLock::new();
+
+/// The command that becomes `program`, and is sent SIGKILL when we end.
+pub(super) fn tied_to_us(program: &Path) -> Result<Command> {
+    if !env::is_executable(program) {
+        bail!("{} is no program", program.display());
+    }
+    // util-linux, which every Linux distribution has: setpriv becomes the program, same process id.
+    let mut command = match env::on_path("setpriv") {
+        Some(setpriv) => Command::new(setpriv),
+        None => return Ok(Command::new(program)),
+    };
+    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    Ok(command)
+}
+
+/// Starts `command` from the thread that lives as long as we do.
+pub(super) fn start(command: Command) -> Result<Child> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let (reply_to, reply) = channel();
+    let starter = STARTER.get_or_init(|| Mutex::new(launch_starter()));
+    let sent = starter.lock().unwrap_or_else(PoisonError::into_inner).send((command, reply_to));
+    sent.ok()
+        .and_then(|()| reply.recv().ok())
+        .context("the thread that starts processes is gone")?
+        .with_context(|| format!("cannot run {program}"))
+}
+
+fn launch_starter() -> Sender<Order> {
+    let (orders, inbox): (Sender<Order>, Receiver<Order>) = channel();
+    std::thread::spawn(move || {
+        for (mut command, reply_to) in inbox {
+            // Whoever asked may have gone.
+            let _ = reply_to.send(command.spawn());
+        }
+    });
+    orders
+}

@@ -1,0 +1,69 @@
+//! The stack's Redis, for real: started, paused, killed, and started again on its port.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+use xtask::clock::Deadline;
+use xtask::stack::health::ping;
+use xtask::stack::{Port, redis};
+
+#[test]
+fn it_comes_back_on_the_same_port() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = redis::start(redis::Options::new(dir.path()).unwrap()).unwrap();
+    let addr = server.addr();
+    assert!(ping(addr));
+
+    server.pause();
+    assert!(!ping(addr), "a paused server does not answer");
+    server.resume();
+    assert!(ping(addr));
+
+    server.kill();
+    assert!(!ping(addr));
+    server.restart().unwrap();
+    server.wait_ready().unwrap();
+    assert!(ping(addr));
+    assert_eq!(server.addr(), addr);
+
+    drop(server);
+    assert!(!ping(addr));
+}
+
+#[test]
+fn each_has_its_own_port_and_keeps_nothing_on_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let start = || redis::start(redis::Options::new(dir.path()).unwrap()).unwrap();
+    let mut servers = [start(), start(), start()];
+    let ports: BTreeSet<u16> = servers.iter().map(|server| server.port()).collect();
+    assert_eq!(ports.len(), 3);
+    for server in &mut servers {
+        server.stop(Duration::from_secs(30)).unwrap();
+    }
+    let files: BTreeSet<String> = dir
+        .path()
+        .read_dir()
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    assert_eq!(files, ports.iter().map(|port| format!("redis-{port}.log")).collect());
+}
+
+#[test]
+fn a_server_that_cannot_start_is_told_with_its_own_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = vec!["--no-such-option".to_owned(), "yes".to_owned()];
+    let error = redis::start(redis::Options { args, ..redis::Options::new(dir.path()).unwrap() });
+    let text = error.unwrap_err().to_string();
+    assert!(text.starts_with("Redis ended (exit status: 1) before it was ready"), "{text}");
+    assert!(text.contains("no-such-option"), "{text}");
+}
+
+#[test]
+fn a_port_that_a_server_holds_is_refused_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = redis::start(redis::Options::new(dir.path()).unwrap()).unwrap();
+    server.wait_ready_until(Deadline::after(Duration::from_secs(30))).unwrap();
+    let error = Port::named(server.port(), "--redis-port").unwrap_err().to_string();
+    let expected = format!("port {} is in use: choose another with --redis-port", server.port());
+    assert_eq!(error, expected);
+}
