@@ -18,17 +18,35 @@ pub struct Binaries {
     pub backend: PathBuf,
 }
 
-/// Builds them.
+/// Builds them; cargo tells only what is wrong.
 ///
 /// # Errors
 /// Where one does not compile.
 pub fn build() -> Result<Binaries> {
+    command::show(cargo().arg("--quiet"), BUILD_LIMIT)?;
+    locate()
+}
+
+/// Builds them; cargo tells its progress.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_shown() -> Result<Binaries> {
+    command::show(&mut cargo(), BUILD_LIMIT)?;
+    locate()
+}
+
+fn cargo() -> Command {
     let mut cargo = Command::new(env::cargo());
     cargo.args(["build", "--package", "shim", "--package", "backend", "--bins"]);
     cargo.current_dir(paths::root());
-    // Progress and errors are for people; what was built is then told as JSON.
-    command::show(cargo.arg("--quiet"), BUILD_LIMIT)?;
-    let messages = command::output(cargo.arg("--message-format=json"), BUILD_LIMIT)?;
+    cargo
+}
+
+/// Has cargo tell, as JSON, where it has put what is built.
+fn locate() -> Result<Binaries> {
+    let mut cargo = cargo();
+    let messages = command::output(cargo.args(["--quiet", "--message-format=json"]), BUILD_LIMIT)?;
     let find = |name: &str| {
         executable(&messages, name).with_context(|| format!("cargo built no program called {name}"))
     };

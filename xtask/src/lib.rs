@@ -2,7 +2,8 @@
 //!
 //! Read in this order: [`setup`] (what a fresh machine lacks), [`wasm`] and [`binaries`] (what is
 //! built), [`stack`] (servers as values that stop when dropped), [`envoy_config`] (Envoy's
-//! configuration for other ports and policies). Beneath them: [`command`] (programs run to their
+//! configuration for other ports and policies), [`up`] and [`down`] (the whole
+//! stack), [`test`](mod@test) (everything that must hold). Beneath them: [`command`] (programs run to their
 //! end), [`paths`], [`env`](mod@env) (the only file that reads the environment), [`clock`] (the only one that
 //! reads the time), [`signals`], [`progress`].
 
@@ -13,6 +14,10 @@ pub mod wasm;
 
 pub mod envoy_config;
 pub mod stack;
+
+pub mod down;
+pub mod test;
+pub mod up;
 
 pub mod clock;
 pub mod command;

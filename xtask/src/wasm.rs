@@ -17,15 +17,27 @@ pub fn path() -> PathBuf {
     target_dir().join(wasm_target::TARGET).join("wasm/tollgate_filter.wasm")
 }
 
-/// Builds the filter and returns where it is.
+/// Builds the filter and returns where it is; cargo tells only what is wrong.
 ///
 /// # Errors
 /// Where there is no compiler for it, or it does not compile.
 pub fn build() -> Result<PathBuf> {
+    build_with(&["--quiet"])
+}
+
+/// Builds the filter and returns where it is; cargo tells its progress.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_shown() -> Result<PathBuf> {
+    build_with(&[])
+}
+
+fn build_with(args: &[&str]) -> Result<PathBuf> {
     let rustc = wasm_rustc()?;
     renew(&target_dir(), &identity(rustc.as_deref())?)?;
     let mut cargo = Command::new(env::cargo());
-    cargo.args(["build", "--quiet", "--package", "filter", "--profile", "wasm"]);
+    cargo.args(["build", "--package", "filter", "--profile", "wasm"]).args(args);
     cargo.args(["--target", wasm_target::TARGET, "--target-dir"]).arg(target_dir());
     cargo.current_dir(paths::root());
     if let Some(rustc) = rustc {

@@ -30,6 +30,15 @@ fn it_comes_back_on_the_same_port() {
 }
 
 #[test]
+fn the_second_implementation_runs_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = xtask::setup::debian_redis().unwrap();
+    let options = redis::Options { program, ..redis::Options::new(dir.path()).unwrap() };
+    let server = redis::start(options).unwrap();
+    assert!(ping(server.addr()));
+}
+
+#[test]
 fn each_has_its_own_port_and_keeps_nothing_on_disk() {
     let dir = tempfile::tempdir().unwrap();
     let start = || redis::start(redis::Options::new(dir.path()).unwrap()).unwrap();

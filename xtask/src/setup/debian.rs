@@ -83,15 +83,13 @@ impl Apt {
         Ok(version.with_context(|| format!("Debian has no package {package}"))?.to_owned())
     }
 
-    /// What `package` directly depends on.
+    /// What `packages` directly depend on; of alternatives, the first.
     ///
     /// # Errors
     /// Where there is no such package.
-    pub fn depends(&self, package: &str) -> Result<Vec<String>> {
-        let shown =
-            command::output(self.tool("apt-cache").args(["depends", package]), LOOK_UP_LIMIT)?;
-        let names = shown.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
-        Ok(names.map(str::to_owned).collect())
+    pub fn depends(&self, packages: &[String]) -> Result<Vec<String>> {
+        let mut tool = self.tool("apt-cache");
+        Ok(dependencies(&command::output(tool.arg("depends").args(packages), LOOK_UP_LIMIT)?))
     }
 
     /// The libraries that `packages` need, directly or not, and that this machine does not have.
@@ -99,20 +97,18 @@ impl Apt {
     /// # Errors
     /// Where one of `packages` does not exist.
     pub fn missing_libraries(&self, packages: &[String]) -> Result<Vec<String>> {
-        let mut tool = self.tool("apt-cache");
-        tool.args(["depends", "--recurse", "--no-recommends", "--no-suggests", "--no-conflicts"]);
-        tool.args(["--no-breaks", "--no-replaces", "--no-enhances"]).args(packages);
-        let shown = command::output(&mut tool, LOOK_UP_LIMIT)?;
-        // A package's name stands at the line's start, without its architecture if it is ours.
-        let names = shown.lines().filter(|line| line.starts_with("lib") && !line.contains(':'));
-        let names: BTreeSet<String> = names.map(str::to_owned).collect();
-        let wanted = |name: &String| {
-            !packages.contains(name)
-                && !BASE_LIBRARIES.contains(&name.as_str())
-                && !name.starts_with("libstd-rust")
-                && !is_installed(name)
-        };
-        Ok(names.into_iter().filter(wanted).collect())
+        let mut missing = BTreeSet::new();
+        let mut next = packages.to_vec();
+        // What an installed library needs is installed, so this soon comes to an end.
+        while !next.is_empty() {
+            let found = self.depends(&next)?;
+            next = found.into_iter().filter(|name| is_library_package(name)).collect();
+            next.retain(|name| {
+                !packages.contains(name) && !missing.contains(name) && !is_installed(name)
+            });
+            missing.extend(next.iter().cloned());
+        }
+        Ok(missing.into_iter().collect())
     }
 
     /// Downloads `packages` and unpacks them into `tree`.
@@ -133,6 +129,29 @@ impl Apt {
         }
         Ok(())
     }
+}
+
+/// The names in what `apt-cache depends` shows: of a row of `|Depends:` and the `Depends:` that
+/// ends it, the first. Virtual packages stand in angle brackets.
+fn dependencies(shown: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut in_alternatives = false;
+    for line in shown.lines() {
+        let text = line.trim_start();
+        let goes_on = text.starts_with('|');
+        let text = text.trim_start_matches('|').trim_start_matches("Pre");
+        let Some(name) = text.strip_prefix("Depends: ") else { continue };
+        if !in_alternatives && !name.starts_with('<') {
+            names.push(name.to_owned());
+        }
+        in_alternatives = goes_on;
+    }
+    names
+}
+
+/// Compilers' own libraries are laid out apart.
+fn is_library_package(name: &str) -> bool {
+    name.starts_with("lib") && !name.starts_with("libstd-rust") && !BASE_LIBRARIES.contains(&name)
 }
 
 fn is_installed(package: &str) -> bool {
@@ -196,4 +215,42 @@ pub fn write_wrapper(path: &Path, program: &str) -> Result<()> {
     std::fs::write(path, script)
         .and_then(|()| std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)))
         .with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_alternatives_the_first_is_taken() {
+        let shown = "\
+redis-tools
+  PreDepends: init
+  Depends: libc6
+ |Depends: libsystemd0
+  Depends: libelogind0
+  Depends: <libvirtual>
+    libreal
+  Depends: libssl3
+  Recommends: libelse
+libssl3
+  Depends: libz
+";
+        assert_eq!(dependencies(shown), ["init", "libc6", "libsystemd0", "libssl3", "libz"]);
+    }
+
+    #[test]
+    fn a_wrapper_runs_its_program_wherever_its_folder_is_moved() {
+        let dir = tempfile::tempdir().unwrap();
+        let bin = dir.path().join("made/bin");
+        std::fs::create_dir_all(&bin).unwrap();
+        std::os::unix::fs::symlink("/bin/sh", bin.join("program")).unwrap();
+        write_wrapper(&bin.join("wrapper"), "program").unwrap();
+        let moved = dir.path().join("with a space");
+        std::fs::rename(dir.path().join("made"), &moved).unwrap();
+        let mut command = Command::new(moved.join("bin/wrapper"));
+        command.args(["-c", "echo $LD_LIBRARY_PATH"]).env_remove("LD_LIBRARY_PATH");
+        let printed = command::output(&mut command, LOOK_UP_LIMIT).unwrap();
+        assert_eq!(printed, format!("{}/../lib\n", moved.join("bin").display()));
+    }
 }

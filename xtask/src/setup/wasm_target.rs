@@ -104,7 +104,8 @@ fn packages(apt: &Apt) -> Result<Vec<String>> {
         bail!("Debian's rustc-web is {version}, and Rust {needed} is needed");
     }
     let only = |from: &str, prefix: &str| -> Result<String> {
-        let found = apt.depends(from)?.into_iter().find(|name| name.starts_with(prefix));
+        let found =
+            apt.depends(&[from.to_owned()])?.into_iter().find(|name| name.starts_with(prefix));
         found.with_context(|| format!("Debian's {from} depends on no {prefix}…"))
     };
     let std = only("libstd-rust-web-dev", "libstd-rust-web-")?;

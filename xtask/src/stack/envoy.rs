@@ -39,7 +39,10 @@ pub fn start(options: Options<'_>) -> Result<Server> {
     let number = options.gateway.number();
     let config = write_config(options.dir, number, options.config)?;
     let mut args = common_args(&config);
-    args.extend(["--concurrency".into(), options.workers.to_string().into()]);
+    let workers = options.workers.to_string();
+    // The access log is shown as it grows: it is not held back for the usual 10 s.
+    let more = ["--concurrency", &workers, "--file-flush-interval-msec", "50"];
+    args.extend(more.iter().map(OsString::from));
     let spec = Spec {
         name: "Envoy".to_owned(),
         program: options.program,

@@ -1,0 +1,61 @@
+//! `cargo xtask down`: ends the stack that `cargo xtask up` runs, detached or not.
+
+use crate::clock::Deadline;
+use crate::up::state::Owner;
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use rustix::process::{Pid, Signal, kill_process};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long the stack may take to end by itself.
+const GRACE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(20);
+
+/// The flags of `cargo xtask down`.
+#[derive(Debug, Clone, Args)]
+pub struct Down {
+    /// The folder that the stack was started with [default: target/tollgate]
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+}
+
+/// Ends the stack, and returns once it has ended. Says so if none runs.
+///
+/// # Errors
+/// Where the process that runs it cannot be told to end.
+pub fn run(down: &Down) -> Result<()> {
+    let Some(owner) = Owner::of(down.state_dir.as_deref())? else {
+        println!("No stack is running.");
+        return Ok(());
+    };
+    signal(owner, Signal::TERM)?;
+    if !ends(owner) {
+        // Its servers end with it: the kernel sees to that.
+        signal(owner, Signal::KILL)?;
+        if !ends(owner) {
+            bail!("process {} does not end, even when killed", owner.pid);
+        }
+    }
+    println!("The stack has ended.");
+    Ok(())
+}
+
+fn ends(owner: Owner) -> bool {
+    let deadline = Deadline::after(GRACE);
+    while owner.runs() && !deadline.has_passed() {
+        std::thread::sleep(POLL);
+    }
+    !owner.runs()
+}
+
+fn signal(owner: Owner, signal: Signal) -> Result<()> {
+    let pid = i32::try_from(owner.pid).ok().and_then(Pid::from_raw);
+    let pid = pid.with_context(|| format!("{} is no process id", owner.pid))?;
+    match kill_process(pid, signal) {
+        Err(error) if owner.runs() => {
+            Err(error).with_context(|| format!("cannot tell process {} to end", owner.pid))
+        }
+        _ => Ok(()),
+    }
+}

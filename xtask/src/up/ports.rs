@@ -1,0 +1,180 @@
+//! The stack's ports: one flag each.
+
+use super::running::Ledger;
+use crate::stack::Port;
+use anyhow::{Result, bail};
+use clap::Args;
+
+/// Where the gateway listens, unless said otherwise.
+pub const GATEWAY: u16 = 10_000;
+/// Where Envoy's admin interface listens, unless said otherwise.
+pub const ADMIN: u16 = 9901;
+/// Where the shim listens, unless said otherwise.
+pub const SHIM: u16 = 8081;
+/// Where the backend listens, unless said otherwise.
+pub const BACKEND: u16 = 8000;
+/// Where the stack's own Redis listens, unless said otherwise.
+pub const REDIS: u16 = 6390;
+
+/// The flags.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct PortFlags {
+    /// The gateway's port
+    #[arg(long, value_name = "PORT", default_value_t = GATEWAY)]
+    pub gateway_port: u16,
+    /// Envoy's admin port
+    #[arg(long, value_name = "PORT", default_value_t = ADMIN)]
+    pub admin_port: u16,
+    /// The shim's port
+    #[arg(long, value_name = "PORT", default_value_t = SHIM)]
+    pub shim_port: u16,
+    /// The backend's port
+    #[arg(long, value_name = "PORT", default_value_t = BACKEND)]
+    pub backend_port: u16,
+    /// The port of the stack's own Redis
+    #[arg(long, value_name = "PORT", default_value_t = REDIS)]
+    pub redis_port: u16,
+}
+
+impl PortFlags {
+    /// Whether all that will be needed are different and free.
+    ///
+    /// # Errors
+    /// Names the first that is not, and its flag.
+    pub fn check(&self, ledger: &Ledger) -> Result<()> {
+        let mut seen: Vec<(u16, &str)> = Vec::new();
+        for (number, flag) in self.needed(ledger) {
+            if let Some((_, other)) = seen.iter().find(|(taken, _)| *taken == number) {
+                bail!("port {number} is given to both {other} and {flag}: choose another for one");
+            }
+            seen.push((number, flag));
+        }
+        // Held together, so that all are seen to be free at the same time; then let go.
+        let free: Result<Vec<Port>> =
+            seen.iter().map(|(number, flag)| Port::named(*number, flag)).collect();
+        free.map(drop)
+    }
+
+    /// The gateway's.
+    ///
+    /// # Errors
+    /// As [`Port::named`]; so with the others.
+    pub fn gateway(&self) -> Result<Port> {
+        Port::named(self.gateway_port, "--gateway-port")
+    }
+
+    /// Envoy's admin interface's.
+    ///
+    /// # Errors
+    /// As [`Port::named`].
+    pub fn admin(&self) -> Result<Port> {
+        Port::named(self.admin_port, "--admin-port")
+    }
+
+    /// The shim's.
+    ///
+    /// # Errors
+    /// As [`Port::named`].
+    pub fn shim(&self) -> Result<Port> {
+        Port::named(self.shim_port, "--shim-port")
+    }
+
+    /// The backend's.
+    ///
+    /// # Errors
+    /// As [`Port::named`].
+    pub fn backend(&self) -> Result<Port> {
+        Port::named(self.backend_port, "--backend-port")
+    }
+
+    /// Redis's.
+    ///
+    /// # Errors
+    /// As [`Port::named`].
+    pub fn redis(&self) -> Result<Port> {
+        Port::named(self.redis_port, "--redis-port")
+    }
+
+    fn needed(&self, ledger: &Ledger) -> Vec<(u16, &'static str)> {
+        let mut needed = vec![
+            (self.gateway_port, "--gateway-port"),
+            (self.admin_port, "--admin-port"),
+            (self.shim_port, "--shim-port"),
+            (self.backend_port, "--backend-port"),
+        ];
+        if matches!(ledger, Ledger::OwnRedis) {
+            needed.push((self.redis_port, "--redis-port"));
+        }
+        needed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    /// Free ports: the second value keeps them ours.
+    fn flags() -> (PortFlags, Vec<Port>) {
+        let ports: Vec<Port> = (0..5).map(|_| Port::free().unwrap()).collect();
+        let number = |index: usize| ports[index].number();
+        let flags = PortFlags {
+            gateway_port: number(0),
+            admin_port: number(1),
+            shim_port: number(2),
+            backend_port: number(3),
+            redis_port: number(4),
+        };
+        (flags, ports)
+    }
+
+    #[test]
+    fn free_and_different_ports_pass() {
+        let (flags, _ports) = flags();
+        flags.check(&Ledger::OwnRedis).unwrap();
+    }
+
+    #[test]
+    fn each_port_in_use_is_named_with_its_flag() {
+        let (flags, ports) = flags();
+        let names =
+            ["--gateway-port", "--admin-port", "--shim-port", "--backend-port", "--redis-port"];
+        for (port, flag) in ports.iter().zip(names) {
+            let _listener = TcpListener::bind(port.addr()).unwrap();
+            assert_eq!(
+                flags.check(&Ledger::OwnRedis).unwrap_err().to_string(),
+                format!("port {} is in use: choose another with {flag}", port.number())
+            );
+        }
+    }
+
+    #[test]
+    fn redis_port_matters_only_to_the_stacks_own_redis() {
+        let (flags, ports) = flags();
+        let _listener = TcpListener::bind(ports[4].addr()).unwrap();
+        flags.check(&Ledger::Url("memory:".to_owned())).unwrap();
+    }
+
+    #[test]
+    fn one_port_for_two_is_refused() {
+        let (flags, _ports) = flags();
+        let flags = PortFlags { shim_port: flags.gateway_port, ..flags };
+        assert_eq!(
+            flags.check(&Ledger::OwnRedis).unwrap_err().to_string(),
+            format!(
+                "port {} is given to both --gateway-port and --shim-port: choose another for one",
+                flags.gateway_port
+            )
+        );
+    }
+
+    #[test]
+    fn port_zero_is_refused() {
+        let (flags, _ports) = flags();
+        let flags = PortFlags { admin_port: 0, ..flags };
+        assert_eq!(
+            flags.check(&Ledger::OwnRedis).unwrap_err().to_string(),
+            "--admin-port 0: expected a port from 1 to 65535"
+        );
+    }
+}

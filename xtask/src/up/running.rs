@@ -1,0 +1,219 @@
+//! The stack as it runs: started in the order in which the parts need each other.
+
+use super::Up;
+use crate::binaries::Binaries;
+use crate::clock::Deadline;
+use crate::envoy_config;
+use crate::progress;
+use crate::stack::{Server, backend, envoy, health, redis, shim};
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a part may take to end by itself.
+const GRACE: Duration = Duration::from_secs(10);
+/// How long the gateway may take to reach the backend.
+const REACH_LIMIT: Duration = Duration::from_secs(30);
+
+/// Where counters live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ledger {
+    /// In a Redis that the stack starts.
+    OwnRedis,
+    /// Where this URL says: `memory:`, or a Redis that runs already.
+    Url(String),
+}
+
+impl Ledger {
+    /// What `--ledger` says.
+    ///
+    /// # Errors
+    /// Where it is nothing that `tollgate serve` takes.
+    pub fn from_flag(flag: Option<&str>) -> Result<Self> {
+        let Some(url) = flag else { return Ok(Self::OwnRedis) };
+        if url != "memory:" && !url.starts_with("redis://") && !url.starts_with("rediss://") {
+            bail!("--ledger {url}: expected memory:, redis://HOST:PORT or rediss://HOST:PORT");
+        }
+        Ok(Self::Url(url.to_owned()))
+    }
+}
+
+/// What the stack is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// Envoy.
+    pub envoy: PathBuf,
+    /// The Redis server, where the stack has one of its own.
+    pub redis: Option<PathBuf>,
+    /// The filter.
+    pub wasm: PathBuf,
+    /// The shim and the backend.
+    pub binaries: Binaries,
+    /// The policy, where it is not the one of `envoy/envoy.yaml`.
+    pub policy: Option<Value>,
+}
+
+/// The running stack. Dropping it kills it.
+#[derive(Debug)]
+pub struct Running {
+    // In the order in which they are stopped: nothing loses what it still needs.
+    envoy: Server,
+    backend: Server,
+    shim: Server,
+    redis: Option<Server>,
+    access_log: PathBuf,
+}
+
+impl Running {
+    /// Starts everything in `dir` and waits until a request gets through to the backend.
+    ///
+    /// # Errors
+    /// The part that does not get ready, with the end of its log.
+    pub fn start(up: &Up, ledger: &Ledger, parts: &Parts, dir: &Path) -> Result<Self> {
+        let redis = parts.redis.clone().map(|program| {
+            let port = up.ports.redis()?;
+            redis::start(redis::Options { program, port, dir, args: Vec::new() })
+        });
+        let redis = redis.transpose()?;
+        let ledger_url = match (ledger, &redis) {
+            (Ledger::Url(url), _) => url.clone(),
+            (Ledger::OwnRedis, Some(server)) => redis::url(server),
+            (Ledger::OwnRedis, None) => bail!("there is no Redis to start"),
+        };
+        tell("Redis", redis.as_ref());
+
+        let mut shim = shim::start(shim::Options {
+            program: parts.binaries.shim.clone(),
+            port: up.ports.shim()?,
+            ledger: ledger_url.clone(),
+            admin: None,
+            dir,
+            env: Vec::new(),
+        })?;
+        shim.wait_ready()?;
+        tell("the shim", Some(&shim));
+
+        let backend = backend::start(backend::Options {
+            program: parts.binaries.backend.clone(),
+            port: up.ports.backend()?,
+            redis_url: Some(ledger_url).filter(|url| url != "memory:"),
+            dir,
+            env: Vec::new(),
+        })?;
+        tell("the backend", Some(&backend));
+
+        let access_log = dir.join("access.log");
+        std::fs::write(&access_log, "")
+            .with_context(|| format!("cannot write {}", access_log.display()))?;
+        let mut envoy = start_envoy(up, parts, (&shim, &backend), &access_log, dir)?;
+        let gateway = envoy.addr();
+        envoy
+            .wait_until(Deadline::after(REACH_LIMIT), || health::is_ok(gateway, "/health"))
+            .context("no request gets through the gateway to the backend")?;
+        tell("Envoy", Some(&envoy));
+        Ok(Self { envoy, backend, shim, redis, access_log })
+    }
+
+    /// Envoy.
+    #[must_use]
+    pub const fn envoy(&self) -> &Server {
+        &self.envoy
+    }
+
+    /// The file that decisions are written to.
+    #[must_use]
+    pub fn access_log(&self) -> &Path {
+        &self.access_log
+    }
+
+    /// Whether all parts still run.
+    ///
+    /// # Errors
+    /// The part that has ended, with the end of its log.
+    pub fn check(&mut self) -> Result<()> {
+        let redis = self.redis.as_mut().map(|redis| ("Redis", redis));
+        let parts = [
+            ("Envoy", &mut self.envoy),
+            ("the backend", &mut self.backend),
+            ("the shim", &mut self.shim),
+        ];
+        for (name, part) in parts.into_iter().chain(redis) {
+            if let Some(status) = part.exited()? {
+                bail!(
+                    "{name} has ended ({status}); the end of its log, {}:\n{}",
+                    part.log().display(),
+                    part.log_tail()?
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends all parts, each by itself if it can.
+    ///
+    /// # Errors
+    /// Where one cannot be waited for.
+    pub fn stop(mut self) -> Result<()> {
+        self.envoy.stop(GRACE)?;
+        self.backend.stop(GRACE)?;
+        self.shim.stop(GRACE)?;
+        if let Some(redis) = &mut self.redis {
+            redis.stop(GRACE)?;
+        }
+        Ok(())
+    }
+}
+
+fn start_envoy(
+    up: &Up,
+    parts: &Parts,
+    (shim, backend): (&Server, &Server),
+    access_log: &Path,
+    dir: &Path,
+) -> Result<Server> {
+    let (gateway, admin) = (up.ports.gateway()?, up.ports.admin()?);
+    let config = envoy_config::render(&envoy_config::Options {
+        gateway: gateway.number().into(),
+        admin: admin.number().into(),
+        shim: shim.port().into(),
+        backend: backend.port().into(),
+        wasm: Some(parts.wasm.clone()),
+        policy: parts.policy.clone(),
+        access_log: Some(access_log.to_owned()),
+        trusted_hops: None,
+    })?;
+    let program = parts.envoy.clone();
+    envoy::start(envoy::Options {
+        program,
+        gateway,
+        admin,
+        config: &config,
+        workers: up.workers,
+        dir,
+    })
+}
+
+fn tell(name: &str, server: Option<&Server>) {
+    if let Some(server) = server {
+        progress::say(format_args!("{name} is ready on {}", server.addr()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ledger_is_a_url_that_the_shim_takes() {
+        let of = |flag| Ledger::from_flag(flag).map_err(|error| error.to_string());
+        assert_eq!(of(None), Ok(Ledger::OwnRedis));
+        for url in ["memory:", "redis://127.0.0.1:6379", "rediss://user:secret@host"] {
+            assert_eq!(of(Some(url)), Ok(Ledger::Url(url.to_owned())));
+        }
+        assert_eq!(
+            of(Some("postgres://x")).unwrap_err(),
+            "--ledger postgres://x: expected memory:, redis://HOST:PORT or rediss://HOST:PORT"
+        );
+    }
+}
