@@ -210,7 +210,7 @@ impl Gate {
             CallKind::Decide => {
                 let batch = self.deciding.take().map(|call| call.batch).unwrap_or_default();
                 match decisions(reply, &batch) {
-                    Some(decisions) => self.decided(batch, decisions),
+                    Some(decisions) => self.decided(now_ms, batch, decisions),
                     None => self.failed(now_ms, batch),
                 }
             }
@@ -263,12 +263,17 @@ impl Gate {
         std::mem::replace(&mut self.outbox, later)
     }
 
-    fn decided(&mut self, batch: Vec<Waiting>, decisions: Vec<Decision>) -> Vec<Release> {
+    fn decided(
+        &mut self,
+        now_ms: u64,
+        batch: Vec<Waiting>,
+        decisions: Vec<Decision>,
+    ) -> Vec<Release> {
         let mut releases = Vec::with_capacity(batch.len());
         for (waiting, decision) in batch.into_iter().zip(decisions) {
             let stream = waiting.stream;
             if self.streams.contains_key(&stream) {
-                let disposition = self.release(waiting, decision);
+                let disposition = self.release(now_ms, waiting, decision);
                 releases.push(Release { stream, disposition });
             } else if let Some(charged) = charged(waiting.charges, decision) {
                 self.settles.give_back(&charged);
@@ -277,7 +282,10 @@ impl Gate {
         releases
     }
 
-    fn release(&mut self, waiting: Waiting, decision: Decision) -> Disposition {
+    fn release(&mut self, now_ms: u64, waiting: Waiting, decision: Decision) -> Disposition {
+        if !is_decided(&waiting, &decision) {
+            return self.degrade(now_ms, &waiting);
+        }
         let verdict = verdict::by_ledger(&self.policy, &waiting, &decision);
         let charged = charged(waiting.charges, decision);
         self.settled_on(waiting.stream, verdict, charged)
@@ -343,10 +351,19 @@ fn genuine<'a>(reply: Reply<'a>) -> Option<&'a [u8]> {
 fn decisions(reply: Reply<'_>, batch: &[Waiting]) -> Option<Vec<Decision>> {
     let reply: DecideReply = serde_json::from_slice(genuine(reply)?).ok()?;
     let fits = reply.decisions.len() == batch.len()
-        && batch.iter().zip(&reply.decisions).all(|(waiting, decision)| {
-            decision.error.is_none() && decision.charges.len() == waiting.charges.len()
-        });
+        && batch
+            .iter()
+            .zip(&reply.decisions)
+            .all(|(waiting, decision)| decision.charges.len() == waiting.charges.len());
     fits.then_some(reply.decisions)
+}
+
+/// Whether a decision can be acted on: it is no error, and its charges say what it says.
+fn is_decided(waiting: &Waiting, decision: &Decision) -> bool {
+    let mut enforced =
+        waiting.charges.iter().zip(&decision.charges).filter(|(c, _)| c.charge.enforce);
+    let fits = enforced.all(|(_, outcome)| outcome.admitted);
+    decision.error.is_none() && decision.admitted == fits
 }
 
 /// What a decision charged: all charges of an admitted request, but for shadows that did not fit.

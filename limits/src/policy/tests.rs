@@ -57,6 +57,7 @@ fn all_mistakes_of_sense_are_told_at_once() {
             d["buckets"]["b 1"] = json!({ "key": "client", "limit": 1, "window": "1s" });
             d["buckets"]["tokens"] = json!({ "key": "client", "rate": 1, "every": "366d", "burst": 1_000_000 });
             d["buckets"]["public"]["burst"] = json!(3);
+            d["buckets"]["ai_daily"]["time_zone"] = json!("Mars/Olympus");
             d["rules"][1]["match"]["paths"] = json!(["api"]);
             d["rules"][1]["match"]["methods"] = json!(["post"]);
             d["rules"][2]["charge"] = json!(["ai", "ai", "gpt"]);
@@ -67,6 +68,7 @@ keys.loop.otherwise: leads back to this key: end it with a client_ip key
 keys.none: expected one of jwt_claim, client_ip, header
 keys.user: can be absent from a request: add `otherwise: <key>`, the key that pays then
 buckets.ai: expected one of window (sliding), per (calendar), rate (token bucket)
+buckets.ai_daily.time_zone: expected an IANA time zone such as Europe/Berlin, found "Mars/Olympus"
 buckets.auth.key: there is no key "nobody"
 there are: client, loop, none, user
 buckets.b 1: expected a name of a letter, then letters, digits, _ or -, at most 64 in all
