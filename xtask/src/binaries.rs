@@ -23,8 +23,7 @@ pub struct Binaries {
 /// # Errors
 /// Where one does not compile.
 pub fn build() -> Result<Binaries> {
-    command::show(cargo().arg("--quiet"), BUILD_LIMIT)?;
-    locate()
+    build_with(&["--quiet"], &[])
 }
 
 /// Builds them; cargo tells its progress.
@@ -32,25 +31,34 @@ pub fn build() -> Result<Binaries> {
 /// # Errors
 /// As [`build`].
 pub fn build_shown() -> Result<Binaries> {
-    command::show(&mut cargo(), BUILD_LIMIT)?;
-    locate()
+    build_with(&[], &[])
 }
 
-fn cargo() -> Command {
-    let mut cargo = Command::new(env::cargo());
-    cargo.args(["build", "--package", "shim", "--package", "backend", "--bins"]);
-    cargo.current_dir(paths::root());
-    cargo
+/// Builds them optimized; cargo tells its progress.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_release() -> Result<Binaries> {
+    build_with(&[], &["--release"])
 }
 
-/// Has cargo tell, as JSON, where it has put what is built.
-fn locate() -> Result<Binaries> {
-    let mut cargo = cargo();
-    let messages = command::output(cargo.args(["--quiet", "--message-format=json"]), BUILD_LIMIT)?;
+/// Builds them, then has cargo tell as JSON where it has put them.
+fn build_with(told: &[&str], profile: &[&str]) -> Result<Binaries> {
+    command::show(cargo(profile).args(told), BUILD_LIMIT)?;
+    let mut again = cargo(profile);
+    again.args(["--quiet", "--message-format=json"]);
+    let messages = command::output(&mut again, BUILD_LIMIT)?;
     let find = |name: &str| {
         executable(&messages, name).with_context(|| format!("cargo built no program called {name}"))
     };
     Ok(Binaries { shim: find("tollgate")?, backend: find("tollgate-backend")? })
+}
+
+fn cargo(profile: &[&str]) -> Command {
+    let mut cargo = Command::new(env::cargo());
+    cargo.args(["build", "--package", "shim", "--package", "backend", "--bins"]).args(profile);
+    cargo.current_dir(paths::root());
+    cargo
 }
 
 /// The part of cargo's messages that matters here.

@@ -14,6 +14,47 @@ pub use servers::{debian_redis, envoy, redis};
 pub use wasm_target::wasm_rustc;
 
 use anyhow::Result;
+use clap::{Args, ValueEnum};
+
+/// The flags of `cargo xtask setup`.
+#[derive(Debug, Clone, Args)]
+pub struct Setup {
+    /// Only these [default: all that `cargo xtask up` needs]
+    #[arg(value_enum, value_name = "PIECE")]
+    pub pieces: Vec<Piece>,
+}
+
+/// A piece that a fresh machine lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Piece {
+    /// Envoy 1.40
+    Envoy,
+    /// A Redis-compatible server
+    Redis,
+    /// A compiler for wasm32-unknown-unknown
+    Wasm,
+    /// Debian's Redis, which only the tests need
+    DebianRedis,
+}
+
+/// Makes sure of what was asked for.
+///
+/// # Errors
+/// As [`all`].
+pub fn run(setup: &Setup) -> Result<()> {
+    if setup.pieces.is_empty() {
+        return all();
+    }
+    for piece in &setup.pieces {
+        match piece {
+            Piece::Envoy => envoy().map(drop)?,
+            Piece::Redis => redis().map(drop)?,
+            Piece::Wasm => wasm_rustc().map(drop)?,
+            Piece::DebianRedis => debian_redis().map(drop)?,
+        }
+    }
+    Ok(())
+}
 
 /// Makes sure of everything that `cargo xtask up` needs.
 ///

@@ -1,0 +1,27 @@
+//! `cargo xtask build`: the filter, the shim and the backend, without starting them.
+//!
+//! Called by the binary; the container images are made with it.
+
+use crate::{binaries, wasm};
+use anyhow::Result;
+use clap::Args;
+
+/// The flags of `cargo xtask build`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Build {
+    /// Optimize the shim and the backend (the filter always is)
+    #[arg(long)]
+    pub release: bool,
+}
+
+/// Builds all three and tells where they are.
+///
+/// # Errors
+/// The first that cannot be built.
+pub fn run(build: &Build) -> Result<()> {
+    println!("{}", wasm::build_shown()?.display());
+    let binaries =
+        if build.release { binaries::build_release()? } else { binaries::build_shown()? };
+    println!("{}\n{}", binaries.shim.display(), binaries.backend.display());
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! What `cargo xtask` takes: parsed here, done by the modules that the chores are named after.
+
+use crate::{build, down, print_config, setup, test, up};
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// The repository's own chores
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+pub struct Cli {
+    /// The chore to do.
+    #[command(subcommand)]
+    pub chore: Chore,
+}
+
+/// A chore.
+#[derive(Debug, Subcommand)]
+pub enum Chore {
+    /// Fetch what this machine lacks; silent when there is nothing to do
+    Setup(setup::Setup),
+    /// Build the filter, the shim and the backend
+    Build(build::Build),
+    /// Build everything and run the stack on loopback
+    Up(up::Up),
+    /// End a running stack
+    Down(down::Down),
+    /// Check formatting, lints and docs, build everything, and run all tests
+    Test(test::Test),
+    /// Print Envoy's configuration (envoy/envoy.yaml) for other addresses, as JSON
+    EnvoyConfig(print_config::PrintConfig),
+}
+
+/// Does one chore.
+///
+/// # Errors
+/// What went wrong, and what to do.
+pub fn run(cli: &Cli) -> Result<()> {
+    match &cli.chore {
+        Chore::Setup(flags) => setup::run(flags),
+        Chore::Build(flags) => build::run(flags),
+        Chore::Up(flags) => up::run(flags),
+        Chore::Down(flags) => down::run(flags),
+        Chore::Test(flags) => test::run(flags),
+        Chore::EnvoyConfig(flags) => print_config::run(flags),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_flags_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_wrong_flag_is_told_with_what_was_expected() {
+        let check = |args: &[&str], expected: &str| {
+            let error = Cli::try_parse_from(std::iter::once(&"xtask").chain(args)).unwrap_err();
+            let text = error.to_string();
+            assert!(text.contains(expected), "{args:?}: {text}");
+        };
+        check(
+            &["up", "--workers", "0"],
+            "invalid value '0' for '--workers <N>': 0 is not in 1..=256",
+        );
+        check(&["up", "--gateway-port", "70000"], "70000 is not in 0..=65535");
+        check(&["up", "--gateway", "1"], "unexpected argument '--gateway' found");
+        check(&["setup", "docker"], "invalid value 'docker'");
+        check(&["fly"], "unrecognized subcommand 'fly'");
+    }
+}
