@@ -152,3 +152,102 @@ fn new_user(email: Email, now: Timestamp) -> User {
     let id = Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos));
     User { id, email, tier: Tier::Free, created_at }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::future::join_all;
+    use std::num::NonZeroUsize;
+    use tempfile::TempDir;
+
+    struct Fixture {
+        accounts: Accounts,
+        _dir: TempDir,
+    }
+
+    async fn open(dir: &TempDir) -> Accounts {
+        let store = Store::open(&dir.path().join("a b%20?#ä.db")).await.unwrap();
+        let hasher = Hasher::new(NonZeroUsize::MIN).unwrap();
+        let terms = Terms { issuer: "tollgate".into(), audience: "api".into(), ttl_s: 900 };
+        Accounts::open(store, hasher, terms, now()).await.unwrap()
+    }
+
+    async fn fixture() -> Fixture {
+        let dir = TempDir::new().unwrap();
+        Fixture { accounts: open(&dir).await, _dir: dir }
+    }
+
+    fn now() -> Timestamp {
+        Timestamp::from_second(1_800_000_000).unwrap()
+    }
+
+    fn credentials(email: &str, password: &str) -> Credentials {
+        Credentials {
+            email: Email::parse(email).unwrap(),
+            password: Password::given(password).unwrap(),
+        }
+    }
+
+    #[tokio::test]
+    async fn who_signed_up_can_log_in_and_is_known() {
+        let Fixture { accounts, _dir } = fixture().await;
+        let user = accounts.sign_up(credentials("a@b.c", "12345678"), now()).await.unwrap();
+        assert_eq!((user.tier, user.created_at), (Tier::Free, now()));
+        let token = accounts.log_in(credentials("A@B.C", "12345678"), now()).await.unwrap();
+        assert_eq!(accounts.authenticate(&token.token, now()).await.unwrap(), user);
+    }
+
+    /// That they take the same time follows from their taking the same steps.
+    #[tokio::test]
+    async fn an_unknown_user_costs_one_verification_as_a_wrong_password_does() {
+        let Fixture { accounts, _dir } = fixture().await;
+        accounts.sign_up(credentials("a@b.c", "12345678"), now()).await.unwrap();
+        assert_eq!(accounts.hasher.verified(), 0);
+        for (email, verified) in [("a@b.c", 1), ("nobody@b.c", 2)] {
+            let refused = accounts.log_in(credentials(email, "87654321"), now()).await;
+            assert!(matches!(refused, Err(AccountError::WrongCredentials)), "{email}");
+            assert_eq!(accounts.hasher.verified(), verified, "{email}");
+        }
+    }
+
+    #[tokio::test]
+    async fn of_many_who_take_one_address_at_once_one_gets_it() {
+        let Fixture { accounts, _dir } = fixture().await;
+        let results =
+            join_all((0..8).map(|_| accounts.sign_up(credentials("a@b.c", "12345678"), now())))
+                .await;
+        let (won, lost): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+        assert_eq!(won.len(), 1);
+        assert!(lost.iter().all(|e| matches!(e, Err(AccountError::EmailTaken))), "{lost:?}");
+    }
+
+    #[tokio::test]
+    async fn a_taken_address_keeps_its_password() {
+        let Fixture { accounts, _dir } = fixture().await;
+        accounts.sign_up(credentials("a@b.c", "12345678"), now()).await.unwrap();
+        let store = accounts.store.clone();
+        let before = users::by_email(&store, &Email::parse("a@b.c").unwrap()).await.unwrap();
+        let again = accounts.sign_up(credentials("a@b.c", "87654321"), now()).await;
+        assert!(matches!(again, Err(AccountError::EmailTaken)));
+        let after = users::by_email(&store, &Email::parse("a@b.c").unwrap()).await.unwrap();
+        assert_eq!(before.unwrap().password_hash, after.unwrap().password_hash);
+    }
+
+    #[tokio::test]
+    async fn a_database_keeps_its_key() {
+        let dir = TempDir::new().unwrap();
+        let first = open(&dir).await;
+        let kid = first.keys().signing().kid.clone();
+        first.close().await;
+        assert_eq!(open(&dir).await.keys().signing().kid, kid);
+    }
+
+    #[tokio::test]
+    async fn all_who_open_a_new_database_at_once_share_one_key() {
+        let dir = TempDir::new().unwrap();
+        let opened = join_all((0..8).map(|_| open(&dir))).await;
+        let mut kids: Vec<_> = opened.iter().map(|a| &a.keys().signing().kid).collect();
+        kids.dedup();
+        assert_eq!(kids.len(), 1);
+    }
+}

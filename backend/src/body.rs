@@ -37,7 +37,7 @@ pub enum BodyError {
     #[error("the body could not be read to its end")]
     Broken,
     /// Not JSON.
-    #[error("expected JSON: {0}")]
+    #[error("expected a body in JSON")]
     NotJson(JsonError),
     /// JSON, but not what is expected.
     #[error("the body is not what this route takes")]
@@ -97,29 +97,89 @@ fn parse(bytes: &[u8]) -> Result<Fields, BodyError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::stream;
+    use std::io;
 
-    fn check(body: &[u8], expected: &str) {
-        let found = match parse(body) {
-            Ok(_) => "ok".to_owned(),
+    fn outcome(body: &[u8]) -> String {
+        match parse(body) {
+            Ok(_) => "taken".to_owned(),
             Err(BodyError::Unexpected(errors)) => format!("unexpected: {errors:?}"),
+            Err(BodyError::NotJson(error)) => format!("not JSON: {error}"),
             Err(error) => error.to_string(),
-        };
-        assert_eq!(found, expected, "{}", String::from_utf8_lossy(body));
+        }
     }
 
     #[test]
     fn mistakes_are_told_with_their_place() {
-        check(b"{}", "ok");
-        check(b"", "expected JSON: the document: EOF while parsing a value at line 1 column 0");
-        check(
+        let deep = "[".repeat(10_000);
+        let bodies: [&[u8]; 14] = [
+            b"{}",
+            b" {\"a\": {\"b\": []}}\n",
+            b"",
+            b"null",
+            b"[1]",
             b"{\"email\": ",
-            "expected JSON: /email: EOF while parsing a value at line 1 column 10",
-        );
-        check(b"{} {}", "expected JSON: the document: trailing characters at line 1 column 4");
-        check(b"\xff", "");
-        check(br#"{"email": "\ud800"}"#, "");
-        check(b"[1]", "");
-        check("[".repeat(10_000).as_bytes(), "");
+            b"{\"email\": nul}",
+            b"{\"a\": [1, 2, {\"b\": 1e999}]}",
+            b"{} {}",
+            b"{'a': 1}",
+            b"\xef\xbb\xbf{}",
+            b"{\"a\": \"\xff\"}",
+            br#"{"a": "\ud800"}"#,
+            deep.as_bytes(),
+        ];
+        let outcomes: Vec<_> = bodies.into_iter().map(outcome).collect();
+        insta::assert_snapshot!(outcomes.join("\n"), @r#"
+        taken
+        taken
+        not JSON: the document: EOF while parsing a value at line 1 column 0
+        unexpected: [PlacedError { pointer: "", detail: "invalid type: null, expected an object of at most 64 members at line 1 column 4" }]
+        unexpected: [PlacedError { pointer: "", detail: "invalid type: sequence, expected an object of at most 64 members at line 1 column 0" }]
+        not JSON: /email: EOF while parsing a value at line 1 column 10
+        not JSON: /email: expected ident at line 1 column 14
+        not JSON: /a/2/b: number out of range at line 1 column 24
+        not JSON: the document: trailing characters at line 1 column 4
+        not JSON: /?: key must be a string at line 1 column 2
+        not JSON: the document: expected value at line 1 column 1
+        not JSON: /a: invalid unicode code point at line 1 column 8
+        not JSON: /a: unexpected end of hex escape at line 1 column 14
+        not JSON: /0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0: recursion limit exceeded at line 1 column 128
+        "#);
+    }
+
+    async fn length(chunks: Vec<io::Result<Vec<u8>>>) -> Result<usize, String> {
+        let body = Body::from_stream(stream::iter(chunks));
+        read(body).await.map(|bytes| bytes.len()).map_err(|error| error.to_string())
+    }
+
+    #[tokio::test]
+    async fn a_body_is_bounded_however_it_is_cut() {
+        let too_large = || Err("expected a body of at most 65536 bytes".to_owned());
+        assert_eq!(length(vec![]).await, Ok(0));
+        assert_eq!(length(vec![Ok(vec![b'a'; MAX_BYTES])]).await, Ok(MAX_BYTES));
+        assert_eq!(length(vec![Ok(vec![b'a'; MAX_BYTES + 1])]).await, too_large());
+        assert_eq!(length((0..65).map(|_| Ok(vec![b'a'; 1024])).collect()).await, too_large());
+    }
+
+    #[tokio::test]
+    async fn a_body_without_end_is_not_read_to_its_end() {
+        let endless = stream::repeat_with(|| Ok::<_, io::Error>(vec![b'a'; 1 << 20]));
+        let found = read(Body::from_stream(endless)).await;
+        assert!(matches!(found, Err(BodyError::TooLarge)), "{found:?}");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_is_not_taken() {
+        let broken = Err(io::Error::other("reset"));
+        let expected = Err("the body could not be read to its end".to_owned());
+        assert_eq!(length(vec![Ok(b"{}".to_vec()), broken]).await, expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_never_comes_is_not_waited_for() {
+        let never = Body::from_stream(stream::pending::<io::Result<Vec<u8>>>());
+        let found = Fields::from_request(Request::new(never), &()).await;
+        assert!(matches!(found, Err(BodyError::TooSlow)), "{found:?}");
     }
 
     #[test]

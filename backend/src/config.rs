@@ -95,7 +95,7 @@ impl Config {
                 audience: vars.read(JWT_AUDIENCE, "tollgate".to_owned(), NAME, name)?,
                 ttl_s: vars.read(ACCESS_TOKEN_TTL, 900, SECONDS, ttl_s)?,
             },
-            log: vars.read(BACKEND_LOG, info, LOG, |text| text.parse().ok())?,
+            log: vars.read(BACKEND_LOG, info, LOG, log)?,
         })
     }
 }
@@ -181,6 +181,14 @@ fn name(text: &str) -> Option<String> {
     valid.then(|| text.to_owned())
 }
 
+/// Only levels may stand alone: `Targets` would take any other word for a module's name, and a
+/// misspelt level would log nothing.
+fn log(text: &str) -> Option<Targets> {
+    let is_level = |part: &str| part.trim().parse::<LevelFilter>().is_ok();
+    let clear = text.split(',').all(|part| part.contains('=') || is_level(part));
+    clear.then(|| text.parse().ok())?
+}
+
 fn ttl_s(text: &str) -> Option<u32> {
     text.parse().ok().filter(|ttl_s| TTL_S.contains(ttl_s))
 }
@@ -208,7 +216,33 @@ mod tests {
     #[test]
     fn defaults_run_on_a_laptop() {
         let config = Config::from_vars(|_| None).unwrap();
-        insta::assert_debug_snapshot!(config, @"");
+        insta::assert_debug_snapshot!(config, @r#"
+        Config {
+            listen: 127.0.0.1:8000,
+            database: "tollgate.db",
+            redis: None,
+            environment: "development",
+            cache_enabled: true,
+            rate_limit_enabled: true,
+            terms: Terms {
+                issuer: "tollgate",
+                audience: "tollgate",
+                ttl_s: 900,
+            },
+            log: Targets(
+                DirectiveSet {
+                    directives: [
+                        StaticDirective {
+                            target: None,
+                            field_names: [],
+                            level: LevelFilter::INFO,
+                        },
+                    ],
+                    max_level: LevelFilter::INFO,
+                },
+            ),
+        }
+        "#);
         let empty = Config::from_vars(|_| Some(String::new())).unwrap();
         assert_eq!(format!("{config:?}"), format!("{empty:?}"));
     }
@@ -231,7 +265,42 @@ mod tests {
             };
             Some(value.to_owned())
         });
-        insta::assert_debug_snapshot!(config.unwrap(), @"");
+        insta::assert_debug_snapshot!(config.unwrap(), @r#"
+        Config {
+            listen: [::1]:80,
+            database: "/data/a b.db",
+            redis: Some(
+                RedisUrl(…),
+            ),
+            environment: "production",
+            cache_enabled: false,
+            rate_limit_enabled: false,
+            terms: Terms {
+                issuer: "https://issuer.example",
+                audience: "api",
+                ttl_s: 60,
+            },
+            log: Targets(
+                DirectiveSet {
+                    directives: [
+                        StaticDirective {
+                            target: Some(
+                                "backend",
+                            ),
+                            field_names: [],
+                            level: LevelFilter::DEBUG,
+                        },
+                        StaticDirective {
+                            target: None,
+                            field_names: [],
+                            level: LevelFilter::WARN,
+                        },
+                    ],
+                    max_level: LevelFilter::DEBUG,
+                },
+            ),
+        }
+        "#);
     }
 
     #[test]
@@ -245,11 +314,10 @@ mod tests {
 
     #[test]
     fn bad_values_are_told_in_one_sentence() {
-        let sentence =
-            |variable, expected, found| format!("{variable}: expected {expected}, found {found}");
         let bad = |variable, expected, values: &[&str]| {
             for value in values {
-                check(variable, value, &sentence(variable, expected, &format!("{value:?}")));
+                let sentence = format!("{variable}: expected {expected}, found {value:?}");
+                check(variable, value, &sentence);
             }
         };
         bad(LISTEN_ADDR, ADDRESS, &["8000", "localhost:8000", "127.0.0.1", "127.0.0.1:70000", " "]);

@@ -1,9 +1,11 @@
 //! What bounds each request: how many at once, how long, and that a panic stays its own.
+//!
+//! Layers of [`crate::router`].
 
 use crate::respond::ApiError;
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use std::any::Any;
 use std::sync::Arc;
@@ -16,25 +18,9 @@ const MAX_REQUESTS: usize = 512;
 /// The longest a request may take, its body included.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// `routes`, bounded.
-#[must_use]
-pub fn guarded(routes: Router) -> Router {
-    bounded(routes, MAX_REQUESTS, TIMEOUT)
-}
-
-fn bounded(routes: Router, max_requests: usize, timeout: Duration) -> Router {
-    let permits = Arc::new(Semaphore::new(max_requests));
-    routes
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(move |request, next| in_time(timeout, request, next)))
-        .layer(from_fn_with_state(permits, in_turn))
-}
-
-async fn in_time(timeout: Duration, request: Request, next: Next) -> Response {
-    match tokio::time::timeout(timeout, next.run(request)).await {
-        Ok(response) => response,
-        Err(_elapsed) => ApiError::TimedOut.into_response(),
-    }
+/// `routes`, of which at most [`MAX_REQUESTS`] are served at once.
+pub fn bounded_in_number<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+    routes.layer(from_fn_with_state(Arc::new(Semaphore::new(MAX_REQUESTS)), in_turn))
 }
 
 /// Refuses rather than queues: a queue would only make everyone late.
@@ -45,6 +31,19 @@ async fn in_turn(State(permits): State<Arc<Semaphore>>, request: Request, next: 
     }
 }
 
+/// Ends a request that takes too long.
+pub async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(TIMEOUT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_elapsed) => ApiError::TimedOut.into_response(),
+    }
+}
+
+/// Answers for a handler that panicked.
+pub fn catch_panic() -> CatchPanicLayer<fn(Box<dyn Any + Send>) -> Response> {
+    CatchPanicLayer::custom(panicked)
+}
+
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let text = panic
         .downcast_ref::<String>()
@@ -52,4 +51,58 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("not a text");
     ApiError::Panicked(text.to_owned()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+    use axum::http::StatusCode;
+    use axum::middleware::from_fn;
+    use axum::routing::get;
+    use std::future::pending;
+    use tokio::sync::Notify;
+    use tower::ServiceExt;
+
+    async fn status_of(routes: Router) -> StatusCode {
+        routes.oneshot(Request::new(Body::empty())).await.unwrap().status()
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered() {
+        async fn panics() {
+            panic!("on purpose");
+        }
+        let routes = Router::new().route("/", get(panics)).layer(catch_panic());
+        assert_eq!(status_of(routes).await, StatusCode::INTERNAL_SERVER_ERROR);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_hangs_is_ended() {
+        let routes = Router::new().route("/", get(pending::<()>)).layer(from_fn(in_time));
+        assert_eq!(status_of(routes).await, StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[tokio::test]
+    async fn one_request_too_many_is_refused_and_the_next_is_not() {
+        let (begun, end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let handler = {
+            let (begun, end) = (Arc::clone(&begun), Arc::clone(&end));
+            move || async move {
+                begun.notify_one();
+                end.notified().await;
+            }
+        };
+        let permits = Arc::new(Semaphore::new(1));
+        let routes =
+            Router::new().route("/", get(handler)).layer(from_fn_with_state(permits, in_turn));
+
+        let first = tokio::spawn(status_of(routes.clone()));
+        begun.notified().await;
+        assert_eq!(status_of(routes.clone()).await, StatusCode::SERVICE_UNAVAILABLE);
+        end.notify_one();
+        assert_eq!(first.await.unwrap(), StatusCode::OK);
+        end.notify_one();
+        assert_eq!(status_of(routes).await, StatusCode::OK);
+    }
 }

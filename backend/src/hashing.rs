@@ -151,3 +151,100 @@ fn busy(error: TryAcquireError) -> HashingError {
 fn failed(error: impl ToString) -> HashingError {
     HashingError::Argon2(error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    fn password(text: &str) -> Password {
+        Password::given(text).unwrap()
+    }
+
+    fn hasher() -> Hasher {
+        Hasher::with_bounds(1, 1).unwrap()
+    }
+
+    /// Everything up to the salt: `$argon2id$v=19$m=…,t=…,p=…`.
+    fn parameters(phc: &str) -> String {
+        phc.split('$').take(4).collect::<Vec<_>>().join("$")
+    }
+
+    #[tokio::test]
+    async fn the_right_password_is_told_from_a_wrong_one() {
+        let hasher = hasher();
+        let stored = hasher.hash(password("p\0ässword")).await.unwrap();
+        assert!(hasher.verify(password("p\0ässword"), Some(stored.clone())).await.unwrap());
+        for wrong in ["", "p", "p\0ässwore", "p\0ässword "] {
+            assert!(!hasher.verify(password(wrong), Some(stored.clone())).await.unwrap());
+        }
+    }
+
+    #[tokio::test]
+    async fn each_hash_has_its_own_salt_and_owasps_parameters() {
+        let hasher = hasher();
+        let first = hasher.hash(password("12345678")).await.unwrap();
+        let second = hasher.hash(password("12345678")).await.unwrap();
+        assert_ne!(first, second);
+        assert_eq!(parameters(&first), "$argon2id$v=19$m=19456,t=2,p=1");
+    }
+
+    #[tokio::test]
+    async fn nobody_is_verified_as_somebody_is() {
+        let hasher = hasher();
+        let stored = hasher.hash(password("12345678")).await.unwrap();
+        let nobody = &hasher.0.nobody;
+        assert_eq!(parameters(nobody), parameters(&stored));
+        assert_eq!(nobody.len(), stored.len(), "salt and output are as long");
+
+        assert!(!hasher.verify(password("1234"), Some(stored)).await.unwrap());
+        assert_eq!(hasher.verified(), 1);
+        assert!(!hasher.verify(password("1234"), None).await.unwrap());
+        assert_eq!(hasher.verified(), 2);
+        let known = password("the password of nobody");
+        assert!(!hasher.verify(known, None).await.unwrap(), "nobody cannot log in");
+    }
+
+    #[tokio::test]
+    async fn a_damaged_hash_is_an_error_and_no_match() {
+        for stored in ["", "plain", "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA"] {
+            let found = hasher().verify(password("plain"), Some(stored.to_owned())).await;
+            assert!(!matches!(found, Ok(true)), "{stored}: {found:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn one_too_many_is_refused() {
+        let hasher = hasher();
+        let all = Arc::clone(&hasher.0.admitted).try_acquire_many_owned(2).unwrap();
+        let refused = hasher.hash(password("12345678")).await;
+        assert!(matches!(refused, Err(HashingError::Busy)), "{refused:?}");
+        drop(all);
+        assert!(hasher.hash(password("12345678")).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_runs_is_counted_until_it_ends_even_if_nobody_waits_for_it() {
+        let hasher = hasher();
+        let (begun, has_begun) = mpsc::channel();
+        let (end, has_end) = mpsc::channel();
+        let asked = tokio::spawn({
+            let hasher = hasher.clone();
+            async move {
+                let work = move |_: &Shared| {
+                    begun.send(()).unwrap();
+                    has_end.recv().unwrap();
+                    Ok(())
+                };
+                hasher.run(work).await
+            }
+        });
+        tokio::task::spawn_blocking(move || has_begun.recv().unwrap()).await.unwrap();
+        asked.abort();
+        assert!(asked.await.unwrap_err().is_cancelled());
+        assert_eq!(hasher.0.running.available_permits(), 0);
+
+        end.send(()).unwrap();
+        let _next = hasher.0.running.acquire().await.unwrap();
+    }
+}

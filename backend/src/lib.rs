@@ -1,9 +1,10 @@
 //! The companion API: sign-up, log-in, tokens and their keys; later résumés, plans and AI routes.
 //!
-//! Read in the order of the modules. A request comes in at [`server`], is bounded by [`guard`],
-//! logged by [`trace`], finds its handler in [`router`] and [`routes`]; the handler parses
-//! ([`body`], [`fields`]) into types that cannot be wrong, asks [`accounts`] (which is handed the
-//! time), and [`respond`] turns the outcome into HTTP.
+//! A request's path, file after file: [`server`] accepts it, [`trace`] names and logs it, [`guard`]
+//! bounds it, [`router`] finds its handler in [`routes`]; the handler takes its [`body`] apart
+//! ([`fields`]) into types that cannot be wrong ([`email`], [`password`]), asks [`accounts`], which
+//! is handed the time and asks [`hashing`], [`token`] (with its [`keys`]) and the [`store`]; and
+//! [`respond`] turns the outcome into HTTP. [`app`] puts all of it together from the [`config`].
 //!
 //! Invariants by absence: only [`config`] reads the environment, only [`clock`] reads the time,
 //! only [`store`] knows SQL, only [`respond`] maps an error to a status, only [`hashing`] runs

@@ -3,6 +3,7 @@
 use anyhow::Context;
 use backend::app::App;
 use backend::config::Config;
+use backend::server::Bounds;
 use backend::{healthcheck, router, server};
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
@@ -70,11 +71,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     // Listening comes first: a port in use is found before a database is made.
     let listener = TcpListener::bind(listen)
         .await
-        .with_context(|| format!("LISTEN_ADDR: cannot listen on {listen}"))?;
+        .with_context(|| format!("LISTEN_ADDR: cannot listen on {listen}, choose another"))?;
     let stop = server::stop_signal().context("cannot listen for signals")?;
     let app = Arc::new(App::open(config).await?);
     tracing::info!(address = %listener.local_addr()?, "listening");
-    server::serve(listener, router::router(Arc::clone(&app)), stop).await;
+    let router = router::router(Arc::clone(&app));
+    server::serve(listener, router, Bounds::default(), stop).await;
     app.accounts.close().await;
     Ok(())
 }

@@ -5,15 +5,15 @@
 
 use crate::config::RedisUrl;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisResult};
+use redis::{Client, RedisResult};
 use serde::Serialize;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 /// How often it is asked.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// How long it may take to connect, and to answer.
+/// How long it may take, connecting included.
 const TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Whether Redis answers.
@@ -71,13 +71,17 @@ async fn keep_asking(
 
 /// One `PING`, on the connection there is or a new one; one that failed is not used again.
 async fn ask(client: &Client, connection: &mut Option<MultiplexedConnection>) -> RedisState {
-    match ping(client, connection.take()).await {
-        Ok(alive) => {
+    match timeout(TIMEOUT, ping(client, connection.take())).await {
+        Ok(Ok(alive)) => {
             *connection = Some(alive);
             RedisState::Up
         }
-        Err(error) => {
+        Ok(Err(error)) => {
             tracing::debug!(%error, "redis does not answer");
+            RedisState::Down
+        }
+        Err(_elapsed) => {
+            tracing::debug!(timeout_ms = TIMEOUT.as_millis(), "redis does not answer in time");
             RedisState::Down
         }
     }
@@ -89,12 +93,7 @@ async fn ping(
 ) -> RedisResult<MultiplexedConnection> {
     let mut connection = match connection {
         Some(connection) => connection,
-        None => {
-            let config = AsyncConnectionConfig::new()
-                .set_connection_timeout(Some(TIMEOUT))
-                .set_response_timeout(Some(TIMEOUT));
-            client.get_multiplexed_async_connection_with_config(&config).await?
-        }
+        None => client.get_multiplexed_async_connection().await?,
     };
     let _pong: String = redis::cmd("PING").query_async(&mut connection).await?;
     Ok(connection)

@@ -120,7 +120,7 @@ impl ApiError {
                 "This is our fault. Quote the reply's x-request-id when you report it.".into()
             }
             StatusCode::SERVICE_UNAVAILABLE => {
-                "The service is too busy just now. Nothing was done; try again.".into()
+                "The service is too busy just now. Try again.".into()
             }
             StatusCode::NOT_FOUND => {
                 "There is nothing at this path. GET / names what there is.".into()
@@ -208,4 +208,89 @@ pub async fn not_found() -> ApiError {
 /// Answers for methods that a path does not have.
 pub async fn method_not_allowed() -> ApiError {
     ApiError::MethodNotAllowed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::KeyError;
+    use crate::token::TokenError;
+
+    /// Status, the headers that go with it, and what is said.
+    fn shown(error: ApiError) -> String {
+        let detail = error.detail();
+        let response = error.into_response();
+        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let extra = [header::WWW_AUTHENTICATE, header::RETRY_AFTER, header::CONNECTION]
+            .map(header)
+            .into_iter()
+            .flatten()
+            .map(|value| format!(" [{value}]"));
+        format!("{}{} {detail}\n", response.status().as_u16(), extra.collect::<String>())
+    }
+
+    #[test]
+    fn every_error_has_its_status_and_its_words() {
+        let json = JsonError { pointer: "/a".into(), message: "expected value".into() };
+        let argon2 = HashingError::Argon2("out of memory".into());
+        let errors = [
+            ApiError::Body(BodyError::NotDeclaredJson),
+            ApiError::Body(BodyError::TooLarge),
+            ApiError::Body(BodyError::TooSlow),
+            ApiError::Body(BodyError::Broken),
+            ApiError::Body(BodyError::NotJson(json)),
+            ApiError::Body(BodyError::Unexpected(Vec::new())),
+            ApiError::Members(Vec::new()),
+            ApiError::Account(AccountError::EmailTaken),
+            ApiError::Account(AccountError::WrongCredentials),
+            ApiError::Account(TokenError::Malformed.into()),
+            ApiError::Account(TokenError::Expired.into()),
+            ApiError::Account(AccountError::UserGone),
+            ApiError::Account(HashingError::Busy.into()),
+            ApiError::Account(argon2.into()),
+            ApiError::Account(StoreError::Unavailable.into()),
+            ApiError::Account(StoreError::Damaged { what: "user's id" }.into()),
+            ApiError::Account(StoreError::Database(sqlx::Error::RowNotFound).into()),
+            ApiError::Account(KeyError::BadSeed.into()),
+            ApiError::NoToken,
+            ApiError::NotFound,
+            ApiError::MethodNotAllowed,
+            ApiError::Busy,
+            ApiError::TimedOut,
+            ApiError::Panicked("on purpose".into()),
+        ];
+        insta::assert_snapshot!(errors.map(shown).concat(), @r#"
+        415 Expected a body with Content-Type: application/json.
+        413 Expected a body of at most 65536 bytes.
+        408 [close] Expected the whole body within 10 s.
+        400 The body could not be read to its end.
+        400 Expected a body in JSON.
+        422 The body is not what this route takes.
+        422 Members of the body are wrong.
+        409 An account with this e-mail address exists.
+        401 [Bearer realm="tollgate"] The e-mail address or the password is wrong.
+        401 [Bearer realm="tollgate", error="invalid_token"] Expected an access token signed with EdDSA that names its key.
+        401 [Bearer realm="tollgate", error="invalid_token"] The token has expired: log in again.
+        401 [Bearer realm="tollgate", error="invalid_token"] The token's user no longer exists.
+        503 [1] The service is too busy just now. Try again.
+        500 This is our fault. Quote the reply's x-request-id when you report it.
+        503 [1] The service is too busy just now. Try again.
+        500 This is our fault. Quote the reply's x-request-id when you report it.
+        500 This is our fault. Quote the reply's x-request-id when you report it.
+        500 This is our fault. Quote the reply's x-request-id when you report it.
+        401 [Bearer realm="tollgate"] Expected an access token in one header, Authorization: Bearer ….
+        404 There is nothing at this path. GET / names what there is.
+        405 There is something at this path, with another method: see the Allow header.
+        503 [1] The service is too busy just now. Try again.
+        503 [1] The service is too busy just now. Try again.
+        500 This is our fault. Quote the reply's x-request-id when you report it.
+        "#);
+    }
+
+    #[test]
+    fn the_log_tells_the_causes_and_the_client_does_not_learn_them() {
+        let error = ApiError::Account(StoreError::Damaged { what: "user's id" }.into());
+        assert_eq!(Chain(&error).to_string(), "the database holds a user's id that cannot be read");
+        assert!(!error.detail().contains("database"));
+    }
 }

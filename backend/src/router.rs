@@ -9,17 +9,22 @@ use axum::routing::{get, post};
 use std::sync::Arc;
 
 /// The service as one function from request to reply. Layers are listed inside out.
-#[must_use]
 pub fn router(app: Arc<App>) -> Router {
-    let routes = Router::new()
+    let counted = Router::new()
         .route("/", get(index::index))
-        .route("/health", get(health::health))
         .route("/.well-known/jwks.json", get(jwks::jwks))
         .route("/api/auth/signup", post(auth::sign_up))
         .route("/api/auth/login", post(auth::log_in))
-        .route("/api/me", get(me::me))
+        .route("/api/me", get(me::me));
+    // Answers even when as many requests are being served as may.
+    let uncounted = Router::new().route("/health", get(health::health));
+
+    guard::bounded_in_number(counted)
+        .merge(uncounted)
         .fallback(respond::not_found)
         .method_not_allowed_fallback(respond::method_not_allowed)
-        .with_state(app);
-    guard::guarded(routes).layer(from_fn(trace::trace))
+        .with_state(app)
+        .layer(guard::catch_panic())
+        .layer(from_fn(guard::in_time))
+        .layer(from_fn(trace::trace))
 }

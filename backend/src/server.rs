@@ -10,31 +10,53 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
 
-/// The most connections at once; further ones wait in the kernel's queue.
-const MAX_CONNECTIONS: usize = 4096;
-/// How long a client may take to send a request's headers, and how long a connection may idle
-/// between requests. A proxy in front should close idle connections sooner than this.
-const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(30);
-/// The most bytes of headers.
-const MAX_HEADER_BYTES: usize = 64 * 1024;
-/// How long requests may go on after the signal to stop.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long not to accept after accepting failed (out of file descriptors, usually).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// What connections are held to.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// The most connections at once; further ones wait in the kernel's queue.
+    pub connections: usize,
+    /// How long a client may take to send a request's headers, and how long a connection may idle
+    /// between requests. A proxy in front should close idle connections sooner than this.
+    pub header_read_timeout: Duration,
+    /// How many bytes of headers are surely taken; more than twice as many surely not.
+    pub header_bytes: usize,
+    /// How long requests may go on after the signal to stop.
+    pub drain_timeout: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            connections: 4096,
+            header_read_timeout: Duration::from_secs(30),
+            header_bytes: 64 * 1024,
+            drain_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
 /// Serves until `stop` is ready, then lets the requests in flight finish.
-pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    bounds: Bounds,
+    stop: impl Future<Output = ()>,
+) {
     let graceful = GracefulShutdown::new();
     tokio::select! {
-        () = accept(&listener, &router, &graceful) => {}
+        () = accept(&listener, &router, bounds, &graceful) => {}
         () = stop => {}
     }
     drop(listener);
     tracing::info!(connections = graceful.count(), "stopping");
-    if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
-        tracing::warn!(timeout_s = DRAIN_TIMEOUT.as_secs(), "requests were cut off");
+    if timeout(bounds.drain_timeout, graceful.shutdown()).await.is_err() {
+        tracing::warn!(timeout_s = bounds.drain_timeout.as_secs(), "requests were cut off");
     }
 }
 
@@ -53,35 +75,149 @@ pub fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-async fn accept(listener: &TcpListener, router: &Router, graceful: &GracefulShutdown) {
-    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+async fn accept(
+    listener: &TcpListener,
+    router: &Router,
+    bounds: Bounds,
+    graceful: &GracefulShutdown,
+) {
+    let permits = Arc::new(Semaphore::new(bounds.connections));
     while let Ok(permit) = Arc::clone(&permits).acquire_owned().await {
         match listener.accept().await {
             Ok((stream, _peer)) => {
-                tokio::spawn(connection(stream, router.clone(), graceful.watcher(), permit));
+                let served = connection(stream, router.clone(), bounds, graceful.watcher());
+                tokio::spawn(async move {
+                    served.await;
+                    drop(permit);
+                });
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 }
 
-async fn connection(
-    stream: TcpStream,
-    router: Router,
-    watcher: Watcher,
-    _permit: OwnedSemaphorePermit,
-) {
+async fn connection(stream: TcpStream, router: Router, bounds: Bounds, watcher: Watcher) {
     // Small replies go out at once; where this cannot be set, they only go out later.
     let _late = stream.set_nodelay(true);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_READ_TIMEOUT)
-        .max_buf_size(MAX_HEADER_BYTES)
+        .header_read_timeout(bounds.header_read_timeout)
+        .max_buf_size(bounds.header_bytes)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "connection");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use std::net::SocketAddr;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::{Notify, oneshot};
+    use tokio::task::JoinHandle;
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+    async fn start(
+        router: Router,
+        bounds: Bounds,
+    ) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let stopped = async { stopped.await.unwrap_or_default() };
+        (address, stop, tokio::spawn(serve(listener, router, bounds, stopped)))
+    }
+
+    /// A router whose only route says when it has begun and waits to be told to end.
+    fn waiting() -> (Router, Arc<Notify>, Arc<Notify>) {
+        let (begun, end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let handler = {
+            let (begun, end) = (Arc::clone(&begun), Arc::clone(&end));
+            move || async move {
+                begun.notify_one();
+                end.notified().await;
+                "done"
+            }
+        };
+        (Router::new().route("/", get(handler)), begun, end)
+    }
+
+    async fn read_all(stream: &mut TcpStream) -> String {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
+    }
+
+    #[tokio::test]
+    async fn a_client_that_never_finishes_its_headers_is_hung_up_on() {
+        let bounds = Bounds { header_read_timeout: Duration::from_millis(50), ..Bounds::default() };
+        let (address, _stop, _server) = start(Router::new(), bounds).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost:").await.unwrap();
+        assert_eq!(read_all(&mut stream).await, "");
+    }
+
+    #[tokio::test]
+    async fn headers_that_are_too_large_never_reach_a_route() {
+        let (router, begun, _end) = waiting();
+        let (address, _stop, _server) = start(router, Bounds::default()).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "a".repeat(1 << 20));
+        // The refusal may overtake the request: then writing fails, or the reply is lost.
+        let _cut_off = stream.write_all(head.as_bytes()).await;
+        let mut reply = Vec::new();
+        let _lost = stream.read_to_end(&mut reply).await;
+        assert!(reply.is_empty() || reply.starts_with(b"HTTP/1.1 431 "), "{reply:?}");
+        assert!(timeout(Duration::ZERO, begun.notified()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_connection_too_many_waits_for_one_to_end() {
+        let bounds = Bounds { connections: 1, ..Bounds::default() };
+        let router = Router::new().route("/", get(|| async { "done" }));
+        let (address, _stop, _server) = start(router, bounds).await;
+        let mut first = TcpStream::connect(address).await.unwrap();
+        first.write_all(REQUEST).await.unwrap();
+        first.read_u8().await.unwrap();
+
+        let mut second = TcpStream::connect(address).await.unwrap();
+        second.write_all(REQUEST).await.unwrap();
+        let early = timeout(Duration::from_millis(100), second.read_u8()).await;
+        assert!(early.is_err(), "the second connection was served beside the first");
+
+        drop(first);
+        assert_eq!(second.read_u8().await.unwrap(), b'H');
+    }
+
+    #[tokio::test]
+    async fn a_request_in_flight_is_finished_after_the_signal_to_stop() {
+        let (router, begun, end) = waiting();
+        let (address, stop, server) = start(router, Bounds::default()).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(REQUEST).await.unwrap();
+        begun.notified().await;
+        stop.send(()).unwrap();
+        end.notify_one();
+        assert!(read_all(&mut stream).await.ends_with("done"));
+        server.await.unwrap();
+        assert!(TcpStream::connect(address).await.is_err(), "it still listens");
+    }
+
+    #[tokio::test]
+    async fn a_request_that_never_ends_is_cut_off() {
+        let (router, begun, _end) = waiting();
+        let bounds = Bounds { drain_timeout: Duration::from_millis(50), ..Bounds::default() };
+        let (address, stop, server) = start(router, bounds).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(REQUEST).await.unwrap();
+        begun.notified().await;
+        stop.send(()).unwrap();
+        server.await.unwrap();
     }
 }

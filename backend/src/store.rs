@@ -7,6 +7,8 @@ mod migrations;
 pub mod signing_keys;
 pub mod users;
 
+pub use migrations::MigrationError;
+
 use sqlx::AnyPool;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use std::fmt::Write as _;
@@ -36,7 +38,7 @@ pub enum StoreError {
     Unavailable,
     /// It refused, or failed.
     #[error("the database: {0}")]
-    Database(#[source] sqlx::Error),
+    Database(sqlx::Error),
     /// A row holds what this program never writes.
     #[error("the database holds a {what} that cannot be read")]
     Damaged {
@@ -49,7 +51,7 @@ pub enum StoreError {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The file can be neither opened nor made.
-    #[error("cannot open or make {}: {source}", path.display())]
+    #[error("cannot open or make {}", path.display())]
     File {
         /// Which file.
         path: PathBuf,
@@ -57,12 +59,12 @@ pub enum OpenError {
         source: io::Error,
     },
     /// The file is no database of ours, or a newer one.
-    #[error("cannot use {}: {source}", path.display())]
+    #[error("cannot use {} as a database: {reason}", path.display())]
     Migrate {
         /// Which file.
         path: PathBuf,
         /// What the database said.
-        source: migrations::MigrationError,
+        reason: MigrationError,
     },
 }
 
@@ -79,10 +81,10 @@ impl Store {
         sqlx::any::install_default_drivers();
         Self::connect(&url)
             .await
-            .map_err(|source| OpenError::Migrate { path: path.to_owned(), source })
+            .map_err(|reason| OpenError::Migrate { path: path.to_owned(), reason })
     }
 
-    async fn connect(url: &str) -> Result<Self, migrations::MigrationError> {
+    async fn connect(url: &str) -> Result<Self, MigrationError> {
         let options = AnyConnectOptions::from_str(url)?;
         let pool = AnyPoolOptions::new()
             .max_connections(MAX_CONNECTIONS)

@@ -13,6 +13,8 @@ use uuid::Uuid;
 
 /// Names a request across services.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The route that orchestrators ask every few seconds: not worth a line each.
+const POLLED: &str = "/health";
 /// The longest id taken over.
 const MAX_ID_BYTES: usize = 128;
 
@@ -30,13 +32,14 @@ async fn logged(request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let response = next.run(request).await;
-    tracing::info!(
-        %method,
-        route = route.as_ref().map_or("none", MatchedPath::as_str),
-        status = response.status().as_u16(),
-        elapsed_us = start.elapsed().as_micros(),
-        "served"
-    );
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    let status = response.status().as_u16();
+    let elapsed_us = start.elapsed().as_micros();
+    if route == POLLED {
+        tracing::debug!(%method, route, status, elapsed_us, "served");
+    } else {
+        tracing::info!(%method, route, status, elapsed_us, "served");
+    }
     response
 }
 

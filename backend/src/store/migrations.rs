@@ -1,6 +1,6 @@
 //! Brings the schema up to date, once, however many processes start together.
 
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AnyPool, SqlSafeStr};
 
 /// In the order they are applied. A migration that has been released never changes.
@@ -12,12 +12,27 @@ const MIGRATIONS: [(i64, &str, &str); 2] = [
 /// Why the schema is not up to date.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
-    /// The database refused.
+    /// A later version of this program has been here.
+    #[error("it is of a newer version (migration {0}): start that version, or choose another file")]
+    Newer(i64),
+    /// The database refused, or was changed by hand.
     #[error("{0}")]
-    Database(#[from] sqlx::Error),
-    /// What was applied before is not what this program would have applied.
-    #[error("{0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    Refused(String),
+}
+
+impl From<sqlx::Error> for MigrationError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Refused(error.to_string())
+    }
+}
+
+impl From<MigrateError> for MigrationError {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::VersionMissing(version) => Self::Newer(version),
+            error => Self::Refused(error.to_string()),
+        }
+    }
 }
 
 /// Applies what has not been applied yet.

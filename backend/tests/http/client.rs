@@ -1,0 +1,151 @@
+//! HTTP/1.1 by hand: what is sent is exactly what a test says, well-formed or not.
+
+use super::backend::PATIENCE;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+/// Headers that every reply has, or that differ from run to run: checked here, not in snapshots.
+const COMMON_HEADERS: [&str; 4] = ["connection", "content-length", "date", "x-request-id"];
+
+/// A request being put together.
+pub(crate) struct Request {
+    address: SocketAddr,
+    head: String,
+    body: Vec<u8>,
+}
+
+/// A whole reply.
+pub(crate) struct Reply {
+    /// The status.
+    pub(crate) status: u16,
+    reason: String,
+    headers: Vec<(String, String)>,
+    /// The body's bytes.
+    pub(crate) body: Vec<u8>,
+}
+
+impl Request {
+    /// A request without a body, on a connection of its own.
+    pub(crate) fn new(address: SocketAddr, method: &str, path: &str) -> Self {
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+        Self { address, head, body: Vec::new() }
+    }
+
+    /// With one more header.
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        write!(self.head, "{name}: {value}\r\n").unwrap();
+        self
+    }
+
+    /// With a body.
+    pub(crate) fn body(mut self, body: &[u8]) -> Self {
+        self.body = body.to_vec();
+        self.header("Content-Length", &body.len().to_string())
+    }
+
+    /// With a body of unknown length, in chunks.
+    pub(crate) fn chunked_body(mut self, body: &[u8], chunk_bytes: usize) -> Self {
+        for chunk in body.chunks(chunk_bytes) {
+            write!(self.body, "{:x}\r\n", chunk.len()).unwrap();
+            self.body.extend_from_slice(chunk);
+            self.body.extend_from_slice(b"\r\n");
+        }
+        self.body.extend_from_slice(b"0\r\n\r\n");
+        self.header("Transfer-Encoding", "chunked")
+    }
+
+    /// Sends it, and reads the reply to its end.
+    pub(crate) fn send(self) -> Reply {
+        let mut bytes = self.head.into_bytes();
+        bytes.extend_from_slice(b"\r\n");
+        bytes.extend_from_slice(&self.body);
+        let mut stream = connect(self.address);
+        stream.write_all(&bytes).unwrap();
+        Reply::read(&mut stream)
+    }
+}
+
+/// A connection that no test waits on for ever.
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+impl Reply {
+    /// Reads what comes until the connection is closed.
+    pub(crate) fn read(stream: &mut TcpStream) -> Self {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        Self::parse(&bytes)
+    }
+
+    fn parse(bytes: &[u8]) -> Self {
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a whole head");
+        let head = std::str::from_utf8(&bytes[..end]).unwrap();
+        let mut lines = head.split("\r\n");
+        let mut status_line = lines.next().unwrap().splitn(3, ' ').skip(1);
+        let headers = lines
+            .map(|line| line.split_once(": ").unwrap())
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        Self {
+            status: status_line.next().unwrap().parse().unwrap(),
+            reason: status_line.next().unwrap().to_owned(),
+            headers,
+            body: bytes[end + 4..].to_vec(),
+        }
+    }
+
+    /// A header's value, if there is exactly one.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.iter().filter(|(n, _)| n == name).map(|(_, value)| value);
+        values.next().filter(|_| values.next().is_none()).map(String::as_str)
+    }
+
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// The whole reply as text: status, headers, body. What `volatile` points at is replaced.
+    pub(crate) fn show(&self, volatile: &[&str]) -> String {
+        self.check_common_headers();
+        let mut text = format!("{} {}\n", self.status, self.reason);
+        for (name, value) in &self.headers {
+            if !COMMON_HEADERS.contains(&name.as_str()) {
+                writeln!(text, "{name}: {value}").unwrap();
+            }
+        }
+        if !self.body.is_empty() {
+            let mut body = self.json();
+            for pointer in volatile {
+                *body.pointer_mut(pointer).expect("what is volatile") = "…".into();
+            }
+            write!(text, "\n{:#}", sorted(&body)).unwrap();
+        }
+        text
+    }
+
+    fn check_common_headers(&self) {
+        assert!(self.header("date").is_some());
+        assert!(self.header("x-request-id").is_some_and(|id| !id.is_empty()));
+    }
+}
+
+/// The same with its members in alphabetical order, whichever order `serde_json` was built to keep.
+pub(crate) fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let members: BTreeMap<_, _> =
+                members.iter().map(|(name, value)| (name, sorted(value))).collect();
+            members.into_iter().map(|(name, value)| (name.clone(), value)).collect()
+        }
+        Value::Array(items) => items.iter().map(sorted).collect(),
+        other => other.clone(),
+    }
+}

@@ -1,0 +1,79 @@
+//! `GET /health`, with Redis away or hanging. (With Redis up: the `tests` crate, on a real one.)
+
+use super::backend::{Backend, PATIENCE};
+use std::net::TcpListener;
+use std::time::Instant;
+
+#[test]
+fn health_says_how_the_service_runs() {
+    let reply = Backend::start().get("/health");
+    insta::assert_snapshot!(reply.show(&[]), @r#"
+    200 OK
+    content-type: application/json
+    cache-control: no-store
+
+    {
+      "cache_enabled": true,
+      "environment": "development",
+      "rate_limit_enabled": true,
+      "redis": "not_configured",
+      "status": "ok"
+    }
+    "#);
+}
+
+#[test]
+fn health_reports_the_configuration() {
+    let backend = Backend::start_with(&[
+        ("ENVIRONMENT", "production"),
+        ("CACHE_ENABLED", "false"),
+        ("RATE_LIMIT_ENABLED", "0"),
+        ("REDIS_URL", ""),
+    ]);
+    insta::assert_snapshot!(backend.get("/health").show(&[]), @r#"
+    200 OK
+    content-type: application/json
+    cache-control: no-store
+
+    {
+      "cache_enabled": false,
+      "environment": "production",
+      "rate_limit_enabled": false,
+      "redis": "not_configured",
+      "status": "ok"
+    }
+    "#);
+}
+
+#[test]
+fn without_redis_the_service_is_degraded_and_serves() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let backend = Backend::start_with(&[("REDIS_URL", &format!("redis://{closed}"))]);
+    insta::assert_snapshot!(backend.get("/health").show(&[]), @r#"
+    200 OK
+    content-type: application/json
+    cache-control: no-store
+
+    {
+      "cache_enabled": true,
+      "environment": "development",
+      "rate_limit_enabled": true,
+      "redis": "down",
+      "status": "degraded"
+    }
+    "#);
+    backend.sign_up("ada@example.org", "12345678");
+}
+
+#[test]
+fn a_redis_that_hangs_holds_nothing_up() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("redis://{}", silent.local_addr().unwrap());
+    let backend = Backend::start_with(&[("REDIS_URL", &url)]);
+    let start = Instant::now();
+    // Each would take its half second if it asked Redis itself.
+    for _ in 0..200 {
+        assert_eq!(backend.get("/health").json()["redis"], "down");
+    }
+    assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
+}

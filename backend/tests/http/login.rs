@@ -1,0 +1,115 @@
+//! `POST /api/auth/login`, and the token it answers.
+
+use super::backend::Backend;
+use super::client::sorted;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+
+const LOG_IN: &str = "/api/auth/login";
+
+#[test]
+fn the_right_password_gets_a_token() {
+    let backend = Backend::start_with(&[("ACCESS_TOKEN_TTL", "60")]);
+    backend.sign_up("ada@example.org", "12345678");
+    let reply = backend.post_credentials(LOG_IN, "Ada@Example.org", "12345678");
+    insta::assert_snapshot!(reply.show(&["/access_token"]), @r#"
+    200 OK
+    content-type: application/json
+    cache-control: no-store
+
+    {
+      "access_token": "…",
+      "expires_in": 60,
+      "token_type": "Bearer"
+    }
+    "#);
+}
+
+#[test]
+fn the_token_says_what_the_gateway_needs() {
+    let backend = Backend::start_with(&[
+        ("JWT_ISSUER", "https://issuer.example"),
+        ("JWT_AUDIENCE", "resumes"),
+        ("ACCESS_TOKEN_TTL", "60"),
+    ]);
+    let user = backend.sign_up("ada@example.org", "12345678").json();
+    let token = backend.token("ada@example.org", "12345678");
+    let [mut header, mut claims] = [0, 1].map(|at| {
+        let part = token.split('.').nth(at).unwrap();
+        serde_json::from_slice::<Value>(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+    });
+    let published = backend.get("/.well-known/jwks.json").json();
+    assert_eq!(header["kid"], published["keys"][0]["kid"]);
+    assert_eq!(claims["sub"], user["id"]);
+    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 60);
+    assert!(uuid::Uuid::parse_str(claims["jti"].as_str().unwrap()).is_ok());
+    header["kid"] = "…".into();
+    for volatile in ["sub", "exp", "iat", "jti"] {
+        claims[volatile] = "…".into();
+    }
+    insta::assert_snapshot!(format!("{}\n{}", sorted(&header), sorted(&claims)), @r#"
+    {"alg":"EdDSA","kid":"…","typ":"JWT"}
+    {"aud":"resumes","exp":"…","iat":"…","iss":"https://issuer.example","jti":"…","sub":"…","tier":"free"}
+    "#);
+}
+
+#[test]
+fn a_wrong_password_and_an_unknown_user_are_answered_alike() {
+    let backend = Backend::start();
+    backend.sign_up("ada@example.org", "12345678");
+    let wrong = backend.post_credentials(LOG_IN, "ada@example.org", "87654321");
+    let unknown = backend.post_credentials(LOG_IN, "eve@example.org", "87654321");
+    insta::assert_snapshot!(wrong.show(&[]), @r#"
+    401 Unauthorized
+    content-type: application/problem+json
+    cache-control: no-store
+    www-authenticate: Bearer realm="tollgate"
+
+    {
+      "detail": "The e-mail address or the password is wrong.",
+      "status": 401,
+      "title": "Unauthorized",
+      "type": "about:blank"
+    }
+    "#);
+    assert_eq!(unknown.show(&[]), wrong.show(&[]));
+    assert_eq!(unknown.body, wrong.body);
+}
+
+#[test]
+fn a_password_that_could_not_be_chosen_is_merely_wrong() {
+    let backend = Backend::start();
+    backend.sign_up("ada@example.org", "12345678");
+    for password in ["", "1", "1234567", "12345678 ", "12345678\0"] {
+        let status = backend.post_credentials(LOG_IN, "ada@example.org", password).status;
+        assert_eq!(status, 401, "{password:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_credentials_is_refused_with_its_place() {
+    let reply = Backend::start().post_credentials(LOG_IN, "ada", &"a".repeat(1025));
+    insta::assert_snapshot!(reply.show(&[]), @r#"
+    422 Unprocessable Entity
+    content-type: application/problem+json
+    cache-control: no-store
+
+    {
+      "detail": "Members of the body are wrong.",
+      "errors": [
+        {
+          "detail": "expected an e-mail address like ada@example.org, in ASCII, at most 254 bytes",
+          "pointer": "/email"
+        },
+        {
+          "detail": "expected a password of at most 1024 bytes, found a longer one",
+          "pointer": "/password"
+        }
+      ],
+      "status": 422,
+      "title": "Unprocessable Entity",
+      "type": "about:blank"
+    }
+    "#);
+}

@@ -1,0 +1,271 @@
+//! `GET /api/me`: the token is verified here, gateway or not.
+
+use super::backend::{Backend, database_in};
+use super::client::Reply;
+use backend::keys::{KeyRing, Seed};
+use backend::store::{Store, signing_keys};
+use backend::token::{Claims, sign};
+use backend::user::Tier;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use serde_json::json;
+use uuid::Uuid;
+
+/// A running service with one user, and the key it signs with.
+struct Fixture {
+    backend: Backend,
+    keys: KeyRing,
+    user_id: Uuid,
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+fn fixture() -> Fixture {
+    let backend = Backend::start();
+    let user = backend.sign_up("ada@example.org", "12345678").json();
+    let seeds = wait(async {
+        let store = Store::open(&backend.dir().join("test.db")).await.unwrap();
+        signing_keys::all(&store).await.unwrap()
+    });
+    let user_id = Uuid::parse_str(user["id"].as_str().unwrap()).unwrap();
+    Fixture { backend, keys: KeyRing::new(&seeds).unwrap(), user_id }
+}
+
+impl Fixture {
+    /// What a token issued just now says.
+    fn claims(&self) -> Claims {
+        let now_s = Timestamp::now().as_second();
+        Claims {
+            sub: self.user_id,
+            tier: Tier::Free,
+            iss: "tollgate".into(),
+            aud: "tollgate".into(),
+            exp: now_s + 900,
+            iat: now_s,
+            nbf: None,
+            jti: Uuid::nil(),
+        }
+    }
+
+    /// The reply to a token that says something else.
+    fn me_with(&self, change: impl FnOnce(&mut Claims)) -> Reply {
+        let mut claims = self.claims();
+        change(&mut claims);
+        self.backend.me(&sign(&claims, &self.keys).unwrap())
+    }
+}
+
+#[test]
+fn a_user_sees_themselves_and_nobody_else() {
+    let backend = Backend::start();
+    let ada = backend.sign_up("ada@example.org", "12345678").json();
+    let eve = backend.sign_up("eve@example.org", "12345678").json();
+    let reply = backend.me(&backend.token("ada@example.org", "12345678"));
+    insta::assert_snapshot!(reply.show(&["/id", "/created_at"]), @r#"
+    200 OK
+    content-type: application/json
+    cache-control: no-store
+
+    {
+      "created_at": "…",
+      "email": "ada@example.org",
+      "id": "…",
+      "tier": "free"
+    }
+    "#);
+    assert_eq!(reply.json(), ada);
+    assert_eq!(backend.me(&backend.token("eve@example.org", "12345678")).json(), eve);
+}
+
+#[test]
+fn without_a_token_one_is_asked_for() {
+    let backend = Backend::start();
+    let reply = backend.get("/api/me");
+    insta::assert_snapshot!(reply.show(&[]), @r#"
+    401 Unauthorized
+    content-type: application/problem+json
+    cache-control: no-store
+    www-authenticate: Bearer realm="tollgate"
+
+    {
+      "detail": "Expected an access token in one header, Authorization: Bearer ….",
+      "status": 401,
+      "title": "Unauthorized",
+      "type": "about:blank"
+    }
+    "#);
+    let token = backend.token_of_new_user("ada@example.org");
+    for value in ["", "Bearer", "Bearer ", "Basic YTpi", &token, &format!("Token {token}")] {
+        let other = backend.request("GET", "/api/me").header("Authorization", value).send();
+        assert_eq!(other.show(&[]), reply.show(&[]), "{value}");
+    }
+    let twice = backend
+        .request("GET", "/api/me")
+        .header("Authorization", &format!("Bearer {token}"))
+        .header("Authorization", &format!("Bearer {token}"))
+        .send();
+    assert_eq!(twice.show(&[]), reply.show(&[]));
+    assert_eq!(backend.get(&format!("/api/me?access_token={token}")).show(&[]), reply.show(&[]));
+}
+
+#[test]
+fn a_token_made_as_ours_are_is_accepted() {
+    let fixture = fixture();
+    assert_eq!(fixture.me_with(|_| ()).status, 200);
+    assert_eq!(fixture.me_with(|claims| claims.nbf = Some(claims.iat)).status, 200);
+}
+
+#[test]
+fn an_expired_token_is_refused() {
+    let reply = fixture().me_with(|claims| claims.exp = claims.iat);
+    insta::assert_snapshot!(reply.show(&[]), @r#"
+    401 Unauthorized
+    content-type: application/problem+json
+    cache-control: no-store
+    www-authenticate: Bearer realm="tollgate", error="invalid_token"
+
+    {
+      "detail": "The token has expired: log in again.",
+      "status": 401,
+      "title": "Unauthorized",
+      "type": "about:blank"
+    }
+    "#);
+}
+
+#[test]
+fn a_token_from_the_future_is_refused() {
+    let fixture = fixture();
+    let reply = fixture.me_with(|claims| claims.iat += 300);
+    insta::assert_snapshot!(reply.show(&[]), @r#"
+    401 Unauthorized
+    content-type: application/problem+json
+    cache-control: no-store
+    www-authenticate: Bearer realm="tollgate", error="invalid_token"
+
+    {
+      "detail": "The token is dated in the future.",
+      "status": 401,
+      "title": "Unauthorized",
+      "type": "about:blank"
+    }
+    "#);
+    let not_before = fixture.me_with(|claims| claims.nbf = Some(claims.iat + 300));
+    assert_eq!(not_before.show(&[]), reply.show(&[]));
+}
+
+#[test]
+fn a_token_by_or_for_another_service_is_refused() {
+    let fixture = fixture();
+    let reply = fixture.me_with(|claims| claims.aud = "another".into());
+    insta::assert_snapshot!(reply.show(&[]), @r#"
+    401 Unauthorized
+    content-type: application/problem+json
+    cache-control: no-store
+    www-authenticate: Bearer realm="tollgate", error="invalid_token"
+
+    {
+      "detail": "The token was issued by or for another service.",
+      "status": 401,
+      "title": "Unauthorized",
+      "type": "about:blank"
+    }
+    "#);
+    let issuer = fixture.me_with(|claims| claims.iss = "another".into());
+    assert_eq!(issuer.show(&[]), reply.show(&[]));
+}
+
+#[test]
+fn a_token_signed_with_another_key_is_refused() {
+    let fixture = fixture();
+    let theirs = KeyRing::new(&[Seed::generate().unwrap()]).unwrap();
+    let token = sign(&fixture.claims(), &theirs).unwrap();
+    insta::assert_snapshot!(fixture.backend.me(&token).show(&[]), @r#"
+    401 Unauthorized
+    content-type: application/problem+json
+    cache-control: no-store
+    www-authenticate: Bearer realm="tollgate", error="invalid_token"
+
+    {
+      "detail": "The token names a key that is not in use: log in again.",
+      "status": 401,
+      "title": "Unauthorized",
+      "type": "about:blank"
+    }
+    "#);
+
+    // The same, under the name of our key.
+    let ours = sign(&fixture.claims(), &fixture.keys).unwrap();
+    let header = ours.split('.').next().unwrap();
+    let rest = token.split_once('.').unwrap().1;
+    let reply = fixture.backend.me(&format!("{header}.{rest}"));
+    insta::assert_snapshot!(reply.show(&[]), @r#"
+    401 Unauthorized
+    content-type: application/problem+json
+    cache-control: no-store
+    www-authenticate: Bearer realm="tollgate", error="invalid_token"
+
+    {
+      "detail": "The token's signature does not match.",
+      "status": 401,
+      "title": "Unauthorized",
+      "type": "about:blank"
+    }
+    "#);
+}
+
+#[test]
+fn a_token_without_a_signature_is_refused() {
+    let fixture = fixture();
+    let header = json!({"alg": "none", "typ": "JWT", "kid": fixture.keys.signing().kid});
+    let [header, claims] = [header, serde_json::to_value(fixture.claims()).unwrap()]
+        .map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+    let reply = fixture.backend.me(&format!("{header}.{claims}."));
+    insta::assert_snapshot!(reply.show(&[]), @r#"
+    401 Unauthorized
+    content-type: application/problem+json
+    cache-control: no-store
+    www-authenticate: Bearer realm="tollgate", error="invalid_token"
+
+    {
+      "detail": "Expected an access token signed with EdDSA that names its key.",
+      "status": 401,
+      "title": "Unauthorized",
+      "type": "about:blank"
+    }
+    "#);
+    for garbage in ["a.b.c", "...", "null", "' OR 1=1 --", "%00", &"a".repeat(20_000)] {
+        assert_eq!(fixture.backend.me(garbage).show(&[]), reply.show(&[]), "{garbage}");
+    }
+}
+
+#[test]
+fn a_token_whose_user_is_gone_is_refused() {
+    let fixture = fixture();
+    let token = sign(&fixture.claims(), &fixture.keys).unwrap();
+    assert_eq!(fixture.backend.me(&token).status, 200);
+    wait(async {
+        sqlx::any::install_default_drivers();
+        let url = database_in(fixture.backend.dir());
+        let pool = sqlx::AnyPool::connect(&url).await.unwrap();
+        sqlx::query("DELETE FROM users").execute(&pool).await.unwrap();
+    });
+    insta::assert_snapshot!(fixture.backend.me(&token).show(&[]), @r#"
+    401 Unauthorized
+    content-type: application/problem+json
+    cache-control: no-store
+    www-authenticate: Bearer realm="tollgate", error="invalid_token"
+
+    {
+      "detail": "The token's user no longer exists.",
+      "status": 401,
+      "title": "Unauthorized",
+      "type": "about:blank"
+    }
+    "#);
+    let never_was = fixture.me_with(|claims| claims.sub = Uuid::nil());
+    assert_eq!(never_was.status, 401);
+}

@@ -1,0 +1,137 @@
+//! `GET /`, `GET /.well-known/jwks.json`, and what has no route.
+
+use super::backend::Backend;
+
+#[test]
+fn the_root_says_what_this_is() {
+    let reply = Backend::start().get("/");
+    insta::assert_snapshot!(reply.show(&["/version"]), @r#"
+    200 OK
+    content-type: application/json
+    cache-control: no-store
+
+    {
+      "links": {
+        "health": "/health",
+        "jwks": "/.well-known/jwks.json",
+        "login": "/api/auth/login",
+        "me": "/api/me",
+        "signup": "/api/auth/signup"
+      },
+      "service": "tollgate-backend",
+      "version": "…"
+    }
+    "#);
+    assert_eq!(reply.json()["version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn every_link_of_the_root_leads_somewhere() {
+    let backend = Backend::start();
+    for (name, path) in backend.get("/").json()["links"].as_object().unwrap() {
+        let status = backend.get(path.as_str().unwrap()).status;
+        assert!([200, 401, 405].contains(&status), "{name}: {status}");
+    }
+}
+
+#[test]
+fn the_keys_are_published_for_caching() {
+    let reply = Backend::start().get("/.well-known/jwks.json");
+    insta::assert_snapshot!(reply.show(&["/keys/0/kid", "/keys/0/x"]), @r#"
+    200 OK
+    content-type: application/json
+    cache-control: public, max-age=300
+
+    {
+      "keys": [
+        {
+          "alg": "EdDSA",
+          "crv": "Ed25519",
+          "kid": "…",
+          "kty": "OKP",
+          "use": "sig",
+          "x": "…"
+        }
+      ]
+    }
+    "#);
+}
+
+#[test]
+fn the_keys_hold_no_secret() {
+    let reply = Backend::start().get("/.well-known/jwks.json");
+    assert!(reply.json()["keys"][0].get("d").is_none());
+}
+
+#[test]
+fn what_is_not_there_is_a_problem() {
+    let backend = Backend::start();
+    insta::assert_snapshot!(backend.get("/api/nothing").show(&[]), @r#"
+    404 Not Found
+    content-type: application/problem+json
+    cache-control: no-store
+
+    {
+      "detail": "There is nothing at this path. GET / names what there is.",
+      "status": 404,
+      "title": "Not Found",
+      "type": "about:blank"
+    }
+    "#);
+    for path in
+        ["/health/", "//health", "/api/../health", "/HEALTH", "/%00", "/api/me/1", "/?x", "/.env"]
+    {
+        let expected = if path == "/?x" { 200 } else { 404 };
+        assert_eq!(backend.get(path).status, expected, "{path}");
+    }
+}
+
+#[test]
+fn a_method_that_is_not_there_is_a_problem_that_names_those_that_are() {
+    let backend = Backend::start();
+    insta::assert_snapshot!(backend.request("DELETE", "/api/me").send().show(&[]), @r#"
+    405 Method Not Allowed
+    content-type: application/problem+json
+    cache-control: no-store
+    allow: GET,HEAD
+
+    {
+      "detail": "There is something at this path, with another method: see the Allow header.",
+      "status": 405,
+      "title": "Method Not Allowed",
+      "type": "about:blank"
+    }
+    "#);
+    for (method, path, allow) in [
+        ("GET", "/api/auth/login", "POST"),
+        ("PUT", "/api/auth/signup", "POST"),
+        ("POST", "/", "GET,HEAD"),
+        ("OPTIONS", "/health", "GET,HEAD"),
+        ("BREW", "/.well-known/jwks.json", "GET,HEAD"),
+    ] {
+        let reply = backend.request(method, path).send();
+        assert_eq!((reply.status, reply.header("allow")), (405, Some(allow)), "{method} {path}");
+    }
+}
+
+#[test]
+fn head_is_get_without_the_body() {
+    let backend = Backend::start();
+    let (head, get) = (backend.request("HEAD", "/health").send(), backend.get("/health"));
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert_eq!(head.header("content-length"), get.header("content-length"));
+}
+
+#[test]
+fn a_request_id_is_kept_if_a_log_can_hold_it() {
+    let backend = Backend::start();
+    let id_of = |sent: &str| {
+        let reply = backend.request("GET", "/").header("X-Request-Id", sent).send();
+        reply.header("x-request-id").unwrap().to_owned()
+    };
+    assert_eq!(id_of("0af7651916cd43dd:8448eb21"), "0af7651916cd43dd:8448eb21");
+    for bad in ["", "two words", "<script>", "ä", &"a".repeat(129)] {
+        let id = id_of(bad);
+        assert!(uuid::Uuid::parse_str(&id).is_ok(), "{bad:?}: {id:?}");
+    }
+}

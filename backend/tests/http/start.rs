@@ -1,0 +1,159 @@
+//! Starting: what stops it, and in what words.
+
+use super::backend::{Backend, command, database_in};
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Output;
+use tempfile::TempDir;
+
+/// Runs it with these variables and arguments, in an empty folder that must stay empty.
+fn run(vars: &[(&str, &str)], arguments: &[&str]) -> Output {
+    let dir = TempDir::new().unwrap();
+    let output = command(vars).args(arguments).current_dir(dir.path()).output().unwrap();
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "it left files behind");
+    output
+}
+
+/// How it ended and what it said.
+fn outcome(output: &Output) -> (Option<i32>, String) {
+    assert!(output.stdout.is_empty());
+    (output.status.code(), String::from_utf8(output.stderr.clone()).unwrap())
+}
+
+#[test]
+fn a_bad_value_is_one_sentence_and_exit_code_2() {
+    let bad = [
+        ("LISTEN_ADDR", "localhost"),
+        ("DATABASE_URL", "postgres://me:secret@db/x"),
+        ("REDIS_URL", "http://me:secret@cache"),
+        ("ENVIRONMENT", "two\nlines"),
+        ("CACHE_ENABLED", "maybe"),
+        ("RATE_LIMIT_ENABLED", "2"),
+        ("JWT_ISSUER", "a b"),
+        ("JWT_AUDIENCE", "ä"),
+        ("ACCESS_TOKEN_TTL", "15m"),
+        ("BACKEND_LOG", "loud"),
+    ];
+    let mut sentences = String::new();
+    for (variable, value) in bad {
+        for arguments in [&[][..], &["healthcheck"]] {
+            let (code, sentence) = outcome(&run(&[(variable, value)], arguments));
+            assert_eq!(code, Some(2), "{variable}: {sentence}");
+            assert_eq!(sentence.lines().count(), 1, "{sentence}");
+            if arguments.is_empty() {
+                sentences += &sentence;
+            }
+        }
+    }
+    insta::assert_snapshot!(sentences, @r#"
+    LISTEN_ADDR: expected an address with a port like 127.0.0.1:8000, found "localhost"
+    DATABASE_URL: expected sqlite://FILE like sqlite://tollgate.db, found "…@db/x"
+    REDIS_URL: expected redis://HOST:PORT like redis://127.0.0.1:6379, found "…@cache"
+    ENVIRONMENT: expected a word like production (at most 32 letters, digits, - or _), found "two\nlines"
+    CACHE_ENABLED: expected true or false, found "maybe"
+    RATE_LIMIT_ENABLED: expected true or false, found "2"
+    JWT_ISSUER: expected a name or URL like tollgate (1 to 255 visible ASCII characters), found "a b"
+    JWT_AUDIENCE: expected a name or URL like tollgate (1 to 255 visible ASCII characters), found "ä"
+    ACCESS_TOKEN_TTL: expected a number of seconds from 1 to 86400, found "15m"
+    BACKEND_LOG: expected a level like info, or levels by module like info,backend=debug, found "loud"
+    "#);
+}
+
+#[test]
+fn a_port_in_use_is_one_sentence_and_leaves_no_database() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (code, sentence) = outcome(&run(&[("LISTEN_ADDR", &address)], &[]));
+    assert_eq!(code, Some(1));
+    let sentence = sentence.replace(&address, "ADDRESS");
+    insta::assert_snapshot!(sentence, @"LISTEN_ADDR: cannot listen on ADDRESS, choose another: Address already in use (os error 98)");
+}
+
+#[test]
+fn a_database_that_cannot_be_used_is_one_sentence() {
+    let dir = TempDir::new().unwrap();
+    fs::write(dir.path().join("text.db"), "This is no database.\n".repeat(100)).unwrap();
+    fs::create_dir(dir.path().join("folder.db")).unwrap();
+    let mut sentences = String::new();
+    for file in ["text.db", "folder.db", "missing/test.db"] {
+        let url = format!("sqlite://{}", dir.path().join(file).display());
+        let vars = [("LISTEN_ADDR", "127.0.0.1:0"), ("DATABASE_URL", &url)];
+        let (code, sentence) = outcome(&run(&vars, &[]));
+        assert_eq!((code, sentence.lines().count()), (Some(1), 1), "{sentence}");
+        sentences += &sentence;
+    }
+    insta::assert_snapshot!(sentences.replace(dir.path().to_str().unwrap(), "DIR"), @r#"
+    DATABASE_URL: cannot use DIR/text.db as a database: error returned from database: (code: 26) file is not a database
+    DATABASE_URL: cannot open or make DIR/folder.db: Is a directory (os error 21)
+    DATABASE_URL: cannot open or make DIR/missing/test.db: No such file or directory (os error 2)
+    "#);
+}
+
+#[test]
+fn a_database_of_a_newer_version_is_left_alone() {
+    let backend = Backend::start();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        sqlx::any::install_default_drivers();
+        let pool = sqlx::AnyPool::connect(&database_in(backend.dir())).await.unwrap();
+        let insert = "INSERT INTO _sqlx_migrations VALUES (999, 'later', 0, TRUE, x'00', 0)";
+        sqlx::query(insert).execute(&pool).await.unwrap();
+    });
+    let url = database_in(backend.dir());
+    let vars = [("LISTEN_ADDR", "127.0.0.1:0"), ("DATABASE_URL", url.as_str())];
+    let (code, sentence) = outcome(&run(&vars, &[]));
+    assert_eq!(code, Some(1));
+    insta::assert_snapshot!(sentence.replace(backend.dir().to_str().unwrap(), "DIR"), @"DATABASE_URL: cannot use DIR/test.db as a database: it is of a newer version (migration 999): start that version, or choose another file");
+}
+
+#[test]
+fn the_database_is_its_owners_only() {
+    let backend = Backend::start();
+    backend.sign_up("ada@example.org", "12345678");
+    for entry in fs::read_dir(backend.dir()).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{entry:?}");
+    }
+}
+
+#[test]
+fn unknown_arguments_are_refused_and_known_ones_answered() {
+    let (code, sentence) = outcome(&run(&[], &["serve", "--port"]));
+    assert_eq!(code, Some(2));
+    insta::assert_snapshot!(sentence, @r#"tollgate-backend: expected no argument, healthcheck, --version or --help, found "serve""#);
+    for (argument, starts) in
+        [("--version", "tollgate-backend 0."), ("--help", "tollgate-backend: ")]
+    {
+        let output = run(&[], &[argument]);
+        assert!(output.status.success());
+        assert!(String::from_utf8(output.stdout).unwrap().starts_with(starts), "{argument}");
+    }
+}
+
+#[test]
+fn the_healthcheck_is_good_while_the_service_answers() {
+    let backend = Backend::start();
+    let address = backend.address.to_string();
+    let (code, said) = outcome(&run(&[("LISTEN_ADDR", &address)], &["healthcheck"]));
+    assert_eq!((code, said.as_str()), (Some(0), ""));
+    backend.stop();
+    let (code, sentence) = outcome(&run(&[("LISTEN_ADDR", &address)], &["healthcheck"]));
+    assert_eq!((code, sentence.lines().count()), (Some(1), 1), "{sentence}");
+    insta::assert_snapshot!(sentence.replace(&address, "ADDRESS"), @"GET http://ADDRESS/health: Connection refused (os error 111)");
+}
+
+#[test]
+fn the_healthcheck_is_bad_when_something_else_answers() {
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap().to_string();
+    let answers = std::thread::spawn(move || {
+        use std::io::Write;
+        let (mut stream, _) = other.accept().unwrap();
+        stream.write_all(b"SSH-2.0-OpenSSH\r\n").unwrap();
+    });
+    let (code, sentence) = outcome(&run(&[("LISTEN_ADDR", &address)], &["healthcheck"]));
+    answers.join().unwrap();
+    assert_eq!((code, sentence.lines().count()), (Some(1), 1), "{sentence}");
+}
