@@ -96,8 +96,7 @@ pub struct Decision {
     pub retry_after_ms: u64,
     /// One for each charge, in its order.
     pub charges: Vec<ChargeOutcome>,
-    /// Why the request could not be decided at all (then `admitted` is false and nothing was
-    /// charged): a cost above an overridden limit can never be admitted.
+    /// Why the request could not be decided at all; then `admitted` is false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<DecisionError>,
 }
@@ -108,6 +107,9 @@ pub struct Decision {
 pub enum DecisionError {
     /// A charge's cost is above the limit that an override sets: waiting never helps.
     CostExceedsLimit,
+    /// The ledger gave no decision for this request, though it did for others of the batch (one
+    /// node of a Cluster is away, say). It may have been charged.
+    Unavailable,
 }
 
 /// What one charge came to.

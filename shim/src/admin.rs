@@ -1,0 +1,194 @@
+//! The admin API: what `tollgate counters` and `tollgate overrides` talk to, on a port of its own.
+//!
+//! Opened by [`crate::serve`] only where a token is set. Every path wants the token.
+
+use crate::app::App;
+use crate::checked;
+use crate::clock;
+use crate::http::{Refused, json, read};
+use crate::overrides::{ChangeError, Override};
+use crate::prepare::Preparer;
+use crate::secret::Token;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use limits::counter::CounterName;
+use limits::json::parse;
+use limits::ledger::Charge;
+use limits::problem::PlacedError;
+use limits::quota::Quota;
+use limits::wire::Cost;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use tokio::time::Instant;
+use tracing::info;
+
+/// For a body to arrive.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The paths of the admin port.
+pub(crate) const SHOW_PATH: &str = "/v1/counters/show";
+pub(crate) const RESET_PATH: &str = "/v1/counters/reset";
+pub(crate) const OVERRIDES_PATH: &str = "/v1/overrides";
+pub(crate) const SET_PATH: &str = "/v1/overrides/set";
+pub(crate) const REMOVE_PATH: &str = "/v1/overrides/remove";
+
+/// The body of [`SHOW_PATH`].
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Show {
+    pub(crate) counter: CounterName,
+    pub(crate) quota: Quota,
+}
+
+/// Its answer: how a charge of 1 would fare now.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Shown {
+    pub(crate) now_ms: u64,
+    pub(crate) admitted: bool,
+    pub(crate) limit: u64,
+    pub(crate) remaining: u64,
+    pub(crate) reset_ms: u64,
+    pub(crate) retry_after_ms: u64,
+    #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
+    pub(crate) overriding: Option<Override>,
+}
+
+/// The body of [`RESET_PATH`] and [`REMOVE_PATH`].
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Named {
+    pub(crate) counter: CounterName,
+}
+
+/// The body of [`SET_PATH`], and one of [`OVERRIDES_PATH`]'s answer.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Overridden {
+    pub(crate) counter: CounterName,
+    #[serde(rename = "override")]
+    pub(crate) overriding: Override,
+}
+
+/// The answer of [`OVERRIDES_PATH`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Listed {
+    pub(crate) overrides: Vec<Overridden>,
+}
+
+/// The answer of the paths that change something.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Changed {
+    /// Whether it was otherwise before.
+    pub(crate) changed: bool,
+}
+
+/// The paths of the admin port, each behind the token.
+pub(crate) fn router(app: App, token: Token) -> Router {
+    Router::new()
+        .route(SHOW_PATH, post(show))
+        .route(RESET_PATH, post(reset))
+        .route(OVERRIDES_PATH, get(list))
+        .route(SET_PATH, post(set))
+        .route(REMOVE_PATH, post(remove))
+        .method_not_allowed_fallback(async || Refused::unknown_method())
+        .fallback(async || Refused::unknown_path("Expected /v1/counters/… or /v1/overrides…."))
+        .layer(from_fn_with_state(token, require))
+        .with_state(app)
+}
+
+async fn require(State(token): State<Token>, request: Request, next: Next) -> Response {
+    let offered = request.headers().get(header::AUTHORIZATION).map(header::HeaderValue::as_bytes);
+    let offered = offered.and_then(|value| value.split_first_chunk::<7>());
+    match offered {
+        Some((scheme, offered)) if scheme.eq_ignore_ascii_case(b"Bearer ") && token.is(offered) => {
+            next.run(request).await
+        }
+        _ => Refused::unauthorized().into_response(),
+    }
+}
+
+async fn show(State(app): State<App>, body: Body) -> Result<Response, Refused> {
+    let Show { counter, quota } = parsed(body).await?;
+    let measure = checked::measure(quota).map_err(Refused::invalid)?;
+    let book = app.overrides.book().ok_or_else(not_yet)?;
+    let now_ms = app.ledger.now_ms();
+    let preparer = Preparer { book: &book, now_ms };
+    let terms = preparer
+        .terms(&counter, &measure)
+        .map_err(|error| Refused::unavailable(error.to_string()))?;
+    let overriding = book.get(&counter).filter(|overriding| !overriding.has_ended(now_ms));
+    let charge = Charge { counter, cost: Cost::clamped(1), enforce: true, terms, lease: None };
+    let peeked = app.ledger.peek(charge).await;
+    let peeked = peeked.map_err(|fault| Refused::unavailable(fault.to_string()))?;
+    let outcome = peeked.answer;
+    Ok(json(&Shown {
+        now_ms: peeked.now_ms,
+        admitted: outcome.admitted,
+        limit: outcome.limit,
+        remaining: outcome.remaining,
+        reset_ms: outcome.reset_ms,
+        retry_after_ms: outcome.retry_after_ms,
+        overriding,
+    }))
+}
+
+async fn reset(State(app): State<App>, body: Body) -> Result<Response, Refused> {
+    let Named { counter } = parsed(body).await?;
+    let reset = app.ledger.reset(&counter).await;
+    let changed = reset.map_err(|fault| Refused::unavailable(fault.to_string()))?;
+    info!(%counter, changed, "an operator reset a counter");
+    Ok(json(&Changed { changed }))
+}
+
+async fn list(State(app): State<App>) -> Result<Response, Refused> {
+    let book = app.overrides.book().ok_or_else(not_yet)?;
+    let overrides = book.in_force(app.ledger.now_ms()).into_iter();
+    let overrides = overrides.map(|(counter, overriding)| Overridden { counter, overriding });
+    Ok(json(&Listed { overrides: overrides.collect() }))
+}
+
+async fn set(State(app): State<App>, body: Body) -> Result<Response, Refused> {
+    let Overridden { counter, overriding } = parsed(body).await?;
+    let now_ms = app.ledger.now_ms();
+    if overriding.has_ended(now_ms) {
+        return Err(Refused::invalid(vec![PlacedError {
+            pointer: "/override/blocked_until_ms".to_owned(),
+            detail: format!("expected a time to come, later than {now_ms}"),
+        }]));
+    }
+    change(&app, &counter, Some(overriding)).await
+}
+
+async fn remove(State(app): State<App>, body: Body) -> Result<Response, Refused> {
+    let Named { counter } = parsed(body).await?;
+    change(&app, &counter, None).await
+}
+
+async fn change(
+    app: &App,
+    counter: &CounterName,
+    overriding: Option<Override>,
+) -> Result<Response, Refused> {
+    let changed = app.overrides.change(&app.ledger, counter, overriding).await;
+    let changed = changed.map_err(|error| match error {
+        ChangeError::TooMany(error) => Refused::conflict(error.to_string()),
+        ChangeError::Fault(_) => Refused::unavailable(error.to_string()),
+    })?;
+    info!(%counter, ?overriding, changed, "an operator changed an override");
+    Ok(json(&Changed { changed }))
+}
+
+fn not_yet() -> Refused {
+    Refused::unavailable("The ledger has not been reached yet.")
+}
+
+async fn parsed<T: DeserializeOwned>(body: Body) -> Result<T, Refused> {
+    let deadline = Instant::from_std(clock::instant()) + PATIENCE;
+    parse(&read(body, deadline).await?).map_err(Refused::unparsable)
+}

@@ -1,0 +1,367 @@
+//! The command line, and the environment: the only place that reads either.
+//!
+//! Called by [`crate::run`]. Every value is parsed here into a type that cannot be wrong; a mistake
+//! is told in one sentence that names the flag and its variable.
+
+use crate::ledger::url::{FORMS, LedgerUrl};
+use crate::secret::Token;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use tracing_subscriber::EnvFilter;
+
+/// What was asked for.
+#[derive(Debug, Parser)]
+#[command(name = "tollgate", version, about = "Exact rate limits and quotas for Envoy")]
+pub struct Cli {
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// One command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Decide what the filter asks, before a ledger
+    Serve(Serve),
+    /// Exit with 0 if a shim's ledger answers, else with 1
+    Healthcheck(Healthcheck),
+    /// Look at counters, or reset them
+    #[command(subcommand)]
+    Counters(Counters),
+    /// Give single keys another limit, no limit, or none of it
+    #[command(subcommand)]
+    Overrides(OverridesCommand),
+}
+
+/// `tollgate serve`
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Where to listen, for HTTP/1.1 and HTTP/2 with prior knowledge
+    #[arg(long, env = "TOLLGATE_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8081", value_parser = address)]
+    pub listen: SocketAddr,
+    #[doc = "Where counters live"]
+    #[arg(long, env = "TOLLGATE_LEDGER", value_name = "URL", hide_env_values = true, default_value = "redis://127.0.0.1:6390", value_parser = ledger, help = format!("Where counters live: {FORMS}"))]
+    pub ledger: LedgerUrl,
+    /// Where to listen for the operator's commands, if TOLLGATE_ADMIN_TOKEN is set
+    #[arg(long, env = "TOLLGATE_ADMIN_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8082", value_parser = address)]
+    pub admin_listen: SocketAddr,
+    /// The bearer token of the operator's commands; as a flag, other users of the machine see it
+    #[arg(long, env = "TOLLGATE_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true, value_parser = token)]
+    pub admin_token: Option<Token>,
+    /// How long a connection to Redis may take
+    #[arg(long, env = "TOLLGATE_REDIS_CONNECT_TIMEOUT_MS", value_name = "MS", default_value = "1000", value_parser = timeout_ms)]
+    pub redis_connect_timeout_ms: u32,
+    /// How long an answer of Redis may take
+    #[arg(long, env = "TOLLGATE_REDIS_RESPONSE_TIMEOUT_MS", value_name = "MS", default_value = "500", value_parser = timeout_ms)]
+    pub redis_response_timeout_ms: u32,
+    /// The most counters that the ledger memory: holds; up to 2 KB each
+    #[arg(long, env = "TOLLGATE_MEMORY_COUNTERS", value_name = "NUMBER", default_value = "1000000", value_parser = memory_counters)]
+    pub memory_counters: u32,
+    /// What to log: error, warn, info, debug, or a tracing filter
+    #[arg(long, env = "TOLLGATE_LOG", value_name = "FILTER", default_value = "info", value_parser = log_filter)]
+    pub log: LogFilter,
+}
+
+/// `tollgate healthcheck`
+#[derive(Debug, Args)]
+pub struct Healthcheck {
+    /// What to ask
+    #[arg(long, env = "TOLLGATE_HEALTH_URL", value_name = "URL", default_value = "http://127.0.0.1:8081/healthz", value_parser = http_url)]
+    pub url: hyper::Uri,
+}
+
+/// `tollgate counters`
+#[derive(Debug, Subcommand)]
+pub enum Counters {
+    /// What is counted for a key, and what is left
+    Show {
+        /// Which counter
+        #[command(flatten)]
+        target: Target,
+        /// A claim that chooses the limit, as in the policy: tier=pro
+        #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+        claim: Vec<Pair>,
+    },
+    /// Forget what has been counted for a key
+    Reset {
+        /// Which counter
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+/// `tollgate overrides`
+#[derive(Debug, Subcommand)]
+pub enum OverridesCommand {
+    /// Put something above a key's quota
+    Set {
+        /// Which counter
+        #[command(flatten)]
+        target: Target,
+        /// What
+        #[command(flatten)]
+        what: What,
+    },
+    /// Show all that are in force
+    List {
+        /// Whom to ask
+        #[command(flatten)]
+        admin: Admin,
+    },
+    /// Let the quota alone decide again
+    Remove {
+        /// Which counter
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+/// What an override says: one of the three.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct What {
+    /// Another limit (for a token bucket: the burst, and the rate in proportion)
+    #[arg(long, value_name = "NUMBER", value_parser = limit)]
+    pub limit: Option<limits::quota::Limit>,
+    /// Count, but never refuse
+    #[arg(long)]
+    pub unlimited: bool,
+    /// Refuse until then: 2026-12-24T18:00:00Z, or a length of time such as 30m
+    #[arg(long, value_name = "TIME", value_parser = until)]
+    pub blocked_until: Option<Until>,
+}
+
+/// Which counter, as people know it.
+#[derive(Debug, Args)]
+pub struct Target {
+    /// The bucket, as in the policy
+    #[arg(long, value_name = "NAME")]
+    pub bucket: String,
+    /// The key, as in the policy, and its value: user=42, client=203.0.113.7
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub key: Pair,
+    /// The policy document that the gateways run with
+    #[arg(long, env = "TOLLGATE_POLICY", value_name = "FILE", default_value = "envoy/policy.yaml")]
+    pub policy: PathBuf,
+    /// Whom to ask
+    #[command(flatten)]
+    pub admin: Admin,
+}
+
+/// How to reach a shim's admin API.
+#[derive(Debug, Args)]
+pub struct Admin {
+    /// The shim's admin port
+    #[arg(long, env = "TOLLGATE_ADMIN_URL", value_name = "URL", default_value = "http://127.0.0.1:8082", value_parser = http_url)]
+    pub admin_url: hyper::Uri,
+    /// The token that the shim was started with; as a flag, other users of the machine see it
+    #[arg(long, env = "TOLLGATE_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true, value_parser = token)]
+    pub admin_token: Option<Token>,
+    /// A file that holds the token, instead
+    #[arg(long, env = "TOLLGATE_ADMIN_TOKEN_FILE", value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+}
+
+/// `name=value`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair {
+    /// Before the first `=`.
+    pub name: String,
+    /// After it.
+    pub value: String,
+}
+
+/// A point in time, or a length of time from now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Unix milliseconds.
+    Time(u64),
+    /// Milliseconds from now.
+    InMs(u64),
+}
+
+/// A tracing filter that parses. ([`EnvFilter`] itself is no `Clone`.)
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogFilter(String);
+
+impl LogFilter {
+    /// The filter.
+    #[must_use]
+    pub fn filter(&self) -> EnvFilter {
+        EnvFilter::new(&self.0)
+    }
+}
+
+/// What to print instead of running a command, and the exit code to end with.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// `--help` and `--version` go to standard output with code 0, mistakes to standard error.
+    pub text: String,
+    /// 0 or 2.
+    pub code: u8,
+}
+
+impl Cli {
+    /// Reads the command line and the environment.
+    ///
+    /// # Errors
+    /// [`Stop`]
+    pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, Stop> {
+        Self::try_parse_from(args).map_err(|error| stop(&error))
+    }
+}
+
+fn stop(error: &clap::Error) -> Stop {
+    match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let code = if error.use_stderr() { 2 } else { 0 };
+            Stop { text: error.render().to_string(), code }
+        }
+        ErrorKind::ValueValidation => Stop { text: bad_value(error), code: 2 },
+        _ => {
+            let rendered = error.render().to_string();
+            let text = rendered.lines().take_while(|line| !line.is_empty());
+            let text: Vec<_> = text.map(|line| line.trim_start_matches("error: ").trim()).collect();
+            Stop { text: format!("tollgate: {}; see --help\n", text.join(" ")), code: 2 }
+        }
+    }
+}
+
+/// `tollgate: --listen (or TOLLGATE_LISTEN): expected …`. The parsers below say what was found,
+/// unless it may be a secret.
+fn bad_value(error: &clap::Error) -> String {
+    let flag = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(arg)) => arg.split(' ').next().unwrap_or_default().to_owned(),
+        _ => "a flag".to_owned(),
+    };
+    let variable = variable_of(&Cli::command(), flag.trim_start_matches('-'));
+    let name = variable.map_or_else(|| flag.clone(), |variable| format!("{flag} (or {variable})"));
+    let source = std::error::Error::source(error).map(ToString::to_string);
+    format!("tollgate: {name}: {}\n", source.unwrap_or_else(|| "cannot be read".to_owned()))
+}
+
+fn variable_of(command: &clap::Command, long: &str) -> Option<String> {
+    let own = command.get_arguments().find(|arg| arg.get_long() == Some(long));
+    own.and_then(|arg| Some(arg.get_env()?.to_str()?.to_owned()))
+        .or_else(|| command.get_subcommands().find_map(|command| variable_of(command, long)))
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let bad = || format!("expected an address and a port such as 127.0.0.1:8081, found {text:?}");
+    text.parse().map_err(|_| bad())
+}
+
+fn ledger(text: &str) -> Result<LedgerUrl, String> {
+    text.parse().map_err(|error: crate::ledger::url::BadLedgerUrl| error.to_string())
+}
+
+fn token(text: &str) -> Result<Token, String> {
+    text.parse().map_err(|error: crate::secret::BadToken| error.to_string())
+}
+
+fn timeout_ms(text: &str) -> Result<u32, String> {
+    whole(text, 1, 60_000, "milliseconds")
+}
+
+fn memory_counters(text: &str) -> Result<u32, String> {
+    whole(text, 1, 1_000_000_000, "counters")
+}
+
+fn whole(text: &str, least: u32, most: u32, what: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| {
+        format!("expected a whole number of {what} from {least} to {most}, found {text:?}")
+    })
+}
+
+fn limit(text: &str) -> Result<limits::quota::Limit, String> {
+    let number = text.parse().ok().and_then(|number| limits::quota::Limit::new(number).ok());
+    number.ok_or_else(|| format!("expected a whole number from 1 to 2^53, found {text:?}"))
+}
+
+fn log_filter(text: &str) -> Result<LogFilter, String> {
+    let bad = || {
+        format!(
+            "expected error, warn, info, debug, trace or a filter such as shim=debug, found {text:?}"
+        )
+    };
+    EnvFilter::try_new(text).map_err(|_| bad())?;
+    Ok(LogFilter(text.to_owned()))
+}
+
+fn http_url(text: &str) -> Result<hyper::Uri, String> {
+    let bad = || format!("expected a URL such as http://127.0.0.1:8081, found {text:?}");
+    let url: hyper::Uri = text.parse().map_err(|_| bad())?;
+    if url.scheme_str() == Some("http") && url.host().is_some() { Ok(url) } else { Err(bad()) }
+}
+
+fn pair(text: &str) -> Result<Pair, String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+            Ok(Pair { name: name.to_owned(), value: value.to_owned() })
+        }
+        _ => Err(format!("expected NAME=VALUE such as user=42, found {text:?}")),
+    }
+}
+
+fn until(text: &str) -> Result<Until, String> {
+    let bad = || {
+        format!(
+            "expected a time such as 2026-12-24T18:00:00Z or a length of time such as 30m, found {text:?}"
+        )
+    };
+    if let Ok(at) = text.parse::<jiff::Timestamp>() {
+        return u64::try_from(at.as_millisecond()).map(Until::Time).map_err(|_| bad());
+    }
+    let length: jiff::SignedDuration = text.parse().map_err(|_| bad())?;
+    u64::try_from(length.as_millis()).ok().filter(|ms| *ms > 0).map(Until::InMs).ok_or_else(bad)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(args: &[&str]) -> String {
+        let args = std::iter::once("tollgate").chain(args.iter().copied());
+        let stop = Cli::read(args.map(OsString::from)).expect_err("a mistake");
+        assert_eq!(stop.code, 2, "{}", stop.text);
+        assert_eq!(stop.text.lines().count(), 1, "{}", stop.text);
+        stop.text.trim().to_owned()
+    }
+
+    #[test]
+    fn a_mistake_is_one_sentence_that_names_flag_and_variable() {
+        insta::assert_snapshot!(told(&["serve", "--listen", "8081"]), @r#"tollgate: --listen (or TOLLGATE_LISTEN): expected an address and a port such as 127.0.0.1:8081, found "8081""#);
+        insta::assert_snapshot!(told(&["serve", "--ledger", "redis:/secret@x"]), @"tollgate: --ledger (or TOLLGATE_LEDGER): expected memory:, redis://HOST:PORT, rediss://HOST:PORT (TLS), redis+cluster://HOST:PORT,HOST:PORT or rediss+cluster://…, each but memory: with USER:PASSWORD@ where needed and, outside a Cluster, /DB; found no scheme");
+        insta::assert_snapshot!(told(&["serve", "--admin-token", "short-secret"]), @"tollgate: --admin-token (or TOLLGATE_ADMIN_TOKEN): expected a token of 16 to 256 visible ASCII characters, as from `openssl rand -hex 32`; found a shorter one");
+        insta::assert_snapshot!(told(&["serve", "--redis-response-timeout-ms", "0"]), @r#"tollgate: --redis-response-timeout-ms (or TOLLGATE_REDIS_RESPONSE_TIMEOUT_MS): expected a whole number of milliseconds from 1 to 60000, found "0""#);
+        insta::assert_snapshot!(told(&["serve", "--log", "shim=loud"]), @r#"tollgate: --log (or TOLLGATE_LOG): expected error, warn, info, debug, trace or a filter such as shim=debug, found "shim=loud""#);
+        insta::assert_snapshot!(told(&["serve", "--lisen", "127.0.0.1:1"]), @"tollgate: unexpected argument '--lisen' found; see --help");
+        insta::assert_snapshot!(told(&["serve", "now"]), @"tollgate: unexpected argument 'now' found; see --help");
+        insta::assert_snapshot!(told(&["healthcheck", "--url", "localhost:8081"]), @r#"tollgate: --url (or TOLLGATE_HEALTH_URL): expected a URL such as http://127.0.0.1:8081, found "localhost:8081""#);
+        insta::assert_snapshot!(told(&["overrides", "set", "--bucket", "ai", "--key", "user=42"]), @"tollgate: the following required arguments were not provided: <--limit <NUMBER>|--unlimited|--blocked-until <TIME>>; see --help");
+        insta::assert_snapshot!(told(&["counters", "show", "--bucket", "ai", "--key", "42"]), @r#"tollgate: --key: expected NAME=VALUE such as user=42, found "42""#);
+        insta::assert_snapshot!(told(&["overrides", "set", "--bucket", "ai", "--key", "user=42", "--limit", "0"]), @r#"tollgate: --limit: expected a whole number from 1 to 2^53, found "0""#);
+        insta::assert_snapshot!(told(&["overrides", "set", "--bucket", "ai", "--key", "user=42", "--blocked-until", "soon"]), @r#"tollgate: --blocked-until: expected a time such as 2026-12-24T18:00:00Z or a length of time such as 30m, found "soon""#);
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_points_or_lengths() {
+        assert_eq!(until("1970-01-01T00:00:01Z"), Ok(Until::Time(1_000)));
+        assert_eq!(until("30m"), Ok(Until::InMs(1_800_000)));
+        assert_eq!(until("1h30m"), Ok(Until::InMs(5_400_000)));
+        for bad in ["0s", "-5m", "1960-01-01T00:00:00Z", "tomorrow"] {
+            assert!(until(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Decides the requests of one call.
+//!
+//! Called by [`crate::http`] with what [`crate::checked`] let through; calls [`crate::prepare`] and
+//! [`crate::ledger`].
+
+use crate::app::App;
+use crate::checked::Request;
+use crate::ledger::{Fault, Timed};
+use crate::names;
+use crate::prepare::Preparer;
+use crate::telemetry;
+use limits::ledger::Decided;
+use limits::wire::{DecideReply, Decision, DecisionError};
+use metrics::counter;
+
+/// How often a request is put anew to a ledger whose clock shows another period than was thought.
+const MAX_TRIES: usize = 3;
+
+/// Decides `requests` in their order.
+///
+/// # Errors
+/// [`Fault`] if none of them got a decision. Where only some did not, their decisions say so.
+pub(crate) async fn decide(app: &App, requests: &[Request]) -> Result<DecideReply, Fault> {
+    let answers = answers(app, requests).await?;
+    let heard_ms = answers.iter().filter_map(|answer| Some(answer.as_ref().ok()?.now_ms)).max();
+    let Some(now_ms) = heard_ms else {
+        let fault = answers.into_iter().find_map(Result::err).unwrap_or(Fault::Senseless);
+        return Err(counted(fault));
+    };
+    let decisions = requests.iter().zip(answers).map(|(request, answer)| match answer {
+        Ok(answer) => decision(app, request, answer),
+        Err(fault) => undecided(now_ms, &counted(fault)),
+    });
+    Ok(DecideReply { now_ms, decisions: decisions.collect() })
+}
+
+/// One answer for each request, asked again where the calendar was read for the wrong time.
+async fn answers(
+    app: &App,
+    requests: &[Request],
+) -> Result<Vec<Result<Timed<Decided>, Fault>>, Fault> {
+    let book = app.overrides.book().ok_or(Fault::Disconnected)?;
+    let prepare = |request: &Request, now_ms| {
+        let preparer = Preparer { book: &book, now_ms };
+        preparer.request(request).map_err(|_| Fault::Clock { now_ms })
+    };
+    let now_ms = app.ledger.now_ms();
+    let mut answers = Vec::with_capacity(requests.len());
+    let mut places = Vec::with_capacity(requests.len());
+    let mut prepared = Vec::with_capacity(requests.len());
+    for (at, request) in requests.iter().enumerate() {
+        answers.push(Err(Fault::Clock { now_ms }));
+        places.push(at);
+        prepared.push(prepare(request, now_ms)?);
+    }
+    for _ in 0..MAX_TRIES {
+        for (at, answer) in
+            places.drain(..).zip(app.ledger.decide(std::mem::take(&mut prepared)).await)
+        {
+            if let Some(place) = answers.get_mut(at) {
+                *place = answer;
+            }
+        }
+        for (at, (request, answer)) in requests.iter().zip(&answers).enumerate() {
+            if let Err(Fault::Clock { now_ms }) = answer {
+                places.push(at);
+                prepared.push(prepare(request, *now_ms)?);
+            }
+        }
+        if places.is_empty() {
+            break;
+        }
+    }
+    Ok(answers)
+}
+
+fn decision(app: &App, request: &Request, answer: Timed<Decided>) -> Decision {
+    let Timed { now_ms, answer: decided } = answer;
+    let verdict = match (decided.admitted, decided.error) {
+        (true, _) => "admitted",
+        (false, None) => "denied",
+        (false, Some(_)) => "error",
+    };
+    counter!(telemetry::DECISIONS, "verdict" => verdict).increment(1);
+    for (charge, outcome) in request.charges.iter().zip(&decided.charges) {
+        app.charges.count(charge.counter.bucket(), charge.measure.algorithm(), outcome.admitted);
+    }
+    decided.named(now_ms, names::decision())
+}
+
+/// What a request is told that got no decision while others of its call did.
+fn undecided(now_ms: u64, fault: &Fault) -> Decision {
+    tracing::debug!(%fault, "a request of a batch got no decision");
+    counter!(telemetry::DECISIONS, "verdict" => "unavailable").increment(1);
+    let error = Some(DecisionError::Unavailable);
+    Decided { admitted: false, retry_after_ms: 0, charges: Vec::new(), error }
+        .named(now_ms, names::decision())
+}
+
+/// Counts a fault that a client is told of.
+pub(crate) fn counted(fault: Fault) -> Fault {
+    counter!(telemetry::FAULTS, "reason" => fault.label()).increment(1);
+    fault
+}

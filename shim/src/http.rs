@@ -1,0 +1,64 @@
+//! The public port: every path it serves, on one screen.
+//!
+//! Started by [`crate::serve`]. A decision's way: [`server`] (connection) → [`decide`] (bounds) →
+//! [`crate::checked`] → [`crate::decide`].
+
+mod body;
+mod calls;
+mod deadline;
+mod health;
+mod refused;
+pub(crate) mod server;
+
+pub(crate) use body::read;
+pub(crate) use refused::Refused;
+
+use crate::app::App;
+use crate::telemetry;
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use limits::wire::{DECIDE_PATH, MARKER_HEADER, MARKER_VALUE, SETTLE_PATH};
+use metrics::counter;
+use serde::Serialize;
+
+/// The paths of the public port.
+pub(crate) fn router(app: App) -> Router {
+    Router::new()
+        .route(DECIDE_PATH, post(calls::decide))
+        .route(SETTLE_PATH, post(calls::settle))
+        .route("/healthz", get(health::healthz))
+        .route("/metrics", get(metrics))
+        .method_not_allowed_fallback(async || Refused::unknown_method())
+        .fallback(async || {
+            Refused::unknown_path("Expected /v1/decide, /v1/settle, /healthz or /metrics.")
+        })
+        .layer(from_fn(mark))
+        .with_state(app)
+}
+
+/// A 200 with `reply` as JSON.
+pub(crate) fn json(reply: &impl Serialize) -> Response {
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    (kind, serde_json::to_vec(reply).unwrap_or_default()).into_response()
+}
+
+/// Marks the reply as genuinely ours, and counts it.
+async fn mark(request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>().cloned();
+    let mut response = next.run(request).await;
+    let path = path.as_ref().map_or("other", MatchedPath::as_str).to_owned();
+    let status = response.status().as_str().to_owned();
+    counter!(telemetry::CALLS, "path" => path, "status" => status).increment(1);
+    let marker = HeaderName::from_static(MARKER_HEADER);
+    response.headers_mut().insert(marker, HeaderValue::from_static(MARKER_VALUE));
+    response
+}
+
+async fn metrics(State(app): State<App>) -> Response {
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    (kind, app.metrics.render()).into_response()
+}

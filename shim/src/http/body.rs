@@ -1,0 +1,53 @@
+//! Reads a request's body, so far as it is not too long.
+//!
+//! Called by [`super::decide`], [`super::settle`] and [`crate::admin`].
+
+use super::refused::Refused;
+use axum::body::{Body, HttpBody};
+use http_body_util::BodyExt;
+use limits::wire::MAX_BODY_BYTES;
+use std::time::Duration;
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// What is read of a body that is too long, and for how long: an HTTP/1.1 client that is still
+/// writing when the connection closes would not see why.
+const MAX_DISCARDED_BYTES: usize = 16 << 20;
+const MAX_DISCARDING: Duration = Duration::from_secs(1);
+
+/// The whole body, at most [`MAX_BODY_BYTES`] and complete by `deadline`.
+pub(crate) async fn read(body: Body, deadline: Instant) -> Result<Vec<u8>, Refused> {
+    timeout_at(deadline, collect(body)).await.unwrap_or_else(|_| Err(Refused::slow_body()))
+}
+
+async fn collect(mut body: Body) -> Result<Vec<u8>, Refused> {
+    let announced = body.size_hint().lower();
+    if announced > MAX_BODY_BYTES as u64 {
+        return Err(refuse(body).await);
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(announced).unwrap_or(0));
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Refused::broken_body())?;
+        let Some(data) = frame.data_ref() else { continue };
+        if bytes.len() + data.len() > MAX_BODY_BYTES {
+            return Err(refuse(body).await);
+        }
+        bytes.extend_from_slice(data);
+    }
+    Ok(bytes)
+}
+
+/// Reads on for a while and throws it away.
+async fn refuse(mut body: Body) -> Refused {
+    let discard = async {
+        let mut left = MAX_DISCARDED_BYTES;
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.len().max(1)));
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    // Whether it was read to its end makes no difference to the answer.
+    let _ = timeout(MAX_DISCARDING, discard).await;
+    Refused::too_large()
+}

@@ -1,0 +1,102 @@
+//! `POST /v1/decide` and `POST /v1/settle`: bounds, deadline, body; the rest is decided elsewhere.
+//!
+//! Routed to by [`super::router`]; calls [`crate::checked`], then [`crate::decide`] or
+//! [`crate::settle`].
+//!
+//! A call whose client has gone away, or whose deadline has passed, is taken out of the queue if
+//! it is still there. What was sent to the ledger by then is charged; its decision's id is known to
+//! nobody, so it lapses with its window.
+
+use super::{Refused, body, deadline, json};
+use crate::app::App;
+use crate::checked;
+use crate::clock;
+use crate::ledger::Fault;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use limits::json::parse;
+use limits::wire::{DecideBody, DecideReply, SettleBody, SettleReply};
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+use tracing::{Instrument, Span, debug_span, field};
+
+/// The longest correlation id taken into a log line.
+const MAX_ID_BYTES: usize = 128;
+
+pub(super) async fn decide(State(app): State<App>, request: Request) -> Result<Response, Refused> {
+    call(&app, request, "decide", async |body, limit| {
+        let body = parse::<DecideBody>(&body).map_err(Refused::unparsable)?;
+        let requests = checked::requests(body).map_err(Refused::invalid)?;
+        let reply: DecideReply = limit.hold(crate::decide::decide(&app, &requests)).await?;
+        Ok(json(&reply))
+    })
+    .await
+}
+
+pub(super) async fn settle(State(app): State<App>, request: Request) -> Result<Response, Refused> {
+    call(&app, request, "settle", async |body, limit| {
+        let body = parse::<SettleBody>(&body).map_err(Refused::unparsable)?;
+        let settles = checked::settles(body).map_err(Refused::invalid)?;
+        let reply: SettleReply = limit.hold(crate::settle::settle(&app, &settles)).await?;
+        Ok(json(&reply))
+    })
+    .await
+}
+
+/// Until when a call is to be answered.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    at: Instant,
+    allowed: Duration,
+}
+
+impl Limit {
+    /// The ledger's answer, if it comes in time.
+    async fn hold<T>(self, answer: impl Future<Output = Result<T, Fault>>) -> Result<T, Refused> {
+        match timeout_at(self.at, answer).await {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(fault)) => Err(Refused::unavailable(fault.to_string())),
+            Err(_) => Err(Refused::unavailable(format!(
+                "The ledger did not answer within {} ms; what was asked may have been charged.",
+                self.allowed.as_millis()
+            ))),
+        }
+    }
+}
+
+/// What both calls have in common: a place, a deadline, a span, the body.
+async fn call(
+    app: &App,
+    request: Request,
+    name: &'static str,
+    answer: impl AsyncFnOnce(Vec<u8>, Limit) -> Result<Response, Refused>,
+) -> Result<Response, Refused> {
+    let (parts, body): (_, Body) = request.into_parts();
+    let allowed = deadline::of(&parts.headers);
+    let limit = Limit { at: Instant::from_std(clock::instant()) + allowed, allowed };
+    let span = span(name, &parts.headers);
+    async {
+        let _place = app.calls.try_acquire().map_err(|_| Refused::overloaded())?;
+        let body = body::read(body, limit.at).await?;
+        answer(body, limit).await
+    }
+    .instrument(span)
+    .await
+}
+
+/// A span that carries the caller's correlation ids, if there are any.
+fn span(name: &'static str, headers: &HeaderMap) -> Span {
+    let span = debug_span!("call", name, traceparent = field::Empty, request_id = field::Empty);
+    if span.is_disabled() {
+        return span;
+    }
+    for (header, field) in [("traceparent", "traceparent"), ("x-request-id", "request_id")] {
+        let value = headers.get(header).and_then(|value| value.to_str().ok());
+        if let Some(value) = value.filter(|value| value.len() <= MAX_ID_BYTES) {
+            span.record(field, value);
+        }
+    }
+    span
+}

@@ -1,0 +1,28 @@
+//! `GET /healthz`: whether decisions can be had.
+
+use super::{Refused, json};
+use crate::app::App;
+use crate::ledger::Health;
+use axum::extract::State;
+use axum::response::Response;
+use serde_json::json as value;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// For the ledger's answer.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// 200 while the ledger answers, if only a part of it; 503 otherwise.
+pub(super) async fn healthz(State(app): State<App>) -> Result<Response, Refused> {
+    if app.overrides.book().is_none() {
+        return Err(Refused::unavailable("The ledger has not been reached yet."));
+    }
+    match timeout(PATIENCE, app.ledger.health()).await {
+        Ok(Health::Well) => Ok(json(&value!({ "status": "ok", "ledger": "up" }))),
+        Ok(Health::Partly { up, of }) => {
+            Ok(json(&value!({ "status": "degraded", "ledger": { "up": up, "of": of } })))
+        }
+        Ok(Health::Ill(fault)) => Err(Refused::unavailable(fault.to_string())),
+        Err(_) => Err(Refused::unavailable("The ledger did not answer within a second.")),
+    }
+}

@@ -1,0 +1,300 @@
+//! Requests whose counters lie in several slots of a Cluster.
+//!
+//! No script can see two slots, so such a request is decided slot by slot, lowest first. Where one
+//! slot denies, what the earlier ones charged is given back, and the later ones are only looked at.
+//! All requests of a batch go through their slots side by side: as many round trips as the most
+//! slots of any of them. Within a slot, the order of the batch is kept.
+//!
+//! Called by [`super::Cluster::decide`].
+
+use super::Cluster;
+use crate::ledger::fault::Fault;
+use crate::ledger::slots;
+use crate::ledger::wave::Timed;
+use limits::ledger::{Charge, Decided, NEVER, Request, Settle, SettleCharge, SettleId, TimeMs};
+use limits::quota::Limit;
+use limits::wire::{ChargeOutcome, DecisionError, SettleAmount};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
+use tracing::warn;
+
+/// Giving back is tried this often where a server is away, in the background.
+const MAX_TRIES: u32 = 8;
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// Batches of charges being given back in the background at once; what is beyond is left to lapse.
+const MAX_OPEN: usize = 256;
+
+static OPEN: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(MAX_OPEN)));
+/// Makes the names of settles unique within the process.
+static NAMES: AtomicU64 = AtomicU64::new(0);
+
+/// One request on its way through its slots.
+struct Walk {
+    request: Request,
+    /// The charges' indices for each slot, the lowest slot first.
+    parts: Vec<Vec<usize>>,
+    outcomes: Vec<Option<ChargeOutcome>>,
+    /// The times of the slots that charged, with the index of the part.
+    charged: Vec<(usize, u64)>,
+    state: State,
+}
+
+enum State {
+    Walking,
+    Denied { error: Option<DecisionError>, now_ms: u64 },
+    Failed(Fault),
+}
+
+/// Whether all counters of `request` lie in one slot.
+pub(super) fn is_in_one_slot(request: &Request) -> bool {
+    let mut tags = request.charges().iter().map(|charge| charge.counter.slot_tag());
+    let Some(first) = tags.next() else { return true };
+    tags.all(|tag| tag == first || slots::of_tag(tag) == slots::of_tag(first))
+}
+
+/// Decides each request, slot by slot.
+pub(super) async fn decide(
+    cluster: &Cluster,
+    requests: Vec<Request>,
+) -> Vec<Result<Timed<Decided>, Fault>> {
+    let mut walks: Vec<_> = requests.into_iter().map(Walk::new).collect();
+    let steps = walks.iter().map(|walk| walk.parts.len()).max().unwrap_or(0);
+    for step in 0..steps {
+        let (places, parts): (Vec<_>, Vec<_>) =
+            walks.iter().enumerate().filter_map(|(at, walk)| Some((at, walk.part(step)?))).unzip();
+        for (place, answer) in places.into_iter().zip(cluster.ask(parts).await) {
+            if let Some(walk) = walks.get_mut(place) {
+                walk.note(step, answer);
+            }
+        }
+    }
+    give_back(cluster, &mut walks).await;
+    look_at_the_rest(cluster, &mut walks).await;
+    walks.into_iter().map(Walk::result).collect()
+}
+
+/// Settles what the slots before the one that denied have charged.
+async fn give_back(cluster: &Cluster, walks: &mut [Walk]) {
+    let mut settles = Vec::new();
+    let mut parts = Vec::new();
+    for (at, walk) in walks.iter().enumerate() {
+        for (part, settle) in walk.undoing() {
+            settles.push(settle);
+            parts.push((at, part));
+        }
+    }
+    if settles.is_empty() {
+        return;
+    }
+    let answers = cluster.ask(settles.clone()).await;
+    let mut failed = Vec::new();
+    for (((at, part), answer), settle) in parts.into_iter().zip(answers).zip(settles) {
+        match answer {
+            Ok(answer) => {
+                if let Some(walk) = walks.get_mut(at) {
+                    walk.returned(part, &settle, &answer.answer.remaining);
+                }
+            }
+            Err(_) => failed.push(settle),
+        }
+    }
+    if !failed.is_empty() {
+        keep_giving_back(cluster.clone(), failed);
+    }
+}
+
+/// Tries again in the background. A settle takes effect once, however often it is sent.
+fn keep_giving_back(cluster: Cluster, mut settles: Vec<Settle>) {
+    let Ok(place) = Arc::clone(&OPEN).try_acquire_owned() else {
+        warn!(settles = settles.len(), "too much is being given back already; these charges lapse");
+        return;
+    };
+    tokio::spawn(async move {
+        let mut pause = FIRST_PAUSE;
+        for _ in 0..MAX_TRIES {
+            sleep(pause).await;
+            pause *= 2;
+            let answers = cluster.ask(settles.clone()).await;
+            settles = settles
+                .into_iter()
+                .zip(answers)
+                .filter_map(|(settle, answer)| answer.is_err().then_some(settle))
+                .collect();
+            if settles.is_empty() {
+                break;
+            }
+        }
+        if !settles.is_empty() {
+            warn!(settles = settles.len(), "charges could not be given back; they lapse");
+        }
+        drop(place);
+    });
+}
+
+/// For the reply: how the charges stand that a denied request never came to.
+async fn look_at_the_rest(cluster: &Cluster, walks: &mut [Walk]) {
+    let mut places = Vec::new();
+    let mut charges = Vec::new();
+    for (at, walk) in walks.iter().enumerate() {
+        if matches!(walk.state, State::Denied { .. }) {
+            for (index, charge) in walk.unseen() {
+                places.push((at, index));
+                charges.push(charge);
+            }
+        }
+    }
+    if charges.is_empty() {
+        return;
+    }
+    for ((at, index), answer) in places.into_iter().zip(cluster.ask(charges).await) {
+        let Some(walk) = walks.get_mut(at) else { continue };
+        match answer {
+            Ok(answer) => walk.put(index, answer.answer),
+            Err(fault) => walk.state = State::Failed(fault),
+        }
+    }
+}
+
+impl Walk {
+    fn new(request: Request) -> Self {
+        let mut parts = BTreeMap::<u16, Vec<usize>>::new();
+        for (at, charge) in request.charges().iter().enumerate() {
+            parts.entry(slots::of_tag(charge.counter.slot_tag())).or_default().push(at);
+        }
+        let outcomes = vec![None; request.charges().len()];
+        let parts = parts.into_values().collect();
+        Self { request, parts, outcomes, charged: Vec::new(), state: State::Walking }
+    }
+
+    /// What to ask the slot of this step, if the request gets that far.
+    fn part(&self, step: usize) -> Option<Request> {
+        matches!(self.state, State::Walking).then_some(())?;
+        Request::new(self.charges(step).map(|(_, charge)| charge.clone()).collect()).ok()
+    }
+
+    /// A part's charges, with their places in the request.
+    fn charges(&self, part: usize) -> impl Iterator<Item = (usize, &Charge)> {
+        let places = self.parts.get(part).map_or(&[][..], Vec::as_slice);
+        places.iter().filter_map(|at| Some((*at, self.request.charges().get(*at)?)))
+    }
+
+    /// Takes down what a slot said.
+    fn note(&mut self, part: usize, answer: Result<Timed<Decided>, Fault>) {
+        let Timed { now_ms, answer: decided } = match answer {
+            Ok(answer) => answer,
+            Err(fault) => {
+                self.state = State::Failed(fault);
+                return;
+            }
+        };
+        let places: Vec<_> = self.charges(part).map(|(at, _)| at).collect();
+        for (at, outcome) in places.into_iter().zip(decided.charges) {
+            self.put(at, outcome);
+        }
+        if decided.admitted {
+            self.charged.push((part, now_ms));
+        } else {
+            self.state = State::Denied { error: decided.error, now_ms };
+        }
+    }
+
+    fn put(&mut self, at: usize, outcome: ChargeOutcome) {
+        if let Some(place) = self.outcomes.get_mut(at) {
+            *place = Some(outcome);
+        }
+    }
+
+    /// The settles that give back what was charged, unless the request was admitted, with the part
+    /// that each is for. A lease is given back by one of its own: it is dated differently.
+    fn undoing(&self) -> Vec<(usize, Settle)> {
+        if matches!(self.state, State::Walking) {
+            return Vec::new();
+        }
+        let mut settles = Vec::new();
+        for (part, now_ms) in &self.charged {
+            let mut by_tag = BTreeMap::<(&str, bool), Vec<SettleCharge>>::new();
+            for (at, charge) in self.charges(*part) {
+                let Some(outcome) = self.outcomes.get(at).copied().flatten() else { continue };
+                if !outcome.admitted {
+                    continue;
+                }
+                let back = |amount: u64, lease_ms| SettleCharge {
+                    counter: charge.counter.clone(),
+                    terms: charge.terms,
+                    amount: SettleAmount::GiveBack(Limit::clamped(amount)),
+                    lease_ms,
+                };
+                let tag = charge.counter.slot_tag();
+                by_tag.entry((tag, false)).or_default().push(back(charge.cost.get(), None));
+                if let Some(lease) = outcome.lease {
+                    let lease_ms = limits::quota::WindowMs::clamped(lease.lease_ms);
+                    by_tag
+                        .entry((tag, true))
+                        .or_default()
+                        .push(back(lease.granted, Some(lease_ms)));
+                }
+            }
+            for charges in by_tag.into_values() {
+                settles.extend(undo(*now_ms, charges).map(|settle| (*part, settle)));
+            }
+        }
+        settles
+    }
+
+    /// Notes what is left where something was given back.
+    fn returned(&mut self, part: usize, settle: &Settle, remaining: &[u64]) {
+        for (charge, left) in settle.charges().iter().zip(remaining) {
+            let place = self.charges(part).find(|(_, own)| own.counter == charge.counter);
+            let Some((at, _)) = place else { continue };
+            if let Some(Some(outcome)) = self.outcomes.get_mut(at) {
+                outcome.remaining = outcome.remaining.max(*left);
+                outcome.lease = None;
+            }
+        }
+    }
+
+    /// The charges about which no slot has said anything.
+    fn unseen(&self) -> Vec<(usize, Charge)> {
+        let unseen = self.outcomes.iter().enumerate().filter(|(_, outcome)| outcome.is_none());
+        let charge = |at: usize| Some((at, self.request.charges().get(at)?.clone()));
+        unseen.filter_map(|(at, _)| charge(at)).collect()
+    }
+
+    /// The slots' answers as one.
+    fn result(self) -> Result<Timed<Decided>, Fault> {
+        // The earliest of the times, which names the decision: where the servers' clocks differ,
+        // a settle is then thought to come later than it does, and gives back no more than it may.
+        let charged_ms = self.charged.iter().map(|(_, now_ms)| *now_ms).min();
+        let (mut error, now_ms) = match self.state {
+            State::Failed(fault) => return Err(fault),
+            State::Walking => (None, charged_ms.ok_or(Fault::Senseless)?),
+            State::Denied { error, now_ms } => (error, now_ms),
+        };
+        let outcomes: Option<Vec<_>> = self.outcomes.into_iter().collect();
+        let charges = outcomes.ok_or(Fault::Senseless)?;
+        let denials = || {
+            let enforced = charges.iter().zip(self.request.charges());
+            enforced.filter(|(outcome, charge)| charge.enforce && !outcome.admitted)
+        };
+        let admitted = denials().next().is_none();
+        let longest_ms = denials().map(|(outcome, _)| outcome.retry_after_ms).max().unwrap_or(0);
+        if longest_ms == NEVER {
+            error = Some(DecisionError::CostExceedsLimit);
+        }
+        let retry_after_ms = if error.is_some() { 0 } else { longest_ms };
+        Ok(Timed { now_ms, answer: Decided { admitted, retry_after_ms, charges, error } })
+    }
+}
+
+/// A settle that gives back; its name occurs once.
+fn undo(now_ms: u64, charges: Vec<SettleCharge>) -> Option<Settle> {
+    let number = NAMES.fetch_add(1, Ordering::Relaxed);
+    let name = format!("undo-{}-{number:x}", crate::names::process());
+    let id = SettleId::try_from(name).ok()?;
+    Settle::new(id, TimeMs::clamped(now_ms), charges).ok()
+}

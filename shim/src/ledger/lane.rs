@@ -1,0 +1,298 @@
+//! One Redis server as everyone shares it: a queue, one connection, group commit.
+//!
+//! [`super::Ledger`] holds one lane, or [`super::cluster`] one for each server. While a batch is
+//! under way, what is asked meanwhile gathers; the batch's reply sends the next. Nothing waits at
+//! low load, and at high load one script decides for many.
+//!
+//! While the server is away, whatever is asked is refused at once; only the first attempt to
+//! reconnect, right after a sound connection broke, is waited for.
+
+use super::Shared;
+use super::fault::Fault;
+use super::question::{Kind, Question};
+use super::server::{Server, Timeouts};
+use super::wave::{Asked, Job, Told, Wave};
+use crate::clock;
+use crate::telemetry::{self, Quiet};
+use limits::ledger::{Charge, Request, Settle};
+use metrics::{counter, gauge};
+use redis::{Cmd, ConnectionInfo, RedisError, Value};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+/// Things asked at once in one script.
+pub(crate) const MAX_SCRIPT: usize = 256;
+/// Things asked and not yet answered; what comes on top is refused.
+const MAX_WAITING: usize = 16_384;
+/// An idle connection is tried this often, so that its loss is noticed before a request needs it.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// Between attempts to connect.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Between log lines of one kind.
+const LOG_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The way to one server. Clones share it; when the last is dropped the connection is closed.
+#[derive(Clone)]
+pub(crate) struct Lane {
+    jobs: mpsc::Sender<Job>,
+    room: Arc<Semaphore>,
+    up: Arc<AtomicBool>,
+}
+
+/// A question that can be put into a lane's queue.
+pub(crate) trait Queued: Question {
+    /// The job that asks it.
+    fn job(asked: Asked<Self>) -> Job
+    where
+        Self: Sized;
+}
+
+impl Queued for Request {
+    fn job(asked: Asked<Self>) -> Job {
+        Job::Decide(asked)
+    }
+}
+
+impl Queued for Settle {
+    fn job(asked: Asked<Self>) -> Job {
+        Job::Settle(asked)
+    }
+}
+
+impl Queued for Charge {
+    fn job(asked: Asked<Self>) -> Job {
+        Job::Peek(asked)
+    }
+}
+
+impl Lane {
+    /// Starts connecting to `info`. `by_slot`: scripts must keep to one slot each.
+    pub(crate) fn open(
+        info: ConnectionInfo,
+        timeouts: Timeouts,
+        by_slot: bool,
+        shared: Arc<Shared>,
+    ) -> Self {
+        let (jobs, queue) = mpsc::channel(MAX_WAITING);
+        let up = Arc::new(AtomicBool::new(false));
+        let name = info.addr().to_string();
+        gauge!(telemetry::LEDGER_UP, "server" => name.clone()).set(0.0);
+        let keeper = Keeper {
+            name,
+            info,
+            timeouts,
+            by_slot,
+            shared,
+            queue,
+            left_over: None,
+            up: Arc::clone(&up),
+            complaints: Quiet::new(LOG_INTERVAL),
+        };
+        tokio::spawn(keeper.run());
+        Self { jobs, room: Arc::new(Semaphore::new(MAX_WAITING)), up }
+    }
+
+    /// Whether the server is connected.
+    pub(crate) fn is_up(&self) -> bool {
+        self.up.load(Ordering::Relaxed)
+    }
+
+    /// Asks in this order, in as few scripts as may be; one answer for each.
+    pub(crate) async fn ask<Q: Queued>(
+        &self,
+        questions: Vec<Q>,
+        asking: bool,
+    ) -> Vec<Told<Q::Answer>> {
+        let asked = questions.len();
+        let mut pending = Vec::with_capacity(asked.div_ceil(MAX_SCRIPT));
+        let mut questions = questions.into_iter();
+        loop {
+            let chunk: Vec<Q> = questions.by_ref().take(MAX_SCRIPT).collect();
+            if chunk.is_empty() {
+                break;
+            }
+            pending.push((chunk.len(), self.submit(chunk, asking)));
+        }
+        let mut told = Vec::with_capacity(asked);
+        for (length, submitted) in pending {
+            let answers = match submitted {
+                Ok(reply) => reply.await.map_err(|_| Fault::Disconnected),
+                Err(fault) => Err(fault),
+            };
+            match answers {
+                Ok(answers) => told.extend(answers),
+                Err(fault) => told.extend((0..length).map(|_| Err(fault.clone().into()))),
+            }
+        }
+        told
+    }
+
+    /// Sends one command that reads, or may be repeated.
+    pub(crate) async fn command(&self, command: Cmd) -> Result<Value, Fault> {
+        let (reply, answer) = oneshot::channel();
+        self.jobs.try_send(Job::Command(command, reply)).map_err(|_| Fault::Overloaded)?;
+        answer.await.map_err(|_| Fault::Disconnected)?
+    }
+
+    fn submit<Q: Queued>(
+        &self,
+        questions: Vec<Q>,
+        asking: bool,
+    ) -> Result<oneshot::Receiver<Vec<Told<Q::Answer>>>, Fault> {
+        let wanted = u32::try_from(questions.len()).map_err(|_| Fault::Overloaded)?;
+        let room = Arc::clone(&self.room).try_acquire_many_owned(wanted);
+        let room = room.map_err(|_| Fault::Overloaded)?;
+        let (reply, answers) = oneshot::channel();
+        let asked = Asked::new(questions, asking, reply, room);
+        self.jobs.try_send(Q::job(asked)).map_err(|_| Fault::Overloaded)?;
+        Ok(answers)
+    }
+}
+
+/// What keeps the connection and works off the queue.
+struct Keeper {
+    name: String,
+    info: ConnectionInfo,
+    timeouts: Timeouts,
+    by_slot: bool,
+    shared: Arc<Shared>,
+    queue: mpsc::Receiver<Job>,
+    /// What did not fit into the last wave.
+    left_over: Option<Job>,
+    up: Arc<AtomicBool>,
+    complaints: Quiet,
+}
+
+/// Why a connection is no longer served.
+enum End {
+    /// Nobody holds the lane any more.
+    Unwanted,
+    /// It broke. `useful`: after having answered something.
+    Broken { fault: Fault, useful: bool },
+}
+
+impl Keeper {
+    async fn run(mut self) {
+        let mut pause = FIRST_PAUSE;
+        let mut patient = true;
+        loop {
+            let connecting = connect(self.info.clone(), self.timeouts);
+            let connected =
+                if patient { Some(connecting.await) } else { self.refusing(connecting).await };
+            patient = false;
+            match connected {
+                None => return,
+                Some(Err(error)) => self.complain(&error),
+                Some(Ok(server)) => match self.serve_connected(server).await {
+                    End::Unwanted => return,
+                    End::Broken { fault, useful } => {
+                        warn!(server = self.name, %fault, "the ledger's connection broke; connecting anew");
+                        if useful {
+                            (pause, patient) = (FIRST_PAUSE, true);
+                            continue;
+                        }
+                    }
+                },
+            }
+            if self.refusing(sleep(pause)).await.is_none() {
+                return;
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn serve_connected(&mut self, server: Server) -> End {
+        info!(server = self.name, "the ledger is connected");
+        counter!(telemetry::CONNECTS, "server" => self.name.clone()).increment(1);
+        self.set_up(true);
+        let end = self.serve(server).await;
+        self.set_up(false);
+        end
+    }
+
+    /// Works off the queue until the connection breaks.
+    async fn serve(&mut self, mut server: Server) -> End {
+        let mut useful = false;
+        loop {
+            let job = match self.left_over.take() {
+                Some(job) => Some(job),
+                None => tokio::select! {
+                    job = self.queue.recv() => match job {
+                        Some(job) => Some(job),
+                        None => return End::Unwanted,
+                    },
+                    () = sleep(HEARTBEAT) => None,
+                },
+            };
+            let outcome = match job {
+                Some(job) => self.gather(job).run(&server, &self.shared, self.by_slot).await,
+                None => match server.command(&redis::cmd("PING")).await {
+                    Ok(_) => Ok(()),
+                    Err(error) => Err(Fault::of(&error)),
+                },
+            };
+            match outcome {
+                Ok(()) => useful = true,
+                Err(fault) if fault.breaks_connection() => return End::Broken { fault, useful },
+                Err(fault) => {
+                    if let Some(held_back) = self.complaints.speak(clock::instant()) {
+                        warn!(server = self.name, %fault, held_back, "the ledger refuses to serve");
+                    }
+                }
+            }
+        }
+    }
+
+    /// `job` and what else has gathered, up to one script's worth of each kind.
+    fn gather(&mut self, job: Job) -> Wave {
+        let mut wave = Wave::default();
+        let mut next = Some(job);
+        while let Some(job) = next {
+            if !wave.has_room(&job, MAX_SCRIPT) {
+                self.left_over = Some(job);
+                break;
+            }
+            wave.push(job);
+            next = self.queue.try_recv().ok();
+        }
+        wave
+    }
+
+    /// Refuses what is asked until `until` is there; `None` if nobody holds the lane any more.
+    async fn refusing<T>(&mut self, until: impl Future<Output = T>) -> Option<T> {
+        let mut until = std::pin::pin!(until);
+        if let Some(job) = self.left_over.take() {
+            job.refuse(&Fault::Disconnected);
+        }
+        loop {
+            tokio::select! {
+                output = &mut until => return Some(output),
+                job = self.queue.recv() => job?.refuse(&Fault::Disconnected),
+            }
+        }
+    }
+
+    fn complain(&self, error: &RedisError) {
+        if let Some(held_back) = self.complaints.speak(clock::instant()) {
+            warn!(server = self.name, %error, held_back, "the ledger cannot be reached; trying on");
+        }
+    }
+
+    fn set_up(&self, up: bool) {
+        self.up.store(up, Ordering::Relaxed);
+        gauge!(telemetry::LEDGER_UP, "server" => self.name.clone()).set(f64::from(u8::from(up)));
+    }
+}
+
+async fn connect(info: ConnectionInfo, timeouts: Timeouts) -> Result<Server, RedisError> {
+    Server::connect(&info, timeouts).await
+}
+
+/// Makes sure that [`Kind`] numbers the scripts as [`Server`] stores them.
+const _: () =
+    assert!(Kind::Decide as usize == 0 && Kind::Settle as usize == 1 && Kind::Peek as usize == 2);

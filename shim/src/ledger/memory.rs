@@ -1,0 +1,70 @@
+//! The in-memory ledger: for one machine, one shim, and no Redis. What it counted is gone when the
+//! process ends.
+//!
+//! Called by [`super::Ledger`]; the arithmetic is [`limits::ledger`]'s.
+
+use super::fault::Fault;
+use super::wave::Timed;
+use crate::clock::Clock;
+use limits::counter::CounterName;
+use limits::ledger::{self, Charge, Decided, Refusal, Request, Settle};
+use limits::wire::{ChargeOutcome, Settled};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Counters in this process. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Memory {
+    ledger: Arc<Mutex<ledger::Ledger>>,
+    clock: Clock,
+}
+
+impl Memory {
+    /// An empty one, for at most `capacity` counters.
+    #[must_use]
+    pub fn new(capacity: usize, clock: Clock) -> Self {
+        Self { ledger: Arc::new(Mutex::new(ledger::Ledger::new(capacity))), clock }
+    }
+
+    pub(super) fn now_ms(&self) -> u64 {
+        self.lock().time_ms(self.clock.now_ms())
+    }
+
+    pub(super) fn decide(&self, requests: &[Request]) -> Vec<Result<Timed<Decided>, Fault>> {
+        self.each(requests, ledger::Ledger::decide)
+    }
+
+    pub(super) fn settle(&self, settles: &[Settle]) -> Vec<Result<Timed<Settled>, Fault>> {
+        self.each(settles, ledger::Ledger::settle)
+    }
+
+    pub(super) fn peek(&self, charge: &Charge) -> Result<Timed<ChargeOutcome>, Fault> {
+        let ledger = self.lock();
+        let now_ms = ledger.time_ms(self.clock.now_ms());
+        Ok(Timed { now_ms, answer: ledger.peek(now_ms, charge)? })
+    }
+
+    pub(super) fn reset(&self, counter: &CounterName) -> bool {
+        self.lock().reset(counter)
+    }
+
+    /// Asks in order, all at one time.
+    fn each<Q, A>(
+        &self,
+        questions: &[Q],
+        ask: impl Fn(&mut ledger::Ledger, u64, &Q) -> Result<A, Refusal>,
+    ) -> Vec<Result<Timed<A>, Fault>> {
+        let mut ledger = self.lock();
+        let clock_ms = self.clock.now_ms();
+        let answers = questions.iter().map(|question| {
+            let answer = ask(&mut ledger, clock_ms, question)?;
+            Ok(Timed { now_ms: ledger.time_ms(clock_ms), answer })
+        });
+        answers.collect()
+    }
+
+    /// A panic in the arithmetic would leave a counter half written at worst; better that than to
+    /// refuse everyone for ever.
+    fn lock(&self) -> MutexGuard<'_, ledger::Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

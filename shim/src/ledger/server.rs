@@ -1,0 +1,130 @@
+//! One connection to one Redis server, with the scripts loaded.
+//!
+//! Opened by [`super::lane`], which decides what to do when it breaks, and by [`super::cluster`] to
+//! ask for the slots.
+//!
+//! # What is never done
+//! **A command that may have reached the server is not sent again**: a charge may have been made.
+//! Read in redis-rs 1.8.1: `MultiplexedConnection` writes each command once, and a lost connection
+//! fails what is under way (`aio/multiplexed_connection.rs`: `send_recv`; no retry anywhere).
+//! `ConnectionManager` reconnects but does not repeat either (`aio/connection_manager.rs`: its
+//! `number_of_retries` counts attempts to connect). `cluster_async` **does repeat**: after a lost
+//! connection its `choose_response` puts the request back (`RetryMethod::Reconnect` →
+//! `Retry::MoveToPending`), up to `retries` times, 16 by default; with 0 retries it does not follow
+//! `MOVED` either. Hence the plain connection here, and our own [`super::cluster`]. The test
+//! `a_cut_connection_never_charges_twice` cuts the connection after the request was sent.
+//!
+//! What *is* sent again is what the server said it did not run: after `NOSCRIPT` (here), and after
+//! `MOVED`, `ASK`, `TRYAGAIN` (in [`super::cluster`]).
+
+use super::question::{Kind, Question};
+use redis::aio::MultiplexedConnection;
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, Pipeline, RedisError,
+    RedisResult, ServerErrorKind, Value, from_redis_value,
+};
+use std::time::Duration;
+
+/// Commands that may wait to be written: a batch may be one script for each of its slots.
+const WRITE_QUEUE: usize = 512;
+
+/// How long to wait for a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a connection, its greeting included.
+    pub connect: Duration,
+    /// For an answer.
+    pub response: Duration,
+}
+
+/// A connected server.
+#[derive(Clone)]
+pub(crate) struct Server {
+    address: String,
+    connection: MultiplexedConnection,
+    /// The scripts' SHA-1 names, in the order of [`Kind::ALL`].
+    scripts: [String; 3],
+}
+
+impl Server {
+    /// Connects and loads the scripts.
+    pub(crate) async fn connect(info: &ConnectionInfo, timeouts: Timeouts) -> RedisResult<Self> {
+        let mut connection = connect(info, timeouts).await?;
+        let mut scripts = <[String; 3]>::default();
+        for (kind, sha) in Kind::ALL.into_iter().zip(&mut scripts) {
+            *sha = load(&mut connection, kind).await?;
+        }
+        Ok(Self { address: info.addr().to_string(), connection, scripts })
+    }
+
+    /// `host:port` of a redirection; a server that does not know its own host leaves it out.
+    pub(crate) fn absolute(&self, address: &str) -> String {
+        match (address.strip_prefix(':'), self.address.rsplit_once(':')) {
+            (Some(port), Some((host, _))) => format!("{host}:{port}"),
+            _ => address.to_owned(),
+        }
+    }
+
+    /// Asks one script, and loads it first if the server has forgotten it.
+    ///
+    /// `asking`: the server was named by `ASK`; it takes the slot's keys only right after `ASKING`.
+    pub(crate) async fn ask<Q: Question>(
+        &mut self,
+        questions: &[&Q],
+        asking: bool,
+    ) -> RedisResult<Value> {
+        let sha = self.scripts.get(Q::KIND as usize).map_or("", String::as_str);
+        let call = Q::call(questions);
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(sha).arg(call.keys.len()).arg(call.keys).arg(call.args);
+        match self.send(&command, asking).await {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                load(&mut self.connection, Q::KIND).await?;
+                self.send(&command, asking).await
+            }
+            result => result,
+        }
+    }
+
+    /// Sends one command that reads, or may be repeated by its caller.
+    pub(crate) async fn command(&mut self, command: &Cmd) -> RedisResult<Value> {
+        self.send(command, false).await
+    }
+
+    async fn send(&mut self, command: &Cmd, asking: bool) -> RedisResult<Value> {
+        if !asking {
+            return self
+                .connection
+                .send_packed_command(command)
+                .await
+                .and_then(Value::extract_error);
+        }
+        let mut both = Pipeline::with_capacity(2);
+        both.cmd("ASKING").ignore().add_command(command.clone());
+        let replies = self.connection.send_packed_commands(&both, 0, 2).await?;
+        let answer = replies.into_iter().nth(1).ok_or_else(no_answer)?;
+        answer.extract_error()
+    }
+}
+
+/// Connects, without scripts.
+pub(crate) async fn connect(
+    info: &ConnectionInfo,
+    timeouts: Timeouts,
+) -> RedisResult<MultiplexedConnection> {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(timeouts.connect))
+        .set_response_timeout(Some(timeouts.response))
+        .set_pipeline_buffer_size(WRITE_QUEUE);
+    Client::open(info.clone())?.get_multiplexed_async_connection_with_config(&config).await
+}
+
+async fn load(connection: &mut MultiplexedConnection, kind: Kind) -> RedisResult<String> {
+    let loaded =
+        redis::cmd("SCRIPT").arg("LOAD").arg(kind.source()).query_async(connection).await?;
+    Ok(from_redis_value(loaded)?)
+}
+
+fn no_answer() -> RedisError {
+    (ErrorKind::Client, "the server did not answer").into()
+}

@@ -1,0 +1,294 @@
+//! One round of group commit: what has gathered, put to as few scripts as the slots allow, and
+//! each answer brought back to whoever asked.
+//!
+//! Made and run by [`super::lane`].
+
+use super::Shared;
+use super::fault::Fault;
+use super::question::Question;
+use super::server::Server;
+use crate::clock;
+use crate::telemetry;
+use futures_util::future::{join_all, join4};
+use limits::ledger::{Charge, Refusal, Request, Settle};
+use metrics::{counter, gauge, histogram};
+use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
+use std::collections::BTreeMap;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+/// An answer, and when it was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timed<A> {
+    /// The ledger's clock, in Unix milliseconds.
+    pub now_ms: u64,
+    /// The answer.
+    pub answer: A,
+}
+
+/// What came of one question.
+pub(crate) type Told<A> = Result<Timed<A>, Miss>;
+
+/// No answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Miss {
+    /// None to be had.
+    Fault(Fault),
+    /// Another server has the slot (with `asking`: only for now). Nothing ran here.
+    Elsewhere {
+        /// `host:port`
+        address: String,
+        /// Whether it wants `ASKING` first.
+        asking: bool,
+    },
+    /// The slot is on the move. Nothing ran.
+    Later,
+}
+
+impl From<Fault> for Miss {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// Questions of one caller, waiting for their answers.
+pub(crate) struct Asked<Q: Question> {
+    questions: Vec<Q>,
+    asking: bool,
+    reply: oneshot::Sender<Vec<Told<Q::Answer>>>,
+    _place: Place,
+}
+
+/// A place in the queue, as the gauge shows it.
+struct Place {
+    questions: usize,
+    _room: OwnedSemaphorePermit,
+}
+
+/// One entry of a lane's queue.
+pub(crate) enum Job {
+    /// Requests to decide.
+    Decide(Asked<Request>),
+    /// Settles to apply.
+    Settle(Asked<Settle>),
+    /// Counters to read.
+    Peek(Asked<Charge>),
+    /// Any other command, which may be repeated.
+    Command(Cmd, oneshot::Sender<Result<Value, Fault>>),
+}
+
+/// What is sent together.
+#[derive(Default)]
+pub(crate) struct Wave {
+    decides: Vec<Asked<Request>>,
+    settles: Vec<Asked<Settle>>,
+    peeks: Vec<Asked<Charge>>,
+    commands: Vec<(Cmd, oneshot::Sender<Result<Value, Fault>>)>,
+    questions: usize,
+}
+
+impl<Q: Question> Asked<Q> {
+    pub(crate) fn new(
+        questions: Vec<Q>,
+        asking: bool,
+        reply: oneshot::Sender<Vec<Told<Q::Answer>>>,
+        room: OwnedSemaphorePermit,
+    ) -> Self {
+        let place = Place::taken(questions.len(), room);
+        Self { questions, asking, reply, _place: place }
+    }
+
+    fn answer(self, answers: Vec<Told<Q::Answer>>) {
+        // The caller may be gone: its deadline passed, or its client went.
+        let _ = self.reply.send(answers);
+    }
+
+    fn refuse(self, fault: &Fault) {
+        let answers = self.questions.iter().map(|_| Err(fault.clone().into())).collect();
+        self.answer(answers);
+    }
+}
+
+impl Place {
+    fn taken(questions: usize, room: OwnedSemaphorePermit) -> Self {
+        gauge!(telemetry::QUEUE_DEPTH).increment(count(questions));
+        Self { questions, _room: room }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        gauge!(telemetry::QUEUE_DEPTH).decrement(count(self.questions));
+    }
+}
+
+impl Job {
+    /// Answers with `fault`.
+    pub(crate) fn refuse(self, fault: &Fault) {
+        match self {
+            Self::Decide(asked) => asked.refuse(fault),
+            Self::Settle(asked) => asked.refuse(fault),
+            Self::Peek(asked) => asked.refuse(fault),
+            Self::Command(_, reply) => drop(reply.send(Err(fault.clone()))),
+        }
+    }
+
+    fn questions(&self) -> usize {
+        match self {
+            Self::Decide(asked) => asked.questions.len(),
+            Self::Settle(asked) => asked.questions.len(),
+            Self::Peek(asked) => asked.questions.len(),
+            Self::Command(..) => 1,
+        }
+    }
+}
+
+impl Wave {
+    /// Whether `job` still fits, if there are to be at most `most` questions.
+    pub(crate) fn has_room(&self, job: &Job, most: usize) -> bool {
+        self.questions == 0 || self.questions + job.questions() <= most
+    }
+
+    /// Takes `job` along.
+    pub(crate) fn push(&mut self, job: Job) {
+        self.questions += job.questions();
+        match job {
+            Job::Decide(asked) => self.decides.push(asked),
+            Job::Settle(asked) => self.settles.push(asked),
+            Job::Peek(asked) => self.peeks.push(asked),
+            Job::Command(command, reply) => self.commands.push((command, reply)),
+        }
+    }
+
+    /// Sends everything, and answers everyone. What is given back is given back first.
+    ///
+    /// # Errors
+    /// The worst of the faults, if there was one.
+    pub(crate) async fn run(
+        self,
+        server: &Server,
+        shared: &Shared,
+        by_slot: bool,
+    ) -> Result<(), Fault> {
+        let (settles, decides, peeks, commands) = join4(
+            answer(self.settles, server, shared, by_slot),
+            answer(self.decides, server, shared, by_slot),
+            answer(self.peeks, server, shared, by_slot),
+            join_all(self.commands.into_iter().map(|(cmd, reply)| command(cmd, reply, server))),
+        )
+        .await;
+        let commands = commands.into_iter().flatten();
+        let faults = [settles, decides, peeks].into_iter().flatten().chain(commands);
+        faults.max_by_key(Fault::breaks_connection).map_or(Ok(()), Err)
+    }
+}
+
+async fn command(
+    command: Cmd,
+    reply: oneshot::Sender<Result<Value, Fault>>,
+    server: &Server,
+) -> Option<Fault> {
+    let answer = server.clone().command(&command).await.map_err(|error| Fault::of(&error));
+    let fault = answer.as_ref().err().cloned();
+    let _ = reply.send(answer);
+    fault
+}
+
+/// Asks one script for all of `asked`, or one for each slot; returns the worst fault.
+async fn answer<Q: Question>(
+    mut asked: Vec<Asked<Q>>,
+    server: &Server,
+    shared: &Shared,
+    by_slot: bool,
+) -> Option<Fault> {
+    // Nobody waits for these any more: better not to charge for them.
+    for gone in asked.extract_if(.., |asked| asked.reply.is_closed()) {
+        gone.answer(Vec::new());
+    }
+    let mut groups = BTreeMap::<(u16, bool), Vec<(usize, &Q)>>::new();
+    let all = asked.iter().flat_map(|asked| asked.questions.iter().map(|q| (q, asked.asking)));
+    for (at, (question, asking)) in all.enumerate() {
+        let slot = if by_slot { question.slot() } else { 0 };
+        groups.entry((slot, asking)).or_default().push((at, question));
+    }
+    let answered = join_all(groups.iter().map(|((_, asking), group)| async move {
+        let questions: Vec<_> = group.iter().map(|(_, question)| *question).collect();
+        let places = group.iter().map(|(at, _)| *at);
+        places.zip(ask(&questions, *asking, server, shared).await).collect::<Vec<_>>()
+    }))
+    .await;
+    let mut told: Vec<_> = answered.into_iter().flatten().collect();
+    told.sort_unstable_by_key(|(at, _)| *at);
+    let worst = told.iter().filter_map(|(_, told)| match told {
+        Err(Miss::Fault(fault)) => Some(fault.clone()),
+        _ => None,
+    });
+    let worst = worst.max_by_key(Fault::breaks_connection);
+    let mut told = told.into_iter().map(|(_, told)| told);
+    for asked in asked {
+        let answers = told.by_ref().take(asked.questions.len()).collect();
+        asked.answer(answers);
+    }
+    worst
+}
+
+/// Asks one script.
+async fn ask<Q: Question>(
+    questions: &[&Q],
+    asking: bool,
+    server: &Server,
+    shared: &Shared,
+) -> Vec<Told<Q::Answer>> {
+    counter!(telemetry::SCRIPTS, "kind" => Q::KIND.label()).increment(1);
+    histogram!(telemetry::BATCH_SIZE, "kind" => Q::KIND.label()).record(count(questions.len()));
+    let sent = clock::instant();
+    let reply = server.clone().ask(questions, asking).await;
+    histogram!(telemetry::LEDGER_SECONDS, "kind" => Q::KIND.label()).record(sent.elapsed());
+    let read = reply.map_err(|error| miss(&error, server)).and_then(|reply| {
+        let reply = integers(reply)?;
+        Q::read(questions, &reply).map_err(|error| {
+            shared.complain_of_reply(&error);
+            Fault::Senseless.into()
+        })
+    });
+    match read {
+        Err(miss) => questions.iter().map(|_| Err(miss.clone())).collect(),
+        Ok(reply) => {
+            shared.heard(reply.now_ms, &reply.damaged);
+            let now_ms = reply.now_ms;
+            reply.answers.into_iter().map(|answer| timed(now_ms, answer)).collect()
+        }
+    }
+}
+
+fn timed<A>(now_ms: u64, answer: Result<A, Refusal>) -> Told<A> {
+    match answer {
+        Ok(answer) => Ok(Timed { now_ms, answer }),
+        Err(refusal) => Err(Fault::from(refusal).into()),
+    }
+}
+
+/// A script's reply as numbers.
+fn integers(reply: Value) -> Result<Vec<i64>, Miss> {
+    let Value::Array(values) = reply else { return Err(Fault::Senseless.into()) };
+    let number = |value| match value {
+        Value::Int(number) => Ok(number),
+        _ => Err(Fault::Senseless.into()),
+    };
+    values.into_iter().map(number).collect()
+}
+
+fn miss(error: &RedisError, server: &Server) -> Miss {
+    match (error.kind(), error.redirect_node()) {
+        (ErrorKind::Server(kind), Some((address, _))) => Miss::Elsewhere {
+            address: server.absolute(address),
+            asking: kind == ServerErrorKind::Ask,
+        },
+        (ErrorKind::Server(ServerErrorKind::TryAgain), _) => Miss::Later,
+        _ => Fault::of(error).into(),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a few thousand at most")]
+fn count(number: usize) -> f64 {
+    number as f64
+}

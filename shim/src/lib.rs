@@ -1,0 +1,93 @@
+//! The `tollgate` binary: `serve` puts HTTP in front of the ledger; the other commands are the
+//! operator's.
+//!
+//! Read in this order, which is a decision's way: [`cli`], `serve`, `http`, [`checked`] (does the
+//! call make sense), `decide` and `settle`, [`prepare`] (the [`calendar`] and the [`overrides`]),
+//! [`ledger`] (the way to Redis, or memory), [`script`] (what is put to Redis).
+//!
+//! Only [`clock`] reads the clock, only [`cli`] the environment, only [`ledger`] knows Redis's
+//! client, only `http` and `admin` know HTTP statuses.
+
+#![recursion_limit = "256"]
+
+pub mod calendar;
+pub mod checked;
+pub mod cli;
+pub mod clock;
+pub mod ledger;
+pub mod overrides;
+pub mod prepare;
+pub mod script;
+pub mod secret;
+pub mod telemetry;
+
+mod admin;
+mod app;
+mod client;
+mod decide;
+mod http;
+mod names;
+mod operator;
+mod serve;
+mod settle;
+
+use cli::{Cli, Command};
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Runs the command that `args` and the environment ask for.
+///
+/// Exit codes: 0 done, 1 could not be done, 2 was asked wrongly.
+#[must_use]
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::read(args) {
+        Ok(cli) => cli,
+        Err(stop) if stop.code == 0 => {
+            print(&stop.text);
+            return ExitCode::SUCCESS;
+        }
+        Err(stop) => {
+            complain(&stop.text);
+            return ExitCode::from(stop.code);
+        }
+    };
+    match block_on(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("tollgate: {error:#}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn block_on(command: Command) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let done = runtime.block_on(async {
+        match command {
+            Command::Serve(config) => {
+                telemetry::logs(config.log.filter());
+                serve::serve(config).await
+            }
+            Command::Healthcheck(config) => client::healthcheck(&config.url).await,
+            Command::Counters(command) => {
+                operator::counters(command).await.map(|text| print(&text))
+            }
+            Command::Overrides(command) => {
+                operator::overrides(command).await.map(|text| print(&text))
+            }
+        }
+    });
+    runtime.shutdown_background();
+    done
+}
+
+/// Where standard output or error is closed there is nobody to tell.
+fn print(text: &str) {
+    use std::io::Write;
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+fn complain(text: &str) {
+    use std::io::Write;
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}

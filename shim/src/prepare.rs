@@ -1,0 +1,197 @@
+//! From what a call asks to what a ledger is told: the calendar worked out, overrides applied.
+//!
+//! Called by [`crate::decide`] and [`crate::settle`], anew where the ledger's clock turns out to
+//! show another day than was thought.
+
+use crate::calendar::Zone;
+use crate::checked::{self, Measure};
+use crate::overrides::{Book, Override};
+use limits::bounded::MAX_SAFE;
+use limits::counter::CounterName;
+use limits::ledger::{
+    BadTerms, Charge, Method, Periods, Request, SettleCharge, Standing, Terms, TimeMs, Tokens,
+};
+use limits::quota::{Limit, Period};
+
+/// What a ledger is told, for one time.
+#[derive(Debug, Clone, Copy)]
+pub struct Preparer<'a> {
+    /// The overrides in force.
+    pub book: &'a Book,
+    /// What the ledger's clock is thought to show, in Unix milliseconds.
+    pub now_ms: u64,
+}
+
+/// Why a request cannot be put to a ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the calendar knows no period for Unix time {now_ms} ms")]
+pub struct NoPeriod {
+    /// The time.
+    pub now_ms: u64,
+}
+
+impl Preparer<'_> {
+    /// A request as the ledger takes it.
+    ///
+    /// # Errors
+    /// [`NoPeriod`] for times beyond the calendar.
+    pub fn request(&self, request: &checked::Request) -> Result<Request, NoPeriod> {
+        let charges = request.charges.iter().map(|charge| {
+            Ok(Charge {
+                counter: charge.counter.clone(),
+                cost: charge.cost,
+                enforce: charge.enforce,
+                terms: self.terms(&charge.counter, &charge.measure)?,
+                lease: charge.lease,
+            })
+        });
+        // Cannot fail: the number and the names have been checked.
+        Request::new(charges.collect::<Result<_, _>>()?).map_err(|_| self.no_period())
+    }
+
+    /// A settle's charge as the ledger takes it.
+    ///
+    /// # Errors
+    /// [`NoPeriod`] for times beyond the calendar.
+    pub fn settle_charge(&self, charge: &checked::SettleCharge) -> Result<SettleCharge, NoPeriod> {
+        Ok(SettleCharge {
+            counter: charge.counter.clone(),
+            terms: self.terms(&charge.counter, &charge.measure)?,
+            amount: charge.amount,
+            lease_ms: charge.lease_ms,
+        })
+    }
+
+    /// What `counter` is held against.
+    ///
+    /// # Errors
+    /// [`NoPeriod`] for times beyond the calendar.
+    pub fn terms(&self, counter: &CounterName, measure: &Measure) -> Result<Terms, NoPeriod> {
+        let (limit, standing) = match self.book.get(counter) {
+            None => (None, Standing::Limited),
+            Some(Override::Limit(limit)) => (Some(limit), Standing::Limited),
+            Some(Override::Unlimited) => (None, Standing::Unlimited),
+            Some(Override::BlockedUntilMs(until_ms)) => (None, Standing::BlockedUntil(until_ms)),
+        };
+        Ok(Terms { method: self.method(measure, limit)?, standing })
+    }
+
+    fn method(&self, measure: &Measure, instead: Option<Limit>) -> Result<Method, NoPeriod> {
+        Ok(match measure {
+            Measure::SlidingWindow { limit, window_ms } => {
+                Method::SlidingWindow { limit: instead.unwrap_or(*limit), window_ms: *window_ms }
+            }
+            Measure::FixedWindow { limit, per, zone } => Method::FixedWindow {
+                limit: instead.unwrap_or(*limit),
+                periods: periods(zone, *per, self.now_ms).ok_or_else(|| self.no_period())?,
+            },
+            Measure::TokenBucket(tokens) => {
+                Method::TokenBucket(instead.map_or(*tokens, |burst| resized(tokens, burst)))
+            }
+        })
+    }
+
+    fn no_period(&self) -> NoPeriod {
+        NoPeriod { now_ms: self.now_ms }
+    }
+}
+
+/// The period of `now_ms` and the neighbour that it is nearer to: whatever the difference between
+/// the two clocks, up to half a period, the ledger's time lies in one of them.
+fn periods(zone: &Zone, per: Period, now_ms: u64) -> Option<Periods> {
+    let span = zone.period(per, now_ms)?;
+    let nearer_to_end = span.end_ms - now_ms <= now_ms - span.start_ms;
+    let bounds_ms = if nearer_to_end {
+        [span.start_ms, span.end_ms, zone.period(per, span.end_ms)?.end_ms]
+    } else {
+        let before_ms = zone.period(per, span.start_ms.checked_sub(1)?)?.start_ms;
+        [before_ms, span.start_ms, span.end_ms]
+    };
+    let [a, b, c] = bounds_ms.map(TimeMs::new);
+    Periods::new([a.ok()?, b.ok()?, c.ok()?]).ok()
+}
+
+/// The same bucket with another burst; the rate changes in proportion, so that it fills up in the
+/// same time.
+fn resized(tokens: &Tokens, burst: Limit) -> Tokens {
+    let burst = burst.get().min(MAX_SAFE / tokens.per_ms());
+    let rate = u128::from(tokens.rate()) * u128::from(burst) / u128::from(tokens.burst());
+    let rate = Limit::clamped(u64::try_from(rate).unwrap_or(MAX_SAFE));
+    let resized: Result<_, BadTerms> =
+        Tokens::new(rate, limits::quota::WindowMs::clamped(tokens.per_ms()), Limit::clamped(burst));
+    resized.unwrap_or(*tokens)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::overrides::Book;
+    use limits::quota::WindowMs;
+
+    const HOUR_MS: u64 = 3_600_000;
+    const DAY_MS: u64 = 24 * HOUR_MS;
+
+    fn counter() -> CounterName {
+        "tg:{0123456789abcdef0123456789abcdef}:b".to_owned().try_into().unwrap()
+    }
+
+    fn terms(overriding: Option<Override>, measure: &Measure, now_ms: u64) -> Terms {
+        let mut book = Book::default();
+        if let Some(overriding) = overriding {
+            book.set(counter(), overriding).unwrap();
+        }
+        Preparer { book: &book, now_ms }.terms(&counter(), measure).unwrap()
+    }
+
+    #[test]
+    fn the_middle_boundary_is_the_one_nearest_to_now() {
+        let utc = Zone::named("UTC").unwrap();
+        let at = |now_ms| periods(&utc, Period::Day, now_ms).unwrap().bounds_ms();
+        assert_eq!(at(10 * DAY_MS), [9 * DAY_MS, 10 * DAY_MS, 11 * DAY_MS]);
+        assert_eq!(at(10 * DAY_MS + 11 * HOUR_MS), [9 * DAY_MS, 10 * DAY_MS, 11 * DAY_MS]);
+        assert_eq!(at(10 * DAY_MS + 13 * HOUR_MS), [10 * DAY_MS, 11 * DAY_MS, 12 * DAY_MS]);
+        assert_eq!(at(11 * DAY_MS - 1), [10 * DAY_MS, 11 * DAY_MS, 12 * DAY_MS]);
+    }
+
+    #[test]
+    fn an_override_stands_above_the_quota() {
+        let ten = Measure::SlidingWindow {
+            limit: Limit::clamped(10),
+            window_ms: WindowMs::clamped(60_000),
+        };
+        let plain = terms(None, &ten, 0);
+        assert_eq!((plain.limit(), plain.standing), (10, Standing::Limited));
+        let raised = terms(Some(Override::Limit(Limit::clamped(99))), &ten, 0);
+        assert_eq!((raised.limit(), raised.standing), (99, Standing::Limited));
+        assert!(terms(Some(Override::Unlimited), &ten, 0).is_unlimited());
+        let until_ms = TimeMs::clamped(5_000);
+        let blocked = terms(Some(Override::BlockedUntilMs(until_ms)), &ten, 0);
+        assert_eq!(blocked.standing, Standing::BlockedUntil(until_ms));
+    }
+
+    #[test]
+    fn a_resized_bucket_fills_in_the_same_time() {
+        let tokens = |rate, burst| {
+            Tokens::new(Limit::clamped(rate), WindowMs::clamped(1_000), Limit::clamped(burst))
+                .unwrap()
+        };
+        for (instead, rate, burst) in
+            [(40, 20, 40), (5, 2, 5), (1, 1, 1), (u64::MAX, 4_503_599_627_370, 9_007_199_254_740)]
+        {
+            let resized = resized(&tokens(10, 20), Limit::clamped(instead));
+            assert_eq!((resized.rate(), resized.burst()), (rate, burst), "{instead}");
+        }
+    }
+
+    #[test]
+    fn a_time_beyond_the_calendar_is_an_error_and_no_panic() {
+        let zone = Zone::named("Europe/Berlin").unwrap();
+        let daily = Measure::FixedWindow { limit: Limit::clamped(1), per: Period::Day, zone };
+        let book = Book::default();
+        for now_ms in [0, 1, u64::MAX, 1 << 53] {
+            let _ = Preparer { book: &book, now_ms }.terms(&counter(), &daily);
+        }
+        let preparer = Preparer { book: &book, now_ms: u64::MAX };
+        assert_eq!(preparer.terms(&counter(), &daily), Err(NoPeriod { now_ms: u64::MAX }));
+    }
+}
