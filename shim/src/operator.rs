@@ -1,15 +1,293 @@
 //! `tollgate counters` and `tollgate overrides`: from what a person knows to the admin API.
 //!
-//! Called by [`crate::run`]; talks to [`crate::admin`] through [`crate::client`].
+//! Called by [`crate::run`]; talks to [`crate::admin`] through [`crate::client`]. A counter's stored
+//! name comes from the policy, by the very function that the filter names it with.
 
-use crate::cli::{Counters, OverridesCommand};
+use crate::admin::{
+    Changed, Listed, Named, OVERRIDES_PATH, Overridden, REMOVE_PATH, RESET_PATH, SET_PATH,
+    SHOW_PATH, Show, Shown,
+};
+use crate::cli::{Admin, Counters, OverridesCommand, Pair, Target, Until, What};
+use crate::client;
+use crate::clock::Clock;
+use crate::overrides::Override;
+use crate::secret::Token;
+use anyhow::{Context, bail};
+use limits::counter::CounterName;
+use limits::key;
+use limits::ledger::TimeMs;
+use limits::policy::{Bucket, LimitChoice, Policy};
+use limits::quota::Limit;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt::Write;
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+/// The largest policy or token file read.
+const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// Runs `tollgate counters …`; what to print.
-pub(crate) async fn counters(_command: Counters) -> anyhow::Result<String> {
-    anyhow::bail!("not yet")
+pub(crate) async fn counters(command: Counters) -> anyhow::Result<String> {
+    match command {
+        Counters::Show { target, claim } => show(&target, &claim).await,
+        Counters::Reset { target } => {
+            let counter = target.counter(&target.policy()?)?;
+            let Changed { changed } = ask(&target.admin, RESET_PATH, &Named { counter }).await?;
+            Ok(format!("{target}: {}\n", if changed { "reset" } else { "nothing was counted" }))
+        }
+    }
 }
 
 /// Runs `tollgate overrides …`; what to print.
-pub(crate) async fn overrides(_command: OverridesCommand) -> anyhow::Result<String> {
-    anyhow::bail!("not yet")
+pub(crate) async fn overrides(command: OverridesCommand) -> anyhow::Result<String> {
+    match command {
+        OverridesCommand::Set { target, what } => {
+            let counter = target.counter(&target.policy()?)?;
+            let overriding = what.overriding(Clock::start().now_ms())?;
+            let body = Overridden { counter, overriding };
+            let Changed { changed } = ask(&target.admin, SET_PATH, &body).await?;
+            let was = if changed { "" } else { " already" };
+            Ok(format!("{target}:{was} {}\n", told(overriding)))
+        }
+        OverridesCommand::List { admin } => {
+            let Listed { overrides } = fetch(&admin, OVERRIDES_PATH, None).await?;
+            let lines =
+                overrides.iter().map(|one| format!("{}  {}\n", one.counter, told(one.overriding)));
+            Ok(if overrides.is_empty() { "no overrides\n".to_owned() } else { lines.collect() })
+        }
+        OverridesCommand::Remove { target } => {
+            let counter = target.counter(&target.policy()?)?;
+            let Changed { changed } = ask(&target.admin, REMOVE_PATH, &Named { counter }).await?;
+            let what = if changed { "the override is gone" } else { "there was no override" };
+            Ok(format!("{target}: {what}\n"))
+        }
+    }
+}
+
+async fn show(target: &Target, claims: &[Pair]) -> anyhow::Result<String> {
+    let policy = target.policy()?;
+    let counter = target.counter(&policy)?;
+    let bucket = target.bucket(&policy)?;
+    let quota = bucket.quota(limit(bucket, claims)?);
+    let shown: Shown =
+        ask(&target.admin, SHOW_PATH, &Show { counter: counter.clone(), quota }).await?;
+    let mut text = format!("{target}  ({counter})\n");
+    let mut line = |name: &str, value: String| writeln!(text, "  {name:<11}{value}");
+    line("limit", shown.limit.to_string())?;
+    line("remaining", shown.remaining.to_string())?;
+    line("next", if shown.admitted { "admitted".to_owned() } else { "denied".to_owned() })?;
+    if !shown.admitted {
+        line("retry in", seconds(shown.retry_after_ms))?;
+    }
+    if shown.reset_ms > 0 {
+        line("more in", seconds(shown.reset_ms))?;
+    }
+    if let Some(overriding) = shown.overriding {
+        line("override", told(overriding))?;
+    }
+    Ok(text)
+}
+
+/// The limit that the policy gives to someone with these claims.
+fn limit(bucket: &Bucket, claims: &[Pair]) -> anyhow::Result<Limit> {
+    let LimitChoice::ByClaim { claim, values, otherwise } = &bucket.limit else {
+        let LimitChoice::Fixed(limit) = &bucket.limit else { bail!("the bucket has no limit") };
+        return Ok(*limit);
+    };
+    let given = claims.iter().find(|pair| pair.name == *claim);
+    Ok(given.and_then(|pair| values.get(&pair.value)).copied().unwrap_or(*otherwise))
+}
+
+impl Target {
+    fn policy(&self) -> anyhow::Result<Policy> {
+        let text = read(&self.policy)?;
+        let shown = self.policy.display();
+        let document: serde_json::Value =
+            serde_saphyr::from_str(&text).with_context(|| format!("{shown} is no YAML"))?;
+        Policy::from_value(document).with_context(|| format!("{shown} is no policy"))
+    }
+
+    fn bucket<'a>(&self, policy: &'a Policy) -> anyhow::Result<&'a Bucket> {
+        let found = policy.buckets.iter().find(|bucket| bucket.name == self.bucket);
+        found.with_context(|| {
+            let names: Vec<_> = policy.buckets.iter().map(|bucket| bucket.name.as_str()).collect();
+            format!("the policy has no bucket {:?}; it has {}", self.bucket, names.join(", "))
+        })
+    }
+
+    /// The counter, named as the filter names it.
+    fn counter(&self, policy: &Policy) -> anyhow::Result<CounterName> {
+        let bucket = self.bucket(policy)?;
+        let reachable = chain(policy, &bucket.key);
+        if !reachable.contains(&self.key.name.as_str()) {
+            bail!(
+                "bucket {} is keyed by {}, not by {:?}",
+                bucket.name,
+                reachable.join(" or "),
+                self.key.name
+            );
+        }
+        let identity = key::of_text(policy, &self.key.name, &self.key.value)?;
+        Ok(CounterName::new(&identity, &bucket.name)?)
+    }
+}
+
+/// The key called `name`, and those that pay where it has no value.
+fn chain<'a>(policy: &'a Policy, name: &'a str) -> Vec<&'a str> {
+    let mut names = vec![name];
+    while let Some(next) =
+        names.last().and_then(|name| policy.keys.get(*name)?.otherwise.as_deref())
+    {
+        if names.contains(&next) {
+            break;
+        }
+        names.push(next);
+    }
+    names
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} for {}={}", self.bucket, self.key.name, self.key.value)
+    }
+}
+
+impl What {
+    fn overriding(&self, now_ms: u64) -> anyhow::Result<Override> {
+        let until_ms = self.blocked_until.map(|until| match until {
+            Until::Time(at_ms) => at_ms,
+            Until::InMs(length_ms) => now_ms.saturating_add(length_ms),
+        });
+        match (self.limit, self.unlimited, until_ms) {
+            (Some(limit), false, None) => Ok(Override::Limit(limit)),
+            (None, true, None) => Ok(Override::Unlimited),
+            (None, false, Some(until_ms)) => {
+                let until_ms = TimeMs::new(until_ms).context("--blocked-until is too far away")?;
+                Ok(Override::BlockedUntilMs(until_ms))
+            }
+            _ => bail!("expected one of --limit, --unlimited and --blocked-until"),
+        }
+    }
+}
+
+fn told(overriding: Override) -> String {
+    match overriding {
+        Override::Limit(limit) => format!("limit {limit}"),
+        Override::Unlimited => "unlimited".to_owned(),
+        Override::BlockedUntilMs(until_ms) => {
+            let at = i64::try_from(until_ms.get()).ok();
+            let at = at.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+            format!(
+                "blocked until {}",
+                at.map_or_else(|| format!("{until_ms} ms"), |at| at.to_string())
+            )
+        }
+    }
+}
+
+fn seconds(ms: u64) -> String {
+    format!("{:.3} s", Duration::from_millis(ms).as_secs_f64())
+}
+
+async fn ask<T: DeserializeOwned>(
+    admin: &Admin,
+    path: &str,
+    body: &impl Serialize,
+) -> anyhow::Result<T> {
+    fetch(admin, path, Some(serde_json::to_vec(body)?)).await
+}
+
+async fn fetch<T: DeserializeOwned>(
+    admin: &Admin,
+    path: &str,
+    body: Option<Vec<u8>>,
+) -> anyhow::Result<T> {
+    let answer = client::ask(&admin.admin_url, path, &admin.token()?, body).await?;
+    limits::json::parse(&answer)
+        .with_context(|| format!("{} gave no answer of a shim's admin API", admin.admin_url))
+}
+
+impl Admin {
+    fn token(&self) -> anyhow::Result<Token> {
+        match (&self.token_file, &self.admin_token) {
+            (Some(file), _) => {
+                let text = read(file)?;
+                text.trim().parse().with_context(|| format!("{} holds no token", file.display()))
+            }
+            (None, Some(token)) => Ok(token.clone()),
+            (None, None) => bail!("expected a token in TOLLGATE_ADMIN_TOKEN or --token-file"),
+        }
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    let shown = path.display();
+    let file = std::fs::File::open(path).with_context(|| format!("cannot read {shown}"))?;
+    let mut text = String::new();
+    let read = file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text);
+    let length = read.with_context(|| format!("cannot read {shown}"))? as u64;
+    if length > MAX_FILE_BYTES {
+        bail!("{shown} is larger than {MAX_FILE_BYTES} bytes")
+    } else {
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(bucket: &str, key: &str, value: &str) -> Target {
+        Target {
+            bucket: bucket.to_owned(),
+            key: Pair { name: key.to_owned(), value: value.to_owned() },
+            policy: concat!(env!("CARGO_MANIFEST_DIR"), "/../envoy/policy.yaml").into(),
+            admin: Admin {
+                admin_url: hyper::Uri::from_static("http://127.0.0.1:8082"),
+                admin_token: None,
+                token_file: None,
+            },
+        }
+    }
+
+    fn counter(bucket: &str, key: &str, value: &str) -> String {
+        let target = target(bucket, key, value);
+        match target.counter(&target.policy().unwrap()) {
+            Ok(counter) => counter.to_string(),
+            Err(error) => format!("{error:#}"),
+        }
+    }
+
+    #[test]
+    fn a_key_as_people_know_it_becomes_the_stored_name() {
+        let ai = counter("ai", "user", "42");
+        assert!(ai.starts_with("tg:{") && ai.ends_with("}:ai"), "{ai}");
+        assert_ne!(ai, counter("ai", "user", "43"));
+        // Users without a token pay by their address.
+        assert_eq!(counter("ai", "client", "203.0.113.7"), counter("ai", "client", "203.0.113.7"));
+        insta::assert_snapshot!(counter("ia", "user", "42"), @r#"the policy has no bucket "ia"; it has ai, ai_daily, auth, authenticated, public"#);
+        insta::assert_snapshot!(counter("auth", "user", "42"), @r#"bucket auth is keyed by client, not by "user""#);
+        insta::assert_snapshot!(counter("auth", "client", "localhost"), @r#"expected an IP address for key "client", found "localhost""#);
+    }
+
+    #[test]
+    fn the_limit_is_the_one_that_the_claims_choose() {
+        let target = target("ai_daily", "user", "42");
+        let policy = target.policy().unwrap();
+        let bucket = target.bucket(&policy).unwrap();
+        let limit = |claims: &[Pair]| limit(bucket, claims).unwrap().get();
+        let tier = |value: &str| [Pair { name: "tier".to_owned(), value: value.to_owned() }];
+        assert_eq!(limit(&[]), 10);
+        assert_eq!(limit(&tier("pro")), 999);
+        assert_eq!(limit(&tier("gold")), 10);
+    }
+
+    #[test]
+    fn a_missing_or_broken_policy_is_one_sentence() {
+        let mut target = target("ai", "user", "42");
+        target.policy = "/nonexistent/policy.yaml".into();
+        insta::assert_snapshot!(format!("{:#}", target.policy().unwrap_err()), @"cannot read /nonexistent/policy.yaml: No such file or directory (os error 2)");
+    }
 }
