@@ -7,6 +7,7 @@
 //! # Source
 //! The generic cell rate algorithm (ITU-T I.371, annex A) in its leaky-bucket form.
 
+use super::NEVER;
 use super::reading::Reading;
 use super::terms::Tokens;
 use crate::bounded::MAX_SAFE;
@@ -30,7 +31,7 @@ impl Bucket {
         let missing_then = tokens.capacity().saturating_sub((left + 1) * per_ms);
         let reset_ms = match missing {
             0 => 0,
-            _ => at_ms - now_ms + (missing - missing_then).div_ceil(tokens.rate()),
+            _ => flows_in_ms(missing - missing_then, at_ms - now_ms, tokens),
         };
         Reading { left, reset_ms }
     }
@@ -40,7 +41,7 @@ impl Bucket {
         let Self { at_ms, missing, per_ms } = self.at(now_ms, tokens);
         match missing.saturating_sub(tokens.capacity() - cost * per_ms) {
             0 => 0,
-            excess => at_ms - now_ms + excess.div_ceil(tokens.rate()),
+            excess => flows_in_ms(excess, at_ms - now_ms, tokens),
         }
     }
 
@@ -95,6 +96,12 @@ impl Bucket {
         let flowed_in = (at_ms - self.at_ms).saturating_mul(tokens.rate());
         Self { at_ms, missing: missing.saturating_sub(flowed_in), per_ms }
     }
+}
+
+/// How long it takes, `behind_ms` from now, until so many units have flowed in; told apart from
+/// never.
+fn flows_in_ms(units: u64, behind_ms: u64, tokens: &Tokens) -> u64 {
+    (behind_ms + units.div_ceil(tokens.rate())).min(NEVER - 1)
 }
 
 /// The units in so many tokens, at most 2^53.
