@@ -18,7 +18,7 @@ const MAX_REQUESTS: usize = 512;
 /// The longest a request may take, its body included.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// `routes`, of which at most [`MAX_REQUESTS`] are served at once.
+/// `routes`, with at most 512 requests served at once.
 pub fn bounded_in_number<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
     routes.layer(from_fn_with_state(Arc::new(Semaphore::new(MAX_REQUESTS)), in_turn))
 }

@@ -70,8 +70,10 @@ impl IntoResponse for BodyError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = self.status();
-        if status.is_server_error() {
-            tracing::error!(status = status.as_u16(), error = %Chain(&self), "failed");
+        match status {
+            StatusCode::INTERNAL_SERVER_ERROR => tracing::error!(error = %Chain(&self), "failed"),
+            StatusCode::SERVICE_UNAVAILABLE => tracing::warn!(error = %Chain(&self), "refused"),
+            _ => {}
         }
         let mut problem = Problem::new(status.as_u16(), title(status), self.detail());
         let header = self.header();

@@ -123,10 +123,10 @@ fn metacharacters_are_characters() {
 #[test]
 fn the_longest_password_is_taken_whole() {
     let backend = Backend::start();
-    let password = "é".repeat(512);
+    let (password, shorter) = ("é".repeat(512), "é".repeat(511));
     backend.sign_up("ada@example.org", &password);
     backend.token("ada@example.org", &password);
-    let shorter = backend.post_credentials("/api/auth/login", "ada@example.org", &password[2..]);
+    let shorter = backend.post_credentials("/api/auth/login", "ada@example.org", &shorter);
     assert_eq!(shorter.status, 401);
 }
 

@@ -1,0 +1,67 @@
+//! The backend beside a real Redis that comes and goes.
+
+use serde_json::Value;
+use std::thread::sleep;
+use std::time::Duration;
+use tempfile::TempDir;
+use tests::client::Client;
+use tests::gateway::binaries;
+use xtask::clock::Deadline;
+use xtask::stack::server::READY_LIMIT;
+use xtask::stack::{Port, Server, backend, redis};
+
+fn start(dir: &TempDir) -> (Server, Server) {
+    let redis = redis::start(redis::Options::new(dir.path()).unwrap()).unwrap();
+    let backend = backend::start(backend::Options {
+        program: binaries().backend.clone(),
+        port: Port::free().unwrap(),
+        redis_url: Some(redis::url(&redis)),
+        dir: dir.path(),
+        env: Vec::new(),
+    })
+    .unwrap();
+    (redis, backend)
+}
+
+fn health(backend: &Server) -> Value {
+    let reply = Client::of(backend.addr()).get("/health", None);
+    assert_eq!(reply.status, 200, "{}", reply.shown());
+    reply.json()
+}
+
+/// Waits until `/health` says this of Redis; it answers all the while.
+fn wait_for(backend: &Server, redis: &str, status: &str) {
+    let deadline = Deadline::after(READY_LIMIT);
+    loop {
+        let health = health(backend);
+        if health["redis"] == redis {
+            assert_eq!(health["status"], status);
+            return;
+        }
+        assert!(!deadline.has_passed(), "redis is not {redis}: {health}");
+        sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn health_tells_whether_redis_answers() {
+    let dir = TempDir::new().unwrap();
+    let (mut redis, backend) = start(&dir);
+    assert_eq!(health(&backend)["redis"], "up", "the first answer is true already");
+    assert_eq!(health(&backend)["status"], "ok");
+
+    redis.kill();
+    wait_for(&backend, "down", "degraded");
+    redis.restart().unwrap();
+    wait_for(&backend, "up", "ok");
+}
+
+#[test]
+fn a_redis_that_hangs_is_down_until_it_goes_on() {
+    let dir = TempDir::new().unwrap();
+    let (redis, backend) = start(&dir);
+    redis.pause();
+    wait_for(&backend, "down", "degraded");
+    redis.resume();
+    wait_for(&backend, "up", "ok");
+}
