@@ -1,0 +1,8 @@
+//! The ledger's script on a real server, without the shim between, beside the model that it must
+//! agree with.
+//!
+//! [`server`] starts servers and puts scripts to them; [`history`] makes up what happens; both are
+//! for `tests/ledger_*.rs`.
+
+pub mod history;
+pub mod server;

@@ -1,0 +1,141 @@
+//! Servers that run the scripts: by their own clock as shipped, or by a time that is given.
+
+use redis::{Connection, Value};
+use shim::script::{Call, source};
+use std::path::PathBuf;
+use tempfile::TempDir;
+use xtask::setup;
+use xtask::stack::{Port, Server, redis as stack_redis};
+
+/// The part of each script that takes the server's time; it comes first.
+const CLOCK: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../shim/src/script/clock.lua"));
+
+/// Takes the time from the last argument instead. Keys live a day longer: the server's own clock,
+/// by which they go, has no part in it.
+const GIVEN_CLOCK: &str = "
+local now_ms = tonumber(ARGV[#ARGV])
+local redis = { pcall = redis.pcall, call = function(command, key, value, px, life_ms)
+  if command ~= 'SET' then
+    return redis.call(command, key)
+  end
+  assert(px == 'PX' and life_ms >= 1 and life_ms % 1 == 0)
+  return redis.call(command, key, value, px, string.format('%.0f', life_ms + 86400000))
+end }
+";
+
+/// How much longer keys live under [`GIVEN_CLOCK`].
+pub const LONGER_MS: u64 = 86_400_000;
+
+/// Which script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Script {
+    /// `decide.lua`
+    Decide,
+    /// `settle.lua`
+    Settle,
+    /// `peek.lua`
+    Peek,
+}
+
+impl Script {
+    const ALL: [Self; 3] = [Self::Decide, Self::Settle, Self::Peek];
+
+    /// As shipped.
+    #[must_use]
+    pub const fn source(self) -> &'static str {
+        match self {
+            Self::Decide => source::DECIDE,
+            Self::Settle => source::SETTLE,
+            Self::Peek => source::PEEK,
+        }
+    }
+
+    fn given_time(self) -> String {
+        let rest = self.source().strip_prefix(CLOCK).expect("the clock comes first");
+        format!("{GIVEN_CLOCK}{rest}")
+    }
+}
+
+/// A running server with the scripts loaded.
+#[derive(Debug)]
+pub struct LedgerServer {
+    /// Names it in messages: `Redis 7` or `Valkey 9`.
+    pub name: &'static str,
+    server: Server,
+    shipped: [String; 3],
+    given: [String; 3],
+    _dir: TempDir,
+}
+
+impl LedgerServer {
+    /// Debian's Redis 7.
+    #[must_use]
+    pub fn redis7() -> Self {
+        Self::start("Redis 7", setup::debian_redis().expect("Debian's Redis"))
+    }
+
+    /// The usual server: the pinned Valkey 9, unless another is named.
+    #[must_use]
+    pub fn valkey9() -> Self {
+        Self::start("Valkey 9", setup::redis().expect("a Redis-compatible server"))
+    }
+
+    fn start(name: &'static str, program: PathBuf) -> Self {
+        let dir = TempDir::new().expect("a folder");
+        let options = stack_redis::Options {
+            program,
+            port: Port::free().expect("a free port"),
+            dir: dir.path(),
+            args: Vec::new(),
+        };
+        let server = stack_redis::start(options).expect("a server that answers");
+        let mut this = Self {
+            name,
+            server,
+            shipped: Default::default(),
+            given: Default::default(),
+            _dir: dir,
+        };
+        let mut connection = this.connect();
+        let mut load = |source: &str| -> String {
+            redis::cmd("SCRIPT").arg("LOAD").arg(source).query(&mut connection).expect("a script")
+        };
+        this.shipped = Script::ALL.map(|script| load(script.source()));
+        this.given = Script::ALL.map(|script| load(&script.given_time()));
+        this
+    }
+
+    /// A new connection.
+    #[must_use]
+    pub fn connect(&self) -> Connection {
+        let client = redis::Client::open(stack_redis::url(&self.server)).expect("a URL");
+        client.get_connection().expect("a connection")
+    }
+
+    /// The command that puts `call` to the script as shipped.
+    #[must_use]
+    pub fn command(&self, script: Script, call: &Call) -> redis::Cmd {
+        Self::evalsha(&self.shipped[script as usize], call)
+    }
+
+    /// The command that puts `call` to the script at a given time.
+    #[must_use]
+    pub fn command_at(&self, script: Script, call: &Call, now_ms: u64) -> redis::Cmd {
+        let mut command = Self::evalsha(&self.given[script as usize], call);
+        command.arg(now_ms);
+        command
+    }
+
+    fn evalsha(sha: &str, call: &Call) -> redis::Cmd {
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(sha).arg(call.keys.len()).arg(&call.keys).arg(&call.args);
+        command
+    }
+}
+
+/// A script's reply.
+#[must_use]
+pub fn numbers(value: &Value) -> Vec<i64> {
+    redis::from_redis_value_ref(value).expect("whole numbers")
+}

@@ -1,0 +1,244 @@
+//! The same random histories through the script on real servers and through the model: every field
+//! of every answer is equal.
+
+use limits::ledger::{Charge, Decided, Ledger, Refusal, Request, Settle};
+use limits::wire::{ChargeOutcome, Settled};
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use proptest::{prop_assert, prop_assert_eq};
+use redis::{Connection, Value};
+use shim::script::{self, Reply};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use tests::ledger::history::{Event, Family, World, history};
+use tests::ledger::server::{LedgerServer, Script, numbers};
+
+/// The most bytes in a counter: a head, and 129 entries.
+const MAX_VALUE_BYTES: usize = 14 + 129 * 13;
+
+/// One thing asked, and what the model has answered to it.
+#[derive(Debug)]
+enum Step {
+    Decide(u64, Vec<Request>, Vec<Result<Decided, Refusal>>),
+    Settle(u64, Vec<Settle>, Vec<Result<Settled, Refusal>>),
+    Peek(u64, Charge, Result<ChargeOutcome, Refusal>),
+    Reset(String, bool),
+    Size(String),
+}
+
+#[test]
+fn redis_7_and_the_model_agree_on_every_history() {
+    agree(&LedgerServer::redis7());
+}
+
+#[test]
+fn valkey_9_and_the_model_agree_on_every_history() {
+    agree(&LedgerServer::valkey9());
+}
+
+fn agree(server: &LedgerServer) {
+    let cases = 500;
+    let mut runner =
+        TestRunner::new(Config { failure_persistence: None, cases, ..Config::default() });
+    let connection = RefCell::new(server.connect());
+    let number = Cell::new(0);
+    let happened = RefCell::new(Tally::default());
+    let outcome = runner.run(&history(60), |events| {
+        number.set(number.get() + 1);
+        let steps = through_the_model(&mut World::new(number.get()), &events);
+        happened.borrow_mut().add(&steps);
+        check(server, &mut connection.borrow_mut(), &steps, &mut happened.borrow_mut())
+    });
+    if let Err(failure) = outcome {
+        panic!("{}: {failure}", server.name);
+    }
+    happened.borrow().require(u64::from(cases) / 20);
+}
+
+/// How often each kind of thing happened: agreement on what never happens would show nothing.
+#[derive(Debug, Default)]
+struct Tally(BTreeMap<&'static str, u64>);
+
+impl Tally {
+    const KINDS: [&str; 12] = [
+        "admitted",
+        "denied",
+        "shadow left out",
+        "cost above the limit",
+        "lease",
+        "clock",
+        "settled",
+        "not settled",
+        "peeked",
+        "forgotten",
+        "never charged",
+        "full log",
+    ];
+
+    fn count(&mut self, kind: &'static str) {
+        *self.0.entry(kind).or_default() += 1;
+    }
+
+    fn add(&mut self, steps: &[Step]) {
+        for step in steps {
+            match step {
+                Step::Decide(_, _, answers) => answers.iter().for_each(|one| self.add_decided(one)),
+                Step::Settle(_, _, answers) => answers.iter().for_each(|answer| match answer {
+                    Ok(settled) if settled.applied => self.count("settled"),
+                    Ok(_) => self.count("not settled"),
+                    Err(_) => self.count("clock"),
+                }),
+                Step::Peek(..) => self.count("peeked"),
+                Step::Reset(_, true) => self.count("forgotten"),
+                Step::Reset(_, false) => self.count("never charged"),
+                Step::Size(_) => {}
+            }
+        }
+    }
+
+    fn add_decided(&mut self, answer: &Result<Decided, Refusal>) {
+        let Ok(decided) = answer else { return self.count("clock") };
+        self.count(if decided.admitted { "admitted" } else { "denied" });
+        if decided.error.is_some() {
+            self.count("cost above the limit");
+        }
+        if decided.admitted && decided.charges.iter().any(|charge| !charge.admitted) {
+            self.count("shadow left out");
+        }
+        if decided.charges.iter().any(|charge| charge.lease.is_some()) {
+            self.count("lease");
+        }
+    }
+
+    fn require(&self, least: u64) {
+        for kind in Self::KINDS {
+            let found = self.0.get(kind).copied().unwrap_or(0);
+            assert!(found >= least, "{kind}: expected at least {least}, found {found}");
+        }
+    }
+}
+
+fn through_the_model(world: &mut World, events: &[Event]) -> Vec<Step> {
+    let mut model = Ledger::new(1_000);
+    let mut steps = Vec::new();
+    for event in events {
+        let now_ms = world.now_ms();
+        match event {
+            Event::Clock(by_ms) => world.move_clock(*by_ms),
+            Event::Decide(batch) => {
+                let requests = batch.iter().map(|specs| world.request(specs)).collect();
+                steps.push(decide(&mut model, now_ms, requests));
+            }
+            Event::Run(spec, run) => {
+                for _ in 0..run.count {
+                    let request = world.request(std::slice::from_ref(spec));
+                    steps.push(decide(&mut model, world.now_ms(), vec![request]));
+                    world.move_clock(run.step_ms);
+                }
+                steps.push(Step::Size(world.charge(spec).counter.to_string()));
+            }
+            Event::Settle(batch) => {
+                let settles: Vec<_> = batch.iter().map(|spec| world.settle(spec)).collect();
+                let answers = settles.iter().map(|one| model.settle(now_ms, one)).collect();
+                steps.push(Step::Settle(now_ms, settles, answers));
+            }
+            Event::Peek(spec) => {
+                let charge = world.charge(spec);
+                let answer = model.peek(now_ms, &charge);
+                steps.push(Step::Peek(now_ms, charge, answer));
+            }
+            Event::Reset(family) => {
+                let counter = world.counter(*family);
+                steps.push(Step::Reset(counter.to_string(), model.reset(&counter)));
+            }
+        }
+    }
+    steps.extend(Family::ALL.map(|family| Step::Size(world.counter(family).to_string())));
+    steps
+}
+
+fn decide(model: &mut Ledger, now_ms: u64, requests: Vec<Request>) -> Step {
+    let answers = requests.iter().map(|request| model.decide(now_ms, request)).collect();
+    Step::Decide(now_ms, requests, answers)
+}
+
+/// Puts the steps to the server, all in one go, and compares.
+fn check(
+    server: &LedgerServer,
+    connection: &mut Connection,
+    steps: &[Step],
+    happened: &mut Tally,
+) -> Result<(), TestCaseError> {
+    let mut pipe = redis::pipe();
+    for step in steps {
+        pipe.add_command(command(server, step));
+    }
+    let replies: Vec<Value> = pipe.query(connection).expect("replies");
+    for (at, (step, reply)) in steps.iter().zip(&replies).enumerate() {
+        check_step(step, reply, happened).map_err(|error| match error {
+            TestCaseError::Fail(reason) => TestCaseError::fail(format!("step {at}: {reason}")),
+            rejected => rejected,
+        })?;
+    }
+    Ok(())
+}
+
+fn command(server: &LedgerServer, step: &Step) -> redis::Cmd {
+    match step {
+        Step::Decide(now_ms, requests, _) => {
+            let call = script::decide(&requests.iter().collect::<Vec<_>>());
+            server.command_at(Script::Decide, &call, *now_ms)
+        }
+        Step::Settle(now_ms, settles, _) => {
+            let call = script::settle(&settles.iter().collect::<Vec<_>>());
+            server.command_at(Script::Settle, &call, *now_ms)
+        }
+        Step::Peek(now_ms, charge, _) => {
+            server.command_at(Script::Peek, &script::peek(&[charge]), *now_ms)
+        }
+        Step::Reset(key, _) => redis::cmd("UNLINK").arg(key).clone(),
+        Step::Size(key) => redis::cmd("STRLEN").arg(key).clone(),
+    }
+}
+
+fn check_step(step: &Step, reply: &Value, happened: &mut Tally) -> Result<(), TestCaseError> {
+    match step {
+        Step::Decide(now_ms, requests, expected) => {
+            let requests: Vec<_> = requests.iter().collect();
+            let found = script::decided(&requests, &numbers(reply)).expect("a decision");
+            same(*now_ms, expected, &found)
+        }
+        Step::Settle(now_ms, settles, expected) => {
+            let settles: Vec<_> = settles.iter().collect();
+            let found = script::settled(&settles, &numbers(reply)).expect("a settle");
+            same(*now_ms, expected, &found)
+        }
+        Step::Peek(now_ms, charge, expected) => {
+            let found = script::peeked(&[charge], &numbers(reply)).expect("a peek");
+            same(*now_ms, std::slice::from_ref(expected), &found)
+        }
+        Step::Reset(_, expected) => {
+            let found: bool = redis::from_redis_value_ref(reply).expect("a number");
+            prop_assert_eq!(*expected, found);
+            Ok(())
+        }
+        Step::Size(_) => {
+            let found: usize = redis::from_redis_value_ref(reply).expect("a number");
+            prop_assert!(found <= MAX_VALUE_BYTES, "{} bytes", found);
+            if found + 13 >= MAX_VALUE_BYTES {
+                happened.count("full log");
+            }
+            Ok(())
+        }
+    }
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(
+    now_ms: u64,
+    expected: &[T],
+    found: &Reply<T>,
+) -> Result<(), TestCaseError> {
+    prop_assert_eq!(now_ms, found.now_ms);
+    prop_assert_eq!(expected, found.answers.as_slice());
+    prop_assert!(found.damaged.is_empty(), "damaged: {:?}", found.damaged);
+    Ok(())
+}
