@@ -75,11 +75,7 @@ impl Accounts {
         terms: Terms,
         now: Timestamp,
     ) -> Result<Self, AccountError> {
-        let mut seeds = signing_keys::all(&store).await?;
-        if seeds.is_empty() {
-            signing_keys::add_first(&store, &Seed::generate()?, now).await?;
-            seeds = signing_keys::all(&store).await?;
-        }
+        let seeds = signing_keys::all_or(&store, &Seed::generate()?, now).await?;
         Ok(Self { keys: KeyRing::new(&seeds)?, store, hasher, terms })
     }
 

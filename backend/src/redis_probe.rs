@@ -39,7 +39,7 @@ impl RedisProbe {
             return Self(watch::channel(RedisState::NotConfigured).1);
         };
         let mut connection = None;
-        let first = ask(&client, &mut connection).await;
+        let first = told(ask(&client, &mut connection).await, None);
         let (sender, receiver) = watch::channel(first);
         tokio::spawn(keep_asking(client, connection, sender));
         Self(receiver)
@@ -61,30 +61,46 @@ async fn keep_asking(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !sender.is_closed() {
         ticks.tick().await;
-        let state = ask(&client, &mut connection).await;
-        let changed = sender.send_if_modified(|last| std::mem::replace(last, state) != state);
-        if changed {
-            tracing::info!(?state, "redis");
+        let last = *sender.borrow();
+        sender.send_replace(told(ask(&client, &mut connection).await, Some(last)));
+    }
+}
+
+/// What the answer means; logged where it is news.
+fn told(answer: Result<(), ProbeError>, last: Option<RedisState>) -> RedisState {
+    match answer {
+        Ok(()) => {
+            if last != Some(RedisState::Up) {
+                tracing::info!("redis answers");
+            }
+            RedisState::Up
+        }
+        Err(error) => {
+            if last != Some(RedisState::Down) {
+                tracing::warn!(%error, "redis does not answer");
+            }
+            RedisState::Down
         }
     }
 }
 
+/// Why there was no answer.
+#[derive(Debug, thiserror::Error)]
+enum ProbeError {
+    #[error("nothing within {} ms", TIMEOUT.as_millis())]
+    TooSlow,
+    #[error(transparent)]
+    Redis(#[from] redis::RedisError),
+}
+
 /// One `PING`, on the connection there is or a new one; one that failed is not used again.
-async fn ask(client: &Client, connection: &mut Option<MultiplexedConnection>) -> RedisState {
-    match timeout(TIMEOUT, ping(client, connection.take())).await {
-        Ok(Ok(alive)) => {
-            *connection = Some(alive);
-            RedisState::Up
-        }
-        Ok(Err(error)) => {
-            tracing::debug!(%error, "redis does not answer");
-            RedisState::Down
-        }
-        Err(_elapsed) => {
-            tracing::debug!(timeout_ms = TIMEOUT.as_millis(), "redis does not answer in time");
-            RedisState::Down
-        }
-    }
+async fn ask(
+    client: &Client,
+    connection: &mut Option<MultiplexedConnection>,
+) -> Result<(), ProbeError> {
+    let pong = timeout(TIMEOUT, ping(client, connection.take())).await;
+    *connection = Some(pong.map_err(|_elapsed| ProbeError::TooSlow)??);
+    Ok(())
 }
 
 async fn ping(

@@ -33,7 +33,7 @@ pub struct Bounds {
 impl Default for Bounds {
     fn default() -> Self {
         Self {
-            connections: 4096,
+            connections: 1024,
             header_read_timeout: Duration::from_secs(30),
             header_bytes: 64 * 1024,
             drain_timeout: Duration::from_secs(10),

@@ -1,6 +1,8 @@
 //! `GET /`, `GET /.well-known/jwks.json`, and what has no route.
 
 use super::backend::Backend;
+use super::client::{Reply, connect};
+use std::io::Write;
 
 #[test]
 fn the_root_says_what_this_is() {
@@ -134,4 +136,32 @@ fn a_request_id_is_kept_if_a_log_can_hold_it() {
         let id = id_of(bad);
         assert!(uuid::Uuid::parse_str(&id).is_ok(), "{bad:?}: {id:?}");
     }
+}
+
+/// The status of the reply to exactly these bytes.
+fn status_of(backend: &Backend, bytes: &[u8]) -> u16 {
+    let mut stream = connect(backend.address);
+    stream.write_all(bytes).unwrap();
+    Reply::read(&mut stream).status
+}
+
+#[test]
+fn odd_requests_get_ordinary_answers() {
+    let backend = Backend::start();
+    for (bytes, expected) in [
+        (&b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n"[..], 200),
+        (b"GET / HTTP/1.0\r\n\r\n", 200),
+        (b"GET / HTTP/1.1\r\nHost: \xff\xfe\r\nCookie: \x80\r\nConnection: close\r\n\r\n", 200),
+        (b"GET / HTTP/1.1\r\nX-Request-Id: \xff\r\nConnection: close\r\n\r\n", 200),
+        (b"GET /api/me HTTP/1.1\r\nAuthorization: Bearer \xff\r\nConnection: close\r\n\r\n", 401),
+        (b"GET http://elsewhere/health HTTP/1.1\r\nConnection: close\r\n\r\n", 200),
+        (b"GET /\xff HTTP/1.1\r\nConnection: close\r\n\r\n", 400),
+        (b"POST /api/auth/login HTTP/1.1\r\nContent-Length: x\r\n\r\n", 400),
+        (b"POST /api/auth/login HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+        (b"no HTTP at all\r\n\r\n", 400),
+    ] {
+        let shown = String::from_utf8_lossy(bytes);
+        assert_eq!(status_of(&backend, bytes), expected, "{shown}");
+    }
+    assert_eq!(backend.get("/health").status, 200, "and it still serves");
 }
