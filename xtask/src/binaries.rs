@@ -42,23 +42,16 @@ pub fn build_release() -> Result<Binaries> {
     build_with(&[], &["--release"])
 }
 
-/// Builds them, then has cargo tell as JSON where it has put them.
 fn build_with(told: &[&str], profile: &[&str]) -> Result<Binaries> {
-    command::show(cargo(profile).args(told), BUILD_LIMIT)?;
-    let mut again = cargo(profile);
-    again.args(["--quiet", "--message-format=json"]);
-    let messages = command::output(&mut again, BUILD_LIMIT)?;
+    let mut cargo = Command::new(env::cargo());
+    cargo.args(["build", "--package", "shim", "--package", "backend", "--bins"]).args(profile);
+    // Progress and errors for people on stderr; what was built, as JSON, on stdout.
+    cargo.arg("--message-format=json-render-diagnostics").args(told).current_dir(paths::root());
+    let messages = command::show_and_capture(&mut cargo, BUILD_LIMIT)?;
     let find = |name: &str| {
         executable(&messages, name).with_context(|| format!("cargo built no program called {name}"))
     };
     Ok(Binaries { shim: find("tollgate")?, backend: find("tollgate-backend")? })
-}
-
-fn cargo(profile: &[&str]) -> Command {
-    let mut cargo = Command::new(env::cargo());
-    cargo.args(["build", "--package", "shim", "--package", "backend", "--bins"]).args(profile);
-    cargo.current_dir(paths::root());
-    cargo
 }
 
 /// The part of cargo's messages that matters here.

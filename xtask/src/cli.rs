@@ -30,6 +30,17 @@ pub enum Chore {
     EnvoyConfig(print_config::PrintConfig),
 }
 
+impl Cli {
+    /// What `args`, the words after `cargo xtask`, ask for.
+    ///
+    /// # Errors
+    /// Where they are nothing that it takes: says what it does take.
+    pub fn of(args: &[String]) -> Result<Self> {
+        let words = std::iter::once("xtask").chain(args.iter().map(String::as_str));
+        Ok(Self::try_parse_from(words)?)
+    }
+}
+
 /// Does one chore.
 ///
 /// # Errors

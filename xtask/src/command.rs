@@ -44,12 +44,23 @@ pub fn output(command: &mut Command, limit: Duration) -> Result<String> {
         let words = last_words(&mut err)?;
         bail!("`{name}` failed ({status}): {}", one_line(&words));
     }
-    out.rewind()?;
-    let mut text = String::new();
-    out.take(OUTPUT_BYTES)
-        .read_to_string(&mut text)
-        .with_context(|| format!("what `{name}` printed"))?;
-    Ok(text)
+    content(&mut out).with_context(|| format!("what `{name}` printed"))
+}
+
+/// Runs `command` with what it prints on stderr shown as it comes, and returns what it printed on
+/// stdout.
+///
+/// # Errors
+/// As [`show`].
+pub fn show_and_capture(command: &mut Command, limit: Duration) -> Result<String> {
+    let name = name_of(command);
+    let mut out = tempfile::tempfile().context("cannot create a temporary file")?;
+    command.stdout(copy_of(&out)?);
+    let status = wait(spawn(command)?, &name, limit)?;
+    if !status.success() {
+        bail!("`{name}` failed ({status})");
+    }
+    content(&mut out).with_context(|| format!("what `{name}` printed"))
 }
 
 /// `command` as a person would type it.
@@ -101,6 +112,13 @@ fn wait(mut child: Child, name: &str, limit: Duration) -> Result<ExitStatus> {
 
 fn copy_of(file: &File) -> Result<Stdio> {
     Ok(file.try_clone().context("cannot duplicate a temporary file")?.into())
+}
+
+fn content(file: &mut File) -> Result<String> {
+    file.rewind()?;
+    let mut text = String::new();
+    file.take(OUTPUT_BYTES).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 fn last_words(file: &mut File) -> Result<String> {

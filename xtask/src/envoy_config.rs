@@ -5,7 +5,8 @@
 //! that is changed must be there: a file of another structure is refused, naming the place.
 
 use crate::paths;
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
+use limits::policy::Policy;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -57,18 +58,15 @@ pub fn render(options: &Options) -> Result<Value> {
     Ok(config)
 }
 
-/// The policy document in `path`.
+/// The policy document in `path`, which the filter would take.
 ///
 /// # Errors
-/// Where it cannot be read, or is no YAML: names the line and column.
+/// Where it cannot be read, is no YAML (names the line and column), or is no policy (names the
+/// place in the document).
 pub fn read_policy(path: &Path) -> Result<Value> {
     let policy = read_yaml(path)?;
-    if !policy.is_object() {
-        bail!(
-            "{} holds no policy: expected a document with `version`, `buckets` and `rules`",
-            path.display()
-        );
-    }
+    Policy::from_value(policy.clone())
+        .with_context(|| format!("the policy {} is refused", path.display()))?;
     Ok(policy)
 }
 
@@ -163,7 +161,12 @@ fn set_address(address: &mut Value, endpoint: &Endpoint) -> Result<()> {
 pub fn read_yaml(path: &Path) -> Result<Value> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_saphyr::from_str(&text).with_context(|| format!("{} is no YAML", path.display()))
+    serde_saphyr::from_str(&text).map_err(|error| {
+        // Its first line says what and where; then it draws a picture.
+        let text = error.to_string();
+        let line = text.lines().next().unwrap_or_default();
+        anyhow!("{} is no YAML: {}", path.display(), line.trim_start_matches("error: "))
+    })
 }
 
 #[cfg(test)]
@@ -270,10 +273,18 @@ mod tests {
             let path = dir.path().join("policy.yaml");
             std::fs::write(&path, text).unwrap();
             let error = format!("{:#}", read_policy(&path).unwrap_err());
-            assert!(error.starts_with(&format!("{} {expected}", path.display())), "{error}");
+            let expected = expected.replace("FILE", &path.display().to_string());
+            assert!(error.starts_with(&expected), "{error}");
         };
-        check("- a\n- b\n", "holds no policy");
-        check("version: 1\nrules: [\n", "is no YAML");
+        check("version: 1\nrules: [\n", "FILE is no YAML: line 2 column 8: unclosed bracket");
+        check("- a\n- b\n", "the policy FILE is refused: [0]: ");
+        let shipped = std::fs::read_to_string(paths::root().join("envoy/policy.yaml")).unwrap();
+        check(
+            &shipped.replace("limit: 5,", "limit: 0,"),
+            "the policy FILE is refused: buckets.auth.limit: ",
+        );
+        std::fs::write(dir.path().join("policy.yaml"), &shipped).unwrap();
+        read_policy(&dir.path().join("policy.yaml")).unwrap();
         let gone = read_policy(&dir.path().join("gone")).unwrap_err();
         assert_eq!(gone.to_string(), format!("cannot read {}/gone", dir.path().display()));
     }

@@ -5,6 +5,7 @@ use crate::envoy_config::{Endpoint, Options, read_policy, render};
 use crate::up::ports::{ADMIN, BACKEND, GATEWAY, SHIM};
 use anyhow::{Context, Result};
 use clap::Args;
+use serde_json::Value;
 use std::path::PathBuf;
 
 /// The flags of `cargo xtask envoy-config`.
@@ -45,19 +46,30 @@ pub struct PrintConfig {
 /// Prints the configuration on stdout.
 ///
 /// # Errors
-/// As [`render`] and [`read_policy`].
+/// As [`PrintConfig::config`].
 pub fn run(flags: &PrintConfig) -> Result<()> {
-    let endpoint = |host: &str, port| Endpoint { host: Some(host.to_owned()), port: Some(port) };
-    let config = render(&Options {
-        gateway: endpoint(&flags.address, flags.gateway_port),
-        admin: endpoint(&flags.admin_address, flags.admin_port),
-        shim: endpoint(&flags.shim_host, flags.shim_port),
-        backend: endpoint(&flags.backend_host, flags.backend_port),
-        wasm: flags.wasm.clone(),
-        policy: flags.policy.as_deref().map(read_policy).transpose()?,
-        access_log: None,
-        trusted_hops: None,
-    })?;
-    println!("{}", serde_json::to_string_pretty(&config).context("the configuration")?);
+    let config = serde_json::to_string_pretty(&flags.config()?).context("the configuration")?;
+    println!("{config}");
     Ok(())
+}
+
+impl PrintConfig {
+    /// The configuration that these flags describe.
+    ///
+    /// # Errors
+    /// As [`render`] and [`read_policy`].
+    pub fn config(&self) -> Result<Value> {
+        let endpoint =
+            |host: &str, port| Endpoint { host: Some(host.to_owned()), port: Some(port) };
+        render(&Options {
+            gateway: endpoint(&self.address, self.gateway_port),
+            admin: endpoint(&self.admin_address, self.admin_port),
+            shim: endpoint(&self.shim_host, self.shim_port),
+            backend: endpoint(&self.backend_host, self.backend_port),
+            wasm: self.wasm.clone(),
+            policy: self.policy.as_deref().map(read_policy).transpose()?,
+            access_log: None,
+            trusted_hops: None,
+        })
+    }
 }

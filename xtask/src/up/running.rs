@@ -8,6 +8,7 @@ use crate::progress;
 use crate::stack::{Server, backend, envoy, health, redis, shim};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -32,10 +33,22 @@ impl Ledger {
     /// Where it is nothing that `tollgate serve` takes.
     pub fn from_flag(flag: Option<&str>) -> Result<Self> {
         let Some(url) = flag else { return Ok(Self::OwnRedis) };
-        if url != "memory:" && !url.starts_with("redis://") && !url.starts_with("rediss://") {
-            bail!("--ledger {url}: expected memory:, redis://HOST:PORT or rediss://HOST:PORT");
+        // What comes after is the shim's to judge, and may hold a password.
+        let scheme = url.split_inclusive(':').next().unwrap_or_default();
+        let known = ["redis:", "rediss:", "redis+cluster:", "rediss+cluster:"];
+        if url != "memory:" && !known.contains(&scheme) {
+            bail!(
+                "--ledger: expected memory:, redis://HOST:PORT, rediss://HOST:PORT or \
+                 redis+cluster://HOST:PORT,HOST:PORT, found {scheme}"
+            );
         }
         Ok(Self::Url(url.to_owned()))
+    }
+
+    /// The Redis that the backend can cache in too: not memory, and not a Cluster.
+    fn cache_url(url: &str) -> Option<String> {
+        let single = url.starts_with("redis:") || url.starts_with("rediss:");
+        single.then(|| url.to_owned())
     }
 }
 
@@ -97,7 +110,7 @@ impl Running {
         let backend = backend::start(backend::Options {
             program: parts.binaries.backend.clone(),
             port: up.ports.backend()?,
-            redis_url: Some(ledger_url).filter(|url| url != "memory:"),
+            redis_url: Ledger::cache_url(&ledger_url),
             dir,
             env: Vec::new(),
         })?;
@@ -107,10 +120,13 @@ impl Running {
         std::fs::write(&access_log, "")
             .with_context(|| format!("cannot write {}", access_log.display()))?;
         let mut envoy = start_envoy(up, parts, (&shim, &backend), &access_log, dir)?;
-        let gateway = envoy.addr();
+        let (gateway, admin) = (envoy.addr(), envoy.admin_addr());
         envoy
             .wait_until(Deadline::after(REACH_LIMIT), || health::is_ok(gateway, "/health"))
             .context("no request gets through the gateway to the backend")?;
+        envoy
+            .wait_until(Deadline::after(REACH_LIMIT), || admin.is_some_and(has_keys))
+            .context("Envoy cannot fetch the keys that tokens are verified with")?;
         tell("Envoy", Some(&envoy));
         Ok(Self { envoy, backend, shim, redis, access_log })
     }
@@ -194,6 +210,19 @@ fn start_envoy(
     })
 }
 
+/// Whether the Envoy whose admin interface is at `admin` has fetched the backend's keys. Until
+/// then, users count as clients without a token.
+fn has_keys(admin: SocketAddr) -> bool {
+    let stats = health::get(admin, "/stats?format=text&filter=jwks_fetch_success");
+    stats.is_ok_and(|answer| any_is_counted(&answer.body))
+}
+
+/// Whether one of `stats`, each `name: count`, is above 0.
+fn any_is_counted(stats: &str) -> bool {
+    let counts = stats.lines().filter_map(|line| line.rsplit_once(": ")?.1.trim().parse().ok());
+    counts.into_iter().any(|count: u64| count > 0)
+}
+
 fn tell(name: &str, server: Option<&Server>) {
     if let Some(server) = server {
         progress::say(format_args!("{name} is ready on {}", server.addr()));
@@ -208,12 +237,26 @@ mod tests {
     fn a_ledger_is_a_url_that_the_shim_takes() {
         let of = |flag| Ledger::from_flag(flag).map_err(|error| error.to_string());
         assert_eq!(of(None), Ok(Ledger::OwnRedis));
-        for url in ["memory:", "redis://127.0.0.1:6379", "rediss://user:secret@host"] {
+        for (url, cache) in [
+            ("memory:", false),
+            ("redis://127.0.0.1:6379", true),
+            ("rediss://user:secret@host", true),
+            ("redis+cluster://a:1,b:2", false),
+        ] {
             assert_eq!(of(Some(url)), Ok(Ledger::Url(url.to_owned())));
+            assert_eq!(Ledger::cache_url(url), cache.then(|| url.to_owned()));
         }
         assert_eq!(
-            of(Some("postgres://x")).unwrap_err(),
-            "--ledger postgres://x: expected memory:, redis://HOST:PORT or rediss://HOST:PORT"
+            of(Some("postgres://user:secret@x")).unwrap_err(),
+            "--ledger: expected memory:, redis://HOST:PORT, rediss://HOST:PORT or \
+             redis+cluster://HOST:PORT,HOST:PORT, found postgres:"
         );
+    }
+
+    #[test]
+    fn counts_are_read_out_of_envoys_statistics() {
+        assert!(!any_is_counted(""));
+        assert!(!any_is_counted("http.gateway.jwt_authn.jwks_fetch_success: 0\r\n"));
+        assert!(any_is_counted("1c\r\na.b: 0\nhttp.gateway.jwt_authn.jwks_fetch_success: 2\n"));
     }
 }

@@ -32,6 +32,7 @@ impl StateDir {
     /// # Errors
     /// Where a stack runs in it already, or it cannot be written.
     pub fn claim(path: Option<&Path>) -> Result<Self> {
+        let flag = path.map(|path| format!(" --state-dir {}", path.display())).unwrap_or_default();
         let path = resolve(path)?;
         let lock = path.join("lock");
         let file =
@@ -39,7 +40,7 @@ impl StateDir {
         match file.try_lock() {
             Ok(()) => Ok(Self { path, _lock: file }),
             Err(TryLockError::WouldBlock) => bail!(
-                "a stack runs already with its state in {}: end it with `cargo xtask down`, or choose another --state-dir",
+                "a stack runs already with its state in {}: end it with `cargo xtask down{flag}`, or choose another --state-dir",
                 path.display()
             ),
             Err(TryLockError::Error(error)) => {

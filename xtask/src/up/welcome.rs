@@ -41,7 +41,7 @@ pub fn curl_lines(gateway_port: u16) -> [String; 3] {
         format!("curl -i {gateway}/"),
         format!("curl -i {gateway}/api/auth/login {json} {wrong}"),
         format!(
-            "curl -s {gateway}/api/auth/signup {json} {ada}; \
+            "curl -s -o /dev/null {gateway}/api/auth/signup {json} {ada}; \
              TOKEN=$(curl -s {gateway}/api/auth/login {json} {ada} | {token}); \
              curl -i {gateway}/api/me -H \"authorization: Bearer $TOKEN\""
         ),

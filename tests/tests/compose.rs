@@ -1,0 +1,300 @@
+//! `docker-compose.yml` and `docker/Dockerfile`, checked without a container engine.
+//!
+//! What they name must exist and agree: files, stages, ports, variables, commands. And what they
+//! run is run here, as processes on loopback: the same commands with the same environment, but for
+//! addresses and folders, must come up healthy by the same health checks.
+
+#[path = "compose/files.rs"]
+mod files;
+#[path = "compose/running.rs"]
+mod running;
+
+use files::{Compose, Dockerfile, ROOT_FILES, list, strings, text};
+use running::Stack;
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::Duration;
+use xtask::up::ports;
+use xtask::{binaries, command, envoy_config, paths};
+
+const SERVICES: [&str; 4] = ["backend", "gateway", "redis", "shim"];
+
+#[test]
+fn the_stack_has_its_four_services_and_nothing_unknown() {
+    let compose = Compose::read();
+    assert_eq!(compose.services().collect::<Vec<_>>(), SERVICES);
+    let known = BTreeSet::from([
+        "build",
+        "cap_drop",
+        "command",
+        "depends_on",
+        "environment",
+        "healthcheck",
+        "image",
+        "networks",
+        "ports",
+        "read_only",
+        "restart",
+        "security_opt",
+        "tmpfs",
+        "user",
+        "volumes",
+    ]);
+    for (name, service) in compose.all() {
+        for key in service.as_object().unwrap().keys() {
+            assert!(known.contains(key.as_str()), "{name}: {key}");
+        }
+    }
+}
+
+#[test]
+fn every_service_is_hardened() {
+    let compose = Compose::read();
+    for (name, service) in compose.all() {
+        assert_eq!(service["read_only"], true, "{name}");
+        assert_eq!(strings(&service["cap_drop"]), ["ALL"], "{name}");
+        assert_eq!(strings(&service["security_opt"]), ["no-new-privileges:true"], "{name}");
+        let user = text(&service["user"]);
+        let ids: Vec<u32> = user.split(':').map(|id| id.parse().unwrap()).collect();
+        assert!(ids.len() == 2 && ids.iter().all(|&id| id > 0), "{name} runs as {user}");
+    }
+}
+
+#[test]
+fn services_wait_for_the_health_of_what_they_need() {
+    let compose = Compose::read();
+    let needs = |name: &str| -> Vec<String> {
+        let Some(needs) = compose.service(name)["depends_on"].as_object() else {
+            return Vec::new();
+        };
+        for (other, how) in needs {
+            assert_eq!(how["condition"], "service_healthy", "{name} on {other}");
+            assert!(compose.service(other)["healthcheck"]["test"].is_array(), "{other}");
+        }
+        needs.keys().cloned().collect()
+    };
+    assert_eq!(needs("gateway"), ["backend", "shim"]);
+    assert_eq!(needs("shim"), ["redis"]);
+    assert_eq!(needs("backend"), ["redis"]);
+    assert!(compose.service("gateway")["healthcheck"]["test"].is_array());
+}
+
+#[test]
+fn only_the_gateway_is_published_and_its_admin_port_to_this_machine_only() {
+    let compose = Compose::read();
+    for name in ["backend", "redis", "shim"] {
+        assert!(compose.service(name).get("ports").is_none(), "{name}");
+    }
+    let (gateway, admin) = (ports::GATEWAY, ports::ADMIN);
+    assert_eq!(
+        strings(&compose.service("gateway")["ports"]),
+        [format!("{gateway}:{gateway}"), format!("127.0.0.1:{admin}:{admin}")]
+    );
+    // Redis is on a network that leads nowhere, and the gateway is not on it.
+    assert_eq!(strings(&compose.service("redis")["networks"]), ["ledger"]);
+    assert_eq!(compose.0["networks"]["ledger"]["internal"], true);
+    assert_eq!(strings(&compose.service("gateway")["networks"]), ["front"]);
+}
+
+#[test]
+fn networks_and_volumes_are_declared_and_folders_exist_in_the_image() {
+    let compose = Compose::read();
+    let dockerfile = Dockerfile::read();
+    for (name, service) in compose.all() {
+        for network in list(service, "networks") {
+            assert!(compose.0["networks"].get(&network).is_some(), "{name}: {network}");
+        }
+        for volume in list(service, "volumes") {
+            let (source, target) = volume.split_once(':').unwrap();
+            assert!(compose.0["volumes"].get(source).is_some(), "{name}: {source}");
+            // With the owner that the service runs as, or it could not write there.
+            let user = text(&service["user"]);
+            let copied = dockerfile.stage(name).iter().any(|line| {
+                line.starts_with("COPY ")
+                    && line.ends_with(&format!(" {target}"))
+                    && line.contains(&format!("--chown={user} "))
+            });
+            assert!(copied, "{name}: {target} of {user}");
+        }
+    }
+}
+
+#[test]
+fn images_are_pinned_and_fit_each_other() {
+    let compose = Compose::read();
+    let dockerfile = Dockerfile::read();
+    let redis = text(&compose.service("redis")["image"]);
+    let mut images = vec![redis];
+    images.extend(dockerfile.stages().map(|stage| dockerfile.image(stage)));
+    for image in &images {
+        let (_, tag) = image.split_once(':').unwrap_or_else(|| panic!("{image} has no tag"));
+        assert!(tag != "latest" && !tag.is_empty(), "{image}");
+    }
+    assert_eq!(dockerfile.image("gateway"), "envoyproxy/envoy:v1.40.0");
+    assert!("1.40.0".starts_with(xtask::setup::servers::ENVOY_VERSION));
+    // What is built against one Debian's libraries runs on the same.
+    let rust = env!("CARGO_PKG_RUST_VERSION");
+    assert_eq!(dockerfile.image("build"), format!("rust:{rust}-bookworm"));
+    assert_eq!(dockerfile.image("shim"), "debian:bookworm-slim");
+    assert_eq!(dockerfile.image("backend"), "debian:bookworm-slim");
+}
+
+#[test]
+fn files_stages_and_users_exist_and_agree() {
+    let compose = Compose::read();
+    let dockerfile = Dockerfile::read();
+    let build = dockerfile.stage("build").join("\n");
+    for name in ["backend", "gateway", "shim"] {
+        let service = compose.service(name);
+        assert_eq!(service["build"]["context"], ".");
+        assert_eq!(service["build"]["dockerfile"], "docker/Dockerfile");
+        assert_eq!(service["build"]["target"], name);
+        let stage = dockerfile.stage(name);
+        assert!(stage.contains(&format!("USER {}", text(&service["user"]))), "{name}");
+        for line in stage.iter().filter(|line| line.starts_with("COPY ")) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            assert_eq!(words[1], "--from=build", "{line}");
+            for source in words[2..words.len() - 1].iter().filter(|word| word.starts_with("/out/"))
+            {
+                let file = source.rsplit('/').next().unwrap();
+                let made = [format!("/{file} "), format!("/out/{file}"), format!("/{file}\n")];
+                assert!(made.iter().any(|made| build.contains(made)), "{source} is never made");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_build_finds_its_files_and_its_commands() {
+    let dockerfile = Dockerfile::read();
+    let ignored = std::fs::read_to_string(paths::root().join(".dockerignore")).unwrap();
+    let ignored: Vec<&str> = ignored.lines().filter(|line| !line.starts_with('#')).collect();
+    for file in ROOT_FILES {
+        assert!(paths::root().join(file).exists(), "{file}");
+        assert!(!ignored.contains(&file), "{file} is kept from the build");
+    }
+    assert!(ignored.contains(&"target") && ignored.contains(&".git"));
+    let chores = dockerfile.chores();
+    assert_eq!(chores.len(), 3, "{chores:?}");
+    for chore in &chores {
+        files::parse_chore(chore);
+    }
+    // What the release build makes, and where.
+    let build = dockerfile.stage("build").join("\n");
+    for name in ["tollgate", "tollgate-backend"] {
+        assert!(build.contains(&format!("target/release/{name} ")), "{name}");
+    }
+    let wasm = xtask::wasm::path();
+    let wasm = wasm.strip_prefix(paths::root()).unwrap().to_str().unwrap().to_owned();
+    assert!(build.contains(&wasm), "{wasm}");
+}
+
+#[test]
+fn the_gateways_configuration_names_the_services_and_the_published_ports() {
+    let dockerfile = Dockerfile::read();
+    let flags = dockerfile.envoy_config();
+    let wasm = flags.wasm.clone().unwrap();
+    assert!(
+        dockerfile.stage("gateway").contains(
+            &"COPY --from=build /out/envoy.json /out/tollgate_filter.wasm /etc/envoy/".to_owned()
+        ),
+        "the filter is copied to where the configuration looks for it"
+    );
+    assert_eq!(wasm.to_str(), Some("/etc/envoy/tollgate_filter.wasm"));
+    assert_eq!(flags.policy.as_deref().and_then(|path| path.to_str()), Some("envoy/policy.yaml"));
+    let mut config = files::in_root(&flags).config().unwrap();
+    let listen = |pointer: &str| config.pointer(pointer).unwrap().clone();
+    let listener = listen("/static_resources/listeners/0/address/socket_address");
+    assert_eq!(listener["address"], "0.0.0.0");
+    assert_eq!(listener["port_value"], ports::GATEWAY);
+    let admin = listen("/admin/address/socket_address");
+    assert_eq!(admin["address"], "0.0.0.0");
+    assert_eq!(admin["port_value"], ports::ADMIN);
+    for (cluster, service, port) in
+        [("tollgate", "shim", ports::SHIM), ("backend", "backend", ports::BACKEND)]
+    {
+        let clusters = envoy_config::at(&mut config, "/static_resources/clusters").unwrap();
+        let cluster = envoy_config::named(clusters, cluster).unwrap();
+        let address = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address";
+        let address = cluster.pointer(address).unwrap();
+        assert_eq!(address["address"], service);
+        assert_eq!(address["port_value"], port);
+        // A name, not an address: Envoy has to resolve it, again and again.
+        assert_eq!(cluster["type"], "STRICT_DNS");
+    }
+}
+
+#[test]
+fn services_find_each_other() {
+    let compose = Compose::read();
+    let shim = &compose.service("shim")["environment"];
+    let backend = &compose.service("backend")["environment"];
+    let redis = format!("redis://redis:{}", ports::REDIS);
+    assert_eq!(shim["TOLLGATE_LEDGER"], redis.as_str());
+    assert_eq!(backend["REDIS_URL"], redis.as_str());
+    assert_eq!(shim["TOLLGATE_LISTEN"], format!("0.0.0.0:{}", ports::SHIM));
+    assert_eq!(backend["LISTEN_ADDR"], format!("0.0.0.0:{}", ports::BACKEND));
+    for (one, other) in
+        [("shim", "redis"), ("backend", "redis"), ("gateway", "shim"), ("gateway", "backend")]
+    {
+        let networks: BTreeSet<String> =
+            list(compose.service(one), "networks").into_iter().collect();
+        let shared =
+            list(compose.service(other), "networks").into_iter().any(|n| networks.contains(&n));
+        assert!(shared, "{one} and {other} share no network");
+    }
+    // Where the database is kept is where the volume is.
+    assert_eq!(backend["DATABASE_URL"], "sqlite:///data/tollgate.db");
+    assert_eq!(list(compose.service("backend"), "volumes"), ["backend-data:/data"]);
+}
+
+/// A program that knows a variable refuses a value that makes no sense, and names the variable.
+#[test]
+fn every_variable_is_one_that_its_program_knows() {
+    let compose = Compose::read();
+    let binaries = binaries::build().unwrap();
+    for (name, program, args) in
+        [("shim", &binaries.shim, vec!["serve"]), ("backend", &binaries.backend, vec![])]
+    {
+        let variables = compose.service(name)["environment"].as_object().unwrap();
+        for variable in variables.keys() {
+            let mut run = Command::new(program);
+            run.args(&args).env_clear().env(variable, "?! ?!").current_dir(std::env::temp_dir());
+            let error = command::output(&mut run, Duration::from_secs(30)).unwrap_err().to_string();
+            let named = |after| error.contains(&format!("{variable}{after}"));
+            assert!([":", ")", " "].into_iter().any(named), "{variable}: {error}");
+            assert!(!error.contains("took longer"), "{variable}: {error}");
+        }
+    }
+}
+
+#[test]
+fn the_readme_tells_the_same_command_and_ports() {
+    let readme = std::fs::read_to_string(paths::root().join("README.md")).unwrap();
+    assert!(readme.contains("docker compose up"), "the command");
+    let known = [ports::GATEWAY, ports::ADMIN, ports::SHIM, ports::BACKEND, ports::REDIS];
+    let mut found = BTreeSet::new();
+    for (at, host) in readme.match_indices("127.0.0.1:").chain(readme.match_indices("localhost:")) {
+        let rest = &readme[at + host.len()..];
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        found.insert(digits.parse::<u16>().unwrap());
+    }
+    assert!(found.contains(&ports::GATEWAY), "{found:?}");
+    assert!(found.iter().all(|port| known.contains(port)), "{found:?}");
+}
+
+/// The commands, variables and health checks of all four containers, as processes on loopback.
+#[test]
+fn the_containers_commands_come_up_healthy_and_serve() {
+    let mut stack = Stack::start();
+    for name in ["redis", "shim", "backend", "gateway"] {
+        assert!(stack.is_healthy(name), "{name}");
+    }
+    let reply = stack.gateway().get("/").unwrap();
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    // A health check that could not fail would be none.
+    for name in ["gateway", "backend", "shim", "redis"] {
+        stack.kill(name);
+        assert!(!stack.is_healthy(name), "{name} is dead");
+    }
+}

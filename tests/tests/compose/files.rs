@@ -1,0 +1,144 @@
+//! `docker-compose.yml` and `docker/Dockerfile`, read.
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+use xtask::cli::{Chore, Cli};
+use xtask::print_config::PrintConfig;
+use xtask::{envoy_config, paths};
+
+/// What the build reads.
+pub const ROOT_FILES: [&str; 11] = [
+    ".cargo",
+    "Cargo.lock",
+    "Cargo.toml",
+    "backend",
+    "envoy",
+    "filter",
+    "limits",
+    "shim",
+    "tests",
+    "xtask",
+    "envoy/policy.yaml",
+];
+
+/// The compose file.
+pub struct Compose(pub Value);
+
+impl Compose {
+    pub fn read() -> Self {
+        Self(envoy_config::read_yaml(&paths::root().join("docker-compose.yml")).unwrap())
+    }
+
+    pub fn services(&self) -> impl Iterator<Item = &str> {
+        self.all().map(|(name, _)| name)
+    }
+
+    /// Each service, in the order of their names.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &Value)> {
+        let services = self.0["services"].as_object().unwrap();
+        services
+            .iter()
+            .map(|(name, service)| (name.as_str(), service))
+            .collect::<BTreeMap<_, _>>()
+            .into_iter()
+    }
+
+    pub fn service(&self, name: &str) -> &Value {
+        self.0["services"].get(name).unwrap_or_else(|| panic!("there is no service {name}"))
+    }
+}
+
+pub fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("expected a string, found {value}")).to_owned()
+}
+
+pub fn strings(value: &Value) -> Vec<String> {
+    value
+        .as_array()
+        .unwrap_or_else(|| panic!("expected a list, found {value}"))
+        .iter()
+        .map(text)
+        .collect()
+}
+
+/// The strings under `key`; none where there is no such key.
+pub fn list(value: &Value, key: &str) -> Vec<String> {
+    value.get(key).map(strings).unwrap_or_default()
+}
+
+/// The Dockerfile: its stages, each a list of instructions, one a line.
+pub struct Dockerfile(Vec<(String, String, Vec<String>)>);
+
+impl Dockerfile {
+    pub fn read() -> Self {
+        let text = std::fs::read_to_string(paths::root().join("docker/Dockerfile")).unwrap();
+        let lines: Vec<&str> =
+            text.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
+        let joined = lines.join("\n").replace("\\\n", " ");
+        let mut stages: Vec<(String, String, Vec<String>)> = Vec::new();
+        for line in joined.lines().filter(|line| !line.trim().is_empty()) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            match words.as_slice() {
+                ["FROM", image, "AS", name] => {
+                    stages.push(((*name).to_owned(), (*image).to_owned(), Vec::new()));
+                }
+                ["FROM", ..] => panic!("a stage without a name: {line}"),
+                _ => stages.last_mut().unwrap().2.push(words.join(" ")),
+            }
+        }
+        Self(stages)
+    }
+
+    pub fn stages(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, ..)| name.as_str())
+    }
+
+    pub fn image(&self, stage: &str) -> String {
+        self.find(stage).1.clone()
+    }
+
+    /// The instructions of a stage, without comments, each in one line.
+    pub fn stage(&self, stage: &str) -> &[String] {
+        &self.find(stage).2
+    }
+
+    /// `["tollgate"]` of `ENTRYPOINT ["tollgate"]`; empty where there is no such instruction.
+    pub fn exec_form(&self, stage: &str, instruction: &str) -> Vec<String> {
+        let found = self.stage(stage).iter().find_map(|line| line.strip_prefix(instruction));
+        found.map(|list| serde_json::from_str(list).unwrap()).unwrap_or_default()
+    }
+
+    /// What follows `cargo xtask` in the build, up to where its output goes.
+    pub fn chores(&self) -> Vec<Vec<String>> {
+        let build = self.stage("build").join(" && ");
+        let commands = build.split("&&").filter_map(|command| command.split("cargo xtask ").nth(1));
+        let words = commands.map(|args| args.split_whitespace().take_while(|word| *word != ">"));
+        words.map(|words| words.map(str::to_owned).collect()).collect()
+    }
+
+    /// The flags with which the build makes the gateway's configuration.
+    pub fn envoy_config(&self) -> PrintConfig {
+        let mut chores = self.chores().into_iter().map(|chore| parse_chore(&chore));
+        let found = chores.find_map(|chore| match chore {
+            Chore::EnvoyConfig(flags) => Some(flags),
+            _ => None,
+        });
+        found.expect("the build makes a configuration")
+    }
+
+    fn find(&self, stage: &str) -> &(String, String, Vec<String>) {
+        let found = self.0.iter().find(|(name, ..)| name == stage);
+        found.unwrap_or_else(|| panic!("there is no stage {stage}"))
+    }
+}
+
+/// As `cargo xtask` would take it.
+pub fn parse_chore(args: &[String]) -> Chore {
+    Cli::of(args).unwrap_or_else(|error| panic!("{error}")).chore
+}
+
+/// With the paths of the build's folder, which is the repository's root, made whole.
+pub fn in_root(flags: &PrintConfig) -> PrintConfig {
+    let policy = flags.policy.as_ref().map(|policy| paths::root().join(policy));
+    PrintConfig { policy, ..flags.clone() }
+}

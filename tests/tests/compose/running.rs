@@ -1,0 +1,199 @@
+//! The containers' commands as processes: the same words, with addresses and folders of this
+//! machine put in for those of the containers.
+
+use crate::files::{Compose, Dockerfile, in_root, strings};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+use tempfile::TempDir;
+use xtask::clock::Deadline;
+use xtask::stack::process::{Process, Spec};
+use xtask::stack::server::{Probe, READY_LIMIT};
+use xtask::stack::{Port, Server};
+use xtask::up::ports;
+use xtask::{binaries, command, setup, wasm};
+
+/// The four services.
+pub struct Stack {
+    compose: Compose,
+    dockerfile: Dockerfile,
+    /// What stands for what: first come, first put in.
+    words: Vec<(String, String)>,
+    redis_port: String,
+    /// Programs by the names that the images give them.
+    programs: BTreeMap<&'static str, PathBuf>,
+    servers: BTreeMap<&'static str, Server>,
+    dir: TempDir,
+}
+
+impl Stack {
+    /// Starts them in the order in which they wait for each other, each once those that it needs
+    /// are healthy.
+    pub fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let binaries = binaries::build().unwrap();
+        let redis = setup::debian_redis().unwrap();
+        let programs = BTreeMap::from([
+            ("redis-cli", redis.with_file_name("redis-cli")),
+            ("redis-server", redis),
+            ("tollgate", binaries.shim),
+            ("tollgate-backend", binaries.backend),
+            ("envoy", setup::envoy().unwrap()),
+        ]);
+        let (compose, dockerfile) = (Compose::read(), Dockerfile::read());
+        let mut stack = Self {
+            compose,
+            dockerfile,
+            words: Vec::new(),
+            redis_port: String::new(),
+            programs,
+            servers: BTreeMap::new(),
+            dir,
+        };
+        let port = || Port::free().unwrap();
+        let (redis, shim, backend, gateway, admin) = (port(), port(), port(), port(), port());
+        stack.map_words([&redis, &shim, &backend, &admin]);
+        stack.write_config(&[&shim, &backend, &gateway, &admin]);
+        stack.launch("redis", redis, None);
+        stack.launch("shim", shim, None);
+        stack.launch("backend", backend, None);
+        stack.launch("gateway", gateway, Some(admin));
+        stack
+    }
+
+    pub fn gateway(&self) -> &Server {
+        &self.servers["gateway"]
+    }
+
+    pub fn kill(&mut self, name: &str) {
+        self.servers.get_mut(name).unwrap().kill();
+    }
+
+    /// What the container's own health check says.
+    pub fn is_healthy(&self, name: &str) -> bool {
+        let check = strings(&self.compose.service(name)["healthcheck"]["test"]);
+        let mut command = match check[0].as_str() {
+            "CMD" => {
+                let program = self.program(&check[1]);
+                let mut command = Command::new(program);
+                command.args(check[2..].iter().map(|word| self.local(word)));
+                command
+            }
+            "CMD-SHELL" => {
+                let mut command = Command::new("sh");
+                command.args(["-c", &self.local(&check[1])]);
+                command
+            }
+            other => panic!("a health check of the kind {other}"),
+        };
+        // Programs are found as they are in the container: on the PATH.
+        let folder = self.programs["redis-cli"].parent().unwrap();
+        command.env("PATH", format!("{}:/usr/bin:/bin", folder.display()));
+        for (variable, value) in self.environment(name) {
+            command.env(variable, value);
+        }
+        command::output(&mut command, Duration::from_secs(30)).is_ok()
+    }
+
+    fn launch(&mut self, name: &'static str, port: Port, admin: Option<Port>) {
+        let mut words = self.dockerfile_words(name);
+        if let Some(command) = self.compose.service(name).get("command") {
+            words.extend(strings(command));
+        }
+        let spec = Spec {
+            name: name.to_owned(),
+            program: self.program(&words[0]),
+            args: words[1..].iter().map(|word| self.local(word).into()).collect(),
+            env: self.environment(name).map(|(name, value)| (name, Some(value))).collect(),
+            dir: self.dir.path().to_owned(),
+            log: self.dir.path().join(format!("{name}.log")),
+        };
+        // The probe is not used: readiness is what the container's health check says.
+        let server = Server::start(spec, port, admin, Probe::Ping).unwrap();
+        self.servers.insert(name, server);
+        let mut server = self.servers.remove(name).unwrap();
+        let process: &mut Process = &mut server;
+        process.wait_until(Deadline::after(READY_LIMIT), || self.is_healthy(name)).unwrap();
+        self.servers.insert(name, server);
+    }
+
+    /// What the image runs: its entry point, and its default arguments unless others are given.
+    fn dockerfile_words(&self, name: &str) -> Vec<String> {
+        let service = self.compose.service(name);
+        if service.get("build").is_none() {
+            return Vec::new();
+        }
+        let mut words = self.dockerfile.exec_form(name, "ENTRYPOINT ");
+        assert!(!words.is_empty(), "{name} has no entry point");
+        if service.get("command").is_none() {
+            words.extend(self.dockerfile.exec_form(name, "CMD "));
+        }
+        words
+    }
+
+    fn environment(&self, name: &str) -> impl Iterator<Item = (String, OsString)> {
+        let environment = self.compose.service(name)["environment"].as_object().cloned();
+        let pairs: Vec<_> = environment
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(variable, value)| (variable, self.local(value.as_str().unwrap()).into()))
+            .collect();
+        pairs.into_iter()
+    }
+
+    /// The program that the image calls `name`: ours, or the system's.
+    fn program(&self, name: &str) -> PathBuf {
+        match self.programs.get(name) {
+            Some(program) => program.clone(),
+            None => {
+                xtask::env::on_path(name).unwrap_or_else(|| panic!("there is no program {name}"))
+            }
+        }
+    }
+
+    /// `word` with what stands for it here.
+    fn local(&self, word: &str) -> String {
+        if word == ports::REDIS.to_string() {
+            return self.redis_port.clone();
+        }
+        self.words.iter().fold(word.to_owned(), |word, (from, to)| word.replace(from, to))
+    }
+
+    fn map_words(&mut self, [redis, shim, backend, admin]: [&Port; 4]) {
+        let dir = self.dir.path().display();
+        self.words = vec![
+            ("/data/".to_owned(), format!("{dir}/")),
+            ("/etc/envoy/".to_owned(), format!("{dir}/")),
+            (format!("redis:{}", ports::REDIS), redis.addr().to_string()),
+            (format!("0.0.0.0:{}", ports::SHIM), shim.addr().to_string()),
+            (format!("127.0.0.1:{}", ports::SHIM), shim.addr().to_string()),
+            (format!("0.0.0.0:{}", ports::BACKEND), backend.addr().to_string()),
+            (format!("/{}", ports::ADMIN), format!("/{}", admin.number())),
+            (format!("-p {}", ports::REDIS), format!("-p {}", redis.number())),
+        ];
+        // Redis's own port is a word by itself; within another it could be part of any number.
+        self.redis_port = redis.number().to_string();
+    }
+
+    /// The gateway's configuration, made as the image's build makes it.
+    fn write_config(&self, [shim, backend, gateway, admin]: &[&Port; 4]) {
+        let mut flags = in_root(&self.dockerfile.envoy_config());
+        for host in [
+            &mut flags.address,
+            &mut flags.admin_address,
+            &mut flags.shim_host,
+            &mut flags.backend_host,
+        ] {
+            *host = "127.0.0.1".to_owned();
+        }
+        flags.shim_port = shim.number();
+        flags.backend_port = backend.number();
+        flags.gateway_port = gateway.number();
+        flags.admin_port = admin.number();
+        flags.wasm = Some(wasm::build().unwrap());
+        let config = serde_json::to_vec(&flags.config().unwrap()).unwrap();
+        std::fs::write(self.dir.path().join("envoy.json"), config).unwrap();
+    }
+}

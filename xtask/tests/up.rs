@@ -1,0 +1,278 @@
+//! `cargo xtask up` and `down`, as programs, with the real stack.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
+
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+use xtask::clock::Deadline;
+use xtask::stack::{Port, health};
+use xtask::up::welcome::curl_lines;
+
+/// Building what has changed is part of it.
+const UP_LIMIT: Duration = Duration::from_secs(1800);
+const END_LIMIT: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(50);
+
+/// Five ports and a folder of a test's own.
+struct Place {
+    ports: Vec<Port>,
+    dir: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let ports = (0..5).map(|_| Port::free().unwrap()).collect();
+        Self { ports, dir: tempfile::tempdir().unwrap() }
+    }
+
+    fn command(&self, chore: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command.arg(chore).arg("--state-dir").arg(self.dir.path()).stdin(Stdio::null());
+        command
+    }
+
+    fn up(&self, more: &[&str]) -> Command {
+        let mut command = self.command("up");
+        let flags =
+            ["--gateway-port", "--admin-port", "--shim-port", "--backend-port", "--redis-port"];
+        for (flag, port) in flags.iter().zip(&self.ports) {
+            command.arg(flag).arg(port.number().to_string());
+        }
+        command.args(more);
+        command
+    }
+
+    fn down(&self) -> String {
+        let output = self.command("down").output().unwrap();
+        assert!(output.status.success(), "{}", told(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Starts it with its stdout in a file, and waits until that says that all is healthy.
+    fn up_in_foreground(&self, more: &[&str]) -> Foreground {
+        let (out, err) = (self.dir.path().join("stdout"), self.dir.path().join("stderr"));
+        let mut command = self.up(more);
+        command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
+        let mut foreground = Foreground { child: command.spawn().unwrap(), out };
+        let deadline = Deadline::after(UP_LIMIT);
+        while !foreground.told().contains("Ctrl-C ends it.") {
+            let ended = foreground.child.try_wait().unwrap().is_some();
+            let told = std::fs::read_to_string(&err).unwrap();
+            assert!(!ended && !deadline.has_passed(), "it is not healthy: {told}");
+            std::thread::sleep(POLL);
+        }
+        foreground
+    }
+
+    /// Whether nothing is left: no process of the stack's, and nobody on its ports.
+    fn assert_nothing_is_left(&self) {
+        let deadline = Deadline::after(END_LIMIT);
+        while !processes_of(self.dir.path()).is_empty() {
+            assert!(!deadline.has_passed(), "{:?}", processes_of(self.dir.path()));
+            std::thread::sleep(POLL);
+        }
+        for port in &self.ports {
+            TcpListener::bind(port.addr()).unwrap();
+        }
+    }
+}
+
+struct Foreground {
+    child: Child,
+    out: std::path::PathBuf,
+}
+
+impl Foreground {
+    fn told(&self) -> String {
+        std::fs::read_to_string(&self.out).unwrap()
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+}
+
+/// Ends with its test, also where that fails.
+impl Drop for Foreground {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What runs in `dir`, or was told of it.
+fn processes_of(dir: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for process in std::fs::read_dir("/proc").unwrap().flatten() {
+        let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        let runs_there = std::fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd == dir);
+        if runs_there || line.contains(dir.to_str().unwrap()) {
+            found.push(line);
+        }
+    }
+    found
+}
+
+fn told(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn shell(line: &str) -> String {
+    let output = Command::new("sh").args(["-c", line]).output().unwrap();
+    assert!(output.status.success(), "{line}: {}", told(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn up_runs_the_stack_follows_its_decisions_and_ends_all_of_it_on_ctrl_c() {
+    let place = Place::new();
+    let mut up = place.up_in_foreground(&["--workers", "1"]);
+    let lines = curl_lines(place.ports[0].number());
+    for line in &lines {
+        assert!(up.told().contains(line), "{line}");
+    }
+
+    let index = shell(&lines[0]);
+    assert!(index.starts_with("HTTP/1.1 200"), "{index}");
+    assert!(
+        index.contains("\r\nx-ratelimit-limit: 30\r\nx-ratelimit-remaining: 29\r\n"),
+        "{index}"
+    );
+    let wrong = shell(&lines[1]);
+    assert!(wrong.starts_with("HTTP/1.1 401"), "{wrong}");
+    let me = shell(&lines[2]);
+    assert!(me.starts_with("HTTP/1.1 200") && me.contains("ada@example.com"), "{me}");
+    assert!(me.contains("x-ratelimit-limit: 60"), "{me}");
+
+    let deadline = Deadline::after(END_LIMIT);
+    while !(up.told().contains(" GET / 200 ") && up.told().contains(" GET /api/me 200 ")) {
+        assert!(!deadline.has_passed(), "{}", up.told());
+        std::thread::sleep(POLL);
+    }
+
+    // One stack a folder.
+    let second = place.up(&[]).output().unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    assert!(told(&second).starts_with("error: a stack runs already with its state in "));
+
+    up.signal(Signal::INT);
+    assert!(up.child.wait().unwrap().success());
+    place.assert_nothing_is_left();
+    assert_eq!(place.down(), "No stack is running.\n");
+}
+
+#[test]
+fn a_detached_stack_runs_until_it_is_ended_and_needs_no_redis() {
+    let place = Place::new();
+    let output = place.up(&["--detach", "--ledger", "memory:"]).output().unwrap();
+    assert!(output.status.success(), "{}", told(&output));
+    assert!(told(&output).contains("The stack is healthy."), "{}", told(&output));
+    let answer = health::get(place.ports[0].addr(), "/").unwrap();
+    assert_eq!(answer.status, 200);
+    assert!(!health::ping(place.ports[4].addr()), "there is no Redis");
+
+    let second = place.up(&["--detach", "--ledger", "memory:"]).output().unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    assert!(told(&second).starts_with("error: a stack runs already"), "{}", told(&second));
+    assert_eq!(told(&second).lines().count(), 1, "{}", told(&second));
+    assert!(health::is_ok(place.ports[0].addr(), "/health"), "the first one runs on");
+
+    assert_eq!(place.down(), "The stack has ended.\n");
+    place.assert_nothing_is_left();
+    assert_eq!(place.down(), "No stack is running.\n");
+}
+
+#[test]
+fn a_killed_stack_leaves_no_process_and_can_be_started_again() {
+    let place = Place::new();
+    for _ in 0..2 {
+        let mut up = place.up_in_foreground(&["--ledger", "memory:"]);
+        up.signal(Signal::KILL);
+        assert!(!up.child.wait().unwrap().success());
+        place.assert_nothing_is_left();
+    }
+    // The state file that it has left names a process that is gone.
+    assert_eq!(place.down(), "No stack is running.\n");
+}
+
+#[test]
+fn a_part_that_dies_ends_the_stack_with_its_name_and_its_log() {
+    let place = Place::new();
+    let err = place.dir.path().join("stderr");
+    let mut command = place.up(&["--ledger", "memory:"]);
+    command.stderr(File::create(&err).unwrap()).stdout(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let gateway = place.ports[0].addr();
+    let deadline = Deadline::after(UP_LIMIT);
+    let shim = loop {
+        let lines = std::fs::read_to_string(place.dir.path().join("state.json"));
+        if lines.is_ok() && health::is_ok(gateway, "/health") {
+            break listener_on(&place, 2);
+        }
+        assert!(child.try_wait().unwrap().is_none() && !deadline.has_passed());
+        std::thread::sleep(POLL);
+    };
+    kill_process(Pid::from_raw(shim).unwrap(), Signal::KILL).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    let told = std::fs::read_to_string(err).unwrap();
+    assert!(told.contains("error: the shim has ended (signal: 9 (SIGKILL))"), "{told}");
+    place.assert_nothing_is_left();
+}
+
+/// The process of the stack that was told to listen on port number `index`.
+fn listener_on(place: &Place, index: usize) -> i32 {
+    let addr = place.ports[index].addr().to_string();
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let mut found = processes.filter(|process| {
+        let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        line.split(|&byte| byte == 0).any(|word| word == addr.as_bytes())
+    });
+    found.next().unwrap().file_name().to_str().unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_port_in_use_is_told_in_one_sentence_before_anything_is_done() {
+    let place = Place::new();
+    let flags = ["--gateway-port", "--admin-port", "--shim-port", "--backend-port", "--redis-port"];
+    for (port, flag) in place.ports.iter().zip(flags) {
+        let _listener = TcpListener::bind(port.addr()).unwrap();
+        for how in [&[][..], &["--detach"]] {
+            let output = place.up(how).output().unwrap();
+            assert_eq!(output.status.code(), Some(1));
+            assert_eq!(
+                told(&output),
+                format!("error: port {} is in use: choose another with {flag}\n", port.number())
+            );
+        }
+    }
+    place.assert_nothing_is_left();
+}
+
+#[test]
+fn a_bad_policy_is_refused_before_anything_is_done() {
+    let place = Place::new();
+    let policy = place.dir.path().join("policy.yaml");
+    let shipped = std::fs::read_to_string(xtask::paths::root().join("envoy/policy.yaml")).unwrap();
+    let check = |from: &str, to: &str, expected: &str| {
+        let text = shipped.replacen(from, to, 1);
+        assert_ne!(text, shipped, "{from}");
+        std::fs::write(&policy, text).unwrap();
+        let output = place.up(&["--policy", policy.to_str().unwrap()]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let told = told(&output);
+        let start = format!("error: the policy {} is refused: {expected}", policy.display());
+        assert!(told.starts_with(&start), "{told}");
+        assert_eq!(told.lines().count(), 1, "{told}");
+    };
+    check("limit: 5,", "limit: 0,", "buckets.auth.limit: ");
+    check("window: 1m", "window: 1x", "buckets.");
+    check("charge: [auth]", "charge: [nothing]", "rules[1].charge[0]: ");
+    check("version: 1", "version: 1\nvesion: 1", "vesion: ");
+    place.assert_nothing_is_left();
+}
