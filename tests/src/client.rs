@@ -133,7 +133,6 @@ impl Client {
         run(async {
             let mut stream = self.connect().await?;
             stream.write_all(bytes).await?;
-            stream.shutdown().await?;
             let mut answer = Vec::new();
             stream.take(MAX_BODY_BYTES as u64).read_to_end(&mut answer).await?;
             Ok(answer)

@@ -1,0 +1,102 @@
+//! What an admitted request is told.
+
+use serde_json::json;
+use std::time::Duration;
+use tests::client::Reply;
+use tests::gateway::{Gateway, Options};
+use xtask::clock::Deadline;
+
+fn an_admitted_request_is_told_what_is_left(is_redis: bool) {
+    let gateway = Gateway::start(&Options { is_redis, ..Options::default() }).unwrap();
+    let first = gateway.client().get("/", None);
+    assert_eq!(first.status, 200);
+    assert_eq!(first.header("x-ratelimit-limit"), "30");
+    assert_eq!(first.header("x-ratelimit-remaining"), "29");
+    assert_eq!(first.header("x-ratelimit-reset"), "60");
+    assert_eq!(first.header("ratelimit-policy"), "\"public\";q=30;w=60");
+    assert_eq!(first.header("ratelimit"), "\"public\";r=29;t=60");
+    assert!(first.headers.get("retry-after").is_none());
+    assert_eq!(gateway.client().get("/", None).header("x-ratelimit-remaining"), "28");
+}
+
+#[test]
+fn an_admitted_request_is_told_what_is_left_by_redis() {
+    an_admitted_request_is_told_what_is_left(true);
+}
+
+#[test]
+fn an_admitted_request_is_told_what_is_left_by_memory() {
+    an_admitted_request_is_told_what_is_left(false);
+}
+
+#[test]
+fn each_kind_of_request_has_its_bucket() {
+    let gateway = Gateway::start(&Options::default()).unwrap();
+    let client = gateway.client();
+    let token = gateway.token_of("ada@example.com");
+    let policy = |path, token| client.get(path, token).header("ratelimit-policy").to_owned();
+    assert_eq!(policy("/health", None), "");
+    assert_eq!(policy("/", None), "\"public\";q=30;w=60");
+    assert_eq!(policy("/api/me", Some(&token)), "\"authenticated\";q=60;w=60");
+    assert_eq!(policy("/api/ai/x", Some(&token)), "\"ai\";q=10;w=60, \"ai_daily\";q=10;w=86400");
+    assert_eq!(policy("/api/ai/x", None), "\"ai\";q=10;w=60, \"ai_daily\";q=10;w=86400");
+}
+
+#[test]
+fn the_backend_knows_who_the_gateway_let_through() {
+    let gateway = Gateway::start(&Options::default()).unwrap();
+    let token = gateway.token_of("ada@example.com");
+    let me = gateway.client().get("/api/me", Some(&token));
+    assert_eq!(me.status, 200);
+    assert_eq!(me.json()["email"], "ada@example.com");
+    assert_eq!(me.header("x-ratelimit-remaining"), "59");
+}
+
+#[test]
+fn several_buckets_are_charged_together_or_not_at_all() {
+    let mut options = Options::default();
+    options.policy["buckets"]["ai"]["limit"] = json!(2);
+    let gateway = Gateway::start(&options).unwrap();
+    let (client, token) = (gateway.client(), gateway.token_of("ada@example.com"));
+    // The route is not there: a 404 is charged like any answer but those that the policy refunds.
+    let ask = || client.get("/api/ai/x", Some(&token));
+    let daily = |reply: &Reply| {
+        let all = reply.header("ratelimit").to_owned();
+        all.split_once("\"ai_daily\";")
+            .expect("a second bucket")
+            .1
+            .split(';')
+            .next()
+            .map(str::to_owned)
+    };
+    assert_eq!([ask().status, ask().status], [404, 404]);
+    for _ in 0..3 {
+        let refused = ask();
+        assert_eq!(refused.status, 429);
+        assert_eq!(refused.json()["violated-policies"], json!(["ai"]));
+        assert_eq!(daily(&refused).as_deref(), Some("r=8"), "{}", refused.shown());
+    }
+}
+
+#[test]
+fn what_the_policy_refunds_is_given_back() {
+    let mut options = Options::default();
+    options.policy["buckets"]["public"]["refund"] = json!(["client_error"]);
+    let gateway = Gateway::start(&options).unwrap();
+    let client = gateway.client();
+    assert_eq!(client.get("/", None).header("x-ratelimit-remaining"), "29");
+    for _ in 0..5 {
+        assert_eq!(client.get("/nothing/here", None).status, 404);
+    }
+    // The settles follow their responses: until then they count.
+    let deadline = Deadline::after(Duration::from_secs(30));
+    let mut asked = 1;
+    loop {
+        asked += 1;
+        let left: u64 = client.get("/", None).header("x-ratelimit-remaining").parse().unwrap();
+        if left == 30 - asked {
+            break;
+        }
+        assert!(!deadline.has_passed(), "{left} left after {asked}");
+    }
+}

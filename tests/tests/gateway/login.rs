@@ -1,0 +1,60 @@
+//! Brute force at the login is stopped, on either ledger, for as long as the answer says.
+
+use serde_json::json;
+use std::time::Duration;
+use tests::client::{Client, Reply};
+use tests::gateway::{Gateway, Options};
+
+pub(super) fn wrong_login(client: &Client) -> Reply {
+    let guess = json!({ "email": "nobody@example.com", "password": "wrong password" });
+    client.post("/api/auth/login", &guess, None)
+}
+
+pub(super) fn statuses(client: &Client, count: usize) -> Vec<u16> {
+    (0..count).map(|_| wrong_login(client).status).collect()
+}
+
+fn the_sixth_login_is_refused_until_retry_after(is_redis: bool) {
+    let gateway = Gateway::start(&Options { is_redis, ..Options::default() }).unwrap();
+    let client = gateway.client();
+    assert_eq!(statuses(&client, 5), [401; 5]);
+    let refused = wrong_login(&client);
+    assert_eq!(refused.status, 429, "{}", refused.shown());
+    let retry_after_s: u64 = refused.header("retry-after").parse().unwrap();
+    assert!((1..=60).contains(&retry_after_s), "{}", refused.shown());
+    // The wait is the promise under test.
+    std::thread::sleep(Duration::from_secs(retry_after_s));
+    assert_eq!(wrong_login(&client).status, 401);
+}
+
+#[test]
+fn the_sixth_login_is_refused_until_retry_after_by_redis() {
+    the_sixth_login_is_refused_until_retry_after(true);
+}
+
+#[test]
+fn the_sixth_login_is_refused_until_retry_after_by_memory() {
+    the_sixth_login_is_refused_until_retry_after(false);
+}
+
+#[test]
+fn a_refusal_names_the_bucket_and_the_wait() {
+    let gateway = Gateway::start(&Options::default()).unwrap();
+    let client = gateway.client();
+    statuses(&client, 5);
+    let refused = wrong_login(&client);
+    let wait = refused.header("retry-after").to_owned();
+    assert_eq!(refused.header("x-ratelimit-reset"), wait, "one bucket: both say when");
+    insta::assert_snapshot!(refused.shown().replace(&format!("={wait}"), "=W").replace(&format!(" {wait}"), " W"), @r#"
+429
+retry-after: W
+x-ratelimit-limit: 5
+x-ratelimit-remaining: 0
+x-ratelimit-reset: W
+ratelimit-policy: "auth";q=5;w=60
+ratelimit: "auth";r=0;t=W
+content-type: application/problem+json
+
+{"type":"https://iana.org/assignments/http-problem-types#quota-exceeded","title":"Quota exceeded","status":429,"detail":"The limit \"auth\" of 5 in any 60 s is used up. Retry in W s.","violated-policies":["auth"]}
+"#);
+}

@@ -1,0 +1,70 @@
+//! The ledger goes away and comes back: each bucket does what its `on_failure` says, and nothing
+//! waits longer than the time-out.
+
+use super::login::wrong_login;
+use std::time::Duration;
+use tests::gateway::{Gateway, Options, shipped_policy};
+use xtask::clock::Deadline;
+
+/// The shipped policy as it is: its 50 ms are waited for in vain again and again.
+fn start() -> Gateway {
+    Gateway::start(&Options { policy: shipped_policy(), ..Options::default() }).unwrap()
+}
+
+/// Repeats `look` until it says yes.
+fn wait_for(what: &str, mut look: impl FnMut() -> bool) {
+    let deadline = Deadline::after(Duration::from_secs(30));
+    while !look() {
+        assert!(!deadline.has_passed(), "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn each_bucket_does_what_its_on_failure_says(gateway: &Gateway) {
+    let client = gateway.client();
+    let open = client.get("/", None);
+    assert_eq!(open.status, 200, "public: allow. {}", open.shown());
+    assert_eq!(open.header("x-ratelimit-remaining"), "", "not counted, so nothing is claimed");
+    let refused = client.get("/api/ai/x", None);
+    assert_eq!(refused.status, 503, "ai_daily: deny. {}", refused.shown());
+    assert_eq!(refused.header("retry-after"), "1");
+    let logins: Vec<_> = (0..6).map(|_| wrong_login(&client.at(7)).status).collect();
+    assert_eq!(logins, [401, 401, 401, 401, 401, 429], "auth: local, counted by the one worker");
+}
+
+#[test]
+fn without_redis_each_bucket_does_what_its_on_failure_says() {
+    let mut gateway = start();
+    let client = gateway.client();
+    gateway.redis.as_mut().unwrap().kill();
+    each_bucket_does_what_its_on_failure_says(&gateway);
+    let redis = gateway.redis.as_mut().unwrap();
+    redis.restart().unwrap();
+    redis.wait_ready().unwrap();
+    wait_for("the shim finds Redis again", || {
+        !client.at(8).get("/", None).header("x-ratelimit-remaining").is_empty()
+    });
+}
+
+#[test]
+fn without_the_shim_each_bucket_does_what_its_on_failure_says() {
+    let mut gateway = start();
+    gateway.shim.kill();
+    each_bucket_does_what_its_on_failure_says(&gateway);
+    gateway.shim.restart().unwrap();
+    gateway.shim.wait_ready().unwrap();
+    wait_for("Envoy finds the shim again", || {
+        !gateway.client().get("/", None).header("x-ratelimit-remaining").is_empty()
+    });
+}
+
+#[test]
+fn a_shim_that_hangs_holds_nobody_up() {
+    let gateway = start();
+    gateway.shim.pause();
+    each_bucket_does_what_its_on_failure_says(&gateway);
+    gateway.shim.resume();
+    wait_for("the shim answers again", || {
+        !gateway.client().at(8).get("/", None).header("x-ratelimit-remaining").is_empty()
+    });
+}

@@ -1,0 +1,76 @@
+//! Who pays: the verified user wherever it is, else the client; nothing that a client can forge.
+
+use hyper::body::Bytes;
+use tests::client::{Client, Reply};
+use tests::gateway::{Gateway, Options};
+
+fn left(reply: &Reply) -> &str {
+    reply.header("x-ratelimit-remaining")
+}
+
+#[test]
+fn two_users_behind_one_address_do_not_share_a_count() {
+    let gateway = Gateway::start(&Options::default()).unwrap();
+    let (ada, bob) = (gateway.token_of("ada@example.com"), gateway.token_of("bob@example.com"));
+    let client = gateway.client();
+    assert_eq!(left(&client.get("/api/me", Some(&ada))), "59");
+    assert_eq!(left(&client.get("/api/me", Some(&ada))), "58");
+    assert_eq!(left(&client.get("/api/me", Some(&bob))), "59");
+}
+
+#[test]
+fn one_user_behind_two_addresses_shares_a_count() {
+    let gateway = Gateway::start(&Options::default()).unwrap();
+    let token = gateway.token_of("ada@example.com");
+    assert_eq!(left(&gateway.client().at(2).get("/api/me", Some(&token))), "59");
+    assert_eq!(left(&gateway.client().at(3).get("/api/me", Some(&token))), "58");
+}
+
+#[test]
+fn two_addresses_do_not_share_a_count() {
+    let gateway = Gateway::start(&Options::default()).unwrap();
+    assert_eq!(left(&gateway.client().at(2).get("/", None)), "29");
+    assert_eq!(left(&gateway.client().at(3).get("/", None)), "29");
+    assert_eq!(left(&gateway.client().at(2).get("/", None)), "28");
+}
+
+fn get_with(client: &Client, path: &str, name: &str, value: &str) -> Reply {
+    let request = hyper::Request::get(path).header(name, value);
+    client.send(request.body(Bytes::new().into()).unwrap())
+}
+
+#[test]
+fn what_a_client_writes_about_itself_changes_nothing() {
+    let gateway = Gateway::start(&Options::default()).unwrap();
+    let client = gateway.client();
+    let claims = [
+        ("x-forwarded-for", "203.0.113.1"),
+        ("x-forwarded-for", "203.0.113.2, 203.0.113.3"),
+        ("x-real-ip", "203.0.113.4"),
+        ("forwarded", "for=203.0.113.5"),
+        ("x-envoy-external-address", "203.0.113.6"),
+        ("x-user-id", "someone-else"),
+        ("x-jwt-payload", "eyJzdWIiOiJzb21lb25lIn0"),
+        ("authorization", "Bearer garbled"),
+    ];
+    for (already, (name, value)) in claims.iter().enumerate() {
+        let expected = (29 - already).to_string();
+        assert_eq!(left(&get_with(&client, "/", name, value)), expected, "{name}: {value}");
+    }
+}
+
+#[test]
+fn a_token_that_does_not_verify_pays_as_the_client() {
+    let gateway = Gateway::start(&Options::default()).unwrap();
+    let client = gateway.client();
+    let token = gateway.token_of("ada@example.com");
+    let forged = format!("{}AAAA", &token[..token.len() - 4]);
+    let reply = client.get("/api/me", Some(&forged));
+    assert_eq!(reply.status, 401, "the backend refuses it");
+    assert_eq!(reply.header("ratelimit-policy"), "\"public\";q=30;w=60");
+    // alg: none
+    let unsigned = "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIiwiaXNzIjoidG9sbGdhdGUiLCJhdWQiOiJ0b2xsZ2F0ZSIsImV4cCI6OTk5OTk5OTk5OX0.";
+    let reply = client.get("/api/me", Some(unsigned));
+    assert_eq!(reply.status, 401);
+    assert_eq!(reply.header("ratelimit-policy"), "\"public\";q=30;w=60");
+}

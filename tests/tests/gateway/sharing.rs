@@ -1,0 +1,68 @@
+//! One count, however many Envoys and workers.
+
+use super::login::{statuses, wrong_login};
+use std::thread;
+use tests::client::Client;
+use tests::gateway::{Gateway, Options};
+
+fn admitted_of(clients: &[Client], each: usize) -> usize {
+    let all: Vec<u16> = thread::scope(|scope| {
+        let threads: Vec<_> =
+            clients.iter().map(|client| scope.spawn(move || statuses(client, each))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(all.iter().all(|status| [401, 429].contains(status)), "{all:?}");
+    all.iter().filter(|status| **status == 401).count()
+}
+
+fn two_envoys_admit_five_logins_together(is_redis: bool) {
+    let gateway = Gateway::start(&Options { is_redis, envoys: 2, ..Options::default() }).unwrap();
+    let clients = [gateway.client_of(0), gateway.client_of(1)];
+    assert_eq!(admitted_of(&clients, 5), 5);
+}
+
+#[test]
+fn two_envoys_admit_five_logins_together_on_redis() {
+    two_envoys_admit_five_logins_together(true);
+}
+
+#[test]
+fn two_envoys_admit_five_logins_together_on_memory() {
+    two_envoys_admit_five_logins_together(false);
+}
+
+#[test]
+fn two_workers_of_one_envoy_admit_five_logins_together() {
+    let gateway = Gateway::start(&Options { workers: 2, ..Options::default() }).unwrap();
+    // Each request has a connection of its own, which the kernel gives to either worker.
+    let clients = [gateway.client(); 8];
+    assert_eq!(admitted_of(&clients, 3), 5);
+    let envoy = &gateway.envoys[0];
+    for worker in ["worker_0", "worker_1"] {
+        // Until both have had a connection, nothing is shown.
+        let deadline = xtask::clock::Deadline::after(std::time::Duration::from_secs(30));
+        while tests::gateway::counter_of(envoy, &format!("{worker}.downstream_cx_total")) == 0 {
+            assert!(!deadline.has_passed(), "{worker} has had no connection");
+            wrong_login(&gateway.client());
+        }
+    }
+    assert_eq!(admitted_of(&clients, 1), 0);
+}
+
+#[test]
+fn many_at_once_are_admitted_to_the_last_one() {
+    let gateway = Gateway::start(&Options { envoys: 2, workers: 2, ..Options::default() }).unwrap();
+    let clients: Vec<_> = (0..16).map(|at| gateway.client_of(at % 2)).collect();
+    let all: Vec<u16> = thread::scope(|scope| {
+        let threads: Vec<_> = clients
+            .iter()
+            .map(|client| {
+                scope
+                    .spawn(move || (0..5).map(|_| client.get("/", None).status).collect::<Vec<_>>())
+            })
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(all.iter().filter(|status| **status == 200).count(), 30, "{all:?}");
+    assert_eq!(all.iter().filter(|status| **status == 429).count(), 50, "{all:?}");
+}
