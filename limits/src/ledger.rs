@@ -25,9 +25,11 @@
 //!   is dated at its end, `min(lease_ms, window)` ahead; the leases out are the entries that lie
 //!   ahead. In a fixed window it ends with the period and is part of the count, which does not tell
 //!   leases apart: half of what is left is granted. A token bucket grants none.
-//! - **Settles** ([`Settle`]) are applied once: a mark with the settle's id stays as long as
-//!   anything of the decision can count, and a settle that comes later than that, or that names a
-//!   decision the counter has not seen yet, is not applied.
+//! - **Settles** ([`Settle`]) are applied once: a mark with the settle's id stays as long as it can
+//!   take effect. Giving back does as long as what was charged can still count, and takes from the
+//!   oldest; charging afterwards does, dated when it arrives, whatever counts by then; either at
+//!   most [`SETTLE_WITHIN_MS`] after the decision. Later, or for a decision that the counter has
+//!   not seen, a settle is not applied.
 //! - **A count** never exceeds 2^53: what would is counted as that.
 //! - **A clock that steps back** finds the counters where they were: they wait for it. Nothing is
 //!   admitted twice.
@@ -36,6 +38,7 @@
 
 mod fixed;
 mod judge;
+mod part;
 mod reading;
 mod request;
 mod sliding;
@@ -44,6 +47,7 @@ mod table;
 mod terms;
 mod token;
 
+pub use part::SETTLE_WITHIN_MS;
 pub use request::{
     BadCharges, BadDecisionId, BadSettleId, Charge, Decided, Refusal, Request, Settle,
     SettleCharge, SettleId, decision_ms,
@@ -52,7 +56,8 @@ pub use terms::{BadTerms, MAX_TIME_MS, Method, Periods, Standing, Terms, TimeMs,
 
 use crate::bounded::MAX_SAFE;
 use crate::counter::CounterName;
-use crate::wire::{ChargeOutcome, SettleAmount, Settled};
+use crate::wire::{ChargeOutcome, Settled};
+use part::Part;
 use state::{Counter, Rules};
 use table::Table;
 
@@ -60,21 +65,11 @@ use table::Table;
 pub const NEVER: u64 = MAX_SAFE;
 
 /// Counters in memory: bounded, and never forgetting one that still counts.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Ledger {
     counters: Table<Counter>,
     /// Settles that were applied.
     marks: Table<()>,
-}
-
-/// One counter's part of a settle, before it is applied.
-struct Part<'a> {
-    charge: &'a SettleCharge,
-    rules: Rules,
-    /// Until when what the decision charged here counts, if it still does.
-    counts_until_ms: Option<u64>,
-    /// Whether the counter will be written.
-    writes: bool,
 }
 
 impl Ledger {
@@ -161,7 +156,7 @@ impl Ledger {
             .map(|charge| self.part(now_ms, settle.decision_ms(), charge))
             .collect::<Result<Vec<_>, _>>()?;
         let mark = settle.mark();
-        let until_ms = parts.iter().filter_map(|part| part.counts_until_ms).max();
+        let until_ms = parts.iter().filter_map(|part| part.until_ms).max();
         let until_ms = until_ms.filter(|_| self.marks.get(&mark).is_none());
         if let Some(until_ms) = until_ms {
             let written = || parts.iter().filter(|part| part.writes);
@@ -196,13 +191,8 @@ impl Ledger {
         charge: &'a SettleCharge,
     ) -> Result<Part<'a>, Refusal> {
         let rules = Rules::new(now_ms, &charge.terms)?;
-        let lease_ms = charge.lease_ms.map_or(0, |lease_ms| lease_ms.get());
-        let until = |counter: &Counter| counter.counts_until(now_ms, decision_ms, lease_ms, &rules);
         let stored = self.stored(&charge.counter, &rules);
-        let counts_until_ms = stored.map_or_else(|| until(&Counter::empty(&rules)), until);
-        // Where nothing is stored there is nothing to give back.
-        let changes = stored.is_some() || matches!(charge.amount, SettleAmount::Charge(_));
-        Ok(Part { charge, rules, counts_until_ms, writes: changes && counts_until_ms.is_some() })
+        Ok(Part::new(stored, rules, now_ms, decision_ms, charge))
     }
 
     fn left(&self, now_ms: u64, part: &Part<'_>) -> u64 {
@@ -241,17 +231,6 @@ impl Ledger {
             Ok(())
         } else {
             Err(Refusal::Full { capacity: self.counters.capacity() })
-        }
-    }
-}
-
-impl Part<'_> {
-    fn apply(&self, counter: &mut Counter, now_ms: u64, decision_ms: u64) {
-        match self.charge.amount {
-            SettleAmount::GiveBack(amount) => {
-                counter.give_back(now_ms, amount.get(), decision_ms, &self.rules);
-            }
-            SettleAmount::Charge(amount) => counter.charge(now_ms, amount.get(), &self.rules),
         }
     }
 }

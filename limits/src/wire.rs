@@ -135,7 +135,8 @@ pub struct ChargeOutcome {
 pub struct LeaseGrant {
     /// How much may be spent without asking, ≥ 1.
     pub granted: u64,
-    /// For how long from the decision.
+    /// For how long from the decision: it may be spent before that has passed, not when it has. Who
+    /// holds it reckons from when it asked, not from when the answer came.
     pub lease_ms: u64,
 }
 
@@ -198,8 +199,9 @@ pub struct SettleReply {
 /// What one settle came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settled {
-    /// Whether this arrival took effect; `false` for a repetition, and for one so late that
-    /// nothing of the decision is counted any more.
+    /// Whether this arrival took effect; `false` for a repetition, for giving back what does not
+    /// count any more, and for anything later than
+    /// [`SETTLE_WITHIN_MS`](crate::ledger::SETTLE_WITHIN_MS) after the decision.
     pub applied: bool,
     /// What is left in each counter, in the order of the charges.
     pub remaining: Vec<u64>,

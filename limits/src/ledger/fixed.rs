@@ -58,10 +58,9 @@ impl Count {
         self.count = self.count.saturating_sub(amount);
     }
 
-    /// Until when what was charged at `charged_ms` counts, if it still does.
-    pub(super) fn counts_until(&self, charged_ms: u64, period: &Period) -> Option<u64> {
-        let Current { count, until_ms } = self.current(period);
-        (count.start_ms..until_ms).contains(&charged_ms).then_some(until_ms)
+    /// When the period counted started.
+    pub(super) fn start_ms(&self, period: &Period) -> u64 {
+        self.current(period).count.start_ms
     }
 
     /// From when on the count says no more than an absent one.

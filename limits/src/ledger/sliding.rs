@@ -67,7 +67,7 @@ impl Window {
 impl Log {
     /// What the log says at `now_ms`.
     pub(super) fn read(&self, now_ms: u64, window: &Window) -> Reading {
-        let at_ms = self.at(now_ms);
+        let at_ms = self.at_ms(now_ms);
         let (gone, gone_cost) = self.gone(at_ms, window);
         let counted = self.total - gone_cost;
         Reading {
@@ -78,7 +78,7 @@ impl Log {
 
     /// How long from `now_ms` until `cost`, at most the limit, fits; 0 if it does.
     pub(super) fn wait_ms(&self, now_ms: u64, cost: u64, window: &Window) -> u64 {
-        let (gone, gone_cost) = self.gone(self.at(now_ms), window);
+        let (gone, gone_cost) = self.gone(self.at_ms(now_ms), window);
         let mut excess = (self.total - gone_cost).saturating_sub(window.limit - cost);
         let mut leaver = gone;
         while excess > 0 {
@@ -91,7 +91,7 @@ impl Log {
 
     /// How many entries are dated ahead of the log's time: the leases that are out.
     pub(super) fn ahead(&self, now_ms: u64) -> u64 {
-        let at_ms = self.at(now_ms);
+        let at_ms = self.at_ms(now_ms);
         self.entries.iter().rev().take_while(|entry| entry.at_ms > at_ms).map(|_| 1).sum()
     }
 
@@ -122,20 +122,6 @@ impl Log {
         }
     }
 
-    /// Until when what was charged at `charged_ms`, and dated `ahead_ms` later, counts, if it still
-    /// does. What was charged after the log's time was never written here.
-    pub(super) fn counts_until(
-        &self,
-        now_ms: u64,
-        charged_ms: u64,
-        ahead_ms: u64,
-        window: &Window,
-    ) -> Option<u64> {
-        let at_ms = self.at(now_ms);
-        let until_ms = charged_ms + ahead_ms + window.window_ms;
-        (charged_ms <= at_ms && at_ms < until_ms).then_some(until_ms)
-    }
-
     /// From when on the log says no more than an absent one.
     pub(super) fn expires_ms(&self, window: &Window) -> u64 {
         let newest_ms = self.entries.back().map_or(0, |entry| entry.at_ms);
@@ -143,7 +129,7 @@ impl Log {
     }
 
     /// The log's time: the clock's, unless the log was written at a later one.
-    fn at(&self, now_ms: u64) -> u64 {
+    pub(super) fn at_ms(&self, now_ms: u64) -> u64 {
         now_ms.max(self.seen_ms)
     }
 
@@ -162,7 +148,7 @@ impl Log {
 
     /// Moves the log to its time: drops what no longer counts, and remembers that it has.
     fn advance(&mut self, now_ms: u64, window: &Window) {
-        self.seen_ms = self.at(now_ms);
+        self.seen_ms = self.at_ms(now_ms);
         let (gone, gone_cost) = self.gone(self.seen_ms, window);
         self.entries.drain(..gone);
         self.total -= gone_cost;

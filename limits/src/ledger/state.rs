@@ -132,24 +132,39 @@ impl Counter {
         }
     }
 
-    /// Until when what was charged at `charged_ms` counts, if it still does; a lease of `lease_ms`
-    /// counts that much longer.
-    pub(super) fn counts_until(
+    /// The counter's time: the clock's, unless it was written at a later one.
+    pub(super) fn at_ms(&self, now_ms: u64) -> u64 {
+        match self {
+            Self::Sliding(log) => log.at_ms(now_ms),
+            Self::Fixed(_) => now_ms,
+            Self::Token(bucket) => bucket.at_ms(now_ms),
+        }
+    }
+
+    /// The latest time at which a decision can have charged it.
+    pub(super) fn latest_ms(&self, now_ms: u64, rules: &Rules) -> u64 {
+        match (self, &rules.kind) {
+            (Self::Fixed(count), Kind::Fixed(period)) => count.until_ms(period) - 1,
+            _ => self.at_ms(now_ms),
+        }
+    }
+
+    /// Until when `amount`, charged at `charged_ms` and dated `lease_ms` later, may count; `None`
+    /// where it does not.
+    pub(super) fn counts_until_ms(
         &self,
-        now_ms: u64,
         charged_ms: u64,
         lease_ms: u64,
+        amount: u64,
         rules: &Rules,
     ) -> Option<u64> {
         match (self, &rules.kind) {
-            (Self::Sliding(log), Kind::Sliding(window)) => {
-                log.counts_until(now_ms, charged_ms, lease_ms.min(window.window_ms), window)
+            (_, Kind::Sliding(window)) => Some(charged_ms + lease_ms + window.window_ms),
+            (_, Kind::Token(tokens)) => Some(charged_ms + tokens.flows_in_ms(amount)),
+            (Self::Fixed(count), Kind::Fixed(period)) => {
+                (count.start_ms(period) <= charged_ms).then_some(count.until_ms(period))
             }
-            (Self::Fixed(count), Kind::Fixed(period)) => count.counts_until(charged_ms, period),
-            (Self::Token(bucket), Kind::Token(tokens)) => {
-                bucket.counts_until(now_ms, charged_ms, tokens)
-            }
-            _ => None,
+            (_, Kind::Fixed(_)) => None,
         }
     }
 

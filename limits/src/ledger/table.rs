@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 const SWEEP_STEP: usize = 4;
 
 /// Up to `capacity` values by name, each until a time of its own.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Table<V> {
     capacity: usize,
     slots: HashMap<String, Slot<V>>,
@@ -15,7 +15,7 @@ pub(super) struct Table<V> {
     swept_ms: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Slot<V> {
     value: V,
     expires_ms: u64,

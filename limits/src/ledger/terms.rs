@@ -181,6 +181,16 @@ impl Tokens {
     pub const fn capacity(&self) -> u64 {
         self.burst.get() * self.per_ms.get()
     }
+
+    /// The units in so many tokens, at most 2^53.
+    pub(super) fn units(&self, count: u64) -> u64 {
+        count.saturating_mul(self.per_ms()).min(MAX_SAFE)
+    }
+
+    /// How long it takes until so many tokens have flowed in.
+    pub(super) fn flows_in_ms(&self, count: u64) -> u64 {
+        self.units(count).div_ceil(self.rate())
+    }
 }
 
 #[cfg(test)]

@@ -48,13 +48,13 @@ impl Bucket {
     /// Charges `cost`.
     pub(super) fn charge(&mut self, now_ms: u64, cost: u64, tokens: &Tokens) {
         *self = self.at(now_ms, tokens);
-        self.missing = self.missing.saturating_add(units(cost, tokens)).min(MAX_SAFE);
+        self.missing = self.missing.saturating_add(tokens.units(cost)).min(MAX_SAFE);
     }
 
     /// Charges `cost` or as much of it as the bucket holds.
     pub(super) fn drain(&mut self, now_ms: u64, cost: u64, tokens: &Tokens) {
         *self = self.at(now_ms, tokens);
-        let drained = self.missing.saturating_add(units(cost, tokens)).min(tokens.capacity());
+        let drained = self.missing.saturating_add(tokens.units(cost)).min(tokens.capacity());
         self.missing = self.missing.max(drained);
     }
 
@@ -63,20 +63,13 @@ impl Bucket {
     pub(super) fn give_back(&mut self, now_ms: u64, amount: u64, charged_ms: u64, tokens: &Tokens) {
         *self = self.at(now_ms, tokens);
         let flowed_in = self.at_ms.saturating_sub(charged_ms).saturating_mul(tokens.rate());
-        let due = units(amount, tokens).saturating_sub(flowed_in);
+        let due = tokens.units(amount).saturating_sub(flowed_in);
         self.missing = self.missing.saturating_sub(due);
     }
 
-    /// Until when what was charged at `charged_ms` may count, if it still may.
-    pub(super) fn counts_until(
-        &self,
-        now_ms: u64,
-        charged_ms: u64,
-        tokens: &Tokens,
-    ) -> Option<u64> {
-        let at_ms = self.at_ms.max(now_ms);
-        let until_ms = charged_ms + tokens.capacity().div_ceil(tokens.rate());
-        (charged_ms <= at_ms && at_ms < until_ms).then_some(until_ms)
+    /// The bucket's time: the clock's, unless it was written at a later one.
+    pub(super) fn at_ms(&self, now_ms: u64) -> u64 {
+        now_ms.max(self.at_ms)
     }
 
     /// From when on the bucket is full, as an absent one.
@@ -90,9 +83,9 @@ impl Bucket {
         let missing = if self.per_ms == per_ms {
             self.missing
         } else {
-            units(self.missing.div_ceil(self.per_ms.max(1)), tokens)
+            tokens.units(self.missing.div_ceil(self.per_ms.max(1)))
         };
-        let at_ms = now_ms.max(self.at_ms);
+        let at_ms = self.at_ms(now_ms);
         let flowed_in = (at_ms - self.at_ms).saturating_mul(tokens.rate());
         Self { at_ms, missing: missing.saturating_sub(flowed_in), per_ms }
     }
@@ -102,9 +95,4 @@ impl Bucket {
 /// never.
 fn flows_in_ms(units: u64, behind_ms: u64, tokens: &Tokens) -> u64 {
     (behind_ms + units.div_ceil(tokens.rate())).min(NEVER - 1)
-}
-
-/// The units in so many tokens, at most 2^53.
-fn units(count: u64, tokens: &Tokens) -> u64 {
-    count.saturating_mul(tokens.per_ms()).min(MAX_SAFE)
 }

@@ -10,19 +10,32 @@
 --   no period given contains now_ms (nothing was done, nothing follows); then what is left in each
 --   counter; at the end the places in KEYS, from 0, whose values were damaged.
 
+local SETTLE_WITHIN_MS = 3600000 -- after the decision
+
 local reply, size = { now_ms }, 1
 local parts = {} -- of the settle at hand, reused by the next
 
--- For how long what the decision charged to c still counts; nil if it does not.
-local function counts_ms(c, r, decision_ms)
+-- For how long the settle takes effect on c; nil if it does not.
+local function takes_ms(c, r, decision_ms)
+  local at_ms, latest_ms, lease_ms = c.at_ms, c.at_ms, 0
   if r.method == SLIDING then
-    local until_ms = decision_ms + min(r.lease_ms, r.p) + r.p
-    return decision_ms <= c.at_ms and c.at_ms < until_ms and until_ms - now_ms or nil
+    lease_ms = min(r.lease_ms, r.p)
   elseif r.method == FIXED then
-    return c.start_ms <= decision_ms and decision_ms < c.until_ms and c.until_ms - now_ms or nil
+    at_ms, latest_ms = now_ms, c.until_ms - 1
   end
-  local drains_ms, age_ms = ceil(c.capacity / r.q), c.at_ms - decision_ms
-  return age_ms >= 0 and age_ms < drains_ms and drains_ms - (now_ms - decision_ms) or nil
+  local until_ms = decision_ms + lease_ms + SETTLE_WITHIN_MS
+  if not r.enforce then
+    if r.method == SLIDING then
+      until_ms = min(until_ms, decision_ms + lease_ms + r.p)
+    elseif r.method == TOKENS then
+      until_ms = min(until_ms, decision_ms + ceil(min(r.amount * r.p, MAX) / r.q))
+    elseif decision_ms >= c.start_ms then
+      until_ms = min(until_ms, c.until_ms)
+    else
+      return nil
+    end
+  end
+  return decision_ms <= latest_ms and at_ms < until_ms and until_ms - now_ms or nil
 end
 
 -- Takes up to the record's amount off c, off its oldest entries first; save it afterwards.
@@ -57,7 +70,7 @@ local function apply(c, r, decision_ms)
   end
 end
 
--- Applies a settle's parts, if it is the first to arrive and anything still counts.
+-- Applies a settle's parts, if it is the first to arrive and still takes effect on any.
 local function settle(mark, decision_ms, count, life_ms)
   local applied = life_ms > 0 and not (values[mark] or redis.pcall('GET', mark))
   if applied then
@@ -67,7 +80,7 @@ local function settle(mark, decision_ms, count, life_ms)
   reply[size] = applied and 1 or 0
   for i = 1, count do
     local c = parts[i]
-    if applied and c.counts then
+    if applied and c.takes_ms then
       apply(c, c.record, decision_ms)
     end
     size = size + 1
@@ -85,8 +98,8 @@ for place = 1, #KEYS do
     parts[count], c.record = c, r
     load(c, r, place)
     clock = clock or c.clock
-    local counts = not c.clock and counts_ms(c, r, decision_ms)
-    c.counts, life_ms = counts, max(life_ms, counts or 0)
+    local takes = not c.clock and takes_ms(c, r, decision_ms)
+    c.takes_ms, life_ms = takes, max(life_ms, takes or 0)
     if r.last then
       if clock then
         size = size + 1

@@ -1,0 +1,93 @@
+//! Fixed windows: in each period of the calendar, what was used is at most the limit.
+
+use super::world::{ALL, Algorithm, Mix, Outcome, World, cases, steps};
+use proptest::prelude::*;
+
+const FILE: &str = "proptest-regressions/ledger_fixed.txt";
+const PERIOD_MS: u64 = 500;
+
+fn quotas() -> impl Strategy<Value = Algorithm> {
+    prop::sample::select(vec![1_u64, 5, 128, 1_000])
+        .prop_map(|limit| Algorithm::Fixed { limit, period_ms: PERIOD_MS })
+}
+
+/// What was used in the period of the use at `place`. Where the clock has stepped back, a use
+/// belongs to the latest period that anything before it belongs to.
+fn used(world: &World, place: usize) -> u64 {
+    let mut latest = 0;
+    let periods: Vec<u64> = world
+        .uses
+        .iter()
+        .map(|one| {
+            latest = latest.max(one.clock_ms / PERIOD_MS);
+            latest
+        })
+        .collect();
+    let same = |other: &u64| *other == periods[place];
+    world
+        .uses
+        .iter()
+        .zip(&periods)
+        .filter(|(_, period)| same(period))
+        .map(|(one, _)| one.cost)
+        .sum()
+}
+
+proptest! {
+    #![proptest_config(cases(10_000, FILE))]
+
+    /// Refunds, leases, settles delivered again: no period holds more than the limit.
+    #[test]
+    fn no_period_ever_holds_more_than_the_limit(
+        algorithm in quotas(),
+        steps in steps(40, 1_500),
+    ) {
+        let mut world = World::new(algorithm);
+        let mix = Mix { refunds: 12, leases: 24, ..Mix::default() };
+        for step in &steps {
+            world.step(step, mix);
+        }
+        for place in 0..world.uses.len() {
+            let used = used(&world, place);
+            prop_assert!(used <= algorithm.limit(), "{} at {:?}", used, world.uses[place]);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(4_000, FILE))]
+
+    /// So it is when the clock steps back, the limit changes, and charges come afterwards.
+    #[test]
+    fn what_is_admitted_fits_the_limit_of_its_time(
+        algorithm in quotas(),
+        steps in steps(40, 1_500),
+    ) {
+        let mut world = World::new(algorithm);
+        for step in &steps {
+            // A lease may be spent in a period that the clock, stepping back, takes for another.
+            if let Outcome::Admitted(place) = world.step(step, Mix { leases: 0, ..ALL }) {
+                let (used, limit) = (used(&world, place), world.algorithm.limit());
+                prop_assert!(used <= limit, "{} of {} at {}", used, limit, world.true_ms);
+            }
+        }
+    }
+
+    /// Nothing is denied that fits, and what is left is told to the number.
+    #[test]
+    fn what_is_left_is_exact(algorithm in quotas(), steps in steps(60, 1_500)) {
+        let mut world = World::new(algorithm);
+        for step in &steps {
+            let outcome = world.step(step, Mix { refunds: 12, ..Mix::default() });
+            let (now_ms, limit) = (world.now_ms(), algorithm.limit());
+            let period = now_ms / PERIOD_MS;
+            let inside = world.uses.iter().filter(|one| one.clock_ms / PERIOD_MS == period);
+            let used: u64 = inside.map(|one| one.cost).sum();
+            if let Outcome::Denied(cost, told) = outcome {
+                prop_assert!(used + cost > limit);
+                prop_assert_eq!(told.retry_after_ms, (period + 1) * PERIOD_MS - now_ms);
+            }
+            prop_assert_eq!(world.peek_at(now_ms, 1).remaining, limit - used);
+        }
+    }
+}

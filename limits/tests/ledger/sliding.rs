@@ -1,0 +1,107 @@
+//! Sliding windows: in every interval of the window's length, what was used is at most the limit.
+
+use super::world::{ALL, Algorithm, Mix, Outcome, World, cases, steps};
+use proptest::prelude::*;
+
+const FILE: &str = "proptest-regressions/ledger_sliding.txt";
+const WINDOW_MS: u64 = 1_000;
+
+/// What was used in the window that ends at `end_ms`, by brute force.
+fn used(world: &World, end_ms: u64, window_ms: u64) -> u64 {
+    let inside = |at_ms: u64| at_ms <= end_ms && at_ms + window_ms > end_ms;
+    world.uses.iter().filter(|one| inside(one.at_ms)).map(|one| one.cost).sum()
+}
+
+/// Limits on both sides of 128, and windows that slots divide or not.
+fn windows() -> impl Strategy<Value = Algorithm> {
+    let limits = prop::sample::select(vec![1_u64, 5, 127, 128, 129, 300, 5_000]);
+    let windows_ms = prop::sample::select(vec![1_u64, 100, WINDOW_MS, 1_280, 12_801]);
+    (limits, windows_ms).prop_map(|(limit, window_ms)| Algorithm::Sliding { limit, window_ms })
+}
+
+fn window_ms(algorithm: Algorithm) -> u64 {
+    match algorithm {
+        Algorithm::Sliding { window_ms, .. } => window_ms,
+        _ => unreachable!("only sliding windows here"),
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(10_000, FILE))]
+
+    /// Refunds, leases spent at any time until they end, settles delivered again, a clock that
+    /// steps back: no window holds more than the limit.
+    #[test]
+    fn no_window_ever_holds_more_than_the_limit(
+        algorithm in windows(),
+        steps in steps(40, 2_000),
+    ) {
+        let mut world = World::new(algorithm);
+        let mix = Mix { refunds: 12, leases: 24, steps_back: 4, ..Mix::default() };
+        for step in &steps {
+            world.step(step, mix);
+        }
+        let (limit, window_ms) = (algorithm.limit(), window_ms(algorithm));
+        for one in &world.uses {
+            let used = used(&world, one.at_ms, window_ms);
+            prop_assert!(used <= limit, "{} in the window that ends at {}", used, one.at_ms);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(4_000, FILE))]
+
+    /// The limit changes, and charges come afterwards that nobody was asked about: what is admitted
+    /// fits beneath the limit of its time, with all of it.
+    #[test]
+    fn what_is_admitted_fits_the_limit_of_its_time(steps in steps(40, 2_000)) {
+        let mut world = World::new(Algorithm::Sliding { limit: 100, window_ms: WINDOW_MS });
+        for step in &steps {
+            if let Outcome::Admitted(_) = world.step(step, ALL) {
+                let (used, limit) = (used(&world, world.true_ms, WINDOW_MS), world.algorithm.limit());
+                prop_assert!(used <= limit, "{} of {} at {}", used, limit, world.true_ms);
+            }
+        }
+    }
+
+    /// Nothing is denied that should fit: exactly so up to a limit of 128; above, what lies less
+    /// than 1/128 of the window before it may count too.
+    #[test]
+    fn nothing_is_denied_that_fits(algorithm in windows(), steps in steps(60, 2_000)) {
+        let mut world = World::new(algorithm);
+        let (limit, window_ms) = (algorithm.limit(), window_ms(algorithm));
+        let late_ms = if limit > 128 { window_ms.div_ceil(128) - 1 } else { 0 };
+        for step in &steps {
+            let before = used(&world, world.true_ms + step.wait_ms, window_ms);
+            match world.step(step, Mix::default()) {
+                Outcome::Denied(cost, outcome) => {
+                    let used = used(&world, world.true_ms, window_ms + late_ms);
+                    prop_assert!(used + cost > limit, "{} + {} of {}", used, cost, limit);
+                    prop_assert!(outcome.remaining <= limit - before);
+                    prop_assert!(outcome.remaining >= limit.saturating_sub(used));
+                }
+                Outcome::Admitted(place) => {
+                    let left = world.peek_at(world.now_ms(), 1).remaining;
+                    prop_assert!(left <= limit - before - world.uses[place].cost);
+                }
+                Outcome::Other => {}
+            }
+        }
+    }
+}
+
+/// The shortest window of 128 slots that are not one millisecond: lateness can be seen.
+#[test]
+fn above_128_a_charge_leaves_less_than_a_slot_late() {
+    let mut world = World::new(Algorithm::Sliding { limit: 200, window_ms: 1_280 });
+    let charge = |world: &mut World, now_ms: u64, cost: u64| {
+        let request = limits::ledger::Request::new(vec![world.charge_at(now_ms, cost)]).unwrap();
+        world.ledger.decide(now_ms, &request).unwrap().admitted
+    };
+    assert!(charge(&mut world, 10_000, 150));
+    assert!(charge(&mut world, 10_009, 50));
+    assert!(!charge(&mut world, 11_280, 1), "the slot's first charge counts until its last leaves");
+    assert!(!charge(&mut world, 11_288, 1));
+    assert!(charge(&mut world, 11_289, 200));
+}

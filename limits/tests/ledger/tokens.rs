@@ -1,0 +1,92 @@
+//! Token buckets: in every interval, what was used is at most the burst and what flowed in.
+
+use super::world::{ALL, Algorithm, Mix, Outcome, Use, World, cases, steps};
+use proptest::prelude::*;
+
+const FILE: &str = "proptest-regressions/ledger_tokens.txt";
+
+fn buckets() -> impl Strategy<Value = Algorithm> {
+    let rates = prop::sample::select(vec![1_u64, 7, 10, 1_000]);
+    let pers_ms = prop::sample::select(vec![1_u64, 100, 333, 1_000]);
+    let bursts = prop::sample::select(vec![1_u64, 5, 100, 1_000]);
+    (rates, pers_ms, bursts).prop_map(|(rate, per_ms, burst)| Algorithm::Tokens {
+        rate,
+        per_ms,
+        burst,
+    })
+}
+
+/// By how much what was used from the use at `first` to `end_ms`, and `cost` more, exceeds what the
+/// bucket allows in that time, in tokens × per_ms.
+fn excess(world: &World, first: &Use, end_ms: u64, cost: u64) -> i128 {
+    let Algorithm::Tokens { rate, per_ms, burst } = world.algorithm else {
+        unreachable!("only token buckets here")
+    };
+    let inside = world.uses.iter().filter(|one| first.at_ms <= one.at_ms && one.at_ms <= end_ms);
+    let used = inside.map(|one| i128::from(one.cost)).sum::<i128>() + i128::from(cost);
+    let flowed_in = i128::from(end_ms - first.at_ms) * i128::from(rate);
+    (used - i128::from(burst)) * i128::from(per_ms) - flowed_in
+}
+
+/// The largest such excess of the intervals that end at `end_ms`.
+fn worst(world: &World, end_ms: u64, cost: u64) -> i128 {
+    let excesses = world.uses.iter().map(|first| excess(world, first, end_ms, cost));
+    excesses.max().unwrap_or(0)
+}
+
+proptest! {
+    #![proptest_config(cases(10_000, FILE))]
+
+    /// The burst changes, charges come afterwards, refunds, settles delivered again, a clock that
+    /// steps back: what is admitted fits in every interval that it ends.
+    #[test]
+    fn no_interval_ever_holds_more_than_the_bucket_allows(
+        algorithm in buckets(),
+        steps in steps(40, 2_000),
+    ) {
+        let mut world = World::new(algorithm);
+        for step in &steps {
+            if let Outcome::Admitted(_) = world.step(step, ALL) {
+                let worst = worst(&world, world.true_ms, 0);
+                prop_assert!(worst <= 0, "{} over at {}", worst, world.true_ms);
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(4_000, FILE))]
+
+    /// Nothing is denied that fits, to the unit: no drift, however long the history.
+    #[test]
+    fn nothing_is_denied_that_fits(algorithm in buckets(), steps in steps(60, 2_000)) {
+        let mut world = World::new(algorithm);
+        for step in &steps {
+            if let Outcome::Denied(cost, _) = world.step(step, Mix::default()) {
+                let worst = worst(&world, world.true_ms, cost);
+                prop_assert!(worst > 0, "{} at {}", worst, world.true_ms);
+            }
+        }
+    }
+
+    /// The same rate told in another unit neither gains nor loses more than a token each time.
+    #[test]
+    fn a_change_of_unit_never_admits_more(steps in steps(40, 2_000)) {
+        let told = [(1_u64, 10_u64), (7, 70), (100, 1_000), (33, 330)];
+        let of = |which: usize| {
+            let (rate, per_ms) = told[which % told.len()];
+            Algorithm::Tokens { rate, per_ms, burst: 20 }
+        };
+        let mut world = World::new(of(0));
+        for step in &steps {
+            if step.what.is_multiple_of(4) {
+                world.algorithm = of(step.which);
+            }
+            let mix = Mix { limit_changes: 0, ..ALL };
+            if let Outcome::Admitted(_) = world.step(step, mix) {
+                let worst = worst(&world, world.true_ms, 0);
+                prop_assert!(worst <= 0, "{} over at {}", worst, world.true_ms);
+            }
+        }
+    }
+}

@@ -1,0 +1,400 @@
+//! One counter's history, and the record that the ledger is held to.
+//!
+//! The record is in *true* time, which never steps back; the ledger is shown a clock, which may. It
+//! knows what was used and when: each admitted cost at the time it was admitted, each part of a
+//! lease at the time it was spent, less what was given back. It knows nothing of entries, slots,
+//! periods or units.
+
+use limits::counter::{CounterName, Identity};
+use limits::ledger::{
+    Charge, Decided, Ledger, Method, Periods, Refusal, Request, Settle, SettleCharge, SettleId,
+    Terms, TimeMs, Tokens,
+};
+use limits::quota::{Limit, WindowMs};
+use limits::wire::{ChargeOutcome, Cost, LeaseAsk, LeaseWish, SettleAmount};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, FileFailurePersistence};
+
+/// When a history begins, by both clocks.
+pub(crate) const START_MS: u64 = 1_000_000;
+
+/// `cases` cases; the seeds of failures go to `proptest-regressions/<file>.txt`.
+pub(crate) fn cases(cases: u32, file: &'static str) -> Config {
+    let persistence = FileFailurePersistence::Direct(file);
+    Config { cases, failure_persistence: Some(Box::new(persistence)), ..Config::default() }
+}
+
+/// How the counter counts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Algorithm {
+    Sliding { limit: u64, window_ms: u64 },
+    Fixed { limit: u64, period_ms: u64 },
+    Tokens { rate: u64, per_ms: u64, burst: u64 },
+}
+
+impl Algorithm {
+    pub(crate) fn limit(self) -> u64 {
+        match self {
+            Self::Sliding { limit, .. } | Self::Fixed { limit, .. } => limit,
+            Self::Tokens { burst, .. } => burst,
+        }
+    }
+
+    pub(crate) fn with_limit(self, limit: u64) -> Self {
+        match self {
+            Self::Sliding { window_ms, .. } => Self::Sliding { limit, window_ms },
+            Self::Fixed { period_ms, .. } => Self::Fixed { limit, period_ms },
+            Self::Tokens { rate, per_ms, .. } => Self::Tokens { rate, per_ms, burst: limit },
+        }
+    }
+
+    pub(crate) fn terms(self, now_ms: u64) -> Terms {
+        Terms::limited(match self {
+            Self::Sliding { limit, window_ms } => Method::SlidingWindow {
+                limit: Limit::new(limit).unwrap(),
+                window_ms: WindowMs::new(window_ms).unwrap(),
+            },
+            Self::Fixed { limit, period_ms } => {
+                let start_ms = now_ms - now_ms % period_ms;
+                let bounds = [0, 1, 2].map(|n| TimeMs::new(start_ms + n * period_ms).unwrap());
+                let periods = Periods::new(bounds).unwrap();
+                Method::FixedWindow { limit: Limit::new(limit).unwrap(), periods }
+            }
+            Self::Tokens { rate, per_ms, burst } => {
+                let (rate, burst) = (Limit::new(rate).unwrap(), Limit::new(burst).unwrap());
+                let per_ms = WindowMs::new(per_ms).unwrap();
+                Method::TokenBucket(Tokens::new(rate, per_ms, burst).unwrap())
+            }
+        })
+    }
+}
+
+/// One thing that happens, after `wait_ms` of true time. What `what`, `which` and `amount` come to
+/// depends on what there is when it happens.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Step {
+    pub(crate) wait_ms: u64,
+    pub(crate) what: u8,
+    pub(crate) which: usize,
+    pub(crate) amount: u64,
+}
+
+/// Up to `length` steps; waits are bursts, hesitations, and a few longer than a window.
+pub(crate) fn steps(length: usize, longest_wait_ms: u64) -> impl Strategy<Value = Vec<Step>> {
+    let wait_ms = prop_oneof![
+        3 => Just(0_u64),
+        4 => 0..=longest_wait_ms / 20,
+        1 => 0..=longest_wait_ms
+    ];
+    let step = (wait_ms, 0..100_u8, 0..1_000_usize, 0..1_000_u64)
+        .prop_map(|(wait_ms, what, which, amount)| Step { wait_ms, what, which, amount });
+    prop::collection::vec(step, 1..=length)
+}
+
+/// What is allowed to happen, as shares of a hundred; the rest are charges.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Mix {
+    pub(crate) refunds: u8,
+    pub(crate) leases: u8,
+    pub(crate) steps_back: u8,
+    pub(crate) late_charges: u8,
+    pub(crate) limit_changes: u8,
+}
+
+/// Everything.
+pub(crate) const ALL: Mix =
+    Mix { refunds: 12, leases: 20, steps_back: 4, late_charges: 6, limit_changes: 6 };
+
+/// Something used, in true time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Use {
+    pub(crate) at_ms: u64,
+    /// What the clock showed.
+    pub(crate) clock_ms: u64,
+    /// What was not given back.
+    pub(crate) cost: u64,
+    /// What has not been sent to be given back.
+    unclaimed: u64,
+}
+
+/// A lease granted.
+#[derive(Debug, Clone, Copy)]
+struct Lease {
+    decision_ms: u64,
+    ends_ms: u64,
+    lease_ms: u64,
+    unspent: u64,
+}
+
+/// A settle that was sent, and what the record learns once it takes effect.
+#[derive(Debug, Clone)]
+struct Sent {
+    settle: Settle,
+    effect: Effect,
+    applied: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Effect {
+    /// Less of the use at this place.
+    Refund(usize, u64),
+    /// Another use.
+    Late(u64),
+    /// None: what is unspent was never used.
+    LeaseBack,
+}
+
+/// What a step came to.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// A charge was admitted: the use at this place of the record.
+    Admitted(usize),
+    /// A charge of this cost was denied.
+    Denied(u64, ChargeOutcome),
+    /// Anything else.
+    Other,
+}
+
+/// One counter and its record.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) ledger: Ledger,
+    pub(crate) algorithm: Algorithm,
+    /// True time.
+    pub(crate) true_ms: u64,
+    /// By how much the clock is behind it.
+    behind_ms: u64,
+    pub(crate) uses: Vec<Use>,
+    /// Admitted uses, by their places, with their decisions' times.
+    decisions: Vec<(usize, u64)>,
+    leases: Vec<Lease>,
+    settles: Vec<Sent>,
+    counter: CounterName,
+}
+
+impl World {
+    pub(crate) fn new(algorithm: Algorithm) -> Self {
+        Self::on(Ledger::new(10), algorithm, "bucket")
+    }
+
+    pub(crate) fn on(ledger: Ledger, algorithm: Algorithm, bucket: &str) -> Self {
+        let identity = Identity::derive(b"", [bucket.as_bytes()]);
+        Self {
+            ledger,
+            algorithm,
+            true_ms: START_MS,
+            behind_ms: 0,
+            uses: Vec::new(),
+            decisions: Vec::new(),
+            leases: Vec::new(),
+            settles: Vec::new(),
+            counter: CounterName::new(&identity, bucket).unwrap(),
+        }
+    }
+
+    /// What the clock shows.
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.true_ms - self.behind_ms
+    }
+
+    /// True time, and by how much the clock is behind it.
+    pub(crate) fn clock(&self) -> (u64, u64) {
+        (self.true_ms, self.behind_ms)
+    }
+
+    /// Takes over the time of another world.
+    pub(crate) fn set_clock(&mut self, true_ms: u64, behind_ms: u64) {
+        (self.true_ms, self.behind_ms) = (true_ms, behind_ms);
+    }
+
+    /// A charge of the counter at `now_ms`.
+    pub(crate) fn charge_at(&self, now_ms: u64, cost: u64) -> Charge {
+        Charge {
+            counter: self.counter.clone(),
+            cost: Cost::new(cost).unwrap(),
+            enforce: true,
+            terms: self.algorithm.terms(now_ms),
+            lease: None,
+        }
+    }
+
+    /// What a charge at `now_ms` would come to.
+    pub(crate) fn peek_at(&self, now_ms: u64, cost: u64) -> ChargeOutcome {
+        self.ledger.peek(now_ms, &self.charge_at(now_ms, cost)).unwrap()
+    }
+
+    /// Lets `step` happen.
+    pub(crate) fn step(&mut self, step: &Step, mix: Mix) -> Outcome {
+        self.true_ms += step.wait_ms;
+        let mut what = step.what;
+        let mut is = |share: u8| {
+            let hit = what < share;
+            what = what.saturating_sub(share);
+            hit && share > 0
+        };
+        if is(mix.refunds / 3) {
+            self.deliver_again(step);
+        } else if is(mix.refunds - mix.refunds / 3) {
+            self.refund(step);
+        } else if is(mix.leases / 2) {
+            self.spend(step);
+        } else if is(mix.leases / 4) {
+            self.give_lease_back(step);
+        } else if is(mix.leases - mix.leases / 2 - mix.leases / 4) {
+            return self.charge(step, true);
+        } else if is(mix.steps_back) {
+            self.behind_ms += (step.amount * 7).min(self.now_ms() / 2);
+        } else if is(mix.late_charges) {
+            self.charge_late(step);
+        } else if is(mix.limit_changes) {
+            let limit = [1, 4, 100, 128, 129, 1_000][step.which % 6];
+            self.algorithm = self.algorithm.with_limit(limit);
+        } else {
+            return self.charge(step, false);
+        }
+        Outcome::Other
+    }
+
+    /// Costs are mostly small, and at most the limit.
+    pub(crate) fn cost_of(&self, step: &Step) -> u64 {
+        let cost = if step.which.is_multiple_of(3) { step.amount } else { step.amount % 3 };
+        1 + cost % self.algorithm.limit()
+    }
+
+    fn charge(&mut self, step: &Step, lease: bool) -> Outcome {
+        let now_ms = self.ledger.time_ms(self.now_ms());
+        let mut charge = self.charge_at(now_ms, self.cost_of(step));
+        if lease {
+            let lease_ms = WindowMs::clamped(step.which as u64 % 300);
+            charge.lease = Some(LeaseAsk { wish: LeaseWish::clamped(step.amount), lease_ms });
+        }
+        let (cost, decided) = (charge.cost.get(), self.decide(now_ms, charge));
+        let Ok(Decided { admitted, charges, .. }) = decided else { return Outcome::Other };
+        let outcome = charges[0];
+        assert_eq!(outcome.limit, self.algorithm.limit());
+        if !admitted {
+            assert!(outcome.lease.is_none(), "a lease on a denied charge");
+            return Outcome::Denied(cost, outcome);
+        }
+        if let Some(lease) = outcome.lease {
+            assert!((1..=step.amount).contains(&lease.granted), "{lease:?}");
+            self.leases.push(Lease {
+                decision_ms: now_ms,
+                ends_ms: self.true_ms + lease.lease_ms,
+                lease_ms: lease.lease_ms,
+                unspent: lease.granted,
+            });
+        }
+        let place = self.record(cost);
+        self.decisions.push((place, now_ms));
+        Outcome::Admitted(place)
+    }
+
+    fn decide(&mut self, now_ms: u64, charge: Charge) -> Result<Decided, Refusal> {
+        self.ledger.decide(now_ms, &Request::new(vec![charge]).unwrap())
+    }
+
+    fn record(&mut self, cost: u64) -> usize {
+        let (at_ms, clock_ms) = (self.true_ms, self.now_ms());
+        self.uses.push(Use { at_ms, clock_ms, cost, unclaimed: cost });
+        self.uses.len() - 1
+    }
+
+    /// Gives a part of an admitted cost back.
+    fn refund(&mut self, step: &Step) {
+        let Some(&(place, decision_ms)) = pick(&self.decisions, step.which) else { return };
+        let unclaimed = &mut self.uses[place].unclaimed;
+        if *unclaimed > 0 {
+            let amount = 1 + step.amount % *unclaimed;
+            *unclaimed -= amount;
+            let back = SettleAmount::GiveBack(Limit::new(amount).unwrap());
+            self.send(decision_ms, back, None, Effect::Refund(place, amount));
+        }
+    }
+
+    /// Spends a part of a lease that has not ended.
+    fn spend(&mut self, step: &Step) {
+        let true_ms = self.true_ms;
+        self.leases.retain(|lease| lease.unspent > 0);
+        let running = self.leases.iter_mut().filter(|lease| true_ms < lease.ends_ms);
+        let mut running: Vec<_> = running.collect();
+        let count = running.len().max(1);
+        let Some(lease) = running.get_mut(step.which % count) else { return };
+        let spent = 1 + step.amount % lease.unspent;
+        lease.unspent -= spent;
+        self.record(spent);
+    }
+
+    /// Gives a lease's unspent part back, early or late.
+    fn give_lease_back(&mut self, step: &Step) {
+        let Some(&lease) = pick(&self.leases, step.which) else { return };
+        let Lease { decision_ms, lease_ms, unspent, .. } = lease;
+        if unspent > 0 {
+            let back = SettleAmount::GiveBack(Limit::new(unspent).unwrap());
+            self.send(decision_ms, back, Some(lease_ms), Effect::LeaseBack);
+        }
+        let place = step.which % self.leases.len();
+        self.leases.swap_remove(place);
+    }
+
+    /// Charges what turned out to be due for an earlier decision.
+    fn charge_late(&mut self, step: &Step) {
+        let Some(&(_, decision_ms)) = pick(&self.decisions, step.which) else { return };
+        let amount = 1 + step.amount % (2 * self.algorithm.limit());
+        let due = SettleAmount::Charge(Limit::new(amount).unwrap());
+        self.send(decision_ms, due, None, Effect::Late(amount));
+    }
+
+    /// Delivers a new settle.
+    fn send(
+        &mut self,
+        decision_ms: u64,
+        amount: SettleAmount,
+        lease_ms: Option<u64>,
+        effect: Effect,
+    ) {
+        let charge = SettleCharge {
+            counter: self.counter.clone(),
+            terms: self.algorithm.terms(self.ledger.time_ms(self.now_ms())),
+            amount,
+            lease_ms: lease_ms.map(|lease_ms| WindowMs::new(lease_ms).unwrap()),
+        };
+        let id = SettleId::try_from(format!("s{}", self.settles.len())).unwrap();
+        let settle = Settle::new(id, TimeMs::new(decision_ms).unwrap(), vec![charge]).unwrap();
+        self.settles.push(Sent { settle, effect, applied: false });
+        self.deliver(self.settles.len() - 1);
+    }
+
+    /// Delivers an earlier settle once more, whether or not it took effect.
+    fn deliver_again(&mut self, step: &Step) {
+        if !self.settles.is_empty() {
+            self.deliver(step.which % self.settles.len());
+        }
+    }
+
+    fn deliver(&mut self, place: usize) {
+        let now_ms = self.ledger.time_ms(self.now_ms());
+        let Sent { settle, effect, applied: before } = self.settles[place].clone();
+        let mut charges = settle.charges().to_vec();
+        charges[0].terms = self.algorithm.terms(now_ms);
+        let id = SettleId::try_from(format!("s{place}")).unwrap();
+        let decision_ms = TimeMs::new(settle.decision_ms()).unwrap();
+        let settle = Settle::new(id, decision_ms, charges).unwrap();
+        let Ok(settled) = self.ledger.settle(now_ms, &settle) else { return };
+        assert!(!(before && settled.applied), "a settle took effect twice");
+        if settled.applied {
+            self.settles[place].applied = true;
+            match effect {
+                Effect::Refund(place, amount) => self.uses[place].cost -= amount,
+                Effect::Late(amount) => {
+                    self.record(amount);
+                }
+                Effect::LeaseBack => {}
+            }
+        }
+    }
+}
+
+fn pick<T>(list: &[T], which: usize) -> Option<&T> {
+    list.get(which % list.len().max(1))
+}
