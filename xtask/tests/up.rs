@@ -69,15 +69,18 @@ impl Place {
         foreground
     }
 
-    /// Whether nothing is left: no process of the stack's, and nobody on its ports.
+    /// Whether nothing is left: no process of the stack's, and nobody on its ports. (A process
+    /// that is being killed loses its name before its ports.)
     fn assert_nothing_is_left(&self) {
         let deadline = Deadline::after(END_LIMIT);
-        while !processes_of(self.dir.path()).is_empty() {
-            assert!(!deadline.has_passed(), "{:?}", processes_of(self.dir.path()));
+        let taken = || {
+            let ports = self.ports.iter().map(Port::addr);
+            ports.filter(|addr| TcpListener::bind(addr).is_err()).collect::<Vec<_>>()
+        };
+        while !processes_of(self.dir.path()).is_empty() || !taken().is_empty() {
+            let left = processes_of(self.dir.path());
+            assert!(!deadline.has_passed(), "{left:?}, {:?}", taken());
             std::thread::sleep(POLL);
-        }
-        for port in &self.ports {
-            TcpListener::bind(port.addr()).unwrap();
         }
     }
 }
