@@ -97,8 +97,10 @@ fn parse(bytes: &[u8]) -> Result<Fields, BodyError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures_util::stream;
+    use futures_util::{StreamExt, stream};
     use std::io;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn outcome(body: &[u8]) -> String {
         match parse(body) {
@@ -161,11 +163,23 @@ mod tests {
         assert_eq!(length((0..65).map(|_| Ok(vec![b'a'; 1024])).collect()).await, too_large());
     }
 
-    #[tokio::test]
-    async fn a_body_without_end_is_not_read_to_its_end() {
-        let endless = stream::repeat_with(|| Ok::<_, io::Error>(vec![b'a'; 1 << 20]));
-        let found = read(Body::from_stream(endless)).await;
+    /// How many of these mebibytes are read before the body is refused.
+    async fn mebibytes_read(sent: usize) -> usize {
+        let read_so_far = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&read_so_far);
+        let chunks = stream::repeat_with(move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, io::Error>(vec![b'a'; 1 << 20])
+        });
+        let found = read(Body::from_stream(chunks.take(sent))).await;
         assert!(matches!(found, Err(BodyError::TooLarge)), "{found:?}");
+        read_so_far.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_too_large_is_read_to_its_end_unless_it_is_far_too_large() {
+        assert_eq!(mebibytes_read(3).await, 3);
+        assert_eq!(mebibytes_read(1000).await, 5);
     }
 
     #[tokio::test]

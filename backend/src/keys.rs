@@ -94,8 +94,9 @@ impl KeyRing {
     pub fn new(seeds: &[Seed]) -> Result<Self, KeyError> {
         let secrets: Vec<EncodingKey> = seeds.iter().map(encoding_key).collect();
         let keys = secrets.iter().map(public_key).collect::<Result<Vec<_>, _>>()?;
-        let secret = secrets.into_iter().next_back().ok_or(KeyError::None)?;
-        let kid = keys.last().and_then(|key| key.common.key_id.clone()).ok_or(KeyError::None)?;
+        let newest = secrets.into_iter().zip(&keys).next_back();
+        let (secret, key) = newest.ok_or(KeyError::None)?;
+        let kid = key.common.key_id.clone().ok_or(KeyError::None)?;
         Ok(Self { signing: SigningKey { kid, secret }, published: JwkSet { keys } })
     }
 

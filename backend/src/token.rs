@@ -231,6 +231,23 @@ mod tests {
     }
 
     #[test]
+    fn keys_can_be_rotated() {
+        let seeds = [Seed::generate().unwrap(), Seed::generate().unwrap()];
+        let [before, during, after] =
+            [&seeds[..1], &seeds, &seeds[1..]].map(|seeds| KeyRing::new(seeds).unwrap());
+        let old = sign(&claims(), &before).unwrap();
+        let new = sign(&claims(), &during).unwrap();
+        let check = |token: &str, keys, expected| {
+            assert_eq!(verify(token, keys, &terms(), now()).map(|_| ()), expected);
+        };
+        check(&old, &during, Ok(()));
+        check(&new, &during, Ok(()));
+        check(&new, &after, Ok(()));
+        check(&old, &after, Err(TokenError::UnknownKey));
+        check(&new, &before, Err(TokenError::UnknownKey));
+    }
+
+    #[test]
     fn each_token_has_its_own_name() {
         assert_ne!(claims().jti, claims().jti);
     }

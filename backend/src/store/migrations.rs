@@ -61,3 +61,41 @@ fn migrator() -> Migrator {
     });
     Migrator::with_migrations(migrations.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Store, url_of};
+    use futures_util::future::join_all;
+    use tempfile::TempDir;
+
+    /// A race: several rounds, each on a new database that has the first migration only.
+    #[tokio::test]
+    async fn all_who_bring_an_older_database_up_to_date_at_once_succeed() {
+        sqlx::any::install_default_drivers();
+        for _ in 0..10 {
+            let dir = TempDir::new().unwrap();
+            let path = dir.path().join("test.db");
+            let older = AnyPool::connect(&format!("{}?mode=rwc", url_of(&path).unwrap())).await;
+            migrator().run_to(1, &older.unwrap()).await.unwrap();
+            for opened in join_all((0..8).map(|_| Store::open(&path))).await {
+                let store = opened.unwrap();
+                sqlx::query("SELECT seed FROM signing_keys").fetch_all(&store.pool).await.unwrap();
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_migration_that_was_changed_after_its_release_is_refused() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("test.db");
+        let store = Store::open(&path).await.unwrap();
+        let change = "UPDATE _sqlx_migrations SET checksum = x'00' WHERE version = 1";
+        sqlx::query(change).execute(&store.pool).await.unwrap();
+        let refused = Store::open(&path).await.unwrap_err().to_string();
+        assert!(
+            refused.contains("migration 1 was previously applied but has been modified"),
+            "{refused}"
+        );
+    }
+}
