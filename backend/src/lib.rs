@@ -8,7 +8,7 @@
 //!
 //! Invariants by absence: only [`config`] reads the environment, only [`clock`] reads the time,
 //! only [`store`] knows SQL, only [`respond`] maps an error to a status, only [`hashing`] runs
-//! Argon2, only [`keys`] sees a signing key's secret.
+//! Argon2, only [`keys`] sees a signing key's bytes.
 
 pub mod accounts;
 pub mod app;
