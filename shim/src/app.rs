@@ -5,6 +5,7 @@ use crate::overrides::Overrides;
 use crate::telemetry::ChargeMeter;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// Calls under way at once; what comes on top is refused.
@@ -18,4 +19,6 @@ pub(crate) struct App {
     pub(crate) charges: Arc<ChargeMeter>,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) calls: Arc<Semaphore>,
+    /// How long a call may take.
+    pub(crate) deadline: Duration,
 }

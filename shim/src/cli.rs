@@ -57,6 +57,15 @@ pub struct Serve {
     /// How long an answer of Redis may take
     #[arg(long, env = "TOLLGATE_REDIS_RESPONSE_TIMEOUT_MS", value_name = "MS", default_value = "500", value_parser = timeout_ms)]
     pub redis_response_timeout_ms: u32,
+    /// How long a call may take at most; a caller's x-envoy-expected-rq-timeout-ms can shorten it
+    #[arg(
+        long,
+        env = "TOLLGATE_DEADLINE_MS",
+        value_name = "MS",
+        default_value = "1000",
+        value_parser = timeout_ms
+    )]
+    pub deadline_ms: u32,
     /// The most counters that the ledger memory: holds; up to 2 KB each
     #[arg(long, env = "TOLLGATE_MEMORY_COUNTERS", value_name = "NUMBER", default_value = "1000000", value_parser = memory_counters)]
     pub memory_counters: u32,

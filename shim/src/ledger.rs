@@ -198,7 +198,8 @@ impl Single {
 fn here<A>(told: Told<A>) -> Result<Timed<A>, Fault> {
     told.map_err(|miss| match miss {
         Miss::Fault(fault) => fault,
-        Miss::Elsewhere { .. } => Fault::Unfit { code: "MOVED: use redis+cluster://".to_owned() },
+        Miss::Elsewhere { .. } => Fault::in_a_cluster(),
+
         Miss::Later => Fault::Unfit { code: "TRYAGAIN".to_owned() },
     })
 }

@@ -44,6 +44,7 @@ pub(crate) async fn serve(config: Serve) -> anyhow::Result<()> {
         charges: Arc::default(),
         metrics: metrics.clone(),
         calls: Arc::new(Semaphore::new(MAX_CALLS)),
+        deadline: Duration::from_millis(config.deadline_ms.into()),
     };
     tokio::spawn(watch::follow(app.ledger.clone(), app.overrides.clone()));
     tokio::spawn(async move {

@@ -6,3 +6,4 @@
 pub mod client;
 pub mod gateway;
 pub mod ledger;
+pub mod shim;

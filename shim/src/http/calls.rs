@@ -20,7 +20,7 @@ use limits::json::parse;
 use limits::wire::{DecideBody, DecideReply, SettleBody, SettleReply};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
-use tracing::{Instrument, Span, debug_span, field};
+use tracing::{Instrument, Span, debug, debug_span, field};
 
 /// The longest correlation id taken into a log line.
 const MAX_ID_BYTES: usize = 128;
@@ -74,13 +74,15 @@ async fn call(
     answer: impl AsyncFnOnce(Vec<u8>, Limit) -> Result<Response, Refused>,
 ) -> Result<Response, Refused> {
     let (parts, body): (_, Body) = request.into_parts();
-    let allowed = deadline::of(&parts.headers);
+    let allowed = deadline::of(&parts.headers, app.deadline);
     let limit = Limit { at: Instant::from_std(clock::instant()) + allowed, allowed };
     let span = span(name, &parts.headers);
     async {
         let _place = app.calls.try_acquire().map_err(|_| Refused::overloaded())?;
         let body = body::read(body, limit.at).await?;
-        answer(body, limit).await
+        let answered = answer(body, limit).await;
+        debug!(answered = answered.is_ok(), "a call");
+        answered
     }
     .instrument(span)
     .await

@@ -3,7 +3,7 @@
 //! Raised by everything under [`crate::ledger`]; told to clients by [`crate::http`].
 
 use limits::ledger::Refusal;
-use redis::{ErrorKind, RedisError};
+use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 /// The ledger gave no decision. Each is a 503 to the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,11 +53,17 @@ impl Fault {
     /// What `error`, the outcome of a command that was sent, means.
     pub(crate) fn of(error: &RedisError) -> Self {
         match error.kind() {
+            ErrorKind::Server(ServerErrorKind::Moved) => Self::in_a_cluster(),
             ErrorKind::Server(_) | ErrorKind::Extension => {
                 Self::Unfit { code: error.code().unwrap_or("ERR").to_owned() }
             }
             _ => Self::AnswerLost,
         }
+    }
+
+    /// A server told us to ask another one, and we were not told that there are others.
+    pub(crate) fn in_a_cluster() -> Self {
+        Self::Unfit { code: "MOVED: for a Cluster use redis+cluster://".to_owned() }
     }
 
     /// A word for it, as a metric's label.

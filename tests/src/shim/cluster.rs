@@ -1,0 +1,103 @@
+//! A Redis Cluster of real processes on loopback: three primaries, formed by hand.
+
+use super::{start_redis, wait_for};
+use redis::{Client, Connection, Value};
+use std::path::Path;
+use std::time::Duration;
+use tempfile::TempDir;
+use xtask::stack::{Port, Server};
+
+/// How many primaries.
+const NODES: usize = 3;
+const SLOTS: usize = 16_384;
+
+/// A running Cluster.
+#[derive(Debug)]
+pub struct Cluster {
+    /// Its servers; each has a third of the slots, in order.
+    pub nodes: Vec<Server>,
+    /// Where each talks to the others.
+    buses: Vec<Port>,
+    _dirs: Vec<TempDir>,
+}
+
+impl Cluster {
+    /// Starts and forms it.
+    ///
+    /// # Panics
+    /// Where it does not come together.
+    #[must_use]
+    pub fn start() -> Self {
+        // A folder each: a node keeps its configuration there.
+        let dirs: Vec<_> = (0..NODES).map(|_| TempDir::new().expect("a folder")).collect();
+        let buses: Vec<_> = (0..NODES).map(|_| Port::free().expect("a free port")).collect();
+        let pairs = dirs.iter().zip(&buses);
+        let nodes: Vec<_> = pairs.map(|(dir, bus)| start_node(dir.path(), bus)).collect();
+        let cluster = Self { nodes, buses, _dirs: dirs };
+        for (at, node) in cluster.nodes.iter().enumerate() {
+            let (first, last) = (at * SLOTS / NODES, (at + 1) * SLOTS / NODES - 1);
+            cluster.ask(at, &["CLUSTER", "ADDSLOTSRANGE", &first.to_string(), &last.to_string()]);
+            cluster.ask(at, &["CLUSTER", "SET-CONFIG-EPOCH", &(at + 1).to_string()]);
+            let port = node.port().to_string();
+            if at > 0 {
+                let bus = cluster.buses[at].number().to_string();
+                cluster.ask(0, &["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
+            }
+        }
+        for at in 0..NODES {
+            wait_for("the Cluster to come together", || cluster.is_whole(at).then_some(()));
+        }
+        cluster
+    }
+
+    /// The shim's URL for it: by two of the nodes.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis+cluster://{},{}", self.nodes[0].addr(), self.nodes[1].addr())
+    }
+
+    /// A connection to a node.
+    ///
+    /// # Panics
+    /// Where there is none.
+    #[must_use]
+    pub fn connection(&self, at: usize) -> Connection {
+        let client = Client::open(format!("redis://{}", self.nodes[at].addr())).expect("a URL");
+        client.get_connection_with_timeout(Duration::from_secs(10)).expect("the node answers")
+    }
+
+    /// Sends one command to one node.
+    ///
+    /// # Panics
+    /// Where the node refuses it.
+    pub fn ask(&self, at: usize, command: &[&str]) -> Value {
+        let mut cmd = redis::cmd(command[0]);
+        cmd.arg(&command[1..]);
+        cmd.query(&mut self.connection(at)).unwrap_or_else(|error| panic!("{command:?}: {error}"))
+    }
+
+    /// A node's own id.
+    ///
+    /// # Panics
+    /// Where the node does not tell.
+    #[must_use]
+    pub fn id(&self, at: usize) -> String {
+        redis::from_redis_value(self.ask(at, &["CLUSTER", "MYID"])).expect("an id")
+    }
+
+    fn is_whole(&self, at: usize) -> bool {
+        let info: String =
+            redis::from_redis_value(self.ask(at, &["CLUSTER", "INFO"])).expect("text");
+        info.contains("cluster_state:ok") && info.contains(&format!("cluster_known_nodes:{NODES}"))
+    }
+}
+
+fn start_node(dir: &Path, bus: &Port) -> Server {
+    // Without the full coverage that is asked for by default, two nodes go on without the third.
+    let args = ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"];
+    let bus = bus.number().to_string();
+    start_redis(
+        dir,
+        &[&args[..], &["--cluster-node-timeout", "2000", "--cluster-port", &bus]].concat(),
+    )
+}

@@ -1,0 +1,84 @@
+//! A connection lost around a script: nothing is charged twice, and the shim says that it does not
+//! know.
+
+use tempfile::TempDir;
+use tests::shim::proxy::{Fate, Proxy};
+use tests::shim::{
+    Api, charge, counter, only, request, sliding, start_ready, start_redis, start_shim, wait_for,
+};
+use xtask::stack::redis;
+
+const LIMIT: u64 = 1_000;
+
+/// One call meets its `fate`; then what is counted is read past the proxy. Returns how often the
+/// script was sent and how much it charged.
+fn meet(fate: Fate) -> (usize, u64) {
+    let dir = TempDir::new().expect("a folder");
+    let server = start_redis(dir.path(), &[]);
+    let proxy = Proxy::before(server.addr());
+    let shim = start_ready(dir.path(), &proxy.url());
+    let direct = start_ready(dir.path(), &redis::url(&server));
+    let mut api = Api::connect(shim.addr());
+    let one = || vec![request([charge(counter("a", "b"), sliding(LIMIT, 60_000))])];
+    // The connection is in use before it is cut.
+    assert_eq!(only(&api.decide(one()).decisions[0]).remaining, LIMIT - 1);
+    let before = proxy.scripts();
+    proxy.next_script(fate);
+    let reply = api.try_decide(one()).expect_err("no decision can be had");
+    assert_eq!(reply.status, 503, "{}", reply.shown());
+    assert!(reply.shown().contains("may have been charged"), "{}", reply.shown());
+    assert_eq!(reply.header("retry-after"), "1");
+    let sent = proxy.scripts() - before;
+    // It recovers by itself, and by then whatever was under way has run.
+    wait_for("the shim to recover", || api.try_decide(one()).ok());
+    let mut api = Api::connect(direct.addr());
+    let left = only(&api.one(one().remove(0))).remaining;
+    (sent, LIMIT - 3 - left)
+}
+
+#[test]
+fn a_cut_connection_never_charges_twice() {
+    assert_eq!(meet(Fate::CutBefore), (1, 0));
+    assert_eq!(meet(Fate::CutReply), (1, 1));
+    assert_eq!(meet(Fate::Swallow), (1, 1));
+    let (sent, charged) = meet(Fate::CutAfter);
+    assert_eq!(sent, 1);
+    assert!(charged <= 1, "{charged}");
+}
+
+#[test]
+fn silence_is_noticed_and_the_connection_replaced() {
+    let dir = TempDir::new().expect("a folder");
+    let server = start_redis(dir.path(), &[]);
+    let proxy = Proxy::before(server.addr());
+    let env = [("TOLLGATE_REDIS_RESPONSE_TIMEOUT_MS", "100")];
+    let mut shim = start_shim(dir.path(), &proxy.url(), &env);
+    shim.wait_ready().expect("the shim gets ready");
+    let mut api = Api::connect(shim.addr());
+    let one = || vec![request([charge(counter("a", "b"), sliding(LIMIT, 60_000))])];
+    for round in 0..20 {
+        proxy.next_script(Fate::Swallow);
+        let reply = api.try_decide(one()).expect_err("no answer");
+        assert_eq!(reply.status, 503, "{round}");
+        wait_for("the shim to recover", || api.try_decide(one()).ok());
+    }
+    // Each of the 40 was charged once.
+    let left = only(&api.one(one().remove(0))).remaining;
+    assert_eq!(left, LIMIT - 41);
+}
+
+#[test]
+fn a_script_that_the_server_has_forgotten_is_loaded_again() {
+    let dir = TempDir::new().expect("a folder");
+    let server = start_redis(dir.path(), &[]);
+    let shim = start_ready(dir.path(), &redis::url(&server));
+    let mut api = Api::connect(shim.addr());
+    let one = || request([charge(counter("a", "b"), sliding(LIMIT, 60_000))]);
+    for charged in 1..=5 {
+        let mut connection = ::redis::Client::open(redis::url(&server))
+            .and_then(|client| client.get_connection())
+            .expect("Redis answers");
+        ::redis::cmd("SCRIPT").arg("FLUSH").exec(&mut connection).expect("scripts are forgotten");
+        assert_eq!(only(&api.one(one())).remaining, LIMIT - charged);
+    }
+}

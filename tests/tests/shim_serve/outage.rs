@@ -1,0 +1,128 @@
+//! Redis goes away, or comes late, or cannot serve: 503, and recovery by itself.
+
+use std::time::Duration;
+use tempfile::TempDir;
+use tests::shim::{
+    Api, Shims, Store, charge, counter, only, request, sliding, start_shim, wait_for,
+};
+use xtask::clock::Stopwatch;
+use xtask::stack::{Port, redis};
+
+fn one() -> Vec<limits::wire::Request> {
+    vec![request([charge(counter("a", "b"), sliding(100, 60_000))])]
+}
+
+fn redis_connection(url: &str) -> ::redis::Connection {
+    ::redis::Client::open(url).and_then(|client| client.get_connection()).expect("Redis answers")
+}
+
+#[test]
+fn killed_and_restarted_redis_is_found_again() {
+    let mut shims = Shims::start(Store::Redis, 1);
+    let mut api = shims.api(0);
+    assert!(api.try_decide(one()).is_ok());
+    shims.redis().kill();
+    let reply = wait_for("the shim to notice", || api.try_decide(one()).err());
+    assert_eq!(reply.status, 503);
+    assert_eq!(reply.header("content-type"), "application/problem+json");
+    let health = shims.shims[0].get("/healthz").expect("an answer");
+    assert_eq!(health.status, 503, "{}", health.body);
+    let metrics = shims.shims[0].get("/metrics").expect("metrics").body;
+    assert!(metrics.contains("tollgate_ledger_up{") && metrics.contains("} 0"), "{metrics}");
+    // Away for a while, it is refused at once, not after a time-out.
+    let watch = Stopwatch::start();
+    for _ in 0..100 {
+        assert!(api.try_decide(one()).is_err());
+    }
+    assert!(watch.elapsed() < Duration::from_secs(20), "{:?}", watch.elapsed());
+    shims.redis().restart().expect("Redis starts again");
+    wait_for("the shim to recover", || api.try_decide(one()).ok());
+    shims.shims[0].wait_ready().expect("healthy again");
+}
+
+#[test]
+fn a_shim_starts_before_its_redis() {
+    let dir = TempDir::new().expect("a folder");
+    let port = Port::free().expect("a free port");
+    let mut shim = start_shim(dir.path(), &format!("redis://{}", port.addr()), &[]);
+    let mut api = wait_for("the shim to listen", || {
+        std::net::TcpStream::connect(shim.addr()).is_ok().then(|| Api::connect(shim.addr()))
+    });
+    assert_eq!(api.try_decide(one()).expect_err("no ledger yet").status, 503);
+    let program = xtask::setup::redis().expect("a server");
+    let options = redis::Options { program, port, dir: dir.path(), args: Vec::new() };
+    let _redis = redis::start(options).expect("Redis starts");
+    shim.wait_ready().expect("the shim finds it");
+    assert!(api.try_decide(one()).is_ok());
+}
+
+#[test]
+fn a_paused_redis_costs_the_deadline_and_no_more() {
+    let mut shims = Shims::start(Store::Redis, 1);
+    let mut api = shims.api(0);
+    assert!(api.try_decide(one()).is_ok());
+    shims.redis().pause();
+    let body = serde_json::to_vec(&limits::wire::DecideBody { requests: one() }).expect("JSON");
+    let watch = Stopwatch::start();
+    let reply = api.post("/v1/decide", &[("x-envoy-expected-rq-timeout-ms", "50")], body);
+    assert_eq!(reply.status, 503, "{}", reply.shown());
+    assert!(watch.elapsed() >= Duration::from_millis(50));
+    assert!(watch.elapsed() < Duration::from_secs(10), "{:?}", watch.elapsed());
+    shims.redis().resume();
+    wait_for("the shim to recover", || api.try_decide(one()).ok());
+}
+
+#[test]
+fn a_redis_that_cannot_write_is_503_and_then_well_again() {
+    let shims = Shims::start(Store::Redis, 1);
+    let mut api = shims.api(0);
+    assert!(api.try_decide(one()).is_ok());
+    let url = redis::url(shims.redis.as_ref().expect("a Redis"));
+    let mut redis = redis_connection(&url);
+    let nobody = Port::free().expect("a free port").number().to_string();
+    for (break_it, mend_it, code) in [
+        (vec!["REPLICAOF", "127.0.0.1", &nobody], vec!["REPLICAOF", "NO", "ONE"], "READONLY"),
+        (vec!["CONFIG", "SET", "maxmemory", "1"], vec!["CONFIG", "SET", "maxmemory", "0"], "OOM"),
+    ] {
+        let mut run = |command: &[&str]| {
+            ::redis::cmd(command[0]).arg(&command[1..]).exec(&mut redis).expect("a command");
+        };
+        run(&break_it);
+        let reply = wait_for("the shim to be refused", || api.try_decide(one()).err());
+        assert_eq!(reply.status, 503);
+        let health = shims.shims[0].get("/healthz").expect("an answer");
+        assert_eq!(health.status, 503, "{code}: {}", health.body);
+        run(&mend_it);
+        wait_for("the shim to recover", || api.try_decide(one()).ok());
+        let log = std::fs::read_to_string(shims.shims[0].log()).expect("a log");
+        assert!(log.contains(code), "{code} is not in the log:\n{log}");
+    }
+}
+
+#[test]
+fn a_damaged_counter_counts_as_absent_and_is_logged_once() {
+    let shims = Shims::start(Store::Redis, 1);
+    let mut api = shims.api(0);
+    let url = redis::url(shims.redis.as_ref().expect("a Redis"));
+    let mut redis = redis_connection(&url);
+    let (good, bad) = (counter("a", "good"), counter("a", "bad"));
+    for (round, damage) in ["", "x", "\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}"].iter().enumerate()
+    {
+        ::redis::cmd("SET").arg(bad.as_str()).arg(damage).exec(&mut redis).expect("SET");
+        let quota = sliding(100, 60_000);
+        let reply = api.decide(vec![
+            request([charge(good.clone(), quota.clone())]),
+            request([charge(bad.clone(), quota)]),
+        ]);
+        assert_eq!(only(&reply.decisions[0]).remaining, 99 - round as u64);
+        assert_eq!(only(&reply.decisions[1]).remaining, 99, "{damage:?}");
+    }
+    ::redis::cmd("DEL").arg(bad.as_str()).exec(&mut redis).expect("DEL");
+    ::redis::cmd("RPUSH").arg(bad.as_str()).arg("x").exec(&mut redis).expect("RPUSH");
+    let reply = api.decide(vec![request([charge(bad.clone(), sliding(100, 60_000))])]);
+    assert_eq!(only(&reply.decisions[0]).remaining, 99);
+    let log = std::fs::read_to_string(shims.shims[0].log()).expect("a log");
+    assert_eq!(log.matches(bad.as_str()).count(), 1, "{log}");
+    let metrics = shims.shims[0].get("/metrics").expect("metrics").body;
+    assert!(metrics.contains("tollgate_damaged_counters_total"), "{metrics}");
+}

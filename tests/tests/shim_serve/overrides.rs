@@ -1,0 +1,238 @@
+//! Overrides, the admin API and the operator's commands.
+
+use limits::ledger::TimeMs;
+use serde_json::{Value, json};
+use std::process::{Command, Output};
+use std::time::Duration;
+use tests::client::Client;
+use tests::gateway::binaries;
+use tests::shim::{Api, Shims, Store, TOKEN, charge, counter, only, request, sliding, wait_for};
+use xtask::clock::Stopwatch;
+use xtask::paths;
+use xtask::stack::Server;
+
+const MINUTE_MS: u64 = 60_000;
+
+fn admin(shim: &Server) -> Client {
+    Client::of(shim.admin_addr().expect("an admin port"))
+}
+
+fn change(shim: &Server, path: &str, body: &Value) -> bool {
+    let reply = admin(shim).post(path, body, Some(TOKEN));
+    assert_eq!(reply.status, 200, "{}", reply.shown());
+    reply.json()["changed"].as_bool().expect("whether it changed")
+}
+
+/// `tollgate` with `args`, from the repository's root.
+fn tollgate(shim: &Server, args: &[&str]) -> Output {
+    let url = format!("http://{}", shim.admin_addr().expect("an admin port"));
+    Command::new(&binaries().shim)
+        .args(args)
+        .env("TOLLGATE_ADMIN_URL", url)
+        .env("TOLLGATE_ADMIN_TOKEN", TOKEN)
+        .current_dir(paths::root())
+        .output()
+        .expect("the program runs")
+}
+
+fn told(shim: &Server, args: &[&str]) -> String {
+    let output = tollgate(shim, args);
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{args:?}: {complaint}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn limit_at(api: &mut Api) -> (u64, bool) {
+    let outcome = only(&api.one(request([charge(counter("a", "b"), sliding(10, MINUTE_MS))])));
+    (outcome.limit, outcome.admitted)
+}
+
+#[test]
+fn an_override_set_through_one_shim_holds_in_another_within_a_second() {
+    let shims = Shims::start(Store::Redis, 2);
+    let mut other = shims.api(1);
+    let name = counter("a", "b");
+    assert_eq!(limit_at(&mut other), (10, true));
+    for (body, expected) in [
+        (json!({ "counter": name, "override": { "limit": 77 } }), (77, true)),
+        (json!({ "counter": name, "override": "unlimited" }), (1 << 53, true)),
+        (json!({ "counter": name, "override": { "limit": 1 } }), (1, false)),
+    ] {
+        assert!(change(&shims.shims[0], "/v1/overrides/set", &body));
+        assert!(!change(&shims.shims[0], "/v1/overrides/set", &body));
+        let watch = Stopwatch::start();
+        wait_for("the other shim to see it", || (limit_at(&mut other) == expected).then_some(()));
+        assert!(watch.elapsed() < Duration::from_secs(1), "{body}: {:?}", watch.elapsed());
+    }
+    assert!(change(&shims.shims[0], "/v1/overrides/remove", &json!({ "counter": name })));
+    wait_for("the other shim to see it", || (limit_at(&mut other).0 == 10).then_some(()));
+}
+
+#[test]
+fn a_block_ends_by_itself() {
+    for store in [Store::Memory, Store::Redis] {
+        let shims = Shims::start(store, 1);
+        let mut api = shims.api(0);
+        let one = || vec![request([charge(counter("a", "b"), sliding(1_000_000, MINUTE_MS))])];
+        let now_ms = api.decide(one()).now_ms;
+        let until_ms = TimeMs::clamped(now_ms + 2_000);
+        let body =
+            json!({ "counter": counter("a", "b"), "override": { "blocked_until_ms": until_ms } });
+        assert!(change(&shims.shims[0], "/v1/overrides/set", &body));
+        wait_for("the block to hold or to have ended", || {
+            let reply = api.decide(one());
+            let decision = &reply.decisions[0];
+            assert!(decision.admitted || reply.now_ms + decision.retry_after_ms == until_ms.get());
+            (!decision.admitted || reply.now_ms >= until_ms.get()).then_some(())
+        });
+        let reply = wait_for("the block to end", || {
+            Some(api.decide(one())).filter(|reply| reply.decisions[0].admitted)
+        });
+        assert!(reply.now_ms >= until_ms.get());
+        let listed = admin(&shims.shims[0]).get("/v1/overrides", Some(TOKEN)).json();
+        assert_eq!(listed, json!({ "overrides": [] }));
+        let past = json!({ "counter": counter("a", "b"), "override": { "blocked_until_ms": 1 } });
+        let refused = admin(&shims.shims[0]).post("/v1/overrides/set", &past, Some(TOKEN));
+        assert_eq!(refused.status, 400, "{}", refused.shown());
+    }
+}
+
+#[test]
+fn a_cost_above_an_overridden_limit_is_an_error_of_that_request_alone() {
+    for store in [Store::Memory, Store::Redis] {
+        let shims = Shims::start(store, 1);
+        let mut api = shims.api(0);
+        let body = json!({ "counter": counter("a", "b"), "override": { "limit": 2 } });
+        assert!(change(&shims.shims[0], "/v1/overrides/set", &body));
+        wait_for("the override to hold", || (limit_at(&mut api).0 == 2).then_some(()));
+        let mut dear = charge(counter("a", "b"), sliding(10, MINUTE_MS));
+        dear.cost = limits::wire::Cost::clamped(3);
+        let reply = api.decide(vec![
+            request([dear]),
+            request([charge(counter("c", "d"), sliding(10, MINUTE_MS))]),
+        ]);
+        let error = reply.decisions[0].error;
+        assert_eq!(error, Some(limits::wire::DecisionError::CostExceedsLimit));
+        assert!(reply.decisions[1].admitted);
+    }
+}
+
+#[test]
+fn no_token_no_answer() {
+    let shims = Shims::start(Store::Memory, 1);
+    let client = admin(&shims.shims[0]);
+    let body = json!({ "counter": counter("a", "b"), "override": "unlimited" });
+    for token in [
+        None,
+        Some(""),
+        Some("wrong"),
+        Some("a-token-for-tests-onlY"),
+        Some("a-token-for-tests-only2"),
+    ] {
+        for reply in [
+            client.post("/v1/overrides/set", &body, token),
+            client.get("/v1/overrides", token),
+            client.get("/nowhere", token),
+        ] {
+            assert_eq!(reply.status, 401, "{token:?}: {}", reply.shown());
+            assert_eq!(reply.header("www-authenticate"), "Bearer");
+        }
+    }
+    let listed = client.get("/v1/overrides", Some(TOKEN)).json();
+    assert_eq!(listed, json!({ "overrides": [] }));
+    assert_eq!(client.get("/nowhere", Some(TOKEN)).status, 404);
+    // The public port has none of it.
+    let public = Client::of(shims.shims[0].addr());
+    assert_eq!(public.get("/v1/overrides", Some(TOKEN)).status, 404);
+    let log = std::fs::read_to_string(shims.shims[0].log()).expect("a log");
+    assert!(!log.contains(TOKEN));
+}
+
+#[test]
+fn operators_name_keys_as_people_do() {
+    let policy: limits::policy::Policy =
+        limits::policy::Policy::from_value(tests::gateway::shipped_policy()).expect("a policy");
+    let identity = limits::key::of_text(&policy, "user", "42").expect("a key");
+    let name = limits::counter::CounterName::new(&identity, "ai").expect("a bucket");
+    for store in [Store::Memory, Store::Redis] {
+        let shims = Shims::start(store, 1);
+        let (shim, mut api) = (&shims.shims[0], shims.api(0));
+        let one = || request([charge(name.clone(), sliding(10, MINUTE_MS))]);
+        api.decide(vec![one(), one(), one()]);
+        let key = ["--bucket", "ai", "--key", "user=42"];
+        let with = |command: &[&'static str], more: &[&'static str]| [command, &key, more].concat();
+        let shown = told(shim, &with(&["counters", "show"], &[]));
+        let shown: Vec<_> = shown.lines().take(4).collect();
+        assert_eq!(shown[0], format!("ai for user=42  ({name})"));
+        assert_eq!(shown[1..], ["  limit      10", "  remaining  7", "  next       admitted"]);
+
+        let set = told(shim, &with(&["overrides", "set"], &["--limit", "3"]));
+        assert_eq!(set, "ai for user=42: limit 3\n");
+        wait_for("the override to hold", || {
+            let shown = told(shim, &with(&["counters", "show"], &[]));
+            shown.contains("  override   limit 3\n").then_some(())
+        });
+        assert!(!api.one(one()).admitted);
+        let listed = told(shim, &["overrides", "list"]);
+        assert_eq!(listed, format!("{name}  limit 3\n"));
+        let removed = told(shim, &with(&["overrides", "remove"], &[]));
+        assert_eq!(removed, "ai for user=42: the override is gone\n");
+        assert_eq!(
+            told(shim, &with(&["overrides", "remove"], &[])),
+            "ai for user=42: there was no override\n"
+        );
+
+        assert_eq!(told(shim, &with(&["counters", "reset"], &[])), "ai for user=42: reset\n");
+        assert_eq!(
+            told(shim, &with(&["counters", "reset"], &[])),
+            "ai for user=42: nothing was counted\n"
+        );
+        wait_for("the override to be gone", || (only(&api.one(one())).limit == 10).then_some(()));
+    }
+}
+
+#[test]
+fn a_mistaken_operator_is_told_in_one_sentence() {
+    let shims = Shims::start(Store::Memory, 1);
+    let shim = &shims.shims[0];
+    for (args, code, expected) in [
+        (
+            &["counters", "show", "--bucket", "ia", "--key", "user=42"][..],
+            1,
+            "the policy has no bucket \"ia\"",
+        ),
+        (&["counters", "show", "--bucket", "ai", "--key", "42"], 2, "--key: expected NAME=VALUE"),
+        (&["overrides", "set", "--bucket", "ai", "--key", "user=42"], 2, "--limit"),
+        (
+            &[
+                "overrides",
+                "set",
+                "--bucket",
+                "ai",
+                "--key",
+                "user=42",
+                "--blocked-until",
+                "2001-01-01T00:00:00Z",
+            ],
+            1,
+            "expected a time to come",
+        ),
+        (&["overrides", "list", "--admin-token", "a-wrong-token-of-length"], 1, "401 Unauthorized"),
+        (
+            &["overrides", "list", "--admin-url", "http://127.0.0.1:1"],
+            1,
+            "cannot reach http://127.0.0.1:1",
+        ),
+        (
+            &["counters", "reset", "--bucket", "ai", "--key", "user=42", "--policy", "README.txt"],
+            1,
+            "cannot read README.txt",
+        ),
+    ] {
+        let output = tollgate(shim, args);
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {complaint}");
+        assert!(complaint.contains(expected), "{args:?}: {complaint}");
+        assert_eq!(complaint.lines().count(), 1, "{args:?}: {complaint}");
+    }
+}
