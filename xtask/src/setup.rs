@@ -10,7 +10,7 @@ pub mod servers;
 pub mod wasm_target;
 pub mod wheel;
 
-pub use servers::{debian_redis, envoy, redis};
+pub use servers::{curl, debian_redis, envoy, redis};
 pub use wasm_target::wasm_rustc;
 
 use anyhow::Result;
@@ -35,6 +35,8 @@ pub enum Piece {
     Wasm,
     /// Debian's Redis, which only the tests need
     DebianRedis,
+    /// curl, which only the tests need
+    Curl,
 }
 
 /// Makes sure of what was asked for.
@@ -51,8 +53,20 @@ pub fn run(setup: &Setup) -> Result<()> {
             Piece::Redis => redis().map(drop)?,
             Piece::Wasm => wasm_rustc().map(drop)?,
             Piece::DebianRedis => debian_redis().map(drop)?,
+            Piece::Curl => curl().map(drop)?,
         }
     }
+    Ok(())
+}
+
+/// Makes sure of everything that `cargo xtask up` needs, and of what else the tests do.
+///
+/// # Errors
+/// As [`all`].
+pub fn all_for_tests() -> Result<()> {
+    all()?;
+    debian_redis()?;
+    curl()?;
     Ok(())
 }
 

@@ -42,7 +42,7 @@ pub fn run(test: &Test) -> Result<()> {
 fn steps(test: &Test) -> Vec<Step<'_>> {
     vec![
         ("formatting", Box::new(|| cargo(&["fmt", "--all", "--check"], &[]))),
-        ("setup", Box::new(set_up)),
+        ("setup", Box::new(setup::all_for_tests)),
         ("lints", Box::new(|| cargo(&LINTS, &[]))),
         ("docs", Box::new(|| cargo(&DOCS, &[("RUSTDOCFLAGS", "-D warnings")]))),
         ("the filter", Box::new(|| wasm::build_shown().map(drop))),
@@ -53,12 +53,6 @@ fn steps(test: &Test) -> Vec<Step<'_>> {
 
 const LINTS: [&str; 6] = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
 const DOCS: [&str; 3] = ["doc", "--workspace", "--no-deps"];
-
-/// The tests need one server more than `cargo xtask up` does.
-fn set_up() -> Result<()> {
-    setup::all()?;
-    setup::debian_redis().map(drop)
-}
 
 fn tests(args: &[String]) -> Result<()> {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();

@@ -127,7 +127,10 @@ fn told(output: &Output) -> String {
 }
 
 fn shell(line: &str) -> String {
-    let output = Command::new("sh").args(["-c", line]).output().unwrap();
+    // curl as a person would call it, wherever it is.
+    let curl = xtask::setup::curl().unwrap();
+    let path = format!("{}:/usr/bin:/bin", curl.parent().unwrap().display());
+    let output = Command::new("sh").args(["-c", line]).env("PATH", path).output().unwrap();
     assert!(output.status.success(), "{line}: {}", told(&output));
     String::from_utf8(output.stdout).unwrap()
 }

@@ -81,46 +81,61 @@ pub fn redis() -> Result<PathBuf> {
 /// Debian's Redis 7, for the tests that run on a second implementation.
 ///
 /// # Errors
-/// Where Debian's packages cannot be had.
+/// Where Debian's packages cannot be had, or hold another version.
 pub fn debian_redis() -> Result<PathBuf> {
     let dir = cache::entry("debian-redis-1", |place| {
         progress::say("fetching Debian's Redis");
-        make_redis(place)
+        // The server is a file of redis-tools; redis-server holds only its service.
+        let programs = [("redis-server", "redis-check-rdb"), ("redis-cli", "redis-cli")];
+        unpack_programs(place, "redis-tools", &programs)?;
+        match version_of(&place.join("bin/redis-server"), redis_version) {
+            Some(version) if major(&version) >= REDIS_MAJOR => Ok(()),
+            Some(version) => bail!("Debian's Redis is {version}, and {REDIS_MAJOR} is needed"),
+            None => bail!("Debian's Redis does not run here"),
+        }
     });
     Ok(dir.context("cannot get Debian's Redis, which the tests need")?.join("bin/redis-server"))
 }
 
-fn make_redis(dir: &Path) -> Result<()> {
+/// curl, for the tests that do what a person is told to do: the machine's, else Debian's.
+///
+/// # Errors
+/// Where there is none and Debian's packages cannot be had.
+pub fn curl() -> Result<PathBuf> {
+    if let Some(found) = env::on_path("curl") {
+        return Ok(found);
+    }
+    let dir = cache::entry("debian-curl-1", |place| {
+        progress::say("fetching Debian's curl");
+        unpack_programs(place, "curl", &[("curl", "curl")])
+    });
+    Ok(dir.context("cannot get curl, which the tests need")?.join("bin/curl"))
+}
+
+/// Puts programs of Debian's `package` into `dir`: each under its name, out of a file in `usr/bin`.
+fn unpack_programs(dir: &Path, package: &str, programs: &[(&str, &str)]) -> Result<()> {
     let (tree, lists) = (dir.join("tree"), dir.join("apt"));
-    for folder in [&tree, &dir.join("bin"), &dir.join("lib")] {
+    for folder in [&tree, &lists, &dir.join("bin"), &dir.join("lib")] {
         std::fs::create_dir(folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
     }
     Apt::with_lists(&lists, |apt| {
-        // The server is a file of redis-tools; redis-server holds only its service.
-        let mut packages = vec!["redis-tools".to_owned()];
+        let mut packages = vec![package.to_owned()];
         packages.extend(apt.missing_libraries(&packages)?);
         apt.unpack(&packages, &tree)
     })?;
     debian::move_libraries(&tree, &dir.join("lib"))?;
-    for (program, real) in [("redis-server", "redis-check-rdb"), ("redis-cli", "redis-cli")] {
+    for (program, file) in programs {
         let to = format!("{program}.real");
-        std::fs::rename(tree.join("usr/bin").join(real), dir.join("bin").join(&to))
-            .with_context(|| format!("Debian's redis-tools holds no {real}"))?;
+        std::fs::rename(tree.join("usr/bin").join(file), dir.join("bin").join(&to))
+            .with_context(|| format!("Debian's {package} holds no {file}"))?;
         debian::write_wrapper(&dir.join("bin").join(program), &to)?;
     }
     for folder in [tree, lists] {
-        if folder.exists() {
-            std::fs::remove_dir_all(&folder)
-                .with_context(|| format!("cannot remove {}", folder.display()))?;
-        }
+        std::fs::remove_dir_all(&folder)
+            .with_context(|| format!("cannot remove {}", folder.display()))?;
     }
-    let server = dir.join("bin/redis-server");
-    match version_of(&server, redis_version) {
-        Some(version) if major(&version) >= REDIS_MAJOR => Ok(()),
-        Some(version) => bail!("Debian's Redis is {version}, and {REDIS_MAJOR} is needed"),
-        None => bail!("Debian's Redis does not run here"),
-    }
+    Ok(())
 }
 
 /// The program that `variable` names, if it is set.

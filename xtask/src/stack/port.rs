@@ -5,6 +5,7 @@
 //! system uses for outgoing connections, under a lock file each, so that tests and processes
 //! running at the same time never meet.
 
+use crate::paths;
 use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -87,10 +88,9 @@ fn candidate() -> u16 {
     FIRST + u16::try_from((process + offset) % u32::from(COUNT)).unwrap_or(0)
 }
 
-/// A folder of this user's for the lock files.
+/// The user's own folder for the lock files: in one that all may write to, others could leave links.
 fn lock_dir() -> Result<PathBuf> {
-    let user = rustix::process::getuid().as_raw();
-    let dir = std::env::temp_dir().join(format!("tollgate-ports-{user}"));
+    let dir = paths::cache_dir()?.join("ports");
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
     Ok(dir)
 }
