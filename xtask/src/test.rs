@@ -55,8 +55,15 @@ const LINTS: [&str; 6] = ["clippy", "--workspace", "--all-targets", "--", "-D", 
 const DOCS: [&str; 3] = ["doc", "--workspace", "--no-deps"];
 
 fn tests(args: &[String]) -> Result<()> {
-    let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    cargo(&[&["test", "--workspace"], args.as_slice()].concat(), &[])
+    cargo(&test_args(args), &[])
+}
+
+/// What `cargo test` is given: the whole workspace, unless `args` choose packages.
+fn test_args(args: &[String]) -> Vec<&str> {
+    let own = args.iter().map(String::as_str).take_while(|arg| *arg != "--");
+    let chosen = own.into_iter().any(|arg| arg.starts_with("-p") || arg.starts_with("--package"));
+    let all = if chosen { None } else { Some("--workspace") };
+    std::iter::once("test").chain(all).chain(args.iter().map(String::as_str)).collect()
 }
 
 fn cargo(args: &[&str], env: &[(&str, &str)]) -> Result<()> {
@@ -67,4 +74,23 @@ fn cargo(args: &[&str], env: &[(&str, &str)]) -> Result<()> {
 
 fn seconds(watch: Stopwatch) -> String {
     format!("{:.1} s", watch.elapsed().as_secs_f64())
+}
+
+#[cfg(test)]
+mod unit {
+    use super::*;
+
+    #[test]
+    fn all_packages_are_tested_unless_some_are_chosen() {
+        let check = |args: &str, expected: &str| {
+            let args: Vec<String> = args.split_whitespace().map(str::to_owned).collect();
+            assert_eq!(test_args(&args).join(" "), expected);
+        };
+        check("", "test --workspace");
+        check("login -- --nocapture", "test --workspace login -- --nocapture");
+        check("-- -p", "test --workspace -- -p");
+        check("-p limits", "test -p limits");
+        check("-plimits --lib", "test -plimits --lib");
+        check("--package=limits", "test --package=limits");
+    }
 }
