@@ -3,6 +3,7 @@
 use crate::setup::{wasm_rustc, wasm_target};
 use crate::{command, env, paths};
 use anyhow::{Context, Result};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -35,6 +36,7 @@ pub fn build_shown() -> Result<PathBuf> {
 
 fn build_with(args: &[&str]) -> Result<PathBuf> {
     let rustc = wasm_rustc()?;
+    let _lock = lock()?;
     renew(&target_dir(), &identity(rustc.as_deref())?)?;
     let mut cargo = Command::new(env::cargo());
     cargo.args(["build", "--package", "filter", "--profile", "wasm"]).args(args);
@@ -50,6 +52,16 @@ fn build_with(args: &[&str]) -> Result<PathBuf> {
 /// Apart from the native one: it may be filled by another compiler.
 fn target_dir() -> PathBuf {
     paths::root().join("target/wasm")
+}
+
+/// Cargo lets one process at a time build in a folder, but not empty it before.
+fn lock() -> Result<File> {
+    let path = target_dir().with_extension("lock");
+    let parent = path.parent().unwrap_or(paths::root());
+    std::fs::create_dir_all(parent)
+        .and_then(|()| File::create(&path))
+        .and_then(|file| file.lock().map(|()| file))
+        .with_context(|| format!("cannot lock {}", path.display()))
 }
 
 /// What tells one compiler and its standard library from another.
