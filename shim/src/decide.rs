@@ -3,6 +3,7 @@
 //! Called by [`crate::http`] with what [`crate::checked`] let through; calls [`crate::prepare`] and
 //! [`crate::ledger`].
 
+use crate::agree;
 use crate::app::App;
 use crate::checked::Request;
 use crate::ledger::{Fault, Timed};
@@ -13,9 +14,6 @@ use limits::ledger::Decided;
 use limits::wire::{DecideReply, Decision, DecisionError};
 use metrics::counter;
 
-/// How often a request is put anew to a ledger whose clock shows another period than was thought.
-const MAX_TRIES: usize = 3;
-
 /// Decides `requests` in their order.
 ///
 /// # Errors
@@ -24,6 +22,8 @@ pub(crate) async fn decide(app: &App, requests: &[Request]) -> Result<DecideRepl
     let answers = answers(app, requests).await?;
     let heard_ms = answers.iter().filter_map(|answer| Some(answer.as_ref().ok()?.now_ms)).max();
     let Some(now_ms) = heard_ms else {
+        let unavailable = counter!(telemetry::DECISIONS, "verdict" => "unavailable");
+        unavailable.increment(requests.len() as u64);
         let fault = answers.into_iter().find_map(Result::err).unwrap_or(Fault::Senseless);
         return Err(counted(fault));
     };
@@ -34,44 +34,18 @@ pub(crate) async fn decide(app: &App, requests: &[Request]) -> Result<DecideRepl
     Ok(DecideReply { now_ms, decisions: decisions.collect() })
 }
 
-/// One answer for each request, asked again where the calendar was read for the wrong time.
 async fn answers(
     app: &App,
     requests: &[Request],
 ) -> Result<Vec<Result<Timed<Decided>, Fault>>, Fault> {
     let book = app.overrides.book().ok_or(Fault::Disconnected)?;
-    let prepare = |request: &Request, now_ms| {
-        let preparer = Preparer { book: &book, now_ms };
-        preparer.request(request).map_err(|_| Fault::Clock { now_ms })
+    let prepare = |at: usize, now_ms| {
+        let request = requests.get(at).ok_or(Fault::Senseless)?;
+        let prepared = Preparer { book: &book, now_ms }.request(request);
+        prepared.map_err(|_| Fault::Clock { now_ms })
     };
-    let now_ms = app.ledger.now_ms();
-    let mut answers = Vec::with_capacity(requests.len());
-    let mut places = Vec::with_capacity(requests.len());
-    let mut prepared = Vec::with_capacity(requests.len());
-    for (at, request) in requests.iter().enumerate() {
-        answers.push(Err(Fault::Clock { now_ms }));
-        places.push(at);
-        prepared.push(prepare(request, now_ms)?);
-    }
-    for _ in 0..MAX_TRIES {
-        for (at, answer) in
-            places.drain(..).zip(app.ledger.decide(std::mem::take(&mut prepared)).await)
-        {
-            if let Some(place) = answers.get_mut(at) {
-                *place = answer;
-            }
-        }
-        for (at, (request, answer)) in requests.iter().zip(&answers).enumerate() {
-            if let Err(Fault::Clock { now_ms }) = answer {
-                places.push(at);
-                prepared.push(prepare(request, *now_ms)?);
-            }
-        }
-        if places.is_empty() {
-            break;
-        }
-    }
-    Ok(answers)
+    let ask = |questions| app.ledger.decide(questions);
+    agree::ask(requests.len(), app.ledger.now_ms(), prepare, ask).await
 }
 
 fn decision(app: &App, request: &Request, answer: Timed<Decided>) -> Decision {

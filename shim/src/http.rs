@@ -1,14 +1,14 @@
 //! The public port: every path it serves, on one screen.
 //!
-//! Started by [`crate::serve`]. A decision's way: [`server`] (connection) → [`decide`] (bounds) →
+//! Started by [`crate::serve`]. A decision's way: [`server`] (connection) → [`calls`] (bounds) →
 //! [`crate::checked`] → [`crate::decide`].
 
-mod body;
-mod calls;
-mod deadline;
-mod health;
-mod refused;
-pub(crate) mod server;
+pub mod body;
+pub mod calls;
+pub mod deadline;
+pub mod health;
+pub mod refused;
+pub mod server;
 
 pub(crate) use body::read;
 pub(crate) use refused::Refused;

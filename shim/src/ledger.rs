@@ -4,15 +4,15 @@
 //! [`crate::overrides`] ask. A question's way to Redis: [`lane`] (queue) → [`wave`] (group commit)
 //! → [`server`] (one EVALSHA); [`cluster`] chooses the lane by slot.
 
-mod cluster;
-mod fault;
-mod lane;
-mod memory;
-mod question;
-mod server;
-mod slots;
+pub mod cluster;
+pub mod fault;
+pub mod lane;
+pub mod memory;
+pub mod question;
+pub mod server;
+pub mod slots;
 pub mod url;
-mod wave;
+pub mod wave;
 
 pub use fault::Fault;
 pub use memory::Memory;
@@ -27,7 +27,7 @@ use lane::{Lane, Queued};
 use limits::counter::CounterName;
 use limits::ledger::{Charge, Decided, Request, Settle};
 use limits::wire::{ChargeOutcome, Settled};
-use metrics::counter;
+use metrics::{counter, gauge};
 use redis::{Cmd, Value};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -90,7 +90,10 @@ impl Ledger {
     pub fn open(url: &LedgerUrl, timeouts: Timeouts, memory_counters: usize, clock: Clock) -> Self {
         let shared = || Arc::new(Shared::new(clock.clone()));
         match url {
-            LedgerUrl::Memory => Self::Memory(Memory::new(memory_counters, clock)),
+            LedgerUrl::Memory => {
+                gauge!(telemetry::LEDGER_UP, "server" => "memory").set(1.0);
+                Self::Memory(Memory::new(memory_counters, clock))
+            }
             LedgerUrl::Single(info) => {
                 let shared = shared();
                 let lane = Lane::open((**info).clone(), timeouts, false, Arc::clone(&shared));

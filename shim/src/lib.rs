@@ -1,35 +1,33 @@
 //! The `tollgate` binary: `serve` puts HTTP in front of the ledger; the other commands are the
 //! operator's.
 //!
-//! Read in this order, which is a decision's way: [`cli`], `serve`, `http`, [`checked`] (does the
-//! call make sense), `decide` and `settle`, [`prepare`] (the [`calendar`] and the [`overrides`]),
-//! [`ledger`] (the way to Redis, or memory), [`script`] (what is put to Redis).
+//! Read in this order, which is a decision's way: [`cli`], [`serve`], [`http`], [`checked`] (does
+//! the call make sense), [`decide`] and [`settle`], [`prepare`] (the [`calendar`] and the
+//! [`overrides`]), [`ledger`] (the way to Redis, or memory), [`script`] (what is put to Redis).
 //!
-//! Only [`clock`] reads the clock, only [`cli`] the environment, only [`ledger`] knows Redis's
-//! client, only `http` and `admin` know HTTP statuses.
+//! Only [`clock`] reads the clock, only [`cli`] the environment, only [`ledger`] and
+//! [`overrides`] know Redis's client, only [`http`] and [`admin`] answer HTTP.
 
-#![recursion_limit = "256"]
-
+pub mod admin;
+pub mod agree;
+pub mod app;
 pub mod calendar;
 pub mod checked;
 pub mod cli;
+pub mod client;
 pub mod clock;
+pub mod decide;
+pub mod http;
 pub mod ledger;
+pub mod names;
+pub mod operator;
 pub mod overrides;
 pub mod prepare;
 pub mod script;
 pub mod secret;
+pub mod serve;
+pub mod settle;
 pub mod telemetry;
-
-mod admin;
-mod app;
-mod client;
-mod decide;
-mod http;
-mod names;
-mod operator;
-mod serve;
-mod settle;
 
 use cli::{Cli, Command};
 use std::ffi::OsString;

@@ -4,7 +4,7 @@
 //! costs no round trip more. [`watch`] keeps the book what the ledger's hash says;
 //! [`crate::admin`] changes the hash.
 
-mod store;
+pub mod store;
 pub mod watch;
 
 pub use store::ChangeError;

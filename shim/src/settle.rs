@@ -3,6 +3,7 @@
 //! Called by [`crate::http`] with what [`crate::checked`] let through; calls [`crate::prepare`] and
 //! [`crate::ledger`].
 
+use crate::agree;
 use crate::app::App;
 use crate::checked::Settle;
 use crate::decide::counted;
@@ -15,17 +16,14 @@ use limits::wire::{SettleReply, Settled};
 use metrics::counter;
 use std::collections::BTreeMap;
 
-/// How often a settle is put anew to a ledger whose clock shows another period than was thought.
-const MAX_TRIES: usize = 3;
-
 /// One identity's part of a settle: the ledger applies each by itself, since another's counters may
 /// live on another server.
-struct Part {
+struct Part<'a> {
     /// The settle's place in the call.
-    settle: usize,
+    place: usize,
+    settle: &'a Settle,
     /// The places of its charges in the settle.
     charges: Vec<usize>,
-    answer: Result<Timed<Settled>, Fault>,
 }
 
 /// Applies `settles` in their order.
@@ -35,52 +33,27 @@ struct Part {
 /// what was applied is not applied again.
 pub(crate) async fn settle(app: &App, settles: &[Settle]) -> Result<SettleReply, Fault> {
     let book = app.overrides.book().ok_or(Fault::Disconnected)?;
-    let mut parts: Vec<_> =
-        settles.iter().enumerate().flat_map(|(at, settle)| parts(at, settle)).collect();
-    let now_ms = app.ledger.now_ms();
-    for part in &mut parts {
-        part.answer = Err(Fault::Clock { now_ms });
-    }
-    for _ in 0..MAX_TRIES {
-        let mut asked = Vec::new();
-        let mut questions = Vec::new();
-        for (at, part) in parts.iter().enumerate() {
-            if let Err(Fault::Clock { now_ms }) = part.answer {
-                asked.push(at);
-                questions.push(question(&book, settles, part, now_ms)?);
-            }
-        }
-        if asked.is_empty() {
-            break;
-        }
-        for (at, answer) in asked.into_iter().zip(app.ledger.settle(questions).await) {
-            if let Some(part) = parts.get_mut(at) {
-                part.answer = answer;
-            }
-        }
-    }
-    reply(settles, parts)
+    let parts = settles.iter().enumerate().flat_map(|(place, settle)| parts(place, settle));
+    let parts: Vec<_> = parts.collect();
+    let prepare = |at: usize, now_ms| question(&book, parts.get(at), now_ms);
+    let ask = |questions| app.ledger.settle(questions);
+    let answers = agree::ask(parts.len(), app.ledger.now_ms(), prepare, ask).await?;
+    reply(settles, parts.iter().zip(answers))
 }
 
 /// A settle's parts, by identity.
-fn parts(at: usize, settle: &Settle) -> Vec<Part> {
+fn parts(place: usize, settle: &Settle) -> Vec<Part<'_>> {
     let mut by_tag = BTreeMap::<&str, Vec<usize>>::new();
-    for (place, charge) in settle.charges.iter().enumerate() {
-        by_tag.entry(charge.counter.slot_tag()).or_default().push(place);
+    for (at, charge) in settle.charges.iter().enumerate() {
+        by_tag.entry(charge.counter.slot_tag()).or_default().push(at);
     }
-    let answer = || Err(Fault::Senseless);
-    by_tag.into_values().map(|charges| Part { settle: at, charges, answer: answer() }).collect()
+    by_tag.into_values().map(|charges| Part { place, settle, charges }).collect()
 }
 
-fn question(
-    book: &Book,
-    settles: &[Settle],
-    part: &Part,
-    now_ms: u64,
-) -> Result<ledger::Settle, Fault> {
+fn question(book: &Book, part: Option<&Part<'_>>, now_ms: u64) -> Result<ledger::Settle, Fault> {
+    let Part { settle, charges, .. } = part.ok_or(Fault::Senseless)?;
     let preparer = Preparer { book, now_ms };
-    let settle = settles.get(part.settle).ok_or(Fault::Senseless)?;
-    let charges = part.charges.iter().filter_map(|place| settle.charges.get(*place));
+    let charges = charges.iter().filter_map(|at| settle.charges.get(*at));
     let charges = charges.map(|charge| preparer.settle_charge(charge)).collect::<Result<_, _>>();
     let charges = charges.map_err(|_| Fault::Clock { now_ms })?;
     ledger::Settle::new(settle.id.clone(), settle.decision_ms, charges)
@@ -88,19 +61,22 @@ fn question(
 }
 
 /// The parts' answers, put together again.
-fn reply(settles: &[Settle], parts: Vec<Part>) -> Result<SettleReply, Fault> {
+fn reply<'a>(
+    settles: &[Settle],
+    answers: impl Iterator<Item = (&'a Part<'a>, Result<Timed<Settled>, Fault>)>,
+) -> Result<SettleReply, Fault> {
     let mut settled: Vec<_> = settles
         .iter()
         .map(|settle| Settled { applied: false, remaining: vec![0; settle.charges.len()] })
         .collect();
     let mut now_ms = 0;
-    for part in parts {
-        let answer = part.answer.map_err(counted)?;
+    for (part, answer) in answers {
+        let answer = answer.map_err(counted)?;
         now_ms = now_ms.max(answer.now_ms);
-        let Some(whole) = settled.get_mut(part.settle) else { continue };
+        let Some(whole) = settled.get_mut(part.place) else { continue };
         whole.applied |= answer.answer.applied;
-        for (place, left) in part.charges.into_iter().zip(answer.answer.remaining) {
-            if let Some(place) = whole.remaining.get_mut(place) {
+        for (at, left) in part.charges.iter().zip(answer.answer.remaining) {
+            if let Some(place) = whole.remaining.get_mut(*at) {
                 *place = left;
             }
         }

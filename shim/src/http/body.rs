@@ -1,6 +1,6 @@
 //! Reads a request's body, so far as it is not too long.
 //!
-//! Called by [`super::decide`], [`super::settle`] and [`crate::admin`].
+//! Called by [`super::calls`] and [`crate::admin`].
 
 use super::refused::Refused;
 use axum::body::{Body, HttpBody};

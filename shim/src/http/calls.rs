@@ -1,6 +1,6 @@
 //! `POST /v1/decide` and `POST /v1/settle`: bounds, deadline, body; the rest is decided elsewhere.
 //!
-//! Routed to by [`super::router`]; calls [`crate::checked`], then [`crate::decide`] or
+//! Routed to by [`super`]; calls [`crate::checked`], then [`crate::decide`] or
 //! [`crate::settle`].
 //!
 //! A call whose client has gone away, or whose deadline has passed, is taken out of the queue if

@@ -1,6 +1,6 @@
 //! How long a call may take.
 //!
-//! Called by [`super::decide`] and [`super::settle`].
+//! Called by [`super::calls`].
 
 use axum::http::HeaderMap;
 use std::time::Duration;

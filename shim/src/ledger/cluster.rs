@@ -7,7 +7,7 @@
 //! `MOVED` (the slot is elsewhere; the map is fetched anew), `ASK` (elsewhere for now) and
 //! `TRYAGAIN` (on the move).
 
-mod spanning;
+pub mod spanning;
 
 use super::fault::Fault;
 use super::lane::{Lane, Queued};

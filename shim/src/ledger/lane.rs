@@ -9,7 +9,7 @@
 
 use super::Shared;
 use super::fault::Fault;
-use super::question::{Kind, Question};
+use super::question::Question;
 use super::server::{Server, Timeouts};
 use super::wave::{Asked, Job, Told, Wave};
 use crate::clock;
@@ -189,7 +189,11 @@ impl Keeper {
                 None => return,
                 Some(Err(error)) => self.complain(&error),
                 Some(Ok(server)) => match self.serve_connected(server).await {
-                    End::Unwanted => return,
+                    End::Unwanted => {
+                        // No server of the ledger's any more: neither up nor down.
+                        gauge!(telemetry::LEDGER_UP, "server" => self.name.clone()).set(f64::NAN);
+                        return;
+                    }
                     End::Broken { fault, useful } => {
                         warn!(server = self.name, %fault, "the ledger's connection broke; connecting anew");
                         if useful {
@@ -292,7 +296,3 @@ impl Keeper {
 async fn connect(info: ConnectionInfo, timeouts: Timeouts) -> Result<Server, RedisError> {
     Server::connect(&info, timeouts).await
 }
-
-/// Makes sure that [`Kind`] numbers the scripts as [`Server`] stores them.
-const _: () =
-    assert!(Kind::Decide as usize == 0 && Kind::Settle as usize == 1 && Kind::Peek as usize == 2);

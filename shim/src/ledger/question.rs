@@ -6,15 +6,15 @@ use limits::counter::CounterName;
 use limits::ledger::{Charge, Decided, Refusal, Request, Settle};
 use limits::wire::{ChargeOutcome, Settled};
 
-/// Which script answers.
+/// Which script answers. The numbers are those of [`Kind::ALL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// [`script::source::DECIDE`]
-    Decide,
+    Decide = 0,
     /// [`script::source::SETTLE`]
-    Settle,
+    Settle = 1,
     /// [`script::source::PEEK`]
-    Peek,
+    Peek = 2,
 }
 
 impl Kind {

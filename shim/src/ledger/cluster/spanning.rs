@@ -5,7 +5,7 @@
 //! All requests of a batch go through their slots side by side: as many round trips as the most
 //! slots of any of them. Within a slot, the order of the batch is kept.
 //!
-//! Called by [`super::Cluster::decide`].
+//! Called by [`super::Cluster`].
 
 use super::Cluster;
 use crate::ledger::fault::Fault;
