@@ -11,6 +11,7 @@
 pub mod admin;
 pub mod agree;
 pub mod app;
+pub mod background;
 pub mod calendar;
 pub mod checked;
 pub mod cli;

@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::http::{self, server};
 use crate::ledger::{Ledger, Timeouts};
 use crate::overrides::{Overrides, watch};
-use crate::{admin, telemetry};
+use crate::{admin, background, telemetry};
 use anyhow::Context;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -46,8 +46,8 @@ pub(crate) async fn serve(config: Serve) -> anyhow::Result<()> {
         calls: Arc::new(Semaphore::new(MAX_CALLS)),
         deadline: Duration::from_millis(config.deadline_ms.into()),
     };
-    tokio::spawn(watch::follow(app.ledger.clone(), app.overrides.clone()));
-    tokio::spawn(async move {
+    background::spawn("overrides", watch::follow(app.ledger.clone(), app.overrides.clone()));
+    background::spawn("metrics", async move {
         loop {
             tokio::time::sleep(UPKEEP_INTERVAL).await;
             metrics.run_upkeep();

@@ -44,7 +44,11 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: impl Futu
             accepted = accept(&listener, &room) => accepted,
         };
         if let Some((stream, place)) = accepted {
-            tokio::spawn(converse(stream, place, router.clone(), graceful.watcher()));
+            let (router, watcher) = (router.clone(), graceful.watcher());
+            tokio::spawn(async move {
+                converse(stream, router, watcher, HEAD_TIMEOUT).await;
+                drop(place);
+            });
         }
     }
     drop(listener);
@@ -69,12 +73,7 @@ async fn accept(
 }
 
 /// Serves one connection to its end.
-async fn converse(
-    stream: TcpStream,
-    place: OwnedSemaphorePermit,
-    router: Router,
-    watcher: Watcher,
-) {
+async fn converse(stream: TcpStream, router: Router, watcher: Watcher, head_timeout: Duration) {
     // Small replies must not wait for the acknowledgement of the last one.
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "could not set TCP_NODELAY");
@@ -87,14 +86,14 @@ async fn converse(
             std::future::ready(request)
         }))
     };
-    let connection = builder()
+    let connection = builder(head_timeout)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
         .into_owned();
     let mut connection = std::pin::pin!(watcher.watch(connection));
     let ended = tokio::select! {
         ended = &mut connection => ended,
         // hyper's own time-out begins with the first byte that tells HTTP/1.1 from HTTP/2.
-        () = sleep(HEAD_TIMEOUT) => {
+        () = sleep(head_timeout) => {
             if !asked.load(Ordering::Relaxed) {
                 debug!("a connection without a request was closed");
                 return;
@@ -105,15 +104,14 @@ async fn converse(
     if let Err(error) = ended {
         debug!(error, "a connection ended with an error");
     }
-    drop(place);
 }
 
-fn builder() -> auto::Builder<TokioExecutor> {
+fn builder(head_timeout: Duration) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(head_timeout)
         .max_buf_size(MAX_HEADER_BYTES as usize);
     builder
         .http2()
@@ -122,8 +120,49 @@ fn builder() -> auto::Builder<TokioExecutor> {
         .max_header_list_size(MAX_HEADER_BYTES)
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT)
-        .adaptive_window(false)
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(4 << 20);
     builder
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// Sends `bytes` and nothing more; what comes back until the server closes.
+    async fn say(bytes: &[u8], head_timeout: Duration) -> Vec<u8> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let graceful = GracefulShutdown::new();
+        let router = Router::new().route("/", get(async || "here"));
+        let watcher = graceful.watcher();
+        tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            converse(stream, router, watcher, head_timeout).await;
+        });
+        let mut stream = TcpStream::connect(addr).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        let mut answer = Vec::new();
+        timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("it closes").unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn whoever_does_not_finish_a_head_is_shown_out() {
+        for beginning in ["", "P", "PRI * HTTP/2.0\r\n", "GET / HTTP/1.1\r\nhost: x\r\nx-slow: "] {
+            let answer = say(beginning.as_bytes(), Duration::from_millis(50)).await;
+            assert!(!answer.starts_with(b"HTTP/1.1 200"), "{beginning:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_was_served_first() {
+        let answer = say(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", Duration::from_millis(200)).await;
+        let answer = String::from_utf8(answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("here"), "{answer}");
+    }
 }

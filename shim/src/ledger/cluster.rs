@@ -15,6 +15,7 @@ use super::server::{self, Timeouts};
 use super::slots::SlotMap;
 use super::wave::{Miss, Timed};
 use super::{Health, Shared};
+use crate::background;
 use futures_util::future::join_all;
 use limits::ledger::{Decided, Request};
 use redis::{Cmd, ConnectionAddr, ConnectionInfo, RedisError, Value};
@@ -73,7 +74,7 @@ impl Cluster {
             topology: RwLock::default(),
             outdated: Notify::new(),
         });
-        tokio::spawn(keep_current(Arc::downgrade(&inner)));
+        background::spawn("the Cluster's map", keep_current(Arc::downgrade(&inner)));
         Self(inner)
     }
 

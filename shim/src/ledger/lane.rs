@@ -12,6 +12,7 @@ use super::fault::Fault;
 use super::question::Question;
 use super::server::{Server, Timeouts};
 use super::wave::{Asked, Job, Told, Wave};
+use crate::background;
 use crate::clock;
 use crate::telemetry::{self, Quiet};
 use limits::ledger::{Charge, Request, Settle};
@@ -93,7 +94,7 @@ impl Lane {
             up: Arc::clone(&up),
             complaints: Quiet::new(LOG_INTERVAL),
         };
-        tokio::spawn(keeper.run());
+        background::spawn("the ledger's connection", keeper.run());
         Self { jobs, room: Arc::new(Semaphore::new(MAX_WAITING)), up }
     }
 

@@ -108,10 +108,15 @@ impl Server {
 }
 
 /// Connects, without scripts.
+///
+/// rustls is told which cryptography to use: it panics where the features of all crates of a build
+/// together leave it a choice.
 pub(crate) async fn connect(
     info: &ConnectionInfo,
     timeouts: Timeouts,
 ) -> RedisResult<MultiplexedConnection> {
+    // Fails where it was told before, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(timeouts.connect))
         .set_response_timeout(Some(timeouts.response))

@@ -1,0 +1,134 @@
+//! Redis with a user of few rights, and behind TLS.
+
+use std::path::Path;
+use std::process::Command;
+use tempfile::TempDir;
+use tests::shim::{
+    Api, TOKEN, back, charge, counter, more, only, request, settle, sliding, start_redis,
+    start_shim, wait_for,
+};
+use xtask::stack::{Port, redis};
+
+/// All that the shim's user needs, outside a Cluster.
+const RIGHTS: &str = "~tg:* +ping +evalsha +eval +script|load +time +get +set +unlink +del \
+                      +hget +hgetall +hset +hdel +hlen +hexists";
+
+#[test]
+fn a_user_needs_no_more_rights_than_these() {
+    let dir = TempDir::new().expect("a folder");
+    let server = start_redis(dir.path(), &[]);
+    let client = ::redis::Client::open(redis::url(&server)).expect("a URL");
+    let mut connection = client.get_connection().expect("Redis answers");
+    let mut user = ::redis::cmd("ACL");
+    user.arg("SETUSER").arg("shim").arg("on").arg(">s3cret/pass").arg("resetchannels");
+    user.arg(RIGHTS.split_whitespace().collect::<Vec<_>>());
+    user.exec(&mut connection).expect("a user");
+    let url = format!("redis://shim:s3cret%2Fpass@{}", server.addr());
+    let mut shim = start_shim(dir.path(), &url, &[]);
+    shim.wait_ready().expect("the shim gets ready");
+    let mut api = Api::connect(shim.addr());
+    let one = charge(counter("a", "b"), sliding(10, 60_000));
+    let decision = api.one(request([one.clone()]));
+    assert_eq!(only(&decision).remaining, 9);
+    let settles = [("s-1", back(1), 10), ("s-2", more(4), 6)];
+    for (id, amount, left) in settles {
+        let settled = api.settle(vec![settle(id, &decision.id, &one, amount)]);
+        assert_eq!(settled.settled[0].remaining, [left]);
+    }
+    let admin = tests::client::Client::of(shim.admin_addr().expect("an admin port"));
+    let name = serde_json::json!(one.counter);
+    for (path, body) in [
+        ("/v1/overrides/set", serde_json::json!({ "counter": name, "override": { "limit": 5 } })),
+        ("/v1/overrides/remove", serde_json::json!({ "counter": name })),
+        ("/v1/counters/show", serde_json::json!({ "counter": name, "quota": one.quota })),
+        ("/v1/counters/reset", serde_json::json!({ "counter": name })),
+    ] {
+        let reply = admin.post(path, &body, Some(TOKEN));
+        assert_eq!(reply.status, 200, "{path}: {}", reply.shown());
+    }
+    let log = std::fs::read_to_string(shim.log()).expect("a log");
+    assert!(!log.contains("NOPERM") && !log.contains("s3cret"), "{log}");
+}
+
+#[test]
+fn a_wrong_password_is_told_and_not_shown() {
+    let dir = TempDir::new().expect("a folder");
+    let server = start_redis(dir.path(), &[]);
+    let client = ::redis::Client::open(redis::url(&server)).expect("a URL");
+    let mut connection = client.get_connection().expect("Redis answers");
+    let mut require = ::redis::cmd("CONFIG");
+    require.arg("SET").arg("requirepass").arg("the-right-one");
+    require.exec(&mut connection).expect("a password");
+    let shim = start_shim(dir.path(), &format!("redis://:a-wrong-one@{}", server.addr()), &[]);
+    let log = || std::fs::read_to_string(shim.log()).expect("a log");
+    wait_for("the shim to be refused", || log().contains("cannot be reached").then_some(()));
+    assert!(!log().contains("a-wrong-one"), "{}", log());
+    assert_eq!(shim.get("/healthz").expect("an answer").status, 503);
+}
+
+/// A certificate authority of one, and a server's certificate for 127.0.0.1.
+fn certificates(dir: &Path) {
+    let run = |args: &[&str]| {
+        let output = Command::new("openssl").args(args).current_dir(dir).output();
+        let output = output.expect("openssl, which every Debian with curl's certificates has");
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+    let ca =
+        ["req", "-x509", "-days", "2", "-subj", "/CN=tests", "-keyout", "ca.key", "-out", "ca.pem"];
+    run(&[&ca[..], &key].concat());
+    let asked = ["req", "-subj", "/CN=redis", "-keyout", "redis.key", "-out", "redis.csr"];
+    run(&[&asked[..], &key].concat());
+    std::fs::write(dir.join("names"), "subjectAltName=IP:127.0.0.1\n").expect("a file");
+    run(&[
+        "x509",
+        "-req",
+        "-days",
+        "2",
+        "-in",
+        "redis.csr",
+        "-CA",
+        "ca.pem",
+        "-CAkey",
+        "ca.key",
+        "-CAcreateserial",
+        "-extfile",
+        "names",
+        "-out",
+        "redis.pem",
+    ]);
+}
+
+#[test]
+fn a_redis_behind_tls_is_verified() {
+    let dir = TempDir::new().expect("a folder");
+    certificates(dir.path());
+    let file = |name: &str| dir.path().join(name).to_str().expect("text").to_owned();
+    let tls = Port::free().expect("a free port");
+    let args = [
+        ("--tls-port", tls.number().to_string()),
+        ("--tls-cert-file", file("redis.pem")),
+        ("--tls-key-file", file("redis.key")),
+        ("--tls-ca-cert-file", file("ca.pem")),
+        ("--tls-auth-clients", "no".to_owned()),
+    ];
+    // The pinned Valkey is built without TLS; Debian's Redis has it.
+    let options = redis::Options {
+        program: xtask::setup::debian_redis().expect("Debian's Redis"),
+        port: Port::free().expect("a free port"),
+        dir: dir.path(),
+        args: args.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect(),
+    };
+    let _server = redis::start(options).expect("Redis starts");
+    let url = format!("rediss://{}", tls.addr());
+    let trusting = [("SSL_CERT_FILE", &*file("ca.pem"))];
+    let mut shim = start_shim(dir.path(), &url, &trusting);
+    shim.wait_ready().expect("the shim trusts that authority");
+    let one = request([charge(counter("a", "b"), sliding(10, 60_000))]);
+    assert!(Api::connect(shim.addr()).one(one).admitted);
+    // Another authority's certificates are not taken.
+    let doubting = start_shim(dir.path(), &url, &[]);
+    let log = || std::fs::read_to_string(doubting.log()).expect("a log");
+    wait_for("the shim to refuse", || log().contains("cannot be reached").then_some(()));
+    assert_eq!(doubting.get("/healthz").expect("an answer").status, 503);
+}
