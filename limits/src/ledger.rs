@@ -11,7 +11,7 @@
 //! - **A shadow** (`enforce: false`) never denies. On an admitted request it is charged if it fits;
 //!   one that does not is reported `admitted: false` and not charged.
 //! - **A cost above the limit** in force can never be admitted. Enforced, it makes the request an
-//!   error ([`DecisionError::CostExceedsLimit`]) rather than a wait that lies; the outcome says
+//!   error ([`DecisionError::CostExceedsLimit`](crate::wire::DecisionError::CostExceedsLimit)) rather than a wait that lies; the outcome says
 //!   [`NEVER`] in `retry_after_ms`.
 //! - **Unlimited** keys are counted (so nothing is lost when the override goes) and never denied; a
 //!   token bucket is drained at most to empty. They are reported with 2^53 as the limit and as what

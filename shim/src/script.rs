@@ -23,18 +23,23 @@ pub mod source {
     pub const DECIDE: &str = concat!(
         include_str!("script/clock.lua"),
         include_str!("script/count.lua"),
-        include_str!("script/decide.lua")
+        include_str!("script/act.lua"),
+        include_str!("script/decide.lua"),
+        include_str!("script/finish.lua")
     );
     /// Settles decisions: gives back, or charges afterwards.
     pub const SETTLE: &str = concat!(
         include_str!("script/clock.lua"),
         include_str!("script/count.lua"),
-        include_str!("script/settle.lua")
+        include_str!("script/act.lua"),
+        include_str!("script/settle.lua"),
+        include_str!("script/finish.lua")
     );
     /// Reads counters, and writes nothing.
     pub const PEEK: &str = concat!(
         include_str!("script/clock.lua"),
         include_str!("script/count.lua"),
+        include_str!("script/act.lua"),
         include_str!("script/peek.lua")
     );
 }
@@ -79,9 +84,9 @@ pub fn decide(requests: &[&Request]) -> Call {
 /// [`BadReply`].
 pub fn decided(
     requests: &[&Request],
-    numbers: &[i64],
+    reply: &[u8],
 ) -> Result<Reply<Result<Decided, Refusal>>, BadReply> {
-    let mut reader = Reader::new(numbers)?;
+    let mut reader = Reader::new(reply)?;
     let answers = requests.iter().map(|request| reader.decided(request));
     let answers = answers.collect::<Result<_, _>>()?;
     let charges = || requests.iter().flat_map(|request| request.charges());
@@ -108,15 +113,15 @@ pub fn settle(settles: &[&Settle]) -> Call {
 /// [`BadReply`].
 pub fn settled(
     settles: &[&Settle],
-    numbers: &[i64],
+    reply: &[u8],
 ) -> Result<Reply<Result<Settled, Refusal>>, BadReply> {
-    let mut reader = Reader::new(numbers)?;
+    let mut reader = Reader::new(reply)?;
     let mut answers = Vec::with_capacity(settles.len());
     for settle in settles {
         answers.push(match reader.verdict()? {
             Err(refusal) => Err(refusal),
             Ok(applied) => {
-                let left = settle.charges().iter().map(|_| reader.number("what is left"));
+                let left = settle.charges().iter().map(|_| reader.amount("what is left"));
                 Ok(Settled { applied, remaining: left.collect::<Result<_, _>>()? })
             }
         });
@@ -147,9 +152,9 @@ pub fn peek(charges: &[&Charge]) -> Call {
 /// [`BadReply`].
 pub fn peeked(
     charges: &[&Charge],
-    numbers: &[i64],
+    reply: &[u8],
 ) -> Result<Reply<Result<ChargeOutcome, Refusal>>, BadReply> {
-    let mut reader = Reader::new(numbers)?;
+    let mut reader = Reader::new(reply)?;
     let mut answers = Vec::with_capacity(charges.len());
     for charge in charges {
         answers.push(match reader.verdict()? {

@@ -10,10 +10,10 @@ use shim::script::{self, Reply};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use tests::ledger::history::{Event, Family, World, history};
-use tests::ledger::server::{LedgerServer, Script, numbers};
+use tests::ledger::server::{LedgerServer, Script, bytes};
 
 /// The most bytes in a counter: a head, and 129 entries.
-const MAX_VALUE_BYTES: usize = 14 + 129 * 13;
+const MAX_VALUE_BYTES: usize = 20 + 129 * 13;
 
 /// One thing asked, and what the model has answered to it.
 #[derive(Debug)]
@@ -204,16 +204,16 @@ fn check_step(step: &Step, reply: &Value, happened: &mut Tally) -> Result<(), Te
     match step {
         Step::Decide(now_ms, requests, expected) => {
             let requests: Vec<_> = requests.iter().collect();
-            let found = script::decided(&requests, &numbers(reply)).expect("a decision");
+            let found = script::decided(&requests, &bytes(reply)).expect("a decision");
             same(*now_ms, expected, &found)
         }
         Step::Settle(now_ms, settles, expected) => {
             let settles: Vec<_> = settles.iter().collect();
-            let found = script::settled(&settles, &numbers(reply)).expect("a settle");
+            let found = script::settled(&settles, &bytes(reply)).expect("a settle");
             same(*now_ms, expected, &found)
         }
         Step::Peek(now_ms, charge, expected) => {
-            let found = script::peeked(&[charge], &numbers(reply)).expect("a peek");
+            let found = script::peeked(&[charge], &bytes(reply)).expect("a peek");
             same(*now_ms, std::slice::from_ref(expected), &found)
         }
         Step::Reset(_, expected) => {

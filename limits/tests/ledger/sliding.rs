@@ -91,6 +91,25 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(cases(400, FILE))]
+
+    /// A log so crowded, with leases ahead of the clock and limits that change, that its entries
+    /// have to be merged.
+    #[test]
+    fn a_crowded_log_holds_what_is_admitted_to_the_limit(steps in steps(300, 60)) {
+        let window_ms = 1_280;
+        let mut world = World::new(Algorithm::Sliding { limit: 1_000, window_ms });
+        let mix = Mix { refunds: 3, leases: 24, limit_changes: 3, ..Mix::default() };
+        for step in &steps {
+            if let Outcome::Admitted(_) = world.step(step, mix) {
+                let (used, limit) = (used(&world, world.true_ms, window_ms), world.algorithm.limit());
+                prop_assert!(used <= limit, "{} of {} at {}", used, limit, world.true_ms);
+            }
+        }
+    }
+}
+
 /// The shortest window of 128 slots that are not one millisecond: lateness can be seen.
 #[test]
 fn above_128_a_charge_leaves_less_than_a_slot_late() {

@@ -52,7 +52,7 @@ pub(crate) trait Question: Clone + Send + 'static {
     /// Reads its reply.
     fn read(
         questions: &[&Self],
-        reply: &[i64],
+        reply: &[u8],
     ) -> Result<Reply<Result<Self::Answer, Refusal>>, BadReply>;
     /// A counter of it; all of them lie in one slot where slots matter.
     fn counter(&self) -> Option<&CounterName>;
@@ -73,7 +73,7 @@ impl Question for Request {
 
     fn read(
         questions: &[&Self],
-        reply: &[i64],
+        reply: &[u8],
     ) -> Result<Reply<Result<Decided, Refusal>>, BadReply> {
         script::decided(questions, reply)
     }
@@ -93,7 +93,7 @@ impl Question for Settle {
 
     fn read(
         questions: &[&Self],
-        reply: &[i64],
+        reply: &[u8],
     ) -> Result<Reply<Result<Settled, Refusal>>, BadReply> {
         script::settled(questions, reply)
     }
@@ -113,7 +113,7 @@ impl Question for Charge {
 
     fn read(
         questions: &[&Self],
-        reply: &[i64],
+        reply: &[u8],
     ) -> Result<Reply<Result<ChargeOutcome, Refusal>>, BadReply> {
         script::peeked(questions, reply)
     }

@@ -244,7 +244,7 @@ async fn ask<Q: Question>(
     let reply = server.clone().ask(questions, asking).await;
     histogram!(telemetry::LEDGER_SECONDS, "kind" => Q::KIND.label()).record(sent.elapsed());
     let read = reply.map_err(|error| miss(&error, server)).and_then(|reply| {
-        let reply = integers(reply)?;
+        let reply = bytes(reply)?;
         Q::read(questions, &reply).map_err(|error| {
             shared.complain_of_reply(&error);
             Fault::Senseless.into()
@@ -267,14 +267,12 @@ fn timed<A>(now_ms: u64, answer: Result<A, Refusal>) -> Told<A> {
     }
 }
 
-/// A script's reply as numbers.
-fn integers(reply: Value) -> Result<Vec<i64>, Miss> {
-    let Value::Array(values) = reply else { return Err(Fault::Senseless.into()) };
-    let number = |value| match value {
-        Value::Int(number) => Ok(number),
+/// A script's reply: one binary string.
+fn bytes(reply: Value) -> Result<Vec<u8>, Miss> {
+    match reply {
+        Value::BulkString(bytes) => Ok(bytes),
         _ => Err(Fault::Senseless.into()),
-    };
-    values.into_iter().map(number).collect()
+    }
 }
 
 fn miss(error: &RedisError, server: &Server) -> Miss {

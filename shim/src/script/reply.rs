@@ -1,4 +1,5 @@
-//! What the scripts answer: whole numbers in a row, as each script's header tells.
+//! What the scripts answer: one string of whole numbers, little-endian, as each script's header
+//! tells.
 
 use super::Reply;
 use limits::counter::CounterName;
@@ -9,50 +10,60 @@ use limits::wire::{ChargeOutcome, LeaseGrant};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadReply {
     /// It ended too soon.
-    #[error("expected more numbers in the script's reply, found its end after {0}")]
-    Short(usize),
-    /// A number out of place.
-    #[error("expected {expected} at place {place} of the script's reply, found {found}")]
-    Unexpected {
+    #[error("expected {expected} at byte {at} of the script's reply, found its end")]
+    Short {
         /// What belongs there.
         expected: &'static str,
         /// Where, counted from 0.
-        place: usize,
+        at: usize,
+    },
+    /// A number that does not belong there.
+    #[error("expected {expected} before byte {at} of the script's reply, found {found}")]
+    Unexpected {
+        /// What belongs there.
+        expected: &'static str,
+        /// Where it ended, counted from 0.
+        at: usize,
         /// What was there.
-        found: i64,
+        found: u64,
     },
 }
 
 /// Reads a reply from its beginning to its end.
 pub(super) struct Reader<'a> {
-    numbers: &'a [i64],
-    place: usize,
+    reply: &'a [u8],
+    at: usize,
     now_ms: u64,
 }
 
 impl<'a> Reader<'a> {
     /// Reads the time at which it was all done.
-    pub(super) fn new(numbers: &'a [i64]) -> Result<Self, BadReply> {
-        let mut reader = Self { numbers, place: 0, now_ms: 0 };
-        reader.now_ms = reader.number("a time")?;
+    pub(super) fn new(reply: &'a [u8]) -> Result<Self, BadReply> {
+        let mut reader = Self { reply, at: 0, now_ms: 0 };
+        reader.now_ms = reader.number(6, "a time")?;
         Ok(reader)
     }
 
-    /// Reads a number that must not be negative.
-    pub(super) fn number(&mut self, expected: &'static str) -> Result<u64, BadReply> {
-        let place = self.place;
-        let found = *self.numbers.get(place).ok_or(BadReply::Short(place))?;
-        self.place += 1;
-        u64::try_from(found).map_err(|_| BadReply::Unexpected { expected, place, found })
+    /// Reads a number of `width` bytes, at most 8.
+    fn number(&mut self, width: usize, expected: &'static str) -> Result<u64, BadReply> {
+        let (at, end) = (self.at, self.at + width);
+        let bytes = self.reply.get(at..end).ok_or(BadReply::Short { expected, at })?;
+        self.at = end;
+        Ok(bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    }
+
+    /// Reads how much, or how long: at most 2^53.
+    pub(super) fn amount(&mut self, expected: &'static str) -> Result<u64, BadReply> {
+        self.number(7, expected)
     }
 
     /// Reads whether something was done, or refused.
     pub(super) fn verdict(&mut self) -> Result<Result<bool, Refusal>, BadReply> {
-        match self.number("a verdict, 0 to 2")? {
+        match self.number(1, "a verdict, 0 to 2")? {
             0 => Ok(Ok(false)),
             1 => Ok(Ok(true)),
             2 => Ok(Err(Refusal::Clock { now_ms: self.now_ms })),
-            _ => Err(self.unexpected("a verdict, 0 to 2")),
+            found => Err(self.unexpected("a verdict, 0 to 2", found)),
         }
     }
 
@@ -65,37 +76,36 @@ impl<'a> Reader<'a> {
             Ok(admitted) => admitted,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let verdict_place = self.place;
         let outcomes = request.charges().iter().map(|charge| self.outcome(charge));
         let decided = Decided::of(request, outcomes.collect::<Result<_, _>>()?);
         if decided.admitted == admitted {
             Ok(Ok(decided))
         } else {
-            self.place = verdict_place;
-            Err(self.unexpected("a verdict that its charges agree with"))
+            Err(self.unexpected("charges that agree with the verdict", admitted.into()))
         }
     }
 
     /// Reads a charge's outcome.
     pub(super) fn outcome(&mut self, charge: &Charge) -> Result<ChargeOutcome, BadReply> {
-        let code = self.number("an outcome, 0 to 3")?;
-        if code > 3 {
-            return Err(self.unexpected("an outcome, 0 to 3"));
+        const CODES: &str = "an outcome, 0, 1 or 3";
+        let code = self.number(1, CODES)?;
+        if !matches!(code, 0 | 1 | 3) {
+            return Err(self.unexpected(CODES, code));
         }
         Ok(ChargeOutcome {
-            admitted: code % 2 == 1,
+            admitted: code > 0,
             limit: charge.terms.limit(),
-            remaining: self.number("what is left")?,
-            reset_ms: self.number("a time until more is left")?,
-            retry_after_ms: self.number("a time until it fits")?,
-            lease: if code >= 2 { Some(self.lease()?) } else { None },
+            remaining: self.amount("what is left")?,
+            reset_ms: self.amount("a time until more is left")?,
+            retry_after_ms: self.amount("a time until it fits")?,
+            lease: if code == 3 { Some(self.lease()?) } else { None },
         })
     }
 
     fn lease(&mut self) -> Result<LeaseGrant, BadReply> {
         Ok(LeaseGrant {
-            granted: self.number("a lease's size")?,
-            lease_ms: self.number("a lease's length")?,
+            granted: self.amount("a lease's size")?,
+            lease_ms: self.amount("a lease's length")?,
         })
     }
 
@@ -106,21 +116,17 @@ impl<'a> Reader<'a> {
         counters: impl Fn(usize) -> Option<&'k CounterName>,
     ) -> Result<Reply<T>, BadReply> {
         let mut damaged = Vec::new();
-        while self.place < self.numbers.len() {
-            let key = self.number("a key's place")?;
-            let counter = usize::try_from(key).ok().and_then(&counters);
-            damaged.push(counter.ok_or_else(|| self.unexpected("a key's place"))?.clone());
+        while self.at < self.reply.len() {
+            let place = self.number(4, "a key's place")?;
+            let counter = usize::try_from(place).ok().and_then(&counters);
+            let counter = counter.ok_or_else(|| self.unexpected("a key's place", place))?;
+            damaged.push(counter.clone());
         }
         Ok(Reply { now_ms: self.now_ms, answers, damaged })
     }
 
-    /// The number just read is none of those expected.
-    fn unexpected(&self, expected: &'static str) -> BadReply {
-        let place = self.place.saturating_sub(1);
-        BadReply::Unexpected {
-            expected,
-            place,
-            found: self.numbers.get(place).copied().unwrap_or(0),
-        }
+    /// The number just read does not belong there.
+    fn unexpected(&self, expected: &'static str, found: u64) -> BadReply {
+        BadReply::Unexpected { expected, at: self.at, found }
     }
 }

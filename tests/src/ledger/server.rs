@@ -18,6 +18,9 @@ local now_ms = tonumber(ARGV[#ARGV])
 local redis = { pcall = redis.pcall, call = function(command, key, value, px, life_ms)
   if command ~= 'SET' then
     return redis.call(command, key)
+  elseif px == 'KEEPTTL' then
+    assert(redis.call('PTTL', key) > 0)
+    return redis.call(command, key, value, px)
   end
   assert(px == 'PX' and life_ms >= 1 and life_ms % 1 == 0)
   return redis.call(command, key, value, px, string.format('%.0f', life_ms + 86400000))
@@ -136,6 +139,6 @@ impl LedgerServer {
 
 /// A script's reply.
 #[must_use]
-pub fn numbers(value: &Value) -> Vec<i64> {
-    redis::from_redis_value_ref(value).expect("whole numbers")
+pub fn bytes(value: &Value) -> Vec<u8> {
+    redis::from_redis_value_ref(value).expect("one string")
 }
