@@ -5,24 +5,32 @@
 
 use super::fault::Fault;
 use super::wave::Timed;
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
+use crate::telemetry::Quiet;
 use limits::counter::CounterName;
 use limits::ledger::{self, Charge, Decided, Refusal, Request, Settle};
 use limits::wire::{ChargeOutcome, Settled};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tracing::warn;
 
 /// Counters in this process. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Memory {
     ledger: Arc<Mutex<ledger::Ledger>>,
     clock: Clock,
+    complaints: Arc<Quiet>,
 }
 
 impl Memory {
     /// An empty one, for at most `capacity` counters.
     #[must_use]
     pub fn new(capacity: usize, clock: Clock) -> Self {
-        Self { ledger: Arc::new(Mutex::new(ledger::Ledger::new(capacity))), clock }
+        Self {
+            ledger: Arc::new(Mutex::new(ledger::Ledger::new(capacity))),
+            clock,
+            complaints: Arc::new(Quiet::new(Duration::from_secs(5))),
+        }
     }
 
     pub(super) fn now_ms(&self) -> u64 {
@@ -56,10 +64,18 @@ impl Memory {
         let mut ledger = self.lock();
         let clock_ms = self.clock.now_ms();
         let answers = questions.iter().map(|question| {
-            let answer = ask(&mut ledger, clock_ms, question)?;
+            let answer = ask(&mut ledger, clock_ms, question);
+            let answer = answer.inspect_err(|refusal| self.complain(refusal))?;
             Ok(Timed { now_ms: ledger.time_ms(clock_ms), answer })
         });
         answers.collect()
+    }
+
+    fn complain(&self, refusal: &Refusal) {
+        let full = matches!(refusal, Refusal::Full { .. });
+        if full && let Some(held_back) = self.complaints.speak(clock::instant()) {
+            warn!(%refusal, held_back, "see --memory-counters");
+        }
     }
 
     /// A panic in the arithmetic would leave a counter half written at worst; better that than to

@@ -126,3 +126,20 @@ fn a_damaged_counter_counts_as_absent_and_is_logged_once() {
     let metrics = shims.shims[0].get("/metrics").expect("metrics").body;
     assert!(metrics.contains("tollgate_damaged_counters_total"), "{metrics}");
 }
+
+#[test]
+fn a_full_memory_refuses_new_counters_and_keeps_the_old() {
+    let shims = Shims::start_with(Store::Memory, 1, &[("TOLLGATE_MEMORY_COUNTERS", "1")]);
+    let mut api = shims.api(0);
+    let of = |who: &str| request([charge(counter(who, "b"), sliding(100, 60_000))]);
+    assert_eq!(only(&api.one(of("a"))).remaining, 99);
+    let reply = api.try_decide(vec![of("b")]).expect_err("there is no room");
+    assert_eq!(reply.status, 503);
+    assert!(reply.shown().contains("in-memory ledger is full"), "{}", reply.shown());
+    // In one call, the one that has a counter is decided.
+    let reply = api.decide(vec![of("a"), of("b")]);
+    assert_eq!(only(&reply.decisions[0]).remaining, 98);
+    assert_eq!(reply.decisions[1].error, Some(limits::wire::DecisionError::Unavailable));
+    let log = std::fs::read_to_string(shims.shims[0].log()).expect("a log");
+    assert!(log.contains("--memory-counters"), "{log}");
+}

@@ -236,3 +236,34 @@ fn a_mistaken_operator_is_told_in_one_sentence() {
         assert_eq!(complaint.lines().count(), 1, "{args:?}: {complaint}");
     }
 }
+
+#[test]
+fn redis_holds_ten_thousand_overrides_and_ended_blocks_make_room() {
+    let shims = Shims::start(Store::Redis, 1);
+    let url = xtask::stack::redis::url(shims.redis.as_ref().expect("a Redis"));
+    let client = redis::Client::open(url).expect("a URL");
+    let mut connection = client.get_connection().expect("Redis answers");
+    let names = (0..10_000).map(|at| counter(&at.to_string(), "b").to_string());
+    let fields: Vec<_> = names.map(|name| (name, r#""unlimited""#)).collect();
+    let mut set = redis::cmd("HSET");
+    set.arg("tg:overrides").arg("version").arg("by hand").arg(&fields);
+    set.exec(&mut connection).expect("overrides");
+    let client = admin(&shims.shims[0]);
+    let listed = || client.get("/v1/overrides", Some(TOKEN));
+    let count = || listed().json()["overrides"].as_array().map(Vec::len);
+    wait_for("all to be loaded", || (count() == Some(10_000)).then_some(()));
+    let one_more = json!({ "counter": counter("one more", "b"), "override": { "limit": 5 } });
+    let refused = client.post("/v1/overrides/set", &one_more, Some(TOKEN));
+    assert_eq!(refused.status, 409, "{}", refused.shown());
+    assert!(refused.shown().contains("at most 10000 overrides"), "{}", refused.shown());
+    // What is there already can be changed, and a block that has ended makes room.
+    let first = json!({ "counter": counter("0", "b"), "override": { "limit": 5 } });
+    assert!(change(&shims.shims[0], "/v1/overrides/set", &first));
+    let mut end = redis::cmd("HSET");
+    end.arg("tg:overrides").arg(counter("1", "b").as_str()).arg(r#"{"blocked_until_ms":1}"#);
+    end.exec(&mut connection).expect("a block that has ended");
+    assert!(change(&shims.shims[0], "/v1/overrides/set", &one_more));
+    let mut length = redis::cmd("HLEN");
+    let length: usize = length.arg("tg:overrides").query(&mut connection).expect("a number");
+    assert_eq!(length, 10_001);
+}
