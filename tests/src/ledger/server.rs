@@ -27,7 +27,7 @@ local redis = { pcall = redis.pcall, call = function(command, key, value, px, li
 end }
 ";
 
-/// How much longer keys live under [`GIVEN_CLOCK`].
+/// How much longer keys live under the clock that a test gives.
 pub const LONGER_MS: u64 = 86_400_000;
 
 /// Which script.
