@@ -187,3 +187,47 @@ impl Log {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOW: Window = Window { limit: 1_000, window_ms: 1_280 };
+
+    /// What is counted of everything dated after `after_ms`.
+    fn newer(log: &Log, after_ms: u64) -> u64 {
+        log.entries.iter().filter(|entry| entry.at_ms > after_ms).map(|entry| entry.cost).sum()
+    }
+
+    #[test]
+    fn a_log_too_full_merges_into_the_later_and_forgets_nothing() {
+        let mut log = Log::default();
+        let mut charged = Vec::new();
+        let mut charge = |log: &mut Log, now_ms: u64, ahead_ms: u64| {
+            log.charge(now_ms, 1, ahead_ms, &WINDOW);
+            charged.push(now_ms + ahead_ms);
+        };
+        // A window of 128 slots of 10 ms is filled, then leases are dated up to 50 slots ahead.
+        (0..128).for_each(|slot| charge(&mut log, 10_000 + slot * 10, 0));
+        (0..50).for_each(|slot| charge(&mut log, 11_270, slot * 10));
+        assert_eq!(log.entries.len(), MAX_ENTRIES);
+        assert_eq!(log.total, 178);
+        assert!(log.entries.iter().is_sorted_by_key(|entry| entry.at_ms));
+        for after_ms in (9_990..12_000).step_by(5) {
+            let exact = charged.iter().filter(|at_ms| **at_ms > after_ms).count() as u64;
+            assert!(newer(&log, after_ms) >= exact, "after {after_ms}");
+        }
+    }
+
+    #[test]
+    fn a_raised_limit_merges_what_one_slot_holds_first() {
+        let mut log = Log::default();
+        let exact = Window { limit: 100, ..WINDOW };
+        // A hundred entries, ten to a slot; then one in each of thirty slots more.
+        (0..100).for_each(|at_ms| log.charge(10_000 + at_ms, 1, 0, &exact));
+        (0..30).for_each(|slot| log.charge(10_100 + slot * 10, 1, 0, &WINDOW));
+        assert_eq!((log.entries.len(), log.total), (MAX_ENTRIES, 130));
+        let merged = log.entries.front().map(|entry| (entry.at_ms, entry.cost));
+        assert_eq!(merged, Some((10_001, 2)));
+    }
+}

@@ -1,6 +1,6 @@
 //! Sliding windows: in every interval of the window's length, what was used is at most the limit.
 
-use super::world::{ALL, Algorithm, Mix, Outcome, World, cases, steps};
+use super::world::{ALL, Algorithm, Mix, Outcome, Step, World, cases, steps};
 use proptest::prelude::*;
 
 const FILE: &str = "proptest-regressions/ledger_sliding.txt";
@@ -10,6 +10,14 @@ const WINDOW_MS: u64 = 1_000;
 fn used(world: &World, end_ms: u64, window_ms: u64) -> u64 {
     let inside = |at_ms: u64| at_ms <= end_ms && at_ms + window_ms > end_ms;
     world.uses.iter().filter(|one| inside(one.at_ms)).map(|one| one.cost).sum()
+}
+
+/// How long until `cost` fits, by brute force: until enough of what was used has left.
+fn exact_wait_ms(world: &World, cost: u64, limit: u64, window_ms: u64) -> u64 {
+    let leaving = world.uses.iter().map(|one| one.at_ms + window_ms);
+    let fits = |end_ms: &u64| used(world, *end_ms, window_ms) + cost <= limit;
+    let first = leaving.filter(|end_ms| *end_ms >= world.true_ms).filter(fits).min();
+    first.unwrap_or(world.true_ms).saturating_sub(world.true_ms)
 }
 
 /// Limits on both sides of 128, and windows that slots divide or not.
@@ -78,6 +86,9 @@ proptest! {
                 Outcome::Denied(cost, outcome) => {
                     let used = used(&world, world.true_ms, window_ms + late_ms);
                     prop_assert!(used + cost > limit, "{} + {} of {}", used, cost, limit);
+                    let exact_ms = exact_wait_ms(&world, cost, limit, window_ms);
+                    let told_ms = outcome.retry_after_ms;
+                    prop_assert!((exact_ms..=exact_ms + late_ms).contains(&told_ms));
                     prop_assert!(outcome.remaining <= limit - before);
                     prop_assert!(outcome.remaining >= limit.saturating_sub(used));
                 }
@@ -91,21 +102,38 @@ proptest! {
     }
 }
 
+/// Small costs in every slot, and leases that end up to 30 slots ahead.
+fn crowd() -> impl Strategy<Value = Vec<Step>> {
+    let which = prop::sample::select(vec![100_usize, 199, 298]);
+    let step = (0..10_u64, 0..100_u8, which, 0..3_u64)
+        .prop_map(|(wait_ms, what, which, amount)| Step { wait_ms, what, which, amount });
+    prop::collection::vec(step, 500..=700)
+}
+
 proptest! {
     #![proptest_config(cases(400, FILE))]
 
-    /// A log so crowded, with leases ahead of the clock and limits that change, that its entries
-    /// have to be merged.
+    /// A log so crowded, with leases ahead of the clock, that its entries have to be merged: never
+    /// more than the limit, and nothing is forgotten or kept for longer than the leases last.
     #[test]
-    fn a_crowded_log_holds_what_is_admitted_to_the_limit(steps in steps(300, 60)) {
-        let window_ms = 1_280;
-        let mut world = World::new(Algorithm::Sliding { limit: 1_000, window_ms });
-        let mix = Mix { refunds: 3, leases: 24, limit_changes: 3, ..Mix::default() };
+    fn a_crowded_log_holds_what_is_admitted_to_the_limit(steps in crowd()) {
+        let (limit, window_ms, slot_ms, longest_lease_ms) = (1_200, 1_280, 10, 299);
+        let mut world = World::new(Algorithm::Sliding { limit, window_ms });
+        let mix = Mix { leases: 80, ..Mix::default() };
         for step in &steps {
-            if let Outcome::Admitted(_) = world.step(step, mix) {
-                let (used, limit) = (used(&world, world.true_ms, window_ms), world.algorithm.limit());
-                prop_assert!(used <= limit, "{} of {} at {}", used, limit, world.true_ms);
+            match world.step(step, mix) {
+                Outcome::Admitted(_) => {
+                    let used = used(&world, world.true_ms, window_ms);
+                    prop_assert!(used <= limit, "{} of {} at {}", used, limit, world.true_ms);
+                }
+                Outcome::Denied(cost, told) => {
+                    let longest_ms = window_ms + longest_lease_ms + slot_ms;
+                    prop_assert!(told.retry_after_ms <= longest_ms, "{:?} for {}", told, cost);
+                }
+                Outcome::Other => {}
             }
+            let left = world.peek_at(world.now_ms(), 1).remaining;
+            prop_assert!(left <= limit - used(&world, world.true_ms, window_ms));
         }
     }
 }

@@ -109,7 +109,7 @@ pub(crate) const ALL: Mix =
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Use {
     pub(crate) at_ms: u64,
-    /// What the clock showed.
+    /// What the ledger took the time for.
     pub(crate) clock_ms: u64,
     /// What was not given back.
     pub(crate) cost: u64,
@@ -295,7 +295,7 @@ impl World {
     }
 
     fn record(&mut self, cost: u64) -> usize {
-        let (at_ms, clock_ms) = (self.true_ms, self.now_ms());
+        let (at_ms, clock_ms) = (self.true_ms, self.ledger.time_ms(self.now_ms()));
         self.uses.push(Use { at_ms, clock_ms, cost, unclaimed: cost });
         self.uses.len() - 1
     }
