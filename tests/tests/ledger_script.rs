@@ -1,0 +1,405 @@
+//! The scripts as shipped, by the server's own clock: what is stored, for how long, how large, and
+//! what becomes of a value that was damaged by hand.
+
+use limits::counter::{CounterName, Identity};
+use limits::ledger::{
+    Charge, Decided, Method, Periods, Request, Settle, SettleCharge, SettleId, Standing, Terms,
+    TimeMs, Tokens,
+};
+use limits::quota::{Limit, WindowMs};
+use limits::wire::{Cost, SettleAmount, Settled};
+use redis::{Connection, Value};
+use shim::script::{self, Reply};
+use std::time::Duration;
+use tests::ledger::server::{LONGER_MS, LedgerServer, Script, bytes};
+use xtask::clock::Deadline;
+
+const WINDOW_MS: u64 = 60_000;
+
+/// A server and a connection to it.
+struct Bench {
+    server: LedgerServer,
+    connection: Connection,
+}
+
+impl Bench {
+    fn decide(&mut self, requests: &[&Request]) -> Reply<Decided> {
+        let command = self.server.command(Script::Decide, &script::decide(requests));
+        let reply: Value = command.query(&mut self.connection).expect("a reply");
+        let reply = script::decided(requests, &bytes(&reply)).expect("decisions");
+        let answers = reply.answers.into_iter().map(|answer| answer.expect("a decision"));
+        Reply { now_ms: reply.now_ms, answers: answers.collect(), damaged: reply.damaged }
+    }
+
+    fn decide_one(&mut self, charge: &Charge) -> (u64, Decided) {
+        let request = Request::new(vec![charge.clone()]).expect("a request");
+        let mut reply = self.decide(&[&request]);
+        (reply.now_ms, reply.answers.remove(0))
+    }
+
+    fn decide_at(&mut self, now_ms: u64, charge: &Charge) -> Decided {
+        let request = Request::new(vec![charge.clone()]).expect("a request");
+        let call = script::decide(&[&request]);
+        let command = self.server.command_at(Script::Decide, &call, now_ms);
+        let reply: Value = command.query(&mut self.connection).expect("a reply");
+        let mut reply = script::decided(&[&request], &bytes(&reply)).expect("a decision");
+        reply.answers.remove(0).expect("a decision")
+    }
+
+    fn settle(&mut self, settle: &Settle) -> Settled {
+        let command = self.server.command(Script::Settle, &script::settle(&[settle]));
+        let reply: Value = command.query(&mut self.connection).expect("a reply");
+        let mut reply = script::settled(&[settle], &bytes(&reply)).expect("a settle");
+        reply.answers.remove(0).expect("a settle")
+    }
+
+    fn query<T: redis::FromRedisValue>(&mut self, command: &[&str]) -> T {
+        let mut built = redis::Cmd::new();
+        command.iter().for_each(|word| {
+            built.arg(word);
+        });
+        built.query(&mut self.connection).expect("a reply")
+    }
+
+    fn time_ms(&mut self) -> u64 {
+        let (seconds, micros): (u64, u64) = self.query(&["TIME"]);
+        seconds * 1_000 + micros / 1_000
+    }
+}
+
+fn on_each_server(test: impl Fn(&mut Bench)) {
+    for server in [LedgerServer::redis7(), LedgerServer::valkey9()] {
+        eprintln!("on {}", server.name);
+        let connection = server.connect();
+        test(&mut Bench { server, connection });
+    }
+}
+
+fn counter(who: &str, bucket: &str) -> CounterName {
+    let identity = Identity::derive(b"script", [who.as_bytes()]);
+    CounterName::new(&identity, bucket).expect("a bucket's name")
+}
+
+fn charge(counter: CounterName, method: Method) -> Charge {
+    let terms = Terms::limited(method);
+    Charge { counter, cost: Cost::clamped(1), enforce: true, terms, lease: None }
+}
+
+fn sliding(limit: u64, window_ms: u64) -> Method {
+    Method::SlidingWindow {
+        limit: Limit::new(limit).expect("a limit"),
+        window_ms: WindowMs::new(window_ms).expect("a window"),
+    }
+}
+
+fn fixed(limit: u64, now_ms: u64, period_ms: u64) -> Method {
+    let start_ms = now_ms - now_ms % period_ms;
+    let bounds = [0, 1, 2].map(|n| TimeMs::clamped(start_ms + n * period_ms));
+    let periods = Periods::new(bounds).expect("ascending");
+    Method::FixedWindow { limit: Limit::new(limit).expect("a limit"), periods }
+}
+
+fn tokens(rate: u64, per_ms: u64, burst: u64) -> Method {
+    let (rate, burst) = (Limit::clamped(rate), Limit::clamped(burst));
+    Method::TokenBucket(Tokens::new(rate, WindowMs::clamped(per_ms), burst).expect("countable"))
+}
+
+fn give_back(charge: &Charge, id: &str, decision_ms: u64) -> Settle {
+    let part = SettleCharge {
+        counter: charge.counter.clone(),
+        terms: charge.terms,
+        amount: SettleAmount::GiveBack(Limit::clamped(1)),
+        lease_ms: None,
+    };
+    let id = SettleId::try_from(id.to_owned()).expect("an id");
+    Settle::new(id, TimeMs::clamped(decision_ms), vec![part]).expect("a settle")
+}
+
+/// Packed as `count.lua` stores a sliding window.
+fn log(tag: u8, lives_ms: u64, seen_ms: u64, total: u64, entries: &[(u64, u64)]) -> Vec<u8> {
+    let number = |value: u64, width: usize| value.to_le_bytes().into_iter().take(width);
+    let head = number(lives_ms, 6).chain(number(seen_ms, 6)).chain(number(total, 7));
+    let entries = entries.iter().flat_map(|(at, cost)| number(*at, 6).chain(number(*cost, 7)));
+    std::iter::once(tag).chain(head).chain(entries).collect()
+}
+
+/// Values that no script of ours writes.
+fn damaged_values(now_ms: u64) -> Vec<(&'static str, Vec<u8>)> {
+    let century = now_ms + 100 * 366 * 86_400_000;
+    vec![
+        ("text", b"garbage".to_vec()),
+        ("one byte", b"s".to_vec()),
+        ("a number", b"42".to_vec()),
+        ("a log cut short", log(b's', now_ms, now_ms, 1, &[(now_ms, 1)])[..30].to_vec()),
+        ("a log without entries", log(b's', now_ms, now_ms, 5, &[])),
+        ("a log that lost a cost", log(b's', now_ms, now_ms, 1, &[(now_ms - 2 * WINDOW_MS, 7)])),
+        ("a log of the far future", log(b's', now_ms, century, 1, &[(century, 1)])),
+        ("entries of the far future", log(b's', now_ms, now_ms, 1, &[(century, 1)])),
+        ("a total past 2^53", log(b's', now_ms, now_ms, (1 << 56) - 1, &[(now_ms, 1)])),
+        ("130 entries", log(b's', now_ms, now_ms, 130, &[(now_ms, 1); 130])),
+        ("every byte set", vec![0xff; 59]),
+        ("zeros", vec![0; 33]),
+    ]
+}
+
+#[test]
+fn a_damaged_value_is_absent_and_told_once_and_fails_nothing_else() {
+    on_each_server(|bench| {
+        let now_ms = bench.time_ms();
+        for (what, value) in damaged_values(now_ms) {
+            bench.query::<()>(&["FLUSHALL"]);
+            let names = ["before", "damaged", "after"].map(|who| counter(who, "ai"));
+            let key = names[1].as_str();
+            redis::cmd("SET").arg(key).arg(&value).exec(&mut bench.connection).expect("OK");
+            check_damaged(bench, &names, what);
+        }
+        for (what, command) in [
+            ("a list", ["RPUSH", "x", "1"].as_slice()),
+            ("a hash", &["HSET", "x", "a", "1"]),
+            ("a set", &["SADD", "x", "1"]),
+        ] {
+            bench.query::<()>(&["FLUSHALL"]);
+            let names = ["before", "damaged", "after"].map(|who| counter(who, "ai"));
+            let mut command = command.to_vec();
+            command[1] = names[1].as_str();
+            bench.query::<()>(&command);
+            check_damaged(bench, &names, what);
+        }
+    });
+}
+
+/// A batch that names a damaged counter between two sound ones.
+fn check_damaged(bench: &mut Bench, names: &[CounterName; 3], what: &str) {
+    let requests = names
+        .clone()
+        .map(|name| Request::new(vec![charge(name, sliding(5, WINDOW_MS))]).expect("a request"));
+    let batch: Vec<&Request> = requests.iter().collect();
+    let reply = bench.decide(&batch);
+    assert_eq!(reply.damaged, [names[1].clone()], "{what}");
+    for decided in &reply.answers {
+        assert!(decided.admitted, "{what}");
+        assert_eq!(decided.charges[0].remaining, 4, "{what}");
+    }
+    let again = bench.decide(&batch);
+    assert!(again.damaged.is_empty(), "{what}: told again");
+    assert!(again.answers.iter().all(|decided| decided.charges[0].remaining == 3), "{what}");
+    for name in names {
+        assert!(bench.query::<i64>(&["PTTL", name.as_str()]) > 0, "{what}");
+    }
+}
+
+#[test]
+fn a_damaged_value_is_dropped_though_the_request_is_denied() {
+    on_each_server(|bench| {
+        let (full, bad) = (counter("denied", "full"), counter("denied", "bad"));
+        let one = charge(full.clone(), sliding(1, WINDOW_MS));
+        assert!(bench.decide_one(&one).1.admitted);
+        for method in [sliding(5, WINDOW_MS), tokens(1, 1_000, 5)] {
+            bench.query::<()>(&["SET", bad.as_str(), "garbage"]);
+            let charges = vec![charge(bad.clone(), method), one.clone()];
+            let request = Request::new(charges).expect("a request");
+            let reply = bench.decide(&[&request]);
+            assert!(!reply.answers[0].admitted);
+            assert_eq!(reply.damaged, [bad.clone()]);
+            assert!(!bench.query::<bool>(&["EXISTS", bad.as_str()]), "charged, or left damaged");
+            assert!(bench.decide(&[&request]).damaged.is_empty());
+        }
+        // A peek tells of it, and writes nothing.
+        bench.query::<()>(&["SET", bad.as_str(), "garbage"]);
+        let peeked = charge(bad.clone(), sliding(5, WINDOW_MS));
+        let command = bench.server.command(Script::Peek, &script::peek(&[&peeked]));
+        let reply: Value = command.query(&mut bench.connection).expect("a reply");
+        let reply = script::peeked(&[&peeked], &bytes(&reply)).expect("a peek");
+        assert_eq!(reply.damaged, [bad.clone()]);
+        assert_eq!(bench.query::<String>(&["GET", bad.as_str()]), "garbage");
+    });
+}
+
+#[test]
+fn a_call_that_fails_has_charged_nothing() {
+    on_each_server(|bench| {
+        let names = ["one", "two"].map(|who| counter(who, "ai"));
+        let requests = names.clone().map(|name| {
+            Request::new(vec![charge(name, sliding(5, WINDOW_MS))]).expect("a request")
+        });
+        let mut call = script::decide(&requests.iter().collect::<Vec<_>>());
+        call.args[1].truncate(9);
+        let command = bench.server.command(Script::Decide, &call);
+        assert!(command.query::<Value>(&mut bench.connection).is_err());
+        for name in &names {
+            assert!(!bench.query::<bool>(&["EXISTS", name.as_str()]));
+        }
+    });
+}
+
+#[test]
+fn a_counter_is_small() {
+    on_each_server(|bench| {
+        let now_ms = bench.time_ms();
+        for bucket in ["auth", "authenticated"] {
+            let five = charge(counter("small", bucket), sliding(5, WINDOW_MS));
+            for step in 0..5 {
+                assert!(bench.decide_at(now_ms + step, &five).admitted);
+            }
+            let used: u64 = bench.query(&["MEMORY", "USAGE", five.counter.as_str()]);
+            assert!(used <= 200, "{bucket}, limit 5: {used} bytes");
+        }
+        // As many entries as there can be, and as large as they can be.
+        let most = charge(counter("large", "authenticated"), sliding(1 << 53, 1_280_000));
+        let most = Charge { cost: Cost::clamped(1 << 45), ..most };
+        let slot_ms = 10_000;
+        let first_ms = now_ms - now_ms % slot_ms;
+        assert!(bench.decide_at(first_ms + slot_ms - 1, &most).admitted);
+        for slot in 1..=128 {
+            assert!(bench.decide_at(first_ms + slot * slot_ms, &most).admitted);
+        }
+        let key = most.counter.as_str();
+        assert_eq!(bench.query::<usize>(&["STRLEN", key]), 20 + 129 * 13);
+        let used: u64 = bench.query(&["MEMORY", "USAGE", key]);
+        assert!(used <= 2_300, "the largest window: {used} bytes");
+        for (what, method) in
+            [("fixed", fixed(10, now_ms, 86_400_000)), ("tokens", tokens(1, 1_000, 9))]
+        {
+            let one = charge(counter("other", what), method);
+            assert!(bench.decide_at(now_ms, &one).admitted);
+            let used: u64 = bench.query(&["MEMORY", "USAGE", one.counter.as_str()]);
+            assert!(used <= 200, "{what}: {used} bytes");
+        }
+    });
+}
+
+#[test]
+fn a_key_lives_for_as_long_as_it_counts_and_at_most_an_eighth_longer() {
+    on_each_server(|bench| {
+        let now_ms = bench.time_ms();
+        let end_ms = now_ms - now_ms % 86_400_000 + 86_400_000;
+        for (what, method, cost, counts_ms) in [
+            ("sliding", sliding(9, WINDOW_MS), 1, WINDOW_MS),
+            ("fixed", fixed(9, now_ms, 86_400_000), 1, end_ms - now_ms),
+            ("tokens", tokens(1, 10_000, 8), 6, 60_000),
+        ] {
+            let one = Charge { cost: Cost::clamped(cost), ..charge(counter("ttl", what), method) };
+            assert!(bench.decide_at(now_ms, &one).admitted);
+            let lives_ms: u64 = bench.query(&["PTTL", one.counter.as_str()]);
+            let most_ms = LONGER_MS + counts_ms + counts_ms.max(80_000) / 8;
+            // A minute is more than this test takes.
+            assert!(lives_ms <= most_ms, "{what}: {lives_ms} ms");
+            assert!(lives_ms + 50_000 >= LONGER_MS + counts_ms, "{what}: {lives_ms} ms");
+        }
+    });
+}
+
+#[test]
+fn once_the_windows_have_passed_nothing_is_left() {
+    on_each_server(|bench| {
+        assert_eq!(bench.query::<u64>(&["DBSIZE"]), 0);
+        let short_ms = 300;
+        for who in 0..40 {
+            let who = who.to_string();
+            let now_ms = bench.time_ms();
+            for (what, method) in [
+                ("small", sliding(5, short_ms)),
+                ("large", sliding(500, short_ms)),
+                ("fixed", fixed(5, now_ms, short_ms)),
+                ("tokens", tokens(1, short_ms / 5, 5)),
+            ] {
+                let one = charge(counter(&who, what), method);
+                let request = Request::new(vec![one.clone()]).expect("a request");
+                let call = script::decide(&[&request]);
+                let command = bench.server.command(Script::Decide, &call);
+                let reply: Value = command.query(&mut bench.connection).expect("a reply");
+                // Between two periods, the next is meant: nothing was charged then.
+                let reply = script::decided(&[&request], &bytes(&reply)).expect("a decision");
+                if what == "small" {
+                    bench.settle(&give_back(&one, "a", reply.now_ms));
+                }
+            }
+        }
+        let deadline = Deadline::after(Duration::from_secs(20));
+        while bench.query::<u64>(&["DBSIZE"]) > 0 {
+            assert!(
+                !deadline.has_passed(),
+                "keys are left: {:?}",
+                bench.query::<Value>(&["KEYS", "*"])
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+}
+
+#[test]
+fn in_real_time_the_wait_told_is_enough_and_any_less_is_not() {
+    on_each_server(|bench| {
+        let now_ms = bench.time_ms();
+        for (what, method) in [
+            ("few", sliding(3, 200)),
+            ("many", sliding(1_000, 200)),
+            ("fixed", fixed(3, now_ms, 86_400_000)),
+            ("tokens", tokens(3, 400, 6)),
+        ] {
+            let one = charge(counter("honest", what), method);
+            let all = Charge { cost: Cost::clamped(method.limit()), ..one.clone() };
+            assert!(bench.decide_one(&all).1.admitted, "{what}");
+            let (denied_ms, denied) = bench.decide_one(&one);
+            assert!(!denied.admitted, "{what}");
+            let then_ms = denied_ms + denied.retry_after_ms;
+            if what == "fixed" {
+                assert_eq!(then_ms % 86_400_000, 0, "the next midnight");
+                continue;
+            }
+            // Asked again and again: denied at every time before, admitted at the first that is not.
+            let deadline = Deadline::after(Duration::from_secs(20));
+            loop {
+                let (now_ms, decided) = bench.decide_one(&one);
+                assert_eq!(decided.admitted, now_ms >= then_ms, "{what}: {now_ms} and {then_ms}");
+                if decided.admitted {
+                    break;
+                }
+                assert_eq!(now_ms + decided.retry_after_ms, then_ms, "{what}");
+                assert!(!deadline.has_passed(), "{what}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_settle_delivered_three_times_counts_once() {
+    on_each_server(|bench| {
+        let one = charge(counter("settled", "ai"), sliding(5, WINDOW_MS));
+        let (decided_ms, _) = bench.decide_one(&one);
+        bench.decide_one(&one);
+        let settle = give_back(&one, "once", decided_ms);
+        assert_eq!(bench.settle(&settle), Settled { applied: true, remaining: vec![4] });
+        for _ in 0..2 {
+            assert_eq!(bench.settle(&settle), Settled { applied: false, remaining: vec![4] });
+        }
+        let mark_ms: u64 = bench.query(&["PTTL", &settle.mark()]);
+        assert!(mark_ms <= WINDOW_MS, "a mark lives as long as the settle can take effect");
+    });
+}
+
+#[test]
+fn a_key_without_a_time_to_live_gets_one() {
+    on_each_server(|bench| {
+        let mut one = charge(counter("persisted", "ai"), sliding(5, 1_000));
+        bench.decide_one(&one);
+        bench.query::<()>(&["PERSIST", one.counter.as_str()]);
+        // A longer window needs the key for longer than was told.
+        one.terms = Terms { method: sliding(5, WINDOW_MS), standing: Standing::Limited };
+        bench.decide_one(&one);
+        assert!(bench.query::<i64>(&["PTTL", one.counter.as_str()]) > 0);
+    });
+}
+
+#[test]
+fn a_thousand_requests_are_decided_in_one_call_in_order() {
+    on_each_server(|bench| {
+        let request =
+            Request::new(vec![charge(counter("order", "ai"), sliding(700, WINDOW_MS))]).unwrap();
+        let reply = bench.decide(&vec![&request; 1_000]);
+        for (at, decided) in (1_u64..).zip(&reply.answers) {
+            assert_eq!(decided.admitted, at <= 700, "request {at}");
+            assert_eq!(decided.charges[0].remaining, 700_u64.saturating_sub(at));
+        }
+    });
+}
