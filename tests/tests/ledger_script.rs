@@ -200,7 +200,7 @@ fn a_damaged_value_is_dropped_though_the_request_is_denied() {
             let request = Request::new(charges).expect("a request");
             let reply = bench.decide(&[&request]);
             assert!(!reply.answers[0].admitted);
-            assert_eq!(reply.damaged, [bad.clone()]);
+            assert_eq!(reply.damaged, std::slice::from_ref(&bad));
             assert!(!bench.query::<bool>(&["EXISTS", bad.as_str()]), "charged, or left damaged");
             assert!(bench.decide(&[&request]).damaged.is_empty());
         }
@@ -210,7 +210,7 @@ fn a_damaged_value_is_dropped_though_the_request_is_denied() {
         let command = bench.server.command(Script::Peek, &script::peek(&[&peeked]));
         let reply: Value = command.query(&mut bench.connection).expect("a reply");
         let reply = script::peeked(&[&peeked], &bytes(&reply)).expect("a peek");
-        assert_eq!(reply.damaged, [bad.clone()]);
+        assert_eq!(reply.damaged, std::slice::from_ref(&bad));
         assert_eq!(bench.query::<String>(&["GET", bad.as_str()]), "garbage");
     });
 }
