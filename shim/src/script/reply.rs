@@ -130,3 +130,78 @@ impl<'a> Reader<'a> {
         BadReply::Unexpected { expected, at: self.at, found }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::script::decided;
+    use limits::counter::Identity;
+    use limits::ledger::{Method, Terms};
+    use limits::quota::{Limit, WindowMs};
+    use limits::wire::Cost;
+
+    fn request() -> Request {
+        let identity = Identity::derive(b"", [b"reply".as_slice()]);
+        let (limit, window_ms) = (Limit::clamped(5), WindowMs::clamped(60_000));
+        Request::new(vec![Charge {
+            counter: CounterName::new(&identity, "ai").unwrap(),
+            cost: Cost::clamped(1),
+            enforce: true,
+            terms: Terms::limited(Method::SlidingWindow { limit, window_ms }),
+            lease: None,
+        }])
+        .unwrap()
+    }
+
+    /// now_ms 1000; verdict, code, remaining, reset_ms, retry_after_ms, then `rest`.
+    fn reply(verdict: u8, code: u8, rest: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0xe8, 3, 0, 0, 0, 0, verdict, code];
+        for number in [4_u8, 100, if code == 0 { 7 } else { 0 }] {
+            bytes.extend([number, 0, 0, 0, 0, 0, 0]);
+        }
+        bytes.extend(rest);
+        bytes
+    }
+
+    #[test]
+    fn a_reply_is_read_to_its_end() {
+        let request = request();
+        let read = decided(&[&request], &reply(1, 1, &[0, 0, 0, 0])).unwrap();
+        assert_eq!(read.now_ms, 1_000);
+        assert_eq!(read.damaged, [request.charges().first().unwrap().counter.clone()]);
+        let answer = read.answers.first().unwrap().as_ref().unwrap();
+        let outcome = answer.charges.first().unwrap();
+        assert_eq!((outcome.remaining, outcome.reset_ms, outcome.limit), (4, 100, 5));
+
+        let astray = decided(&[&request], &[0xe8, 3, 0, 0, 0, 0, 2]).unwrap();
+        assert_eq!(astray.answers, [Err(Refusal::Clock { now_ms: 1_000 })]);
+    }
+
+    #[test]
+    fn a_reply_of_something_else_is_told_apart() {
+        let check = |reply: &[u8], expected: &str| {
+            assert_eq!(decided(&[&request()], reply).unwrap_err().to_string(), expected);
+        };
+        check(b"", "expected a time at byte 0 of the script's reply, found its end");
+        check(
+            &reply(1, 1, b"")[..20],
+            "expected a time until more is left at byte 15 of the script's reply, found its end",
+        );
+        check(
+            &reply(9, 1, b""),
+            "expected a verdict, 0 to 2 before byte 7 of the script's reply, found 9",
+        );
+        check(
+            &reply(1, 2, b""),
+            "expected an outcome, 0, 1 or 3 before byte 8 of the script's reply, found 2",
+        );
+        check(
+            &reply(1, 0, b""),
+            "expected charges that agree with the verdict before byte 29 of the script's reply, found 1",
+        );
+        check(
+            &reply(1, 1, &[9, 0, 0, 0]),
+            "expected a key's place before byte 33 of the script's reply, found 9",
+        );
+    }
+}

@@ -260,8 +260,16 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
+/// Bursts, hesitations, steps back; and the edges of windows, periods and a settle's hour.
 fn clock() -> impl Strategy<Value = i64> {
-    prop_oneof![8 => 1..40_i64, 4 => 1..1_500_i64, 2 => -300..=0_i64, 1 => -200_000..=400_000_000_i64]
+    let edges = select(vec![99_i64, 100, 999, 1_000, 3_599_999, 3_600_000]);
+    prop_oneof![
+        8 => 1..40_i64,
+        4 => 1..1_500_i64,
+        3 => edges,
+        2 => -300..=0_i64,
+        1 => -200_000..=400_000_000_i64
+    ]
 }
 
 /// Short ones of any kind, and ones long enough to fill a log.

@@ -1,0 +1,155 @@
+//! What a decision costs Redis: `cargo bench -p tests --bench ledger`.
+//!
+//! Prints ratios of the server's own CPU time, all taken in one run, in rounds that take turns, on
+//! Redis 7 and on Valkey 9. Nothing is asserted: a machine's mood is no test.
+
+use limits::counter::{CounterName, Identity};
+use limits::ledger::{Charge, Method, Periods, Request, Terms, TimeMs, Tokens};
+use limits::quota::{Limit, WindowMs};
+use limits::wire::Cost;
+use redis::{Cmd, Connection};
+use shim::script::{self, Call};
+use std::collections::BTreeMap;
+use tests::ledger::server::{LedgerServer, Script};
+
+const ROUNDS: usize = 15;
+const CALLS: usize = 2_000;
+const BATCH: usize = 16;
+const GET_AND_SET: &str =
+    "local v = redis.call('GET', KEYS[1]) redis.call('SET', KEYS[1], ARGV[1]) return v";
+
+/// One thing measured: its name, its commands, and how many decisions each makes.
+struct Case {
+    name: &'static str,
+    command: Cmd,
+    decisions: usize,
+    pipelined: bool,
+}
+
+fn main() {
+    for server in [LedgerServer::redis7(), LedgerServer::valkey9()] {
+        let mut connection = server.connect();
+        let cases = cases(&server, &mut connection);
+        let costs = measure(&mut connection, &cases);
+        report(server.name, &cases, &costs);
+    }
+}
+
+fn cases(server: &LedgerServer, connection: &mut Connection) -> Vec<Case> {
+    let sha: String =
+        redis::cmd("SCRIPT").arg("LOAD").arg(GET_AND_SET).query(connection).expect("a script");
+    let mut baseline = redis::cmd("EVALSHA");
+    baseline.arg(sha).arg(1).arg(counter(0, "baseline").as_str()).arg("x".repeat(85));
+    let window = |limit| Method::SlidingWindow {
+        limit: Limit::clamped(limit),
+        window_ms: WindowMs::clamped(60_000),
+    };
+    let bounds = [0, 1 << 46, 1 << 47].map(TimeMs::clamped);
+    let periods = Periods::new(bounds).expect("ascending");
+    let fixed = Method::FixedWindow { limit: Limit::clamped(1 << 53), periods };
+    let bucket =
+        Tokens::new(Limit::clamped(1 << 20), WindowMs::clamped(1_000), Limit::clamped(1 << 40));
+    let tokens = Method::TokenBucket(bucket.expect("countable"));
+    let hot = |who| request(&[charge(counter(who, "hot"), window(1 << 53))]);
+    let one = |name, request: Request| Case {
+        name,
+        command: command(server, &[&request]),
+        decisions: 1,
+        pipelined: true,
+    };
+    let batch = |name, requests: &[Request]| Case {
+        name,
+        command: command(server, &requests.iter().collect::<Vec<_>>()),
+        decisions: requests.len(),
+        pipelined: true,
+    };
+    let several: Vec<Request> = (0..BATCH).map(hot).collect();
+    vec![
+        Case { name: "one GET and one SET", command: baseline, decisions: 1, pipelined: true },
+        one("sliding window, admitted", hot(100)),
+        one("sliding window, denied", request(&[charge(counter(101, "full"), window(1))])),
+        one("fixed window, admitted", request(&[charge(counter(102, "fixed"), fixed)])),
+        one("token bucket, admitted", request(&[charge(counter(103, "tokens"), tokens)])),
+        one(
+            "two buckets, admitted",
+            request(&[
+                charge(counter(104, "ai"), window(1 << 53)),
+                charge(counter(104, "ai_daily"), fixed),
+            ]),
+        ),
+        batch("16 decisions of 16 counters", &several),
+        batch("16 decisions of one counter", &vec![hot(200); BATCH]),
+        Case { pipelined: false, ..one("one decision a round trip", hot(300)) },
+        Case { pipelined: false, ..batch("16 decisions a round trip", &several) },
+    ]
+}
+
+fn counter(who: usize, bucket: &str) -> CounterName {
+    let identity = Identity::derive(b"bench", [who.to_be_bytes().as_slice()]);
+    CounterName::new(&identity, bucket).expect("a bucket's name")
+}
+
+fn charge(counter: CounterName, method: Method) -> Charge {
+    let terms = Terms::limited(method);
+    Charge { counter, cost: Cost::clamped(1), enforce: true, terms, lease: None }
+}
+
+fn request(charges: &[Charge]) -> Request {
+    Request::new(charges.to_vec()).expect("a request")
+}
+
+fn command(server: &LedgerServer, requests: &[&Request]) -> Cmd {
+    let call: Call = script::decide(requests);
+    server.command(Script::Decide, &call)
+}
+
+/// Each case's least CPU time a decision, in microseconds.
+fn measure(connection: &mut Connection, cases: &[Case]) -> BTreeMap<&'static str, f64> {
+    let mut least = BTreeMap::new();
+    for _ in 0..ROUNDS {
+        for case in cases {
+            let calls = CALLS / case.decisions;
+            let before = cpu_us(connection);
+            if case.pipelined {
+                let mut pipe = redis::pipe();
+                (0..calls).for_each(|_| {
+                    pipe.add_command(case.command.clone());
+                });
+                pipe.exec(connection).expect("replies");
+            } else {
+                (0..calls).for_each(|_| case.command.exec(connection).expect("a reply"));
+            }
+            let cost = (cpu_us(connection) - before) / (calls * case.decisions) as f64;
+            let entry = least.entry(case.name).or_insert(cost);
+            *entry = entry.min(cost);
+        }
+    }
+    least
+}
+
+/// What the server has spent so far.
+fn cpu_us(connection: &mut Connection) -> f64 {
+    let info: String = redis::cmd("INFO").arg("cpu").query(connection).expect("its CPU time");
+    let of = |name: &str| -> f64 {
+        let line = info.lines().find_map(|line| line.strip_prefix(name)).expect("a line");
+        line.trim_start_matches(':').trim().parse().expect("a number")
+    };
+    (of("used_cpu_user") + of("used_cpu_sys")) * 1e6
+}
+
+fn report(server: &str, cases: &[Case], costs: &BTreeMap<&'static str, f64>) {
+    println!("\n{server}: the server's CPU time a decision");
+    let baseline = costs["one GET and one SET"];
+    for Case { name, .. } in cases {
+        let cost = costs[name];
+        println!("  {name:<30} {cost:>6.2} µs  {:>5.2} × a GET and a SET", cost / baseline);
+    }
+    let ratio = |batch: &str, single: &str| costs[batch] / costs[single];
+    for (batch, single) in [
+        ("16 decisions of 16 counters", "sliding window, admitted"),
+        ("16 decisions of one counter", "sliding window, admitted"),
+        ("16 decisions a round trip", "one decision a round trip"),
+    ] {
+        println!("  {batch}: {:.2} of “{single}”", ratio(batch, single));
+    }
+}
