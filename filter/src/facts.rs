@@ -12,10 +12,12 @@ pub(crate) struct RequestFacts<'a> {
 /// jwt_authn writes here only what it has verified.
 const JWT_METADATA: [&str; 3] = ["metadata", "filter_metadata", "envoy.filters.http.jwt_authn"];
 
+const ROUTE_METADATA: [&str; 3] = ["xds", "route_metadata", "filter_metadata"];
+
 impl RequestFacts<'_> {
-    fn jwt_property(&self, claim: Option<&str>) -> Option<Vec<u8>> {
-        let path = JWT_METADATA.into_iter().chain([self.jwt_payload]).chain(claim);
-        host::property(path.collect())
+    fn jwt_property(&self, names: &[String]) -> Option<Vec<u8>> {
+        let path = JWT_METADATA.into_iter().chain([self.jwt_payload]);
+        host::property(path.chain(names.iter().map(String::as_str)).collect())
     }
 }
 
@@ -28,19 +30,34 @@ impl Facts for RequestFacts<'_> {
         host::request_header(":path")
     }
 
-    fn header(&self, name: &str) -> Option<Vec<u8>> {
-        host::request_header(name)
+    fn host(&self) -> Option<Vec<u8>> {
+        host::request_header(":authority")
     }
 
-    fn claim(&self, name: &str) -> Option<Vec<u8>> {
-        self.jwt_property(Some(name))
+    /// Of a header that was sent several times, the ABI's getter gives only the first value: the one
+    /// that a client wrote before a proxy added its own. The property has them all.
+    fn header(&self, name: &str) -> Option<Vec<u8>> {
+        let first = host::request_header(name)?;
+        Some(host::property(vec!["request", "headers", name]).unwrap_or(first))
+    }
+
+    fn claim(&self, names: &[String]) -> Option<Vec<u8>> {
+        self.jwt_property(names)
     }
 
     fn is_authenticated(&self) -> bool {
-        self.jwt_property(None).is_some()
+        self.jwt_property(&[]).is_some()
     }
 
     fn client_address(&self) -> Option<Vec<u8>> {
         host::property(vec!["source", "address"])
+    }
+    fn route_name(&self) -> Option<Vec<u8>> {
+        host::property(vec!["xds", "route_name"])
+    }
+
+    fn route_metadata(&self, names: &[String]) -> Option<Vec<u8>> {
+        let names = names.iter().map(String::as_str);
+        host::property(ROUTE_METADATA.into_iter().chain(names).collect())
     }
 }

@@ -1,18 +1,33 @@
 //! Envoy's functions as this plugin uses them: bytes in and out, and no failure that panics.
 
-use limits::gate::{Answer, Call, CallKind};
+use limits::gate::{Answer, Call, CallKind, MetricKind, SharedData};
 use limits::wire;
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::{MapType, Status};
+use proxy_wasm::types::{MapType, MetricType, Status};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Where the decision is left for the access log: `%FILTER_STATE(wasm.tollgate:PLAIN)%`.
 const FILTER_STATE: &str = "tollgate";
 
-/// Envoy's clock, in Unix ms.
-pub(crate) fn now_ms() -> u64 {
+/// Envoy's clock, in Unix µs.
+pub(crate) fn now_us() -> u64 {
     let since = hostcalls::get_current_time().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
-    since.and_then(|since| u64::try_from(since.as_millis()).ok()).unwrap_or(0)
+    since.and_then(|since| u64::try_from(since.as_micros()).ok()).unwrap_or(0)
+}
+
+/// Envoy's shared data: the same for all workers of the process.
+pub(crate) struct Process;
+
+impl SharedData for Process {
+    fn read(&self, name: &str) -> Option<(Vec<u8>, u32)> {
+        let (bytes, version) = hostcalls::get_shared_data(name).ok()?;
+        // Without a version there is nothing; bytes of no length come without a pointer.
+        version.map(|version| (bytes.unwrap_or_default(), version))
+    }
+
+    fn write(&self, name: &str, value: &[u8], version: Option<u32>) -> bool {
+        hostcalls::set_shared_data(name, Some(value), version).is_ok()
+    }
 }
 
 pub(crate) fn request_header(name: &str) -> Option<Vec<u8>> {
@@ -60,18 +75,37 @@ pub(crate) fn answer(answer: &Answer) {
 
 /// Calls the shim; the reply comes to the context that is active.
 pub(crate) fn call(cluster: &str, call: &Call) -> Result<u32, Status> {
-    let path = match call.kind {
-        CallKind::Decide => wire::DECIDE_PATH,
-        CallKind::Settle => wire::SETTLE_PATH,
+    let (method, path) = match call.kind {
+        CallKind::Decide => ("POST", wire::DECIDE_PATH),
+        CallKind::Settle => ("POST", wire::SETTLE_PATH),
+        CallKind::Probe => ("GET", wire::HEALTH_PATH),
     };
-    let headers = vec![
-        (":method", "POST"),
-        (":path", path),
-        (":authority", cluster),
-        ("content-type", "application/json"),
-    ];
+    let mut headers = vec![(":method", method), (":path", path), (":authority", cluster)];
+    headers.extend(call.headers.iter().map(|(name, value)| (*name, value.as_str())));
+    let body = (!call.body.is_empty()).then_some(call.body.as_slice());
+    if body.is_some() {
+        headers.push(("content-type", "application/json"));
+    }
     let timeout = Duration::from_millis(call.timeout_ms);
-    hostcalls::dispatch_http_call(cluster, headers, Some(&call.body), Vec::new(), timeout)
+    hostcalls::dispatch_http_call(cluster, headers, body, Vec::new(), timeout)
+}
+
+/// A metric of Envoy's.
+pub(crate) fn define_metric(kind: MetricKind, name: &str) -> Option<u32> {
+    let kind = match kind {
+        MetricKind::Counter => MetricType::Counter,
+        MetricKind::Gauge => MetricType::Gauge,
+        MetricKind::Histogram => MetricType::Histogram,
+    };
+    hostcalls::define_metric(kind, name).ok()
+}
+
+pub(crate) fn add_to_metric(kind: MetricKind, id: u32, amount: i64) {
+    let done = match kind {
+        MetricKind::Counter | MetricKind::Gauge => hostcalls::increment_metric(id, amount),
+        MetricKind::Histogram => hostcalls::record_metric(id, amount.unsigned_abs()),
+    };
+    tell("add to a metric", done);
 }
 
 /// Logs what Envoy refused; there is nothing else to be done about it.

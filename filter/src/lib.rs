@@ -7,6 +7,7 @@
 mod configuration;
 mod facts;
 mod host;
+mod metrics;
 mod root;
 mod stream;
 

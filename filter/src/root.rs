@@ -2,9 +2,10 @@
 
 use crate::SharedGate;
 use crate::configuration;
-use crate::host;
+use crate::host::{self, Process};
+use crate::metrics::Metrics;
 use crate::stream::Stream;
-use limits::gate::{CallKind, Disposition, Gate, Release, Reply};
+use limits::gate::{self, CallKind, Disposition, Gate, Release, Reply, TICK_MS};
 use limits::wire::MARKER_HEADER;
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
@@ -16,13 +17,15 @@ use std::time::Duration;
 /// Numbers the workers' queues, in the shared data of the Envoy process.
 const QUEUE_COUNT: &str = "tollgate.queues";
 /// How often [`Gate::tick`] is called.
-const TICK: Duration = Duration::from_secs(1);
+const TICK: Duration = Duration::from_millis(TICK_MS);
 /// The largest reply that is read.
 const MAX_REPLY_BYTES: usize = 4 << 20;
 
 pub(crate) struct Root {
     id: u32,
     worker: Option<Worker>,
+    /// Envoy has said that this root is not used any more, and waits for it to be done.
+    is_ending: bool,
 }
 
 /// What a configured worker has.
@@ -31,12 +34,14 @@ struct Worker {
     queue: u32,
     cluster: String,
     jwt_payload: Rc<str>,
-    calls: HashMap<u32, CallKind>,
+    /// The calls under way: Envoy's token, and the gate's name for it.
+    calls: HashMap<u32, (u32, CallKind)>,
+    metrics: Metrics,
 }
 
 impl Root {
     pub(crate) fn new(id: u32) -> Self {
-        Self { id, worker: None }
+        Self { id, worker: None, is_ending: false }
     }
 
     fn configure(&self) -> Result<Worker, String> {
@@ -44,7 +49,9 @@ impl Root {
         let policy = configuration::policy(&text).map_err(|errors| errors.to_string())?;
         let queue =
             own_queue().map_err(|status| format!("Envoy gave no shared queue: {status:?}"))?;
+        gate::prepare(&Process);
         Ok(Worker {
+            metrics: Metrics::default(),
             queue,
             cluster: policy.cluster.clone(),
             jwt_payload: policy.jwt_payload.as_str().into(),
@@ -56,30 +63,44 @@ impl Root {
     /// Makes the calls that are due. One that cannot be made has failed.
     fn make_calls(&mut self) {
         let Some(worker) = &mut self.worker else { return };
-        let calls = worker.gate.with(|gate| gate.ready(host::now_ms())).unwrap_or_default();
+        let calls = worker.gate.with(|gate| gate.ready(host::now_us())).unwrap_or_default();
         let mut failed = Vec::new();
         for call in calls {
             match host::call(&worker.cluster, &call) {
                 Ok(token) => {
-                    worker.calls.insert(token, call.kind);
+                    worker.calls.insert(token, (call.id, call.kind));
                 }
                 Err(status) => {
                     log::warn!("tollgate: could not call the shim: {status:?}");
-                    failed.push(call.kind);
+                    failed.push((call.id, call.kind));
                 }
             }
         }
-        failed.into_iter().for_each(|kind| self.replied(kind, Reply::default()));
+        failed.into_iter().for_each(|call| self.replied(call, Reply::default()));
     }
 
-    fn replied(&self, kind: CallKind, reply: Reply<'_>) {
+    fn replied(&self, (id, kind): (u32, CallKind), reply: Reply<'_>) {
         let Some(worker) = &self.worker else { return };
-        let released = worker.gate.with(|gate| gate.reply(host::now_ms(), kind, reply));
+        let released =
+            worker.gate.with(|gate| gate.reply(host::now_us(), id, kind, reply, &Process));
         self.release(released.unwrap_or_default());
+    }
+
+    /// Tells Envoy that nothing is left to be done, once that is so.
+    fn end_if_done(&mut self) {
+        let Some(worker) = self.worker.as_ref().filter(|_| self.is_ending) else { return };
+        if worker.gate.with(|gate| gate.is_idle(host::now_us())).unwrap_or(true) {
+            self.is_ending = false;
+            self.set_tick_period(Duration::ZERO);
+            self.done();
+        }
     }
 
     /// Lets streams go on or answers them, each in its own context.
     fn release(&self, releases: Vec<Release>) {
+        if releases.is_empty() {
+            return;
+        }
         for Release { stream, disposition } in releases {
             if hostcalls::set_effective_context(stream).is_err() {
                 continue; // it has gone since
@@ -98,22 +119,42 @@ impl Root {
 }
 
 impl Context for Root {
+    /// The policy has been replaced, or Envoy ends: what is leased is given back first. The calls
+    /// for it are made at the next tick: when Envoy ends there is none, and no call may be made.
+    fn on_done(&mut self) -> bool {
+        let Some(worker) = &mut self.worker else { return true };
+        let (now_us, metrics) = (host::now_us(), &mut worker.metrics);
+        let is_idle = worker.gate.with(|gate| {
+            gate.close(now_us);
+            metrics.add(gate);
+            gate.is_idle(now_us)
+        });
+        self.is_ending = is_idle == Some(false);
+        !self.is_ending
+    }
+
     fn on_http_call_response(
         &mut self,
         token: u32,
-        _headers: usize,
+        headers: usize,
         body_bytes: usize,
         _trailers: usize,
     ) {
-        let Some(kind) = self.worker.as_mut().and_then(|worker| worker.calls.remove(&token)) else {
+        let Some(call) = self.worker.as_mut().and_then(|worker| worker.calls.remove(&token)) else {
             return;
         };
+        if headers == 0 {
+            // The reply broke off. There is no map of its headers then, and asking for one would
+            // panic.
+            self.replied(call, Reply::default());
+            return self.make_calls();
+        }
         let status = host::reply_header(":status");
         let marker = host::reply_header(MARKER_HEADER);
         let body = self.get_http_call_response_body(0, body_bytes.min(MAX_REPLY_BYTES));
         let body = body.unwrap_or_default();
         let reply = Reply { status: status.as_deref(), marker: marker.as_deref(), body: &body };
-        self.replied(kind, reply);
+        self.replied(call, reply);
         self.make_calls(); // more may have gathered meanwhile
     }
 }
@@ -140,10 +181,18 @@ impl RootContext for Root {
     }
 
     fn on_tick(&mut self) {
-        let Some(worker) = &self.worker else { return };
-        let released = worker.gate.with(|gate| gate.tick(host::now_ms())).unwrap_or_default();
+        let Some(worker) = &mut self.worker else { return };
+        let now_us = host::now_us();
+        let released = worker.gate.with(|gate| gate.tick(now_us, &Process)).unwrap_or_default();
+        let metrics = &mut worker.metrics;
+        let lines = worker.gate.with(|gate| {
+            metrics.add(gate);
+            gate.take_log(now_us)
+        });
+        lines.unwrap_or_default().iter().for_each(|line| log::info!("tollgate: {line}"));
         self.release(released);
         self.make_calls();
+        self.end_if_done();
     }
 
     fn get_type(&self) -> Option<ContextType> {

@@ -2,7 +2,7 @@
 
 use crate::SharedGate;
 use crate::facts::RequestFacts;
-use crate::host;
+use crate::host::{self, Process};
 use limits::gate::{Disposition, Outcome};
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
@@ -22,8 +22,8 @@ impl Stream {
     }
 
     /// Has the root context called in this turn of the event loop, if the gate has work for it.
-    fn wake(&self) {
-        if self.gate.with(limits::gate::Gate::take_wake).unwrap_or(false) {
+    fn wake(&self, now_us: u64) {
+        if self.gate.with(|gate| gate.take_wake(now_us)).unwrap_or(false) {
             host::tell("wake the worker", hostcalls::enqueue_shared_queue(self.queue, Some(b"w")));
         }
     }
@@ -39,14 +39,15 @@ impl Context for Stream {
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _headers: usize, _end_of_stream: bool) -> Action {
         let facts = RequestFacts { jwt_payload: &self.jwt_payload };
-        let disposition = self.gate.with(|gate| gate.request(host::now_ms(), self.id, &facts));
+        let now_us = host::now_us();
+        let disposition = self.gate.with(|gate| gate.request(now_us, self.id, &facts, &Process));
         match disposition {
             Some(Disposition::Pass(summary)) => {
                 host::set_summary(&summary);
                 Action::Continue
             }
             Some(Disposition::Pause) => {
-                self.wake();
+                self.wake(now_us);
                 Action::Pause
             }
             Some(Disposition::Answer(answer)) => {
@@ -58,12 +59,17 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_headers(&mut self, _headers: usize, _end_of_stream: bool) -> Action {
-        let outcome = outcome();
-        let headers = self.gate.with(|gate| gate.response(self.id, outcome)).unwrap_or_default();
-        for (name, value) in headers {
+        let headers = if self.gate.with(|gate| gate.awaits_outcome(self.id)).unwrap_or(false) {
+            let (now_us, outcome) = (host::now_us(), outcome());
+            let headers = self.gate.with(|gate| gate.response(now_us, self.id, outcome));
+            self.wake(now_us);
+            headers
+        } else {
+            self.gate.with(|gate| gate.response_headers(self.id))
+        };
+        for (name, value) in headers.unwrap_or_default() {
             host::set_response_header(name, &value);
         }
-        self.wake();
         Action::Continue
     }
 }

@@ -71,6 +71,21 @@ impl<'de> Deserialize<'de> for Duration {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Duration {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "A whole number and a unit, 1ms to 366d: 500ms, 30s, 1m, 24h, 7d.",
+            "pattern": "^[0-9]+(ms|s|m|h|d)$",
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,45 +1,85 @@
 //! One gateway worker's requests, from arrival to answer: group commit as a state machine.
 //!
 //! The filter calls a method for each of Envoy's callbacks and performs what it answers; nothing
-//! here touches Envoy. Requests that need the ledger gather in an outbox; **one** call carries all of
-//! them; while it is under way more gather, and its reply sends the next. At low load a batch is one
-//! request and nothing waits.
+//! here touches Envoy. A request is decided at once where that is possible: its counter denied a
+//! moment ago (`denied`), or a part of it is leased (`lease`, asked for where there is `demand`).
+//! The others gather in an `outbox`; **one** call carries all of them; while it is under way more
+//! gather, and its reply sends the next. At low load a batch is one request and nothing waits.
 //!
-//! Calls [`crate::plan`] for what a request is charged; `verdict` words the answer; `degraded`
-//! decides without the ledger; `settles` gives charges back.
+//! No request waits longer than the policy's time-out. When the ledger cannot answer, each bucket
+//! does what its `on_failure` says (`degraded`), and after repeated failures the ledger is not asked
+//! any more, but probed (`breaker`).
+//!
+//! Calls [`crate::plan`] for what a request is charged; `verdict` words the answer; `settles` gives
+//! charges back; `metrics` and `log` tell of it all.
 
+mod breaker;
+mod charged;
 mod degraded;
+mod demand;
+mod denied;
+mod lease;
+mod log;
+mod metrics;
+mod outbox;
+mod reply;
 mod settles;
+mod shared;
+mod trace;
 mod verdict;
 
 use crate::plan::{Facts, PlannedCharge};
-use crate::policy::{Policy, Refund};
-use crate::wire::{self, DecideReply, Decision, Request};
-use degraded::Local;
-use settles::Settles;
+use crate::policy::Policy;
+use crate::wire;
+use breaker::Breaker;
+use charged::Part;
+use demand::Demand;
+use denied::DeniedBefore;
+use lease::Leases;
+use log::DenialLog;
+use metrics::{By, Event, Metrics};
+pub use metrics::{MetricKind, Sample};
+pub use outbox::MAX_WAITING;
+use outbox::{Asked, Deciding, Outbox, Waiting};
+pub use reply::{Outcome, Reply};
+use settles::{Sending, Settles};
+pub use shared::{SharedData, prepare};
 use std::collections::HashMap;
 pub use verdict::Answer;
+use verdict::{Judged, Verdict};
 
 /// Envoy's number for a stream, unique within a worker.
 pub type StreamId = u32;
 
-/// The most requests that may wait for the ledger at once; the rest is decided without it.
-pub const MAX_WAITING: usize = 10_000;
-/// The most bytes of requests in one call: well under what the shim takes.
-const MAX_CALL_BYTES: usize = wire::MAX_BODY_BYTES / 2;
+/// How often [`Gate::tick`] is to be called, in ms: by so much at most a request waits longer than
+/// the policy's time-out.
+pub const TICK_MS: u64 = 50;
 /// How much longer than its time-out a call may take before it counts as lost.
 const LOST_AFTER_MS: u64 = 1_000;
+/// How long a probe waits for its reply: a pause of the ledger is not taken for an answer.
+const PROBE_TIMEOUT_MS: u64 = 1_000;
+/// How long a gate that closes tries to settle.
+const CLOSES_WITHIN_MS: u64 = 30_000;
 
 /// The state of one worker.
 #[derive(Debug)]
 pub struct Gate {
     policy: Policy,
     streams: HashMap<StreamId, Stream>,
-    outbox: Vec<Waiting>,
+    outbox: Outbox,
     deciding: Option<Deciding>,
+    breaker: Breaker,
+    denied: DeniedBefore,
+    demand: Demand,
+    leases: Leases,
     settles: Settles,
-    local: Local,
+    metrics: Metrics,
+    log: DenialLog,
+    calls: u32,
     woken: bool,
+    /// The worker's policy has been replaced: no more leases are taken, and nothing is waited for
+    /// any longer than until this time.
+    closes_at_ms: Option<u64>,
 }
 
 /// What to do with a request that has arrived.
@@ -65,70 +105,43 @@ pub struct Release {
 /// Which of the shim's routes a call goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CallKind {
-    /// [`wire::DECIDE_PATH`].
+    /// `POST` [`wire::DECIDE_PATH`].
     Decide,
-    /// [`wire::SETTLE_PATH`].
+    /// `POST` [`wire::SETTLE_PATH`].
     Settle,
+    /// `GET` [`wire::HEALTH_PATH`].
+    Probe,
 }
 
 /// A call to make to the shim. At most one of a kind is under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
+    /// Names it in [`Gate::reply`].
+    pub id: u32,
     /// Where to.
     pub kind: CallKind,
-    /// The JSON body.
+    /// Headers beside those of any call to the shim.
+    pub headers: Vec<(&'static str, String)>,
+    /// The JSON body; empty for a probe.
     pub body: Vec<u8>,
     /// How long to wait for the reply, in ms.
     pub timeout_ms: u64,
 }
 
-/// A call's reply, as far as there is one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Reply<'a> {
-    /// The `:status`; Envoy makes one up for a call that failed.
-    pub status: Option<&'a [u8]>,
-    /// The value of [`wire::MARKER_HEADER`], which only the shim sets.
-    pub marker: Option<&'a [u8]>,
-    /// The body.
-    pub body: &'a [u8],
-}
-
-/// A request's outcome, as its response shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outcome {
-    /// The HTTP status.
-    pub status: u16,
-    /// Whether the response says that it came from a cache.
-    pub is_cache_hit: bool,
+/// When the ledger was asked, and when it had answered, by the worker's clock.
+#[derive(Debug, Clone, Copy)]
+struct WaitMs {
+    from_ms: u64,
+    to_ms: u64,
 }
 
 #[derive(Debug)]
 enum Stream {
     /// In the outbox, or in the call under way.
     Waiting,
-    /// Let through, or refused with an answer that has its headers already.
-    Decided { headers: Vec<(&'static str, String)>, charged: Option<Charged> },
-}
-
-/// What a request was charged, for giving it back.
-#[derive(Debug)]
-struct Charged {
-    decision: String,
-    charges: Vec<PlannedCharge>,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    stream: StreamId,
-    rule: Option<usize>,
-    charges: Vec<PlannedCharge>,
-    json: String,
-}
-
-#[derive(Debug)]
-struct Deciding {
-    batch: Vec<Waiting>,
-    lost_at_ms: u64,
+    /// Let through, or refused with an answer that has its headers already. `charged` is what its
+    /// response may show to be free.
+    Decided { headers: Vec<(&'static str, String)>, charged: Vec<Part> },
 }
 
 impl Gate {
@@ -136,13 +149,20 @@ impl Gate {
     #[must_use]
     pub fn new(policy: Policy) -> Self {
         Self {
+            metrics: Metrics::new(&policy),
             policy,
             streams: HashMap::new(),
-            outbox: Vec::new(),
+            outbox: Outbox::default(),
             deciding: None,
+            breaker: Breaker::default(),
+            denied: DeniedBefore::default(),
+            demand: Demand::default(),
+            leases: Leases::default(),
             settles: Settles::default(),
-            local: Local::default(),
+            log: DenialLog::default(),
+            calls: 0,
             woken: false,
+            closes_at_ms: None,
         }
     }
 
@@ -152,94 +172,126 @@ impl Gate {
         &self.policy
     }
 
-    /// A request has arrived.
-    pub fn request(&mut self, now_ms: u64, stream: StreamId, facts: &impl Facts) -> Disposition {
+    /// A request has arrived. `now_us`, here and below: Unix µs on the worker's clock.
+    pub fn request(
+        &mut self,
+        now_us: u64,
+        stream: StreamId,
+        facts: &impl Facts,
+        shared: &impl SharedData,
+    ) -> Disposition {
         let plan = match self.policy.plan(facts) {
             Ok(plan) => plan,
-            Err(bad) => return Disposition::Answer(self.answered(stream, verdict::bad_path(bad))),
+            Err(bad) => {
+                self.metrics.happened(Event::BadPath);
+                return Disposition::Answer(self.answered(stream, verdict::bad_path(bad)));
+            }
         };
         if plan.charges.is_empty() {
-            return Disposition::Pass(verdict::exempt(plan.rule));
+            self.metrics.happened(Event::Exempt);
+            return Disposition::Pass(verdict::exempt(&self.policy, plan.rule));
         }
-        let request = Request { charges: plan.charges.iter().map(|c| c.charge.clone()).collect() };
-        let json = serde_json::to_string(&request).unwrap_or_default();
-        let waiting = Waiting { stream, rule: plan.rule, charges: plan.charges, json };
-        if self.outbox.len() >= MAX_WAITING {
-            return self.degrade(now_ms, &waiting);
+        let asked = Asked { rule: plan.rule, charges: plan.charges };
+        if let Some(known) = self.decide_here(ms(now_us), stream, &asked) {
+            return known;
         }
-        self.streams.insert(stream, Stream::Waiting);
-        self.outbox.push(waiting);
+        if self.outbox.is_full() {
+            self.metrics.happened(Event::OutboxFull);
+        }
+        if self.breaker.is_open() || self.outbox.is_full() {
+            return self.degrade(ms(now_us), stream, &asked, shared);
+        }
+        self.gather(now_us, stream, asked, facts);
         Disposition::Pause
     }
 
     /// Whether the worker's queue must be woken, so that [`Gate::ready`] is called. Says so once.
-    pub fn take_wake(&mut self) -> bool {
-        let has_work =
-            (self.deciding.is_none() && !self.outbox.is_empty()) || self.settles.is_ready();
+    pub fn take_wake(&mut self, now_us: u64) -> bool {
+        let settles = !self.breaker.is_open() && self.settles.is_ready(ms(now_us));
+        let has_work = (self.deciding.is_none() && !self.outbox.is_empty()) || settles;
         let wake = has_work && !self.woken;
         self.woken |= wake;
         wake
     }
 
     /// The calls to make now. Each is answered by [`Gate::reply`], also when it could not be made.
-    pub fn ready(&mut self, now_ms: u64) -> Vec<Call> {
+    pub fn ready(&mut self, now_us: u64) -> Vec<Call> {
         self.woken = false;
+        let now_ms = ms(now_us);
         let timeout_ms = self.policy.timeout_ms;
+        let lost_at_ms = now_ms + timeout_ms + LOST_AFTER_MS;
         let mut calls = Vec::new();
         if self.deciding.is_none() && !self.outbox.is_empty() {
-            let batch = self.take_batch();
-            let bodies: Vec<_> = batch.iter().map(|waiting| waiting.json.as_str()).collect();
-            let body = format!("{{\"requests\":[{}]}}", bodies.join(",")).into_bytes();
-            self.deciding =
-                Some(Deciding { batch, lost_at_ms: now_ms + timeout_ms + LOST_AFTER_MS });
-            calls.push(Call { kind: CallKind::Decide, body, timeout_ms });
+            let (batch, body) = self.outbox.take_batch();
+            self.metrics.observe(Event::BatchSize, batch.len() as u64);
+            let headers = std::mem::take(&mut self.outbox.trace);
+            let id = self.call_id();
+            self.deciding = Some(Deciding { call: id, batch, sent_ms: now_ms, lost_at_ms });
+            calls.push(Call { id, kind: CallKind::Decide, headers, body, timeout_ms });
         }
-        if let Some(body) = self.settles.take_call(now_ms + timeout_ms + LOST_AFTER_MS) {
-            calls.push(Call { kind: CallKind::Settle, body, timeout_ms });
+        if !self.breaker.is_open()
+            && let Some(body) = self.settles.take_call(now_ms, lost_at_ms)
+        {
+            let (id, kind) = (self.call_id(), CallKind::Settle);
+            calls.push(Call { id, kind, headers: Vec::new(), body, timeout_ms });
+        }
+        if self.breaker.take_probe(now_ms, now_ms + PROBE_TIMEOUT_MS + LOST_AFTER_MS) {
+            let (id, kind, timeout_ms) = (self.call_id(), CallKind::Probe, PROBE_TIMEOUT_MS);
+            calls.push(Call { id, kind, headers: Vec::new(), body: Vec::new(), timeout_ms });
         }
         calls
     }
 
-    /// A call's reply has come, or the call has failed. Answers the streams that can go on.
-    pub fn reply(&mut self, now_ms: u64, kind: CallKind, reply: Reply<'_>) -> Vec<Release> {
-        match kind {
-            CallKind::Settle => {
-                self.settles.replied(genuine(reply).is_some());
-                Vec::new()
-            }
-            CallKind::Decide => {
-                let batch = self.deciding.take().map(|call| call.batch).unwrap_or_default();
-                match decisions(reply, &batch) {
-                    Some(decisions) => self.decided(now_ms, batch, decisions),
-                    None => self.failed(now_ms, batch),
-                }
-            }
+    /// Some time has passed: requests that have waited long enough are decided without the ledger,
+    /// a call whose reply never came is given up, leases end, unsettled charges are tried again. To
+    /// be called every [`TICK_MS`].
+    pub fn tick(&mut self, now_us: u64, shared: &impl SharedData) -> Vec<Release> {
+        let now_ms = ms(now_us);
+        self.return_leases(now_ms);
+        let sending = self.settles.tick(now_ms);
+        self.sent(sending);
+        let mut releases = Vec::new();
+        if let Some(lost) = self.deciding.take_if(|call| call.lost_at_ms <= now_ms) {
+            releases = self.failed(now_us, lost.batch, shared);
+        }
+        releases.extend(self.overdue(now_us, shared));
+        releases
+    }
+
+    /// Whether what the response of `stream` shows may give charges back. Where it may not,
+    /// [`Gate::response_headers`] is enough, and the host need not be asked for the rest: its calls
+    /// cost more than all that is done here.
+    #[must_use]
+    pub fn awaits_outcome(&self, stream: StreamId) -> bool {
+        let found = self.streams.get(&stream);
+        matches!(found, Some(Stream::Decided { charged, .. }) if !charged.is_empty())
+    }
+
+    /// A response is on its way that gives nothing back: the headers to add to it, once.
+    pub fn response_headers(&mut self, stream: StreamId) -> Vec<(&'static str, String)> {
+        match self.streams.get_mut(&stream) {
+            Some(Stream::Decided { headers, .. }) => std::mem::take(headers),
+            _ => Vec::new(),
         }
     }
 
-    /// Some time has passed: a call whose reply never came is given up, unsettled charges are tried
-    /// again. To be called about once a second.
-    pub fn tick(&mut self, now_ms: u64) -> Vec<Release> {
-        self.settles.tick(now_ms);
-        match self.deciding.take_if(|call| call.lost_at_ms <= now_ms) {
-            Some(lost) => self.failed(now_ms, lost.batch),
-            None => Vec::new(),
-        }
-    }
-
-    /// A response is on its way: the headers to add to it. Charges are given back as the policy says.
-    pub fn response(&mut self, stream: StreamId, outcome: Outcome) -> Vec<(&'static str, String)> {
-        let Some(Stream::Decided { headers, charged }) = self.streams.get_mut(&stream) else {
-            return Vec::new();
-        };
-        let headers = std::mem::take(headers);
-        if let Some(mut charged) = charged.take() {
-            let policy = &self.policy;
-            charged.charges.retain(|planned| {
-                let bucket = policy.buckets.get(planned.bucket);
+    /// A response is on its way: the headers to add to it, once. Charges are given back as the
+    /// policy says.
+    pub fn response(
+        &mut self,
+        now_us: u64,
+        stream: StreamId,
+        outcome: Outcome,
+    ) -> Vec<(&'static str, String)> {
+        let headers = self.response_headers(stream);
+        if let Some(Stream::Decided { charged, .. }) = self.streams.get_mut(&stream) {
+            let charged = std::mem::take(charged);
+            let free = charged.into_iter().filter(|part| {
+                let bucket = self.policy.buckets.get(part.bucket);
                 bucket.is_some_and(|bucket| bucket.refund.iter().any(|why| why.covers(outcome)))
             });
-            self.settles.give_back(&charged);
+            let free = free.collect();
+            self.give_back(ms(now_us), free);
         }
         headers
     }
@@ -248,129 +300,217 @@ impl Gate {
     /// given back once that is known.
     pub fn done(&mut self, stream: StreamId) {
         if let Some(Stream::Waiting) = self.streams.remove(&stream) {
-            self.outbox.retain(|waiting| waiting.stream != stream);
+            self.outbox.remove(stream);
         }
     }
 
-    fn take_batch(&mut self) -> Vec<Waiting> {
-        let mut bytes = 0;
-        let fitting = self.outbox.iter().take(wire::MAX_BATCH).take_while(|waiting| {
-            bytes += waiting.json.len();
-            bytes <= MAX_CALL_BYTES
-        });
-        let count = fitting.count().max(1).min(self.outbox.len());
-        let later = self.outbox.split_off(count);
-        std::mem::replace(&mut self.outbox, later)
+    /// The worker's policy has been replaced, or the worker ends: what is leased is given back.
+    pub fn close(&mut self, now_us: u64) {
+        if self.closes_at_ms.is_none() && self.breaker.is_open() {
+            self.metrics.add(Event::BreakersOpen, -1);
+        }
+        self.closes_at_ms = Some(ms(now_us) + CLOSES_WITHIN_MS);
+        self.return_leases(ms(now_us));
     }
 
-    fn decided(
-        &mut self,
-        now_ms: u64,
-        batch: Vec<Waiting>,
-        decisions: Vec<Decision>,
-    ) -> Vec<Release> {
-        let mut releases = Vec::with_capacity(batch.len());
-        for (waiting, decision) in batch.into_iter().zip(decisions) {
-            let stream = waiting.stream;
-            if self.streams.contains_key(&stream) {
-                let disposition = self.release(now_ms, waiting, decision);
-                releases.push(Release { stream, disposition });
-            } else if let Some(charged) = charged(waiting.charges, decision) {
-                self.settles.give_back(&charged);
-            }
-        }
-        releases
+    /// Whether nothing waits to be sent or answered. A gate that closes gives up what it could not
+    /// settle within half a minute; it stays charged.
+    #[must_use]
+    pub fn is_idle(&self, now_us: u64) -> bool {
+        let is_due = self.closes_at_ms.is_some_and(|at_ms| at_ms <= ms(now_us));
+        is_due || (self.outbox.is_empty() && self.deciding.is_none() && self.settles.is_idle())
     }
 
-    fn release(&mut self, now_ms: u64, waiting: Waiting, decision: Decision) -> Disposition {
-        if !is_decided(&waiting, &decision) {
-            return self.degrade(now_ms, &waiting);
-        }
-        let verdict = verdict::by_ledger(&self.policy, &waiting, &decision);
-        let charged = charged(waiting.charges, decision);
-        self.settled_on(waiting.stream, verdict, charged)
+    /// What has been counted since the last time.
+    pub fn take_samples(&mut self) -> Vec<Sample> {
+        self.metrics.take()
     }
 
-    fn failed(&mut self, now_ms: u64, batch: Vec<Waiting>) -> Vec<Release> {
-        let mut releases = Vec::with_capacity(batch.len());
-        for waiting in batch {
-            if self.streams.contains_key(&waiting.stream) {
-                let disposition = self.degrade(now_ms, &waiting);
-                releases.push(Release { stream: waiting.stream, disposition });
-            }
+    /// The name of [`Sample::metric`].
+    #[must_use]
+    pub fn metric_name(&self, metric: usize) -> String {
+        metrics::name(&self.policy, metric)
+    }
+
+    /// The denials to log now.
+    pub fn take_log(&mut self, now_us: u64) -> Vec<String> {
+        self.log.take(ms(now_us))
+    }
+
+    /// Decides a request that need not wait for the ledger.
+    fn decide_here(&mut self, now_ms: u64, stream: StreamId, asked: &Asked) -> Option<Disposition> {
+        if let Some(outcomes) = self.denied.find(now_ms, &asked.charges) {
+            self.metrics.happened(Event::DeniedBeforeHits);
+            let judged =
+                outcomes.into_iter().map(|outcome| Judged { by: By::DeniedBefore, outcome });
+            return Some(self.judged(
+                now_ms,
+                stream,
+                asked,
+                &judged.collect::<Vec<_>>(),
+                Vec::new(),
+            ));
         }
-        releases
+        for planned in &asked.charges {
+            self.demand.note(now_ms, &planned.charge.counter);
+        }
+        let (outcomes, parts) = self.leases.spend(now_ms, &asked.charges)?;
+        let spent = parts.iter().map(|part| part.amount).sum();
+        self.metrics.added(Event::LeasesSpent, spent);
+        let judged: Vec<Judged> = outcomes
+            .into_iter()
+            .map(|outcome| Judged { by: By::Lease, outcome: Some(outcome) })
+            .collect();
+        Some(self.judged(now_ms, stream, asked, &judged, parts))
+    }
+
+    /// Puts a request into the outbox.
+    fn gather(&mut self, now_us: u64, stream: StreamId, mut asked: Asked, facts: &impl Facts) {
+        if self.outbox.is_empty() {
+            self.outbox.trace = trace::of(now_us, facts);
+        }
+        for planned in &mut asked.charges {
+            self.ask_for_lease(ms(now_us), planned);
+        }
+        let charges = asked.charges.iter().map(|planned| planned.charge.clone()).collect();
+        let json = serde_json::to_string(&wire::Request { charges }).unwrap_or_default();
+        self.streams.insert(stream, Stream::Waiting);
+        self.outbox.push(Waiting { stream, asked, arrived_us: now_us, json });
+    }
+
+    fn ask_for_lease(&mut self, now_ms: u64, planned: &mut PlannedCharge) {
+        let charge = &mut planned.charge;
+        if self.closes_at_ms.is_none()
+            && (self.leases.has_room() || self.leases.has(&charge.counter))
+        {
+            charge.lease = self.demand.ask(now_ms, &charge.counter, &charge.quota);
+        }
     }
 
     /// Decides without the ledger, each bucket as its `on_failure` says.
-    fn degrade(&mut self, now_ms: u64, waiting: &Waiting) -> Disposition {
-        let verdict = self.local.decide(now_ms, &self.policy, waiting);
-        self.settled_on(waiting.stream, verdict, None)
+    fn degrade(
+        &mut self,
+        now_ms: u64,
+        stream: StreamId,
+        asked: &Asked,
+        shared: &impl SharedData,
+    ) -> Disposition {
+        self.metrics.happened(Event::Degraded);
+        let (verdict, judged) = degraded::decide(now_ms, &self.policy, asked, shared);
+        self.count(asked, &judged, matches!(verdict, Verdict::Answer(_)));
+        self.disposed(now_ms, stream, verdict, Vec::new())
     }
 
-    fn settled_on(
+    /// A request was decided by the ledger, now or a moment ago; `parts` were charged for it.
+    fn judged(
         &mut self,
+        now_ms: u64,
         stream: StreamId,
-        verdict: verdict::Verdict,
-        charged: Option<Charged>,
+        asked: &Asked,
+        judged: &[Judged],
+        parts: Vec<Part>,
+    ) -> Disposition {
+        let verdict = verdict::decided(&self.policy, asked, judged);
+        let refuses = matches!(verdict, Verdict::Answer(_));
+        self.metrics.happened(if refuses { Event::Denied } else { Event::Admitted });
+        self.count(asked, judged, refuses);
+        self.disposed(now_ms, stream, verdict, parts)
+    }
+
+    fn disposed(
+        &mut self,
+        now_ms: u64,
+        stream: StreamId,
+        verdict: Verdict,
+        mut charged: Vec<Part>,
     ) -> Disposition {
         match verdict {
-            verdict::Verdict::Pass { summary, headers } => {
+            Verdict::Pass { summary, headers } => {
+                charged.retain(|part| part.can_be_free(&self.policy));
                 self.streams.insert(stream, Stream::Decided { headers, charged });
                 Disposition::Pass(summary)
             }
-            verdict::Verdict::Answer(answer) => Disposition::Answer(self.answered(stream, answer)),
+            Verdict::Answer(answer) => {
+                if !self.log.note(now_ms, || answer.summary.clone()) {
+                    self.metrics.happened(Event::DenialsUnlogged);
+                }
+                Disposition::Answer(self.answered(stream, answer))
+            }
         }
     }
 
     /// An answer of our own passes the response callback too: it has all its headers already.
     fn answered(&mut self, stream: StreamId, answer: Answer) -> Answer {
-        self.streams.insert(stream, Stream::Decided { headers: Vec::new(), charged: None });
+        self.streams.insert(stream, Stream::Decided { headers: Vec::new(), charged: Vec::new() });
         answer
     }
-}
 
-impl Refund {
-    fn covers(self, outcome: Outcome) -> bool {
-        match self {
-            Self::Success => (200..400).contains(&outcome.status),
-            Self::ClientError => (400..500).contains(&outcome.status),
-            Self::ServerError => (500..600).contains(&outcome.status),
-            Self::CacheHit => outcome.is_cache_hit,
+    /// Counts what became of each charge. Of a request that was refused, only those that refused it.
+    fn count(&mut self, asked: &Asked, judged: &[Judged], refuses: bool) {
+        for (planned, Judged { by, outcome }) in asked.charges.iter().zip(judged) {
+            let fits = outcome.map_or(*by != By::Deny, |outcome| outcome.admitted);
+            let verdict = match (refuses, fits) {
+                (false, true) => metrics::Verdict::Admitted,
+                (false, false) => metrics::Verdict::WouldDeny,
+                (true, false) if planned.charge.enforce => metrics::Verdict::Denied,
+                (true, _) => continue,
+            };
+            if outcome.is_some() || !matches!(by, By::Ledger | By::Lease | By::DeniedBefore) {
+                self.metrics.decided(planned.bucket, *by, verdict);
+            }
         }
+    }
+
+    /// Gives back parts of one request's charges.
+    fn give_back(&mut self, now_ms: u64, parts: Vec<Part>) {
+        let (leased, charged): (Vec<_>, Vec<_>) =
+            parts.into_iter().partition(|part| part.lease_ms.is_some());
+        let dropped = self.settles.give_back(&charged);
+        self.metrics.added(Event::SettlesDropped, dropped as u64);
+        for part in leased {
+            if !self.leases.put_back(now_ms, &part) {
+                self.return_lease(&part);
+            }
+        }
+    }
+
+    /// Gives back what is unspent of the leases that have ended; of all of them when closing.
+    fn return_leases(&mut self, now_ms: u64) {
+        let unspent = if self.closes_at_ms.is_some() {
+            self.leases.end_all()
+        } else {
+            self.leases.end_due(now_ms)
+        };
+        unspent.iter().for_each(|part| self.return_lease(part));
+    }
+
+    fn return_lease(&mut self, part: &Part) {
+        self.metrics.added(Event::LeasesReturned, part.amount);
+        let dropped = self.settles.return_lease(part);
+        self.metrics.added(Event::SettlesDropped, dropped as u64);
+    }
+
+    fn sent(&mut self, sending: Sending) {
+        match sending {
+            Sending::Unknown => {}
+            Sending::Arrived(_) => self.metrics.called(CallKind::Settle, true),
+            Sending::Failed => self.metrics.called(CallKind::Settle, false),
+            Sending::GivenUp(count) => {
+                self.metrics.called(CallKind::Settle, false);
+                self.metrics.added(Event::SettlesDropped, count as u64);
+            }
+        }
+    }
+
+    fn call_id(&mut self) -> u32 {
+        self.calls = self.calls.wrapping_add(1);
+        self.calls
     }
 }
 
-/// The body of a reply that is the shim's own; anything else is a failure in disguise.
-fn genuine<'a>(reply: Reply<'a>) -> Option<&'a [u8]> {
-    let is_marked = reply.marker == Some(wire::MARKER_VALUE.as_bytes());
-    (is_marked && reply.status == Some(b"200")).then_some(reply.body)
-}
-
-/// The decisions of a genuine reply that fit the batch, one for one.
-fn decisions(reply: Reply<'_>, batch: &[Waiting]) -> Option<Vec<Decision>> {
-    let reply: DecideReply = serde_json::from_slice(genuine(reply)?).ok()?;
-    let fits = reply.decisions.len() == batch.len()
-        && batch
-            .iter()
-            .zip(&reply.decisions)
-            .all(|(waiting, decision)| decision.charges.len() == waiting.charges.len());
-    fits.then_some(reply.decisions)
-}
-
-/// Whether a decision can be acted on: it is no error, and its charges say what it says.
-fn is_decided(waiting: &Waiting, decision: &Decision) -> bool {
-    let mut enforced =
-        waiting.charges.iter().zip(&decision.charges).filter(|(c, _)| c.charge.enforce);
-    let fits = enforced.all(|(_, outcome)| outcome.admitted);
-    decision.error.is_none() && decision.admitted == fits
-}
-
-/// What a decision charged: all charges of an admitted request, but for shadows that did not fit.
-fn charged(charges: Vec<PlannedCharge>, decision: Decision) -> Option<Charged> {
-    let taken = charges.into_iter().zip(&decision.charges).filter(|(_, outcome)| outcome.admitted);
-    let charges = taken.map(|(planned, _)| planned).collect();
-    decision.admitted.then_some(Charged { decision: decision.id, charges })
+/// Whole ms.
+const fn ms(now_us: u64) -> u64 {
+    now_us / 1_000
 }
 
 #[cfg(test)]

@@ -58,6 +58,7 @@ use crate::bounded::MAX_SAFE;
 use crate::counter::CounterName;
 use crate::wire::{ChargeOutcome, Settled};
 use part::Part;
+use serde::{Deserialize, Serialize};
 use state::{Counter, Rules};
 use table::Table;
 
@@ -65,7 +66,7 @@ use table::Table;
 pub const NEVER: u64 = MAX_SAFE;
 
 /// Counters in memory: bounded, and never forgetting one that still counts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Ledger {
     counters: Table<Counter>,
     /// Settles that were applied.
@@ -173,6 +174,32 @@ impl Ledger {
         }
         let remaining = parts.iter().map(|part| self.left(now_ms, part));
         Ok(Settled { applied: until_ms.is_some(), remaining: remaining.collect() })
+    }
+
+    /// Gives back what was just charged by a request that was not decided as a whole after all. No
+    /// mark is left: the caller does so once.
+    ///
+    /// # Errors
+    /// [`Refusal::Clock`]; nothing was given back.
+    pub(crate) fn undo(&mut self, now_ms: u64, charge: &SettleCharge) -> Result<(), Refusal> {
+        let now_ms = self.time_ms(now_ms);
+        let part = self.part(now_ms, now_ms, charge)?;
+        if part.writes {
+            self.write(&charge.counter, &part.rules, |counter| part.apply(counter, now_ms, now_ms));
+        }
+        Ok(())
+    }
+
+    /// The ledger as bytes, for [`Self::from_bytes`] of the same build.
+    #[must_use]
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        postcard::to_stdvec(self).unwrap_or_default()
+    }
+
+    /// The ledger that [`Self::to_bytes`] made `bytes` of.
+    #[must_use]
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        postcard::from_bytes(bytes).ok()
     }
 
     fn judge(&self, now_ms: u64, charge: &Charge) -> Result<(Rules, ChargeOutcome), Refusal> {

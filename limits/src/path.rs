@@ -111,7 +111,9 @@ fn decode(segment: &[u8]) -> Result<String, BadPath> {
         }
         decoded.push(plain);
     }
-    String::from_utf8(decoded).map_err(|_| BadPath::NotUtf8)
+    let text = String::from_utf8(decoded).map_err(|_| BadPath::NotUtf8)?;
+    // Those above 0x7f, too (U+0080 to U+009F).
+    if text.contains(char::is_control) { Err(BadPath::Control) } else { Ok(text) }
 }
 
 fn unescape(high: Option<u8>, low: Option<u8>) -> Result<u8, BadPath> {
@@ -193,6 +195,8 @@ mod tests {
         check(b"/a%0d%0ab", Err(BadPath::Control));
         check(b"/a\x01b", Err(BadPath::Control));
         check(b"/a%7f", Err(BadPath::Control));
+        check(b"/a%c2%9c", Err(BadPath::Control));
+        check(b"/a\xc2\x9c", Err(BadPath::Control));
         check(b"/a%", Err(BadPath::BadEscape));
         check(b"/a%4", Err(BadPath::BadEscape));
         check(b"/a%zz", Err(BadPath::BadEscape));

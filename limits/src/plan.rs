@@ -5,8 +5,9 @@
 
 use crate::counter::CounterName;
 use crate::key;
+use crate::matching::Seen;
 use crate::path::{BadPath, NormalPath};
-use crate::policy::{Algorithm, Bucket, LimitChoice, Policy, Rule};
+use crate::policy::{Algorithm, Bucket, LimitChoice, Match, Policy};
 use crate::quota::{FixedWindow, Limit, Quota, SlidingWindow, TokenBucket};
 use crate::wire::{Charge, Cost};
 
@@ -16,14 +17,22 @@ pub trait Facts {
     fn method(&self) -> Option<Vec<u8>>;
     /// The `:path`, as sent.
     fn path(&self) -> Option<Vec<u8>>;
-    /// A request header's value, as sent; `name` is in lower case.
+    /// The `:authority`, as sent.
+    fn host(&self) -> Option<Vec<u8>>;
+    /// A request header's value, as sent, or its values joined by commas; `name` is in lower case.
     fn header(&self, name: &str) -> Option<Vec<u8>>;
-    /// A claim of the verified token; never from anything the client could write.
-    fn claim(&self, name: &str) -> Option<Vec<u8>>;
+    /// A claim of the verified token, by the names that lead to it; never from anything the client
+    /// could write. A number is the 8 bytes of a double, a truth value the byte 0 or 1.
+    fn claim(&self, names: &[String]) -> Option<Vec<u8>>;
     /// Whether there is a verified token.
     fn is_authenticated(&self) -> bool;
     /// The client's address as the gateway trusts it, `ip:port`.
     fn client_address(&self) -> Option<Vec<u8>>;
+    /// The name of the route that the gateway chose.
+    fn route_name(&self) -> Option<Vec<u8>>;
+    /// A value of that route's metadata: the namespace, then the names that lead to it. Numbers and
+    /// truth values as those of claims.
+    fn route_metadata(&self, names: &[String]) -> Option<Vec<u8>>;
 }
 
 /// What one request is charged.
@@ -51,16 +60,17 @@ impl Policy {
     /// [`BadPath`] where the path cannot be read: the request is to be answered with 400.
     pub fn plan(&self, facts: &impl Facts) -> Result<Plan, BadPath> {
         let path = facts.path().map(|raw| NormalPath::parse(&raw)).transpose()?;
-        let method = facts.method().unwrap_or_default();
-        let found = self.rules.iter().position(|rule| rule.matches(path.as_ref(), &method, facts));
+        let seen = Seen::new(facts, path);
+        let matches = |matching: &Match| matching.mismatch(self, &seen).is_none();
+        let found = self.rules.iter().position(|rule| matches(&rule.matching));
         let charge = found.and_then(|at| self.rules.get(at)).map(|rule| rule.charge.as_slice());
         let charges = charge.unwrap_or_default().iter().filter_map(|at| self.planned(*at, facts));
         Ok(Plan { rule: found, charges: charges.collect() })
     }
 
-    fn planned(&self, at: usize, facts: &impl Facts) -> Option<PlannedCharge> {
+    pub(crate) fn planned(&self, at: usize, facts: &impl Facts) -> Option<PlannedCharge> {
         let bucket = self.buckets.get(at)?;
-        let identity = key::of_request(self, &bucket.key, facts);
+        let identity = key::of_request(self, &bucket.key, facts).identity(self);
         let charge = Charge {
             counter: CounterName::new(&identity, &bucket.name).ok()?,
             quota: bucket.quota(bucket.limit.choose(facts)),
@@ -72,28 +82,21 @@ impl Policy {
     }
 }
 
-impl Rule {
-    /// A request without a path (CONNECT) is matched only by rules that name none.
-    fn matches(&self, path: Option<&NormalPath>, method: &[u8], facts: &impl Facts) -> bool {
-        let paths = self.paths.as_ref().is_none_or(|patterns| {
-            path.is_some_and(|path| patterns.iter().any(|pattern| pattern.matches(path)))
-        });
-        paths
-            && self.methods.as_ref().is_none_or(|all| all.iter().any(|m| m.as_bytes() == method))
-            && self.authenticated.is_none_or(|wanted| wanted == facts.is_authenticated())
-    }
-}
-
 impl LimitChoice {
     fn choose(&self, facts: &impl Facts) -> Limit {
         match self {
             Self::Fixed(limit) => *limit,
-            Self::ByClaim { claim, values, otherwise } => facts
-                .claim(claim)
-                .and_then(|bytes| String::from_utf8(key::claim_text(&bytes)).ok())
-                .and_then(|value| values.get(&value).copied())
-                .unwrap_or(*otherwise),
+            Self::By { values, otherwise, .. } => {
+                let chosen = self.found(facts).and_then(|value| values.get(&value).copied());
+                chosen.unwrap_or(*otherwise)
+            }
         }
+    }
+
+    /// The value that chooses, whether or not it has a limit of its own.
+    pub(crate) fn found(&self, facts: &impl Facts) -> Option<String> {
+        let Self::By { source, .. } = self else { return None };
+        String::from_utf8(key::text_of(source, facts)?).ok()
     }
 }
 

@@ -1,4 +1,5 @@
-//! How the filter asks the shim: the JSON of `POST /v1/decide` and `POST /v1/settle`.
+//! How the filter asks the shim: the JSON of `POST /v1/decide` and `POST /v1/settle`;
+//! and how anyone asks what is left, `POST /v1/peek`.
 //!
 //! All times are on the ledger's clock, in Unix milliseconds; all lengths of time are in
 //! milliseconds.
@@ -14,9 +15,13 @@ pub const MARKER_HEADER: &str = "tollgate-version";
 pub const MARKER_VALUE: &str = "1";
 /// Where requests are decided.
 pub const DECIDE_PATH: &str = "/v1/decide";
+/// Whether decisions can be had.
+pub const HEALTH_PATH: &str = "/healthz";
 /// Where charges are given back or added.
 pub const SETTLE_PATH: &str = "/v1/settle";
-/// The largest body of either, in bytes.
+/// Where a counter is looked at.
+pub const PEEK_PATH: &str = "/v1/peek";
+/// The largest body of any of them, in bytes.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
 /// The most requests or settles in one body.
 pub const MAX_BATCH: usize = 1024;
@@ -205,6 +210,25 @@ pub struct Settled {
     pub applied: bool,
     /// What is left in each counter, in the order of the charges.
     pub remaining: Vec<u64>,
+}
+
+/// The body of `POST /v1/peek`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeekBody {
+    /// The counter looked at.
+    pub counter: CounterName,
+    /// The limit it is held against.
+    pub quota: Quota,
+}
+
+/// The answer to `POST /v1/peek`: what a charge of 1 would come to. Nothing is charged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeekReply {
+    /// The ledger's clock when it looked.
+    pub now_ms: u64,
+    /// What the charge would come to; `remaining` is what is left without it.
+    pub charge: ChargeOutcome,
 }
 
 const fn one() -> Cost {

@@ -7,7 +7,7 @@ use crate::checked;
 use crate::clock;
 use crate::http::{Refused, json, read};
 use crate::overrides::{ChangeError, Override};
-use crate::prepare::Preparer;
+use crate::peek::peek;
 use crate::secret::Token;
 use axum::Router;
 use axum::body::Body;
@@ -18,10 +18,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use limits::counter::CounterName;
 use limits::json::parse;
-use limits::ledger::Charge;
 use limits::problem::PlacedError;
 use limits::quota::Quota;
-use limits::wire::Cost;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -118,14 +116,9 @@ async fn show(State(app): State<App>, body: Body) -> Result<Response, Refused> {
     let measure = checked::measure(quota).map_err(Refused::invalid)?;
     let book = app.overrides.book().ok_or_else(not_yet)?;
     let now_ms = app.ledger.now_ms();
-    let preparer = Preparer { book: &book, now_ms };
-    let terms = preparer
-        .terms(&counter, &measure)
-        .map_err(|error| Refused::unavailable(error.to_string()))?;
     let overriding = book.get(&counter).filter(|overriding| !overriding.has_ended(now_ms));
-    let charge = Charge { counter, cost: Cost::clamped(1), enforce: true, terms, lease: None };
-    let peeked = app.ledger.peek(charge).await;
-    let peeked = peeked.map_err(|fault| Refused::unavailable(fault.to_string()))?;
+    let peeked = peek(&app, counter, &measure).await;
+    let peeked = peeked.map_err(|reason| Refused::unavailable(reason.to_string()))?;
     let outcome = peeked.answer;
     Ok(json(&Shown {
         now_ms: peeked.now_ms,

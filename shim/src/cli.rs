@@ -8,7 +8,7 @@ use crate::secret::Token;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use tracing_subscriber::EnvFilter;
 
@@ -34,6 +34,9 @@ pub enum Command {
     /// Give single keys another limit, no limit, or none of it
     #[command(subcommand)]
     Overrides(OverridesCommand),
+    /// Check a policy, explain what it does, put it in force
+    #[command(subcommand)]
+    Policy(PolicyCommand),
 }
 
 /// `tollgate serve`
@@ -126,6 +129,62 @@ pub enum OverridesCommand {
         #[command(flatten)]
         target: Target,
     },
+}
+
+/// `tollgate policy`
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Tell all mistakes of a policy, each with its line; exit with 1 if there are any
+    Check {
+        /// The policy document
+        file: PathBuf,
+    },
+    /// Tell what a request is charged, to whom, and why
+    Explain {
+        /// The policy document
+        file: PathBuf,
+        /// The request
+        #[command(flatten)]
+        request: TypedRequest,
+    },
+    /// Check a policy and put it into the file that Envoy watches, in one step
+    Apply {
+        /// The policy document
+        file: PathBuf,
+        /// The filter's file, such as envoy/tollgate.yaml
+        to: PathBuf,
+    },
+    /// Print the JSON Schema of policies, for editors
+    Schema,
+}
+
+/// A request, as a person tells of it.
+#[derive(Debug, Args)]
+pub struct TypedRequest {
+    /// Its method
+    #[arg(long, value_name = "METHOD", default_value = "GET")]
+    pub method: String,
+    /// Its path, as it is sent
+    #[arg(long, value_name = "PATH", default_value = "/")]
+    pub path: String,
+    /// Its host
+    #[arg(long, value_name = "HOST", default_value = "localhost")]
+    pub host: String,
+    /// A header
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub header: Vec<Pair>,
+    /// A claim of its verified token: sub=42; a claim within others: org.id=7
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub claim: Vec<Pair>,
+    /// The client's address
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1", value_parser = ip)]
+    pub client: IpAddr,
+    /// The name of Envoy's route
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub route: String,
+    /// A value of the route's metadata: tollgate.plan=gold
+    #[arg(long, value_name = "NAMESPACE.NAME=VALUE", value_parser = pair)]
+    pub metadata: Vec<Pair>,
 }
 
 /// What an override says: one of the three.
@@ -263,6 +322,10 @@ fn variable_of(command: &clap::Command, long: &str) -> Option<String> {
 fn address(text: &str) -> Result<SocketAddr, String> {
     let bad = || format!("expected an address and a port such as 127.0.0.1:8081, found {text:?}");
     text.parse().map_err(|_| bad())
+}
+
+fn ip(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| format!("expected an address such as 203.0.113.7, found {text:?}"))
 }
 
 fn ledger(text: &str) -> Result<LedgerUrl, String> {

@@ -21,7 +21,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use limits::wire::{DECIDE_PATH, MARKER_HEADER, MARKER_VALUE, SETTLE_PATH};
+use limits::wire::{DECIDE_PATH, MARKER_HEADER, MARKER_VALUE, PEEK_PATH, SETTLE_PATH};
 use metrics::counter;
 use serde::Serialize;
 
@@ -30,11 +30,14 @@ pub(crate) fn router(app: App) -> Router {
     Router::new()
         .route(DECIDE_PATH, post(calls::decide))
         .route(SETTLE_PATH, post(calls::settle))
+        .route(PEEK_PATH, post(calls::peek))
         .route("/healthz", get(health::healthz))
         .route("/metrics", get(metrics))
         .method_not_allowed_fallback(async || Refused::unknown_method())
         .fallback(async || {
-            Refused::unknown_path("Expected /v1/decide, /v1/settle, /healthz or /metrics.")
+            Refused::unknown_path(
+                "Expected /v1/decide, /v1/settle, /v1/peek, /healthz or /metrics.",
+            )
         })
         .layer(from_fn(mark))
         .with_state(app)

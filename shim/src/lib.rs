@@ -18,11 +18,14 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod decide;
+mod file;
 pub mod http;
 pub mod ledger;
 pub mod names;
 pub mod operator;
 pub mod overrides;
+pub mod peek;
+mod policy;
 pub mod prepare;
 pub mod script;
 pub mod secret;
@@ -74,6 +77,7 @@ fn block_on(command: Command) -> anyhow::Result<()> {
             Command::Overrides(command) => {
                 operator::overrides(command).await.map(|text| print(&text))
             }
+            Command::Policy(command) => policy::policy(command).map(|text| print(&text)),
         }
     });
     runtime.shutdown_background();

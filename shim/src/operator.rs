@@ -16,17 +16,12 @@ use anyhow::{Context, bail};
 use limits::counter::CounterName;
 use limits::key;
 use limits::ledger::TimeMs;
-use limits::policy::{Bucket, LimitChoice, Policy};
+use limits::policy::{Bucket, LimitChoice, Policy, Source};
 use limits::quota::Limit;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Write;
-use std::io::Read;
-use std::path::Path;
 use std::time::Duration;
-
-/// The largest policy or token file read.
-const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// Runs `tollgate counters …`; what to print.
 pub(crate) async fn counters(command: Counters) -> anyhow::Result<String> {
@@ -70,7 +65,7 @@ async fn show(target: &Target, claims: &[Pair]) -> anyhow::Result<String> {
     let policy = target.policy()?;
     let counter = target.counter(&policy)?;
     let bucket = target.bucket(&policy)?;
-    let quota = bucket.quota(limit(bucket, claims)?);
+    let quota = bucket.quota(limit(bucket, claims));
     let shown: Shown =
         ask(&target.admin, SHOW_PATH, &Show { counter: counter.clone(), quota }).await?;
     let mut text = format!("{target}  ({counter})\n");
@@ -91,22 +86,23 @@ async fn show(target: &Target, claims: &[Pair]) -> anyhow::Result<String> {
 }
 
 /// The limit that the policy gives to someone with these claims.
-fn limit(bucket: &Bucket, claims: &[Pair]) -> anyhow::Result<Limit> {
-    let LimitChoice::ByClaim { claim, values, otherwise } = &bucket.limit else {
-        let LimitChoice::Fixed(limit) = &bucket.limit else { bail!("the bucket has no limit") };
-        return Ok(*limit);
-    };
-    let given = claims.iter().find(|pair| pair.name == *claim);
-    Ok(given.and_then(|pair| values.get(&pair.value)).copied().unwrap_or(*otherwise))
+fn limit(bucket: &Bucket, claims: &[Pair]) -> Limit {
+    match &bucket.limit {
+        LimitChoice::Fixed(limit) => *limit,
+        LimitChoice::By { source, values, otherwise } => {
+            let is_meant = |pair: &&Pair| match source {
+                Source::JwtClaim(names) => pair.name == names.join("."),
+                _ => false,
+            };
+            let given = claims.iter().find(is_meant).and_then(|pair| values.get(&pair.value));
+            given.copied().unwrap_or(*otherwise)
+        }
+    }
 }
 
 impl Target {
     fn policy(&self) -> anyhow::Result<Policy> {
-        let text = read(&self.policy)?;
-        let shown = self.policy.display();
-        let document: serde_json::Value =
-            serde_saphyr::from_str(&text).with_context(|| format!("{shown} is no YAML"))?;
-        Policy::from_value(document).with_context(|| format!("{shown} is no policy"))
+        crate::policy::read(&self.policy)
     }
 
     fn bucket<'a>(&self, policy: &'a Policy) -> anyhow::Result<&'a Bucket> {
@@ -120,7 +116,7 @@ impl Target {
     /// The counter, named as the filter names it.
     fn counter(&self, policy: &Policy) -> anyhow::Result<CounterName> {
         let bucket = self.bucket(policy)?;
-        let reachable = chain(policy, &bucket.key);
+        let reachable: Vec<_> = policy.payers(&bucket.key).collect();
         if !reachable.contains(&self.key.name.as_str()) {
             bail!(
                 "bucket {} is keyed by {}, not by {:?}",
@@ -132,20 +128,6 @@ impl Target {
         let identity = key::of_text(policy, &self.key.name, &self.key.value)?;
         Ok(CounterName::new(&identity, &bucket.name)?)
     }
-}
-
-/// The key called `name`, and those that pay where it has no value.
-fn chain<'a>(policy: &'a Policy, name: &'a str) -> Vec<&'a str> {
-    let mut names = vec![name];
-    while let Some(next) =
-        names.last().and_then(|name| policy.keys.get(*name)?.otherwise.as_deref())
-    {
-        if names.contains(&next) {
-            break;
-        }
-        names.push(next);
-    }
-    names
 }
 
 impl std::fmt::Display for Target {
@@ -213,25 +195,12 @@ impl Admin {
     fn token(&self) -> anyhow::Result<Token> {
         match (&self.token_file, &self.admin_token) {
             (Some(file), _) => {
-                let text = read(file)?;
+                let text = crate::file::read(file)?;
                 text.trim().parse().with_context(|| format!("{} holds no token", file.display()))
             }
             (None, Some(token)) => Ok(token.clone()),
             (None, None) => bail!("expected a token in TOLLGATE_ADMIN_TOKEN or --token-file"),
         }
-    }
-}
-
-fn read(path: &Path) -> anyhow::Result<String> {
-    let shown = path.display();
-    let file = std::fs::File::open(path).with_context(|| format!("cannot read {shown}"))?;
-    let mut text = String::new();
-    let read = file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text);
-    let length = read.with_context(|| format!("cannot read {shown}"))? as u64;
-    if length > MAX_FILE_BYTES {
-        bail!("{shown} is larger than {MAX_FILE_BYTES} bytes")
-    } else {
-        Ok(text)
     }
 }
 
@@ -277,7 +246,7 @@ mod tests {
         let target = target("ai_daily", "user", "42");
         let policy = target.policy().unwrap();
         let bucket = target.bucket(&policy).unwrap();
-        let limit = |claims: &[Pair]| limit(bucket, claims).unwrap().get();
+        let limit = |claims: &[Pair]| limit(bucket, claims).get();
         let tier = |value: &str| [Pair { name: "tier".to_owned(), value: value.to_owned() }];
         assert_eq!(limit(&[]), 10);
         assert_eq!(limit(&tier("pro")), 999);

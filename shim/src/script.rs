@@ -7,11 +7,13 @@
 //! of one call must lie in one slot: all counters of one identity do
 //! ([`CounterName::slot_tag`](limits::counter::CounterName::slot_tag)).
 
+mod keys;
 mod record;
 mod reply;
 
 pub use reply::BadReply;
 
+use keys::Keys;
 use limits::counter::CounterName;
 use limits::ledger::{Charge, Decided, Refusal, Request, Settle};
 use limits::wire::{ChargeOutcome, Settled};
@@ -44,13 +46,13 @@ pub mod source {
     );
 }
 
-/// One call of a script: `EVALSHA sha <number of keys> <keys> <args>`.
+/// One call of a script: `EVALSHA sha <number of keys> <keys> <records>`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Call {
-    /// The names of counters and marks.
+    /// The names of counters and marks, each once.
     pub keys: Vec<String>,
-    /// One for each key: what is to be done with it. Binary.
-    pub args: Vec<Vec<u8>>,
+    /// What is to be done with them. Binary.
+    pub records: Vec<u8>,
 }
 
 /// A script's reply.
@@ -68,14 +70,16 @@ pub struct Reply<T> {
 /// milliseconds: put no more to it at once than others can wait for.
 #[must_use]
 pub fn decide(requests: &[&Request]) -> Call {
-    let mut call = Call::default();
+    let mut keys = Keys::default();
+    let mut records = Vec::new();
     for request in requests {
         let last = request.charges().len() - 1;
         for (index, charge) in request.charges().iter().enumerate() {
-            call.add(charge.counter.as_str(), record::charge(charge, index == last));
+            let place = keys.counter(&charge.counter);
+            records.extend(record::charge(charge, place, index == last));
         }
     }
-    call
+    Call { keys: keys.names(), records }
 }
 
 /// What [`source::DECIDE`] has answered to [`decide`] of the same `requests`.
@@ -90,21 +94,23 @@ pub fn decided(
     let answers = requests.iter().map(|request| reader.decided(request));
     let answers = answers.collect::<Result<_, _>>()?;
     let charges = || requests.iter().flat_map(|request| request.charges());
-    reader.finish(answers, |place| charges().nth(place).map(|charge| &charge.counter))
+    reader.finish(answers, || Keys::of(charges().map(|charge| &charge.counter)))
 }
 
 /// Puts `settles` to [`source::SETTLE`].
 #[must_use]
 pub fn settle(settles: &[&Settle]) -> Call {
-    let mut call = Call::default();
+    let mut keys = Keys::default();
+    let mut records = Vec::new();
     for settle in settles {
-        call.add(&settle.mark(), record::mark(settle.decision_ms()));
+        records.extend(record::mark(keys.mark(settle), settle.decision_ms()));
         let last = settle.charges().len() - 1;
         for (index, charge) in settle.charges().iter().enumerate() {
-            call.add(charge.counter.as_str(), record::settle_charge(charge, index == last));
+            let place = keys.counter(&charge.counter);
+            records.extend(record::settle_charge(charge, place, index == last));
         }
     }
-    call
+    Call { keys: keys.names(), records }
 }
 
 /// What [`source::SETTLE`] has answered to [`settle`] of the same `settles`.
@@ -126,24 +132,27 @@ pub fn settled(
             }
         });
     }
-    // A mark takes the first place of each settle.
-    let keys = || {
-        settles.iter().flat_map(|settle| {
-            let counters = settle.charges().iter().map(|charge| Some(&charge.counter));
-            std::iter::once(None).chain(counters)
-        })
-    };
-    reader.finish(answers, |place| keys().nth(place).flatten())
+    reader.finish(answers, || {
+        let mut keys = Keys::default();
+        for settle in settles {
+            keys.mark(settle);
+            for charge in settle.charges() {
+                keys.counter(&charge.counter);
+            }
+        }
+        keys
+    })
 }
 
 /// Puts `charges` to [`source::PEEK`], each by itself.
 #[must_use]
 pub fn peek(charges: &[&Charge]) -> Call {
-    let mut call = Call::default();
+    let mut keys = Keys::default();
+    let mut records = Vec::new();
     for charge in charges {
-        call.add(charge.counter.as_str(), record::charge(charge, true));
+        records.extend(record::charge(charge, keys.counter(&charge.counter), true));
     }
-    call
+    Call { keys: keys.names(), records }
 }
 
 /// What [`source::PEEK`] has answered to [`peek`] of the same `charges`.
@@ -155,19 +164,7 @@ pub fn peeked(
     reply: &[u8],
 ) -> Result<Reply<Result<ChargeOutcome, Refusal>>, BadReply> {
     let mut reader = Reader::new(reply)?;
-    let mut answers = Vec::with_capacity(charges.len());
-    for charge in charges {
-        answers.push(match reader.verdict()? {
-            Ok(_) => Ok(reader.outcome(charge)?),
-            Err(refusal) => Err(refusal),
-        });
-    }
-    reader.finish(answers, |place| charges.get(place).map(|charge| &charge.counter))
-}
-
-impl Call {
-    fn add(&mut self, key: &str, arg: Vec<u8>) {
-        self.keys.push(key.to_owned());
-        self.args.push(arg);
-    }
+    let answers = charges.iter().map(|charge| reader.outcome(charge));
+    let answers = answers.collect::<Result<_, _>>()?;
+    reader.finish(answers, || Keys::of(charges.iter().map(|charge| &charge.counter)))
 }

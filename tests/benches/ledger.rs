@@ -28,9 +28,10 @@ struct Case {
 
 fn main() {
     for server in [LedgerServer::redis7(), LedgerServer::valkey9()] {
-        let mut connection = server.connect();
-        let cases = cases(&server, &mut connection);
-        let costs = measure(&mut connection, &cases);
+        let mut link = server.connect();
+        let [connection] = link.all() else { panic!("one server") };
+        let cases = cases(&server, connection);
+        let costs = measure(connection, &cases);
         report(server.name, &cases, &costs);
     }
 }
@@ -44,8 +45,7 @@ fn cases(server: &LedgerServer, connection: &mut Connection) -> Vec<Case> {
         limit: Limit::clamped(limit),
         window_ms: WindowMs::clamped(60_000),
     };
-    let bounds = [0, 1 << 46, 1 << 47].map(TimeMs::clamped);
-    let periods = Periods::new(bounds).expect("ascending");
+    let periods = two_days(connection);
     let fixed = Method::FixedWindow { limit: Limit::clamped(1 << 53), periods };
     let bucket =
         Tokens::new(Limit::clamped(1 << 20), WindowMs::clamped(1_000), Limit::clamped(1 << 40));
@@ -82,6 +82,14 @@ fn cases(server: &LedgerServer, connection: &mut Connection) -> Vec<Case> {
         Case { pipelined: false, ..one("one decision a round trip", hot(300)) },
         Case { pipelined: false, ..batch("16 decisions a round trip", &several) },
     ]
+}
+
+/// Today and tomorrow by the server's clock.
+fn two_days(connection: &mut Connection) -> Periods {
+    let (now_s, _): (u64, u64) = redis::cmd("TIME").query(connection).expect("a time");
+    let start_ms = (now_s - now_s % 86_400) * 1_000;
+    let bounds = [0, 1, 2].map(|day| TimeMs::clamped(start_ms + day * 86_400_000));
+    Periods::new(bounds).expect("ascending")
 }
 
 fn counter(who: usize, bucket: &str) -> CounterName {

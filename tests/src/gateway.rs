@@ -4,10 +4,13 @@
 use crate::client::Client;
 use anyhow::Result;
 use serde_json::{Value, json};
+use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use tempfile::TempDir;
 use xtask::binaries::Binaries;
+use xtask::envoy_config::{Rendered, filter as filter_config};
 use xtask::stack::{Port, Server, backend, envoy, redis, shim};
 use xtask::{envoy_config, paths, setup, wasm};
 
@@ -22,17 +25,33 @@ pub struct Options {
     pub workers: u32,
     /// The policy, as written.
     pub policy: Value,
+    /// Environment of the shim.
+    pub shim_env: Vec<(String, OsString)>,
+    /// Where requests go, if not to the backend. It keeps serving the keys of tokens.
+    pub upstream: Option<SocketAddr>,
+    /// A last change of Envoy's configuration, without the filter's file.
+    pub edit: fn(&mut Value),
 }
 
 /// How long a request waits for the ledger in a test that is not about that: on a busy machine,
 /// the shipped policy's 50 ms would have requests decided without it.
 const PATIENT: &str = "10s";
 
+const ROUTE_CLUSTER: &str = "/route_config/virtual_hosts/0/routes/0/route/cluster";
+
 impl Default for Options {
     fn default() -> Self {
         let mut policy = shipped_policy();
         policy["shim"]["timeout"] = json!(PATIENT);
-        Self { is_redis: true, envoys: 1, workers: 1, policy }
+        Self {
+            is_redis: true,
+            envoys: 1,
+            workers: 1,
+            policy,
+            shim_env: Vec::new(),
+            upstream: None,
+            edit: |_| {},
+        }
     }
 }
 
@@ -69,13 +88,14 @@ impl Gateway {
             ledger: redis.as_ref().map_or_else(|| "memory:".to_owned(), redis::url),
             admin: None,
             dir: dir.path(),
-            env: Vec::new(),
+            env: options.shim_env.clone(),
         })?;
         shim.wait_ready()?;
         let backend = backend::start(backend::Options {
             program: binaries().backend.clone(),
             port: Port::free()?,
             redis_url: None,
+            shim_url: Some(shim.url("")),
             dir: dir.path(),
             env: Vec::new(),
         })?;
@@ -111,6 +131,17 @@ impl Gateway {
         reply.json()["access_token"].as_str().expect("a token").to_owned()
     }
 
+    /// Moves another policy into the place of Envoy number `at`'s.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn put_policy(&self, at: usize, policy: &Value) -> Result<()> {
+        let file = envoy::filter_file(self.dir.path(), self.envoys[at].addr().port());
+        let mut filter = envoy_config::read_yaml(&file)?;
+        *filter_config::policy(&mut filter)? = policy.clone();
+        filter_config::put(&filter, &file)
+    }
+
     /// Waits until each Envoy has fetched the keys that tokens are verified with.
     fn wait_for_keys(&self) {
         let deadline = xtask::clock::Deadline::after(xtask::stack::server::READY_LIMIT);
@@ -123,12 +154,20 @@ impl Gateway {
     }
 }
 
+/// Envoy's statistics, as its admin port shows them at `path`.
+///
+/// # Panics
+/// Where Envoy has no admin port.
+#[must_use]
+pub fn stats_of(envoy: &Server, path: &str) -> String {
+    let admin = Client::of(envoy.admin_addr().expect("Envoy has an admin port"));
+    String::from_utf8_lossy(&admin.get(path, None).body).into_owned()
+}
+
 /// The sum of Envoy's counters whose names contain `name`.
 #[must_use]
 pub fn counter_of(envoy: &Server, name: &str) -> u64 {
-    let admin = Client::of(envoy.admin_addr().expect("Envoy has an admin port"));
-    let stats = admin.get(&format!("/stats?filter={name}&format=text"), None);
-    let text = String::from_utf8_lossy(&stats.body).into_owned();
+    let text = stats_of(envoy, &format!("/stats?filter={name}&format=text"));
     text.lines()
         .filter_map(|line| line.rsplit_once(": "))
         .filter_map(|(_, count)| count.parse::<u64>().ok())
@@ -148,7 +187,7 @@ pub fn shipped_policy() -> Value {
 ///
 /// # Errors
 /// Where `envoy/envoy.yaml` is not as expected.
-pub fn envoy_with(policy: Value) -> Result<Value> {
+pub fn envoy_with(policy: Value) -> Result<Rendered> {
     envoy_config::render(&envoy_config::Options {
         wasm: Some(filter().clone()),
         policy: Some(policy),
@@ -175,7 +214,7 @@ fn start_envoy(
     dir: &std::path::Path,
 ) -> Result<Server> {
     let (gateway, admin) = (Port::free()?, Port::free()?);
-    let config = envoy_config::render(&envoy_config::Options {
+    let mut config = envoy_config::render(&envoy_config::Options {
         gateway: gateway.number().into(),
         admin: admin.number().into(),
         shim: shim.addr().port().into(),
@@ -184,6 +223,10 @@ fn start_envoy(
         policy: Some(options.policy.clone()),
         ..envoy_config::Options::default()
     })?;
+    if let Some(upstream) = options.upstream {
+        route_to(&mut config.envoy, upstream)?;
+    }
+    (options.edit)(&mut config.envoy);
     envoy::start(envoy::Options {
         program: setup::envoy()?,
         gateway,
@@ -192,4 +235,19 @@ fn start_envoy(
         workers: options.workers,
         dir,
     })
+}
+
+/// Has all routes lead to `upstream`, by a cluster of its own.
+fn route_to(config: &mut Value, upstream: SocketAddr) -> Result<()> {
+    let clusters = envoy_config::at(config, "/static_resources/clusters")?;
+    let mut cluster = envoy_config::named(clusters, "backend")?.clone();
+    cluster["name"] = json!("upstream");
+    let address = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address";
+    *envoy_config::at(&mut cluster, address)? = json!({
+        "socket_address": { "address": upstream.ip().to_string(), "port_value": upstream.port() },
+    });
+    clusters.as_array_mut().expect("a list of clusters").push(cluster);
+    let http = envoy_config::http_connection_manager(config)?;
+    *envoy_config::at(http, ROUTE_CLUSTER)? = json!("upstream");
+    Ok(())
 }

@@ -8,6 +8,7 @@ pub mod proxy;
 
 use crate::client::Reply;
 use crate::gateway::binaries;
+use cluster::Cluster;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http2;
@@ -15,8 +16,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use limits::counter::{CounterName, Identity};
 use limits::quota::{FixedWindow, Limit, Period, Quota, SlidingWindow, TokenBucket, WindowMs};
 use limits::wire::{
-    Charge, ChargeOutcome, Cost, DecideBody, DecideReply, Decision, Request, Settle, SettleAmount,
-    SettleBody, SettleCharge, SettleReply,
+    Charge, ChargeOutcome, Cost, DecideBody, DecideReply, Decision, PeekBody, PeekReply, Request,
+    Settle, SettleAmount, SettleBody, SettleCharge, SettleReply,
 };
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -41,6 +42,13 @@ pub enum Store {
     Memory,
     /// The usual server: the pinned Valkey 9, unless another is named.
     Redis,
+    /// Three of them, as a Cluster.
+    Cluster,
+}
+
+impl Store {
+    /// Every kind: what clients see is the same.
+    pub const ALL: [Self; 3] = [Self::Memory, Self::Redis, Self::Cluster];
 }
 
 /// Shims that share a ledger. The fields are in the order in which they stop.
@@ -50,6 +58,8 @@ pub struct Shims {
     pub shims: Vec<Server>,
     /// The Redis, if there is one.
     pub redis: Option<Server>,
+    /// The Cluster, if there is one.
+    pub cluster: Option<Cluster>,
     /// Logs.
     pub dir: TempDir,
 }
@@ -72,9 +82,21 @@ impl Shims {
     pub fn start_with(store: Store, count: usize, env: &[(&str, &str)]) -> Self {
         let dir = TempDir::new().expect("a folder");
         let redis = (store == Store::Redis).then(|| start_redis(dir.path(), &[]));
-        let url = redis.as_ref().map_or_else(|| "memory:".to_owned(), redis::url);
-        let shims = (0..count).map(|_| ready(start_shim(dir.path(), &url, env))).collect();
-        Self { shims, redis, dir }
+        let cluster = (store == Store::Cluster).then(Cluster::start);
+        let url = match (&redis, &cluster) {
+            (Some(redis), _) => redis::url(redis),
+            (None, Some(cluster)) => cluster.url(),
+            (None, None) => "memory:".to_owned(),
+        };
+        let shims: Vec<_> = (0..count).map(|_| ready(start_shim(dir.path(), &url, env))).collect();
+        for shim in &shims {
+            // Ready is any part of a Cluster; the tests want all of it.
+            wait_for("the whole ledger to be connected", || {
+                let health = shim.get("/healthz").expect("an answer").body;
+                health.contains(r#""status":"ok""#).then_some(())
+            });
+        }
+        Self { shims, redis, cluster, dir }
     }
 
     /// A client of shim number `at`.
@@ -224,6 +246,17 @@ impl Api {
     /// Where they are not given.
     pub fn decide(&mut self, requests: Vec<Request>) -> DecideReply {
         self.try_decide(requests).unwrap_or_else(|reply| panic!("{}", reply.shown()))
+    }
+
+    /// Looks at a counter.
+    ///
+    /// # Panics
+    /// Where there is no answer.
+    pub fn peek(&mut self, counter: CounterName, quota: Quota) -> PeekReply {
+        let body = serde_json::to_vec(&PeekBody { counter, quota }).expect("JSON");
+        let reply = self.post("/v1/peek", &[], body);
+        assert_eq!(reply.status, 200, "{}", reply.shown());
+        serde_json::from_slice(&reply.body).expect("what is left")
     }
 
     /// Asks for one decision.

@@ -16,6 +16,7 @@ fn start(dir: &TempDir) -> (Server, Server) {
         program: binaries().backend.clone(),
         port: Port::free().unwrap(),
         redis_url: Some(redis::url(&redis)),
+        shim_url: None,
         dir: dir.path(),
         env: Vec::new(),
     })

@@ -14,6 +14,7 @@ use running::Stack;
 use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Duration;
+use xtask::print_config::{ENVOY_NAME, FILTER_NAME};
 use xtask::up::ports;
 use xtask::{binaries, command, envoy_config, paths};
 
@@ -158,7 +159,9 @@ fn files_stages_and_users_exist_and_agree() {
             {
                 let file = source.rsplit('/').next().unwrap();
                 let made = [format!("/{file} "), format!("/out/{file}"), format!("/{file}\n")];
-                assert!(made.iter().any(|made| build.contains(made)), "{source} is never made");
+                let is_config = [ENVOY_NAME, FILTER_NAME].contains(&file);
+                let is_made = is_config || made.iter().any(|made| build.contains(made));
+                assert!(is_made, "{source} is never made");
             }
         }
     }
@@ -202,7 +205,15 @@ fn the_gateways_configuration_names_the_services_and_the_published_ports() {
     );
     assert_eq!(wasm.to_str(), Some("/etc/envoy/tollgate_filter.wasm"));
     assert_eq!(flags.policy.as_deref().and_then(|path| path.to_str()), Some("envoy/policy.yaml"));
-    let mut config = files::in_root(&flags).config().unwrap();
+    assert!(
+        dockerfile
+            .stage("gateway")
+            .contains(&"COPY --from=build /out/tollgate.json /etc/envoy/policy/".to_owned())
+    );
+    let watched = flags.filter_file.as_deref().and_then(|path| path.to_str());
+    assert_eq!(watched, Some("/etc/envoy/policy/tollgate.json"));
+    assert_eq!(flags.out.to_str(), Some("/out"));
+    let mut config = files::in_root(&flags).config().unwrap().envoy;
     let listen = |pointer: &str| config.pointer(pointer).unwrap().clone();
     let listener = listen("/static_resources/listeners/0/address/socket_address");
     assert_eq!(listener["address"], "0.0.0.0");

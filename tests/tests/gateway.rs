@@ -2,10 +2,18 @@
 
 mod gateway {
     mod configuration;
+    mod forged;
     mod headers;
     mod hostile;
+    mod language;
+    mod leases;
     mod login;
+    mod metrics;
     mod outage;
+    mod paths;
     mod payers;
+    mod reload;
     mod sharing;
+    mod tracing;
+    mod usage;
 }

@@ -5,11 +5,12 @@ use limits::ledger::{Charge, Decided, Ledger, Refusal, Request, Settle};
 use limits::wire::{ChargeOutcome, Settled};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use proptest::{prop_assert, prop_assert_eq};
-use redis::{Connection, Value};
+use redis::Value;
 use shim::script::{self, Reply};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use tests::ledger::history::{Event, Family, World, history};
+use tests::ledger::history::{Event, World, history};
+use tests::ledger::link::Link;
 use tests::ledger::server::{LedgerServer, Script, bytes};
 
 /// The most bytes in a counter: a head, and 129 entries.
@@ -35,23 +36,32 @@ fn valkey_9_and_the_model_agree_on_every_history() {
     agree(&LedgerServer::valkey9());
 }
 
+#[test]
+fn a_cluster_and_the_model_agree_on_every_history() {
+    agree(&LedgerServer::cluster());
+}
+
 fn agree(server: &LedgerServer) {
     let cases = 500;
     let mut runner =
         TestRunner::new(Config { failure_persistence: None, cases, ..Config::default() });
-    let connection = RefCell::new(server.connect());
+    let link = RefCell::new(server.connect());
     let number = Cell::new(0);
     let happened = RefCell::new(Tally::default());
     let outcome = runner.run(&history(60), |events| {
         number.set(number.get() + 1);
         let steps = through_the_model(&mut World::new(number.get()), &events);
         happened.borrow_mut().add(&steps);
-        check(server, &mut connection.borrow_mut(), &steps, &mut happened.borrow_mut())
+        check(server, &mut link.borrow_mut(), &steps, &mut happened.borrow_mut())
     });
     if let Err(failure) = outcome {
         panic!("{}: {failure}", server.name);
     }
     happened.borrow().require(u64::from(cases) / 20);
+    for node in link.borrow_mut().all() {
+        let keys: u32 = redis::cmd("DBSIZE").query(node).expect("a number");
+        assert!(keys > cases / 3, "{}: a server with {keys} keys", server.name);
+    }
 }
 
 /// How often each kind of thing happened: agreement on what never happens would show nothing.
@@ -120,7 +130,8 @@ impl Tally {
 fn through_the_model(world: &mut World, events: &[Event]) -> Vec<Step> {
     let mut model = Ledger::new(1_000);
     let mut steps = Vec::new();
-    for event in events {
+    for (at, event) in events.iter().enumerate() {
+        world.take_turns(at);
         let now_ms = world.now_ms();
         match event {
             Event::Clock(by_ms) => world.move_clock(*by_ms),
@@ -152,7 +163,7 @@ fn through_the_model(world: &mut World, events: &[Event]) -> Vec<Step> {
             }
         }
     }
-    steps.extend(Family::ALL.map(|family| Step::Size(world.counter(family).to_string())));
+    steps.extend(world.counters().map(|counter| Step::Size(counter.to_string())));
     steps
 }
 
@@ -164,15 +175,12 @@ fn decide(model: &mut Ledger, now_ms: u64, requests: Vec<Request>) -> Step {
 /// Puts the steps to the server, all in one go, and compares.
 fn check(
     server: &LedgerServer,
-    connection: &mut Connection,
+    link: &mut Link,
     steps: &[Step],
     happened: &mut Tally,
 ) -> Result<(), TestCaseError> {
-    let mut pipe = redis::pipe();
-    for step in steps {
-        pipe.add_command(command(server, step));
-    }
-    let replies: Vec<Value> = pipe.query(connection).expect("replies");
+    let commands = steps.iter().map(|step| (key(step), command(server, step)));
+    let replies = link.pipe(commands.collect());
     for (at, (step, reply)) in steps.iter().zip(&replies).enumerate() {
         check_step(step, reply, happened).map_err(|error| match error {
             TestCaseError::Fail(reason) => TestCaseError::fail(format!("step {at}: {reason}")),
@@ -180,6 +188,16 @@ fn check(
         })?;
     }
     Ok(())
+}
+
+/// A key of the step; all of them lie in one slot.
+fn key(step: &Step) -> &str {
+    match step {
+        Step::Decide(_, requests, _) => requests[0].charges()[0].counter.as_str(),
+        Step::Settle(_, settles, _) => settles[0].charges()[0].counter.as_str(),
+        Step::Peek(_, charge, _) => charge.counter.as_str(),
+        Step::Reset(key, _) | Step::Size(key) => key,
+    }
 }
 
 fn command(server: &LedgerServer, step: &Step) -> redis::Cmd {

@@ -6,7 +6,7 @@ use limits::wire::{Charge, Cost, DecisionError};
 use redis::{FromRedisValue, Value};
 use std::collections::HashMap;
 use tempfile::TempDir;
-use tests::shim::cluster::Cluster;
+use tests::shim::cluster::{Cluster, owner};
 use tests::shim::{
     Api, TOKEN, back, charge, counter, fixed, only, request, settle, sliding, start_ready,
     start_shim, tokens, wait_for,
@@ -47,7 +47,7 @@ impl Stack {
 
     /// Which of the three has it from the start.
     fn node(&self, name: &CounterName) -> usize {
-        usize::from(self.slot(name)) * 3 / 16_384
+        owner(self.slot(name))
     }
 
     /// A counter on each of the three.

@@ -10,5 +10,6 @@ mod shim_serve {
     mod outage;
     mod overrides;
     mod process;
+    mod refusing;
     mod settles;
 }

@@ -42,16 +42,33 @@ pub fn build_release() -> Result<Binaries> {
     build_with(&[], &["--release"])
 }
 
+/// Builds the shim alone, optimized; cargo tells its progress.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_release_shim() -> Result<PathBuf> {
+    find(&cargo(&["--package", "shim", "--release"])?, "tollgate")
+}
+
 fn build_with(told: &[&str], profile: &[&str]) -> Result<Binaries> {
+    let both = [&["--package", "shim", "--package", "backend"], told, profile].concat();
+    let messages = cargo(&both)?;
+    Ok(Binaries {
+        shim: find(&messages, "tollgate")?,
+        backend: find(&messages, "tollgate-backend")?,
+    })
+}
+
+/// Has cargo build programs and returns its messages.
+fn cargo(args: &[&str]) -> Result<String> {
     let mut cargo = Command::new(env::cargo());
-    cargo.args(["build", "--package", "shim", "--package", "backend", "--bins"]).args(profile);
     // Progress and errors for people on stderr; what was built, as JSON, on stdout.
-    cargo.arg("--message-format=json-render-diagnostics").args(told).current_dir(paths::root());
-    let messages = command::show_and_capture(&mut cargo, BUILD_LIMIT)?;
-    let find = |name: &str| {
-        executable(&messages, name).with_context(|| format!("cargo built no program called {name}"))
-    };
-    Ok(Binaries { shim: find("tollgate")?, backend: find("tollgate-backend")? })
+    cargo.args(["build", "--bins", "--message-format=json-render-diagnostics"]).args(args);
+    command::show_and_capture(cargo.current_dir(paths::root()), BUILD_LIMIT)
+}
+
+fn find(messages: &str, name: &str) -> Result<PathBuf> {
+    executable(messages, name).with_context(|| format!("cargo built no program called {name}"))
 }
 
 /// The part of cargo's messages that matters here.

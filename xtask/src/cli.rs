@@ -1,6 +1,6 @@
 //! What `cargo xtask` takes: parsed here, done by the modules that the chores are named after.
 
-use crate::{build, down, print_config, setup, test, up};
+use crate::{bench, build, down, print_config, setup, simulate, test, up};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
@@ -26,7 +26,12 @@ pub enum Chore {
     Down(down::Down),
     /// Check formatting, lints and docs, build everything, and run all tests
     Test(test::Test),
-    /// Print Envoy's configuration (envoy/envoy.yaml) for other addresses, as JSON
+    /// Run the filter in simulated Envoys with a failing network, and check what must hold
+    Simulate(simulate::Simulate),
+    /// Measure
+    #[command(subcommand)]
+    Bench(bench::Bench),
+    /// Write Envoy's configuration (envoy/envoy.yaml, envoy/tollgate.yaml) for other addresses, as JSON
     EnvoyConfig(print_config::PrintConfig),
 }
 
@@ -52,6 +57,8 @@ pub fn run(cli: &Cli) -> Result<()> {
         Chore::Up(flags) => up::run(flags),
         Chore::Down(flags) => down::run(flags),
         Chore::Test(flags) => test::run(flags),
+        Chore::Simulate(flags) => simulate::run(flags),
+        Chore::Bench(bench) => bench::run(bench),
         Chore::EnvoyConfig(flags) => print_config::run(flags),
     }
 }
@@ -80,6 +87,8 @@ mod tests {
         check(&["up", "--gateway-port", "70000"], "70000 is not in 0..=65535");
         check(&["up", "--gateway", "1"], "unexpected argument '--gateway' found");
         check(&["setup", "docker"], "invalid value 'docker'");
+        check(&["bench", "gateway", "--rounds", "0"], "0 is not in 1..=100");
+        check(&["bench", "gateway", "--only", "cold-key"], "invalid value 'cold-key'");
         check(&["fly"], "unrecognized subcommand 'fly'");
     }
 }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 pub const ENVOY: &str = "TOLLGATE_ENVOY";
 /// The variable that names a Redis-compatible server to use.
 pub const REDIS: &str = "TOLLGATE_REDIS";
+/// The variable that names the folder of a PostgreSQL's programs.
+pub const POSTGRES: &str = "TOLLGATE_POSTGRES";
 /// The variable that names the folder for what `cargo xtask setup` fetches.
 pub const CACHE_DIR: &str = "TOLLGATE_CACHE_DIR";
 

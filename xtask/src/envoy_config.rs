@@ -1,8 +1,11 @@
 //! Envoy's configuration for other ports, hosts and policies than those of `envoy/envoy.yaml`.
 //!
-//! That file is the only description of the gateway. `cargo xtask up`, the tests and the container
-//! image run what [`render`] makes of it: a copy with single values changed, as JSON. Each place
-//! that is changed must be there: a file of another structure is refused, naming the place.
+//! That file, and `envoy/tollgate.yaml` which it has Envoy watch, are the only description of the
+//! gateway. `cargo xtask up`, the tests and the container image run what [`render`] makes of them:
+//! copies with single values changed, as JSON. Each place that is changed must be there: a file of
+//! another structure is refused, naming the place.
+
+pub mod filter;
 
 use crate::paths;
 use anyhow::{Context, Result, anyhow};
@@ -46,16 +49,58 @@ impl From<u16> for Endpoint {
     }
 }
 
-/// `envoy/envoy.yaml`, changed as `options` say. Paths in it stay relative to the repository's root.
+/// What an Envoy runs with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rendered {
+    /// Its configuration, which names [`FILTER_FILE`] as the filter's.
+    pub envoy: Value,
+    /// The filter's file, if it has the filter.
+    pub filter: Option<Value>,
+}
+
+/// An Envoy without the filter.
+impl From<Value> for Rendered {
+    fn from(envoy: Value) -> Self {
+        Self { envoy, filter: None }
+    }
+}
+
+/// The file that `envoy/envoy.yaml` has Envoy watch.
+pub const FILTER_FILE: &str = "envoy/tollgate.yaml";
+
+impl Rendered {
+    /// The policy that the filter's file gives it.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn policy(&mut self) -> Result<&mut Value> {
+        filter::policy(self.filter.as_mut().context("it has no filter")?)
+    }
+
+    /// Has Envoy look for the filter's file at `path`.
+    ///
+    /// # Errors
+    /// Where the configuration has no place for that.
+    pub fn watch(&mut self, path: &Path) -> Result<()> {
+        let filters = at(http_connection_manager(&mut self.envoy)?, "/http_filters")?;
+        let filter = named(filters, "tollgate")?;
+        *at(filter, "/config_discovery/config_source/path_config_source/path")? = json!(path);
+        Ok(())
+    }
+}
+
+/// `envoy/envoy.yaml` and `envoy/tollgate.yaml`, changed as `options` say. Paths in them stay
+/// relative to the repository's root.
 ///
 /// # Errors
-/// Where the file cannot be read, is no YAML, or has not the place of something to change.
-pub fn render(options: &Options) -> Result<Value> {
+/// Where a file cannot be read, is no YAML, or has not the place of something to change.
+pub fn render(options: &Options) -> Result<Rendered> {
     let path = paths::root().join("envoy/envoy.yaml");
-    let mut config = read_yaml(&path)?;
-    change(&mut config, options)
+    let mut envoy = read_yaml(&path)?;
+    change(&mut envoy, options)
         .with_context(|| format!("{} is not as expected", path.display()))?;
-    Ok(config)
+    let filter = filter::render(options.wasm.as_deref(), options.policy.as_ref())?;
+    Ok(Rendered { envoy, filter: Some(filter) })
 }
 
 /// The policy document in `path`, which the filter would take.
@@ -96,13 +141,6 @@ fn change_http(http: &mut Value, options: &Options) -> Result<()> {
         let typed = typed.as_object_mut().context("/access_log/0/typed_config is no object")?;
         typed.insert("path".to_owned(), json!(path));
     }
-    let filter = named(at(http, "/http_filters")?, "tollgate")?;
-    if let Some(wasm) = &options.wasm {
-        *at(filter, "/typed_config/config/vm_config/code/local/filename")? = json!(wasm);
-    }
-    if let Some(policy) = &options.policy {
-        *at(filter, "/typed_config/config/configuration/value")? = policy.clone();
-    }
     Ok(())
 }
 
@@ -114,15 +152,6 @@ pub fn http_connection_manager(config: &mut Value) -> Result<&mut Value> {
     let filters = at(config, "/static_resources/listeners/0/filter_chains/0/filters")?;
     let manager = named(filters, "envoy.filters.network.http_connection_manager")?;
     at(manager, "/typed_config")
-}
-
-/// The policy that `config` gives to the filter.
-///
-/// # Errors
-/// As [`http_connection_manager`].
-pub fn policy(config: &mut Value) -> Result<&mut Value> {
-    let filter = named(at(http_connection_manager(config)?, "/http_filters")?, "tollgate")?;
-    at(filter, "/typed_config/config/configuration/value")
 }
 
 /// The place `pointer` (a JSON pointer) of `value`.
@@ -186,18 +215,26 @@ mod tests {
         }
     }
 
+    fn filter_file() -> Value {
+        read_yaml(&paths::root().join(FILTER_FILE)).unwrap()
+    }
+
     fn file() -> Value {
         read_yaml(&paths::root().join("envoy/envoy.yaml")).unwrap()
     }
 
     #[test]
     fn without_options_nothing_changes() {
-        assert_eq!(render(&Options::default()).unwrap(), file());
+        let rendered = render(&Options::default()).unwrap();
+        assert_eq!(rendered.envoy, file());
+        assert_eq!(rendered.filter, Some(filter_file()));
     }
 
     #[test]
     fn each_option_changes_its_place_and_nothing_else() {
-        let mut config = render(&options()).unwrap();
+        let mut rendered = render(&options()).unwrap();
+        rendered.watch(Path::new("/x.json")).unwrap();
+        let Rendered { envoy: mut config, filter: Some(mut tollgate) } = rendered else { panic!() };
         let listener = "/static_resources/listeners/0/address/socket_address";
         assert_eq!(
             config.pointer(listener),
@@ -213,14 +250,17 @@ mod tests {
         );
         let backend = named(clusters, "backend").unwrap();
         assert_eq!(backend.pointer(address), Some(&json!({ "address": "api", "port_value": 4 })));
-        assert_eq!(policy(&mut config).unwrap(), &json!({ "version": 1 }));
+        assert_eq!(filter::policy(&mut tollgate).unwrap(), &json!({ "version": 1 }));
         let http = http_connection_manager(&mut config).unwrap();
         assert_eq!(http.pointer("/access_log/0/typed_config/path"), Some(&json!("/x.log")));
         assert_eq!(http.pointer("/xff_num_trusted_hops"), Some(&json!(1)));
 
         // Rendered back with the file's own values, it is the file again.
-        let mut original = file();
-        let policy = Some(policy(&mut original).unwrap().clone());
+        let (mut original, mut kept) = (file(), filter_file());
+        let policy = filter::policy(&mut kept).unwrap().clone();
+        let wasm = Path::new("target/wasm/wasm32-unknown-unknown/wasm/tollgate_filter.wasm");
+        filter::change(&mut tollgate, Some(wasm), Some(&policy)).unwrap();
+        assert_eq!(tollgate, filter_file());
         change(
             &mut config,
             &Options {
@@ -228,8 +268,8 @@ mod tests {
                 admin: 9901.into(),
                 shim: 8081.into(),
                 backend: Endpoint { host: Some("127.0.0.1".to_owned()), port: Some(8000) },
-                wasm: Some("target/wasm/wasm32-unknown-unknown/wasm/tollgate_filter.wasm".into()),
-                policy,
+                wasm: None,
+                policy: None,
                 access_log: None,
                 trusted_hops: Some(0),
             },
@@ -238,7 +278,9 @@ mod tests {
         let http = http_connection_manager(&mut config).unwrap();
         let kept = http_connection_manager(&mut original).unwrap();
         *at(http, "/access_log").unwrap() = kept["access_log"].clone();
-        assert_eq!(config, file());
+        let mut config = Rendered::from(config);
+        config.watch(Path::new(FILTER_FILE)).unwrap();
+        assert_eq!(config.envoy, file());
     }
 
     #[test]
@@ -257,13 +299,13 @@ mod tests {
             at(&mut config, place).unwrap().as_object_mut().unwrap().remove(key).unwrap();
             assert_eq!(change(&mut config, &options()).unwrap_err().to_string(), expected);
         }
-        let mut config = file();
-        let filters = at(http_connection_manager(&mut config).unwrap(), "/http_filters").unwrap();
-        filters.as_array_mut().unwrap().clear();
-        assert_eq!(
-            change(&mut config, &options()).unwrap_err().to_string(),
-            "it has nothing named tollgate"
-        );
+        let mut rendered = Rendered::from(file());
+        let filters = at(http_connection_manager(&mut rendered.envoy).unwrap(), "/http_filters");
+        filters.unwrap().as_array_mut().unwrap().clear();
+        let missing = rendered.watch(Path::new("x")).unwrap_err();
+        assert_eq!(missing.to_string(), "it has nothing named tollgate");
+        let missing = filter::change(&mut json!({}), None, None).unwrap_err();
+        assert_eq!(missing.to_string(), "it has no /resources/0/typed_config/config");
     }
 
     #[test]
@@ -277,7 +319,7 @@ mod tests {
             assert!(error.starts_with(&expected), "{error}");
         };
         check("version: 1\nrules: [\n", "FILE is no YAML: line 2 column 8: unclosed bracket");
-        check("- a\n- b\n", "the policy FILE is refused: [0]: ");
+        check("- a\n- b\n", "the policy FILE is refused: policy: invalid type: sequence");
         let shipped = std::fs::read_to_string(paths::root().join("envoy/policy.yaml")).unwrap();
         check(
             &shipped.replace("limit: 5,", "limit: 0,"),

@@ -1,11 +1,11 @@
 //! `cargo xtask envoy-config`: the gateway's configuration for other addresses, for the container
-//! image and for whoever runs Envoy some other way.
+//! image and for whoever runs Envoy some other way. It is two files: Envoy's own, and the filter's
+//! with the policy, which Envoy watches.
 
-use crate::envoy_config::{Endpoint, Options, read_policy, render};
+use crate::envoy_config::{Endpoint, Options, Rendered, filter, read_policy, render};
 use crate::up::ports::{ADMIN, BACKEND, GATEWAY, SHIM};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
-use serde_json::Value;
 use std::path::PathBuf;
 
 /// The flags of `cargo xtask envoy-config`.
@@ -38,30 +38,42 @@ pub struct PrintConfig {
     /// The filter's file, where Envoy finds it
     #[arg(long, value_name = "FILE")]
     pub wasm: Option<PathBuf>,
-    /// Another policy than the one in envoy/envoy.yaml
+    /// Another policy than the one in envoy/tollgate.yaml
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
+    /// Where Envoy finds the filter's file [default: where it is written]
+    #[arg(long, value_name = "FILE")]
+    pub filter_file: Option<PathBuf>,
+    /// The folder to write to: envoy.json, and tollgate.json for the filter
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
 }
 
-/// Prints the configuration on stdout.
+/// Writes the configuration.
 ///
 /// # Errors
-/// As [`PrintConfig::config`].
+/// As [`PrintConfig::config`]; where a file cannot be written.
 pub fn run(flags: &PrintConfig) -> Result<()> {
-    let config = serde_json::to_string_pretty(&flags.config()?).context("the configuration")?;
-    println!("{config}");
-    Ok(())
+    let config = flags.config()?;
+    let file = |name| flags.out.join(name);
+    filter::put(&config.envoy, &file(ENVOY_NAME))?;
+    config.filter.map_or(Ok(()), |content| filter::put(&content, &file(FILTER_NAME)))
 }
+
+/// What Envoy's configuration is written to.
+pub const ENVOY_NAME: &str = "envoy.json";
+/// What the filter's file is written to.
+pub const FILTER_NAME: &str = "tollgate.json";
 
 impl PrintConfig {
     /// The configuration that these flags describe.
     ///
     /// # Errors
-    /// As [`render`] and [`read_policy`].
-    pub fn config(&self) -> Result<Value> {
+    /// As [`render`], [`read_policy`] and [`Rendered::watch`].
+    pub fn config(&self) -> Result<Rendered> {
         let endpoint =
             |host: &str, port| Endpoint { host: Some(host.to_owned()), port: Some(port) };
-        render(&Options {
+        let mut config = render(&Options {
             gateway: endpoint(&self.address, self.gateway_port),
             admin: endpoint(&self.admin_address, self.admin_port),
             shim: endpoint(&self.shim_host, self.shim_port),
@@ -70,6 +82,9 @@ impl PrintConfig {
             policy: self.policy.as_deref().map(read_policy).transpose()?,
             access_log: None,
             trusted_hops: None,
-        })
+        })?;
+        let watched = self.filter_file.clone().unwrap_or_else(|| self.out.join(FILTER_NAME));
+        config.watch(&watched)?;
+        Ok(config)
     }
 }

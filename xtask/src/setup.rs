@@ -6,11 +6,13 @@
 
 pub mod cache;
 pub mod debian;
+pub mod postgres;
 pub mod servers;
 pub mod wasm_target;
 pub mod wheel;
 
-pub use servers::{curl, debian_redis, envoy, redis};
+pub use postgres::postgres;
+pub use servers::{curl, debian_redis, envoy, redis, wrk};
 pub use wasm_target::wasm_rustc;
 
 use anyhow::Result;
@@ -35,8 +37,12 @@ pub enum Piece {
     Wasm,
     /// Debian's Redis, which only the tests need
     DebianRedis,
+    /// PostgreSQL, which only the tests need
+    Postgres,
     /// curl, which only the tests need
     Curl,
+    /// wrk, which only the bench needs
+    Wrk,
 }
 
 /// Makes sure of what was asked for.
@@ -53,7 +59,9 @@ pub fn run(setup: &Setup) -> Result<()> {
             Piece::Redis => redis().map(drop)?,
             Piece::Wasm => wasm_rustc().map(drop)?,
             Piece::DebianRedis => debian_redis().map(drop)?,
+            Piece::Postgres => postgres().map(drop)?,
             Piece::Curl => curl().map(drop)?,
+            Piece::Wrk => wrk().map(drop)?,
         }
     }
     Ok(())
@@ -66,6 +74,7 @@ pub fn run(setup: &Setup) -> Result<()> {
 pub fn all_for_tests() -> Result<()> {
     all()?;
     debian_redis()?;
+    postgres()?;
     curl()?;
     Ok(())
 }

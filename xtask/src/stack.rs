@@ -3,12 +3,14 @@
 //!
 //! Called by `cargo xtask up` and by the `tests` crate. Read in this order: [`port`] (ports that
 //! nobody else has), [`process`] (one server's process), [`health`] (how it is asked whether it is
-//! ready), [`server`] (these three together), then [`redis`], [`shim`], [`backend`], [`envoy`].
+//! ready), [`server`] (these three together), then [`redis`], [`postgres`], [`shim`],
+//! [`backend`], [`envoy`].
 
 pub mod backend;
 pub mod envoy;
 pub mod health;
 pub mod port;
+pub mod postgres;
 pub mod process;
 pub mod redis;
 pub mod server;

@@ -3,13 +3,13 @@
 //! Called by the binary, and by `.ci/run`, which does nothing else.
 
 use crate::clock::Stopwatch;
-use crate::{binaries, command, env, paths, setup, wasm};
+use crate::{binaries, command, env, fuzz, paths, setup, wasm};
 use anyhow::{Context, Result};
 use clap::Args;
 use std::process::Command;
 use std::time::Duration;
 
-const STEP_LIMIT: Duration = Duration::from_secs(5400);
+pub(crate) const STEP_LIMIT: Duration = Duration::from_secs(5400);
 
 /// The flags of `cargo xtask test`.
 #[derive(Debug, Clone, Args)]
@@ -41,14 +41,21 @@ pub fn run(test: &Test) -> Result<()> {
 
 fn steps(test: &Test) -> Vec<Step<'_>> {
     vec![
-        ("formatting", Box::new(|| cargo(&["fmt", "--all", "--check"], &[]))),
+        ("formatting", Box::new(formatting)),
         ("setup", Box::new(setup::all_for_tests)),
         ("lints", Box::new(|| cargo(&LINTS, &[]))),
         ("docs", Box::new(|| cargo(&DOCS, &[("RUSTDOCFLAGS", "-D warnings")]))),
         ("the filter", Box::new(|| wasm::build_shown().map(drop))),
         ("the shim and the backend", Box::new(|| binaries::build_shown().map(drop))),
+        ("the fuzz targets", Box::new(fuzz::run)),
         ("tests", Box::new(|| tests(&test.cargo_test_args))),
     ]
+}
+
+/// The fuzz targets are a workspace of their own.
+fn formatting() -> Result<()> {
+    cargo(&["fmt", "--all", "--check"], &[])?;
+    cargo(&["fmt", "--manifest-path", fuzz::MANIFEST, "--check"], &[])
 }
 
 const LINTS: [&str; 6] = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
@@ -66,7 +73,7 @@ fn test_args(args: &[String]) -> Vec<&str> {
     std::iter::once("test").chain(all).chain(args.iter().map(String::as_str)).collect()
 }
 
-fn cargo(args: &[&str], env: &[(&str, &str)]) -> Result<()> {
+pub(crate) fn cargo(args: &[&str], env: &[(&str, &str)]) -> Result<()> {
     let mut cargo = Command::new(env::cargo());
     cargo.args(args).envs(env.iter().copied()).current_dir(paths::root());
     command::show(&mut cargo, STEP_LIMIT)

@@ -5,15 +5,17 @@
 
 pub mod detach;
 pub mod follow;
+pub mod policy;
 pub mod ports;
 pub mod running;
 pub mod state;
 pub mod welcome;
 
 use crate::envoy_config::read_policy;
-use crate::{binaries, progress, setup, signals, wasm};
+use crate::{binaries, paths, progress, setup, signals, wasm};
 use anyhow::{Result, bail};
 use clap::Args;
+use policy::Watched;
 use ports::PortFlags;
 use running::{Ledger, Parts, Running};
 use serde_json::Value;
@@ -66,7 +68,8 @@ pub fn run(up: &Up) -> Result<()> {
     }
     // What is told at once needs no build first.
     let ledger = Ledger::from_flag(up.ledger.as_deref())?;
-    let policy = up.policy.as_deref().map(read_policy).transpose()?;
+    let policy_file = up.policy.clone().unwrap_or_else(|| paths::root().join("envoy/policy.yaml"));
+    let policy = read_policy(&policy_file)?;
     let state = StateDir::claim(up.state_dir.as_deref())?;
     up.ports.check(&ledger)?;
 
@@ -74,14 +77,15 @@ pub fn run(up: &Up) -> Result<()> {
     let mut running = Running::start(up, &ledger, &parts, state.path())?;
     welcome::print(up, &running);
     state.record()?;
-    let followed = follow::until_ended(&mut running, !up.supervise);
+    let mut watched = Watched::new(policy_file, running.filter_file(state.path()));
+    let followed = follow::until_ended(&mut running, &mut watched, !up.supervise);
     progress::say("stopping");
     running.stop()?;
     followed
 }
 
 /// Sets up and builds what the stack is made of.
-fn prepare(ledger: &Ledger, policy: Option<Value>) -> Result<Parts> {
+fn prepare(ledger: &Ledger, policy: Value) -> Result<Parts> {
     let envoy = setup::envoy()?;
     let redis = if matches!(ledger, Ledger::OwnRedis) { Some(setup::redis()?) } else { None };
     progress::say("building the filter");

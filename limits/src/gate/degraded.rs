@@ -1,61 +1,50 @@
 //! Deciding without the ledger, each bucket as its `on_failure` says. Called by the gate.
 
-use super::Waiting;
-use super::verdict::{self, Verdict};
-use crate::ledger::{Charge, Decided, Ledger, Method, Request, Terms, Tokens};
+use super::metrics::By;
+use super::outbox::Asked;
+use super::shared::{self, SharedData};
+use super::verdict::{self, Judged, Verdict};
+use crate::ledger::{Charge, Method, Terms, Tokens};
 use crate::plan::PlannedCharge;
 use crate::policy::{OnFailure, Policy};
 use crate::quota::{Quota, WindowMs};
-use crate::wire::ChargeOutcome;
 
-/// The most counters a worker keeps by itself. When all of them still count, requests of further
-/// keys are refused rather than let through uncounted.
-const MAX_COUNTERS: usize = 10_000;
-
-/// What this worker counts by itself while the ledger is away.
-#[derive(Debug)]
-pub(super) struct Local {
-    ledger: Ledger,
+/// What the request comes to, and each of its charges.
+pub(super) fn decide(
+    now_ms: u64,
+    policy: &Policy,
+    asked: &Asked,
+    shared: &impl SharedData,
+) -> (Verdict, Vec<Judged>) {
+    if let Some(bucket) = first_denying(policy, &asked.charges) {
+        return refused(policy, asked, bucket);
+    }
+    let counted: Vec<bool> = asked.charges.iter().map(|c| is_local(policy, c)).collect();
+    let charges = asked.charges.iter().zip(&counted).filter(|(_, counted)| **counted);
+    let charges: Vec<_> = charges.filter_map(|(planned, _)| local_charge(planned)).collect();
+    let Ok(outcomes) = shared::decide(now_ms, shared, &charges) else {
+        let uncounted = asked.charges.iter().find(|planned| is_local(policy, planned));
+        let bucket = uncounted.map_or("", |planned| planned.charge.counter.bucket());
+        return refused(policy, asked, bucket);
+    };
+    let mut outcomes = outcomes.into_iter();
+    let judged: Vec<Judged> = counted
+        .iter()
+        .map(|counted| match counted {
+            true => Judged { by: By::Local, outcome: outcomes.next() },
+            false => Judged { by: By::Allow, outcome: None },
+        })
+        .collect();
+    (verdict::degraded(policy, asked, &judged), judged)
 }
 
-impl Default for Local {
-    fn default() -> Self {
-        Self { ledger: Ledger::new(MAX_COUNTERS) }
-    }
-}
-
-impl Local {
-    pub(super) fn decide(&mut self, now_ms: u64, policy: &Policy, waiting: &Waiting) -> Verdict {
-        if let Some(bucket) = first_denying(policy, &waiting.charges) {
-            return verdict::unavailable(waiting, bucket);
-        }
-        let counted: Vec<bool> = waiting.charges.iter().map(|c| is_local(policy, c)).collect();
-        let charges = waiting.charges.iter().zip(&counted).filter(|(_, counted)| **counted);
-        let charges: Vec<_> = charges.filter_map(|(planned, _)| local_charge(planned)).collect();
-        let Some(mut outcomes) = self.count(now_ms, charges) else {
-            let fullest = waiting.charges.iter().find(|planned| is_local(policy, planned));
-            let bucket = fullest.map_or("", |planned| planned.charge.counter.bucket());
-            return verdict::unavailable(waiting, bucket);
-        };
-        let outcomes: Vec<Option<ChargeOutcome>> =
-            counted.iter().map(|counted| if *counted { outcomes.next() } else { None }).collect();
-        let seen: Vec<_> = outcomes.iter().map(Option::as_ref).collect();
-        verdict::by_gateway(policy, waiting, &seen)
-    }
-
-    /// The outcomes of `charges`, all or nothing; none where they cannot be counted.
-    fn count(
-        &mut self,
-        now_ms: u64,
-        charges: Vec<Charge>,
-    ) -> Option<std::vec::IntoIter<ChargeOutcome>> {
-        if charges.is_empty() {
-            return Some(Vec::new().into_iter());
-        }
-        let request = Request::new(charges).ok()?;
-        let Decided { charges, .. } = self.ledger.decide(now_ms, &request).ok()?;
-        Some(charges.into_iter())
-    }
+/// Refused on behalf of `bucket`.
+fn refused(policy: &Policy, asked: &Asked, bucket: &str) -> (Verdict, Vec<Judged>) {
+    let judged = asked.charges.iter().map(|planned| {
+        let is_it = policy.buckets.get(planned.bucket).is_some_and(|found| found.name == bucket);
+        Judged { by: if is_it { By::Deny } else { By::Allow }, outcome: None }
+    });
+    (verdict::unavailable(policy, asked, bucket), judged.collect())
 }
 
 fn on_failure(policy: &Policy, planned: &PlannedCharge) -> OnFailure {

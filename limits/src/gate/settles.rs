@@ -2,22 +2,26 @@
 //!
 //! A settle takes effect once however often it arrives, so trying again is safe.
 
-use super::Charged;
-use crate::wire::{MAX_BATCH, Settle, SettleAmount, SettleBody, SettleCharge};
+use super::charged::Part;
+use crate::wire::{MAX_BATCH, MAX_CHARGES, Settle, SettleBody};
 use std::collections::VecDeque;
 
 /// The most settles that wait to be sent; what is over is dropped, which is on the safe side: it
 /// stays charged.
 const MAX_WAITING: usize = 4_096;
+/// The most settles in one call.
+const MAX_IN_CALL: usize = MAX_BATCH / 2;
 /// How often a batch is sent before it is given up.
 const MAX_ATTEMPTS: u32 = 5;
+/// How long a batch that failed rests before it is sent again.
+const REST_MS: u64 = 1_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Settles {
     waiting: VecDeque<Settle>,
     sent: Option<Sent>,
-    /// Until the next tick: a failed batch is not sent again at once.
-    resting: bool,
+    /// Makes the ids of settles of one lease differ.
+    leases: u64,
 }
 
 #[derive(Debug)]
@@ -30,47 +34,68 @@ struct Sent {
 #[derive(Debug, PartialEq)]
 enum State {
     UnderWay { lost_at_ms: u64 },
+    Failed { again_at_ms: u64 },
+}
+
+/// What became of the settles of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sending {
+    /// So many have arrived.
+    Arrived(usize),
+    /// They are sent again.
     Failed,
+    /// So many were given up.
+    GivenUp(usize),
+    /// Nothing was under way.
+    Unknown,
+}
+
+/// What the reply to a settle call said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// The shim has taken it.
+    Taken,
+    /// The shim says that it is wrong, and would say so again.
+    Refused,
+    /// It got lost.
+    None,
 }
 
 impl Settles {
-    pub(super) fn give_back(&mut self, charged: &Charged) {
-        if charged.charges.is_empty() || self.waiting.len() >= MAX_WAITING {
-            return;
-        }
-        self.waiting.push_back(Settle {
-            // A decision is given back once at most, so its own name serves.
-            id: charged.decision.clone(),
-            decision: charged.decision.clone(),
-            charges: charged
-                .charges
-                .iter()
-                .map(|planned| SettleCharge {
-                    counter: planned.charge.counter.clone(),
-                    quota: planned.charge.quota.clone(),
-                    amount: SettleAmount::GiveBack(planned.charge.cost),
-                    lease_ms: None,
-                })
-                .collect(),
-        });
+    /// Gives back parts of one decision, none of a lease; tells how many had no room.
+    pub(super) fn give_back(&mut self, parts: &[Part]) -> usize {
+        // A decision is given back once at most, so its own name serves.
+        let Some(first) = parts.first() else { return 0 };
+        self.push(first.decision.to_string(), parts)
     }
 
-    pub(super) fn is_ready(&self) -> bool {
-        !self.resting
-            && match &self.sent {
-                Some(sent) => sent.state == State::Failed,
-                None => !self.waiting.is_empty(),
-            }
+    /// Gives back a part of a lease; tells how many had no room.
+    pub(super) fn return_lease(&mut self, part: &Part) -> usize {
+        self.leases = self.leases.wrapping_add(1);
+        self.push(format!("{}.{}", part.decision, self.leases), std::slice::from_ref(part))
+    }
+
+    /// Whether nothing waits and nothing is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.sent.is_none()
+    }
+
+    pub(super) fn is_ready(&self, now_ms: u64) -> bool {
+        match &self.sent {
+            Some(sent) => sent.is_due(now_ms),
+            None => !self.waiting.is_empty(),
+        }
     }
 
     /// The body of the call to make now, if one is due.
-    pub(super) fn take_call(&mut self, lost_at_ms: u64) -> Option<Vec<u8>> {
-        if !self.is_ready() {
+    pub(super) fn take_call(&mut self, now_ms: u64, lost_at_ms: u64) -> Option<Vec<u8>> {
+        if !self.is_ready(now_ms) {
             return None;
         }
         let mut sent = self.sent.take().unwrap_or_else(|| {
-            let count = self.waiting.len().min(MAX_BATCH / 2);
-            Sent { batch: self.waiting.drain(..count).collect(), attempts: 0, state: State::Failed }
+            let count = self.waiting.len().min(MAX_IN_CALL);
+            let batch = self.waiting.drain(..count).collect();
+            Sent { batch, attempts: 0, state: State::Failed { again_at_ms: now_ms } }
         });
         sent.attempts += 1;
         sent.state = State::UnderWay { lost_at_ms };
@@ -79,24 +104,44 @@ impl Settles {
         serde_json::to_vec(&body).ok()
     }
 
-    pub(super) fn replied(&mut self, applied: bool) {
-        let Some(sent) = &mut self.sent else { return };
-        if applied || sent.attempts >= MAX_ATTEMPTS {
-            self.sent = None;
-        } else {
-            sent.state = State::Failed;
-            self.resting = true;
+    pub(super) fn replied(&mut self, now_ms: u64, answer: Answer) -> Sending {
+        let Some(mut sent) = self.sent.take() else { return Sending::Unknown };
+        let count = sent.batch.len();
+        match answer {
+            Answer::Taken => Sending::Arrived(count),
+            Answer::Refused => Sending::GivenUp(count),
+            Answer::None if sent.attempts >= MAX_ATTEMPTS => Sending::GivenUp(count),
+            Answer::None => {
+                sent.state = State::Failed { again_at_ms: now_ms + REST_MS };
+                self.sent = Some(sent);
+                Sending::Failed
+            }
         }
     }
 
-    pub(super) fn tick(&mut self, now_ms: u64) {
-        self.resting = false;
-        let lost = self.sent.as_ref().is_some_and(
-            |sent| matches!(sent.state, State::UnderWay { lost_at_ms } if lost_at_ms <= now_ms),
-        );
-        if lost {
-            self.replied(false);
-            self.resting = false;
+    /// Gives up a call whose reply never came.
+    pub(super) fn tick(&mut self, now_ms: u64) -> Sending {
+        let is_lost = |sent: &Sent| matches!(sent.state, State::UnderWay { lost_at_ms } if lost_at_ms <= now_ms);
+        if self.sent.as_ref().is_some_and(is_lost) {
+            self.replied(now_ms, Answer::None)
+        } else {
+            Sending::Unknown
         }
+    }
+
+    fn push(&mut self, id: String, parts: &[Part]) -> usize {
+        if self.waiting.len() >= MAX_WAITING {
+            return 1;
+        }
+        let decision = parts.first().map(|part| part.decision.to_string()).unwrap_or_default();
+        let charges = parts.iter().take(MAX_CHARGES).map(Part::give_back).collect();
+        self.waiting.push_back(Settle { id, decision, charges });
+        0
+    }
+}
+
+impl Sent {
+    fn is_due(&self, now_ms: u64) -> bool {
+        matches!(self.state, State::Failed { again_at_ms } if again_at_ms <= now_ms)
     }
 }

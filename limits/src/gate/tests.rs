@@ -1,8 +1,80 @@
 use super::*;
+use crate::counter::{CounterName, Identity};
 use crate::plan::tests::{Told, shipped};
-use crate::wire::{ChargeOutcome, DecideBody, Settle, SettleBody};
+use crate::quota::{Limit, Quota, SlidingWindow, WindowMs};
+use crate::wire::{
+    Charge, ChargeOutcome, Cost, DecideBody, DecideReply, Decision, LeaseGrant, Settle, SettleBody,
+};
+use std::cell::{Cell, RefCell};
+
+mod failure;
+mod leases;
 
 const NOW_MS: u64 = 1_790_000_000_000;
+const NOW_US: u64 = NOW_MS * 1_000;
+
+/// The shared data of a gateway process.
+#[derive(Debug, Default)]
+pub(super) struct Process {
+    values: RefCell<HashMap<String, (Vec<u8>, u32)>>,
+    races: Cell<usize>,
+}
+
+impl Process {
+    /// Lets another worker come first the next `count` times.
+    pub(super) fn lose_races(&self, count: usize) {
+        self.races.set(count);
+    }
+}
+
+impl SharedData for Process {
+    fn read(&self, name: &str) -> Option<(Vec<u8>, u32)> {
+        self.values.borrow().get(name).cloned()
+    }
+
+    fn write(&self, name: &str, value: &[u8], version: Option<u32>) -> bool {
+        if self.races.get() > 0 {
+            self.races.set(self.races.get() - 1);
+            return false;
+        }
+        let mut values = self.values.borrow_mut();
+        let found = values.get(name).map_or(0, |(_, version)| *version);
+        let fits = version.is_none_or(|version| version == found);
+        if fits {
+            values.insert(name.to_owned(), (value.to_vec(), found + 1));
+        }
+        fits
+    }
+}
+
+/// A charge of 1 of `limit` in a minute, of a payer called `name`.
+pub(super) fn charge_of(name: &str, limit: u64) -> Charge {
+    let identity = Identity::derive(b"", [name.as_bytes()]);
+    let (limit, window_ms) = (Limit::clamped(limit), WindowMs::clamped(60_000));
+    Charge {
+        counter: CounterName::new(&identity, "bucket").unwrap(),
+        quota: Quota::SlidingWindow(SlidingWindow { limit, window_ms }),
+        cost: Cost::clamped(1),
+        enforce: true,
+        lease: None,
+    }
+}
+
+pub(super) fn admitted_with(limit: u64, remaining: u64) -> ChargeOutcome {
+    ChargeOutcome {
+        admitted: true,
+        limit,
+        remaining,
+        reset_ms: 5_000,
+        retry_after_ms: 0,
+        lease: None,
+    }
+}
+
+pub(super) fn denied_for(retry_after_ms: u64) -> ChargeOutcome {
+    let reset_ms = retry_after_ms;
+    ChargeOutcome { admitted: false, limit: 5, remaining: 0, reset_ms, retry_after_ms, lease: None }
+}
 
 /// What the shim would say: each request gets `admitted`, with `left` in each counter.
 fn answered(call: &Call, admitted: bool, left: u64) -> Vec<u8> {
@@ -37,12 +109,29 @@ fn gate() -> Gate {
     Gate::new(shipped())
 }
 
+/// `told` arrives at a worker alone in its process.
+fn ask(gate: &mut Gate, now_ms: u64, stream: StreamId, told: &Told) -> Disposition {
+    gate.request(now_ms * 1_000, stream, told, &Process::default())
+}
+
+/// The reply to `call` comes.
+fn reply(gate: &mut Gate, call: &Call, reply: Reply<'_>) -> Vec<Release> {
+    gate.reply(NOW_US, call.id, call.kind, reply, &Process::default())
+}
+
 fn arrive(gate: &mut Gate, stream: StreamId, told: &Told) {
-    assert_eq!(gate.request(NOW_MS, stream, told), Disposition::Pause);
+    assert_eq!(ask(gate, NOW_MS, stream, told), Disposition::Pause);
+}
+
+/// What the gate has counted under `name` since it was last asked.
+fn counted(gate: &mut Gate, name: &str) -> i64 {
+    let samples = gate.take_samples();
+    let own = samples.iter().filter(|sample| gate.metric_name(sample.metric) == name);
+    own.map(|sample| sample.amount).sum()
 }
 
 fn one_call(gate: &mut Gate) -> Call {
-    let mut calls = gate.ready(NOW_MS);
+    let mut calls = gate.ready(NOW_US);
     assert_eq!(calls.len(), 1, "{calls:?}");
     calls.remove(0)
 }
@@ -50,7 +139,7 @@ fn one_call(gate: &mut Gate) -> Call {
 fn decide(gate: &mut Gate, admitted: bool, left: u64) -> Vec<Release> {
     let call = one_call(gate);
     let body = answered(&call, admitted, left);
-    gate.reply(NOW_MS, CallKind::Decide, genuinely(&body))
+    reply(gate, &call, genuinely(&body))
 }
 
 fn settles_sent(gate: &mut Gate) -> Vec<Settle> {
@@ -69,13 +158,13 @@ fn shown(disposition: &Disposition) -> String {
 
 #[test]
 fn an_exempt_request_passes_at_once() {
-    let passed = gate().request(NOW_MS, 1, &Told::get("/health"));
+    let passed = ask(&mut gate(), NOW_MS, 1, &Told::get("/health"));
     assert_eq!(passed, Disposition::Pass("exempt rule=0".to_owned()));
 }
 
 #[test]
 fn a_path_that_cannot_be_read_is_refused() {
-    insta::assert_snapshot!(shown(&gate().request(NOW_MS, 1, &Told::get("/a%2fb"))), @r#"
+    insta::assert_snapshot!(shown(&ask(&mut gate(), NOW_MS, 1, &Told::get("/a%2fb"))), @r#"
 400
 content-type: application/problem+json
 
@@ -92,7 +181,7 @@ fn an_admitted_request_passes_and_its_response_says_what_is_left() {
     let released = decide(&mut gate, true, 9);
     let summary = "admitted rule=2 ai=9 ai_daily=9".to_owned();
     assert_eq!(released, [Release { stream: 1, disposition: Disposition::Pass(summary) }]);
-    let headers = gate.response(1, Outcome { status: 200, is_cache_hit: false });
+    let headers = gate.response(NOW_US, 1, Outcome { status: 200, is_cache_hit: false });
     insta::assert_snapshot!(format!("{headers:#?}"), @r#"
 [
     (
@@ -117,7 +206,7 @@ fn an_admitted_request_passes_and_its_response_says_what_is_left() {
     ),
 ]
 "#);
-    assert_eq!(gate.response(1, Outcome { status: 200, is_cache_hit: false }), [], "once");
+    assert_eq!(gate.response(NOW_US, 1, Outcome { status: 200, is_cache_hit: false }), [], "once");
 }
 
 #[test]
@@ -139,23 +228,23 @@ content-type: application/problem+json
 
 denied rule=1 bucket=auth retry_after_ms=41500
 "#);
-    assert_eq!(gate.response(1, Outcome { status: 429, is_cache_hit: false }), []);
+    assert_eq!(gate.response(NOW_US, 1, Outcome { status: 429, is_cache_hit: false }), []);
 }
 
 #[test]
 fn requests_gather_while_a_call_is_under_way() {
     let mut gate = gate();
     arrive(&mut gate, 1, &Told::get("/"));
-    assert!(gate.take_wake());
-    assert!(!gate.take_wake(), "one wake is enough");
+    assert!(gate.take_wake(NOW_US));
+    assert!(!gate.take_wake(NOW_US), "one wake is enough");
     let first = one_call(&mut gate);
     for stream in 2..=4 {
         arrive(&mut gate, stream, &Told::get("/"));
-        assert!(!gate.take_wake(), "the reply will see to it");
+        assert!(!gate.take_wake(NOW_US), "the reply will see to it");
     }
-    assert_eq!(gate.ready(NOW_MS), [], "one call at a time");
+    assert_eq!(gate.ready(NOW_US), [], "one call at a time");
     let body = answered(&first, true, 29);
-    assert_eq!(gate.reply(NOW_MS, CallKind::Decide, genuinely(&body)).len(), 1);
+    assert_eq!(reply(&mut gate, &first, genuinely(&body)).len(), 1);
     let second: DecideBody = serde_json::from_slice(&one_call(&mut gate).body).unwrap();
     assert_eq!(second.requests.len(), 3);
 }
@@ -171,19 +260,9 @@ fn a_batch_is_bounded() {
         let call = one_call(&mut gate);
         assert!(call.body.len() <= wire::MAX_BODY_BYTES);
         let body = answered(&call, true, 1);
-        sizes.push(gate.reply(NOW_MS, CallKind::Decide, genuinely(&body)).len());
+        sizes.push(reply(&mut gate, &call, genuinely(&body)).len());
     }
     assert_eq!(sizes, [1_024, 1_024, 952]);
-}
-
-#[test]
-fn more_than_can_wait_is_decided_without_the_ledger() {
-    let mut gate = gate();
-    for stream in 0..u32::try_from(MAX_WAITING).unwrap() {
-        arrive(&mut gate, stream, &Told::get("/"));
-    }
-    let passed = gate.request(NOW_MS, 10_001, &Told::get("/"));
-    assert_eq!(passed, Disposition::Pass("degraded admitted rule=4".to_owned()));
 }
 
 #[test]
@@ -191,8 +270,8 @@ fn a_stream_that_leaves_before_the_call_is_not_charged() {
     let mut gate = gate();
     arrive(&mut gate, 1, &Told::get("/"));
     gate.done(1);
-    assert!(!gate.take_wake());
-    assert_eq!(gate.ready(NOW_MS), []);
+    assert!(!gate.take_wake(NOW_US));
+    assert_eq!(gate.ready(NOW_US), []);
 }
 
 #[test]
@@ -203,7 +282,7 @@ fn a_stream_that_leaves_during_the_call_gets_its_charge_back() {
     let call = one_call(&mut gate);
     gate.done(1);
     let body = answered(&call, true, 29);
-    let released = gate.reply(NOW_MS, CallKind::Decide, genuinely(&body));
+    let released = reply(&mut gate, &call, genuinely(&body));
     assert_eq!(released.iter().map(|release| release.stream).collect::<Vec<_>>(), [2]);
     let settles = settles_sent(&mut gate);
     assert_eq!(settles.len(), 1);
@@ -218,16 +297,16 @@ fn a_denied_request_has_nothing_to_give_back() {
     let call = one_call(&mut gate);
     gate.done(1);
     let body = answered(&call, false, 0);
-    assert_eq!(gate.reply(NOW_MS, CallKind::Decide, genuinely(&body)), []);
-    assert_eq!(gate.ready(NOW_MS), []);
+    assert_eq!(reply(&mut gate, &call, genuinely(&body)), []);
+    assert_eq!(gate.ready(NOW_US), []);
 }
 
 fn refunded(outcome: Outcome) -> Vec<String> {
     let mut gate = gate();
     arrive(&mut gate, 1, &Told::post("/api/ai/x").user("42", "free"));
     decide(&mut gate, true, 9);
-    gate.response(1, outcome);
-    if !gate.take_wake() {
+    gate.response(NOW_US, 1, outcome);
+    if !gate.take_wake(NOW_US) {
         return Vec::new();
     }
     let settles = settles_sent(&mut gate);
@@ -248,43 +327,31 @@ fn a_failed_settle_is_tried_again_a_few_times() {
     let mut gate = gate();
     arrive(&mut gate, 1, &Told::post("/api/ai/x").user("42", "free"));
     decide(&mut gate, true, 9);
-    gate.response(1, Outcome { status: 503, is_cache_hit: false });
-    let first = settles_sent(&mut gate);
-    for _ in 1..5 {
-        gate.reply(NOW_MS, CallKind::Settle, Reply::default());
-        assert_eq!(gate.ready(NOW_MS), [], "not at once");
-        gate.tick(NOW_MS);
-        assert_eq!(settles_sent(&mut gate), first, "the same ids");
-    }
-    gate.reply(NOW_MS, CallKind::Settle, Reply::default());
-    gate.tick(NOW_MS);
-    assert_eq!(gate.ready(NOW_MS), [], "given up");
+    gate.response(NOW_US, 1, Outcome { status: 503, is_cache_hit: false });
+    let mut fail = |now_us: u64| {
+        let calls = gate.ready(now_us);
+        let [call] = calls.as_slice() else { return None };
+        gate.reply(now_us, call.id, CallKind::Settle, Reply::default(), &Process::default());
+        assert_eq!(gate.ready(now_us), [], "not at once");
+        Some(call.body.clone())
+    };
+    let first = fail(NOW_US);
+    assert!(first.is_some());
+    assert!((1..5).all(|at| fail(NOW_US + at * 1_000_000) == first), "the same ids");
+    assert_eq!(fail(NOW_US + 9_000_000), None, "given up");
+    assert!(gate.is_idle(NOW_US));
 }
 
 #[test]
-fn what_is_not_the_shim_s_reply_is_a_failure() {
+fn a_settle_that_the_shim_refuses_is_not_sent_again() {
     let mut gate = gate();
-    let good = |gate: &mut Gate| {
-        arrive(gate, 1, &Told::get("/"));
-        let call = one_call(gate);
-        answered(&call, false, 0)
-    };
-    let body = good(&mut gate);
-    let two = answered_twice(&body);
-    let impostors = [
-        Reply::default(),
-        Reply { status: Some(b"503"), ..genuinely(&body) },
-        Reply { marker: None, ..genuinely(&body) },
-        genuinely(b""),
-        genuinely(b"[]"),
-        genuinely(&two),
-    ];
-    for impostor in impostors {
-        let released = gate.reply(NOW_MS, CallKind::Decide, impostor);
-        let passed = Disposition::Pass("degraded admitted rule=4".to_owned());
-        assert_eq!(released, [Release { stream: 1, disposition: passed }], "{impostor:?}");
-        good(&mut gate);
-    }
+    arrive(&mut gate, 1, &Told::post("/api/ai/x").user("42", "free"));
+    decide(&mut gate, true, 9);
+    gate.response(NOW_US, 1, Outcome { status: 503, is_cache_hit: false });
+    let call = one_call(&mut gate);
+    reply(&mut gate, &call, Reply { status: Some(b"400"), ..genuinely(b"") });
+    assert!(gate.is_idle(NOW_US));
+    assert_eq!(counted(&mut gate, "tollgate.settles.dropped"), 1);
 }
 
 #[test]
@@ -293,11 +360,11 @@ fn a_request_that_could_not_be_decided_spoils_no_other() {
     arrive(&mut gate, 1, &Told::post("/api/auth/login"));
     arrive(&mut gate, 2, &Told::get("/"));
     let call = one_call(&mut gate);
-    let mut reply: DecideReply = serde_json::from_slice(&answered(&call, true, 4)).unwrap();
-    reply.decisions[0].admitted = false;
-    reply.decisions[0].error = Some(wire::DecisionError::CostExceedsLimit);
-    let body = serde_json::to_vec(&reply).unwrap();
-    let released = gate.reply(NOW_MS, CallKind::Decide, genuinely(&body));
+    let mut replied: DecideReply = serde_json::from_slice(&answered(&call, true, 4)).unwrap();
+    replied.decisions[0].admitted = false;
+    replied.decisions[0].error = Some(wire::DecisionError::CostExceedsLimit);
+    let body = serde_json::to_vec(&replied).unwrap();
+    let released = reply(&mut gate, &call, genuinely(&body));
     let summaries: Vec<_> = released.iter().map(|release| shown(&release.disposition)).collect();
     assert_eq!(
         summaries,
@@ -305,69 +372,53 @@ fn a_request_that_could_not_be_decided_spoils_no_other() {
     );
 }
 
-fn answered_twice(body: &[u8]) -> Vec<u8> {
-    let mut reply: DecideReply = serde_json::from_slice(body).unwrap();
-    reply.decisions.extend(reply.decisions.clone());
-    serde_json::to_vec(&reply).unwrap()
-}
-
 #[test]
-fn a_call_that_is_never_answered_is_given_up() {
-    let mut gate = gate();
-    arrive(&mut gate, 1, &Told::get("/"));
-    one_call(&mut gate);
-    assert_eq!(gate.tick(NOW_MS + 1_049), []);
-    assert_eq!(gate.tick(NOW_MS + 1_050).len(), 1);
-    let late = gate.reply(NOW_MS + 2_000, CallKind::Decide, Reply::default());
-    assert_eq!(late, [], "a late reply finds nobody");
-}
-
-#[test]
-fn a_quota_that_must_be_counted_refuses_while_it_cannot_be() {
+fn what_is_decided_is_counted_by_bucket() {
     let mut gate = gate();
     arrive(&mut gate, 1, &Told::post("/api/ai/x").user("42", "free"));
-    one_call(&mut gate);
-    let released = gate.reply(NOW_MS, CallKind::Decide, Reply::default());
-    insta::assert_snapshot!(shown(&released.first().unwrap().disposition), @r#"
-503
-retry-after: 1
-content-type: application/problem+json
-
-{"type":"https://iana.org/assignments/http-problem-types#temporary-reduced-capacity","title":"Temporary reduced capacity","status":503,"detail":"The quota \"ai_daily\" cannot be checked at the moment. Retry in 1 s."}
-
-degraded refused rule=2 bucket=ai_daily
-"#);
+    decide(&mut gate, true, 9);
+    arrive(&mut gate, 2, &Told::post("/api/auth/login"));
+    decide(&mut gate, false, 0);
+    ask(&mut gate, NOW_MS, 3, &Told::get("/health"));
+    let mut shown: Vec<String> = gate
+        .take_samples()
+        .iter()
+        .map(|sample| format!("{}: {}", gate.metric_name(sample.metric), sample.amount))
+        .collect();
+    shown.sort();
+    insta::assert_snapshot!(shown.join("\n"), @r"
+tollgate.batch_size: 1
+tollgate.batch_size: 1
+tollgate.calls.kind=decide.outcome=ok: 2
+tollgate.decisions.bucket=ai.by=ledger.verdict=admitted: 1
+tollgate.decisions.bucket=ai_daily.by=ledger.verdict=admitted: 1
+tollgate.decisions.bucket=auth.by=ledger.verdict=denied: 1
+tollgate.requests.verdict=admitted: 1
+tollgate.requests.verdict=denied: 1
+tollgate.requests.verdict=exempt: 1
+tollgate.wait_us: 0
+tollgate.wait_us: 0
+");
 }
 
 #[test]
-fn a_local_bucket_is_counted_here_while_the_ledger_is_away() {
+fn a_denial_is_logged() {
     let mut gate = gate();
-    let mut fail = |at_ms: u64, told: &Told| {
-        assert_eq!(gate.request(at_ms, 1, told), Disposition::Pause);
-        gate.ready(at_ms);
-        gate.reply(at_ms, CallKind::Decide, Reply::default()).remove(0).disposition
-    };
-    let login = Told::post("/api/auth/login");
-    for left in (0..5).rev() {
-        let summary = format!("degraded admitted rule=1 auth={left}");
-        assert_eq!(fail(NOW_MS, &login), Disposition::Pass(summary));
-    }
-    insta::assert_snapshot!(shown(&fail(NOW_MS + 1_000, &login)), @r#"
-429
-retry-after: 59
-x-ratelimit-limit: 5
-x-ratelimit-remaining: 0
-x-ratelimit-reset: 59
-ratelimit-policy: "auth";q=5;w=60
-ratelimit: "auth";r=0;t=59
-content-type: application/problem+json
+    arrive(&mut gate, 1, &Told::post("/api/auth/login"));
+    decide(&mut gate, false, 0);
+    assert_eq!(gate.take_log(NOW_US), ["denied rule=1 bucket=auth retry_after_ms=41500"]);
+}
 
-{"type":"https://iana.org/assignments/http-problem-types#quota-exceeded","title":"Quota exceeded","status":429,"detail":"The limit \"auth\" of 5 in any 60 s is used up. Retry in 59 s.","violated-policies":["auth"]}
-
-degraded denied rule=1 bucket=auth retry_after_ms=59000
-"#);
-    let other = fail(NOW_MS, &login.clone().from("198.51.100.1:1"));
-    assert_eq!(other, Disposition::Pass("degraded admitted rule=1 auth=4".to_owned()));
-    let later = fail(NOW_MS + 60_000, &login);
-    assert_eq!(later, Disposition::Pass("degraded admitted rule=1 auth=4".to_owned()));
+#[test]
+fn a_call_says_whose_it_is() {
+    let mut gate = gate();
+    let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    arrive(
+        &mut gate,
+        1,
+        &Told::get("/").with("traceparent", traceparent).with("x-request-id", "7"),
+    );
+    arrive(&mut gate, 2, &Told::get("/").with("x-request-id", "8"));
+    let expected = [("traceparent", traceparent.to_owned()), ("x-request-id", "7".to_owned())];
+    assert_eq!(one_call(&mut gate).headers, expected);
 }

@@ -1,16 +1,20 @@
 //! A decision in words: for the client (headers, problem+json) and for the access log.
 
-use super::Waiting;
+use super::metrics::By;
+use super::outbox::Asked;
 use crate::headers::{self, Told};
 use crate::path::BadPath;
 use crate::policy::Policy;
 use crate::problem::{self, Problem};
 use crate::quota::Quota;
-use crate::wire::{ChargeOutcome, Decision};
+use crate::wire::ChargeOutcome;
 
 /// The problem type of a request refused because the ledger is away, from the IANA registry.
 const REDUCED_CAPACITY: &str =
     "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity";
+
+/// Says that a request was decided without the ledger.
+const VERDICT_HEADER: &str = "tollgate-verdict";
 
 /// What the gateway answers in place of the upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,14 +29,21 @@ pub struct Answer {
     pub summary: String,
 }
 
+/// What one charge came to, and who says so. Without an outcome it was not counted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Judged {
+    pub(super) by: By,
+    pub(super) outcome: Option<ChargeOutcome>,
+}
+
 #[derive(Debug)]
 pub(super) enum Verdict {
     Pass { summary: String, headers: Vec<(&'static str, String)> },
     Answer(Answer),
 }
 
-pub(super) fn exempt(rule: Option<usize>) -> String {
-    format!("exempt rule={}", rule_name(rule))
+pub(super) fn exempt(policy: &Policy, rule: Option<usize>) -> String {
+    format!("exempt rule={}", policy.rule_name(rule))
 }
 
 pub(super) fn bad_path(error: BadPath) -> Answer {
@@ -40,68 +51,74 @@ pub(super) fn bad_path(error: BadPath) -> Answer {
     answer(Problem::new(400, "Bad path", detail), Vec::new(), format!("refused path=\"{error}\""))
 }
 
-/// The ledger's decision.
-pub(super) fn by_ledger(policy: &Policy, waiting: &Waiting, decision: &Decision) -> Verdict {
-    decided(
-        policy,
-        waiting,
-        &decision.charges.iter().map(Some).collect::<Vec<_>>(),
-        "admitted",
-        "denied",
-    )
+/// A decision by the ledger, or by what it said before.
+pub(super) fn decided(policy: &Policy, asked: &Asked, judged: &[Judged]) -> Verdict {
+    let by = match judged.first().map(|judged| judged.by) {
+        Some(By::Lease) => " by=lease",
+        Some(By::DeniedBefore) => " by=denied_before",
+        _ => "",
+    };
+    worded(policy, asked, judged, ("admitted", "denied", by))
 }
 
 /// A decision by this gateway alone. A charge without an outcome was not counted.
-pub(super) fn by_gateway(
-    policy: &Policy,
-    waiting: &Waiting,
-    outcomes: &[Option<&ChargeOutcome>],
-) -> Verdict {
-    decided(policy, waiting, outcomes, "degraded admitted", "degraded denied")
+pub(super) fn degraded(policy: &Policy, asked: &Asked, judged: &[Judged]) -> Verdict {
+    let verdict = worded(policy, asked, judged, ("degraded admitted", "degraded denied", ""));
+    marked(verdict)
 }
 
 /// Refused because a bucket that must not go uncounted cannot be counted.
-pub(super) fn unavailable(waiting: &Waiting, bucket: &str) -> Verdict {
+pub(super) fn unavailable(policy: &Policy, asked: &Asked, bucket: &str) -> Verdict {
     let detail = format!("The quota {bucket:?} cannot be checked at the moment. Retry in 1 s.");
     let mut problem = Problem::new(503, "Temporary reduced capacity", detail);
     problem.kind = REDUCED_CAPACITY.into();
     let headers = vec![("retry-after", "1".to_owned())];
-    let rule = rule_name(waiting.rule);
-    Verdict::Answer(answer(
-        problem,
-        headers,
-        format!("degraded refused rule={rule} bucket={bucket}"),
-    ))
+    let summary = format!("degraded refused rule={} bucket={bucket}", policy.rule_name(asked.rule));
+    marked(Verdict::Answer(answer(problem, headers, summary)))
 }
 
-fn decided(
+fn worded(
     policy: &Policy,
-    waiting: &Waiting,
-    outcomes: &[Option<&ChargeOutcome>],
-    admitted: &str,
-    denied: &str,
+    asked: &Asked,
+    judged: &[Judged],
+    (admitted, denied, by): (&str, &str, &str),
 ) -> Verdict {
-    let charges = waiting.charges.iter().zip(outcomes);
-    let enforced: Vec<Told<'_>> = charges
+    let enforced: Vec<Told<'_>> = asked
+        .charges
+        .iter()
+        .zip(judged)
         .filter(|(planned, _)| planned.charge.enforce)
-        .filter_map(|(planned, outcome)| {
+        .filter_map(|(planned, judged)| {
             let bucket = policy.buckets.get(planned.bucket)?.name.as_str();
-            Some(Told { bucket, quota: &planned.charge.quota, outcome: (*outcome)? })
+            Some(Told { bucket, quota: &planned.charge.quota, outcome: judged.outcome.as_ref()? })
         })
         .collect();
     let refusing: Vec<&Told<'_>> = enforced.iter().filter(|told| !told.outcome.admitted).collect();
     let headers = headers::of(&enforced);
-    let rule = rule_name(waiting.rule);
+    let rule = policy.rule_name(asked.rule);
     match refusing.iter().max_by_key(|told| told.outcome.retry_after_ms) {
         None => {
             let left = enforced.iter().map(|t| format!(" {}={}", t.bucket, t.outcome.remaining));
-            let summary = format!("{admitted} rule={rule}{}", left.collect::<String>());
+            let summary = format!("{admitted} rule={rule}{}{by}", left.collect::<String>());
             Verdict::Pass { summary, headers }
         }
         Some(last) => {
-            Verdict::Answer(refused(last, &refusing, headers, &format!("{denied} rule={rule}")))
+            let mut answer = refused(last, &refusing, headers, &format!("{denied} rule={rule}"));
+            answer.summary.push_str(by);
+            Verdict::Answer(answer)
         }
     }
+}
+
+/// Says to the client as well that the ledger did not decide this.
+fn marked(mut verdict: Verdict) -> Verdict {
+    let header = (VERDICT_HEADER, "degraded".to_owned());
+    match &mut verdict {
+        Verdict::Pass { headers, .. } | Verdict::Answer(Answer { headers, .. }) => {
+            headers.push(header);
+        }
+    }
+    verdict
 }
 
 fn refused(
@@ -150,8 +167,4 @@ fn answer(problem: Problem, mut headers: Vec<(&'static str, String)>, summary: S
     headers.push(("content-type", problem::CONTENT_TYPE.to_owned()));
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     Answer { status: problem.status, headers, body, summary }
-}
-
-fn rule_name(rule: Option<usize>) -> String {
-    rule.map_or_else(|| "none".to_owned(), |at| at.to_string())
 }

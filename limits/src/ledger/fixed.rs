@@ -7,9 +7,10 @@
 
 use super::reading::Reading;
 use crate::bounded::MAX_SAFE;
+use serde::{Deserialize, Serialize};
 
 /// One counter's count.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Count {
     start_ms: u64,
     end_ms: u64,

@@ -22,6 +22,7 @@
 
 use super::reading::Reading;
 use crate::bounded::MAX_SAFE;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// Up to this limit, every charge has its own entry; above, a window has this many slots.
@@ -30,7 +31,7 @@ pub(super) const SLOTS: u64 = 128;
 pub(super) const MAX_ENTRIES: usize = 129;
 
 /// One counter's log.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Log {
     /// The latest time this log was written at.
     seen_ms: u64,
@@ -40,7 +41,7 @@ pub(super) struct Log {
     entries: VecDeque<Entry>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Entry {
     at_ms: u64,
     cost: u64,

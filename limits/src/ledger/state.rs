@@ -7,9 +7,10 @@ use super::sliding::{Log, Window};
 use super::terms::{Method, Standing, Terms, Tokens};
 use super::token::Bucket;
 use crate::bounded::MAX_SAFE;
+use serde::{Deserialize, Serialize};
 
 /// What is stored under a counter's name.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Counter {
     Sliding(Log),
     Fixed(Count),

@@ -1,12 +1,13 @@
 //! A bounded table whose entries expire: nothing that has not expired is ever pushed out.
 
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
 
 /// How many due entries are looked at beyond what is needed, each time room is made.
 const SWEEP_STEP: usize = 4;
 
 /// Up to `capacity` values by name, each until a time of its own.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Table<V> {
     capacity: usize,
     slots: HashMap<String, Slot<V>>,
@@ -15,7 +16,7 @@ pub(super) struct Table<V> {
     swept_ms: u64,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Slot<V> {
     value: V,
     expires_ms: u64,

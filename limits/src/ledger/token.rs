@@ -11,9 +11,10 @@ use super::NEVER;
 use super::reading::Reading;
 use super::terms::Tokens;
 use crate::bounded::MAX_SAFE;
+use serde::{Deserialize, Serialize};
 
 /// One counter's bucket. Absent, it is full.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Bucket {
     /// When `missing` was right.
     at_ms: u64,

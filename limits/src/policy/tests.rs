@@ -31,54 +31,240 @@ fn a_struct_s_doubles_are_whole_numbers() {
     assert_eq!(changed(|d| d["buckets"]["auth"]["limit"] = json!(5.0)), "accepted");
 }
 
-#[test]
-fn a_mistake_of_form_is_told_with_its_place() {
-    insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["limt"] = json!(5)), @"buckets.auth.limt: unknown field `limt`, expected one of `key`, `limit`, `window`, `per`, `time_zone`, `rate`, `every`, `burst`, `on_failure`, `refund`, `enforce` at line 1 column 308");
-    insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["limit"] = json!(0)), @"buckets.auth.limit: invalid value: integer `0`, expected a whole number from 1 to 9007199254740992 at line 1 column 301");
-    insta::assert_snapshot!(changed(|d| d["buckets"]["ai_daily"]["limit"]["values"]["pro"] = json!(0)), @"buckets.ai_daily.limit.values.pro: invalid value: integer `0`, expected a whole number from 1 to 9007199254740992 at line 1 column 180");
-    insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["window"] = json!("1 minute")), @r#"buckets.auth.window: expected a duration from 1ms to 366d, such as 500ms, 30s, 1m, 24h or 7d, found "1 minute" at line 1 column 342"#);
-    insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["window"] = json!(60)), @"buckets.auth.window: invalid type: integer `60`, expected a duration such as 500ms, 30s, 1m, 24h or 7d at line 1 column 334");
-    insta::assert_snapshot!(changed(|d| d["rules"][1] = json!({ "match": {} })), @"rules[1]: missing field `charge` at line 1 column 676");
-    insta::assert_snapshot!(changed(|d| d["rules"][1]["match"]["path"] = json!("/x")), @"rules[1].match.path: unknown field `path`, expected one of `paths`, `methods`, `authenticated` at line 1 column 717");
-    insta::assert_snapshot!(changed(|d| d["version"] = json!(2)), @"version: invalid value: integer `2`, expected a whole number from 1 to 1 at line 1 column 969");
-    insta::assert_snapshot!(changed(|d| *d = json!(null)), @"policy: invalid type: null, expected struct Document at line 1 column 4");
-    insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["on_failure"] = json!("open")), @"buckets.auth.on_failure: unknown variant `open`, expected one of `allow`, `deny`, `local` at line 1 column 321");
+/// One mistake a line.
+fn told(change: impl FnOnce(&mut serde_json::Value)) -> String {
+    changed(change).replace("; ", "\n")
 }
 
 #[test]
-fn all_mistakes_of_sense_are_told_at_once() {
+fn a_mistake_of_form_is_told_with_its_place() {
+    insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["limt"] = json!(5)), @r#"buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of `key`, `limit`, `window`, `per`, `time_zone`, `rate`, `every`, `burst`, `on_failure`, `refund`, `enforce`"#);
+    insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["limit"] = json!(0)), @"buckets.auth.limit: invalid value: integer `0`, expected a whole number from 1 to 9007199254740992");
+    insta::assert_snapshot!(changed(|d| d["buckets"]["ai_daily"]["limit"]["values"]["pro"] = json!(0)), @"buckets.ai_daily.limit.values.pro: invalid value: integer `0`, expected a whole number from 1 to 9007199254740992");
+    insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["window"] = json!("1 minute")), @r#"buckets.auth.window: expected a duration from 1ms to 366d, such as 500ms, 30s, 1m, 24h or 7d, found "1 minute""#);
+    insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["window"] = json!(60)), @"buckets.auth.window: invalid type: integer `60`, expected a duration such as 500ms, 30s, 1m, 24h or 7d");
+    insta::assert_snapshot!(changed(|d| d["rules"][1] = json!({ "match": {} })), @"rules[1]: missing field `charge`");
+    insta::assert_snapshot!(changed(|d| d["rules"][1]["match"]["path"] = json!("/x")), @r#"rules[1].match.path: unknown field `path` (did you mean "paths"?), expected one of `paths`, `methods`, `hosts`, `headers`, `has_key`, `authenticated`"#);
+    insta::assert_snapshot!(changed(|d| d["version"] = json!(2)), @"version: invalid value: integer `2`, expected a whole number from 1 to 1");
+    insta::assert_snapshot!(changed(|d| *d = json!(null)), @"policy: invalid type: null, expected a mapping, `{ field: value }`");
+    insta::assert_snapshot!(changed(|d| *d = json!({ "bucket": {} })), @r#"policy: missing field `version`; policy: missing field `keys`; policy: missing field `buckets`; policy: missing field `rules`; bucket: unknown field `bucket` (did you mean "buckets"?), expected one of `version`, `salt`, `shim`, `jwt`, `keys`, `buckets`, `rules`"#);
+    insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["on_failure"] = json!("open")), @"buckets.auth.on_failure: unknown variant `open`, expected one of `allow`, `deny`, `local`");
+    insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["refund"] = json!(["server_eror"])), @r#"buckets.auth.refund[0]: expected success, client_error, server_error, cache_hit or a status from 100 to 599, found "server_eror""#);
+    insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["refund"] = json!([600])), @"buckets.auth.refund[0]: expected success, client_error, server_error, cache_hit or a status from 100 to 599, found 600");
+    insta::assert_snapshot!(changed(|d| d["keys"]["user"]["jwt_claim"] = json!(1)), @"keys.user.jwt_claim: expected a claim's name, or the list of names that lead to it, found 1");
+    insta::assert_snapshot!(changed(|d| d["rules"][1]["match"]["headers"] = json!({ "x-a": { "regex": "." } })), @r#"rules[1].match.headers.x-a: expected a text, { present: true or false } or { prefix: text }, found {"regex":"."}"#);
+}
+
+#[test]
+fn fields_are_not_read_from_a_list() {
+    insta::assert_snapshot!(changed(|d| d["rules"][1]["match"] = json!([])), @"rules[1].match: invalid type: sequence, expected a mapping, `{ field: value }`");
+    insta::assert_snapshot!(changed(|d| d["rules"][1] = json!([null, {}, ["auth"]])), @"rules[1]: invalid type: sequence, expected a mapping, `{ field: value }`");
+    insta::assert_snapshot!(changed(|d| d["keys"]["site"] = json!({ "host": [] })), @"keys.site.host: invalid type: sequence, expected a mapping, `{ field: value }`");
+    insta::assert_snapshot!(changed(|d| d["keys"]["client"]["client_ip"] = json!([32, 64])), @"keys.client.client_ip: invalid type: sequence, expected a mapping, `{ field: value }`");
+    insta::assert_snapshot!(changed(|d| *d = json!([1])), @"policy: invalid type: sequence, expected a mapping, `{ field: value }`");
+}
+
+#[test]
+fn text_that_is_no_json_is_told_with_its_line() {
+    let told = |text: &str| Policy::from_json(text.as_bytes()).unwrap_err().to_string();
+    insta::assert_snapshot!(told("{"), @"policy: EOF while parsing an object at line 1 column 1");
+    insta::assert_snapshot!(told("{} {}"), @"policy: trailing characters at line 1 column 4");
+    insta::assert_snapshot!(told(""), @"policy: EOF while parsing a value at line 1 column 0");
+}
+
+#[test]
+fn all_mistakes_of_form_and_of_sense_are_told_at_once() {
     insta::assert_snapshot!(
-        changed(|d| {
+        told(|d| {
+            d["salt"] = json!(7);
+            d["shim"]["timeout"] = json!("11s");
+            d["jwt"] = json!({ "payload": "" });
+            d["buckets"]["auth"]["limt"] = json!(5);
+            d["buckets"]["auth"]["window"] = json!(60);
+            d["buckets"]["public"]["key"] = json!("cleint");
+            d["rules"][1]["charge"] = json!(["auth", 1, "public"]);
+            d["rules"][2]["charge"] = json!(["auth", "a1"]);
+        }),
+        @r#"
+salt: invalid type: integer `7`, expected a string
+shim.timeout: expected at most 10s, found 11000ms
+jwt.payload: expected jwt_authn's payload_in_metadata, found ""
+buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of `key`, `limit`, `window`, `per`, `time_zone`, `rate`, `every`, `burst`, `on_failure`, `refund`, `enforce`
+buckets.auth.window: invalid type: integer `60`, expected a duration such as 500ms, 30s, 1m, 24h or 7d
+buckets.public.key: there is no key "cleint" (did you mean "client"?), only client, user
+rules[1].charge[1]: invalid type: integer `1`, expected a string
+rules[2].charge[1]: there is no bucket "a1", only ai, ai_daily, auth, authenticated, public
+"#
+    );
+}
+
+#[test]
+fn mistakes_of_sense_in_keys() {
+    insta::assert_snapshot!(
+        told(|d| {
             d["keys"]["user"] = json!({ "jwt_claim": "sub" });
             d["keys"]["loop"] = json!({ "header": "x", "otherwise": "loop" });
+            d["keys"]["ring"] = json!({ "header": "x", "otherwise": "loop" });
             d["keys"]["none"] = json!({});
+            d["keys"]["two"] = json!({ "header": "x", "host": {} });
+            d["keys"]["site"] = json!({ "host": {}, "otherwise": "client" });
+            d["keys"]["colon"] = json!({ "header": ":authority", "otherwise": "client" });
+            d["keys"]["space"] = json!({ "header": "x y", "otherwise": "clinet" });
+            d["keys"]["deep"] = json!({ "jwt_claim": ["a", ""], "otherwise": "client" });
+            d["keys"]["plan"] = json!({ "route_metadata": ["tollgate"], "otherwise": "client" });
+        }),
+        @r#"
+keys.colon.header: expected a header's name, found ":authority": say `host`, `paths` or `methods`
+keys.deep.jwt_claim: expected 1 to 8 names of 1 to 256 bytes, found ["a",""]
+keys.none: expected one of jwt_claim, client_ip, header, host, route_name, route_metadata, all
+keys.plan.route_metadata: expected 2 to 8 names of 1 to 256 bytes, found ["tollgate"]
+keys.space.header: expected a header's name such as x-api-key, found "x y"
+keys.two: expected one of jwt_claim, client_ip, header, host, route_name, route_metadata, all
+keys.loop.otherwise: leads back to this key: end it with a client_ip key
+keys.ring.otherwise: leads back to this key: end it with a client_ip key
+keys.site.otherwise: this key is never absent: remove this
+keys.user: can be absent from a request: add `otherwise: <key>`, the key that pays then
+"#
+    );
+}
+
+#[test]
+fn mistakes_of_sense_in_keys_together() {
+    insta::assert_snapshot!(
+        told(|d| {
+            d["keys"]["pair"] = json!({ "all": ["user", "client"] });
+            d["keys"]["more"] = json!({ "all": ["client", "pair"] });
+            d["keys"]["falls"] = json!({ "header": "x", "otherwise": "pair" });
+            d["keys"]["hidden"] = json!({ "all": ["falls", "client"] });
+            d["keys"]["round"] = json!({ "all": ["user", "round"] });
+            d["keys"]["twice"] = json!({ "all": ["user", "user"] });
+            d["keys"]["one"] = json!({ "all": ["user"] });
+            d["keys"]["else"] = json!({ "all": ["user", "client"], "otherwise": "client" });
+            d["keys"]["both"] = json!({ "all": ["user", "client"], "header": "x" });
+            d["keys"]["other"] = json!({ "all": ["user", "nobody"] });
+        }),
+        @r#"
+keys.both: expected one of jwt_claim, client_ip, header, host, route_name, route_metadata, all
+keys.else.otherwise: keys together are never absent, for each says itself who pays otherwise: remove this
+keys.hidden.all[0]: "falls" is or falls back on keys together: name their parts here
+keys.more.all[1]: "pair" is or falls back on keys together: name their parts here
+keys.one.all: expected 2 to 8 keys, found 1
+keys.other.all[1]: there is no key "nobody", only both, client, else, falls, hidden, more, one, other, pair, round, twice, user
+keys.round.all[1]: "round" is or falls back on keys together: name their parts here
+keys.twice.all[1]: "user" is there already
+"#
+    );
+}
+
+#[test]
+fn mistakes_of_sense_in_buckets() {
+    insta::assert_snapshot!(
+        told(|d| {
             d["buckets"]["auth"]["key"] = json!("nobody");
             d["buckets"]["ai"]["per"] = json!("day");
             d["buckets"]["b 1"] = json!({ "key": "client", "limit": 1, "window": "1s" });
             d["buckets"]["tokens"] = json!({ "key": "client", "rate": 1, "every": "366d", "burst": 1_000_000 });
             d["buckets"]["public"]["burst"] = json!(3);
             d["buckets"]["ai_daily"]["time_zone"] = json!("Mars/Olympus");
-            d["rules"][1]["match"]["paths"] = json!(["api"]);
-            d["rules"][1]["match"]["methods"] = json!(["post"]);
-            d["rules"][2]["charge"] = json!(["ai", "ai", "gpt"]);
-        })
-        .replace("; ", "\n"),
+            d["buckets"]["by"] = json!({ "key": "client", "window": "1s", "limit":
+                { "by": { "client_ip": {} }, "values": {}, "otherwise": 1 } });
+            d["buckets"]["two"] = json!({ "key": "client", "window": "1s", "limit":
+                { "by": { "host": {}, "header": "x" }, "values": {}, "otherwise": 1 } });
+        }),
         @r#"
-keys.loop.otherwise: leads back to this key: end it with a client_ip key
-keys.none: expected one of jwt_claim, client_ip, header
-keys.user: can be absent from a request: add `otherwise: <key>`, the key that pays then
+buckets.by.limit.by.client_ip: unknown field `client_ip`, expected one of `jwt_claim`, `header`, `host`, `route_name`, `route_metadata`
 buckets.ai: expected one of window (sliding), per (calendar), rate (token bucket)
 buckets.ai_daily.time_zone: expected an IANA time zone such as Europe/Berlin, found "Mars/Olympus"
-buckets.auth.key: there is no key "nobody"
-there are: client, loop, none, user
+buckets.auth.key: there is no key "nobody", only client, user
 buckets.b 1: expected a name of a letter, then letters, digits, _ or -, at most 64 in all
 buckets.public.burst: has a meaning only with `rate`: remove this
 buckets.tokens.burst: burst × every (in ms) is more than 2^53: make one smaller
-rules[1].match.paths[0]: expected a path that begins with a slash, found "api"
-rules[1].match.methods[0]: expected a method in capitals, such as POST, found "post"
-rules[2].charge[1]: "ai" is charged already
-rules[2].charge[2]: there is no bucket "gpt"
-there are: ai, ai_daily, auth, authenticated, b 1, public, tokens
+buckets.two.limit.by: expected one of jwt_claim, header, host, route_name, route_metadata
 "#
     );
+}
+
+#[test]
+fn mistakes_of_sense_in_rules() {
+    insta::assert_snapshot!(
+        told(|d| {
+            d["rules"][0]["name"] = json!("login rule");
+            d["rules"][1]["match"] = json!({ "paths": ["api"], "methods": ["post"], "hosts": ["a:80"],
+                "headers": { "x y": "1", "x-b": {}, "x-c": { "present": true, "prefix": "a" } } });
+            d["rules"][2]["charge"] = json!(["ai", "ai", "gpt"]);
+            d["rules"][2]["match"]["has_key"] = json!("usr");
+            d["rules"][3]["match"] = json!({ "has_key": "client", "paths": [], "methods": [], "hosts": [] });
+            d["rules"][3]["name"] = json!("same");
+            d["rules"][4]["name"] = json!("same");
+        }),
+        @r#"
+rules[0].name: expected a name of a letter, then letters, digits, _ or -, at most 64 in all, and not "none", found "login rule"
+rules[1].match.paths[0]: expected a path that begins with a slash, found "api"
+rules[1].match.methods[0]: expected a method in capitals, such as POST, found "post"
+rules[1].match.hosts[0]: expected a host without a port, such as example.com, *.example.com or [::1], found "a:80"
+rules[1].match.headers.x y: expected a header's name such as x-api-key, found "x y"
+rules[1].match.headers.x-b: expected one of present, prefix
+rules[1].match.headers.x-c: expected one of present, prefix
+rules[2].match.has_key: there is no key "usr" (did you mean "user"?), only client, user
+rules[2].charge[1]: "ai" is charged already
+rules[2].charge[2]: there is no bucket "gpt", only ai, ai_daily, auth, authenticated, public
+rules[3].match.paths: expected 1 to 1000 of them: leave the field out for any path
+rules[3].match.methods: expected 1 to 1000 of them: leave the field out for any method
+rules[3].match.hosts: expected 1 to 1000 of them: leave the field out for any host
+rules[3].match.has_key: every request has "client": remove this
+rules[4].name: rules[3] is called "same" already
+"#
+    );
+}
+
+#[test]
+fn everything_that_the_language_has_is_read() {
+    let policy = from_yaml(
+        r#"
+version: 1
+keys:
+  user: { jwt_claim: [org, sub], otherwise: api_key }
+  api_key: { header: X-API-Key, otherwise: client }
+  client: { client_ip: {} }
+  site: { host: {} }
+  route: { route_name: {}, otherwise: site }
+  plan: { route_metadata: [tollgate, plan, name], otherwise: site }
+  user_at_site: { all: [user, site] }
+buckets:
+  a: { key: user_at_site, limit: 1, window: 1s, refund: [success, 404, 409.0] }
+  b:
+    key: plan
+    per: month
+    limit: { by: { route_metadata: [tollgate, plan] }, values: { "1": 5 }, otherwise: 1 }
+rules:
+  - name: from_partners
+    match:
+      hosts: ["*.example.com", api.example.org]
+      headers: { X-Partner: { present: true }, x-version: v2, x-agent: { prefix: curl/ } }
+      has_key: api_key
+    charge: [a, b]
+  - { charge: [] }
+"#,
+    )
+    .unwrap();
+    let user = policy.keys.get("user").unwrap();
+    let claim = Source::JwtClaim(vec!["org".to_owned(), "sub".to_owned()]);
+    assert_eq!(*user, Key::One { source: claim, otherwise: Some("api_key".to_owned()) });
+    assert_eq!(policy.payers("user").collect::<Vec<_>>(), ["user", "api_key", "client"]);
+    let refunds = [Refund::Success, Refund::Status(404), Refund::Status(409)];
+    assert_eq!(policy.buckets[0].refund, refunds);
+    let headers: Vec<_> = policy.rules[0].matching.headers.iter().map(|(name, _)| name).collect();
+    assert_eq!(headers, ["x-partner", "x-agent", "x-version"]);
+    assert_eq!(policy.rule_name(Some(0)), "from_partners");
+    assert_eq!(policy.rule_name(Some(1)), "1");
+    assert_eq!(policy.rule_name(None), "none");
+}
+
+#[test]
+fn a_policy_has_bounds() {
+    let many = |count: usize| vec![json!({ "charge": [] }); count];
+    assert_eq!(changed(|d| d["rules"] = json!(many(MAX_ITEMS))), "accepted");
+    insta::assert_snapshot!(changed(|d| d["rules"] = json!(many(MAX_ITEMS + 1))), @"rules: expected at most 1000, found 1001");
+    let bad = changed(|d| d["rules"] = json!(vec![json!({}); MAX_ITEMS]));
+    assert_eq!(bad.split("; ").count(), 100, "{bad}");
 }

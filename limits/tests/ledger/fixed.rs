@@ -55,7 +55,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(cases(4_000, FILE))]
+    #![proptest_config(cases(10_000, FILE))]
 
     /// So it is when the clock steps back, the limit changes, and charges come afterwards.
     #[test]

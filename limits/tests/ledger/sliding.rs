@@ -58,16 +58,20 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(cases(4_000, FILE))]
+    #![proptest_config(cases(10_000, FILE))]
 
     /// The limit changes, and charges come afterwards that nobody was asked about: what is admitted
     /// fits beneath the limit of its time, with all of it.
     #[test]
-    fn what_is_admitted_fits_the_limit_of_its_time(steps in steps(40, 2_000)) {
-        let mut world = World::new(Algorithm::Sliding { limit: 100, window_ms: WINDOW_MS });
+    fn what_is_admitted_fits_the_limit_of_its_time(
+        algorithm in windows(),
+        steps in steps(40, 2_000),
+    ) {
+        let mut world = World::new(algorithm);
+        let window_ms = window_ms(algorithm);
         for step in &steps {
             if let Outcome::Admitted(_) = world.step(step, ALL) {
-                let (used, limit) = (used(&world, world.true_ms, WINDOW_MS), world.algorithm.limit());
+                let (used, limit) = (used(&world, world.true_ms, window_ms), world.algorithm.limit());
                 prop_assert!(used <= limit, "{} of {} at {}", used, limit, world.true_ms);
             }
         }

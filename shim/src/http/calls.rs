@@ -1,7 +1,7 @@
-//! `POST /v1/decide` and `POST /v1/settle`: bounds, deadline, body; the rest is decided elsewhere.
+//! `POST /v1/decide`, `POST /v1/settle` and `POST /v1/peek`: bounds, deadline, body; the rest is decided elsewhere.
 //!
-//! Routed to by [`super`]; calls [`crate::checked`], then [`crate::decide`] or
-//! [`crate::settle`].
+//! Routed to by [`super`]; calls [`crate::checked`], then [`crate::decide`],
+//! [`crate::settle`] or [`crate::peek`].
 //!
 //! A call whose client has gone away, or whose deadline has passed, is taken out of the queue if
 //! it is still there. What was sent to the ledger by then is charged; its decision's id is known to
@@ -11,13 +11,13 @@ use super::{Refused, body, deadline, json};
 use crate::app::App;
 use crate::checked;
 use crate::clock;
-use crate::ledger::Fault;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use limits::json::parse;
-use limits::wire::{DecideBody, DecideReply, SettleBody, SettleReply};
+use limits::wire::{DecideBody, DecideReply, PeekBody, PeekReply, SettleBody, SettleReply};
+use std::fmt::Display;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument, Span, debug, debug_span, field};
@@ -45,6 +45,16 @@ pub(super) async fn settle(State(app): State<App>, request: Request) -> Result<R
     .await
 }
 
+pub(super) async fn peek(State(app): State<App>, request: Request) -> Result<Response, Refused> {
+    call(&app, request, "peek", async |body, limit| {
+        let PeekBody { counter, quota } = parse(&body).map_err(Refused::unparsable)?;
+        let measure = checked::measure(quota).map_err(Refused::invalid)?;
+        let peeked = limit.hold(crate::peek::peek(&app, counter, &measure)).await?;
+        Ok(json(&PeekReply { now_ms: peeked.now_ms, charge: peeked.answer }))
+    })
+    .await
+}
+
 /// Until when a call is to be answered.
 #[derive(Debug, Clone, Copy)]
 struct Limit {
@@ -54,7 +64,10 @@ struct Limit {
 
 impl Limit {
     /// The ledger's answer, if it comes in time.
-    async fn hold<T>(self, answer: impl Future<Output = Result<T, Fault>>) -> Result<T, Refused> {
+    async fn hold<T>(
+        self,
+        answer: impl Future<Output = Result<T, impl Display>>,
+    ) -> Result<T, Refused> {
         match timeout_at(self.at, answer).await {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(fault)) => Err(Refused::unavailable(fault.to_string())),

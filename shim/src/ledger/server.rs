@@ -76,7 +76,7 @@ impl Server {
         let sha = self.scripts.get(Q::KIND as usize).map_or("", String::as_str);
         let call = Q::call(questions);
         let mut command = redis::cmd("EVALSHA");
-        command.arg(sha).arg(call.keys.len()).arg(call.keys).arg(call.args);
+        command.arg(sha).arg(call.keys.len()).arg(call.keys).arg(call.records);
         match self.send(&command, asking).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
                 load(&mut self.connection, Q::KIND).await?;

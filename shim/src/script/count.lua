@@ -16,13 +16,14 @@
 -- A value of another algorithm is absent. One that is none of these, or contradicts itself, is
 -- damaged: it is dropped, counted as absent, and told.
 --
--- A record (ARGV), little-endian, says what to do with the key at the same place in KEYS:
+-- A record in ARGV[1], little-endian, says what to do with one counter:
+--   flags:1       a sum: 1 enforce, 2 unlimited, 4 last (of its request or settle), 8 more
+--   place:4       of the counter in KEYS, from 1
 --   method:1      115, 102 or 116, as above
---   flags:1 each  enforce; unlimited; last (of its request or settle); more
 --   amount:7      the cost; in a settle, how much
 --   limit:7       the limit in force; in a token bucket, the burst
---   p:7 q:7 r:7   sliding window: window_ms, -, -
---                 fixed window: the boundaries of two periods, [p, q) and [q, r)
+--   p:7           sliding window: window_ms
+--   p:7 q:7 r:7   fixed window: the boundaries of two periods, [p, q) and [q, r)
 --                 token bucket: per_ms, rate, -
 --   and with flag `more`:
 --   until_ms:6    denied until then; 0 if not
@@ -41,7 +42,8 @@
 --                             from when and until when it counts
 --
 -- Every call of a script runs all of this anew, and Redis pays for each function and table it
--- makes: so there are few, and numbers are written out.
+-- makes, and for each outer local that a function refers to: so there are few, and numbers are
+-- written out.
 
 -- The entries of a sliding window with one more charge, in its place by time or in the entry that
 -- it shares: one of the same time, or above a limit of 128 of the same slot, window / 128 long.
@@ -90,20 +92,35 @@ local function insert(entries, at_ms, cost, limit, window_ms)
     .. pack('<I6I7', later_ms, earlier_cost + later_cost) .. entries:sub(pair + 26)
 end
 
--- Charges a sliding window in any case: where leases lie ahead, one is asked for, or it is full.
--- Returns its entries and their total, and the lease granted.
+-- Changes a sliding window otherwise than by one more charge at the end: gives back from the oldest,
+-- or charges where leases lie ahead, one is asked for, or it is full. Returns the entries, their
+-- total, the times of the oldest and of the newest, and the lease granted.
 local function crowded(
-  entries, at_ms, total, amount, limit, window_ms, unlimited, wish, lease_ms
+  entries, at_ms, total, op, amount, limit, window_ms, unlimited, wish, lease_ms
 )
-  local sharers, granted, lasts_ms = 2, 0, 0
-  for place = #entries - 12, 1, -13 do
-    if struct.unpack('<I6', entries, place) <= at_ms then
-      break
+  local unpack, sharers, granted, lasts_ms = struct.unpack, 2, 0, 0
+  if op == 3 then
+    wish = 0
+    while amount > 0 and entries ~= '' do
+      local oldest_ms, cost = unpack('<I6I7', entries)
+      entries = entries:sub(14)
+      if cost > amount then
+        entries = struct.pack('<I6I7', oldest_ms, cost - amount) .. entries
+        cost = amount
+      end
+      total, amount = total - cost, amount - cost
     end
-    sharers = sharers + 1
-  end
-  if amount > 0 then
-    total, entries = total + amount, insert(entries, at_ms, amount, limit, window_ms)
+  else
+    for place = #entries - 12, 1, -13 do
+      if unpack('<I6', entries, place) <= at_ms then
+        break
+      end
+      sharers = sharers + 1
+    end
+    amount = math.min(amount, 2^53 - total)
+    if amount > 0 then
+      total, entries = total + amount, insert(entries, at_ms, amount, limit, window_ms)
+    end
   end
   if wish > 0 then
     granted = unlimited and 2^53 or math.max(limit - total, 0)
@@ -114,100 +131,96 @@ local function crowded(
       total, entries = total + cost, insert(entries, at_ms + lasts_ms, cost, limit, window_ms)
     end
   end
-  return entries, total, granted, lasts_ms
+  if entries == '' then
+    return entries, total, nil, at_ms, granted, lasts_ms
+  end
+  local oldest_ms, newest_ms = unpack('<I6', entries), unpack('<I6', entries, #entries - 12)
+  return entries, total, oldest_ms, math.max(newest_ms, at_ms), granted, lasts_ms
+end
+
+-- What a sliding window still counts: its own time, the total of its entries, where the oldest begins
+-- and its time, and until when the key lives. Nothing where the value is damaged.
+local function live(value, size, now_ms, window_ms)
+  if size < 20 or size > 20 + 129 * 13 or (size - 20) % 13 ~= 0 then
+    return nil
+  end
+  local unpack, at_ms, head = struct.unpack, now_ms, 21
+  local _, lives_ms, seen_ms, total, oldest_ms, cost =
+    unpack(size > 20 and '<BI6I6I7I6I7' or '<BI6I6I7', value)
+  if seen_ms > at_ms then
+    at_ms = seen_ms
+  end
+  if size == 20 then
+    oldest_ms = nil -- and `cost` was where decoding ended
+  end
+  while oldest_ms and oldest_ms <= at_ms - window_ms do
+    oldest_ms, total, head = nil, total - cost, head + 13
+    if head <= size then
+      oldest_ms, cost = unpack('<I6I7', value, head)
+    end
+  end
+  -- Ahead of the clock by more than two of the longest windows: damage too.
+  if total < 0 or total > 2^53 or (total == 0) ~= not oldest_ms
+    or (oldest_ms or at_ms) > now_ms + 63244800000 or at_ms > now_ms + 63244800000 then
+    return nil
+  end
+  return at_ms, total, head, oldest_ms, lives_ms
+end
+
+-- When as much has left as is too much now: the time of the last entry that has to leave.
+local function leaver_ms(value, head, excess)
+  local at_ms, cost
+  repeat
+    at_ms, cost = struct.unpack('<I6I7', value, head)
+    excess, head = excess - cost, head + 13
+  until excess <= 0 or head > #value
+  return at_ms
 end
 
 local function sliding(value, now_ms, op, amount, limit, window_ms, unlimited, wish, lease_ms)
-  local unpack, size = struct.unpack, #value
-  local at_ms, total, head, lives_ms, oldest_ms, oldest_cost = now_ms, 0, 21, 0, nil, nil
+  local size, at_ms, total, head, oldest_ms, lives_ms = #value, now_ms, 0, 21, nil, 0
   if size > 0 then
-    if size < 20 or size > 20 + 129 * 13 or (size - 20) % 13 ~= 0 then
-      return false
-    end
-    local _, lives, seen_ms, all = unpack('<BI6I6I7', value)
-    lives_ms, total = lives, all
-    if seen_ms > at_ms then
-      at_ms = seen_ms
-    end
-    while head <= size do
-      oldest_ms, oldest_cost = unpack('<I6I7', value, head)
-      if oldest_ms > at_ms - window_ms then
-        break
-      end
-      oldest_ms, total, head = nil, total - oldest_cost, head + 13
-    end
-    -- Ahead of the clock by more than two of the longest windows: damage too.
-    if total < 0 or total > 2^53 or (total == 0) ~= not oldest_ms
-      or (oldest_ms or at_ms) > now_ms + 63244800000 or at_ms > now_ms + 63244800000 then
+    at_ms, total, head, oldest_ms, lives_ms = live(value, size, now_ms, window_ms)
+    if not at_ms then
       return false
     end
   end
   local left = unlimited and 2^53 or total < limit and limit - total or 0
-  local wait_ms, granted, lasts_ms = 0, 0, 0
+  local wait_ms, granted, lasts_ms, life_ms = 0, 0, 0, nil
   if amount > left then
     wait_ms = 2^53
     if amount <= limit then
-      local excess, place, leaver_ms, cost = total - (limit - amount), head, nil, nil
-      repeat
-        leaver_ms, cost = unpack('<I6I7', value, place)
-        excess, place = excess - cost, place + 13
-      until excess <= 0 or place > size
-      wait_ms = leaver_ms + window_ms - now_ms
+      wait_ms = leaver_ms(value, head, total - (limit - amount)) + window_ms - now_ms
     end
   end
-  local entries, newest_ms
-  if op == 2 or op == 1 and amount <= left then
-    if amount > 2^53 - total then
-      amount = 2^53 - total
+  if op > 1 or op == 1 and amount <= left then
+    local pack, entries, newest, newest_ms, last_ms, cost = struct.pack, '', '', at_ms, 0, 0
+    if oldest_ms then
+      last_ms, cost = struct.unpack('<I6I7', value, size - 12)
     end
-    local last_ms, last_cost = 0, nil
-    if head <= size then
-      last_ms, last_cost = unpack('<I6I7', value, size - 12)
-    end
-    if wish == 0 and last_ms <= at_ms and amount > 0 and size - head < 128 * 13 then
+    if op < 3 and wish == 0 and last_ms <= at_ms and amount <= 2^53 - total
+      and size - head < 128 * 13 then
       -- As nearly always: it is the newest, alone or with the last.
-      local width_ms = math.ceil(window_ms / 128)
+      local width_ms, keep = math.ceil(window_ms / 128), -1
+      total = total + amount
       if last_ms == at_ms
         or limit > 128 and last_ms - last_ms % width_ms == at_ms - at_ms % width_ms then
-        entries = value:sub(head, -14) .. struct.pack('<I6I7', at_ms, last_cost + amount)
-      else
-        entries = value:sub(head) .. struct.pack('<I6I7', at_ms, amount)
+        amount, keep = amount + cost, -14
       end
-      total, newest_ms = total + amount, at_ms
-      if #entries == 13 then
+      entries, newest = value:sub(head, keep), pack('<I6I7', at_ms, amount)
+      if entries == '' then
         oldest_ms = at_ms
       end
     else
-      entries, total, granted, lasts_ms = crowded(
-        value:sub(head), at_ms, total, amount, limit, window_ms, unlimited, wish, lease_ms)
-    end
-  elseif op == 3 then
-    entries = value:sub(head)
-    while amount > 0 and entries ~= '' do
-      oldest_ms, oldest_cost = unpack('<I6I7', entries)
-      entries = entries:sub(14)
-      if oldest_cost > amount then
-        entries = struct.pack('<I6I7', oldest_ms, oldest_cost - amount) .. entries
-        oldest_cost = amount
-      end
-      total, amount = total - oldest_cost, amount - oldest_cost
-    end
-  end
-  local life_ms
-  if entries then
-    if not newest_ms then
-      newest_ms, oldest_ms = at_ms, nil
-      if entries ~= '' then
-        oldest_ms, newest_ms = unpack('<I6', entries), unpack('<I6', entries, #entries - 12)
-        newest_ms = math.max(newest_ms, at_ms)
-      end
+      entries, total, oldest_ms, newest_ms, granted, lasts_ms = crowded(
+        value:sub(head), at_ms, total, op, amount, limit, window_ms, unlimited, wish, lease_ms)
     end
     life_ms = 0
     if newest_ms + window_ms > lives_ms then
       lives_ms = newest_ms + window_ms + math.floor(window_ms / 8)
       life_ms = lives_ms - now_ms
     end
-    value = struct.pack('<BI6I6I7', 115, lives_ms, at_ms, total) .. entries
+    value = pack('<BI6I6I7', 115, lives_ms, at_ms, total) .. entries .. newest
     left = unlimited and 2^53 or total < limit and limit - total or 0
   end
   local reset_ms = oldest_ms and not unlimited and oldest_ms + window_ms - now_ms or 0

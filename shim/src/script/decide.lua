@@ -1,53 +1,54 @@
 -- decide.lua: decides a batch of requests in order, each all or nothing. Follows act.lua; followed
 -- by finish.lua.
 --
--- KEYS: the counters charged, request after request; all in one slot in a Cluster.
--- ARGV: a record for each (count.lua); flag `last` on the last of each request.
--- Returns one string, little-endian: now_ms:6; then for each request
---   verdict:1  0 denied, 1 admitted, 2 where no period given contains now_ms: nothing was charged,
---              and nothing follows
---   and for each of its charges, by itself
---     code:1  0 does not fit, 1 fits, 3 fits and has a lease
---     remaining:7 reset_ms:7 retry_after_ms:7  the first two after the charge and the lease, where
---              it was charged; the last is 2^53 for never
---     granted:7 lasts_ms:7  where it has a lease
+-- KEYS: the counters charged, each once; all in one slot in a Cluster.
+-- ARGV[1]: a record for each charge, request after request (count.lua); flag `last` on the last of
+-- each.
+-- Returns one string, little-endian: now_ms:6; then for each charge, by itself
+--   code:1  0 does not fit, 1 fits, 3 fits and has a lease; or 2 in place of all of a request's
+--           charges: no period given contains now_ms; nothing was charged, and nothing follows
+--   remaining:7 reset_ms:7  after the charge and the lease, where the request was admitted
+--   retry_after_ms:7        where it does not fit; 2^53 for never
+--   granted:7 lasts_ms:7    where it has a lease
 --   at the end the places in KEYS, from 0, whose values were damaged, 4 each.
+-- A request is admitted where all of its charges with flag `enforce` fit.
 
-local reply, first = struct.pack('<I6', now_ms), 1
-while first <= #KEYS do
-  local last = first
-  while ARGV[last]:byte(4) == 0 do
-    last = last + 1
-  end
+local pack = struct.pack
+-- What is told, and how many parts of it hold.
+local told, count, at = {pack('<I6', now_ms), ''}, 1, 1
+while at <= #records do
   -- Each charge that fits is made as it is looked at. If one of several then denies, those made
   -- are undone, and all are told as they were.
-  local op, undo, verdict, told = 1, first < last and {} or nil, nil, nil
+  local first, before, op, denied, astray = at, count, 1, false, false
+  local undo, ends = records:byte(at) % 8 < 4 and {} or nil, false
   repeat
-    local again = false
-    verdict, told = '\1', ''
-    for place = first, last do
-      local left, reset_ms, wait_ms, granted, lasts_ms = act(place, op, held, lives_ms, undo)
-      if not left then
-        verdict, told = '\2', ''
-        break
-      elseif granted > 0 then
-        told = told .. struct.pack('<BI7I7I7I7I7', 3, left, reset_ms, 0, granted, lasts_ms)
-      else
-        told = told .. struct.pack('<BI7I7I7', wait_ms == 0 and 1 or 0, left, reset_ms, wait_ms)
-        if wait_ms > 0 and ARGV[place]:byte(2) == 1 then
-          verdict = '\0'
+    local flags, left, reset_ms, wait_ms, granted, lasts_ms
+    at, flags, left, reset_ms, wait_ms, granted, lasts_ms = act(at, op, undo)
+    count, ends = count + 1, flags % 8 > 3
+    if not left then
+      op, astray = 0, true
+    elseif wait_ms > 0 then
+      told[count] = pack('<BI7I7I7', 0, left, reset_ms, wait_ms)
+      denied = denied or flags % 2 == 1
+    elseif granted > 0 then
+      told[count] = pack('<BI7I7I7I7', 3, left, reset_ms, granted, lasts_ms)
+    else
+      told[count] = pack('<BI7I7', 1, left, reset_ms)
+    end
+    if undo and ends and (denied and op == 1 or astray) then
+      for place, value in pairs(undo) do
+        if place > 0 then
+          held[place], lives_ms[place] = value, undo[-place]
         end
       end
-    end
-    if undo and op == 1 and verdict ~= '\1' then
-      for place = first, last do
-        if undo[place] then
-          local key = KEYS[place]
-          held[key], lives_ms[key] = undo[place], undo[-place]
-        end
+      if not astray then
+        at, count, op, ends = first, before, 0, false
       end
-      op, again = 0, verdict == '\0'
     end
-  until not again
-  reply, first = reply .. verdict .. told, last + 1
+  until ends
+  if astray then
+    count = before + 1
+    told[count] = '\2'
+  end
 end
+local reply = table.concat(told, '', 1, count)

@@ -2,7 +2,7 @@
 //! tells.
 
 use super::Reply;
-use limits::counter::CounterName;
+use super::keys::Keys;
 use limits::ledger::{Charge, Decided, Refusal, Request};
 use limits::wire::{ChargeOutcome, LeaseGrant};
 
@@ -28,6 +28,9 @@ pub enum BadReply {
         found: u64,
     },
 }
+
+/// What is told in place of outcomes where no period given contains the time there.
+const ASTRAY: u64 = 2;
 
 /// Reads a reply from its beginning to its end.
 pub(super) struct Reader<'a> {
@@ -57,12 +60,12 @@ impl<'a> Reader<'a> {
         self.number(7, expected)
     }
 
-    /// Reads whether something was done, or refused.
+    /// Reads whether a settle was applied.
     pub(super) fn verdict(&mut self) -> Result<Result<bool, Refusal>, BadReply> {
         match self.number(1, "a verdict, 0 to 2")? {
             0 => Ok(Ok(false)),
             1 => Ok(Ok(true)),
-            2 => Ok(Err(Refusal::Clock { now_ms: self.now_ms })),
+            2 => Ok(Err(self.astray())),
             found => Err(self.unexpected("a verdict, 0 to 2", found)),
         }
     }
@@ -72,34 +75,40 @@ impl<'a> Reader<'a> {
         &mut self,
         request: &Request,
     ) -> Result<Result<Decided, Refusal>, BadReply> {
-        let admitted = match self.verdict()? {
-            Ok(admitted) => admitted,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        let outcomes = request.charges().iter().map(|charge| self.outcome(charge));
-        let decided = Decided::of(request, outcomes.collect::<Result<_, _>>()?);
-        if decided.admitted == admitted {
-            Ok(Ok(decided))
-        } else {
-            Err(self.unexpected("charges that agree with the verdict", admitted.into()))
+        let mut outcomes = Vec::with_capacity(request.charges().len());
+        for charge in request.charges() {
+            match self.outcome(charge)? {
+                Ok(outcome) => outcomes.push(outcome),
+                // In place of all of them, and so the first.
+                Err(refusal) if outcomes.is_empty() => return Ok(Err(refusal)),
+                Err(_) => return Err(self.unexpected("an outcome, 0, 1 or 3", ASTRAY)),
+            }
         }
+        Ok(Ok(Decided::of(request, outcomes)))
     }
 
     /// Reads a charge's outcome.
-    pub(super) fn outcome(&mut self, charge: &Charge) -> Result<ChargeOutcome, BadReply> {
-        const CODES: &str = "an outcome, 0, 1 or 3";
-        let code = self.number(1, CODES)?;
-        if !matches!(code, 0 | 1 | 3) {
-            return Err(self.unexpected(CODES, code));
+    pub(super) fn outcome(
+        &mut self,
+        charge: &Charge,
+    ) -> Result<Result<ChargeOutcome, Refusal>, BadReply> {
+        let code = self.number(1, "an outcome, 0 to 3")?;
+        match code {
+            0 | 1 | 3 => {}
+            ASTRAY => return Ok(Err(self.astray())),
+            _ => return Err(self.unexpected("an outcome, 0 to 3", code)),
         }
-        Ok(ChargeOutcome {
-            admitted: code > 0,
-            limit: charge.terms.limit(),
-            remaining: self.amount("what is left")?,
-            reset_ms: self.amount("a time until more is left")?,
-            retry_after_ms: self.amount("a time until it fits")?,
-            lease: if code == 3 { Some(self.lease()?) } else { None },
-        })
+        let (remaining, reset_ms) =
+            (self.amount("what is left")?, self.amount("a time until more is left")?);
+        let retry_after_ms = if code == 0 { self.amount("a time until it fits")? } else { 0 };
+        let lease = if code == 3 { Some(self.lease()?) } else { None };
+        let (admitted, limit) = (code > 0, charge.terms.limit());
+        Ok(Ok(ChargeOutcome { admitted, limit, remaining, reset_ms, retry_after_ms, lease }))
+    }
+
+    /// No period given contained the time there.
+    fn astray(&self) -> Refusal {
+        Refusal::Clock { now_ms: self.now_ms }
     }
 
     fn lease(&mut self) -> Result<LeaseGrant, BadReply> {
@@ -109,18 +118,21 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Reads the damaged counters, up to the reply's end.
+    /// Reads the damaged counters, up to the reply's end. `keys`: those of the call.
     pub(super) fn finish<'k, T>(
         mut self,
         answers: Vec<T>,
-        counters: impl Fn(usize) -> Option<&'k CounterName>,
+        keys: impl FnOnce() -> Keys<'k>,
     ) -> Result<Reply<T>, BadReply> {
         let mut damaged = Vec::new();
-        while self.at < self.reply.len() {
-            let place = self.number(4, "a key's place")?;
-            let counter = usize::try_from(place).ok().and_then(&counters);
-            let counter = counter.ok_or_else(|| self.unexpected("a key's place", place))?;
-            damaged.push(counter.clone());
+        if self.at < self.reply.len() {
+            let keys = keys();
+            while self.at < self.reply.len() {
+                let place = self.number(4, "a key's place")?;
+                let counter = usize::try_from(place).ok().and_then(|place| keys.at(place));
+                let counter = counter.ok_or_else(|| self.unexpected("a key's place", place))?;
+                damaged.push(counter.clone());
+            }
         }
         Ok(Reply { now_ms: self.now_ms, answers, damaged })
     }
@@ -135,7 +147,7 @@ impl<'a> Reader<'a> {
 mod tests {
     use super::*;
     use crate::script::decided;
-    use limits::counter::Identity;
+    use limits::counter::{CounterName, Identity};
     use limits::ledger::{Method, Terms};
     use limits::quota::{Limit, WindowMs};
     use limits::wire::Cost;
@@ -153,11 +165,11 @@ mod tests {
         .unwrap()
     }
 
-    /// now_ms 1000; verdict, code, remaining, reset_ms, retry_after_ms, then `rest`.
-    fn reply(verdict: u8, code: u8, rest: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![0xe8, 3, 0, 0, 0, 0, verdict, code];
-        for number in [4_u8, 100, if code == 0 { 7 } else { 0 }] {
-            bytes.extend([number, 0, 0, 0, 0, 0, 0]);
+    /// now_ms 1000; code, remaining, reset_ms, retry_after_ms where it does not fit, then `rest`.
+    fn reply(code: u8, rest: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0xe8, 3, 0, 0, 0, 0, code];
+        for number in [4_u8, 100, 7].iter().take(if code == 0 { 3 } else { 2 }) {
+            bytes.extend([*number, 0, 0, 0, 0, 0, 0]);
         }
         bytes.extend(rest);
         bytes
@@ -166,12 +178,16 @@ mod tests {
     #[test]
     fn a_reply_is_read_to_its_end() {
         let request = request();
-        let read = decided(&[&request], &reply(1, 1, &[0, 0, 0, 0])).unwrap();
+        let read = decided(&[&request], &reply(1, &[0, 0, 0, 0])).unwrap();
         assert_eq!(read.now_ms, 1_000);
         assert_eq!(read.damaged, [request.charges().first().unwrap().counter.clone()]);
         let answer = read.answers.first().unwrap().as_ref().unwrap();
         let outcome = answer.charges.first().unwrap();
         assert_eq!((outcome.remaining, outcome.reset_ms, outcome.limit), (4, 100, 5));
+
+        let denied = decided(&[&request], &reply(0, b"")).unwrap();
+        let answer = denied.answers.first().unwrap().as_ref().unwrap();
+        assert_eq!((answer.admitted, answer.retry_after_ms), (false, 7));
 
         let astray = decided(&[&request], &[0xe8, 3, 0, 0, 0, 0, 2]).unwrap();
         assert_eq!(astray.answers, [Err(Refusal::Clock { now_ms: 1_000 })]);
@@ -184,24 +200,20 @@ mod tests {
         };
         check(b"", "expected a time at byte 0 of the script's reply, found its end");
         check(
-            &reply(1, 1, b"")[..20],
-            "expected a time until more is left at byte 15 of the script's reply, found its end",
+            &reply(1, b"")[..20],
+            "expected a time until more is left at byte 14 of the script's reply, found its end",
         );
         check(
-            &reply(9, 1, b""),
-            "expected a verdict, 0 to 2 before byte 7 of the script's reply, found 9",
+            &reply(0, b"")[..27],
+            "expected a time until it fits at byte 21 of the script's reply, found its end",
         );
         check(
-            &reply(1, 2, b""),
-            "expected an outcome, 0, 1 or 3 before byte 8 of the script's reply, found 2",
+            &reply(9, b""),
+            "expected an outcome, 0 to 3 before byte 7 of the script's reply, found 9",
         );
         check(
-            &reply(1, 0, b""),
-            "expected charges that agree with the verdict before byte 29 of the script's reply, found 1",
-        );
-        check(
-            &reply(1, 1, &[9, 0, 0, 0]),
-            "expected a key's place before byte 33 of the script's reply, found 9",
+            &reply(1, &[9, 0, 0, 0]),
+            "expected a key's place before byte 25 of the script's reply, found 9",
         );
     }
 }

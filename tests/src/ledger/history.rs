@@ -137,7 +137,10 @@ pub struct SettleSpec {
 /// A history's counters and clock.
 #[derive(Debug)]
 pub struct World {
-    identity: Identity,
+    /// Who pays. Each has counters of every family, and a slot of a Cluster to itself.
+    payers: [Identity; 2],
+    /// Whose turn it is.
+    turn: usize,
     /// The times the clock has shown.
     times_ms: Vec<u64>,
 }
@@ -146,8 +149,14 @@ impl World {
     /// A world of its own: no two numbers share a counter.
     #[must_use]
     pub fn new(number: u64) -> Self {
-        let identity = Identity::derive(b"histories", [number.to_be_bytes().as_slice()]);
-        Self { identity, times_ms: vec![START_MS] }
+        let payer =
+            |who: u8| Identity::derive(b"histories", [number.to_be_bytes().as_slice(), &[who]]);
+        Self { payers: [0, 1].map(payer), turn: 0, times_ms: vec![START_MS] }
+    }
+
+    /// Says who pays for event number `at`: every fourth time the second.
+    pub fn take_turns(&mut self, at: usize) {
+        self.turn = usize::from(at % 4 == 3);
     }
 
     /// What the clock shows.
@@ -161,10 +170,18 @@ impl World {
         self.times_ms.push(self.now_ms().saturating_add_signed(by_ms));
     }
 
-    /// The counter of a family.
+    /// The counter of a family of whose turn it is.
     #[must_use]
     pub fn counter(&self, family: Family) -> CounterName {
-        CounterName::new(&self.identity, family.bucket()).expect("a bucket's name")
+        CounterName::new(&self.payers[self.turn], family.bucket()).expect("a bucket's name")
+    }
+
+    /// All counters there may be.
+    pub fn counters(&self) -> impl Iterator<Item = CounterName> {
+        let buckets = || Family::ALL.into_iter().map(Family::bucket);
+        let all =
+            self.payers.iter().flat_map(move |payer| buckets().map(move |name| (payer, name)));
+        all.map(|(payer, name)| CounterName::new(payer, name).expect("a bucket's name"))
     }
 
     /// The charge as prepared now.

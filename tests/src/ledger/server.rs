@@ -1,6 +1,8 @@
 //! Servers that run the scripts: by their own clock as shipped, or by a time that is given.
 
-use redis::{Connection, Value};
+use super::link::Link;
+use crate::shim::cluster::Cluster;
+use redis::Value;
 use shim::script::{Call, source};
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -15,10 +17,12 @@ const CLOCK: &str =
 /// by which they go, has no part in it.
 const GIVEN_CLOCK: &str = "
 local now_ms = tonumber(ARGV[#ARGV])
-local redis = { pcall = redis.pcall, call = function(command, key, value, px, life_ms)
+local redis = { pcall = redis.pcall, call = function(command, ...)
   if command ~= 'SET' then
-    return redis.call(command, key)
-  elseif px == 'KEEPTTL' then
+    return redis.call(command, ...)
+  end
+  local key, value, px, life_ms = ...
+  if px == 'KEEPTTL' then
     assert(redis.call('PTTL', key) > 0)
     return redis.call(command, key, value, px)
   end
@@ -60,31 +64,45 @@ impl Script {
     }
 }
 
-/// A running server with the scripts loaded.
+/// A running ledger with the scripts loaded.
 #[derive(Debug)]
 pub struct LedgerServer {
-    /// Names it in messages: `Redis 7` or `Valkey 9`.
+    /// Names it in messages: `Redis 7`, `Valkey 9` or `Cluster`.
     pub name: &'static str,
-    server: Server,
+    servers: Servers,
     shipped: [String; 3],
     given: [String; 3],
-    _dir: TempDir,
+}
+
+#[derive(Debug)]
+enum Servers {
+    Alone { server: Server, _dir: TempDir },
+    Cluster(Cluster),
 }
 
 impl LedgerServer {
+    /// Every kind, to be started: what holds of one has to hold of all.
+    pub const EACH: [fn() -> Self; 3] = [Self::redis7, Self::valkey9, Self::cluster];
+
     /// Debian's Redis 7.
     #[must_use]
     pub fn redis7() -> Self {
-        Self::start("Redis 7", setup::debian_redis().expect("Debian's Redis"))
+        Self::alone("Redis 7", setup::debian_redis().expect("Debian's Redis"))
     }
 
     /// The usual server: the pinned Valkey 9, unless another is named.
     #[must_use]
     pub fn valkey9() -> Self {
-        Self::start("Valkey 9", setup::redis().expect("a Redis-compatible server"))
+        Self::alone("Valkey 9", setup::redis().expect("a Redis-compatible server"))
     }
 
-    fn start(name: &'static str, program: PathBuf) -> Self {
+    /// Three of the usual server, as a Cluster.
+    #[must_use]
+    pub fn cluster() -> Self {
+        Self::with("Cluster", Servers::Cluster(Cluster::start()))
+    }
+
+    fn alone(name: &'static str, program: PathBuf) -> Self {
         let dir = TempDir::new().expect("a folder");
         let options = stack_redis::Options {
             program,
@@ -93,27 +111,34 @@ impl LedgerServer {
             args: Vec::new(),
         };
         let server = stack_redis::start(options).expect("a server that answers");
-        let mut this = Self {
-            name,
-            server,
-            shipped: Default::default(),
-            given: Default::default(),
-            _dir: dir,
-        };
-        let mut connection = this.connect();
-        let mut load = |source: &str| -> String {
-            redis::cmd("SCRIPT").arg("LOAD").arg(source).query(&mut connection).expect("a script")
-        };
-        this.shipped = Script::ALL.map(|script| load(script.source()));
-        this.given = Script::ALL.map(|script| load(&script.given_time()));
+        Self::with(name, Servers::Alone { server, _dir: dir })
+    }
+
+    fn with(name: &'static str, servers: Servers) -> Self {
+        let mut this =
+            Self { name, servers, shipped: Default::default(), given: Default::default() };
+        for connection in this.connect().all() {
+            let mut load = |source: &str| -> String {
+                redis::cmd("SCRIPT").arg("LOAD").arg(source).query(connection).expect("a script")
+            };
+            this.shipped = Script::ALL.map(|script| load(script.source()));
+            this.given = Script::ALL.map(|script| load(&script.given_time()));
+        }
         this
     }
 
-    /// A new connection.
+    /// New connections.
     #[must_use]
-    pub fn connect(&self) -> Connection {
-        let client = redis::Client::open(stack_redis::url(&self.server)).expect("a URL");
-        client.get_connection().expect("a connection")
+    pub fn connect(&self) -> Link {
+        let servers = match &self.servers {
+            Servers::Alone { server, .. } => std::slice::from_ref(server),
+            Servers::Cluster(cluster) => cluster.nodes.as_slice(),
+        };
+        let connect = |server| {
+            let client = redis::Client::open(stack_redis::url(server)).expect("a URL");
+            client.get_connection().expect("a connection")
+        };
+        Link::new(servers.iter().map(connect).collect())
     }
 
     /// The command that puts `call` to the script as shipped.
@@ -132,7 +157,7 @@ impl LedgerServer {
 
     fn evalsha(sha: &str, call: &Call) -> redis::Cmd {
         let mut command = redis::cmd("EVALSHA");
-        command.arg(sha).arg(call.keys.len()).arg(&call.keys).arg(&call.args);
+        command.arg(sha).arg(call.keys.len()).arg(&call.keys).arg(&call.records);
         command
     }
 }

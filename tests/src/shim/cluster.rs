@@ -11,6 +11,17 @@ use xtask::stack::{Port, Server};
 const NODES: usize = 3;
 const SLOTS: usize = 16_384;
 
+/// The first and the last slot of a server.
+const fn range(node: usize) -> (usize, usize) {
+    (node * SLOTS / NODES, (node + 1) * SLOTS / NODES - 1)
+}
+
+/// Which server has `slot` from the start.
+#[must_use]
+pub fn owner(slot: u16) -> usize {
+    ((usize::from(slot) + 1) * NODES - 1) / SLOTS
+}
+
 /// A running Cluster.
 #[derive(Debug)]
 pub struct Cluster {
@@ -35,7 +46,7 @@ impl Cluster {
         let nodes: Vec<_> = pairs.map(|(dir, bus)| start_node(dir.path(), bus)).collect();
         let cluster = Self { nodes, buses, _dirs: dirs };
         for (at, node) in cluster.nodes.iter().enumerate() {
-            let (first, last) = (at * SLOTS / NODES, (at + 1) * SLOTS / NODES - 1);
+            let (first, last) = range(at);
             cluster.ask(at, &["CLUSTER", "ADDSLOTSRANGE", &first.to_string(), &last.to_string()]);
             cluster.ask(at, &["CLUSTER", "SET-CONFIG-EPOCH", &(at + 1).to_string()]);
             let port = node.port().to_string();
@@ -100,4 +111,18 @@ fn start_node(dir: &Path, bus: &Port) -> Server {
         dir,
         &[&args[..], &["--cluster-node-timeout", "2000", "--cluster-port", &bus]].concat(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_slot_has_the_owner_that_it_is_given_to() {
+        for node in 0..NODES {
+            let (first, last) = range(node);
+            assert!((first..=last).all(|slot| owner(u16::try_from(slot).unwrap()) == node));
+        }
+        assert_eq!((range(0).0, range(NODES - 1).1), (0, SLOTS - 1));
+    }
 }

@@ -13,7 +13,7 @@ use xtask::stack::process::{Process, Spec};
 use xtask::stack::server::{Probe, READY_LIMIT};
 use xtask::stack::{Port, Server};
 use xtask::up::ports;
-use xtask::{binaries, command, setup, wasm};
+use xtask::{binaries, command, print_config, setup, wasm};
 
 /// The four services.
 pub struct Stack {
@@ -193,7 +193,8 @@ impl Stack {
         flags.gateway_port = gateway.number();
         flags.admin_port = admin.number();
         flags.wasm = Some(wasm::build().unwrap());
-        let config = serde_json::to_vec(&flags.config().unwrap()).unwrap();
-        std::fs::write(self.dir.path().join("envoy.json"), config).unwrap();
+        flags.out = self.dir.path().to_owned();
+        flags.filter_file = None;
+        print_config::run(&flags).unwrap();
     }
 }

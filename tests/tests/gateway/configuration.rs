@@ -1,22 +1,35 @@
-//! The shipped configuration runs as it is; a bad policy is refused at start-up, by name.
+//! The shipped configuration runs as it is; a bad policy is refused, by name.
 
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 use tests::gateway::{envoy_with, filter, shipped_policy};
+use xtask::envoy_config::{Options, Rendered};
 use xtask::{envoy_config, paths, setup};
 
 /// What the filter has to say against the shipped policy with one thing changed.
 fn refusal(change: impl FnOnce(&mut Value)) -> String {
     let mut policy = shipped_policy();
     change(&mut policy);
-    let (valid, said) = validate(&envoy_with(policy).unwrap());
+    let (valid, said) = validate(&inlined(envoy_with(policy).unwrap()));
     let refusal = said.lines().find_map(|line| line.split_once("the policy is refused: "));
     match refusal {
         Some((_, why)) if !valid => why.to_owned(),
         _ => format!("valid: {valid}"),
     }
+}
+
+/// One configuration of both files, as those write it who need no other policy while Envoy runs. Of
+/// files that it watches, Envoy checks none when it validates.
+fn inlined(mut config: Rendered) -> Value {
+    let http = envoy_config::http_connection_manager(&mut config.envoy).unwrap();
+    let filters = envoy_config::at(http, "/http_filters").unwrap();
+    let filter = envoy_config::named(filters, "tollgate").unwrap();
+    let file = config.filter.as_mut().unwrap();
+    let plugin = envoy_config::at(file, "/resources/0/typed_config").unwrap();
+    *filter = json!({ "name": "tollgate", "typed_config": plugin });
+    config.envoy
 }
 
 /// Whether Envoy takes `config`, and what it says.
@@ -41,19 +54,19 @@ fn the_shipped_configuration_is_valid() {
 
 #[test]
 fn a_policy_with_a_mistake_is_refused_with_its_place() {
-    insta::assert_snapshot!(refusal(|p| p["buckets"]["auth"]["limt"] = json!(5)), @"buckets.auth.limt: unknown field `limt`, expected one of `key`, `limit`, `window`, `per`, `time_zone`, `rate`, `every`, `burst`, `on_failure`, `refund`, `enforce`");
+    insta::assert_snapshot!(refusal(|p| p["buckets"]["auth"]["limt"] = json!(5)), @r#"buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of `key`, `limit`, `window`, `per`, `time_zone`, `rate`, `every`, `burst`, `on_failure`, `refund`, `enforce`"#);
     insta::assert_snapshot!(refusal(|p| p["buckets"]["auth"]["limit"] = json!(0)), @"buckets.auth.limit: invalid value: integer `0`, expected a whole number from 1 to 9007199254740992");
     insta::assert_snapshot!(refusal(|p| { p["rules"][1].as_object_mut().unwrap().remove("charge"); }), @"rules[1]: missing field `charge`");
-    insta::assert_snapshot!(refusal(|p| p["rules"][1]["charge"] = json!(["login"])), @r#"rules[1].charge[0]: there is no bucket "login"; there are: ai, ai_daily, auth, authenticated, public"#);
+    insta::assert_snapshot!(refusal(|p| p["rules"][1]["charge"] = json!(["login"])), @r#"rules[1].charge[0]: there is no bucket "login", only ai, ai_daily, auth, authenticated, public"#);
+    insta::assert_snapshot!(refusal(|p| { p["buckets"]["auth"]["limit"] = json!("5"); p["rules"][1]["match"] = json!({}); p["rules"][0]["chrage"] = json!([]); }), @r#"buckets.auth.limit: invalid type: string "5", expected a whole number from 1 to 2^53, or { by, values, otherwise }; rules[0].chrage: unknown field `chrage` (did you mean "charge"?), expected one of `name`, `match`, `charge`"#);
     insta::assert_snapshot!(refusal(|p| p["buckets"]["auth"]["window"] = json!("1 minute")), @r#"buckets.auth.window: expected a duration from 1ms to 366d, such as 500ms, 30s, 1m, 24h or 7d, found "1 minute""#);
 }
 
 #[test]
 fn the_policy_may_be_text_as_istio_sends_it() {
     let mut config = envoy_with(shipped_policy()).unwrap();
-    let text = shipped_policy().to_string();
-    let plugin = envoy_config::policy(&mut config).unwrap();
-    *plugin = json!(text);
+    *config.policy().unwrap() = json!(shipped_policy().to_string());
+    let mut config = inlined(config);
     let configuration = find(&mut config, "google.protobuf.Struct");
     *configuration = json!("type.googleapis.com/google.protobuf.StringValue");
     let (valid, said) = validate(&config);
@@ -76,11 +89,23 @@ fn find<'a>(value: &'a mut Value, end: &str) -> &'a mut Value {
 }
 
 #[test]
-fn envoy_yaml_carries_policy_yaml_and_runs_as_it_is() {
+fn tollgate_yaml_carries_policy_yaml() {
+    let text = |name| std::fs::read_to_string(paths::root().join(name)).unwrap();
+    let (policy, tollgate) = (text("envoy/policy.yaml"), text("envoy/tollgate.yaml"));
+    let written = tollgate.split_once("          value:\n").unwrap().1;
+    let unindented = written.lines().map(|line| line.strip_prefix("            ").unwrap_or(line));
+    let unindented: String = unindented.map(|line| format!("{line}\n")).collect();
+    assert_eq!(
+        unindented, policy,
+        "run `tollgate policy apply envoy/policy.yaml envoy/tollgate.yaml`"
+    );
+}
+
+#[test]
+fn envoy_yaml_runs_as_it_is() {
     filter();
-    let file = paths::root().join("envoy/envoy.yaml");
-    let mut config = envoy_config::read_yaml(&file).unwrap();
-    assert_eq!(*envoy_config::policy(&mut config).unwrap(), shipped_policy());
-    let (valid, said) = validate_file(&file);
+    let (valid, said) = validate_file(&paths::root().join("envoy/envoy.yaml"));
+    assert!(valid, "{said}");
+    let (valid, said) = validate(&inlined(envoy_config::render(&Options::default()).unwrap()));
     assert!(valid, "{said}");
 }

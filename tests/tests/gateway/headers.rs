@@ -3,7 +3,7 @@
 use serde_json::json;
 use std::time::Duration;
 use tests::client::Reply;
-use tests::gateway::{Gateway, Options};
+use tests::gateway::{Gateway, Options, counter_of};
 use xtask::clock::Deadline;
 
 fn an_admitted_request_is_told_what_is_left(is_redis: bool) {
@@ -70,7 +70,10 @@ fn several_buckets_are_charged_together_or_not_at_all() {
             .map(str::to_owned)
     };
     assert_eq!([ask().status, ask().status], [404, 404]);
-    for _ in 0..3 {
+    // The ledger is asked again once what it said is forgotten.
+    let deadline = Deadline::after(Duration::from_secs(30));
+    while counter_of(&gateway.envoys[0], "decisions.bucket=ai.by=ledger.verdict=denied") < 3 {
+        assert!(!deadline.has_passed(), "the ledger is not asked again");
         let refused = ask();
         assert_eq!(refused.status, 429);
         assert_eq!(refused.json()["violated-policies"], json!(["ai"]));
@@ -98,5 +101,24 @@ fn what_the_policy_refunds_is_given_back() {
             break;
         }
         assert!(!deadline.has_passed(), "{left} left after {asked}");
+    }
+}
+
+#[test]
+fn an_upstream_that_dies_costs_nothing_where_the_policy_says_so() {
+    let mut options = Options::default();
+    options.policy["buckets"]["public"]["refund"] = json!(["server_error"]);
+    let mut gateway = Gateway::start(&options).unwrap();
+    let client = gateway.client();
+    assert_eq!(client.get("/", None).header("x-ratelimit-remaining"), "29");
+    gateway.backend.kill();
+    let deadline = Deadline::after(Duration::from_secs(30));
+    // Each shows its own charge; those before it are given back.
+    let mut shown = Vec::new();
+    while shown.len() < 5 || shown.last().is_none_or(|left| left != "28") {
+        assert!(!deadline.has_passed(), "{shown:?}");
+        let reply = client.get("/", None);
+        assert_eq!(reply.status, 503, "{}", reply.shown());
+        shown.push(reply.header("x-ratelimit-remaining").to_owned());
     }
 }

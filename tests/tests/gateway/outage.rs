@@ -29,7 +29,7 @@ fn each_bucket_does_what_its_on_failure_says(gateway: &Gateway) {
     assert_eq!(refused.status, 503, "ai_daily: deny. {}", refused.shown());
     assert_eq!(refused.header("retry-after"), "1");
     let logins: Vec<_> = (0..6).map(|_| wrong_login(&client.at(7)).status).collect();
-    assert_eq!(logins, [401, 401, 401, 401, 401, 429], "auth: local, counted by the one worker");
+    assert_eq!(logins, [401, 401, 401, 401, 401, 429], "auth: local, counted by the Envoy");
 }
 
 #[test]

@@ -4,32 +4,40 @@ use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 use tests::shim::{
-    Api, TOKEN, back, charge, counter, more, only, request, settle, sliding, start_redis,
-    start_shim, wait_for,
+    Api, TOKEN, back, charge, counter, more, only, request, settle, sliding, start_ready,
+    start_redis, start_shim, wait_for,
 };
-use xtask::stack::{Port, redis};
+use xtask::stack::{Port, Server, redis};
 
 /// All that the shim's user needs, outside a Cluster.
-const RIGHTS: &str = "~tg:* +ping +evalsha +eval +script|load +time +get +set +unlink +del \
-                      +hget +hgetall +hset +hdel +hlen +hexists";
+const RIGHTS: &str = "~tg:* +ping +evalsha +eval +script|load +time +get +mget +set +unlink \
+                      +del +hget +hgetall +hset +hdel +hlen +hexists";
 
-#[test]
-fn a_user_needs_no_more_rights_than_these() {
-    let dir = TempDir::new().expect("a folder");
-    let server = start_redis(dir.path(), &[]);
+/// A Redis with a user `shim` of these rights; its URL, and a connection with all rights.
+fn server_with_user(dir: &Path, rights: &str) -> (Server, String, ::redis::Connection) {
+    let server = start_redis(dir, &[]);
     let client = ::redis::Client::open(redis::url(&server)).expect("a URL");
     let mut connection = client.get_connection().expect("Redis answers");
     let mut user = ::redis::cmd("ACL");
     user.arg("SETUSER").arg("shim").arg("on").arg(">s3cret/pass").arg("resetchannels");
-    user.arg(RIGHTS.split_whitespace().collect::<Vec<_>>());
+    user.arg(rights.split_whitespace().collect::<Vec<_>>());
     user.exec(&mut connection).expect("a user");
     let url = format!("redis://shim:s3cret%2Fpass@{}", server.addr());
+    (server, url, connection)
+}
+
+#[test]
+fn a_user_needs_no_more_rights_than_these() {
+    let dir = TempDir::new().expect("a folder");
+    let (_server, url, _) = server_with_user(dir.path(), RIGHTS);
     let mut shim = start_shim(dir.path(), &url, &[]);
     shim.wait_ready().expect("the shim gets ready");
     let mut api = Api::connect(shim.addr());
     let one = charge(counter("a", "b"), sliding(10, 60_000));
     let decision = api.one(request([one.clone()]));
     assert_eq!(only(&decision).remaining, 9);
+    let other = charge(counter("a", "other"), sliding(10, 60_000));
+    assert!(api.one(request([other.clone(), charge(counter("a", "third"), other.quota)])).admitted);
     let settles = [("s-1", back(1), 10), ("s-2", more(4), 6)];
     for (id, amount, left) in settles {
         let settled = api.settle(vec![settle(id, &decision.id, &one, amount)]);
@@ -47,7 +55,25 @@ fn a_user_needs_no_more_rights_than_these() {
         assert_eq!(reply.status, 200, "{path}: {}", reply.shown());
     }
     let log = std::fs::read_to_string(shim.log()).expect("a log");
-    assert!(!log.contains("NOPERM") && !log.contains("s3cret"), "{log}");
+    assert!(!log.contains("refuses to serve") && !log.contains("s3cret"), "{log}");
+}
+
+#[test]
+fn a_missing_right_is_told_and_no_counter_is_taken_for_damaged() {
+    let dir = TempDir::new().expect("a folder");
+    let (server, url, mut redis) = server_with_user(dir.path(), &RIGHTS.replace("+get ", ""));
+    let one = || vec![request([charge(counter("a", "b"), sliding(10, 60_000))])];
+    let (all_rights, few_rights) = (redis::url(&server), url);
+    let shims = [all_rights, few_rights].map(|url| start_ready(dir.path(), &url));
+    let [mut able, mut unable] = shims.each_ref().map(|shim| Api::connect(shim.addr()));
+    assert_eq!(only(&able.decide(one()).decisions[0]).remaining, 9);
+    assert_eq!(unable.try_decide(one()).expect_err("no right to read").status, 503);
+    assert_eq!(only(&able.decide(one()).decisions[0]).remaining, 8);
+    // With the right, the same connection goes on.
+    ::redis::cmd("ACL").arg(&["SETUSER", "shim", "+get"]).exec(&mut redis).expect("a right");
+    assert_eq!(only(&unable.decide(one()).decisions[0]).remaining, 7);
+    let log = std::fs::read_to_string(shims[1].log()).expect("a log");
+    assert!(log.contains("refuses to serve") && !log.contains("damaged"), "{log}");
 }
 
 #[test]

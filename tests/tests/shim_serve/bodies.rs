@@ -691,7 +691,7 @@ fn other_paths_and_methods() {
     insta::assert_snapshot!(shown(&client.get("/", None)), @r#"
 404 application/problem+json
 {
-  "detail": "Expected /v1/decide, /v1/settle, /healthz or /metrics.",
+  "detail": "Expected /v1/decide, /v1/settle, /v1/peek, /healthz or /metrics.",
   "status": 404,
   "title": "Not Found",
   "type": "about:blank"
@@ -715,9 +715,20 @@ fn what_is_refused_touches_nothing() {
     let shims = Shims::start(Store::Redis, 1);
     let mut api = shims.api(0);
     let good = || charge(counter("a", "b"), sliding(5, 60_000));
-    let mut bad = good();
-    bad.cost = limits::wire::Cost::clamped(6);
-    let reply = api.try_decide(vec![request([good()]), request([bad])]).expect_err("a mistake");
-    assert_eq!(reply.status, 400);
+    let mut costly = good();
+    costly.cost = limits::wire::Cost::clamped(6);
+    let twice = request([good(), good()]);
+    let crowd = (0..100).map(|at| charge(counter(&at.to_string(), "b"), sliding(5, 60_000)));
+    let many = vec![request([good()]); limits::wire::MAX_BATCH + 1];
+    for bad in [
+        vec![request([good()]), request([costly])],
+        vec![request([good()]), twice],
+        vec![request([good()]), request(crowd.collect::<Vec<_>>())],
+        vec![request([good()]), request(Vec::new())],
+        many,
+    ] {
+        let reply = api.try_decide(bad).expect_err("a mistake");
+        assert!([400, 413].contains(&reply.status), "{}", reply.shown());
+    }
     assert_eq!(only(&api.one(request([good()]))).remaining, 4);
 }

@@ -39,6 +39,27 @@ fn a_bad_value_is_one_sentence_that_names_the_variable() {
 }
 
 #[test]
+fn a_policy_with_mistakes_ends_with_1_and_all_of_them() {
+    let dir = TempDir::new().expect("a folder");
+    let file = dir.path().join("policy.yaml");
+    let check = || run(&["policy", "check", file.to_str().expect("a path")], &[]);
+    let shipped = xtask::paths::root().join("envoy/policy.yaml");
+    let shipped = std::fs::read_to_string(shipped).expect("the shipped policy");
+    std::fs::write(&file, &shipped).expect("a file");
+    let good = check();
+    assert!(good.status.success() && good.stderr.is_empty(), "{good:?}");
+    let bad = shipped.replace("limit: 5,", "limit: 0,").replace("[public]", "[pubic]");
+    std::fs::write(&file, bad).expect("a file");
+    let output = check();
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{complaint}");
+    assert!(output.stdout.is_empty());
+    for place in [":13:24: buckets.auth.limit: ", "rules[4].charge[0]: "] {
+        assert!(complaint.contains(place), "{complaint}");
+    }
+}
+
+#[test]
 fn a_port_in_use_is_one_sentence() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let addr = taken.local_addr().expect("an address").to_string();

@@ -9,8 +9,8 @@ use tests::shim::{
 
 const MINUTE_MS: u64 = 60_000;
 
-fn on_both(test: impl Fn(&mut Api)) {
-    for store in [Store::Memory, Store::Redis] {
+fn on_each(test: impl Fn(&mut Api)) {
+    for store in Store::ALL {
         let shims = Shims::start(store, 1);
         test(&mut shims.api(0));
     }
@@ -24,7 +24,7 @@ fn charged(api: &mut Api, charge: &Charge) -> Decision {
 
 #[test]
 fn a_settle_delivered_three_times_is_applied_once() {
-    on_both(|api| {
+    on_each(|api| {
         for (at, quota) in
             [sliding(10, MINUTE_MS), fixed(10, Period::Month), tokens(1, MINUTE_MS, 10)]
                 .into_iter()
@@ -45,7 +45,7 @@ fn a_settle_delivered_three_times_is_applied_once() {
 
 #[test]
 fn settles_may_come_in_any_order() {
-    on_both(|api| {
+    on_each(|api| {
         let one = charge(counter("a", "b"), sliding(10, MINUTE_MS));
         let first = charged(api, &one);
         let second = charged(api, &one);
@@ -60,7 +60,7 @@ fn settles_may_come_in_any_order() {
 
 #[test]
 fn a_charge_afterwards_may_go_over_and_counts_against_what_follows() {
-    on_both(|api| {
+    on_each(|api| {
         let one = charge(counter("a", "b"), sliding(5, MINUTE_MS));
         let decision = charged(api, &one);
         let settled = api.settle(vec![settle("s", &decision.id, &one, more(10))]);
@@ -71,7 +71,7 @@ fn a_charge_afterwards_may_go_over_and_counts_against_what_follows() {
 
 #[test]
 fn a_settle_after_the_window_is_harmlessly_not_applied() {
-    on_both(|api| {
+    on_each(|api| {
         let brief = charge(counter("a", "b"), sliding(5, 50));
         let decision = charged(api, &brief);
         let number = std::cell::Cell::new(0);
@@ -88,7 +88,7 @@ fn a_settle_after_the_window_is_harmlessly_not_applied() {
 
 #[test]
 fn one_settle_of_several_identities_is_applied_to_each() {
-    on_both(|api| {
+    on_each(|api| {
         let charges = ["a", "b", "c"].map(|who| charge(counter(who, "b"), sliding(10, MINUTE_MS)));
         let decision = api.one(request(charges.clone()));
         let parts = charges.iter().map(|charge| SettleCharge {

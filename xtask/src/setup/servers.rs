@@ -112,6 +112,21 @@ pub fn curl() -> Result<PathBuf> {
     Ok(dir.context("cannot get curl, which the tests need")?.join("bin/curl"))
 }
 
+/// wrk, which puts load on the gateway: the one on the PATH, else Debian's.
+///
+/// # Errors
+/// Where there is none and Debian's packages cannot be had.
+pub fn wrk() -> Result<PathBuf> {
+    if let Some(found) = env::on_path("wrk") {
+        return Ok(found);
+    }
+    let dir = cache::entry("debian-wrk-1", |place| {
+        progress::say("fetching Debian's wrk");
+        unpack_programs(place, "wrk", &[("wrk", "wrk")])
+    });
+    Ok(dir.context("cannot get wrk, which the bench needs")?.join("bin/wrk"))
+}
+
 /// Puts programs of Debian's `package` into `dir`: each under its name, out of a file in `usr/bin`.
 fn unpack_programs(dir: &Path, package: &str, programs: &[(&str, &str)]) -> Result<()> {
     let (tree, lists) = (dir.join("tree"), dir.join("apt"));

@@ -16,6 +16,8 @@ pub struct Options<'a> {
     pub port: Port,
     /// The Redis behind its cache, if it has one.
     pub redis_url: Option<String>,
+    /// The shim that it asks what is left of a quota, if there is one.
+    pub shim_url: Option<String>,
     /// A folder for its log and its database.
     pub dir: &'a Path,
     /// More variables: `("ACCESS_TOKEN_TTL", "60")`.
@@ -35,6 +37,7 @@ pub fn start(options: Options<'_>) -> Result<Server> {
         ("LISTEN_ADDR".to_owned(), Some(options.port.addr().to_string().into())),
         ("DATABASE_URL".to_owned(), Some(database)),
         ("REDIS_URL".to_owned(), options.redis_url.map(OsString::from)),
+        ("TOLLGATE_URL".to_owned(), options.shim_url.map(OsString::from)),
     ];
     env.extend(options.env.into_iter().map(|(name, value)| (name, Some(value))));
     let spec = Spec {

@@ -3,15 +3,11 @@
 use super::port::Port;
 use super::process::{Spec, ensure_dir, log_file};
 use super::server::{Probe, Server};
-use crate::command;
+use crate::envoy_config::{Rendered, filter};
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
-
-const VALIDATE_LIMIT: Duration = Duration::from_secs(120);
 
 /// What to start.
 #[derive(Debug)]
@@ -23,7 +19,7 @@ pub struct Options<'a> {
     /// Where its admin interface listens: as the configuration says.
     pub admin: Port,
     /// Its configuration ([`crate::envoy_config::render`]).
-    pub config: &'a Value,
+    pub config: &'a Rendered,
     /// How many worker threads it has.
     pub workers: u32,
     /// A folder for its configuration and its log.
@@ -37,7 +33,13 @@ pub struct Options<'a> {
 pub fn start(options: Options<'_>) -> Result<Server> {
     ensure_dir(options.dir)?;
     let number = options.gateway.number();
-    let config = write_config(options.dir, number, options.config)?;
+    let mut config = options.config.clone();
+    let filter = filter_file(options.dir, number);
+    if let Some(content) = &options.config.filter {
+        config.watch(&filter)?;
+        filter::put(content, &filter)?;
+    }
+    let config = write_config(options.dir, number, &config.envoy)?;
     let mut args = common_args(&config);
     let workers = options.workers.to_string();
     // The access log is shown as it grows: it is not held back for the usual 10 s.
@@ -57,17 +59,10 @@ pub fn start(options: Options<'_>) -> Result<Server> {
     Ok(server)
 }
 
-/// Has Envoy read `config`, load the filter with it and end: what it has to say against it.
-///
-/// # Errors
-/// Envoy's last words, where it refuses the configuration.
-pub fn validate(program: &Path, config: &Value, dir: &Path) -> Result<()> {
-    ensure_dir(dir)?;
-    let file = write_config(dir, 0, config)?;
-    let mut envoy = Command::new(program);
-    envoy.args(["--mode", "validate"]).args(common_args(&file)).current_dir(dir);
-    command::output(&mut envoy, VALIDATE_LIMIT)?;
-    Ok(())
+/// Where the Envoy that listens on port `number` finds its filter's file, if it runs in `dir`.
+#[must_use]
+pub fn filter_file(dir: &Path, number: u16) -> PathBuf {
+    dir.join(format!("tollgate-{number}.json"))
 }
 
 fn common_args(config: &Path) -> Vec<OsString> {

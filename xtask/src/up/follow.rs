@@ -1,5 +1,6 @@
 //! Shows decisions as they are made: what Envoy adds to its access log.
 
+use super::policy::Watched;
 use super::running::Running;
 use crate::signals;
 use anyhow::{Context, Result};
@@ -12,14 +13,16 @@ const POLL: Duration = Duration::from_millis(50);
 /// The most that is shown at once.
 const BLOCK_BYTES: u64 = 1 << 20;
 
-/// Follows the decisions of `running`, showing them if `shown`, until we are told to end.
+/// Follows the decisions of `running`, showing them if `shown`, until we are told to end. What is
+/// changed in the policy meanwhile takes effect.
 ///
 /// # Errors
 /// Where a part of the stack ends by itself.
-pub fn until_ended(running: &mut Running, shown: bool) -> Result<()> {
+pub fn until_ended(running: &mut Running, policy: &mut Watched, shown: bool) -> Result<()> {
     let mut lines = Lines::of(running.access_log())?;
     while !signals::interrupted() {
         running.check()?;
+        policy.look();
         let new = lines.read()?;
         if shown {
             // Whoever read our output may have gone: the stack runs on.

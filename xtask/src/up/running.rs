@@ -8,6 +8,7 @@ use crate::progress;
 use crate::stack::{Server, backend, envoy, health, redis, shim};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -63,8 +64,8 @@ pub struct Parts {
     pub wasm: PathBuf,
     /// The shim and the backend.
     pub binaries: Binaries,
-    /// The policy, where it is not the one of `envoy/envoy.yaml`.
-    pub policy: Option<Value>,
+    /// The policy.
+    pub policy: Value,
 }
 
 /// The running stack. Dropping it kills it.
@@ -111,8 +112,9 @@ impl Running {
             program: parts.binaries.backend.clone(),
             port: up.ports.backend()?,
             redis_url: Ledger::cache_url(&ledger_url),
+            shim_url: Some(shim.url("")),
             dir,
-            env: Vec::new(),
+            env: salt_of(&parts.policy),
         })?;
         tell("the backend", Some(&backend));
 
@@ -135,6 +137,12 @@ impl Running {
     #[must_use]
     pub const fn envoy(&self) -> &Server {
         &self.envoy
+    }
+
+    /// The filter's file that Envoy watches, if it runs in `dir`.
+    #[must_use]
+    pub fn filter_file(&self, dir: &Path) -> PathBuf {
+        envoy::filter_file(dir, self.envoy.port())
     }
 
     /// The file that decisions are written to.
@@ -195,7 +203,7 @@ fn start_envoy(
         shim: shim.port().into(),
         backend: backend.port().into(),
         wasm: Some(parts.wasm.clone()),
-        policy: parts.policy.clone(),
+        policy: Some(parts.policy.clone()),
         access_log: Some(access_log.to_owned()),
         trusted_hops: None,
     })?;
@@ -208,6 +216,12 @@ fn start_envoy(
         workers: up.workers,
         dir,
     })
+}
+
+/// What the backend has to know of another policy, to name counters as that does.
+fn salt_of(policy: &Value) -> Vec<(String, OsString)> {
+    let salt = policy.get("salt").and_then(Value::as_str);
+    salt.map(|salt| ("TOLLGATE_SALT".to_owned(), salt.into())).into_iter().collect()
 }
 
 /// Whether the Envoy whose admin interface is at `admin` has fetched the backend's keys. Until

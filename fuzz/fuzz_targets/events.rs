@@ -1,0 +1,181 @@
+//! Any sequence of events: nobody is released twice or left waiting, and all comes to rest.
+#![no_main]
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use limits::gate::{Call, CallKind, Disposition, Gate, Outcome, Release, Reply};
+use limits::wire::{ChargeOutcome, DecideBody, DecideReply, Decision, LeaseGrant};
+use std::collections::BTreeSet;
+use tollgate_fuzz::{Asking, Process, gate};
+
+/// The policy's time-out and a tick, in µs.
+const LONGEST_WAIT_US: u64 = 100_000;
+
+#[derive(Debug, Arbitrary)]
+enum Event {
+    Request { path: u8, user: u8 },
+    Odd(Box<Asking>),
+    Ready,
+    Decide { admits: bool, left: u16, lease: u16, wait_ms: u16 },
+    Garble(Vec<u8>),
+    Fail,
+    Probe(bool),
+    Pass { ms: u16 },
+    Respond { stream: u8, status: u16, is_cache_hit: bool },
+    Leave { stream: u8 },
+    StepBack { ms: u16 },
+}
+
+struct World {
+    gate: Gate,
+    process: Process,
+    now_us: u64,
+    calls: Vec<Call>,
+    waiting: BTreeSet<u32>,
+    next: u32,
+}
+
+impl World {
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Request { path, user } => self.ask(&Asking::known(path, user)),
+            Event::Odd(asking) => self.ask(&asking),
+            Event::Ready => self.ready(),
+            Event::Decide { admits, left, lease, wait_ms } => self
+                .reply(CallKind::Decide, |call| {
+                    decided(call, admits, left.into(), lease.into(), u64::from(wait_ms) + 1)
+                }),
+            Event::Garble(body) => self.reply(CallKind::Decide, |_| Some(body)),
+            Event::Fail => {
+                self.reply(CallKind::Decide, |_| None);
+                self.reply(CallKind::Settle, |_| None);
+            }
+            Event::Probe(well) => {
+                self.reply(CallKind::Probe, |_| well.then(Vec::new));
+                self.reply(CallKind::Settle, |_| well.then(Vec::new));
+            }
+            Event::Pass { ms } => self.pass(ms.into()),
+            Event::Respond { stream, status, is_cache_hit } => {
+                let outcome = Outcome { status, is_cache_hit };
+                if !self.waiting.contains(&stream.into()) {
+                    self.gate.response(self.now_us, stream.into(), outcome);
+                }
+            }
+            Event::Leave { stream } => {
+                self.gate.done(stream.into());
+                self.waiting.remove(&stream.into());
+            }
+            Event::StepBack { ms } => self.now_us -= u64::from(ms) * 1_000,
+        }
+    }
+
+    fn ask(&mut self, asking: &Asking) {
+        let stream = self.next;
+        self.next += 1;
+        if self.gate.request(self.now_us, stream, asking, &self.process) == Disposition::Pause {
+            self.waiting.insert(stream);
+        }
+        if self.gate.take_wake(self.now_us) {
+            self.ready();
+        }
+    }
+
+    fn ready(&mut self) {
+        let calls = self.gate.ready(self.now_us);
+        for kind in [CallKind::Decide, CallKind::Settle, CallKind::Probe] {
+            assert!(calls.iter().filter(|call| call.kind == kind).count() <= 1);
+        }
+        // One that the gate has given up is not answered any more.
+        self.calls.retain(|old| !calls.iter().any(|call| call.kind == old.kind));
+        self.calls.extend(calls);
+    }
+
+    /// Answers the call of `kind` that is under way; `body` tells how, `None` that it fails.
+    fn reply(&mut self, kind: CallKind, body: impl FnOnce(&Call) -> Option<Vec<u8>>) {
+        let Some(at) = self.calls.iter().position(|call| call.kind == kind) else { return };
+        let call = self.calls.remove(at);
+        let body = body(&call);
+        let genuine = |body| Reply { status: Some(b"200"), marker: Some(b"1"), body };
+        let reply = body.as_deref().map_or_else(Reply::default, genuine);
+        let released = self.gate.reply(self.now_us, call.id, call.kind, reply, &self.process);
+        self.release(released);
+        self.ready();
+    }
+
+    fn pass(&mut self, ms: u64) {
+        self.now_us += ms * 1_000;
+        let released = self.gate.tick(self.now_us, &self.process);
+        self.release(released);
+        self.gate.take_samples();
+        self.gate.take_log(self.now_us);
+        self.ready();
+    }
+
+    fn release(&mut self, released: Vec<Release>) {
+        for release in released {
+            assert_ne!(release.disposition, Disposition::Pause);
+            assert!(self.waiting.remove(&release.stream), "{} was released twice", release.stream);
+        }
+    }
+
+    /// Nothing happens any more but time and failure.
+    fn rest(&mut self) {
+        self.now_us += 1 << 40; // past every step back
+        self.gate.tick(self.now_us, &self.process).into_iter().for_each(|release| {
+            self.waiting.remove(&release.stream);
+        });
+        self.pass(LONGEST_WAIT_US / 1_000);
+        assert_eq!(self.waiting, BTreeSet::new(), "left waiting");
+        self.gate.close(self.now_us);
+        for _ in 0..100 {
+            self.pass(1_100);
+            self.reply(CallKind::Probe, |_| Some(Vec::new()));
+            self.reply(CallKind::Decide, |_| None);
+            self.reply(CallKind::Settle, |_| Some(Vec::new()));
+        }
+        assert!(self.gate.is_idle(self.now_us));
+    }
+}
+
+/// A genuine reply to `call`.
+fn decided(call: &Call, admits: bool, left: u64, lease: u64, wait_ms: u64) -> Option<Vec<u8>> {
+    let body: DecideBody = serde_json::from_slice(&call.body).expect("a body that the shim reads");
+    let decisions = body.requests.iter().enumerate().map(|(at, request)| Decision {
+        id: format!("1790000000000-{}-{at}", call.id),
+        admitted: admits,
+        retry_after_ms: if admits { 0 } else { wait_ms },
+        charges: request
+            .charges
+            .iter()
+            .map(|charge| ChargeOutcome {
+                admitted: admits || !charge.enforce,
+                limit: charge.quota.limit(),
+                remaining: left,
+                reset_ms: wait_ms,
+                retry_after_ms: if admits { 0 } else { wait_ms },
+                lease: charge.lease.filter(|_| admits && lease > 0).map(|ask| LeaseGrant {
+                    granted: lease.min(ask.wish.get()).max(1),
+                    lease_ms: ask.lease_ms.get(),
+                }),
+            })
+            .collect(),
+        error: None,
+    });
+    let reply = DecideReply { now_ms: 1_790_000_000_000, decisions: decisions.collect() };
+    serde_json::to_vec(&reply).ok()
+}
+
+fuzz_target!(|events: Vec<Event>| {
+    let mut world = World {
+        gate: gate(),
+        process: Process::default(),
+        now_us: 1_790_000_000_000_000,
+        calls: Vec::new(),
+        waiting: BTreeSet::new(),
+        next: 0,
+    };
+    for event in events {
+        world.happen(event);
+    }
+    world.rest();
+});

@@ -1,0 +1,98 @@
+//! What the fuzz targets have in common: requests made of the fuzzer's bytes, and a gate to put them
+//! to.
+//!
+//! `cargo fuzz run <target> --sanitizer none` runs one; the corpora are in `corpus/`.
+
+use arbitrary::Arbitrary;
+use limits::gate::{Gate, SharedData};
+use limits::plan::Facts;
+use limits::policy::Policy;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+/// The document that the gate of [`gate`] has: every kind of bucket, key and failure.
+const POLICY: &str = include_str!("policy.json");
+
+/// A request, as its client wrote it and as the gateway saw it.
+#[derive(Debug, Clone, Arbitrary)]
+pub struct Asking {
+    /// The path.
+    pub path: Vec<u8>,
+    method: Vec<u8>,
+    host: Option<Vec<u8>>,
+    header: Option<Vec<u8>>,
+    claim: Option<Vec<u8>>,
+    address: Option<Vec<u8>>,
+    route: Option<Vec<u8>>,
+}
+
+impl Asking {
+    /// A request to one of the paths that the policy has rules for, from one of a few users.
+    pub fn known(path: u8, user: u8) -> Self {
+        let paths: [&[u8]; 5] = [b"/sliding", b"/calendar", b"/tokens", b"/several", b"/free"];
+        Self {
+            path: paths[usize::from(path) % paths.len()].to_vec(),
+            method: b"GET".to_vec(),
+            host: None,
+            header: Some(vec![b'a' + user % 4]),
+            claim: None,
+            address: Some(b"192.0.2.1:1000".to_vec()),
+            route: None,
+        }
+    }
+}
+
+impl Facts for Asking {
+    fn method(&self) -> Option<Vec<u8>> {
+        Some(self.method.clone())
+    }
+    fn path(&self) -> Option<Vec<u8>> {
+        Some(self.path.clone())
+    }
+    fn host(&self) -> Option<Vec<u8>> {
+        self.host.clone()
+    }
+    fn header(&self, _name: &str) -> Option<Vec<u8>> {
+        self.header.clone()
+    }
+    fn claim(&self, _names: &[String]) -> Option<Vec<u8>> {
+        self.claim.clone()
+    }
+    fn is_authenticated(&self) -> bool {
+        self.claim.is_some()
+    }
+    fn client_address(&self) -> Option<Vec<u8>> {
+        self.address.clone()
+    }
+    fn route_name(&self) -> Option<Vec<u8>> {
+        self.route.clone()
+    }
+    fn route_metadata(&self, _names: &[String]) -> Option<Vec<u8>> {
+        self.route.clone()
+    }
+}
+
+/// A process's shared data.
+#[derive(Debug, Default)]
+pub struct Process(RefCell<HashMap<String, (Vec<u8>, u32)>>);
+
+impl SharedData for Process {
+    fn read(&self, name: &str) -> Option<(Vec<u8>, u32)> {
+        self.0.borrow().get(name).cloned()
+    }
+
+    fn write(&self, name: &str, value: &[u8], version: Option<u32>) -> bool {
+        let mut values = self.0.borrow_mut();
+        let found = values.get(name).map_or(0, |(_, version)| *version);
+        let fits = version.is_none_or(|version| version == found);
+        if fits {
+            values.insert(name.to_owned(), (value.to_vec(), found + 1));
+        }
+        fits
+    }
+}
+
+/// A gate of a policy with every kind of bucket.
+pub fn gate() -> Gate {
+    Gate::new(Policy::from_json(POLICY.as_bytes()).expect("the policy is right"))
+}

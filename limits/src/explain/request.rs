@@ -1,0 +1,64 @@
+//! A request that a person tells of, rather than one that has arrived.
+
+use crate::plan::Facts;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// What is told of it. Names that lead to a claim or to metadata are joined by dots.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Request {
+    /// The method.
+    pub method: String,
+    /// The path, as sent.
+    pub path: String,
+    /// The host, as sent.
+    pub host: String,
+    /// Headers, by their names in lower case.
+    pub headers: BTreeMap<String, String>,
+    /// The claims of its verified token; none where it has no token.
+    pub claims: BTreeMap<String, String>,
+    /// The client's address.
+    pub client: Option<IpAddr>,
+    /// The name of the route.
+    pub route_name: String,
+    /// The route's metadata.
+    pub route_metadata: BTreeMap<String, String>,
+}
+
+impl Facts for Request {
+    fn method(&self) -> Option<Vec<u8>> {
+        Some(self.method.clone().into_bytes())
+    }
+
+    fn path(&self) -> Option<Vec<u8>> {
+        Some(self.path.clone().into_bytes())
+    }
+
+    fn host(&self) -> Option<Vec<u8>> {
+        Some(self.host.clone().into_bytes())
+    }
+
+    fn header(&self, name: &str) -> Option<Vec<u8>> {
+        self.headers.get(name).map(|value| value.clone().into_bytes())
+    }
+
+    fn claim(&self, names: &[String]) -> Option<Vec<u8>> {
+        self.claims.get(&names.join(".")).map(|value| value.clone().into_bytes())
+    }
+
+    fn is_authenticated(&self) -> bool {
+        !self.claims.is_empty()
+    }
+
+    fn client_address(&self) -> Option<Vec<u8>> {
+        self.client.map(|ip| ip.to_string().into_bytes())
+    }
+
+    fn route_name(&self) -> Option<Vec<u8>> {
+        Some(self.route_name.clone().into_bytes())
+    }
+
+    fn route_metadata(&self, names: &[String]) -> Option<Vec<u8>> {
+        self.route_metadata.get(&names.join(".")).map(|value| value.clone().into_bytes())
+    }
+}

@@ -1,0 +1,119 @@
+//! The breaker: after repeated failures the ledger is not asked any more, but probed, so that an
+//! outage costs only the first few requests their time-out. Called by the gate.
+
+/// So many calls in a row must fail before no more are made.
+const FAILURES_TO_OPEN: u32 = 3;
+/// How long after a failure the ledger is probed.
+pub(super) const PROBE_EVERY_MS: u64 = 500;
+
+#[derive(Debug, Default)]
+pub(super) struct Breaker {
+    failures: u32,
+    open: Option<Open>,
+}
+
+#[derive(Debug)]
+enum Open {
+    /// Until then.
+    Resting { probe_at_ms: u64 },
+    /// A probe is under way; a reply that comes later than this is not waited for.
+    Probing { lost_at_ms: u64 },
+}
+
+impl Breaker {
+    /// Whether the ledger is not to be asked.
+    pub(super) const fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// A call was answered.
+    pub(super) fn succeeded(&mut self) {
+        self.failures = 0;
+    }
+
+    /// A call failed; tells whether that opened the breaker.
+    pub(super) fn failed(&mut self, now_ms: u64) -> bool {
+        self.failures = self.failures.saturating_add(1);
+        let opens = self.open.is_none() && self.failures >= FAILURES_TO_OPEN;
+        if opens {
+            self.open = Some(Open::Resting { probe_at_ms: now_ms + PROBE_EVERY_MS });
+        }
+        opens
+    }
+
+    /// Whether a probe is to be sent now; it is then under way.
+    pub(super) fn take_probe(&mut self, now_ms: u64, lost_at_ms: u64) -> bool {
+        let due = match self.open {
+            None => false,
+            Some(Open::Resting { probe_at_ms }) => probe_at_ms <= now_ms,
+            Some(Open::Probing { lost_at_ms }) => lost_at_ms <= now_ms,
+        };
+        if due {
+            self.open = Some(Open::Probing { lost_at_ms });
+        }
+        due
+    }
+
+    /// A probe was answered, or failed; tells whether that closed the breaker. The first call that
+    /// fails afterwards opens it again.
+    pub(super) fn probed(&mut self, now_ms: u64, well: bool) -> bool {
+        if !matches!(self.open, Some(Open::Probing { .. })) {
+            return false;
+        }
+        self.open = (!well).then_some(Open::Resting { probe_at_ms: now_ms + PROBE_EVERY_MS });
+        self.failures = FAILURES_TO_OPEN - 1;
+        well
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_failures_in_a_row_open_it() {
+        let mut breaker = Breaker::default();
+        assert!(!breaker.failed(0) && !breaker.failed(0));
+        breaker.succeeded();
+        assert!(!breaker.failed(0) && !breaker.failed(0));
+        assert!(breaker.failed(0));
+        assert!(breaker.is_open());
+        assert!(!breaker.failed(0), "it is open already");
+    }
+
+    fn open_at(now_ms: u64) -> Breaker {
+        let mut breaker = Breaker::default();
+        for _ in 0..FAILURES_TO_OPEN {
+            breaker.failed(now_ms);
+        }
+        breaker
+    }
+
+    #[test]
+    fn an_open_one_is_probed_until_a_probe_is_answered() {
+        let mut breaker = open_at(1_000);
+        assert!(!breaker.take_probe(1_499, 9_000));
+        assert!(breaker.take_probe(1_500, 2_500));
+        assert!(!breaker.take_probe(2_499, 9_000), "one at a time");
+        assert!(breaker.take_probe(2_500, 3_500), "a lost one is sent again");
+        assert!(!breaker.probed(2_600, false));
+        assert!(!breaker.take_probe(3_099, 9_000));
+        assert!(breaker.take_probe(3_100, 9_000));
+        assert!(breaker.probed(3_101, true));
+        assert!(!breaker.is_open());
+    }
+
+    #[test]
+    fn a_probe_answered_late_closes_nothing() {
+        let mut breaker = open_at(0);
+        assert!(!breaker.probed(1, true), "none was sent");
+        assert!(breaker.is_open());
+    }
+
+    #[test]
+    fn after_a_probe_one_failure_is_enough() {
+        let mut breaker = open_at(0);
+        assert!(breaker.take_probe(500, 1_500) && breaker.probed(501, true));
+        assert!(breaker.failed(502));
+    }
+}

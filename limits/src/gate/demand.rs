@@ -1,0 +1,182 @@
+//! How often each counter is asked for, so that leases are asked for where they pay. Called by the
+//! gate.
+
+use crate::counter::CounterName;
+use crate::quota::{Quota, WindowMs};
+use crate::wire::{ChargeOutcome, LeaseAsk, LeaseWish};
+use std::collections::HashMap;
+
+/// Requests are counted for this long, and remembered for as long again.
+const GENERATION_MS: u64 = 250;
+/// The most counters watched in a generation; one with a share of the traffic worth a lease is soon
+/// among them.
+const MAX_COUNTERS: usize = 1_024;
+/// So many requests within two generations are worth a lease.
+const HOT: u64 = 16;
+/// Limits up to this are exact to the request: they have no leases, which are dated ahead.
+const EXACT_LIMIT: u64 = 128;
+/// With less left than this, or than an eighth of the limit, each request is decided by the ledger.
+const MUCH: u64 = 64;
+/// How much more than the expected demand is asked for: a lease that is used up stops the traffic
+/// for a round trip, one that is not comes back.
+const MARGIN: u64 = 2;
+/// The shortest and the longest lease, in ms.
+const LEASE_MS: (u64, u64) = (20, 500);
+/// A window shorter than this has no leases: they would be too short to pay.
+const MIN_WINDOW_MS: u64 = 1_000;
+
+#[derive(Debug, Default)]
+pub(super) struct Demand {
+    current: HashMap<CounterName, Seen>,
+    previous: HashMap<CounterName, Seen>,
+    turned_ms: u64,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    requests: u64,
+    /// What the ledger said last.
+    left: u64,
+    /// No lease is asked for before this: one is being asked for, or was just refused.
+    rests_until_ms: u64,
+}
+
+impl Demand {
+    /// A request wants to charge `counter`.
+    pub(super) fn note(&mut self, now_ms: u64, counter: &CounterName) {
+        self.turn(now_ms);
+        if let Some(seen) = self.current.get_mut(counter) {
+            seen.requests += 1;
+        } else if self.current.len() < MAX_COUNTERS {
+            let before = self.previous.get(counter).copied().unwrap_or_default();
+            self.current.insert(counter.clone(), Seen { requests: 1, ..before });
+        }
+    }
+
+    /// The lease to ask for along with a charge, if demand is high and much is left.
+    pub(super) fn ask(
+        &mut self,
+        now_ms: u64,
+        counter: &CounterName,
+        quota: &Quota,
+    ) -> Option<LeaseAsk> {
+        let lease_ms = lease_ms(quota)?;
+        let before = self.previous.get(counter).map_or(0, |seen| seen.requests);
+        let watched_ms = GENERATION_MS + now_ms.saturating_sub(self.turned_ms);
+        let seen = self.current.get_mut(counter)?;
+        let requests = before + seen.requests;
+        let much_left = seen.left >= MUCH.max(quota.limit() / 8);
+        if requests < HOT || !much_left || now_ms < seen.rests_until_ms {
+            return None;
+        }
+        seen.rests_until_ms = now_ms + GENERATION_MS;
+        let expected = requests.saturating_mul(lease_ms.get()).div_ceil(watched_ms);
+        Some(LeaseAsk { wish: LeaseWish::clamped(expected * MARGIN), lease_ms })
+    }
+
+    /// The ledger has decided a charge that asked for a lease or not.
+    pub(super) fn answered(&mut self, counter: &CounterName, outcome: &ChargeOutcome) {
+        if let Some(seen) = self.current.get_mut(counter) {
+            seen.left = outcome.remaining;
+            if outcome.lease.is_some() {
+                seen.rests_until_ms = 0;
+            }
+        }
+    }
+
+    fn turn(&mut self, now_ms: u64) {
+        let passed_ms = now_ms.abs_diff(self.turned_ms);
+        if passed_ms < GENERATION_MS {
+            return;
+        }
+        self.previous = std::mem::take(&mut self.current);
+        if passed_ms >= 2 * GENERATION_MS {
+            self.previous.clear();
+        }
+        self.turned_ms = now_ms;
+    }
+}
+
+/// How long a lease of this quota is; `None` where it has none.
+fn lease_ms(quota: &Quota) -> Option<WindowMs> {
+    let (shortest_ms, longest_ms) = LEASE_MS;
+    if quota.limit() <= EXACT_LIMIT {
+        return None;
+    }
+    match quota {
+        Quota::SlidingWindow(quota) => {
+            let window_ms = quota.window_ms.get();
+            let lease_ms = (window_ms / 128).clamp(shortest_ms, longest_ms);
+            (window_ms >= MIN_WINDOW_MS).then_some(WindowMs::clamped(lease_ms))
+        }
+        Quota::FixedWindow(_) => Some(WindowMs::clamped(longest_ms)),
+        Quota::TokenBucket(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::tests::{admitted_with, charge_of};
+
+    fn watched(limit: u64, left: u64, requests: u64) -> Option<LeaseAsk> {
+        let charge = charge_of("a", limit);
+        let mut demand = Demand::default();
+        demand.note(1_000, &charge.counter);
+        demand.answered(&charge.counter, &admitted_with(limit, left));
+        (1..requests).for_each(|_| demand.note(1_000, &charge.counter));
+        demand.ask(1_000, &charge.counter, &charge.quota)
+    }
+
+    #[test]
+    fn a_lease_is_asked_for_where_demand_is_high_and_much_is_left() {
+        assert_eq!(watched(1_000, 900, HOT - 1), None);
+        assert_eq!(watched(1_000, MUCH * 2 - 4, HOT), None, "less than an eighth");
+        assert_eq!(watched(200, MUCH - 1, HOT), None);
+        assert_eq!(watched(EXACT_LIMIT, EXACT_LIMIT, HOT), None);
+        assert!(watched(EXACT_LIMIT + 1, EXACT_LIMIT, HOT).is_some());
+        // 16 in 250 ms are 30 in a 128th of a minute; asked for twice.
+        let ask = watched(1_000, 900, HOT).unwrap();
+        assert_eq!((ask.wish.get(), ask.lease_ms.get()), (60, 468));
+    }
+
+    #[test]
+    fn a_lease_is_asked_for_once() {
+        let charge = charge_of("a", 1_000);
+        let mut demand = Demand::default();
+        let mut ask = |now_ms: u64, answer: Option<&ChargeOutcome>| {
+            (0..HOT).for_each(|_| demand.note(now_ms, &charge.counter));
+            if let Some(outcome) = answer {
+                demand.answered(&charge.counter, outcome);
+            }
+            demand.ask(now_ms, &charge.counter, &charge.quota).is_some()
+        };
+        let plain = admitted_with(1_000, 900);
+        assert!(ask(1_000, Some(&plain)));
+        assert!(!ask(1_001, Some(&plain)), "it was not granted");
+        assert!(ask(1_250, None));
+        let lease = Some(crate::wire::LeaseGrant { granted: 10, lease_ms: 468 });
+        assert!(ask(1_251, Some(&ChargeOutcome { lease, ..plain })), "the next one");
+    }
+
+    #[test]
+    fn demand_is_forgotten() {
+        let charge = charge_of("a", 1_000);
+        let mut demand = Demand::default();
+        (0..HOT).for_each(|_| demand.note(1_000, &charge.counter));
+        demand.answered(&charge.counter, &admitted_with(1_000, 900));
+        demand.note(1_600, &charge.counter);
+        assert_eq!(demand.ask(1_600, &charge.counter, &charge.quota), None);
+    }
+
+    #[test]
+    fn the_table_is_bounded() {
+        let mut demand = Demand::default();
+        for at in 0..3 * MAX_COUNTERS {
+            demand.note(1_000, &charge_of(&format!("k{at}"), 5).counter);
+        }
+        assert_eq!(demand.current.len(), MAX_COUNTERS);
+        demand.note(2_000, &charge_of("a", 5).counter);
+        assert_eq!((demand.current.len(), demand.previous.len()), (1, 0));
+    }
+}

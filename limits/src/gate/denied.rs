@@ -1,0 +1,206 @@
+//! Counters known to be exhausted: whoever asks again before their capacity returns is refused at
+//! once, without asking the ledger. Called by the gate.
+
+use super::WaitMs;
+use crate::counter::CounterName;
+use crate::ledger::NEVER;
+use crate::plan::PlannedCharge;
+use crate::wire::{Charge, ChargeOutcome};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// The longest that an exhausted counter is remembered: a reset, a refund or an upgrade is felt
+/// after that.
+pub(super) const REMEMBERED_MS: u64 = 1_000;
+/// The most counters remembered; the ledger is asked about the others.
+const MAX_ENTRIES: usize = 4_096;
+
+/// The counters that denied a short while ago.
+#[derive(Debug, Default)]
+pub(super) struct DeniedBefore {
+    entries: HashMap<CounterName, Rc<Denial>>,
+}
+
+/// A decision that denied.
+#[derive(Debug)]
+struct Denial {
+    seen: Vec<Seen>,
+    waited: WaitMs,
+}
+
+/// What it said of one charge.
+#[derive(Debug)]
+struct Seen {
+    charge: Charge,
+    outcome: ChargeOutcome,
+}
+
+impl DeniedBefore {
+    /// Remembers that a request with these charges was denied; tells whether there was room for it.
+    ///
+    /// `waited`: when the ledger was asked, and when it had answered.
+    pub(super) fn note<'a>(
+        &mut self,
+        charges: impl Iterator<Item = (&'a Charge, &'a ChargeOutcome)>,
+        waited: WaitMs,
+    ) -> bool {
+        let seen =
+            charges.map(|(charge, outcome)| Seen { charge: charge.clone(), outcome: *outcome });
+        let denial = Rc::new(Denial { seen: seen.collect(), waited });
+        let mut has_room = true;
+        for Seen { charge, .. } in denial.seen.iter().filter(|seen| seen.denies()) {
+            if self.make_room(waited.to_ms, &charge.counter) {
+                self.entries.insert(charge.counter.clone(), denial.clone());
+            } else {
+                has_room = false;
+            }
+        }
+        has_room
+    }
+
+    /// What the ledger would say to `charges`, where it is known that one of them would be denied;
+    /// nothing of those that were not asked about then.
+    pub(super) fn find(
+        &self,
+        now_ms: u64,
+        charges: &[PlannedCharge],
+    ) -> Option<Vec<Option<ChargeOutcome>>> {
+        if self.entries.is_empty() {
+            return None;
+        }
+        let denial = charges.iter().find_map(|planned| {
+            let denial = self.entries.get(&planned.charge.counter)?;
+            let known = denial.outcome(now_ms, &planned.charge)?;
+            (planned.charge.enforce && !known.admitted).then_some(denial)
+        })?;
+        Some(charges.iter().map(|planned| denial.outcome(now_ms, &planned.charge)).collect())
+    }
+
+    fn make_room(&mut self, now_ms: u64, counter: &CounterName) -> bool {
+        if self.entries.len() >= MAX_ENTRIES && !self.entries.contains_key(counter) {
+            self.entries.retain(|_, denial| denial.is_on(now_ms));
+        }
+        self.entries.len() < MAX_ENTRIES || self.entries.contains_key(counter)
+    }
+}
+
+impl Denial {
+    /// Whether it may be remembered; not by a clock that has stepped back.
+    fn is_on(&self, now_ms: u64) -> bool {
+        (self.waited.to_ms..self.waited.from_ms + REMEMBERED_MS).contains(&now_ms)
+    }
+
+    /// What is known of the same charge at `now_ms`.
+    fn outcome(&self, now_ms: u64, charge: &Charge) -> Option<ChargeOutcome> {
+        let seen = self.seen.iter().find(|seen| seen.charge.counter == charge.counter)?;
+        let outcome = &seen.outcome;
+        let is_same = seen.charge.quota == charge.quota && seen.charge.cost == charge.cost;
+        // It was exhausted for `retry_after_ms` from some time after it was asked.
+        let lasts = outcome.admitted || now_ms < self.waited.from_ms + outcome.retry_after_ms;
+        let passed_ms = now_ms.saturating_sub(self.waited.to_ms);
+        (is_same && lasts && self.is_on(now_ms)).then(|| ChargeOutcome {
+            reset_ms: outcome.reset_ms.saturating_sub(passed_ms),
+            retry_after_ms: outcome.retry_after_ms.saturating_sub(passed_ms),
+            ..*outcome
+        })
+    }
+}
+
+impl Seen {
+    /// Whether its counter is known to deny for some time.
+    fn denies(&self) -> bool {
+        let wait_ms = self.outcome.retry_after_ms;
+        self.charge.enforce && !self.outcome.admitted && (1..NEVER).contains(&wait_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::tests::{admitted_with, charge_of, denied_for};
+
+    const ASKED_MS: u64 = 10_000;
+    const WAITED: WaitMs = WaitMs { from_ms: ASKED_MS, to_ms: ASKED_MS + 5 };
+
+    fn planned(name: &str, limit: u64) -> PlannedCharge {
+        PlannedCharge { bucket: 0, charge: charge_of(name, limit) }
+    }
+
+    fn note(denied: &mut DeniedBefore, waited: WaitMs, seen: &[(&str, ChargeOutcome)]) -> bool {
+        let seen: Vec<_> =
+            seen.iter().map(|(name, outcome)| (charge_of(name, 5), *outcome)).collect();
+        denied.note(seen.iter().map(|(charge, outcome)| (charge, outcome)), waited)
+    }
+
+    fn noted(retry_after_ms: u64) -> DeniedBefore {
+        let mut denied = DeniedBefore::default();
+        assert!(note(&mut denied, WAITED, &[("a", denied_for(retry_after_ms))]));
+        denied
+    }
+
+    fn check(denied: &DeniedBefore, now_ms: u64, planned: PlannedCharge, expected: Option<u64>) {
+        let found = denied.find(now_ms, &[planned]);
+        let wait_ms = found.map(|found| found.first().unwrap().unwrap().retry_after_ms);
+        assert_eq!(wait_ms, expected, "at {now_ms}");
+    }
+
+    #[test]
+    fn the_wait_told_is_what_is_left_of_it() {
+        let denied = noted(30_000);
+        check(&denied, ASKED_MS + 5, planned("a", 5), Some(30_000));
+        check(&denied, ASKED_MS + 999, planned("a", 5), Some(29_006));
+        check(&denied, ASKED_MS + 1_000, planned("a", 5), None);
+        check(&denied, ASKED_MS, planned("a", 5), None);
+    }
+
+    #[test]
+    fn it_ends_when_capacity_returns() {
+        let denied = noted(300);
+        check(&denied, ASKED_MS + 299, planned("a", 5), Some(6));
+        check(&denied, ASKED_MS + 300, planned("a", 5), None);
+    }
+
+    #[test]
+    fn only_the_same_question_has_the_same_answer() {
+        let denied = noted(30_000);
+        let now_ms = ASKED_MS + 10;
+        check(&denied, now_ms, planned("b", 5), None);
+        check(&denied, now_ms, planned("a", 6), None);
+        let mut shadow = planned("a", 5);
+        shadow.charge.enforce = false;
+        check(&denied, now_ms, shadow, None);
+    }
+
+    #[test]
+    fn what_was_said_of_the_other_charges_is_said_again() {
+        let mut denied = DeniedBefore::default();
+        let fits = admitted_with(5, 3);
+        note(
+            &mut denied,
+            WAITED,
+            &[("a", denied_for(30_000)), ("b", fits), ("c", denied_for(200))],
+        );
+        let both = [planned("b", 5), planned("a", 5), planned("c", 5), planned("d", 5)];
+        let left = |now_ms: u64| {
+            let found = denied.find(now_ms, &both).unwrap();
+            found.iter().map(|found| found.map(|one| one.remaining)).collect::<Vec<_>>()
+        };
+        assert_eq!(left(ASKED_MS + 199), [Some(3), Some(0), Some(0), None]);
+        assert_eq!(left(ASKED_MS + 200), [Some(3), Some(0), None, None]);
+        check(&denied, ASKED_MS + 10, planned("b", 5), None);
+    }
+
+    #[test]
+    fn the_table_is_bounded_and_makes_room() {
+        let mut denied = DeniedBefore::default();
+        let mut deny = |at: usize, now_ms| {
+            let waited = WaitMs { from_ms: now_ms, to_ms: now_ms };
+            note(&mut denied, waited, &[(&format!("k{at}"), denied_for(30_000))])
+        };
+        assert!((0..MAX_ENTRIES).all(|at| deny(at, ASKED_MS)));
+        assert!(!deny(MAX_ENTRIES, ASKED_MS));
+        assert!(deny(0, ASKED_MS), "one that is there is brought up to date");
+        assert!(deny(MAX_ENTRIES, ASKED_MS + REMEMBERED_MS));
+        assert_eq!(denied.entries.len(), 1);
+    }
+}

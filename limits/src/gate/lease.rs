@@ -1,0 +1,266 @@
+//! Leases: parts of counters' capacity, charged in advance, spent here without asking. Called by
+//! the gate.
+//!
+//! A lease is charged when it is granted and dated at its end, so whatever is spent of it before
+//! has been charged already, and counts at least as long as it must.
+
+use super::charged::Part;
+use crate::counter::CounterName;
+use crate::plan::PlannedCharge;
+use crate::quota::{Quota, WindowMs};
+use crate::wire::{ChargeOutcome, LeaseGrant};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// The most leases held at once.
+const MAX_LEASES: usize = 256;
+
+#[derive(Debug, Default)]
+pub(super) struct Leases {
+    held: HashMap<CounterName, Lease>,
+}
+
+#[derive(Debug)]
+struct Lease {
+    quota: Quota,
+    bucket: usize,
+    decision: Rc<str>,
+    lease_ms: WindowMs,
+    unspent: u64,
+    /// It was asked for at this time, and ends at that.
+    term_ms: (u64, u64),
+    /// What the ledger said along with it, at `heard_ms`.
+    outcome: ChargeOutcome,
+    heard_ms: u64,
+}
+
+impl Leases {
+    /// Whether one more can be held.
+    pub(super) fn has_room(&self) -> bool {
+        self.held.len() < MAX_LEASES
+    }
+
+    /// Whether there is one of `counter`.
+    pub(super) fn has(&self, counter: &CounterName) -> bool {
+        self.held.contains_key(counter)
+    }
+
+    /// Takes a lease that was granted along with the outcome of `planned`, asked for at
+    /// `asked_ms`; what is to be given back of it, or of the one before it, is returned.
+    pub(super) fn take(
+        &mut self,
+        now_ms: u64,
+        asked_ms: u64,
+        decision: &Rc<str>,
+        planned: &PlannedCharge,
+        (grant, outcome): (LeaseGrant, ChargeOutcome),
+    ) -> Option<Part> {
+        let lease = Lease {
+            quota: planned.charge.quota.clone(),
+            bucket: planned.bucket,
+            decision: decision.clone(),
+            lease_ms: WindowMs::clamped(grant.lease_ms),
+            unspent: grant.granted,
+            term_ms: (asked_ms, asked_ms + grant.lease_ms),
+            outcome,
+            heard_ms: now_ms,
+        };
+        let counter = planned.charge.counter.clone();
+        if !self.has_room() && !self.has(&counter) {
+            return lease.unspent_part(counter);
+        }
+        let before = self.held.insert(counter.clone(), lease)?;
+        before.unspent_part(counter)
+    }
+
+    /// Spends one of each of `charges`' leases, if each has one left: what the client is told, and
+    /// what was spent.
+    pub(super) fn spend(
+        &mut self,
+        now_ms: u64,
+        charges: &[PlannedCharge],
+    ) -> Option<(Vec<ChargeOutcome>, Vec<Part>)> {
+        if self.held.is_empty() || !charges.iter().all(|planned| self.can_spend(now_ms, planned)) {
+            return None;
+        }
+        let spent = charges.iter().filter_map(|planned| {
+            let lease = self.held.get_mut(&planned.charge.counter)?;
+            let cost = planned.charge.cost.get();
+            lease.unspent = lease.unspent.checked_sub(cost)?;
+            let part = lease.part(planned.charge.counter.clone(), cost);
+            Some((lease.outcome_at(now_ms), part))
+        });
+        Some(spent.unzip())
+    }
+
+    /// Puts back what was spent and turned out free; tells whether its lease is still there.
+    pub(super) fn put_back(&mut self, now_ms: u64, part: &Part) -> bool {
+        match self.held.get_mut(&part.counter) {
+            Some(lease) if lease.decision == part.decision && lease.is_on(now_ms) => {
+                lease.unspent += part.amount;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Ends the leases whose time has passed: what is unspent.
+    pub(super) fn end_due(&mut self, now_ms: u64) -> Vec<Part> {
+        let ended = self.held.extract_if(|_, lease| !lease.is_on(now_ms));
+        ended.filter_map(|(counter, lease)| lease.unspent_part(counter)).collect()
+    }
+
+    /// Ends all of them: what is unspent.
+    pub(super) fn end_all(&mut self) -> Vec<Part> {
+        let ended = self.held.drain();
+        ended.filter_map(|(counter, lease)| lease.unspent_part(counter)).collect()
+    }
+
+    fn can_spend(&self, now_ms: u64, planned: &PlannedCharge) -> bool {
+        self.held.get(&planned.charge.counter).is_some_and(|lease| {
+            lease.is_on(now_ms)
+                && lease.unspent >= planned.charge.cost.get()
+                && lease.quota == planned.charge.quota
+        })
+    }
+}
+
+impl Lease {
+    /// Whether it may be spent; not by a clock that has stepped back.
+    fn is_on(&self, now_ms: u64) -> bool {
+        (self.term_ms.0..self.term_ms.1).contains(&now_ms)
+    }
+
+    /// What is left for the client: in the ledger and here.
+    fn outcome_at(&self, now_ms: u64) -> ChargeOutcome {
+        let passed_ms = now_ms.saturating_sub(self.heard_ms);
+        ChargeOutcome {
+            remaining: self.outcome.remaining.saturating_add(self.unspent),
+            reset_ms: self.outcome.reset_ms.saturating_sub(passed_ms).max(1),
+            lease: None,
+            ..self.outcome
+        }
+    }
+
+    fn unspent_part(&self, counter: CounterName) -> Option<Part> {
+        (self.unspent > 0).then(|| self.part(counter, self.unspent))
+    }
+
+    fn part(&self, counter: CounterName, amount: u64) -> Part {
+        Part {
+            decision: self.decision.clone(),
+            bucket: self.bucket,
+            counter,
+            quota: self.quota.clone(),
+            amount,
+            lease_ms: Some(self.lease_ms),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::tests::{admitted_with, charge_of};
+
+    const ASKED_MS: u64 = 10_000;
+
+    fn planned(name: &str, limit: u64) -> PlannedCharge {
+        PlannedCharge { bucket: 0, charge: charge_of(name, limit) }
+    }
+
+    fn take(leases: &mut Leases, planned: &PlannedCharge, granted: u64) -> Option<Part> {
+        let grant = LeaseGrant { granted, lease_ms: 100 };
+        let outcome = admitted_with(1_000, 500);
+        leases.take(ASKED_MS + 2, ASKED_MS, &"1-a".into(), planned, (grant, outcome))
+    }
+
+    fn holding(granted: u64) -> (Leases, PlannedCharge) {
+        let (mut leases, planned) = (Leases::default(), planned("a", 1_000));
+        assert_eq!(take(&mut leases, &planned, granted), None);
+        (leases, planned)
+    }
+
+    fn spent(leases: &mut Leases, now_ms: u64, planned: &PlannedCharge) -> Option<u64> {
+        let (outcomes, _) = leases.spend(now_ms, std::slice::from_ref(planned))?;
+        outcomes.first().map(|outcome| outcome.remaining)
+    }
+
+    fn unspent(parts: &[Part]) -> Vec<u64> {
+        parts.iter().map(|part| part.amount).collect()
+    }
+
+    #[test]
+    fn a_lease_is_spent_until_nothing_is_left() {
+        let (mut leases, planned) = holding(2);
+        assert_eq!(spent(&mut leases, ASKED_MS + 3, &planned), Some(501));
+        assert_eq!(spent(&mut leases, ASKED_MS + 3, &planned), Some(500));
+        assert_eq!(spent(&mut leases, ASKED_MS + 3, &planned), None);
+        assert!(leases.end_due(ASKED_MS + 100).is_empty(), "nothing to give back");
+        assert!(!leases.has(&planned.charge.counter));
+    }
+
+    #[test]
+    fn a_lease_ends_when_its_time_has_passed_since_it_was_asked_for() {
+        let (mut leases, planned) = holding(3);
+        assert_eq!(spent(&mut leases, ASKED_MS + 99, &planned), Some(502));
+        assert!(leases.end_due(ASKED_MS + 99).is_empty());
+        assert_eq!(spent(&mut leases, ASKED_MS + 100, &planned), None);
+        let parts = leases.end_due(ASKED_MS + 100);
+        assert_eq!(unspent(&parts), [2]);
+        assert_eq!(parts.first().and_then(|part| part.lease_ms), Some(WindowMs::clamped(100)));
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_ends_it() {
+        let (mut leases, planned) = holding(3);
+        assert_eq!(spent(&mut leases, ASKED_MS - 1, &planned), None);
+        assert_eq!(unspent(&leases.end_due(ASKED_MS - 1)), [3]);
+    }
+
+    #[test]
+    fn all_of_a_request_s_charges_or_none_are_spent() {
+        let (mut leases, first) = holding(1);
+        let second = planned("b", 1_000);
+        let both = [first.clone(), second.clone()];
+        assert!(leases.spend(ASKED_MS + 3, &both).is_none());
+        assert_eq!(take(&mut leases, &second, 1), None);
+        assert!(leases.spend(ASKED_MS + 3, &both).is_some());
+        assert!(leases.spend(ASKED_MS + 3, &both).is_none());
+    }
+
+    #[test]
+    fn a_lease_is_for_its_quota_only() {
+        let (mut leases, _) = holding(3);
+        assert_eq!(spent(&mut leases, ASKED_MS + 3, &planned("a", 999)), None);
+    }
+
+    #[test]
+    fn what_turned_out_free_is_spent_again() {
+        let (mut leases, planned) = holding(1);
+        let (_, parts) = leases.spend(ASKED_MS + 3, std::slice::from_ref(&planned)).unwrap();
+        let part = parts.first().unwrap();
+        assert!(leases.put_back(ASKED_MS + 50, part));
+        assert_eq!(spent(&mut leases, ASKED_MS + 51, &planned), Some(500));
+        assert!(!leases.put_back(ASKED_MS + 100, part), "it has ended");
+    }
+
+    #[test]
+    fn another_lease_of_a_counter_sends_the_first_back() {
+        let (mut leases, planned) = holding(3);
+        let before = take(&mut leases, &planned, 7).unwrap();
+        assert_eq!(before.amount, 3);
+        assert_eq!(unspent(&leases.end_all()), [7]);
+    }
+
+    #[test]
+    fn the_table_is_bounded() {
+        let mut leases = Leases::default();
+        for at in 0..MAX_LEASES {
+            assert_eq!(take(&mut leases, &planned(&format!("k{at}"), 1_000), 1), None);
+        }
+        assert!(!leases.has_room());
+        let over = take(&mut leases, &planned("a", 1_000), 5).unwrap();
+        assert_eq!(over.amount, 5);
+    }
+}

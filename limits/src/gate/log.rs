@@ -1,0 +1,63 @@
+//! Denials in the gateway's log: each names its bucket, rule and wait, and there are never more than
+//! a few a second, however many requests are refused. Called by the gate.
+
+/// The most denials logged in a second by one worker.
+const MAX_IN_SECOND: u32 = 5;
+const SECOND_MS: u64 = 1_000;
+
+#[derive(Debug, Default)]
+pub(super) struct DenialLog {
+    lines: Vec<String>,
+    second: u64,
+    logged: u32,
+    unlogged: u64,
+}
+
+impl DenialLog {
+    /// A request was refused; tells whether a line says so.
+    pub(super) fn note(&mut self, now_ms: u64, line: impl FnOnce() -> String) -> bool {
+        self.turn(now_ms);
+        let logs = self.logged < MAX_IN_SECOND;
+        if logs {
+            self.logged += 1;
+            self.lines.push(line());
+        } else {
+            self.unlogged += 1;
+        }
+        logs
+    }
+
+    /// The lines to log now.
+    pub(super) fn take(&mut self, now_ms: u64) -> Vec<String> {
+        self.turn(now_ms);
+        std::mem::take(&mut self.lines)
+    }
+
+    fn turn(&mut self, now_ms: u64) {
+        if self.second == now_ms / SECOND_MS {
+            return;
+        }
+        self.second = now_ms / SECOND_MS;
+        self.logged = 0;
+        let unlogged = std::mem::take(&mut self.unlogged);
+        if unlogged > 0 {
+            self.lines.push(format!("{unlogged} more denials within a second"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_is_logged_as_a_number() {
+        let mut log = DenialLog::default();
+        let logged = (0..100).filter(|at| log.note(1_500, || format!("denial {at}"))).count();
+        assert_eq!(logged, 5);
+        assert_eq!(log.take(1_999).len(), 5);
+        assert_eq!(log.take(2_000), ["95 more denials within a second"]);
+        assert!(log.note(2_001, || "another".to_owned()));
+        assert_eq!(log.take(9_000), ["another"]);
+    }
+}

@@ -1,0 +1,89 @@
+//! Requests on their way to the ledger: those that gather, and those of the call under way. Called
+//! by the gate.
+
+use super::StreamId;
+use crate::plan::PlannedCharge;
+use crate::wire;
+use std::collections::VecDeque;
+
+/// The most requests that may gather at once; the rest is decided without the ledger.
+pub const MAX_WAITING: usize = 10_000;
+/// The most bytes of requests in one call: well under what the shim takes.
+const MAX_CALL_BYTES: usize = wire::MAX_BODY_BYTES / 2;
+
+/// What a request asks for.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) rule: Option<usize>,
+    pub(super) charges: Vec<PlannedCharge>,
+}
+
+/// A paused request.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) stream: StreamId,
+    pub(super) asked: Asked,
+    pub(super) arrived_us: u64,
+    /// The request as the shim reads it.
+    pub(super) json: String,
+}
+
+/// The requests of a call under way.
+#[derive(Debug)]
+pub(super) struct Deciding {
+    pub(super) call: u32,
+    pub(super) batch: Vec<Waiting>,
+    pub(super) sent_ms: u64,
+    /// A reply that comes later is not waited for.
+    pub(super) lost_at_ms: u64,
+}
+
+/// Requests that gather, the one that came first in front.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    gathered: VecDeque<Waiting>,
+    /// For the call that they will be in: headers of the first.
+    pub(super) trace: Vec<(&'static str, String)>,
+}
+
+impl Outbox {
+    pub(super) fn is_empty(&self) -> bool {
+        self.gathered.is_empty()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.gathered.len() >= MAX_WAITING
+    }
+
+    pub(super) fn push(&mut self, waiting: Waiting) {
+        self.gathered.push_back(waiting);
+    }
+
+    /// As many of the first as one call carries, and its body.
+    pub(super) fn take_batch(&mut self) -> (Vec<Waiting>, Vec<u8>) {
+        let mut bytes = 0;
+        let fitting = self.gathered.iter().take(wire::MAX_BATCH).take_while(|waiting| {
+            bytes += waiting.json.len();
+            bytes <= MAX_CALL_BYTES
+        });
+        let count = fitting.count().max(1).min(self.gathered.len());
+        let batch: Vec<Waiting> = self.gathered.drain(..count).collect();
+        let bodies: Vec<_> = batch.iter().map(|waiting| waiting.json.as_str()).collect();
+        let body = format!("{{\"requests\":[{}]}}", bodies.join(",")).into_bytes();
+        (batch, body)
+    }
+
+    /// Takes out those that arrived at `until_us` or before.
+    pub(super) fn take_overdue(&mut self, until_us: u64) -> Vec<Waiting> {
+        let count = self.gathered.iter().take_while(|one| one.arrived_us <= until_us).count();
+        self.gathered.drain(..count).collect()
+    }
+
+    pub(super) fn take_all(&mut self) -> Vec<Waiting> {
+        std::mem::take(&mut self.gathered).into()
+    }
+
+    pub(super) fn remove(&mut self, stream: StreamId) {
+        self.gathered.retain(|waiting| waiting.stream != stream);
+    }
+}

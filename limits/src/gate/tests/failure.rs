@@ -1,0 +1,230 @@
+//! What the gate does when the ledger cannot answer.
+
+use super::*;
+
+fn allowed() -> Disposition {
+    Disposition::Pass("degraded admitted rule=4".to_owned())
+}
+
+/// A request arrives at `now_ms`, and its call fails.
+fn fail(gate: &mut Gate, process: &Process, now_ms: u64, told: &Told) -> Disposition {
+    let now_us = now_ms * 1_000;
+    match gate.request(now_us, 1, told, process) {
+        Disposition::Pause => {}
+        known => return known,
+    }
+    let calls = gate.ready(now_us);
+    let call = calls.iter().find(|call| call.kind == CallKind::Decide).unwrap();
+    gate.reply(now_us, call.id, CallKind::Decide, Reply::default(), process).remove(0).disposition
+}
+
+/// A gate that has stopped asking the ledger.
+fn broken(process: &Process) -> Gate {
+    let mut gate = gate();
+    (0..3).for_each(|_| assert_eq!(fail(&mut gate, process, NOW_MS, &Told::get("/")), allowed()));
+    gate
+}
+
+#[test]
+fn what_is_not_the_shim_s_reply_is_a_failure() {
+    let mut gate = gate();
+    arrive(&mut gate, 1, &Told::get("/"));
+    let call = one_call(&mut gate);
+    let body = answered(&call, false, 0);
+    let two = answered_twice(&body);
+    reply(&mut gate, &call, Reply::default());
+    let impostors = [
+        Reply::default(),
+        Reply { status: Some(b"503"), ..genuinely(&body) },
+        Reply { marker: None, ..genuinely(&body) },
+        genuinely(b""),
+        genuinely(b"[]"),
+        genuinely(&two),
+    ];
+    for impostor in impostors {
+        let mut gate = super::gate();
+        arrive(&mut gate, 1, &Told::get("/"));
+        let call = one_call(&mut gate);
+        let released = reply(&mut gate, &call, impostor);
+        assert_eq!(released, [Release { stream: 1, disposition: allowed() }], "{impostor:?}");
+    }
+}
+
+fn answered_twice(body: &[u8]) -> Vec<u8> {
+    let mut reply: DecideReply = serde_json::from_slice(body).unwrap();
+    reply.decisions.extend(reply.decisions.clone());
+    serde_json::to_vec(&reply).unwrap()
+}
+
+#[test]
+fn a_call_that_is_never_answered_is_given_up() {
+    let mut gate = gate();
+    arrive(&mut gate, 1, &Told::get("/"));
+    let call = one_call(&mut gate);
+    gate.tick(NOW_US + 1_050_000, &Process::default());
+    arrive(&mut gate, 2, &Told::get("/"));
+    one_call(&mut gate);
+    let body = answered(&call, true, 9);
+    assert_eq!(reply(&mut gate, &call, genuinely(&body)), [], "a late reply finds nobody");
+}
+
+#[test]
+fn nobody_waits_longer_than_the_time_out() {
+    let mut gate = gate();
+    let process = Process::default();
+    arrive(&mut gate, 1, &Told::get("/"));
+    let call = one_call(&mut gate);
+    assert_eq!(gate.request(NOW_US + 30_000, 2, &Told::get("/"), &process), Disposition::Pause);
+    assert_eq!(gate.tick(NOW_US + 49_999, &process), []);
+    let of = |stream| Release { stream, disposition: allowed() };
+    assert_eq!(gate.tick(NOW_US + 50_000, &process), [of(1)], "of the call under way");
+    assert_eq!(gate.tick(NOW_US + 80_000, &process), [of(2)], "of those that gather");
+    assert_eq!(gate.tick(NOW_US + 90_000, &process), []);
+    let body = answered(&call, true, 9);
+    assert_eq!(reply(&mut gate, &call, genuinely(&body)), []);
+    assert_eq!(settles_sent(&mut gate).len(), 1, "what was charged for it is given back");
+}
+
+#[test]
+fn a_quota_that_must_be_counted_refuses_while_it_cannot_be() {
+    let mut gate = gate();
+    arrive(&mut gate, 1, &Told::post("/api/ai/x").user("42", "free"));
+    let call = one_call(&mut gate);
+    let released = reply(&mut gate, &call, Reply::default());
+    insta::assert_snapshot!(shown(&released.first().unwrap().disposition), @r#"
+503
+retry-after: 1
+content-type: application/problem+json
+tollgate-verdict: degraded
+
+{"type":"https://iana.org/assignments/http-problem-types#temporary-reduced-capacity","title":"Temporary reduced capacity","status":503,"detail":"The quota \"ai_daily\" cannot be checked at the moment. Retry in 1 s."}
+
+degraded refused rule=2 bucket=ai_daily
+"#);
+}
+
+#[test]
+fn a_local_bucket_is_counted_by_all_workers_while_the_ledger_is_away() {
+    let process = Process::default();
+    let (mut one, mut other) = (gate(), gate());
+    let login = Told::post("/api/auth/login");
+    for left in (0..5).rev() {
+        let summary = format!("degraded admitted rule=1 auth={left}");
+        let gate = if left % 2 == 0 { &mut one } else { &mut other };
+        assert_eq!(fail(gate, &process, NOW_MS, &login), Disposition::Pass(summary));
+    }
+    insta::assert_snapshot!(shown(&fail(&mut one, &process, NOW_MS + 1_000, &login)), @r#"
+429
+retry-after: 59
+x-ratelimit-limit: 5
+x-ratelimit-remaining: 0
+x-ratelimit-reset: 59
+ratelimit-policy: "auth";q=5;w=60
+ratelimit: "auth";r=0;t=59
+content-type: application/problem+json
+tollgate-verdict: degraded
+
+{"type":"https://iana.org/assignments/http-problem-types#quota-exceeded","title":"Quota exceeded","status":429,"detail":"The limit \"auth\" of 5 in any 60 s is used up. Retry in 59 s.","violated-policies":["auth"]}
+
+degraded denied rule=1 bucket=auth retry_after_ms=59000
+"#);
+    let elsewhere = login.clone().from("198.51.100.1:1");
+    let first = Disposition::Pass("degraded admitted rule=1 auth=4".to_owned());
+    assert_eq!(fail(&mut one, &process, NOW_MS, &elsewhere), first);
+    assert_eq!(fail(&mut other, &process, NOW_MS + 60_000, &login), first);
+}
+
+#[test]
+fn what_was_decided_without_the_ledger_says_so() {
+    let mut gate = gate();
+    fail(&mut gate, &Process::default(), NOW_MS, &Told::get("/"));
+    let headers = gate.response(NOW_US, 1, Outcome { status: 200, is_cache_hit: false });
+    assert_eq!(headers, [("tollgate-verdict", "degraded".to_owned())]);
+    assert_eq!(counted(&mut gate, "tollgate.requests.verdict=degraded"), 1);
+}
+
+#[test]
+fn after_repeated_failures_nobody_waits_any_more() {
+    let process = Process::default();
+    let mut gate = gate();
+    let home = Told::get("/");
+    fail(&mut gate, &process, NOW_MS, &home);
+    fail(&mut gate, &process, NOW_MS, &home);
+    arrive(&mut gate, 7, &home);
+    let call = one_call(&mut gate);
+    arrive(&mut gate, 8, &home);
+    let released = reply(&mut gate, &call, Reply::default());
+    assert_eq!(released.len(), 2, "those that had gathered, too: {released:?}");
+    assert_eq!(ask(&mut gate, NOW_MS, 9, &home), allowed());
+    assert_eq!(gate.ready(NOW_US), []);
+    let samples = gate.take_samples();
+    let open = samples.iter().find(|sample| sample.kind == MetricKind::Gauge).unwrap();
+    assert_eq!((gate.metric_name(open.metric).as_str(), open.amount), ("tollgate.breaker.open", 1));
+}
+
+#[test]
+fn the_ledger_is_probed_until_it_answers() {
+    let process = Process::default();
+    let mut gate = broken(&process);
+    let mut probe = |now_ms: u64, reply: Reply<'_>| {
+        let calls = gate.ready(now_ms * 1_000);
+        let [call] = calls.as_slice() else { return false };
+        assert_eq!((call.kind, call.body.as_slice()), (CallKind::Probe, b"".as_slice()));
+        gate.reply(now_ms * 1_000, call.id, CallKind::Probe, reply, &process);
+        true
+    };
+    assert!(!probe(NOW_MS + 499, Reply::default()));
+    assert!(probe(NOW_MS + 500, Reply::default()));
+    assert!(!probe(NOW_MS + 999, Reply::default()));
+    let impostor = Reply { marker: None, ..genuinely(b"") };
+    assert!(probe(NOW_MS + 1_000, impostor));
+    assert!(probe(NOW_MS + 1_500, genuinely(b"")));
+    assert!(!probe(NOW_MS + 2_000, genuinely(b"")));
+    assert_eq!(
+        gate.request((NOW_MS + 1_500) * 1_000, 1, &Told::get("/"), &process),
+        Disposition::Pause
+    );
+}
+
+#[test]
+fn settles_wait_for_the_ledger_to_come_back() {
+    let process = Process::default();
+    let mut gate = gate();
+    arrive(&mut gate, 5, &Told::post("/api/ai/x").user("42", "free"));
+    decide(&mut gate, true, 9);
+    (0..3).for_each(|_| drop(fail(&mut gate, &process, NOW_MS, &Told::get("/"))));
+    gate.response(NOW_US, 5, Outcome { status: 503, is_cache_hit: false });
+    assert!(!gate.take_wake(NOW_US));
+    let later_us = NOW_US + 60_000_000;
+    let calls = gate.ready(later_us);
+    let probe = calls.first().unwrap();
+    assert_eq!((calls.len(), probe.kind), (1, CallKind::Probe));
+    gate.reply(later_us, probe.id, CallKind::Probe, genuinely(b""), &process);
+    let kinds: Vec<_> = gate.ready(later_us).iter().map(|call| call.kind).collect();
+    assert_eq!(kinds, [CallKind::Settle]);
+}
+
+#[test]
+fn more_than_can_wait_is_decided_without_the_ledger() {
+    let mut gate = gate();
+    for stream in 0..u32::try_from(MAX_WAITING).unwrap() {
+        arrive(&mut gate, stream, &Told::get("/"));
+    }
+    assert_eq!(ask(&mut gate, NOW_MS, 10_001, &Told::get("/")), allowed());
+}
+
+#[test]
+fn a_gate_that_closes_while_the_ledger_is_away_gives_up_in_the_end() {
+    let process = Process::default();
+    let mut gate = gate();
+    arrive(&mut gate, 5, &Told::post("/api/ai/x").user("42", "free"));
+    decide(&mut gate, true, 9);
+    for _ in 0..3 {
+        fail(&mut gate, &process, NOW_MS, &Told::get("/"));
+    }
+    gate.response(NOW_US, 5, Outcome { status: 503, is_cache_hit: false });
+    gate.close(NOW_US);
+    assert_eq!(counted(&mut gate, "tollgate.breaker.open"), 0, "opened, and gone");
+    assert!(!gate.is_idle(NOW_US + 29_999_000));
+    assert!(gate.is_idle(NOW_US + 30_000_000));
+}

@@ -1,0 +1,193 @@
+//! What the gate decides without asking: leases, and counters that denied a moment ago.
+
+use super::*;
+
+const LEASE_MS: u64 = 468;
+
+/// A policy of one bucket with much room, whose charges an outcome of 5xx gives back.
+fn roomy() -> Gate {
+    let policy = serde_json::json!({
+        "version": 1,
+        "shim": { "cluster": "tollgate", "timeout": "50ms" },
+        "keys": { "client": { "client_ip": {} } },
+        "buckets": { "public": {
+            "key": "client", "limit": 1000, "window": "1m", "refund": ["server_error"],
+        } },
+        "rules": [{ "charge": ["public"] }],
+    });
+    Gate::new(Policy::from_value(policy).unwrap())
+}
+
+/// What the shim would say to the one request of `call`, with `granted` leased.
+fn leased(call: &Call, left: u64, granted: u64) -> Vec<u8> {
+    let mut reply: DecideReply = serde_json::from_slice(&answered(call, true, left)).unwrap();
+    let outcome = reply.decisions.first_mut().unwrap().charges.first_mut().unwrap();
+    outcome.lease = Some(LeaseGrant { granted, lease_ms: LEASE_MS });
+    serde_json::to_vec(&reply).unwrap()
+}
+
+/// Asks until a lease is asked for: that call.
+fn until_asked(gate: &mut Gate) -> Call {
+    for stream in 0..100 {
+        arrive(gate, stream, &Told::get("/"));
+        let call = one_call(gate);
+        let body: DecideBody = serde_json::from_slice(&call.body).unwrap();
+        if body.requests[0].charges[0].lease.is_some() {
+            return call;
+        }
+        let body = answered(&call, true, 900);
+        reply(gate, &call, genuinely(&body));
+    }
+    panic!("no lease was asked for");
+}
+
+/// A gate that has a lease of `granted`.
+fn holding(granted: u64) -> Gate {
+    let mut gate = roomy();
+    let call = until_asked(&mut gate);
+    let body = leased(&call, 800, granted);
+    assert_eq!(reply(&mut gate, &call, genuinely(&body)).len(), 1);
+    gate
+}
+
+fn spent(left: u64) -> Disposition {
+    Disposition::Pass(format!("admitted rule=0 public={left} by=lease"))
+}
+
+fn gave_back(settles: &[Settle]) -> Vec<(u64, Option<u64>)> {
+    let parts = settles.iter().flat_map(|settle| &settle.charges);
+    parts
+        .map(|charge| match charge.amount {
+            wire::SettleAmount::GiveBack(amount) => {
+                (amount.get(), charge.lease_ms.map(WindowMs::get))
+            }
+            wire::SettleAmount::Charge(_) => panic!("nothing is charged afterwards"),
+        })
+        .collect()
+}
+
+#[test]
+fn a_leased_counter_needs_no_call() {
+    let mut gate = holding(2);
+    assert_eq!(ask(&mut gate, NOW_MS, 200, &Told::get("/")), spent(801));
+    assert_eq!(ask(&mut gate, NOW_MS, 201, &Told::get("/")), spent(800));
+    assert!(!gate.take_wake(NOW_US));
+    arrive(&mut gate, 202, &Told::get("/"));
+    let headers = gate.response(NOW_US, 200, Outcome { status: 200, is_cache_hit: false });
+    assert!(headers.contains(&("x-ratelimit-remaining", "801".to_owned())), "{headers:?}");
+    assert_eq!(counted(&mut gate, "tollgate.leases.spent"), 2);
+}
+
+#[test]
+fn another_client_s_counter_is_another() {
+    let mut gate = holding(2);
+    arrive(&mut gate, 200, &Told::get("/").from("198.51.100.1:1"));
+}
+
+#[test]
+fn what_is_unspent_at_the_end_is_given_back() {
+    let mut gate = holding(5);
+    assert_eq!(ask(&mut gate, NOW_MS, 200, &Told::get("/")), spent(804));
+    let end_us = NOW_US + LEASE_MS * 1_000;
+    gate.tick(end_us - 1, &Process::default());
+    assert!(!gate.take_wake(end_us - 1));
+    gate.tick(end_us, &Process::default());
+    assert!(gate.take_wake(end_us));
+    assert_eq!(gave_back(&settles_sent(&mut gate)), [(4, Some(LEASE_MS))]);
+    assert_eq!(counted(&mut gate, "tollgate.leases.returned"), 4);
+}
+
+#[test]
+fn a_spent_part_that_turns_out_free_is_spent_again() {
+    let mut gate = holding(1);
+    let failed = Outcome { status: 503, is_cache_hit: false };
+    assert_eq!(ask(&mut gate, NOW_MS, 200, &Told::get("/")), spent(800));
+    gate.response(NOW_US, 200, failed);
+    assert!(!gate.take_wake(NOW_US), "nothing to settle");
+    assert_eq!(ask(&mut gate, NOW_MS, 201, &Told::get("/")), spent(800));
+    let end_us = NOW_US + LEASE_MS * 1_000;
+    gate.tick(end_us, &Process::default());
+    gate.response(end_us, 201, failed);
+    assert_eq!(gave_back(&settles_sent(&mut gate)), [(1, Some(LEASE_MS))]);
+}
+
+#[test]
+fn settles_of_one_lease_have_names_of_their_own() {
+    let mut gate = holding(2);
+    let failed = Outcome { status: 503, is_cache_hit: false };
+    (200..202).for_each(|stream| drop(ask(&mut gate, NOW_MS, stream, &Told::get("/"))));
+    let end_us = NOW_US + LEASE_MS * 1_000;
+    gate.tick(end_us, &Process::default());
+    (200..202).for_each(|stream| drop(gate.response(end_us, stream, failed)));
+    let settles = settles_sent(&mut gate);
+    let ids: Vec<_> = settles.iter().map(|settle| settle.id.as_str()).collect();
+    assert_eq!(ids.len(), 2);
+    assert_ne!(ids.first(), ids.get(1));
+}
+
+#[test]
+fn a_gate_that_closes_gives_all_back_and_takes_no_more() {
+    let mut gate = holding(5);
+    gate.close(NOW_US);
+    assert!(!gate.is_idle(NOW_US));
+    let call = one_call(&mut gate);
+    reply(&mut gate, &call, genuinely(b"{}"));
+    assert!(gate.is_idle(NOW_US));
+    arrive(&mut gate, 200, &Told::get("/"));
+    let call = one_call(&mut gate);
+    let body = leased(&call, 800, 7);
+    reply(&mut gate, &call, genuinely(&body));
+    assert_eq!(gave_back(&settles_sent(&mut gate)), [(7, Some(LEASE_MS))]);
+}
+
+#[test]
+fn the_lease_of_a_request_that_has_gone_is_kept() {
+    let mut gate = roomy();
+    let call = until_asked(&mut gate);
+    (0..100).for_each(|stream| gate.done(stream));
+    let body = leased(&call, 800, 3);
+    assert_eq!(reply(&mut gate, &call, genuinely(&body)), []);
+    assert_eq!(gave_back(&settles_sent(&mut gate)), [(1, None)], "its own charge");
+    assert_eq!(ask(&mut gate, NOW_MS, 200, &Told::get("/")), spent(802));
+}
+
+#[test]
+fn leases_are_spent_while_the_ledger_is_away() {
+    let mut gate = holding(1);
+    let process = Process::default();
+    for stream in 200..203 {
+        let told = Told::get("/").from("198.51.100.1:1");
+        assert_eq!(gate.request(NOW_US, stream, &told, &process), Disposition::Pause);
+        let call = one_call(&mut gate);
+        reply(&mut gate, &call, Reply::default());
+    }
+    assert_eq!(ask(&mut gate, NOW_MS, 204, &Told::get("/")), spent(800));
+    let next = ask(&mut gate, NOW_MS, 205, &Told::get("/"));
+    assert_eq!(next, Disposition::Pass("degraded admitted rule=0 public=999".to_owned()));
+}
+
+#[test]
+fn a_counter_that_denied_is_not_asked_about_again() {
+    let mut gate = gate();
+    let login = Told::post("/api/auth/login");
+    arrive(&mut gate, 1, &login);
+    decide(&mut gate, false, 0);
+    let again = ask(&mut gate, NOW_MS + 400, 2, &login);
+    insta::assert_snapshot!(shown(&again), @r#"
+429
+retry-after: 42
+x-ratelimit-limit: 5
+x-ratelimit-remaining: 0
+x-ratelimit-reset: 42
+ratelimit-policy: "auth";q=5;w=60
+ratelimit: "auth";r=0;t=42
+content-type: application/problem+json
+
+{"type":"https://iana.org/assignments/http-problem-types#quota-exceeded","title":"Quota exceeded","status":429,"detail":"The limit \"auth\" of 5 in any 60 s is used up. Retry in 42 s.","violated-policies":["auth"]}
+
+denied rule=1 bucket=auth retry_after_ms=41100 by=denied_before
+"#);
+    assert_eq!(counted(&mut gate, "tollgate.denied_before.hits"), 1);
+    arrive(&mut gate, 3, &login.clone().from("198.51.100.1:1"));
+    assert_eq!(ask(&mut gate, NOW_MS + 1_000, 4, &login), Disposition::Pause);
+}

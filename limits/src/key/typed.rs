@@ -1,0 +1,76 @@
+//! A key's value as a person types it: `42`, `203.0.113.7`, `user=42,site=example.com`.
+
+use super::value::network;
+use super::{Part, Payer};
+use crate::counter::Identity;
+use crate::host;
+use crate::policy::{Key, Policy, Source};
+
+/// A key's value as a person typed it is not one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadKey {
+    /// The policy has no such key.
+    #[error("the policy has no key {0:?}")]
+    Unknown(String),
+    /// A client-address key's value is no address.
+    #[error("expected an IP address for key {key:?}, found {value:?}")]
+    NoAddress {
+        /// The key.
+        key: String,
+        /// What was given.
+        value: String,
+    },
+    /// Keys that pay together have a value each.
+    #[error("expected a value for each of its keys, such as {expected}, found {value:?}")]
+    NotTogether {
+        /// How it is written.
+        expected: String,
+        /// What was given.
+        value: String,
+    },
+}
+
+/// Who pays by key `name` if its value is `text`, as a person would write it. Keys that pay together
+/// are written `user=42,site=example.com`, each as itself or as the one that it falls back on.
+///
+/// # Errors
+/// [`BadKey`] if the policy has no such key, or the value is none of its kind.
+pub fn of_text(policy: &Policy, name: &str, text: &str) -> Result<Identity, BadKey> {
+    let payer = match policy.keys.get(name) {
+        Some(Key::All(names)) => {
+            Payer { together: Some(name), parts: together(policy, names, text)? }
+        }
+        _ => Payer { together: None, parts: vec![part(policy, name, text)?] },
+    };
+    Ok(payer.identity(policy))
+}
+
+fn part<'a>(policy: &Policy, name: &'a str, text: &str) -> Result<Part<'a>, BadKey> {
+    let value = match policy.keys.get(name) {
+        Some(Key::One { source: Source::ClientIp { v4_prefix, v6_prefix }, .. }) => {
+            let bad = || BadKey::NoAddress { key: name.to_owned(), value: text.to_owned() };
+            network(text.parse().map_err(|_| bad())?, *v4_prefix, *v6_prefix)
+        }
+        Some(Key::One { source: Source::Host, .. }) => host::normal(text.as_bytes()).into_bytes(),
+        Some(Key::One { .. }) => text.as_bytes().to_vec(),
+        Some(Key::All(_)) | None => return Err(BadKey::Unknown(name.to_owned())),
+    };
+    Ok(Part { key: name, value })
+}
+
+fn together<'a>(policy: &Policy, names: &[String], text: &'a str) -> Result<Vec<Part<'a>>, BadKey> {
+    let bad = || BadKey::NotTogether {
+        expected: names.iter().map(|name| format!("{name}=…")).collect::<Vec<_>>().join(","),
+        value: text.to_owned(),
+    };
+    let typed: Vec<&str> = text.split(',').collect();
+    if typed.len() != names.len() {
+        return Err(bad());
+    }
+    let parts = names.iter().zip(typed).map(|(name, typed)| {
+        let (key, value) = typed.split_once('=').ok_or_else(bad)?;
+        let can_pay = policy.payers(name).any(|payer| payer == key);
+        if can_pay { part(policy, key, value) } else { Err(bad()) }
+    });
+    parts.collect()
+}

@@ -1,0 +1,125 @@
+//! One value of a request, as it is hashed into a counter's name or looked up in a table of limits.
+
+use crate::host;
+use crate::plan::Facts;
+use crate::policy::Source;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+/// What stands for a value that every request should have and this one has not: such requests share
+/// one counter.
+pub(super) const NONE: &[u8] = b"unknown";
+
+/// The value of `source`, or `None` where the request has none.
+pub(super) fn of(source: &Source, facts: &impl Facts) -> Option<Vec<u8>> {
+    match source {
+        Source::ClientIp { v4_prefix, v6_prefix } => {
+            let address = facts.client_address().as_deref().and_then(address);
+            Some(address.map_or_else(|| NONE.to_vec(), |ip| network(ip, *v4_prefix, *v6_prefix)))
+        }
+        Source::Host => Some(host::normal(&facts.host().unwrap_or_default()).into_bytes()),
+        _ => text_of(source, facts),
+    }
+}
+
+/// The value of `source` as text; never there for a client's address.
+pub(crate) fn text_of(source: &Source, facts: &impl Facts) -> Option<Vec<u8>> {
+    match source {
+        Source::JwtClaim(names) => facts.claim(names).map(|bytes| property_text(&bytes)),
+        Source::Header(name) => facts.header(name),
+        Source::Host => Some(host::normal(&facts.host()?).into_bytes()),
+        Source::RouteName => facts.route_name(),
+        Source::RouteMetadata(names) => {
+            facts.route_metadata(names).map(|bytes| property_text(&bytes))
+        }
+        Source::ClientIp { .. } => None,
+    }
+    .filter(|value| !value.is_empty())
+}
+
+/// A claim's or a piece of metadata's value as text. Envoy hands a number over as the 8 bytes of a
+/// double, which for a whole number hold NULs as no text does, and a truth value as the byte 0 or 1.
+pub(super) fn property_text(bytes: &[u8]) -> Vec<u8> {
+    let is_text = std::str::from_utf8(bytes).is_ok_and(|text| !text.contains('\0'));
+    match (bytes, <[u8; 8]>::try_from(bytes)) {
+        ([0], _) => b"false".to_vec(),
+        ([1], _) => b"true".to_vec(),
+        (_, Ok(eight)) if !is_text => f64::from_le_bytes(eight).to_string().into_bytes(),
+        _ => bytes.to_vec(),
+    }
+}
+
+/// Reads Envoy's `ip:port`; an address without a port is taken too.
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    text.parse::<SocketAddr>().map(|socket| socket.ip()).or_else(|_| text.parse()).ok()
+}
+
+/// The network's bytes, behind the length of its prefix; an IPv4 address in IPv6 clothes counts as
+/// the IPv4 address that it is.
+pub(super) fn network(ip: IpAddr, v4_prefix: u8, v6_prefix: u8) -> Vec<u8> {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            let mask = u32::MAX.checked_shl(32 - u32::from(v4_prefix)).unwrap_or(0);
+            let mut bytes = vec![4, v4_prefix];
+            bytes.extend((u32::from(ip) & mask).to_be_bytes());
+            bytes
+        }
+        IpAddr::V6(ip) => {
+            let mask = u128::MAX.checked_shl(128 - u32::from(v6_prefix)).unwrap_or(0);
+            let mut bytes = vec![6, v6_prefix];
+            bytes.extend(Ipv6Addr::from(u128::from(ip) & mask).octets());
+            bytes
+        }
+    }
+}
+
+/// What [`network`] made, as people write it.
+pub(super) fn shown_network(bytes: &[u8]) -> Option<String> {
+    let (&[_, prefix], address) = bytes.split_first_chunk::<2>()?;
+    let address: IpAddr = match address.len() {
+        4 => <[u8; 4]>::try_from(address).ok()?.into(),
+        16 => <[u8; 16]>::try_from(address).ok()?.into(),
+        _ => return None,
+    };
+    Some(format!("{address}/{prefix}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn same_client(one: &str, other: &str) -> bool {
+        let bytes = |text: &str| network(address(text.as_bytes()).unwrap(), 24, 64);
+        bytes(one) == bytes(other)
+    }
+
+    #[test]
+    fn a_client_is_its_network() {
+        assert!(same_client("192.0.2.1:1000", "192.0.2.255:2000"));
+        assert!(!same_client("192.0.2.1:1000", "192.0.3.1:1000"));
+        assert!(same_client("[2001:db8::1]:1", "[2001:db8::ffff:1]:2"));
+        assert!(!same_client("[2001:db8::1]:1", "[2001:db8:0:1::1]:1"));
+        assert!(same_client("[::ffff:192.0.2.1]:1", "192.0.2.1:1"));
+    }
+
+    #[test]
+    fn a_network_is_shown_as_people_write_it() {
+        let shown = |text: &str| shown_network(&network(text.parse().unwrap(), 24, 64));
+        assert_eq!(shown("192.0.2.7").as_deref(), Some("192.0.2.0/24"));
+        assert_eq!(shown("2001:db8::7").as_deref(), Some("2001:db8::/64"));
+        assert_eq!(shown_network(NONE), None);
+    }
+
+    #[test]
+    fn a_value_and_its_text_are_one() {
+        assert_eq!(property_text(&42f64.to_le_bytes()), b"42");
+        assert_eq!(property_text(&0f64.to_le_bytes()), b"0");
+        assert_eq!(property_text(&0.5f64.to_le_bytes()), b"0.5");
+        assert_eq!(property_text(b"42"), b"42");
+        assert_eq!(property_text(b"user1234"), b"user1234");
+        assert_eq!(property_text("né-1234".as_bytes()), "né-1234".as_bytes());
+        assert_eq!(property_text(&[1]), b"true");
+        assert_eq!(property_text(&[0]), b"false");
+        assert_eq!(property_text(b"1"), b"1");
+    }
+}

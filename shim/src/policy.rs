@@ -1,0 +1,77 @@
+//! `tollgate policy …`: what a policy document says, before a gateway runs with it.
+//!
+//! Called by [`crate::run`]; the language is [`limits::policy`]'s, and so are the reasons.
+
+mod apply;
+mod check;
+mod explain;
+mod places;
+
+use crate::cli::PolicyCommand;
+use anyhow::Context;
+pub(crate) use check::read;
+
+/// Runs `tollgate policy …`; what to print.
+pub(crate) fn policy(command: PolicyCommand) -> anyhow::Result<String> {
+    match command {
+        PolicyCommand::Check { file } => check::check(&file),
+        PolicyCommand::Explain { file, request } => explain::explain(&file, &request),
+        PolicyCommand::Apply { file, to } => apply::apply(&file, &to),
+        PolicyCommand::Schema => {
+            let schema = limits::policy::schema();
+            let text = serde_json::to_string_pretty(&schema).context("cannot write the schema")?;
+            Ok(text + "\n")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    const SCHEMA: &str = include_str!("../../envoy/policy.schema.json");
+    const SHIPPED: &str = include_str!("../../envoy/policy.yaml");
+
+    #[test]
+    fn the_schema_kept_in_envoy_is_that_of_the_types() {
+        let kept: Value = serde_json::from_str(SCHEMA).unwrap();
+        let current = limits::policy::schema();
+        assert_eq!(kept, current, "run `tollgate policy schema > envoy/policy.schema.json`");
+    }
+
+    #[test]
+    fn the_schema_takes_what_the_filter_takes() {
+        let schema = jsonschema::validator_for(&limits::policy::schema()).unwrap();
+        let shipped: Value = serde_saphyr::from_str(SHIPPED).unwrap();
+        let check = |expected: bool, change: &dyn Fn(&mut Value)| {
+            let mut policy = shipped.clone();
+            change(&mut policy);
+            let is_policy = limits::policy::Policy::from_value(policy.clone()).is_ok();
+            assert_eq!((schema.is_valid(&policy), is_policy), (expected, expected), "{policy}");
+        };
+        check(true, &|_| {});
+        check(true, &|p| {
+            p["keys"]["org"] = json!({ "jwt_claim": ["a", "b"], "otherwise": "client" })
+        });
+        check(true, &|p| p["keys"]["pair"] = json!({ "all": ["user", "client"] }));
+        check(true, &|p| p["keys"]["site"] = json!({ "host": {} }));
+        check(true, &|p| p["buckets"]["auth"]["refund"] = json!(["success", 404]));
+        check(true, &|p| {
+            p["rules"][0]["match"]["headers"] = json!({ "a": "b", "c": { "present": true } })
+        });
+        check(false, &|p| p["buckets"]["auth"]["limt"] = json!(5));
+        check(false, &|p| p["buckets"]["auth"]["limit"] = json!(0));
+        check(false, &|p| p["buckets"]["auth"]["window"] = json!("1 minute"));
+        check(false, &|p| p["buckets"]["auth"]["on_failure"] = json!("open"));
+        check(false, &|p| p["buckets"]["auth"]["refund"] = json!([600]));
+        check(false, &|p| p["keys"]["user"]["jwt_claim"] = json!(7));
+        check(false, &|p| p["keys"]["site"] = json!({ "host": [] }));
+        check(false, &|p| p["rules"][0]["match"] = json!([]));
+        check(false, &|p| p["rules"][0]["match"]["headers"] = json!({ "a": { "regex": "b" } }));
+        check(false, &|p| drop(p["rules"][0].as_object_mut().unwrap().remove("charge")));
+        for field in ["version", "keys", "buckets", "rules"] {
+            check(false, &|p| drop(p.as_object_mut().unwrap().remove(field)));
+        }
+        check(false, &|p| p["rule"] = json!([]));
+    }
+}

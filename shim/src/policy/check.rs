@@ -1,0 +1,123 @@
+//! `tollgate policy check`: all mistakes of a document, each with its line, its place, and what would
+//! be right.
+
+use super::places::Places;
+use crate::file;
+use anyhow::{anyhow, bail};
+use limits::policy::{Policy, PolicyErrors};
+use std::path::Path;
+
+/// What there is to say of a document without mistakes.
+pub(super) fn check(path: &Path) -> anyhow::Result<String> {
+    let policy = read(path)?;
+    let count = |number: usize, what: &str| {
+        format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+    };
+    let keys = count(policy.keys.len(), "key");
+    let buckets = count(policy.buckets.len(), "bucket");
+    let rules = count(policy.rules.len(), "rule");
+    Ok(format!("{}: {keys}, {buckets}, {rules}; no mistakes\n", path.display()))
+}
+
+/// The policy in the YAML document `path`.
+///
+/// # Errors
+/// All mistakes, each on a line of its own: `FILE:LINE:COLUMN: PLACE: …`.
+pub(crate) fn read(path: &Path) -> anyhow::Result<Policy> {
+    let text = file::read(path)?;
+    let document = yaml(&text, path)?;
+    Policy::from_value(document).map_err(|PolicyErrors(mistakes)| {
+        let places = Places::of(&text);
+        let placed = mistakes.iter().map(|mistake| (places.find(&mistake.place), mistake));
+        let mut placed: Vec<_> = placed.collect();
+        placed.sort_by_key(|(place, _)| *place);
+        let shown = path.display();
+        let lines = placed.into_iter().map(|(place, mistake)| match place {
+            Some((line, column)) => format!("\n{shown}:{line}:{column}: {mistake}"),
+            None => format!("\n{shown}: {mistake}"),
+        });
+        anyhow!("{shown} is no policy:{}", lines.collect::<String>())
+    })
+}
+
+/// Any YAML document, as JSON.
+pub(super) fn yaml(text: &str, path: &Path) -> anyhow::Result<serde_json::Value> {
+    match serde_saphyr::from_str(text) {
+        Ok(document) => Ok(document),
+        Err(error) => {
+            // Its first line says what and where; then it draws a picture.
+            let told = error.to_string();
+            let line = told.lines().next().unwrap_or_default();
+            bail!("{} is no YAML: {}", path.display(), line.trim_start_matches("error: "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHIPPED: &str = include_str!("../../../envoy/policy.yaml");
+
+    /// What is told of `text`, whose file is called FILE.
+    fn told(text: &str) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("policy.yaml");
+        std::fs::write(&file, text).unwrap();
+        let told = check(&file).unwrap_or_else(|error| format!("{error:#}"));
+        told.replace(&file.display().to_string(), "FILE")
+    }
+
+    #[test]
+    fn the_shipped_policy_has_no_mistakes() {
+        insta::assert_snapshot!(told(SHIPPED), @"FILE: 2 keys, 5 buckets, 5 rules; no mistakes");
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once_each_with_its_line() {
+        let mut text = SHIPPED.to_owned();
+        for (right, wrong) in [
+            ("limit: 5,", "limt: 5,"),
+            ("sub, otherwise: client", "sub"),
+            ("pro: 999", "pro: 0"),
+            ("client, limit: 30", "cleint, limit: 30"),
+            ("[server_error, cache_hit]", "[server_error, 600]"),
+            ("paths: [/health, /metrics]", "path: /health"),
+            ("[ai, ai_daily]", "[ai, ai_dayly]"),
+            ("{ authenticated: true }", "{ authenticated: yes please, hosts: ['a:1'] }"),
+        ] {
+            assert!(text.contains(right), "{right}");
+            text = text.replacen(right, wrong, 1);
+        }
+        insta::assert_snapshot!(told(&text), @r#"
+FILE is no policy:
+FILE:9:3: keys.user: can be absent from a request: add `otherwise: <key>`, the key that pays then
+FILE:13:24: buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of `key`, `limit`, `window`, `per`, `time_zone`, `rate`, `every`, `burst`, `on_failure`, `refund`, `enforce`
+FILE:18:72: buckets.ai_daily.limit.values.pro: invalid value: integer `0`, expected a whole number from 1 to 9007199254740992
+FILE:19:28: buckets.ai_daily.refund[1]: expected success, client_error, server_error, cache_hit or a status from 100 to 599, found 600
+FILE:22:13: buckets.public.key: there is no key "cleint" (did you mean "client"?), only client, user
+FILE:26:16: rules[0].match.path: unknown field `path` (did you mean "paths"?), expected one of `paths`, `methods`, `hosts`, `headers`, `has_key`, `authenticated`
+FILE:28:53: rules[2].charge[1]: there is no bucket "ai_dayly" (did you mean "ai_daily"?), only ai, ai_daily, auth, authenticated, public
+FILE:29:16: rules[3].match.authenticated: invalid type: string "yes please", expected a boolean
+"#);
+    }
+
+    #[test]
+    fn what_is_missing_is_told_where_it_would_be() {
+        insta::assert_snapshot!(told("version: 1\nkeys: {}\nrules:\n  - match: {}\n"), @r"
+FILE is no policy:
+FILE: policy: missing field `buckets`
+FILE:4:5: rules[0]: missing field `charge`
+");
+        insta::assert_snapshot!(told("- 1\n"), @r"
+FILE is no policy:
+FILE: policy: invalid type: sequence, expected a mapping, `{ field: value }`
+");
+    }
+
+    #[test]
+    fn text_that_is_no_yaml_is_told_with_its_line() {
+        insta::assert_snapshot!(told("version: 1\nrules: [\n"), @"FILE is no YAML: line 2 column 8: unclosed bracket '['");
+        insta::assert_snapshot!(told("version: 1\nversion: 1\n"), @"FILE is no YAML: line 2 column 1: duplicate mapping key: version, set DuplicateKeyPolicy in Options if acceptable");
+    }
+}

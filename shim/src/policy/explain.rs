@@ -1,0 +1,317 @@
+//! `tollgate policy explain`: which rule is for a request, and what it charges to whom, and why.
+
+use super::check;
+use crate::cli::{Pair, TypedRequest};
+use limits::explain::{Explained, Explanation, Request};
+use limits::key::Part;
+use limits::matching::Mismatch;
+use limits::policy::{Key, LimitChoice, Match, OnFailure, Policy, Source};
+use limits::quota::{Period, Quota};
+use std::fmt::Write;
+use std::path::Path;
+
+/// What there is to say of `typed` under the policy in `path`.
+pub(super) fn explain(path: &Path, typed: &TypedRequest) -> anyhow::Result<String> {
+    let policy = check::read(path)?;
+    let request = request(typed);
+    let mut text = format!("{} {}\n", request.method, request.path);
+    match policy.explain(&request) {
+        Err(error) => writeln!(text, "  is answered with 400: {error}")?,
+        Ok(explanation) => {
+            let host = limits::host::normal(request.host.as_bytes());
+            let path = explanation.path.as_ref().map(ToString::to_string).unwrap_or_default();
+            writeln!(text, "  as rules see it: path {path}, host {host:?}\n")?;
+            rules(&mut text, &policy, &explanation)?;
+            for charge in &explanation.charges {
+                charged(&mut text, &policy, charge)?;
+            }
+        }
+    }
+    Ok(text)
+}
+
+fn request(typed: &TypedRequest) -> Request {
+    let pairs =
+        |pairs: &[Pair]| pairs.iter().map(|pair| (pair.name.clone(), pair.value.clone())).collect();
+    let headers = typed.header.iter();
+    Request {
+        method: typed.method.clone(),
+        path: typed.path.clone(),
+        host: typed.host.clone(),
+        headers: headers.map(|pair| (pair.name.to_lowercase(), pair.value.clone())).collect(),
+        claims: pairs(&typed.claim),
+        client: Some(typed.client),
+        route_name: typed.route.clone(),
+        route_metadata: pairs(&typed.metadata),
+    }
+}
+
+fn rules(text: &mut String, policy: &Policy, explanation: &Explanation<'_>) -> std::fmt::Result {
+    let shown = |at: usize| {
+        let name = policy.rules.get(at).and_then(|rule| rule.name.as_ref());
+        name.map_or_else(|| format!("rule {at}"), |name| format!("rule {at} ({name})"))
+    };
+    for (at, mismatch) in explanation.passed_over.iter().enumerate() {
+        let Some(rule) = policy.rules.get(at) else { continue };
+        writeln!(text, "{} is not for it: {}", shown(at), reason(mismatch, &rule.matching))?;
+    }
+    match explanation.rule {
+        None => writeln!(text, "no rule is for it: it passes, and nothing is charged"),
+        Some(at) if explanation.charges.is_empty() => {
+            writeln!(text, "{} is for it: it is exempt, and nothing is charged", shown(at))
+        }
+        Some(at) => writeln!(text, "{} is for it, and charges:", shown(at)),
+    }
+}
+
+fn reason(mismatch: &Mismatch, matching: &Match) -> String {
+    match mismatch {
+        Mismatch::Path => "none of its paths is this one".to_owned(),
+        Mismatch::Method => {
+            format!("its methods are {}", matching.methods.clone().unwrap_or_default().join(", "))
+        }
+        Mismatch::Host => "none of its hosts is this one".to_owned(),
+        Mismatch::Header(name) => format!("the header {name} is not what it names"),
+        Mismatch::Key(name) => format!("the key {name} has no value of its own"),
+        Mismatch::Authenticated if matching.authenticated == Some(true) => {
+            "there is no verified token (no --claim)".to_owned()
+        }
+        Mismatch::Authenticated => "there is a verified token".to_owned(),
+    }
+}
+
+fn charged(text: &mut String, policy: &Policy, charge: &Explained<'_>) -> std::fmt::Result {
+    let bucket = charge.bucket;
+    let shadow = if bucket.enforce { "" } else { " (a shadow: it never refuses)" };
+    writeln!(text, "\n  bucket {}{shadow}", bucket.name)?;
+    let mut line = |name: &str, value: String| writeln!(text, "    {name:<12}{value}");
+    line("limit", limit(charge))?;
+    if let Some(why) = chosen(charge) {
+        line("because", why)?;
+    }
+    let parts: Vec<_> = charge.payer.parts().iter().map(|part| paying(policy, part)).collect();
+    line("key", parts.join(" and "))?;
+    let fell_back = charge.payer.parts().first().filter(|part| part.key != bucket.key);
+    if let Some(part) = fell_back.filter(|_| parts.len() == 1) {
+        line("because", format!("the key {} has no value, so {} pays", bucket.key, part.key))?;
+    }
+    line("counter", charge.counter.to_string())?;
+    line("on failure", on_failure(bucket.on_failure).to_owned())?;
+    if !bucket.refund.is_empty() {
+        let outcomes: Vec<_> = bucket.refund.iter().map(ToString::to_string).collect();
+        line("free on", outcomes.join(", "))?;
+    }
+    Ok(())
+}
+
+fn limit(charge: &Explained<'_>) -> String {
+    match &charge.quota {
+        Quota::SlidingWindow(quota) => {
+            format!("{} in any {}", quota.limit, length(quota.window_ms.get()))
+        }
+        Quota::FixedWindow(quota) => {
+            let per = match quota.per {
+                Period::Minute => "minute",
+                Period::Hour => "hour",
+                Period::Day => "day",
+                Period::Month => "month",
+            };
+            format!("{} each {per} of the calendar in {}", quota.limit, quota.time_zone)
+        }
+        Quota::TokenBucket(quota) => {
+            let per = length(quota.per_ms.get());
+            format!("{} at once, {} more every {per}", quota.burst, quota.rate)
+        }
+    }
+}
+
+fn length(ms: u64) -> String {
+    if ms.is_multiple_of(1_000) { format!("{} s", ms / 1_000) } else { format!("{ms} ms") }
+}
+
+fn chosen(charge: &Explained<'_>) -> Option<String> {
+    let LimitChoice::By { source, values, .. } = &charge.bucket.limit else { return None };
+    let source = named(source);
+    Some(match &charge.chosen_by {
+        Some(value) if values.contains_key(value) => format!("{source} is {value:?}"),
+        Some(value) => format!("{source} is {value:?}, which has no limit of its own"),
+        None => format!("there is no {source}"),
+    })
+}
+
+fn named(source: &Source) -> String {
+    match source {
+        Source::JwtClaim(names) => format!("claim {}", names.join(".")),
+        Source::ClientIp { .. } => "client address".to_owned(),
+        Source::Header(name) => format!("header {name}"),
+        Source::Host => "host".to_owned(),
+        Source::RouteName => "route name".to_owned(),
+        Source::RouteMetadata(names) => format!("route metadata {}", names.join(".")),
+    }
+}
+
+fn paying(policy: &Policy, part: &Part<'_>) -> String {
+    let value = match policy.keys.get(part.key) {
+        Some(Key::One { source: Source::ClientIp { .. }, .. }) => part.network(),
+        _ => None,
+    };
+    let value = value.unwrap_or_else(|| String::from_utf8_lossy(&part.value).into_owned());
+    format!("{}={value}", part.key)
+}
+
+const fn on_failure(what: OnFailure) -> &'static str {
+    match what {
+        OnFailure::Allow => "allow: passes uncounted",
+        OnFailure::Deny => "deny: answered with 503",
+        OnFailure::Local => "local: this Envoy counts by itself",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command, PolicyCommand};
+
+    const POLICY: &str = r#"
+version: 1
+salt: test
+keys:
+  user: { jwt_claim: [org, sub], otherwise: client }
+  client: { client_ip: { v4_prefix: 24 } }
+  both: { all: [user, site] }
+  site: { host: {} }
+buckets:
+  calls: { key: user, limit: 5, window: 1500ms }
+  steady: { key: both, rate: 10, every: 1s, burst: 20, enforce: false }
+  plan:
+    key: client
+    per: month
+    time_zone: Europe/Berlin
+    limit: { by: { route_metadata: [tollgate, plan] }, values: { gold: 7 }, otherwise: 1 }
+    refund: [success, 404]
+    on_failure: deny
+rules:
+  - { name: probes, match: { paths: [/health] }, charge: [] }
+  - { match: { paths: ["/a/*"], methods: [GET, HEAD] }, charge: [plan] }
+  - { match: { hosts: ["*.example.com"], headers: { x-mode: test } }, charge: [plan] }
+  - { match: { has_key: user }, charge: [calls, steady] }
+  - { match: { paths: [/b], authenticated: false }, charge: [calls, steady] }
+"#;
+
+    fn told(args: &str) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("policy.yaml");
+        std::fs::write(&file, POLICY).unwrap();
+        let words = ["tollgate", "policy", "explain", "FILE"].into_iter().chain(args.split(' '));
+        let words = words.filter(|word| !word.is_empty()).map(Into::into);
+        match Cli::read(words).unwrap().command {
+            Command::Policy(PolicyCommand::Explain { request, .. }) => {
+                explain(&file, &request).unwrap()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_rule_and_what_it_charges_are_told_with_reasons() {
+        insta::assert_snapshot!(told("--method POST --path /a/b --claim org.sub=42 --host A.example:80"), @r#"
+POST /a/b
+  as rules see it: path /a/b, host "a.example"
+
+rule 0 (probes) is not for it: none of its paths is this one
+rule 1 is not for it: its methods are GET, HEAD
+rule 2 is not for it: none of its hosts is this one
+rule 3 is for it, and charges:
+
+  bucket calls
+    limit       5 in any 1500 ms
+    key         user=42
+    counter     tg:{4818c9786b26fe92e342c751b7393385}:calls
+    on failure  local: this Envoy counts by itself
+
+  bucket steady (a shadow: it never refuses)
+    limit       20 at once, 10 more every 1 s
+    key         user=42 and site=a.example
+    counter     tg:{0841f94caa76d65a73423dfe53564151}:steady
+    on failure  local: this Envoy counts by itself
+"#);
+        insta::assert_snapshot!(told("--path /b --client 192.0.2.7"), @r#"
+GET /b
+  as rules see it: path /b, host "localhost"
+
+rule 0 (probes) is not for it: none of its paths is this one
+rule 1 is not for it: none of its paths is this one
+rule 2 is not for it: none of its hosts is this one
+rule 3 is not for it: the key user has no value of its own
+rule 4 is for it, and charges:
+
+  bucket calls
+    limit       5 in any 1500 ms
+    key         client=192.0.2.0/24
+    because     the key user has no value, so client pays
+    counter     tg:{74c85ef2c83ba7d7a14354dce84d54e5}:calls
+    on failure  local: this Envoy counts by itself
+
+  bucket steady (a shadow: it never refuses)
+    limit       20 at once, 10 more every 1 s
+    key         client=192.0.2.0/24 and site=localhost
+    counter     tg:{00d8fad2c652c9c6a1afbe2fe26b598b}:steady
+    on failure  local: this Envoy counts by itself
+"#);
+        insta::assert_snapshot!(told("--path /a/b/../%62?x=1 --metadata tollgate.plan=gold"), @r#"
+GET /a/b/../%62?x=1
+  as rules see it: path /a/b, host "localhost"
+
+rule 0 (probes) is not for it: none of its paths is this one
+rule 1 is for it, and charges:
+
+  bucket plan
+    limit       7 each month of the calendar in Europe/Berlin
+    because     route metadata tollgate.plan is "gold"
+    key         client=127.0.0.0/24
+    counter     tg:{72c4bd50548fddea6edcfdb12b336ba4}:plan
+    on failure  deny: answered with 503
+    free on     success, 404
+"#);
+        insta::assert_snapshot!(told("--path /a/b --metadata tollgate.plan=tin --client 2001:db8::7"), @r#"
+GET /a/b
+  as rules see it: path /a/b, host "localhost"
+
+rule 0 (probes) is not for it: none of its paths is this one
+rule 1 is for it, and charges:
+
+  bucket plan
+    limit       1 each month of the calendar in Europe/Berlin
+    because     route metadata tollgate.plan is "tin", which has no limit of its own
+    key         client=2001:db8::/64
+    counter     tg:{c241b339558b8ea84544a7eaeb6a6da2}:plan
+    on failure  deny: answered with 503
+    free on     success, 404
+"#);
+    }
+
+    #[test]
+    fn what_charges_nothing_is_told_too() {
+        insta::assert_snapshot!(told("--path /health"), @r#"
+GET /health
+  as rules see it: path /health, host "localhost"
+
+rule 0 (probes) is for it: it is exempt, and nothing is charged
+"#);
+        insta::assert_snapshot!(told("--path /c --host www.example.com --header x-mode=prod"), @r#"
+GET /c
+  as rules see it: path /c, host "www.example.com"
+
+rule 0 (probes) is not for it: none of its paths is this one
+rule 1 is not for it: none of its paths is this one
+rule 2 is not for it: the header x-mode is not what it names
+rule 3 is not for it: the key user has no value of its own
+rule 4 is not for it: none of its paths is this one
+no rule is for it: it passes, and nothing is charged
+"#);
+        insta::assert_snapshot!(told("--path /a%2fb"), @r"
+GET /a%2fb
+  is answered with 400: the path has an escaped slash or backslash
+");
+    }
+}

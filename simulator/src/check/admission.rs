@@ -1,0 +1,154 @@
+//! Never over-admitted: from what reached the upstream, counter by counter.
+//!
+//! A request reaches the upstream when the decision reaches the worker, up to the record's `lag_us`
+//! after the ledger made it. So what comes within a window less that lag was decided within a
+//! window. What is spent of a lease, or decided without the ledger, arrives at once.
+
+use crate::record::{Due, Record, Request};
+use limits::counter::CounterName;
+use limits::policy::OnFailure;
+use limits::quota::{Quota, TokenBucket};
+use std::collections::BTreeMap;
+
+/// The clocks of ledger and workers show whole ms: times differ by that much from the true ones.
+const ROUNDING_US: u64 = 1_000;
+
+/// Who counts: the ledger, or one Envoy by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Counted {
+    ByLedger,
+    ByEnvoy(usize),
+}
+
+/// What reached the upstream of one counter: when, and at what cost; and what it is held against.
+#[derive(Debug)]
+struct Arrivals {
+    quota: Quota,
+    at_us: Vec<(u64, u64)>,
+}
+
+pub(super) fn over_admitted(record: &Record) -> Vec<String> {
+    let mut arrivals: BTreeMap<(Counted, &CounterName), Arrivals> = BTreeMap::new();
+    let mut broken = Vec::new();
+    for (number, request) in record.requests.iter().enumerate() {
+        let Some(at_us) = request.upstream_us else { continue };
+        for due in request.due.iter().filter(|due| due.enforce) {
+            if request.is_degraded && due.on_failure == OnFailure::Deny {
+                let counter = &due.counter;
+                broken.push(format!("request {number} passed uncounted, though {counter} denies"));
+            }
+            let Some(counted) = counted(request, due) else { continue };
+            let new = || Arrivals { quota: due.quota.clone(), at_us: Vec::new() };
+            let entry = arrivals.entry((counted, &due.counter)).or_insert_with(new);
+            if due.quota.limit() > entry.quota.limit() {
+                entry.quota = due.quota.clone();
+            }
+            entry.at_us.push((at_us, due.cost));
+        }
+    }
+    broken.extend(arrivals.iter().filter_map(|((counted, counter), arrivals)| {
+        let lag_us = if *counted == Counted::ByLedger { record.lag_us } else { 0 };
+        let how = excess(arrivals, lag_us + ROUNDING_US, *counted)?;
+        Some(format!("{counter} ({counted:?}): {how}"))
+    }));
+    broken
+}
+
+/// By whom a charge is counted; by nobody where it turned out free, or is let through uncounted.
+fn counted(request: &Request, due: &Due) -> Option<Counted> {
+    match (request.is_degraded, due.on_failure) {
+        (false, _) => (!due.is_free(request.outcome)).then_some(Counted::ByLedger),
+        (true, OnFailure::Local) => Some(Counted::ByEnvoy(request.envoy)),
+        (true, _) => None,
+    }
+}
+
+fn excess(arrivals: &Arrivals, lag_us: u64, counted: Counted) -> Option<String> {
+    let mut at_us = arrivals.at_us.clone();
+    at_us.sort_unstable();
+    match &arrivals.quota {
+        Quota::SlidingWindow(window) => {
+            let window_us = window.window_ms.get() * 1_000;
+            within(&at_us, window_us.saturating_sub(lag_us), window.limit.get())
+        }
+        // An Envoy by itself counts a period as a window of its length. The ledger's periods begin
+        // at times that are not known here: what comes in half of one lies in at most two.
+        Quota::FixedWindow(window) if counted == Counted::ByLedger => {
+            let half_us = window.per.nominal_ms() * 500;
+            within(&at_us, half_us, window.limit.get() * 2)
+        }
+        Quota::FixedWindow(window) => {
+            within(&at_us, window.per.nominal_ms() * 1_000 - lag_us, window.limit.get())
+        }
+        Quota::TokenBucket(bucket) => beyond_rate(&at_us, lag_us, *bucket),
+    }
+}
+
+/// What is too much in some interval of `length_us`.
+fn within(at_us: &[(u64, u64)], length_us: u64, limit: u64) -> Option<String> {
+    let mut first = 0;
+    let mut sum = 0;
+    for (at, cost) in at_us {
+        sum += cost;
+        while let Some((oldest, gone)) = at_us.get(first).filter(|(t, _)| t + length_us <= *at) {
+            debug_assert!(oldest <= at);
+            sum -= gone;
+            first += 1;
+        }
+        if sum > limit {
+            let ms = length_us / 1_000;
+            return Some(format!("{sum} within {ms} ms up to {at} µs, the limit is {limit}"));
+        }
+    }
+    None
+}
+
+/// What is more than a full bucket and what flows in come to, in some interval.
+fn beyond_rate(at_us: &[(u64, u64)], lag_us: u64, bucket: TokenBucket) -> Option<String> {
+    let (rate, per_us) = (bucket.rate.get(), bucket.per_ms.get() * 1_000);
+    at_us.iter().enumerate().find_map(|(first, (from_us, _))| {
+        let mut sum = 0;
+        at_us.iter().skip(first).find_map(|(to_us, cost)| {
+            sum += cost;
+            let allowed = bucket.burst.get() + (to_us - from_us + lag_us) * rate / per_us + 1;
+            (sum > allowed).then(|| {
+                format!("{sum} from {from_us} to {to_us} µs, {allowed} could have flowed in")
+            })
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use limits::bounded::Bounded;
+
+    #[test]
+    fn one_too_many_in_any_window_is_found() {
+        let check = |times: &[u64], expected: bool| {
+            let at_us: Vec<_> = times.iter().map(|at| (*at, 1)).collect();
+            assert_eq!(within(&at_us, 100, 2).is_some(), expected, "{times:?}");
+        };
+        check(&[0, 50, 100], false);
+        check(&[0, 50, 99], true);
+        check(&[0, 50, 100, 149], true);
+        check(&[0, 0, 100, 100, 200], false);
+    }
+
+    #[test]
+    fn more_than_flows_in_is_found() {
+        let bucket = TokenBucket {
+            rate: Bounded::clamped(1),
+            per_ms: Bounded::clamped(1),
+            burst: Bounded::clamped(2),
+        };
+        let check = |times: &[u64], expected: bool| {
+            let at_us: Vec<_> = times.iter().map(|at| (*at, 1)).collect();
+            assert_eq!(beyond_rate(&at_us, 0, bucket).is_some(), expected, "{times:?}");
+        };
+        check(&[0, 0, 0], false);
+        check(&[0, 0, 0, 0], true);
+        check(&[0, 0, 0, 1_000], false);
+        check(&[0, 0, 0, 1_000, 1_000], true);
+    }
+}

@@ -1,0 +1,52 @@
+//! Nothing lost: once all is quiet, the ledger counts what reached the upstream and was not free,
+//! and nothing else, in counters whose window outlasts the run. (It may count more by what it
+//! charged in calls whose answer was lost, and by settles that never got through: both are on the
+//! safe side, and known here.)
+
+use crate::record::{Due, Record};
+use limits::counter::CounterName;
+use limits::quota::{Period, Quota};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Windows of this length or more outlast a run.
+const OUTLASTS_MS: u64 = 600_000;
+
+pub(super) fn lost(record: &Record) -> Vec<String> {
+    let mut expected: BTreeMap<&CounterName, u64> = BTreeMap::new();
+    let mut shadows: BTreeSet<&CounterName> = BTreeSet::new();
+    for request in &record.requests {
+        for due in request.due.iter().filter(|due| outlasts(due)) {
+            let counts = request.upstream_us.is_some()
+                && !request.is_degraded
+                && !due.is_free(request.outcome);
+            *expected.entry(&due.counter).or_default() += if counts { due.cost } else { 0 };
+            if !due.enforce {
+                // Charged where it fits, and nobody is told.
+                shadows.insert(&due.counter);
+            }
+        }
+    }
+    let enforced = expected.iter().filter(|(counter, _)| !shadows.contains(**counter));
+    enforced.filter_map(|(counter, expected)| difference(record, counter, *expected)).collect()
+}
+
+fn difference(record: &Record, counter: &CounterName, expected: u64) -> Option<String> {
+    let of = |what: &BTreeMap<CounterName, u64>| what.get(counter).copied().unwrap_or(0);
+    let used = of(&record.used);
+    let excused = of(&record.lost) + of(&record.unsettled);
+    let is_right = (expected..=expected + excused).contains(&used);
+    (!is_right).then(|| {
+        format!(
+            "{counter}: the ledger counts {used}, the upstream got {expected}, {excused} can be \
+             explained by what the network lost"
+        )
+    })
+}
+
+fn outlasts(due: &Due) -> bool {
+    match &due.quota {
+        Quota::SlidingWindow(window) => window.window_ms.get() >= OUTLASTS_MS,
+        Quota::FixedWindow(window) => matches!(window.per, Period::Hour | Period::Day),
+        Quota::TokenBucket(_) => false,
+    }
+}

@@ -1,0 +1,20 @@
+//! Faults planted on purpose, to show that each invariant's check would find one.
+
+use clap::ValueEnum;
+
+/// Something that is made wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Fault {
+    /// The ledger admits a third of what it should deny.
+    AdmitsTooMany,
+    /// Calls are never answered, and the filter's timers do not run.
+    Silence,
+    /// Settles are taken and not applied.
+    SettlesSwallowed,
+    /// The ledger says a wait that is an eighth of the true one.
+    WaitTooShort,
+    /// Each request leaves a key in the process's shared data.
+    Leak,
+    /// Metrics cannot be defined, on which the filter's SDK panics.
+    NoMetrics,
+}

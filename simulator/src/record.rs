@@ -1,0 +1,140 @@
+//! What a run has left behind, for the checks to look at.
+
+use limits::counter::CounterName;
+use limits::plan::PlannedCharge;
+use limits::policy::{OnFailure, Policy, Refund};
+use limits::quota::Quota;
+use std::collections::BTreeMap;
+
+/// A run's record.
+#[derive(Debug, Clone, Default)]
+pub struct Record {
+    /// The requests, in the order in which they arrived.
+    pub requests: Vec<Request>,
+    /// The longest time between a decision of the ledger and its arrival at a worker, in µs.
+    pub lag_us: u64,
+    /// What counts in each counter when all is quiet.
+    pub used: BTreeMap<CounterName, u64>,
+    /// What the ledger charged of each counter in calls whose answer never arrived.
+    pub lost: BTreeMap<CounterName, u64>,
+    /// What workers wanted to give back in settles that never arrived.
+    pub unsettled: BTreeMap<CounterName, u64>,
+    /// The waits of patient clients.
+    pub waits: Vec<Wait>,
+    /// The largest sizes seen.
+    pub sizes: Sizes,
+    /// Crashes, wrong calls of the host, and what the filter complained of.
+    pub misconduct: Vec<String>,
+}
+
+/// What became of one request.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// Which Envoy it went through.
+    pub envoy: usize,
+    /// Which of its policies held for it.
+    pub generation: usize,
+    /// How long that lets a request wait, in ms.
+    pub timeout_ms: u64,
+    /// What it was to be charged.
+    pub due: Vec<Due>,
+    /// When it was paused, in µs.
+    pub paused_us: Option<u64>,
+    /// When it went on, was answered, or its client left.
+    pub released_us: Option<u64>,
+    /// When it reached the upstream.
+    pub upstream_us: Option<u64>,
+    /// Whether it was decided without the ledger.
+    pub is_degraded: bool,
+    /// What the upstream answered: the status, and whether it came from a cache.
+    pub outcome: Option<(u16, bool)>,
+    /// What the client got.
+    pub status: Option<u16>,
+}
+
+/// One charge that a request is due.
+#[derive(Debug, Clone)]
+pub struct Due {
+    /// Whom and what it charges.
+    pub counter: CounterName,
+    /// What it is held against.
+    pub quota: Quota,
+    /// How much.
+    pub cost: u64,
+    /// `false` for a shadow.
+    pub enforce: bool,
+    /// What happens without the ledger.
+    pub on_failure: OnFailure,
+    /// What makes it free.
+    pub refund: Vec<Refund>,
+}
+
+/// A patient client was told to wait, did so, and asked again.
+#[derive(Debug, Clone)]
+pub struct Wait {
+    /// How long it was told to wait, in s.
+    pub told_s: u64,
+    /// What it got then.
+    pub status: u16,
+    /// Whether its counters were charged in between, by a call on its way for long, say.
+    pub were_charged: bool,
+}
+
+/// The largest sizes seen.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sizes {
+    /// Of a VM's memory, in bytes.
+    pub memory_bytes: usize,
+    /// Keys in a process's shared data.
+    pub shared_keys: usize,
+    /// Their and their values' bytes.
+    pub shared_bytes: usize,
+    /// Items waiting in a process's queues.
+    pub queued: usize,
+    /// Metrics of a process.
+    pub metrics: usize,
+    /// Calls of one VM under way.
+    pub calls: usize,
+}
+
+impl Due {
+    /// What `planned` is, under `policy`.
+    #[must_use]
+    pub fn of(policy: &Policy, planned: &PlannedCharge) -> Option<Self> {
+        let bucket = policy.buckets.get(planned.bucket)?;
+        Some(Self {
+            counter: planned.charge.counter.clone(),
+            quota: planned.charge.quota.clone(),
+            cost: planned.charge.cost.get(),
+            enforce: planned.charge.enforce,
+            on_failure: bucket.on_failure,
+            refund: bucket.refund.clone(),
+        })
+    }
+
+    /// Whether a request with this outcome is not charged after all.
+    #[must_use]
+    pub fn is_free(&self, outcome: Option<(u16, bool)>) -> bool {
+        let Some((status, is_cache_hit)) = outcome else { return false };
+        self.refund.iter().any(|refund| match refund {
+            Refund::Success => (200..400).contains(&status),
+            Refund::ClientError => (400..500).contains(&status),
+            Refund::ServerError => (500..600).contains(&status),
+            Refund::CacheHit => is_cache_hit,
+            Refund::Status(one) => status == *one,
+        })
+    }
+}
+
+impl Record {
+    /// Notes the larger of the sizes seen before and now.
+    pub fn note_sizes(&mut self, now: Sizes) {
+        let seen = &mut self.sizes;
+        seen.memory_bytes = seen.memory_bytes.max(now.memory_bytes);
+        seen.shared_keys = seen.shared_keys.max(now.shared_keys);
+        seen.shared_bytes = seen.shared_bytes.max(now.shared_bytes);
+        seen.queued = seen.queued.max(now.queued);
+        seen.metrics = seen.metrics.max(now.metrics);
+        seen.calls = seen.calls.max(now.calls);
+    }
+}

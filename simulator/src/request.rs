@@ -1,0 +1,115 @@
+//! Who asks for what. The same facts reach the filter through the host, and the policy natively, to
+//! know what a request should be charged.
+
+use crate::dice::Dice;
+use crate::scenario::{PATHS, TIERS};
+use limits::plan::Facts;
+use proxy_wasm_host::headers::Headers;
+use proxy_wasm_host::vm;
+use serde_json::json;
+
+/// A request of a client.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// Its path.
+    pub path: &'static str,
+    /// Its verified user, if it has one.
+    pub user: Option<u64>,
+    /// The last numbers of its address.
+    pub address: u64,
+}
+
+/// Patient clients have numbers from here on, users and addresses alike: nobody shares them.
+pub const PATIENT: u64 = 1_000;
+
+impl Ask {
+    /// One of `payers` users, or somebody without a token.
+    pub fn random(dice: &mut Dice, payers: u64) -> Self {
+        let path = if dice.chance(30) { "/free" } else { Self::path(dice) };
+        let user = dice.chance(700).then(|| dice.of_range(1..=payers));
+        Self { path, user, address: dice.of_range(1..=payers) }
+    }
+
+    /// One who waits as long as he is told; nobody else has his user or his address.
+    pub fn patient(dice: &mut Dice, number: u64) -> Self {
+        let number = PATIENT + number;
+        Self { path: Self::path(dice), user: dice.chance(500).then_some(number), address: number }
+    }
+
+    fn path(dice: &mut Dice) -> &'static str {
+        let [first, others @ ..] = PATHS;
+        dice.pick(first, &others)
+    }
+
+    /// What the host is given.
+    #[must_use]
+    pub fn at_envoy(&self) -> vm::Request {
+        let headers =
+            Headers::of([(":method", "GET"), (":path", self.path), (":authority", "gateway")]);
+        let mut request = vm::Request { headers, is_end: true, ..vm::Request::default() };
+        request.properties.set(&["source", "address"], self.source());
+        if let Some(user) = self.user {
+            let claims = json!({ "sub": user.to_string(), "tier": tier(user) });
+            let filter = "envoy.filters.http.jwt_authn";
+            let path = ["metadata", "filter_metadata", filter, "jwt_payload"];
+            request.properties.set_document(&path, &claims);
+        }
+        request
+    }
+
+    fn source(&self) -> String {
+        format!("10.0.{}.{}:40000", self.address / 250, self.address % 250 + 1)
+    }
+}
+
+fn tier(user: u64) -> &'static str {
+    let [free, pro, other] = TIERS;
+    match user % 3 {
+        0 => free,
+        1 => pro,
+        _ => other,
+    }
+}
+
+impl Facts for Ask {
+    fn method(&self) -> Option<Vec<u8>> {
+        Some(b"GET".to_vec())
+    }
+
+    fn path(&self) -> Option<Vec<u8>> {
+        Some(self.path.into())
+    }
+
+    fn host(&self) -> Option<Vec<u8>> {
+        Some(b"gateway".to_vec())
+    }
+
+    fn header(&self, _: &str) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn claim(&self, names: &[String]) -> Option<Vec<u8>> {
+        let user = self.user?;
+        match names {
+            [name] if name == "sub" => Some(user.to_string().into()),
+            [name] if name == "tier" => Some(tier(user).into()),
+            _ => None,
+        }
+    }
+
+    fn is_authenticated(&self) -> bool {
+        self.user.is_some()
+    }
+
+    fn client_address(&self) -> Option<Vec<u8>> {
+        Some(self.source().into())
+    }
+
+    fn route_name(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn route_metadata(&self, _: &[String]) -> Option<Vec<u8>> {
+        None
+    }
+}

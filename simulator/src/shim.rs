@@ -1,0 +1,214 @@
+//! The shim and the ledger behind it: the shim's own checks and calendar, `limits`' ledger, virtual
+//! time. What it was asked and did is noted for the checks.
+
+use crate::fault::Fault;
+use limits::counter::CounterName;
+use limits::json::parse;
+use limits::ledger::{Charge, Ledger, Settle, Terms};
+use limits::wire::{
+    DECIDE_PATH, DecideBody, DecideReply, Decision, HEALTH_PATH, MARKER_HEADER, MARKER_VALUE,
+    SettleAmount, SettleBody, SettleReply, Settled,
+};
+use proxy_wasm_host::callout::Reply;
+use proxy_wasm_host::headers::Headers;
+use serde::Serialize;
+use shim::checked;
+use shim::overrides::Book;
+use shim::prepare::Preparer;
+use std::collections::BTreeMap;
+
+/// The most counters that the ledger holds.
+const CAPACITY: usize = 100_000;
+
+/// The shim.
+#[derive(Debug)]
+pub struct Shim {
+    ledger: Ledger,
+    book: Book,
+    ahead_ms: u64,
+    fault: Option<Fault>,
+    decisions: u64,
+    /// How many times each counter was charged.
+    charges: BTreeMap<CounterName, u64>,
+    /// What each counter was held against, at its highest limit: one that several tiers share has
+    /// several.
+    terms: BTreeMap<CounterName, Terms>,
+    /// The settles that arrived whole.
+    settled: BTreeMap<String, ()>,
+}
+
+/// What a call came to.
+#[derive(Debug)]
+pub struct Answered {
+    /// The reply.
+    pub reply: Reply,
+    /// What was charged, leases included, by counter.
+    pub charged: Vec<(CounterName, u64)>,
+    /// How many answers are in the reply.
+    pub answers: usize,
+}
+
+impl Shim {
+    /// One whose ledger's clock is `ahead_ms` ahead.
+    #[must_use]
+    pub fn new(ahead_ms: u64, fault: Option<Fault>) -> Self {
+        Self {
+            ledger: Ledger::new(CAPACITY),
+            book: Book::default(),
+            ahead_ms,
+            fault,
+            decisions: 0,
+            charges: BTreeMap::new(),
+            terms: BTreeMap::new(),
+            settled: BTreeMap::new(),
+        }
+    }
+
+    /// Answers a call at the time `now_ms`.
+    pub fn call(&mut self, now_ms: u64, path: &str, body: &[u8]) -> Answered {
+        let now_ms = self.ledger.time_ms(now_ms + self.ahead_ms);
+        match path {
+            HEALTH_PATH => answered("200", b"{}".to_vec(), Vec::new(), 0),
+            DECIDE_PATH => self.decide(now_ms, body).unwrap_or_else(bad_request),
+            _ => self.settle(now_ms, body).unwrap_or_else(bad_request),
+        }
+    }
+
+    /// How often `counter` was charged so far.
+    #[must_use]
+    pub fn charges(&self, counter: &CounterName) -> u64 {
+        self.charges.get(counter).copied().unwrap_or(0)
+    }
+
+    /// Whether a settle of this id has arrived.
+    #[must_use]
+    pub fn has_settled(&self, id: &str) -> bool {
+        self.settled.contains_key(id)
+    }
+
+    /// What counts in `counter` at `now_ms`, if it was ever charged.
+    #[must_use]
+    pub fn used(&self, now_ms: u64, counter: &CounterName) -> Option<u64> {
+        let terms = *self.terms.get(counter)?;
+        let one = limits::wire::Cost::clamped(1);
+        let charge =
+            Charge { counter: counter.clone(), cost: one, enforce: true, terms, lease: None };
+        let outcome = self.ledger.peek(now_ms + self.ahead_ms, &charge).ok()?;
+        Some(outcome.limit.saturating_sub(outcome.remaining))
+    }
+
+    /// How many counters the ledger holds.
+    #[must_use]
+    pub fn counters(&self) -> usize {
+        self.ledger.len()
+    }
+
+    fn decide(&mut self, now_ms: u64, body: &[u8]) -> Option<Answered> {
+        let requests = checked::requests(parse::<DecideBody>(body).ok()?).ok()?;
+        let mut charged = Vec::new();
+        let mut decisions = Vec::with_capacity(requests.len());
+        for request in &requests {
+            let question = Preparer { book: &self.book, now_ms }.request(request).ok()?;
+            let decided = self.ledger.decide(now_ms, &question).ok()?;
+            self.decisions += 1;
+            let mut decision = decided.named(now_ms, self.decisions);
+            for (charge, outcome) in question.charges().iter().zip(&decision.charges) {
+                self.note_terms(charge);
+                if decision.admitted && outcome.admitted {
+                    let granted = outcome.lease.map_or(0, |lease| lease.granted);
+                    charged.push((charge.counter.clone(), charge.cost.get() + granted));
+                }
+            }
+            self.spoil(&mut decision);
+            decisions.push(decision);
+        }
+        for (counter, _) in &charged {
+            *self.charges.entry(counter.clone()).or_default() += 1;
+        }
+        let answers = decisions.len();
+        let reply = DecideReply { now_ms, decisions };
+        Some(answered("200", json(&reply), charged, answers))
+    }
+
+    fn settle(&mut self, now_ms: u64, body: &[u8]) -> Option<Answered> {
+        let settles = checked::settles(parse::<SettleBody>(body).ok()?).ok()?;
+        let mut settled = Vec::with_capacity(settles.len());
+        let mut charged = Vec::new();
+        let ids: Vec<String> =
+            parse::<SettleBody>(body).ok()?.settles.into_iter().map(|settle| settle.id).collect();
+        for (settle, id) in settles.iter().zip(ids) {
+            let mut whole = Settled { applied: false, remaining: vec![0; settle.charges.len()] };
+            if self.fault != Some(Fault::SettlesSwallowed) {
+                for part in self.parts(now_ms, settle)? {
+                    whole.applied |= self.ledger.settle(now_ms, &part).ok()?.applied;
+                }
+            }
+            for charge in &settle.charges {
+                if let SettleAmount::Charge(amount) = charge.amount {
+                    charged.push((charge.counter.clone(), amount.get()));
+                }
+            }
+            self.settled.insert(id, ());
+            settled.push(whole);
+        }
+        let answers = settled.len();
+        Some(answered("200", json(&SettleReply { now_ms, settled }), charged, answers))
+    }
+
+    fn note_terms(&mut self, charge: &Charge) {
+        let held = self.terms.entry(charge.counter.clone()).or_insert(charge.terms);
+        if charge.terms.limit() > held.limit() {
+            *held = charge.terms;
+        }
+    }
+
+    /// A settle's parts, one for each identity.
+    fn parts(&self, now_ms: u64, settle: &checked::Settle) -> Option<Vec<Settle>> {
+        let preparer = Preparer { book: &self.book, now_ms };
+        let mut by_tag = BTreeMap::<&str, Vec<_>>::new();
+        for charge in &settle.charges {
+            let prepared = preparer.settle_charge(charge).ok()?;
+            by_tag.entry(charge.counter.slot_tag()).or_default().push(prepared);
+        }
+        let parts = by_tag.into_values();
+        parts.map(|part| Settle::new(settle.id.clone(), settle.decision_ms, part).ok()).collect()
+    }
+
+    /// Makes of a decision what a faulty ledger would.
+    fn spoil(&self, decision: &mut Decision) {
+        match self.fault {
+            Some(Fault::AdmitsTooMany) if self.decisions.is_multiple_of(3) => {
+                decision.admitted = decision.error.is_none();
+                decision.retry_after_ms = 0;
+                decision.charges.iter_mut().for_each(|charge| charge.admitted = true);
+            }
+            Some(Fault::WaitTooShort) => {
+                decision.retry_after_ms /= 8;
+                decision.charges.iter_mut().for_each(|charge| charge.retry_after_ms /= 8);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn json(reply: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(reply).unwrap_or_default()
+}
+
+fn answered(
+    status: &str,
+    body: Vec<u8>,
+    charged: Vec<(CounterName, u64)>,
+    answers: usize,
+) -> Answered {
+    let headers = Headers::of([
+        (":status", status),
+        (MARKER_HEADER, MARKER_VALUE),
+        ("content-type", "application/json"),
+    ]);
+    Answered { reply: Reply { headers, body, trailers: Headers::default() }, charged, answers }
+}
+
+fn bad_request() -> Answered {
+    answered("400", b"{}".to_vec(), Vec::new(), 0)
+}

@@ -1,0 +1,226 @@
+//! Calls to the shim: on their way, answered, lost on the way there or back, garbled, too late.
+
+use super::{Happening, Place, World};
+use crate::envoy::START_MS;
+use crate::fault::Fault;
+use crate::shim::Shim;
+use limits::counter::CounterName;
+use limits::wire::{DECIDE_PATH, MARKER_HEADER, SETTLE_PATH, SettleAmount, SettleBody};
+use proxy_wasm_host::callout::{Callout, Fate, Reply};
+use proxy_wasm_host::headers::Headers;
+use proxy_wasm_host::vm::Vm;
+use std::collections::BTreeMap;
+
+/// How a call ends for the worker that made it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Ending {
+    /// With the shim's own reply.
+    Replied,
+    /// With something that is no reply of the shim's; which, is chosen by the number.
+    Garbled(u64),
+    /// With a connection refused, or cut before the reply began.
+    Refused,
+    /// With a reply that broke off.
+    Reset,
+    /// Not within its time.
+    TimedOut,
+}
+
+/// The kinds of [`Ending::Garbled`].
+const GARBLED: u64 = 6;
+
+/// All calls.
+#[derive(Debug, Default)]
+pub(crate) struct Calls {
+    calls: BTreeMap<u64, Call>,
+    last: u64,
+    /// What each settle that a worker has sent was to give back.
+    settles: BTreeMap<String, Vec<(CounterName, u64)>>,
+}
+
+#[derive(Debug)]
+struct Call {
+    place: Place,
+    callout: Callout,
+    executed: Option<Executed>,
+    has_ended: bool,
+}
+
+/// What the shim did about a call.
+#[derive(Debug, Default)]
+struct Executed {
+    reply: Reply,
+    charged: Vec<(CounterName, u64)>,
+    at_us: u64,
+}
+
+impl Calls {
+    /// How many calls of a VM are under way.
+    pub(super) fn of(&self, place: Place) -> usize {
+        self.calls.values().filter(|call| call.place == place && !call.has_ended).count()
+    }
+
+    /// What settles that never reached the shim were to give back.
+    pub(super) fn unsettled(&self, shim: &Shim) -> BTreeMap<CounterName, u64> {
+        let mut sums = BTreeMap::new();
+        let never = self.settles.iter().filter(|(id, _)| !shim.has_settled(id));
+        for (counter, amount) in never.flat_map(|(_, charges)| charges) {
+            *sums.entry(counter.clone()).or_default() += amount;
+        }
+        sums
+    }
+
+    fn note_settles(&mut self, callout: &Callout) {
+        if callout.headers.text(":path") != SETTLE_PATH {
+            return;
+        }
+        let body = limits::json::parse::<SettleBody>(&callout.body);
+        for settle in body.map(|body| body.settles).unwrap_or_default() {
+            let back = settle.charges.iter().filter_map(|charge| match charge.amount {
+                SettleAmount::GiveBack(amount) => Some((charge.counter.clone(), amount.get())),
+                SettleAmount::Charge(_) => None,
+            });
+            self.settles.insert(settle.id.clone(), back.collect());
+        }
+    }
+}
+
+impl World {
+    /// A worker calls the shim.
+    pub(super) fn calls(&mut self, place: Place, callout: Callout) {
+        self.calls.last += 1;
+        let number = self.calls.last;
+        self.trace.note(
+            self.now_us,
+            format_args!(
+                "call {number} {place:?} {} {}",
+                callout.headers.text(":path"),
+                String::from_utf8_lossy(&callout.body)
+            ),
+        );
+        self.calls.note_settles(&callout);
+        let timeout_us = callout.timeout_ms.map(|ms| u64::from(ms) * 1_000);
+        let call = Call { place, callout, executed: None, has_ended: false };
+        self.calls.calls.insert(number, call);
+        self.measure(place.envoy);
+        if self.fault == Some(Fault::Silence) {
+            return;
+        }
+        if let Some(timeout_us) = timeout_us {
+            let at_us = self.now_us + timeout_us;
+            self.push(at_us, Happening::CallEnds(number, Ending::TimedOut));
+        }
+        let there_us = self.now_us + self.dice.delay_us(self.scenario.network.slowest_us);
+        let outage = self.scenario.outage(self.now_us);
+        let is_lost = self.is_troubled() && self.dice.chance(self.scenario.network.lost_there);
+        match (outage.map(|outage| outage.hangs), is_lost) {
+            (Some(true), _) => {}
+            (Some(false), _) => self.push(there_us, Happening::CallEnds(number, Ending::Refused)),
+            (None, true) if self.dice.chance(500) => {
+                self.push(there_us, Happening::CallEnds(number, Ending::Refused));
+            }
+            (None, true) => {}
+            (None, false) => self.push(there_us, Happening::CallArrives(number)),
+        }
+    }
+
+    /// A call reaches the shim, which acts on it, whether or not anybody waits still.
+    pub(super) fn call_arrives(&mut self, number: u64) {
+        let Some(call) = self.calls.calls.get_mut(&number) else { return };
+        let path = call.callout.headers.text(":path");
+        let now_ms = START_MS + self.now_us / 1_000;
+        let answered = self.shim.call(now_ms, path, &call.callout.body);
+        self.trace.note(
+            self.now_us,
+            format_args!(
+                "call {number} is answered {} with {} answers: {}",
+                answered.reply.headers.text(":status"),
+                answered.answers,
+                String::from_utf8_lossy(&answered.reply.body)
+            ),
+        );
+        if call.has_ended {
+            return self.lose(answered.charged);
+        }
+        let (reply, charged) = (answered.reply, answered.charged);
+        call.executed = Some(Executed { reply, charged, at_us: self.now_us });
+        let back_us = self.now_us + self.dice.delay_us(self.scenario.network.slowest_us);
+        if let Some(ending) = self.ending() {
+            self.push(back_us, Happening::CallEnds(number, ending));
+        }
+    }
+
+    /// How an executed call ends; not at all where it runs into its time-out.
+    fn ending(&mut self) -> Option<Ending> {
+        let network = self.scenario.network;
+        if self.scenario.outage(self.now_us).is_some() {
+            return self.dice.chance(500).then_some(Ending::Refused);
+        }
+        if self.is_troubled() && self.dice.chance(network.lost_back) {
+            return self.dice.pick(None, &[Some(Ending::Refused), Some(Ending::Reset)]);
+        }
+        if self.is_troubled() && self.dice.chance(network.garbled) {
+            return Some(Ending::Garbled(self.dice.of_range(0..=GARBLED - 1)));
+        }
+        Some(Ending::Replied)
+    }
+
+    /// A call ends for its worker. The first ending counts.
+    pub(super) fn call_ends(&mut self, number: u64, ending: Ending) {
+        let now_us = self.now_us;
+        let Some(call) = self.calls.calls.get_mut(&number).filter(|call| !call.has_ended) else {
+            return;
+        };
+        call.has_ended = true;
+        let (place, token) = (call.place, call.callout.token);
+        let is_decision = call.callout.headers.text(":path") == DECIDE_PATH;
+        let Executed { reply, charged, at_us } = call.executed.take().unwrap_or_default();
+        self.trace.note(now_us, format_args!("call {number} ends {ending:?}"));
+        if ending == Ending::Replied {
+            if is_decision {
+                self.record.lag_us = self.record.lag_us.max(now_us - at_us);
+            }
+        } else {
+            self.lose(charged);
+        }
+        let fate = fate(ending, reply);
+        self.with(place, |vm: &mut Vm| vm.answer_callout(token, fate));
+    }
+
+    fn lose(&mut self, charged: Vec<(CounterName, u64)>) {
+        for (counter, amount) in charged {
+            *self.record.lost.entry(counter).or_default() += amount;
+        }
+    }
+
+    /// Whether the network may still lose things.
+    fn is_troubled(&self) -> bool {
+        self.now_us < self.scenario.busy_us
+    }
+}
+
+fn fate(ending: Ending, reply: Reply) -> Fate {
+    match ending {
+        Ending::Replied => Fate::Replied(reply),
+        Ending::Garbled(kind) => Fate::Replied(garbled(kind, reply)),
+        Ending::Refused => Fate::Refused,
+        Ending::Reset => Fate::Reset,
+        Ending::TimedOut => Fate::TimedOut,
+    }
+}
+
+/// What comes instead of a reply: somebody else's, a broken one, one for another question.
+fn garbled(kind: u64, mut reply: Reply) -> Reply {
+    match kind {
+        0 => reply.headers.remove(MARKER_HEADER.as_bytes()),
+        1 => reply.headers.set(b":status", b"500"),
+        2 => reply.headers.set(b":status", b"503"),
+        3 => reply.body.truncate(reply.body.len() / 2),
+        4 => reply.body = br#"{"now_ms":1,"decisions":[],"settled":[]}"#.to_vec(),
+        _ => {
+            reply.headers = Headers::of([(":status", "200"), (MARKER_HEADER, "9")]);
+            reply.body = b"\xff\0{".to_vec();
+        }
+    }
+    reply
+}

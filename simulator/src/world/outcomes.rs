@@ -1,0 +1,86 @@
+//! What comes of what VMs do: requests reach the upstream, answers reach clients, calls are made.
+
+use super::{Happening, Place, World};
+use proxy_wasm_host::event::{Event, StreamNumber};
+use proxy_wasm_host::headers::Headers;
+use proxy_wasm_host::vm::Vm;
+
+/// Where the filter leaves its decision.
+const FILTER_STATE: &str = "tollgate";
+
+impl World {
+    pub(super) fn comes_of(&mut self, place: Place, event: Event) {
+        match event {
+            Event::Request { stream, .. } => self.goes_on(place, stream),
+            Event::Response { stream, headers, .. } => self.responds(place, stream, &headers),
+            Event::Callout(callout) => self.calls(place, callout),
+            Event::Crashed(crash) => {
+                let what = format!("crashed in {}: {}", crash.callback, crash.last_words);
+                self.trace.note(self.now_us, format_args!("{place:?} {what}"));
+                self.record.misconduct.push(what);
+            }
+            Event::Reset { stream } => {
+                self.record.misconduct.push(format!("stream {stream} was cut"));
+            }
+            Event::RequestBody { .. }
+            | Event::RequestTrailers { .. }
+            | Event::ResponseBody { .. }
+            | Event::ResponseTrailers { .. } => {}
+        }
+    }
+
+    /// A request reaches the upstream.
+    fn goes_on(&mut self, place: Place, stream: StreamNumber) {
+        let Some(request) = self.clients_request(place, stream) else { return };
+        let said = self.said(place, stream);
+        let now_us = self.now_us;
+        self.trace.note(now_us, format_args!("request {request} passes: {said}"));
+        self.release(request);
+        if let Some(record) = self.record.requests.get_mut(request) {
+            record.upstream_us = Some(now_us);
+            record.is_degraded = said.starts_with("degraded");
+        }
+        let at_us = now_us + self.dice.delay_us(60_000);
+        self.push(at_us, Happening::UpstreamAnswers(request));
+    }
+
+    /// The upstream answers somehow, or Envoy does for it where it has died.
+    pub(super) fn upstream_answers(&mut self, request: usize) {
+        let Some((place, stream)) = self.clients.place(request) else { return };
+        let status = self.dice.pick(200, &[200, 200, 204, 302, 404, 500, 503]);
+        let is_cache_hit = self.dice.chance(150);
+        let mut headers = Headers::of([(":status", status.to_string().as_str())]);
+        if is_cache_hit {
+            headers.add(b"x-cache", b"HIT");
+        }
+        if let Some(record) = self.record.requests.get_mut(request) {
+            record.outcome = Some((status, is_cache_hit));
+        }
+        self.with(place, |vm: &mut Vm| vm.response(stream, headers, true));
+    }
+
+    /// An answer reaches a client.
+    fn responds(&mut self, place: Place, stream: StreamNumber, headers: &Headers) {
+        let Some(request) = self.clients_request(place, stream) else { return };
+        let said = self.said(place, stream);
+        let status: u16 = headers.text(":status").parse().unwrap_or(0);
+        self.trace.note(self.now_us, format_args!("request {request} gets {status}: {said}"));
+        self.release(request);
+        if let Some(record) = self.record.requests.get_mut(request) {
+            record.status = Some(status);
+            record.is_degraded |= said.starts_with("degraded");
+        }
+        self.is_answered(request, status, headers.text("retry-after").parse().ok());
+        let at_us = self.now_us + self.dice.delay_us(2_000);
+        self.push(at_us, Happening::Ends(request));
+    }
+
+    fn said(&mut self, place: Place, stream: StreamNumber) -> String {
+        let state = self.vm(place).and_then(|vm| vm.filter_state(stream, FILTER_STATE));
+        state.map(|state| String::from_utf8_lossy(state).into_owned()).unwrap_or_default()
+    }
+
+    fn clients_request(&self, place: Place, stream: StreamNumber) -> Option<usize> {
+        self.clients.request(place, stream)
+    }
+}

@@ -1,0 +1,110 @@
+//! An upstream that answers with what it was sent, byte for byte: the head of the request, as the
+//! response's body. What a gateway lets through can be seen in no better way.
+
+use anyhow::Result;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+
+/// More than any gateway lets through.
+const MAX_HEAD_BYTES: u64 = 1 << 20;
+
+/// A running upstream; it ends when it is dropped.
+#[derive(Debug)]
+pub struct Upstream {
+    addr: SocketAddr,
+    shared: Arc<Shared>,
+    accepting: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    ended: AtomicBool,
+    requests: AtomicU64,
+}
+
+impl Upstream {
+    /// Starts one on a free port of loopback.
+    ///
+    /// # Errors
+    /// Where there is no port.
+    pub fn start() -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let addr = listener.local_addr()?;
+        let shared = Arc::new(Shared::default());
+        let accepting = std::thread::spawn({
+            let shared = shared.clone();
+            move || accept(&listener, &shared)
+        });
+        Ok(Self { addr, shared, accepting: Some(accepting) })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// How many requests have arrived.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.shared.requests.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.shared.ended.store(true, Ordering::SeqCst);
+        // Whoever waits for a connection gets one, and sees that it is over.
+        let woken = TcpStream::connect(self.addr);
+        if let (Ok(_), Some(accepting)) = (woken, self.accepting.take()) {
+            let _ = accepting.join();
+        }
+    }
+}
+
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+    for stream in listener.incoming() {
+        if shared.ended.load(Ordering::SeqCst) {
+            return;
+        }
+        let shared = shared.clone();
+        // A connection ends with the gateway that holds it.
+        std::thread::spawn(move || stream.map(|stream| serve(stream, &shared)));
+    }
+}
+
+fn serve(stream: TcpStream, shared: &Shared) -> Option<()> {
+    let mut answers = stream.try_clone().ok()?;
+    let mut requests = BufReader::new(stream);
+    while let Some(head) = read_head(&mut requests) {
+        shared.requests.fetch_add(1, Ordering::SeqCst);
+        skip_body(&mut requests, &head)?;
+        let start = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", head.len());
+        answers.write_all(start.as_bytes()).ok()?;
+        answers.write_all(&head).ok()?;
+    }
+    Some(())
+}
+
+/// The request line and the headers, with the empty line that ends them.
+fn read_head(requests: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut rest = requests.by_ref().take(MAX_HEAD_BYTES);
+        if rest.read_until(b'\n', &mut head).ok()? == 0 {
+            return None;
+        }
+    }
+    Some(head)
+}
+
+fn skip_body(requests: &mut BufReader<TcpStream>, head: &[u8]) -> Option<()> {
+    let text = String::from_utf8_lossy(head).to_lowercase();
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length:"));
+    let length: u64 = length.map_or(Some(0), |length| length.trim().parse().ok())?;
+    std::io::copy(&mut requests.by_ref().take(length), &mut std::io::sink()).ok()?;
+    Some(())
+}

@@ -1,0 +1,69 @@
+//! What goes wrong, and when.
+
+use super::stack::Stack;
+use std::time::Duration;
+use xtask::clock::Stopwatch;
+
+/// How long it takes, all in all.
+pub(super) const LENGTH: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    KillShim(usize),
+    StartShim(usize),
+    FreezeShim(usize),
+    ThawShim(usize),
+    KillRedis,
+    StartRedis,
+    FreezeRedis,
+    ThawRedis,
+}
+
+/// By the second.
+const PLAN: [(u64, Fault); 18] = [
+    (4, Fault::KillShim(0)),
+    (8, Fault::StartShim(0)),
+    (11, Fault::FreezeShim(1)),
+    (15, Fault::ThawShim(1)),
+    (18, Fault::KillRedis),
+    (22, Fault::StartRedis),
+    (26, Fault::FreezeRedis),
+    (29, Fault::ThawRedis),
+    (33, Fault::KillShim(0)),
+    (33, Fault::FreezeShim(1)),
+    (37, Fault::StartShim(0)),
+    (39, Fault::ThawShim(1)),
+    (43, Fault::KillRedis),
+    (43, Fault::StartRedis),
+    (47, Fault::KillShim(1)),
+    (48, Fault::KillRedis),
+    (50, Fault::StartRedis),
+    (51, Fault::StartShim(1)),
+];
+
+/// When Redis comes back, in seconds.
+pub(super) const RETURNS_S: [u64; 4] = [22, 29, 43, 50];
+
+/// Lets all of it go wrong.
+pub(super) fn play(stack: &mut Stack, clock: Stopwatch) {
+    for (at_s, fault) in PLAN {
+        std::thread::sleep(Duration::from_secs(at_s).saturating_sub(clock.elapsed()));
+        stack.suffer(fault);
+    }
+    std::thread::sleep(LENGTH.saturating_sub(clock.elapsed()));
+}
+
+impl Stack {
+    fn suffer(&mut self, fault: Fault) {
+        match fault {
+            Fault::KillShim(at) => self.shims[at].kill(),
+            Fault::StartShim(at) => self.shims[at].restart().unwrap(),
+            Fault::FreezeShim(at) => self.shims[at].pause(),
+            Fault::ThawShim(at) => self.shims[at].resume(),
+            Fault::KillRedis => self.redis.kill(),
+            Fault::StartRedis => self.redis.restart().unwrap(),
+            Fault::FreezeRedis => self.redis.pause(),
+            Fault::ThawRedis => self.redis.resume(),
+        }
+    }
+}

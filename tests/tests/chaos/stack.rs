@@ -1,0 +1,91 @@
+//! Two Envoys of two workers, two shims, a Redis that keeps what it has acknowledged.
+
+use serde_json::{Value, json};
+use std::path::Path;
+use tempfile::TempDir;
+use tests::gateway::filter;
+use tests::shim::{start_ready, start_redis};
+use xtask::envoy_config::{self, at, named};
+use xtask::setup;
+use xtask::stack::{Port, Server, envoy, redis};
+
+/// How long a request waits for the ledger, in ms.
+pub(super) const TIMEOUT_MS: u64 = 250;
+/// At most so many in a [`WINDOW_S`], by path.
+pub(super) const LIMITS: [(&str, usize); 3] = [("/strict", 40), ("/hot", 1_500), ("/near", 40)];
+pub(super) const WINDOW_S: u64 = 4;
+
+/// The fields are in the order in which it stops.
+#[derive(Debug)]
+pub(super) struct Stack {
+    pub(super) envoys: Vec<Server>,
+    pub(super) shims: Vec<Server>,
+    pub(super) redis: Server,
+    _dir: TempDir,
+}
+
+impl Stack {
+    pub(super) fn start(upstream: u16) -> Self {
+        let dir = TempDir::new().unwrap();
+        let redis = start_redis(dir.path(), &["--appendonly", "yes", "--appendfsync", "always"]);
+        let shims: Vec<Server> =
+            (0..2).map(|_| start_ready(dir.path(), &redis::url(&redis))).collect();
+        let envoys = (0..2).map(|_| start_envoy(&shims, upstream, dir.path())).collect();
+        Self { envoys, shims, redis, _dir: dir }
+    }
+}
+
+fn policy() -> Value {
+    let bucket = |path: &str, on_failure: &str| {
+        let limit = LIMITS.iter().find(|(name, _)| *name == path).unwrap().1;
+        json!({ "key": "user", "limit": limit, "window": format!("{WINDOW_S}s"), "on_failure": on_failure })
+    };
+    json!({
+        "version": 1,
+        "salt": "chaos",
+        "shim": { "cluster": "tollgate", "timeout": format!("{TIMEOUT_MS}ms") },
+        "keys": {
+            "user": { "header": super::load::USER, "otherwise": "client" },
+            "client": { "client_ip": {} },
+        },
+        "buckets": {
+            "strict": bucket("/strict", "deny"),
+            "hot": bucket("/hot", "deny"),
+            "near": bucket("/near", "local"),
+            "open": { "key": "user", "limit": 1_000_000, "window": "1m", "on_failure": "allow" },
+        },
+        "rules": [
+            { "match": { "paths": ["/strict"] }, "charge": ["strict"] },
+            { "match": { "paths": ["/hot"] }, "charge": ["hot"] },
+            { "match": { "paths": ["/near"] }, "charge": ["near"] },
+            { "charge": ["open"] },
+        ],
+    })
+}
+
+fn start_envoy(shims: &[Server], upstream: u16, dir: &Path) -> Server {
+    let (gateway, admin) = (Port::free().unwrap(), Port::free().unwrap());
+    let mut config = envoy_config::render(&envoy_config::Options {
+        gateway: gateway.number().into(),
+        admin: admin.number().into(),
+        backend: upstream.into(),
+        wasm: Some(filter().clone()),
+        policy: Some(policy()),
+        ..envoy_config::Options::default()
+    })
+    .unwrap();
+    let clusters = at(&mut config.envoy, "/static_resources/clusters").unwrap();
+    let endpoints =
+        at(named(clusters, "tollgate").unwrap(), "/load_assignment/endpoints/0/lb_endpoints")
+            .unwrap();
+    *endpoints = shims
+        .iter()
+        .map(|shim| {
+            let address = json!({ "address": "127.0.0.1", "port_value": shim.addr().port() });
+            json!({ "endpoint": { "address": { "socket_address": address } } })
+        })
+        .collect();
+    let program = setup::envoy().unwrap();
+    envoy::start(envoy::Options { program, gateway, admin, config: &config, workers: 2, dir })
+        .unwrap()
+}

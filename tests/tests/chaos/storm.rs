@@ -1,0 +1,144 @@
+//! The minute itself.
+
+use super::faults;
+use super::history::exceeding;
+use super::load::{Dice, Load, Seen};
+use super::stack::{LIMITS, Stack, TIMEOUT_MS, WINDOW_S};
+use super::upstream::{self, Record};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tests::client::Client;
+use tests::gateway::{counter_of, stats_of};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use xtask::clock::{Deadline, Stopwatch};
+
+const CLIENTS: usize = 16;
+const WINDOW: Duration = Duration::from_secs(WINDOW_S);
+/// How long it may take until all is as before.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Deadline::after(PATIENCE);
+    while !is_so() {
+        assert!(!deadline.has_passed(), "{what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Nothing waits, nothing has crashed, and the ledger decides again.
+fn all_is_well(stack: &Stack) {
+    for envoy in &stack.envoys {
+        let client = Client::of(envoy.addr());
+        wait_for("the ledger decides again", || {
+            let answer = client.get("/open", None);
+            answer.status == 200 && answer.header("tollgate-verdict").is_empty()
+        });
+        wait_for("every breaker is closed", || counter_of(envoy, "breaker.open$") == 0);
+        wait_for("no request is stuck", || {
+            counter_of(envoy, "http.gateway.downstream_rq_active") == 0
+        });
+        assert_eq!(
+            counter_of(envoy, "vm_reload"),
+            0,
+            "{}",
+            stats_of(envoy, "/stats?filter=vm_reload")
+        );
+    }
+}
+
+fn no_limit_was_exceeded(record: &Record, seen: &Seen) {
+    for (path, limit) in LIMITS {
+        let arrived = record.of(path);
+        assert!(!arrived.is_empty(), "nobody came to {path}");
+        if path == "/near" {
+            // With the ledger, and by each Envoy without it.
+            assert_eq!(exceeding(limit * 3, WINDOW, &arrived), []);
+        } else {
+            assert_eq!(exceeding(limit, WINDOW, &arrived), [], "{path}");
+        }
+    }
+    let near = LIMITS.iter().find(|(path, _)| *path == "/near").unwrap().1;
+    let local = seen.degraded.iter().filter(|(payer, _)| payer.0 == "/near");
+    assert_eq!(
+        exceeding(near, WINDOW, &local.map(|(p, all)| (p.clone(), all.clone())).collect()),
+        []
+    );
+    let decided = seen.decided.iter().filter(|(payer, _)| payer.0 == "/near");
+    assert_eq!(
+        exceeding(near, WINDOW, &decided.map(|(p, all)| (p.clone(), all.clone())).collect()),
+        []
+    );
+    let strict = seen.degraded.keys().find(|payer| payer.0 == "/strict" || payer.0 == "/hot");
+    assert_eq!(strict, None, "let through uncounted");
+}
+
+/// Figures for people; nothing is concluded from times.
+fn show(seen: &Seen, stack: &Stack) {
+    let mut waits = seen.waits.clone();
+    waits.sort();
+    let late = Duration::from_millis(TIMEOUT_MS + 100);
+    let over = waits.iter().filter(|wait| **wait > late).count();
+    let longest = waits.last().copied().unwrap_or_default();
+    eprintln!("{:?}", seen.answers);
+    eprintln!(
+        "{} answers, {over} after more than {late:?}, the last after {longest:?}",
+        waits.len()
+    );
+    eprintln!("{} clients left early", seen.left_early);
+    for at_s in faults::RETURNS_S {
+        let returned = Duration::from_secs(at_s);
+        let decided = seen.decided.values().flatten().map(|passed| passed.sent);
+        let first = decided.filter(|sent| *sent > returned).min().unwrap_or_default();
+        eprintln!(
+            "Redis came back at {at_s} s: decided again {:?} later",
+            first.saturating_sub(returned)
+        );
+    }
+    for envoy in &stack.envoys {
+        let count = |name| counter_of(envoy, name);
+        eprintln!(
+            "leases spent {}, denied before {}, breaker opened {}, settles dropped {}",
+            count("leases.spent"),
+            count("denied_before.hits"),
+            count("breaker.opened"),
+            count("settles.dropped"),
+        );
+    }
+}
+
+#[test]
+fn a_minute_of_faults_exceeds_no_limit_and_leaves_nobody_waiting() {
+    let runtime = Runtime::new().unwrap();
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let record = Arc::new(Record::default());
+    let mut stack = Stack::start(listener.local_addr().unwrap().port());
+    let clock = Stopwatch::start();
+    runtime.spawn(upstream::serve(listener, record.clone(), clock));
+    let (seen, ends) = (Arc::new(Mutex::new(Seen::default())), Arc::new(AtomicBool::new(false)));
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|at| {
+            let envoy = at % 2;
+            let (to, seen, ends) = (stack.envoys[envoy].addr(), seen.clone(), ends.clone());
+            let load = Load { envoy, to, clock, seen, ends };
+            runtime.spawn(load.run(Dice(at as u64)))
+        })
+        .collect();
+    faults::play(&mut stack, clock);
+    ends.store(true, Ordering::Relaxed);
+    runtime.block_on(async {
+        for client in clients {
+            client.await.unwrap();
+        }
+    });
+    let seen = seen.lock().unwrap();
+    show(&seen, &stack);
+    assert_eq!((&seen.stuck, &seen.broken), (&Vec::new(), &Vec::new()));
+    no_limit_was_exceeded(&record, &seen);
+    let other = seen.answers.keys().find(|answer| {
+        !["200", "200 degraded", "429", "429 degraded", "503 degraded"].contains(&answer.as_str())
+    });
+    assert_eq!(other, None, "{:?}", seen.answers);
+    all_is_well(&stack);
+}

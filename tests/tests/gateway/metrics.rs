@@ -1,0 +1,81 @@
+//! What the filter tells Envoy's statistics.
+
+use super::login::{statuses, wrong_login};
+use serde_json::json;
+use std::time::Duration;
+use tests::gateway::{Gateway, Options, stats_of};
+use xtask::clock::Deadline;
+
+/// Waits until the first Envoy's Prometheus text has the line `name{<labels>} <value>`; labels of
+/// Envoy's own are not looked at.
+fn wait_for(gateway: &Gateway, name: &str, labels: &[(&str, &str)], value: u64) {
+    let deadline = Deadline::after(Duration::from_secs(30));
+    let has = |line: &str| {
+        line.strip_prefix(name).is_some_and(|rest| rest.starts_with('{'))
+            && labels.iter().all(|(key, value)| line.contains(&format!("{key}=\"{value}\"")))
+            && line.ends_with(&format!(" {value}"))
+    };
+    loop {
+        let text = stats_of(&gateway.envoys[0], "/stats/prometheus");
+        if text.lines().any(has) {
+            return;
+        }
+        let ours: Vec<_> = text.lines().filter(|line| line.contains("tollgate")).collect();
+        assert!(!deadline.has_passed(), "no {name} {labels:?} {value}:\n{}", ours.join("\n"));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn decisions_are_counted_with_labels() {
+    let gateway = Gateway::start(&Options::default()).unwrap();
+    let client = gateway.client();
+    assert_eq!(statuses(&client, 6), [401, 401, 401, 401, 401, 429]);
+    assert_eq!(wrong_login(&client).status, 429);
+    assert_eq!(client.get("/health", None).status, 200);
+    let decisions = "tollgate_decisions";
+    let auth = |by, verdict| [("bucket", "auth"), ("by", by), ("verdict", verdict)];
+    wait_for(&gateway, decisions, &auth("ledger", "admitted"), 5);
+    wait_for(&gateway, decisions, &auth("ledger", "denied"), 1);
+    wait_for(&gateway, decisions, &auth("denied_before", "denied"), 1);
+    wait_for(&gateway, "tollgate_denied_before_hits", &[], 1);
+    wait_for(&gateway, "tollgate_requests", &[("verdict", "exempt")], 1);
+    wait_for(&gateway, "tollgate_calls", &[("kind", "decide"), ("outcome", "ok")], 6);
+    wait_for(&gateway, "tollgate_batch_size_count", &[], 6);
+    wait_for(&gateway, "tollgate_wait_us_count", &[], 6);
+}
+
+#[test]
+fn a_shadow_is_counted_and_refuses_nobody() {
+    let mut options = Options::default();
+    options.policy["buckets"]["public"]["limit"] = json!(1);
+    options.policy["buckets"]["public"]["enforce"] = json!(false);
+    let gateway = Gateway::start(&options).unwrap();
+    let shown: Vec<_> = (0..3).map(|_| gateway.client().get("/", None).status).collect();
+    assert_eq!(shown, [200, 200, 200]);
+    let public = |verdict| [("bucket", "public"), ("by", "ledger"), ("verdict", verdict)];
+    wait_for(&gateway, "tollgate_decisions", &public("admitted"), 1);
+    wait_for(&gateway, "tollgate_decisions", &public("would_deny"), 2);
+}
+
+#[test]
+fn an_outage_shows_until_it_is_over() {
+    let mut gateway = Gateway::start(&Options::default()).unwrap();
+    gateway.shim.kill();
+    let client = gateway.client();
+    for _ in 0..4 {
+        let degraded = client.get("/", None);
+        assert_eq!(degraded.status, 200);
+        assert_eq!(degraded.header("tollgate-verdict"), "degraded");
+    }
+    let allowed = [("bucket", "public"), ("by", "allow"), ("verdict", "admitted")];
+    wait_for(&gateway, "tollgate_decisions", &allowed, 4);
+    wait_for(&gateway, "tollgate_requests", &[("verdict", "degraded")], 4);
+    // The fourth was not tried.
+    wait_for(&gateway, "tollgate_calls", &[("kind", "decide"), ("outcome", "failed")], 3);
+    wait_for(&gateway, "tollgate_breaker_open", &[], 1);
+    gateway.shim.restart().unwrap();
+    wait_for(&gateway, "tollgate_breaker_open", &[], 0);
+    let decided = gateway.client().get("/", None);
+    assert_eq!(decided.header("tollgate-verdict"), "", "{}", decided.shown());
+}

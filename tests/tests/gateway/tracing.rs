@@ -1,0 +1,63 @@
+//! A request's trace and id are found again in the shim's log; a denial in Envoy's; each decision in
+//! its access log.
+
+use super::login::statuses;
+use hyper::Request;
+use hyper::body::Bytes;
+use std::time::Duration;
+use tests::gateway::{Gateway, Options};
+use xtask::clock::Deadline;
+
+const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
+    let deadline = Deadline::after(Duration::from_secs(30));
+    while !is_there() {
+        assert!(!deadline.has_passed(), "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn the_shim_is_told_whose_call_it_is() {
+    let shim_env = vec![("TOLLGATE_LOG".to_owned(), "debug".into())];
+    let gateway = Gateway::start(&Options { shim_env, ..Options::default() }).unwrap();
+    let request =
+        Request::get("/").header("traceparent", TRACEPARENT).body(Bytes::new().into()).unwrap();
+    assert_eq!(gateway.client().send(request).status, 200);
+    wait_for("the trace is not in the shim's log", || {
+        let log = std::fs::read_to_string(gateway.shim.log()).unwrap();
+        log.contains(TRACEPARENT) && log.contains("request_id")
+    });
+}
+
+#[test]
+fn a_denial_is_logged_with_its_bucket_rule_and_wait() {
+    let gateway = Gateway::start(&Options::default()).unwrap();
+    assert_eq!(statuses(&gateway.client(), 6), [401, 401, 401, 401, 401, 429]);
+    wait_for("the denial is not in Envoy's log", || {
+        let log = std::fs::read_to_string(gateway.envoys[0].log()).unwrap();
+        log.contains("tollgate: denied rule=1 bucket=auth retry_after_ms=")
+    });
+}
+
+/// Waits for a line of the access log that has all of `parts`.
+fn wait_for_line(gateway: &Gateway, parts: &[&str]) {
+    wait_for(&format!("no line of the access log has {parts:?}"), || {
+        let log = std::fs::read_to_string(gateway.envoys[0].log()).unwrap();
+        log.lines().any(|line| parts.iter().all(|part| line.contains(part)))
+    });
+}
+
+#[test]
+fn the_access_log_shows_each_decision() {
+    let mut gateway = Gateway::start(&Options::default()).unwrap();
+    assert_eq!(statuses(&gateway.client(), 7), [401, 401, 401, 401, 401, 429, 429]);
+    let login = "POST /api/auth/login";
+    wait_for_line(&gateway, &[login, " 401 ", "admitted rule=1 auth=4"]);
+    wait_for_line(&gateway, &[login, " 429 ", "denied rule=1 bucket=auth retry_after_ms="]);
+    wait_for_line(&gateway, &[login, " 429 ", "by=denied_before"]);
+    gateway.shim.kill();
+    assert_eq!(gateway.client().get("/", None).status, 200);
+    wait_for_line(&gateway, &["GET / 200 ", "degraded admitted rule=4"]);
+}

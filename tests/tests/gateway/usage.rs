@@ -1,0 +1,90 @@
+//! What a user is told of their quota is what the gateway counts.
+
+use serde_json::{Value, json};
+use tests::client::{Client, Reply};
+use tests::gateway::{Gateway, Options};
+use xtask::stack::server::READY_LIMIT;
+
+/// Asked past the gateway, so that asking costs nothing.
+fn usage(gateway: &Gateway, token: &str) -> Value {
+    let reply = Client::of(gateway.backend.addr()).get("/api/usage", Some(token));
+    assert_eq!(reply.status, 200, "{}", reply.shown());
+    reply.json()
+}
+
+/// Charged like any request there; that there is no such route does not matter.
+fn ask_ai(gateway: &Gateway, token: &str) -> Reply {
+    gateway.client().post("/api/ai/nothing", &json!({}), Some(token))
+}
+
+fn counts(usage: &Value) -> [&Value; 4] {
+    let daily = &usage["ai_daily"];
+    [&usage["status"], &daily["limit"], &daily["used"], &daily["left"]]
+}
+
+#[test]
+fn usage_is_what_the_gateway_has_counted() {
+    let gateway = Gateway::start(&Options::default()).unwrap();
+    let (ada, bob) = (gateway.token_of("ada@example.com"), gateway.token_of("bob@example.com"));
+    let before = usage(&gateway, &ada);
+    assert_eq!(counts(&before), [&json!("ok"), &json!(10), &json!(0), &json!(10)]);
+    let resets_at = before["ai_daily"]["resets_at"].as_str().unwrap();
+    assert!(resets_at.ends_with("T00:00:00Z"), "{resets_at}");
+    for _ in 0..3 {
+        assert_eq!(ask_ai(&gateway, &ada).status, 404);
+    }
+    assert_eq!(counts(&usage(&gateway, &ada)), [&json!("ok"), &json!(10), &json!(3), &json!(7)]);
+    assert_eq!(counts(&usage(&gateway, &ada))[2], 3, "asking costs nothing");
+    assert_eq!(counts(&usage(&gateway, &bob))[2], 0);
+
+    // Past the end of the quota: what is refused is not counted.
+    let statuses: Vec<_> = (0..9).map(|_| ask_ai(&gateway, &ada).status).collect();
+    assert_eq!(statuses, [404, 404, 404, 404, 404, 404, 404, 429, 429]);
+    assert_eq!(counts(&usage(&gateway, &ada)), [&json!("ok"), &json!(10), &json!(10), &json!(0)]);
+}
+
+#[test]
+fn a_refreshed_token_has_the_new_plans_quota() {
+    let gateway = Gateway::start(&Options::default()).unwrap();
+    let direct = Client::of(gateway.backend.addr());
+    let account = json!({"email": "ada@example.com", "password": "correct horse battery"});
+    assert_eq!(direct.post("/api/auth/signup", &account, None).status, 201);
+    let tokens = direct.post("/api/auth/login", &account, None).json();
+    let text = |tokens: &Value, name: &str| tokens[name].as_str().unwrap().to_owned();
+    let free = text(&tokens, "access_token");
+    ask_ai(&gateway, &free);
+
+    let change = hyper::Request::put("/api/subscription")
+        .header("authorization", format!("Bearer {free}"))
+        .header("content-type", "application/json");
+    let changed = direct.send(change.body(json!({"tier": "starter"}).to_string().into()).unwrap());
+    assert_eq!(changed.status, 200, "{}", changed.shown());
+    assert_eq!(counts(&usage(&gateway, &free))[1], 10, "this token is still the old plan's");
+
+    let refresh = json!({"refresh_token": text(&tokens, "refresh_token")});
+    let refreshed = direct.post("/api/auth/refresh", &refresh, None).json();
+    let starter = text(&refreshed, "access_token");
+    assert_eq!(
+        counts(&usage(&gateway, &starter)),
+        [&json!("ok"), &json!(50), &json!(1), &json!(49)]
+    );
+    assert_eq!(ask_ai(&gateway, &starter).header("x-ratelimit-limit"), "10", "the minute's");
+    assert_eq!(counts(&usage(&gateway, &starter))[2], 2, "one count for both plans");
+}
+
+#[test]
+fn usage_is_degraded_while_the_shim_is_away() {
+    let mut gateway = Gateway::start(&Options::default()).unwrap();
+    let token = gateway.token_of("ada@example.com");
+    ask_ai(&gateway, &token);
+    gateway.shim.kill();
+    let away = usage(&gateway, &token);
+    assert_eq!(counts(&away), [&json!("degraded"), &json!(10), &Value::Null, &Value::Null]);
+    gateway.shim.restart().unwrap();
+    let deadline = xtask::clock::Deadline::after(READY_LIMIT);
+    while usage(&gateway, &token)["status"] != "ok" {
+        assert!(!deadline.has_passed(), "usage stays degraded");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert_eq!(counts(&usage(&gateway, &token))[2], 1);
+}

@@ -1,0 +1,23 @@
+//! `cargo xtask bench …`: what the parts cost, measured on the real ones. Called by the binary.
+
+pub mod gateway;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+/// What is measured.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Bench {
+    /// The gateway's throughput, CPU and latency, against a bare Envoy and Envoy's local_ratelimit
+    Gateway(gateway::Gateway),
+}
+
+/// Measures, and prints the figures as Markdown.
+///
+/// # Errors
+/// What could not be had or started, and where a run did not measure what it says.
+pub fn run(bench: &Bench) -> Result<()> {
+    match bench {
+        Bench::Gateway(flags) => gateway::run(flags),
+    }
+}

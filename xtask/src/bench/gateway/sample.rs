@@ -1,0 +1,155 @@
+//! One run of the load against one system: what it came to, and what it cost whom.
+
+use super::counts::Counts;
+use super::cpu::{self, Ticks};
+use super::load::{self, Load};
+use super::servers::Servers;
+use super::system::System;
+use super::work::Work;
+use crate::clock::Stopwatch;
+use anyhow::Result;
+use std::time::Duration;
+
+/// The filter hands its metrics on twenty times a second.
+const METRICS_LAG: Duration = Duration::from_millis(200);
+
+/// One run.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// What wrk measured.
+    pub load: Load,
+    /// What Envoy counted meanwhile.
+    pub counts: Counts,
+    /// The CPU time of each server, in seconds.
+    pub servers_s: Vec<(&'static str, f64)>,
+    /// wrk's own.
+    pub wrk_s: f64,
+    /// That of everything else on the machine.
+    pub others_s: f64,
+    /// How long it took by the clock.
+    pub wall_s: f64,
+}
+
+impl Sample {
+    /// Answers a second.
+    #[must_use]
+    pub fn per_second(&self) -> f64 {
+        self.load.requests as f64 * 1e6 / self.load.duration_us.max(1) as f64
+    }
+
+    /// CPU time of `server` a request, in µs.
+    #[must_use]
+    pub fn server_us(&self, server: &str) -> f64 {
+        let found = self.servers_s.iter().find(|(name, _)| *name == server);
+        self.a_request_us(found.map_or(0.0, |(_, seconds)| *seconds))
+    }
+
+    /// CPU time of all servers a request, in µs.
+    #[must_use]
+    pub fn total_us(&self) -> f64 {
+        self.a_request_us(self.servers_total_s())
+    }
+
+    /// wrk's CPU time a request, in µs.
+    #[must_use]
+    pub fn wrk_us(&self) -> f64 {
+        self.a_request_us(self.wrk_s)
+    }
+
+    /// How much of one core `server` took.
+    #[must_use]
+    pub fn share(&self, server: &str) -> f64 {
+        self.server_us(server) * self.load.requests as f64 / 1e6 / self.wall_s
+    }
+
+    /// How many cores were busy with something else.
+    #[must_use]
+    pub fn others(&self) -> f64 {
+        self.others_s / self.wall_s
+    }
+
+    fn servers_total_s(&self) -> f64 {
+        self.servers_s.iter().map(|(_, seconds)| seconds).sum()
+    }
+
+    fn a_request_us(&self, seconds: f64) -> f64 {
+        seconds * 1e6 / self.load.requests.max(1) as f64
+    }
+}
+
+/// The kernel's counts at one time.
+struct Reading {
+    servers: Vec<(&'static str, Ticks)>,
+    wrk: Ticks,
+    machine: Ticks,
+}
+
+impl Reading {
+    fn take(servers: &Servers, system: System) -> Result<Self> {
+        let read = |(name, id)| Ok((name, cpu::of_process(id)?));
+        Ok(Self {
+            servers: servers.taking_part(system).into_iter().map(read).collect::<Result<_>>()?,
+            wrk: cpu::of_ended_children()?,
+            machine: cpu::of_machine()?,
+        })
+    }
+}
+
+/// Puts `work` on `system` for `seconds`.
+///
+/// # Errors
+/// Where wrk fails or a server has gone.
+pub fn take(servers: &Servers, work: &Work, system: System, seconds: u32) -> Result<Sample> {
+    let gateway = servers.gateway(system);
+    let counted = Counts::read(gateway)?;
+    let before = Reading::take(servers, system)?;
+    let watch = Stopwatch::start();
+    let load = load::run(servers.wrk(), work, &gateway.url("/"), seconds, servers.dir())?;
+    let wall_s = watch.elapsed().as_secs_f64();
+    let after = Reading::take(servers, system)?;
+    std::thread::sleep(METRICS_LAG);
+    let pairs = after.servers.iter().zip(&before.servers);
+    let servers_s: Vec<_> =
+        pairs.map(|((name, now), (_, then))| (*name, (*now - *then).seconds())).collect();
+    let wrk_s = (after.wrk - before.wrk).seconds();
+    let ours_s = wrk_s + servers_s.iter().map(|(_, seconds)| seconds).sum::<f64>();
+    let others_s = ((after.machine - before.machine).seconds() - ours_s).max(0.0);
+    let counts = Counts::read(gateway)?.since(&counted);
+    Ok(Sample { load, counts, servers_s, wrk_s, others_s, wall_s })
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A run of 1,000 requests in 0.1 s that took the gateway 50 ms.
+    pub(in crate::bench::gateway) fn sample(counts: &[(&str, u64)]) -> Sample {
+        Sample {
+            load: Load {
+                requests: 1_000,
+                duration_us: 100_000,
+                p50_us: 500,
+                p99_us: 900,
+                failed: 0,
+            },
+            counts: Counts::of(counts),
+            servers_s: vec![("gateway", 0.05), ("upstream", 0.03)],
+            wrk_s: 0.01,
+            others_s: 0.02,
+            wall_s: 0.1,
+        }
+    }
+
+    #[test]
+    fn cost_is_told_by_the_request() {
+        let sample = sample(&[]);
+        let near = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-9, "{found}");
+        near(sample.per_second(), 10_000.0);
+        near(sample.server_us("gateway"), 50.0);
+        near(sample.server_us("shim"), 0.0);
+        near(sample.total_us(), 80.0);
+        near(sample.wrk_us(), 10.0);
+        near(sample.share("gateway"), 0.5);
+        near(sample.others(), 0.2);
+    }
+}

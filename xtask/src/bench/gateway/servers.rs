@@ -1,0 +1,159 @@
+//! The servers of one work: the three gateways, one upstream for all of them, and Tollgate's shim
+//! and Redis. All on loopback, all running from the first round to the last.
+
+use super::system::{EachSystem, System};
+use super::work::Work;
+use crate::envoy_config::{self, Rendered};
+use crate::stack::{Port, Server, envoy, redis, shim};
+use anyhow::Result;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// The programs.
+#[derive(Debug)]
+pub struct Parts {
+    /// Envoy.
+    pub envoy: PathBuf,
+    /// The Redis server.
+    pub redis: PathBuf,
+    /// The load generator.
+    pub wrk: PathBuf,
+    /// The filter.
+    pub wasm: PathBuf,
+    /// The shim, optimized.
+    pub shim: PathBuf,
+}
+
+/// The running servers. Dropping it kills them.
+#[derive(Debug)]
+pub struct Servers {
+    gateways: EachSystem<Server>,
+    upstream: Server,
+    shim: Server,
+    redis: Server,
+    wrk: PathBuf,
+    dir: PathBuf,
+}
+
+impl Servers {
+    /// Starts everything that `work` needs, in `dir`.
+    ///
+    /// # Errors
+    /// The server that does not get ready, with the end of its log.
+    pub fn start(work: &Work, parts: &Parts, dir: &Path) -> Result<Self> {
+        let program = parts.redis.clone();
+        let redis =
+            redis::start(redis::Options { program, port: Port::free()?, dir, args: Vec::new() })?;
+        let mut shim = shim::start(shim::Options {
+            program: parts.shim.clone(),
+            port: Port::free()?,
+            ledger: redis::url(&redis),
+            admin: None,
+            dir,
+            env: Vec::new(),
+        })?;
+        shim.wait_ready()?;
+        let upstream =
+            start_envoy(parts, dir, |gateway, admin| Ok(upstream(gateway, admin).into()))?;
+        let gateways = EachSystem::try_from_fn(|system| {
+            start_envoy(parts, dir, |gateway, admin| {
+                let options = envoy_config::Options {
+                    gateway: gateway.into(),
+                    admin: admin.into(),
+                    shim: shim.port().into(),
+                    backend: upstream.port().into(),
+                    wasm: Some(parts.wasm.clone()),
+                    ..envoy_config::Options::default()
+                };
+                system.config(work, options)
+            })
+        })?;
+        let (wrk, dir) = (parts.wrk.clone(), dir.to_owned());
+        Ok(Self { gateways, upstream, shim, redis, wrk, dir })
+    }
+
+    /// The gateway of `system`.
+    #[must_use]
+    pub const fn gateway(&self, system: System) -> &Server {
+        self.gateways.of(system)
+    }
+
+    /// The processes that take part in what `system` does, by what they are called.
+    #[must_use]
+    pub fn taking_part(&self, system: System) -> Vec<(&'static str, u32)> {
+        let mut parts = vec![(GATEWAY, self.gateway(system).id()), (UPSTREAM, self.upstream.id())];
+        if system == System::Tollgate {
+            parts.extend([(SHIM, self.shim.id()), (REDIS, self.redis.id())]);
+        }
+        parts
+    }
+
+    /// The load generator.
+    #[must_use]
+    pub fn wrk(&self) -> &Path {
+        &self.wrk
+    }
+
+    /// A folder for what is written meanwhile.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+}
+
+/// The gateway's part of [`Servers::taking_part`].
+pub const GATEWAY: &str = "gateway";
+/// The upstream's.
+pub const UPSTREAM: &str = "upstream";
+/// The shim's.
+pub const SHIM: &str = "shim";
+/// Redis's.
+pub const REDIS: &str = "Redis";
+
+/// Starts an Envoy of one worker with the configuration that `config` makes for a port to serve and
+/// an admin port.
+fn start_envoy(
+    parts: &Parts,
+    dir: &Path,
+    config: impl FnOnce(u16, u16) -> Result<Rendered>,
+) -> Result<Server> {
+    let (gateway, admin) = (Port::free()?, Port::free()?);
+    let config = config(gateway.number(), admin.number())?;
+    let program = parts.envoy.clone();
+    envoy::start(envoy::Options { program, gateway, admin, config: &config, workers: 1, dir })
+}
+
+/// An Envoy that answers every request with 200 by itself.
+fn upstream(port: u16, admin: u16) -> Value {
+    let address =
+        |port: u16| json!({ "socket_address": { "address": "127.0.0.1", "port_value": port } });
+    let answer = json!({
+        "name": "upstream",
+        "domains": ["*"],
+        "routes": [{
+            "match": { "prefix": "/" },
+            "direct_response": { "status": 200, "body": { "inline_string": "ok\n" } },
+        }],
+    });
+    let http = json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "upstream",
+        "route_config": { "virtual_hosts": [answer] },
+        "http_filters": [{
+            "name": "envoy.filters.http.router",
+            "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
+        }],
+    });
+    let manager = json!({
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": http,
+    });
+    json!({
+        "admin": { "address": address(admin) },
+        "static_resources": { "listeners": [{
+            "name": "upstream",
+            "address": address(port),
+            "filter_chains": [{ "filters": [manager] }],
+        }] },
+    })
+}

@@ -1,0 +1,133 @@
+//! The three gateways that are compared: `envoy/envoy.yaml` with one filter exchanged.
+//!
+//! Of all three, token verification and the access log are left out: both cost each the same, and
+//! neither is what is measured.
+
+use super::work::Work;
+use crate::envoy_config::{self, Rendered, at, http_connection_manager, named};
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+/// A gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum System {
+    /// Envoy without any limits.
+    Bare,
+    /// Envoy's own filter, which counts in the process, and all requests together.
+    LocalRatelimit,
+    /// Ours.
+    Tollgate,
+}
+
+/// In the order in which they take turns.
+pub const SYSTEMS: [System; 3] = [System::Bare, System::LocalRatelimit, System::Tollgate];
+
+/// One of something for each system.
+#[derive(Debug, Clone, Copy)]
+pub struct EachSystem<T> {
+    /// [`System::Bare`]'s.
+    pub bare: T,
+    /// [`System::LocalRatelimit`]'s.
+    pub local_ratelimit: T,
+    /// [`System::Tollgate`]'s.
+    pub tollgate: T,
+}
+
+impl<T> EachSystem<T> {
+    /// What `make` makes for each, in the order of [`SYSTEMS`].
+    ///
+    /// # Errors
+    /// The first of `make`'s.
+    pub fn try_from_fn(mut make: impl FnMut(System) -> Result<T>) -> Result<Self> {
+        Ok(Self {
+            bare: make(System::Bare)?,
+            local_ratelimit: make(System::LocalRatelimit)?,
+            tollgate: make(System::Tollgate)?,
+        })
+    }
+
+    /// The one of `system`.
+    pub const fn of(&self, system: System) -> &T {
+        match system {
+            System::Bare => &self.bare,
+            System::LocalRatelimit => &self.local_ratelimit,
+            System::Tollgate => &self.tollgate,
+        }
+    }
+}
+
+impl System {
+    /// What it is called in the figures.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bare => "bare",
+            Self::LocalRatelimit => "local_ratelimit",
+            Self::Tollgate => "tollgate",
+        }
+    }
+
+    /// Its configuration for `work`: `envoy/envoy.yaml` as `options` say, with its filter.
+    ///
+    /// # Errors
+    /// Where `envoy/envoy.yaml` is not as expected: names the place.
+    pub fn config(self, work: &Work, mut options: envoy_config::Options) -> Result<Rendered> {
+        options.policy = Some(work.policy());
+        let mut config = envoy_config::render(&options)?;
+        let http = http_connection_manager(&mut config.envoy)?;
+        *at(http, "/access_log")? = json!([]);
+        let filters = at(http, "/http_filters")?;
+        remove(filters, "envoy.filters.http.jwt_authn")?;
+        match self {
+            Self::Bare => remove(filters, "tollgate")?,
+            Self::LocalRatelimit => *named(filters, "tollgate")? = local_ratelimit(work),
+            Self::Tollgate => return Ok(config),
+        }
+        Ok(Rendered::from(config.envoy))
+    }
+}
+
+/// Takes the element called `name` out of `list`.
+fn remove(list: &mut Value, name: &str) -> Result<()> {
+    named(list, name)?;
+    let list = list.as_array_mut().context("no list")?;
+    list.retain(|element| element.get("name").is_none_or(|found| found != name));
+    Ok(())
+}
+
+/// Envoy's filter with one bucket, enforced for every request; it adds no headers.
+fn local_ratelimit(work: &Work) -> Value {
+    let always = json!({ "default_value": { "numerator": 100, "denominator": "HUNDRED" } });
+    json!({
+        "name": "envoy.filters.http.local_ratelimit",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
+            "stat_prefix": "local_ratelimit",
+            "token_bucket": work.token_bucket(),
+            "filter_enabled": always,
+            "filter_enforced": always,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::gateway::work::WORKS;
+
+    fn filters(system: System) -> Vec<String> {
+        let mut config = system.config(&WORKS[0], envoy_config::Options::default()).unwrap();
+        let http = http_connection_manager(&mut config.envoy).unwrap();
+        assert_eq!(http["access_log"], json!([]));
+        let filters = http["http_filters"].as_array().unwrap();
+        filters.iter().map(|filter| filter["name"].as_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn the_systems_differ_by_one_filter() {
+        let router = "envoy.filters.http.router";
+        assert_eq!(filters(System::Bare), [router]);
+        assert_eq!(filters(System::LocalRatelimit), ["envoy.filters.http.local_ratelimit", router]);
+        assert_eq!(filters(System::Tollgate), ["tollgate", router]);
+    }
+}

@@ -1,0 +1,201 @@
+//! What is asked of the gateways, and what is aimed at.
+
+use super::load::Pattern;
+use clap::ValueEnum;
+use serde_json::{Value, json};
+
+/// More than any run sends.
+const PLENTY: u32 = 4_000_000_000;
+/// How many keys there are in the works with many.
+pub const KEYS: u32 = 100_000;
+/// Connections that each always have a request under way.
+const CONNECTIONS: u32 = 32;
+/// Connections for a constant rate. They wait between requests, long compared with an answer, so that
+/// a slow one hardly changes the rate.
+const PACED_CONNECTIONS: u32 = 100;
+/// The rate that those come to together.
+pub const PACED_PER_SECOND: u32 = 1_000;
+
+/// What a work is called on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WorkName {
+    /// One key, all admitted
+    HotKey,
+    /// 100,000 keys, all admitted, one decision each
+    ManyKeys,
+    /// One key, all refused
+    Flood,
+    /// 1,000 requests a second
+    Latency,
+}
+
+/// One work.
+#[derive(Debug)]
+pub struct Work {
+    /// Its name.
+    pub name: WorkName,
+    /// What it is, in a few words.
+    pub title: &'static str,
+    /// How requests come.
+    pub pattern: Pattern,
+    /// How many connections they come on.
+    pub connections: u32,
+    /// Whether everything is admitted; else all but one request are refused.
+    pub admits: bool,
+    /// What is measured of it, and what is aimed at.
+    pub aims: &'static [Aim],
+}
+
+/// A figure that tells Tollgate from another system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measure {
+    /// Requests a second, as a ratio to `local_ratelimit`'s.
+    Throughput,
+    /// CPU time of all servers a request, as a ratio to `local_ratelimit`'s.
+    Cpu,
+    /// The median latency above a bare Envoy's, in ms.
+    AddedP50,
+    /// The 99th percentile of latency above a bare Envoy's, in ms.
+    AddedP99,
+}
+
+/// What a measure should be.
+#[derive(Debug, Clone, Copy)]
+pub struct Aim {
+    /// The measure.
+    pub measure: Measure,
+    /// The bound.
+    pub bound: Bound,
+}
+
+/// A bound, itself included.
+#[derive(Debug, Clone, Copy)]
+pub enum Bound {
+    /// No less.
+    AtLeast(f64),
+    /// No more.
+    AtMost(f64),
+}
+
+/// All works.
+pub const WORKS: [Work; 4] = [
+    Work {
+        name: WorkName::HotKey,
+        title: "one hot key, all admitted",
+        pattern: Pattern::OneKey,
+        connections: CONNECTIONS,
+        admits: true,
+        aims: &[Aim { measure: Measure::Throughput, bound: Bound::AtLeast(0.80) }],
+    },
+    Work {
+        name: WorkName::ManyKeys,
+        title: "100,000 keys, all admitted",
+        pattern: Pattern::ManyKeys,
+        connections: CONNECTIONS,
+        admits: true,
+        aims: &[
+            Aim { measure: Measure::Throughput, bound: Bound::AtLeast(0.60) },
+            Aim { measure: Measure::Cpu, bound: Bound::AtMost(2.2) },
+        ],
+    },
+    Work {
+        name: WorkName::Flood,
+        title: "a flood from one refused key",
+        pattern: Pattern::OneKey,
+        connections: CONNECTIONS,
+        admits: false,
+        aims: &[Aim { measure: Measure::Throughput, bound: Bound::AtLeast(0.55) }],
+    },
+    Work {
+        name: WorkName::Latency,
+        title: "1,000 requests/s of 100,000 keys",
+        pattern: Pattern::Paced,
+        connections: PACED_CONNECTIONS,
+        admits: true,
+        aims: &[
+            Aim { measure: Measure::AddedP50, bound: Bound::AtMost(0.3) },
+            Aim { measure: Measure::AddedP99, bound: Bound::AtMost(1.5) },
+        ],
+    },
+];
+
+impl Work {
+    /// Tollgate's policy: one limit for each user, far above what is sent, or 1 an hour.
+    ///
+    /// The time-out is long enough that nothing is decided without the ledger.
+    #[must_use]
+    pub fn policy(&self) -> Value {
+        let (limit, window) = if self.admits { (PLENTY, "1m") } else { (1, "1h") };
+        json!({
+            "version": 1,
+            "salt": "tollgate-bench",
+            "shim": { "cluster": "tollgate", "timeout": "1s" },
+            "keys": {
+                "user": { "header": "x-user", "otherwise": "client" },
+                "client": { "client_ip": {} },
+            },
+            "buckets": { "users": { "key": "user", "limit": limit, "window": window } },
+            "rules": [{ "charge": ["users"] }],
+        })
+    }
+
+    /// `local_ratelimit`'s bucket: the same, for all users together.
+    #[must_use]
+    pub fn token_bucket(&self) -> Value {
+        let (tokens, interval) = if self.admits { (PLENTY, "60s") } else { (1, "3600s") };
+        json!({ "max_tokens": tokens, "tokens_per_fill": tokens, "fill_interval": interval })
+    }
+}
+
+impl Measure {
+    /// What it is, in a few words.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Throughput => "requests/s, of local_ratelimit's",
+            Self::Cpu => "CPU of all servers a request, times local_ratelimit's",
+            Self::AddedP50 => "p50 over bare, ms",
+            Self::AddedP99 => "p99 over bare, ms",
+        }
+    }
+}
+
+impl Bound {
+    /// Whether `value` is within it.
+    #[must_use]
+    pub fn holds(self, value: f64) -> bool {
+        match self {
+            Self::AtLeast(least) => value >= least,
+            Self::AtMost(most) => value <= most,
+        }
+    }
+}
+
+impl std::fmt::Display for Bound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::AtLeast(least) => write!(f, "≥ {least:.2}"),
+            Self::AtMost(most) => write!(f, "≤ {most:.1}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use limits::policy::Policy;
+
+    #[test]
+    fn the_filter_takes_every_policy() {
+        for work in &WORKS {
+            Policy::from_value(work.policy()).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_bound_includes_itself() {
+        assert!(Bound::AtLeast(0.8).holds(0.8) && !Bound::AtLeast(0.8).holds(0.79));
+        assert!(Bound::AtMost(2.2).holds(2.2) && !Bound::AtMost(2.2).holds(2.3));
+        assert_eq!(Bound::AtLeast(0.8).to_string(), "≥ 0.80");
+    }
+}

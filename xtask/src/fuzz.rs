@@ -1,0 +1,39 @@
+//! The fuzz targets of `fuzz/`: built, and given again what fuzzing found worth keeping.
+//!
+//! Called by [`crate::test`]. Fuzzing itself is `cargo fuzz`'s; see `CONTRIBUTING.md`.
+
+use crate::test::{STEP_LIMIT, cargo};
+use crate::{command, paths};
+use anyhow::{Context, Result};
+use std::fs::File;
+use std::path::Path;
+use std::process::Command;
+use zip::ZipArchive;
+
+/// A workspace of its own: the fuzzer brings its own `main`.
+pub(crate) const MANIFEST: &str = "fuzz/Cargo.toml";
+const TARGETS: [&str; 4] = ["policy", "path", "reply", "events"];
+
+/// Builds the targets without the fuzzer's instrumentation, and runs each over its corpus.
+pub(crate) fn run() -> Result<()> {
+    let dir = paths::root().join("target/fuzz");
+    let target_dir = dir.display().to_string();
+    cargo(&["build", "--locked", "--manifest-path", MANIFEST, "--target-dir", &target_dir], &[])?;
+    for target in TARGETS {
+        let corpus = dir.join("corpus").join(target);
+        unpack(target, &corpus)?;
+        let mut program = Command::new(dir.join("debug").join(target));
+        program.arg("-runs=0").arg(&corpus).current_dir(&dir);
+        command::output(&mut program, STEP_LIMIT)?;
+    }
+    Ok(())
+}
+
+/// One archive instead of hundreds of files of a few bytes each.
+fn unpack(target: &str, corpus: &Path) -> Result<()> {
+    let archive = paths::root().join("fuzz/corpus").join(format!("{target}.zip"));
+    let unpacked = File::open(&archive)
+        .map_err(anyhow::Error::from)
+        .and_then(|file| Ok(ZipArchive::new(file)?.extract(corpus)?));
+    unpacked.with_context(|| format!("cannot unpack {}", archive.display()))
+}

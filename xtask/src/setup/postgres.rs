@@ -1,0 +1,80 @@
+//! PostgreSQL, for the backend's tests: the one that is named, the machine's, or Debian's.
+
+use super::cache;
+use super::debian::{self, Apt};
+use crate::{env, progress};
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+
+/// What is needed of it.
+const PROGRAMS: [&str; 3] = ["postgres", "initdb", "pg_isready"];
+/// Where Debian keeps the programs of each version.
+const DEBIAN_VERSIONS: &str = "usr/lib/postgresql";
+
+/// The folder of a PostgreSQL's programs: `$TOLLGATE_POSTGRES`, else the machine's, else Debian's,
+/// unpacked into the cache folder.
+///
+/// # Errors
+/// Names what is missing and what to do.
+pub fn postgres() -> Result<PathBuf> {
+    if let Some(named) = env::path(env::POSTGRES) {
+        if !has_programs(&named) {
+            bail!("{}: expected a folder with {}", env::POSTGRES, PROGRAMS.join(", "));
+        }
+        return Ok(named);
+    }
+    let on_path = env::on_path("postgres").and_then(|path| path.canonicalize().ok());
+    let on_path = on_path.and_then(|path| path.parent().map(Path::to_owned));
+    match on_path.into_iter().chain(newest(Path::new("/"))).find(|dir| has_programs(dir)) {
+        Some(found) => Ok(found),
+        None => debian_postgres().with_context(|| {
+            format!("cannot get PostgreSQL, which the tests need; name one with {}", env::POSTGRES)
+        }),
+    }
+}
+
+fn has_programs(dir: &Path) -> bool {
+    PROGRAMS.iter().all(|program| env::is_executable(&dir.join(program)))
+}
+
+/// The programs of the newest version below `root`.
+fn newest(root: &Path) -> Option<PathBuf> {
+    let versions = debian::list(&root.join(DEBIAN_VERSIONS)).ok()?;
+    versions.into_iter().map(|version| version.join("bin")).rfind(|dir| dir.is_dir())
+}
+
+/// Debian's, laid out as Debian does, because a server finds its files by where it lies itself.
+fn debian_postgres() -> Result<PathBuf> {
+    let place = cache::entry("debian-postgresql-1", |place| {
+        progress::say("fetching Debian's PostgreSQL");
+        let lists = place.join("apt");
+        std::fs::create_dir(&lists)
+            .with_context(|| format!("cannot create {}", lists.display()))?;
+        Apt::with_lists(&lists, |apt| apt.unpack(&packages(apt)?, place))?;
+        std::fs::remove_dir_all(&lists)
+            .with_context(|| format!("cannot remove {}", lists.display()))?;
+        let programs = newest(place).context("Debian's package holds no PostgreSQL")?;
+        debian::move_libraries(place, &programs.join("../lib"))?;
+        for program in PROGRAMS {
+            let (file, real) = (programs.join(program), format!("{program}.real"));
+            std::fs::rename(&file, programs.join(&real))
+                .with_context(|| format!("Debian's package holds no {program}"))?;
+            debian::write_wrapper(&file, &real)?;
+        }
+        Ok(())
+    })?;
+    newest(&place).with_context(|| format!("{} holds no PostgreSQL", place.display()))
+}
+
+/// The server, the client, and what of their libraries this machine lacks, but for the compiler
+/// that speeds up long queries.
+fn packages(apt: &Apt) -> Result<Vec<String>> {
+    let depends = apt.depends(&["postgresql".to_owned()])?;
+    let server = depends.into_iter().find(|name| name.starts_with("postgresql-"));
+    let server = server.context("Debian has no package postgresql")?;
+    let client = server.replace("postgresql-", "postgresql-client-");
+    let mut packages = vec![server, client];
+    let libraries = apt.missing_libraries(&packages)?;
+    packages.extend(libraries.into_iter().filter(|name| !name.starts_with("libllvm")));
+    Ok(packages)
+}

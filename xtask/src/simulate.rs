@@ -1,0 +1,44 @@
+//! `cargo xtask simulate`: the shipped filter in simulated Envoys, seed after seed.
+//!
+//! Called by the binary; builds the filter and runs the `simulator` crate's binary, which brings
+//! wasmtime and so is no dependency of this one.
+
+use crate::{command, env, paths, wasm};
+use anyhow::Result;
+use clap::Args;
+use std::process::Command;
+use std::time::Duration;
+
+const SIMULATION_LIMIT: Duration = Duration::from_secs(24 * 3600);
+
+/// The flags of `cargo xtask simulate`.
+#[derive(Debug, Clone, Args)]
+pub struct Simulate {
+    /// How many seeds
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub seeds: u64,
+    /// The first seed
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    pub from: u64,
+    /// Print everything that happens in the first seed's run
+    #[arg(long)]
+    pub trace: bool,
+    /// Plant a fault, to see it found: admits-too-many, silence, settles-swallowed, wait-too-short,
+    /// leak or no-metrics
+    #[arg(long)]
+    pub fault: Option<String>,
+}
+
+/// Runs the seeds; tells which do not hold, and how to replay them.
+///
+/// # Errors
+/// Where something does not build, or a seed does not hold.
+pub fn run(simulate: &Simulate) -> Result<()> {
+    let filter = wasm::build()?;
+    let mut cargo = Command::new(env::cargo());
+    cargo.args(["run", "--quiet", "--package", "simulator", "--", "--wasm"]).arg(filter);
+    cargo.args(["--seeds", &simulate.seeds.to_string(), "--from", &simulate.from.to_string()]);
+    cargo.args(simulate.trace.then_some("--trace"));
+    cargo.args(simulate.fault.iter().flat_map(|fault| ["--fault", fault]));
+    command::show(cargo.current_dir(paths::root()), SIMULATION_LIMIT)
+}
