@@ -1,15 +1,23 @@
 //! Signing up, logging in, and knowing who asks. The time is handed in.
 //!
 //! Called by [`crate::routes`]; asks [`crate::store`], [`crate::hashing`] and [`crate::token`].
+//! What a session can do once it has begun is in `session`, what changes an account in
+//! `change`.
+
+mod change;
+mod session;
 
 use crate::email::Email;
 use crate::hashing::{Hasher, HashingError};
-use crate::keys::{KeyError, KeyRing, Seed};
+use crate::key_watch::{KeyWatch, KeyWatchError};
+use crate::keys::{KeyError, KeyRing};
 use crate::password::Password;
-use crate::store::{Store, StoreError, signing_keys, users};
+use crate::refresh_token::RefreshToken;
+use crate::store::{Store, StoreError, users};
 use crate::token::{self, Claims, Terms, TokenError};
 use crate::user::{Tier, User};
 use jiff::Timestamp;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// What signing up and logging in take.
@@ -21,13 +29,26 @@ pub struct Credentials {
     pub password: Password,
 }
 
-/// An access token, as log-in answers it.
+/// What logging in and refreshing give.
 #[derive(Debug)]
-pub struct AccessToken {
-    /// The JWT.
-    pub token: String,
-    /// How long it is good for.
-    pub expires_in_s: u32,
+pub struct Tokens {
+    /// The access token, a JWT.
+    pub access: String,
+    /// How long that is good for.
+    pub access_ttl_s: u32,
+    /// What the next tokens are had with, once.
+    pub refresh: RefreshToken,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The user, as they are now.
+    pub user: User,
+    /// The session that their token belongs to.
+    pub session_id: Uuid,
+    /// Their plan as the token tells it: the one that the gateway counts by.
+    pub token_tier: Tier,
 }
 
 /// Why an account did not do what was asked of it.
@@ -39,12 +60,18 @@ pub enum AccountError {
     /// Wrong password, or no such user: it does not say which.
     #[error("the e-mail address or the password is wrong")]
     WrongCredentials,
+    /// The password of someone who is logged in is wrong.
+    #[error("the current password is wrong")]
+    WrongPassword,
     /// The token is not accepted.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// The token is good, and its user gone.
-    #[error("the token's user no longer exists")]
-    UserGone,
+    /// The token is good, and its session over: logged out, or the user is gone.
+    #[error("the token's session has ended: log in again")]
+    SessionEnded,
+    /// The refresh token was never one, has been used, or its session is over.
+    #[error("the refresh token is not good, or not any more: log in again")]
+    BadRefreshToken,
     /// Too many passwords to hash, or Argon2 failed.
     #[error(transparent)]
     Hashing(#[from] HashingError),
@@ -54,14 +81,22 @@ pub enum AccountError {
     /// A token could not be signed.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The signing keys cannot be read.
+    #[error(transparent)]
+    KeyWatch(#[from] KeyWatchError),
+    /// The operating system gave no randomness.
+    #[error("no random bytes for a refresh token: {0}")]
+    Random(#[from] getrandom::Error),
 }
 
 /// The accounts of one database.
 pub struct Accounts {
     store: Store,
     hasher: Hasher,
-    keys: KeyRing,
+    keys: Arc<KeyWatch>,
     terms: Terms,
+    /// How long a session lasts, refreshed or not.
+    session_ttl_s: u32,
 }
 
 impl Accounts {
@@ -73,16 +108,18 @@ impl Accounts {
         store: Store,
         hasher: Hasher,
         terms: Terms,
+        session_ttl_s: u32,
         now: Timestamp,
     ) -> Result<Self, AccountError> {
-        let seeds = signing_keys::all_or(&store, &Seed::generate()?, now).await?;
-        Ok(Self { keys: KeyRing::new(&seeds)?, store, hasher, terms })
+        let keys = Arc::new(KeyWatch::open(store.clone(), now).await?);
+        keys.keep_up_to_date();
+        Ok(Self { store, hasher, keys, terms, session_ttl_s })
     }
 
     /// The keys that tokens can be verified with.
     #[must_use]
-    pub fn keys(&self) -> &KeyRing {
-        &self.keys
+    pub fn keys(&self) -> Arc<KeyRing> {
+        self.keys.ring()
     }
 
     /// Makes an account on the free plan.
@@ -107,7 +144,7 @@ impl Accounts {
         }
     }
 
-    /// Issues a token for the right password. A wrong password and an unknown user take the same
+    /// Begins a session for the right password. A wrong password and an unknown user take the same
     /// steps: one query, one Argon2 verification, one answer.
     ///
     /// # Errors
@@ -116,22 +153,34 @@ impl Accounts {
         &self,
         credentials: Credentials,
         now: Timestamp,
-    ) -> Result<AccessToken, AccountError> {
+    ) -> Result<Tokens, AccountError> {
         let row = users::by_email(&self.store, &credentials.email).await?;
-        let (user, password_hash) = row.map(|row| (row.user, row.password_hash)).unzip();
+        let password_hash = row.as_ref().map(|row| row.password_hash.clone());
         let right = self.hasher.verify(credentials.password, password_hash).await?;
-        let user = user.filter(|_| right).ok_or(AccountError::WrongCredentials)?;
-        let token = token::sign(&Claims::new(&user, &self.terms, now), &self.keys)?;
-        Ok(AccessToken { token, expires_in_s: self.terms.ttl_s })
+        let row = row.filter(|_| right).ok_or(AccountError::WrongCredentials)?;
+        self.begin_session(&row, now).await
     }
 
-    /// The user whose token this is.
+    /// Who asks with this token.
     ///
     /// # Errors
-    /// [`AccountError::Token`], or [`AccountError::UserGone`].
-    pub async fn authenticate(&self, token: &str, now: Timestamp) -> Result<User, AccountError> {
-        let claims = token::verify(token, &self.keys, &self.terms, now)?;
-        users::by_id(&self.store, claims.sub).await?.ok_or(AccountError::UserGone)
+    /// [`AccountError::Token`], or [`AccountError::SessionEnded`].
+    pub async fn authenticate(&self, token: &str, now: Timestamp) -> Result<Caller, AccountError> {
+        let Claims { sub, sid, tier, .. } = self.verified(token, now).await?;
+        let user = users::by_session(&self.store, sub, sid, now).await?;
+        let user = user.ok_or(AccountError::SessionEnded)?;
+        Ok(Caller { user, session_id: sid, token_tier: tier })
+    }
+
+    /// What the token says. One signed with an unknown key may be signed with a new one.
+    async fn verified(&self, token: &str, now: Timestamp) -> Result<Claims, AccountError> {
+        match token::verify(token, &self.keys(), &self.terms, now) {
+            Err(TokenError::UnknownKey) => {
+                let keys = self.keys.asked_again(now).await?;
+                Ok(token::verify(token, &keys, &self.terms, now)?)
+            }
+            known => Ok(known?),
+        }
     }
 
     /// Closes the database.
@@ -140,44 +189,48 @@ impl Accounts {
     }
 }
 
-/// Ids are UUIDs of version 7: in the order of sign-up, which keeps the index small.
 fn new_user(email: Email, now: Timestamp) -> User {
     let created_at = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
+    User { id: new_id(now), email, tier: Tier::Free, created_at }
+}
+
+/// Ids are UUIDs of version 7: in the order of time, which keeps indexes small.
+pub(crate) fn new_id(now: Timestamp) -> Uuid {
     let seconds = u64::try_from(now.as_second()).unwrap_or_default();
     let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or_default();
-    let id = Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos));
-    User { id, email, tier: Tier::Free, created_at }
+    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Place;
     use futures_util::future::join_all;
     use std::num::NonZeroUsize;
     use tempfile::TempDir;
 
-    struct Fixture {
-        accounts: Accounts,
-        _dir: TempDir,
+    pub(super) struct Fixture {
+        pub(super) accounts: Accounts,
+        pub(super) _dir: TempDir,
     }
 
     async fn open(dir: &TempDir) -> Accounts {
-        let store = Store::open(&dir.path().join("a b%20?#ä.db")).await.unwrap();
+        let store = Store::open(&Place::Sqlite(dir.path().join("a b%20?#ä.db"))).await.unwrap();
         let hasher = Hasher::new(NonZeroUsize::MIN).unwrap();
         let terms = Terms { issuer: "tollgate".into(), audience: "api".into(), ttl_s: 900 };
-        Accounts::open(store, hasher, terms, now()).await.unwrap()
+        Accounts::open(store, hasher, terms, 3600, now()).await.unwrap()
     }
 
-    async fn fixture() -> Fixture {
+    pub(super) async fn fixture() -> Fixture {
         let dir = TempDir::new().unwrap();
         Fixture { accounts: open(&dir).await, _dir: dir }
     }
 
-    fn now() -> Timestamp {
+    pub(super) fn now() -> Timestamp {
         Timestamp::from_second(1_800_000_000).unwrap()
     }
 
-    fn credentials(email: &str, password: &str) -> Credentials {
+    pub(super) fn credentials(email: &str, password: &str) -> Credentials {
         Credentials {
             email: Email::parse(email).unwrap(),
             password: Password::given(password).unwrap(),
@@ -190,7 +243,8 @@ mod tests {
         let user = accounts.sign_up(credentials("a@b.c", "12345678"), now()).await.unwrap();
         assert_eq!((user.tier, user.created_at), (Tier::Free, now()));
         let token = accounts.log_in(credentials("A@B.C", "12345678"), now()).await.unwrap();
-        assert_eq!(accounts.authenticate(&token.token, now()).await.unwrap(), user);
+        let caller = accounts.authenticate(&token.access, now()).await.unwrap();
+        assert_eq!((caller.user, caller.token_tier), (user, Tier::Free));
     }
 
     /// That they take the same time follows from their taking the same steps.
@@ -242,7 +296,7 @@ mod tests {
     async fn all_who_open_a_new_database_at_once_share_one_key() {
         let dir = TempDir::new().unwrap();
         let opened = join_all((0..8).map(|_| open(&dir))).await;
-        let mut kids: Vec<_> = opened.iter().map(|a| &a.keys().signing().kid).collect();
+        let mut kids: Vec<_> = opened.iter().map(|a| a.keys().signing().kid.clone()).collect();
         kids.dedup();
         assert_eq!(kids.len(), 1);
     }

@@ -4,6 +4,9 @@
 //! wrong with it.
 
 use crate::fields::Fields;
+use crate::resume::MAX_DOCUMENT_BYTES;
+use crate::resume::edit::Edit;
+use crate::unambiguous::Unambiguous;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
@@ -13,7 +16,8 @@ use limits::problem::PlacedError;
 use serde_json::Value;
 use std::time::Duration;
 
-/// The largest body, in bytes.
+/// The largest body, in bytes, but for documents: they may be as long as
+/// [`MAX_DOCUMENT_BYTES`].
 pub const MAX_BYTES: usize = 64 * 1024;
 /// How long a client may take to send it.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
@@ -24,12 +28,18 @@ const MAX_DRAINED_BYTES: usize = 4 * 1024 * 1024;
 /// Why a body was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// Not declared as JSON.
-    #[error("expected a body with Content-Type: application/json")]
-    NotDeclaredJson,
+    /// Not declared as what it should be.
+    #[error("expected a body with Content-Type: {expected}")]
+    OtherType {
+        /// Which types will do.
+        expected: &'static str,
+    },
     /// Too many bytes.
-    #[error("expected a body of at most {MAX_BYTES} bytes")]
-    TooLarge,
+    #[error("expected a body of at most {max_bytes} bytes")]
+    TooLarge {
+        /// How many may be.
+        max_bytes: usize,
+    },
     /// Too slow.
     #[error("expected the whole body within {} s", READ_TIMEOUT.as_secs())]
     TooSlow,
@@ -48,19 +58,78 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
     type Rejection = BodyError;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, BodyError> {
-        let (head, body) = request.into_parts();
-        let bytes = tokio::time::timeout(READ_TIMEOUT, read(body))
-            .await
-            .map_err(|_elapsed| BodyError::TooSlow)??;
-        if !is_json(&head.headers) {
-            return Err(BodyError::NotDeclaredJson);
+        let (declared, bytes) = take(request, MAX_BYTES).await?;
+        if !declared.is(JSON) {
+            return Err(BodyError::OtherType { expected: JSON });
         }
-        parse(&bytes)
+        parse(&bytes, json::parse)
     }
 }
 
+/// A whole JSON document, no two members of any object alike.
+#[derive(Debug)]
+pub struct Document(pub Value);
+
+impl<S: Send + Sync> FromRequest<S> for Document {
+    type Rejection = BodyError;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, BodyError> {
+        let (declared, bytes) = take(request, MAX_DOCUMENT_BYTES).await?;
+        if !declared.is(JSON) {
+            return Err(BodyError::OtherType { expected: JSON });
+        }
+        Ok(Self(parse(&bytes, unambiguous)?))
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Edit {
+    type Rejection = BodyError;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, BodyError> {
+        let (declared, bytes) = take(request, MAX_DOCUMENT_BYTES).await?;
+        let edit = if declared.is(MERGE_PATCH) {
+            Self::Merge
+        } else if declared.is(JSON_PATCH) {
+            Self::Patch
+        } else {
+            return Err(BodyError::OtherType { expected: PATCHES });
+        };
+        Ok(edit(parse(&bytes, unambiguous)?))
+    }
+}
+
+const JSON: &str = "application/json";
+const MERGE_PATCH: &str = "application/merge-patch+json";
+const JSON_PATCH: &str = "application/json-patch+json";
+/// What a change of a document can be.
+pub(crate) const PATCHES: &str = "application/merge-patch+json or application/json-patch+json";
+
+/// A media type, whatever its parameters: JSON is UTF-8 (RFC 8259 §8.1).
+struct Declared(Option<String>);
+
+impl Declared {
+    fn of(headers: &HeaderMap) -> Self {
+        let declared = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let essence = declared.and_then(|declared| declared.split(';').next());
+        Self(essence.map(|essence| essence.trim().to_owned()))
+    }
+
+    fn is(&self, essence: &str) -> bool {
+        self.0.as_ref().is_some_and(|declared| declared.eq_ignore_ascii_case(essence))
+    }
+}
+
+/// The whole body, and what it is said to be.
+async fn take(request: Request, max_bytes: usize) -> Result<(Declared, Bytes), BodyError> {
+    let (head, body) = request.into_parts();
+    let bytes = tokio::time::timeout(READ_TIMEOUT, read(body, max_bytes))
+        .await
+        .map_err(|_elapsed| BodyError::TooSlow)??;
+    Ok((Declared::of(&head.headers), bytes))
+}
+
 /// The whole body, if it is no larger than it may be.
-async fn read(mut body: Body) -> Result<Bytes, BodyError> {
+async fn read(mut body: Body, max_bytes: usize) -> Result<Bytes, BodyError> {
     let mut kept = Vec::new();
     let mut read_bytes = 0;
     while let Some(frame) = body.frame().await {
@@ -70,28 +139,27 @@ async fn read(mut body: Body) -> Result<Bytes, BodyError> {
         if read_bytes > MAX_DRAINED_BYTES {
             break;
         }
-        if read_bytes <= MAX_BYTES {
+        if read_bytes <= max_bytes {
             kept.extend_from_slice(&data);
         }
     }
-    if read_bytes > MAX_BYTES { Err(BodyError::TooLarge) } else { Ok(kept.into()) }
+    if read_bytes > max_bytes { Err(BodyError::TooLarge { max_bytes }) } else { Ok(kept.into()) }
 }
 
-/// `application/json`, whatever its parameters: JSON is UTF-8 (RFC 8259 §8.1).
-fn is_json(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split(';').next())
-        .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
-}
-
-/// First whether it is JSON at all, then whether it is an object: two mistakes, two statuses.
-fn parse(bytes: &[u8]) -> Result<Fields, BodyError> {
+/// First whether it is JSON at all, then whether it is what is expected: two mistakes, two
+/// statuses.
+fn parse<T>(
+    bytes: &[u8],
+    as_expected: impl FnOnce(&[u8]) -> Result<T, JsonError>,
+) -> Result<T, BodyError> {
     json::parse::<Value>(bytes).map_err(BodyError::NotJson)?;
-    json::parse::<Fields>(bytes).map_err(|JsonError { pointer, message }| {
+    as_expected(bytes).map_err(|JsonError { pointer, message }| {
         BodyError::Unexpected(vec![PlacedError { pointer, detail: message }])
     })
+}
+
+fn unambiguous(bytes: &[u8]) -> Result<Value, JsonError> {
+    json::parse::<Unambiguous>(bytes).map(|Unambiguous(value)| value)
 }
 
 #[cfg(test)]
@@ -103,7 +171,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn outcome(body: &[u8]) -> String {
-        match parse(body) {
+        match parse(body, json::parse::<Fields>) {
             Ok(_) => "taken".to_owned(),
             Err(BodyError::Unexpected(errors)) => format!("unexpected: {errors:?}"),
             Err(BodyError::NotJson(error)) => format!("not JSON: {error}"),
@@ -151,7 +219,7 @@ mod tests {
 
     async fn length(chunks: Vec<io::Result<Vec<u8>>>) -> Result<usize, String> {
         let body = Body::from_stream(stream::iter(chunks));
-        read(body).await.map(|bytes| bytes.len()).map_err(|error| error.to_string())
+        read(body, MAX_BYTES).await.map(|bytes| bytes.len()).map_err(|error| error.to_string())
     }
 
     #[tokio::test]
@@ -171,8 +239,8 @@ mod tests {
             counter.fetch_add(1, Ordering::Relaxed);
             Ok::<_, io::Error>(vec![b'a'; 1 << 20])
         });
-        let found = read(Body::from_stream(chunks.take(sent))).await;
-        assert!(matches!(found, Err(BodyError::TooLarge)), "{found:?}");
+        let found = read(Body::from_stream(chunks.take(sent)), MAX_BYTES).await;
+        assert!(matches!(found, Err(BodyError::TooLarge { .. })), "{found:?}");
         read_so_far.load(Ordering::Relaxed)
     }
 
@@ -200,13 +268,13 @@ mod tests {
     fn only_json_is_json() {
         let check = |value: &str, expected| {
             let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, value.parse().unwrap())]);
-            assert_eq!(is_json(&headers), expected, "{value}");
+            assert_eq!(Declared::of(&headers).is(JSON), expected, "{value}");
         };
         check("application/json", true);
         check("Application/JSON ; charset=utf-8", true);
         check("application/jsonp", false);
         check("text/plain", false);
         check("", false);
-        assert!(!is_json(&HeaderMap::new()));
+        assert!(!Declared::of(&HeaderMap::new()).is(JSON));
     }
 }

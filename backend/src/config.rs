@@ -3,13 +3,15 @@
 //! An unset variable and an empty one are the same, since `NAME=` is how compose files leave one
 //! out. A bad value stops the service before it has done anything.
 
+use crate::plans::AiLimits;
+use crate::store::{EXPECTED_PLACE, Place};
 use crate::token::Terms;
 use redis::IntoConnectionInfo;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use url::Url;
 
 const LISTEN_ADDR: &str = "LISTEN_ADDR";
 const DATABASE_URL: &str = "DATABASE_URL";
@@ -20,10 +22,23 @@ const RATE_LIMIT_ENABLED: &str = "RATE_LIMIT_ENABLED";
 const JWT_ISSUER: &str = "JWT_ISSUER";
 const JWT_AUDIENCE: &str = "JWT_AUDIENCE";
 const ACCESS_TOKEN_TTL: &str = "ACCESS_TOKEN_TTL";
+const REFRESH_TOKEN_TTL: &str = "REFRESH_TOKEN_TTL";
+const FREE_AI_ASSIST_LIMIT: &str = "FREE_AI_ASSIST_LIMIT";
+const STARTER_AI_ASSIST_LIMIT: &str = "STARTER_AI_ASSIST_LIMIT";
+const PRO_AI_ASSIST_LIMIT: &str = "PRO_AI_ASSIST_LIMIT";
+const TOLLGATE_URL: &str = "TOLLGATE_URL";
+const TOLLGATE_SALT: &str = "TOLLGATE_SALT";
 const BACKEND_LOG: &str = "BACKEND_LOG";
 
-/// How long a token may be good for: there is no revoking one, so not for more than a day.
-const TTL_S: RangeInclusive<u32> = 1..=86_400;
+/// The longest that an access token may be good for. The gateway, which counts by it, does not ask
+/// whether its session has ended.
+pub const MAX_TTL_S: u32 = 86_400;
+/// How long an access token may be good for.
+const TTL_S: RangeInclusive<u32> = 1..=MAX_TTL_S;
+/// How long a session may last: up to a year.
+const SESSION_TTL_S: RangeInclusive<u32> = 1..=31_536_000;
+/// How many AI requests a day a plan may give.
+const AI_LIMIT: RangeInclusive<u32> = 1..=1_000_000;
 /// The longest value repeated back in an error.
 const MAX_FOUND_CHARS: usize = 100;
 
@@ -32,8 +47,8 @@ const MAX_FOUND_CHARS: usize = 100;
 pub struct Config {
     /// Where it listens. `LISTEN_ADDR`, 127.0.0.1:8000.
     pub listen: SocketAddr,
-    /// The SQLite database's file. `DATABASE_URL`, sqlite://tollgate.db.
-    pub database: PathBuf,
+    /// Where the database is. `DATABASE_URL`, sqlite://tollgate.db.
+    pub database: Place,
     /// The cache's Redis, if there is one. `REDIS_URL`.
     pub redis: Option<RedisUrl>,
     /// What kind of place this is; only reported. `ENVIRONMENT`, development.
@@ -44,6 +59,15 @@ pub struct Config {
     pub rate_limit_enabled: bool,
     /// What tokens say. `JWT_ISSUER` and `JWT_AUDIENCE`, tollgate; `ACCESS_TOKEN_TTL`, 900 s.
     pub terms: Terms,
+    /// How long a log-in lasts, refreshed or not. `REFRESH_TOKEN_TTL`, 30 days.
+    pub session_ttl_s: u32,
+    /// How many AI requests a day each plan gives. `FREE_AI_ASSIST_LIMIT`, 10;
+    /// `STARTER_AI_ASSIST_LIMIT`, 50; `PRO_AI_ASSIST_LIMIT`, 999.
+    pub ai_limits: AiLimits,
+    /// The shim, which is asked what is left of them, if there is one. `TOLLGATE_URL`.
+    pub shim: Option<Url>,
+    /// The salt of the gateway's policy. `TOLLGATE_SALT`, tollgate-development.
+    pub salt: String,
     /// What is logged. `BACKEND_LOG`, info.
     pub log: Targets,
 }
@@ -85,7 +109,12 @@ impl Config {
         let info = Targets::new().with_default(LevelFilter::INFO);
         Ok(Self {
             listen: vars.read(LISTEN_ADDR, local, ADDRESS, |text| text.parse().ok())?,
-            database: vars.read(DATABASE_URL, "tollgate.db".into(), SQLITE, sqlite_file)?,
+            database: vars.read(
+                DATABASE_URL,
+                Place::Sqlite("tollgate.db".into()),
+                EXPECTED_PLACE,
+                Place::parse,
+            )?,
             redis: vars.read(REDIS_URL, None, REDIS, |text| redis_url(text).map(Some))?,
             environment: vars.read(ENVIRONMENT, "development".to_owned(), WORD, word)?,
             cache_enabled: vars.read(CACHE_ENABLED, true, FLAG, flag)?,
@@ -93,8 +122,18 @@ impl Config {
             terms: Terms {
                 issuer: vars.read(JWT_ISSUER, "tollgate".to_owned(), NAME, name)?,
                 audience: vars.read(JWT_AUDIENCE, "tollgate".to_owned(), NAME, name)?,
-                ttl_s: vars.read(ACCESS_TOKEN_TTL, 900, SECONDS, ttl_s)?,
+                ttl_s: vars.read(ACCESS_TOKEN_TTL, 900, SECONDS, |text| number(text, &TTL_S))?,
             },
+            session_ttl_s: vars.read(REFRESH_TOKEN_TTL, 2_592_000, LONG_SECONDS, |text| {
+                number(text, &SESSION_TTL_S)
+            })?,
+            ai_limits: AiLimits {
+                free: vars.read(FREE_AI_ASSIST_LIMIT, 10, AI_REQUESTS, ai_limit)?,
+                starter: vars.read(STARTER_AI_ASSIST_LIMIT, 50, AI_REQUESTS, ai_limit)?,
+                pro: vars.read(PRO_AI_ASSIST_LIMIT, 999, AI_REQUESTS, ai_limit)?,
+            },
+            shim: vars.read(TOLLGATE_URL, None, SHIM, |text| shim_url(text).map(Some))?,
+            salt: vars.read(TOLLGATE_SALT, "tollgate-development".to_owned(), NAME, name)?,
             log: vars.read(BACKEND_LOG, info, LOG, log)?,
         })
     }
@@ -135,26 +174,15 @@ impl<F: Fn(&str) -> Option<String>> Vars<F> {
 }
 
 const ADDRESS: &str = "an address with a port like 127.0.0.1:8000";
-const SQLITE: &str = "sqlite://FILE like sqlite://tollgate.db";
 const REDIS: &str = "redis://HOST:PORT like redis://127.0.0.1:6379";
 const WORD: &str = "a word like production (at most 32 letters, digits, - or _)";
 const FLAG: &str = "true or false";
 const NAME: &str = "a name or URL like tollgate (1 to 255 visible ASCII characters)";
 const SECONDS: &str = "a number of seconds from 1 to 86400";
+const LONG_SECONDS: &str = "a number of seconds from 1 to 31536000";
+const AI_REQUESTS: &str = "a number of requests from 1 to 1000000";
+const SHIM: &str = "http://HOST:PORT like http://127.0.0.1:8081";
 const LOG: &str = "a level like info, or levels by module like info,backend=debug";
-
-/// The file of `sqlite://FILE` or `sqlite:FILE`. No parameters: everyone who shares the database
-/// must open it the same way, so there are none to choose. A database in memory would be one for
-/// each connection.
-fn sqlite_file(text: &str) -> Option<PathBuf> {
-    let rest = text.strip_prefix("sqlite:")?;
-    let file = rest.strip_prefix("//").unwrap_or(rest);
-    let is_file = !file.is_empty()
-        && file != ":memory:"
-        && !file.ends_with('/')
-        && !file.contains(['?', '\0']);
-    is_file.then(|| file.into())
-}
 
 /// Without TLS, so far: only `redis://`.
 fn redis_url(text: &str) -> Option<RedisUrl> {
@@ -189,8 +217,20 @@ fn log(text: &str) -> Option<Targets> {
     clear.then(|| text.parse().ok())?
 }
 
-fn ttl_s(text: &str) -> Option<u32> {
-    text.parse().ok().filter(|ttl_s| TTL_S.contains(ttl_s))
+fn number(text: &str, within: &RangeInclusive<u32>) -> Option<u32> {
+    text.parse().ok().filter(|number| within.contains(number))
+}
+
+fn ai_limit(text: &str) -> Option<u32> {
+    number(text, &AI_LIMIT)
+}
+
+/// Without a path: what is asked for is ours to say.
+fn shim_url(text: &str) -> Option<Url> {
+    text.starts_with("http://").then_some(())?;
+    let url = Url::parse(text).ok()?;
+    let is_bare = url.has_host() && url.path() == "/" && url.query().is_none();
+    is_bare.then_some(url)
 }
 
 /// A value as an error shows it: quoted, shortened, and without what stands before an `@`, where
@@ -219,7 +259,7 @@ mod tests {
         insta::assert_debug_snapshot!(config, @r#"
         Config {
             listen: 127.0.0.1:8000,
-            database: "tollgate.db",
+            database: Place(tollgate.db),
             redis: None,
             environment: "development",
             cache_enabled: true,
@@ -229,6 +269,14 @@ mod tests {
                 audience: "tollgate",
                 ttl_s: 900,
             },
+            session_ttl_s: 2592000,
+            ai_limits: AiLimits {
+                free: 10,
+                starter: 50,
+                pro: 999,
+            },
+            shim: None,
+            salt: "tollgate-development",
             log: Targets(
                 DirectiveSet {
                     directives: [
@@ -260,6 +308,12 @@ mod tests {
                 JWT_ISSUER => "https://issuer.example",
                 JWT_AUDIENCE => "api",
                 ACCESS_TOKEN_TTL => "60",
+                REFRESH_TOKEN_TTL => "3600",
+                FREE_AI_ASSIST_LIMIT => "1",
+                STARTER_AI_ASSIST_LIMIT => "2",
+                PRO_AI_ASSIST_LIMIT => "1000000",
+                TOLLGATE_URL => "http://shim:8081",
+                TOLLGATE_SALT => "our-own",
                 BACKEND_LOG => "warn,backend=debug",
                 _ => return None,
             };
@@ -268,7 +322,7 @@ mod tests {
         insta::assert_debug_snapshot!(config.unwrap(), @r#"
         Config {
             listen: [::1]:80,
-            database: "/data/a b.db",
+            database: Place(/data/a b.db),
             redis: Some(
                 RedisUrl(…),
             ),
@@ -280,6 +334,32 @@ mod tests {
                 audience: "api",
                 ttl_s: 60,
             },
+            session_ttl_s: 3600,
+            ai_limits: AiLimits {
+                free: 1,
+                starter: 2,
+                pro: 1000000,
+            },
+            shim: Some(
+                Url {
+                    scheme: "http",
+                    cannot_be_a_base: false,
+                    username: "",
+                    password: None,
+                    host: Some(
+                        Domain(
+                            "shim",
+                        ),
+                    ),
+                    port: Some(
+                        8081,
+                    ),
+                    path: "/",
+                    query: None,
+                    fragment: None,
+                },
+            ),
+            salt: "our-own",
             log: Targets(
                 DirectiveSet {
                     directives: [
@@ -323,14 +403,14 @@ mod tests {
         bad(LISTEN_ADDR, ADDRESS, &["8000", "localhost:8000", "127.0.0.1", "127.0.0.1:70000", " "]);
         bad(
             DATABASE_URL,
-            SQLITE,
+            EXPECTED_PLACE,
             &[
                 "tollgate.db",
                 "sqlite://",
                 "sqlite::memory:",
                 "sqlite:///tmp/",
                 "sqlite://a?mode=ro",
-                "postgres://db/x",
+                "postgres://db",
             ],
         );
         bad(
@@ -344,6 +424,14 @@ mod tests {
         bad(JWT_ISSUER, NAME, &["a b", "ä", "\u{fffd}"]);
         bad(JWT_AUDIENCE, NAME, &["a\tb"]);
         bad(ACCESS_TOKEN_TTL, SECONDS, &["0", "-1", "15m", "86401", "1e3", "99999999999999999999"]);
+        bad(REFRESH_TOKEN_TTL, LONG_SECONDS, &["0", "30d", "31536001"]);
+        bad(FREE_AI_ASSIST_LIMIT, AI_REQUESTS, &["0", "-1", "ten", "1000001"]);
+        bad(
+            TOLLGATE_URL,
+            SHIM,
+            &["shim:8081", "https://shim", "http://", "http://a/b", "http://a?b"],
+        );
+        bad(TOLLGATE_SALT, NAME, &["a b"]);
         bad(BACKEND_LOG, LOG, &["loud", "info,backend=loud"]);
     }
 
@@ -356,8 +444,8 @@ mod tests {
         );
         check(
             DATABASE_URL,
-            "postgres://me:s@cret@db/x",
-            &format!("DATABASE_URL: expected {SQLITE}, found \"…@db/x\""),
+            "mysql://me:s@cret@db/x",
+            &format!("DATABASE_URL: expected {EXPECTED_PLACE}, found \"…@db/x\""),
         );
         check(
             ENVIRONMENT,

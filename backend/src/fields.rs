@@ -94,7 +94,8 @@ impl<'de> Visitor<'de> for Members {
     }
 }
 
-fn kind(value: Option<&Value>) -> &'static str {
+/// What kind of value it is, in words.
+pub(crate) fn kind(value: Option<&Value>) -> &'static str {
     match value {
         None => "nothing",
         Some(Value::Null) => "null",
@@ -108,10 +109,15 @@ fn kind(value: Option<&Value>) -> &'static str {
 
 /// The member's place, as a JSON pointer (RFC 6901).
 fn pointer(name: &str) -> String {
+    format!("/{}", escaped(name))
+}
+
+/// A member's name as a JSON pointer has it, shortened.
+pub(crate) fn escaped(name: &str) -> String {
     let escaped = name.replace('~', "~0").replace('/', "~1");
     let mut chars = escaped.chars();
     let shown: String = chars.by_ref().take(MAX_NAME_CHARS).collect();
-    if chars.next().is_none() { format!("/{shown}") } else { format!("/{shown}…") }
+    if chars.next().is_none() { shown } else { format!("{shown}…") }
 }
 
 #[cfg(test)]

@@ -56,12 +56,12 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::waiting::{Waiting, waiting};
     use axum::body::Body;
     use axum::http::StatusCode;
     use axum::middleware::from_fn;
     use axum::routing::get;
     use std::future::pending;
-    use tokio::sync::Notify;
     use tower::ServiceExt;
 
     async fn status_of(routes: Router) -> StatusCode {
@@ -85,17 +85,9 @@ mod tests {
 
     #[tokio::test]
     async fn one_request_too_many_is_refused_and_the_next_is_not() {
-        let (begun, end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let handler = {
-            let (begun, end) = (Arc::clone(&begun), Arc::clone(&end));
-            move || async move {
-                begun.notify_one();
-                end.notified().await;
-            }
-        };
+        let Waiting { router, begun, end } = waiting();
         let permits = Arc::new(Semaphore::new(1));
-        let routes =
-            Router::new().route("/", get(handler)).layer(from_fn_with_state(permits, in_turn));
+        let routes = router.layer(from_fn_with_state(permits, in_turn));
 
         let first = tokio::spawn(status_of(routes.clone()));
         begun.notified().await;

@@ -3,10 +3,11 @@
 //! Used by [`crate::token`] to sign and verify, by [`crate::routes::jwks`] to publish, by
 //! [`crate::store`] to keep. Several keys may be in use at once: the newest signs, all verify, all
 //! are published. That is what rotation needs: publish the next key, sign with it once caches have
-//! seen it, drop the old one once its last token has expired.
+//! seen it, drop the old one once its last token has expired ([`crate::key_watch`]).
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
 use jsonwebtoken::jwk::{Jwk, JwkSet, KeyAlgorithm, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use std::fmt;
@@ -19,6 +20,15 @@ const PKCS8_PREFIX: [u8; 16] = [
 /// The secret of an Ed25519 key.
 #[derive(Clone)]
 pub struct Seed([u8; 32]);
+
+/// A key and when its time comes.
+#[derive(Debug, Clone)]
+pub struct ScheduledKey {
+    /// Its secret.
+    pub seed: Seed,
+    /// From when on it signs; until then it is only published.
+    pub signs_from: Timestamp,
+}
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
@@ -92,10 +102,23 @@ impl KeyRing {
     /// # Errors
     /// [`KeyError`] where there is none, or one cannot be used.
     pub fn new(seeds: &[Seed]) -> Result<Self, KeyError> {
+        Self::with_signing(seeds, seeds.len().saturating_sub(1))
+    }
+
+    /// The ring of these keys at `now`, oldest first: the last one whose time has come signs.
+    ///
+    /// # Errors
+    /// [`KeyError`] where there is none, or one cannot be used.
+    pub fn scheduled(keys: &[ScheduledKey], now: Timestamp) -> Result<Self, KeyError> {
+        let signing = keys.iter().rposition(|key| key.signs_from <= now).unwrap_or_default();
+        let seeds: Vec<Seed> = keys.iter().map(|key| key.seed.clone()).collect();
+        Self::with_signing(&seeds, signing)
+    }
+
+    fn with_signing(seeds: &[Seed], signing: usize) -> Result<Self, KeyError> {
         let secrets: Vec<EncodingKey> = seeds.iter().map(encoding_key).collect();
         let keys = secrets.iter().map(public_key).collect::<Result<Vec<_>, _>>()?;
-        let newest = secrets.into_iter().zip(&keys).next_back();
-        let (secret, key) = newest.ok_or(KeyError::None)?;
+        let (secret, key) = secrets.into_iter().zip(&keys).nth(signing).ok_or(KeyError::None)?;
         let kid = key.common.key_id.clone().ok_or(KeyError::None)?;
         Ok(Self { signing: SigningKey { kid, secret }, published: JwkSet { keys } })
     }
@@ -168,6 +191,18 @@ mod tests {
         assert!(both.verifying(&both.signing().kid).is_some());
         assert!(old.verifying(&both.signing().kid).is_none());
         assert_eq!(both.published().keys.len(), 2);
+    }
+
+    #[test]
+    fn a_key_is_published_before_it_signs() {
+        let at = |s| Timestamp::from_second(s).unwrap();
+        let key = |s| ScheduledKey { seed: Seed::generate().unwrap(), signs_from: at(s) };
+        let keys = [key(0), key(100)];
+        let of = |s| KeyRing::scheduled(&keys, at(s)).unwrap();
+        assert_eq!(of(99).published().keys.len(), 2);
+        assert_eq!(of(99).signing().kid, of(0).signing().kid);
+        assert_ne!(of(100).signing().kid, of(99).signing().kid);
+        assert_eq!(of(-1).signing().kid, of(0).signing().kid, "some key has to sign");
     }
 
     #[test]

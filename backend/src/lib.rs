@@ -1,10 +1,15 @@
-//! The companion API: sign-up, log-in, tokens and their keys; later résumés, plans and AI routes.
+//! The companion API: accounts, tokens and their keys, résumés, plans; later AI routes.
 //!
 //! A request's path, file after file: [`server`] accepts it, [`trace`] names and logs it, [`guard`]
 //! bounds it, [`router`] finds its handler in [`routes`]; the handler takes its [`body`] apart
 //! ([`fields`]) into types that cannot be wrong ([`email`], [`password`]), asks [`accounts`], which
-//! is handed the time and asks [`hashing`], [`token`] (with its [`keys`]) and the [`store`]; and
+//! is handed the time and asks [`hashing`], [`token`] (with its [`keys`]) and the [`store`], or
+//! [`resumes`], which keeps what [`resume`] has checked; and
 //! [`respond`] turns the outcome into HTTP. [`app`] puts all of it together from the [`config`].
+//!
+//! A handler that takes an [`accounts::Caller`] gets it from [`caller`], which reads the token.
+//! [`plans`] says what there is to buy; [`ledger`] asks the shim what is left of a [`quota`].
+//! [`key_watch`] keeps the keys up to date with the database.
 //!
 //! Invariants by absence: only [`config`] reads the environment, only [`clock`] reads the time,
 //! only [`store`] knows SQL, only [`respond`] maps an error to a status, only [`hashing`] runs
@@ -13,21 +18,35 @@
 pub mod accounts;
 pub mod app;
 pub mod body;
+pub mod caller;
 pub mod clock;
 pub mod config;
+pub mod database_probe;
 pub mod email;
+pub mod etag;
 pub mod fields;
 pub mod guard;
 pub mod hashing;
 pub mod healthcheck;
+pub mod key_watch;
 pub mod keys;
+pub mod ledger;
+pub mod page;
 pub mod password;
+pub mod plans;
+pub mod quota;
 pub mod redis_probe;
+pub mod refresh_token;
 pub mod respond;
+pub mod resume;
+pub mod resumes;
 pub mod router;
 pub mod routes;
 pub mod server;
 pub mod store;
 pub mod token;
 pub mod trace;
+pub mod unambiguous;
 pub mod user;
+#[cfg(test)]
+mod waiting;

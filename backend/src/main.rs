@@ -4,7 +4,8 @@ use anyhow::Context;
 use backend::app::App;
 use backend::config::Config;
 use backend::server::Bounds;
-use backend::{healthcheck, router, server};
+use backend::store::Store;
+use backend::{clock, healthcheck, key_watch, router, server};
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,6 +18,8 @@ const USAGE: &str = "\
 tollgate-backend: the companion API behind Tollgate
 
 Usage: tollgate-backend              serve, as the environment says (see the README)
+       tollgate-backend rotate-key   add a signing key, which takes over in ten minutes;
+                                     with --now, it replaces all others at once
        tollgate-backend healthcheck  ask the service on LISTEN_ADDR: exit 0 if it is healthy
        tollgate-backend --version
        tollgate-backend --help";
@@ -31,10 +34,12 @@ fn main() -> ExitCode {
     match arguments.as_slice() {
         [] => configured(serve),
         ["healthcheck"] => configured(|config| healthcheck::run(config.listen)),
+        ["rotate-key"] => configured(|config| rotate_key(&config, false)),
+        ["rotate-key", "--now"] => configured(|config| rotate_key(&config, true)),
         ["--version" | "-V"] => print(concat!("tollgate-backend ", env!("CARGO_PKG_VERSION"))),
         ["--help" | "-h" | "help"] => print(USAGE),
         [argument, ..] => misused(&format!(
-            "tollgate-backend: expected no argument, healthcheck, --version or --help, found {argument:?}"
+            "tollgate-backend: expected no argument, rotate-key, healthcheck, --version or --help, found {argument:?}"
         )),
     }
 }
@@ -79,6 +84,20 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     server::serve(listener, router, Bounds::default(), stop).await;
     app.accounts.close().await;
     Ok(())
+}
+
+/// Beside any number of services that run: they see the key by themselves.
+#[tokio::main(flavor = "current_thread")]
+async fn rotate_key(config: &Config, at_once: bool) -> anyhow::Result<()> {
+    let store = Store::open(&config.database).await.context("DATABASE_URL")?;
+    let now = clock::now();
+    let rotated = if at_once {
+        key_watch::replace_all(&store, now).await
+    } else {
+        key_watch::rotate(&store, now).await
+    };
+    store.close().await;
+    Ok(rotated?)
 }
 
 /// Logs go to standard error; in colour only where someone looks.

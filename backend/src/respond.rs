@@ -4,8 +4,10 @@
 //! once, with its cause; the client is told only that it happened.
 
 use crate::accounts::AccountError;
-use crate::body::BodyError;
+use crate::body::{BodyError, PATCHES};
 use crate::hashing::HashingError;
+use crate::key_watch::KeyWatchError;
+use crate::resumes::ResumeError;
 use crate::store::StoreError;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -23,6 +25,9 @@ const CHALLENGE_INVALID: &str = "Bearer realm=\"tollgate\", error=\"invalid_toke
 /// When to come back to a service that is too busy.
 const RETRY_AFTER_S: &str = "1";
 
+/// Not among the names that the library knows.
+const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
+
 /// Why a route did not answer what it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
@@ -35,6 +40,20 @@ pub enum ApiError {
     /// The account says no, or cannot say.
     #[error(transparent)]
     Account(#[from] AccountError),
+    /// The résumé says no, or cannot say.
+    #[error(transparent)]
+    Resume(#[from] ResumeError),
+    /// A parameter of the query is wrong.
+    #[error("the query's {parameter}: expected {expected}")]
+    Query {
+        /// Which one.
+        parameter: &'static str,
+        /// What it can be.
+        expected: &'static str,
+    },
+    /// A change does not say which version it is of.
+    #[error("expected If-Match with the ETag of the version that is to be changed")]
+    NoIfMatch,
     /// There is no token where one is needed.
     #[error("expected an access token in one header, Authorization: Bearer …")]
     NoToken,
@@ -88,8 +107,8 @@ impl ApiError {
     fn status(&self) -> StatusCode {
         match self {
             Self::Body(error) => match error {
-                BodyError::NotDeclaredJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                BodyError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+                BodyError::OtherType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
                 BodyError::TooSlow => StatusCode::REQUEST_TIMEOUT,
                 BodyError::Broken | BodyError::NotJson(_) => StatusCode::BAD_REQUEST,
                 BodyError::Unexpected(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -99,13 +118,32 @@ impl ApiError {
                 AccountError::EmailTaken => StatusCode::CONFLICT,
                 AccountError::WrongCredentials
                 | AccountError::Token(_)
-                | AccountError::UserGone => StatusCode::UNAUTHORIZED,
+                | AccountError::SessionEnded
+                | AccountError::BadRefreshToken => StatusCode::UNAUTHORIZED,
+                AccountError::WrongPassword => StatusCode::FORBIDDEN,
                 AccountError::Hashing(HashingError::Busy)
-                | AccountError::Store(StoreError::Unavailable) => StatusCode::SERVICE_UNAVAILABLE,
-                AccountError::Hashing(_) | AccountError::Store(_) | AccountError::Key(_) => {
-                    StatusCode::INTERNAL_SERVER_ERROR
+                | AccountError::Store(StoreError::Unavailable)
+                | AccountError::KeyWatch(KeyWatchError::Store(StoreError::Unavailable)) => {
+                    StatusCode::SERVICE_UNAVAILABLE
                 }
+                AccountError::Hashing(_)
+                | AccountError::Store(_)
+                | AccountError::Key(_)
+                | AccountError::KeyWatch(_)
+                | AccountError::Random(_) => StatusCode::INTERNAL_SERVER_ERROR,
             },
+            Self::Resume(error) => match error {
+                ResumeError::NotFound => StatusCode::NOT_FOUND,
+                ResumeError::OtherVersion => StatusCode::PRECONDITION_FAILED,
+                ResumeError::Invalid(_) | ResumeError::BadEdit(_) => {
+                    StatusCode::UNPROCESSABLE_ENTITY
+                }
+                ResumeError::TooMany => StatusCode::CONFLICT,
+                ResumeError::Store(StoreError::Unavailable) => StatusCode::SERVICE_UNAVAILABLE,
+                ResumeError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            },
+            Self::Query { .. } => StatusCode::BAD_REQUEST,
+            Self::NoIfMatch => StatusCode::PRECONDITION_REQUIRED,
             Self::NoToken => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -144,16 +182,26 @@ impl ApiError {
                 StatusCode::UNAUTHORIZED => (header::WWW_AUTHENTICATE, CHALLENGE_INVALID),
                 StatusCode::SERVICE_UNAVAILABLE => (header::RETRY_AFTER, RETRY_AFTER_S),
                 StatusCode::REQUEST_TIMEOUT => (header::CONNECTION, "close"),
+                StatusCode::UNSUPPORTED_MEDIA_TYPE => return self.accepted(),
                 _ => return None,
             },
         };
         Some((name, HeaderValue::from_static(value)))
     }
 
+    /// Which types of change are taken, where another was sent (RFC 5789 §2.2).
+    fn accepted(&self) -> Option<(HeaderName, HeaderValue)> {
+        let Self::Body(BodyError::OtherType { expected: PATCHES }) = self else { return None };
+        let types = "application/merge-patch+json, application/json-patch+json";
+        Some((ACCEPT_PATCH, HeaderValue::from_static(types)))
+    }
+
     /// The places in the body that were wrong.
     fn places(self) -> Vec<PlacedError> {
         match self {
-            Self::Body(BodyError::Unexpected(errors)) | Self::Members(errors) => errors,
+            Self::Body(BodyError::Unexpected(errors))
+            | Self::Members(errors)
+            | Self::Resume(ResumeError::Invalid(errors) | ResumeError::BadEdit(errors)) => errors,
             Self::Body(BodyError::NotJson(JsonError { pointer, message })) => {
                 vec![PlacedError { pointer, detail: message }]
             }
@@ -236,8 +284,8 @@ mod tests {
         let json = JsonError { pointer: "/a".into(), message: "expected value".into() };
         let argon2 = HashingError::Argon2("out of memory".into());
         let errors = [
-            ApiError::Body(BodyError::NotDeclaredJson),
-            ApiError::Body(BodyError::TooLarge),
+            ApiError::Body(BodyError::OtherType { expected: "application/json" }),
+            ApiError::Body(BodyError::TooLarge { max_bytes: 65_536 }),
             ApiError::Body(BodyError::TooSlow),
             ApiError::Body(BodyError::Broken),
             ApiError::Body(BodyError::NotJson(json)),
@@ -247,13 +295,23 @@ mod tests {
             ApiError::Account(AccountError::WrongCredentials),
             ApiError::Account(TokenError::Malformed.into()),
             ApiError::Account(TokenError::Expired.into()),
-            ApiError::Account(AccountError::UserGone),
+            ApiError::Account(AccountError::SessionEnded),
+            ApiError::Account(AccountError::BadRefreshToken),
+            ApiError::Account(AccountError::WrongPassword),
             ApiError::Account(HashingError::Busy.into()),
             ApiError::Account(argon2.into()),
             ApiError::Account(StoreError::Unavailable.into()),
             ApiError::Account(StoreError::Damaged { what: "user's id" }.into()),
             ApiError::Account(StoreError::Database(sqlx::Error::RowNotFound).into()),
             ApiError::Account(KeyError::BadSeed.into()),
+            ApiError::Resume(ResumeError::NotFound),
+            ApiError::Resume(ResumeError::OtherVersion),
+            ApiError::Resume(ResumeError::Invalid(Vec::new())),
+            ApiError::Resume(ResumeError::BadEdit(Vec::new())),
+            ApiError::Resume(ResumeError::TooMany),
+            ApiError::Resume(StoreError::Unavailable.into()),
+            ApiError::Query { parameter: "limit", expected: "a number" },
+            ApiError::NoIfMatch,
             ApiError::NoToken,
             ApiError::NotFound,
             ApiError::MethodNotAllowed,
@@ -273,13 +331,23 @@ mod tests {
         401 [Bearer realm="tollgate"] The e-mail address or the password is wrong.
         401 [Bearer realm="tollgate", error="invalid_token"] Expected an access token signed with EdDSA that names its key.
         401 [Bearer realm="tollgate", error="invalid_token"] The token has expired: log in again.
-        401 [Bearer realm="tollgate", error="invalid_token"] The token's user no longer exists.
+        401 [Bearer realm="tollgate", error="invalid_token"] The token's session has ended: log in again.
+        401 [Bearer realm="tollgate", error="invalid_token"] The refresh token is not good, or not any more: log in again.
+        403 The current password is wrong.
         503 [1] The service is too busy just now. Try again.
         500 This is our fault. Quote the reply's x-request-id when you report it.
         503 [1] The service is too busy just now. Try again.
         500 This is our fault. Quote the reply's x-request-id when you report it.
         500 This is our fault. Quote the reply's x-request-id when you report it.
         500 This is our fault. Quote the reply's x-request-id when you report it.
+        404 There is nothing at this path. GET / names what there is.
+        412 The résumé is at another version than If-Match names: read it again.
+        422 Members of the document are wrong.
+        422 The change cannot be made.
+        409 Expected at most 100 résumés: delete one first.
+        503 [1] The service is too busy just now. Try again.
+        400 The query's limit: expected a number.
+        428 Expected If-Match with the ETag of the version that is to be changed.
         401 [Bearer realm="tollgate"] Expected an access token in one header, Authorization: Bearer ….
         404 There is nothing at this path. GET / names what there is.
         405 There is something at this path, with another method: see the Allow header.

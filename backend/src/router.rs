@@ -1,7 +1,7 @@
 //! Every route, on one screen.
 
 use crate::app::App;
-use crate::routes::{auth, health, index, jwks, me};
+use crate::routes::{auth, export, health, index, jwks, me, plans, resumes, usage};
 use crate::{guard, respond, trace};
 use axum::Router;
 use axum::middleware::from_fn;
@@ -15,9 +15,24 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/.well-known/jwks.json", get(jwks::jwks))
         .route("/api/auth/signup", post(auth::sign_up))
         .route("/api/auth/login", post(auth::log_in))
-        .route("/api/me", get(me::me));
+        .route("/api/auth/refresh", post(auth::refresh))
+        .route("/api/auth/logout", post(auth::log_out))
+        .route("/api/auth/password", post(auth::change_password))
+        .route("/api/me", get(me::me).delete(me::leave))
+        .route("/api/resumes", get(resumes::list).post(resumes::create))
+        .route(
+            "/api/resumes/{id}",
+            get(resumes::read).put(resumes::replace).patch(resumes::edit).delete(resumes::delete),
+        )
+        .route("/api/resumes/{id}/export", get(export::export))
+        .route("/api/pricing", get(plans::pricing))
+        .route("/api/subscription", get(plans::subscription).put(plans::subscribe))
+        .route("/api/usage", get(usage::usage));
     // Answers even when as many requests are being served as may.
-    let uncounted = Router::new().route("/health", get(health::health));
+    let uncounted = Router::new()
+        .route("/health", get(health::health))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready));
 
     guard::bounded_in_number(counted)
         .merge(uncounted)

@@ -1,7 +1,11 @@
 //! The handlers: each parses, asks, and answers. What they decide is decided elsewhere.
 
 pub mod auth;
+pub mod export;
 pub mod health;
 pub mod index;
 pub mod jwks;
 pub mod me;
+pub mod plans;
+pub mod resumes;
+pub mod usage;

@@ -115,10 +115,11 @@ async fn connection(stream: TcpStream, router: Router, bounds: Bounds, watcher: 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::waiting::{Waiting, waiting};
     use axum::routing::get;
     use std::net::SocketAddr;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::sync::{Notify, oneshot};
+    use tokio::sync::oneshot;
     use tokio::task::JoinHandle;
 
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -132,20 +133,6 @@ mod tests {
         let (stop, stopped) = oneshot::channel();
         let stopped = async { stopped.await.unwrap_or_default() };
         (address, stop, tokio::spawn(serve(listener, router, bounds, stopped)))
-    }
-
-    /// A router whose only route says when it has begun and waits to be told to end.
-    fn waiting() -> (Router, Arc<Notify>, Arc<Notify>) {
-        let (begun, end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let handler = {
-            let (begun, end) = (Arc::clone(&begun), Arc::clone(&end));
-            move || async move {
-                begun.notify_one();
-                end.notified().await;
-                "done"
-            }
-        };
-        (Router::new().route("/", get(handler)), begun, end)
     }
 
     async fn read_all(stream: &mut TcpStream) -> String {
@@ -167,7 +154,7 @@ mod tests {
 
     #[tokio::test]
     async fn headers_that_are_too_large_never_reach_a_route() {
-        let (router, begun, _end) = waiting();
+        let Waiting { router, begun, end: _end } = waiting();
         let (address, _stop, _server) = start(router, Bounds::default()).await;
         let mut stream = TcpStream::connect(address).await.unwrap();
         let head = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "a".repeat(1 << 20));
@@ -199,7 +186,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_in_flight_is_finished_after_the_signal_to_stop() {
-        let (router, begun, end) = waiting();
+        let Waiting { router, begun, end } = waiting();
         let (address, stop, server) = start(router, Bounds::default()).await;
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(REQUEST).await.unwrap();
@@ -213,7 +200,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_that_never_ends_is_cut_off() {
-        let (router, begun, _end) = waiting();
+        let Waiting { router, begun, end: _end } = waiting();
         let bounds = Bounds { drain_timeout: Duration::from_millis(50), ..Bounds::default() };
         let (address, stop, server) = start(router, bounds).await;
         let mut stream = TcpStream::connect(address).await.unwrap();

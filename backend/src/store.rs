@@ -1,17 +1,20 @@
-//! The database: users and signing keys. The only place that knows SQL.
+//! The database: users, their sessions and résumés, and signing keys. The only place that knows SQL.
 //!
-//! Opened by [`crate::app`], asked by [`crate::accounts`]. The queries keep to what SQLite and
+//! Opened by [`crate::app`], asked by [`crate::accounts`] and [`crate::resumes`]. The queries keep to what SQLite and
 //! PostgreSQL share (`$1`, TEXT, BIGINT, `ON CONFLICT`), and go through sqlx's `Any` driver.
 
 mod migrations;
+mod place;
+pub mod resumes;
+pub mod sessions;
 pub mod signing_keys;
 pub mod users;
 
 pub use migrations::MigrationError;
+pub use place::{EXPECTED as EXPECTED_PLACE, Place};
 
-use sqlx::AnyPool;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use std::fmt::Write as _;
+use sqlx::{Any, AnyPool, Transaction};
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -19,8 +22,14 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Each connection is a thread; SQLite writes one at a time whatever their number.
-const MAX_CONNECTIONS: u32 = 4;
+/// The most connections to a SQLite file: each is a thread, and one at a time writes, whatever
+/// their number.
+const MAX_SQLITE_CONNECTIONS: u32 = 4;
+/// The most connections of one process to a PostgreSQL server.
+const MAX_POSTGRES_CONNECTIONS: u32 = 16;
+/// What bounds a statement on PostgreSQL, and the time that a client which has gone holds its rows.
+const POSTGRES_LIMITS: &str =
+    "SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '10s'";
 /// How long a request waits for one of them.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -28,6 +37,14 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: AnyPool,
+    kind: Kind,
+}
+
+/// Which database it is, where that matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Sqlite,
+    Postgres,
 }
 
 /// Why the database did not answer as it should.
@@ -58,41 +75,72 @@ pub enum OpenError {
         /// What the system said.
         source: io::Error,
     },
-    /// The file is no database of ours, or a newer one.
-    #[error("cannot use {} as a database: {reason}", path.display())]
+    /// It cannot be reached, is no database of ours, or a newer one.
+    #[error("cannot use {place} as a database: {reason}")]
     Migrate {
-        /// Which file.
-        path: PathBuf,
+        /// Which one.
+        place: Place,
         /// What the database said.
         reason: MigrationError,
     },
 }
 
 impl Store {
-    /// Opens the SQLite database in the file at `path`, making it if need be, and brings its
-    /// schema up to date. Any number of processes may do so at the same time.
+    /// Opens the database, making a SQLite file if need be, and brings its schema up to date. Any
+    /// number of processes may do so at the same time.
     ///
     /// # Errors
-    /// [`OpenError`], which names the file.
-    pub async fn open(path: &Path) -> Result<Self, OpenError> {
-        let file_error = |source| OpenError::File { path: path.to_owned(), source };
-        make_private(path).map_err(file_error)?;
-        let url = url_of(path).map_err(file_error)?;
+    /// [`OpenError`], which names the place.
+    pub async fn open(place: &Place) -> Result<Self, OpenError> {
+        let kind = match place {
+            Place::Sqlite(path) => {
+                let file_error = |source| OpenError::File { path: path.clone(), source };
+                make_private(path).map_err(file_error)?;
+                Kind::Sqlite
+            }
+            Place::Postgres(_) => Kind::Postgres,
+        };
         sqlx::any::install_default_drivers();
-        Self::connect(&url)
-            .await
-            .map_err(|reason| OpenError::Migrate { path: path.to_owned(), reason })
+        let connected = Self::connect(place, kind).await;
+        connected.map_err(|reason| OpenError::Migrate { place: place.clone(), reason })
     }
 
-    async fn connect(url: &str) -> Result<Self, MigrationError> {
-        let options = AnyConnectOptions::from_str(url)?;
-        let pool = AnyPoolOptions::new()
-            .max_connections(MAX_CONNECTIONS)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(options)
-            .await?;
-        migrations::run(&pool).await?;
-        Ok(Self { pool })
+    async fn connect(place: &Place, kind: Kind) -> Result<Self, MigrationError> {
+        let url = place.url().map_err(sqlx::Error::Io)?;
+        let options = AnyPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT);
+        let options = match kind {
+            Kind::Sqlite => options.max_connections(MAX_SQLITE_CONNECTIONS),
+            Kind::Postgres => {
+                options.max_connections(MAX_POSTGRES_CONNECTIONS).after_connect(|connection, _| {
+                    Box::pin(async move {
+                        sqlx::raw_sql(POSTGRES_LIMITS).execute(connection).await.map(drop)
+                    })
+                })
+            }
+        };
+        let pool = options.connect_with(AnyConnectOptions::from_str(&url)?).await?;
+        migrations::run(&pool, kind).await?;
+        Ok(Self { pool, kind })
+    }
+
+    /// Whether it answers.
+    ///
+    /// # Errors
+    /// [`StoreError`], if it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// A transaction that will write. It waits for others to end theirs before it reads: what it
+    /// reads stays true until it has written.
+    async fn begin(&self) -> Result<Transaction<'static, Any>, StoreError> {
+        let begin = match self.kind {
+            Kind::Sqlite => "BEGIN IMMEDIATE",
+            // A row that has been written is held till the end, and written rows are read anew.
+            Kind::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED",
+        };
+        Ok(self.pool.begin_with(begin).await?)
     }
 
     /// Closes all connections; SQLite then folds its write-ahead log into the file.
@@ -103,10 +151,7 @@ impl Store {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        match error {
-            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Self::Unavailable,
-            error => Self::Database(error),
-        }
+        if is_passing(&error) { Self::Unavailable } else { Self::Database(error) }
     }
 }
 
@@ -116,17 +161,17 @@ fn make_private(path: &Path) -> io::Result<()> {
     OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path).map(|_| ())
 }
 
-/// The file as the URL that sqlx expects. Any byte that could mean something in a URL is escaped.
-fn url_of(path: &Path) -> io::Result<String> {
-    let absolute = std::path::absolute(path)?;
-    let mut url = "sqlite://".to_owned();
-    for byte in absolute.as_os_str().as_encoded_bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' => {
-                url.push(char::from(*byte))
-            }
-            byte => write!(url, "%{byte:02X}").map_err(io::Error::other)?,
-        }
+/// Whether the same request may well succeed a little later: the database is away, starting,
+/// stopping, full or busy.
+fn is_passing(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            // SQLITE_BUSY, and PostgreSQL's connection errors, cancellations and conflicts.
+            ["5", "261", "517", "53300", "57014", "40001", "40P01", "55P03"].contains(&&*code)
+                || code.starts_with("57P")
+                || code.starts_with("08")
+        }),
+        _ => false,
     }
-    Ok(url)
 }

@@ -1,6 +1,6 @@
 //! Access tokens: JWTs signed with Ed25519 (RFC 7519, RFC 8037). Pure: the time is handed in.
 //!
-//! Issued at log-in, verified by [`crate::accounts`] on every request, behind the gateway or not.
+//! Issued at log-in and refresh, verified by [`crate::accounts`] on every request, behind the gateway or not.
 
 use crate::keys::{KeyError, KeyRing};
 use crate::user::{Tier, User};
@@ -31,6 +31,8 @@ pub struct Terms {
 pub struct Claims {
     /// Whose it is: a user's id.
     pub sub: Uuid,
+    /// The session it belongs to: it is good only while that lasts.
+    pub sid: Uuid,
     /// Their plan when it was issued; the gateway chooses quotas by it.
     pub tier: Tier,
     /// Who issued it.
@@ -72,11 +74,12 @@ pub enum TokenError {
 }
 
 impl Claims {
-    /// What a token issued to `user` at `now` says.
+    /// What a token issued to `user` at `now`, for one of their sessions, says.
     #[must_use]
-    pub fn new(user: &User, terms: &Terms, now: Timestamp) -> Self {
+    pub fn new(user: &User, session_id: Uuid, terms: &Terms, now: Timestamp) -> Self {
         Self {
             sub: user.id,
+            sid: session_id,
             tier: user.tier,
             iss: terms.issuer.clone(),
             aud: terms.audience.clone(),
@@ -190,7 +193,7 @@ mod tests {
     }
 
     fn claims() -> Claims {
-        Claims::new(&user(), &terms(), now())
+        Claims::new(&user(), Uuid::from_u128(8), &terms(), now())
     }
 
     fn part(value: &Value) -> String {
@@ -220,6 +223,7 @@ mod tests {
         insta::assert_snapshot!(shown, @r#"
         {
           "sub": "00000000-0000-0000-0000-000000000007",
+          "sid": "00000000-0000-0000-0000-000000000008",
           "tier": "starter",
           "iss": "tollgate",
           "aud": "api",
@@ -295,7 +299,7 @@ mod tests {
         check_claims(&json!({"nbf": i64::MAX}), Err(TokenError::NotYet));
         check_claims(&json!({"sub": "not a uuid"}), malformed);
         check_claims(&json!({"tier": "platinum"}), malformed);
-        for name in ["sub", "tier", "iss", "aud", "exp", "iat", "jti"] {
+        for name in ["sub", "sid", "tier", "iss", "aud", "exp", "iat", "jti"] {
             check_claims(&json!({ name: null }), malformed);
         }
     }

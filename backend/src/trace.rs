@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 /// Names a request across services.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The route that orchestrators ask every few seconds: not worth a line each.
-const POLLED: &str = "/health";
+/// The routes that orchestrators ask every few seconds: not worth a line each.
+const POLLED: [&str; 3] = ["/health", "/health/live", "/health/ready"];
 /// The longest id taken over.
 const MAX_ID_BYTES: usize = 128;
 
@@ -35,7 +35,7 @@ async fn logged(request: Request, next: Next) -> Response {
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     let status = response.status().as_u16();
     let elapsed_us = start.elapsed().as_micros();
-    if route == POLLED {
+    if POLLED.contains(&route) {
         tracing::debug!(%method, route, status, elapsed_us, "served");
     } else {
         tracing::info!(%method, route, status, elapsed_us, "served");

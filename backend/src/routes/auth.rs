@@ -1,11 +1,12 @@
-//! `POST /api/auth/signup` and `POST /api/auth/login`.
+//! `POST /api/auth/signup`, `login`, `refresh`, `logout` and `password`.
 
-use crate::accounts::{AccessToken, Credentials};
+use crate::accounts::{Caller, Credentials, Tokens};
 use crate::app::App;
 use crate::clock;
 use crate::email::Email;
 use crate::fields::Fields;
 use crate::password::{BadPassword, Password};
+use crate::refresh_token::RefreshToken;
 use crate::respond::{self, ApiError};
 use crate::user::UserReply;
 use axum::extract::State;
@@ -15,10 +16,22 @@ use serde::Serialize;
 use std::sync::Arc;
 
 #[derive(Serialize)]
-struct LogInReply<'a> {
+struct TokensReply<'a> {
     access_token: &'a str,
     token_type: &'static str,
     expires_in: u32,
+    refresh_token: &'a str,
+}
+
+impl<'a> From<&'a Tokens> for TokensReply<'a> {
+    fn from(tokens: &'a Tokens) -> Self {
+        Self {
+            access_token: &tokens.access,
+            token_type: "Bearer",
+            expires_in: tokens.access_ttl_s,
+            refresh_token: tokens.refresh.as_str(),
+        }
+    }
 }
 
 /// Makes an account: 201 with the user.
@@ -31,16 +44,50 @@ pub async fn sign_up(State(app): State<Arc<App>>, body: Fields) -> Result<Respon
     Ok(respond::json(StatusCode::CREATED, &UserReply::from(&user)))
 }
 
-/// Issues an access token: 200.
+/// Begins a session: 200 with its first tokens.
 ///
 /// # Errors
 /// 401 for a wrong password and for an unknown user, alike.
 pub async fn log_in(State(app): State<Arc<App>>, body: Fields) -> Result<Response, ApiError> {
     let credentials = credentials(body, Password::given)?;
-    let AccessToken { token, expires_in_s } =
-        app.accounts.log_in(credentials, clock::now()).await?;
-    let reply = LogInReply { access_token: &token, token_type: "Bearer", expires_in: expires_in_s };
-    Ok(respond::json(StatusCode::OK, &reply))
+    let tokens = app.accounts.log_in(credentials, clock::now()).await?;
+    Ok(respond::json(StatusCode::OK, &TokensReply::from(&tokens)))
+}
+
+/// Goes on with a session: 200 with its next tokens. The plan in them is the present one.
+///
+/// # Errors
+/// 401 for a refresh token that is not good, or not any more.
+pub async fn refresh(State(app): State<Arc<App>>, mut body: Fields) -> Result<Response, ApiError> {
+    let token = body.text("refresh_token", RefreshToken::parse);
+    let token = body.finish(token)?;
+    let tokens = app.accounts.refresh(&token, clock::now()).await?;
+    Ok(respond::json(StatusCode::OK, &TokensReply::from(&tokens)))
+}
+
+/// Ends the caller's session at once: 204.
+///
+/// # Errors
+/// 401 without a good token.
+pub async fn log_out(State(app): State<Arc<App>>, caller: Caller) -> Result<StatusCode, ApiError> {
+    app.accounts.log_out(caller.session_id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Changes the caller's password, and ends their other sessions: 204.
+///
+/// # Errors
+/// 403 if the current password is wrong, 422 for a new one that cannot be chosen.
+pub async fn change_password(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    mut body: Fields,
+) -> Result<StatusCode, ApiError> {
+    let current = body.text("current_password", Password::given);
+    let new = body.text("new_password", Password::chosen);
+    let (current, new) = body.finish(current.zip(new))?;
+    app.accounts.change_password(&caller, current, new).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 fn credentials(

@@ -1,6 +1,8 @@
-//! `GET /health`: how the service is. Reads what is known, waits for nothing.
+//! `GET /health`, `/health/live` and `/health/ready`: how the service is. They read what is known,
+//! and wait for nothing.
 
 use crate::app::App;
+use crate::database_probe::DatabaseState;
 use crate::redis_probe::RedisState;
 use crate::respond;
 use axum::extract::State;
@@ -13,30 +15,62 @@ use std::sync::Arc;
 struct Reply<'a> {
     status: Status,
     environment: &'a str,
+    database: DatabaseState,
     redis: RedisState,
     cache_enabled: bool,
     rate_limit_enabled: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Status {
     Ok,
+    /// Something that it can do without is away.
     Degraded,
+    /// Something that nearly every route needs is away.
+    Down,
 }
 
-/// Answers 200 as long as requests are served; `degraded` if something they can do without is away.
+#[derive(Serialize)]
+struct Short {
+    status: Status,
+}
+
+/// Answers 200 as long as requests are served; `status` says how well.
 pub async fn health(State(app): State<Arc<App>>) -> Response {
-    let redis = app.redis.state();
-    let status = if redis == RedisState::Down { Status::Degraded } else { Status::Ok };
+    let (database, redis) = (app.database.state(), app.redis.state());
     respond::json(
         StatusCode::OK,
         &Reply {
-            status,
+            status: status(database, redis),
             environment: &app.config.environment,
+            database,
             redis,
             cache_enabled: app.config.cache_enabled,
             rate_limit_enabled: app.config.rate_limit_enabled,
         },
     )
+}
+
+/// Answers 200 as long as the process runs: one that does not is to be started anew.
+pub async fn live() -> Response {
+    respond::json(StatusCode::OK, &Short { status: Status::Ok })
+}
+
+/// Answers 200 if requests should come here: 503 while the database is away.
+pub async fn ready(State(app): State<Arc<App>>) -> Response {
+    let status = status(app.database.state(), app.redis.state());
+    let code = match status {
+        Status::Ok | Status::Degraded => StatusCode::OK,
+        Status::Down => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    respond::json(code, &Short { status })
+}
+
+fn status(database: DatabaseState, redis: RedisState) -> Status {
+    match (database, redis) {
+        (DatabaseState::Down, _) => Status::Down,
+        (DatabaseState::Up, RedisState::Down) => Status::Degraded,
+        (DatabaseState::Up, _) => Status::Ok,
+    }
 }

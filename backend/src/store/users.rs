@@ -5,8 +5,8 @@ use crate::email::Email;
 use crate::hashing::PhcString;
 use crate::user::{Tier, User};
 use jiff::Timestamp;
-use sqlx::Row;
 use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 use uuid::Uuid;
 
 /// A user with what they log in with.
@@ -53,16 +53,123 @@ pub async fn by_email(store: &Store, email: &Email) -> Result<Option<LogInRow>, 
         .transpose()
 }
 
-/// The user with this id.
+/// The user whose session this is, if it is not over by `now`.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn by_id(store: &Store, id: Uuid) -> Result<Option<User>, StoreError> {
-    let row = sqlx::query("SELECT id, email, tier, created_at_ms FROM users WHERE id = $1")
+pub async fn by_session(
+    store: &Store,
+    user_id: Uuid,
+    session_id: Uuid,
+    now: Timestamp,
+) -> Result<Option<User>, StoreError> {
+    let row = sqlx::query(
+        "SELECT users.id, users.email, users.tier, users.created_at_ms
+         FROM sessions JOIN users ON users.id = sessions.user_id
+         WHERE sessions.id = $1 AND users.id = $2 AND sessions.ends_at_ms > $3",
+    )
+    .bind(session_id.to_string())
+    .bind(user_id.to_string())
+    .bind(now.as_millisecond())
+    .fetch_optional(&store.pool)
+    .await?;
+    row.as_ref().map(user).transpose()
+}
+
+/// The user whose session this is, on a connection that holds the session.
+pub(super) async fn of_session(
+    connection: &mut AnyConnection,
+    session_id: Uuid,
+) -> Result<Option<User>, StoreError> {
+    let row = sqlx::query(
+        "SELECT users.id, users.email, users.tier, users.created_at_ms
+         FROM sessions JOIN users ON users.id = sessions.user_id WHERE sessions.id = $1",
+    )
+    .bind(session_id.to_string())
+    .fetch_optional(connection)
+    .await?;
+    row.as_ref().map(user).transpose()
+}
+
+/// What the user's password hashed to.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn password_hash(store: &Store, id: Uuid) -> Result<Option<PhcString>, StoreError> {
+    let row = sqlx::query("SELECT password_hash FROM users WHERE id = $1")
         .bind(id.to_string())
         .fetch_optional(&store.pool)
         .await?;
-    row.as_ref().map(user).transpose()
+    Ok(row.map(|row| row.try_get("password_hash")).transpose()?)
+}
+
+/// A change of password, by someone who has shown that they know the old one.
+#[derive(Debug)]
+pub struct PasswordChange<'a> {
+    /// Whose.
+    pub user_id: Uuid,
+    /// What the old password hashed to.
+    pub old_hash: &'a str,
+    /// What the new one hashes to.
+    pub new_hash: &'a str,
+    /// The session that goes on; all others end.
+    pub session_id: Uuid,
+}
+
+/// Puts the new password in the old one's place, and ends the user's other sessions. `false`, and
+/// nothing changed, if the password is not the old one any more.
+///
+/// # Errors
+/// [`StoreError`]; then nothing changed.
+pub async fn change_password(
+    store: &Store,
+    change: &PasswordChange<'_>,
+) -> Result<bool, StoreError> {
+    let mut transaction = store.begin().await?;
+    let user_id = change.user_id.to_string();
+    let changed =
+        sqlx::query("UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3")
+            .bind(change.new_hash)
+            .bind(&user_id)
+            .bind(change.old_hash)
+            .execute(&mut *transaction)
+            .await?;
+    sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND id <> $2")
+        .bind(&user_id)
+        .bind(change.session_id.to_string())
+        .execute(&mut *transaction)
+        .await?;
+    if changed.rows_affected() != 1 {
+        return Ok(false);
+    }
+    transaction.commit().await?;
+    Ok(true)
+}
+
+/// Puts the user on a plan.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn set_tier(store: &Store, id: Uuid, tier: Tier) -> Result<(), StoreError> {
+    sqlx::query("UPDATE users SET tier = $1 WHERE id = $2")
+        .bind(tier.as_str())
+        .bind(id.to_string())
+        .execute(&store.pool)
+        .await?;
+    Ok(())
+}
+
+/// Deletes the user, and with them everything that is theirs: the schema's foreign keys see to
+/// that.
+///
+/// # Errors
+/// [`StoreError`]; then nothing is deleted.
+pub async fn delete(store: &Store, id: Uuid) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM users WHERE id = $1")
+        .bind(id.to_string())
+        .execute(&store.pool)
+        .await?;
+    Ok(())
 }
 
 fn user(row: &AnyRow) -> Result<User, StoreError> {

@@ -1,19 +1,22 @@
-//! A running `tollgate-backend` on a free loopback port, ended when dropped.
+//! A running `tollgate-backend` on a free loopback port and a database of its own, ended when dropped.
 
 use super::client::{Reply, Request};
+use super::database::{self, Database};
+use backend::clock;
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
-use std::thread::{JoinHandle, spawn};
+use std::thread::{JoinHandle, sleep, spawn};
 use std::time::Duration;
-use tempfile::TempDir;
 
 /// How long anything may take before a test fails: far more than it does, even on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often a condition that is waited for is looked at.
+const POLL: Duration = Duration::from_millis(50);
 
 /// The service's process.
 pub(crate) struct Backend {
@@ -22,8 +25,10 @@ pub(crate) struct Backend {
     child: Child,
     lines: Mutex<Receiver<String>>,
     reader: Option<JoinHandle<String>>,
-    /// Its database, where it has one of its own.
-    dir: Option<TempDir>,
+    /// Where its database is.
+    pub(crate) url: String,
+    /// The database, where it has one of its own.
+    database: Option<Database>,
 }
 
 /// The binary with nothing in its environment but these variables.
@@ -31,11 +36,6 @@ pub(crate) fn command(vars: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate-backend"));
     command.env_clear().envs(vars.iter().copied()).stdin(Stdio::null());
     command
-}
-
-/// The URL of a database in `dir`.
-pub(crate) fn database_in(dir: &Path) -> String {
-    format!("sqlite://{}", dir.join("test.db").display())
 }
 
 impl Backend {
@@ -46,21 +46,21 @@ impl Backend {
 
     /// Starts with a database of its own and these variables.
     pub(crate) fn start_with(vars: &[(&str, &str)]) -> Self {
-        let dir = TempDir::new().unwrap();
-        let mut backend = Self::start_on(dir.path(), vars);
-        backend.dir = Some(dir);
+        let database = Database::new();
+        let mut backend = Self::start_on(&database.url(), vars);
+        backend.database = Some(database);
         backend
     }
 
-    /// Starts on the database in `dir`, and waits until it listens.
-    pub(crate) fn start_on(dir: &Path, vars: &[(&str, &str)]) -> Self {
-        Self::launch(dir, vars).listening()
+    /// Starts on the database at `url`, and waits until it listens.
+    pub(crate) fn start_on(url: &str, vars: &[(&str, &str)]) -> Self {
+        Self::launch(url, vars).listening()
     }
 
-    /// Starts on the database in `dir`; [`Launched::listening`] waits.
-    pub(crate) fn launch(dir: &Path, vars: &[(&str, &str)]) -> Launched {
+    /// Starts on the database at `url`; [`Launched::listening`] waits.
+    pub(crate) fn launch(url: &str, vars: &[(&str, &str)]) -> Launched {
         let mut child = command(&[("LISTEN_ADDR", "127.0.0.1:0")])
-            .env("DATABASE_URL", database_in(dir))
+            .env("DATABASE_URL", url)
             .envs(vars.iter().copied())
             .stderr(Stdio::piped())
             .spawn()
@@ -76,7 +76,14 @@ impl Backend {
             }
             log
         });
-        Launched { child, lines, reader }
+        Launched(Some(Self {
+            address: ([0; 4], 0).into(),
+            child,
+            lines: Mutex::new(lines),
+            reader: Some(reader),
+            url: url.to_owned(),
+            database: None,
+        }))
     }
 
     /// A request to this service.
@@ -91,10 +98,7 @@ impl Backend {
 
     /// `POST` with a JSON body, whatever it is.
     pub(crate) fn post(&self, path: &str, body: impl AsRef<[u8]>) -> Reply {
-        self.request("POST", path)
-            .header("Content-Type", "application/json")
-            .body(body.as_ref())
-            .send()
+        self.request("POST", path).json(body).send()
     }
 
     /// `POST` of an address and a password.
@@ -110,27 +114,42 @@ impl Backend {
         reply
     }
 
-    /// Signs up and logs in: the access token.
-    pub(crate) fn token_of_new_user(&self, email: &str) -> String {
-        self.sign_up(email, "12345678");
-        self.token(email, "12345678")
-    }
-
-    /// Logs in: the access token.
-    pub(crate) fn token(&self, email: &str, password: &str) -> String {
-        let reply = self.post_credentials("/api/auth/login", email, password);
-        assert_eq!(reply.status, 200, "{}", reply.show(&[]));
-        reply.json()["access_token"].as_str().unwrap().to_owned()
-    }
-
     /// `GET /api/me` with this token.
     pub(crate) fn me(&self, token: &str) -> Reply {
-        self.request("GET", "/api/me").header("Authorization", &format!("Bearer {token}")).send()
+        self.request("GET", "/api/me").bearer(token).send()
     }
 
-    /// Where its database is.
-    pub(crate) fn dir(&self) -> &Path {
-        self.dir.as_ref().unwrap().path()
+    /// Another process on the same database.
+    pub(crate) fn second(&self) -> Self {
+        Self::start_on(&self.url, &[])
+    }
+
+    /// Runs the program with these arguments, on the same database; panics unless that works.
+    pub(crate) fn run(&self, arguments: &[&str]) {
+        let mut command = command(&[("DATABASE_URL", &self.url)]);
+        let output = command.args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Runs a statement on its database.
+    pub(crate) fn execute(&self, sql: &'static str) {
+        database::with(&self.url, async |pool| sqlx::query(sql).execute(&pool).await.unwrap());
+    }
+
+    /// The texts in the first column of what a query on its database finds.
+    pub(crate) fn texts(&self, sql: &'static str) -> Vec<String> {
+        database::with(&self.url, async |pool| {
+            sqlx::query_scalar(sql).fetch_all(&pool).await.unwrap()
+        })
+    }
+
+    /// Waits until `condition` holds, looking again and again.
+    pub(crate) fn wait_until(&self, what: &str, condition: impl Fn() -> bool) {
+        let start = clock::start();
+        while !condition() {
+            assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} until {what}");
+            sleep(POLL);
+        }
     }
 
     /// Sends the signal.
@@ -166,31 +185,23 @@ impl Drop for Backend {
     }
 }
 
-/// A process that may not listen yet.
-pub(crate) struct Launched {
-    child: Child,
-    lines: Receiver<String>,
-    reader: JoinHandle<String>,
-}
+/// A process that may not listen yet, ended when dropped.
+pub(crate) struct Launched(Option<Backend>);
 
 impl Launched {
     /// Waits until it listens: from then on the kernel takes connections for it.
     pub(crate) fn listening(mut self) -> Backend {
-        let address = loop {
-            let Ok(line) = self.lines.recv_timeout(PATIENCE) else {
-                let _ended_before = self.child.kill();
-                panic!("it never listened: {}", self.reader.join().unwrap());
+        let mut backend = self.0.take().unwrap();
+        loop {
+            let line = backend.lines.lock().unwrap().recv_timeout(PATIENCE);
+            let Ok(line) = line else {
+                let _ended_before = backend.child.kill();
+                panic!("it never listened: {}", backend.wait().1);
             };
             if let Some((_, address)) = line.split_once("listening address=") {
-                break address.trim().parse().unwrap();
+                backend.address = address.trim().parse().unwrap();
+                return backend;
             }
-        };
-        Backend {
-            address,
-            child: self.child,
-            lines: Mutex::new(self.lines),
-            reader: Some(self.reader),
-            dir: None,
         }
     }
 }

@@ -163,7 +163,7 @@ fn lone_surrogates_are_refused_and_pairs_are_not() {
     let backend = Backend::start();
     let pair = r#"{"email": "ada@example.org", "password": "1234567\ud83d\ude00"}"#;
     assert_eq!(backend.post(SIGN_UP, pair).status, 201);
-    backend.token("ada@example.org", "1234567😀");
+    backend.log_in("ada@example.org", "1234567😀");
 }
 
 #[test]

@@ -40,6 +40,16 @@ impl Request {
         self
     }
 
+    /// With an access token.
+    pub(crate) fn bearer(self, token: &str) -> Self {
+        self.header("Authorization", &format!("Bearer {token}"))
+    }
+
+    /// With a JSON body, whatever it is.
+    pub(crate) fn json(self, body: impl AsRef<[u8]>) -> Self {
+        self.header("Content-Type", "application/json").body(body.as_ref())
+    }
+
     /// With a body.
     pub(crate) fn body(mut self, body: &[u8]) -> Self {
         self.body = body.to_vec();
@@ -114,19 +124,29 @@ impl Reply {
 
     /// The whole reply as text: status, headers, body. What `volatile` points at is replaced.
     pub(crate) fn show(&self, volatile: &[&str]) -> String {
-        self.check_common_headers();
-        let mut text = format!("{} {}\n", self.status, self.reason);
-        for (name, value) in &self.headers {
-            if !COMMON_HEADERS.contains(&name.as_str()) {
-                writeln!(text, "{name}: {value}").unwrap();
-            }
-        }
+        let mut text = self.head();
         if !self.body.is_empty() {
             let mut body = self.json();
             for pointer in volatile {
                 *body.pointer_mut(pointer).expect("what is volatile") = "…".into();
             }
             write!(text, "\n{:#}", sorted(&body)).unwrap();
+        }
+        text
+    }
+
+    /// The whole reply as text, where its body is a text.
+    pub(crate) fn show_text(&self) -> String {
+        format!("{}\n{}", self.head(), std::str::from_utf8(&self.body).unwrap())
+    }
+
+    fn head(&self) -> String {
+        self.check_common_headers();
+        let mut text = format!("{} {}\n", self.status, self.reason);
+        for (name, value) in &self.headers {
+            if !COMMON_HEADERS.contains(&name.as_str()) {
+                writeln!(text, "{name}: {value}").unwrap();
+            }
         }
         text
     }

@@ -14,6 +14,7 @@ fn health_says_how_the_service_runs() {
 
     {
       "cache_enabled": true,
+      "database": "up",
       "environment": "development",
       "rate_limit_enabled": true,
       "redis": "not_configured",
@@ -37,6 +38,7 @@ fn health_reports_the_configuration() {
 
     {
       "cache_enabled": false,
+      "database": "up",
       "environment": "production",
       "rate_limit_enabled": false,
       "redis": "not_configured",
@@ -56,6 +58,7 @@ fn without_redis_the_service_is_degraded_and_serves() {
 
     {
       "cache_enabled": true,
+      "database": "up",
       "environment": "development",
       "rate_limit_enabled": true,
       "redis": "down",
@@ -76,4 +79,22 @@ fn a_redis_that_hangs_holds_nothing_up() {
         assert_eq!(backend.get("/health").json()["redis"], "down");
     }
     assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_service_that_runs_is_live_and_ready() {
+    let backend = Backend::start();
+    for path in ["/health/live", "/health/ready"] {
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(backend.get(path).show(&[]), @r#"
+            200 OK
+            content-type: application/json
+            cache-control: no-store
+
+            {
+              "status": "ok"
+            }
+            "#);
+        }
+    }
 }

@@ -13,7 +13,7 @@ fn the_right_password_gets_a_token() {
     let backend = Backend::start_with(&[("ACCESS_TOKEN_TTL", "60")]);
     backend.sign_up("ada@example.org", "12345678");
     let reply = backend.post_credentials(LOG_IN, "Ada@Example.org", "12345678");
-    insta::assert_snapshot!(reply.show(&["/access_token"]), @r#"
+    insta::assert_snapshot!(reply.show(&["/access_token", "/refresh_token"]), @r#"
     200 OK
     content-type: application/json
     cache-control: no-store
@@ -21,6 +21,7 @@ fn the_right_password_gets_a_token() {
     {
       "access_token": "…",
       "expires_in": 60,
+      "refresh_token": "…",
       "token_type": "Bearer"
     }
     "#);
@@ -34,7 +35,7 @@ fn the_token_says_what_the_gateway_needs() {
         ("ACCESS_TOKEN_TTL", "60"),
     ]);
     let user = backend.sign_up("ada@example.org", "12345678").json();
-    let token = backend.token("ada@example.org", "12345678");
+    let token = backend.log_in("ada@example.org", "12345678").access;
     let [mut header, mut claims] = [0, 1].map(|at| {
         let part = token.split('.').nth(at).unwrap();
         serde_json::from_slice::<Value>(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
@@ -43,14 +44,15 @@ fn the_token_says_what_the_gateway_needs() {
     assert_eq!(header["kid"], published["keys"][0]["kid"]);
     assert_eq!(claims["sub"], user["id"]);
     assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 60);
+    assert!(uuid::Uuid::parse_str(claims["sid"].as_str().unwrap()).is_ok());
     assert!(uuid::Uuid::parse_str(claims["jti"].as_str().unwrap()).is_ok());
     header["kid"] = "…".into();
-    for volatile in ["sub", "exp", "iat", "jti"] {
+    for volatile in ["sub", "sid", "exp", "iat", "jti"] {
         claims[volatile] = "…".into();
     }
     insta::assert_snapshot!(format!("{}\n{}", sorted(&header), sorted(&claims)), @r#"
     {"alg":"EdDSA","kid":"…","typ":"JWT"}
-    {"aud":"resumes","exp":"…","iat":"…","iss":"https://issuer.example","jti":"…","sub":"…","tier":"free"}
+    {"aud":"resumes","exp":"…","iat":"…","iss":"https://issuer.example","jti":"…","sid":"…","sub":"…","tier":"free"}
     "#);
 }
 

@@ -1,4 +1,5 @@
-//! The built binary over real HTTP: every route, what it does and what it refuses.
+//! The built binary over real HTTP, on SQLite: every route, what it does and what it refuses.
+//! `tests/postgres` runs the same on PostgreSQL.
 //!
 //! `cfg(test)` on each module is what lets helpers unwrap under the workspace's lints.
 
@@ -6,7 +7,13 @@
 mod backend;
 #[cfg(test)]
 mod client;
+#[cfg(test)]
+mod database;
+#[cfg(test)]
+mod user;
 
+#[cfg(test)]
+mod account;
 #[cfg(test)]
 mod bodies;
 #[cfg(test)]
@@ -16,12 +23,26 @@ mod login;
 #[cfg(test)]
 mod me;
 #[cfg(test)]
+mod plans;
+#[cfg(test)]
 mod public;
+#[cfg(test)]
+mod resume_bodies;
+#[cfg(test)]
+mod resume_export;
+#[cfg(test)]
+mod resumes;
+#[cfg(test)]
+mod rotation;
+#[cfg(test)]
+mod sessions;
 #[cfg(test)]
 mod signup;
 #[cfg(test)]
 mod start;
 #[cfg(test)]
 mod stop;
+#[cfg(test)]
+mod strangers;
 #[cfg(test)]
 mod together;

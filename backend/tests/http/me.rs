@@ -1,9 +1,8 @@
 //! `GET /api/me`: the token is verified here, gateway or not.
 
-use super::backend::{Backend, database_in};
+use super::backend::Backend;
 use super::client::Reply;
 use backend::keys::{KeyRing, Seed};
-use backend::store::{Store, signing_keys};
 use backend::token::{Claims, sign};
 use backend::user::Tier;
 use base64::Engine;
@@ -17,21 +16,17 @@ struct Fixture {
     backend: Backend,
     keys: KeyRing,
     user_id: Uuid,
-}
-
-fn wait<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    session_id: Uuid,
 }
 
 fn fixture() -> Fixture {
     let backend = Backend::start();
-    let user = backend.sign_up("ada@example.org", "12345678").json();
-    let seeds = wait(async {
-        let store = Store::open(&backend.dir().join("test.db")).await.unwrap();
-        signing_keys::all(&store).await.unwrap()
-    });
-    let user_id = Uuid::parse_str(user["id"].as_str().unwrap()).unwrap();
-    Fixture { backend, keys: KeyRing::new(&seeds).unwrap(), user_id }
+    let user = backend.user("ada@example.org");
+    let id = |text: &str| Uuid::parse_str(text).unwrap();
+    let user_id = id(user.me().json()["id"].as_str().unwrap());
+    let session_id = id(&backend.texts("SELECT id FROM sessions")[0]);
+    let seed = Seed::from_text(&backend.texts("SELECT seed FROM signing_keys")[0]).unwrap();
+    Fixture { backend, keys: KeyRing::new(&[seed]).unwrap(), user_id, session_id }
 }
 
 impl Fixture {
@@ -40,6 +35,7 @@ impl Fixture {
         let now_s = Timestamp::now().as_second();
         Claims {
             sub: self.user_id,
+            sid: self.session_id,
             tier: Tier::Free,
             iss: "tollgate".into(),
             aud: "tollgate".into(),
@@ -63,7 +59,7 @@ fn a_user_sees_themselves_and_nobody_else() {
     let backend = Backend::start();
     let ada = backend.sign_up("ada@example.org", "12345678").json();
     let eve = backend.sign_up("eve@example.org", "12345678").json();
-    let reply = backend.me(&backend.token("ada@example.org", "12345678"));
+    let reply = backend.log_in("ada@example.org", "12345678").me();
     insta::assert_snapshot!(reply.show(&["/id", "/created_at"]), @r#"
     200 OK
     content-type: application/json
@@ -77,7 +73,7 @@ fn a_user_sees_themselves_and_nobody_else() {
     }
     "#);
     assert_eq!(reply.json(), ada);
-    assert_eq!(backend.me(&backend.token("eve@example.org", "12345678")).json(), eve);
+    assert_eq!(backend.log_in("eve@example.org", "12345678").me().json(), eve);
 }
 
 #[test]
@@ -97,7 +93,7 @@ fn without_a_token_one_is_asked_for() {
       "type": "about:blank"
     }
     "#);
-    let token = backend.token_of_new_user("ada@example.org");
+    let token = backend.user("ada@example.org").access;
     for value in ["", "Bearer", "Bearer ", "Basic YTpi", &token, &format!("Token {token}")] {
         let other = backend.request("GET", "/api/me").header("Authorization", value).send();
         assert_eq!(other.show(&[]), reply.show(&[]), "{value}");
@@ -247,12 +243,7 @@ fn a_token_whose_user_is_gone_is_refused() {
     let fixture = fixture();
     let token = sign(&fixture.claims(), &fixture.keys).unwrap();
     assert_eq!(fixture.backend.me(&token).status, 200);
-    wait(async {
-        sqlx::any::install_default_drivers();
-        let url = database_in(fixture.backend.dir());
-        let pool = sqlx::AnyPool::connect(&url).await.unwrap();
-        sqlx::query("DELETE FROM users").execute(&pool).await.unwrap();
-    });
+    fixture.backend.execute("DELETE FROM users");
     insta::assert_snapshot!(fixture.backend.me(&token).show(&[]), @r#"
     401 Unauthorized
     content-type: application/problem+json
@@ -260,7 +251,7 @@ fn a_token_whose_user_is_gone_is_refused() {
     www-authenticate: Bearer realm="tollgate", error="invalid_token"
 
     {
-      "detail": "The token's user no longer exists.",
+      "detail": "The token's session has ended: log in again.",
       "status": 401,
       "title": "Unauthorized",
       "type": "about:blank"
@@ -268,4 +259,13 @@ fn a_token_whose_user_is_gone_is_refused() {
     "#);
     let never_was = fixture.me_with(|claims| claims.sub = Uuid::nil());
     assert_eq!(never_was.status, 401);
+}
+
+#[test]
+fn a_token_is_good_for_its_own_session_and_user_only() {
+    let fixture = fixture();
+    let eve = fixture.backend.user("eve@example.org").me().json();
+    let eve = Uuid::parse_str(eve["id"].as_str().unwrap()).unwrap();
+    assert_eq!(fixture.me_with(|claims| claims.sub = eve).status, 401);
+    assert_eq!(fixture.me_with(|claims| claims.sid = Uuid::nil()).status, 401);
 }

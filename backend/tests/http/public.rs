@@ -91,7 +91,7 @@ fn what_is_not_there_is_a_problem() {
 #[test]
 fn a_method_that_is_not_there_is_a_problem_that_names_those_that_are() {
     let backend = Backend::start();
-    insta::assert_snapshot!(backend.request("DELETE", "/api/me").send().show(&[]), @r#"
+    insta::assert_snapshot!(backend.request("DELETE", "/health").send().show(&[]), @r#"
     405 Method Not Allowed
     content-type: application/problem+json
     cache-control: no-store
@@ -107,6 +107,7 @@ fn a_method_that_is_not_there_is_a_problem_that_names_those_that_are() {
     for (method, path, allow) in [
         ("GET", "/api/auth/login", "POST"),
         ("PUT", "/api/auth/signup", "POST"),
+        ("PATCH", "/api/me", "GET,HEAD,DELETE"),
         ("POST", "/", "GET,HEAD"),
         ("OPTIONS", "/health", "GET,HEAD"),
         ("BREW", "/.well-known/jwks.json", "GET,HEAD"),

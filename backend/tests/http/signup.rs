@@ -43,7 +43,7 @@ fn an_address_is_taken_in_whatever_case() {
       "type": "about:blank"
     }
     "#);
-    backend.token("ada@example.org", "12345678");
+    backend.log_in("ada@example.org", "12345678");
 }
 
 #[test]
@@ -113,8 +113,7 @@ fn metacharacters_are_characters() {
     for email in ["o'brien@example.org", "a'or'1'='1@example.org", "$1?%_*{}|`@example.org"] {
         let user = backend.sign_up(email, password).json();
         assert_eq!(user["email"], email);
-        let token = backend.token(email, password);
-        assert_eq!(backend.me(&token).json(), user);
+        assert_eq!(backend.log_in(email, password).me().json(), user);
         let other = backend.post_credentials("/api/auth/login", email, "' OR '1'='1");
         assert_eq!(other.status, 401);
     }
@@ -125,7 +124,7 @@ fn the_longest_password_is_taken_whole() {
     let backend = Backend::start();
     let (password, shorter) = ("é".repeat(512), "é".repeat(511));
     backend.sign_up("ada@example.org", &password);
-    backend.token("ada@example.org", &password);
+    backend.log_in("ada@example.org", &password);
     let shorter = backend.post_credentials("/api/auth/login", "ada@example.org", &shorter);
     assert_eq!(shorter.status, 401);
 }

@@ -1,9 +1,10 @@
 //! Starting: what stops it, and in what words.
 
-use super::backend::{Backend, command, database_in};
+use super::backend::{Backend, command};
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Output;
 use tempfile::TempDir;
 
@@ -13,6 +14,11 @@ fn run(vars: &[(&str, &str)], arguments: &[&str]) -> Output {
     let output = command(vars).args(arguments).current_dir(dir.path()).output().unwrap();
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "it left files behind");
     output
+}
+
+/// The folder of a service's database.
+fn dir(backend: &Backend) -> &Path {
+    Path::new(backend.url.strip_prefix("sqlite://").unwrap()).parent().unwrap()
 }
 
 /// How it ended and what it said.
@@ -25,7 +31,7 @@ fn outcome(output: &Output) -> (Option<i32>, String) {
 fn a_bad_value_is_one_sentence_and_exit_code_2() {
     let bad = [
         ("LISTEN_ADDR", "localhost"),
-        ("DATABASE_URL", "postgres://me:secret@db/x"),
+        ("DATABASE_URL", "mysql://me:secret@db/x"),
         ("REDIS_URL", "http://me:secret@cache"),
         ("ENVIRONMENT", "two\nlines"),
         ("CACHE_ENABLED", "maybe"),
@@ -33,6 +39,10 @@ fn a_bad_value_is_one_sentence_and_exit_code_2() {
         ("JWT_ISSUER", "a b"),
         ("JWT_AUDIENCE", "ä"),
         ("ACCESS_TOKEN_TTL", "15m"),
+        ("REFRESH_TOKEN_TTL", "0"),
+        ("PRO_AI_ASSIST_LIMIT", "many"),
+        ("TOLLGATE_URL", "shim:8081"),
+        ("TOLLGATE_SALT", "a b"),
         ("BACKEND_LOG", "loud"),
     ];
     let mut sentences = String::new();
@@ -48,7 +58,7 @@ fn a_bad_value_is_one_sentence_and_exit_code_2() {
     }
     insta::assert_snapshot!(sentences, @r#"
     LISTEN_ADDR: expected an address with a port like 127.0.0.1:8000, found "localhost"
-    DATABASE_URL: expected sqlite://FILE like sqlite://tollgate.db, found "…@db/x"
+    DATABASE_URL: expected sqlite://FILE like sqlite://tollgate.db, or postgres://USER@HOST/DATABASE, found "…@db/x"
     REDIS_URL: expected redis://HOST:PORT like redis://127.0.0.1:6379, found "…@cache"
     ENVIRONMENT: expected a word like production (at most 32 letters, digits, - or _), found "two\nlines"
     CACHE_ENABLED: expected true or false, found "maybe"
@@ -56,6 +66,10 @@ fn a_bad_value_is_one_sentence_and_exit_code_2() {
     JWT_ISSUER: expected a name or URL like tollgate (1 to 255 visible ASCII characters), found "a b"
     JWT_AUDIENCE: expected a name or URL like tollgate (1 to 255 visible ASCII characters), found "ä"
     ACCESS_TOKEN_TTL: expected a number of seconds from 1 to 86400, found "15m"
+    REFRESH_TOKEN_TTL: expected a number of seconds from 1 to 31536000, found "0"
+    PRO_AI_ASSIST_LIMIT: expected a number of requests from 1 to 1000000, found "many"
+    TOLLGATE_URL: expected http://HOST:PORT like http://127.0.0.1:8081, found "shim:8081"
+    TOLLGATE_SALT: expected a name or URL like tollgate (1 to 255 visible ASCII characters), found "a b"
     BACKEND_LOG: expected a level like info, or levels by module like info,backend=debug, found "loud"
     "#);
 }
@@ -93,25 +107,19 @@ fn a_database_that_cannot_be_used_is_one_sentence() {
 #[test]
 fn a_database_of_a_newer_version_is_left_alone() {
     let backend = Backend::start();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        sqlx::any::install_default_drivers();
-        let pool = sqlx::AnyPool::connect(&database_in(backend.dir())).await.unwrap();
-        let insert = "INSERT INTO _sqlx_migrations VALUES (999, 'later', 0, TRUE, x'00', 0)";
-        sqlx::query(insert).execute(&pool).await.unwrap();
-    });
-    let url = database_in(backend.dir());
-    let vars = [("LISTEN_ADDR", "127.0.0.1:0"), ("DATABASE_URL", url.as_str())];
+    backend.execute("INSERT INTO _sqlx_migrations VALUES (999, 'later', 0, TRUE, x'00', 0)");
+    let url = backend.url.as_str();
+    let vars = [("LISTEN_ADDR", "127.0.0.1:0"), ("DATABASE_URL", url)];
     let (code, sentence) = outcome(&run(&vars, &[]));
     assert_eq!(code, Some(1));
-    insta::assert_snapshot!(sentence.replace(backend.dir().to_str().unwrap(), "DIR"), @"DATABASE_URL: cannot use DIR/test.db as a database: it is of a newer version (migration 999): start that version, or choose another file");
+    insta::assert_snapshot!(sentence.replace(dir(&backend).to_str().unwrap(), "DIR"), @"DATABASE_URL: cannot use DIR/test.db as a database: it is of a newer version (migration 999): start that version, or choose another file");
 }
 
 #[test]
 fn the_database_is_its_owners_only() {
     let backend = Backend::start();
     backend.sign_up("ada@example.org", "12345678");
-    for entry in fs::read_dir(backend.dir()).unwrap() {
+    for entry in fs::read_dir(dir(&backend)).unwrap() {
         let entry = entry.unwrap();
         let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600, "{entry:?}");
@@ -122,7 +130,7 @@ fn the_database_is_its_owners_only() {
 fn unknown_arguments_are_refused_and_known_ones_answered() {
     let (code, sentence) = outcome(&run(&[], &["serve", "--port"]));
     assert_eq!(code, Some(2));
-    insta::assert_snapshot!(sentence, @r#"tollgate-backend: expected no argument, healthcheck, --version or --help, found "serve""#);
+    insta::assert_snapshot!(sentence, @r#"tollgate-backend: expected no argument, rotate-key, healthcheck, --version or --help, found "serve""#);
     for (argument, starts) in
         [("--version", "tollgate-backend 0."), ("--help", "tollgate-backend: ")]
     {

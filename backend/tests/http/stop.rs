@@ -47,7 +47,7 @@ fn the_log_names_requests_and_holds_nothing_personal() {
     // None of these can be part of a random id by chance.
     let (email, password) = ("somebody@example.org", "the-right-password");
     backend.sign_up(email, password);
-    let token = backend.token(email, password);
+    let token = backend.log_in(email, password).access;
     backend.me(&token);
     backend.post_credentials("/api/auth/login", email, "a-wrong-password");
     backend.post_credentials("/api/auth/signup", email, "another-password");

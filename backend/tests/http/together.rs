@@ -1,14 +1,15 @@
 //! Several processes on one database, and one process after another.
 
 use super::backend::Backend;
-use tempfile::TempDir;
+use super::database::Database;
+use super::user::PASSWORD;
 
 #[test]
 fn processes_that_start_together_on_a_new_database_share_one_key() {
     // A race: several rounds, each on a new database.
     for _ in 0..5 {
-        let dir = TempDir::new().unwrap();
-        let launched: Vec<_> = (0..4).map(|_| Backend::launch(dir.path(), &[])).collect();
+        let database = Database::new();
+        let launched: Vec<_> = (0..4).map(|_| Backend::launch(&database.url(), &[])).collect();
         let backends: Vec<_> = launched.into_iter().map(|launched| launched.listening()).collect();
         let keys: Vec<_> =
             backends.iter().map(|backend| backend.get("/.well-known/jwks.json").json()).collect();
@@ -19,9 +20,9 @@ fn processes_that_start_together_on_a_new_database_share_one_key() {
 
 #[test]
 fn what_one_process_issues_another_accepts() {
-    let dir = TempDir::new().unwrap();
-    let [one, other] = [(), ()].map(|()| Backend::start_on(dir.path(), &[]));
-    let token = one.token_of_new_user("ada@example.org");
+    let database = Database::new();
+    let [one, other] = [(), ()].map(|()| Backend::start_on(&database.url(), &[]));
+    let token = one.user("ada@example.org").access;
     assert_eq!(other.me(&token).status, 200);
     let again = other.post_credentials("/api/auth/signup", "ada@example.org", "12345678");
     assert_eq!(again.status, 409);
@@ -29,22 +30,22 @@ fn what_one_process_issues_another_accepts() {
 
 #[test]
 fn users_and_their_tokens_survive_a_restart() {
-    let dir = TempDir::new().unwrap();
-    let before = Backend::start_on(dir.path(), &[]);
-    let token = before.token_of_new_user("ada@example.org");
+    let database = Database::new();
+    let before = Backend::start_on(&database.url(), &[]);
+    let token = before.user("ada@example.org").access;
     let me = before.me(&token).json();
     before.stop();
-    let after = Backend::start_on(dir.path(), &[]);
+    let after = Backend::start_on(&database.url(), &[]);
     assert_eq!(after.me(&token).json(), me);
-    after.token("ada@example.org", "12345678");
+    after.log_in("ada@example.org", PASSWORD);
 }
 
 #[test]
 fn users_survive_a_crash() {
-    let dir = TempDir::new().unwrap();
-    let before = Backend::start_on(dir.path(), &[]);
-    let token = before.token_of_new_user("ada@example.org");
+    let database = Database::new();
+    let before = Backend::start_on(&database.url(), &[]);
+    let token = before.user("ada@example.org").access;
     drop(before); // SIGKILL
-    let after = Backend::start_on(dir.path(), &[]);
+    let after = Backend::start_on(&database.url(), &[]);
     assert_eq!(after.me(&token).status, 200);
 }

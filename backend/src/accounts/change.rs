@@ -1,0 +1,63 @@
+//! Changes of an account by its owner. For what cannot be undone they give the password once more:
+//! a token that was left lying about is not enough.
+
+use super::{AccountError, Accounts, Caller};
+use crate::password::Password;
+use crate::store::users::{self, PasswordChange};
+use crate::user::Tier;
+
+impl Accounts {
+    /// Puts a new password in the old one's place. All sessions but the caller's end.
+    ///
+    /// # Errors
+    /// [`AccountError::WrongPassword`]; then nothing changed.
+    pub async fn change_password(
+        &self,
+        caller: &Caller,
+        current: Password,
+        new: Password,
+    ) -> Result<(), AccountError> {
+        let old_hash = self.proven(caller, current).await?;
+        let new_hash = self.hasher.hash(new).await?;
+        let change = PasswordChange {
+            user_id: caller.user.id,
+            old_hash: &old_hash,
+            new_hash: &new_hash,
+            session_id: caller.session_id,
+        };
+        if users::change_password(&self.store, &change).await? {
+            Ok(())
+        } else {
+            // Changed by someone else meanwhile: what was given is not the password any more.
+            Err(AccountError::WrongPassword)
+        }
+    }
+
+    /// Changes the caller's plan: their next token names it.
+    ///
+    /// # Errors
+    /// [`AccountError::Store`].
+    pub async fn subscribe(&self, caller: &Caller, tier: Tier) -> Result<(), AccountError> {
+        Ok(users::set_tier(&self.store, caller.user.id, tier).await?)
+    }
+
+    /// Deletes the account, and everything that is its owner's.
+    ///
+    /// # Errors
+    /// [`AccountError::WrongPassword`]; then nothing is deleted.
+    pub async fn delete(&self, caller: &Caller, password: Password) -> Result<(), AccountError> {
+        self.proven(caller, password).await?;
+        Ok(users::delete(&self.store, caller.user.id).await?)
+    }
+
+    /// What the caller's password hashed to, if they know it.
+    async fn proven(&self, caller: &Caller, password: Password) -> Result<String, AccountError> {
+        let stored = users::password_hash(&self.store, caller.user.id).await?;
+        let stored = stored.ok_or(AccountError::SessionEnded)?;
+        if self.hasher.verify(password, Some(stored.clone())).await? {
+            Ok(stored)
+        } else {
+            Err(AccountError::WrongPassword)
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! A session, from log-in to log-out: it begins with a password, goes on with refresh tokens.
+
+use super::{AccountError, Accounts, Tokens, new_id};
+use crate::refresh_token::RefreshToken;
+use crate::store::sessions::{self, NewSession, Refreshed};
+use crate::store::users::LogInRow;
+use crate::token::{self, Claims};
+use crate::user::User;
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+impl Accounts {
+    /// Begins a session for someone who has shown their password.
+    pub(super) async fn begin_session(
+        &self,
+        row: &LogInRow,
+        now: Timestamp,
+    ) -> Result<Tokens, AccountError> {
+        let refresh = RefreshToken::generate()?;
+        let lasts = SignedDuration::from_secs(i64::from(self.session_ttl_s));
+        let new = NewSession {
+            id: new_id(now),
+            refresh_hash: &refresh.hash(),
+            begins_at: now,
+            ends_at: now.saturating_add(lasts).unwrap_or(now),
+        };
+        if !sessions::begin(&self.store, row, &new).await? {
+            // The password has been changed since: it is wrong now.
+            return Err(AccountError::WrongCredentials);
+        }
+        self.tokens(&row.user, new.id, refresh, now)
+    }
+
+    /// Goes on with a session: new tokens for a refresh token, which is used up. One that comes a
+    /// second time ends its session, because someone has it who should not.
+    ///
+    /// # Errors
+    /// [`AccountError::BadRefreshToken`].
+    pub async fn refresh(
+        &self,
+        used: &RefreshToken,
+        now: Timestamp,
+    ) -> Result<Tokens, AccountError> {
+        let next = RefreshToken::generate()?;
+        match sessions::refresh(&self.store, &used.hash(), &next.hash(), now).await? {
+            Refreshed::Continued { user, session_id } => self.tokens(&user, session_id, next, now),
+            Refreshed::UsedBefore => {
+                tracing::warn!("a refresh token came a second time: its session is ended");
+                Err(AccountError::BadRefreshToken)
+            }
+            Refreshed::Unknown => Err(AccountError::BadRefreshToken),
+        }
+    }
+
+    /// Ends the session: its tokens are no good from now on.
+    ///
+    /// # Errors
+    /// [`AccountError::Store`].
+    pub async fn log_out(&self, session_id: Uuid) -> Result<(), AccountError> {
+        Ok(sessions::end(&self.store, session_id).await?)
+    }
+
+    fn tokens(
+        &self,
+        user: &User,
+        session_id: Uuid,
+        refresh: RefreshToken,
+        now: Timestamp,
+    ) -> Result<Tokens, AccountError> {
+        let claims = Claims::new(user, session_id, &self.terms, now);
+        let access = token::sign(&claims, &self.keys())?;
+        Ok(Tokens { access, access_ttl_s: self.terms.ttl_s, refresh })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Fixture, credentials, fixture, now};
+    use super::*;
+    use futures_util::future::join_all;
+
+    const SESSION_S: i64 = 3600;
+
+    fn later(s: i64) -> Timestamp {
+        now() + SignedDuration::from_secs(s)
+    }
+
+    async fn logged_in(accounts: &Accounts) -> Tokens {
+        accounts.sign_up(credentials("a@b.c", "12345678"), now()).await.unwrap();
+        accounts.log_in(credentials("a@b.c", "12345678"), now()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_session_ends_at_its_time_refreshed_or_not() {
+        let Fixture { accounts, _dir } = fixture().await;
+        let first = logged_in(&accounts).await;
+        let second = accounts.refresh(&first.refresh, later(SESSION_S - 1)).await.unwrap();
+        assert!(accounts.authenticate(&second.access, later(SESSION_S - 1)).await.is_ok());
+        let over = accounts.authenticate(&second.access, later(SESSION_S)).await;
+        assert!(matches!(over, Err(AccountError::SessionEnded)), "{over:?}");
+        let over = accounts.refresh(&second.refresh, later(SESSION_S)).await;
+        assert!(matches!(over, Err(AccountError::BadRefreshToken)), "{over:?}");
+    }
+
+    #[tokio::test]
+    async fn of_many_who_use_one_refresh_token_at_once_at_most_one_gets_tokens_and_none_keeps_them()
+    {
+        let Fixture { accounts, _dir } = fixture().await;
+        let tokens = logged_in(&accounts).await;
+        let results = join_all((0..8).map(|_| accounts.refresh(&tokens.refresh, now()))).await;
+        let won: Vec<_> = results.into_iter().filter_map(Result::ok).collect();
+        assert_eq!(won.len(), 1);
+        let caller = accounts.authenticate(&won[0].access, now()).await;
+        assert!(matches!(caller, Err(AccountError::SessionEnded)), "{caller:?}");
+    }
+
+    #[tokio::test]
+    async fn a_log_in_too_many_ends_the_oldest_session() {
+        let Fixture { accounts, _dir } = fixture().await;
+        let first = logged_in(&accounts).await;
+        let mut last = None;
+        for s in 1..=sessions::MAX_PER_USER {
+            assert!(accounts.authenticate(&first.access, later(s)).await.is_ok(), "{s}");
+            let again = accounts.log_in(credentials("a@b.c", "12345678"), later(s)).await;
+            last = Some(again.unwrap());
+        }
+        let now = later(sessions::MAX_PER_USER);
+        let ended = accounts.authenticate(&first.access, now).await;
+        assert!(matches!(ended, Err(AccountError::SessionEnded)), "{ended:?}");
+        assert!(accounts.authenticate(&last.unwrap().access, now).await.is_ok());
+    }
+}

@@ -1,0 +1,114 @@
+//! Dates as JSON Resume has them: a year, a month or a day.
+
+use jiff::civil::Date;
+
+/// What a text that is no such date is told.
+pub const EXPECTED: &str = "a date like 2014-06-29, 2014-06 or 2014";
+/// The same, where only a day will do.
+pub const EXPECTED_DAY: &str = "a date like 2014-06-29";
+
+/// A year, a month or a day: from its first day to its last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartialDate {
+    first: Date,
+    last: Date,
+}
+
+impl PartialDate {
+    /// The date that `text` names. The schema's pattern would take a month 19 or a 30th of
+    /// February; here a date is one that a calendar has.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('-');
+        let year = digits(parts.next()?, 4).filter(|year| (1000..=2999).contains(year))?;
+        let month = parts.next().map(|part| digits(part, 2)).map_or(Some(None), |m| m.map(Some))?;
+        let day = parts.next().map(|part| digits(part, 2)).map_or(Some(None), |d| d.map(Some))?;
+        if parts.next().is_some() {
+            return None;
+        }
+        let date = |month: i16, day: i16| {
+            Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
+        };
+        Some(match (month, day) {
+            (Some(month), Some(day)) => Self { first: date(month, day)?, last: date(month, day)? },
+            (Some(month), None) => {
+                Self { first: date(month, 1)?, last: date(month, 1)?.last_of_month() }
+            }
+            (None, _) => Self { first: date(1, 1)?, last: date(12, 31)? },
+        })
+    }
+
+    /// Whether it names one day.
+    #[must_use]
+    pub fn is_day(self) -> bool {
+        self.first == self.last
+    }
+
+    /// Whether all of it lies before `other`: 2014 is not before 2014-06, nor after it.
+    #[must_use]
+    pub fn is_before(self, other: Self) -> bool {
+        self.last < other.first
+    }
+}
+
+/// So many digits, as a number.
+fn digits(text: &str, count: usize) -> Option<i16> {
+    let right = text.len() == count && text.bytes().all(|b| b.is_ascii_digit());
+    right.then(|| text.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_one_that_a_calendar_has() {
+        for good in ["2014", "2014-06", "2014-06-29", "2024-02-29", "1000", "2999-12-31"] {
+            assert!(PartialDate::parse(good).is_some(), "{good}");
+        }
+        for bad in [
+            "",
+            "2014-19",
+            "2014-00",
+            "2014-02-30",
+            "2023-02-29",
+            "2014-06-00",
+            "2014-6",
+            "2014-06-29T00:00:00Z",
+            "14",
+            "0999",
+            "3000",
+            "2014-",
+            "2014-06-29-01",
+            "-2014",
+            "+201",
+            "２０１４",
+            "Present",
+            " 2014",
+            "2014-06-1a",
+        ] {
+            assert!(PartialDate::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_date_is_before_another_if_all_of_it_is() {
+        let is_before = |one: &str, other: &str| {
+            PartialDate::parse(one).unwrap().is_before(PartialDate::parse(other).unwrap())
+        };
+        for (one, other) in [
+            ("2013", "2014"),
+            ("2014-05", "2014-06"),
+            ("2014-06-28", "2014-06-29"),
+            ("2013-12-31", "2014"),
+            ("2014-05", "2014-06-01"),
+        ] {
+            assert!(is_before(one, other), "{one} {other}");
+            assert!(!is_before(other, one), "{other} {one}");
+        }
+        for (one, other) in [("2014", "2014-06"), ("2014-06", "2014-06-30"), ("2014", "2014")] {
+            assert!(!is_before(one, other), "{one} {other}");
+            assert!(!is_before(other, one), "{other} {one}");
+        }
+    }
+}

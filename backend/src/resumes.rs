@@ -1,0 +1,219 @@
+//! Keeping résumés: each is its owner's alone, and each change is of a version. The time is handed
+//! in.
+//!
+//! Called by [`crate::routes::resumes`]; asks [`crate::store`]. What is not the caller's and what
+//! is not there are the same here, so that nobody learns which ids exist.
+
+use crate::accounts::new_id;
+use crate::etag::Expected;
+use crate::resume::Resume;
+use crate::resume::edit::Edit;
+use crate::store::{Store, StoreError, resumes};
+use jiff::Timestamp;
+use limits::problem::PlacedError;
+use serde::Serialize;
+use uuid::Uuid;
+
+/// The version that a new résumé has.
+const FIRST_VERSION: i64 = 1;
+
+/// A résumé as it is kept.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StoredResume {
+    /// Its name in URLs.
+    pub id: Uuid,
+    /// Counts its changes: 1 when it is new.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was changed last.
+    pub updated_at: Timestamp,
+    /// The document.
+    pub resume: Resume,
+}
+
+/// The same, as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Its name in URLs.
+    pub id: Uuid,
+    /// Counts its changes.
+    pub version: i64,
+    /// Whose résumé it says it is.
+    pub name: String,
+    /// What it calls them.
+    pub label: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was changed last.
+    pub updated_at: Timestamp,
+}
+
+/// Why nothing became of what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ResumeError {
+    /// There is none of this id, or it is somebody else's.
+    #[error("no such résumé")]
+    NotFound,
+    /// It is not, or no longer, at the version that the caller expects.
+    #[error("the résumé is at another version than If-Match names: read it again")]
+    OtherVersion,
+    /// The document is not what it should be.
+    #[error("members of the document are wrong")]
+    Invalid(Vec<PlacedError>),
+    /// The change cannot be made.
+    #[error("the change cannot be made")]
+    BadEdit(Vec<PlacedError>),
+    /// The caller has as many as may be.
+    #[error("expected at most {} résumés: delete one first", resumes::MAX_PER_USER)]
+    TooMany,
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The résumés of one database.
+#[derive(Debug, Clone)]
+pub struct Resumes {
+    store: Store,
+}
+
+impl Resumes {
+    /// The résumés in `store`.
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        Self { store }
+    }
+
+    /// Keeps a new one.
+    ///
+    /// # Errors
+    /// [`ResumeError::TooMany`].
+    pub async fn create(
+        &self,
+        owner: Uuid,
+        resume: Resume,
+        now: Timestamp,
+    ) -> Result<StoredResume, ResumeError> {
+        let now = to_ms(now);
+        let version = FIRST_VERSION;
+        let new =
+            StoredResume { id: new_id(now), version, created_at: now, updated_at: now, resume };
+        if resumes::add(&self.store, owner, &new).await? {
+            Ok(new)
+        } else {
+            Err(ResumeError::TooMany)
+        }
+    }
+
+    /// The owner's résumé of this id.
+    ///
+    /// # Errors
+    /// [`ResumeError::NotFound`].
+    pub async fn read(&self, owner: Uuid, id: Uuid) -> Result<StoredResume, ResumeError> {
+        resumes::read(&self.store, owner, id).await?.ok_or(ResumeError::NotFound)
+    }
+
+    /// The owner's résumés, newest first: at most `limit` of those made before `before`; and
+    /// whether there are more.
+    ///
+    /// # Errors
+    /// [`ResumeError::Store`].
+    pub async fn list(
+        &self,
+        owner: Uuid,
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> Result<(Vec<Summary>, bool), ResumeError> {
+        let one_more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+        let mut found = resumes::list(&self.store, owner, before, one_more).await?;
+        let has_more = found.len() > limit;
+        found.truncate(limit);
+        Ok((found, has_more))
+    }
+
+    /// Puts another document in the place of the expected version's.
+    ///
+    /// # Errors
+    /// [`ResumeError::NotFound`], [`ResumeError::OtherVersion`].
+    pub async fn replace(
+        &self,
+        owner: Uuid,
+        id: Uuid,
+        expected: &Expected,
+        resume: Resume,
+        now: Timestamp,
+    ) -> Result<StoredResume, ResumeError> {
+        let current = self.expected(owner, id, expected).await?;
+        self.advance(owner, current, resume, now).await
+    }
+
+    /// Changes the document of the expected version.
+    ///
+    /// # Errors
+    /// As [`Self::replace`], and [`ResumeError::BadEdit`] or [`ResumeError::Invalid`] if the
+    /// change cannot be made, or makes no résumé.
+    pub async fn edit(
+        &self,
+        owner: Uuid,
+        id: Uuid,
+        expected: &Expected,
+        edit: Edit,
+        now: Timestamp,
+    ) -> Result<StoredResume, ResumeError> {
+        let current = self.expected(owner, id, expected).await?;
+        let document = edit.apply(current.resume.as_value()).map_err(ResumeError::BadEdit)?;
+        let resume = Resume::new(document).map_err(ResumeError::Invalid)?;
+        self.advance(owner, current, resume, now).await
+    }
+
+    /// Deletes the expected version.
+    ///
+    /// # Errors
+    /// [`ResumeError::NotFound`], [`ResumeError::OtherVersion`].
+    pub async fn delete(
+        &self,
+        owner: Uuid,
+        id: Uuid,
+        expected: &Expected,
+    ) -> Result<(), ResumeError> {
+        let current = self.expected(owner, id, expected).await?;
+        if resumes::delete(&self.store, owner, id, current.version).await? {
+            Ok(())
+        } else {
+            Err(ResumeError::OtherVersion)
+        }
+    }
+
+    async fn expected(
+        &self,
+        owner: Uuid,
+        id: Uuid,
+        expected: &Expected,
+    ) -> Result<StoredResume, ResumeError> {
+        let current = self.read(owner, id).await?;
+        if expected.is(current.version) { Ok(current) } else { Err(ResumeError::OtherVersion) }
+    }
+
+    /// Of two who change one version at the same time, the database lets one win.
+    async fn advance(
+        &self,
+        owner: Uuid,
+        current: StoredResume,
+        resume: Resume,
+        now: Timestamp,
+    ) -> Result<StoredResume, ResumeError> {
+        let version = current.version + 1;
+        let next = StoredResume { version, updated_at: to_ms(now), resume, ..current };
+        if resumes::replace(&self.store, owner, &next).await? {
+            Ok(next)
+        } else {
+            Err(ResumeError::OtherVersion)
+        }
+    }
+}
+
+/// As precise as it is stored.
+fn to_ms(now: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+}

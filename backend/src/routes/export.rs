@@ -1,0 +1,96 @@
+//! `GET /api/resumes/{id}/export`: the résumé as a file.
+
+use super::resumes::{CACHE_CONTROL, ResumeId, not_modified};
+use crate::accounts::Caller;
+use crate::app::App;
+use crate::etag;
+use crate::respond::ApiError;
+use crate::resume::Resume;
+use crate::resume::markdown::markdown;
+use crate::resume::plain::plain;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use std::sync::Arc;
+use url::form_urlencoded;
+
+/// What kind of file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// JSON Resume, as it was given.
+    Json,
+    /// Markdown.
+    Markdown,
+    /// Plain text.
+    Text,
+}
+
+impl Format {
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Markdown => "text/markdown; charset=utf-8",
+            Self::Text => "text/plain; charset=utf-8",
+        }
+    }
+
+    /// The name is ours: one out of the résumé would have to be made harmless first.
+    fn disposition(self) -> &'static str {
+        match self {
+            Self::Json => "attachment; filename=\"resume.json\"",
+            Self::Markdown => "attachment; filename=\"resume.md\"",
+            Self::Text => "attachment; filename=\"resume.txt\"",
+        }
+    }
+
+    fn write(self, resume: &Resume) -> String {
+        match self {
+            Self::Json => format!("{:#}\n", resume.as_value()),
+            Self::Markdown => markdown(resume),
+            Self::Text => plain(resume),
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Format {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        let query = parts.uri.query().unwrap_or_default();
+        let format = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "format");
+        match format.as_ref().map(|(_, format)| format.as_ref()) {
+            None | Some("json") => Ok(Self::Json),
+            Some("markdown") => Ok(Self::Markdown),
+            Some("text") => Ok(Self::Text),
+            Some(_) => {
+                Err(ApiError::Query { parameter: "format", expected: "json, markdown or text" })
+            }
+        }
+    }
+}
+
+/// The file: 200, or 304 if the client has it.
+///
+/// # Errors
+/// 404 for a résumé that is not there, or not the caller's; 400 for another format.
+pub async fn export(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    ResumeId(id): ResumeId,
+    format: Format,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let stored = app.resumes.read(caller.user.id, id).await?;
+    if etag::is_known(&headers, stored.version) {
+        return Ok(not_modified(stored.version));
+    }
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(format.content_type())),
+        (header::CONTENT_DISPOSITION, HeaderValue::from_static(format.disposition())),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::CACHE_CONTROL, CACHE_CONTROL),
+        (header::ETAG, etag::tag(stored.version)),
+    ];
+    Ok((headers, format.write(&stored.resume)).into_response())
+}

@@ -1,0 +1,50 @@
+//! `GET /api/usage`: what is left of the caller's quotas.
+
+use crate::accounts::Caller;
+use crate::app::App;
+use crate::clock;
+use crate::quota::Usage;
+use crate::respond;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Serialize;
+use std::sync::Arc;
+
+#[derive(Serialize)]
+struct Reply {
+    status: Status,
+    ai_daily: Usage,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Ok,
+    /// What has been used is not known just now.
+    Degraded,
+}
+
+/// Today's AI quota, as the ledger has counted it against the plan that the caller's token names.
+/// Without the ledger, what is known all the same.
+///
+/// # Errors
+/// 401 without a good token.
+pub async fn usage(State(app): State<Arc<App>>, caller: Caller) -> Response {
+    let (limit, now) = (app.config.ai_limits.of(caller.token_tier), clock::now());
+    let counted = match &app.ledger {
+        Some(ledger) => ledger.ai_usage(caller.user.id, limit, now).await,
+        None => return shown(Status::Degraded, Usage::unknown(limit, now)),
+    };
+    match counted {
+        Ok(usage) => shown(Status::Ok, usage),
+        Err(error) => {
+            tracing::warn!(%error, "usage is not known");
+            shown(Status::Degraded, Usage::unknown(limit, now))
+        }
+    }
+}
+
+fn shown(status: Status, ai_daily: Usage) -> Response {
+    respond::json(StatusCode::OK, &Reply { status, ai_daily })
+}

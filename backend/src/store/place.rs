@@ -1,0 +1,128 @@
+//! Where the database is: a file, or a server.
+//!
+//! Read off `DATABASE_URL` by [`crate::config`], opened by [`super::Store`].
+
+use sqlx::postgres::PgConnectOptions;
+use std::fmt::{self, Write as _};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use url::Url;
+
+/// Where the database is. Neither `Debug` nor `Display` shows a password.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A SQLite database, in this file.
+    Sqlite(PathBuf),
+    /// A PostgreSQL database, at this URL.
+    Postgres(Url),
+}
+
+/// What a text that names no place is told.
+pub const EXPECTED: &str =
+    "sqlite://FILE like sqlite://tollgate.db, or postgres://USER@HOST/DATABASE";
+
+impl Place {
+    /// The place that a URL names.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.starts_with("sqlite:") {
+            return sqlite_file(text).map(Self::Sqlite);
+        }
+        let url = Url::parse(text).ok()?;
+        let is_postgres = ["postgres", "postgresql"].contains(&url.scheme());
+        let names_one = url.has_host() && url.path().len() > 1;
+        let is_good = is_postgres && names_one && PgConnectOptions::from_str(text).is_ok();
+        is_good.then_some(Self::Postgres(url))
+    }
+
+    /// As sqlx wants it.
+    pub(super) fn url(&self) -> io::Result<String> {
+        match self {
+            Self::Sqlite(path) => url_of(path),
+            Self::Postgres(url) => Ok(url.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "{}", path.display()),
+            Self::Postgres(url) => {
+                let host = url.host_str().unwrap_or_default();
+                let port = url.port().unwrap_or(5432);
+                write!(f, "postgres://{host}:{port}{}", url.path())
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Place({self})")
+    }
+}
+
+/// The file of `sqlite://FILE` or `sqlite:FILE`. No parameters: everyone who shares the database
+/// must open it the same way, so there are none to choose. A database in memory would be one for
+/// each connection.
+fn sqlite_file(text: &str) -> Option<PathBuf> {
+    let rest = text.strip_prefix("sqlite:")?;
+    let file = rest.strip_prefix("//").unwrap_or(rest);
+    let is_file = !file.is_empty()
+        && file != ":memory:"
+        && !file.ends_with('/')
+        && !file.contains(['?', '\0']);
+    is_file.then(|| file.into())
+}
+
+/// The file as the URL that sqlx expects. Any byte that could mean something in a URL is escaped.
+fn url_of(path: &Path) -> io::Result<String> {
+    let absolute = std::path::absolute(path)?;
+    let mut url = "sqlite://".to_owned();
+    for byte in absolute.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' => {
+                url.push(char::from(*byte))
+            }
+            byte => write!(url, "%{byte:02X}").map_err(io::Error::other)?,
+        }
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_shown_without_its_password() {
+        let place = Place::parse("postgres://me:secret@db.example:5433/resumes?sslmode=require");
+        let shown = format!("{0} {0:?}", place.unwrap());
+        let plain = "postgres://db.example:5433/resumes";
+        assert_eq!(shown, format!("{plain} Place({plain})"));
+    }
+
+    #[test]
+    fn what_names_no_database_is_no_place() {
+        for bad in [
+            "tollgate.db",
+            "sqlite://",
+            "sqlite::memory:",
+            "sqlite:///tmp/",
+            "sqlite://a?mode=ro",
+            "postgres://",
+            "postgres://db",
+            "postgres://db/",
+            "postgres://db:x/y",
+            "postgres://db/x?sslmode=maybe",
+            "mysql://db/x",
+        ] {
+            assert_eq!(Place::parse(bad), None, "{bad}");
+        }
+        for good in ["sqlite:x.db", "postgres://db/x", "postgresql://me:secret@[::1]:5432/x"] {
+            assert!(Place::parse(good).is_some(), "{good}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! `GET /api/pricing`, `/api/subscription` and `GET /api/usage`. (With the shim up: the `tests`
+//! crate, through the whole stack.)
+
+use super::backend::Backend;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use std::net::TcpListener;
+
+fn tier_of(token: &str) -> Value {
+    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+    serde_json::from_slice::<Value>(&claims).unwrap()["tier"].clone()
+}
+
+#[test]
+fn anyone_sees_the_prices() {
+    let backend = Backend::start_with(&[("FREE_AI_ASSIST_LIMIT", "7")]);
+    insta::assert_snapshot!(backend.get("/api/pricing").show(&[]), @r#"
+    200 OK
+    content-type: application/json
+    cache-control: public, max-age=300
+
+    {
+      "currency": "USD",
+      "plans": [
+        {
+          "ai_requests_per_day": 7,
+          "price_cents_per_month": 0,
+          "tier": "free"
+        },
+        {
+          "ai_requests_per_day": 50,
+          "price_cents_per_month": 900,
+          "tier": "starter"
+        },
+        {
+          "ai_requests_per_day": 999,
+          "price_cents_per_month": 2900,
+          "tier": "pro"
+        }
+      ]
+    }
+    "#);
+}
+
+#[test]
+fn a_change_of_plan_is_in_the_next_token() {
+    let backend = Backend::start();
+    let user = backend.user("ada@example.org");
+    insta::assert_snapshot!(user.get("/api/subscription").show(&[]), @r#"
+    200 OK
+    content-type: application/json
+    cache-control: no-store
+
+    {
+      "ai_requests_per_day": 10,
+      "tier": "free",
+      "token_tier": "free"
+    }
+    "#);
+    let changed = user.send("PUT", "/api/subscription", &json!({"tier": "starter"}));
+    insta::assert_snapshot!(changed.show(&[]), @r#"
+    200 OK
+    content-type: application/json
+    cache-control: no-store
+
+    {
+      "ai_requests_per_day": 50,
+      "tier": "starter",
+      "token_tier": "free"
+    }
+    "#);
+    assert_eq!(user.me().json()["tier"], "starter");
+    assert_eq!(tier_of(&user.access), "free", "a token that is out says what it said");
+
+    let refreshed = user.refreshed();
+    assert_eq!(tier_of(&refreshed.access), "starter");
+    assert_eq!(refreshed.get("/api/subscription").json()["token_tier"], "starter");
+    let again = backend.log_in("ada@example.org", super::user::PASSWORD);
+    assert_eq!(tier_of(&again.access), "starter");
+    refreshed.send("PUT", "/api/subscription", &json!({"tier": "free"}));
+    assert_eq!(tier_of(&refreshed.refreshed().access), "free");
+}
+
+#[test]
+fn a_plan_that_there_is_not_is_refused() {
+    let backend = Backend::start();
+    let user = backend.user("ada@example.org");
+    let reply = user.send("PUT", "/api/subscription", &json!({"tier": "platinum", "price": 0}));
+    insta::assert_snapshot!(reply.show(&[]), @r#"
+    422 Unprocessable Entity
+    content-type: application/problem+json
+    cache-control: no-store
+
+    {
+      "detail": "Members of the body are wrong.",
+      "errors": [
+        {
+          "detail": "expected one of free, starter and pro",
+          "pointer": "/tier"
+        },
+        {
+          "detail": "expected no such member",
+          "pointer": "/price"
+        }
+      ],
+      "status": 422,
+      "title": "Unprocessable Entity",
+      "type": "about:blank"
+    }
+    "#);
+    for tier in [json!(null), json!("Pro"), json!(["pro"]), json!("pro'; --"), json!("")] {
+        let reply = user.send("PUT", "/api/subscription", &json!({ "tier": tier }));
+        assert_eq!(reply.status, 422, "{tier}");
+    }
+    assert_eq!(user.me().json()["tier"], "free");
+}
+
+#[test]
+fn anothers_plan_is_not_concerned() {
+    let backend = Backend::start();
+    let (ada, eve) = (backend.user("ada@example.org"), backend.user("eve@example.org"));
+    eve.send("PUT", "/api/subscription", &json!({"tier": "pro"}));
+    assert_eq!(ada.me().json()["tier"], "free");
+}
+
+#[test]
+fn without_the_shim_usage_says_what_is_known() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let urls = [
+        String::new(),
+        format!("http://{closed}"),
+        format!("http://{}", silent.local_addr().unwrap()),
+    ];
+    for url in urls {
+        let backend = Backend::start_with(&[("TOLLGATE_URL", &url)]);
+        let user = backend.user("ada@example.org");
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(user.get("/api/usage").show(&["/ai_daily/resets_at"]), @r#"
+            200 OK
+            content-type: application/json
+            cache-control: no-store
+
+            {
+              "ai_daily": {
+                "left": null,
+                "limit": 10,
+                "resets_at": "…",
+                "used": null
+              },
+              "status": "degraded"
+            }
+            "#);
+        }
+    }
+}
+
+#[test]
+fn who_answers_in_the_shims_place_is_not_believed() {
+    // Another service of ours: it answers, and is no shim.
+    let other = Backend::start();
+    let url = format!("http://{}", other.address);
+    let backend = Backend::start_with(&[("TOLLGATE_URL", &url)]);
+    let usage = backend.user("ada@example.org").get("/api/usage").json();
+    assert_eq!((&usage["status"], &usage["ai_daily"]["used"]), (&json!("degraded"), &json!(null)));
+}

@@ -1,0 +1,135 @@
+//! One user against another's things, and nobody against anybody's.
+
+use super::backend::Backend;
+use super::client::{Reply, Request};
+use super::user::PASSWORD;
+use serde_json::{Value, json};
+
+const UNKNOWN: &str = "/api/resumes/00000000-0000-7000-8000-000000000000";
+
+/// A method, a path, and a body with its type.
+type About = (&'static str, String, Option<(&'static str, Value)>);
+
+/// Every request there is about one résumé.
+fn all_about(path: &str) -> Vec<About> {
+    let json = "application/json";
+    let merge = json!({"basics": {"name": "Eve"}});
+    let patch = json!([{"op": "remove", "path": "/basics"}]);
+    vec![
+        ("GET", path.to_owned(), None),
+        ("HEAD", path.to_owned(), None),
+        ("GET", format!("{path}/export"), None),
+        ("GET", format!("{path}/export?format=markdown"), None),
+        ("GET", format!("{path}/export?format=text"), None),
+        ("PUT", path.to_owned(), Some((json, json!({})))),
+        ("PATCH", path.to_owned(), Some(("application/merge-patch+json", merge))),
+        ("PATCH", path.to_owned(), Some(("application/json-patch+json", patch))),
+        ("DELETE", path.to_owned(), None),
+    ]
+}
+
+fn send(request: Request, body: Option<&(&str, Value)>) -> Reply {
+    let request = request.header("If-Match", "*").header("If-None-Match", "*");
+    match body {
+        Some((kind, body)) => {
+            request.header("Content-Type", kind).body(body.to_string().as_bytes()).send()
+        }
+        None => request.send(),
+    }
+}
+
+#[test]
+fn anothers_resume_is_as_one_that_is_not_there() {
+    let backend = Backend::start();
+    let (ada, eve) = (backend.user("ada@example.org"), backend.user("eve@example.org"));
+    let path = ada.resume(&json!({"basics": {"name": "Ada"}}));
+    let before = ada.get(&path).json();
+    insta::assert_snapshot!(eve.get(&path).show(&[]), @r#"
+    404 Not Found
+    content-type: application/problem+json
+    cache-control: no-store
+
+    {
+      "detail": "There is nothing at this path. GET / names what there is.",
+      "status": 404,
+      "title": "Not Found",
+      "type": "about:blank"
+    }
+    "#);
+    let unknown = all_about(UNKNOWN);
+    for ((method, path, body), (_, unknown, _)) in all_about(&path).iter().zip(unknown) {
+        let theirs = send(eve.request(method, path), body.as_ref());
+        let nobodys = send(eve.request(method, &unknown), body.as_ref());
+        assert_eq!(theirs.status, 404, "{method} {path}");
+        assert_eq!(theirs.body, nobodys.body, "{method} {path}");
+    }
+    assert_eq!(eve.get("/api/resumes").json()["items"], json!([]));
+    assert_eq!(ada.get(&path).json(), before, "and nothing has happened to it");
+}
+
+#[test]
+fn without_a_good_token_nothing_is_to_be_had() {
+    let backend = Backend::start();
+    let ada = backend.user("ada@example.org");
+    let path = ada.resume(&json!({"basics": {"name": "Ada"}}));
+    let before = ada.get(&path).json();
+    let gone = backend.log_in("ada@example.org", PASSWORD);
+    gone.request("POST", "/api/auth/logout").send();
+    let mut routes = all_about(&path);
+    let json = "application/json";
+    routes.extend([
+        ("GET", "/api/resumes".to_owned(), None),
+        ("POST", "/api/resumes".to_owned(), Some((json, json!({})))),
+        ("GET", "/api/subscription".to_owned(), None),
+        ("PUT", "/api/subscription".to_owned(), Some((json, json!({"tier": "pro"})))),
+        ("GET", "/api/usage".to_owned(), None),
+        ("GET", "/api/me".to_owned(), None),
+        ("DELETE", "/api/me".to_owned(), Some((json, json!({"password": PASSWORD})))),
+        ("POST", "/api/auth/logout".to_owned(), None),
+        (
+            "POST",
+            "/api/auth/password".to_owned(),
+            Some((json, json!({"current_password": PASSWORD, "new_password": "87654321"}))),
+        ),
+    ]);
+    for (method, path, body) in &routes {
+        let without = send(backend.request(method, path), body.as_ref());
+        let ended = send(gone.request(method, path), body.as_ref());
+        assert_eq!((without.status, ended.status), (401, 401), "{method} {path}");
+    }
+    assert_eq!(ada.get(&path).json(), before);
+}
+
+#[test]
+fn an_id_has_one_spelling() {
+    let backend = Backend::start();
+    let ada = backend.user("ada@example.org");
+    let path = ada.resume(&json!({}));
+    let id = path.rsplit('/').next().unwrap();
+    let plain = id.replace('-', "");
+    for other in [
+        &id.to_uppercase(),
+        &plain,
+        &format!("%7B{id}%7D"),
+        &format!("urn:uuid:{id}"),
+        &format!("{id}%00"),
+        "1",
+        "%FF",
+        "'%20OR%20'1'='1",
+        "..%2f..%2fhealth",
+    ] {
+        assert_eq!(ada.get(&format!("/api/resumes/{other}")).status, 404, "{other}");
+    }
+    assert_eq!(ada.get(&path).status, 200);
+}
+
+#[test]
+fn who_leaves_takes_their_resumes_with_them() {
+    let backend = Backend::start();
+    let (ada, eve) = (backend.user("ada@example.org"), backend.user("eve@example.org"));
+    ada.resume(&json!({}));
+    let path = eve.resume(&json!({}));
+    let left = ada.send("DELETE", "/api/me", &json!({"password": PASSWORD}));
+    assert_eq!(left.status, 204);
+    assert_eq!(backend.texts("SELECT id FROM resumes"), [path.rsplit('/').next().unwrap()]);
+}

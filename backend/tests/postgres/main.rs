@@ -1,0 +1,68 @@
+//! The tests of `tests/http` on a real PostgreSQL, and what is PostgreSQL's alone.
+//!
+//! What `start` tests there is of SQLite's files, so it is not among them.
+
+#[cfg(test)]
+#[path = "../http/backend.rs"]
+mod backend;
+#[cfg(test)]
+#[path = "../http/client.rs"]
+mod client;
+#[cfg(test)]
+#[path = "../http/database.rs"]
+mod database;
+#[cfg(test)]
+#[path = "../http/user.rs"]
+mod user;
+
+#[cfg(test)]
+#[path = "../http/account.rs"]
+mod account;
+#[cfg(test)]
+#[path = "../http/bodies.rs"]
+mod bodies;
+#[cfg(test)]
+#[path = "../http/health.rs"]
+mod health;
+#[cfg(test)]
+#[path = "../http/login.rs"]
+mod login;
+#[cfg(test)]
+#[path = "../http/me.rs"]
+mod me;
+#[cfg(test)]
+#[path = "../http/plans.rs"]
+mod plans;
+#[cfg(test)]
+#[path = "../http/public.rs"]
+mod public;
+#[cfg(test)]
+#[path = "../http/resume_bodies.rs"]
+mod resume_bodies;
+#[cfg(test)]
+#[path = "../http/resume_export.rs"]
+mod resume_export;
+#[cfg(test)]
+#[path = "../http/resumes.rs"]
+mod resumes;
+#[cfg(test)]
+#[path = "../http/rotation.rs"]
+mod rotation;
+#[cfg(test)]
+#[path = "../http/sessions.rs"]
+mod sessions;
+#[cfg(test)]
+#[path = "../http/signup.rs"]
+mod signup;
+#[cfg(test)]
+#[path = "../http/stop.rs"]
+mod stop;
+#[cfg(test)]
+#[path = "../http/strangers.rs"]
+mod strangers;
+#[cfg(test)]
+#[path = "../http/together.rs"]
+mod together;
+
+#[cfg(test)]
+mod server;

@@ -1,0 +1,120 @@
+//! The service beside a PostgreSQL that stops, starts again, or was never there.
+
+use crate::backend::{Backend, command};
+use crate::client::Reply;
+use crate::database::Database;
+use serde_json::json;
+use std::thread;
+use tempfile::TempDir;
+use xtask::stack::postgres::Postgres;
+
+/// A server of the test's own, for it stops and starts it.
+fn server() -> (Postgres, TempDir) {
+    let dir = TempDir::new().unwrap();
+    (Postgres::start(dir.path()).unwrap(), dir)
+}
+
+#[test]
+fn all_who_start_together_on_a_new_database_bring_it_up_to_date_once() {
+    for _ in 0..3 {
+        let database = Database::new();
+        let launched: Vec<_> = (0..6).map(|_| Backend::launch(&database.url(), &[])).collect();
+        let backends: Vec<_> = launched.into_iter().map(|one| one.listening()).collect();
+        let applied =
+            backends[0].texts("SELECT description FROM _sqlx_migrations ORDER BY version");
+        assert_eq!(applied, ["users", "signing keys", "sessions", "key rotation", "resumes"]);
+        assert_eq!(backends[0].texts("SELECT seed FROM signing_keys").len(), 1);
+        let token = backends[0].user("ada@example.org").access;
+        assert!(backends.iter().all(|backend| backend.me(&token).status == 200));
+    }
+}
+
+#[test]
+fn a_server_that_restarts_costs_no_500_and_no_data() {
+    let (mut postgres, _dir) = server();
+    let backend = Backend::start_on(&postgres.url("postgres"), &[]);
+    let user = backend.user("ada@example.org");
+    let path = user.resume(&json!({"basics": {"name": "Ada"}}));
+
+    postgres.kill();
+    let replies: Vec<Reply> = thread::scope(|scope| {
+        let requests = ["/api/me", &path, "/api/resumes", "/api/subscription"];
+        let threads = requests.map(|path| {
+            let user = &user;
+            scope.spawn(move || user.get(path))
+        });
+        threads.map(|thread| thread.join().unwrap()).into()
+    });
+    for reply in replies {
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(reply.show(&[]), @r#"
+            503 Service Unavailable
+            content-type: application/problem+json
+            cache-control: no-store
+            retry-after: 1
+
+            {
+              "detail": "The service is too busy just now. Try again.",
+              "status": 503,
+              "title": "Service Unavailable",
+              "type": "about:blank"
+            }
+            "#);
+        }
+    }
+    assert_eq!(
+        backend.get("/.well-known/jwks.json").status,
+        200,
+        "what needs no database is served"
+    );
+
+    backend.wait_until("it is noticed", || backend.get("/health").json()["database"] == "down");
+    assert_eq!(backend.get("/health").json()["status"], "down");
+    assert_eq!(backend.get("/health/live").status, 200);
+    insta::assert_snapshot!(backend.get("/health/ready").show(&[]), @r#"
+    503 Service Unavailable
+    content-type: application/json
+    cache-control: no-store
+
+    {
+      "status": "down"
+    }
+    "#);
+
+    postgres.restart().unwrap();
+    postgres.wait_ready().unwrap();
+    backend.wait_until("the database is back", || user.me().status == 200);
+    assert_eq!(user.get(&path).json()["resume"]["basics"]["name"], "Ada");
+    user.resume(&json!({}));
+    backend.wait_until("it is ready", || backend.get("/health/ready").status == 200);
+}
+
+#[test]
+fn a_server_that_is_not_there_is_one_sentence_without_the_password() {
+    let url = "postgres://me:secret@127.0.0.1:1/resumes";
+    let vars = [("LISTEN_ADDR", "127.0.0.1:0"), ("DATABASE_URL", url)];
+    let output = command(&vars).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(
+        said.starts_with("DATABASE_URL: cannot use postgres://127.0.0.1:1/resumes as a database: "),
+        "{said}"
+    );
+    assert!(!said.contains("secret"), "{said}");
+}
+
+#[test]
+fn more_requests_at_once_than_connections_are_all_served() {
+    let backend = Backend::start();
+    let user = backend.user("ada@example.org");
+    thread::scope(|scope| {
+        for _ in 0..24 {
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    assert_eq!(user.me().status, 200);
+                }
+            });
+        }
+    });
+}
