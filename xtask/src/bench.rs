@@ -1,6 +1,13 @@
 //! `cargo xtask bench …`: what the parts cost, measured on the real ones. Called by the binary.
+//!
+//! All share [`wrk`], the load; [`cpu`], what it cost whom; [`spread`], what rounds come to; and
+//! [`machine`], what they were taken on.
 
+pub mod cpu;
 pub mod gateway;
+pub mod machine;
+pub mod spread;
+pub mod wrk;
 
 use anyhow::Result;
 use clap::Subcommand;

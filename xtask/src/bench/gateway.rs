@@ -2,30 +2,28 @@
 //! and with its own in-process `local_ratelimit`.
 //!
 //! [`work`] is what is asked of the gateway, and the aims; [`system`] the three gateways;
-//! [`servers`] runs them beside each other, for one work at a time; [`load`] is wrk; [`sample`] is
-//! what one run of it came to, with the CPU time of all processes ([`cpu`]) and what Envoy counted
+//! [`servers`] runs them beside each other, for one work at a time; [`load`] is what wrk does;
+//! [`sample`] is what one run of it came to, with the CPU time of all processes and what Envoy counted
 //! ([`counts`]); [`check`] refuses a run that measured something else than it says; [`figures`]
-//! makes ratios of the rounds, and [`report`] tells them, with the [`machine`].
+//! makes ratios of the rounds, and [`report`] tells them.
 //!
 //! The systems take turns within each round and a ratio is of one round's runs, so that whatever
 //! else the machine does meets all of them.
 
 pub mod check;
 pub mod counts;
-pub mod cpu;
 pub mod figures;
 pub mod load;
-pub mod machine;
 pub mod report;
 pub mod sample;
 pub mod servers;
 pub mod system;
 pub mod work;
 
+use super::machine::Machine;
 use crate::{binaries, progress, setup, wasm};
 use anyhow::{Result, bail};
 use clap::Args;
-use machine::Machine;
 use sample::Sample;
 use servers::{Parts, Servers};
 use system::{EachSystem, SYSTEMS};

@@ -1,32 +1,9 @@
-//! Figures of several rounds: a value for each round, of which the median counts.
+//! What a measure comes to in one round.
 
 use super::sample::Sample;
 use super::system::EachSystem;
 use super::work::Measure;
-
-/// The values of some rounds.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Spread {
-    /// The least.
-    pub least: f64,
-    /// The middle one; of an even number, the mean of the two in the middle.
-    pub median: f64,
-    /// The most.
-    pub most: f64,
-}
-
-impl Spread {
-    /// Of `values`; not a number where there are none.
-    #[must_use]
-    pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
-        let mut sorted: Vec<f64> = values.into_iter().collect();
-        sorted.sort_by(f64::total_cmp);
-        let at = |place: usize| sorted.get(place).copied().unwrap_or(f64::NAN);
-        let count = sorted.len();
-        let median = f64::midpoint(at(count.saturating_sub(1) / 2), at(count / 2));
-        Self { least: at(0), median, most: at(count.saturating_sub(1)) }
-    }
-}
+use crate::bench::spread::ms;
 
 impl Measure {
     /// Its value in one round.
@@ -42,28 +19,10 @@ impl Measure {
     }
 }
 
-/// `us` in ms.
-#[must_use]
-pub fn ms(us: u64) -> f64 {
-    us as f64 / 1_000.0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::bench::gateway::sample::tests::sample;
-
-    #[test]
-    fn the_median_is_the_one_in_the_middle() {
-        let check = |values: &[f64], least, median, most| {
-            assert_eq!(Spread::of(values.iter().copied()), Spread { least, median, most });
-        };
-        check(&[3.0], 3.0, 3.0, 3.0);
-        check(&[3.0, 1.0], 1.0, 2.0, 3.0);
-        check(&[9.0, 1.0, 2.0], 1.0, 2.0, 9.0);
-        check(&[4.0, 1.0, 2.0, 9.0], 1.0, 3.0, 9.0);
-        assert!(Spread::of([]).median.is_nan());
-    }
 
     #[test]
     fn measures_compare_within_a_round() {

@@ -1,12 +1,12 @@
 //! The figures as Markdown: the ratios with the aims beside them, then what they were made of.
 
-use super::figures::{Spread, ms};
-use super::machine::Machine;
 use super::sample::Sample;
 use super::servers::{GATEWAY, REDIS, SHIM, UPSTREAM};
 use super::system::{SYSTEMS, System};
 use super::work::Aim;
 use super::{Gateway, Measured};
+use crate::bench::machine::Machine;
+use crate::bench::spread::{Spread, ms};
 use std::fmt::Write as _;
 
 /// What the figures are.

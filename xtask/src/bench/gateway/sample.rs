@@ -1,11 +1,12 @@
 //! One run of the load against one system: what it came to, and what it cost whom.
 
 use super::counts::Counts;
-use super::cpu::{self, Ticks};
-use super::load::{self, Load};
+use super::load;
 use super::servers::Servers;
 use super::system::System;
 use super::work::Work;
+use crate::bench::cpu::{self, Ticks};
+use crate::bench::wrk::{self, Load};
 use crate::clock::Stopwatch;
 use anyhow::Result;
 use std::time::Duration;
@@ -34,7 +35,7 @@ impl Sample {
     /// Answers a second.
     #[must_use]
     pub fn per_second(&self) -> f64 {
-        self.load.requests as f64 * 1e6 / self.load.duration_us.max(1) as f64
+        self.load.per_second()
     }
 
     /// CPU time of `server` a request, in µs.
@@ -104,7 +105,8 @@ pub fn take(servers: &Servers, work: &Work, system: System, seconds: u32) -> Res
     let counted = Counts::read(gateway)?;
     let before = Reading::take(servers, system)?;
     let watch = Stopwatch::start();
-    let load = load::run(servers.wrk(), work, &gateway.url("/"), seconds, servers.dir())?;
+    let (script, url) = (load::script(work), gateway.url("/"));
+    let load = wrk::run(servers.wrk(), &script, work.connections, &url, seconds, servers.dir())?;
     let wall_s = watch.elapsed().as_secs_f64();
     let after = Reading::take(servers, system)?;
     std::thread::sleep(METRICS_LAG);
@@ -130,6 +132,7 @@ pub(super) mod tests {
                 duration_us: 100_000,
                 p50_us: 500,
                 p99_us: 900,
+                refused: 0,
                 failed: 0,
             },
             counts: Counts::of(counts),
