@@ -1,0 +1,214 @@
+//! A streamed answer put together, event by event.
+//!
+//! Pure; fed by [`crate::stream`].
+
+use crate::error::ClaudeError;
+use crate::kind::Kind;
+use crate::stop_reason::StopReason;
+use crate::usage::{Usage, WireUsage};
+use crate::wire::{Block, Delta, ErrorBody, MessageDelta, Started, StreamEvent};
+
+/// The longest text of an answer, in bytes: several times what a model can write.
+pub(crate) const MAX_TEXT_BYTES: usize = 4 * 1024 * 1024;
+
+/// The answer so far.
+#[derive(Debug, Default)]
+pub(crate) struct Assembly {
+    has_begun: bool,
+    text: String,
+    model: String,
+    usage: WireUsage,
+    stop_reason: Option<StopReason>,
+}
+
+/// What an event comes to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// More of the text.
+    Text(String),
+    /// The answer is whole.
+    Done(Whole),
+}
+
+/// A whole answer, before it is priced.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Whole {
+    pub(crate) text: String,
+    pub(crate) model: String,
+    pub(crate) usage: Usage,
+    pub(crate) stop_reason: StopReason,
+}
+
+impl Assembly {
+    /// Adds an event; `None` where there is nothing to tell.
+    pub(crate) fn add(&mut self, event: StreamEvent) -> Result<Option<Step>, ClaudeError> {
+        match event {
+            StreamEvent::MessageStart { message } => self.begin(message),
+            StreamEvent::ContentBlockStart { content_block: Block::Text { text } }
+            | StreamEvent::ContentBlockDelta { delta: Delta::TextDelta { text } } => {
+                return self.say(text);
+            }
+            StreamEvent::MessageDelta { delta, usage } => self.change(delta, usage),
+            StreamEvent::MessageStop => return self.end().map(Some),
+            StreamEvent::Error(body) => return Err(told(&body)),
+            StreamEvent::ContentBlockStart { .. }
+            | StreamEvent::ContentBlockDelta { .. }
+            | StreamEvent::Other => {}
+        }
+        Ok(None)
+    }
+
+    /// Whether the message has begun.
+    pub(crate) const fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    /// The model that answers, if it was told.
+    pub(crate) fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// What was used so far, as far as it was told.
+    pub(crate) fn usage(&self) -> Usage {
+        self.usage.counted()
+    }
+
+    fn begin(&mut self, message: Started) {
+        self.has_begun = true;
+        self.model = message.model;
+        self.usage = message.usage;
+    }
+
+    fn say(&mut self, text: String) -> Result<Option<Step>, ClaudeError> {
+        if self.text.len().saturating_add(text.len()) > MAX_TEXT_BYTES {
+            let expected = format_args!("expected a text of at most {MAX_TEXT_BYTES} bytes");
+            return Err(ClaudeError::new(Kind::AnswerTooLarge, expected));
+        }
+        self.text.push_str(&text);
+        Ok((!text.is_empty()).then_some(Step::Text(text)))
+    }
+
+    fn change(&mut self, delta: MessageDelta, usage: WireUsage) {
+        self.stop_reason = delta.stop_reason.or(self.stop_reason.take());
+        self.usage = self.usage.updated(usage);
+    }
+
+    fn end(&mut self) -> Result<Step, ClaudeError> {
+        let lacks =
+            |what| ClaudeError::new(Kind::NotUnderstood, format_args!("{NO_MESSAGE} {what}"));
+        if !self.has_begun {
+            return Err(lacks("message_start"));
+        }
+        let stop_reason = self.stop_reason.take().ok_or_else(|| lacks("a stop_reason"))?;
+        Ok(Step::Done(Whole {
+            text: std::mem::take(&mut self.text),
+            model: self.model.clone(),
+            usage: self.usage(),
+            stop_reason,
+        }))
+    }
+}
+
+const NO_MESSAGE: &str = "found message_stop in a stream without";
+
+/// The error that an error event tells.
+fn told(body: &ErrorBody) -> ClaudeError {
+    let kind = match body.error.is_spend_limit() {
+        true => Kind::SpendLimit,
+        false => Kind::told(None, body.error.name.as_deref()),
+    };
+    ClaudeError::new(kind, &body.error.message).with_request_id(body.request_id.as_deref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: &str = r#"{"type":"message_start","message":{"id":"msg_1","type":"message",
+        "role":"assistant","content":[],"model":"m","stop_reason":null,
+        "usage":{"input_tokens":9,"output_tokens":1}}}"#;
+    const STOP: &str = r#"{"type":"message_stop"}"#;
+
+    fn event(json: &str) -> StreamEvent {
+        serde_json::from_str(json).expect(json)
+    }
+
+    /// What the last of the events comes to.
+    fn last(events: &[&str]) -> Result<Option<Step>, ClaudeError> {
+        let mut assembly = Assembly::default();
+        events.iter().map(|json| assembly.add(event(json))).last().unwrap()
+    }
+
+    fn text(text: &str) -> String {
+        format!(
+            r#"{{"type":"content_block_delta","index":1,"delta":{{"type":"text_delta","text":"{text}"}}}}"#
+        )
+    }
+
+    #[test]
+    fn the_text_is_put_together_and_the_thinking_left_out() {
+        let (hello, there) = (text("Hel"), text("lo"));
+        let done = last(&[
+            START,
+            r#"{"type":"ping"}"#,
+            r#"{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":""}}"#,
+            r#"{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"Hm"}}"#,
+            r#"{"type":"content_block_stop","index":0}"#,
+            r#"{"type":"content_block_start","index":1,"content_block":{"type":"text","text":""}}"#,
+            &hello,
+            &there,
+            r#"{"type":"content_block_stop","index":1}"#,
+            r#"{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},
+                "usage":{"output_tokens":50,"output_tokens_details":{"thinking_tokens":20}}}"#,
+            STOP,
+        ]);
+        let usage =
+            Usage { input_tokens: 9, output_tokens: 50, thinking_tokens: 20, ..Usage::default() };
+        let whole = Whole {
+            text: "Hello".to_owned(),
+            model: "m".to_owned(),
+            usage,
+            stop_reason: StopReason::EndTurn,
+        };
+        assert_eq!(done.unwrap(), Some(Step::Done(whole)));
+    }
+
+    #[test]
+    fn each_piece_of_text_is_told_and_an_empty_one_is_not() {
+        assert_eq!(last(&[START, &text("a")]).unwrap(), Some(Step::Text("a".to_owned())));
+        assert_eq!(last(&[START, &text("")]).unwrap(), None);
+    }
+
+    #[test]
+    fn an_end_without_a_beginning_or_a_reason_is_no_end() {
+        let error = |events: &[&str]| last(events).unwrap_err().to_string();
+        insta::assert_snapshot!(error(&[STOP]), @"Claude: not_understood: found message_stop in a stream without message_start");
+        insta::assert_snapshot!(error(&[START, STOP]), @"Claude: not_understood: found message_stop in a stream without a stop_reason");
+    }
+
+    #[test]
+    fn an_error_event_is_the_error_it_tells() {
+        let check =
+            |json: &str, kind| assert_eq!(last(&[json]).unwrap_err().kind(), kind, "{json}");
+        check(
+            r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#,
+            Kind::Overloaded,
+        );
+        check(r#"{"type":"error","error":{"type":"some_new_error"}}"#, Kind::Service);
+        check(
+            r#"{"type":"error","error":{"type":"rate_limit_error","message":"",
+                "details":{"error_code":"enforced_spend_limit_reached"}}}"#,
+            Kind::SpendLimit,
+        );
+    }
+
+    #[test]
+    fn a_text_without_end_is_refused() {
+        let mebibyte = text(&"x".repeat(1024 * 1024));
+        let events = [START, &mebibyte, &mebibyte, &mebibyte, &mebibyte];
+        assert!(last(&events).is_ok());
+        let x = text("x");
+        let one_more = [events.as_slice(), &[&x]].concat();
+        assert_eq!(last(&one_more).unwrap_err().kind(), Kind::AnswerTooLarge);
+    }
+}

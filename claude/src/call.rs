@@ -1,0 +1,253 @@
+//! One call: its turn, its attempts, and what the breaker and the pace learn from each.
+//!
+//! Made by [`crate::client`], kept by [`crate::stream`] until the answer has ended.
+
+use crate::answer::Answer;
+use crate::assembly::Whole;
+use crate::breaker::{Breaker, Refused, Ticket};
+use crate::client::Health;
+use crate::clock;
+use crate::error::ClaudeError;
+use crate::http::{BuildError, Http, Reply};
+use crate::kind::Kind;
+use crate::meter;
+use crate::pace::Pace;
+use crate::prices::Prices;
+use crate::retry;
+use crate::settings::Settings;
+use crate::slots::{Place, Slot, Slots};
+use crate::usage::Usage;
+use hyper::body::Bytes;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// What all calls of a client share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    http: Http,
+    breaker: Mutex<Breaker>,
+    pace: Mutex<Pace>,
+    slots: Slots,
+    prices: Prices,
+    max_wait: Duration,
+    max_retries: u32,
+    pub(crate) timeout: Duration,
+    pub(crate) idle_timeout: Duration,
+}
+
+/// A call that has its turn.
+pub(crate) struct Call {
+    shared: Arc<Shared>,
+    model: String,
+    attempts: u32,
+    _slot: Slot,
+}
+
+/// An attempt that the breaker let through; it learns what becomes of it, whatever does.
+pub(crate) struct Pass {
+    shared: Arc<Shared>,
+    ticket: Ticket,
+    is_told: bool,
+}
+
+impl Shared {
+    pub(crate) fn new(settings: &Settings) -> Result<Self, BuildError> {
+        Ok(Self {
+            http: Http::new(settings)?,
+            breaker: Mutex::new(Breaker::new(settings.breaker)),
+            pace: Mutex::new(Pace::default()),
+            slots: Slots::new(settings.max_concurrent, settings.max_waiting),
+            prices: settings.prices.clone(),
+            max_wait: settings.max_wait,
+            max_retries: settings.max_retries,
+            timeout: settings.timeout,
+            idle_timeout: settings.idle_timeout,
+        })
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        match self.refusal() {
+            None => Health::Up,
+            Some(Refused { because, retry_after }) => Health::Down { because, retry_after },
+        }
+    }
+
+    fn refusal(&self) -> Option<Refused> {
+        lock(&self.breaker).refusal(clock::now())
+    }
+
+    /// Tells the breaker something; that it opened or closed is told on.
+    fn tell_breaker(&self, tell: impl FnOnce(&mut Breaker, Instant)) {
+        let now = clock::now();
+        let mut breaker = lock(&self.breaker);
+        let before = breaker.openings();
+        let was_open = breaker.is_open();
+        tell(&mut breaker, now);
+        let refusal = breaker.refusal(now);
+        let has_opened = breaker.openings() != before;
+        match refusal {
+            Some(Refused { because, retry_after }) if has_opened => {
+                meter::breaker(Some(because));
+                let (because, pause_ms) = (because.as_str(), retry_after.as_millis());
+                tracing::warn!(because, pause_ms, "claude is not asked for a while");
+            }
+            None if was_open => {
+                meter::breaker(None);
+                tracing::info!("claude answers again");
+            }
+            _ => {}
+        }
+    }
+
+    /// Waits until nothing holds back calls for `model`, but not beyond `by`.
+    async fn paced(&self, model: &str, by: Instant) -> Result<(), ClaudeError> {
+        loop {
+            let now = clock::now();
+            let wait = lock(&self.pace).wait(model, now);
+            if wait.is_zero() {
+                return Ok(());
+            }
+            if now + wait > by {
+                let used_up = "the service's limits are used up for longer than a call waits";
+                return Err(ClaudeError::new(Kind::Paced, used_up).with_retry_after(Some(wait)));
+            }
+            sleep(wait).await;
+        }
+    }
+}
+
+impl Call {
+    /// A call for `model`, when its turn has come.
+    pub(crate) async fn begin(shared: &Arc<Shared>, model: &str) -> Result<Self, ClaudeError> {
+        if let Some(refused) = shared.refusal().filter(|refused| !refused.retry_after.is_zero()) {
+            return Err(refused.into());
+        }
+        let place = shared.slots.place().ok_or_else(full)?;
+        let slot = Self::turn(shared, place, model).await?;
+        Ok(Self { shared: Arc::clone(shared), model: model.to_owned(), attempts: 0, _slot: slot })
+    }
+
+    async fn turn(shared: &Shared, place: Place, model: &str) -> Result<Slot, ClaudeError> {
+        let by = clock::now() + shared.max_wait;
+        shared.paced(model, by).await?;
+        let slot = place.slot(by).await.ok_or_else(too_late)?;
+        // Those before it may have used up what was left.
+        shared.paced(model, by).await?;
+        Ok(slot)
+    }
+
+    /// The breaker's leave to send it.
+    pub(crate) fn pass(&self) -> Result<Pass, ClaudeError> {
+        let admitted = lock(&self.shared.breaker).admit(clock::now());
+        let ticket =
+            admitted.map_err(|refused| ClaudeError::from(refused).with_attempts(self.attempts))?;
+        Ok(Pass { shared: Arc::clone(&self.shared), ticket, is_told: false })
+    }
+
+    /// Sends it, once; the reply is an answer.
+    pub(crate) async fn attempt(
+        &mut self,
+        body: &Bytes,
+        by: Instant,
+    ) -> Result<Reply, ClaudeError> {
+        self.attempts = self.attempts.saturating_add(1);
+        let reply = self.shared.http.post(body.clone(), by).await?;
+        let is_limited = reply.is_limited();
+        lock(&self.shared.pace).told(&self.model, &reply.head, is_limited, clock::now());
+        if reply.is_answer() { Ok(reply) } else { Err(reply.into_error().await) }
+    }
+
+    /// Waits until it is to be tried again after `error`, or returns it.
+    pub(crate) async fn failed(&self, pass: Pass, error: ClaudeError) -> Result<(), ClaudeError> {
+        pass.failed(error.kind());
+        let error = error.with_attempts(self.attempts);
+        let retries = self.attempts.saturating_sub(1);
+        let pause = retry::pause(&error, retries, self.shared.max_retries, rand::random());
+        let (Some(pause), None) = (pause, self.shared.refusal()) else { return Err(error) };
+        meter::retried(&self.model, error.kind());
+        let (because, pause_ms) = (error.kind().as_str(), pause.as_millis());
+        let request_id = error.request_id().unwrap_or_default();
+        tracing::warn!(model = self.model, because, request_id, pause_ms, "claude is asked again");
+        sleep(pause).await;
+        Ok(())
+    }
+
+    /// The answer, accounted for.
+    pub(crate) fn answered(&self, whole: Whole, request_id: Option<String>) -> Answer {
+        let Whole { text, model, usage, stop_reason } = whole;
+        let model = if model.is_empty() { self.model.clone() } else { model };
+        let cost_micro_usd = self.account(&model, &usage);
+        tracing::info!(
+            model,
+            request_id = request_id.as_deref().unwrap_or_default(),
+            stop_reason = stop_reason.as_str(),
+            input_tokens = usage.total_input_tokens(),
+            output_tokens = usage.output_tokens,
+            cost_micro_usd,
+            attempts = self.attempts,
+            "claude answered"
+        );
+        Answer { text, stop_reason, model, usage, request_id, cost_micro_usd }
+    }
+
+    /// Counts what an answer of `model` used; what it cost, 0 where that is not known.
+    pub(crate) fn account(&self, model: &str, usage: &Usage) -> u64 {
+        let prices = &self.shared.prices;
+        let by_answer = prices.cost_micro_usd(model, usage);
+        let cost = by_answer.or_else(|| prices.cost_micro_usd(&self.model, usage));
+        meter::used(&self.model, usage, cost);
+        cost.unwrap_or_default()
+    }
+
+    pub(crate) const fn attempts(&self) -> u32 {
+        self.attempts
+    }
+}
+
+impl Pass {
+    /// The answer has begun.
+    pub(crate) fn answering(&self) {
+        self.shared.tell_breaker(|breaker, _now| breaker.answering(self.ticket));
+    }
+
+    /// The answer has ended.
+    pub(crate) fn succeeded(mut self) {
+        self.is_told = true;
+        self.shared.tell_breaker(|breaker, _now| breaker.succeeded(self.ticket));
+    }
+
+    pub(crate) fn failed(mut self, kind: Kind) {
+        self.is_told = true;
+        self.shared.tell_breaker(|breaker, now| breaker.failed(self.ticket, kind, now));
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        if !self.is_told {
+            lock(&self.shared.breaker).given_back(self.ticket);
+        }
+    }
+}
+
+impl From<Refused> for ClaudeError {
+    fn from(Refused { because, retry_after }: Refused) -> Self {
+        let because = because.as_str();
+        let message =
+            format_args!("the service is not asked at the moment, for it failed: {because}");
+        Self::new(Kind::BreakerOpen, message).with_retry_after(Some(retry_after))
+    }
+}
+
+fn full() -> ClaudeError {
+    ClaudeError::new(Kind::Busy, "as many calls are under way and waiting as may")
+}
+
+fn too_late() -> ClaudeError {
+    ClaudeError::new(Kind::Busy, "the call's turn did not come in time")
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

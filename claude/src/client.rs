@@ -1,0 +1,145 @@
+//! The client: what a program calls.
+//!
+//! It asks [`crate::call`] for a turn and attempts, and has [`crate::plain`] or [`crate::stream`]
+//! read the answer.
+
+use crate::answer::Answer;
+use crate::call::{Call, Pass, Shared};
+use crate::clock;
+use crate::error::ClaudeError;
+use crate::http::BuildError;
+use crate::kind::Kind;
+use crate::meter::Tally;
+use crate::plain;
+use crate::request::Request;
+use crate::settings::Settings;
+use crate::stream::{AnswerStream, Reading};
+use hyper::body::Bytes;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The largest request that the service takes, in bytes.
+const MAX_REQUEST_BYTES: usize = 32 * 1024 * 1024;
+
+/// A client of the service. Clones share everything: connections, bounds, breaker.
+#[derive(Debug, Clone)]
+pub struct Client(Arc<Shared>);
+
+/// Whether the service answers, as the last calls found it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// As far as is known, it does.
+    Up,
+    /// It does not.
+    Down {
+        /// What the last call that failed ran into.
+        because: Kind,
+        /// How long no call is made. Zero: the next call finds out, or one is doing so.
+        retry_after: Duration,
+    },
+}
+
+impl Client {
+    /// A client that works as the settings say. No connection is made yet.
+    ///
+    /// # Errors
+    /// [`BuildError`], where the base URL cannot be used or nothing is there to check TLS with.
+    pub fn new(settings: Settings) -> Result<Self, BuildError> {
+        Ok(Self(Arc::new(Shared::new(&settings)?)))
+    }
+
+    /// Asks, and waits for the whole answer. Dropping the future ends the call.
+    ///
+    /// # Errors
+    /// [`ClaudeError`], after the retries that it was worth. An answer that is cut off or a refusal
+    /// is none: see [`Answer::stop_reason`].
+    pub async fn send(&self, request: &Request) -> Result<Answer, ClaudeError> {
+        let mut tally = Tally::of(&request.model);
+        let answered = self.answered(request).await;
+        tally.ended(match &answered {
+            Ok(answer) => answer.outcome(),
+            Err(error) => error.kind().as_str(),
+        });
+        answered
+    }
+
+    /// Asks, and returns as soon as the answer begins.
+    ///
+    /// # Errors
+    /// [`ClaudeError`], after the retries that it was worth. Once an answer has begun it is not
+    /// asked for again: an error is then an item of the stream, and the last.
+    pub async fn stream(&self, request: &Request) -> Result<AnswerStream, ClaudeError> {
+        let mut tally = Tally::of(&request.model);
+        match self.begun(request).await {
+            Ok((call, pass, reading)) => Ok(AnswerStream::new(reading, call, pass, tally)),
+            Err(error) => {
+                tally.ended(error.kind().as_str());
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether the service answers, as the last calls found it. Asks nothing of it.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.0.health()
+    }
+
+    async fn answered(&self, request: &Request) -> Result<Answer, ClaudeError> {
+        let body = body(request, false)?;
+        let mut call = Call::begin(&self.0, &request.model).await?;
+        loop {
+            let pass = call.pass()?;
+            match self.plain(&mut call, &body).await {
+                Ok(answer) => {
+                    pass.succeeded();
+                    return Ok(answer);
+                }
+                Err(error) => call.failed(pass, error).await?,
+            }
+        }
+    }
+
+    async fn plain(&self, call: &mut Call, body: &Bytes) -> Result<Answer, ClaudeError> {
+        let by = clock::now() + self.0.timeout;
+        let mut reply = call.attempt(body, by).await?;
+        let request_id = reply.head.request_id.take();
+        match plain::read(&mut reply, by).await {
+            Ok(whole) => Ok(call.answered(whole, request_id)),
+            Err(error) => Err(error.with_request_id(request_id.as_deref())),
+        }
+    }
+
+    async fn begun(&self, request: &Request) -> Result<(Call, Pass, Reading), ClaudeError> {
+        let body = body(request, true)?;
+        let mut call = Call::begin(&self.0, &request.model).await?;
+        loop {
+            let pass = call.pass()?;
+            match self.beginning(&mut call, &body).await {
+                Ok(reading) => {
+                    pass.answering();
+                    return Ok((call, pass, reading));
+                }
+                Err(error) => call.failed(pass, error).await?,
+            }
+        }
+    }
+
+    async fn beginning(&self, call: &mut Call, body: &Bytes) -> Result<Reading, ClaudeError> {
+        let now = clock::now();
+        let (by, idle_timeout) = (now + self.0.timeout, self.0.idle_timeout);
+        let reply = call.attempt(body, by.min(now + idle_timeout)).await?;
+        Reading::begin(reply, idle_timeout, by).await
+    }
+}
+
+fn body(request: &Request, stream: bool) -> Result<Bytes, ClaudeError> {
+    let body =
+        request.to_json(stream).map_err(|error| ClaudeError::new(Kind::InvalidRequest, error))?;
+    if body.len() > MAX_REQUEST_BYTES {
+        let (expected, found) = (MAX_REQUEST_BYTES, body.len());
+        let message = format_args!("expected a request of at most {expected} bytes, found {found}");
+        return Err(ClaudeError::new(Kind::RequestTooLarge, message));
+    }
+    Ok(body.into())
+}

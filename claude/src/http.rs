@@ -1,0 +1,245 @@
+//! HTTP: one request, and its response's head and body, each within bounds.
+//!
+//! Called by [`crate::call`], [`crate::plain`] and [`crate::stream`]. Knows nothing of messages.
+
+use crate::api_key::ApiKey;
+use crate::clock;
+use crate::error::ClaudeError;
+use crate::head::Head;
+use crate::kind::Kind;
+use crate::settings::Settings;
+use crate::wire::ErrorBody;
+use http::uri::InvalidUri;
+use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper_rustls::{ConfigBuilderExt, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::{ClientConfig, RootCertStore};
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+use tower::BoxError;
+use tower::timeout::Timeout;
+use tower::util::BoxCloneSyncService;
+use url::Url;
+
+/// The version of the service that this client speaks.
+const VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
+/// The largest body of an error that is looked at.
+const MAX_ERROR_BYTES: usize = 64 * 1024;
+/// How long the body of an error may take.
+const ERROR_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection is kept that nobody uses.
+const KEEP_IDLE: Duration = Duration::from_secs(60);
+/// How often a connection is asked whether it still is one, below HTTP.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The service's URL is no such.
+    #[error("expected a base URL with http or https, without user, query and fragment, found {0}")]
+    BaseUrl(String),
+    /// The URL cannot be used.
+    #[error("the base URL: {0}")]
+    Uri(#[from] InvalidUri),
+    /// The system has no certificate authorities to trust.
+    #[error("the system's certificate authorities (see SSL_CERT_FILE): {0}")]
+    Authorities(#[source] io::Error),
+    /// The cryptography lacks what TLS needs.
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// Makes connections, in time.
+type Connector = BoxCloneSyncService<Uri, MaybeHttpsStream<TokioIo<TcpStream>>, BoxError>;
+
+/// Connections to the service.
+#[derive(Debug)]
+pub(crate) struct Http {
+    client: Client<Connector, Full<Bytes>>,
+    messages: Uri,
+    api_key: ApiKey,
+}
+
+/// A response whose head has come.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    status: u16,
+    content_type: Option<HeaderValue>,
+    pub(crate) head: Head,
+    pub(crate) body: Incoming,
+}
+
+impl Http {
+    pub(crate) fn new(settings: &Settings) -> Result<Self, BuildError> {
+        let messages = messages_uri(&settings.base_url)?;
+        let mut connector = HttpConnector::new();
+        connector.enforce_http(false);
+        connector.set_nodelay(true);
+        connector.set_keepalive(Some(KEEPALIVE));
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls(settings.base_url.scheme() == "https")?)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(KEEP_IDLE)
+            .pool_max_idle_per_host(settings.max_concurrent.max(1))
+            .build(BoxCloneSyncService::new(Timeout::new(connector, settings.connect_timeout)));
+        Ok(Self { client, messages, api_key: settings.api_key.clone() })
+    }
+
+    /// Sends `body`, and waits for the head of the response until `by`.
+    pub(crate) async fn post(&self, body: Bytes, by: Instant) -> Result<Reply, ClaudeError> {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.messages.clone();
+        request.headers_mut().extend([
+            (X_API_KEY, self.api_key.header()),
+            (ANTHROPIC_VERSION, VERSION),
+            (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        ]);
+        let sent = timeout_at(by, self.client.request(request)).await;
+        let response = sent.map_err(|_elapsed| timed_out("a response"))?.map_err(|error| {
+            let kind = if error.is_connect() { Kind::Connect } else { Kind::Broken };
+            ClaudeError::new(kind, Chain(&error))
+        })?;
+        let (parts, body) = response.into_parts();
+        Ok(Reply {
+            status: parts.status.as_u16(),
+            content_type: parts.headers.get(header::CONTENT_TYPE).cloned(),
+            head: Head::read(&parts.headers, clock::today()),
+            body,
+        })
+    }
+}
+
+impl Reply {
+    pub(crate) const fn is_answer(&self) -> bool {
+        self.status == 200
+    }
+
+    pub(crate) const fn is_limited(&self) -> bool {
+        self.status == 429
+    }
+
+    pub(crate) fn is_stream(&self) -> bool {
+        self.content_type
+            .as_ref()
+            .is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
+    }
+
+    /// The error that this is, where it is no answer.
+    pub(crate) async fn into_error(mut self) -> ClaudeError {
+        let by = clock::now() + ERROR_TIMEOUT;
+        let body = collected(&mut self.body, MAX_ERROR_BYTES, by).await;
+        let told: Option<ErrorBody> = body.ok().and_then(|body| serde_json::from_slice(&body).ok());
+        let error = match &told {
+            Some(told) if told.error.is_spend_limit() => {
+                ClaudeError::new(Kind::SpendLimit, &told.error.message)
+            }
+            Some(ErrorBody { error, .. }) => {
+                let kind = Kind::told(Some(self.status), error.name.as_deref());
+                ClaudeError::new(kind, &error.message)
+            }
+            None => {
+                let kind = Kind::told(Some(self.status), None);
+                ClaudeError::new(kind, "expected an answer or the service's error, found neither")
+            }
+        };
+        let named_in_body = told.as_ref().and_then(|told| told.request_id.as_deref());
+        error
+            .with_status(self.status)
+            .with_request_id(self.head.request_id.as_deref().or(named_in_body))
+            .with_retry_after(self.head.retry_after)
+            .with_should_retry(self.head.should_retry)
+    }
+}
+
+/// The rest of a body of at most `max_bytes`, if it comes by then.
+pub(crate) async fn collected(
+    body: &mut Incoming,
+    max_bytes: usize,
+    by: Instant,
+) -> Result<Vec<u8>, ClaudeError> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = piece(body, by).await? {
+        if bytes.len().saturating_add(piece.len()) > max_bytes {
+            let expected = format_args!("expected an answer of at most {max_bytes} bytes");
+            return Err(ClaudeError::new(Kind::AnswerTooLarge, expected));
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
+}
+
+/// The next piece of a body, if it comes by then; `None` at its end.
+pub(crate) async fn piece(body: &mut Incoming, by: Instant) -> Result<Option<Bytes>, ClaudeError> {
+    loop {
+        let frame = timeout_at(by, body.frame()).await.map_err(|_elapsed| timed_out("more"))?;
+        match frame {
+            None => return Ok(None),
+            Some(Err(error)) => return Err(ClaudeError::new(Kind::Broken, Chain(&error))),
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    return Ok(Some(data));
+                }
+            }
+        }
+    }
+}
+
+fn timed_out(expected: &str) -> ClaudeError {
+    ClaudeError::new(Kind::TimedOut, format_args!("expected {expected} of the service in time"))
+}
+
+fn messages_uri(base: &Url) -> Result<Uri, BuildError> {
+    let is_plain = base.username().is_empty()
+        && base.password().is_none()
+        && base.query().is_none()
+        && base.fragment().is_none();
+    if !matches!(base.scheme(), "http" | "https") || !is_plain {
+        let mut shown = base.clone();
+        let _ = shown.set_password(None);
+        return Err(BuildError::BaseUrl(shown.into()));
+    }
+    Ok(format!("{}/v1/messages", base.as_str().trim_end_matches('/')).parse()?)
+}
+
+/// The system's authorities, only where they are needed: a machine for development may have none.
+fn tls(is_used: bool) -> Result<ClientConfig, BuildError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let trusting = match is_used {
+        true => builder.with_native_roots().map_err(BuildError::Authorities)?,
+        false => builder.with_root_certificates(RootCertStore::empty()),
+    };
+    Ok(trusting.with_no_client_auth())
+}
+
+/// An error with what caused it.
+struct Chain<'a>(&'a dyn Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,62 @@
+//! How a client works.
+//!
+//! Handed to [`crate::Client::new`]. Nothing is read from the environment.
+
+use crate::api_key::ApiKey;
+use crate::breaker::BreakerSettings;
+use crate::prices::Prices;
+use std::time::Duration;
+use url::Url;
+
+/// The service.
+pub const BASE_URL: &str = "https://api.anthropic.com";
+
+/// How a client works. Make it with [`Settings::new`] and change what is to be otherwise.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where the service is, `http` or `https`; `/v1/messages` is added. For TLS, the system's
+    /// certificate authorities are trusted.
+    pub base_url: Url,
+    /// Who we are.
+    pub api_key: ApiKey,
+    /// The most calls under way at once, at least 1.
+    pub max_concurrent: usize,
+    /// The most calls that wait for their turn; any more are refused.
+    pub max_waiting: usize,
+    /// The longest that a call waits before it is sent: for its turn, and while the service's
+    /// limits are used up.
+    pub max_wait: Duration,
+    /// The longest that a connection takes, the TLS handshake included.
+    pub connect_timeout: Duration,
+    /// The longest that an attempt takes, to the end of its answer.
+    pub timeout: Duration,
+    /// The longest between two events of a stream, and until the first.
+    pub idle_timeout: Duration,
+    /// How often a call is tried again.
+    pub max_retries: u32,
+    /// When the service is given up for a while.
+    pub breaker: BreakerSettings,
+    /// What tokens cost.
+    pub prices: Prices,
+}
+
+impl Settings {
+    /// 16 calls at once, 64 waiting, 30 s at most; 5 s to connect, 600 s for an answer (as the
+    /// service's own clients), 60 s between events; 2 retries; the default breaker and prices.
+    #[must_use]
+    pub fn new(base_url: Url, api_key: ApiKey) -> Self {
+        Self {
+            base_url,
+            api_key,
+            max_concurrent: 16,
+            max_waiting: 64,
+            max_wait: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(5),
+            timeout: Duration::from_secs(600),
+            idle_timeout: Duration::from_secs(60),
+            max_retries: 2,
+            breaker: BreakerSettings::default(),
+            prices: Prices::default(),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Server-sent events: bytes in, the data of each event out.
+//!
+//! Pure; fed by [`crate::stream`]. Only the data is kept: the service repeats an event's name in it.
+//! Not a library's, for those keep a line that never ends.
+//!
+//! # Source
+//! HTML Living Standard, 9.2.6 "Interpreting an event stream".
+
+/// The largest event, in bytes.
+pub(crate) const MAX_EVENT_BYTES: usize = 1024 * 1024;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// Reads events out of bytes, however they are cut.
+#[derive(Debug, Default)]
+pub(crate) struct Parser {
+    /// The line so far.
+    line: Vec<u8>,
+    /// The data so far, each line of it ended by a line feed.
+    data: Vec<u8>,
+    /// Whether the last byte was a carriage return: a line feed after it ends no other line.
+    is_after_return: bool,
+    has_begun: bool,
+}
+
+/// An event is larger than [`MAX_EVENT_BYTES`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TooLarge;
+
+impl Parser {
+    /// The data of the events that `bytes` complete.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<Vec<Vec<u8>>, TooLarge> {
+        let mut events = Vec::new();
+        for &byte in bytes {
+            let was_after_return = std::mem::replace(&mut self.is_after_return, byte == b'\r');
+            match byte {
+                b'\n' if was_after_return => {}
+                b'\n' | b'\r' => events.extend(self.end_line()),
+                _ => self.line.push(byte),
+            }
+            if self.line.len() + self.data.len() > MAX_EVENT_BYTES {
+                return Err(TooLarge);
+            }
+        }
+        Ok(events)
+    }
+
+    /// The event, where the line is the empty one that ends it.
+    fn end_line(&mut self) -> Option<Vec<u8>> {
+        let line = std::mem::take(&mut self.line);
+        let is_first = !std::mem::replace(&mut self.has_begun, true);
+        let line = match line.strip_prefix(BYTE_ORDER_MARK) {
+            Some(rest) if is_first => rest,
+            _ => line.as_slice(),
+        };
+        if line.is_empty() {
+            let mut data = std::mem::take(&mut self.data);
+            return data.pop().map(|_line_feed| data);
+        }
+        if let Some(value) = line.strip_prefix(b"data:") {
+            self.data.extend_from_slice(value.strip_prefix(b" ").unwrap_or(value));
+            self.data.push(b'\n');
+        } else if line == b"data" {
+            self.data.push(b'\n');
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whole, byte by byte, and cut in two at each place.
+    fn check(stream: &str, expected: &[&str]) {
+        let bytes = stream.as_bytes();
+        let read = |chunks: &[&[u8]]| {
+            let mut parser = Parser::default();
+            let events = chunks.iter().flat_map(|chunk| parser.push(chunk).unwrap());
+            events.map(|data| String::from_utf8(data).unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(read(&[bytes]), expected, "{stream:?}");
+        assert_eq!(read(&bytes.chunks(1).collect::<Vec<_>>()), expected, "{stream:?}");
+        for at in 0..bytes.len() {
+            let (one, two) = bytes.split_at(at);
+            assert_eq!(read(&[one, two]), expected, "{stream:?} cut at {at}");
+        }
+    }
+
+    #[test]
+    fn events_are_read_however_they_are_written_and_cut() {
+        check("", &[]);
+        check("data: a\n\n", &["a"]);
+        check("event: ping\ndata: a\n\ndata: b\n\n", &["a", "b"]);
+        check("data: a\r\n\r\ndata: b\r\n\r\n", &["a", "b"]);
+        check("data: a\r\rdata: b\r\r", &["a", "b"]);
+        check("data: a\ndata: b\n\n", &["a\nb"]);
+        check("data:a\n\n", &["a"]);
+        check("data:  a\n\n", &[" a"]);
+        check("data\n\n", &[""]);
+        check("data: naïve ☕\n\n", &["naïve ☕"]);
+        check("\u{feff}data: a\n\n", &["a"]);
+        check("data: a\n\n\u{feff}data: b\n\n", &["a"]);
+    }
+
+    #[test]
+    fn comments_other_fields_and_what_has_no_end_are_no_events() {
+        check(": a comment\n\n\n\nid: 1\nretry: 5\n\n", &[]);
+        check("datax: a\n\n", &[]);
+        check("data: a\n", &[]);
+        check("data: a", &[]);
+    }
+
+    #[test]
+    fn what_has_no_end_is_not_kept_for_ever() {
+        let mebibyte = "x".repeat(MAX_EVENT_BYTES);
+        let mut parser = Parser::default();
+        assert_eq!(parser.push(mebibyte.as_bytes()), Ok(vec![]));
+        assert_eq!(parser.push(b"x"), Err(TooLarge));
+
+        let mut parser = Parser::default();
+        let line = format!("data: {}\n", "x".repeat(1_000));
+        let pushed: Vec<_> = (0..1_100).map(|_| parser.push(line.as_bytes())).collect();
+        assert_eq!(pushed.last(), Some(&Err(TooLarge)));
+    }
+}
