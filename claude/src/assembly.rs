@@ -117,7 +117,7 @@ fn told(body: &ErrorBody) -> ClaudeError {
         true => Kind::SpendLimit,
         false => Kind::told(None, body.error.name.as_deref()),
     };
-    ClaudeError::new(kind, &body.error.message).with_request_id(body.request_id.as_deref())
+    ClaudeError::new(kind, body.error.message()).with_request_id(body.request_id.as_deref())
 }
 
 #[cfg(test)]

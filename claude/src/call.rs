@@ -165,6 +165,11 @@ impl Call {
         let retries = self.attempts.saturating_sub(1);
         let pause = retry::pause(&error, retries, self.shared.max_retries, rand::random());
         let (Some(pause), None) = (pause, self.shared.refusal()) else { return Err(error) };
+        let held = lock(&self.shared.pace).wait(&self.model, clock::now());
+        if held > self.shared.max_wait {
+            return Err(error.with_retry_after(Some(held)));
+        }
+        let pause = pause.max(held);
         meter::retried(&self.model, error.kind());
         let (because, pause_ms) = (error.kind().as_str(), pause.as_millis());
         let request_id = error.request_id().unwrap_or_default();
@@ -236,7 +241,8 @@ impl From<Refused> for ClaudeError {
         let because = because.as_str();
         let message =
             format_args!("the service is not asked at the moment, for it failed: {because}");
-        Self::new(Kind::BreakerOpen, message).with_retry_after(Some(retry_after))
+        let retry_after = Some(retry_after).filter(|wait| !wait.is_zero());
+        Self::new(Kind::BreakerOpen, message).with_retry_after(retry_after)
     }
 }
 

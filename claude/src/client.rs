@@ -143,3 +143,19 @@ fn body(request: &Request, stream: bool) -> Result<Bytes, ClaudeError> {
     }
     Ok(body.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a handler of a multi-threaded service needs.
+    #[test]
+    fn calls_and_streams_can_move_between_threads() {
+        fn can_move<T: Send>(_: impl Fn(Client, Request) -> T) {}
+        can_move(|client, request| async move { client.send(&request).await });
+        can_move(|client, request| async move {
+            client.stream(&request).await?.next().await.transpose()
+        });
+        can_move(|client, _request| client);
+    }
+}

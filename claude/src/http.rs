@@ -31,6 +31,8 @@ use url::Url;
 
 /// The version of the service that this client speaks.
 const VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
+const USER_AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("tollgate-claude/", env!("CARGO_PKG_VERSION")));
 /// The largest body of an error that is looked at.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
 /// How long the body of an error may take.
@@ -109,6 +111,7 @@ impl Http {
             (X_API_KEY, self.api_key.header()),
             (ANTHROPIC_VERSION, VERSION),
             (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+            (header::USER_AGENT, USER_AGENT),
         ]);
         let sent = timeout_at(by, self.client.request(request)).await;
         let response = sent.map_err(|_elapsed| timed_out("a response"))?.map_err(|error| {
@@ -147,11 +150,11 @@ impl Reply {
         let told: Option<ErrorBody> = body.ok().and_then(|body| serde_json::from_slice(&body).ok());
         let error = match &told {
             Some(told) if told.error.is_spend_limit() => {
-                ClaudeError::new(Kind::SpendLimit, &told.error.message)
+                ClaudeError::new(Kind::SpendLimit, told.error.message())
             }
             Some(ErrorBody { error, .. }) => {
                 let kind = Kind::told(Some(self.status), error.name.as_deref());
-                ClaudeError::new(kind, &error.message)
+                ClaudeError::new(kind, error.message())
             }
             None => {
                 let kind = Kind::told(Some(self.status), None);

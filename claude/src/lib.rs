@@ -120,7 +120,7 @@ pub use meter::{
     WAITING, describe_metrics,
 };
 pub use prices::{BadPrices, Prices};
-pub use request::{Effort, Request, System};
+pub use request::{BadEffort, Effort, Request, System};
 pub use settings::{BASE_URL, Settings};
 pub use stop_reason::StopReason;
 pub use stream::AnswerStream;

@@ -3,8 +3,10 @@
 //! Handed to [`crate::Client`]. Only what the models of 2026 take: sampling parameters, prefilled
 //! answers and forced tools are answered with 400, so there are no fields for them.
 
+use crate::error::printable;
 use serde::Serialize;
 use serde_json::Value;
+use std::str::FromStr;
 
 /// One question to a model.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +59,21 @@ impl Effort {
             Self::Medium => "medium",
             Self::High => "high",
         }
+    }
+}
+
+/// A text that is no [`Effort`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected an effort of low, medium or high, found \"{0}\"")]
+pub struct BadEffort(String);
+
+impl FromStr for Effort {
+    type Err = BadEffort;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let all = [Self::Low, Self::Medium, Self::High];
+        let known = all.into_iter().find(|effort| effort.as_str() == name);
+        known.ok_or_else(|| BadEffort(printable(name)))
     }
 }
 
@@ -188,6 +205,8 @@ mod tests {
     fn an_effort_has_one_name() {
         for effort in [Effort::Low, Effort::Medium, Effort::High] {
             assert_eq!(serde_json::to_value(effort).unwrap(), effort.as_str());
+            assert_eq!(effort.as_str().parse(), Ok(effort));
         }
+        insta::assert_snapshot!("High".parse::<Effort>().unwrap_err(), @r#"expected an effort of low, medium or high, found "High""#);
     }
 }

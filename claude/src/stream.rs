@@ -30,7 +30,7 @@ pub struct AnswerStream(BoxStream<'static, Result<Event, ClaudeError>>);
 impl AnswerStream {
     pub(crate) fn new(reading: Reading, call: Call, pass: Pass, tally: Tally) -> Self {
         let running = Running { reading, call, pass: Some(pass), tally };
-        Self(Box::pin(unfold(Some(running), next)))
+        Self(unfold(Some(running), next).fuse().boxed())
     }
 
     /// The next event; `None` after the last.

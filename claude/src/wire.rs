@@ -6,6 +6,7 @@
 use crate::stop_reason::StopReason;
 use crate::usage::WireUsage;
 use serde::Deserialize;
+use serde_json::Value;
 
 /// The `error_code` of the 429 that lasts until the month is over.
 const SPEND_LIMIT: &str = "enforced_spend_limit_reached";
@@ -95,21 +96,20 @@ pub(crate) struct ErrorBody {
 pub(crate) struct Told {
     #[serde(rename = "type")]
     pub(crate) name: Option<String>,
-    #[serde(default)]
-    pub(crate) message: String,
-    details: Option<Details>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Details {
-    error_code: Option<String>,
+    message: Option<String>,
+    details: Option<Value>,
 }
 
 impl Told {
     /// Whether no more money may be spent this month.
     pub(crate) fn is_spend_limit(&self) -> bool {
-        let code = self.details.as_ref().and_then(|details| details.error_code.as_deref());
-        code == Some(SPEND_LIMIT)
+        let code = self.details.as_ref().and_then(|details| details.get("error_code"));
+        code.and_then(Value::as_str) == Some(SPEND_LIMIT)
+    }
+
+    /// What it says to people.
+    pub(crate) fn message(&self) -> &str {
+        self.message.as_deref().unwrap_or("(no message)")
     }
 }
 
@@ -166,6 +166,7 @@ mod tests {
         check("", false);
         check(r#","details":null"#, false);
         check(r#","details":{}"#, false);
+        check(r#","details":"enforced_spend_limit_reached""#, false);
         check(r#","details":{"error_code":"another"}"#, false);
         check(r#","details":{"error_code":"enforced_spend_limit_reached"}"#, true);
         check(r#","details":{"error_code":"enforced_spend_limit_reached","limit":5}"#, true);

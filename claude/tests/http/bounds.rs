@@ -1,0 +1,122 @@
+//! How many calls, how long, how large.
+
+use crate::ask::{asking, client, client_without_retries, error_of, question, settings};
+use crate::recorded::metrics;
+use crate::reply::{Reply, Then, message, start};
+use crate::service::Service;
+use claude::{Client, Kind, Request, Settings};
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+
+#[tokio::test]
+async fn so_many_calls_are_made_at_once_so_many_wait_and_no_more() {
+    let (recorder, metrics) = metrics();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    let service = Service::gated([Reply::text("Yes.")]).await;
+    let bounds = Settings { max_concurrent: 2, max_waiting: 3, ..settings(&service) };
+    let client = Client::new(bounds).unwrap();
+    let calls: Vec<_> = (0..5).map(|_| asking(&client)).collect();
+    service.until_asked(2).await;
+    let error = error_of(&client).await;
+    assert_eq!((error.kind(), error.attempts()), (Kind::Busy, 0));
+    assert!(error.is_retryable());
+    assert!(metrics.lines("claude_in_flight").ends_with(" 2"));
+    assert!(metrics.lines("claude_waiting").ends_with(" 3"));
+    assert_eq!(service.count(), 2);
+
+    for answered in 1..=5 {
+        service.let_through(1);
+        service.until_asked(5.min(2 + answered)).await;
+    }
+    for call in calls {
+        assert!(call.await.unwrap().is_ok());
+    }
+    assert_eq!(service.count(), 5);
+    assert!(metrics.lines("claude_in_flight").ends_with(" 0"));
+    assert!(metrics.lines("claude_waiting").ends_with(" 0"));
+}
+
+#[tokio::test]
+async fn a_turn_that_does_not_come_is_not_waited_for_for_ever() {
+    let service = Service::gated([Reply::text("Yes.")]).await;
+    let client = Client::new(Settings { max_concurrent: 1, ..settings(&service) }).unwrap();
+    let first = asking(&client);
+    service.until_asked(1).await;
+    // From now on time passes as soon as nothing happens.
+    tokio::time::pause();
+    assert_eq!(error_of(&client).await.kind(), Kind::Busy);
+    tokio::time::resume();
+    service.let_through(1);
+    assert!(first.await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn a_call_that_nobody_waits_for_makes_room() {
+    let service = Service::gated([Reply::text("Yes.")]).await;
+    let bounds = Settings { max_concurrent: 1, max_waiting: 0, ..settings(&service) };
+    let client = Client::new(bounds).unwrap();
+    let first = asking(&client);
+    service.until_asked(1).await;
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+    service.let_through(2);
+    assert!(client.send(&question()).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_stream_takes_a_turn_until_it_is_over() {
+    let service = Service::start([Reply::open_stream(&[start()])]).await;
+    let bounds = Settings { max_concurrent: 1, max_waiting: 0, ..settings(&service) };
+    let client = Client::new(bounds).unwrap();
+    let stream = client.stream(&question()).await.unwrap();
+    assert_eq!(client.stream(&question()).await.unwrap_err().kind(), Kind::Busy);
+    drop(stream);
+    assert!(client.stream(&question()).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_service_that_hangs_is_given_up_and_not_asked_twice() {
+    let mut half = Reply::text("Yes.").then(Then::Hang);
+    half.bytes.truncate(half.bytes.len() - 1);
+    for reply in [Reply::silence(), half] {
+        let service = Service::start([reply]).await;
+        let call = asking(&client(&service));
+        service.until_asked(1).await;
+        tokio::time::pause();
+        let error = call.await.unwrap().unwrap_err();
+        assert_eq!((error.kind(), error.attempts()), (Kind::TimedOut, 1), "{error}");
+        assert_eq!(service.count(), 1);
+        tokio::time::resume();
+    }
+}
+
+/// TLS is begun and not answered.
+#[tokio::test]
+async fn a_connection_that_is_not_made_in_time_is_given_up() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}", silent.local_addr().unwrap()).parse().unwrap();
+    let settings = Settings { max_retries: 0, ..Settings::new(url, "key".parse().unwrap()) };
+    let call = asking(&Client::new(settings).unwrap());
+    let _connection = silent.accept().await.unwrap();
+    tokio::time::pause();
+    let before = Instant::now();
+    let error = call.await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), Kind::Connect, "{error}");
+    assert!(before.elapsed().as_secs() <= 5, "{:?}", before.elapsed());
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_refused() {
+    let long = message(&"x".repeat(9 * 1024 * 1024));
+    let service = Service::start([Reply::message(&long, &[])]).await;
+    let error = error_of(&client_without_retries(&service)).await;
+    assert_eq!((error.kind(), error.request_id()), (Kind::AnswerTooLarge, Some("req_1")));
+}
+
+#[tokio::test]
+async fn a_request_that_is_too_large_is_not_sent() {
+    let service = Service::start([Reply::text("Yes.")]).await;
+    let request = Request { content: "x".repeat(32 * 1024 * 1024), ..question() };
+    let error = client_without_retries(&service).send(&request).await.unwrap_err();
+    assert_eq!((error.kind(), service.count()), (Kind::RequestTooLarge, 0));
+}

@@ -1,0 +1,83 @@
+//! What calls used and cost.
+
+use crate::ask::{all_of, client, question, settings};
+use crate::recorded::{Log, metrics};
+use crate::reply::{Reply, end, message, more, saying, start};
+use crate::service::Service;
+use claude::{Client, Event, Settings};
+use serde_json::{Value, json};
+
+fn usage() -> Value {
+    json!({"input_tokens": 100, "cache_creation_input_tokens": 300, "cache_read_input_tokens": 4000,
+           "cache_creation": {"ephemeral_5m_input_tokens": 100, "ephemeral_1h_input_tokens": 200},
+           "output_tokens": 50, "output_tokens_details": {"thinking_tokens": 20},
+           "service_tier": "standard"})
+}
+
+#[tokio::test]
+async fn an_answer_is_priced_by_the_table_and_counted() {
+    let (recorder, metrics) = metrics();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    let mut said = message("Yes.");
+    said["usage"] = usage();
+    let service = Service::start([Reply::message(&said, &[])]).await;
+    let prices = "claude-haiku-5-5=1/5/1.25/2/0.1".parse().unwrap();
+    let client = Client::new(Settings { prices, ..settings(&service) }).unwrap();
+    let answer = client.send(&question()).await.unwrap();
+    // 100 × 1 + 100 × 1.25 + 200 × 2 + 4000 × 0.1 + 50 × 5
+    assert_eq!(answer.cost_micro_usd, 1_275);
+    assert_eq!(answer.usage.total_input_tokens(), 4_400);
+    client.send(&question()).await.unwrap();
+    insta::assert_snapshot!(metrics.lines("claude_tokens_total"), @r#"
+    claude_tokens_total{model="claude-haiku-5-5",kind="cache_read"} 8000
+    claude_tokens_total{model="claude-haiku-5-5",kind="cache_write_1h"} 400
+    claude_tokens_total{model="claude-haiku-5-5",kind="cache_write_5m"} 200
+    claude_tokens_total{model="claude-haiku-5-5",kind="input"} 200
+    claude_tokens_total{model="claude-haiku-5-5",kind="output"} 100
+    claude_tokens_total{model="claude-haiku-5-5",kind="thinking"} 40
+    "#);
+    insta::assert_snapshot!(metrics.lines("claude_cost_micro_usd_total"), @r#"claude_cost_micro_usd_total{model="claude-haiku-5-5"} 2550"#);
+    insta::assert_snapshot!(metrics.lines("claude_requests_total"), @r#"claude_requests_total{model="claude-haiku-5-5",outcome="ok"} 2"#);
+}
+
+#[tokio::test]
+async fn a_stream_costs_what_a_plain_answer_does() {
+    let service = Service::start([Reply::text("Yes."), Reply::stream(&saying("Yes."))]).await;
+    let client = client(&service);
+    let plain = client.send(&question()).await.unwrap();
+    let events = all_of(client.stream(&question()).await.unwrap()).await;
+    let Some(Ok(Event::Done(streamed))) = events.last() else { panic!("{events:?}") };
+    assert_eq!(*streamed, plain);
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_paid_for_as_far_as_it_is_known() {
+    let (recorder, metrics) = metrics();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    let service = Service::start([Reply::stream(&[start(), more("Ye"), end()])]).await;
+    all_of(client(&service).stream(&question()).await.unwrap()).await;
+    insta::assert_snapshot!(metrics.lines("claude_cost_micro_usd_total"), @r#"claude_cost_micro_usd_total{model="claude-haiku-5-5"} 101"#);
+    insta::assert_snapshot!(metrics.lines("claude_requests_total"), @r#"claude_requests_total{model="claude-haiku-5-5",outcome="not_understood"} 1"#);
+}
+
+#[tokio::test]
+async fn a_model_without_a_price_is_counted_as_such() {
+    let (recorder, metrics) = metrics();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    let service = Service::start([Reply::text("Yes.")]).await;
+    let prices = "another=1/5".parse().unwrap();
+    let client = Client::new(Settings { prices, ..settings(&service) }).unwrap();
+    assert_eq!(client.send(&question()).await.unwrap().cost_micro_usd, 0);
+    insta::assert_snapshot!(metrics.lines("claude_unpriced_total"), @r#"claude_unpriced_total{model="claude-haiku-5-5"} 1"#);
+}
+
+#[tokio::test]
+async fn an_answer_is_logged_with_its_name_and_its_cost() {
+    let (log, _logging) = Log::start();
+    let service = Service::start([Reply::text("Yes.")]).await;
+    client(&service).send(&question()).await.unwrap();
+    let text = log.text();
+    let line = text.lines().find(|line| line.contains("claude answered")).unwrap();
+    let (_, fields) = line.split_once("claude answered").unwrap();
+    insta::assert_snapshot!(fields, @r#" model="claude-haiku-5-5" request_id="req_1" stop_reason="end_turn" input_tokens=1000 output_tokens=100 cost_micro_usd=150 attempts=1"#);
+}

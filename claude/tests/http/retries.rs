@@ -1,0 +1,120 @@
+//! What is tried again.
+
+use crate::ask::{all_of, client, error_of, question, settings};
+use crate::recorded::metrics;
+use crate::reply::{Reply, Then, event, saying, start};
+use crate::service::Service;
+use claude::{Client, Event, Kind};
+use serde_json::json;
+
+const AT_ONCE: (&str, &str) = ("retry-after-ms", "1");
+
+#[tokio::test]
+async fn what_passes_is_tried_again_when_the_service_asks_for_it() {
+    let overloaded = Reply::error(529, "overloaded_error", &[AT_ONCE]);
+    for status in [408, 409, 429, 500, 503, 504] {
+        let other = Reply::error(status, "some_new_error", &[AT_ONCE]);
+        let service = Service::start([overloaded.clone(), other, Reply::text("Yes.")]).await;
+        let answer = client(&service).send(&question()).await.unwrap();
+        assert_eq!((answer.text.as_str(), service.count()), ("Yes.", 3));
+        let bodies: Vec<_> = service.asked().into_iter().map(|asked| asked.body).collect();
+        assert_eq!((&bodies[0], &bodies[0]), (&bodies[1], &bodies[2]));
+    }
+}
+
+#[tokio::test]
+async fn the_last_error_is_told_when_retries_are_used_up() {
+    let overloaded = Reply::error(529, "overloaded_error", &[AT_ONCE]);
+    let last = Reply::error(500, "api_error", &[AT_ONCE]);
+    let service = Service::start([overloaded.clone(), overloaded, last]).await;
+    let error = error_of(&client(&service)).await;
+    assert_eq!((error.kind(), error.attempts()), (Kind::Service, 3));
+    assert_eq!(service.count(), 3);
+}
+
+#[tokio::test]
+async fn an_overload_that_does_not_say_until_when_is_tried_again_all_the_same() {
+    let service =
+        Service::start([Reply::error(529, "overloaded_error", &[]), Reply::text("Yes.")]).await;
+    assert_eq!(client(&service).send(&question()).await.unwrap().text, "Yes.");
+}
+
+#[tokio::test]
+async fn what_will_not_pass_is_not_tried_again() {
+    for status in [302, 400, 401, 402, 403, 404, 413] {
+        let service = Service::start([Reply::error(status, "", &[AT_ONCE])]).await;
+        let error = error_of(&client(&service)).await;
+        assert_eq!((error.attempts(), service.count()), (1, 1), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn the_service_can_ask_for_no_retry_and_for_one() {
+    let no = [AT_ONCE, ("x-should-retry", "false")];
+    let service = Service::start([Reply::error(529, "overloaded_error", &no)]).await;
+    assert_eq!(error_of(&client(&service)).await.attempts(), 1);
+
+    let yes = [AT_ONCE, ("x-should-retry", "true")];
+    let service =
+        Service::start([Reply::error(400, "invalid_request_error", &yes), Reply::text("Yes.")]);
+    assert!(client(&service.await).send(&question()).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_too_early_is_tried_again() {
+    let mut cut = Reply::text("Yes.").then(Then::Close);
+    cut.bytes.truncate(cut.bytes.len() - 1);
+    let service = Service::start([Reply::hang_up(), cut, Reply::text("Yes.")]).await;
+    let answer = client(&service).send(&question()).await.unwrap();
+    assert_eq!((answer.text.as_str(), service.count()), ("Yes.", 3));
+}
+
+#[tokio::test]
+async fn where_nobody_listens_no_connection_is_made_and_that_is_tried_again() {
+    let service = Service::start([Reply::text("Yes.")]).await;
+    let mut settings = settings(&service);
+    settings.base_url = "http://127.0.0.1:1".parse().unwrap();
+    settings.max_retries = 1;
+    let error = error_of(&Client::new(settings).unwrap()).await;
+    assert_eq!((error.kind(), error.attempts()), (Kind::Connect, 2), "{error}");
+}
+
+#[tokio::test]
+async fn a_stream_is_tried_again_before_its_first_event_and_not_after() {
+    let overloaded = json!({"type": "error", "error": {"type": "overloaded_error"}});
+    let before = [
+        Reply::error(529, "overloaded_error", &[AT_ONCE]),
+        Reply::stream(&[event("ping"), overloaded]),
+        Reply::stream(&saying("Yes.")),
+    ];
+    let service = Service::start(before).await;
+    let stream = client(&service).stream(&question()).await.unwrap();
+    let events = all_of(stream).await;
+    assert!(matches!(&events[0], Ok(Event::Text(text)) if text == "Yes."), "{events:?}");
+    assert_eq!(service.count(), 3);
+
+    let after = [Reply::stream(&[start()]), Reply::stream(&saying("Yes."))];
+    let service = Service::start(after).await;
+    let stream = client(&service).stream(&question()).await.unwrap();
+    let events = all_of(stream).await;
+    let [Err(error)] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!((error.kind(), service.count()), (Kind::Broken, 1));
+}
+
+#[tokio::test]
+async fn retries_are_counted_by_their_cause() {
+    let (recorder, metrics) = metrics();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    let replies = [
+        Reply::error(529, "overloaded_error", &[AT_ONCE]),
+        Reply::error(500, "api_error", &[AT_ONCE]),
+        Reply::text("Yes."),
+    ];
+    let service = Service::start(replies).await;
+    client(&service).send(&question()).await.unwrap();
+    insta::assert_snapshot!(metrics.lines("claude_retries_total"), @r#"
+    claude_retries_total{model="claude-haiku-5-5",because="overloaded"} 1
+    claude_retries_total{model="claude-haiku-5-5",because="service"} 1
+    "#);
+    insta::assert_snapshot!(metrics.lines("claude_requests_total"), @r#"claude_requests_total{model="claude-haiku-5-5",outcome="ok"} 1"#);
+}

@@ -1,0 +1,135 @@
+//! A service that speaks just enough HTTP, and breaks off wherever a test wants it to.
+
+use crate::reply::{Reply, Then};
+use serde_json::Value;
+use std::collections::VecDeque;
+use std::future::pending;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+/// A service on loopback, for one test. It is gone with the test's runtime.
+pub(crate) struct Service {
+    pub(crate) url: String,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    replies: Mutex<VecDeque<Reply>>,
+    asked: Mutex<Vec<Asked>>,
+    connections: AtomicUsize,
+    /// A permit for each reply that may be sent.
+    gate: Semaphore,
+}
+
+/// A request that came.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    /// The request line and the headers.
+    pub(crate) head: String,
+    pub(crate) body: Value,
+}
+
+impl Service {
+    /// Answers with `replies`, one after the other, and then with the last of them.
+    pub(crate) async fn start(replies: impl Into<Vec<Reply>>) -> Self {
+        Self::with_gate(replies, Semaphore::MAX_PERMITS).await
+    }
+
+    /// The same, but no reply is sent before the test [lets it](Self::let_through).
+    pub(crate) async fn gated(replies: impl Into<Vec<Reply>>) -> Self {
+        Self::with_gate(replies, 0).await
+    }
+
+    async fn with_gate(replies: impl Into<Vec<Reply>>, open: usize) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let shared = Arc::new(Shared {
+            replies: Mutex::new(replies.into().into()),
+            asked: Mutex::default(),
+            connections: AtomicUsize::default(),
+            gate: Semaphore::new(open),
+        });
+        tokio::spawn(Arc::clone(&shared).serve(listener));
+        Self { url, shared }
+    }
+
+    /// Lets so many replies be sent.
+    pub(crate) fn let_through(&self, replies: usize) {
+        self.shared.gate.add_permits(replies);
+    }
+
+    /// What was asked so far.
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        self.shared.asked.lock().unwrap().clone()
+    }
+
+    /// How often it was asked so far.
+    pub(crate) fn count(&self) -> usize {
+        self.shared.asked.lock().unwrap().len()
+    }
+
+    /// How many connections were made to it.
+    pub(crate) fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::Relaxed)
+    }
+
+    /// Waits until it was asked so often.
+    pub(crate) async fn until_asked(&self, times: usize) {
+        while self.count() < times {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl Shared {
+    async fn serve(self: Arc<Self>, listener: TcpListener) {
+        loop {
+            let (connection, _) = listener.accept().await.unwrap();
+            self.connections.fetch_add(1, Ordering::Relaxed);
+            tokio::spawn(Arc::clone(&self).answer(connection));
+        }
+    }
+
+    async fn answer(self: Arc<Self>, connection: TcpStream) -> Option<()> {
+        let mut connection = BufReader::new(connection);
+        loop {
+            let asked = read(&mut connection).await?;
+            self.asked.lock().unwrap().push(asked);
+            self.gate.acquire().await.ok()?.forget();
+            let reply = self.next();
+            connection.write_all(&reply.bytes).await.ok()?;
+            match reply.then {
+                Then::Close => return Some(()),
+                Then::Hang => pending::<()>().await,
+                Then::KeepAlive => {}
+            }
+        }
+    }
+
+    fn next(&self) -> Reply {
+        let mut replies = self.replies.lock().unwrap();
+        match replies.len() {
+            1 => replies.front().unwrap().clone(),
+            _ => replies.pop_front().unwrap(),
+        }
+    }
+}
+
+async fn read(connection: &mut BufReader<TcpStream>) -> Option<Asked> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if connection.read_line(&mut head).await.ok()? == 0 {
+            return None;
+        }
+    }
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().unwrap())
+    });
+    let mut body = vec![0; length.unwrap_or(0)];
+    connection.read_exact(&mut body).await.ok()?;
+    Some(Asked { head, body: serde_json::from_slice(&body).unwrap() })
+}
