@@ -6,8 +6,8 @@
 use crate::answer::Answer;
 use crate::call::{Call, Pass, Shared};
 use crate::clock;
+use crate::connect::BuildError;
 use crate::error::ClaudeError;
-use crate::http::BuildError;
 use crate::kind::Kind;
 use crate::meter::Tally;
 use crate::plain;

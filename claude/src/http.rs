@@ -4,30 +4,20 @@
 
 use crate::api_key::ApiKey;
 use crate::clock;
+use crate::connect::{BuildError, Connector, connector, messages_uri, trusted};
 use crate::error::ClaudeError;
 use crate::head::Head;
 use crate::kind::Kind;
 use crate::settings::Settings;
 use crate::wire::ErrorBody;
-use http::uri::InvalidUri;
 use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper_rustls::{ConfigBuilderExt, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use rustls::{ClientConfig, RootCertStore};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::error::Error;
-use std::io;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
-use tower::BoxError;
-use tower::timeout::Timeout;
-use tower::util::BoxCloneSyncService;
-use url::Url;
 
 /// The version of the service that this client speaks.
 const VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
@@ -39,31 +29,9 @@ const MAX_ERROR_BYTES: usize = 64 * 1024;
 const ERROR_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection is kept that nobody uses.
 const KEEP_IDLE: Duration = Duration::from_secs(60);
-/// How often a connection is asked whether it still is one, below HTTP.
-const KEEPALIVE: Duration = Duration::from_secs(30);
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
-
-/// Why there is no client.
-#[derive(Debug, thiserror::Error)]
-pub enum BuildError {
-    /// The service's URL is no such.
-    #[error("expected a base URL with http or https, without user, query and fragment, found {0}")]
-    BaseUrl(String),
-    /// The URL cannot be used.
-    #[error("the base URL: {0}")]
-    Uri(#[from] InvalidUri),
-    /// The system has no certificate authorities to trust.
-    #[error("the system's certificate authorities (see SSL_CERT_FILE): {0}")]
-    Authorities(#[source] io::Error),
-    /// The cryptography lacks what TLS needs.
-    #[error("TLS: {0}")]
-    Tls(#[from] rustls::Error),
-}
-
-/// Makes connections, in time.
-type Connector = BoxCloneSyncService<Uri, MaybeHttpsStream<TokioIo<TcpStream>>, BoxError>;
 
 /// Connections to the service.
 #[derive(Debug)]
@@ -85,20 +53,12 @@ pub(crate) struct Reply {
 impl Http {
     pub(crate) fn new(settings: &Settings) -> Result<Self, BuildError> {
         let messages = messages_uri(&settings.base_url)?;
-        let mut connector = HttpConnector::new();
-        connector.enforce_http(false);
-        connector.set_nodelay(true);
-        connector.set_keepalive(Some(KEEPALIVE));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls(settings.base_url.scheme() == "https")?)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(connector);
+        let trusted = trusted(settings.base_url.scheme() == "https")?;
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(KEEP_IDLE)
             .pool_max_idle_per_host(settings.max_concurrent.max(1))
-            .build(BoxCloneSyncService::new(Timeout::new(connector, settings.connect_timeout)));
+            .build(connector(trusted, settings.connect_timeout)?);
         Ok(Self { client, messages, api_key: settings.api_key.clone() })
     }
 
@@ -205,31 +165,6 @@ pub(crate) async fn piece(body: &mut Incoming, by: Instant) -> Result<Option<Byt
 
 fn timed_out(expected: &str) -> ClaudeError {
     ClaudeError::new(Kind::TimedOut, format_args!("expected {expected} of the service in time"))
-}
-
-fn messages_uri(base: &Url) -> Result<Uri, BuildError> {
-    let is_plain = base.username().is_empty()
-        && base.password().is_none()
-        && base.query().is_none()
-        && base.fragment().is_none();
-    if !matches!(base.scheme(), "http" | "https") || !is_plain {
-        let mut shown = base.clone();
-        let _ = shown.set_password(None);
-        return Err(BuildError::BaseUrl(shown.into()));
-    }
-    Ok(format!("{}/v1/messages", base.as_str().trim_end_matches('/')).parse()?)
-}
-
-/// The system's authorities, only where they are needed: a machine for development may have none.
-fn tls(is_used: bool) -> Result<ClientConfig, BuildError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let trusting = match is_used {
-        true => builder.with_native_roots().map_err(BuildError::Authorities)?,
-        false => builder.with_root_certificates(RootCertStore::empty()),
-    };
-    Ok(trusting.with_no_client_auth())
 }
 
 /// An error with what caused it.

@@ -13,7 +13,8 @@
 //!   or answered. The key is shown nowhere.
 //!
 //! A call's path, file after file: [`Client`] (`client`) makes a `request` into JSON; `call` gets it
-//! a turn (`slots`, `pace`, `breaker`) and has `http` send it, which reads the response's `head`;
+//! a turn (`slots`, `pace`, `breaker`) and has `http` send it (`connect`) and read the response's
+//! `head`;
 //! `plain`, or `stream` with `sse` and `assembly`, reads the answer (`wire`); after a failure `retry`
 //! decides; `meter` counts. `retry`, `breaker`, `pace`, `prices`, `sse` and `assembly` are pure: the
 //! time is handed to them, and only `clock` reads one.
@@ -90,6 +91,7 @@ mod breaker;
 mod call;
 mod client;
 mod clock;
+mod connect;
 mod error;
 mod head;
 mod http;
@@ -112,8 +114,8 @@ pub use answer::{Answer, Event};
 pub use api_key::{ApiKey, BadApiKey};
 pub use breaker::BreakerSettings;
 pub use client::{Client, Health};
+pub use connect::BuildError;
 pub use error::ClaudeError;
-pub use http::BuildError;
 pub use kind::Kind;
 pub use meter::{
     BREAKER_OPEN, BREAKER_OPENED, COST, IN_FLIGHT, REQUESTS, RETRIES, SECONDS, TOKENS, UNPRICED,
