@@ -16,6 +16,7 @@ use crate::pace::Pace;
 use crate::prices::Prices;
 use crate::retry;
 use crate::settings::Settings;
+use crate::silence::Silence;
 use crate::slots::{Place, Slot, Slots};
 use crate::usage::Usage;
 use hyper::body::Bytes;
@@ -29,6 +30,7 @@ pub(crate) struct Shared {
     http: Http,
     breaker: Mutex<Breaker>,
     pace: Mutex<Pace>,
+    silence: Silence,
     slots: Slots,
     prices: Prices,
     max_wait: Duration,
@@ -54,16 +56,19 @@ pub(crate) struct Pass {
 
 impl Shared {
     pub(crate) fn new(settings: &Settings) -> Result<Self, BuildError> {
+        let settings = settings.bounded();
+        meter::begin();
         Ok(Self {
-            http: Http::new(settings)?,
+            http: Http::new(&settings)?,
             breaker: Mutex::new(Breaker::new(settings.breaker)),
             pace: Mutex::new(Pace::default()),
+            silence: Silence::default(),
             slots: Slots::new(settings.max_concurrent, settings.max_waiting),
-            prices: settings.prices.clone(),
             max_wait: settings.max_wait,
             max_retries: settings.max_retries,
             timeout: settings.timeout,
             idle_timeout: settings.idle_timeout,
+            prices: settings.prices,
         })
     }
 
@@ -76,6 +81,10 @@ impl Shared {
 
     fn refusal(&self) -> Option<Refused> {
         lock(&self.breaker).refusal(clock::now())
+    }
+
+    pub(crate) fn silence(&self) -> Option<Duration> {
+        self.silence.lasts(clock::now())
     }
 
     /// Tells the breaker something; that it opened or closed is told on.
@@ -153,9 +162,11 @@ impl Call {
         by: Instant,
     ) -> Result<Reply, ClaudeError> {
         self.attempts = self.attempts.saturating_add(1);
+        let listening = self.shared.silence.listen(clock::now());
         let reply = self.shared.http.post(body.clone(), by).await?;
-        let is_limited = reply.is_limited();
-        lock(&self.shared.pace).told(&self.model, &reply.head, is_limited, clock::now());
+        let now = clock::now();
+        listening.heard(now);
+        lock(&self.shared.pace).told(&self.model, &reply.head, reply.is_limited(), now);
         if reply.is_answer() { Ok(reply) } else { Err(reply.into_error().await) }
     }
 

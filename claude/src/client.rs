@@ -85,6 +85,15 @@ impl Client {
         self.0.health()
     }
 
+    /// For how long some call has been waiting for the head of a response, and none has come to
+    /// any; `None` where none waits. A stream's comes at once, a plain answer's only when the whole
+    /// answer is there: so a program that streams can tell by it that the service hangs, long
+    /// before a time-out does.
+    #[must_use]
+    pub fn silence(&self) -> Option<Duration> {
+        self.0.silence()
+    }
+
     async fn answered(&self, request: &Request) -> Result<Answer, ClaudeError> {
         let body = body(request, false)?;
         let mut call = Call::begin(&self.0, &request.model).await?;

@@ -103,6 +103,7 @@ mod prices;
 mod request;
 mod retry;
 mod settings;
+mod silence;
 mod slots;
 mod sse;
 mod stop_reason;

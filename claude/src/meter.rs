@@ -49,6 +49,13 @@ pub fn describe_metrics() {
     describe_gauge!(WAITING, Unit::Count, "Calls that wait for their turn");
 }
 
+/// Shows the gauges of a client that has done nothing yet.
+pub(crate) fn begin() {
+    gauge!(BREAKER_OPEN).increment(0.0);
+    gauge!(IN_FLIGHT).increment(0.0);
+    gauge!(WAITING).increment(0.0);
+}
+
 /// Counts one in a gauge for as long as it lives.
 pub(crate) struct Counted(Gauge);
 

@@ -46,7 +46,12 @@ fn is_worth_it(error: &ClaudeError) -> bool {
     let by_status = matches!(error.status(), Some(408 | 409 | 429 | 500..));
     let by_kind = matches!(
         error.kind(),
-        Kind::Connect | Kind::Broken | Kind::Overloaded | Kind::Service | Kind::RateLimited
+        Kind::Connect
+            | Kind::Broken
+            | Kind::RateLimited
+            | Kind::Service
+            | Kind::ServiceTimedOut
+            | Kind::Overloaded
     );
     error.should_retry().unwrap_or(by_status || by_kind)
 }
@@ -73,7 +78,15 @@ mod tests {
         for status in [408, 409, 429, 500, 502, 503, 504, 529] {
             assert!(is_retried(&told(status)), "{status}");
         }
-        for kind in [Kind::Connect, Kind::Broken, Kind::Overloaded, Kind::Service] {
+        let without_status = [
+            Kind::Connect,
+            Kind::Broken,
+            Kind::RateLimited,
+            Kind::Service,
+            Kind::ServiceTimedOut,
+            Kind::Overloaded,
+        ];
+        for kind in without_status {
             assert!(is_retried(&ClaudeError::new(kind, "")), "{kind:?}");
         }
     }

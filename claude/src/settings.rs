@@ -11,6 +11,11 @@ use url::Url;
 /// The service.
 pub const BASE_URL: &str = "https://api.anthropic.com";
 
+/// The longest of all times that can be set.
+const LONGEST: Duration = Duration::from_secs(24 * 3_600);
+/// The most retries that can be.
+const MOST_RETRIES: u32 = 10;
+
 /// How a client works. Make it with [`Settings::new`] and change what is to be otherwise.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -30,7 +35,7 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// The longest that an attempt takes, to the end of its answer.
     pub timeout: Duration,
-    /// The longest between two events of a stream, and until the first.
+    /// The longest between two events of a stream, and until its head and its first.
     pub idle_timeout: Duration,
     /// How often a call is tried again.
     pub max_retries: u32,
@@ -57,6 +62,28 @@ impl Settings {
             max_retries: 2,
             breaker: BreakerSettings::default(),
             prices: Prices::default(),
+        }
+    }
+
+    /// The same, with no time above a day and no more than ten retries.
+    pub(crate) fn bounded(&self) -> Self {
+        let BreakerSettings { failures, pause, max_pause, trip_pause, max_trip_pause } =
+            self.breaker;
+        let breaker = BreakerSettings {
+            failures: failures.max(1),
+            pause: pause.min(LONGEST),
+            max_pause: max_pause.min(LONGEST),
+            trip_pause: trip_pause.min(LONGEST),
+            max_trip_pause: max_trip_pause.min(LONGEST),
+        };
+        Self {
+            max_wait: self.max_wait.min(LONGEST),
+            connect_timeout: self.connect_timeout.min(LONGEST),
+            timeout: self.timeout.min(LONGEST),
+            idle_timeout: self.idle_timeout.min(LONGEST),
+            max_retries: self.max_retries.min(MOST_RETRIES),
+            breaker,
+            ..self.clone()
         }
     }
 }

@@ -4,7 +4,8 @@ use crate::ask::{asking, client, client_without_retries, error_of, question, set
 use crate::recorded::metrics;
 use crate::reply::{Reply, Then, message, start};
 use crate::service::Service;
-use claude::{Client, Kind, Request, Settings};
+use claude::{BreakerSettings, Client, Health, Kind, Request, Settings};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
@@ -88,6 +89,53 @@ async fn a_service_that_hangs_is_given_up_and_not_asked_twice() {
         assert_eq!(service.count(), 1);
         tokio::time::resume();
     }
+}
+
+#[tokio::test]
+async fn that_nothing_comes_is_known_long_before_it_is_given_up() {
+    let service = Service::gated([Reply::error(529, "overloaded_error", &[])]).await;
+    let client = client_without_retries(&service);
+    assert_eq!(client.silence(), None);
+    let call = asking(&client);
+    service.until_asked(1).await;
+    tokio::time::pause();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(client.silence() >= Some(Duration::from_secs(5)), "{:?}", client.silence());
+    tokio::time::resume();
+    service.let_through(1);
+    assert_eq!(call.await.unwrap().unwrap_err().kind(), Kind::Overloaded);
+    assert_eq!(client.silence(), None);
+}
+
+#[tokio::test]
+async fn settings_without_measure_are_brought_to_one() {
+    let service = Service::start([Reply::text("Yes.")]).await;
+    let long = Duration::MAX;
+    let breaker = BreakerSettings {
+        failures: 0,
+        pause: long,
+        max_pause: long,
+        trip_pause: long,
+        max_trip_pause: long,
+    };
+    let settings = Settings {
+        max_concurrent: usize::MAX,
+        max_waiting: usize::MAX,
+        max_wait: long,
+        connect_timeout: long,
+        timeout: long,
+        idle_timeout: long,
+        max_retries: u32::MAX,
+        breaker,
+        ..settings(&service)
+    };
+    let client = Client::new(settings).unwrap();
+    assert_eq!(client.send(&question()).await.unwrap().text, "Yes.");
+    let service = Service::start([Reply::error(500, "api_error", &[])]).await;
+    let failing = Client::new(Settings { breaker, ..crate::ask::settings(&service) }).unwrap();
+    assert_eq!(error_of(&failing).await.kind(), Kind::Service);
+    let Health::Down { retry_after, .. } = failing.health() else { panic!() };
+    assert!(retry_after <= Duration::from_secs(24 * 3_600));
 }
 
 /// TLS is begun and not answered.

@@ -162,6 +162,7 @@ async fn its_state_is_in_metrics_and_in_the_log() {
     let failing = Reply::error(500, "api_error", &[]);
     let service = Service::start([failing.clone(), failing, Reply::text("Yes.")]).await;
     let client = quick(&service);
+    assert_eq!(metrics.lines("claude_breaker_open"), "claude_breaker_open 0");
     error_of(&client).await;
     error_of(&client).await;
     insta::assert_snapshot!(metrics.lines("claude_breaker_open"), @"claude_breaker_open 1");
