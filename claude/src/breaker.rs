@@ -1,7 +1,7 @@
 //! The breaker: when the service fails again and again it is not asked any more for a while, then
 //! by one call at a time, until it answers. So an outage costs few calls their time-out.
 //!
-//! Pure: every `now` is passed in. Kept and asked by [`crate::call`].
+//! Pure: every `now` is passed in. Kept and asked by [`crate::shared`].
 
 use crate::kind::{Consequence, Kind};
 use std::time::Duration;

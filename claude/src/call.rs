@@ -1,43 +1,22 @@
-//! One call: its turn, its attempts, and what the breaker and the pace learn from each.
+//! One call: its turn and its attempts.
 //!
 //! Made by [`crate::client`], kept by [`crate::stream`] until the answer has ended.
 
 use crate::answer::Answer;
 use crate::assembly::Whole;
-use crate::breaker::{Breaker, Refused, Ticket};
-use crate::client::Health;
+use crate::breaker::Refused;
 use crate::clock;
-use crate::connect::BuildError;
 use crate::error::ClaudeError;
-use crate::http::{Http, Reply};
+use crate::http::Reply;
 use crate::kind::Kind;
 use crate::meter;
-use crate::pace::Pace;
-use crate::prices::Prices;
 use crate::retry;
-use crate::settings::Settings;
-use crate::silence::Silence;
-use crate::slots::{Place, Slot, Slots};
+use crate::shared::{Pass, Shared};
+use crate::slots::{Place, Slot};
 use crate::usage::Usage;
 use hyper::body::Bytes;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 use tokio::time::{Instant, sleep};
-
-/// What all calls of a client share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    http: Http,
-    breaker: Mutex<Breaker>,
-    pace: Mutex<Pace>,
-    silence: Silence,
-    slots: Slots,
-    prices: Prices,
-    max_wait: Duration,
-    max_retries: u32,
-    pub(crate) timeout: Duration,
-    pub(crate) idle_timeout: Duration,
-}
 
 /// A call that has its turn.
 pub(crate) struct Call {
@@ -45,86 +24,6 @@ pub(crate) struct Call {
     model: String,
     attempts: u32,
     _slot: Slot,
-}
-
-/// An attempt that the breaker let through; it learns what becomes of it, whatever does.
-pub(crate) struct Pass {
-    shared: Arc<Shared>,
-    ticket: Ticket,
-    is_told: bool,
-}
-
-impl Shared {
-    pub(crate) fn new(settings: &Settings) -> Result<Self, BuildError> {
-        let settings = settings.bounded();
-        meter::begin();
-        Ok(Self {
-            http: Http::new(&settings)?,
-            breaker: Mutex::new(Breaker::new(settings.breaker)),
-            pace: Mutex::new(Pace::default()),
-            silence: Silence::default(),
-            slots: Slots::new(settings.max_concurrent, settings.max_waiting),
-            max_wait: settings.max_wait,
-            max_retries: settings.max_retries,
-            timeout: settings.timeout,
-            idle_timeout: settings.idle_timeout,
-            prices: settings.prices,
-        })
-    }
-
-    pub(crate) fn health(&self) -> Health {
-        match self.refusal() {
-            None => Health::Up,
-            Some(Refused { because, retry_after }) => Health::Down { because, retry_after },
-        }
-    }
-
-    fn refusal(&self) -> Option<Refused> {
-        lock(&self.breaker).refusal(clock::now())
-    }
-
-    pub(crate) fn silence(&self) -> Option<Duration> {
-        self.silence.lasts(clock::now())
-    }
-
-    /// Tells the breaker something; that it opened or closed is told on.
-    fn tell_breaker(&self, tell: impl FnOnce(&mut Breaker, Instant)) {
-        let now = clock::now();
-        let mut breaker = lock(&self.breaker);
-        let before = breaker.openings();
-        let was_open = breaker.is_open();
-        tell(&mut breaker, now);
-        let refusal = breaker.refusal(now);
-        let has_opened = breaker.openings() != before;
-        match refusal {
-            Some(Refused { because, retry_after }) if has_opened => {
-                meter::breaker(Some(because));
-                let (because, pause_ms) = (because.as_str(), retry_after.as_millis());
-                tracing::warn!(because, pause_ms, "claude is not asked for a while");
-            }
-            None if was_open => {
-                meter::breaker(None);
-                tracing::info!("claude answers again");
-            }
-            _ => {}
-        }
-    }
-
-    /// Waits until nothing holds back calls for `model`, but not beyond `by`.
-    async fn paced(&self, model: &str, by: Instant) -> Result<(), ClaudeError> {
-        loop {
-            let now = clock::now();
-            let wait = lock(&self.pace).wait(model, now);
-            if wait.is_zero() {
-                return Ok(());
-            }
-            if now + wait > by {
-                let used_up = "the service's limits are used up for longer than a call waits";
-                return Err(ClaudeError::new(Kind::Paced, used_up).with_retry_after(Some(wait)));
-            }
-            sleep(wait).await;
-        }
-    }
 }
 
 impl Call {
@@ -140,19 +39,17 @@ impl Call {
 
     async fn turn(shared: &Shared, place: Place, model: &str) -> Result<Slot, ClaudeError> {
         let by = clock::now() + shared.max_wait;
-        shared.paced(model, by).await?;
+        paced(shared, model, by).await?;
         let slot = place.slot(by).await.ok_or_else(too_late)?;
         // Those before it may have used up what was left.
-        shared.paced(model, by).await?;
+        paced(shared, model, by).await?;
         Ok(slot)
     }
 
     /// The breaker's leave to send it.
     pub(crate) fn pass(&self) -> Result<Pass, ClaudeError> {
-        let admitted = lock(&self.shared.breaker).admit(clock::now());
-        let ticket =
-            admitted.map_err(|refused| ClaudeError::from(refused).with_attempts(self.attempts))?;
-        Ok(Pass { shared: Arc::clone(&self.shared), ticket, is_told: false })
+        let pass = self.shared.pass();
+        pass.map_err(|refused| ClaudeError::from(refused).with_attempts(self.attempts))
     }
 
     /// Sends it, once; the reply is an answer.
@@ -164,9 +61,8 @@ impl Call {
         self.attempts = self.attempts.saturating_add(1);
         let listening = self.shared.silence.listen(clock::now());
         let reply = self.shared.http.post(body.clone(), by).await?;
-        let now = clock::now();
-        listening.heard(now);
-        lock(&self.shared.pace).told(&self.model, &reply.head, reply.is_limited(), now);
+        listening.heard(clock::now());
+        self.shared.tell_pace(&self.model, &reply);
         if reply.is_answer() { Ok(reply) } else { Err(reply.into_error().await) }
     }
 
@@ -177,8 +73,8 @@ impl Call {
         let retries = self.attempts.saturating_sub(1);
         let pause = retry::pause(&error, retries, self.shared.max_retries, rand::random());
         let (Some(pause), None) = (pause, self.shared.refusal()) else { return Err(error) };
-        let held = lock(&self.shared.pace).wait(&self.model, clock::now());
-        if held > self.shared.max_wait {
+        let held = self.shared.held(&self.model);
+        if held > pause && held > self.shared.max_wait {
             return Err(error.with_retry_after(Some(held)));
         }
         let pause = pause.max(held);
@@ -222,29 +118,18 @@ impl Call {
     }
 }
 
-impl Pass {
-    /// The answer has begun.
-    pub(crate) fn answering(&self) {
-        self.shared.tell_breaker(|breaker, _now| breaker.answering(self.ticket));
-    }
-
-    /// The answer has ended.
-    pub(crate) fn succeeded(mut self) {
-        self.is_told = true;
-        self.shared.tell_breaker(|breaker, _now| breaker.succeeded(self.ticket));
-    }
-
-    pub(crate) fn failed(mut self, kind: Kind) {
-        self.is_told = true;
-        self.shared.tell_breaker(|breaker, now| breaker.failed(self.ticket, kind, now));
-    }
-}
-
-impl Drop for Pass {
-    fn drop(&mut self) {
-        if !self.is_told {
-            lock(&self.shared.breaker).given_back(self.ticket);
+/// Waits until nothing holds back calls for `model`, but not beyond `by`.
+async fn paced(shared: &Shared, model: &str, by: Instant) -> Result<(), ClaudeError> {
+    loop {
+        let wait = shared.held(model);
+        if wait.is_zero() {
+            return Ok(());
         }
+        if clock::now() + wait > by {
+            let used_up = "the service's limits are used up for longer than a call waits";
+            return Err(ClaudeError::new(Kind::Paced, used_up).with_retry_after(Some(wait)));
+        }
+        sleep(wait).await;
     }
 }
 
@@ -264,8 +149,4 @@ fn full() -> ClaudeError {
 
 fn too_late() -> ClaudeError {
     ClaudeError::new(Kind::Busy, "the call's turn did not come in time")
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,7 +4,7 @@
 //! read the answer.
 
 use crate::answer::Answer;
-use crate::call::{Call, Pass, Shared};
+use crate::call::Call;
 use crate::clock;
 use crate::connect::BuildError;
 use crate::error::ClaudeError;
@@ -13,6 +13,7 @@ use crate::meter::Tally;
 use crate::plain;
 use crate::request::Request;
 use crate::settings::Settings;
+use crate::shared::{Pass, Shared};
 use crate::stream::{AnswerStream, Reading};
 use hyper::body::Bytes;
 use std::sync::Arc;

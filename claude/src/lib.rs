@@ -13,7 +13,7 @@
 //!   or answered. The key is shown nowhere.
 //!
 //! A call's path, file after file: [`Client`] (`client`) makes a `request` into JSON; `call` gets it
-//! a turn (`slots`, `pace`, `breaker`) and has `http` send it (`connect`) and read the response's
+//! a turn (`slots`, and in `shared` `pace` and `breaker`) and has `http` send it (`connect`) and read the response's
 //! `head`;
 //! `plain`, or `stream` with `sse` and `assembly`, reads the answer (`wire`); after a failure `retry`
 //! decides; `meter` counts. `retry`, `breaker`, `pace`, `prices`, `sse` and `assembly` are pure: the
@@ -103,6 +103,7 @@ mod prices;
 mod request;
 mod retry;
 mod settings;
+mod shared;
 mod silence;
 mod slots;
 mod sse;

@@ -1,7 +1,7 @@
 //! Pacing: while the service says that nothing is left of a limit, or asks to wait, no call for that
 //! model is sent.
 //!
-//! Pure: every `now` is passed in. Kept and asked by [`crate::call`].
+//! Pure: every `now` is passed in. Kept and asked by [`crate::shared`].
 
 use crate::head::{Head, LIMITS, Left};
 use std::collections::BTreeMap;

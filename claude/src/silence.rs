@@ -1,7 +1,7 @@
 //! Since when calls have been waiting for any sign of the service.
 //!
 //! A service that hangs fails no call before its time-out, which is minutes: until then this is what
-//! tells. Kept by [`crate::call`], told by [`crate::Client::silence`].
+//! tells. Kept by [`crate::shared`], told by [`crate::Client::silence`].
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -4,13 +4,14 @@
 
 use crate::answer::{Answer, Event};
 use crate::assembly::{Assembly, Step, Whole};
-use crate::call::{Call, Pass};
+use crate::call::Call;
 use crate::clock;
 use crate::error::ClaudeError;
 use crate::http::{Reply, piece};
 use crate::kind::Kind;
 use crate::meter::Tally;
 use crate::plain::not_a;
+use crate::shared::Pass;
 use crate::sse::{MAX_EVENT_BYTES, Parser, TooLarge};
 use crate::wire::StreamEvent;
 use futures_util::stream::{BoxStream, Stream, StreamExt, unfold};

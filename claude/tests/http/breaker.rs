@@ -3,7 +3,7 @@
 use crate::ask::{all_of, asking, client, error_of, question, settings};
 use crate::recorded::{Log, metrics};
 use crate::reply::{Reply, saying, start};
-use crate::service::Service;
+use crate::service::{Service, until};
 use claude::{BreakerSettings, Client, Health, Kind, Settings};
 use std::time::Duration;
 
@@ -16,9 +16,11 @@ fn quick(service: &Service) -> Client {
 
 /// Once a call would be made again.
 async fn until_it_can_be_asked(client: &Client) {
-    while matches!(client.health(), Health::Down { retry_after, .. } if !retry_after.is_zero()) {
-        tokio::task::yield_now().await;
-    }
+    until("its pause is over", || match client.health() {
+        Health::Down { retry_after, .. } => retry_after.is_zero(),
+        Health::Up => true,
+    })
+    .await;
 }
 
 #[tokio::test]

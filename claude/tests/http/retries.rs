@@ -1,11 +1,12 @@
 //! What is tried again.
 
-use crate::ask::{all_of, client, error_of, question, settings};
-use crate::recorded::metrics;
+use crate::ask::{all_of, asking, client, error_of, question, settings};
+use crate::recorded::{Log, metrics};
 use crate::reply::{Reply, Then, event, saying, start};
-use crate::service::Service;
+use crate::service::{Service, until};
 use claude::{Client, Event, Kind};
 use serde_json::json;
+use std::time::Duration;
 
 const AT_ONCE: (&str, &str) = ("retry-after-ms", "1");
 
@@ -37,6 +38,20 @@ async fn an_overload_that_does_not_say_until_when_is_tried_again_all_the_same() 
     let service =
         Service::start([Reply::error(529, "overloaded_error", &[]), Reply::text("Yes.")]).await;
     assert_eq!(client(&service).send(&question()).await.unwrap().text, "Yes.");
+}
+
+#[tokio::test]
+async fn a_wait_of_up_to_a_minute_is_waited_for() {
+    let (log, _logging) = Log::start();
+    let limited = Reply::error(429, "rate_limit_error", &[("retry-after", "55")]);
+    let service = Service::start([limited, Reply::text("Yes.")]).await;
+    let call = asking(&client(&service));
+    until("it waits", || log.text().contains("claude is asked again")).await;
+    assert!(log.text().contains("request_id=\"req_1\" pause_ms=55000"), "{}", log.text());
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(56)).await;
+    tokio::time::resume();
+    assert_eq!(call.await.unwrap().unwrap().text, "Yes.");
 }
 
 #[tokio::test]

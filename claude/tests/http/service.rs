@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::future::pending;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -78,10 +79,18 @@ impl Service {
 
     /// Waits until it was asked so often.
     pub(crate) async fn until_asked(&self, times: usize) {
-        while self.count() < times {
+        until("the service is asked", || self.count() >= times).await;
+    }
+}
+
+/// Waits for something that happens in another task, but not for ever.
+pub(crate) async fn until(what: &str, happens: impl Fn() -> bool) {
+    let happened = async {
+        while !happens() {
             tokio::task::yield_now().await;
         }
-    }
+    };
+    tokio::time::timeout(Duration::from_secs(60), happened).await.expect(what);
 }
 
 impl Shared {
