@@ -112,6 +112,7 @@ fn only_a_plain_url_is_a_base_url() {
     assert_eq!(check("http://127.0.0.1:1/a/b"), Ok(()));
     insta::assert_snapshot!(check("ftp://host/").unwrap_err(), @"expected a base URL with http or https, without user, query and fragment, found ftp://host/");
     insta::assert_snapshot!(check("http://user:secret@host/").unwrap_err(), @"expected a base URL with http or https, without user, query and fragment, found http://user@host/");
+    insta::assert_snapshot!(check("http://user@host/").unwrap_err(), @"expected a base URL with http or https, without user, query and fragment, found http://user@host/");
     insta::assert_snapshot!(check("http://host/?a=b").unwrap_err(), @"expected a base URL with http or https, without user, query and fragment, found http://host/?a=b");
     insta::assert_snapshot!(check("http://host/#a").unwrap_err(), @"expected a base URL with http or https, without user, query and fragment, found http://host/#a");
 }

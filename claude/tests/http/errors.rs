@@ -1,10 +1,11 @@
 //! Errors, each by its status and type.
 
-use crate::ask::{client_without_retries, error_of};
-use crate::reply::Reply;
-use crate::service::Service;
+use crate::ask::{asking, client_without_retries, error_of};
+use crate::reply::{Reply, Then};
+use crate::service::{Service, until};
 use claude::{ClaudeError, Kind};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// The error of a call that is answered so.
 async fn told(reply: Reply) -> ClaudeError {
@@ -54,6 +55,20 @@ async fn an_error_that_is_not_the_services_goes_by_its_status() {
     }
     let error = told(Reply::new(302, &[("location", "http://127.0.0.1:1/")], "")).await;
     assert_eq!((error.kind(), error.status()), (Kind::OtherStatus, Some(302)));
+}
+
+#[tokio::test]
+async fn an_error_whose_body_does_not_come_goes_by_its_status_too() {
+    let mut bodiless = Reply::error(529, "overloaded_error", &[]).then(Then::Hang);
+    bodiless.bytes.truncate(bodiless.bytes.len() - 1);
+    let service = Service::start([bodiless]).await;
+    let client = client_without_retries(&service);
+    let call = asking(&client);
+    until("its head comes", || service.count() == 1 && client.silence().is_none()).await;
+    tokio::time::pause();
+    let before = Instant::now();
+    assert_eq!(call.await.unwrap().unwrap_err().kind(), Kind::Overloaded);
+    assert_eq!(before.elapsed().as_secs(), 5, "it is waited for a little");
 }
 
 #[tokio::test]
