@@ -13,9 +13,11 @@ use crate::key_watch::{KeyWatch, KeyWatchError};
 use crate::keys::{KeyError, KeyRing};
 use crate::password::Password;
 use crate::refresh_token::RefreshToken;
-use crate::store::{Store, StoreError, users};
+use crate::store::users::{self, SessionRow};
+use crate::store::{Store, StoreError, user_secrets};
 use crate::token::{self, Claims, Terms, TokenError};
 use crate::user::{Tier, User};
+use crate::user_secret::UserSecret;
 use jiff::Timestamp;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -49,6 +51,11 @@ pub struct Caller {
     pub session_id: Uuid,
     /// Their plan as the token tells it: the one that the gateway counts by.
     pub token_tier: Tier,
+    /// What their cached entries are sealed with and named by.
+    pub secret: UserSecret,
+    /// How often what is theirs and may be cached had changed when this request came: the version
+    /// of such entries.
+    pub revision: u64,
 }
 
 /// Why an account did not do what was asked of it.
@@ -85,7 +92,7 @@ pub enum AccountError {
     #[error(transparent)]
     KeyWatch(#[from] KeyWatchError),
     /// The operating system gave no randomness.
-    #[error("no random bytes for a refresh token: {0}")]
+    #[error("no random bytes for a secret: {0}")]
     Random(#[from] getrandom::Error),
 }
 
@@ -167,9 +174,19 @@ impl Accounts {
     /// [`AccountError::Token`], or [`AccountError::SessionEnded`].
     pub async fn authenticate(&self, token: &str, now: Timestamp) -> Result<Caller, AccountError> {
         let Claims { sub, sid, tier, .. } = self.verified(token, now).await?;
-        let user = users::by_session(&self.store, sub, sid, now).await?;
-        let user = user.ok_or(AccountError::SessionEnded)?;
-        Ok(Caller { user, session_id: sid, token_tier: tier })
+        let row = users::by_session(&self.store, sub, sid, now).await?;
+        let SessionRow { user, revision, secret } = row.ok_or(AccountError::SessionEnded)?;
+        let secret = match secret {
+            Some(secret) => secret,
+            None => self.first_secret(user.id).await?,
+        };
+        Ok(Caller { user, session_id: sid, token_tier: tier, secret, revision })
+    }
+
+    /// The secret of a user who has had none so far.
+    async fn first_secret(&self, user_id: Uuid) -> Result<UserSecret, AccountError> {
+        let secret = user_secrets::get_or(&self.store, user_id, &UserSecret::generate()?).await?;
+        secret.ok_or(AccountError::SessionEnded)
     }
 
     /// What the token says. One signed with an unknown key may be signed with a new one.

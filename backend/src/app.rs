@@ -1,12 +1,13 @@
 //! What all requests share, put together once at start.
 
 use crate::accounts::Accounts;
+use crate::cache::{Cache, Link};
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, RedisUrl};
 use crate::database_probe::DatabaseProbe;
 use crate::hashing::Hasher;
 use crate::ledger::Ledger;
-use crate::redis_probe::RedisProbe;
+use crate::redis_probe;
 use crate::resumes::Resumes;
 use crate::store::Store;
 use anyhow::Context;
@@ -25,8 +26,10 @@ pub struct App {
     pub ledger: Option<Ledger>,
     /// Whether the database answers.
     pub database: DatabaseProbe,
-    /// Whether Redis answers.
-    pub redis: RedisProbe,
+    /// What was answered before.
+    pub cache: Cache,
+    /// The way to Redis, which knows whether it answers.
+    pub redis: Link,
 }
 
 impl App {
@@ -39,13 +42,15 @@ impl App {
         let cores = available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let hasher = Hasher::new(cores)?;
         let database = DatabaseProbe::start(store.clone());
-        let resumes = Resumes::new(store.clone());
+        let redis = Link::new(config.redis.as_ref().map(RedisUrl::connection), config.redis_use);
+        redis_probe::start(redis.clone(), config.redis_probed_each).await;
+        let cache = Cache::new(config.cache_enabled, config.cache_ttls, redis.clone());
+        let resumes = Resumes::new(store.clone(), cache.clone());
         let accounts =
             Accounts::open(store, hasher, config.terms.clone(), config.session_ttl_s, clock::now())
                 .await?;
         let shim = config.shim.as_ref();
         let ledger = shim.map(|url| Ledger::new(url, config.salt.clone())).transpose()?;
-        let redis = RedisProbe::start(config.redis.as_ref()).await;
-        Ok(Self { config, accounts, resumes, ledger, database, redis })
+        Ok(Self { config, accounts, resumes, ledger, database, cache, redis })
     }
 }

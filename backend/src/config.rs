@@ -3,6 +3,7 @@
 //! An unset variable and an empty one are the same, since `NAME=` is how compose files leave one
 //! out. A bad value stops the service before it has done anything.
 
+use crate::cache::{LinkSettings, Ttls};
 use crate::plans::AiLimits;
 use crate::store::{EXPECTED_PLACE, Place};
 use crate::token::Terms;
@@ -10,14 +11,23 @@ use redis::IntoConnectionInfo;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::time::Duration;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use url::Url;
 
 const LISTEN_ADDR: &str = "LISTEN_ADDR";
 const DATABASE_URL: &str = "DATABASE_URL";
 const REDIS_URL: &str = "REDIS_URL";
+const REDIS_MAX_CONNECTIONS: &str = "REDIS_MAX_CONNECTIONS";
+const REDIS_SOCKET_TIMEOUT: &str = "REDIS_SOCKET_TIMEOUT";
+const REDIS_HEALTH_CHECK_INTERVAL: &str = "REDIS_HEALTH_CHECK_INTERVAL";
 const ENVIRONMENT: &str = "ENVIRONMENT";
 const CACHE_ENABLED: &str = "CACHE_ENABLED";
+const CACHE_DEFAULT_TTL: &str = "CACHE_DEFAULT_TTL";
+const CACHE_PRICING_TTL: &str = "CACHE_PRICING_TTL";
+const CACHE_AI_RESPONSE_TTL: &str = "CACHE_AI_RESPONSE_TTL";
+const CACHE_SUBSCRIPTION_TTL: &str = "CACHE_SUBSCRIPTION_TTL";
+const CACHE_RESUME_TTL: &str = "CACHE_RESUME_TTL";
 const RATE_LIMIT_ENABLED: &str = "RATE_LIMIT_ENABLED";
 const JWT_ISSUER: &str = "JWT_ISSUER";
 const JWT_AUDIENCE: &str = "JWT_AUDIENCE";
@@ -37,6 +47,14 @@ pub const MAX_TTL_S: u32 = 86_400;
 const TTL_S: RangeInclusive<u32> = 1..=MAX_TTL_S;
 /// How long a session may last: up to a year.
 const SESSION_TTL_S: RangeInclusive<u32> = 1..=31_536_000;
+/// How many connections to Redis one process may have.
+const REDIS_CONNECTIONS: RangeInclusive<u32> = 1..=1000;
+/// How long Redis may take for an answer: 10 ms to a minute.
+const REDIS_TIMEOUT_MS: RangeInclusive<u64> = 10..=60_000;
+/// How often Redis may be asked whether it answers: 100 ms to an hour.
+const REDIS_INTERVAL_MS: RangeInclusive<u64> = 100..=3_600_000;
+/// How long an answer may come from the cache: up to 30 days.
+const CACHE_TTL_S: RangeInclusive<u32> = 1..=2_592_000;
 /// How many AI requests a day a plan may give.
 const AI_LIMIT: RangeInclusive<u32> = 1..=1_000_000;
 /// The longest value repeated back in an error.
@@ -51,10 +69,18 @@ pub struct Config {
     pub database: Place,
     /// The cache's Redis, if there is one. `REDIS_URL`.
     pub redis: Option<RedisUrl>,
+    /// How that is used. `REDIS_MAX_CONNECTIONS`, 4; `REDIS_SOCKET_TIMEOUT`, 0.5 s.
+    pub redis_use: LinkSettings,
+    /// How often it is asked whether it answers. `REDIS_HEALTH_CHECK_INTERVAL`, 1 s.
+    pub redis_probed_each: Duration,
     /// What kind of place this is; only reported. `ENVIRONMENT`, development.
     pub environment: String,
-    /// Whether replies may come from the cache; only reported so far. `CACHE_ENABLED`, true.
+    /// Whether replies may come from the cache. `CACHE_ENABLED`, true.
     pub cache_enabled: bool,
+    /// For how long. `CACHE_AI_RESPONSE_TTL` and `CACHE_PRICING_TTL`, 3600 s;
+    /// `CACHE_SUBSCRIPTION_TTL`, 300 s, and `CACHE_RESUME_TTL`, 600 s, or `CACHE_DEFAULT_TTL` where
+    /// only that is set.
+    pub cache_ttls: Ttls,
     /// Whether the gateway limits; only reported. `RATE_LIMIT_ENABLED`, true.
     pub rate_limit_enabled: bool,
     /// What tokens say. `JWT_ISSUER` and `JWT_AUDIENCE`, tollgate; `ACCESS_TOKEN_TTL`, 900 s.
@@ -116,8 +142,26 @@ impl Config {
                 Place::parse,
             )?,
             redis: vars.read(REDIS_URL, None, REDIS, |text| redis_url(text).map(Some))?,
+            redis_use: LinkSettings {
+                max_connections: vars.read(REDIS_MAX_CONNECTIONS, 4, CONNECTIONS, |text| {
+                    number(text, &REDIS_CONNECTIONS)?.try_into().ok()
+                })?,
+                timeout: vars.read(
+                    REDIS_SOCKET_TIMEOUT,
+                    Duration::from_millis(500),
+                    SOCKET_SECONDS,
+                    |text| decimal_s(text, &REDIS_TIMEOUT_MS),
+                )?,
+            },
+            redis_probed_each: vars.read(
+                REDIS_HEALTH_CHECK_INTERVAL,
+                Duration::from_secs(1),
+                INTERVAL_SECONDS,
+                |text| decimal_s(text, &REDIS_INTERVAL_MS),
+            )?,
             environment: vars.read(ENVIRONMENT, "development".to_owned(), WORD, word)?,
             cache_enabled: vars.read(CACHE_ENABLED, true, FLAG, flag)?,
+            cache_ttls: vars.cache_ttls()?,
             rate_limit_enabled: vars.read(RATE_LIMIT_ENABLED, true, FLAG, flag)?,
             terms: Terms {
                 issuer: vars.read(JWT_ISSUER, "tollgate".to_owned(), NAME, name)?,
@@ -156,6 +200,20 @@ impl fmt::Debug for RedisUrl {
 struct Vars<F>(F);
 
 impl<F: Fn(&str) -> Option<String>> Vars<F> {
+    fn cache_ttls(&self) -> Result<Ttls, ConfigError> {
+        let ttl_s = |variable, unset_s| {
+            self.read(variable, unset_s, CACHE_SECONDS, |text| number(text, &CACHE_TTL_S))
+        };
+        let ttl =
+            |variable, unset_s| ttl_s(variable, unset_s).map(|s| Duration::from_secs(s.into()));
+        Ok(Ttls {
+            ai: ttl(CACHE_AI_RESPONSE_TTL, 3600)?,
+            pricing: ttl(CACHE_PRICING_TTL, 3600)?,
+            subscription: ttl(CACHE_SUBSCRIPTION_TTL, ttl_s(CACHE_DEFAULT_TTL, 300)?)?,
+            resume: ttl(CACHE_RESUME_TTL, ttl_s(CACHE_DEFAULT_TTL, 600)?)?,
+        })
+    }
+
     /// What `parse` makes of the variable, or `unset`.
     fn read<T>(
         &self,
@@ -174,7 +232,12 @@ impl<F: Fn(&str) -> Option<String>> Vars<F> {
 }
 
 const ADDRESS: &str = "an address with a port like 127.0.0.1:8000";
-const REDIS: &str = "redis://HOST:PORT like redis://127.0.0.1:6379";
+const REDIS: &str =
+    "redis://HOST:PORT or rediss://HOST:PORT (TLS), with USER:PASSWORD@ where needed and /DB";
+const CONNECTIONS: &str = "a number of connections from 1 to 1000";
+const SOCKET_SECONDS: &str = "a number of seconds from 0.01 to 60";
+const INTERVAL_SECONDS: &str = "a number of seconds from 0.1 to 3600";
+const CACHE_SECONDS: &str = "a number of seconds from 1 to 2592000";
 const WORD: &str = "a word like production (at most 32 letters, digits, - or _)";
 const FLAG: &str = "true or false";
 const NAME: &str = "a name or URL like tollgate (1 to 255 visible ASCII characters)";
@@ -184,10 +247,17 @@ const AI_REQUESTS: &str = "a number of requests from 1 to 1000000";
 const SHIM: &str = "http://HOST:PORT like http://127.0.0.1:8081";
 const LOG: &str = "a level like info, or levels by module like info,backend=debug";
 
-/// Without TLS, so far: only `redis://`.
+/// One server's; the library would also take sockets and its own dialects.
 fn redis_url(text: &str) -> Option<RedisUrl> {
-    text.starts_with("redis://").then_some(())?;
-    text.into_connection_info().ok().map(RedisUrl)
+    let rest = text.strip_prefix("redis://").or_else(|| text.strip_prefix("rediss://"))?;
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    if host.is_empty() || host.starts_with([':', '/']) {
+        return None;
+    }
+    let info = text.into_connection_info().ok()?;
+    let settings =
+        info.redis_settings().clone().set_lib_name("tollgate-backend", env!("CARGO_PKG_VERSION"));
+    Some(RedisUrl(info.set_redis_settings(settings)))
 }
 
 fn word(text: &str) -> Option<String> {
@@ -219,6 +289,18 @@ fn log(text: &str) -> Option<Targets> {
 
 fn number(text: &str, within: &RangeInclusive<u32>) -> Option<u32> {
     text.parse().ok().filter(|number| within.contains(number))
+}
+
+/// Seconds with at most three decimals.
+fn decimal_s(text: &str, within_ms: &RangeInclusive<u64>) -> Option<Duration> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if !is_number(whole) || !is_number(decimals) || decimals.len() > 3 {
+        return None;
+    }
+    let ms: u64 = format!("{decimals:0<3}").parse().ok()?;
+    let ms = whole.parse::<u64>().ok()?.checked_mul(1000)?.checked_add(ms)?;
+    within_ms.contains(&ms).then(|| Duration::from_millis(ms))
 }
 
 fn ai_limit(text: &str) -> Option<u32> {
@@ -261,8 +343,19 @@ mod tests {
             listen: 127.0.0.1:8000,
             database: Place(tollgate.db),
             redis: None,
+            redis_use: LinkSettings {
+                max_connections: 4,
+                timeout: 500ms,
+            },
+            redis_probed_each: 1s,
             environment: "development",
             cache_enabled: true,
+            cache_ttls: Ttls {
+                ai: 3600s,
+                pricing: 3600s,
+                subscription: 300s,
+                resume: 600s,
+            },
             rate_limit_enabled: true,
             terms: Terms {
                 issuer: "tollgate",
@@ -302,8 +395,16 @@ mod tests {
                 LISTEN_ADDR => "[::1]:80",
                 DATABASE_URL => "sqlite:///data/a b.db",
                 REDIS_URL => "redis://user:secret@cache:6390/1",
+                REDIS_MAX_CONNECTIONS => "16",
+                REDIS_SOCKET_TIMEOUT => "2.5",
+                REDIS_HEALTH_CHECK_INTERVAL => "30",
                 ENVIRONMENT => "production",
                 CACHE_ENABLED => "no",
+                CACHE_DEFAULT_TTL => "1",
+                CACHE_PRICING_TTL => "2",
+                CACHE_AI_RESPONSE_TTL => "3",
+                CACHE_SUBSCRIPTION_TTL => "4",
+                CACHE_RESUME_TTL => "5",
                 RATE_LIMIT_ENABLED => "FALSE",
                 JWT_ISSUER => "https://issuer.example",
                 JWT_AUDIENCE => "api",
@@ -326,8 +427,19 @@ mod tests {
             redis: Some(
                 RedisUrl(…),
             ),
+            redis_use: LinkSettings {
+                max_connections: 16,
+                timeout: 2.5s,
+            },
+            redis_probed_each: 30s,
             environment: "production",
             cache_enabled: false,
+            cache_ttls: Ttls {
+                ai: 3s,
+                pricing: 2s,
+                subscription: 4s,
+                resume: 5s,
+            },
             rate_limit_enabled: false,
             terms: Terms {
                 issuer: "https://issuer.example",
@@ -384,9 +496,29 @@ mod tests {
     }
 
     #[test]
+    fn the_default_ttl_is_of_what_has_none_of_its_own() {
+        let check = |set: &[&str], expected: (u64, u64)| {
+            let config = Config::from_vars(|name| {
+                let at = set.iter().position(|set| *set == name)?;
+                Some((at + 7).to_string())
+            });
+            let ttls = config.unwrap().cache_ttls;
+            assert_eq!((ttls.subscription.as_secs(), ttls.resume.as_secs()), expected, "{set:?}");
+            assert_eq!((ttls.ai.as_secs(), ttls.pricing.as_secs()), (3600, 3600), "{set:?}");
+        };
+        check(&[CACHE_DEFAULT_TTL], (7, 7));
+        check(&[CACHE_DEFAULT_TTL, CACHE_RESUME_TTL], (7, 8));
+        check(&[CACHE_DEFAULT_TTL, CACHE_SUBSCRIPTION_TTL], (8, 7));
+    }
+
+    #[test]
     fn good_values_are_taken() {
         check(DATABASE_URL, "sqlite:x.db", "ok");
         check(REDIS_URL, "redis://localhost", "ok");
+        check(REDIS_URL, "rediss://user:p%40ss@cache.example:6380/2", "ok");
+        check(REDIS_SOCKET_TIMEOUT, "0.01", "ok");
+        check(REDIS_SOCKET_TIMEOUT, "60", "ok");
+        check(REDIS_HEALTH_CHECK_INTERVAL, "0.25", "ok");
         check(ACCESS_TOKEN_TTL, "86400", "ok");
         check(CACHE_ENABLED, "0", "ok");
         check(LISTEN_ADDR, "0.0.0.0:0", "ok");
@@ -416,8 +548,31 @@ mod tests {
         bad(
             REDIS_URL,
             REDIS,
-            &["127.0.0.1:6379", "http://cache", "rediss://cache", "redis://", "redis://a:b"],
+            &[
+                "127.0.0.1:6379",
+                "http://cache",
+                "redis://",
+                "rediss://",
+                "redis://a:b",
+                "redis://:1",
+            ],
         );
+        bad(REDIS_MAX_CONNECTIONS, CONNECTIONS, &["0", "-1", "1001", "many"]);
+        bad(
+            REDIS_SOCKET_TIMEOUT,
+            SOCKET_SECONDS,
+            &["0", "0.009", "60.001", "61", "1e1", "1.", ".5", "1.0000", "-1", "5s"],
+        );
+        bad(REDIS_HEALTH_CHECK_INTERVAL, INTERVAL_SECONDS, &["0", "0.099", "3601"]);
+        for ttl in [
+            CACHE_DEFAULT_TTL,
+            CACHE_PRICING_TTL,
+            CACHE_AI_RESPONSE_TTL,
+            CACHE_SUBSCRIPTION_TTL,
+            CACHE_RESUME_TTL,
+        ] {
+            bad(ttl, CACHE_SECONDS, &["0", "1h", "2592001", "0.5"]);
+        }
         bad(ENVIRONMENT, WORD, &["two words", "ä", "a\nb"]);
         bad(CACHE_ENABLED, FLAG, &["maybe", "2", " true"]);
         bad(RATE_LIMIT_ENABLED, FLAG, &["enabled"]);

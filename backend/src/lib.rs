@@ -4,8 +4,8 @@
 //! bounds it, [`router`] finds its handler in [`routes`]; the handler takes its [`body`] apart
 //! ([`fields`]) into types that cannot be wrong ([`email`], [`password`]), asks [`accounts`], which
 //! is handed the time and asks [`hashing`], [`token`] (with its [`keys`]) and the [`store`], or
-//! [`resumes`], which keeps what [`resume`] has checked; and
-//! [`respond`] turns the outcome into HTTP. [`app`] puts all of it together from the [`config`].
+//! [`resumes`], which keeps what [`resume`] has checked; what was answered before comes out of the
+//! [`cache`]; and [`respond`] turns the outcome into HTTP. [`app`] puts all of it together from the [`config`].
 //!
 //! A handler that takes an [`accounts::Caller`] gets it from [`caller`], which reads the token.
 //! [`plans`] says what there is to buy; [`ledger`] asks the shim what is left of a [`quota`].
@@ -18,6 +18,7 @@
 pub mod accounts;
 pub mod app;
 pub mod body;
+pub mod cache;
 pub mod caller;
 pub mod clock;
 pub mod config;
@@ -48,5 +49,6 @@ pub mod token;
 pub mod trace;
 pub mod unambiguous;
 pub mod user;
+pub mod user_secret;
 #[cfg(test)]
 mod waiting;

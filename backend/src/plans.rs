@@ -4,7 +4,8 @@
 //! plan that a token names.
 
 use crate::user::Tier;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// What a month of each plan costs, in US cents.
 const PRICES_CENTS: [(Tier, u32); 3] = [(Tier::Free, 0), (Tier::Starter, 900), (Tier::Pro, 2900)];
@@ -30,10 +31,23 @@ impl AiLimits {
             Tier::Pro => self.pro,
         }
     }
+
+    /// The version of what is made from these, and from what is fixed here: a value that was cached
+    /// under others is not used.
+    #[must_use]
+    pub fn version(self) -> u64 {
+        let prices = PRICES_CENTS.iter().map(|(_, cents)| *cents);
+        let mut hash = Sha256::new();
+        for number in [self.free, self.starter, self.pro].into_iter().chain(prices) {
+            hash.update(number.to_be_bytes());
+        }
+        let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(hash.finalize());
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
 }
 
 /// One plan as it is offered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// Its name.
     pub tier: Tier,

@@ -5,6 +5,7 @@
 
 use crate::accounts::AccountError;
 use crate::body::{BodyError, PATCHES};
+use crate::cache::Aborted;
 use crate::hashing::HashingError;
 use crate::key_watch::KeyWatchError;
 use crate::resumes::ResumeError;
@@ -43,6 +44,9 @@ pub enum ApiError {
     /// The résumé says no, or cannot say.
     #[error(transparent)]
     Resume(#[from] ResumeError),
+    /// What was to be cached could not be loaded.
+    #[error(transparent)]
+    Load(#[from] Aborted),
     /// A parameter of the query is wrong.
     #[error("the query's {parameter}: expected {expected}")]
     Query {
@@ -132,16 +136,8 @@ impl ApiError {
                 | AccountError::KeyWatch(_)
                 | AccountError::Random(_) => StatusCode::INTERNAL_SERVER_ERROR,
             },
-            Self::Resume(error) => match error {
-                ResumeError::NotFound => StatusCode::NOT_FOUND,
-                ResumeError::OtherVersion => StatusCode::PRECONDITION_FAILED,
-                ResumeError::Invalid(_) | ResumeError::BadEdit(_) => {
-                    StatusCode::UNPROCESSABLE_ENTITY
-                }
-                ResumeError::TooMany => StatusCode::CONFLICT,
-                ResumeError::Store(StoreError::Unavailable) => StatusCode::SERVICE_UNAVAILABLE,
-                ResumeError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            },
+            Self::Resume(error) => of_resume(error),
+            Self::Load(error) => of_load(*error),
             Self::Query { .. } => StatusCode::BAD_REQUEST,
             Self::NoIfMatch => StatusCode::PRECONDITION_REQUIRED,
             Self::NoToken => StatusCode::UNAUTHORIZED,
@@ -210,6 +206,26 @@ impl ApiError {
     }
 }
 
+fn of_resume(error: &ResumeError) -> StatusCode {
+    match error {
+        ResumeError::NotFound => StatusCode::NOT_FOUND,
+        ResumeError::OtherVersion => StatusCode::PRECONDITION_FAILED,
+        ResumeError::Invalid(_) | ResumeError::BadEdit(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        ResumeError::TooMany => StatusCode::CONFLICT,
+        ResumeError::Store(StoreError::Unavailable) => StatusCode::SERVICE_UNAVAILABLE,
+        ResumeError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        ResumeError::Load(error) => of_load(*error),
+        ResumeError::Shared(error) => of_resume(error),
+    }
+}
+
+fn of_load(error: Aborted) -> StatusCode {
+    match error {
+        Aborted::TooSlow | Aborted::TooMany => StatusCode::SERVICE_UNAVAILABLE,
+        Aborted::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
 /// A problem as a reply.
 fn problem_response(status: StatusCode, problem: &Problem) -> Response {
     let body = serde_json::to_string(problem).unwrap_or_default();
@@ -265,6 +281,7 @@ mod tests {
     use super::*;
     use crate::keys::KeyError;
     use crate::token::TokenError;
+    use std::sync::Arc;
 
     /// Status, the headers that go with it, and what is said.
     fn shown(error: ApiError) -> String {
@@ -310,6 +327,10 @@ mod tests {
             ApiError::Resume(ResumeError::BadEdit(Vec::new())),
             ApiError::Resume(ResumeError::TooMany),
             ApiError::Resume(StoreError::Unavailable.into()),
+            ApiError::Resume(Arc::new(ResumeError::NotFound).into()),
+            ApiError::Resume(Aborted::TooSlow.into()),
+            ApiError::Load(Aborted::TooMany),
+            ApiError::Load(Aborted::Panicked),
             ApiError::Query { parameter: "limit", expected: "a number" },
             ApiError::NoIfMatch,
             ApiError::NoToken,
@@ -346,6 +367,10 @@ mod tests {
         422 The change cannot be made.
         409 Expected at most 100 résumés: delete one first.
         503 [1] The service is too busy just now. Try again.
+        404 There is nothing at this path. GET / names what there is.
+        503 [1] The service is too busy just now. Try again.
+        503 [1] The service is too busy just now. Try again.
+        500 This is our fault. Quote the reply's x-request-id when you report it.
         400 The query's limit: expected a number.
         428 Expected If-Match with the ETag of the version that is to be changed.
         401 [Bearer realm="tollgate"] Expected an access token in one header, Authorization: Bearer ….

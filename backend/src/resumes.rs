@@ -4,14 +4,17 @@
 //! Called by [`crate::routes::resumes`]; asks [`crate::store`]. What is not the caller's and what
 //! is not there are the same here, so that nobody learns which ids exist.
 
-use crate::accounts::new_id;
+use crate::accounts::{Caller, new_id};
+use crate::cache::{Aborted, Cache, Cached, Entry, Loaded, Use};
 use crate::etag::Expected;
 use crate::resume::Resume;
 use crate::resume::edit::Edit;
 use crate::store::{Store, StoreError, resumes};
 use jiff::Timestamp;
 use limits::problem::PlacedError;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// The version that a new résumé has.
@@ -30,6 +33,21 @@ pub struct StoredResume {
     pub updated_at: Timestamp,
     /// The document.
     pub resume: Resume,
+}
+
+/// The same as it is cached: the document is text, which can be sent on as it is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WrittenResume {
+    /// Its name in URLs.
+    pub id: Uuid,
+    /// Counts its changes.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was changed last.
+    pub updated_at: Timestamp,
+    /// The document.
+    pub resume: Box<RawValue>,
 }
 
 /// The same, as lists show it.
@@ -70,19 +88,26 @@ pub enum ResumeError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// It could not be read from the cache's load.
+    #[error(transparent)]
+    Load(#[from] Aborted),
+    /// What was waited for together with others failed.
+    #[error(transparent)]
+    Shared(#[from] Arc<ResumeError>),
 }
 
 /// The résumés of one database.
 #[derive(Debug, Clone)]
 pub struct Resumes {
     store: Store,
+    cache: Cache,
 }
 
 impl Resumes {
-    /// The résumés in `store`.
+    /// The résumés in `store`, read through `cache`.
     #[must_use]
-    pub fn new(store: Store) -> Self {
-        Self { store }
+    pub fn new(store: Store, cache: Cache) -> Self {
+        Self { store, cache }
     }
 
     /// Keeps a new one.
@@ -114,6 +139,32 @@ impl Resumes {
         resumes::read(&self.store, owner, id).await?.ok_or(ResumeError::NotFound)
     }
 
+    /// The caller's résumé of this id, out of the cache if it is there. What is to be changed is
+    /// not read so.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn read_cached(
+        &self,
+        caller: &Caller,
+        id: Uuid,
+        use_: Use,
+    ) -> Result<Cached<WrittenResume>, ResumeError> {
+        let (store, owner) = (self.store.clone(), caller.user.id);
+        let load = || async move {
+            let stored = resumes::read(&store, owner, id).await?.ok_or(ResumeError::NotFound)?;
+            Ok(Loaded::keep(stored.written()?))
+        };
+        let (entry, key) = (self.entry(caller, id), caller.secret.seal_key());
+        Ok(self.cache.get_or_load(&entry, &key, use_, load).await?)
+    }
+
+    /// What a caller's résumé is cached as.
+    #[must_use]
+    pub fn entry(&self, caller: &Caller, id: Uuid) -> Entry {
+        Entry::resume(id, caller.revision, self.cache.ttls())
+    }
+
     /// The owner's résumés, newest first: at most `limit` of those made before `before`; and
     /// whether there are more.
     ///
@@ -138,14 +189,14 @@ impl Resumes {
     /// [`ResumeError::NotFound`], [`ResumeError::OtherVersion`].
     pub async fn replace(
         &self,
-        owner: Uuid,
+        caller: &Caller,
         id: Uuid,
         expected: &Expected,
         resume: Resume,
         now: Timestamp,
     ) -> Result<StoredResume, ResumeError> {
-        let current = self.expected(owner, id, expected).await?;
-        self.advance(owner, current, resume, now).await
+        let current = self.expected(caller.user.id, id, expected).await?;
+        self.advance(caller, current, resume, now).await
     }
 
     /// Changes the document of the expected version.
@@ -155,16 +206,16 @@ impl Resumes {
     /// change cannot be made, or makes no résumé.
     pub async fn edit(
         &self,
-        owner: Uuid,
+        caller: &Caller,
         id: Uuid,
         expected: &Expected,
         edit: Edit,
         now: Timestamp,
     ) -> Result<StoredResume, ResumeError> {
-        let current = self.expected(owner, id, expected).await?;
+        let current = self.expected(caller.user.id, id, expected).await?;
         let document = edit.apply(current.resume.as_value()).map_err(ResumeError::BadEdit)?;
         let resume = Resume::new(document).map_err(ResumeError::Invalid)?;
-        self.advance(owner, current, resume, now).await
+        self.advance(caller, current, resume, now).await
     }
 
     /// Deletes the expected version.
@@ -173,12 +224,14 @@ impl Resumes {
     /// [`ResumeError::NotFound`], [`ResumeError::OtherVersion`].
     pub async fn delete(
         &self,
-        owner: Uuid,
+        caller: &Caller,
         id: Uuid,
         expected: &Expected,
     ) -> Result<(), ResumeError> {
+        let owner = caller.user.id;
         let current = self.expected(owner, id, expected).await?;
         if resumes::delete(&self.store, owner, id, current.version).await? {
+            self.cache.invalidate(&self.entry(caller, id)).await;
             Ok(())
         } else {
             Err(ResumeError::OtherVersion)
@@ -198,18 +251,40 @@ impl Resumes {
     /// Of two who change one version at the same time, the database lets one win.
     async fn advance(
         &self,
-        owner: Uuid,
+        caller: &Caller,
         current: StoredResume,
         resume: Resume,
         now: Timestamp,
     ) -> Result<StoredResume, ResumeError> {
         let version = current.version + 1;
         let next = StoredResume { version, updated_at: to_ms(now), resume, ..current };
-        if resumes::replace(&self.store, owner, &next).await? {
+        if resumes::replace(&self.store, caller.user.id, &next).await? {
+            self.cache.invalidate(&self.entry(caller, next.id)).await;
             Ok(next)
         } else {
             Err(ResumeError::OtherVersion)
         }
+    }
+}
+
+impl StoredResume {
+    fn written(self) -> Result<WrittenResume, StoreError> {
+        let Self { id, version, created_at, updated_at, resume } = self;
+        let damaged = |_| StoreError::Damaged { what: "résumé's document" };
+        let resume = serde_json::value::to_raw_value(&resume).map_err(damaged)?;
+        Ok(WrittenResume { id, version, created_at, updated_at, resume })
+    }
+}
+
+impl WrittenResume {
+    /// The document.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`], which what was written from a document is not.
+    pub fn document(&self) -> Result<Resume, StoreError> {
+        let document = serde_json::from_str(self.resume.get());
+        let damaged = |_| StoreError::Damaged { what: "résumé's document" };
+        document.map(Resume::stored).map_err(damaged)
     }
 }
 

@@ -8,6 +8,7 @@ mod place;
 pub mod resumes;
 pub mod sessions;
 pub mod signing_keys;
+pub mod user_secrets;
 pub mod users;
 
 pub use migrations::MigrationError;

@@ -3,11 +3,13 @@
 use super::resumes::{CACHE_CONTROL, ResumeId, not_modified};
 use crate::accounts::Caller;
 use crate::app::App;
+use crate::cache::{Cached, Use};
 use crate::etag;
 use crate::respond::ApiError;
 use crate::resume::Resume;
 use crate::resume::markdown::markdown;
 use crate::resume::plain::plain;
+use crate::resumes::{ResumeError, WrittenResume};
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -79,12 +81,21 @@ pub async fn export(
     caller: Caller,
     ResumeId(id): ResumeId,
     format: Format,
+    use_: Use,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let stored = app.resumes.read(caller.user.id, id).await?;
-    if etag::is_known(&headers, stored.version) {
-        return Ok(not_modified(stored.version));
-    }
+    let Cached { value: stored, origin } = app.resumes.read_cached(&caller, id, use_).await?;
+    let mut response = if etag::is_known(&headers, stored.version) {
+        not_modified(stored.version)
+    } else {
+        file(format, &stored)?
+    };
+    origin.mark(&app.resumes.entry(&caller, id), &mut response);
+    Ok(response)
+}
+
+fn file(format: Format, stored: &WrittenResume) -> Result<Response, ApiError> {
+    let document = stored.document().map_err(ResumeError::Store)?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(format.content_type())),
         (header::CONTENT_DISPOSITION, HeaderValue::from_static(format.disposition())),
@@ -92,5 +103,5 @@ pub async fn export(
         (header::CACHE_CONTROL, CACHE_CONTROL),
         (header::ETAG, etag::tag(stored.version)),
     ];
-    Ok((headers, format.write(&stored.resume)).into_response())
+    Ok((headers, format.write(&document)).into_response())
 }

@@ -2,6 +2,7 @@
 
 use crate::accounts::Caller;
 use crate::app::App;
+use crate::cache::{Aborted, Cached, Entry, Loaded, SealKey, Use};
 use crate::fields::Fields;
 use crate::plans::{self, Plan};
 use crate::respond::{self, ApiError};
@@ -9,41 +10,72 @@ use crate::user::Tier;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// How long others may keep the prices: they are the same for everyone.
 const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=300");
+/// What the prices are sealed with, like everything else. They are public, and so is this.
+const PUBLIC_KEY: [u8; 32] = *b"tollgate: prices, for all to see";
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct PricingReply {
-    currency: &'static str,
+    currency: String,
     plans: [Plan; 3],
+}
+
+/// What is cached of a subscription: what does not depend on the token.
+#[derive(Clone, Serialize, Deserialize)]
+struct Subscription {
+    /// The user's plan.
+    tier: Tier,
+    ai_requests_per_day: u32,
 }
 
 #[derive(Serialize)]
 struct SubscriptionReply {
-    /// The user's plan.
-    tier: Tier,
     /// The plan that the request's token names, which the gateway goes by until it is refreshed.
     token_tier: Tier,
-    ai_requests_per_day: u32,
+    #[serde(flatten)]
+    subscription: Subscription,
 }
 
 /// What there is to choose from.
-pub async fn pricing(State(app): State<Arc<App>>) -> Response {
-    let plans = plans::all(app.config.ai_limits);
-    let mut response = respond::json(StatusCode::OK, &PricingReply { currency: "USD", plans });
+///
+/// # Errors
+/// 503 for too much at once.
+pub async fn pricing(State(app): State<Arc<App>>, use_: Use) -> Result<Response, ApiError> {
+    let limits = app.config.ai_limits;
+    let entry = Entry::pricing(limits.version(), app.cache.ttls());
+    let load = || async move {
+        let plans = plans::all(limits);
+        Ok(Loaded::keep(PricingReply { currency: "USD".to_owned(), plans }))
+    };
+    let cached = app.cache.get_or_load(&entry, &SealKey::new(PUBLIC_KEY), use_, load).await;
+    let Cached { value, origin } = cached.map_err(|error: Arc<Aborted>| *error)?;
+    let mut response = respond::json(StatusCode::OK, &value);
     response.headers_mut().insert(header::CACHE_CONTROL, CACHE_CONTROL);
-    response
+    origin.mark(&entry, &mut response);
+    Ok(response)
 }
 
 /// The caller's plan.
 ///
 /// # Errors
 /// 401 without a good token.
-pub async fn subscription(State(app): State<Arc<App>>, caller: Caller) -> Response {
-    shown(&app, caller.user.tier, caller.token_tier)
+pub async fn subscription(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    use_: Use,
+) -> Result<Response, ApiError> {
+    let (entry, key) = (entry(&app, &caller), caller.secret.seal_key());
+    let now = now(&app, caller.user.tier);
+    let load = || async move { Ok(Loaded::keep(now)) };
+    let cached = app.cache.get_or_load(&entry, &key, use_, load).await;
+    let Cached { value, origin } = cached.map_err(|error: Arc<Aborted>| *error)?;
+    let mut response = shown(value, caller.token_tier);
+    origin.mark(&entry, &mut response);
+    Ok(response)
 }
 
 /// Changes the caller's plan. The change is in their next token, and a refreshed one carries it.
@@ -59,10 +91,21 @@ pub async fn subscribe(
         body.text("tier", |name| Tier::named(name).ok_or("expected one of free, starter and pro"));
     let tier = body.finish(tier)?;
     app.accounts.subscribe(&caller, tier).await?;
-    Ok(shown(&app, tier, caller.token_tier))
+    app.cache.invalidate(&entry(&app, &caller)).await;
+    Ok(shown(now(&app, tier), caller.token_tier))
 }
 
-fn shown(app: &App, tier: Tier, token_tier: Tier) -> Response {
-    let ai_requests_per_day = app.config.ai_limits.of(tier);
-    respond::json(StatusCode::OK, &SubscriptionReply { tier, token_tier, ai_requests_per_day })
+/// What a caller's subscription is cached as: it is made from their plan, which came with their
+/// session, and the limits.
+pub(super) fn entry(app: &App, caller: &Caller) -> Entry {
+    let version = app.config.ai_limits.version().wrapping_add(caller.user.tier as u64);
+    Entry::subscription(caller.user.id, version, app.cache.ttls())
+}
+
+fn now(app: &App, tier: Tier) -> Subscription {
+    Subscription { tier, ai_requests_per_day: app.config.ai_limits.of(tier) }
+}
+
+fn shown(subscription: Subscription, token_tier: Tier) -> Response {
+    respond::json(StatusCode::OK, &SubscriptionReply { token_tier, subscription })
 }

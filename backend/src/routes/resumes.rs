@@ -3,6 +3,7 @@
 use crate::accounts::Caller;
 use crate::app::App;
 use crate::body::Document;
+use crate::cache::{Cached, Use};
 use crate::clock;
 use crate::etag::{self, Expected};
 use crate::page::{Page, cursor};
@@ -84,13 +85,17 @@ pub async fn read(
     State(app): State<Arc<App>>,
     caller: Caller,
     ResumeId(id): ResumeId,
+    use_: Use,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let stored = app.resumes.read(caller.user.id, id).await?;
-    if etag::is_known(&headers, stored.version) {
-        return Ok(not_modified(stored.version));
-    }
-    Ok(shown(StatusCode::OK, &stored))
+    let Cached { value: stored, origin } = app.resumes.read_cached(&caller, id, use_).await?;
+    let mut response = if etag::is_known(&headers, stored.version) {
+        not_modified(stored.version)
+    } else {
+        versioned(respond::json(StatusCode::OK, &stored), stored.version)
+    };
+    origin.mark(&app.resumes.entry(&caller, id), &mut response);
+    Ok(response)
 }
 
 /// Puts the body in the résumé's place, if it is at the version that `If-Match` names.
@@ -106,7 +111,7 @@ pub async fn replace(
 ) -> Result<Response, ApiError> {
     let expected = Expected::of(&headers).ok_or(ApiError::NoIfMatch)?;
     let resume = Resume::new(document).map_err(ResumeError::Invalid)?;
-    let stored = app.resumes.replace(caller.user.id, id, &expected, resume, clock::now()).await?;
+    let stored = app.resumes.replace(&caller, id, &expected, resume, clock::now()).await?;
     Ok(shown(StatusCode::OK, &stored))
 }
 
@@ -123,7 +128,7 @@ pub async fn edit(
     edit: Edit,
 ) -> Result<Response, ApiError> {
     let expected = Expected::of(&headers).ok_or(ApiError::NoIfMatch)?;
-    let stored = app.resumes.edit(caller.user.id, id, &expected, edit, clock::now()).await?;
+    let stored = app.resumes.edit(&caller, id, &expected, edit, clock::now()).await?;
     Ok(shown(StatusCode::OK, &stored))
 }
 
@@ -138,13 +143,16 @@ pub async fn delete(
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
     let expected = Expected::of(&headers).unwrap_or(Expected::Any);
-    app.resumes.delete(caller.user.id, id, &expected).await?;
+    app.resumes.delete(&caller, id, &expected).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 fn shown(status: StatusCode, stored: &StoredResume) -> Response {
-    let mut response = respond::json(status, stored);
-    response.headers_mut().insert(header::ETAG, etag::tag(stored.version));
+    versioned(respond::json(status, stored), stored.version)
+}
+
+fn versioned(mut response: Response, version: i64) -> Response {
+    response.headers_mut().insert(header::ETAG, etag::tag(version));
     response.headers_mut().insert(header::CACHE_CONTROL, CACHE_CONTROL);
     response
 }

@@ -1,6 +1,6 @@
 //! Résumés. Every query names the owner: nobody else's rows are found, changed or counted.
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, users};
 use crate::resume::Resume;
 use crate::resumes::{StoredResume, Summary};
 use jiff::Timestamp;
@@ -95,6 +95,8 @@ pub async fn list(
 /// # Errors
 /// [`StoreError`]; then nothing changed.
 pub async fn replace(store: &Store, owner: Uuid, next: &StoredResume) -> Result<bool, StoreError> {
+    let mut transaction = store.begin().await?;
+    users::revise(&mut transaction, owner).await?;
     let replaced = sqlx::query(
         "UPDATE resumes SET version = $1, name = $2, label = $3, document = $4, updated_at_ms = $5
          WHERE id = $6 AND user_id = $7 AND version = $8",
@@ -107,9 +109,13 @@ pub async fn replace(store: &Store, owner: Uuid, next: &StoredResume) -> Result<
     .bind(next.id.to_string())
     .bind(owner.to_string())
     .bind(next.version - 1)
-    .execute(&store.pool)
+    .execute(&mut *transaction)
     .await?;
-    Ok(replaced.rows_affected() == 1)
+    if replaced.rows_affected() != 1 {
+        return Ok(false);
+    }
+    transaction.commit().await?;
+    Ok(true)
 }
 
 /// Deletes this version. `false`, and nothing deleted, if that is not what is there.
@@ -124,7 +130,7 @@ pub async fn delete(
 ) -> Result<bool, StoreError> {
     let mut transaction = store.begin().await?;
     // First the owner's row, as everywhere: nobody waits for each other.
-    sqlx::query("UPDATE users SET resumes = resumes - 1 WHERE id = $1")
+    sqlx::query("UPDATE users SET resumes = resumes - 1, revision = revision + 1 WHERE id = $1")
         .bind(owner.to_string())
         .execute(&mut *transaction)
         .await?;

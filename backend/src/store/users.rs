@@ -1,9 +1,10 @@
 //! Users.
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, user_secrets};
 use crate::email::Email;
 use crate::hashing::PhcString;
 use crate::user::{Tier, User};
+use crate::user_secret::UserSecret;
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
@@ -53,6 +54,17 @@ pub async fn by_email(store: &Store, email: &Email) -> Result<Option<LogInRow>, 
         .transpose()
 }
 
+/// A user in one of their sessions.
+#[derive(Debug)]
+pub struct SessionRow {
+    /// Who it is.
+    pub user: User,
+    /// How often what is theirs and may be cached has changed.
+    pub revision: u64,
+    /// Their secret, if they have one already.
+    pub secret: Option<UserSecret>,
+}
+
 /// The user whose session this is, if it is not over by `now`.
 ///
 /// # Errors
@@ -62,10 +74,12 @@ pub async fn by_session(
     user_id: Uuid,
     session_id: Uuid,
     now: Timestamp,
-) -> Result<Option<User>, StoreError> {
+) -> Result<Option<SessionRow>, StoreError> {
     let row = sqlx::query(
-        "SELECT users.id, users.email, users.tier, users.created_at_ms
+        "SELECT users.id, users.email, users.tier, users.created_at_ms, users.revision,
+             user_secrets.secret
          FROM sessions JOIN users ON users.id = sessions.user_id
+             LEFT JOIN user_secrets ON user_secrets.user_id = users.id
          WHERE sessions.id = $1 AND users.id = $2 AND sessions.ends_at_ms > $3",
     )
     .bind(session_id.to_string())
@@ -73,7 +87,26 @@ pub async fn by_session(
     .bind(now.as_millisecond())
     .fetch_optional(&store.pool)
     .await?;
-    row.as_ref().map(user).transpose()
+    row.as_ref().map(session).transpose()
+}
+
+fn session(row: &AnyRow) -> Result<SessionRow, StoreError> {
+    let revision: i64 = row.try_get("revision")?;
+    let secret: Option<String> = row.try_get("secret")?;
+    Ok(SessionRow {
+        user: user(row)?,
+        revision: revision.cast_unsigned(),
+        secret: secret.map(user_secrets::parse).transpose()?,
+    })
+}
+
+/// Counts a change of what is the user's and may be cached, on a connection that holds nothing yet.
+pub(super) async fn revise(connection: &mut AnyConnection, id: Uuid) -> Result<(), StoreError> {
+    sqlx::query("UPDATE users SET revision = revision + 1 WHERE id = $1")
+        .bind(id.to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// The user whose session this is, on a connection that holds the session.

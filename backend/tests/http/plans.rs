@@ -19,6 +19,8 @@ fn anyone_sees_the_prices() {
     200 OK
     content-type: application/json
     cache-control: public, max-age=300
+    x-cache: MISS
+    cache-status: tollgate; fwd=miss
 
     {
       "currency": "USD",
@@ -51,6 +53,8 @@ fn a_change_of_plan_is_in_the_next_token() {
     200 OK
     content-type: application/json
     cache-control: no-store
+    x-cache: MISS
+    cache-status: tollgate; fwd=miss
 
     {
       "ai_requests_per_day": 10,

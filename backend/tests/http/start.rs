@@ -59,7 +59,7 @@ fn a_bad_value_is_one_sentence_and_exit_code_2() {
     insta::assert_snapshot!(sentences, @r#"
     LISTEN_ADDR: expected an address with a port like 127.0.0.1:8000, found "localhost"
     DATABASE_URL: expected sqlite://FILE like sqlite://tollgate.db, or postgres://USER@HOST/DATABASE, found "…@db/x"
-    REDIS_URL: expected redis://HOST:PORT like redis://127.0.0.1:6379, found "…@cache"
+    REDIS_URL: expected redis://HOST:PORT or rediss://HOST:PORT (TLS), with USER:PASSWORD@ where needed and /DB, found "…@cache"
     ENVIRONMENT: expected a word like production (at most 32 letters, digits, - or _), found "two\nlines"
     CACHE_ENABLED: expected true or false, found "maybe"
     RATE_LIMIT_ENABLED: expected true or false, found "2"

@@ -1,0 +1,128 @@
+//! The cache in HTTP: what a request lets it do (`Cache-Control`, RFC 9111 §5.2.1), and what a
+//! reply says it did (`X-Cache`, `Age`, `Cache-Status`, RFC 9211).
+
+use super::entry::Entry;
+use super::{Origin, Use};
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::response::Response;
+use std::convert::Infallible;
+
+/// What policies refund on: `HIT` is said of nothing but an answer that was stored before.
+const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+/// What this cache calls itself.
+const NAME: &str = "tollgate";
+
+impl Use {
+    /// What the request's `Cache-Control` allows: `no-cache` and `max-age=0` want a new answer,
+    /// `no-store` also wants it kept nowhere.
+    #[must_use]
+    pub fn of(headers: &HeaderMap) -> Self {
+        let values = headers.get_all(header::CACHE_CONTROL);
+        let texts = values.iter().filter_map(|value| value.to_str().ok());
+        let directives = texts.flat_map(|text| text.split(',')).map(str::trim);
+        directives.fold(Self::EVERYTHING, |use_, directive| {
+            let is = |name: &str| directive.eq_ignore_ascii_case(name);
+            if is("no-store") {
+                Self { read: false, store: false }
+            } else if is("no-cache") || is("max-age=0") {
+                Self { read: false, ..use_ }
+            } else {
+                use_
+            }
+        })
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Use {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(&parts.headers))
+    }
+}
+
+impl Origin {
+    /// Says on `response` that it came from here.
+    pub fn mark(self, entry: &Entry, response: &mut Response) {
+        let headers = response.headers_mut();
+        headers.insert(X_CACHE, HeaderValue::from_static(self.name()));
+        if let Self::Hit { age_s } = self {
+            headers.insert(header::AGE, HeaderValue::from(age_s));
+        }
+        if let Ok(status) = HeaderValue::try_from(self.status(entry)) {
+            headers.insert(CACHE_STATUS, status);
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Hit { .. } => "HIT",
+            Self::Miss => "MISS",
+            Self::Coalesced => "COALESCED",
+            Self::Bypass => "BYPASS",
+        }
+    }
+
+    fn status(self, entry: &Entry) -> String {
+        match self {
+            Self::Hit { age_s } => {
+                format!("{NAME}; hit; ttl={}", entry.ttl.as_secs().saturating_sub(age_s))
+            }
+            Self::Miss => format!("{NAME}; fwd=miss"),
+            Self::Coalesced => format!("{NAME}; fwd=miss; collapsed"),
+            Self::Bypass => format!("{NAME}; fwd=bypass"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use uuid::Uuid;
+
+    #[test]
+    fn a_request_says_what_the_cache_may_do() {
+        let check = |values: &[&'static str], read, store| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::CACHE_CONTROL, HeaderValue::from_static(value));
+            }
+            assert_eq!(Use::of(&headers), Use { read, store }, "{values:?}");
+        };
+        check(&[], true, true);
+        check(&["max-age=60", "x"], true, true);
+        check(&["no-cache"], false, true);
+        check(&["max-age=0, No-Cache"], false, true);
+        check(&["max-age=0"], false, true);
+        check(&["no-store"], false, false);
+        check(&["no-store, no-cache"], false, false);
+        check(&["max-age=5 , NO-STORE", "no-cache"], false, false);
+        check(&["no-cachey", "\"no-store\""], true, true);
+    }
+
+    #[test]
+    fn a_reply_says_where_it_came_from() {
+        let ttl = Duration::from_secs(600);
+        let entry = Entry {
+            name: format!("cache:resume:{}", Uuid::nil()),
+            ttl,
+            kind: super::super::Kind::Resume,
+            version: 1,
+        };
+        let check = |origin: Origin, expected: [Option<&str>; 3]| {
+            let mut response = Response::default();
+            origin.mark(&entry, &mut response);
+            let found = [X_CACHE, header::AGE, CACHE_STATUS]
+                .map(|name| response.headers().get(name).map(|value| value.to_str().unwrap()));
+            assert_eq!(found, expected);
+        };
+        check(Origin::Hit { age_s: 42 }, [Some("HIT"), Some("42"), Some("tollgate; hit; ttl=558")]);
+        check(Origin::Miss, [Some("MISS"), None, Some("tollgate; fwd=miss")]);
+        check(Origin::Coalesced, [Some("COALESCED"), None, Some("tollgate; fwd=miss; collapsed")]);
+        check(Origin::Bypass, [Some("BYPASS"), None, Some("tollgate; fwd=bypass")]);
+    }
+}

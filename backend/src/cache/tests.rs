@@ -1,0 +1,327 @@
+//! The cache without a Redis. With one: `backend/tests/cache`.
+
+use super::flight::Flight;
+use super::*;
+use futures_util::future::join_all;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use tokio::sync::{Notify, oneshot};
+
+#[derive(Debug, PartialEq, Eq)]
+enum Failure {
+    Broken,
+    Aborted(Aborted),
+}
+
+impl From<Aborted> for Failure {
+    fn from(why: Aborted) -> Self {
+        Self::Aborted(why)
+    }
+}
+
+type Answer = Result<Loaded<String>, Failure>;
+
+fn ttls() -> Ttls {
+    let ttl = Duration::from_secs(600);
+    Ttls { ai: ttl, pricing: ttl, subscription: ttl, resume: ttl }
+}
+
+fn cache(enabled: bool) -> Cache {
+    let settings = LinkSettings { max_connections: 1, timeout: Duration::from_secs(1) };
+    Cache::new(enabled, ttls(), Link::new(None, settings))
+}
+
+fn entry() -> Entry {
+    Entry::ai("analyze", "abc", &ttls())
+}
+
+fn key(byte: u8) -> SealKey {
+    SealKey::new([byte; 32])
+}
+
+fn text(text: &str) -> Answer {
+    Ok(Loaded::keep(text.to_owned()))
+}
+
+async fn ask(cache: &Cache, entry: &Entry, use_: Use, answer: Answer) -> (String, Origin) {
+    let cached = cache.get_or_load(entry, &key(1), use_, || async { answer }).await.unwrap();
+    (cached.value, cached.origin)
+}
+
+const HIT: Origin = Origin::Hit { age_s: 0 };
+
+#[tokio::test]
+async fn what_was_loaded_is_hit_by_the_same_key_and_version_only() {
+    let cache = cache(true);
+    let at = |version| Entry { version, ..entry() };
+    assert_eq!(ask(&cache, &at(1), Use::EVERYTHING, text("a")).await, ("a".into(), Origin::Miss));
+    assert_eq!(ask(&cache, &at(1), Use::EVERYTHING, text("b")).await, ("a".into(), HIT));
+    let other: Result<_, Arc<Failure>> =
+        cache.get_or_load(&at(1), &key(2), Use::EVERYTHING, || async { text("c") }).await;
+    assert_eq!(other.unwrap().value, "c");
+    assert_eq!(ask(&cache, &at(2), Use::EVERYTHING, text("d")).await, ("d".into(), Origin::Miss));
+}
+
+/// The load of the old version ends last; what it stores is of the old version.
+#[tokio::test]
+async fn a_slow_reader_cannot_put_an_old_version_back() {
+    let cache = cache(true);
+    let at = |version| Entry { version, ..entry() };
+    let (end, ended) = oneshot::channel::<()>();
+    let slow: Flight<String, Failure> = cache.flight(&at(1), &key(1), Use::EVERYTHING, |_| async {
+        ended.await.unwrap();
+        text("old")
+    });
+    cache.invalidate(&at(1)).await;
+    assert_eq!(ask(&cache, &at(2), Use::EVERYTHING, text("new")).await.0, "new");
+    end.send(()).unwrap();
+    assert_eq!(slow.result().await.unwrap().value, "old", "it asked before the change");
+    let after = ask(&cache, &at(2), Use::EVERYTHING, text("newer")).await;
+    assert_ne!(after.0, "old");
+    assert_eq!(ask(&cache, &at(2), Use::EVERYTHING, text("x")).await, (after.0, HIT));
+}
+
+#[tokio::test]
+async fn invalidation_has_it_loaded_anew() {
+    let cache = cache(true);
+    ask(&cache, &entry(), Use::EVERYTHING, text("a")).await;
+    cache.invalidate(&entry()).await;
+    let again = ask(&cache, &entry(), Use::EVERYTHING, text("b")).await;
+    assert_eq!(again, ("b".into(), Origin::Miss));
+}
+
+#[tokio::test]
+async fn a_request_may_want_a_new_answer_or_that_nothing_is_kept() {
+    let cache = cache(true);
+    let no_cache = Use { read: false, store: true };
+    assert_eq!(ask(&cache, &entry(), no_cache, text("a")).await, ("a".into(), Origin::Bypass));
+    assert_eq!(ask(&cache, &entry(), Use::EVERYTHING, text("b")).await, ("a".into(), HIT));
+    assert_eq!(ask(&cache, &entry(), Use::NOTHING, text("c")).await, ("c".into(), Origin::Bypass));
+    assert_eq!(ask(&cache, &entry(), Use::EVERYTHING, text("d")).await, ("a".into(), HIT));
+}
+
+#[tokio::test]
+async fn a_cache_that_is_off_loads_each_time() {
+    let cache = cache(false);
+    for value in ["a", "b"] {
+        let answer = ask(&cache, &entry(), Use::EVERYTHING, text(value)).await;
+        assert_eq!(answer, (value.into(), Origin::Bypass));
+    }
+    assert_eq!(cache.memory.look(&entry(), &key(1), |_| Some(())), None);
+}
+
+#[tokio::test]
+async fn what_may_not_be_kept_and_what_failed_is_loaded_again() {
+    let cache = cache(true);
+    let half = Ok(Loaded { value: "half".to_owned(), keep: false });
+    assert_eq!(ask(&cache, &entry(), Use::EVERYTHING, half).await.1, Origin::Miss);
+    let failed: Result<Cached<String>, _> = cache
+        .get_or_load(&entry(), &key(1), Use::EVERYTHING, || async { Err(Failure::Broken) })
+        .await;
+    assert_eq!(*failed.unwrap_err(), Failure::Broken);
+    let whole = ask(&cache, &entry(), Use::EVERYTHING, text("whole")).await;
+    assert_eq!(whole, ("whole".into(), Origin::Miss));
+}
+
+#[tokio::test]
+async fn a_value_is_good_for_its_time() {
+    let cache = cache(true);
+    ask(&cache, &entry(), Use::EVERYTHING, text("a")).await;
+    let over = Entry { ttl: Duration::ZERO, ..entry() };
+    assert_eq!(ask(&cache, &over, Use::EVERYTHING, text("b")).await, ("b".into(), Origin::Miss));
+    let wish = |stored_at_ms| {
+        let opened = Opened { value: b"\"old\"".into(), stored_at_ms };
+        cache.remember(&entry(), &key(1), opened);
+    };
+    wish(now_ms() - 599_000);
+    let (value, origin) = ask(&cache, &entry(), Use::EVERYTHING, text("c")).await;
+    assert_eq!(value, "old");
+    assert!(matches!(origin, Origin::Hit { age_s: 599.. }), "{origin:?}");
+    wish(now_ms() - 600_000);
+    assert_eq!(ask(&cache, &entry(), Use::EVERYTHING, text("d")).await.0, "d");
+}
+
+#[tokio::test]
+async fn of_many_who_ask_at_once_one_loads() {
+    let (cache, loads, begun) = (cache(true), Arc::new(AtomicUsize::new(0)), Notify::new());
+    let (end, ended) = oneshot::channel::<()>();
+    let ended = Arc::new(Mutex::new(Some(ended)));
+    let asked: Vec<Flight<String, Failure>> = (0..100)
+        .map(|_| {
+            let (loads, ended) = (Arc::clone(&loads), Arc::clone(&ended));
+            cache.flight(&entry(), &key(1), Use::EVERYTHING, |_| async move {
+                loads.fetch_add(1, Ordering::SeqCst);
+                let ended = ended.lock().unwrap_or_else(PoisonError::into_inner).take();
+                ended.unwrap().await.unwrap();
+                text("once")
+            })
+        })
+        .collect();
+    begun.notify_one();
+    end.send(()).unwrap();
+    let results = join_all(asked.into_iter().map(Flight::result)).await;
+    let origins: Vec<_> = results.into_iter().map(|result| result.unwrap().origin).collect();
+    assert_eq!(origins[0], Origin::Miss);
+    assert!(origins[1..].iter().all(|origin| *origin == Origin::Coalesced), "{origins:?}");
+    assert_eq!(loads.load(Ordering::SeqCst), 1);
+    assert!(cache.flights.is_empty());
+}
+
+#[tokio::test]
+async fn who_asks_with_another_key_does_not_join() {
+    let cache = cache(true);
+    let (end, ended) = oneshot::channel::<()>();
+    let theirs: Flight<String, Failure> =
+        cache.flight(&entry(), &key(1), Use::EVERYTHING, |_| async {
+            ended.await.unwrap();
+            text("theirs")
+        });
+    let mine: Result<_, Arc<Failure>> =
+        cache.get_or_load(&entry(), &key(2), Use::EVERYTHING, || async { text("mine") }).await;
+    assert_eq!(mine.unwrap(), Cached { value: "mine".to_owned(), origin: Origin::Miss });
+    end.send(()).unwrap();
+    assert_eq!(theirs.result().await.unwrap().value, "theirs");
+}
+
+#[tokio::test]
+async fn a_load_outlives_whoever_began_it() {
+    let cache = cache(true);
+    let (end, ended) = oneshot::channel::<()>();
+    let first: Flight<String, Failure> =
+        cache.flight(&entry(), &key(1), Use::EVERYTHING, |_| async {
+            ended.await.unwrap();
+            text("whole")
+        });
+    let second: Flight<String, Failure> =
+        cache.flight(&entry(), &key(1), Use::EVERYTHING, |_| async { text("never") });
+    drop(first);
+    end.send(()).unwrap();
+    let result = second.result().await.unwrap();
+    assert_eq!(result, Cached { value: "whole".to_owned(), origin: Origin::Coalesced });
+    assert_eq!(ask(&cache, &entry(), Use::EVERYTHING, text("b")).await, ("whole".into(), HIT));
+}
+
+#[tokio::test]
+async fn everyone_is_told_everything_from_the_start() {
+    let cache = cache(true);
+    let (go_on, gone_on) = oneshot::channel::<()>();
+    let (said, has_said) = oneshot::channel::<()>();
+    let mut first: Flight<String, Failure> =
+        cache.flight(&entry(), &key(1), Use::EVERYTHING, |deltas| async move {
+            deltas.push("a");
+            deltas.push("");
+            deltas.push("b");
+            said.send(()).unwrap();
+            gone_on.await.unwrap();
+            deltas.push("c");
+            text("abc")
+        });
+    has_said.await.unwrap();
+    let mut late: Flight<String, Failure> =
+        cache.flight(&entry(), &key(1), Use::EVERYTHING, |_| async { text("never") });
+    go_on.send(()).unwrap();
+    for flight in [&mut first, &mut late] {
+        let mut told = String::new();
+        while let Some(delta) = flight.next_delta().await {
+            told.push_str(&delta);
+        }
+        assert_eq!(told, "abc");
+        assert_eq!(flight.next_delta().await, None);
+    }
+    assert_eq!(late.result().await.unwrap().value, "abc");
+    let mut hit: Flight<String, Failure> =
+        cache.flight(&entry(), &key(1), Use::EVERYTHING, |_| async { text("never") });
+    assert_eq!(hit.next_delta().await, None);
+    assert_eq!(hit.result().await.unwrap().origin, HIT);
+}
+
+#[tokio::test]
+async fn what_is_told_is_bounded_and_the_result_is_whole() {
+    let cache = cache(true);
+    let mut flight: Flight<String, Failure> =
+        cache.flight(&entry(), &key(1), Use::EVERYTHING, |deltas| async move {
+            for _ in 0..3 {
+                deltas.push(&"x".repeat(600_000));
+            }
+            deltas.push("y");
+            text("whole")
+        });
+    let mut told_bytes = 0;
+    while let Some(delta) = flight.next_delta().await {
+        told_bytes += delta.len();
+    }
+    assert_eq!(told_bytes, 600_001);
+    assert_eq!(flight.result().await.unwrap().value, "whole");
+}
+
+#[tokio::test]
+async fn a_load_that_panics_is_an_error_for_everyone_and_the_next_one_loads() {
+    let cache = cache(true);
+    let board = || -> Flight<String, Failure> {
+        cache.flight(&entry(), &key(1), Use::EVERYTHING, |deltas| async move {
+            // Someone may still hold it.
+            tokio::spawn(async move {
+                std::future::pending::<()>().await;
+                drop(deltas);
+            });
+            panic!("on purpose");
+        })
+    };
+    for result in join_all([board(), board()].map(Flight::result)).await {
+        assert_eq!(*result.unwrap_err(), Failure::Aborted(Aborted::Panicked));
+    }
+    assert_eq!(ask(&cache, &entry(), Use::EVERYTHING, text("a")).await.1, Origin::Miss);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_ends_at_its_time() {
+    let cache = cache(true);
+    let never: Result<Cached<String>, Arc<Failure>> = cache
+        .get_or_load(&entry(), &key(1), Use::EVERYTHING, || async {
+            std::future::pending::<()>().await;
+            text("never")
+        })
+        .await;
+    assert_eq!(*never.unwrap_err(), Failure::Aborted(Aborted::TooSlow));
+}
+
+#[tokio::test]
+async fn loads_are_bounded_in_number() {
+    let mut cache = cache(true);
+    cache.flights = Flights::new(1);
+    let (end, ended) = oneshot::channel::<()>();
+    let first: Flight<String, Failure> =
+        cache.flight(&entry(), &key(1), Use::EVERYTHING, |_| async {
+            ended.await.unwrap();
+            text("first")
+        });
+    let other = Entry::ai("analyze", "other", &ttls());
+    for use_ in [Use::EVERYTHING, Use::NOTHING] {
+        let refused: Result<Cached<String>, Arc<Failure>> =
+            cache.get_or_load(&other, &key(1), use_, || async { text("never") }).await;
+        assert_eq!(*refused.unwrap_err(), Failure::Aborted(Aborted::TooMany));
+    }
+    end.send(()).unwrap();
+    first.result().await.unwrap();
+    while !cache.flights.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(ask(&cache, &other, Use::EVERYTHING, text("b")).await.0, "b");
+}
+
+#[tokio::test]
+async fn memory_is_bounded_in_bytes() {
+    let memory = Memory::new(100_000);
+    let named = |n: usize| Entry { name: format!("cache:{n}"), ..entry() };
+    for n in 0..1000 {
+        let opened = Opened { value: vec![b'x'; 10_000], stored_at_ms: 0 };
+        memory.put(&named(n), &key(1), opened);
+    }
+    memory.settle();
+    assert!(memory.bytes() <= 100_000, "{}", memory.bytes());
+    let kept = (0..1000).filter(|n| memory.look(&named(*n), &key(1), |_| Some(())).is_some());
+    assert!((1..=10).contains(&kept.count()));
+    let huge = Opened { value: vec![b'x'; (1 << 20) + 1], stored_at_ms: 0 };
+    memory.put(&named(0), &key(1), huge);
+    assert_eq!(memory.look(&named(0), &key(1), |_| Some(())), None);
+}
