@@ -1,10 +1,11 @@
 //! Signing up, logging in, and knowing who asks. The time is handed in.
 //!
 //! Called by [`crate::routes`]; asks [`crate::store`], [`crate::hashing`] and [`crate::token`].
-//! What a session can do once it has begun is in `session`, what changes an account in
-//! `change`.
+//! What a session can do once it has begun is in `session`, what changes an account in `change`;
+//! `lookups` asks for many sessions at once.
 
 mod change;
+mod lookups;
 mod session;
 
 use crate::email::Email;
@@ -15,10 +16,11 @@ use crate::password::Password;
 use crate::refresh_token::RefreshToken;
 use crate::store::users::{self, SessionRow};
 use crate::store::{Store, StoreError, user_secrets};
-use crate::token::{self, Claims, Terms, TokenError};
+use crate::token::{Claims, Terms, TokenError, Verifier};
 use crate::user::{Tier, User};
 use crate::user_secret::UserSecret;
 use jiff::Timestamp;
+use lookups::Lookups;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -101,7 +103,8 @@ pub struct Accounts {
     store: Store,
     hasher: Hasher,
     keys: Arc<KeyWatch>,
-    terms: Terms,
+    verifier: Verifier,
+    lookups: Lookups,
     /// How long a session lasts, refreshed or not.
     session_ttl_s: u32,
 }
@@ -120,7 +123,8 @@ impl Accounts {
     ) -> Result<Self, AccountError> {
         let keys = Arc::new(KeyWatch::open(store.clone(), now).await?);
         keys.keep_up_to_date();
-        Ok(Self { store, hasher, keys, terms, session_ttl_s })
+        let (verifier, lookups) = (Verifier::new(terms), Lookups::start(store.clone()));
+        Ok(Self { store, hasher, keys, verifier, lookups, session_ttl_s })
     }
 
     /// The keys that tokens can be verified with.
@@ -174,8 +178,9 @@ impl Accounts {
     /// [`AccountError::Token`], or [`AccountError::SessionEnded`].
     pub async fn authenticate(&self, token: &str, now: Timestamp) -> Result<Caller, AccountError> {
         let Claims { sub, sid, tier, .. } = self.verified(token, now).await?;
-        let row = users::by_session(&self.store, sub, sid, now).await?;
-        let SessionRow { user, revision, secret } = row.ok_or(AccountError::SessionEnded)?;
+        let row = self.lookups.of(sid).await?;
+        let row = row.filter(|row| row.user.id == sub && row.ends_at > now);
+        let SessionRow { user, revision, secret, .. } = row.ok_or(AccountError::SessionEnded)?;
         let secret = match secret {
             Some(secret) => secret,
             None => self.first_secret(user.id).await?,
@@ -191,10 +196,10 @@ impl Accounts {
 
     /// What the token says. One signed with an unknown key may be signed with a new one.
     async fn verified(&self, token: &str, now: Timestamp) -> Result<Claims, AccountError> {
-        match token::verify(token, &self.keys(), &self.terms, now) {
+        match self.verifier.verify(token, &self.keys(), now) {
             Err(TokenError::UnknownKey) => {
                 let keys = self.keys.asked_again(now).await?;
-                Ok(token::verify(token, &keys, &self.terms, now)?)
+                Ok(self.verifier.verify(token, &keys, now)?)
             }
             known => Ok(known?),
         }

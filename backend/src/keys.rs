@@ -135,6 +135,12 @@ impl KeyRing {
         &self.published
     }
 
+    /// Whether there is a key named `kid`.
+    #[must_use]
+    pub fn has(&self, kid: &str) -> bool {
+        self.published.find(kid).is_some()
+    }
+
     /// What verifies the tokens of the key named `kid`, if there is such a key.
     #[must_use]
     pub fn verifying(&self, kid: &str) -> Option<DecodingKey> {

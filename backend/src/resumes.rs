@@ -159,6 +159,15 @@ impl Resumes {
         Ok(self.cache.get_or_load(&entry, &key, use_, load).await?)
     }
 
+    /// What all the caller's résumés are cached as.
+    ///
+    /// # Errors
+    /// [`ResumeError::Store`].
+    pub async fn entries(&self, caller: &Caller) -> Result<Vec<Entry>, ResumeError> {
+        let all = resumes::list(&self.store, caller.user.id, None, resumes::MAX_PER_USER).await?;
+        Ok(all.into_iter().map(|summary| self.entry(caller, summary.id)).collect())
+    }
+
     /// What a caller's résumé is cached as.
     #[must_use]
     pub fn entry(&self, caller: &Caller, id: Uuid) -> Entry {

@@ -144,9 +144,27 @@ impl Store {
         Ok(self.pool.begin_with(begin).await?)
     }
 
+    /// Runs statements of a test's own.
+    #[cfg(test)]
+    pub(crate) async fn execute(&self, sql: &str) {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&self.pool).await.unwrap();
+    }
+
     /// Closes all connections; SQLite then folds its write-ahead log into the file.
     pub async fn close(&self) {
         self.pool.close().await;
+    }
+}
+
+impl StoreError {
+    /// The same for another who waited for the same query.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        match self {
+            Self::Unavailable => Self::Unavailable,
+            Self::Database(error) => Self::Database(sqlx::Error::Protocol(error.to_string())),
+            Self::Damaged { what } => Self::Damaged { what },
+        }
     }
 }
 

@@ -1,6 +1,12 @@
 //! Access tokens: JWTs signed with Ed25519 (RFC 7519, RFC 8037). Pure: the time is handed in.
 //!
-//! Issued at log-in and refresh, verified by [`crate::accounts`] on every request, behind the gateway or not.
+//! Issued at log-in and refresh, verified by [`crate::accounts`] on every request, behind the
+//! gateway or not. A signature that was found good is good: it is remembered for a while
+//! ([`verifier`]); everything else is looked at each time.
+
+mod verifier;
+
+pub use verifier::Verifier;
 
 use crate::keys::{KeyError, KeyRing};
 use crate::user::{Tier, User};
@@ -111,6 +117,19 @@ pub fn verify(
     terms: &Terms,
     now: Timestamp,
 ) -> Result<Claims, TokenError> {
+    let Signed { claims, .. } = signed(token, keys, terms)?;
+    check_times(&claims, now.as_second())?;
+    Ok(claims)
+}
+
+/// What a key of ours has signed.
+struct Signed {
+    claims: Claims,
+    /// Which key.
+    kid: String,
+}
+
+fn signed(token: &str, keys: &KeyRing, terms: &Terms) -> Result<Signed, TokenError> {
     if token.len() > MAX_BYTES {
         return Err(TokenError::Malformed);
     }
@@ -124,8 +143,7 @@ pub fn verify(
     let key = keys.verifying(&kid).ok_or(TokenError::UnknownKey)?;
     let decoded = jsonwebtoken::decode::<Claims>(token, &key, &validation(terms));
     let claims = decoded.map_err(|error| reason(&error))?.claims;
-    check_times(&claims, now.as_second())?;
-    Ok(claims)
+    Ok(Signed { claims, kid })
 }
 
 /// Everything but the times, which the library would read off its own clock.

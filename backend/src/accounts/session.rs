@@ -67,9 +67,10 @@ impl Accounts {
         refresh: RefreshToken,
         now: Timestamp,
     ) -> Result<Tokens, AccountError> {
-        let claims = Claims::new(user, session_id, &self.terms, now);
+        let terms = self.verifier.terms();
+        let claims = Claims::new(user, session_id, terms, now);
         let access = token::sign(&claims, &self.keys())?;
-        Ok(Tokens { access, access_ttl_s: self.terms.ttl_s, refresh })
+        Ok(Tokens { access, access_ttl_s: terms.ttl_s, refresh })
     }
 }
 

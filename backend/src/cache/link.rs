@@ -160,9 +160,9 @@ impl Inner {
         if let Some(connection) = &*kept {
             return Ok(connection.clone());
         }
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.timeout))
-            .set_response_timeout(Some(self.timeout));
+        // What is waited for is bounded where it is asked: connecting and answering together.
+        let config =
+            AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         let made = self.client.get_multiplexed_async_connection_with_config(&config).await?;
         Ok(kept.insert(made).clone())
     }

@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::fields::Fields;
 use crate::password::Password;
 use crate::respond::{self, ApiError};
+use crate::routes::plans;
 use crate::user::UserReply;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -19,7 +20,8 @@ pub async fn me(caller: Caller) -> Response {
     respond::json(StatusCode::OK, &UserReply::from(&caller.user))
 }
 
-/// Deletes the account and everything that is its owner's, for their password: 204.
+/// Deletes the account and everything that is its owner's, for their password: 204. What is cached
+/// of it cannot be read from then on, whether or not it can be dropped.
 ///
 /// # Errors
 /// 403 for a wrong password.
@@ -30,6 +32,9 @@ pub async fn leave(
 ) -> Result<StatusCode, ApiError> {
     let password = body.text("password", Password::given);
     let password = body.finish(password)?;
+    let resumes = app.resumes.entries(&caller).await?;
     app.accounts.delete(&caller, password).await?;
+    app.cache.invalidate(&plans::entry(&app, &caller)).await;
+    app.cache.invalidate_all(&resumes).await;
     Ok(StatusCode::NO_CONTENT)
 }

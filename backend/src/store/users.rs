@@ -8,6 +8,7 @@ use crate::user_secret::UserSecret;
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
+use std::collections::HashMap;
 use uuid::Uuid;
 
 /// A user with what they log in with.
@@ -55,8 +56,10 @@ pub async fn by_email(store: &Store, email: &Email) -> Result<Option<LogInRow>, 
 }
 
 /// A user in one of their sessions.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct SessionRow {
+    /// When the session is over.
+    pub ends_at: Timestamp,
     /// Who it is.
     pub user: User,
     /// How often what is theirs and may be cached has changed.
@@ -65,35 +68,53 @@ pub struct SessionRow {
     pub secret: Option<UserSecret>,
 }
 
-/// The user whose session this is, if it is not over by `now`.
+/// The most sessions that are asked for at once.
+pub const MAX_SESSIONS: usize = 64;
+
+/// The users whose sessions these are, at most [`MAX_SESSIONS`]; each by their session. A row that
+/// cannot be read is nobody's misfortune but its user's.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn by_session(
+pub async fn by_sessions(
     store: &Store,
-    user_id: Uuid,
-    session_id: Uuid,
-    now: Timestamp,
-) -> Result<Option<SessionRow>, StoreError> {
-    let row = sqlx::query(
-        "SELECT users.id, users.email, users.tier, users.created_at_ms, users.revision,
-             user_secrets.secret
+    session_ids: &[Uuid],
+) -> Result<HashMap<Uuid, Result<SessionRow, StoreError>>, StoreError> {
+    // A statement for each power of two: the database keeps them all prepared.
+    let places = session_ids.len().next_power_of_two().min(MAX_SESSIONS);
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(by_sessions_sql(places)));
+    for id in session_ids.iter().cycle().take(places) {
+        query = query.bind(id.to_string());
+    }
+    let rows = query.fetch_all(&store.pool).await?;
+    rows.iter()
+        .map(|row| {
+            let id: String = row.try_get("session_id")?;
+            let id = Uuid::parse_str(&id);
+            Ok((id.map_err(|_| StoreError::Damaged { what: "session's id" })?, session(row)))
+        })
+        .collect()
+}
+
+fn by_sessions_sql(places: usize) -> String {
+    let places: Vec<String> = (1..=places).map(|n| format!("${n}")).collect();
+    format!(
+        "SELECT sessions.id AS session_id, sessions.ends_at_ms, users.id, users.email, users.tier,
+             users.created_at_ms, users.revision, user_secrets.secret
          FROM sessions JOIN users ON users.id = sessions.user_id
              LEFT JOIN user_secrets ON user_secrets.user_id = users.id
-         WHERE sessions.id = $1 AND users.id = $2 AND sessions.ends_at_ms > $3",
+         WHERE sessions.id IN ({})",
+        places.join(", ")
     )
-    .bind(session_id.to_string())
-    .bind(user_id.to_string())
-    .bind(now.as_millisecond())
-    .fetch_optional(&store.pool)
-    .await?;
-    row.as_ref().map(session).transpose()
 }
 
 fn session(row: &AnyRow) -> Result<SessionRow, StoreError> {
+    let ends_at_ms: i64 = row.try_get("ends_at_ms")?;
     let revision: i64 = row.try_get("revision")?;
     let secret: Option<String> = row.try_get("secret")?;
     Ok(SessionRow {
+        ends_at: Timestamp::from_millisecond(ends_at_ms)
+            .map_err(|_| StoreError::Damaged { what: "session's end" })?,
         user: user(row)?,
         revision: revision.cast_unsigned(),
         secret: secret.map(user_secrets::parse).transpose()?,

@@ -17,6 +17,8 @@ mod account;
 #[cfg(test)]
 mod bodies;
 #[cfg(test)]
+mod cached;
+#[cfg(test)]
 mod health;
 #[cfg(test)]
 mod login;

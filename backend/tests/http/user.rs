@@ -9,7 +9,7 @@ pub(crate) const PASSWORD: &str = "12345678";
 
 /// One session of one user.
 pub(crate) struct User<'a> {
-    backend: &'a Backend,
+    pub(crate) backend: &'a Backend,
     /// The access token.
     pub(crate) access: String,
     /// The refresh token.

@@ -22,6 +22,9 @@ mod account;
 #[path = "../http/bodies.rs"]
 mod bodies;
 #[cfg(test)]
+#[path = "../http/cached.rs"]
+mod cached;
+#[cfg(test)]
 #[path = "../http/health.rs"]
 mod health;
 #[cfg(test)]

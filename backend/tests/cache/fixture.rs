@@ -1,0 +1,135 @@
+//! A Redis of one test's own, caches in front of it, and what they load.
+
+use backend::cache::{
+    Aborted, Cache, Cached, Entry, Flight, Link, LinkSettings, Loaded, Origin, SealKey, Ttls, Use,
+};
+use backend::clock;
+use backend::redis_probe::{self, RedisState};
+use redis::{Connection, IntoConnectionInfo, RedisResult};
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::time::sleep;
+use xtask::stack::{Server, redis as stack_redis};
+
+/// How long anything may take before a test fails: far more than it does, even on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+const TTL: Duration = Duration::from_secs(600);
+
+/// What a load of a test fails with.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    Broken,
+    Aborted(Aborted),
+}
+
+impl From<Aborted> for Failure {
+    fn from(why: Aborted) -> Self {
+        Self::Aborted(why)
+    }
+}
+
+pub(crate) type Answer = Result<Loaded<String>, Failure>;
+pub(crate) type Asked = Result<Cached<String>, Arc<Failure>>;
+
+/// A running Redis, ended when dropped.
+pub(crate) struct Redis {
+    pub(crate) server: Server,
+    _dir: TempDir,
+}
+
+impl Redis {
+    pub(crate) fn start() -> Self {
+        let dir = TempDir::new().unwrap();
+        let server = stack_redis::start(stack_redis::Options::new(dir.path()).unwrap()).unwrap();
+        Self { server, _dir: dir }
+    }
+
+    /// A process's cache, connected.
+    pub(crate) async fn cache(&self) -> Cache {
+        self.cache_and_link(PATIENCE).await.0
+    }
+
+    /// The same, with the way to Redis, which may take so long for an answer.
+    pub(crate) async fn cache_and_link(&self, timeout: Duration) -> (Cache, Link) {
+        let (cache, link) = cache_at(&stack_redis::url(&self.server), timeout);
+        redis_probe::start(link.clone(), Duration::from_millis(100)).await;
+        assert_eq!(link.state(), RedisState::Up);
+        (cache, link)
+    }
+
+    /// A command of the test's own.
+    pub(crate) fn ask<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
+        let mut asked = redis::cmd(command[0]);
+        asked.arg(&command[1..]).query(&mut self.connect().unwrap()).unwrap()
+    }
+
+    fn connect(&self) -> RedisResult<Connection> {
+        redis::Client::open(stack_redis::url(&self.server))?.get_connection()
+    }
+}
+
+/// A cache in front of the Redis at `url`, and the way there; nobody has looked whether it answers.
+pub(crate) fn cache_at(url: &str, timeout: Duration) -> (Cache, Link) {
+    let settings = LinkSettings { max_connections: 2, timeout };
+    let link = Link::new(Some(url.into_connection_info().unwrap()), settings);
+    let ttls = Ttls { ai: TTL, pricing: TTL, subscription: TTL, resume: TTL };
+    (Cache::new(true, ttls, link.clone()), link)
+}
+
+/// An entry that is dear to load.
+pub(crate) fn dear() -> Entry {
+    let ttls = Ttls { ai: TTL, pricing: TTL, subscription: TTL, resume: TTL };
+    Entry::ai("analyze", "0123", &ttls)
+}
+
+/// The same as one that changes.
+pub(crate) fn version(version: u64) -> Entry {
+    Entry { version, ..dear() }
+}
+
+pub(crate) fn key(byte: u8) -> SealKey {
+    SealKey::new([byte; 32])
+}
+
+pub(crate) fn text(text: &str) -> Answer {
+    Ok(Loaded::keep(text.to_owned()))
+}
+
+/// Asks for `entry`, to be answered by `answer` where it has to be loaded.
+pub(crate) async fn ask(cache: &Cache, entry: &Entry, answer: &str) -> (String, &'static str) {
+    let answer = text(answer);
+    let asked: Asked =
+        cache.get_or_load(entry, &key(1), Use::EVERYTHING, || async { answer }).await;
+    shown(asked)
+}
+
+/// What came, and what replies call where it came from.
+pub(crate) fn shown(asked: Asked) -> (String, &'static str) {
+    let Cached { value, origin } = asked.unwrap();
+    let name = match origin {
+        Origin::Hit { .. } => "HIT",
+        Origin::Miss => "MISS",
+        Origin::Coalesced => "COALESCED",
+        Origin::Bypass => "BYPASS",
+    };
+    (value, name)
+}
+
+/// A load of `entry` that is answered when `answer` comes.
+pub(crate) fn flight(
+    cache: &Cache,
+    entry: &Entry,
+    answer: impl Future<Output = Answer> + Send + 'static,
+) -> Flight<String, Failure> {
+    cache.flight(entry, &key(1), Use::EVERYTHING, |_| answer)
+}
+
+/// Waits until `condition` holds, looking again and again.
+pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = clock::start();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} until {what}");
+        sleep(Duration::from_millis(10)).await;
+    }
+}

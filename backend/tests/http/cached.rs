@@ -1,0 +1,382 @@
+//! What is cached, as clients see it: in one process, and in two with a Redis behind both that
+//! comes and goes. (The cache by itself: `tests/cache`.)
+
+use super::backend::Backend;
+use super::client::Reply;
+use super::user::{PASSWORD, User};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+use tempfile::TempDir;
+use xtask::stack::{Server, redis as stack_redis};
+
+const MERGE: &str = "application/merge-patch+json";
+
+/// A running Redis, ended when dropped.
+struct Redis {
+    server: Server,
+    url: String,
+    _dir: TempDir,
+}
+
+impl Redis {
+    fn start() -> Self {
+        let dir = TempDir::new().unwrap();
+        let server = stack_redis::start(stack_redis::Options::new(dir.path()).unwrap()).unwrap();
+        Self { url: stack_redis::url(&server), server, _dir: dir }
+    }
+
+    /// A command of the test's own.
+    fn ask<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
+        let client = redis::Client::open(self.url.as_str()).unwrap();
+        let mut asked = redis::cmd(command[0]);
+        asked.arg(&command[1..]).query(&mut client.get_connection().unwrap()).unwrap()
+    }
+
+    fn keys(&self) -> Vec<String> {
+        let mut keys: Vec<String> = self.ask(&["KEYS", "*"]);
+        keys.sort();
+        keys
+    }
+
+    /// How often it has been asked whether it answers.
+    fn pings(&self) -> u64 {
+        let told: String = self.ask(&["INFO", "commandstats"]);
+        let calls = told.lines().find_map(|line| line.strip_prefix("cmdstat_ping:calls="));
+        calls.map_or(0, |calls| calls.split(',').next().unwrap().parse().unwrap())
+    }
+}
+
+impl Backend {
+    /// A process with this Redis, and these variables, on a database of its own.
+    fn start_cached(redis: &Redis, vars: &[(&str, &str)]) -> Self {
+        Self::start_with(&[&[("REDIS_URL", redis.url.as_str())], vars].concat())
+    }
+
+    /// Another one on the same database.
+    fn second_cached(&self, redis: &Redis) -> Self {
+        Self::start_on(&self.url, &[("REDIS_URL", redis.url.as_str())])
+    }
+
+    fn wait_for_redis(&self, state: &str) {
+        self.wait_until(&format!("redis is {state}"), || {
+            self.get("/health").json()["redis"] == state
+        });
+    }
+}
+
+impl User<'_> {
+    /// The same user, asking another process.
+    fn at<'a>(&self, backend: &'a Backend) -> User<'a> {
+        User { backend, access: self.access.clone(), refresh: self.refresh.clone() }
+    }
+}
+
+fn ada(label: &str) -> Value {
+    let highlights: Vec<_> = (0..50).map(|n| format!("Wrote program {n} for the engine")).collect();
+    json!({
+        "basics": {"name": "Ada Lovelace", "label": label, "email": "ada@example.org"},
+        "work": [{"name": "Analytical Engines", "highlights": highlights}],
+    })
+}
+
+fn came_from(reply: &Reply) -> &str {
+    assert_eq!(reply.status, 200, "{}", reply.show(&[]));
+    let origin = reply.header("x-cache").unwrap();
+    assert_eq!(reply.header("age").is_some(), origin == "HIT");
+    origin
+}
+
+#[test]
+fn a_reply_out_of_the_cache_is_the_same_and_says_so() {
+    let backend = Backend::start();
+    let user = backend.user("ada@example.org");
+    let path = user.resume(&ada("Analyst"));
+    let export = format!("{path}/export?format=markdown");
+    for (path, first) in [
+        (path.as_str(), "MISS"),
+        (&export, "HIT"),
+        ("/api/subscription", "MISS"),
+        ("/api/pricing", "MISS"),
+    ] {
+        let [miss, hit] = [user.get(path), user.get(path)];
+        assert_eq!((came_from(&miss), came_from(&hit)), (first, "HIT"), "{path}");
+        assert_eq!(miss.body, hit.body, "{path}");
+        assert_eq!(miss.header("etag"), hit.header("etag"), "{path}");
+        let age_s: u64 = hit.header("age").unwrap().parse().unwrap();
+        assert!(age_s < 60, "{age_s}");
+        assert!(hit.header("cache-status").unwrap().starts_with("tollgate; hit; ttl="));
+    }
+    let known = user.request("GET", &path).header("If-None-Match", "\"1\"").send();
+    assert_eq!((known.status, known.header("x-cache")), (304, Some("HIT")));
+}
+
+#[test]
+fn a_change_is_seen_at_once_by_whichever_process_is_asked() {
+    let redis = Redis::start();
+    let one = Backend::start_cached(&redis, &[]);
+    let two = one.second_cached(&redis);
+    let user = one.user("ada@example.org");
+    let other = user.at(&two);
+    let path = user.resume(&ada("v1"));
+    for (version, next) in [("\"1\"", "v2"), ("\"2\"", "v3")] {
+        for (user, expected) in [(&user, "MISS"), (&user, "HIT"), (&other, "HIT")] {
+            let read = user.get(&path);
+            assert_eq!((came_from(&read), read.header("etag")), (expected, Some(version)));
+        }
+        let change = json!({"basics": {"label": next}});
+        assert_eq!(other.change(&path, version, MERGE, &change).status, 200);
+        // A reply that says what was changed has been changed by everyone's reckoning.
+        assert_eq!(redis.keys(), [""; 0]);
+    }
+    assert_eq!(other.get(&path).json()["resume"]["basics"]["label"], "v3");
+    assert_eq!(other.replace(&path, "*", &ada("v4")).status, 200);
+    assert_eq!(user.get(&path).json()["resume"]["basics"]["label"], "v4");
+
+    let plan = |user: &User<'_>| user.get("/api/subscription").json()["tier"].clone();
+    assert_eq!([plan(&user), plan(&other)], ["free", "free"]);
+    user.send("PUT", "/api/subscription", &json!({"tier": "pro"}));
+    assert_eq!([plan(&other), plan(&user)], ["pro", "pro"]);
+
+    assert_eq!(user.request("DELETE", &path).send().status, 204);
+    assert_eq!([user.get(&path).status, other.get(&path).status], [404, 404]);
+}
+
+#[test]
+fn a_cached_resume_is_its_owners_alone() {
+    let redis = Redis::start();
+    let backend = Backend::start_cached(&redis, &[]);
+    let (user, eve) = (backend.user("ada@example.org"), backend.user("eve@example.org"));
+    let path = user.resume(&ada("Analyst"));
+    user.get(&path);
+    let second = backend.second_cached(&redis);
+    for eve in [&eve, &eve.at(&second)] {
+        assert_eq!(eve.get(&path).status, 404, "not out of memory, nor out of redis");
+    }
+    assert_eq!(came_from(&user.get(&path)), "HIT", "and nothing has happened to it");
+}
+
+#[test]
+fn redis_holds_nothing_that_anyone_could_read() {
+    let redis = Redis::start();
+    let backend = Backend::start_cached(&redis, &[]);
+    let user = backend.user("ada@example.org");
+    let path = user.resume(&ada("Analyst"));
+    let size = user.get(&path).body.len();
+    user.get("/api/subscription");
+    user.get("/api/pricing");
+    let id = path.rsplit('/').next().unwrap();
+    let user_id = user.me().json()["id"].as_str().unwrap().to_owned();
+    let resume = format!("cache:resume:{id}");
+    let subscription = format!("cache:user:{user_id}:subscription");
+    assert_eq!(redis.keys(), ["cache:pricing", &resume, &subscription]);
+    let stored: BTreeMap<_, Vec<u8>> =
+        redis.keys().into_iter().map(|key| (key.clone(), redis.ask(&["GET", &key]))).collect();
+    assert!(stored[&resume].len() < size / 3, "{} of {size}", stored[&resume].len());
+    for (key, bytes) in &stored {
+        for word in ["Ada", "ada@", "Engine", "tier", "free", "USD"] {
+            let found = bytes.windows(word.len()).any(|part| part == word.as_bytes());
+            assert!(!found, "{word} in {key}");
+        }
+    }
+
+    // What is left of an account that is gone: the only key to it is gone, too.
+    let secrets = "SELECT secret FROM user_secrets";
+    assert_eq!(backend.texts(secrets).len(), 1);
+    let left = user.send("DELETE", "/api/me", &json!({"password": PASSWORD}));
+    assert_eq!(left.status, 204);
+    assert_eq!(backend.texts(secrets), [""; 0]);
+    assert_eq!(redis.keys(), ["cache:pricing"]);
+}
+
+#[test]
+fn ttls_are_as_the_variables_say() {
+    let redis = Redis::start();
+    let check = |vars: &[(&str, &str)], expected: [i64; 3]| {
+        let backend = Backend::start_cached(&redis, vars);
+        let user = backend.user("ada@example.org");
+        let path = user.resume(&ada("Analyst"));
+        for path in [path.as_str(), "/api/subscription", "/api/pricing"] {
+            user.get(path);
+        }
+        let left_s = |prefix: &str| {
+            let key = redis.keys().into_iter().find(|key| key.starts_with(prefix)).unwrap();
+            redis.ask::<i64>(&["TTL", &key])
+        };
+        let found = ["cache:resume:", "cache:user:", "cache:pricing"].map(left_s);
+        for (found_s, expected_s) in found.into_iter().zip(expected) {
+            assert!((expected_s - 60..=expected_s).contains(&found_s), "{vars:?}: {found:?}");
+        }
+        let _flushed: String = redis.ask(&["FLUSHALL"]);
+    };
+    check(&[], [600, 300, 3600]);
+    check(&[("CACHE_DEFAULT_TTL", "1000")], [1000, 1000, 3600]);
+    check(
+        &[
+            ("CACHE_RESUME_TTL", "2000"),
+            ("CACHE_SUBSCRIPTION_TTL", "3000"),
+            ("CACHE_PRICING_TTL", "4000"),
+        ],
+        [2000, 3000, 4000],
+    );
+}
+
+#[test]
+fn a_cache_that_is_off_keeps_nothing() {
+    let redis = Redis::start();
+    let backend = Backend::start_cached(&redis, &[("CACHE_ENABLED", "false")]);
+    let user = backend.user("ada@example.org");
+    let path = user.resume(&ada("Analyst"));
+    for path in [path.as_str(), "/api/subscription", "/api/pricing", &path] {
+        assert_eq!(came_from(&user.get(path)), "BYPASS", "{path}");
+    }
+    assert_eq!(redis.keys(), [""; 0]);
+}
+
+#[test]
+fn a_client_may_want_a_new_answer_or_that_nothing_is_kept() {
+    let redis = Redis::start();
+    let backend = Backend::start_cached(&redis, &[]);
+    let user = backend.user("ada@example.org");
+    let path = user.resume(&ada("Analyst"));
+    let asked = |wish| user.request("GET", &path).header("Cache-Control", wish).send();
+    assert_eq!(came_from(&asked("no-store")), "BYPASS");
+    assert_eq!(redis.keys(), [""; 0]);
+    assert_eq!(came_from(&user.get(&path)), "MISS", "nor in memory");
+    backend.execute("UPDATE resumes SET document = '{}'");
+    assert_eq!(came_from(&user.get(&path)), "HIT");
+    assert_ne!(user.get(&path).json()["resume"], json!({}));
+    assert_eq!(asked("no-cache").json()["resume"], json!({}));
+    let after = user.get(&path);
+    assert_eq!((came_from(&after), &after.json()["resume"]), ("HIT", &json!({})));
+}
+
+#[test]
+fn prices_of_another_configuration_are_not_shown() {
+    let redis = Redis::start();
+    let free = |limit: &str| {
+        let backend = Backend::start_cached(&redis, &[("FREE_AI_ASSIST_LIMIT", limit)]);
+        let reply = backend.get("/api/pricing");
+        (came_from(&reply).to_owned(), reply.json()["plans"][0]["ai_requests_per_day"].clone())
+    };
+    assert_eq!(free("7"), ("MISS".into(), json!(7)));
+    assert_eq!(free("7"), ("HIT".into(), json!(7)));
+    assert_eq!(free("8"), ("MISS".into(), json!(8)));
+}
+
+/// Redis, and the other process's memory, still have the old version.
+#[test]
+fn what_changed_while_redis_was_away_is_seen_when_it_is_back() {
+    let redis = Redis::start();
+    let one = Backend::start_cached(&redis, &[]);
+    let two = one.second_cached(&redis);
+    let user = one.user("ada@example.org");
+    let other = user.at(&two);
+    let path = user.resume(&ada("old"));
+    let label = |user: &User<'_>| user.get(&path).json()["resume"]["basics"]["label"].clone();
+    assert_eq!([label(&user), label(&other)], ["old", "old"]);
+    redis.server.pause();
+    one.wait_for_redis("down");
+    assert_eq!(user.change(&path, "*", MERGE, &json!({"basics": {"label": "new"}})).status, 200);
+    assert_eq!([label(&other), label(&user)], ["new", "new"]);
+    redis.server.resume();
+    one.wait_for_redis("up");
+    two.wait_for_redis("up");
+    assert_eq!([label(&other), label(&user)], ["new", "new"]);
+}
+
+/// One writer, which reads what it wrote from the other process, while Redis dies again and again.
+#[test]
+fn redis_killed_under_load_costs_no_request_and_makes_none_wrong() {
+    let mut redis = Redis::start();
+    let one = Backend::start_cached(&redis, &[("REDIS_SOCKET_TIMEOUT", "0.2")]);
+    let two = one.second_cached(&redis);
+    let user = one.user("ada@example.org");
+    let path = user.resume(&ada("0"));
+    let done = AtomicBool::new(false);
+    let writes = thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let mut writes = 0_u64;
+            while !done.load(Ordering::SeqCst) {
+                writes += 1;
+                let (at, from) = if writes % 2 == 0 { (&one, &two) } else { (&two, &one) };
+                let change = json!({"basics": {"label": writes.to_string()}});
+                let changed = user.at(at).change(&path, "*", MERGE, &change);
+                assert_eq!(changed.status, 200, "{}", changed.show(&[]));
+                for backend in [from, at, from] {
+                    let read = user.at(backend).get(&path);
+                    assert_eq!(read.status, 200, "{}", read.show(&[]));
+                    let label = &read.json()["resume"]["basics"]["label"];
+                    assert_eq!(*label, writes.to_string());
+                }
+            }
+            writes
+        });
+        for _ in 0..3 {
+            redis.server.kill();
+            one.wait_for_redis("down");
+            redis.server.restart().unwrap();
+            one.wait_for_redis("up");
+            two.wait_for_redis("up");
+        }
+        done.store(true, Ordering::SeqCst);
+        writer.join().unwrap()
+    });
+    assert!(writes > 3, "{writes}");
+}
+
+#[test]
+fn a_process_has_as_many_connections_as_it_may_and_no_more() {
+    let redis = Redis::start();
+    for most in [1, 3] {
+        let vars = [
+            ("REDIS_MAX_CONNECTIONS", &*most.to_string()),
+            ("REDIS_SOCKET_TIMEOUT", "60"),
+            ("REDIS_HEALTH_CHECK_INTERVAL", "3600"),
+        ];
+        let backend = Backend::start_cached(&redis, &vars);
+        let user = backend.user("ada@example.org");
+        let paths: Vec<_> = (0..10).map(|n| user.resume(&ada(&n.to_string()))).collect();
+        let connections = || {
+            let clients: String = redis.ask(&["CLIENT", "LIST"]);
+            clients.lines().filter(|line| line.contains("lib-name=tollgate-backend")).count()
+        };
+        redis.server.pause();
+        thread::scope(|scope| {
+            let reads: Vec<_> =
+                paths.iter().map(|path| scope.spawn(|| user.get(path).status)).collect();
+            // As many wait for Redis as come; it is of no matter if some come later.
+            thread::sleep(Duration::from_millis(500));
+            redis.server.resume();
+            assert!(reads.into_iter().all(|read| read.join().unwrap() == 200));
+        });
+        assert_eq!(connections(), most);
+        drop(backend);
+        while connections() > 0 {
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+#[test]
+fn redis_is_given_as_long_as_the_variable_says() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("redis://{}", silent.local_addr().unwrap());
+    let vars = [("REDIS_URL", url.as_str()), ("REDIS_SOCKET_TIMEOUT", "0.123")];
+    let log = Backend::start_with(&vars).stop();
+    assert!(log.contains("nothing within 123 ms"), "{log}");
+}
+
+#[test]
+fn redis_is_asked_whether_it_answers_as_often_as_the_variable_says() {
+    let (often, seldom) = (Redis::start(), Redis::start());
+    let vars = |interval| [("REDIS_HEALTH_CHECK_INTERVAL", interval)];
+    let _seldom = Backend::start_cached(&seldom, &vars("3600"));
+    let asked = seldom.pings();
+    let backend = Backend::start_cached(&often, &vars("0.1"));
+    backend.wait_until("it was asked ten times", || often.pings() >= 10);
+    assert_eq!(seldom.pings(), asked);
+}
