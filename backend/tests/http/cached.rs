@@ -302,7 +302,7 @@ fn redis_killed_under_load_costs_no_request_and_makes_none_wrong() {
             let mut writes = 0_u64;
             while !done.load(Ordering::SeqCst) {
                 writes += 1;
-                let (at, from) = if writes % 2 == 0 { (&one, &two) } else { (&two, &one) };
+                let (at, from) = if writes.is_multiple_of(2) { (&one, &two) } else { (&two, &one) };
                 let change = json!({"basics": {"label": writes.to_string()}});
                 let changed = user.at(at).change(&path, "*", MERGE, &change);
                 assert_eq!(changed.status, 200, "{}", changed.show(&[]));

@@ -22,7 +22,10 @@ fn all_who_start_together_on_a_new_database_bring_it_up_to_date_once() {
         let backends: Vec<_> = launched.into_iter().map(|one| one.listening()).collect();
         let applied =
             backends[0].texts("SELECT description FROM _sqlx_migrations ORDER BY version");
-        assert_eq!(applied, ["users", "signing keys", "sessions", "key rotation", "resumes"]);
+        assert_eq!(
+            applied,
+            ["users", "signing keys", "sessions", "key rotation", "resumes", "user secrets"]
+        );
         assert_eq!(backends[0].texts("SELECT seed FROM signing_keys").len(), 1);
         let token = backends[0].user("ada@example.org").access;
         assert!(backends.iter().all(|backend| backend.me(&token).status == 200));
