@@ -88,7 +88,7 @@ pub enum ResumeError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// It could not be read from the cache's load.
+    /// Loading it came to no end of its own.
     #[error(transparent)]
     Load(#[from] Aborted),
     /// What was waited for together with others failed.

@@ -176,10 +176,11 @@ async fn who_asks_with_another_key_does_not_join() {
             ended.await.unwrap();
             text("theirs")
         });
-    let mine: Result<_, Arc<Failure>> =
-        cache.get_or_load(&entry(), &key(2), Use::EVERYTHING, || async { text("mine") }).await;
-    assert_eq!(mine.unwrap(), Cached { value: "mine".to_owned(), origin: Origin::Miss });
+    let mine: Flight<String, Failure> =
+        cache.flight(&entry(), &key(2), Use::EVERYTHING, |_| async { text("mine") });
     end.send(()).unwrap();
+    let mine = mine.result().await.unwrap();
+    assert_eq!(mine, Cached { value: "mine".to_owned(), origin: Origin::Miss });
     assert_eq!(theirs.result().await.unwrap().value, "theirs");
 }
 
