@@ -2,12 +2,14 @@
 //! bytes.
 //!
 //! They are not sealed: the keys that would seal them pass through the same memory. Nobody gets
-//! one without its key, which is compared by its id.
+//! one without its key, which is compared by its id; and none stays longer than it is good for.
 
 use super::entry::Entry;
 use super::seal::{KeyId, Opened, SealKey};
+use moka::Expiry;
 use moka::sync::Cache;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// The most memory that values and their names take.
 pub(super) const MAX_BYTES: u64 = 64 << 20;
@@ -23,7 +25,31 @@ pub(super) struct Memory(Cache<String, Arc<Kept>>);
 struct Kept {
     key_id: KeyId,
     version: u64,
+    ttl: Duration,
     opened: Opened,
+}
+
+struct ByTtl;
+
+impl Expiry<String, Arc<Kept>> for ByTtl {
+    fn expire_after_create(
+        &self,
+        _name: &String,
+        kept: &Arc<Kept>,
+        _now: Instant,
+    ) -> Option<Duration> {
+        Some(kept.ttl)
+    }
+
+    fn expire_after_update(
+        &self,
+        _name: &String,
+        kept: &Arc<Kept>,
+        _now: Instant,
+        _left: Option<Duration>,
+    ) -> Option<Duration> {
+        Some(kept.ttl)
+    }
 }
 
 impl Memory {
@@ -32,7 +58,8 @@ impl Memory {
             let bytes = name.len() + kept.opened.value.len() + OVERHEAD_BYTES;
             u32::try_from(bytes).unwrap_or(u32::MAX)
         };
-        Self(Cache::builder().max_capacity(max_bytes).weigher(weigh).build())
+        let kept = Cache::builder().max_capacity(max_bytes).weigher(weigh);
+        Self(kept.expire_after(ByTtl).build())
     }
 
     /// What `look` makes of the value of this entry's version that was put here with this key.
@@ -50,7 +77,7 @@ impl Memory {
         if opened.value.len() > MAX_VALUE_BYTES {
             return self.remove(&entry.name);
         }
-        let kept = Kept { key_id: key.id(), version: entry.version, opened };
+        let kept = Kept { key_id: key.id(), version: entry.version, ttl: entry.ttl, opened };
         self.0.insert(entry.name.clone(), Arc::new(kept));
     }
 
@@ -62,6 +89,11 @@ impl Memory {
     #[cfg(test)]
     pub(super) fn settle(&self) {
         self.0.run_pending_tasks();
+    }
+
+    #[cfg(test)]
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
     }
 
     /// How much is kept, in bytes.

@@ -311,7 +311,7 @@ async fn loads_are_bounded_in_number() {
 }
 
 #[tokio::test]
-async fn memory_is_bounded_in_bytes() {
+async fn memory_is_bounded_in_bytes_and_in_time() {
     let memory = Memory::new(100_000);
     let named = |n: usize| Entry { name: format!("cache:{n}"), ..entry() };
     for n in 0..1000 {
@@ -322,6 +322,14 @@ async fn memory_is_bounded_in_bytes() {
     assert!(memory.bytes() <= 100_000, "{}", memory.bytes());
     let kept = (0..1000).filter(|n| memory.look(&named(*n), &key(1), |_| Some(())).is_some());
     assert!((1..=10).contains(&kept.count()));
+    let short = Entry { ttl: Duration::from_millis(1), ..named(1) };
+    memory.put(&short, &key(1), Opened { value: vec![b'x'; 10], stored_at_ms: 0 });
+    for _ in 0..10_000 {
+        if memory.has(&short.name) {
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+    assert!(!memory.has(&short.name));
     let huge = Opened { value: vec![b'x'; (1 << 20) + 1], stored_at_ms: 0 };
     memory.put(&named(0), &key(1), huge);
     assert_eq!(memory.look(&named(0), &key(1), |_| Some(())), None);
