@@ -7,6 +7,10 @@ use crate::cache::{LinkSettings, Ttls};
 use crate::plans::AiLimits;
 use crate::store::{EXPECTED_PLACE, Place};
 use crate::token::Terms;
+use limits::variables::{
+    EXPECTED_FLAG as FLAG, EXPECTED_REQUESTS as AI_REQUESTS, FREE_AI_ASSIST_LIMIT,
+    PRO_AI_ASSIST_LIMIT, RATE_LIMIT_ENABLED, STARTER_AI_ASSIST_LIMIT, flag, requests,
+};
 use redis::IntoConnectionInfo;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -28,14 +32,10 @@ const CACHE_PRICING_TTL: &str = "CACHE_PRICING_TTL";
 const CACHE_AI_RESPONSE_TTL: &str = "CACHE_AI_RESPONSE_TTL";
 const CACHE_SUBSCRIPTION_TTL: &str = "CACHE_SUBSCRIPTION_TTL";
 const CACHE_RESUME_TTL: &str = "CACHE_RESUME_TTL";
-const RATE_LIMIT_ENABLED: &str = "RATE_LIMIT_ENABLED";
 const JWT_ISSUER: &str = "JWT_ISSUER";
 const JWT_AUDIENCE: &str = "JWT_AUDIENCE";
 const ACCESS_TOKEN_TTL: &str = "ACCESS_TOKEN_TTL";
 const REFRESH_TOKEN_TTL: &str = "REFRESH_TOKEN_TTL";
-const FREE_AI_ASSIST_LIMIT: &str = "FREE_AI_ASSIST_LIMIT";
-const STARTER_AI_ASSIST_LIMIT: &str = "STARTER_AI_ASSIST_LIMIT";
-const PRO_AI_ASSIST_LIMIT: &str = "PRO_AI_ASSIST_LIMIT";
 const TOLLGATE_URL: &str = "TOLLGATE_URL";
 const TOLLGATE_SALT: &str = "TOLLGATE_SALT";
 const BACKEND_LOG: &str = "BACKEND_LOG";
@@ -55,8 +55,6 @@ const REDIS_TIMEOUT_MS: RangeInclusive<u64> = 10..=60_000;
 const REDIS_INTERVAL_MS: RangeInclusive<u64> = 100..=3_600_000;
 /// How long an answer may come from the cache: up to 30 days.
 const CACHE_TTL_S: RangeInclusive<u32> = 1..=2_592_000;
-/// How many AI requests a day a plan may give.
-const AI_LIMIT: RangeInclusive<u32> = 1..=1_000_000;
 /// The longest value repeated back in an error.
 const MAX_FOUND_CHARS: usize = 100;
 
@@ -81,7 +79,8 @@ pub struct Config {
     /// `CACHE_SUBSCRIPTION_TTL`, 300 s, and `CACHE_RESUME_TTL`, 600 s, or `CACHE_DEFAULT_TTL` where
     /// only that is set.
     pub cache_ttls: Ttls,
-    /// Whether the gateway limits; only reported. `RATE_LIMIT_ENABLED`, true.
+    /// Whether the gateway refuses anything; only reported: the gateway's policy says so
+    /// ([`limits::variables`]). `RATE_LIMIT_ENABLED`, true.
     pub rate_limit_enabled: bool,
     /// What tokens say. `JWT_ISSUER` and `JWT_AUDIENCE`, tollgate; `ACCESS_TOKEN_TTL`, 900 s.
     pub terms: Terms,
@@ -172,9 +171,9 @@ impl Config {
                 number(text, &SESSION_TTL_S)
             })?,
             ai_limits: AiLimits {
-                free: vars.read(FREE_AI_ASSIST_LIMIT, 10, AI_REQUESTS, ai_limit)?,
-                starter: vars.read(STARTER_AI_ASSIST_LIMIT, 50, AI_REQUESTS, ai_limit)?,
-                pro: vars.read(PRO_AI_ASSIST_LIMIT, 999, AI_REQUESTS, ai_limit)?,
+                free: vars.read(FREE_AI_ASSIST_LIMIT, 10, AI_REQUESTS, requests)?,
+                starter: vars.read(STARTER_AI_ASSIST_LIMIT, 50, AI_REQUESTS, requests)?,
+                pro: vars.read(PRO_AI_ASSIST_LIMIT, 999, AI_REQUESTS, requests)?,
             },
             shim: vars.read(TOLLGATE_URL, None, SHIM, |text| shim_url(text).map(Some))?,
             salt: vars.read(TOLLGATE_SALT, "tollgate-development".to_owned(), NAME, name)?,
@@ -239,11 +238,9 @@ const SOCKET_SECONDS: &str = "a number of seconds from 0.01 to 60";
 const INTERVAL_SECONDS: &str = "a number of seconds from 0.1 to 3600";
 const CACHE_SECONDS: &str = "a number of seconds from 1 to 2592000";
 const WORD: &str = "a word like production (at most 32 letters, digits, - or _)";
-const FLAG: &str = "true or false";
 const NAME: &str = "a name or URL like tollgate (1 to 255 visible ASCII characters)";
 const SECONDS: &str = "a number of seconds from 1 to 86400";
 const LONG_SECONDS: &str = "a number of seconds from 1 to 31536000";
-const AI_REQUESTS: &str = "a number of requests from 1 to 1000000";
 const SHIM: &str = "http://HOST:PORT like http://127.0.0.1:8081";
 const LOG: &str = "a level like info, or levels by module like info,backend=debug";
 
@@ -264,14 +261,6 @@ fn word(text: &str) -> Option<String> {
     let valid = text.len() <= 32
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     valid.then(|| text.to_owned())
-}
-
-fn flag(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "1" | "yes" | "on" => Some(true),
-        "false" | "0" | "no" | "off" => Some(false),
-        _ => None,
-    }
 }
 
 fn name(text: &str) -> Option<String> {
@@ -301,10 +290,6 @@ fn decimal_s(text: &str, within_ms: &RangeInclusive<u64>) -> Option<Duration> {
     let ms: u64 = format!("{decimals:0<3}").parse().ok()?;
     let ms = whole.parse::<u64>().ok()?.checked_mul(1000)?.checked_add(ms)?;
     within_ms.contains(&ms).then(|| Duration::from_millis(ms))
-}
-
-fn ai_limit(text: &str) -> Option<u32> {
-    number(text, &AI_LIMIT)
 }
 
 /// Without a path: what is asked for is ours to say.

@@ -9,7 +9,7 @@
 //! (who is charged),
 //! [`quota`] (what may be charged), [`wire`] (how the filter asks the shim), [`gate`] (one
 //! gateway worker's requests, from arrival to answer), [`headers`] (what the client is told),
-//! [`explain`] (why, for people).
+//! [`explain`] (why, for people), [`variables`] (limits by the names of environment variables).
 
 pub mod bounded;
 pub mod counter;
@@ -28,4 +28,5 @@ pub mod plan;
 pub mod policy;
 pub mod problem;
 pub mod quota;
+pub mod variables;
 pub mod wire;

@@ -86,6 +86,17 @@ impl Quota {
 }
 
 impl Period {
+    /// As policies say it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Minute => "minute",
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Month => "month",
+        }
+    }
+
     /// The period's usual length, in ms (a month counts 30 days): for headers, never for arithmetic.
     #[must_use]
     pub const fn nominal_ms(self) -> u64 {

@@ -6,7 +6,7 @@ use limits::explain::{Explained, Explanation, Request};
 use limits::key::Part;
 use limits::matching::Mismatch;
 use limits::policy::{Key, LimitChoice, Match, OnFailure, Policy, Source};
-use limits::quota::{Period, Quota};
+use limits::quota::Quota;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -110,12 +110,7 @@ fn limit(charge: &Explained<'_>) -> String {
             format!("{} in any {}", quota.limit, length(quota.window_ms.get()))
         }
         Quota::FixedWindow(quota) => {
-            let per = match quota.per {
-                Period::Minute => "minute",
-                Period::Hour => "hour",
-                Period::Day => "day",
-                Period::Month => "month",
-            };
+            let per = quota.per.name();
             format!("{} each {per} of the calendar in {}", quota.limit, quota.time_zone)
         }
         Quota::TokenBucket(quota) => {
