@@ -147,15 +147,48 @@ pub enum PolicyCommand {
         #[command(flatten)]
         request: TypedRequest,
     },
+    /// Print a policy with the environment's limits written in
+    #[command(after_help = VARIABLES)]
+    Render {
+        /// The policy document
+        file: PathBuf,
+        /// Print JSON rather than YAML
+        #[arg(long)]
+        json: bool,
+    },
     /// Check a policy and put it into the file that Envoy watches, in one step
+    #[command(after_help = VARIABLES)]
     Apply {
         /// The policy document
         file: PathBuf,
         /// The filter's file, such as envoy/tollgate.yaml
         to: PathBuf,
+        /// Write the environment's limits into it first, as `tollgate policy render` does
+        #[arg(long)]
+        env: bool,
+        /// Take all but the policy from this file; then the filter's file need not be there yet
+        #[arg(long, value_name = "FILE")]
+        template: Option<PathBuf>,
     },
     /// Print the JSON Schema of policies, for editors
     Schema,
+}
+
+/// The variables of [`limits::variables`], for people.
+const VARIABLES: &str = "\
+Environment, each unless it is empty:
+  RATE_LIMIT_PER_MINUTE         the limit of the bucket authenticated
+  AUTH_RATE_LIMIT_PER_MINUTE    the limit of the bucket auth
+  AI_RATE_LIMIT_PER_MINUTE      the limit of the bucket ai
+  PUBLIC_RATE_LIMIT_PER_MINUTE  the limit of the bucket public
+  FREE_AI_ASSIST_LIMIT          the limit of ai_daily for free, and otherwise
+  STARTER_AI_ASSIST_LIMIT       the limit of ai_daily for starter
+  PRO_AI_ASSIST_LIMIT           the limit of ai_daily for pro
+  RATE_LIMIT_ENABLED            false: all buckets count, and none refuses";
+
+/// What the environment holds under `name`, with U+FFFD for what is no UTF-8.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 /// A request, as a person tells of it.

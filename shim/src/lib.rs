@@ -77,7 +77,9 @@ fn block_on(command: Command) -> anyhow::Result<()> {
             Command::Overrides(command) => {
                 operator::overrides(command).await.map(|text| print(&text))
             }
-            Command::Policy(command) => policy::policy(command).map(|text| print(&text)),
+            Command::Policy(command) => {
+                policy::policy(command, cli::variable).map(|text| print(&text))
+            }
         }
     });
     runtime.shutdown_background();

@@ -4,19 +4,31 @@
 
 mod apply;
 mod check;
+mod edit;
 mod explain;
 mod places;
+mod render;
 
 use crate::cli::PolicyCommand;
 use anyhow::Context;
 pub(crate) use check::read;
+use limits::variables::Limits;
 
-/// Runs `tollgate policy …`; what to print.
-pub(crate) fn policy(command: PolicyCommand) -> anyhow::Result<String> {
+/// Runs `tollgate policy …`; what to print. `variable`: what the environment holds.
+pub(crate) fn policy(
+    command: PolicyCommand,
+    variable: impl Fn(&str) -> Option<String>,
+) -> anyhow::Result<String> {
     match command {
         PolicyCommand::Check { file } => check::check(&file),
         PolicyCommand::Explain { file, request } => explain::explain(&file, &request),
-        PolicyCommand::Apply { file, to } => apply::apply(&file, &to),
+        PolicyCommand::Render { file, json } => {
+            render::render(&file, &Limits::from_vars(variable)?, json)
+        }
+        PolicyCommand::Apply { file, to, env, template } => {
+            let limits = if env { Limits::from_vars(variable)? } else { Limits::default() };
+            apply::apply(&file, &limits, template.as_ref().unwrap_or(&to), &to)
+        }
         PolicyCommand::Schema => {
             let schema = limits::policy::schema();
             let text = serde_json::to_string_pretty(&schema).context("cannot write the schema")?;

@@ -1,9 +1,11 @@
 //! `tollgate policy apply`: puts a policy without mistakes into the file that Envoy watches for the
 //! filter, in one step. The rest of that file stays as it is, its comments too.
 
-use super::check;
+use super::render::Rendered;
+use super::{check, render};
 use crate::file;
 use anyhow::{Context, bail};
+use limits::variables::Limits;
 use serde_json::Value;
 use std::path::Path;
 
@@ -12,26 +14,29 @@ const POLICY: &str = "/resources/0/typed_config/config/configuration/value";
 /// What stands before it, on a line of its own.
 const VALUE: &str = "value:";
 
-/// Puts the policy in `path` into `to`; what to print.
-pub(super) fn apply(path: &Path, to: &Path) -> anyhow::Result<String> {
-    check::read(path)?;
-    let policy = file::read(path)?;
-    let old = file::read(to)?;
-    let shown = to.display();
-    let document = check::yaml(&policy, path)?;
-    let before = check::yaml(&old, to)?;
-    if before.pointer(POLICY).is_none() {
+/// Puts the policy in `path`, with `limits`, into what is in `template`, and that into the place of
+/// `to`; what to print.
+pub(super) fn apply(
+    path: &Path,
+    limits: &Limits,
+    template: &Path,
+    to: &Path,
+) -> anyhow::Result<String> {
+    let policy = render::read(path, limits)?;
+    let old = file::read(template)?;
+    let mut wanted = check::yaml(&old, template)?;
+    let Some(place) = wanted.pointer_mut(POLICY) else {
+        let shown = template.display();
         bail!("{shown} is no file of the filter: expected a policy at {POLICY}");
-    }
-    let mut wanted = before;
-    if let Some(place) = wanted.pointer_mut(POLICY) {
-        *place = document;
-    }
-    let text = match replaced(&old, &policy) {
+    };
+    let Rendered { text, document } = policy;
+    *place = document;
+    let text = match replaced(&old, &text) {
         Some(text) if serde_saphyr::from_str::<Value>(&text).ok().as_ref() == Some(&wanted) => text,
         // Not written as the shipped file is: without its comments, then. JSON is YAML.
         _ => serde_json::to_string_pretty(&wanted)? + "\n",
     };
+    let shown = to.display();
     let new = to.with_extension("new");
     std::fs::write(&new, text).with_context(|| format!("cannot write {}", new.display()))?;
     std::fs::rename(&new, to).with_context(|| format!("cannot replace {shown}"))?;
@@ -64,7 +69,7 @@ mod tests {
         let (from, to) = (dir.path().join("policy.yaml"), dir.path().join("tollgate.yaml"));
         std::fs::write(&from, policy).unwrap();
         std::fs::write(&to, filter).unwrap();
-        let told = apply(&from, &to);
+        let told = apply(&from, &Limits::default(), &to, &to);
         (told, std::fs::read_to_string(&to).unwrap())
     }
 
@@ -79,6 +84,23 @@ mod tests {
         let (told, text) = applied(&policy, FILTER);
         told.unwrap();
         assert_eq!(text, FILTER.replace("limit: 5,", "limit: 6,"));
+    }
+
+    #[test]
+    fn limits_are_written_in_and_comments_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str| dir.path().join(name);
+        std::fs::write(file("policy.yaml"), POLICY).unwrap();
+        std::fs::write(file("template.yaml"), FILTER).unwrap();
+        let limits = Limits::from_vars(|name| {
+            (name == "AUTH_RATE_LIMIT_PER_MINUTE").then(|| "7".to_owned())
+        });
+        // There is no such file yet.
+        let (policy, template, to) = (file("policy.yaml"), file("template.yaml"), file("to.yaml"));
+        apply(&policy, &limits.unwrap(), &template, &to).unwrap();
+        let text = std::fs::read_to_string(&to).unwrap();
+        assert_eq!(text, FILTER.replace("limit: 5,", "limit: 7,"));
+        assert_eq!(std::fs::read_to_string(&template).unwrap(), FILTER);
     }
 
     #[test]

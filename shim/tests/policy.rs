@@ -1,0 +1,193 @@
+//! `tollgate policy render` and `apply --env`, as programs: the environment is theirs.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
+
+use limits::variables::NAMES;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+const POLICY: &str = include_str!("../../envoy/policy.yaml");
+const FILTER: &str = include_str!("../../envoy/tollgate.yaml");
+const IN_FILTER: &str = "/resources/0/typed_config/config/configuration/value";
+
+/// A folder with the shipped files.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("policy.yaml"), POLICY).unwrap();
+        std::fs::write(dir.path().join("tollgate.yaml"), FILTER).unwrap();
+        Self(dir)
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Code, output and complaint of `tollgate policy` with `words`, in an environment of `vars`.
+    fn tollgate(&self, words: &str, vars: &[(&str, &str)]) -> (i32, String, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+        command.arg("policy").args(words.split(' ')).current_dir(self.0.path());
+        // Whatever the environment of the tests is.
+        for name in NAMES {
+            command.env_remove(name);
+        }
+        let output = command.envs(vars.iter().copied()).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    }
+
+    fn done(&self, words: &str, vars: &[(&str, &str)]) -> String {
+        let (code, output, complaint) = self.tollgate(words, vars);
+        assert_eq!((code, &*complaint), (0, ""), "{words}");
+        output
+    }
+
+    fn refused(&self, words: &str, vars: &[(&str, &str)]) -> String {
+        let (code, output, complaint) = self.tollgate(words, vars);
+        assert_eq!((code, &*output), (1, ""), "{words}");
+        assert_eq!(complaint.lines().count(), 1, "{complaint}");
+        complaint
+    }
+}
+
+fn yaml(text: &str) -> Value {
+    serde_saphyr::from_str(text).unwrap()
+}
+
+fn yaml_file(path: &Path) -> Value {
+    yaml(&std::fs::read_to_string(path).unwrap())
+}
+
+/// A value for each variable, and what it makes of the shipped policy.
+fn all() -> (Vec<(&'static str, &'static str)>, Value) {
+    let values = [
+        ("RATE_LIMIT_PER_MINUTE", "11"),
+        ("AUTH_RATE_LIMIT_PER_MINUTE", "12"),
+        ("AI_RATE_LIMIT_PER_MINUTE", "13"),
+        ("PUBLIC_RATE_LIMIT_PER_MINUTE", "14"),
+        ("FREE_AI_ASSIST_LIMIT", "15"),
+        ("STARTER_AI_ASSIST_LIMIT", "16"),
+        ("PRO_AI_ASSIST_LIMIT", "17"),
+        ("RATE_LIMIT_ENABLED", "false"),
+    ];
+    let mut policy = yaml(POLICY);
+    for (bucket, limit) in [("authenticated", 11), ("auth", 12), ("ai", 13), ("public", 14)] {
+        policy["buckets"][bucket]["limit"] = json!(limit);
+    }
+    let daily = &mut policy["buckets"]["ai_daily"]["limit"];
+    daily["values"] = json!({ "free": 15, "starter": 16, "pro": 17 });
+    daily["otherwise"] = json!(15);
+    for bucket in policy["buckets"].as_object_mut().unwrap().values_mut() {
+        bucket["enforce"] = json!(false);
+    }
+    (values.to_vec(), policy)
+}
+
+#[test]
+fn render_prints_the_policy_with_the_environments_limits() {
+    let folder = Folder::new();
+    let (vars, expected) = all();
+    assert_eq!(vars.len(), NAMES.len());
+    assert_eq!(yaml(&folder.done("render policy.yaml", &vars)), expected);
+    let json = folder.done("render --json policy.yaml", &vars);
+    assert_eq!(serde_json::from_str::<Value>(&json).unwrap(), expected);
+    assert_eq!(std::fs::read_to_string(folder.file("policy.yaml")).unwrap(), POLICY);
+}
+
+#[test]
+fn what_is_rendered_is_a_policy_to_check_and_to_render_again() {
+    let folder = Folder::new();
+    let (vars, expected) = all();
+    std::fs::write(folder.file("rendered.yaml"), folder.done("render policy.yaml", &vars)).unwrap();
+    let told = folder.done("check rendered.yaml", &[]);
+    assert_eq!(told, "rendered.yaml: 2 keys, 5 buckets, 5 rules; no mistakes\n");
+    assert_eq!(yaml(&folder.done("render rendered.yaml", &[])), expected);
+}
+
+#[test]
+fn without_variables_the_policy_is_printed_as_it_is_written() {
+    let folder = Folder::new();
+    let empty = NAMES.map(|name| (name, ""));
+    assert_eq!(folder.done("render policy.yaml", &[]), POLICY);
+    assert_eq!(folder.done("render policy.yaml", &empty), POLICY);
+}
+
+#[test]
+fn apply_takes_limits_from_the_environment_only_if_told_to() {
+    let folder = Folder::new();
+    let (vars, expected) = all();
+    let told = folder.done("apply policy.yaml tollgate.yaml", &vars);
+    assert_eq!(told, "tollgate.yaml has the policy of policy.yaml\n");
+    assert_eq!(std::fs::read_to_string(folder.file("tollgate.yaml")).unwrap(), FILTER);
+    folder.done("apply --env policy.yaml tollgate.yaml", &vars);
+    let mut filter = yaml(FILTER);
+    *filter.pointer_mut(IN_FILTER).unwrap() = expected;
+    assert_eq!(yaml_file(&folder.file("tollgate.yaml")), filter);
+    // And back: nothing of them is left.
+    folder.done("apply --env policy.yaml tollgate.yaml", &[]);
+    assert_eq!(std::fs::read_to_string(folder.file("tollgate.yaml")).unwrap(), FILTER);
+}
+
+#[test]
+fn a_template_makes_a_file_that_was_not_there_and_replaces_one_that_was() {
+    let folder = Folder::new();
+    let words = "apply --env --template tollgate.yaml policy.yaml new.yaml";
+    for limit in [3, 4] {
+        folder.done(words, &[("AUTH_RATE_LIMIT_PER_MINUTE", &limit.to_string())]);
+        let filter = yaml_file(&folder.file("new.yaml"));
+        assert_eq!(filter.pointer(IN_FILTER).unwrap()["buckets"]["auth"]["limit"], limit);
+        // Whatever stood there before.
+        std::fs::write(folder.file("new.yaml"), "no filter's file").unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(folder.file("tollgate.yaml")).unwrap(), FILTER);
+}
+
+#[test]
+fn a_bad_value_is_one_sentence_and_changes_nothing() {
+    let folder = Folder::new();
+    let bad = [("AUTH_RATE_LIMIT_PER_MINUTE", "many"), ("RATE_LIMIT_ENABLED", "maybe")];
+    let expected = "tollgate: AUTH_RATE_LIMIT_PER_MINUTE: expected a number of requests from 1 to 1000000, found \"many\"\n";
+    assert_eq!(folder.refused("render policy.yaml", &bad), expected);
+    assert_eq!(folder.refused("apply --env policy.yaml tollgate.yaml", &bad), expected);
+    assert_eq!(
+        folder.refused("render policy.yaml", &bad[1..]),
+        "tollgate: RATE_LIMIT_ENABLED: expected true or false, found \"maybe\"\n"
+    );
+    assert_eq!(std::fs::read_to_string(folder.file("tollgate.yaml")).unwrap(), FILTER);
+    // Who does not ask for the environment is not bothered with it.
+    folder.done("apply policy.yaml tollgate.yaml", &bad);
+    folder.done("check policy.yaml", &bad);
+}
+
+#[test]
+fn a_policy_without_the_bucket_is_told_which_and_what_to_do() {
+    let folder = Folder::new();
+    let policy = POLICY.replacen(
+        "auth: { key: client, limit: 5, window: 1m",
+        "auth: { key: client, limit: 5, per: hour",
+        1,
+    );
+    std::fs::write(folder.file("policy.yaml"), policy).unwrap();
+    let told = folder.refused("render policy.yaml", &[("AUTH_RATE_LIMIT_PER_MINUTE", "3")]);
+    assert_eq!(
+        told,
+        "tollgate: policy.yaml: AUTH_RATE_LIMIT_PER_MINUTE: expected the policy's bucket auth to have \
+         `limit: NUMBER` and `window: 1m`, found `per: hour` with one limit for all: change the \
+         policy, or leave the variable out\n"
+    );
+}
+
+#[test]
+fn help_names_every_variable() {
+    let folder = Folder::new();
+    for words in ["render --help", "apply --help"] {
+        let help = folder.done(words, &[]);
+        for name in NAMES {
+            assert!(help.contains(&format!("\n  {name} ")), "{words}: {name}\n{help}");
+        }
+    }
+}
