@@ -18,6 +18,12 @@ pub fn path(variable: &str) -> Option<PathBuf> {
     std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
+/// The text of `variable`, with U+FFFD for what is no UTF-8; `None` if it is unset.
+#[must_use]
+pub fn text(variable: &str) -> Option<String> {
+    std::env::var_os(variable).map(|value| value.to_string_lossy().into_owned())
+}
+
 /// The first executable called `name` on the PATH.
 #[must_use]
 pub fn on_path(name: &str) -> Option<PathBuf> {

@@ -11,10 +11,10 @@ pub mod running;
 pub mod state;
 pub mod welcome;
 
-use crate::envoy_config::read_policy;
-use crate::{binaries, paths, progress, setup, signals, wasm};
+use crate::{binaries, env, paths, progress, setup, signals, wasm};
 use anyhow::{Result, bail};
 use clap::Args;
+use limits::variables::Limits;
 use policy::Watched;
 use ports::PortFlags;
 use running::{Ledger, Parts, Running};
@@ -69,7 +69,8 @@ pub fn run(up: &Up) -> Result<()> {
     // What is told at once needs no build first.
     let ledger = Ledger::from_flag(up.ledger.as_deref())?;
     let policy_file = up.policy.clone().unwrap_or_else(|| paths::root().join("envoy/policy.yaml"));
-    let policy = read_policy(&policy_file)?;
+    let limits = Limits::from_vars(env::text)?;
+    let policy = policy::read(&policy_file, &limits)?;
     let state = StateDir::claim(up.state_dir.as_deref())?;
     up.ports.check(&ledger)?;
 
@@ -77,7 +78,7 @@ pub fn run(up: &Up) -> Result<()> {
     let mut running = Running::start(up, &ledger, &parts, state.path())?;
     welcome::print(up, &running);
     state.record()?;
-    let mut watched = Watched::new(policy_file, running.filter_file(state.path()));
+    let mut watched = Watched::new(policy_file, limits, running.filter_file(state.path()));
     let followed = follow::until_ended(&mut running, &mut watched, !up.supervise);
     progress::say("stopping");
     running.stop()?;

@@ -47,6 +47,16 @@ impl Place {
         command
     }
 
+    /// The shipped policy with another limit in its bucket `public`, and patient with a busy machine.
+    fn write_policy(&self, public: u32) -> String {
+        let file = self.dir.path().join("policy.yaml");
+        let shipped = xtask::paths::root().join("envoy/policy.yaml");
+        let text = std::fs::read_to_string(shipped).unwrap();
+        let text = text.replace("timeout: 50ms", "timeout: 10s");
+        std::fs::write(&file, text.replace("limit: 30,", &format!("limit: {public},"))).unwrap();
+        file.to_str().unwrap().to_owned()
+    }
+
     fn down(&self) -> String {
         let output = self.command("down").output().unwrap();
         assert!(output.status.success(), "{}", told(&output));
@@ -55,8 +65,14 @@ impl Place {
 
     /// Starts it with its stdout in a file, and waits until that says that all is healthy.
     fn up_in_foreground(&self, more: &[&str]) -> Foreground {
+        self.up_with(&[], more)
+    }
+
+    /// The same in an environment of `vars`.
+    fn up_with(&self, vars: &[(&str, &str)], more: &[&str]) -> Foreground {
         let (out, err) = (self.dir.path().join("stdout"), self.dir.path().join("stderr"));
         let mut command = self.up(more);
+        command.envs(vars.iter().copied());
         command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
         let mut foreground = Foreground { child: command.spawn().unwrap(), out };
         let deadline = Deadline::after(UP_LIMIT);
@@ -257,6 +273,87 @@ fn a_port_in_use_is_told_in_one_sentence_before_anything_is_done() {
             );
         }
     }
+    place.assert_nothing_is_left();
+}
+
+#[test]
+fn limits_of_the_environment_are_the_gateways_and_what_the_backend_tells() {
+    let place = Place::new();
+    let policy = place.write_policy(30);
+    let vars = [
+        ("AUTH_RATE_LIMIT_PER_MINUTE", "3"),
+        ("FREE_AI_ASSIST_LIMIT", "4"),
+        ("AI_RATE_LIMIT_PER_MINUTE", ""),
+    ];
+    let _up = place.up_with(&vars, &["--ledger", "memory:", "--policy", &policy]);
+    let gateway = place.ports[0].number();
+    let lines = curl_lines(gateway);
+    // Signs up and in, and asks who that is: two of three.
+    let me = shell(&lines[2]);
+    assert!(me.starts_with("HTTP/1.1 200"), "{me}");
+    let wrong = shell(&lines[1]);
+    assert!(wrong.starts_with("HTTP/1.1 401") && wrong.contains("x-ratelimit-limit: 3"), "{wrong}");
+    let refused = shell(&lines[1]);
+    assert!(refused.starts_with("HTTP/1.1 429"), "{refused}");
+
+    // The log-in past the gateway, which takes no more of them.
+    let backend = place.ports[3].number();
+    let direct = |path: &str| {
+        let line =
+            lines[2].replace(&format!(":{gateway}/api/auth/"), &format!(":{backend}/api/auth/"));
+        shell(&line.replace("/api/me", path))
+    };
+    let usage = direct("/api/usage");
+    assert!(usage.contains(r#""limit":4,"used":0"#), "{usage}");
+    let ai = direct("/api/ai/nothing");
+    assert!(ai.contains("x-ratelimit-limit: 4"), "{ai}");
+    let usage = direct("/api/usage");
+    assert!(usage.contains(r#""limit":4,"used":1"#), "{usage}");
+    assert!(direct("/health").contains(r#""rate_limit_enabled":true"#));
+
+    // A policy that is saved again has them too.
+    place.write_policy(31);
+    let deadline = Deadline::after(END_LIMIT);
+    while !shell(&lines[0]).contains("x-ratelimit-limit: 31") {
+        assert!(!deadline.has_passed(), "the new policy is not in force");
+        std::thread::sleep(POLL);
+    }
+    let refused = shell(&lines[1]);
+    assert!(refused.contains("x-ratelimit-limit: 3\r"), "{refused}");
+}
+
+#[test]
+fn switched_off_by_the_environment_nothing_is_refused_and_health_says_so() {
+    let place = Place::new();
+    let policy = place.write_policy(2);
+    let vars = [("RATE_LIMIT_ENABLED", "false")];
+    let _up = place.up_with(&vars, &["--ledger", "memory:", "--policy", &policy]);
+    let gateway = place.ports[0].addr();
+    for _ in 0..4 {
+        assert_eq!(health::get(gateway, "/").unwrap().status, 200);
+    }
+    let health = health::get(gateway, "/health").unwrap().body;
+    assert!(health.contains(r#""rate_limit_enabled":false"#), "{health}");
+}
+
+#[test]
+fn a_bad_limit_in_the_environment_is_refused_before_anything_is_done() {
+    let place = Place::new();
+    let told_with = |variable: &str, value: &str, more: &[&str]| {
+        let output = place.up(more).env(variable, value).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        told(&output)
+    };
+    assert_eq!(
+        told_with("AUTH_RATE_LIMIT_PER_MINUTE", "0", &[]),
+        "error: AUTH_RATE_LIMIT_PER_MINUTE: expected a number of requests from 1 to 1000000, found \"0\"\n"
+    );
+    let policy = place.write_policy(30);
+    let text = std::fs::read_to_string(&policy).unwrap();
+    std::fs::write(&policy, text.replace("limit: 30, window: 1m", "limit: 30, per: day")).unwrap();
+    let told = told_with("PUBLIC_RATE_LIMIT_PER_MINUTE", "5", &["--policy", &policy]);
+    let start = format!("error: the policy {policy} is refused: PUBLIC_RATE_LIMIT_PER_MINUTE: ");
+    assert!(told.starts_with(&start), "{told}");
     place.assert_nothing_is_left();
 }
 

@@ -1,26 +1,41 @@
-//! An edited policy takes effect while the stack runs: its file is looked at again and again, and a
+//! The policy of a stack: a document, with the limits that the environment sets written in. (The
+//! backend has the same environment, and tells the same limits.)
+//!
+//! An edited one takes effect while the stack runs: its file is looked at again and again, and a
 //! policy without a mistake is moved into the place that Envoy watches. Called by [`super::follow`].
 
 use crate::envoy_config::{self, filter, read_policy};
 use crate::progress;
-use anyhow::Result;
-use std::path::PathBuf;
+use anyhow::{Context, Result};
+use limits::variables::Limits;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+/// The policy document in `file` with `limits`.
+///
+/// # Errors
+/// As [`read_policy`]; where it has no place for one of `limits`.
+pub fn read(file: &Path, limits: &Limits) -> Result<Value> {
+    let policy = limits.render(read_policy(file)?);
+    policy.with_context(|| format!("the policy {} is refused", file.display()))
+}
 
 /// The policy's file, and the one that Envoy watches.
 #[derive(Debug)]
 pub struct Watched {
     policy: PathBuf,
+    limits: Limits,
     filter: PathBuf,
     seen: Option<SystemTime>,
 }
 
 impl Watched {
-    /// The document in `policy`, which the filter's file `filter` has already.
+    /// The document in `policy` with `limits`, which the filter's file `filter` has already.
     #[must_use]
-    pub fn new(policy: PathBuf, filter: PathBuf) -> Self {
+    pub fn new(policy: PathBuf, limits: Limits, filter: PathBuf) -> Self {
         let seen = changed_at(&policy);
-        Self { policy, filter, seen }
+        Self { policy, limits, filter, seen }
     }
 
     /// Puts the policy in place if its file has changed since it was looked at; says what became of it.
@@ -40,21 +55,21 @@ impl Watched {
     }
 
     fn apply(&self) -> Result<()> {
-        let policy = read_policy(&self.policy)?;
+        let policy = read(&self.policy, &self.limits)?;
         let mut config = envoy_config::read_yaml(&self.filter)?;
         *filter::policy(&mut config)? = policy;
         filter::put(&config, &self.filter)
     }
 }
 
-fn changed_at(file: &std::path::Path) -> Option<SystemTime> {
+fn changed_at(file: &Path) -> Option<SystemTime> {
     file.metadata().and_then(|meta| meta.modified()).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
     use std::time::Duration;
 
     #[test]
@@ -74,20 +89,29 @@ mod tests {
         write(&shipped);
         let rendered = envoy_config::render(&envoy_config::Options::default()).unwrap();
         filter::put(&rendered.filter.unwrap(), &file).unwrap();
-        let limit = || -> Value {
+        let limit_of = |bucket: &str| -> Value {
             let mut config = envoy_config::read_yaml(&file).unwrap();
-            filter::policy(&mut config).unwrap()["buckets"]["auth"]["limit"].clone()
+            filter::policy(&mut config).unwrap()["buckets"][bucket]["limit"].clone()
         };
-        let mut watched = Watched::new(policy.clone(), file.clone());
+        let limit = || limit_of("auth");
+        let limits = Limits::from_vars(|name| {
+            (name == "PUBLIC_RATE_LIMIT_PER_MINUTE").then(|| "31".to_owned())
+        });
+        let mut watched = Watched::new(policy.clone(), limits.unwrap(), file.clone());
         let before = file.metadata().unwrap().modified().unwrap();
         watched.look();
         assert_eq!(file.metadata().unwrap().modified().unwrap(), before, "nothing has changed");
         write(&shipped.replace("limit: 5,", "limit: 6,"));
         watched.look();
         assert_eq!(limit(), json!(6));
+        assert_eq!(limit_of("public"), json!(31), "the environment's limit is in the new one too");
         write(&shipped.replace("limit: 5,", "limit: 0,"));
         watched.look();
         assert_eq!(limit(), json!(6));
+        // A good policy, but without a place for the environment's limit.
+        write(&shipped.replace("limit: 30, window: 1m", "limit: 30, per: hour"));
+        watched.look();
+        assert_eq!(limit_of("public"), json!(31));
         std::fs::remove_file(&policy).unwrap();
         watched.look();
         write(&shipped);
