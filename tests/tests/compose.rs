@@ -9,19 +9,22 @@ mod files;
 #[path = "compose/running.rs"]
 mod running;
 
-use files::{Compose, Dockerfile, ROOT_FILES, list, strings, text};
+use files::{Compose, Dockerfile, Mount, ROOT_FILES, list, strings, text};
 use running::Stack;
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::process::Command;
 use std::time::Duration;
+use xtask::clock::Deadline;
 use xtask::print_config::{ENVOY_NAME, FILTER_NAME};
+use xtask::stack::server::READY_LIMIT;
 use xtask::up::ports;
 use xtask::{binaries, command, envoy_config, paths};
 
-const SERVICES: [&str; 4] = ["backend", "gateway", "redis", "shim"];
+const SERVICES: [&str; 5] = ["backend", "gateway", "policy", "redis", "shim"];
 
 #[test]
-fn the_stack_has_its_four_services_and_nothing_unknown() {
+fn the_stack_has_its_five_services_and_nothing_unknown() {
     let compose = Compose::read();
     assert_eq!(compose.services().collect::<Vec<_>>(), SERVICES);
     let known = BTreeSet::from([
@@ -32,6 +35,7 @@ fn the_stack_has_its_four_services_and_nothing_unknown() {
         "environment",
         "healthcheck",
         "image",
+        "network_mode",
         "networks",
         "ports",
         "read_only",
@@ -69,21 +73,33 @@ fn services_wait_for_the_health_of_what_they_need() {
             return Vec::new();
         };
         for (other, how) in needs {
+            // What ends by itself has no health.
+            if other == "policy" {
+                assert_eq!(how["condition"], "service_completed_successfully", "{name} on {other}");
+                continue;
+            }
             assert_eq!(how["condition"], "service_healthy", "{name} on {other}");
             assert!(compose.service(other)["healthcheck"]["test"].is_array(), "{other}");
         }
         needs.keys().cloned().collect()
     };
-    assert_eq!(needs("gateway"), ["backend", "shim"]);
+    assert_eq!(needs("gateway"), ["backend", "policy", "shim"]);
+    assert!(compose.service("policy").get("depends_on").is_none());
+    assert!(compose.service("policy").get("healthcheck").is_none());
     assert_eq!(needs("shim"), ["redis"]);
     assert_eq!(needs("backend"), ["redis"]);
     assert!(compose.service("gateway")["healthcheck"]["test"].is_array());
+    // Started again for as long as it ends, it would never have ended.
+    for (name, service) in compose.all() {
+        let restart = if name == "policy" { "no" } else { "unless-stopped" };
+        assert_eq!(service["restart"], restart, "{name}");
+    }
 }
 
 #[test]
 fn only_the_gateway_is_published_and_its_admin_port_to_this_machine_only() {
     let compose = Compose::read();
-    for name in ["backend", "redis", "shim"] {
+    for name in ["backend", "policy", "redis", "shim"] {
         assert!(compose.service(name).get("ports").is_none(), "{name}");
     }
     let (gateway, admin) = (ports::GATEWAY, ports::ADMIN);
@@ -95,6 +111,7 @@ fn only_the_gateway_is_published_and_its_admin_port_to_this_machine_only() {
     assert_eq!(strings(&compose.service("redis")["networks"]), ["ledger"]);
     assert_eq!(compose.0["networks"]["ledger"]["internal"], true);
     assert_eq!(strings(&compose.service("gateway")["networks"]), ["front"]);
+    assert_eq!(compose.service("policy")["network_mode"], "none");
 }
 
 #[test]
@@ -105,12 +122,15 @@ fn networks_and_volumes_are_declared_and_folders_exist_in_the_image() {
         for network in list(service, "networks") {
             assert!(compose.0["networks"].get(&network).is_some(), "{name}: {network}");
         }
-        for volume in list(service, "volumes") {
-            let (source, target) = volume.split_once(':').unwrap();
-            assert!(compose.0["volumes"].get(source).is_some(), "{name}: {source}");
+        for Mount { source, target, read_only } in files::mounts(service) {
+            assert!(compose.0["volumes"].get(&source).is_some(), "{name}: {source}");
+            if read_only {
+                continue;
+            }
             // With the owner that the service runs as, or it could not write there.
             let user = text(&service["user"]);
-            let copied = dockerfile.stage(name).iter().any(|line| {
+            let stage = text(&service["build"]["target"]);
+            let copied = dockerfile.stage(&stage).iter().any(|line| {
                 line.starts_with("COPY ")
                     && line.ends_with(&format!(" {target}"))
                     && line.contains(&format!("--chown={user} "))
@@ -145,12 +165,14 @@ fn files_stages_and_users_exist_and_agree() {
     let compose = Compose::read();
     let dockerfile = Dockerfile::read();
     let build = dockerfile.stage("build").join("\n");
-    for name in ["backend", "gateway", "shim"] {
+    for (name, target) in
+        [("backend", "backend"), ("gateway", "gateway"), ("policy", "shim"), ("shim", "shim")]
+    {
         let service = compose.service(name);
         assert_eq!(service["build"]["context"], ".");
         assert_eq!(service["build"]["dockerfile"], "docker/Dockerfile");
-        assert_eq!(service["build"]["target"], name);
-        let stage = dockerfile.stage(name);
+        assert_eq!(service["build"]["target"], target);
+        let stage = dockerfile.stage(target);
         assert!(stage.contains(&format!("USER {}", text(&service["user"]))), "{name}");
         for line in stage.iter().filter(|line| line.starts_with("COPY ")) {
             let words: Vec<&str> = line.split_whitespace().collect();
@@ -259,14 +281,63 @@ fn services_find_each_other() {
     assert_eq!(list(compose.service("backend"), "volumes"), ["backend-data:/data"]);
 }
 
+/// The policy's service writes where the gateway looks, and the gateway cannot write there, nor fill
+/// a new volume with files of another owner.
+#[test]
+fn the_gateway_watches_what_the_policys_service_writes() {
+    let (compose, dockerfile) = (Compose::read(), Dockerfile::read());
+    let [written] = &files::mounts(compose.service("policy"))[..] else { panic!("one volume") };
+    let [watched] = &files::mounts(compose.service("gateway"))[..] else { panic!("one volume") };
+    assert_eq!(written.source, watched.source);
+    assert!(watched.read_only && !written.read_only);
+    assert_eq!(compose.service("gateway")["volumes"][0]["volume"]["nocopy"], true);
+    let filter_file = dockerfile.envoy_config().filter_file.unwrap();
+    let name = filter_file.strip_prefix(&watched.target).unwrap().to_str().unwrap();
+    let command = strings(&compose.service("policy")["command"]);
+    assert_eq!(command.last(), Some(&format!("{}/{name}", written.target)));
+    // What it is made of is in the image.
+    let copied = "COPY --from=build /out/tollgate.json /out/policy.yaml /etc/tollgate/".to_owned();
+    assert!(dockerfile.stage("shim").contains(&copied));
+    for file in ["/etc/tollgate/tollgate.json", "/etc/tollgate/policy.yaml"] {
+        assert!(command.iter().any(|word| word == file), "{file}");
+    }
+}
+
+/// Who sets a limit sets it for those that count and those that tell of it.
+#[test]
+fn limits_come_from_the_environment_by_their_own_names_and_are_unset_unless_said() {
+    let compose = Compose::read();
+    let taken = |service: &str| -> BTreeSet<String> {
+        let environment = compose.service(service)["environment"].as_object().unwrap();
+        let taken = environment.iter().filter(|(_, value)| text(value).contains('$'));
+        taken
+            .map(|(name, value)| {
+                assert_eq!(value.as_str(), Some(&*format!("${{{name}:-}}")), "{service}");
+                name.clone()
+            })
+            .collect()
+    };
+    let all = BTreeSet::from(limits::variables::NAMES.map(str::to_owned));
+    assert_eq!(taken("policy"), all);
+    let told = all.into_iter().filter(|name| !name.ends_with("_PER_MINUTE"));
+    assert_eq!(taken("backend"), told.collect());
+}
+
 /// A program that knows a variable refuses a value that makes no sense, and names the variable.
 #[test]
 fn every_variable_is_one_that_its_program_knows() {
     let compose = Compose::read();
     let binaries = binaries::build().unwrap();
-    for (name, program, args) in
-        [("shim", &binaries.shim, vec!["serve"]), ("backend", &binaries.backend, vec![])]
-    {
+    let shipped = |name| paths::root().join(name).into_os_string();
+    let (policy, filter) = (shipped("envoy/policy.yaml"), shipped("envoy/tollgate.yaml"));
+    let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
+    let mut apply = words(&["policy", "apply", "--env", "--template"]);
+    apply.extend([filter, policy, "no/such/folder/tollgate.json".into()]);
+    for (name, program, args) in [
+        ("shim", &binaries.shim, words(&["serve"])),
+        ("policy", &binaries.shim, apply),
+        ("backend", &binaries.backend, words(&[])),
+    ] {
         let variables = compose.service(name)["environment"].as_object().unwrap();
         for variable in variables.keys() {
             let mut run = Command::new(program);
@@ -295,15 +366,24 @@ fn the_readme_tells_the_same_command_and_ports() {
     assert!(found.iter().all(|port| known.contains(port)), "{found:?}");
 }
 
-/// The commands, variables and health checks of all four containers, as processes on loopback.
+/// The commands, variables and health checks of all containers, as processes on loopback, and a
+/// limit on its way from the environment to a client.
 #[test]
 fn the_containers_commands_come_up_healthy_and_serve() {
-    let mut stack = Stack::start();
+    let mut stack = Stack::start(&[("PUBLIC_RATE_LIMIT_PER_MINUTE", "7")]);
     for name in ["redis", "shim", "backend", "gateway"] {
         assert!(stack.is_healthy(name), "{name}");
     }
     let reply = stack.gateway().get("/").unwrap();
     assert_eq!(reply.status, 200, "{}", reply.body);
+    // On a busy machine, the shipped policy's 50 ms can pass without a decision.
+    let client = tests::client::Client::of(stack.gateway().addr());
+    let deadline = Deadline::after(READY_LIMIT);
+    let mut reply = client.get("/", None);
+    while reply.header("tollgate-verdict") == "degraded" && !deadline.has_passed() {
+        reply = client.get("/", None);
+    }
+    assert_eq!(reply.header("x-ratelimit-limit"), "7", "{}", reply.shown());
     // A health check that could not fail would be none.
     for name in ["gateway", "backend", "shim", "redis"] {
         stack.kill(name);

@@ -66,6 +66,30 @@ pub fn list(value: &Value, key: &str) -> Vec<String> {
     value.get(key).map(strings).unwrap_or_default()
 }
 
+/// A volume that a service has.
+pub struct Mount {
+    pub source: String,
+    pub target: String,
+    pub read_only: bool,
+}
+
+/// The volumes of a service, in the short form, `source:target`, or in the long one.
+pub fn mounts(service: &Value) -> Vec<Mount> {
+    let volumes = service.get("volumes").and_then(Value::as_array).cloned().unwrap_or_default();
+    let mount = |volume: &Value| match volume.as_str() {
+        Some(short) => {
+            let (source, target) = short.split_once(':').unwrap();
+            Mount { source: source.to_owned(), target: target.to_owned(), read_only: false }
+        }
+        None => {
+            assert_eq!(volume["type"], "volume");
+            let read_only = volume["read_only"] == true;
+            Mount { source: text(&volume["source"]), target: text(&volume["target"]), read_only }
+        }
+    };
+    volumes.iter().map(mount).collect()
+}
+
 /// The Dockerfile: its stages, each a list of instructions, one a line.
 pub struct Dockerfile(Vec<(String, String, Vec<String>)>);
 

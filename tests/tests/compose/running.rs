@@ -1,7 +1,8 @@
 //! The containers' commands as processes: the same words, with addresses and folders of this
 //! machine put in for those of the containers.
 
-use crate::files::{Compose, Dockerfile, in_root, strings};
+use crate::files::{Compose, Dockerfile, in_root, strings, text};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -9,14 +10,17 @@ use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 use xtask::clock::Deadline;
+use xtask::print_config::FILTER_NAME;
 use xtask::stack::process::{Process, Spec};
 use xtask::stack::server::{Probe, READY_LIMIT};
 use xtask::stack::{Port, Server};
 use xtask::up::ports;
 use xtask::{binaries, command, print_config, setup, wasm};
 
-/// The four services.
+/// The services.
 pub struct Stack {
+    /// The environment that the compose file takes values from.
+    variables: BTreeMap<&'static str, &'static str>,
     compose: Compose,
     dockerfile: Dockerfile,
     /// What stands for what: first come, first put in.
@@ -30,8 +34,8 @@ pub struct Stack {
 
 impl Stack {
     /// Starts them in the order in which they wait for each other, each once those that it needs
-    /// are healthy.
-    pub fn start() -> Self {
+    /// are healthy, or have ended well. The compose file takes values from `variables`.
+    pub fn start(variables: &[(&'static str, &'static str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let binaries = binaries::build().unwrap();
         let redis = setup::debian_redis().unwrap();
@@ -44,6 +48,7 @@ impl Stack {
         ]);
         let (compose, dockerfile) = (Compose::read(), Dockerfile::read());
         let mut stack = Self {
+            variables: variables.iter().copied().collect(),
             compose,
             dockerfile,
             words: Vec::new(),
@@ -59,6 +64,7 @@ impl Stack {
         stack.launch("redis", redis, None);
         stack.launch("shim", shim, None);
         stack.launch("backend", backend, None);
+        stack.run("policy");
         stack.launch("gateway", gateway, Some(admin));
         stack
     }
@@ -97,11 +103,16 @@ impl Stack {
         command::output(&mut command, Duration::from_secs(30)).is_ok()
     }
 
+    /// What ends by itself, well.
+    fn run(&self, name: &str) {
+        let words = self.words_of(name);
+        let mut command = Command::new(self.program(&words[0]));
+        command.args(words[1..].iter().map(|word| self.local(word))).envs(self.environment(name));
+        command::output(&mut command, Duration::from_secs(30)).unwrap();
+    }
+
     fn launch(&mut self, name: &'static str, port: Port, admin: Option<Port>) {
-        let mut words = self.dockerfile_words(name);
-        if let Some(command) = self.compose.service(name).get("command") {
-            words.extend(strings(command));
-        }
+        let words = self.words_of(name);
         let spec = Spec {
             name: name.to_owned(),
             program: self.program(&words[0]),
@@ -119,16 +130,26 @@ impl Stack {
         self.servers.insert(name, server);
     }
 
+    /// What the container runs.
+    fn words_of(&self, name: &str) -> Vec<String> {
+        let mut words = self.dockerfile_words(name);
+        if let Some(command) = self.compose.service(name).get("command") {
+            words.extend(strings(command));
+        }
+        words
+    }
+
     /// What the image runs: its entry point, and its default arguments unless others are given.
     fn dockerfile_words(&self, name: &str) -> Vec<String> {
         let service = self.compose.service(name);
         if service.get("build").is_none() {
             return Vec::new();
         }
-        let mut words = self.dockerfile.exec_form(name, "ENTRYPOINT ");
+        let stage = text(&service["build"]["target"]);
+        let mut words = self.dockerfile.exec_form(&stage, "ENTRYPOINT ");
         assert!(!words.is_empty(), "{name} has no entry point");
         if service.get("command").is_none() {
-            words.extend(self.dockerfile.exec_form(name, "CMD "));
+            words.extend(self.dockerfile.exec_form(&stage, "CMD "));
         }
         words
     }
@@ -138,9 +159,18 @@ impl Stack {
         let pairs: Vec<_> = environment
             .unwrap_or_default()
             .into_iter()
-            .map(|(variable, value)| (variable, self.local(value.as_str().unwrap()).into()))
+            .map(|(variable, value)| (variable, self.local(&self.interpolated(&value)).into()))
             .collect();
         pairs.into_iter()
+    }
+
+    /// `${NAME:-}` as compose reads it: the variable's value, or nothing.
+    fn interpolated(&self, value: &Value) -> String {
+        let value = text(value);
+        let name = value.strip_prefix("${").and_then(|rest| rest.strip_suffix(":-}"));
+        name.map_or(value.clone(), |name| {
+            self.variables.get(name).copied().unwrap_or_default().to_owned()
+        })
     }
 
     /// The program that the image calls `name`: ours, or the system's.
@@ -166,6 +196,8 @@ impl Stack {
         self.words = vec![
             ("/data/".to_owned(), format!("{dir}/")),
             ("/etc/envoy/".to_owned(), format!("{dir}/")),
+            ("/etc/tollgate/".to_owned(), format!("{dir}/image/")),
+            ("/policy/".to_owned(), format!("{dir}/policy/")),
             (format!("redis:{}", ports::REDIS), redis.addr().to_string()),
             (format!("0.0.0.0:{}", ports::SHIM), shim.addr().to_string()),
             (format!("127.0.0.1:{}", ports::SHIM), shim.addr().to_string()),
@@ -194,7 +226,14 @@ impl Stack {
         flags.admin_port = admin.number();
         flags.wasm = Some(wasm::build().unwrap());
         flags.out = self.dir.path().to_owned();
-        flags.filter_file = None;
+        let dir = |name: &str| self.dir.path().join(name);
+        flags.filter_file = Some(dir("policy").join(FILTER_NAME));
         print_config::run(&flags).unwrap();
+        // What the image of the policy's service has, and its volume, which is the gateway's too.
+        for name in ["image", "policy"] {
+            std::fs::create_dir(dir(name)).unwrap();
+        }
+        std::fs::rename(dir(FILTER_NAME), dir("image").join(FILTER_NAME)).unwrap();
+        std::fs::copy(flags.policy.unwrap(), dir("image").join("policy.yaml")).unwrap();
     }
 }
