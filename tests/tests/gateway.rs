@@ -16,4 +16,5 @@ mod gateway {
     mod sharing;
     mod tracing;
     mod usage;
+    mod variables;
 }

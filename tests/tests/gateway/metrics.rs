@@ -8,7 +8,7 @@ use xtask::clock::Deadline;
 
 /// Waits until the first Envoy's Prometheus text has the line `name{<labels>} <value>`; labels of
 /// Envoy's own are not looked at.
-fn wait_for(gateway: &Gateway, name: &str, labels: &[(&str, &str)], value: u64) {
+pub(super) fn wait_for(gateway: &Gateway, name: &str, labels: &[(&str, &str)], value: u64) {
     let deadline = Deadline::after(Duration::from_secs(30));
     let has = |line: &str| {
         line.strip_prefix(name).is_some_and(|rest| rest.starts_with('{'))

@@ -1,0 +1,153 @@
+//! Limits by the names of environment variables: each, written into the policy by `tollgate policy
+//! render`, is what the gateway enforces.
+
+use super::login::{statuses, wrong_login};
+use super::metrics::wait_for;
+use serde_json::{Value, json};
+use std::process::Command;
+use tests::client::{Client, Reply};
+use tests::gateway::{Gateway, Options, binaries};
+use xtask::paths;
+use xtask::stack::envoy;
+
+const PASSWORD: &str = "correct horse battery";
+
+/// `tollgate policy` with `words`, from the repository's root, in an environment of `vars`.
+fn tollgate(words: &[&str], vars: &[(&str, &str)]) -> String {
+    let mut command = Command::new(&binaries().shim);
+    command.arg("policy").args(words).envs(vars.iter().copied()).current_dir(paths::root());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The whole stack with the shipped policy rendered from `vars`.
+fn started(vars: &[(&str, &str)]) -> Gateway {
+    let rendered = tollgate(&["render", "--json", "envoy/policy.yaml"], vars);
+    let mut options = Options::default();
+    let timeout = options.policy["shim"]["timeout"].clone();
+    options.policy = serde_json::from_str(&rendered).unwrap();
+    options.policy["shim"]["timeout"] = timeout;
+    Gateway::start(&options).unwrap()
+}
+
+/// The token of a new user on the plan `tier`; nothing of it is charged.
+fn token_on(gateway: &Gateway, tier: &str) -> String {
+    let direct = Client::of(gateway.backend.addr());
+    let email = format!("{tier}@example.com");
+    let token = gateway.token_of(&email);
+    let change = hyper::Request::put("/api/subscription")
+        .header("authorization", format!("Bearer {token}"))
+        .header("content-type", "application/json");
+    let changed = direct.send(change.body(json!({ "tier": tier }).to_string().into()).unwrap());
+    assert_eq!(changed.status, 200, "{}", changed.shown());
+    let account = json!({ "email": email, "password": PASSWORD });
+    let tokens = direct.post("/api/auth/login", &account, None).json();
+    tokens["access_token"].as_str().unwrap().to_owned()
+}
+
+/// Charged like any request there, whatever the backend has at that path.
+fn ask_ai(gateway: &Gateway, token: &str) -> Reply {
+    gateway.client().post("/api/ai/nothing", &json!({}), Some(token))
+}
+
+fn limit_of(reply: &Reply) -> &str {
+    reply.header("x-ratelimit-limit")
+}
+
+/// The buckets that a refusal names.
+fn refused_by(reply: &Reply) -> Value {
+    assert_eq!(reply.status, 429, "{}", reply.shown());
+    reply.json()["violated-policies"].clone()
+}
+
+#[test]
+fn each_limit_a_minute_is_the_variables() {
+    let gateway = started(&[
+        ("AUTH_RATE_LIMIT_PER_MINUTE", "2"),
+        ("PUBLIC_RATE_LIMIT_PER_MINUTE", "3"),
+        ("RATE_LIMIT_PER_MINUTE", "4"),
+        ("AI_RATE_LIMIT_PER_MINUTE", "5"),
+    ]);
+    let (client, token) = (gateway.client(), gateway.token_of("ada@example.com"));
+    assert_eq!(statuses(&client, 2), [401; 2]);
+    let third = wrong_login(&client);
+    assert_eq!((refused_by(&third), limit_of(&third)), (json!(["auth"]), "2"));
+    let public = |client: &Client| client.get("/", None);
+    let logged_in = |client: &Client| client.get("/api/me", Some(&token));
+    let ai = |_: &Client| ask_ai(&gateway, &token);
+    let check = |ask: &dyn Fn(&Client) -> Reply, bucket: &str, limit: usize| {
+        for count in 0..limit {
+            let reply = ask(&client);
+            assert_ne!(reply.status, 429, "{bucket}: {count}");
+            assert_eq!(limit_of(&reply), limit.to_string(), "{bucket}: {}", reply.shown());
+        }
+        assert_eq!(refused_by(&ask(&client)), json!([bucket]));
+    };
+    check(&public, "public", 3);
+    check(&logged_in, "authenticated", 4);
+    check(&ai, "ai", 5);
+}
+
+#[test]
+fn each_plans_limit_a_day_is_the_variables() {
+    let gateway = started(&[
+        ("FREE_AI_ASSIST_LIMIT", "2"),
+        ("STARTER_AI_ASSIST_LIMIT", "3"),
+        ("PRO_AI_ASSIST_LIMIT", "4"),
+    ]);
+    for (tier, limit) in [("free", 2), ("starter", 3), ("pro", 4)] {
+        let token = token_on(&gateway, tier);
+        for count in 0..limit {
+            let reply = ask_ai(&gateway, &token);
+            assert_eq!(reply.status, 404, "{tier}: {count}: {}", reply.shown());
+            assert_eq!(limit_of(&reply), limit.to_string(), "{tier}: {}", reply.shown());
+        }
+        assert_eq!(refused_by(&ask_ai(&gateway, &token)), json!(["ai_daily"]), "{tier}");
+    }
+    // Without a token there is no plan: the free one's.
+    let nobody = gateway.client().at(9);
+    let ask = || nobody.post("/api/ai/nothing", &json!({}), None);
+    assert_eq!(limit_of(&ask()), "2");
+    ask();
+    assert_eq!(refused_by(&ask()), json!(["ai_daily"]));
+}
+
+#[test]
+fn switched_off_nothing_is_refused_and_all_is_counted() {
+    let gateway = started(&[
+        ("RATE_LIMIT_ENABLED", "false"),
+        ("AUTH_RATE_LIMIT_PER_MINUTE", "1"),
+        ("PUBLIC_RATE_LIMIT_PER_MINUTE", "2"),
+        ("FREE_AI_ASSIST_LIMIT", "1"),
+    ]);
+    let (client, token) = (gateway.client(), gateway.token_of("ada@example.com"));
+    assert_eq!(statuses(&client, 4), [401; 4]);
+    let public: Vec<_> = (0..4).map(|_| client.get("/", None).status).collect();
+    assert_eq!(public, [200; 4]);
+    let ai: Vec<_> = (0..3).map(|_| ask_ai(&gateway, &token).status).collect();
+    assert_eq!(ai, [404; 3]);
+    for (bucket, admitted, would_deny) in [("auth", 1, 3), ("public", 2, 2), ("ai_daily", 1, 2)] {
+        for (verdict, count) in [("admitted", admitted), ("would_deny", would_deny)] {
+            let labels = [("bucket", bucket), ("by", "ledger"), ("verdict", verdict)];
+            wait_for(&gateway, "tollgate_decisions", &labels, count);
+        }
+    }
+}
+
+/// As the compose file does it, and an operator may do it while Envoy runs.
+#[test]
+fn a_limit_that_is_applied_while_envoy_runs_takes_effect() {
+    let gateway = started(&[]);
+    assert_eq!(limit_of(&gateway.client().get("/", None)), "30");
+    let filter = envoy::filter_file(gateway.dir.path(), gateway.envoys[0].addr().port());
+    let words = ["apply", "--env", "envoy/policy.yaml", filter.to_str().unwrap()];
+    tollgate(&words, &[("PUBLIC_RATE_LIMIT_PER_MINUTE", "7")]);
+    let deadline = xtask::clock::Deadline::after(xtask::stack::server::READY_LIMIT);
+    let mut client = gateway.client();
+    while limit_of(&client.get("/", None)) != "7" {
+        assert!(!deadline.has_passed(), "{}", gateway.envoys[0].log_tail().unwrap());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        client = gateway.client().at(10);
+    }
+}
