@@ -140,6 +140,24 @@ async fn streams_that_break_off_are_failures_though_they_began_well() {
 }
 
 #[tokio::test]
+async fn an_answer_streamed_or_not_ends_the_row_of_failures() {
+    let failing = Reply::error(500, "api_error", &[]);
+    for answer in [Reply::stream(&saying("Yes.")), Reply::text("Yes.")] {
+        let is_plain = answer == Reply::text("Yes.");
+        let service = Service::start([failing.clone(), answer, failing.clone()]).await;
+        let client = quick(&service);
+        error_of(&client).await;
+        if is_plain {
+            client.send(&question()).await.unwrap();
+        } else {
+            all_of(client.stream(&question()).await.unwrap()).await;
+        }
+        error_of(&client).await;
+        assert_eq!(client.health(), Health::Up);
+    }
+}
+
+#[tokio::test]
 async fn a_stream_that_begins_lets_the_others_through() {
     let failing = Reply::error(500, "api_error", &[]);
     let replies =

@@ -42,12 +42,15 @@ async fn an_answer_is_priced_by_the_table_and_counted() {
 
 #[tokio::test]
 async fn a_stream_costs_what_a_plain_answer_does() {
+    let (recorder, metrics) = metrics();
+    let _recording = metrics::set_default_local_recorder(&recorder);
     let service = Service::start([Reply::text("Yes."), Reply::stream(&saying("Yes."))]).await;
     let client = client(&service);
     let plain = client.send(&question()).await.unwrap();
     let events = all_of(client.stream(&question()).await.unwrap()).await;
     let Some(Ok(Event::Done(streamed))) = events.last() else { panic!("{events:?}") };
-    assert_eq!(*streamed, plain);
+    assert_eq!((streamed, plain.cost_micro_usd), (&plain, 150));
+    assert!(metrics.lines("claude_cost_micro_usd_total").ends_with(" 300"), "each of them once");
 }
 
 #[tokio::test]
@@ -69,6 +72,15 @@ async fn a_model_without_a_price_is_counted_as_such() {
     let client = Client::new(Settings { prices, ..settings(&service) }).unwrap();
     assert_eq!(client.send(&question()).await.unwrap().cost_micro_usd, 0);
     insta::assert_snapshot!(metrics.lines("claude_unpriced_total"), @r#"claude_unpriced_total{model="claude-haiku-5-5"} 1"#);
+}
+
+#[tokio::test]
+async fn an_answer_of_another_name_is_priced_by_the_model_that_was_asked() {
+    let mut said = message("Yes.");
+    said["model"] = json!("a-name-that-nobody-knows");
+    let service = Service::start([Reply::message(&said, &[])]).await;
+    let answer = client(&service).send(&question()).await.unwrap();
+    assert_eq!((answer.model.as_str(), answer.cost_micro_usd), ("a-name-that-nobody-knows", 150));
 }
 
 #[tokio::test]

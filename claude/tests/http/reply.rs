@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 /// A reply: bytes, and what comes after them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reply {
     pub(crate) bytes: Vec<u8>,
     pub(crate) then: Then,
