@@ -180,6 +180,18 @@ mod tests {
     }
 
     #[test]
+    fn what_a_later_change_does_not_say_stays() {
+        let done = last(&[
+            START,
+            r#"{"type":"message_delta","delta":{"stop_reason":"refusal"},"usage":{"output_tokens":5}}"#,
+            r#"{"type":"message_delta","delta":{"stop_reason":null}}"#,
+            STOP,
+        ]);
+        let Ok(Some(Step::Done(whole))) = done else { panic!("{done:?}") };
+        assert_eq!((whole.stop_reason, whole.usage.output_tokens), (StopReason::Refusal, 5));
+    }
+
+    #[test]
     fn an_end_without_a_beginning_or_a_reason_is_no_end() {
         let error = |events: &[&str]| last(events).unwrap_err().to_string();
         insta::assert_snapshot!(error(&[STOP]), @"Claude: not_understood: found message_stop in a stream without message_start");

@@ -341,6 +341,20 @@ mod tests {
     }
 
     #[test]
+    fn a_probe_of_an_opening_before_makes_no_room_in_the_next() {
+        let mut bench = bench();
+        let late = bench.admit();
+        let mut bench = bench.open();
+        bench.wait(1_000);
+        let old_probe = bench.admit();
+        bench.breaker.failed(late, Kind::SpendLimit, bench.now);
+        bench.wait(100_000);
+        let _probe = bench.admit();
+        bench.breaker.given_back(old_probe);
+        assert_eq!(bench.refused_ms(), Some(0), "one at a time");
+    }
+
+    #[test]
     fn what_only_a_human_can_mend_opens_it_at_once_and_for_longer() {
         for kind in [Kind::Authentication, Kind::Billing, Kind::Permission, Kind::SpendLimit] {
             let mut bench = bench();

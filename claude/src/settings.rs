@@ -87,3 +87,48 @@ impl Settings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MEASURED: BreakerSettings = BreakerSettings {
+        failures: 1,
+        pause: LONGEST,
+        max_pause: LONGEST,
+        trip_pause: LONGEST,
+        max_trip_pause: LONGEST,
+    };
+
+    #[test]
+    fn what_is_without_measure_is_brought_to_one() {
+        let max = Duration::MAX;
+        let breaker = BreakerSettings {
+            failures: 0,
+            pause: max,
+            max_pause: max,
+            trip_pause: max,
+            max_trip_pause: max,
+        };
+        let plain = Settings::new(BASE_URL.parse().unwrap(), "key".parse().unwrap());
+        let bounded = Settings {
+            max_wait: max,
+            connect_timeout: max,
+            timeout: max,
+            idle_timeout: max,
+            max_retries: u32::MAX,
+            breaker,
+            ..plain
+        }
+        .bounded();
+        let Settings { max_wait, connect_timeout, timeout, idle_timeout, .. } = bounded;
+        assert_eq!([max_wait, connect_timeout, timeout, idle_timeout], [LONGEST; 4]);
+        assert_eq!((bounded.max_retries, bounded.breaker), (MOST_RETRIES, MEASURED));
+    }
+
+    #[test]
+    fn what_has_measure_stays_as_it_is() {
+        let plain = Settings::new(BASE_URL.parse().unwrap(), "key".parse().unwrap());
+        assert_eq!(format!("{:?}", plain.bounded()), format!("{plain:?}"));
+    }
+}

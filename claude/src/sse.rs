@@ -95,6 +95,8 @@ mod tests {
         check("data: a\r\n\r\ndata: b\r\n\r\n", &["a", "b"]);
         check("data: a\r\rdata: b\r\r", &["a", "b"]);
         check("data: a\ndata: b\n\n", &["a\nb"]);
+        check("data: a\r\ndata: b\r\n\r\n", &["a\nb"]);
+        check("data: a\rdata: b\r\r", &["a\nb"]);
         check("data:a\n\n", &["a"]);
         check("data:  a\n\n", &[" a"]);
         check("data\n\n", &[""]);
