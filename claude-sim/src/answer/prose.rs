@@ -1,0 +1,71 @@
+//! Sentences about a request's words: plain English, nothing counted, nobody named that was not.
+
+use super::source::Source;
+use crate::dice::Dice;
+
+/// `1`, `2` and `3` stand for words.
+const SENTENCES: [&str; 10] = [
+    "The strongest points are 1 and 2, and 3 supports them.",
+    "What is said about 1 is clear and to the point.",
+    "It would help to tell more about 1, since 2 depends on it.",
+    "Together, 1 and 2 make a convincing case.",
+    "A reader will look for 1 first and for 2 soon after.",
+    "The part about 1 could come before 2.",
+    "There is a good link between 1, 2 and 3.",
+    "With 1 in mind, 2 deserves a more concrete example.",
+    "Both 1 and 2 are worth keeping as they are.",
+    "The tone suits 1, and the order suits 2.",
+];
+
+/// So many sentences in a row.
+pub fn sentences(dice: &mut Dice, source: &Source, count: usize) -> String {
+    let sentences: Vec<String> = (0..count.max(1)).map(|_| sentence(dice, source)).collect();
+    sentences.join(" ")
+}
+
+/// A letter's body: paragraphs between a greeting and an end.
+pub fn letter(dice: &mut Dice, source: &Source) -> String {
+    let paragraphs = dice.between(2, 3);
+    let mut parts = vec!["Dear hiring team,".to_owned()];
+    parts.extend((0..paragraphs).map(|_| {
+        let count = dice.between(2, 4);
+        sentences(dice, source, count)
+    }));
+    parts.push("Kind regards".to_owned());
+    parts.join("\n\n")
+}
+
+/// So many words in a row.
+pub fn phrase(dice: &mut Dice, source: &Source, count: usize) -> String {
+    let words: Vec<&str> = (0..count.max(1)).map(|_| word(dice, source)).collect();
+    words.join(" ")
+}
+
+/// One word.
+pub fn word<'a>(dice: &mut Dice, source: &'a Source) -> &'a str {
+    dice.pick(&source.words).map_or("experience", String::as_str)
+}
+
+fn sentence(dice: &mut Dice, source: &Source) -> String {
+    let form = dice.pick(&SENTENCES).copied().unwrap_or_default();
+    ["1", "2", "3"].iter().fold(form.to_owned(), |text, place| {
+        if text.contains(place) { text.replacen(place, word(dice, source), 1) } else { text }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_are_made_of_the_sources_words() {
+        let source = Source { words: vec!["rust".to_owned()], passages: Vec::new() };
+        for seed in 0..50 {
+            let mut dice = Dice::new(seed);
+            let text = sentences(&mut dice, &source, 3) + &letter(&mut dice, &source);
+            assert!(text.contains("rust"));
+            assert!(!text.contains(|c: char| c.is_numeric()), "{text}");
+        }
+        assert_eq!(phrase(&mut Dice::new(0), &source, 2), "rust rust");
+    }
+}

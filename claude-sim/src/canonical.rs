@@ -1,0 +1,31 @@
+//! One text for one JSON value, in whatever order its members came or are kept.
+//!
+//! [`crate::request`] hashes it; [`crate::answer`] answers in it.
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The same value with each object's members in the order of their names.
+#[must_use]
+pub fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let members: BTreeMap<_, _> =
+                members.iter().map(|(name, value)| (name, sorted(value))).collect();
+            members.into_iter().map(|(name, value)| (name.clone(), value)).collect()
+        }
+        Value::Array(items) => items.iter().map(sorted).collect(),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_does_not_matter() {
+        let of = |text: &str| sorted(&serde_json::from_str(text).unwrap()).to_string();
+        assert_eq!(of(r#"{"b":[{"d":1,"c":2}],"a":3}"#), r#"{"a":3,"b":[{"c":2,"d":1}]}"#);
+    }
+}

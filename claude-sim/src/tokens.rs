@@ -1,0 +1,35 @@
+//! How many tokens a text counts as: four characters each, the last one begun.
+//!
+//! A stand-in for a tokenizer: near enough for prices and limits, and the same everywhere here.
+
+const CHARS: usize = 4;
+
+/// The tokens of `text`.
+#[must_use]
+pub fn of(text: &str) -> u64 {
+    u64::try_from(text.chars().count().div_ceil(CHARS)).unwrap_or(u64::MAX)
+}
+
+/// The beginning of `text` that counts as at most `tokens`.
+#[must_use]
+pub fn first(text: &str, tokens: u64) -> &str {
+    let chars = usize::try_from(tokens).unwrap_or(usize::MAX).saturating_mul(CHARS);
+    match text.char_indices().nth(chars) {
+        Some((end, _)) => text.get(..end).unwrap_or(text),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn four_characters_are_a_token() {
+        assert_eq!([of(""), of("a"), of("abcd"), of("ééééé")], [0, 1, 1, 2]);
+        assert_eq!(first("ééééé", 1), "éééé");
+        assert_eq!(first("abc", 1), "abc");
+        assert_eq!(first("abc", u64::MAX), "abc");
+        assert_eq!(of(first("a long enough text", 3)), 3);
+    }
+}
