@@ -4,12 +4,15 @@
 
 use crate::refusal::{Kind, Refusal};
 use axum::body::{Body, Bytes};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use serde_json::Value;
 use std::time::Duration;
 
 /// The largest body, in bytes: as the service's own limit for this route.
 pub const MAX_BYTES: usize = 32 * 1024 * 1024;
+/// How much of a body that is too large is read all the same: closing on a client that is still
+/// sending would take the answer away from it.
+const MAX_DRAINED_BYTES: usize = 2 * MAX_BYTES;
 /// How long a client may take to send it.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -18,17 +21,28 @@ const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// # Errors
 /// Where it is too large, too slow, or breaks off.
 pub async fn read(body: Body) -> Result<Bytes, Refusal> {
-    let whole = Limited::new(body, MAX_BYTES).collect();
-    match tokio::time::timeout(READ_TIMEOUT, whole).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(Refusal::new(Kind::TooLarge, "Request exceeds the maximum size"))
+    let too_slow = |_elapsed| Refusal::new(Kind::Timeout, "The request body took too long");
+    tokio::time::timeout(READ_TIMEOUT, whole(body)).await.map_err(too_slow)?
+}
+
+async fn whole(mut body: Body) -> Result<Bytes, Refusal> {
+    let broken = |_error| Refusal::new(Kind::InvalidRequest, "The request body breaks off");
+    let mut kept = Vec::new();
+    let mut read_bytes = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
+        read_bytes += data.len();
+        if read_bytes > MAX_DRAINED_BYTES {
+            break;
         }
-        Ok(Err(_broken)) => {
-            Err(Refusal::new(Kind::InvalidRequest, "The request body could not be read"))
+        if read_bytes <= MAX_BYTES {
+            kept.extend_from_slice(&data);
         }
-        Err(_elapsed) => Err(Refusal::new(Kind::Timeout, "The request body took too long")),
     }
+    if read_bytes > MAX_BYTES {
+        return Err(Refusal::new(Kind::TooLarge, "Request exceeds the maximum size"));
+    }
+    Ok(kept.into())
 }
 
 /// `bytes` as JSON.

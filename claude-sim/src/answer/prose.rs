@@ -17,6 +17,9 @@ const SENTENCES: [&str; 10] = [
     "The tone suits 1, and the order suits 2.",
 ];
 
+/// How far apart, in the source, the words of a sentence are at most.
+const NEAR: usize = 7;
+
 /// So many sentences in a row.
 pub fn sentences(dice: &mut Dice, source: &Source, count: usize) -> String {
     let sentences: Vec<String> = (0..count.max(1)).map(|_| sentence(dice, source)).collect();
@@ -46,16 +49,33 @@ pub fn word<'a>(dice: &mut Dice, source: &'a Source) -> &'a str {
     dice.pick(&source.words).map_or("experience", String::as_str)
 }
 
+/// No word twice, as far as there are others.
 fn sentence(dice: &mut Dice, source: &Source) -> String {
     let form = dice.pick(&SENTENCES).copied().unwrap_or_default();
+    let first = dice.below(source.words.len());
+    let near = NEAR.min(source.words.len() / 3);
+    let mut words = source.words.iter().cycle().skip(first).map(String::as_str);
     ["1", "2", "3"].iter().fold(form.to_owned(), |text, place| {
-        if text.contains(place) { text.replacen(place, word(dice, source), 1) } else { text }
+        // Neighbours in the text are not neighbours in the sentence.
+        let word = words.nth(dice.below(near)).unwrap_or("experience");
+        text.replacen(place, word, 1)
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sentence_says_no_word_twice() {
+        let source = Source::of("");
+        for seed in 0..200 {
+            let text = sentence(&mut Dice::new(seed), &source);
+            for word in &source.words {
+                assert!(text.matches(word.as_str()).count() <= 1, "{text}");
+            }
+        }
+    }
 
     #[test]
     fn sentences_are_made_of_the_sources_words() {

@@ -316,7 +316,7 @@ mod tests {
 
     #[test]
     fn a_schema_that_triples_with_each_reference_is_too_complex() {
-        let mut definitions = serde_json::Map::new();
+        let mut definitions = Map::new();
         definitions.insert("s0".to_owned(), json!({ "type": "null" }));
         for level in 1..12 {
             let below = json!({ "$ref": format!("#/$defs/s{}", level - 1) });
