@@ -1,4 +1,4 @@
-//! Builds the programs that run natively: the shim and the backend.
+//! Builds the programs that run natively: the shim, the backend and claude-sim.
 
 use crate::{command, env, paths};
 use anyhow::{Context, Result};
@@ -16,6 +16,8 @@ pub struct Binaries {
     pub shim: PathBuf,
     /// `tollgate-backend`.
     pub backend: PathBuf,
+    /// `claude-sim`.
+    pub claude_sim: PathBuf,
 }
 
 /// Builds them; cargo tells only what is wrong.
@@ -51,11 +53,12 @@ pub fn build_release_shim() -> Result<PathBuf> {
 }
 
 fn build_with(told: &[&str], profile: &[&str]) -> Result<Binaries> {
-    let both = [&["--package", "shim", "--package", "backend"], told, profile].concat();
-    let messages = cargo(&both)?;
+    let packages = ["--package", "shim", "--package", "backend", "--package", "claude-sim"];
+    let messages = cargo(&[&packages, told, profile].concat())?;
     Ok(Binaries {
         shim: find(&messages, "tollgate")?,
         backend: find(&messages, "tollgate-backend")?,
+        claude_sim: find(&messages, "claude-sim")?,
     })
 }
 

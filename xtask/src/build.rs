@@ -1,4 +1,4 @@
-//! `cargo xtask build`: the filter, the shim and the backend, without starting them.
+//! `cargo xtask build`: the filter, the shim, the backend and claude-sim, without starting them.
 //!
 //! Called by the binary; the container images are made with it.
 
@@ -9,12 +9,12 @@ use clap::Args;
 /// The flags of `cargo xtask build`.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Build {
-    /// Optimize the shim and the backend (the filter always is)
+    /// Optimize the programs too (the filter always is)
     #[arg(long)]
     pub release: bool,
 }
 
-/// Builds all three and tells where they are.
+/// Builds all four and tells where they are.
 ///
 /// # Errors
 /// The first that cannot be built.
@@ -22,6 +22,8 @@ pub fn run(build: &Build) -> Result<()> {
     println!("{}", wasm::build_shown()?.display());
     let binaries =
         if build.release { binaries::build_release()? } else { binaries::build_shown()? };
-    println!("{}\n{}", binaries.shim.display(), binaries.backend.display());
+    for program in [binaries.shim, binaries.backend, binaries.claude_sim] {
+        println!("{}", program.display());
+    }
     Ok(())
 }

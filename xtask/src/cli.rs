@@ -18,7 +18,7 @@ pub struct Cli {
 pub enum Chore {
     /// Fetch what this machine lacks; silent when there is nothing to do
     Setup(setup::Setup),
-    /// Build the filter, the shim and the backend
+    /// Build the filter, the shim, the backend and claude-sim
     Build(build::Build),
     /// Build everything and run the stack on loopback
     Up(up::Up),

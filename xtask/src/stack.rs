@@ -4,9 +4,10 @@
 //! Called by `cargo xtask up` and by the `tests` crate. Read in this order: [`port`] (ports that
 //! nobody else has), [`process`] (one server's process), [`health`] (how it is asked whether it is
 //! ready), [`server`] (these three together), then [`redis`], [`postgres`], [`shim`],
-//! [`backend`], [`envoy`].
+//! [`claude_sim`], [`backend`], [`envoy`].
 
 pub mod backend;
+pub mod claude_sim;
 pub mod envoy;
 pub mod health;
 pub mod port;

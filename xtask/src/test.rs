@@ -46,7 +46,7 @@ fn steps(test: &Test) -> Vec<Step<'_>> {
         ("lints", Box::new(|| cargo(&LINTS, &[]))),
         ("docs", Box::new(|| cargo(&DOCS, &[("RUSTDOCFLAGS", "-D warnings")]))),
         ("the filter", Box::new(|| wasm::build_shown().map(drop))),
-        ("the shim and the backend", Box::new(|| binaries::build_shown().map(drop))),
+        ("the programs", Box::new(|| binaries::build_shown().map(drop))),
         ("the fuzz targets", Box::new(fuzz::run)),
         ("tests", Box::new(|| tests(&test.cargo_test_args))),
     ]

@@ -3,6 +3,7 @@
 //! Called by the binary. [`run`] reads from top to bottom what happens; [`detach`] does it in a
 //! process of its own. [`crate::down`] ends either.
 
+pub mod claude;
 pub mod detach;
 pub mod follow;
 pub mod policy;
@@ -14,6 +15,7 @@ pub mod welcome;
 use crate::{binaries, env, paths, progress, setup, signals, wasm};
 use anyhow::{Result, bail};
 use clap::Args;
+use claude::Claude;
 use limits::variables::Limits;
 use policy::Watched;
 use ports::PortFlags;
@@ -72,9 +74,10 @@ pub fn run(up: &Up) -> Result<()> {
     let limits = Limits::from_vars(env::text)?;
     let policy = policy::read(&policy_file, &limits)?;
     let state = StateDir::claim(up.state_dir.as_deref())?;
-    up.ports.check(&ledger)?;
+    let claude = Claude::from_vars(env::text);
+    up.ports.check(&ledger, claude)?;
 
-    let parts = prepare(&ledger, policy)?;
+    let parts = prepare(&ledger, policy, claude)?;
     let mut running = Running::start(up, &ledger, &parts, state.path())?;
     welcome::print(up, &running);
     state.record()?;
@@ -86,15 +89,15 @@ pub fn run(up: &Up) -> Result<()> {
 }
 
 /// Sets up and builds what the stack is made of.
-fn prepare(ledger: &Ledger, policy: Value) -> Result<Parts> {
+fn prepare(ledger: &Ledger, policy: Value, claude: Claude) -> Result<Parts> {
     let envoy = setup::envoy()?;
     let redis = if matches!(ledger, Ledger::OwnRedis) { Some(setup::redis()?) } else { None };
     progress::say("building the filter");
     let wasm = wasm::build_shown()?;
-    progress::say("building the shim and the backend");
+    progress::say("building the shim, the backend and claude-sim");
     let binaries = binaries::build_shown()?;
     if signals::interrupted() {
         bail!("interrupted");
     }
-    Ok(Parts { envoy, redis, wasm, binaries, policy })
+    Ok(Parts { envoy, redis, wasm, binaries, policy, claude })
 }

@@ -18,7 +18,17 @@ const UP_LIMIT: Duration = Duration::from_secs(1800);
 const END_LIMIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
 
-/// Five ports and a folder of a test's own.
+/// A flag for each port, in the order of [`Place::ports`].
+const FLAGS: [&str; 6] = [
+    "--gateway-port",
+    "--admin-port",
+    "--shim-port",
+    "--backend-port",
+    "--redis-port",
+    "--claude-port",
+];
+
+/// Six ports and a folder of a test's own.
 struct Place {
     ports: Vec<Port>,
     dir: TempDir,
@@ -26,21 +36,21 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        let ports = (0..5).map(|_| Port::free().unwrap()).collect();
+        let ports = FLAGS.iter().map(|_| Port::free().unwrap()).collect();
         Self { ports, dir: tempfile::tempdir().unwrap() }
     }
 
     fn command(&self, chore: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
         command.arg(chore).arg("--state-dir").arg(self.dir.path()).stdin(Stdio::null());
+        // The developer's own: a test must not spend money.
+        command.env_remove("ANTHROPIC_API_KEY").env_remove("ANTHROPIC_BASE_URL");
         command
     }
 
     fn up(&self, more: &[&str]) -> Command {
         let mut command = self.command("up");
-        let flags =
-            ["--gateway-port", "--admin-port", "--shim-port", "--backend-port", "--redis-port"];
-        for (flag, port) in flags.iter().zip(&self.ports) {
+        for (flag, port) in FLAGS.iter().zip(&self.ports) {
             command.arg(flag).arg(port.number().to_string());
         }
         command.args(more);
@@ -178,6 +188,15 @@ fn up_runs_the_stack_follows_its_decisions_and_ends_all_of_it_on_ctrl_c() {
         std::thread::sleep(POLL);
     }
 
+    // Without a key to the service, the backend asks claude-sim.
+    let sim = place.ports[5].addr();
+    assert!(health::is_ok(sim, "/sim/health"));
+    assert!(up.told().contains(&format!("claude-sim   http://{sim}/")), "{}", up.told());
+    let backend = environment_of_the_backend(&place);
+    for line in ["ANTHROPIC_API_KEY=claude-sim", &format!("ANTHROPIC_BASE_URL=http://{sim}")] {
+        assert!(backend.iter().any(|variable| variable == line), "{line}: {backend:?}");
+    }
+
     // One stack a folder.
     let second = place.up(&[]).output().unwrap();
     assert_eq!(second.status.code(), Some(1));
@@ -192,12 +211,20 @@ fn up_runs_the_stack_follows_its_decisions_and_ends_all_of_it_on_ctrl_c() {
 #[test]
 fn a_detached_stack_runs_until_it_is_ended_and_needs_no_redis() {
     let place = Place::new();
-    let output = place.up(&["--detach", "--ledger", "memory:"]).output().unwrap();
+    let mut up = place.up(&["--detach", "--ledger", "memory:"]);
+    let own = [("ANTHROPIC_API_KEY", "sk-not-a-key"), ("ANTHROPIC_BASE_URL", "http://127.0.0.1:9")];
+    let output = up.envs(own).output().unwrap();
     assert!(output.status.success(), "{}", told(&output));
     assert!(told(&output).contains("The stack is healthy."), "{}", told(&output));
     let answer = health::get(place.ports[0].addr(), "/").unwrap();
     assert_eq!(answer.status, 200);
     assert!(!health::ping(place.ports[4].addr()), "there is no Redis");
+    // With a key, the backend asks the service.
+    assert!(!health::is_ok(place.ports[5].addr(), "/sim/health"), "there is no claude-sim");
+    let backend = environment_of_the_backend(&place);
+    for (name, value) in own {
+        assert!(backend.contains(&format!("{name}={value}")), "{name}: {backend:?}");
+    }
 
     let second = place.up(&["--detach", "--ledger", "memory:"]).output().unwrap();
     assert_eq!(second.status.code(), Some(1));
@@ -247,6 +274,18 @@ fn a_part_that_dies_ends_the_stack_with_its_name_and_its_log() {
     place.assert_nothing_is_left();
 }
 
+/// The variables of the process that was told by one to listen on the backend's port.
+fn environment_of_the_backend(place: &Place) -> Vec<String> {
+    let listen = format!("LISTEN_ADDR={}", place.ports[3].addr());
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let mut environments = processes.filter_map(|process| {
+        let environment = std::fs::read(process.path().join("environ")).ok()?;
+        let text = String::from_utf8_lossy(&environment).into_owned();
+        Some(text.split('\0').map(str::to_owned).collect::<Vec<_>>())
+    });
+    environments.find(|variables| variables.contains(&listen)).unwrap()
+}
+
 /// The process of the stack that was told to listen on port number `index`.
 fn listener_on(place: &Place, index: usize) -> i32 {
     let addr = place.ports[index].addr().to_string();
@@ -261,8 +300,7 @@ fn listener_on(place: &Place, index: usize) -> i32 {
 #[test]
 fn a_port_in_use_is_told_in_one_sentence_before_anything_is_done() {
     let place = Place::new();
-    let flags = ["--gateway-port", "--admin-port", "--shim-port", "--backend-port", "--redis-port"];
-    for (port, flag) in place.ports.iter().zip(flags) {
+    for (port, flag) in place.ports.iter().zip(FLAGS) {
         let _listener = TcpListener::bind(port.addr()).unwrap();
         for how in [&[][..], &["--detach"]] {
             let output = place.up(how).output().unwrap();

@@ -1,5 +1,6 @@
 //! The stack's ports: one flag each.
 
+use super::claude::Claude;
 use super::running::Ledger;
 use crate::stack::Port;
 use anyhow::{Result, bail};
@@ -13,6 +14,8 @@ pub const ADMIN: u16 = 9901;
 pub const SHIM: u16 = 8081;
 /// Where the backend listens, unless said otherwise.
 pub const BACKEND: u16 = 8000;
+/// Where claude-sim listens, unless said otherwise.
+pub const CLAUDE: u16 = 8090;
 /// Where the stack's own Redis listens, unless said otherwise.
 pub const REDIS: u16 = 6390;
 
@@ -31,6 +34,9 @@ pub struct PortFlags {
     /// The backend's port
     #[arg(long, value_name = "PORT", default_value_t = BACKEND)]
     pub backend_port: u16,
+    /// claude-sim's port
+    #[arg(long, value_name = "PORT", default_value_t = CLAUDE)]
+    pub claude_port: u16,
     /// The port of the stack's own Redis
     #[arg(long, value_name = "PORT", default_value_t = REDIS)]
     pub redis_port: u16,
@@ -41,9 +47,9 @@ impl PortFlags {
     ///
     /// # Errors
     /// Names the first that is not, and its flag.
-    pub fn check(&self, ledger: &Ledger) -> Result<()> {
+    pub fn check(&self, ledger: &Ledger, claude: Claude) -> Result<()> {
         let mut seen: Vec<(u16, &str)> = Vec::new();
-        for (number, flag) in self.needed(ledger) {
+        for (number, flag) in self.needed(ledger, claude) {
             if let Some((_, other)) = seen.iter().find(|(taken, _)| *taken == number) {
                 bail!("port {number} is given to both {other} and {flag}: choose another for one");
             }
@@ -87,6 +93,14 @@ impl PortFlags {
         Port::named(self.backend_port, "--backend-port")
     }
 
+    /// claude-sim's.
+    ///
+    /// # Errors
+    /// As [`Port::named`].
+    pub fn claude(&self) -> Result<Port> {
+        Port::named(self.claude_port, "--claude-port")
+    }
+
     /// Redis's.
     ///
     /// # Errors
@@ -95,13 +109,16 @@ impl PortFlags {
         Port::named(self.redis_port, "--redis-port")
     }
 
-    fn needed(&self, ledger: &Ledger) -> Vec<(u16, &'static str)> {
+    fn needed(&self, ledger: &Ledger, claude: Claude) -> Vec<(u16, &'static str)> {
         let mut needed = vec![
             (self.gateway_port, "--gateway-port"),
             (self.admin_port, "--admin-port"),
             (self.shim_port, "--shim-port"),
             (self.backend_port, "--backend-port"),
         ];
+        if claude == Claude::Sim {
+            needed.push((self.claude_port, "--claude-port"));
+        }
         if matches!(ledger, Ledger::OwnRedis) {
             needed.push((self.redis_port, "--redis-port"));
         }
@@ -116,7 +133,7 @@ mod tests {
 
     /// Free ports: the second value keeps them ours.
     fn flags() -> (PortFlags, Vec<Port>) {
-        let ports: Vec<Port> = (0..5).map(|_| Port::free().unwrap()).collect();
+        let ports: Vec<Port> = (0..6).map(|_| Port::free().unwrap()).collect();
         let number = |index: usize| ports[index].number();
         let flags = PortFlags {
             gateway_port: number(0),
@@ -124,6 +141,7 @@ mod tests {
             shim_port: number(2),
             backend_port: number(3),
             redis_port: number(4),
+            claude_port: number(5),
         };
         (flags, ports)
     }
@@ -131,18 +149,24 @@ mod tests {
     #[test]
     fn free_and_different_ports_pass() {
         let (flags, _ports) = flags();
-        flags.check(&Ledger::OwnRedis).unwrap();
+        flags.check(&Ledger::OwnRedis, Claude::Sim).unwrap();
     }
 
     #[test]
     fn each_port_in_use_is_named_with_its_flag() {
         let (flags, ports) = flags();
-        let names =
-            ["--gateway-port", "--admin-port", "--shim-port", "--backend-port", "--redis-port"];
+        let names = [
+            "--gateway-port",
+            "--admin-port",
+            "--shim-port",
+            "--backend-port",
+            "--redis-port",
+            "--claude-port",
+        ];
         for (port, flag) in ports.iter().zip(names) {
             let _listener = TcpListener::bind(port.addr()).unwrap();
             assert_eq!(
-                flags.check(&Ledger::OwnRedis).unwrap_err().to_string(),
+                flags.check(&Ledger::OwnRedis, Claude::Sim).unwrap_err().to_string(),
                 format!("port {} is in use: choose another with {flag}", port.number())
             );
         }
@@ -152,7 +176,14 @@ mod tests {
     fn redis_port_matters_only_to_the_stacks_own_redis() {
         let (flags, ports) = flags();
         let _listener = TcpListener::bind(ports[4].addr()).unwrap();
-        flags.check(&Ledger::Url("memory:".to_owned())).unwrap();
+        flags.check(&Ledger::Url("memory:".to_owned()), Claude::Sim).unwrap();
+    }
+
+    #[test]
+    fn claude_port_matters_only_to_claude_sim() {
+        let (flags, ports) = flags();
+        let _listener = TcpListener::bind(ports[5].addr()).unwrap();
+        flags.check(&Ledger::OwnRedis, Claude::Service).unwrap();
     }
 
     #[test]
@@ -160,7 +191,7 @@ mod tests {
         let (flags, _ports) = flags();
         let flags = PortFlags { shim_port: flags.gateway_port, ..flags };
         assert_eq!(
-            flags.check(&Ledger::OwnRedis).unwrap_err().to_string(),
+            flags.check(&Ledger::OwnRedis, Claude::Sim).unwrap_err().to_string(),
             format!(
                 "port {} is given to both --gateway-port and --shim-port: choose another for one",
                 flags.gateway_port
@@ -173,7 +204,7 @@ mod tests {
         let (flags, _ports) = flags();
         let flags = PortFlags { admin_port: 0, ..flags };
         assert_eq!(
-            flags.check(&Ledger::OwnRedis).unwrap_err().to_string(),
+            flags.check(&Ledger::OwnRedis, Claude::Sim).unwrap_err().to_string(),
             "--admin-port 0: expected a port from 1 to 65535"
         );
     }

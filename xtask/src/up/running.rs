@@ -1,11 +1,12 @@
 //! The stack as it runs: started in the order in which the parts need each other.
 
 use super::Up;
+use super::claude::{self, Claude};
 use crate::binaries::Binaries;
 use crate::clock::Deadline;
 use crate::envoy_config;
 use crate::progress;
-use crate::stack::{Server, backend, envoy, health, redis, shim};
+use crate::stack::{Server, backend, claude_sim, envoy, health, redis, shim};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::ffi::OsString;
@@ -62,10 +63,12 @@ pub struct Parts {
     pub redis: Option<PathBuf>,
     /// The filter.
     pub wasm: PathBuf,
-    /// The shim and the backend.
+    /// The shim, the backend and claude-sim.
     pub binaries: Binaries,
     /// The policy.
     pub policy: Value,
+    /// Whom the backend asks.
+    pub claude: Claude,
 }
 
 /// The running stack. Dropping it kills it.
@@ -74,6 +77,7 @@ pub struct Running {
     // In the order in which they are stopped: nothing loses what it still needs.
     envoy: Server,
     backend: Server,
+    claude: Option<Server>,
     shim: Server,
     redis: Option<Server>,
     access_log: PathBuf,
@@ -108,13 +112,18 @@ impl Running {
         shim.wait_ready()?;
         tell("the shim", Some(&shim));
 
+        let claude = start_claude(up, parts, dir)?;
+        tell("claude-sim", claude.as_ref());
+
+        let mut env = salt_of(&parts.policy);
+        env.extend(claude::vars(claude.as_ref()));
         let backend = backend::start(backend::Options {
             program: parts.binaries.backend.clone(),
             port: up.ports.backend()?,
             redis_url: Ledger::cache_url(&ledger_url),
             shim_url: Some(shim.url("")),
             dir,
-            env: salt_of(&parts.policy),
+            env,
         })?;
         tell("the backend", Some(&backend));
 
@@ -130,13 +139,19 @@ impl Running {
             .wait_until(Deadline::after(REACH_LIMIT), || admin.is_some_and(has_keys))
             .context("Envoy cannot fetch the keys that tokens are verified with")?;
         tell("Envoy", Some(&envoy));
-        Ok(Self { envoy, backend, shim, redis, access_log })
+        Ok(Self { envoy, backend, claude, shim, redis, access_log })
     }
 
     /// Envoy.
     #[must_use]
     pub const fn envoy(&self) -> &Server {
         &self.envoy
+    }
+
+    /// claude-sim, if it is what the backend asks.
+    #[must_use]
+    pub const fn claude(&self) -> Option<&Server> {
+        self.claude.as_ref()
     }
 
     /// The filter's file that Envoy watches, if it runs in `dir`.
@@ -157,12 +172,13 @@ impl Running {
     /// The part that has ended, with the end of its log.
     pub fn check(&mut self) -> Result<()> {
         let redis = self.redis.as_mut().map(|redis| ("Redis", redis));
+        let claude = self.claude.as_mut().map(|claude| ("claude-sim", claude));
         let parts = [
             ("Envoy", &mut self.envoy),
             ("the backend", &mut self.backend),
             ("the shim", &mut self.shim),
         ];
-        for (name, part) in parts.into_iter().chain(redis) {
+        for (name, part) in parts.into_iter().chain(redis).chain(claude) {
             if let Some(status) = part.exited()? {
                 bail!(
                     "{name} has ended ({status}); the end of its log, {}:\n{}",
@@ -181,12 +197,24 @@ impl Running {
     pub fn stop(mut self) -> Result<()> {
         self.envoy.stop(GRACE)?;
         self.backend.stop(GRACE)?;
+        if let Some(claude) = &mut self.claude {
+            claude.stop(GRACE)?;
+        }
         self.shim.stop(GRACE)?;
         if let Some(redis) = &mut self.redis {
             redis.stop(GRACE)?;
         }
         Ok(())
     }
+}
+
+/// claude-sim, unless the backend asks the service.
+fn start_claude(up: &Up, parts: &Parts, dir: &Path) -> Result<Option<Server>> {
+    if parts.claude == Claude::Service {
+        return Ok(None);
+    }
+    let (program, port) = (parts.binaries.claude_sim.clone(), up.ports.claude()?);
+    claude_sim::start(claude_sim::Options { program, port, dir, args: Vec::new() }).map(Some)
 }
 
 fn start_envoy(

@@ -13,6 +13,10 @@ pub fn print(up: &Up, running: &Running) {
     println!("  Envoy admin  http://127.0.0.1:{}/", ports.admin_port);
     println!("  shim         http://127.0.0.1:{}/metrics", ports.shim_port);
     println!("  backend      http://127.0.0.1:{}/", ports.backend_port);
+    match running.claude() {
+        Some(sim) => println!("  claude-sim   {}", sim.url("/")),
+        None => println!("  Claude       the service: ANTHROPIC_API_KEY is set"),
+    }
     println!();
     println!("Try:");
     println!();

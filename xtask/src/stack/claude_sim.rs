@@ -1,0 +1,46 @@
+//! `claude-sim`: stands in for the Claude Messages API.
+
+use super::port::Port;
+use super::process::{Spec, ensure_dir, log_file};
+use super::server::{Probe, Server};
+use anyhow::Result;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// What the backend has to send as its key: any will do.
+pub const KEY: &str = "claude-sim";
+
+/// What to start.
+#[derive(Debug)]
+pub struct Options<'a> {
+    /// The `claude-sim` binary ([`crate::binaries::build`]).
+    pub program: PathBuf,
+    /// Where it listens.
+    pub port: Port,
+    /// A folder for its log.
+    pub dir: &'a Path,
+    /// More flags: `["--latency-ms", "500"]`.
+    pub args: Vec<String>,
+}
+
+/// Starts it and waits until it answers.
+///
+/// # Errors
+/// Where it does not get ready.
+pub fn start(options: Options<'_>) -> Result<Server> {
+    ensure_dir(options.dir)?;
+    let number = options.port.number();
+    let mut args: Vec<OsString> = vec!["--listen".into(), options.port.addr().to_string().into()];
+    args.extend(options.args.into_iter().map(OsString::from));
+    let spec = Spec {
+        name: "claude-sim".to_owned(),
+        program: options.program,
+        args,
+        env: Vec::new(),
+        dir: options.dir.to_owned(),
+        log: log_file(options.dir, "claude-sim", number),
+    };
+    let mut server = Server::start(spec, options.port, None, Probe::Get("/sim/health".to_owned()))?;
+    server.wait_ready()?;
+    Ok(server)
+}
