@@ -21,7 +21,7 @@ use xtask::stack::server::READY_LIMIT;
 use xtask::up::ports;
 use xtask::{binaries, command, envoy_config, paths};
 
-const SERVICES: [&str; 5] = ["backend", "gateway", "policy", "redis", "shim"];
+const SERVICES: [&str; 6] = ["backend", "claude-sim", "gateway", "policy", "redis", "shim"];
 
 #[test]
 fn the_stack_has_its_five_services_and_nothing_unknown() {
@@ -87,7 +87,8 @@ fn services_wait_for_the_health_of_what_they_need() {
     assert!(compose.service("policy").get("depends_on").is_none());
     assert!(compose.service("policy").get("healthcheck").is_none());
     assert_eq!(needs("shim"), ["redis"]);
-    assert_eq!(needs("backend"), ["redis"]);
+    assert_eq!(needs("backend"), ["claude-sim", "redis"]);
+    assert!(needs("claude-sim").is_empty());
     assert!(compose.service("gateway")["healthcheck"]["test"].is_array());
     // Started again for as long as it ends, it would never have ended.
     for (name, service) in compose.all() {
@@ -99,7 +100,7 @@ fn services_wait_for_the_health_of_what_they_need() {
 #[test]
 fn only_the_gateway_is_published_and_its_admin_port_to_this_machine_only() {
     let compose = Compose::read();
-    for name in ["backend", "policy", "redis", "shim"] {
+    for name in ["backend", "claude-sim", "policy", "redis", "shim"] {
         assert!(compose.service(name).get("ports").is_none(), "{name}");
     }
     let (gateway, admin) = (ports::GATEWAY, ports::ADMIN);
@@ -107,9 +108,11 @@ fn only_the_gateway_is_published_and_its_admin_port_to_this_machine_only() {
         strings(&compose.service("gateway")["ports"]),
         [format!("{gateway}:{gateway}"), format!("127.0.0.1:{admin}:{admin}")]
     );
-    // Redis is on a network that leads nowhere, and the gateway is not on it.
-    assert_eq!(strings(&compose.service("redis")["networks"]), ["ledger"]);
-    assert_eq!(compose.0["networks"]["ledger"]["internal"], true);
+    // Each of these is on a network that leads nowhere, and the gateway is not on it.
+    for (name, network) in [("redis", "ledger"), ("claude-sim", "claude")] {
+        assert_eq!(strings(&compose.service(name)["networks"]), [network]);
+        assert_eq!(compose.0["networks"][network]["internal"], true);
+    }
     assert_eq!(strings(&compose.service("gateway")["networks"]), ["front"]);
     assert_eq!(compose.service("policy")["network_mode"], "none");
 }
@@ -158,6 +161,7 @@ fn images_are_pinned_and_fit_each_other() {
     assert_eq!(dockerfile.image("build"), format!("rust:{rust}-bookworm"));
     assert_eq!(dockerfile.image("shim"), "debian:bookworm-slim");
     assert_eq!(dockerfile.image("backend"), "debian:bookworm-slim");
+    assert_eq!(dockerfile.image("claude-sim"), "debian:bookworm-slim");
 }
 
 #[test]
@@ -165,9 +169,13 @@ fn files_stages_and_users_exist_and_agree() {
     let compose = Compose::read();
     let dockerfile = Dockerfile::read();
     let build = dockerfile.stage("build").join("\n");
-    for (name, target) in
-        [("backend", "backend"), ("gateway", "gateway"), ("policy", "shim"), ("shim", "shim")]
-    {
+    for (name, target) in [
+        ("backend", "backend"),
+        ("claude-sim", "claude-sim"),
+        ("gateway", "gateway"),
+        ("policy", "shim"),
+        ("shim", "shim"),
+    ] {
         let service = compose.service(name);
         assert_eq!(service["build"]["context"], ".");
         assert_eq!(service["build"]["dockerfile"], "docker/Dockerfile");
@@ -206,7 +214,7 @@ fn the_build_finds_its_files_and_its_commands() {
     }
     // What the release build makes, and where.
     let build = dockerfile.stage("build").join("\n");
-    for name in ["tollgate", "tollgate-backend"] {
+    for name in ["tollgate", "tollgate-backend", "claude-sim"] {
         assert!(build.contains(&format!("target/release/{name} ")), "{name}");
     }
     let wasm = xtask::wasm::path();
@@ -267,15 +275,25 @@ fn services_find_each_other() {
     assert_eq!(backend["REDIS_URL"], redis.as_str());
     assert_eq!(shim["TOLLGATE_LISTEN"], format!("0.0.0.0:{}", ports::SHIM));
     assert_eq!(backend["LISTEN_ADDR"], format!("0.0.0.0:{}", ports::BACKEND));
-    for (one, other) in
-        [("shim", "redis"), ("backend", "redis"), ("gateway", "shim"), ("gateway", "backend")]
-    {
+    for (one, other) in [
+        ("shim", "redis"),
+        ("backend", "redis"),
+        ("backend", "claude-sim"),
+        ("gateway", "shim"),
+        ("gateway", "backend"),
+    ] {
         let networks: BTreeSet<String> =
             list(compose.service(one), "networks").into_iter().collect();
         let shared =
             list(compose.service(other), "networks").into_iter().any(|n| networks.contains(&n));
         assert!(shared, "{one} and {other} share no network");
     }
+    // Unless both are set outside; and only then can a real key go anywhere.
+    let claude = &compose.service("claude-sim")["environment"];
+    let (key, url) = (&backend["ANTHROPIC_API_KEY"], &backend["ANTHROPIC_BASE_URL"]);
+    assert_eq!(claude["CLAUDE_SIM_LISTEN"], format!("0.0.0.0:{}", ports::CLAUDE));
+    assert_eq!(key, "${ANTHROPIC_API_KEY:-claude-sim}");
+    assert_eq!(url, &format!("${{ANTHROPIC_BASE_URL:-http://claude-sim:{}}}", ports::CLAUDE));
     // Where the database is kept is where the volume is.
     assert_eq!(backend["DATABASE_URL"], "sqlite:///data/tollgate.db");
     assert_eq!(list(compose.service("backend"), "volumes"), ["backend-data:/data"]);
@@ -337,6 +355,7 @@ fn every_variable_is_one_that_its_program_knows() {
         ("shim", &binaries.shim, words(&["serve"])),
         ("policy", &binaries.shim, apply),
         ("backend", &binaries.backend, words(&[])),
+        ("claude-sim", &binaries.claude_sim, words(&[])),
     ] {
         let variables = compose.service(name)["environment"].as_object().unwrap();
         for variable in variables.keys() {
@@ -355,7 +374,15 @@ fn the_readme_tells_the_same_command_and_ports() {
     let readme = std::fs::read_to_string(paths::root().join("README.md")).unwrap();
     assert!(readme.contains("docker compose up"), "the command");
     // The last is where `tollgate serve` has its admin API, which the stack does not open.
-    let known = [ports::GATEWAY, ports::ADMIN, ports::SHIM, ports::BACKEND, ports::REDIS, 8082];
+    let known = [
+        ports::GATEWAY,
+        ports::ADMIN,
+        ports::SHIM,
+        ports::BACKEND,
+        ports::CLAUDE,
+        ports::REDIS,
+        8082,
+    ];
     let mut found = BTreeSet::new();
     for (at, host) in readme.match_indices("127.0.0.1:").chain(readme.match_indices("localhost:")) {
         let rest = &readme[at + host.len()..];
@@ -371,7 +398,7 @@ fn the_readme_tells_the_same_command_and_ports() {
 #[test]
 fn the_containers_commands_come_up_healthy_and_serve() {
     let mut stack = Stack::start(&[("PUBLIC_RATE_LIMIT_PER_MINUTE", "7")]);
-    for name in ["redis", "shim", "backend", "gateway"] {
+    for name in ["redis", "shim", "claude-sim", "backend", "gateway"] {
         assert!(stack.is_healthy(name), "{name}");
     }
     let reply = stack.gateway().get("/").unwrap();
@@ -385,7 +412,7 @@ fn the_containers_commands_come_up_healthy_and_serve() {
     }
     assert_eq!(reply.header("x-ratelimit-limit"), "7", "{}", reply.shown());
     // A health check that could not fail would be none.
-    for name in ["gateway", "backend", "shim", "redis"] {
+    for name in ["gateway", "backend", "claude-sim", "shim", "redis"] {
         stack.kill(name);
         assert!(!stack.is_healthy(name), "{name} is dead");
     }

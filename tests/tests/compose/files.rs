@@ -7,11 +7,12 @@ use xtask::print_config::PrintConfig;
 use xtask::{envoy_config, paths};
 
 /// What the build reads.
-pub const ROOT_FILES: [&str; 11] = [
+pub const ROOT_FILES: [&str; 12] = [
     ".cargo",
     "Cargo.lock",
     "Cargo.toml",
     "backend",
+    "claude-sim",
     "envoy",
     "filter",
     "limits",

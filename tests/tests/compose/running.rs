@@ -44,6 +44,7 @@ impl Stack {
             ("redis-server", redis),
             ("tollgate", binaries.shim),
             ("tollgate-backend", binaries.backend),
+            ("claude-sim", binaries.claude_sim),
             ("envoy", setup::envoy().unwrap()),
         ]);
         let (compose, dockerfile) = (Compose::read(), Dockerfile::read());
@@ -59,10 +60,12 @@ impl Stack {
         };
         let port = || Port::free().unwrap();
         let (redis, shim, backend, gateway, admin) = (port(), port(), port(), port(), port());
-        stack.map_words([&redis, &shim, &backend, &admin]);
+        let claude = port();
+        stack.map_words([&redis, &shim, &backend, &claude, &admin]);
         stack.write_config(&[&shim, &backend, &gateway, &admin]);
         stack.launch("redis", redis, None);
         stack.launch("shim", shim, None);
+        stack.launch("claude-sim", claude, None);
         stack.launch("backend", backend, None);
         stack.run("policy");
         stack.launch("gateway", gateway, Some(admin));
@@ -164,12 +167,13 @@ impl Stack {
         pairs.into_iter()
     }
 
-    /// `${NAME:-}` as compose reads it: the variable's value, or nothing.
+    /// `${NAME:-default}` as compose reads it: the variable's value, or the default.
     fn interpolated(&self, value: &Value) -> String {
         let value = text(value);
-        let name = value.strip_prefix("${").and_then(|rest| rest.strip_suffix(":-}"));
-        name.map_or(value.clone(), |name| {
-            self.variables.get(name).copied().unwrap_or_default().to_owned()
+        let inner = value.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+        let parts = inner.and_then(|inner| inner.split_once(":-"));
+        parts.map_or(value.clone(), |(name, default)| {
+            self.variables.get(name).copied().unwrap_or(default).to_owned()
         })
     }
 
@@ -191,7 +195,7 @@ impl Stack {
         self.words.iter().fold(word.to_owned(), |word, (from, to)| word.replace(from, to))
     }
 
-    fn map_words(&mut self, [redis, shim, backend, admin]: [&Port; 4]) {
+    fn map_words(&mut self, [redis, shim, backend, claude, admin]: [&Port; 5]) {
         let dir = self.dir.path().display();
         self.words = vec![
             ("/data/".to_owned(), format!("{dir}/")),
@@ -202,6 +206,8 @@ impl Stack {
             (format!("0.0.0.0:{}", ports::SHIM), shim.addr().to_string()),
             (format!("127.0.0.1:{}", ports::SHIM), shim.addr().to_string()),
             (format!("0.0.0.0:{}", ports::BACKEND), backend.addr().to_string()),
+            (format!("0.0.0.0:{}", ports::CLAUDE), claude.addr().to_string()),
+            (format!("claude-sim:{}", ports::CLAUDE), claude.addr().to_string()),
             (format!("/{}", ports::ADMIN), format!("/{}", admin.number())),
             (format!("-p {}", ports::REDIS), format!("-p {}", redis.number())),
         ];
