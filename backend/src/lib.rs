@@ -9,7 +9,9 @@
 //!
 //! A handler that takes an [`accounts::Caller`] gets it from [`caller`], which reads the token.
 //! [`plans`] says what there is to buy; [`ledger`] asks the shim what is left of a [`quota`].
-//! [`key_watch`] keeps the keys up to date with the database.
+//! [`ats`] scores a résumé, by the [`keywords`] of a job description too; [`invention`] tells what a
+//! changed one has that the original has not, by the [`numbers`] of its texts among others; all are
+//! pure, and compare texts that [`fold`] has made comparable. [`key_watch`] keeps the keys up to date with the database.
 //!
 //! Invariants by absence: only [`config`] reads the environment, only [`clock`] reads the time,
 //! only [`store`] knows SQL, only [`respond`] maps an error to a status, only [`hashing`] runs
@@ -17,6 +19,7 @@
 
 pub mod accounts;
 pub mod app;
+pub mod ats;
 pub mod body;
 pub mod cache;
 pub mod caller;
@@ -26,12 +29,16 @@ pub mod database_probe;
 pub mod email;
 pub mod etag;
 pub mod fields;
+pub mod fold;
 pub mod guard;
 pub mod hashing;
 pub mod healthcheck;
+pub mod invention;
 pub mod key_watch;
 pub mod keys;
+pub mod keywords;
 pub mod ledger;
+pub mod numbers;
 pub mod page;
 pub mod password;
 pub mod plans;

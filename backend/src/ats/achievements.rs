@@ -1,0 +1,64 @@
+//! Whether highlights tell what was done, in numbers. Called by [`super::score`].
+//!
+//! Not each highlight needs a number or can begin with a verb: half and two thirds of them are
+//! enough. While that is so, nothing is said about the others.
+
+use super::finding::{Code, Findings};
+use super::part::Share;
+use super::view::{Text, View};
+use super::wording;
+use crate::numbers;
+
+/// The highlights of jobs, projects and volunteer work.
+pub(super) fn judge(view: &View<'_>, findings: &mut Findings) -> Share {
+    let highlights = view.highlights();
+    if highlights.is_empty() {
+        let detail = "There are no highlights: give each job two to five, one achievement each, \
+                      with a number where there is one.";
+        findings.push(Code::HighlightsMissing, view.around("work"), detail);
+        return Share::NONE;
+    }
+    Share::mean(&[(1, in_numbers(&highlights, findings)), (1, in_verbs(&highlights, findings))])
+}
+
+fn in_numbers(highlights: &[Text<'_>], findings: &mut Findings) -> Share {
+    let without: Vec<_> =
+        highlights.iter().filter(|highlight| !numbers::has_number(highlight.text)).collect();
+    let with = highlights.len() - without.len();
+    let share = Share::of(with * 2, highlights.len());
+    if share < Share::WHOLE {
+        for highlight in without {
+            let detail = "This says no number: how many, how much, how fast, how often, or how \
+                          much better than before?";
+            findings.push(Code::HighlightNoNumber, highlight.pointer.as_str(), detail);
+        }
+    }
+    share
+}
+
+fn in_verbs(highlights: &[Text<'_>], findings: &mut Findings) -> Share {
+    let is_weak = |highlight: &&Text<'_>| wording::weak_start(highlight.text).is_some();
+    let begins = |highlight: &&Text<'_>| !is_weak(highlight) && wording::is_action(highlight.text);
+    let strong = highlights.iter().filter(begins).count();
+    let share = Share::of(strong * 3, highlights.len() * 2);
+    if share == Share::WHOLE {
+        return share;
+    }
+    for highlight in highlights.iter().filter(|highlight| !begins(highlight)) {
+        match wording::weak_start(highlight.text) {
+            Some(start) => {
+                let detail = format!(
+                    "This begins with {start:?}, which says what the job was: begin with what you \
+                     did, as in \"Led\" or \"Built\"."
+                );
+                findings.push(Code::HighlightWeakStart, highlight.pointer.as_str(), detail);
+            }
+            None => {
+                let detail = "This does not begin with what you did: begin with a verb, as in \
+                              \"Reduced\" or \"Introduced\".";
+                findings.push(Code::HighlightNoVerb, highlight.pointer.as_str(), detail);
+            }
+        }
+    }
+    share
+}

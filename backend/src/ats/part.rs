@@ -1,0 +1,160 @@
+//! The parts of a score, and what each of them is worth.
+//!
+//! | part | without | with a job description |
+//! |---|---|---|
+//! | contact | 10 | 6 |
+//! | summary | 10 | 6 |
+//! | experience | 20 | 12 |
+//! | dates | 10 | 6 |
+//! | achievements | 20 | 12 |
+//! | skills | 15 | 9 |
+//! | education | 10 | 6 |
+//! | format | 5 | 3 |
+//! | keywords | – | 40 |
+//!
+//! Without a job description each of the others is worth five thirds of what it is with one.
+
+use serde::{Deserialize, Serialize};
+
+/// One part of the score.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Which one.
+    pub name: PartName,
+    /// What it has, 0..=maximum.
+    pub points: u8,
+    /// The most that it can have. All maxima together are 100.
+    pub maximum: u8,
+}
+
+/// What is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PartName {
+    /// Whether a person can be reached, and is named.
+    Contact,
+    /// Whether a summary is there, of a good length.
+    Summary,
+    /// Whether each job says where, as what, and what was done.
+    Experience,
+    /// Whether jobs and degrees have dates, the newest first.
+    Dates,
+    /// Whether highlights tell what was done, in numbers.
+    Achievements,
+    /// Whether skills are listed.
+    Skills,
+    /// Whether a degree is named, and where it is from.
+    Education,
+    /// Whether it is of a good length and of plain text.
+    Format,
+    /// How many of the job description's keywords are there.
+    Keywords,
+}
+
+impl PartName {
+    /// All of them, in the order of a report.
+    pub const ALL: [Self; 9] = [
+        Self::Contact,
+        Self::Summary,
+        Self::Experience,
+        Self::Dates,
+        Self::Achievements,
+        Self::Skills,
+        Self::Education,
+        Self::Format,
+        Self::Keywords,
+    ];
+
+    /// The most points that it gives.
+    #[must_use]
+    pub fn maximum(self, has_job_description: bool) -> u8 {
+        let (without, with) = match self {
+            Self::Contact | Self::Summary | Self::Dates | Self::Education => (10, 6),
+            Self::Experience | Self::Achievements => (20, 12),
+            Self::Skills => (15, 9),
+            Self::Format => (5, 3),
+            Self::Keywords => (0, 40),
+        };
+        if has_job_description { with } else { without }
+    }
+}
+
+impl Part {
+    pub(super) fn new(name: PartName, share: Share, has_job_description: bool) -> Self {
+        let maximum = name.maximum(has_job_description);
+        Self { name, points: share.points_of(maximum), maximum }
+    }
+}
+
+/// How much of something is there, in thousandths. Always rounded down: what is not whole is less
+/// than 1000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Share(u32);
+
+impl Share {
+    pub(super) const NONE: Self = Self(0);
+    pub(super) const WHOLE: Self = Self(1000);
+
+    /// `some` of `all`; none if there is nothing at all.
+    pub(super) fn of(some: usize, all: usize) -> Self {
+        let thousandths = some.min(all).saturating_mul(1000).checked_div(all).unwrap_or(0);
+        Self(u32::try_from(thousandths).unwrap_or(1000))
+    }
+
+    /// All or nothing.
+    pub(super) fn all_if(is_there: bool) -> Self {
+        if is_there { Self::WHOLE } else { Self::NONE }
+    }
+
+    /// The mean of several, each with its weight.
+    pub(super) fn mean(shares: &[(u32, Self)]) -> Self {
+        let weights: u32 = shares.iter().map(|(weight, _)| weight).sum();
+        let sum: u32 = shares.iter().map(|(weight, share)| weight * share.0).sum();
+        Self(sum.checked_div(weights).unwrap_or(0))
+    }
+
+    fn points_of(self, maximum: u8) -> u8 {
+        u8::try_from(u32::from(maximum) * self.0 / 1000).unwrap_or(maximum)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_maxima_are_a_hundred_and_keep_their_proportions() {
+        for has_job in [false, true] {
+            let sum: u8 = PartName::ALL.iter().map(|name| name.maximum(has_job)).sum();
+            assert_eq!(sum, 100, "{has_job}");
+        }
+        for name in PartName::ALL.iter().filter(|name| **name != PartName::Keywords) {
+            assert_eq!(name.maximum(false) * 3, name.maximum(true) * 5, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_share_is_some_of_all() {
+        let check = |some, all, points| {
+            assert_eq!(Share::of(some, all).points_of(20), points, "{some} of {all}");
+        };
+        check(0, 0, 0);
+        check(0, 3, 0);
+        check(1, 3, 6);
+        check(3, 3, 20);
+        check(4, 3, 20);
+        assert_eq!(Share::mean(&[(3, Share::WHOLE), (1, Share::NONE)]), Share(750));
+        assert_eq!(Share::mean(&[]), Share::NONE);
+    }
+
+    proptest! {
+        #[test]
+        fn only_the_whole_gives_all_points(all in 1..100_000_usize, some in 0..100_000_usize, maximum in 1..=40_u8) {
+            let points = Share::of(some, all).points_of(maximum);
+            prop_assert_eq!(points == maximum, some >= all);
+            let mean = Share::mean(&[(2, Share::of(some, all)), (3, Share::WHOLE)]);
+            prop_assert_eq!(mean.points_of(maximum) == maximum, some >= all);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Texts made comparable: what looks the same, or differs in case or accents only, becomes the same.
+//!
+//! Called by [`crate::keywords`], [`crate::ats`] and [`crate::invention`].
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+/// The text with each character in one form (NFKC): accents in one piece, digits of any width and
+/// ligatures as plain ones, the hyphens and apostrophes that keyboards have. What has no width, and
+/// the signs of trade marks, are left out. Line breaks stay.
+#[must_use]
+pub fn clean(text: &str) -> String {
+    text.chars().filter(|c| !is_silent(*c)).nfkc().map(usual).collect()
+}
+
+/// The text in lower case without accents, for comparing: "Développeur" and "DEVELOPPEUR" are
+/// the same, and so are "Straße" and "strasse".
+#[must_use]
+pub fn fold(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    let lower = text.chars().flat_map(char::to_lowercase);
+    for letter in lower.nfkd().filter(|c| !is_combining_mark(*c)) {
+        match letter {
+            'ß' => folded.push_str("ss"),
+            'æ' => folded.push_str("ae"),
+            'œ' => folded.push_str("oe"),
+            'ø' => folded.push('o'),
+            'ł' => folded.push('l'),
+            'đ' | 'ð' => folded.push('d'),
+            'ı' => folded.push('i'),
+            other => folded.push(other),
+        }
+    }
+    folded
+}
+
+/// At most so many bytes of a text, whole characters.
+#[must_use]
+pub fn start(text: &str, max_bytes: usize) -> &str {
+    let mut end = max_bytes.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}
+
+/// Characters that nobody sees: soft hyphens, zero-width spaces and joiners, marks of direction;
+/// and ™, ® and ©, which NFKC would turn into letters.
+fn is_silent(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}'
+            | '\u{feff}' | '™' | '®' | '©' | '℠'
+    )
+}
+
+fn usual(c: char) -> char {
+    match c {
+        '‐' | '‑' => '-',
+        '’' | '‘' | 'ʼ' | '`' | '´' => '\'',
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_looks_the_same_is_the_same() {
+        let check = |text: &str, expected: &str| assert_eq!(clean(text), expected, "{text:?}");
+        check("Cafe\u{301}", "Caf\u{e9}");
+        check("２０\u{a0}％", "20 %");
+        check("o\u{fb03}ce", "office");
+        check("Java™ sta\u{ad}ging\u{200b}", "Java staging");
+        check("don’t full‑stack", "don't full-stack");
+        check("a\nb\tc", "a\nb\tc");
+    }
+
+    #[test]
+    fn case_and_accents_do_not_matter() {
+        let check = |text: &str, expected: &str| assert_eq!(fold(text), expected, "{text:?}");
+        check("Développeur", "developpeur");
+        check("STRASSE", "strasse");
+        check("Straße", "strasse");
+        check("İstanbul, Łódź, Ærø", "istanbul, lodz, aero");
+        check("C++ / C#", "c++ / c#");
+    }
+
+    #[test]
+    fn a_start_ends_with_a_whole_character() {
+        let check = |bytes, expected: &str| assert_eq!(start("añb", bytes), expected, "{bytes}");
+        check(0, "");
+        check(1, "a");
+        check(2, "a");
+        check(3, "añ");
+        check(9, "añb");
+    }
+
+    proptest! {
+        #[test]
+        fn folding_twice_changes_nothing_more(text in ".{0,60}") {
+            let once = fold(&text);
+            prop_assert_eq!(fold(&once), once);
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! What a résumé says: the facts that a changed one may have.
+//!
+//! Made by [`super::found`] of the original.
+
+use super::degrees::{self, Degree};
+use super::walk::{self, Role, SECTIONS, Section};
+use super::{names, walk::text};
+use crate::numbers::{Day, Decimal, Meaning, Moment, Number, Unit, figures};
+use serde_json::Value;
+use std::collections::{HashMap, HashSet};
+
+/// All facts of a document.
+#[derive(Default)]
+pub(super) struct Facts {
+    entries: HashMap<&'static str, Vec<Entry>>,
+    numbers: HashSet<(Decimal, Unit)>,
+    values: HashSet<Decimal>,
+    named_digits: HashSet<String>,
+    days: HashSet<Day>,
+    degrees: HashSet<Degree>,
+    words: HashSet<String>,
+    contact: HashSet<String>,
+}
+
+/// The fields of one entry.
+pub(super) struct Entry {
+    /// The words of its employer's name, without the legal form.
+    pub(super) name: Vec<String>,
+    /// Each date: its field, what it says, and as it is written.
+    dates: Vec<(&'static str, Option<Day>, String)>,
+    degrees: HashSet<Degree>,
+    degree_words: HashSet<String>,
+    has_end: bool,
+}
+
+impl Entry {
+    pub(super) fn of(section: &Section, value: &Value) -> Self {
+        let dates = section.dates.iter().map(|field| (*field, text(value, field)));
+        let dates = dates.filter(|(_, text)| !text.is_empty());
+        let degrees: Vec<&str> = section.degrees.iter().map(|field| text(value, field)).collect();
+        Self {
+            name: names::words(text(value, section.employer)),
+            dates: dates
+                .map(|(field, text)| (field, Day::of_field(text), text.to_owned()))
+                .collect(),
+            degrees: degrees.iter().flat_map(|text| degrees::in_field(text)).collect(),
+            degree_words: degrees.iter().flat_map(|text| degrees::other_words(text)).collect(),
+            has_end: !text(value, "endDate").is_empty(),
+        }
+    }
+
+    /// Whether its employer's name is `other`'s, or begins with it.
+    pub(super) fn has_name_of(&self, other: &Self) -> bool {
+        self.name.starts_with(&other.name) && self.name.is_empty() == other.name.is_empty()
+    }
+
+    pub(super) fn has_date(&self, field: &str, text: &str) -> bool {
+        let day = Day::of_field(text);
+        self.dates.iter().filter(|(known, ..)| *known == field).any(|(_, known, written)| {
+            written == text || day.zip(*known).is_some_and(|(day, known)| day.is_part_of(known))
+        })
+    }
+
+    /// Whether it began and has not ended.
+    pub(super) fn goes_on(&self) -> bool {
+        self.dates.iter().any(|(field, ..)| *field == "startDate") && !self.has_end
+    }
+
+    pub(super) fn has_degree(&self, text: &str) -> bool {
+        degrees::in_field(text).iter().all(|degree| degree.is_among(&self.degrees))
+            && degrees::other_words(text).iter().all(|word| self.degree_words.contains(word))
+    }
+}
+
+impl Facts {
+    pub(super) fn of(document: &Value) -> Self {
+        let mut facts = Self::default();
+        for section in &SECTIONS {
+            let entries: Vec<_> =
+                walk::items(document, section.name).map(|item| Entry::of(section, item)).collect();
+            facts.days.extend(entries.iter().flat_map(|e| e.dates.iter().filter_map(|d| d.1)));
+            facts.degrees.extend(entries.iter().flat_map(|entry| entry.degrees.iter().copied()));
+            facts.entries.insert(section.name, entries);
+        }
+        for text in walk::texts(document) {
+            match text.role {
+                Role::Contact => facts.contact.extend(walk::digits(&text.text)),
+                Role::Text | Role::Field => facts.add(&text.text),
+            }
+        }
+        facts
+    }
+
+    fn add(&mut self, text: &str) {
+        self.words.extend(walk::words(text));
+        self.degrees.extend(degrees::in_text(text).into_iter().map(|(degree, _)| degree));
+        for figure in figures(text) {
+            match figure.meaning {
+                Meaning::Name(name) => {
+                    self.named_digits.insert(name);
+                }
+                Meaning::Moment(moment) => self.days.extend(moment.readings),
+                Meaning::Number(number) => self.add_number(number),
+            }
+        }
+    }
+
+    fn add_number(&mut self, number: Number) {
+        self.named_digits.extend(number.name);
+        for value in number.readings.into_iter().chain(number.pieces) {
+            self.values.insert(value.clone());
+            self.numbers.insert((value, number.unit));
+        }
+    }
+
+    /// The entries of the section called `name`.
+    pub(super) fn entries(&self, name: &str) -> &[Entry] {
+        self.entries.get(name).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Whether an address or a telephone number has these digits.
+    pub(super) fn has_contact(&self, digits: &str) -> bool {
+        self.contact.contains(digits)
+    }
+
+    /// Whether all words of a name are there, wherever.
+    pub(super) fn has_words(&self, name: &str) -> bool {
+        names::words(name).iter().all(|word| self.words.contains(word))
+    }
+
+    pub(super) fn has_degree(&self, degree: Degree) -> bool {
+        degree.is_among(&self.degrees)
+    }
+
+    pub(super) fn has_figure(&self, meaning: &Meaning) -> bool {
+        match meaning {
+            Meaning::Name(name) => self.named_digits.contains(name),
+            Meaning::Moment(moment) => self.has_moment(moment),
+            Meaning::Number(number) => self.has_number(number),
+        }
+    }
+
+    fn has_moment(&self, moment: &Moment) -> bool {
+        let is_known = |day: &Day| self.days.iter().any(|known| day.is_part_of(*known));
+        let year = |day: &Day| match day {
+            Day { year: Some(year), month: None, day: None } => Some(year.to_string()),
+            _ => None,
+        };
+        // "2000 users" looks like a year: as a number it is known, too.
+        let is_number = |text: String| self.values.contains(&Decimal::whole(&text));
+        moment.readings.iter().any(|day| is_known(day) || year(day).is_some_and(is_number))
+    }
+
+    fn has_number(&self, number: &Number) -> bool {
+        let is_known = |value: &Decimal| match number.unit {
+            // What was money or plain may lose its sign; what was hundredths may not.
+            Unit::Plain => self.has_plain(value),
+            unit => self.numbers.contains(&(value.clone(), unit)),
+        };
+        let is_name = number.name.as_ref().is_some_and(|name| self.named_digits.contains(name));
+        let has_pieces = !number.pieces.is_empty() && number.pieces.iter().all(is_known);
+        is_name || has_pieces || number.readings.iter().any(is_known)
+    }
+
+    fn has_plain(&self, value: &Decimal) -> bool {
+        let is_year = || {
+            value
+                .as_str()
+                .parse()
+                .is_ok_and(|year: u16| self.days.iter().any(|day| day.year == Some(year)))
+        };
+        let is_not_hundredths = || {
+            self.values.contains(value)
+                && self.numbers.iter().any(|(known, unit)| known == value && *unit != Unit::Percent)
+        };
+        self.numbers.contains(&(value.clone(), Unit::Plain)) || is_not_hundredths() || is_year()
+    }
+}

@@ -1,0 +1,354 @@
+//! A résumé, and what was made of it.
+
+use super::*;
+use proptest::prelude::*;
+use serde_json::json;
+
+fn original() -> Resume {
+    Resume::new(json!({
+        "basics": {
+            "name": "Ada Lovelace",
+            "label": "Backend engineer",
+            "email": "ada1815@example.org",
+            "phone": "+44 20 7946 0001",
+            "summary": "Backend engineer with 8 years of experience in Python 3 and EC2. Cut costs by 40%.",
+            "location": {"postalCode": "SW1Y 4LB", "city": "London", "countryCode": "GB"},
+        },
+        "work": [
+            {
+                "name": "Analytical Engines Ltd",
+                "position": "Engineer",
+                "startDate": "2019-02",
+                "endDate": "2023-06",
+                "summary": "Payments for Difference & Co., a customer.",
+                "highlights": [
+                    "Served 20,000 users with 3 services",
+                    "Saved $1.5 million a year",
+                    "Led a team of five since May 2021",
+                ],
+            },
+            {"name": "Royal Society", "startDate": "2015", "endDate": "2018-12-31"},
+            {"name": "Freelance", "startDate": "2023-07"},
+        ],
+        "education": [{
+            "institution": "University of London", "studyType": "BSc", "area": "Computer Science",
+            "startDate": "2011", "endDate": "2014", "score": "1.3",
+        }],
+        "certificates": [{"name": "Certified Kubernetes Administrator", "issuer": "CNCF", "date": "2022-03-01"}],
+        "projects": [{"name": "Flyology", "entity": "Royal Society", "team": {"size": 7}}],
+    }))
+    .unwrap()
+}
+
+/// What is found after the text or value at `pointer` was replaced.
+fn after(pointer: &str, value: impl Into<Value>) -> String {
+    let mut changed = original().as_value().clone();
+    *changed.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = value.into();
+    shown(&changed)
+}
+
+fn shown(changed: &Value) -> String {
+    let lines: Vec<_> = found(&original(), changed)
+        .iter()
+        .map(|i| format!("{} {:?} {}", i.pointer, i.kind, i.found))
+        .collect();
+    lines.join("\n")
+}
+
+#[test]
+fn a_text_may_be_reworded_as_long_as_it_keeps_to_the_facts() {
+    for text in [
+        "Cut costs by 40 percent",
+        "forty percent lower costs",
+        "Senkte die Kosten um vierzig Prozent",
+        "$1,500,000 saved; USD 1.5M",
+        "1.5 million saved",
+        "20k users, 20.000 Nutzer, 20\u{a0}000 users, twenty thousand users",
+        "three services, 5 people, a team of 5, a five-person team",
+        "Eight years of Python3, Python-3 and EC2",
+        "Since 2021, since 05/2021, in May",
+        "From 2019 to 2023, 2019–23; until June 2023",
+        "At Analytical Engines and at the Royal Society",
+        "Worked at Difference & Co.",
+        "Holds a bachelor's degree, a Bachelor of Science, a B.Sc.",
+        "Graduate of the University of London",
+        "one of the largest, at Scale".trim_end_matches(", at Scale"),
+        "Scrum master in Boston, MA, with MS Office",
+        "",
+    ] {
+        assert_eq!(after("/basics/summary", text), "", "{text}");
+    }
+}
+
+#[test]
+fn a_number_that_was_not_there_is_told() {
+    for (text, expected) in [
+        ("Cut costs by 45%", "45%"),
+        ("Cut costs by 40", "40"),
+        ("Led 20%", "20%"),
+        ("Saved €1.5 million", "€1.5 million"),
+        ("$20,000", "$20,000"),
+        ("2.5M users", "2.5M"),
+        ("twenty services", "twenty"),
+        ("doubled sales", "doubled"),
+        ("a dozen people", "dozen"),
+        ("ninety-nine percent", "ninety-nine percent"),
+        ("zwölf Leute", "zwölf"),
+        ("S3", "S3"),
+        ("Python 2", "2"),
+        ("top10", "top10"),
+        ("2,000,000", "2,000,000"),
+        ("24/7", "24 7"),
+    ] {
+        let expected: Vec<_> = if text == "24/7" {
+            expected.split(' ').map(|found| format!("/basics/summary Number {found}")).collect()
+        } else {
+            vec![format!("/basics/summary Number {expected}")]
+        };
+        assert_eq!(after("/basics/summary", text), expected.join("\n"), "{text}");
+    }
+}
+
+#[test]
+fn a_date_that_was_not_there_is_told() {
+    for (text, expected) in [
+        ("since 2012", "2012"),
+        ("since June 2021", "June 2021"),
+        ("in April", "April"),
+        ("2019-02-14", "2019-02-14"),
+        ("2015-17", "17"),
+    ] {
+        let found = after("/basics/summary", text);
+        let is_told = found.starts_with("/basics/summary Date") && found.contains(expected);
+        assert!(is_told, "{text}: {found}");
+    }
+    for (pointer, value, expected) in [
+        ("/work/0/startDate", "2019-02", ""),
+        ("/work/0/startDate", "2019", ""),
+        ("/work/0/startDate", "2019-02-01", "/work/0/startDate Date 2019-02-01"),
+        ("/work/0/startDate", "2018-02", "/work/0/startDate Date 2018-02"),
+        ("/work/0/endDate", "2018-12-31", "/work/0/endDate Date 2018-12-31"),
+        ("/work/0/endDate", "", "/work/0 Date no endDate"),
+        ("/work/2/endDate", "", ""),
+        ("/certificates/0/date", "2023-03-01", "/certificates/0/date Date 2023-03-01"),
+    ] {
+        let mut changed = original().as_value().clone();
+        let (entry, field) = pointer.rsplit_once('/').unwrap();
+        changed.pointer_mut(entry).unwrap()[field] = value.into();
+        assert_eq!(shown(&changed), expected, "{pointer} {value}");
+    }
+}
+
+#[test]
+fn an_employer_that_was_not_there_is_told() {
+    for (pointer, value, is_told) in [
+        ("/work/0/name", "Analytical Engines", false),
+        ("/work/0/name", "The Analytical Engines, Inc.", false),
+        ("/work/0/name", "ANALYTICAL ENGINES LTD.", false),
+        ("/work/0/name", "Analytical Engines Research", true),
+        ("/work/0/name", "Google", true),
+        ("/work/0/name", "University of London", true),
+        ("/education/0/institution", "Oxford", true),
+        ("/certificates/0/issuer", "AWS", true),
+        ("/projects/0/entity", "NASA", true),
+        ("/basics/summary", "Worked at Google on search", true),
+        ("/basics/summary", "I joined Amazon Web Services early", true),
+        ("/basics/summary", "ex-Google", true),
+        ("/basics/summary", "Clients such as Babbage GmbH", true),
+        ("/basics/summary", "A student of Oxford University", true),
+        ("/basics/summary", "good at Python, at scale, At home", false),
+    ] {
+        let found = after(pointer, value);
+        assert_eq!(found.contains("Employer"), is_told, "{pointer} {value}: {found}");
+    }
+    assert_eq!(
+        after("/basics/summary", "Worked at Google Maps, with Babbage & Sons Inc."),
+        "/basics/summary Employer Google Maps\n/basics/summary Employer Babbage & Sons Inc"
+    );
+}
+
+#[test]
+fn a_degree_that_was_not_there_is_told() {
+    for (pointer, value, is_told) in [
+        ("/education/0/studyType", "Bachelor of Science", false),
+        ("/education/0/studyType", "B.Sc. (Hons)", false),
+        ("/education/0/studyType", "Bachelor", false),
+        ("/education/0/studyType", "MSc", true),
+        ("/education/0/studyType", "BA", true),
+        ("/education/0/studyType", "PhD", true),
+        ("/education/0/area", "Science, Computer", false),
+        ("/education/0/area", "Computer Science and Mathematics", true),
+        ("/certificates/0/name", "Kubernetes Administrator, Certified", false),
+        ("/certificates/0/name", "AWS Certified Solutions Architect", true),
+        ("/basics/name", "Dr. Ada Lovelace", true),
+        ("/basics/name", "Ada Lovelace, PhD", true),
+        ("/basics/summary", "Master's degree in physics", true),
+        ("/basics/summary", "an MBA", true),
+        ("/basics/summary", "a doctorate", true),
+        ("/basics/summary", "M.A. in history", true),
+        ("/basics/summary", "Master of Science", true),
+    ] {
+        let found = after(pointer, value);
+        assert_eq!(found.contains("Degree"), is_told, "{pointer} {value}: {found}");
+    }
+}
+
+#[test]
+fn the_order_does_not_matter() {
+    let mut changed = original().as_value().clone();
+    for list in ["/work", "/work/0/highlights"] {
+        changed.pointer_mut(list).unwrap().as_array_mut().unwrap().reverse();
+    }
+    assert_eq!(shown(&changed), "");
+}
+
+#[test]
+fn dates_belong_to_their_employer() {
+    let mut changed = original().as_value().clone();
+    changed["work"][1]["startDate"] = "2019-02".into();
+    assert_eq!(shown(&changed), "/work/1/startDate Date 2019-02");
+}
+
+#[test]
+fn a_new_entry_is_told_with_all_that_is_new_in_it() {
+    let mut changed = original().as_value().clone();
+    let entry = json!({
+        "name": "Google", "position": "CTO", "startDate": "2001-01", "endDate": "2002",
+        "highlights": ["Grew sales 300%"],
+    });
+    changed["work"].as_array_mut().unwrap().push(entry);
+    insta::assert_snapshot!(shown(&changed), @r"
+    /work/3/name Employer Google
+    /work/3/startDate Date 2001-01
+    /work/3/endDate Date 2002
+    /work/3/highlights/0 Number 300%
+    ");
+}
+
+#[test]
+fn contacts_are_compared_with_contacts() {
+    assert_eq!(after("/basics/phone", "+44 (20) 7946-0001"), "");
+    assert_eq!(after("/basics/phone", "+44 20 7946 0002"), "/basics/phone Number 0002");
+    assert_eq!(after("/basics/summary", "44 people"), "/basics/summary Number 44");
+    assert_eq!(after("/basics/email", "ada1234@example.org"), "");
+}
+
+#[test]
+fn numbers_outside_the_schema_are_seen() {
+    assert_eq!(after("/projects/0/team/size", 8), "");
+    assert_eq!(after("/projects/0/team/size", 9), "/projects/0/team/size Number 9");
+}
+
+#[test]
+fn what_is_told_is_bounded_and_told_once() {
+    assert_eq!(after("/basics/summary", "99 and 99"), "/basics/summary Number 99");
+    let many: Vec<_> = (1000..1400).map(|n| n.to_string()).collect();
+    let mut changed = original().as_value().clone();
+    changed["work"][0]["highlights"] = many.into();
+    assert_eq!(found(&original(), &changed).len(), MAX_INVENTED);
+}
+
+#[test]
+fn anything_can_be_compared() {
+    let mut deep = json!("x 12");
+    for _ in 0..2_000 {
+        deep = json!([deep]);
+    }
+    assert_eq!(found(&original(), &deep).len(), 1);
+    for changed in [json!(null), json!({"work": {"name": 1}}), json!({"work": [1, null, [], "a"]})]
+    {
+        assert_eq!(found(&original(), &changed), [], "{changed}");
+    }
+}
+
+/// Texts as models write them, with all that is looked for in them.
+fn any_text() -> impl Strategy<Value = String> {
+    let word = prop_oneof![
+        "[A-Za-z]{1,8}[.,]?",
+        "[0-9]{1,5}([.,][0-9]{1,3})?[%kM]?",
+        "[€$][0-9]{1,3}",
+        prop::sample::select(vec![
+            "twenty",
+            "five",
+            "hundred",
+            "and",
+            "million",
+            "PhD",
+            "Master",
+            "of",
+            "Science",
+            "at",
+            "Google",
+            "Inc.",
+            "May",
+            "2019",
+            "June",
+            "-",
+            "/",
+            "percent",
+            "quatre-vingt",
+            "zweihundert",
+            "M.A.",
+            "University",
+        ])
+        .prop_map(str::to_owned),
+        "\\PC{1,6}",
+    ];
+    prop::collection::vec(word, 0..20).prop_map(|words| words.join(" "))
+}
+
+fn any_resume() -> impl Strategy<Value = Resume> {
+    let date = "(19|20)[0-9]{2}(-(0[1-9]|1[0-2]))?";
+    let entry = (any_text(), any_text(), date, prop::collection::vec(any_text(), 0..3)).prop_map(
+        |(name, text, date, highlights)| {
+            json!({
+                "name": name, "organization": name, "institution": name, "startDate": date, "issuer": name,
+                "summary": text, "studyType": text, "area": name, "highlights": highlights, "size": 12.5,
+            })
+        },
+    );
+    (any_text(), prop::collection::vec(entry, 0..4)).prop_map(|(summary, entries)| {
+        let document = json!({
+            "basics": {"name": summary, "summary": summary, "phone": summary},
+            "work": entries, "volunteer": entries, "education": entries, "certificates": entries,
+        });
+        Resume::new(document).unwrap()
+    })
+}
+
+proptest! {
+    #[test]
+    fn nothing_is_invented_where_nothing_changed(resume in any_resume()) {
+        prop_assert_eq!(found(&resume, resume.as_value()), vec![]);
+    }
+
+    #[test]
+    fn a_number_put_into_a_text_is_told(
+        resume in any_resume(),
+        number in 1_000_000_u64..u64::MAX,
+        at in any::<prop::sample::Index>(),
+    ) {
+        let mut changed = resume.as_value().clone();
+        let summary = changed["basics"]["summary"].as_str().unwrap().to_owned();
+        let mut words: Vec<String> = summary.split(' ').map(str::to_owned).collect();
+        words.insert(at.index(words.len() + 1), number.to_string());
+        changed["basics"]["summary"] = words.join(" ").into();
+        let invented = found(&resume, &changed);
+        let is_told = |i: &Invented| i.found.contains(&number.to_string());
+        prop_assert!(invented.iter().any(is_told), "{} {:?}", words.join(" "), invented);
+    }
+
+    #[test]
+    fn an_employer_put_in_place_of_another_is_told(resume in any_resume(), name in "[A-Z][a-z]{12}q") {
+        let mut changed = resume.as_value().clone();
+        for (section, field) in [("work", "name"), ("education", "institution")] {
+            if let Some(entry) = changed[section].get_mut(0) {
+                entry[field] = name.clone().into();
+                let pointer = format!("/{section}/0/{field}");
+                let invented = found(&resume, &changed);
+                let expected = Invented { pointer, kind: Kind::Employer, found: name.clone() };
+                prop_assert!(invented.contains(&expected), "{:?}", invented);
+            }
+        }
+    }
+}

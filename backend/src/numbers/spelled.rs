@@ -1,0 +1,255 @@
+//! Number words: "twenty-five", "zweihundertfünfzig", "quatre-vingt-dix", "treinta y dos".
+//!
+//! Called by [`super::figures`]. From two to the billions, in English, German, French and Spanish
+//! at once. Not read are words that mean something else more often: a lone "one", French "cent"
+//! (100; "deux cents" is) and Spanish "once" (11).
+
+use super::decimal::Decimal;
+use super::lexer::{Token, Tokens};
+
+/// A number word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Term {
+    /// Under a hundred.
+    Small(u64),
+    /// Hundreds, of what is before.
+    Hundred,
+    /// A thousand, a million, a billion: of what is before.
+    Power(u64),
+    /// All that there is to it.
+    Done(u64),
+}
+
+/// The number that begins at the first token: how many tokens it has, and which it is.
+pub(super) fn read(rest: Tokens<'_>) -> Option<(usize, Decimal)> {
+    let first = rest.first()?;
+    if let Some(value) = german(&first.folded()).or_else(|| times(first)) {
+        return Some((1, Decimal::whole(&value.to_string())));
+    }
+    let mut sum = Sum::default();
+    let mut count = 0;
+    loop {
+        let token = rest.get(count);
+        if let Some(next) = token.and_then(term).and_then(|term| sum.with(term)) {
+            (sum, count) = (next, count + 1);
+            continue;
+        }
+        // A hyphen, or "and", if the number goes on after it.
+        let after = rest.get(count + 1).and_then(term).and_then(|term| sum.with(term));
+        let joins = token.is_some_and(|token| count > 0 && sum.is_joined_by(token));
+        match after.filter(|_| joins) {
+            Some(next) => (sum, count) = (next, count + 2),
+            None => break,
+        }
+    }
+    let value = sum.value()?;
+    Some((count, Decimal::whole(&value.to_string())))
+}
+
+/// What the words so far come to.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sum {
+    /// What is complete: whole thousands, millions…
+    total: u64,
+    /// What is not yet: under a thousand.
+    group: u64,
+    /// The power that came last.
+    power: Option<u64>,
+    has_hundred: bool,
+    is_done: bool,
+}
+
+impl Sum {
+    /// The sum with one word more; none if the word does not go on with this number.
+    fn with(self, term: Term) -> Option<Self> {
+        if self.is_done {
+            return None;
+        }
+        match term {
+            Term::Done(value) => {
+                (self.is_empty()).then_some(Self { total: value, is_done: true, ..self })
+            }
+            Term::Small(value) => self.with_small(value),
+            Term::Hundred if self.group < 100 && !self.has_hundred => {
+                let group = self.group.max(1).checked_mul(100)?;
+                Some(Self { group, has_hundred: true, ..self })
+            }
+            Term::Hundred => None,
+            Term::Power(power) => self.with_power(power),
+        }
+    }
+
+    fn with_small(self, value: u64) -> Option<Self> {
+        let small = self.group % 100;
+        let fits = match value {
+            1..=9 => small == 0 || (small >= 20 && small.is_multiple_of(10)),
+            // "soixante-douze", "quatre-vingt-douze".
+            10..=19 => matches!(small, 0 | 60 | 80),
+            _ => small == 0,
+        };
+        // "quatre-vingt(s)".
+        if small == 4 && value == 20 {
+            return Some(Self { group: self.group - 4 + 80, ..self });
+        }
+        fits.then_some(Self { group: self.group + value, ..self })
+    }
+
+    fn with_power(self, power: u64) -> Option<Self> {
+        let is_smaller = self.power.is_none_or(|last| power < last);
+        if is_smaller {
+            let total = self.total.checked_add(self.group.max(1).checked_mul(power)?)?;
+            return Some(Self { total, group: 0, power: Some(power), has_hundred: false, ..self });
+        }
+        // "mil millones": a power of a power.
+        if self.group > 0 {
+            return None;
+        }
+        let total = self.total.checked_mul(power)?;
+        Some(Self { total, power: Some(power), ..self })
+    }
+
+    fn is_joined_by(self, token: &Token<'_>) -> bool {
+        let is_large = self.group == 0 || self.group.is_multiple_of(100);
+        if token.is_sign("-") {
+            return token.is_glued;
+        }
+        token.is_one_of(&["and", "und"]) && is_large
+            || token.is_one_of(&["y", "et"]) && self.group % 100 >= 20
+    }
+
+    fn is_empty(self) -> bool {
+        self.total == 0 && self.group == 0
+    }
+
+    /// The number; none for nothing, and for a lone one.
+    fn value(self) -> Option<u64> {
+        let value = self.total.checked_add(self.group)?;
+        (value > 1).then_some(value)
+    }
+}
+
+const SMALL: [(u64, &str); 28] = [
+    (1, "one un une uno una ein eine einer"),
+    (2, "two zwei deux dos"),
+    (3, "three drei trois tres"),
+    (4, "four vier quatre cuatro"),
+    (5, "five funf cinq cinco"),
+    (6, "six sechs seis"),
+    (7, "seven sieben sept siete"),
+    (8, "eight acht huit ocho"),
+    (9, "nine neun neuf nueve"),
+    (10, "ten zehn dix diez"),
+    (11, "eleven elf onze"),
+    (12, "twelve zwolf douze doce"),
+    (13, "thirteen dreizehn treize trece"),
+    (14, "fourteen vierzehn quatorze catorce"),
+    (15, "fifteen funfzehn quinze quince"),
+    (16, "sixteen sechzehn seize dieciseis"),
+    (17, "seventeen siebzehn diecisiete"),
+    (18, "eighteen achtzehn dieciocho"),
+    (19, "nineteen neunzehn diecinueve"),
+    (20, "twenty zwanzig vingt vingts veinte"),
+    (30, "thirty dreissig trente treinta"),
+    (40, "forty fourty vierzig quarante cuarenta"),
+    (50, "fifty funfzig cinquante cincuenta"),
+    (60, "sixty sechzig soixante sesenta"),
+    (70, "seventy siebzig septante setenta"),
+    (80, "eighty achtzig huitante octante ochenta"),
+    (90, "ninety neunzig nonante noventa"),
+    (21, "veintiuno veintiun veintiuna"),
+];
+
+/// Numbers in one word, and words that say a number without naming one.
+const DONE: [(u64, &str); 19] = [
+    (2, "twice doubled doubling verdoppelt verdoppelte verdopplung twofold"),
+    (3, "thrice tripled tripling verdreifacht verdreifachte threefold"),
+    (4, "quadrupled quadrupling vervierfacht fourfold"),
+    (5, "fivefold"),
+    (10, "tenfold verzehnfacht"),
+    (12, "dozen dozens dutzend douzaine docena"),
+    (22, "veintidos"),
+    (23, "veintitres"),
+    (24, "veinticuatro"),
+    (25, "veinticinco"),
+    (26, "veintiseis"),
+    (27, "veintisiete"),
+    (28, "veintiocho"),
+    (29, "veintinueve"),
+    (100, "hundreds hunderte centaines cien cientos"),
+    (1000, "thousands tausende milliers miles"),
+    (200, "doscientos doscientas"),
+    (300, "trescientos trescientas"),
+    (500, "quinientos quinientas"),
+];
+
+fn term(token: &Token<'_>) -> Option<Term> {
+    if !token.is_word() {
+        return None;
+    }
+    let word = token.folded();
+    let is_in = |words: &str| words.split(' ').any(|known| known == word);
+    match word.as_str() {
+        "hundred" | "hundert" | "cents" => return Some(Term::Hundred),
+        "thousand" | "tausend" | "mille" | "mil" => return Some(Term::Power(1_000)),
+        "million" | "millions" | "millionen" | "millon" | "millones" => {
+            return Some(Term::Power(1_000_000));
+        }
+        "billion" | "billions" | "milliarde" | "milliarden" | "milliard" | "milliards" => {
+            return Some(Term::Power(1_000_000_000));
+        }
+        _ => {}
+    }
+    let small = SMALL.iter().find(|(_, words)| is_in(words)).map(|(value, _)| Term::Small(*value));
+    small.or_else(|| {
+        DONE.iter().find(|(_, words)| is_in(words)).map(|(value, _)| Term::Done(*value))
+    })
+}
+
+/// "threefold" and the like are in the table; "20-fold" is in digits.
+fn times(token: &Token<'_>) -> Option<u64> {
+    match term(token) {
+        Some(Term::Done(value)) => Some(value),
+        _ => None,
+    }
+}
+
+/// German numbers of one word with parts: "zweihundertfünfundzwanzigtausend".
+fn german(word: &str) -> Option<u64> {
+    const MAX_BYTES: usize = 80;
+    if word.len() > MAX_BYTES
+        || !["hundert", "tausend", "und"].iter().any(|part| word.contains(part))
+    {
+        return None;
+    }
+    let value = match word.split_once("tausend") {
+        Some((front, rest)) => {
+            let front = if front.is_empty() { 1 } else { german_hundreds(front)? };
+            let rest = if rest.is_empty() { 0 } else { german_hundreds(rest)? };
+            front * 1000 + rest
+        }
+        None => german_hundreds(word)?,
+    };
+    (value > 1).then_some(value)
+}
+
+fn german_hundreds(word: &str) -> Option<u64> {
+    let Some((front, rest)) = word.split_once("hundert") else { return german_tens(word) };
+    let front = if front.is_empty() { 1 } else { german_small(front).filter(|n| *n < 20)? };
+    let rest = rest.strip_prefix("und").unwrap_or(rest);
+    let rest = if rest.is_empty() { 0 } else { german_tens(rest)? };
+    Some(front * 100 + rest)
+}
+
+fn german_tens(word: &str) -> Option<u64> {
+    if let Some(value) = german_small(word) {
+        return Some(value);
+    }
+    let (ones, tens) = word.split_once("und")?;
+    let (ones, tens) = (german_small(ones)?, german_small(tens)?);
+    ((1..=9).contains(&ones) && tens >= 20 && tens.is_multiple_of(10)).then_some(tens + ones)
+}
+
+fn german_small(word: &str) -> Option<u64> {
+    let is_in = |words: &str| words.split(' ').any(|known| known == word);
+    SMALL.iter().find(|(_, words)| is_in(words)).map(|(value, _)| *value)
+}
