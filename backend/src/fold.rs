@@ -3,13 +3,15 @@
 //! Called by [`crate::keywords`], [`crate::ats`] and [`crate::invention`].
 
 use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
 
 /// The text with each character in one form (NFKC): accents in one piece, digits of any width and
 /// ligatures as plain ones, the hyphens and apostrophes that keyboards have. What has no width, and
 /// the signs of trade marks, are left out. Line breaks stay.
 #[must_use]
 pub fn clean(text: &str) -> String {
+    if text.is_ascii() {
+        return text.chars().map(usual).collect();
+    }
     text.chars().filter(|c| !is_silent(*c)).nfkc().map(usual).collect()
 }
 
@@ -17,9 +19,12 @@ pub fn clean(text: &str) -> String {
 /// the same, and so are "Straße" and "strasse".
 #[must_use]
 pub fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     let mut folded = String::with_capacity(text.len());
-    let lower = text.chars().flat_map(char::to_lowercase);
-    for letter in lower.nfkd().filter(|c| !is_combining_mark(*c)) {
+    let lower = text.nfkd().flat_map(char::to_lowercase);
+    for letter in lower.nfkd().filter(|c| !is_accent(*c)) {
         match letter {
             'ß' => folded.push_str("ss"),
             'æ' => folded.push_str("ae"),
@@ -42,6 +47,11 @@ pub fn start(text: &str, max_bytes: usize) -> &str {
         end -= 1;
     }
     text.get(..end).unwrap_or_default()
+}
+
+/// The accents of scripts that have them as ornaments; in others they are vowels.
+fn is_accent(c: char) -> bool {
+    matches!(c, '\u{300}'..='\u{36f}')
 }
 
 /// Characters that nobody sees: soft hyphens, zero-width spaces and joiners, marks of direction;

@@ -21,8 +21,8 @@
 //! | number | `basics/phone`, `basics/location/*` | its digits are in none of these |
 //!
 //! So texts may be reworded, reordered and translated as long as they keep to the facts. Not looked
-//! at are addresses of pages and people, `basics/profiles`, `$schema` and `meta`; whether a number is
-//! still said of the same thing; what is left out.
+//! at are addresses of pages and people, `basics/profiles`, `$schema` and `meta`; titles of positions and
+//! names of skills; whether a number is still said of the same thing; what is left out.
 
 mod degrees;
 mod facts;
@@ -131,7 +131,8 @@ impl Check<'_> {
         }
         for field in section.degrees {
             let text = walk::text(value, field);
-            if !text.is_empty() && !same.iter().any(|known| known.has_degree(text)) {
+            let (degrees, words) = (degrees::in_field(text), degrees::other_words(text));
+            if !text.is_empty() && !same.iter().any(|known| known.attained(&degrees, &words)) {
                 self.tell(&format!("{place}/{field}"), Kind::Degree, text);
             }
         }

@@ -27,6 +27,8 @@ use std::collections::BTreeMap;
 pub const MAX_TEXT_BYTES: usize = 128 * 1024;
 /// The most keywords of one text.
 pub const MAX_KEYWORDS: usize = 40;
+/// How many keywords are enough: up to there plain words that a text has once are among them.
+pub const ENOUGH_KEYWORDS: usize = 15;
 /// How often a word has to be there to weigh one more.
 const OFTEN: u32 = 3;
 /// The most that a keyword weighs.
@@ -47,7 +49,8 @@ pub struct Keyword {
     pub weight: u8,
 }
 
-/// The keywords of `text`, those that tell the most first, at most [`MAX_KEYWORDS`].
+/// The keywords of `text`, those that tell the most first, at most [`MAX_KEYWORDS`]; plain words
+/// that it has only once, only as long as there are fewer than [`ENOUGH_KEYWORDS`].
 ///
 /// The order of its lines does not matter, as long as the text is within [`MAX_TEXT_BYTES`].
 #[must_use]
@@ -61,7 +64,9 @@ pub fn of(text: &str) -> Vec<Keyword> {
         found.into_iter().map(|(term, counted)| counted.keyword(term)).collect();
     // The sort is stable: what ranks the same stays in the order of its terms.
     keywords.sort_by_key(|keyword| std::cmp::Reverse(rank(keyword)));
-    keywords.truncate(MAX_KEYWORDS);
+    let telling = keywords.iter().take_while(|keyword| keyword.weight > 1 || keyword.count > 1);
+    let telling = telling.count();
+    keywords.truncate(telling.clamp(ENOUGH_KEYWORDS, MAX_KEYWORDS));
     keywords
 }
 

@@ -11,7 +11,8 @@
 //! [`plans`] says what there is to buy; [`ledger`] asks the shim what is left of a [`quota`].
 //! [`ats`] scores a résumé, by the [`keywords`] of a job description too; [`invention`] tells what a
 //! changed one has that the original has not, by the [`numbers`] of its texts among others; all are
-//! pure, and compare texts that [`fold`] has made comparable. [`key_watch`] keeps the keys up to date with the database.
+//! pure, and compare texts that [`fold`] has made comparable.
+//! [`key_watch`] keeps the keys up to date with the database.
 //!
 //! Invariants by absence: only [`config`] reads the environment, only [`clock`] reads the time,
 //! only [`store`] knows SQL, only [`respond`] maps an error to a status, only [`hashing`] runs

@@ -98,8 +98,8 @@ fn name(rest: Tokens<'_>) -> Option<(usize, String)> {
     }
     let is_part = |token: &&Token<'_>| token.is_glued && (token.is_word() || token.is_digits());
     let parts: Vec<_> = rest.skip(1).iter().take_while(is_part).collect();
-    let name: String =
-        std::iter::once(first).chain(parts.iter().copied()).map(Token::folded).collect();
+    let all = std::iter::once(first).chain(parts.iter().copied());
+    let name: String = all.map(|token| token.folded.as_str()).collect();
     Some((1 + parts.len(), name))
 }
 
@@ -129,7 +129,8 @@ fn number(rest: Tokens<'_>) -> Option<(usize, Vec<Meaning>)> {
     let last = numbers.pop()?;
     let readings = last.iter().map(|value| value.shifted(suffix.zeros)).collect();
     let pieces = pieces.iter().map(|value| value.shifted(suffix.zeros)).collect();
-    let name = rest.word_before().filter(|_| core.is_digits() && before == 0);
+    let is_bare = before == 0 && suffix.tokens == 0 && core.is_digits();
+    let name = rest.word_before().filter(|_| is_bare);
     let name = name.map(|word| word + core.text);
     let plain = |readings| Number { readings, pieces: Vec::new(), unit: Unit::Plain, name: None };
     let mut meanings: Vec<_> = numbers.into_iter().map(plain).map(Meaning::Number).collect();

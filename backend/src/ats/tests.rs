@@ -68,7 +68,9 @@ fn shown(report: &Report) -> String {
     }
     let missing: Vec<_> =
         report.keywords.missing.iter().map(|m| format!("{} ({})", m.keyword, m.weight)).collect();
-    lines.push(format!("missing: {}", missing.join(", ")));
+    if !missing.is_empty() {
+        lines.push(format!("missing: {}", missing.join(", ")));
+    }
     lines.extend(report.findings.iter().map(|finding| {
         let code = serde_json::to_value(finding.code).unwrap();
         let code = code.as_str().unwrap();
@@ -89,7 +91,48 @@ fn codes(document: Value, job: Option<&str>) -> BTreeSet<String> {
 
 #[test]
 fn a_report_against_a_job_description() {
-    insta::assert_snapshot!(shown(&score(&resume(grace()), Some(JOB))), @"");
+    insta::assert_snapshot!(shown(&score(&resume(grace()), Some(JOB))), @r#"
+    score 85
+    contact 4/6
+    summary 6/6
+    experience 12/12
+    dates 4/6
+    achievements 12/12
+    skills 9/9
+    education 6/6
+    format 2/3
+    keywords 30/40
+    +3 APIs: /basics/summary /work/0/highlights/2
+    +3 AWS: /work/0/highlights/1
+    +3 CI/CD: /work/0/highlights/3
+    +3 gRPC: /skills/0/keywords/3
+    +3 Kubernetes: /work/0/highlights/1 /skills/1/keywords/0
+    +3 PostgreSQL: /work/0/highlights/0 /skills/0/keywords/1
+    +3 Redis: /skills/0/keywords/2
+    +3 REST: /work/0/highlights/2
+    +3 Rust: /work/0/highlights/0 /skills/0/keywords/0 /skills/0/keywords/4
+    +3 software engineer: /work/1/position
+    +2 Backend Engineer: /basics/label /basics/summary /work/0/position
+    missing: microservices (3), Go (3), API design (3), distributed systems (3), Kafka (3), machine learning (3), Europe (2)
+    Warning contact.phone.missing "/basics": There is no telephone number: put one into basics.phone, with its country code.
+    Warning education.dates.missing "/education/0": This entry has no date: put the year of the degree into endDate.
+    Warning length.too_short "": All sentences together have 87 words: under 100 there is little to find you by. Tell more of what you did.
+    Warning text.odd_characters "/work/1/highlights/1": This has the character U+2605, which systems misread: write it in letters.
+    Warning keyword.missing "/skills": The job description has "microservices", the résumé has not: if it is true of you, say so in its words.
+    Warning keyword.missing "/skills": The job description has "Go", the résumé has not: if it is true of you, say so in its words.
+    Warning keyword.missing "/skills": The job description has "API design", the résumé has not: if it is true of you, say so in its words.
+    Warning keyword.missing "/skills": The job description has "distributed systems", the résumé has not: if it is true of you, say so in its words.
+    Warning keyword.missing "/skills": The job description has "Kafka", the résumé has not: if it is true of you, say so in its words.
+    Warning keyword.missing "/skills": The job description has "machine learning", the résumé has not: if it is true of you, say so in its words.
+    Warning keyword.missing "/skills": The job description has "Europe", the résumé has not: if it is true of you, say so in its words.
+    Info work.gap "/work/0/startDate": Between 2019-02 and 2020-03 are 12 months without a job: people ask. Add what you did, or say a word about it in the summary.
+    Info dates.year_only "/work/1/startDate": 2016 is a year only, and may be read as up to a year less of experience: add the month.
+    Info skills.duplicate "/skills/0/keywords/4": "rust" is listed twice: once is enough.
+    Info text.first_person "/basics/summary": This says "I": a résumé is read as yours anyway. Begin with the verb instead.
+    Info text.buzzword "/basics/summary": "team player" is in every résumé and says nothing: show it by what you did.
+    Info keyword.only_listed "/skills/0/keywords/3": "gRPC" is listed, but no sentence tells of its use: show it in a highlight.
+    Info keyword.only_listed "/skills/0/keywords/2": "Redis" is listed, but no sentence tells of its use: show it in a highlight.
+    "#);
 }
 
 #[test]
@@ -100,7 +143,16 @@ fn a_report_without_a_job_description_has_no_keywords() {
         .iter()
         .map(|p| format!("{} {}/{}", name_of(p.name), p.points, p.maximum))
         .collect();
-    insta::assert_snapshot!(parts.join("\n"), @"");
+    insta::assert_snapshot!(parts.join("\n"), @r"
+    contact 8/10
+    summary 10/10
+    experience 20/20
+    dates 7/10
+    achievements 20/20
+    skills 15/15
+    education 10/10
+    format 4/5
+    ");
     assert_eq!(report.keywords, Keywords::default());
     assert_eq!(score(&resume(grace()), Some("5+ years!")).parts, report.parts);
     assert!(codes(grace(), Some("5+ years!")).contains("job.no_keywords"));
@@ -108,7 +160,30 @@ fn a_report_without_a_job_description_has_no_keywords() {
 
 #[test]
 fn an_empty_resume_has_nothing() {
-    insta::assert_snapshot!(shown(&score(&resume(json!({})), None)), @"");
+    insta::assert_snapshot!(shown(&score(&resume(json!({})), None)), @r#"
+    score 0
+    contact 0/10
+    summary 0/10
+    experience 0/20
+    dates 0/10
+    achievements 0/20
+    skills 0/15
+    education 0/10
+    format 0/5
+    Error contact.name.missing "": There is no name: put it into basics.name.
+    Error contact.email.missing "": There is no e-mail address, and nobody can answer: put one into basics.email.
+    Error work.empty "": There is no job: list internships, freelance work and holiday jobs too, each as an entry of work.
+    Error dates.none "": There are neither jobs nor education, so there are no dates: add them, with the month of each start and end.
+    Error skills.empty "": There are no skills, the first thing that systems look for: list those of the job that you have, one by one.
+    Warning contact.phone.missing "": There is no telephone number: put one into basics.phone, with its country code.
+    Warning contact.location.missing "": There is no place, and systems filter by it: put at least the city into basics.location.
+    Warning contact.link.missing "": There is no link: add a page of yours or a profile with its URL.
+    Warning contact.label.missing "": There is no title: put the one that you apply for, as in "Backend engineer", into basics.label.
+    Warning summary.missing "": There is no summary: say in two or three sentences what you are, what you are best at and what you look for.
+    Warning highlights.missing "": There are no highlights: give each job two to five, one achievement each, with a number where there is one.
+    Warning education.empty "": There is no education: many systems file by it. Add your highest degree, or the school or training that you went through.
+    Warning length.too_short "": All sentences together have 0 words: under 100 there is little to find you by. Tell more of what you did.
+    "#);
     assert_eq!(score(&resume(json!({})), Some(JOB)).score, 0);
 }
 
@@ -145,6 +220,8 @@ fn perfect() -> Value {
 fn each_rule_finds_what_it_is_for() {
     assert_eq!(codes(perfect(), None), BTreeSet::new());
     assert_eq!(score(&resume(perfect()), None).score, 100);
+    let looms = json!({"name": "Looms", "startDate": "2018", "endDate": "2019"});
+    let engines = json!({"name": "Engines", "startDate": "2020-01"});
     let cases: [(&str, Value, &str, &str); 33] = [
         ("/basics/name", json!(""), "contact.name.missing", "/basics/name"),
         ("/basics/phone", json!(" "), "contact.phone.missing", "/basics/phone"),
@@ -163,12 +240,17 @@ fn each_rule_finds_what_it_is_for() {
             "work.dates.missing",
             "/work/0",
         ),
-        ("/work/1/startDate", json!("2021-01"), "dates.order", "/work/1"),
+        ("/work", json!([looms, engines]), "dates.order", "/work/1"),
         ("/work/1/endDate", json!("2019-05"), "work.gap", "/work/0/startDate"),
         ("/work/1/endDate", json!("2019-06"), "", ""),
-        ("/work/1/endDate", json!(""), "work.end.missing", "/work/1"),
+        (
+            "/work/1",
+            json!({"name": "Looms", "startDate": "2018-01"}),
+            "work.end.missing",
+            "/work/1",
+        ),
         ("/work/1/startDate", json!("2018"), "dates.year_only", "/work/1/startDate"),
-        ("/education/0/endDate", json!(""), "education.dates.missing", "/education/0/endDate"),
+        ("/education/0", json!({"institution": "Home"}), "education.dates.missing", "/education/0"),
         ("/work/0/highlights", json!([]), "highlights.missing", "/work"),
         (
             "/work/0/highlights",
@@ -419,7 +501,7 @@ fn replaced(text: &str, keyword: &str, word: &str) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(192))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
     fn what_a_report_promises_holds(document in any_resume(), job in any_job()) {
@@ -487,8 +569,14 @@ proptest! {
         let mut changed = document.clone();
         let Some(skills) = changed.get_mut("skills").and_then(Value::as_array_mut) else { return Ok(()) };
         prop_assume!(!skills.is_empty());
-        skills.remove(which.index(skills.len()));
-        let before = score(&Resume::new(document).unwrap(), Some(JOB)).score;
+        let at = which.index(skills.len());
+        skills.remove(at);
+        let report = score(&Resume::new(document).unwrap(), Some(JOB));
+        // It is no loss if it was misread.
+        let place = format!("/skills/{at}/");
+        let is_misread = |f: &Finding| f.severity != Severity::Info && f.pointer.starts_with(&place);
+        prop_assume!(!report.findings.iter().any(is_misread));
+        let before = report.score;
         let after = score(&Resume::new(changed).unwrap(), Some(JOB)).score;
         prop_assert!(after <= before, "{} {}", before, after);
     }

@@ -5,7 +5,7 @@
 //! them.
 
 use crate::fold;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 /// How a text begins that tells a duty and not what was done.
@@ -54,12 +54,14 @@ pub(super) fn first_person(text: &str) -> Option<&'static str> {
 /// A phrase that says nothing.
 pub(super) fn buzzword(text: &str) -> Option<&'static str> {
     let text = spaced(text);
-    BUZZWORDS.iter().copied().find(|phrase| {
-        text.match_indices(phrase).any(|(at, _)| {
-            let before = text.get(..at).is_some_and(|rest| rest.ends_with(' '));
-            let after = text.get(at + phrase.len()..).is_some_and(|rest| rest.starts_with(' '));
-            before && after
-        })
+    let starts = text.match_indices(' ').filter_map(|(at, _)| text.get(at + 1..));
+    starts.into_iter().find_map(|rest| {
+        let first = rest.split(' ').next()?;
+        BY_FIRST_WORD
+            .get(first)?
+            .iter()
+            .copied()
+            .find(|phrase| rest.strip_prefix(phrase).is_some_and(|after| after.starts_with(' ')))
     })
 }
 
@@ -104,6 +106,15 @@ fn spaced(text: &str) -> String {
     }
     spaced
 }
+
+static BY_FIRST_WORD: LazyLock<HashMap<&str, Vec<&str>>> = LazyLock::new(|| {
+    let mut by_word: HashMap<&str, Vec<&str>> = HashMap::new();
+    for phrase in BUZZWORDS {
+        let first = phrase.split(' ').next().unwrap_or(phrase);
+        by_word.entry(first).or_default().push(phrase);
+    }
+    by_word
+});
 
 static IRREGULAR: LazyLock<HashSet<&str>> = LazyLock::new(|| {
     "began beat became broke brought built bought caught chose coded cut dealt did doubled drew drove \

@@ -14,7 +14,6 @@ use std::collections::{HashMap, HashSet};
 pub(super) struct Facts {
     entries: HashMap<&'static str, Vec<Entry>>,
     numbers: HashSet<(Decimal, Unit)>,
-    values: HashSet<Decimal>,
     named_digits: HashSet<String>,
     days: HashSet<Day>,
     degrees: HashSet<Degree>,
@@ -66,9 +65,10 @@ impl Entry {
         self.dates.iter().any(|(field, ..)| *field == "startDate") && !self.has_end
     }
 
-    pub(super) fn has_degree(&self, text: &str) -> bool {
-        degrees::in_field(text).iter().all(|degree| degree.is_among(&self.degrees))
-            && degrees::other_words(text).iter().all(|word| self.degree_words.contains(word))
+    /// Whether it has all of these, and all words of their subject.
+    pub(super) fn attained(&self, degrees: &[Degree], words: &[String]) -> bool {
+        degrees.iter().all(|degree| degree.is_among(&self.degrees))
+            && words.iter().all(|word| self.degree_words.contains(word))
     }
 }
 
@@ -78,7 +78,9 @@ impl Facts {
         for section in &SECTIONS {
             let entries: Vec<_> =
                 walk::items(document, section.name).map(|item| Entry::of(section, item)).collect();
-            facts.days.extend(entries.iter().flat_map(|e| e.dates.iter().filter_map(|d| d.1)));
+            for (_, day, _) in entries.iter().flat_map(|entry| &entry.dates) {
+                facts.days.extend(day.iter().flat_map(parts));
+            }
             facts.degrees.extend(entries.iter().flat_map(|entry| entry.degrees.iter().copied()));
             facts.entries.insert(section.name, entries);
         }
@@ -93,13 +95,16 @@ impl Facts {
 
     fn add(&mut self, text: &str) {
         self.words.extend(walk::words(text));
+        self.words.extend(walk::words(&text.replace('.', "")));
         self.degrees.extend(degrees::in_text(text).into_iter().map(|(degree, _)| degree));
         for figure in figures(text) {
             match figure.meaning {
                 Meaning::Name(name) => {
                     self.named_digits.insert(name);
                 }
-                Meaning::Moment(moment) => self.days.extend(moment.readings),
+                Meaning::Moment(moment) => {
+                    self.days.extend(moment.readings.iter().flat_map(parts));
+                }
                 Meaning::Number(number) => self.add_number(number),
             }
         }
@@ -108,7 +113,10 @@ impl Facts {
     fn add_number(&mut self, number: Number) {
         self.named_digits.extend(number.name);
         for value in number.readings.into_iter().chain(number.pieces) {
-            self.values.insert(value.clone());
+            // Money may lose its sign; hundredths may not.
+            if number.unit != Unit::Percent {
+                self.numbers.insert((value.clone(), Unit::Plain));
+            }
             self.numbers.insert((value, number.unit));
         }
     }
@@ -140,39 +148,31 @@ impl Facts {
         }
     }
 
+    /// Whether one of its readings is in a date; "2000 users" looks like a year, and may be a number.
     fn has_moment(&self, moment: &Moment) -> bool {
-        let is_known = |day: &Day| self.days.iter().any(|known| day.is_part_of(*known));
-        let year = |day: &Day| match day {
-            Day { year: Some(year), month: None, day: None } => Some(year.to_string()),
-            _ => None,
-        };
-        // "2000 users" looks like a year: as a number it is known, too.
-        let is_number = |text: String| self.values.contains(&Decimal::whole(&text));
-        moment.readings.iter().any(|day| is_known(day) || year(day).is_some_and(is_number))
+        moment.readings.iter().any(|day| {
+            let year = day.year.filter(|_| day.month.is_none());
+            let number = year.map(|year| (Decimal::whole(&year.to_string()), Unit::Plain));
+            self.days.contains(day) || number.is_some_and(|number| self.numbers.contains(&number))
+        })
     }
 
     fn has_number(&self, number: &Number) -> bool {
-        let is_known = |value: &Decimal| match number.unit {
-            // What was money or plain may lose its sign; what was hundredths may not.
-            Unit::Plain => self.has_plain(value),
-            unit => self.numbers.contains(&(value.clone(), unit)),
+        let is_known = |value: &Decimal| {
+            let year = value.as_str().parse().ok().filter(|_| number.unit == Unit::Plain);
+            let year = year.map(|year| Day { year: Some(year), month: None, day: None });
+            self.numbers.contains(&(value.clone(), number.unit))
+                || year.is_some_and(|year| self.days.contains(&year))
         };
         let is_name = number.name.as_ref().is_some_and(|name| self.named_digits.contains(name));
         let has_pieces = !number.pieces.is_empty() && number.pieces.iter().all(is_known);
         is_name || has_pieces || number.readings.iter().any(is_known)
     }
+}
 
-    fn has_plain(&self, value: &Decimal) -> bool {
-        let is_year = || {
-            value
-                .as_str()
-                .parse()
-                .is_ok_and(|year: u16| self.days.iter().any(|day| day.year == Some(year)))
-        };
-        let is_not_hundredths = || {
-            self.values.contains(value)
-                && self.numbers.iter().any(|(known, unit)| known == value && *unit != Unit::Percent)
-        };
-        self.numbers.contains(&(value.clone(), Unit::Plain)) || is_not_hundredths() || is_year()
-    }
+/// All that a day says: itself, its month, its year, and which month of any year.
+fn parts(day: &Day) -> [Day; 4] {
+    let Day { year, month, .. } = *day;
+    let of_year = Day { year, month: None, day: None };
+    [*day, Day { day: None, ..*day }, of_year, Day { year: None, month, day: None }]
 }

@@ -82,7 +82,7 @@ essential excellent exciting expect expectations experience experienced familiar
 fulltime good great handson help hire hiring ideal ideally include includes including industry
 interested interview job jobs join m/f/d build builds building care collaborate contribute create
 creating deliver delivering develop developing drive driving improve improving maintain maintaining
-manage managing mentor participate support supporting write writing knowledge level looking love make month months nice offer offers
+manage managing mentor participate rely run running support supporting write writing knowledge level looking love make month months nice offer offers
 office open opportunities opportunity organization part parttime passion passionate people
 perks person place plus position preferably preferred proficiency proficient proven provide qualification
 qualifications relevant remote require required requirement requirements responsibilities

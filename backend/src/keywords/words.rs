@@ -66,11 +66,12 @@ impl Reader {
     fn line(&mut self, line: &str) {
         (self.apart, self.starts) = (true, true);
         self.is_loud = !line.contains(char::is_lowercase) && line.contains(' ');
+        let is_alone = line.split_whitespace().nth(1).is_none();
         for chunk in line.split_whitespace() {
             if is_address(chunk) {
                 self.apart = true;
             } else {
-                self.chunk(chunk, !line.trim().contains(' '));
+                self.chunk(chunk, is_alone);
             }
         }
     }
@@ -194,6 +195,9 @@ impl Reader {
             return;
         }
         let (class, term) = self.class(text);
+        if term.is_empty() {
+            return;
+        }
         self.words.push(Word { text: text.to_owned(), term, parts, class, apart: self.apart });
         (self.apart, self.starts) = (false, false);
     }

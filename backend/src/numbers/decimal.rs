@@ -53,7 +53,8 @@ pub(super) fn read(text: &str) -> Vec<Vec<Decimal>> {
     if signs.iter().all(|sign| sign == last_sign) {
         let whole = Decimal::whole(&groups.concat());
         return match (*last_sign, is_grouped, front) {
-            (',' | '.', true, [first]) => {
+            // Nobody writes 20 as "20.000".
+            (',' | '.', true, [first]) if *last != "000" => {
                 vec![vec![whole, Decimal::with_fraction(first, last)]]
             }
             (_, true, _) => vec![vec![whole]],
@@ -104,6 +105,7 @@ mod tests {
         check("0.125", "0.125");
         check("1,234", "1234|1.234");
         check("1.234", "1234|1.234");
+        check("20.000", "20000");
         check("1,234,567", "1234567");
         check("1.234.567,89", "1234567.89");
         check("1,234,567.89", "1234567.89");

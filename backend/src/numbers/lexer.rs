@@ -43,10 +43,12 @@ enum Kind {
 }
 
 /// One token.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Token<'a> {
     /// As it is written.
     pub(super) text: &'a str,
+    /// As it is compared.
+    pub(super) folded: String,
     /// Where it begins in the text, in bytes.
     pub(super) start: usize,
     /// Where it ends.
@@ -72,14 +74,9 @@ impl Token<'_> {
         self.kind == Kind::Sign && self.text == sign
     }
 
-    /// As it is compared.
-    pub(super) fn folded(&self) -> String {
-        fold::fold(self.text)
-    }
-
     /// Whether it is one of these words, written as [`fold::fold`] writes them.
     pub(super) fn is_one_of(&self, words: &[&str]) -> bool {
-        self.is_word() && words.contains(&self.folded().as_str())
+        self.is_word() && words.contains(&self.folded.as_str())
     }
 
     /// Its number, if it is so many digits and nothing else.
@@ -125,7 +122,7 @@ impl<'a> Tokens<'a> {
         } else {
             (before, true)
         };
-        (word.is_word() && is_next).then(|| word.folded())
+        (word.is_word() && is_next).then(|| word.folded.clone())
     }
 }
 
@@ -149,7 +146,8 @@ pub(super) fn tokens(clean: &str) -> Vec<Token<'_>> {
         let text = clean.get(start..end).unwrap_or_default();
         let gap = tokens.last().map(|last| clean.get(last.end..start).unwrap_or_default());
         let (is_glued, is_spaced) = (gap == Some(""), gap == Some(" "));
-        tokens.push(Token { text, start, end, is_glued, is_spaced, kind });
+        let folded = fold::fold(text);
+        tokens.push(Token { text, folded, start, end, is_glued, is_spaced, kind });
     }
     tokens
 }

@@ -4,6 +4,8 @@
 
 use super::lexer::{Token, Tokens};
 use super::unit;
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 /// When something was: what it may be, at least one; mostly one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,7 +155,7 @@ fn month_first(rest: Tokens<'_>) -> Option<(usize, Vec<Day>)> {
     if let Some((count, day, year)) = day_and_year(after) {
         return Some((1 + count, of(year, Some(month), Some(day))));
     }
-    let is_month = LONE_MONTHS.split_whitespace().any(|name| name == token.folded());
+    let is_month = LONE_MONTHS.split_whitespace().any(|name| name == token.folded);
     is_month.then(|| (1, vec![Day { year: None, month: Some(month), day: None }]))
 }
 
@@ -227,11 +229,11 @@ january januar janvier enero february februar fevrier febrero marz marzo april a
 juni juin junio july juli juillet julio august aout agosto september septembre septiembre october
 oktober octobre octubre november novembre noviembre december dezember decembre diciembre";
 
+static MONTH_NAMES: LazyLock<HashMap<&str, u8>> = LazyLock::new(|| {
+    let months = (1..).zip(MONTHS);
+    months.flat_map(|(month, names)| names.split(' ').map(move |name| (name, month))).collect()
+});
+
 fn month_name(token: &Token<'_>) -> Option<u8> {
-    if !token.is_word() {
-        return None;
-    }
-    let name = token.folded();
-    let at = MONTHS.iter().position(|names| names.split(' ').any(|known| known == name))?;
-    u8::try_from(at + 1).ok()
+    MONTH_NAMES.get(token.folded.as_str()).copied()
 }

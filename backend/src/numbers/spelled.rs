@@ -2,10 +2,12 @@
 //!
 //! Called by [`super::figures`]. From two to the billions, in English, German, French and Spanish
 //! at once. Not read are words that mean something else more often: a lone "one", French "cent"
-//! (100; "deux cents" is) and Spanish "once" (11).
+//! (100; "deux cent" is) and Spanish "once" (11).
 
 use super::decimal::Decimal;
 use super::lexer::{Token, Tokens};
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 /// A number word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +16,8 @@ enum Term {
     Small(u64),
     /// Hundreds, of what is before.
     Hundred,
+    /// The same, but only of a few: "deux cent", not "20 per cent".
+    Cent,
     /// A thousand, a million, a billion: of what is before.
     Power(u64),
     /// All that there is to it.
@@ -23,7 +27,7 @@ enum Term {
 /// The number that begins at the first token: how many tokens it has, and which it is.
 pub(super) fn read(rest: Tokens<'_>) -> Option<(usize, Decimal)> {
     let first = rest.first()?;
-    if let Some(value) = german(&first.folded()).or_else(|| times(first)) {
+    if let Some(value) = german(&first.folded) {
         return Some((1, Decimal::whole(&value.to_string())));
     }
     let mut sum = Sum::default();
@@ -74,7 +78,8 @@ impl Sum {
                 let group = self.group.max(1).checked_mul(100)?;
                 Some(Self { group, has_hundred: true, ..self })
             }
-            Term::Hundred => None,
+            Term::Cent if (2..=9).contains(&self.group) => self.with(Term::Hundred),
+            Term::Hundred | Term::Cent => None,
             Term::Power(power) => self.with_power(power),
         }
     }
@@ -182,35 +187,30 @@ const DONE: [(u64, &str); 19] = [
     (500, "quinientos quinientas"),
 ];
 
-fn term(token: &Token<'_>) -> Option<Term> {
-    if !token.is_word() {
-        return None;
-    }
-    let word = token.folded();
-    let is_in = |words: &str| words.split(' ').any(|known| known == word);
-    match word.as_str() {
-        "hundred" | "hundert" | "cents" => return Some(Term::Hundred),
-        "thousand" | "tausend" | "mille" | "mil" => return Some(Term::Power(1_000)),
-        "million" | "millions" | "millionen" | "millon" | "millones" => {
-            return Some(Term::Power(1_000_000));
-        }
-        "billion" | "billions" | "milliarde" | "milliarden" | "milliard" | "milliards" => {
-            return Some(Term::Power(1_000_000_000));
-        }
-        _ => {}
-    }
-    let small = SMALL.iter().find(|(_, words)| is_in(words)).map(|(value, _)| Term::Small(*value));
-    small.or_else(|| {
-        DONE.iter().find(|(_, words)| is_in(words)).map(|(value, _)| Term::Done(*value))
-    })
-}
+/// Words that multiply what is before them.
+const POWERS: [(u64, &str); 3] = [
+    (1_000, "thousand tausend mille mil"),
+    (1_000_000, "million millions millionen millon millones"),
+    (1_000_000_000, "billion billions milliarde milliarden milliard milliards"),
+];
 
-/// "threefold" and the like are in the table; "20-fold" is in digits.
-fn times(token: &Token<'_>) -> Option<u64> {
-    match term(token) {
-        Some(Term::Done(value)) => Some(value),
-        _ => None,
-    }
+static TERMS: LazyLock<HashMap<&str, Term>> = LazyLock::new(|| {
+    let mut terms = HashMap::new();
+    let mut add = |table: &[(u64, &'static str)], term: fn(u64) -> Term| {
+        for (value, words) in table {
+            terms.extend(words.split(' ').map(|word| (word, term(*value))));
+        }
+    };
+    add(&SMALL, Term::Small);
+    add(&DONE, Term::Done);
+    add(&POWERS, Term::Power);
+    add(&[(100, "hundred hundert cents")], |_| Term::Hundred);
+    add(&[(100, "cent")], |_| Term::Cent);
+    terms
+});
+
+fn term(token: &Token<'_>) -> Option<Term> {
+    TERMS.get(token.folded.as_str()).copied()
 }
 
 /// German numbers of one word with parts: "zweihundertfünfundzwanzigtausend".
@@ -250,6 +250,8 @@ fn german_tens(word: &str) -> Option<u64> {
 }
 
 fn german_small(word: &str) -> Option<u64> {
-    let is_in = |words: &str| words.split(' ').any(|known| known == word);
-    SMALL.iter().find(|(_, words)| is_in(words)).map(|(value, _)| *value)
+    match TERMS.get(word) {
+        Some(Term::Small(value)) => Some(*value),
+        _ => None,
+    }
 }

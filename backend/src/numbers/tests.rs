@@ -57,7 +57,7 @@ fn numbers_are_found_however_they_are_written() {
         ("$1.5M", "1500000 $"),
         ("USD 20k, US$ 5, 5 €, 3 million euros", "20000 $, 5 $, 5 EUR, 3000000 EUR"),
         ("5 Mio. Euro; 5 millions d'euros", "5000000 EUR, 5000000 EUR"),
-        ("20k users, 20,000 users, 20.000 Nutzer", "20000, 20000|20, 20000|20"),
+        ("20k users, 20,000 users, 20.000 Nutzer", "20000, 20000, 20000"),
         ("20 000 and 20\u{a0}000 and 20'000", "20000 or 20|0, 20000, 20000"),
         ("a 3x speed-up, 24/7, 5-10", "3, 24, 7, 5, 10"),
         ("1st, 2nd", "1, 2"),
@@ -92,7 +92,7 @@ fn number_words_are_numbers() {
         ("dreitausendvierhundertsiebzehn", "3417"),
         ("zwei Millionen", "2000000"),
         ("vingt, vingt et un, soixante-douze, quatre-vingt-dix-sept", "20, 21, 72, 97"),
-        ("deux cents, deux cent mille", "200, 2"),
+        ("deux cents, deux cent mille", "200, 200000"),
         ("veinte, veintidós, treinta y dos, dos mil", "20, 22, 32, 2000"),
         ("und hundred Hund gesund", "100"),
     ] {

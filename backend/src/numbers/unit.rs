@@ -3,6 +3,8 @@
 //! Called by [`super::figures`].
 
 use super::lexer::Tokens;
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 /// What a number counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -132,8 +134,7 @@ fn multiplier(rest: Tokens<'_>) -> Option<usize> {
     let token =
         rest.first().filter(|token| token.is_word() && (token.is_glued || token.is_spaced))?;
     let glued = GLUED.iter().filter(|_| token.is_glued).find(|(letters, _)| *letters == token.text);
-    let folded = token.folded();
-    let word = || WORDS.iter().find(|(word, _)| *word == folded);
+    let word = || WORDS.iter().find(|(word, _)| *word == token.folded);
     glued.or_else(word).map(|(_, zeros)| *zeros)
 }
 
@@ -165,8 +166,11 @@ fn currency_after(rest: Tokens<'_>) -> Option<(usize, &'static str)> {
     currency(after).map(|currency| (skipped + 1, currency))
 }
 
+static CURRENCY_NAMES: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
+    let names = CURRENCIES.into_iter();
+    names.flat_map(|(currency, names)| names.iter().map(move |name| (*name, currency))).collect()
+});
+
 fn currency(rest: Tokens<'_>) -> Option<&'static str> {
-    let name = rest.first()?.folded();
-    let found = CURRENCIES.iter().find(|(_, names)| names.contains(&name.as_str()));
-    found.map(|(currency, _)| *currency)
+    CURRENCY_NAMES.get(rest.first()?.folded.as_str()).copied()
 }
