@@ -93,7 +93,8 @@ fn read(rest: Tokens<'_>) -> Option<(usize, Vec<Meaning>)> {
 /// Letters and digits without anything between them, the letters first.
 fn name(rest: Tokens<'_>) -> Option<(usize, String)> {
     let (first, next) = (rest.first()?, rest.get(1)?);
-    if !first.is_word() || !next.is_digits() || !next.is_glued {
+    let is_money = || unit::prefix(rest).1.is_some();
+    if !first.is_word() || !next.is_digits() || !next.is_glued || is_money() {
         return None;
     }
     let is_part = |token: &&Token<'_>| token.is_glued && (token.is_word() || token.is_digits());

@@ -153,6 +153,9 @@ mod tests {
         fn only_the_whole_gives_all_points(all in 1..100_000_usize, some in 0..100_000_usize, maximum in 1..=40_u8) {
             let points = Share::of(some, all).points_of(maximum);
             prop_assert_eq!(points == maximum, some >= all);
+            let nearly = Share::of(all - 1, all);
+            prop_assert!(nearly.points_of(maximum) < maximum);
+            prop_assert!(Share::mean(&[(2, nearly), (3, Share::WHOLE)]).points_of(maximum) < maximum);
             let mean = Share::mean(&[(2, Share::of(some, all)), (3, Share::WHOLE)]);
             prop_assert_eq!(mean.points_of(maximum) == maximum, some >= all);
         }

@@ -107,7 +107,7 @@ pub(super) fn in_text(text: &str) -> Vec<String> {
         let run = name_at(words.get(at..).unwrap_or_default());
         let marker = at.checked_sub(1).and_then(|before| words.get(before));
         let is_marked = marker.is_some_and(|marker| !marker.ends && marker.is_marker());
-        let is_name = is_marked || run.iter().any(Word::is_telling);
+        let is_name = is_marked || (run.len() > 1 && run.iter().any(Word::is_telling));
         if is_name && run.first().is_some_and(Word::is_capital) {
             let texts: Vec<_> = run.iter().map(|word| word.text).collect();
             names.push(texts.join(" "));

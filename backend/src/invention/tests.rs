@@ -152,6 +152,7 @@ fn an_employer_that_was_not_there_is_told() {
         ("/basics/summary", "ex-Google", true),
         ("/basics/summary", "Clients such as Babbage GmbH", true),
         ("/basics/summary", "A student of Oxford University", true),
+        ("/basics/summary", "College students; a University. Limited time", false),
         ("/basics/summary", "good at Python, at scale, At home", false),
     ] {
         let found = after(pointer, value);

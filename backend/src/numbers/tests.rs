@@ -55,6 +55,7 @@ fn numbers_are_found_however_they_are_written() {
         ("20 % and 20 percent; 20 per cent, a 20-percent cut", "20%, 20%, 20%, 20%"),
         ("vierzig Prozent, quarante pour cent, 40 por ciento", "40%, 40%, 40%"),
         ("$1.5M", "1500000 $"),
+        ("EUR20k, 1.5M USD, chf 5'000", "20000 EUR, 1500000 $, 5000 CHF"),
         ("USD 20k, US$ 5, 5 €, 3 million euros", "20000 $, 5 $, 5 EUR, 3000000 EUR"),
         ("5 Mio. Euro; 5 millions d'euros", "5000000 EUR, 5000000 EUR"),
         ("20k users, 20,000 users, 20.000 Nutzer", "20000, 20000, 20000"),
