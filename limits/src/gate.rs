@@ -25,6 +25,7 @@ mod outbox;
 mod reply;
 mod settles;
 mod shared;
+mod timer;
 mod trace;
 mod verdict;
 
@@ -45,6 +46,7 @@ pub use reply::{Outcome, Reply};
 use settles::{Sending, Settles};
 pub use shared::{SharedData, prepare};
 use std::collections::HashMap;
+use timer::Timer;
 pub use verdict::Answer;
 use verdict::{Judged, Verdict};
 
@@ -78,8 +80,8 @@ pub struct Gate {
     calls: u32,
     woken: bool,
     /// The worker's policy has been replaced: no more leases are taken, and nothing is waited for
-    /// any longer than until this time.
-    closes_at_ms: Option<u64>,
+    /// any longer than this.
+    closes: Option<Timer>,
 }
 
 /// What to do with a request that has arrived.
@@ -162,7 +164,7 @@ impl Gate {
             log: DenialLog::default(),
             calls: 0,
             woken: false,
-            closes_at_ms: None,
+            closes: None,
         }
     }
 
@@ -219,23 +221,24 @@ impl Gate {
         self.woken = false;
         let now_ms = ms(now_us);
         let timeout_ms = self.policy.timeout_ms;
-        let lost_at_ms = now_ms + timeout_ms + LOST_AFTER_MS;
+        let lost_after_ms = timeout_ms + LOST_AFTER_MS;
         let mut calls = Vec::new();
         if self.deciding.is_none() && !self.outbox.is_empty() {
             let (batch, body) = self.outbox.take_batch();
             self.metrics.observe(Event::BatchSize, batch.len() as u64);
             let headers = std::mem::take(&mut self.outbox.trace);
             let id = self.call_id();
-            self.deciding = Some(Deciding { call: id, batch, sent_ms: now_ms, lost_at_ms });
+            let lost = Timer::after(now_ms, lost_after_ms);
+            self.deciding = Some(Deciding { call: id, batch, sent_ms: now_ms, lost });
             calls.push(Call { id, kind: CallKind::Decide, headers, body, timeout_ms });
         }
-        if !self.breaker.is_open()
-            && let Some(body) = self.settles.take_call(now_ms, lost_at_ms)
-        {
+        if !self.breaker.is_open() && self.settles.is_ready(now_ms) {
             let (id, kind) = (self.call_id(), CallKind::Settle);
-            calls.push(Call { id, kind, headers: Vec::new(), body, timeout_ms });
+            if let Some(body) = self.settles.take_call(now_ms, id, lost_after_ms) {
+                calls.push(Call { id, kind, headers: Vec::new(), body, timeout_ms });
+            }
         }
-        if self.breaker.take_probe(now_ms, now_ms + PROBE_TIMEOUT_MS + LOST_AFTER_MS) {
+        if self.breaker.take_probe(now_ms, PROBE_TIMEOUT_MS + LOST_AFTER_MS) {
             let (id, kind, timeout_ms) = (self.call_id(), CallKind::Probe, PROBE_TIMEOUT_MS);
             calls.push(Call { id, kind, headers: Vec::new(), body: Vec::new(), timeout_ms });
         }
@@ -251,7 +254,7 @@ impl Gate {
         let sending = self.settles.tick(now_ms);
         self.sent(sending);
         let mut releases = Vec::new();
-        if let Some(lost) = self.deciding.take_if(|call| call.lost_at_ms <= now_ms) {
+        if let Some(lost) = self.deciding.take_if(|call| call.lost.is_due(now_ms)) {
             releases = self.failed(now_us, lost.batch, shared);
         }
         releases.extend(self.overdue(now_us, shared));
@@ -306,10 +309,10 @@ impl Gate {
 
     /// The worker's policy has been replaced, or the worker ends: what is leased is given back.
     pub fn close(&mut self, now_us: u64) {
-        if self.closes_at_ms.is_none() && self.breaker.is_open() {
+        if self.closes.is_none() && self.breaker.is_open() {
             self.metrics.add(Event::BreakersOpen, -1);
         }
-        self.closes_at_ms = Some(ms(now_us) + CLOSES_WITHIN_MS);
+        self.closes = Some(Timer::after(ms(now_us), CLOSES_WITHIN_MS));
         self.return_leases(ms(now_us));
     }
 
@@ -317,7 +320,7 @@ impl Gate {
     /// settle within half a minute; it stays charged.
     #[must_use]
     pub fn is_idle(&self, now_us: u64) -> bool {
-        let is_due = self.closes_at_ms.is_some_and(|at_ms| at_ms <= ms(now_us));
+        let is_due = self.closes.is_some_and(|closes| closes.is_due(ms(now_us)));
         is_due || (self.outbox.is_empty() && self.deciding.is_none() && self.settles.is_idle())
     }
 
@@ -380,7 +383,7 @@ impl Gate {
 
     fn ask_for_lease(&mut self, now_ms: u64, planned: &mut PlannedCharge) {
         let charge = &mut planned.charge;
-        if self.closes_at_ms.is_none()
+        if self.closes.is_none()
             && (self.leases.has_room() || self.leases.has(&charge.counter))
         {
             charge.lease = self.demand.ask(now_ms, &charge.counter, &charge.quota);
@@ -476,7 +479,7 @@ impl Gate {
 
     /// Gives back what is unspent of the leases that have ended; of all of them when closing.
     fn return_leases(&mut self, now_ms: u64) {
-        let unspent = if self.closes_at_ms.is_some() {
+        let unspent = if self.closes.is_some() {
             self.leases.end_all()
         } else {
             self.leases.end_due(now_ms)

@@ -1,6 +1,8 @@
 //! The breaker: after repeated failures the ledger is not asked any more, but probed, so that an
 //! outage costs only the first few requests their time-out. Called by the gate.
 
+use super::timer::Timer;
+
 /// So many calls in a row must fail before no more are made.
 const FAILURES_TO_OPEN: u32 = 3;
 /// How long after a failure the ledger is probed.
@@ -15,9 +17,9 @@ pub(super) struct Breaker {
 #[derive(Debug)]
 enum Open {
     /// Until then.
-    Resting { probe_at_ms: u64 },
+    Resting(Timer),
     /// A probe is under way; a reply that comes later than this is not waited for.
-    Probing { lost_at_ms: u64 },
+    Probing { lost: Timer },
 }
 
 impl Breaker {
@@ -36,20 +38,19 @@ impl Breaker {
         self.failures = self.failures.saturating_add(1);
         let opens = self.open.is_none() && self.failures >= FAILURES_TO_OPEN;
         if opens {
-            self.open = Some(Open::Resting { probe_at_ms: now_ms + PROBE_EVERY_MS });
+            self.open = Some(resting(now_ms));
         }
         opens
     }
 
-    /// Whether a probe is to be sent now; it is then under way.
-    pub(super) fn take_probe(&mut self, now_ms: u64, lost_at_ms: u64) -> bool {
+    /// Whether a probe is to be sent now; it is then under way, and lost after `lost_after_ms`.
+    pub(super) fn take_probe(&mut self, now_ms: u64, lost_after_ms: u64) -> bool {
         let due = match self.open {
             None => false,
-            Some(Open::Resting { probe_at_ms }) => probe_at_ms <= now_ms,
-            Some(Open::Probing { lost_at_ms }) => lost_at_ms <= now_ms,
+            Some(Open::Resting(until) | Open::Probing { lost: until }) => until.is_due(now_ms),
         };
         if due {
-            self.open = Some(Open::Probing { lost_at_ms });
+            self.open = Some(Open::Probing { lost: Timer::after(now_ms, lost_after_ms) });
         }
         due
     }
@@ -60,10 +61,14 @@ impl Breaker {
         if !matches!(self.open, Some(Open::Probing { .. })) {
             return false;
         }
-        self.open = (!well).then_some(Open::Resting { probe_at_ms: now_ms + PROBE_EVERY_MS });
+        self.open = (!well).then(|| resting(now_ms));
         self.failures = FAILURES_TO_OPEN - 1;
         well
     }
+}
+
+fn resting(now_ms: u64) -> Open {
+    Open::Resting(Timer::after(now_ms, PROBE_EVERY_MS))
 }
 
 #[cfg(test)]
@@ -92,15 +97,23 @@ mod tests {
     #[test]
     fn an_open_one_is_probed_until_a_probe_is_answered() {
         let mut breaker = open_at(1_000);
-        assert!(!breaker.take_probe(1_499, 9_000));
-        assert!(breaker.take_probe(1_500, 2_500));
-        assert!(!breaker.take_probe(2_499, 9_000), "one at a time");
-        assert!(breaker.take_probe(2_500, 3_500), "a lost one is sent again");
+        assert!(!breaker.take_probe(1_499, 1_000));
+        assert!(breaker.take_probe(1_500, 1_000));
+        assert!(!breaker.take_probe(2_499, 1_000), "one at a time");
+        assert!(breaker.take_probe(2_500, 1_000), "a lost one is sent again");
         assert!(!breaker.probed(2_600, false));
-        assert!(!breaker.take_probe(3_099, 9_000));
-        assert!(breaker.take_probe(3_100, 9_000));
+        assert!(!breaker.take_probe(3_099, 1_000));
+        assert!(breaker.take_probe(3_100, 1_000));
         assert!(breaker.probed(3_101, true));
         assert!(!breaker.is_open());
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_does_not_keep_it_open() {
+        let mut breaker = open_at(1_000_000);
+        assert!(breaker.take_probe(1_000, 1_000), "its rest was to end in a thousand seconds");
+        assert!(!breaker.take_probe(1_999, 1_000));
+        assert!(breaker.take_probe(500, 1_000), "as was its probe");
     }
 
     #[test]
@@ -113,7 +126,7 @@ mod tests {
     #[test]
     fn after_a_probe_one_failure_is_enough() {
         let mut breaker = open_at(0);
-        assert!(breaker.take_probe(500, 1_500) && breaker.probed(501, true));
+        assert!(breaker.take_probe(500, 1_000) && breaker.probed(501, true));
         assert!(breaker.failed(502));
     }
 }

@@ -2,6 +2,7 @@
 //! by the gate.
 
 use super::StreamId;
+use super::timer::Timer;
 use crate::plan::PlannedCharge;
 use crate::wire;
 use std::collections::VecDeque;
@@ -35,7 +36,7 @@ pub(super) struct Deciding {
     pub(super) batch: Vec<Waiting>,
     pub(super) sent_ms: u64,
     /// A reply that comes later is not waited for.
-    pub(super) lost_at_ms: u64,
+    pub(super) lost: Timer,
 }
 
 /// Requests that gather, the one that came first in front.

@@ -44,14 +44,14 @@ impl Gate {
     ) -> Vec<Release> {
         match kind {
             CallKind::Settle => {
-                let sending = self.settles.replied(ms(now_us), settling(reply));
+                let sending = self.settles.replied(ms(now_us), id, settling(reply));
                 self.sent(sending);
                 Vec::new()
             }
             CallKind::Probe => {
                 let well = genuine(reply).is_some();
                 self.metrics.called(CallKind::Probe, well);
-                if self.breaker.probed(ms(now_us), well) && self.closes_at_ms.is_none() {
+                if self.breaker.probed(ms(now_us), well) && self.closes.is_none() {
                     self.metrics.add(Event::BreakersOpen, -1);
                 }
                 Vec::new()
@@ -116,7 +116,7 @@ impl Gate {
                 self.return_lease(&part);
             }
         }
-        if self.closes_at_ms.is_some() {
+        if self.closes.is_some() {
             self.return_leases(waited.to_ms);
         }
     }
@@ -150,7 +150,7 @@ impl Gate {
         self.metrics.called(CallKind::Decide, false);
         if self.breaker.failed(ms(now_us)) {
             self.metrics.happened(Event::BreakerOpened);
-            if self.closes_at_ms.is_none() {
+            if self.closes.is_none() {
                 self.metrics.add(Event::BreakersOpen, 1);
             }
             batch.extend(self.outbox.take_all());

@@ -3,6 +3,7 @@
 //! A settle takes effect once however often it arrives, so trying again is safe.
 
 use super::charged::Part;
+use super::timer::Timer;
 use crate::wire::{MAX_BATCH, MAX_CHARGES, Settle, SettleBody};
 use std::collections::VecDeque;
 
@@ -31,10 +32,10 @@ struct Sent {
     state: State,
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 enum State {
-    UnderWay { lost_at_ms: u64 },
-    Failed { again_at_ms: u64 },
+    UnderWay { call: u32, lost: Timer },
+    Failed { again: Timer },
 }
 
 /// What became of the settles of a call.
@@ -46,7 +47,7 @@ pub(super) enum Sending {
     Failed,
     /// So many were given up.
     GivenUp(usize),
-    /// Nothing was under way.
+    /// No such call is under way.
     Unknown,
 }
 
@@ -87,32 +88,41 @@ impl Settles {
         }
     }
 
-    /// The body of the call to make now, if one is due.
-    pub(super) fn take_call(&mut self, now_ms: u64, lost_at_ms: u64) -> Option<Vec<u8>> {
+    /// The body of the call to make now, number `call`, if one is due.
+    pub(super) fn take_call(
+        &mut self,
+        now_ms: u64,
+        call: u32,
+        lost_after_ms: u64,
+    ) -> Option<Vec<u8>> {
         if !self.is_ready(now_ms) {
             return None;
         }
         let mut sent = self.sent.take().unwrap_or_else(|| {
             let count = self.waiting.len().min(MAX_IN_CALL);
             let batch = self.waiting.drain(..count).collect();
-            Sent { batch, attempts: 0, state: State::Failed { again_at_ms: now_ms } }
+            Sent { batch, attempts: 0, state: State::Failed { again: Timer::after(now_ms, 0) } }
         });
         sent.attempts += 1;
-        sent.state = State::UnderWay { lost_at_ms };
+        sent.state = State::UnderWay { call, lost: Timer::after(now_ms, lost_after_ms) };
         let body = SettleBody { settles: sent.batch.clone() };
         self.sent = Some(sent);
         serde_json::to_vec(&body).ok()
     }
 
-    pub(super) fn replied(&mut self, now_ms: u64, answer: Answer) -> Sending {
-        let Some(mut sent) = self.sent.take() else { return Sending::Unknown };
+    /// The call was answered, or has failed. One that was given up is not waited for any more:
+    /// what it sent has been sent again, or the answer would be taken for another batch's.
+    pub(super) fn replied(&mut self, now_ms: u64, call: u32, answer: Answer) -> Sending {
+        let Some(mut sent) = self.sent.take_if(|sent| sent.is_under_way(call)) else {
+            return Sending::Unknown;
+        };
         let count = sent.batch.len();
         match answer {
             Answer::Taken => Sending::Arrived(count),
             Answer::Refused => Sending::GivenUp(count),
             Answer::None if sent.attempts >= MAX_ATTEMPTS => Sending::GivenUp(count),
             Answer::None => {
-                sent.state = State::Failed { again_at_ms: now_ms + REST_MS };
+                sent.state = State::Failed { again: Timer::after(now_ms, REST_MS) };
                 self.sent = Some(sent);
                 Sending::Failed
             }
@@ -121,11 +131,11 @@ impl Settles {
 
     /// Gives up a call whose reply never came.
     pub(super) fn tick(&mut self, now_ms: u64) -> Sending {
-        let is_lost = |sent: &Sent| matches!(sent.state, State::UnderWay { lost_at_ms } if lost_at_ms <= now_ms);
-        if self.sent.as_ref().is_some_and(is_lost) {
-            self.replied(now_ms, Answer::None)
-        } else {
-            Sending::Unknown
+        match self.sent.as_ref().map(|sent| &sent.state) {
+            Some(State::UnderWay { call, lost }) if lost.is_due(now_ms) => {
+                self.replied(now_ms, *call, Answer::None)
+            }
+            _ => Sending::Unknown,
         }
     }
 
@@ -142,6 +152,10 @@ impl Settles {
 
 impl Sent {
     fn is_due(&self, now_ms: u64) -> bool {
-        matches!(self.state, State::Failed { again_at_ms } if again_at_ms <= now_ms)
+        matches!(self.state, State::Failed { again } if again.is_due(now_ms))
+    }
+
+    fn is_under_way(&self, call: u32) -> bool {
+        matches!(self.state, State::UnderWay { call: own, .. } if own == call)
     }
 }

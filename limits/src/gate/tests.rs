@@ -343,6 +343,53 @@ fn a_failed_settle_is_tried_again_a_few_times() {
 }
 
 #[test]
+fn a_settle_s_late_reply_is_not_taken_for_another_s() {
+    let process = Process::default();
+    let mut gate = gate();
+    let refund = |gate: &mut Gate, stream| {
+        arrive(gate, stream, &Told::post("/api/ai/x").user("42", "free"));
+        decide(gate, true, 9);
+        gate.response(NOW_US, stream, Outcome { status: 503, is_cache_hit: false });
+    };
+    refund(&mut gate, 1);
+    let first = one_call(&mut gate);
+    // Its reply does not come; it is sent again, and arrives.
+    let later_us = NOW_US + 2_000_000;
+    gate.tick(later_us, &process);
+    let again_us = later_us + 1_000_000;
+    let again = gate.ready(again_us).remove(0);
+    assert_eq!(again.body, first.body);
+    gate.reply(again_us, again.id, CallKind::Settle, genuinely(b"{}"), &process);
+    assert!(gate.is_idle(again_us));
+    // The next is on its way when the first one's replies come: they say nothing about it.
+    refund(&mut gate, 2);
+    let next = one_call(&mut gate);
+    for late in [&first, &again] {
+        gate.reply(again_us, late.id, CallKind::Settle, genuinely(b"{}"), &process);
+        assert!(!gate.is_idle(again_us));
+    }
+    gate.reply(again_us, next.id, CallKind::Settle, genuinely(b"{}"), &process);
+    assert!(gate.is_idle(again_us));
+}
+
+#[test]
+fn a_clock_that_steps_back_delays_no_settle() {
+    let process = Process::default();
+    let mut gate = gate();
+    arrive(&mut gate, 1, &Told::post("/api/ai/x").user("42", "free"));
+    decide(&mut gate, true, 9);
+    gate.response(NOW_US, 1, Outcome { status: 503, is_cache_hit: false });
+    let call = one_call(&mut gate);
+    let before_us = NOW_US - 3_600_000_000;
+    gate.tick(before_us, &process);
+    assert_eq!(gate.ready(before_us), [], "it rests, as after any failure");
+    assert_eq!(gate.ready(before_us + 1_000_000).remove(0).body, call.body);
+    gate.tick(before_us - 3_600_000_000, &process);
+    let again_us = before_us - 7_200_000_000;
+    assert_eq!(gate.ready(again_us).remove(0).body, call.body, "its rest was to last an hour");
+}
+
+#[test]
 fn a_settle_that_the_shim_refuses_is_not_sent_again() {
     let mut gate = gate();
     arrive(&mut gate, 1, &Told::post("/api/ai/x").user("42", "free"));
