@@ -1,4 +1,29 @@
-//! Envoy's functions as this plugin uses them: bytes in and out, and no failure that panics.
+//! Envoy's functions as this plugin uses them: bytes in and out. What comes back as an error is
+//! logged, or means that there is nothing.
+//!
+//! # Where the SDK panics
+//! The wrappers of proxy-wasm 0.2.5 (`hostcalls.rs`) return the statuses that they expect and panic
+//! on any other. Envoy gives none of the others where this plugin calls them:
+//!
+//! | call | panics on more than | which Envoy does not give, since |
+//! |---|---|---|
+//! | `get_current_time` | OK | it has a clock; in `_initialize` it has none, and is not asked |
+//! | `get_map_value_bytes`, `set_map_value` | OK, not found (get) | a map is asked for only in the callback that brings it |
+//! | `get_shared_data`, `set_shared_data` | OK, not found (get), CAS mismatch (set) | it answers nothing else |
+//! | `get_property` | OK, not found, serialization failure, internal failure | it answers nothing else |
+//! | `set_property` | OK | the stream whose context is the effective one is there, and our filter state is not read-only |
+//! | `send_http_response`, `resume_http_request` | OK | as above; a stream is answered or resumed once |
+//! | `dispatch_http_call` | OK, bad argument, internal failure | it answers nothing else |
+//! | `define_metric` | OK | the three kinds are known to it |
+//! | `increment_metric`, `record_metric` | OK, not found, bad argument (increment) | it answers nothing else |
+//! | `register_shared_queue` | OK | it answers nothing else |
+//! | `enqueue_…`, `dequeue_shared_queue` | OK, not found, empty (dequeue) | it answers nothing else |
+//! | `set_effective_context` | OK, bad argument | it answers nothing else |
+//!
+//! Any of them also has a status for a pointer outside the VM's memory, which the SDK passes none
+//! of. Were it to come to a panic after all, Envoy would replace the VM (`FAIL_RELOAD`), and the
+//! streams that it had paused would end with `stream_idle_timeout`. That the shipped `.wasm` does
+//! not crash is what the simulator, and each test that reads `vm_reload`, see to.
 
 use limits::gate::{Answer, Call, CallKind, MetricKind, SharedData};
 use limits::wire;

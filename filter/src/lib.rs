@@ -2,7 +2,8 @@
 //! what it answers. There is no policy, no arithmetic and no state of a request here.
 //!
 //! Nothing in this crate may panic: a panic hangs every paused stream of its worker. The lints see
-//! to it; the host's string getters, which panic on bytes that are no UTF-8, are not used.
+//! to it; the host's string getters, which panic on bytes that are no UTF-8, are not used. The SDK's
+//! other wrappers panic on statuses that Envoy does not give here: see [`host`].
 
 mod configuration;
 mod facts;
