@@ -219,6 +219,29 @@ fn without_one_server_the_others_go_on() {
 }
 
 #[test]
+fn a_caller_that_gives_up_on_a_hung_server_leaves_no_charge_on_the_others() {
+    let (stack, mut api) = Stack::start();
+    let names = stack.on_each("b");
+    let quota = || sliding(1_000, MINUTE_MS);
+    let spanning = [0, 2].map(|node| charge(names[node].clone(), quota()));
+    assert!(api.one(request(spanning.clone())).admitted);
+    stack.cluster.nodes[2].pause();
+    // The lower slot charges at once, and the caller goes before the other has failed.
+    let body = limits::wire::DecideBody { requests: vec![request(spanning)] };
+    let body = serde_json::to_vec(&body).expect("JSON");
+    for _ in 0..3 {
+        let patience = [("x-envoy-expected-rq-timeout-ms", "50")];
+        let reply = api.post("/v1/decide", &patience, body.clone());
+        assert_eq!(reply.status, 503, "{}", reply.shown());
+    }
+    wait_for("what it was charged to be given back", || {
+        let left = api.peek(names[0].clone(), quota()).charge.remaining;
+        (left == 999).then_some(())
+    });
+    stack.cluster.nodes[2].resume();
+}
+
+#[test]
 fn a_shim_starts_before_its_cluster_and_by_one_seed_that_lives() {
     let dir = TempDir::new().expect("a folder");
     let cluster = Cluster::start();

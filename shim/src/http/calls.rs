@@ -5,7 +5,8 @@
 //!
 //! A call whose client has gone away, or whose deadline has passed, is taken out of the queue if
 //! it is still there. What was sent to the ledger by then is charged; its decision's id is known to
-//! nobody, so it lapses with its window.
+//! nobody, so it lapses with its window. Where requests span slots of a Cluster, it is given back
+//! instead ([`crate::ledger::cluster::spanning`]): they are to take nothing unless admitted.
 
 use super::{Refused, body, deadline, json};
 use crate::app::App;

@@ -5,6 +5,9 @@
 //! All requests of a batch go through their slots side by side: as many round trips as the most
 //! slots of any of them. Within a slot, the order of the batch is kept.
 //!
+//! A walk is a task of its own: its caller may stop waiting at its deadline while a server hangs,
+//! and what the other servers have charged by then is to be given back all the same.
+//!
 //! Called by [`super::Cluster`].
 
 use super::Cluster;
@@ -19,9 +22,13 @@ use std::sync::Arc;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::sleep;
-use tracing::warn;
+use tracing::{Instrument, debug, warn};
+
+/// Batches under way at once, those included that nobody waits for any more; what is beyond is
+/// refused before anything is charged.
+const MAX_WALKING: usize = 1_024;
 
 /// Giving back is tried this often where a server is away, in the background.
 const MAX_TRIES: u32 = 8;
@@ -29,6 +36,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Batches of charges being given back in the background at once; what is beyond is left to lapse.
 const MAX_OPEN: usize = 256;
 
+static WALKING: LazyLock<Arc<Semaphore>> =
+    LazyLock::new(|| Arc::new(Semaphore::new(MAX_WALKING)));
 static OPEN: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(MAX_OPEN)));
 /// Makes the names of settles unique within the process.
 static NAMES: AtomicU64 = AtomicU64::new(0);
@@ -57,14 +66,37 @@ pub(super) fn is_in_one_slot(request: &Request) -> bool {
     tags.all(|tag| tag == first || slots::of_tag(tag) == slots::of_tag(first))
 }
 
-/// Decides each request, slot by slot.
+/// A batch's answers, on their way to whoever asked.
+type Reply = oneshot::Sender<Vec<Result<Timed<Decided>, Fault>>>;
+
+/// Decides each request, slot by slot. Where this future is dropped before its end, nothing of what
+/// the servers are known to have charged stays charged.
 pub(super) async fn decide(
     cluster: &Cluster,
     requests: Vec<Request>,
 ) -> Vec<Result<Timed<Decided>, Fault>> {
+    let count = requests.len();
+    let refused = |fault: &Fault| (0..count).map(|_| Err(fault.clone())).collect();
+    let Ok(place) = Arc::clone(&WALKING).try_acquire_owned() else {
+        return refused(&Fault::Overloaded);
+    };
+    let (reply, answers) = oneshot::channel();
+    let cluster = cluster.clone();
+    let walk = async move {
+        walk(&cluster, requests, reply).await;
+        drop(place);
+    };
+    tokio::spawn(walk.in_current_span());
+    answers.await.unwrap_or_else(|_| refused(&Fault::AnswerLost))
+}
+
+async fn walk(cluster: &Cluster, requests: Vec<Request>, reply: Reply) {
     let mut walks: Vec<_> = requests.into_iter().map(Walk::new).collect();
     let steps = walks.iter().map(|walk| walk.parts.len()).max().unwrap_or(0);
     for step in 0..steps {
+        if reply.is_closed() {
+            break;
+        }
         let (places, parts): (Vec<_>, Vec<_>) =
             walks.iter().enumerate().filter_map(|(at, walk)| Some((at, walk.part(step)?))).unzip();
         for (place, answer) in places.into_iter().zip(cluster.ask(parts).await) {
@@ -75,14 +107,20 @@ pub(super) async fn decide(
     }
     give_back(cluster, &mut walks).await;
     look_at_the_rest(cluster, &mut walks).await;
-    walks.into_iter().map(Walk::result).collect()
+    if reply.is_closed() {
+        debug!("nobody waits any more for requests that span slots; giving back");
+        walks.iter_mut().for_each(Walk::abandon);
+        give_back(cluster, &mut walks).await;
+    }
+    // The caller may be gone only now, in which case the charges lapse.
+    let _ = reply.send(walks.into_iter().map(Walk::result).collect());
 }
 
 /// Settles what the slots before the one that denied have charged.
 async fn give_back(cluster: &Cluster, walks: &mut [Walk]) {
     let mut settles = Vec::new();
     let mut parts = Vec::new();
-    for (at, walk) in walks.iter().enumerate() {
+    for (at, walk) in walks.iter_mut().enumerate() {
         for (part, settle) in walk.undoing() {
             settles.push(settle);
             parts.push((at, part));
@@ -203,6 +241,11 @@ impl Walk {
         }
     }
 
+    /// Nobody wants to know any more.
+    fn abandon(&mut self) {
+        self.state = State::Failed(Fault::AnswerLost);
+    }
+
     fn put(&mut self, at: usize, outcome: ChargeOutcome) {
         if let Some(place) = self.outcomes.get_mut(at) {
             *place = Some(outcome);
@@ -210,15 +253,15 @@ impl Walk {
     }
 
     /// The settles that give back what was charged, unless the request was admitted, with the part
-    /// that each is for. A lease is given back by one of its own: it is dated differently.
-    fn undoing(&self) -> Vec<(usize, Settle)> {
+    /// that each is for; once. A lease is given back by one of its own: it is dated differently.
+    fn undoing(&mut self) -> Vec<(usize, Settle)> {
         if matches!(self.state, State::Walking) {
             return Vec::new();
         }
         let mut settles = Vec::new();
-        for (part, now_ms) in &self.charged {
+        for (part, now_ms) in std::mem::take(&mut self.charged) {
             let mut by_tag = BTreeMap::<(&str, bool), Vec<SettleCharge>>::new();
-            for (at, charge) in self.charges(*part) {
+            for (at, charge) in self.charges(part) {
                 let Some(outcome) = self.outcomes.get(at).copied().flatten() else { continue };
                 if !outcome.admitted {
                     continue;
@@ -240,7 +283,7 @@ impl Walk {
                 }
             }
             for charges in by_tag.into_values() {
-                settles.extend(undo(*now_ms, charges).map(|settle| (*part, settle)));
+                settles.extend(undo(now_ms, charges).map(|settle| (part, settle)));
             }
         }
         settles
