@@ -35,10 +35,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tracing::{error, warn};
 use url::LedgerUrl;
-use wave::{Miss, Told};
+use wave::Miss;
 
 /// Damaged counters remembered as logged; past that, they are logged again.
 const MAX_REMEMBERED: usize = 1_000;
+/// The key that the health of a server is tried on; of one of a Cluster's, with a tag.
+const HEALTH: &str = "tg:health";
 
 /// The ledger.
 #[derive(Clone)]
@@ -155,7 +157,7 @@ impl Ledger {
         unlink.arg(counter.as_str());
         let removed = match self {
             Self::Memory(memory) => return Ok(memory.reset(counter)),
-            Self::Single(single) => single.lane.command(unlink).await?,
+            Self::Single(single) => single.command(unlink).await?,
             Self::Cluster(cluster) => {
                 cluster.command(slots::of_tag(counter.slot_tag()), unlink).await?
             }
@@ -170,7 +172,7 @@ impl Ledger {
     pub async fn health(&self) -> Health {
         match self {
             Self::Memory(_) => Health::Well,
-            Self::Single(single) => match single.lane.command(write_probe()).await {
+            Self::Single(single) => match single.command(write_probe(HEALTH)).await {
                 Ok(_) => Health::Well,
                 Err(fault) => Health::Ill(fault),
             },
@@ -185,7 +187,7 @@ impl Ledger {
     pub(crate) async fn command(&self, key: &str, command: Cmd) -> Option<Result<Value, Fault>> {
         match self {
             Self::Memory(_) => None,
-            Self::Single(single) => Some(single.lane.command(command).await),
+            Self::Single(single) => Some(single.command(command).await),
             Self::Cluster(cluster) => Some(cluster.command(slots::of_tag(key), command).await),
         }
     }
@@ -195,22 +197,25 @@ impl Single {
     async fn ask<Q: Queued>(&self, questions: Vec<Q>) -> Vec<Result<Timed<Q::Answer>, Fault>> {
         self.lane.ask(questions, false).await.into_iter().map(here).collect()
     }
+
+    async fn command(&self, command: Cmd) -> Result<Value, Fault> {
+        here(self.lane.command(command, false).await)
+    }
 }
 
 /// A server that is no Cluster's has no reason to send us elsewhere.
-fn here<A>(told: Told<A>) -> Result<Timed<A>, Fault> {
-    told.map_err(|miss| match miss {
+fn here<A>(answer: Result<A, Miss>) -> Result<A, Fault> {
+    answer.map_err(|miss| match miss {
         Miss::Fault(fault) => fault,
         Miss::Elsewhere { .. } => Fault::in_a_cluster(),
-
         Miss::Later => Fault::Unfit { code: "TRYAGAIN".to_owned() },
     })
 }
 
 /// A write that leaves nothing: a replica, a full or a loading server refuse it.
-fn write_probe() -> Cmd {
+fn write_probe(key: &str) -> Cmd {
     let mut set = redis::cmd("SET");
-    set.arg("tg:health").arg("1").arg("PX").arg(100);
+    set.arg(key).arg("1").arg("PX").arg(100);
     set
 }
 

@@ -174,15 +174,33 @@ fn a_slot_on_the_move_loses_and_repeats_nothing() {
     stack.cluster.ask(1, &["CLUSTER", "SETSLOT", &slot, "IMPORTING", &old]);
     stack.cluster.ask(0, &["CLUSTER", "SETSLOT", &slot, "MIGRATING", &new]);
     charge_some(&mut api);
+    // What operators do finds the slot's keys on either side.
+    let admin = tests::client::Client::of(stack.shim.admin_addr().expect("an admin port"));
+    let same_slot = |bucket: &str| -> CounterName {
+        format!("tg:{{{}}}:{bucket}", name.slot_tag()).try_into().expect("a name")
+    };
+    let reset = |api: &mut Api, bucket: &str| {
+        let other = charge(same_slot(bucket), sliding(1, MINUTE_MS));
+        assert!(api.one(request([other.clone()])).admitted);
+        let body = serde_json::json!({ "counter": other.counter });
+        let reset = admin.post("/v1/counters/reset", &body, Some(TOKEN));
+        assert_eq!((reset.status, &reset.json()["changed"]), (200, &true.into()), "{}", reset.shown());
+        assert!(api.one(request([other])).admitted);
+    };
+    reset(&mut api, "while-moving");
     // Its keys have moved, the slot has not: `ASK`.
     let port = stack.cluster.nodes[1].port().to_string();
     let moved = stack.cluster.ask(0, &["MIGRATE", "127.0.0.1", &port, name.as_str(), "0", "5000"]);
     assert_eq!(moved, Value::Okay);
     charge_some(&mut api);
+    reset(&mut api, "asked-for");
     // The slot has moved: `MOVED`, until the shim has fetched the map.
     for node in [1, 0, 2] {
         stack.cluster.ask(node, &["CLUSTER", "SETSLOT", &slot, "NODE", &new]);
     }
+    let body = serde_json::json!({ "counter": same_slot("while-moving") });
+    let reset_moved = admin.post("/v1/counters/reset", &body, Some(TOKEN));
+    assert_eq!(reset_moved.status, 200, "{}", reset_moved.shown());
     charge_some(&mut api);
 }
 
@@ -239,6 +257,22 @@ fn a_caller_that_gives_up_on_a_hung_server_leaves_no_charge_on_the_others() {
         (left == 999).then_some(())
     });
     stack.cluster.nodes[2].resume();
+}
+
+#[test]
+fn a_server_that_cannot_write_is_not_healthy_and_the_others_are() {
+    let (stack, mut api) = Stack::start();
+    let names = stack.on_each("b");
+    let one = |node: usize| request([charge(names[node].clone(), sliding(1_000, MINUTE_MS))]);
+    stack.cluster.ask(1, &["CONFIG", "SET", "maxmemory", "1"]);
+    let health = stack.health();
+    assert!(health.contains(r#""up":2"#) && health.contains(r#""of":3"#), "{health}");
+    let reply = api.decide((0..3).map(one).collect());
+    let errors: Vec<_> = reply.decisions.iter().map(|decision| decision.error).collect();
+    assert_eq!(errors, [None, Some(DecisionError::Unavailable), None]);
+    stack.cluster.ask(1, &["CONFIG", "SET", "maxmemory", "0"]);
+    assert!(stack.health().contains(r#""status":"ok""#), "{}", stack.health());
+    assert!(api.one(one(1)).admitted);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::lane::{Lane, Queued};
 use super::server::{self, Timeouts};
 use super::slots::SlotMap;
 use super::wave::{Miss, Timed};
-use super::{Health, Shared};
+use super::{HEALTH, Health, Shared, write_probe};
 use crate::background;
 use futures_util::future::join_all;
 use limits::ledger::{Decided, Request};
@@ -33,6 +33,8 @@ const MOVING_PAUSE: Duration = Duration::from_millis(10);
 /// The map is fetched this often, and when it proves wrong; never more often than the second.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(10);
 const REFRESH_PAUSE: Duration = Duration::from_millis(100);
+/// For a server's answer when its health is asked: one that hangs must not hide the others.
+const PROBE_PATIENCE: Duration = Duration::from_millis(500);
 
 /// A Cluster. Clones share it.
 #[derive(Clone)]
@@ -135,8 +137,7 @@ impl Cluster {
             }
             pending = next;
         }
-        let lost = || Err(Fault::Unfit { code: "the slot keeps moving".to_owned() });
-        answers.into_iter().map(|answer| answer.unwrap_or_else(lost)).collect()
+        answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(keeps_moving()))).collect()
     }
 
     /// Asks each pending question once, where it is thought to belong.
@@ -169,27 +170,49 @@ impl Cluster {
         out
     }
 
-    /// Sends a command that may be repeated to the server that has `slot`.
+    /// Sends a command that may be repeated to the server that has `slot`, and on to where that one
+    /// says, as for questions.
     pub(super) async fn command(&self, slot: u16, command: Cmd) -> Result<Value, Fault> {
-        let Some(lane) = self.server(slot).and_then(|address| self.lane(&address)) else {
-            self.0.outdated.notify_one();
-            return Err(self.nowhere());
-        };
-        let answer = lane.command(command).await;
-        if let Err(fault) = &answer {
-            self.doubt(fault);
+        let mut sent = None;
+        for _ in 0..MAX_HOPS {
+            let there = sent.take().or_else(|| Some((self.server(slot)?, false)));
+            let lane = there.and_then(|(address, asking)| Some((self.lane(&address)?, asking)));
+            let Some((lane, asking)) = lane else {
+                self.0.outdated.notify_one();
+                return Err(self.nowhere());
+            };
+            match lane.command(command.clone(), asking).await {
+                Ok(value) => return Ok(value),
+                Err(Miss::Fault(fault)) => {
+                    self.doubt(&fault);
+                    return Err(fault);
+                }
+                Err(Miss::Elsewhere { address, asking }) => {
+                    self.0.outdated.notify_one();
+                    sent = Some((address, asking));
+                }
+                Err(Miss::Later) => sleep(MOVING_PAUSE).await,
+            }
         }
-        answer
+        Err(keeps_moving())
     }
 
     pub(super) async fn health(&self) -> Health {
-        let (lanes, complete) = {
+        let (probes, complete) = {
             let topology = self.0.topology.read().unwrap_or_else(PoisonError::into_inner);
-            (topology.lanes.values().cloned().collect::<Vec<_>>(), topology.slots.is_complete())
+            let probe = |(address, lane): (&String, &Lane)| {
+                (lane.clone(), probe(topology.slots.tag_at(address)))
+            };
+            let probes: Vec<_> = topology.lanes.iter().map(probe).collect();
+            (probes, topology.slots.is_complete())
         };
-        let of = lanes.len();
-        let pings = lanes.iter().map(|lane| lane.command(redis::cmd("PING")));
-        let up = join_all(pings).await.iter().filter(|answer| answer.is_ok()).count();
+        let of = probes.len();
+        let answers = probes.into_iter().map(|(lane, probe)| async move {
+            let answer = timeout(PROBE_PATIENCE, lane.command(probe, false)).await;
+            // A slot that moves is no illness: the server answers.
+            !matches!(answer, Err(_) | Ok(Err(Miss::Fault(_))))
+        });
+        let up = join_all(answers).await.into_iter().filter(|well| *well).count();
         match up {
             0 => Health::Ill(Fault::Disconnected),
             up if up == of && complete => Health::Well,
@@ -229,6 +252,10 @@ impl Cluster {
         let mut topology = self.0.topology.write().unwrap_or_else(PoisonError::into_inner);
         Some(topology.lanes.entry(address.to_owned()).or_insert(opened).clone())
     }
+}
+
+fn keeps_moving() -> Fault {
+    Fault::Unfit { code: "the slot keeps moving".to_owned() }
 }
 
 impl Inner {
@@ -272,6 +299,11 @@ impl Inner {
         }
         topology.slots = slots;
     }
+}
+
+/// A write to one of a server's slots, by a tag that lies there; without one, whether it answers.
+fn probe(tag: Option<String>) -> Cmd {
+    tag.map_or_else(|| redis::cmd("PING"), |tag| write_probe(&format!("{HEALTH}:{{{tag}}}")))
 }
 
 /// Keeps the map current for as long as anyone holds the Cluster.

@@ -11,7 +11,7 @@ use super::Shared;
 use super::fault::Fault;
 use super::question::Question;
 use super::server::{Server, Timeouts};
-use super::wave::{Asked, Job, Told, Wave};
+use super::wave::{Asked, Commanded, Job, Miss, Told, Wave};
 use crate::background;
 use crate::clock;
 use crate::telemetry::{self, Quiet};
@@ -134,9 +134,10 @@ impl Lane {
     }
 
     /// Sends one command that reads, or may be repeated.
-    pub(crate) async fn command(&self, command: Cmd) -> Result<Value, Fault> {
+    pub(crate) async fn command(&self, command: Cmd, asking: bool) -> Result<Value, Miss> {
         let (reply, answer) = oneshot::channel();
-        self.jobs.try_send(Job::Command(command, reply)).map_err(|_| Fault::Overloaded)?;
+        let job = Job::Command(Commanded { command, asking, reply });
+        self.jobs.try_send(job).map_err(|_| Fault::Overloaded)?;
         answer.await.map_err(|_| Fault::Disconnected)?
     }
 
@@ -236,7 +237,7 @@ impl Keeper {
             };
             let outcome = match job {
                 Some(job) => self.gather(job).run(&server, &self.shared, self.by_slot).await,
-                None => match server.command(&redis::cmd("PING")).await {
+                None => match server.command(&redis::cmd("PING"), false).await {
                     Ok(_) => Ok(()),
                     Err(error) => Err(Fault::of(&error)),
                 },

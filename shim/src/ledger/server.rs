@@ -87,8 +87,9 @@ impl Server {
     }
 
     /// Sends one command that reads, or may be repeated by its caller.
-    pub(crate) async fn command(&mut self, command: &Cmd) -> RedisResult<Value> {
-        self.send(command, false).await
+    /// `asking`: as for [`Self::ask`].
+    pub(crate) async fn command(&mut self, command: &Cmd, asking: bool) -> RedisResult<Value> {
+        self.send(command, asking).await
     }
 
     async fn send(&mut self, command: &Cmd, asking: bool) -> RedisResult<Value> {

@@ -10,6 +10,8 @@ use redis::Value;
 
 /// How many slots a Cluster has.
 pub(crate) const SLOTS: u16 = 16_384;
+/// Tags tried to find one that lies with a server.
+const MAX_TAGS: u32 = 4_096;
 
 /// The slot of the keys whose braces hold `tag`.
 pub(crate) fn of_tag(tag: &str) -> u16 {
@@ -52,6 +54,13 @@ impl SlotMap {
         let after = self.ranges.partition_point(|(first, ..)| *first <= slot);
         let (_, last, server) = self.ranges.get(after.checked_sub(1)?)?;
         (slot <= *last).then_some(server)
+    }
+
+    /// What between braces makes a key lie in a slot of the server at `address`; of very few slots
+    /// none may be found.
+    pub(crate) fn tag_at(&self, address: &str) -> Option<String> {
+        let mut tags = (0..MAX_TAGS).map(|number| number.to_string());
+        tags.find(|tag| self.server(of_tag(tag)) == Some(address))
     }
 
     /// Every server that has slots, each once.
@@ -128,6 +137,11 @@ mod tests {
         }
         assert_eq!(map.servers(), ["10.0.0.1:7000", "seed.example:7001"]);
         assert!(!map.is_complete());
+        for server in map.servers() {
+            let tag = map.tag_at(server).unwrap();
+            assert_eq!(map.server(of_tag(&tag)), Some(server), "{tag}");
+        }
+        assert_eq!(map.tag_at("nobody:1"), None);
         let whole = Value::Array(vec![entry(0, 16_383, "a", 1)]);
         assert!(SlotMap::read(&whole, "a:1").unwrap().is_complete());
     }

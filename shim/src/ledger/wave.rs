@@ -73,7 +73,15 @@ pub(crate) enum Job {
     /// Counters to read.
     Peek(Asked<Charge>),
     /// Any other command, which may be repeated.
-    Command(Cmd, oneshot::Sender<Result<Value, Fault>>),
+    Command(Commanded),
+}
+
+/// A command that may be repeated, waiting for its reply.
+pub(crate) struct Commanded {
+    pub(crate) command: Cmd,
+    /// Whether the server was named by `ASK`.
+    pub(crate) asking: bool,
+    pub(crate) reply: oneshot::Sender<Result<Value, Miss>>,
 }
 
 /// What is sent together.
@@ -82,7 +90,7 @@ pub(crate) struct Wave {
     decides: Vec<Asked<Request>>,
     settles: Vec<Asked<Settle>>,
     peeks: Vec<Asked<Charge>>,
-    commands: Vec<(Cmd, oneshot::Sender<Result<Value, Fault>>)>,
+    commands: Vec<Commanded>,
     questions: usize,
 }
 
@@ -128,7 +136,7 @@ impl Job {
             Self::Decide(asked) => asked.refuse(fault),
             Self::Settle(asked) => asked.refuse(fault),
             Self::Peek(asked) => asked.refuse(fault),
-            Self::Command(_, reply) => drop(reply.send(Err(fault.clone()))),
+            Self::Command(commanded) => drop(commanded.reply.send(Err(fault.clone().into()))),
         }
     }
 
@@ -155,7 +163,7 @@ impl Wave {
             Job::Decide(asked) => self.decides.push(asked),
             Job::Settle(asked) => self.settles.push(asked),
             Job::Peek(asked) => self.peeks.push(asked),
-            Job::Command(command, reply) => self.commands.push((command, reply)),
+            Job::Command(commanded) => self.commands.push(commanded),
         }
     }
 
@@ -173,7 +181,7 @@ impl Wave {
             answer(self.settles, server, shared, by_slot),
             answer(self.decides, server, shared, by_slot),
             answer(self.peeks, server, shared, by_slot),
-            join_all(self.commands.into_iter().map(|(cmd, reply)| command(cmd, reply, server))),
+            join_all(self.commands.into_iter().map(|asked| command(asked, server, by_slot))),
         )
         .await;
         let commands = commands.into_iter().flatten();
@@ -182,13 +190,16 @@ impl Wave {
     }
 }
 
-async fn command(
-    command: Cmd,
-    reply: oneshot::Sender<Result<Value, Fault>>,
-    server: &Server,
-) -> Option<Fault> {
-    let answer = server.clone().command(&command).await.map_err(|error| Fault::of(&error));
-    let fault = answer.as_ref().err().cloned();
+async fn command(commanded: Commanded, server: &Server, by_slot: bool) -> Option<Fault> {
+    let Commanded { command, asking, reply } = commanded;
+    let answer = server.clone().command(&command, asking).await;
+    let answer = answer.map_err(|error| miss(&error, server));
+    let fault = match &answer {
+        Err(Miss::Fault(fault)) => Some(fault.clone()),
+        // Told in the log: nobody expects to be sent elsewhere by a server that is alone.
+        Err(Miss::Elsewhere { .. }) if !by_slot => Some(Fault::in_a_cluster()),
+        _ => None,
+    };
     let _ = reply.send(answer);
     fault
 }
