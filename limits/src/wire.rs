@@ -99,7 +99,7 @@ pub struct Decision {
     /// How long to wait before the same request would be admitted, absent other traffic: the
     /// longest among the charges that denied. 0 if admitted.
     pub retry_after_ms: u64,
-    /// One for each charge, in its order.
+    /// One for each charge, in its order; none with [`DecisionError::Unavailable`].
     pub charges: Vec<ChargeOutcome>,
     /// Why the request could not be decided at all; then `admitted` is false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -112,8 +112,8 @@ pub struct Decision {
 pub enum DecisionError {
     /// A charge's cost is above the limit that an override sets: waiting never helps.
     CostExceedsLimit,
-    /// The ledger gave no decision for this request, though it did for others of the batch (one
-    /// node of a Cluster is away, say). It may have been charged.
+    /// The ledger gave no decision for this request, though it answers others (one node of a Cluster
+    /// is away, say): [`Decision::charges`] is empty. It may have been charged.
     Unavailable,
 }
 

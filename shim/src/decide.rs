@@ -17,11 +17,15 @@ use metrics::counter;
 /// Decides `requests` in their order.
 ///
 /// # Errors
-/// [`Fault`] if none of them got a decision. Where only some did not, their decisions say so.
+/// [`Fault`] if none of them got a decision. Where only some did not, their decisions say so; where
+/// none did while a part of a Cluster answers, all of them do.
 pub(crate) async fn decide(app: &App, requests: &[Request]) -> Result<DecideReply, Fault> {
     let answers = answers(app, requests).await?;
     let heard_ms = answers.iter().filter_map(|answer| Some(answer.as_ref().ok()?.now_ms)).max();
-    let Some(now_ms) = heard_ms else {
+    // While other servers of a Cluster decide, the call has not failed: the caller is not to stop
+    // asking for those whose counters live there.
+    let now_ms = heard_ms.or_else(|| app.ledger.is_partly_up().then(|| app.ledger.now_ms()));
+    let Some(now_ms) = now_ms else {
         let unavailable = counter!(telemetry::DECISIONS, "verdict" => "unavailable");
         unavailable.increment(requests.len() as u64);
         let fault = answers.into_iter().find_map(Result::err).unwrap_or(Fault::Senseless);

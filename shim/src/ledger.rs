@@ -180,6 +180,11 @@ impl Ledger {
         }
     }
 
+    /// Whether it is a Cluster of which a part, at least, is connected.
+    pub(crate) fn is_partly_up(&self) -> bool {
+        matches!(self, Self::Cluster(cluster) if cluster.is_partly_up())
+    }
+
     /// Sends a command about `key`, which may be repeated; `None` for the in-memory ledger.
     ///
     /// # Errors

@@ -226,9 +226,27 @@ fn without_one_server_the_others_go_on() {
     assert_eq!(reply.decisions[0].error, Some(DecisionError::Unavailable));
     assert!(reply.decisions[1].admitted);
     assert_eq!(left(&mut api), before - 1);
-    // All of a call on the dead one is a call that failed.
-    assert_eq!(api.try_decide(vec![one(2)]).expect_err("nobody is there").status, 503);
+    // A call that is all about the dead one has not failed either: whoever makes it is to go on
+    // asking for the others.
+    let reply = api.decide(vec![one(2), one(2)]);
+    let errors: Vec<_> = reply.decisions.iter().map(|decision| decision.error).collect();
+    assert_eq!(errors, [Some(DecisionError::Unavailable); 2]);
+    assert!(reply.now_ms > 0);
     assert!(stack.health().contains(r#""status":"degraded""#), "{}", stack.health());
+    // Without any of them it has.
+    stack.cluster.nodes[0].kill();
+    stack.cluster.nodes[1].kill();
+    wait_for("the shim to notice", || {
+        let status = api.try_decide(vec![one(2)]).err()?.status;
+        (status == 503).then_some(())
+    });
+    for node in [0, 1] {
+        stack.cluster.nodes[node].restart().expect("the server starts again");
+    }
+    wait_for("the shim to find them again", || {
+        let reply = api.try_decide(vec![one(0), one(1)]).ok()?;
+        (reply.decisions[0].admitted && reply.decisions[1].admitted).then_some(())
+    });
     stack.cluster.nodes[2].restart().expect("the server starts again");
     wait_for("the shim to find it again", || {
         let reply = api.try_decide(vec![one(2)]).ok()?;

@@ -8,7 +8,7 @@ use super::shared::SharedData;
 use super::verdict::Judged;
 use super::{CallKind, Disposition, Gate, Release, Stream, StreamId, WaitMs, ms};
 use crate::policy::Refund;
-use crate::wire::{self, DecideReply, Decision};
+use crate::wire::{self, DecideReply, Decision, DecisionError};
 use std::rc::Rc;
 
 /// A call's reply, as far as there is one.
@@ -228,11 +228,15 @@ fn settling(reply: Reply<'_>) -> Settling {
 fn decisions(reply: Reply<'_>, batch: &[Waiting]) -> Option<Vec<Decision>> {
     let reply: DecideReply = serde_json::from_slice(genuine(reply)?).ok()?;
     let fits = reply.decisions.len() == batch.len()
-        && batch
-            .iter()
-            .zip(&reply.decisions)
-            .all(|(waiting, decision)| decision.charges.len() == waiting.asked.charges.len());
+        && batch.iter().zip(&reply.decisions).all(|(waiting, decision)| fits(waiting, decision));
     fits.then_some(reply.decisions)
+}
+
+/// Whether a decision is one on what was asked. One that the ledger could not give has no charges.
+fn fits(waiting: &Waiting, decision: &Decision) -> bool {
+    let is_missing =
+        decision.error == Some(DecisionError::Unavailable) && decision.charges.is_empty();
+    is_missing || decision.charges.len() == waiting.asked.charges.len()
 }
 
 /// Whether a decision can be acted on: it is no error, and its charges say what it says.

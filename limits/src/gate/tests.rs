@@ -420,6 +420,37 @@ fn a_request_that_could_not_be_decided_spoils_no_other() {
 }
 
 #[test]
+fn a_part_of_the_ledger_that_is_away_fails_no_call() {
+    let mut gate = gate();
+    // As the shim says it of a Cluster's server that is away: a decision without charges.
+    let unavailable = |reply: &mut DecideReply, at: usize| {
+        let decision = &mut reply.decisions[at];
+        (decision.admitted, decision.charges) = (false, Vec::new());
+        decision.error = Some(wire::DecisionError::Unavailable);
+    };
+    for round in 0..4 {
+        arrive(&mut gate, 1, &Told::post("/api/auth/login"));
+        arrive(&mut gate, 2, &Told::get("/"));
+        let call = one_call(&mut gate);
+        let mut replied: DecideReply = serde_json::from_slice(&answered(&call, true, 4)).unwrap();
+        unavailable(&mut replied, 0);
+        if round > 0 {
+            unavailable(&mut replied, 1);
+        }
+        let body = serde_json::to_vec(&replied).unwrap();
+        let released = reply(&mut gate, &call, genuinely(&body));
+        let summaries: Vec<_> = released.iter().map(|release| shown(&release.disposition)).collect();
+        let first = "Pass(\"degraded admitted rule=1 auth=4\")".to_owned();
+        let second = if round == 0 { "admitted rule=4 public=4" } else { "degraded admitted rule=4" };
+        assert_eq!(summaries, [first, format!("Pass({second:?})")]);
+        (1..=2).for_each(|stream| gate.done(stream));
+    }
+    // After as many failed calls nobody would ask any more.
+    assert_eq!(counted(&mut gate, "tollgate.breaker.opened"), 0);
+    arrive(&mut gate, 3, &Told::get("/"));
+}
+
+#[test]
 fn what_is_decided_is_counted_by_bucket() {
     let mut gate = gate();
     arrive(&mut gate, 1, &Told::post("/api/ai/x").user("42", "free"));

@@ -220,6 +220,12 @@ impl Cluster {
         }
     }
 
+    /// Whether any of its servers is connected.
+    pub(super) fn is_partly_up(&self) -> bool {
+        let topology = self.0.topology.read().unwrap_or_else(PoisonError::into_inner);
+        topology.lanes.values().any(Lane::is_up)
+    }
+
     /// After a fault that another map might not have led to, the map is fetched anew.
     fn doubt(&self, fault: &Fault) {
         if matches!(fault, Fault::Disconnected | Fault::AnswerLost | Fault::Unfit { .. }) {
