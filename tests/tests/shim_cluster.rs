@@ -6,7 +6,8 @@ use limits::wire::{Charge, Cost, DecisionError};
 use redis::{FromRedisValue, Value};
 use std::collections::HashMap;
 use tempfile::TempDir;
-use tests::shim::cluster::{Cluster, owner};
+use tests::shim::cluster::Cluster;
+use tests::shim::proxy::{Fate, Proxy};
 use tests::shim::{
     Api, TOKEN, back, charge, counter, fixed, only, request, settle, sliding, start_ready,
     start_shim, tokens, wait_for,
@@ -23,8 +24,11 @@ struct Stack {
 
 impl Stack {
     fn start() -> (Self, Api) {
+        Self::before(Cluster::start())
+    }
+
+    fn before(cluster: Cluster) -> (Self, Api) {
         let dir = TempDir::new().expect("a folder");
-        let cluster = Cluster::start();
         let shim = start_ready(dir.path(), &cluster.url());
         let stack = Self { shim, cluster, _dir: dir };
         // Healthy is any part of it; the tests want all three.
@@ -33,6 +37,14 @@ impl Stack {
         });
         let api = Api::connect(stack.shim.addr());
         (stack, api)
+    }
+
+    /// How many scripts of a kind the shim has sent.
+    fn scripts(&self, kind: &str) -> u64 {
+        let metrics = self.shim.get("/metrics").expect("metrics").body;
+        let name = format!("tollgate_scripts_total{{kind=\"{kind}\"}} ");
+        let count = metrics.lines().find_map(|line| line.strip_prefix(&name));
+        count.map_or(0, |count| count.parse().expect("a whole number"))
     }
 
     fn health(&self) -> String {
@@ -47,7 +59,7 @@ impl Stack {
 
     /// Which of the three has it from the start.
     fn node(&self, name: &CounterName) -> usize {
-        owner(self.slot(name))
+        self.cluster.node_of(name.as_str())
     }
 
     /// A counter on each of the three.
@@ -71,6 +83,7 @@ fn one_call_is_decided_by_all_three_in_order() {
     let requests =
         (0..60).map(|at| request([charge(names[at % 3].clone(), sliding(10, MINUTE_MS))]));
     let reply = api.decide(requests.collect());
+    assert_eq!(stack.scripts("decide"), 3, "one for each slot");
     for node in 0..3 {
         let left: Vec<_> = reply.decisions.iter().skip(node).step_by(3).map(only).collect();
         let admitted = left.iter().filter(|outcome| outcome.admitted).count();
@@ -117,6 +130,90 @@ fn a_request_over_three_slots_is_all_or_nothing() {
             let parts = u64::from(matches!(charge.quota, Quota::TokenBucket(_)));
             assert!((limit - 5 - parts..=limit - 5).contains(&left), "{narrow} {node}: {left}");
         }
+    }
+}
+
+#[test]
+fn requests_over_several_slots_take_as_many_round_trips_as_the_slots_of_one() {
+    let (stack, mut api) = Stack::start();
+    let charges = stack.on_each("b").into_iter().map(|name| charge(name, sliding(5, MINUTE_MS)));
+    let charges: Vec<_> = charges.collect();
+    // Twenty side by side: a script for each of the three slots, whoever else goes there.
+    let reply = api.decide((0..20).map(|_| request(charges.clone())).collect());
+    let admitted = reply.decisions.iter().filter(|decision| decision.admitted).count();
+    assert_eq!(admitted, 5);
+    // Denied by the first slot, they never came to the others, which were only looked at.
+    let sent = ["decide", "settle", "peek"].map(|kind| stack.scripts(kind));
+    assert_eq!(sent, [3, 0, 2]);
+}
+
+/// One request for the first server and one for the last, whose proxy lets the script meet its
+/// `fate`: how often that was sent. The first is decided all the same.
+fn meet(api: &mut Api, proxy: &Proxy, charges: [&Charge; 2], fate: Fate) -> usize {
+    let both = || charges.map(|charge| request([charge.clone()])).to_vec();
+    let before = proxy.scripts();
+    proxy.next_script(fate);
+    let reply = api.decide(both());
+    assert!(reply.decisions[0].admitted, "{fate:?}");
+    assert_eq!(reply.decisions[1].error, Some(DecisionError::Unavailable), "{fate:?}");
+    let sent = proxy.scripts() - before;
+    wait_for("the shim to recover", || {
+        let reply = api.try_decide(vec![request([charges[1].clone()])]).ok()?;
+        reply.decisions[0].admitted.then_some(())
+    });
+    sent
+}
+
+#[test]
+fn a_cut_connection_to_one_server_never_charges_twice() {
+    let cluster = Cluster::start();
+    let proxy = cluster.put_proxy_before(2);
+    let (stack, mut api) = Stack::before(cluster);
+    let [here, _, there] = &stack.on_each("b")[..] else { unreachable!("three of them") };
+    let [here, there] = [here, there].map(|name| charge(name.clone(), sliding(1_000, MINUTE_MS)));
+    // The connection is in use before it is cut.
+    assert!(api.one(request([there.clone()])).admitted);
+    let mut left = 999;
+    for (fate, ran) in [
+        (Fate::CutBefore, Some(0)),
+        (Fate::CutReply, Some(1)),
+        (Fate::Swallow, Some(1)),
+        (Fate::CutAfter, None),
+    ] {
+        assert_eq!(meet(&mut api, &proxy, [&here, &there], fate), 1, "{fate:?}");
+        // One was charged when the shim had recovered.
+        let now = api.peek(there.counter.clone(), there.quota.clone()).charge.remaining;
+        let charged = left - 1 - now;
+        assert!(ran.map_or(charged <= 1, |ran| charged == ran), "{fate:?}: {charged}");
+        left = now;
+    }
+    let here = api.peek(here.counter, here.quota).charge.remaining;
+    assert_eq!(here, 1_000 - 4, "nor was anything sent again where all was well");
+}
+
+#[test]
+fn a_request_over_slots_of_which_one_is_cut_off_gives_back_the_others() {
+    let cluster = Cluster::start();
+    let proxy = cluster.put_proxy_before(2);
+    let (stack, mut api) = Stack::before(cluster);
+    let names = stack.on_each("b");
+    let charges = [0, 2].map(|node| charge(names[node].clone(), sliding(1_000, MINUTE_MS)));
+    assert!(api.one(request(charges.clone())).admitted);
+    for fate in [Fate::CutBefore, Fate::CutReply, Fate::CutAfter] {
+        let before = proxy.scripts();
+        proxy.next_script(fate);
+        let reply = api.one(request(charges.clone()));
+        assert_eq!(reply.error, Some(DecisionError::Unavailable), "{fate:?}");
+        assert_eq!(proxy.scripts() - before, 1, "{fate:?}");
+        let quota = charges[0].quota.clone();
+        wait_for("the first slot's charge to be back", || {
+            let left = api.peek(names[0].clone(), quota.clone()).charge.remaining;
+            (left == 999).then_some(())
+        });
+        wait_for("the shim to recover", || {
+            let one = request([charges[1].clone()]);
+            api.try_decide(vec![one]).ok()?.decisions[0].admitted.then_some(())
+        });
     }
 }
 

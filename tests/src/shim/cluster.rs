@@ -1,5 +1,6 @@
 //! A Redis Cluster of real processes on loopback: three primaries, formed by hand.
 
+use super::proxy::Proxy;
 use super::{start_redis, wait_for};
 use redis::{Client, Connection, Value};
 use std::path::Path;
@@ -61,6 +62,25 @@ impl Cluster {
         cluster
     }
 
+    /// Puts a proxy before a node that is no seed: clients are told its port instead of the node's.
+    ///
+    /// # Panics
+    /// Where the others do not come to tell it.
+    #[must_use]
+    pub fn put_proxy_before(&self, node: usize) -> Proxy {
+        let proxy = Proxy::before(self.nodes[node].addr());
+        let port = i64::from(proxy.addr().port());
+        self.ask(node, &["CONFIG", "SET", "cluster-announce-port", &port.to_string()]);
+        for at in 0..NODES {
+            wait_for("the proxy to be announced", || {
+                format!("{:?}", self.ask(at, &["CLUSTER", "SLOTS"]))
+                    .contains(&format!("int({port})"))
+                    .then_some(())
+            });
+        }
+        proxy
+    }
+
     /// The shim's URL for it: by two of the nodes.
     #[must_use]
     pub fn url(&self) -> String {
@@ -85,6 +105,16 @@ impl Cluster {
         let mut cmd = redis::cmd(command[0]);
         cmd.arg(&command[1..]);
         cmd.query(&mut self.connection(at)).unwrap_or_else(|error| panic!("{command:?}: {error}"))
+    }
+
+    /// Which node has `key` from the start, as the Cluster computes its slot.
+    ///
+    /// # Panics
+    /// Where the Cluster does not tell.
+    #[must_use]
+    pub fn node_of(&self, key: &str) -> usize {
+        let slot = self.ask(0, &["CLUSTER", "KEYSLOT", key]);
+        owner(redis::from_redis_value(slot).expect("a slot"))
     }
 
     /// A node's own id.

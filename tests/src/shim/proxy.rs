@@ -13,7 +13,8 @@ pub enum Fate {
     Pass,
     /// It is dropped, and the connection cut: it never ran.
     CutBefore,
-    /// It reaches the server, and the connection is cut at once: it may have run.
+    /// It reaches the server, and the connection is cut at once: it may have run, and no reply to it
+    /// comes through.
     CutAfter,
     /// It reaches the server, whose reply is dropped, and the connection cut: it ran.
     CutReply,
@@ -54,6 +55,12 @@ impl Proxy {
             }
         });
         Self { addr, state }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn addr(&self) -> SocketAddr {
+        self.addr
     }
 
     /// Where it listens, as a ledger's URL.
@@ -115,7 +122,7 @@ fn replies(mut server: TcpStream, mut client: TcpStream, fate: &Mutex<Fate>) {
     while let Ok(length @ 1..) = server.read(&mut buffer) {
         let fate = *fate.lock().expect("no panic");
         match fate {
-            Fate::Swallow => continue,
+            Fate::Swallow | Fate::CutAfter => continue,
             Fate::CutReply => break,
             _ => {}
         }
