@@ -1,10 +1,9 @@
 //! Builds the programs that run natively: the shim, the backend and claude-sim.
 
-use crate::{command, env, paths};
+use crate::{command, paths};
 use anyhow::{Context, Result};
 use serde::Deserialize;
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
 const BUILD_LIMIT: Duration = Duration::from_secs(3600);
@@ -64,7 +63,7 @@ fn build_with(told: &[&str], profile: &[&str]) -> Result<Binaries> {
 
 /// Has cargo build programs and returns its messages.
 fn cargo(args: &[&str]) -> Result<String> {
-    let mut cargo = Command::new(env::cargo());
+    let mut cargo = command::cargo();
     // Progress and errors for people on stderr; what was built, as JSON, on stdout.
     cargo.args(["build", "--bins", "--message-format=json-render-diagnostics"]).args(args);
     command::show_and_capture(cargo.current_dir(paths::root()), BUILD_LIMIT)

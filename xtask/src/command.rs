@@ -2,7 +2,7 @@
 //! their last words when they fail. (Servers are [`crate::stack`]'s.)
 
 use crate::clock::Deadline;
-use crate::signals;
+use crate::{env, signals};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::fs::File;
@@ -16,9 +16,31 @@ const LAST_WORDS_BYTES: u64 = 2_000;
 /// The most output of a program that is read, in bytes.
 const OUTPUT_BYTES: u64 = 8 << 20;
 const POLL: Duration = Duration::from_millis(10);
+/// What cargo tells the programs that it runs, of those that it would itself tell build scripts.
+const TOLD_BY_CARGO: [&str; 7] = [
+    "CARGO_MANIFEST_DIR",
+    "CARGO_MANIFEST_LINKS",
+    "CARGO_PKG_NAME",
+    "CARGO_PKG_VERSION_MAJOR",
+    "CARGO_PKG_VERSION_MINOR",
+    "CARGO_PKG_VERSION_PATCH",
+    "CARGO_PKG_VERSION_PRE",
+];
 
 /// Runs `command` with its output shown as it comes.
 ///
+/// Cargo, without what the one that runs us has told us of the package that we are: a build script
+/// that looks at such a variable (ring's does) would run anew each time that the other of the two
+/// builds, and with it all that depends on its crate.
+#[must_use]
+pub fn cargo() -> Command {
+    let mut cargo = Command::new(env::cargo());
+    for variable in TOLD_BY_CARGO {
+        cargo.env_remove(variable);
+    }
+    cargo
+}
+
 /// # Errors
 /// Where it cannot be started, is interrupted, takes longer than `limit`, or exits with a failure.
 pub fn show(command: &mut Command, limit: Duration) -> Result<()> {

@@ -3,10 +3,9 @@
 //! Called by the binary; builds the filter and runs the `simulator` crate's binary, which brings
 //! wasmtime and so is no dependency of this one.
 
-use crate::{command, env, paths, wasm};
+use crate::{command, paths, wasm};
 use anyhow::Result;
 use clap::Args;
-use std::process::Command;
 use std::time::Duration;
 
 const SIMULATION_LIMIT: Duration = Duration::from_secs(24 * 3600);
@@ -35,7 +34,7 @@ pub struct Simulate {
 /// Where something does not build, or a seed does not hold.
 pub fn run(simulate: &Simulate) -> Result<()> {
     let filter = wasm::build()?;
-    let mut cargo = Command::new(env::cargo());
+    let mut cargo = command::cargo();
     cargo.args(["run", "--quiet", "--package", "simulator", "--", "--wasm"]).arg(filter);
     cargo.args(["--seeds", &simulate.seeds.to_string(), "--from", &simulate.from.to_string()]);
     cargo.args(simulate.trace.then_some("--trace"));

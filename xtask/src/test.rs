@@ -3,10 +3,9 @@
 //! Called by the binary, and by `.ci/run`, which does nothing else.
 
 use crate::clock::Stopwatch;
-use crate::{binaries, command, env, fuzz, paths, setup, wasm};
+use crate::{binaries, command, fuzz, paths, setup, wasm};
 use anyhow::{Context, Result};
 use clap::Args;
-use std::process::Command;
 use std::time::Duration;
 
 pub(crate) const STEP_LIMIT: Duration = Duration::from_secs(5400);
@@ -74,7 +73,7 @@ fn test_args(args: &[String]) -> Vec<&str> {
 }
 
 pub(crate) fn cargo(args: &[&str], env: &[(&str, &str)]) -> Result<()> {
-    let mut cargo = Command::new(env::cargo());
+    let mut cargo = command::cargo();
     cargo.args(args).envs(env.iter().copied()).current_dir(paths::root());
     command::show(&mut cargo, STEP_LIMIT)
 }

@@ -1,11 +1,10 @@
 //! Builds the filter as it ships.
 
 use crate::setup::{wasm_rustc, wasm_target};
-use crate::{command, env, paths};
+use crate::{command, paths};
 use anyhow::{Context, Result};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 const BUILD_LIMIT: Duration = Duration::from_secs(1800);
@@ -38,7 +37,7 @@ fn build_with(args: &[&str]) -> Result<PathBuf> {
     let rustc = wasm_rustc()?;
     let _lock = lock()?;
     renew(&target_dir(), &identity(rustc.as_deref())?)?;
-    let mut cargo = Command::new(env::cargo());
+    let mut cargo = command::cargo();
     cargo.args(["build", "--package", "filter", "--profile", "wasm"]).args(args);
     cargo.args(["--target", wasm_target::TARGET, "--target-dir"]).arg(target_dir());
     cargo.current_dir(paths::root());

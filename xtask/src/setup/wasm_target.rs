@@ -182,7 +182,7 @@ fn build_std(dir: &Path) -> Result<()> {
     )?;
     std::fs::write(krate.join("src/lib.rs"), "#![no_std]\n")?;
 
-    let mut cargo = Command::new(env::cargo());
+    let mut cargo = command::cargo();
     cargo.args([
         "build",
         "--quiet",
