@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use tests::client::Client;
 use tests::gateway::binaries;
 use tests::shim::{Shims, Store, charge, counter, request, sliding, start_shim, wait_for};
+use xtask::stack::Port;
 
 fn run(args: &[&str], env: &[(&str, &str)]) -> Output {
     let mut command = Command::new(&binaries().shim);
@@ -74,18 +75,32 @@ fn a_port_in_use_is_one_sentence() {
 #[test]
 fn without_a_token_the_admin_port_stays_closed() {
     let dir = TempDir::new().expect("a folder");
-    let mut shim = xtask::stack::shim::start(xtask::stack::shim::Options {
-        program: binaries().shim.clone(),
-        port: xtask::stack::Port::free().expect("a free port"),
-        ledger: "memory:".to_owned(),
-        admin: None,
-        dir: dir.path(),
-        env: Vec::new(),
-    })
-    .expect("the shim starts");
-    shim.wait_ready().expect("the shim gets ready");
+    let admin = Port::free().expect("a free port");
+    let start = |token: Option<&str>| {
+        let listen = Some(("TOLLGATE_ADMIN_LISTEN", admin.addr().to_string()));
+        let token = token.map(|token| ("TOLLGATE_ADMIN_TOKEN", token.to_owned()));
+        let env = listen.into_iter().chain(token);
+        let mut shim = xtask::stack::shim::start(xtask::stack::shim::Options {
+            program: binaries().shim.clone(),
+            port: Port::free().expect("a free port"),
+            ledger: "memory:".to_owned(),
+            admin: None,
+            dir: dir.path(),
+            env: env.map(|(name, value)| (name.to_owned(), value.into())).collect(),
+        })
+        .expect("the shim starts");
+        shim.wait_ready().expect("the shim gets ready");
+        shim
+    };
+    let shim = start(None);
+    let refused = TcpStream::connect(admin.addr()).expect_err("nobody listens");
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     let log = std::fs::read_to_string(shim.log()).expect("a log");
     assert!(!log.contains("operator"), "{log}");
+    drop(shim);
+    // It is the token that opens it.
+    let _shim = start(Some(tests::shim::TOKEN));
+    wait_for("the port to be open", || TcpStream::connect(admin.addr()).ok());
 }
 
 #[test]
