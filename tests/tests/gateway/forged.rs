@@ -128,11 +128,16 @@ const HOSTS: &[(&[u8], Becomes)] = &[
     (b"gateway#x", Refused),
 ];
 
-/// A stack whose clients have much left.
+/// What a client has: enough for each table, and so little that none of it is leased. What is left
+/// says exactly who paid.
+const LIMIT: u64 = 128;
+
+/// A stack whose clients have [`LIMIT`], of which nothing comes back while a test runs.
 fn start(upstream: &Upstream) -> Gateway {
     let mut policy = shipped_policy();
     policy["shim"]["timeout"] = json!("10s");
-    policy["buckets"]["public"]["limit"] = json!(10_000);
+    policy["buckets"]["public"]["limit"] = json!(LIMIT);
+    policy["buckets"]["public"]["window"] = json!("1h");
     let upstream = Some(upstream.addr());
     Gateway::start(&Options { policy, upstream, ..Options::default() }).unwrap()
 }
@@ -160,7 +165,7 @@ fn surprises(
     upstream: &Upstream,
     requests: impl Iterator<Item = (Vec<u8>, Vec<u8>, Becomes)>,
 ) -> Vec<String> {
-    let mut left = 10_000;
+    let mut left = LIMIT;
     let mut wrong = Vec::new();
     for (host, headers, expected) in requests {
         let before = upstream.requests();

@@ -1,11 +1,9 @@
 //! Redis goes away, or comes late, or cannot serve: 503, and recovery by itself.
 
-use std::time::Duration;
 use tempfile::TempDir;
 use tests::shim::{
     Api, Shims, Store, charge, counter, only, request, sliding, start_shim, wait_for,
 };
-use xtask::clock::Stopwatch;
 use xtask::stack::{Port, redis};
 
 fn one() -> Vec<limits::wire::Request> {
@@ -29,12 +27,11 @@ fn killed_and_restarted_redis_is_found_again() {
     assert_eq!(health.status, 503, "{}", health.body);
     let metrics = shims.shims[0].get("/metrics").expect("metrics").body;
     assert!(metrics.contains("tollgate_ledger_up{") && metrics.contains("} 0"), "{metrics}");
-    // Away for a while, it is refused at once, not after a time-out.
-    let watch = Stopwatch::start();
+    // Away for a while, it is refused at once, not after a time-out: nothing is sent.
     for _ in 0..100 {
-        assert!(api.try_decide(one()).is_err());
+        let reply = api.try_decide(one()).expect_err("nobody is there");
+        assert!(reply.shown().contains("The ledger is not connected"), "{}", reply.shown());
     }
-    assert!(watch.elapsed() < Duration::from_secs(20), "{:?}", watch.elapsed());
     shims.redis().restart().expect("Redis starts again");
     wait_for("the shim to recover", || api.try_decide(one()).ok());
     shims.shims[0].wait_ready().expect("healthy again");
@@ -63,11 +60,9 @@ fn a_paused_redis_costs_the_deadline_and_no_more() {
     assert!(api.try_decide(one()).is_ok());
     shims.redis().pause();
     let body = serde_json::to_vec(&limits::wire::DecideBody { requests: one() }).expect("JSON");
-    let watch = Stopwatch::start();
     let reply = api.post("/v1/decide", &[("x-envoy-expected-rq-timeout-ms", "50")], body);
     assert_eq!(reply.status, 503, "{}", reply.shown());
-    assert!(watch.elapsed() >= Duration::from_millis(50));
-    assert!(watch.elapsed() < Duration::from_secs(10), "{:?}", watch.elapsed());
+    assert!(reply.shown().contains("did not answer within 50 ms"), "{}", reply.shown());
     shims.redis().resume();
     wait_for("the shim to recover", || api.try_decide(one()).ok());
 }
