@@ -12,7 +12,7 @@ pub mod wasm_target;
 pub mod wheel;
 
 pub use postgres::postgres;
-pub use servers::{curl, debian_redis, envoy, redis, wrk};
+pub use servers::{curl, debian_redis, envoy, pinned_valkey, redis, wrk};
 pub use wasm_target::wasm_rustc;
 
 use anyhow::Result;
@@ -73,6 +73,7 @@ pub fn run(setup: &Setup) -> Result<()> {
 /// As [`all`].
 pub fn all_for_tests() -> Result<()> {
     all()?;
+    pinned_valkey()?;
     debian_redis()?;
     postgres()?;
     curl()?;

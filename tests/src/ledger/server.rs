@@ -67,8 +67,8 @@ impl Script {
 /// A running ledger with the scripts loaded.
 #[derive(Debug)]
 pub struct LedgerServer {
-    /// Names it in messages: `Redis 7`, `Valkey 9` or `Cluster`.
-    pub name: &'static str,
+    /// Names it in messages, as it says itself: `Redis 7.0.15`, `Valkey 9.1.2`; or `Cluster`.
+    pub name: String,
     servers: Servers,
     shipped: [String; 3],
     given: [String; 3],
@@ -84,25 +84,42 @@ impl LedgerServer {
     /// Every kind, to be started: what holds of one has to hold of all.
     pub const EACH: [fn() -> Self; 3] = [Self::redis7, Self::valkey9, Self::cluster];
 
-    /// Debian's Redis 7.
+    /// Debian's Redis: 7.0 in Debian 12, on which all of this is promised. A later Debian's is
+    /// taken as well; its name says which it is.
+    ///
+    /// # Panics
+    /// Where it is no Redis, or older.
     #[must_use]
     pub fn redis7() -> Self {
-        Self::alone("Redis 7", setup::debian_redis().expect("Debian's Redis"))
+        let server = Self::alone(setup::debian_redis().expect("Debian's Redis"));
+        let version = server.name.strip_prefix("Redis ").expect("Redis, not Valkey");
+        let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+        assert!(major >= Some(7), "{version}");
+        let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+        if release.contains("VERSION_ID=\"12\"") {
+            assert!(version.starts_with("7.0."), "Debian 12 has Redis 7.0, not {version}");
+        }
+        server
     }
 
-    /// The usual server: the pinned Valkey 9, unless another is named.
+    /// The pinned Valkey 9, whatever else there is on the machine.
+    ///
+    /// # Panics
+    /// Where it is another.
     #[must_use]
     pub fn valkey9() -> Self {
-        Self::alone("Valkey 9", setup::redis().expect("a Redis-compatible server"))
+        let server = Self::alone(setup::pinned_valkey().expect("the pinned Valkey"));
+        assert!(server.name.starts_with("Valkey 9."), "{}", server.name);
+        server
     }
 
     /// Three of the usual server, as a Cluster.
     #[must_use]
     pub fn cluster() -> Self {
-        Self::with("Cluster", Servers::Cluster(Cluster::start()))
+        Self::with(Some("Cluster"), Servers::Cluster(Cluster::start()))
     }
 
-    fn alone(name: &'static str, program: PathBuf) -> Self {
+    fn alone(program: PathBuf) -> Self {
         let dir = TempDir::new().expect("a folder");
         let options = stack_redis::Options {
             program,
@@ -111,13 +128,20 @@ impl LedgerServer {
             args: Vec::new(),
         };
         let server = stack_redis::start(options).expect("a server that answers");
-        Self::with(name, Servers::Alone { server, _dir: dir })
+        Self::with(None, Servers::Alone { server, _dir: dir })
     }
 
-    fn with(name: &'static str, servers: Servers) -> Self {
-        let mut this =
-            Self { name, servers, shipped: Default::default(), given: Default::default() };
+    fn with(name: Option<&str>, servers: Servers) -> Self {
+        let mut this = Self {
+            name: name.unwrap_or_default().to_owned(),
+            servers,
+            shipped: Default::default(),
+            given: Default::default(),
+        };
         for connection in this.connect().all() {
+            if name.is_none() {
+                this.name = name_of(connection);
+            }
             let mut load = |source: &str| -> String {
                 redis::cmd("SCRIPT").arg("LOAD").arg(source).query(connection).expect("a script")
             };
@@ -159,6 +183,18 @@ impl LedgerServer {
         let mut command = redis::cmd("EVALSHA");
         command.arg(sha).arg(call.keys.len()).arg(&call.keys).arg(&call.records);
         command
+    }
+}
+
+/// What a server says that it is.
+fn name_of(connection: &mut redis::Connection) -> String {
+    let info: String = redis::cmd("INFO").arg("server").query(connection).expect("text");
+    let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name));
+    // Valkey says which Redis it stands for as well.
+    match (field("valkey_version:"), field("redis_version:")) {
+        (Some(version), _) => format!("Valkey {version}"),
+        (None, Some(version)) => format!("Redis {version}"),
+        (None, None) => "a server without a version".to_owned(),
     }
 }
 

@@ -78,6 +78,14 @@ pub fn redis() -> Result<PathBuf> {
     }
 }
 
+/// The pinned Valkey 9, whatever else there is: for the tests that say that they run on it.
+///
+/// # Errors
+/// Where it cannot be had.
+pub fn pinned_valkey() -> Result<PathBuf> {
+    VALKEY.program().context("cannot get the pinned Valkey, which the tests need")
+}
+
 /// Debian's Redis 7, for the tests that run on a second implementation.
 ///
 /// # Errors
