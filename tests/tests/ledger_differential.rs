@@ -3,7 +3,7 @@
 
 use limits::ledger::{Charge, Decided, Ledger, Refusal, Request, Settle};
 use limits::wire::{ChargeOutcome, Settled};
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestRunner};
 use proptest::{prop_assert, prop_assert_eq};
 use redis::Value;
 use shim::script::{self, Reply};
@@ -15,6 +15,10 @@ use tests::ledger::server::{LedgerServer, Script, bytes};
 
 /// The most bytes in a counter: a head, and 129 entries.
 const MAX_VALUE_BYTES: usize = 20 + 129 * 13;
+
+/// The histories on which they have ever differed; each is tried again first, on every server.
+const SAVED: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions/ledger_differential.txt");
 
 /// One thing asked, and what the model has answered to it.
 #[derive(Debug)]
@@ -43,8 +47,9 @@ fn a_cluster_and_the_model_agree_on_every_history() {
 
 fn agree(server: &LedgerServer) {
     let cases = 500;
-    let mut runner =
-        TestRunner::new(Config { failure_persistence: None, cases, ..Config::default() });
+    let saved = FileFailurePersistence::Direct(SAVED);
+    let failure_persistence = Some(Box::new(saved) as _);
+    let mut runner = TestRunner::new(Config { failure_persistence, cases, ..Config::default() });
     let link = RefCell::new(server.connect());
     let number = Cell::new(0);
     let happened = RefCell::new(Tally::default());
