@@ -55,23 +55,53 @@ fn statuses(runtime: &Runtime, calls: Vec<JoinHandle<(u16, Bytes)>>) -> Vec<u16>
     statuses
 }
 
+/// Freezes the server that has the counter of [`calls`].
+fn freeze(shims: &mut Shims) {
+    match &shims.cluster {
+        None => shims.redis().pause(),
+        Some(cluster) => {
+            // The others are not to give it up meanwhile.
+            for node in 0..cluster.nodes.len() {
+                cluster.ask(node, &["CONFIG", "SET", "cluster-node-timeout", "600000"]);
+            }
+            cluster.nodes[cluster.node_of(counter("a", "b").as_str())].pause();
+        }
+    }
+}
+
+fn thaw(shims: &mut Shims) {
+    match &shims.cluster {
+        None => shims.redis().resume(),
+        Some(cluster) => cluster.nodes.iter().for_each(|node| node.resume()),
+    }
+}
+
 #[test]
 fn what_gathers_during_one_script_is_the_next() {
-    let mut shims = Shims::start_with(Store::Redis, 1, &PATIENT);
+    gathers(Store::Redis);
+}
+
+#[test]
+fn what_gathers_during_one_script_to_a_cluster_s_server_is_the_next() {
+    gathers(Store::Cluster);
+}
+
+fn gathers(store: Store) {
+    let mut shims = Shims::start_with(store, 1, &PATIENT);
     let scripts =
         |shims: &Shims| metric(&shims.shims[0], r#"tollgate_scripts_total{kind="decide"}"#);
     let runtime = runtime();
     let to = shims.shims[0].addr();
     assert_eq!(statuses(&runtime, calls(&runtime, to, 1)), [200]);
     let before = scripts(&shims);
-    shims.redis().pause();
+    freeze(&mut shims);
     let calls = calls(&runtime, to, 200);
     wait_for("all calls to wait", || {
         // The calls are only driven while something waits for them.
         runtime.block_on(tokio::task::yield_now());
         (metric(&shims.shims[0], "tollgate_queue_depth_requests") == 200).then_some(())
     });
-    shims.redis().resume();
+    thaw(&mut shims);
     let statuses = statuses(&runtime, calls);
     assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
     let scripts = scripts(&shims) - before;
@@ -80,18 +110,27 @@ fn what_gathers_during_one_script_is_the_next() {
 
 #[test]
 fn too_many_calls_at_once_are_refused_and_the_others_answered() {
-    let mut shims = Shims::start_with(Store::Redis, 1, &PATIENT);
+    refuses(Store::Redis);
+}
+
+#[test]
+fn too_many_calls_at_once_for_a_cluster_s_server_are_refused_and_the_others_answered() {
+    refuses(Store::Cluster);
+}
+
+fn refuses(store: Store) {
+    let mut shims = Shims::start_with(store, 1, &PATIENT);
     let runtime = runtime();
     let to = shims.shims[0].addr();
     assert_eq!(statuses(&runtime, calls(&runtime, to, 1)), [200]);
-    shims.redis().pause();
+    freeze(&mut shims);
     let (first, second) = (calls(&runtime, to, 600), calls(&runtime, to, 600));
     wait_for("1,024 calls to wait and the others to be refused", || {
         runtime.block_on(tokio::task::yield_now());
         let refused = r#"tollgate_http_calls_total{path="/v1/decide",status="503"}"#;
         (metric(&shims.shims[0], refused) == 176).then_some(())
     });
-    shims.redis().resume();
+    thaw(&mut shims);
     let mut all = statuses(&runtime, first);
     all.extend(statuses(&runtime, second));
     assert_eq!(all.iter().filter(|status| **status == 200).count(), 1_024);
