@@ -174,6 +174,17 @@ pub fn counter_of(envoy: &Server, name: &str) -> u64 {
         .sum()
 }
 
+/// How often a VM of Envoy's has crashed and been replaced.
+///
+/// # Panics
+/// Where Envoy does not count that, or under another name: nothing would then be told by a 0.
+#[must_use]
+pub fn vm_reloads(envoy: &Server) -> u64 {
+    let text = stats_of(envoy, "/stats?filter=vm_reload&format=text");
+    assert!(text.contains("vm_reload"), "Envoy counts no crashes: {text:?}");
+    counter_of(envoy, "vm_reload")
+}
+
 /// `envoy/policy.yaml`.
 ///
 /// # Panics

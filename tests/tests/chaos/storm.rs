@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tests::client::Client;
-use tests::gateway::{counter_of, stats_of};
+use tests::gateway::{counter_of, stats_of, vm_reloads};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use xtask::clock::{Deadline, Stopwatch};
@@ -39,12 +39,7 @@ fn all_is_well(stack: &Stack) {
         wait_for("no request is stuck", || {
             counter_of(envoy, "http.gateway.downstream_rq_active") == 0
         });
-        assert_eq!(
-            counter_of(envoy, "vm_reload"),
-            0,
-            "{}",
-            stats_of(envoy, "/stats?filter=vm_reload")
-        );
+        assert_eq!(vm_reloads(envoy), 0, "{}", stats_of(envoy, "/stats?filter=vm_reload"));
     }
 }
 

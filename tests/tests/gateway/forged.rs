@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use tests::client::Client;
-use tests::gateway::{Gateway, Options, counter_of, shipped_policy};
+use tests::gateway::{Gateway, Options, shipped_policy, vm_reloads};
 use tests::upstream::Upstream;
 
 /// What becomes of a request.
@@ -216,7 +216,7 @@ fn no_header_changes_who_pays() {
     });
     let wrong = surprises(&gateway, &upstream, requests);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(counter_of(&gateway.envoys[0], "vm_reload"), 0);
+    assert_eq!(vm_reloads(&gateway.envoys[0]), 0);
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn no_host_changes_who_pays() {
     let requests = HOSTS.iter().map(|(host, becomes)| (host.to_vec(), b"\r\n".to_vec(), *becomes));
     let wrong = surprises(&gateway, &upstream, requests);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(counter_of(&gateway.envoys[0], "vm_reload"), 0);
+    assert_eq!(vm_reloads(&gateway.envoys[0]), 0);
 }
 
 #[test]
@@ -253,5 +253,5 @@ fn a_key_s_header_may_hold_anything() {
     // Sent twice, it is one value of both; empty, it is none, and the client pays.
     assert_eq!(left(b"a\r\nx-key: b"), (200, "6".to_owned()));
     assert_eq!(left(b""), (200, "8".to_owned()));
-    assert_eq!(counter_of(&gateway.envoys[0], "vm_reload"), 0);
+    assert_eq!(vm_reloads(&gateway.envoys[0]), 0);
 }

@@ -3,7 +3,7 @@
 use hyper::body::Bytes;
 use hyper::header::HeaderValue;
 use tests::client::{Client, Reply};
-use tests::gateway::{Gateway, Options, counter_of};
+use tests::gateway::{Gateway, Options, vm_reloads};
 
 fn request(client: &Client, name: &'static str, value: HeaderValue) -> Reply {
     let request = hyper::Request::get("/").header(name, value);
@@ -15,7 +15,7 @@ fn goes_on(gateway: &Gateway) {
     let reply = gateway.client().at(9).get("/", None);
     assert_eq!(reply.status, 200);
     assert!(!reply.header("x-ratelimit-remaining").is_empty(), "{}", reply.shown());
-    assert_eq!(counter_of(&gateway.envoys[0], "vm_reload"), 0);
+    assert_eq!(vm_reloads(&gateway.envoys[0]), 0);
     let log = gateway.envoys[0].log_tail().unwrap();
     assert!(!log.contains("panicked") && !log.contains("Wasm VM failed"), "{log}");
 }

@@ -254,7 +254,7 @@ fn no_spelling_of_a_path_escapes_its_rule() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(tests::gateway::counter_of(&gateway.envoys[0], "vm_reload"), 0);
+    assert_eq!(tests::gateway::vm_reloads(&gateway.envoys[0]), 0);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tests::client::{Client, Reply};
-use tests::gateway::{Gateway, Options, counter_of, shipped_policy};
+use tests::gateway::{Gateway, Options, counter_of, shipped_policy, vm_reloads};
 use tests::upstream::Upstream;
 use xtask::clock::Deadline;
 
@@ -75,6 +75,7 @@ fn no_request_is_lost_while_the_policy_changes_and_changes_again() {
             // Good, bad, good, …: those who send must notice neither.
             gateway.put_policy(0, &bad_policy()).unwrap();
             wait_for(&gateway, "tollgate.update_rejected", change);
+            wait_for(&gateway, "tollgate.config_fail", change);
             let limit = 1_000_000 + change;
             gateway.put_policy(0, &policy(limit)).unwrap();
             let deadline = Deadline::after(LIMIT);
@@ -95,7 +96,7 @@ fn no_request_is_lost_while_the_policy_changes_and_changes_again() {
         assert!(sent > 0);
         assert!(wrong.is_empty(), "{} of {sent}: {}", wrong.len(), wrong.join("\n"));
     }
-    assert_eq!(counter_of(&gateway.envoys[0], "vm_reload"), 0);
+    assert_eq!(vm_reloads(&gateway.envoys[0]), 0);
 }
 
 #[test]
@@ -143,26 +144,38 @@ fn what_the_old_policy_had_leased_comes_back() {
         gateway.client().get("/", None)
     };
     let deadline = Deadline::after(LIMIT);
-    while counter_of(&gateway.envoys[0], "leases.granted") == 0 {
-        assert!(!deadline.has_passed(), "nothing is leased");
-        std::thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| (0..20).for_each(|_| assert_eq!(ask().status, 200)));
+    let count = |name: &str| counter_of(&gateway.envoys[0], &format!("leases.{name}$"));
+    // What is leased at the moment and neither spent nor returned.
+    let held = || count("granted").saturating_sub(count("spent") + count("returned"));
+    let ended = AtomicBool::new(false);
+    let returned = std::thread::scope(|scope| {
+        let ask_on = || {
+            while !ended.load(Ordering::SeqCst) {
+                assert_eq!(ask().status, 200);
             }
-        });
-    }
+        };
+        (0..8).for_each(|_| drop(scope.spawn(ask_on)));
+        while held() == 0 {
+            assert!(!deadline.has_passed(), "nothing is leased");
+        }
+        // While there is demand, something is leased whenever the new policy comes.
+        let returned = count("returned");
+        gateway.put_policy(0, &with_limit(6)).unwrap();
+        wait_for(&gateway, "tollgate.update_success", 2);
+        ended.store(true, Ordering::SeqCst);
+        returned
+    });
     // What is charged beyond what was asked for.
     let leased = || {
         let left: u64 = ask().header("x-ratelimit-remaining").parse().unwrap();
         MANY - sent.load(Ordering::SeqCst) - left
     };
-    gateway.put_policy(0, &with_limit(6)).unwrap();
-    wait_for(&gateway, "tollgate.update_success", 2);
     // Whatever was leased and not spent counts until it is given back.
     while leased() != 0 {
         assert!(!deadline.has_passed(), "{} of what was leased is lost", leased());
         std::thread::sleep(Duration::from_millis(100));
     }
+    assert!(count("returned") > returned, "nothing was returned");
 }
 
 #[test]
