@@ -1,5 +1,6 @@
 //! A counter in high demand: parts of it are leased to the workers, and it is exact all the same.
 
+use super::metrics::value_of;
 use serde_json::json;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -34,4 +35,9 @@ fn leased_or_not_as_many_are_admitted_as_the_limit_says() {
     assert_eq!(admitted.into_inner(), LIMIT);
     let spent: u64 = gateway.envoys.iter().map(|envoy| counter_of(envoy, "leases.spent")).sum();
     assert!(spent > 0, "nothing was leased");
+    // Under the names that `envoy.yaml` gives them; which of the two leased how much is chance.
+    for name in ["granted", "spent", "returned"] {
+        let told = value_of(&gateway, &format!("tollgate_leases_{name}"));
+        assert_eq!(told, Some(counter_of(&gateway.envoys[0], &format!("leases.{name}$"))), "{name}");
+    }
 }

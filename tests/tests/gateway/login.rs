@@ -1,5 +1,6 @@
 //! Brute force at the login is stopped, on either ledger, for as long as the answer says.
 
+use super::metrics::wait_for;
 use serde_json::json;
 use std::time::Duration;
 use tests::client::{Client, Reply};
@@ -35,6 +36,28 @@ fn the_sixth_login_is_refused_until_retry_after_by_redis() {
 #[test]
 fn the_sixth_login_is_refused_until_retry_after_by_memory() {
     the_sixth_login_is_refused_until_retry_after(false);
+}
+
+#[test]
+fn only_failed_logins_count_where_success_is_refunded() {
+    let mut options = Options::default();
+    options.policy["buckets"]["auth"]["refund"] = json!(["success"]);
+    let gateway = Gateway::start(&options).unwrap();
+    let _ = gateway.token_of("ann@example.com");
+    let client = gateway.client();
+    let login = |password: &str| {
+        let account = json!({ "email": "ann@example.com", "password": password });
+        client.post("/api/auth/login", &account, None).status
+    };
+    // More than five in a minute, and each is given back once its answer has gone.
+    for settled in 1..=8 {
+        assert_eq!(login("correct horse battery"), 200);
+        let calls = [("kind", "settle"), ("outcome", "ok")];
+        wait_for(&gateway, "tollgate_calls", &calls, settled);
+    }
+    let wrong: Vec<_> = (0..6).map(|_| login("wrong horse battery")).collect();
+    assert_eq!(wrong, [401, 401, 401, 401, 401, 429]);
+    assert_eq!(login("correct horse battery"), 429, "not even who knows it by now");
 }
 
 #[test]

@@ -26,6 +26,13 @@ pub(super) fn wait_for(gateway: &Gateway, name: &str, labels: &[(&str, &str)], v
     }
 }
 
+/// The first Envoy's Prometheus value called `name`, whatever its labels.
+pub(super) fn value_of(gateway: &Gateway, name: &str) -> Option<u64> {
+    let text = stats_of(&gateway.envoys[0], "/stats/prometheus");
+    let own = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with('{'));
+    text.lines().find(own)?.rsplit_once(' ')?.1.parse().ok()
+}
+
 #[test]
 fn decisions_are_counted_with_labels() {
     let gateway = Gateway::start(&Options::default()).unwrap();

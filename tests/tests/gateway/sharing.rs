@@ -37,16 +37,33 @@ fn two_workers_of_one_envoy_admit_five_logins_together() {
     // Each request has a connection of its own, which the kernel gives to either worker.
     let clients = [gateway.client(); 8];
     assert_eq!(admitted_of(&clients, 3), 5);
-    let envoy = &gateway.envoys[0];
+    both_workers_are_met(&gateway);
+    assert_eq!(admitted_of(&clients, 1), 0);
+}
+
+/// Until both have had a connection, nothing is shown.
+fn both_workers_are_met(gateway: &Gateway) {
     for worker in ["worker_0", "worker_1"] {
-        // Until both have had a connection, nothing is shown.
+        let name = format!("{worker}.downstream_cx_total");
         let deadline = xtask::clock::Deadline::after(std::time::Duration::from_secs(30));
-        while tests::gateway::counter_of(envoy, &format!("{worker}.downstream_cx_total")) == 0 {
+        while tests::gateway::counter_of(&gateway.envoys[0], &name) == 0 {
             assert!(!deadline.has_passed(), "{worker} has had no connection");
             wrong_login(&gateway.client());
         }
     }
+}
+
+#[test]
+fn two_workers_of_one_envoy_admit_five_logins_together_without_the_ledger() {
+    let policy = tests::gateway::shipped_policy();
+    let mut gateway = Gateway::start(&Options { workers: 2, policy, ..Options::default() }).unwrap();
+    gateway.shim.kill();
+    let clients = [gateway.client(); 8];
+    assert_eq!(admitted_of(&clients, 3), 5, "counted in what the workers share");
+    both_workers_are_met(&gateway);
     assert_eq!(admitted_of(&clients, 1), 0);
+    let refused = wrong_login(&gateway.client());
+    assert_eq!(refused.header("tollgate-verdict"), "degraded", "{}", refused.shown());
 }
 
 #[test]
