@@ -45,7 +45,9 @@ impl Refused {
     /// The body is longer than is read.
     pub(crate) fn too_large() -> Self {
         let detail = format!("Expected a body of at most {MAX_BODY_BYTES} bytes, found more.");
+        // What is in it was not read, so the field that is wrong is the whole of it.
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+            .listing("", format!("expected at most {MAX_BODY_BYTES} bytes"))
     }
 
     /// The body did not arrive in time.

@@ -615,6 +615,12 @@ fn too_many() {
 413 application/problem+json
 {
   "detail": "Expected a body of at most 1048576 bytes, found more.",
+  "errors": [
+    {
+      "detail": "expected at most 1048576 bytes",
+      "pointer": ""
+    }
+  ],
   "status": 413,
   "title": "Payload Too Large",
   "type": "about:blank"
@@ -663,6 +669,12 @@ fn ten_megabytes() {
 413 application/problem+json
 {
   "detail": "Expected a body of at most 1048576 bytes, found more.",
+  "errors": [
+    {
+      "detail": "expected at most 1048576 bytes",
+      "pointer": ""
+    }
+  ],
   "status": 413,
   "title": "Payload Too Large",
   "type": "about:blank"
