@@ -5,6 +5,7 @@ use crate::cli::{Pair, TypedRequest};
 use limits::explain::{Explained, Explanation, Request};
 use limits::key::Part;
 use limits::matching::Mismatch;
+use limits::path::{BadPath, NormalPath};
 use limits::policy::{Key, LimitChoice, Match, OnFailure, Policy, Source};
 use limits::quota::Quota;
 use std::fmt::Write;
@@ -13,8 +14,12 @@ use std::path::Path;
 /// What there is to say of `typed` under the policy in `path`.
 pub(super) fn explain(path: &Path, typed: &TypedRequest) -> anyhow::Result<String> {
     let policy = check::read(path)?;
-    let request = request(typed);
+    let mut request = request(typed);
     let mut text = format!("{} {}\n", request.method, request.path);
+    if let Some(resolved) = resolved_by_envoy(&request.path) {
+        writeln!(text, "  as Envoy passes it on: {resolved}")?;
+        request.path = resolved;
+    }
     match policy.explain(&request) {
         Err(error) => writeln!(text, "  is answered with 400: {error}")?,
         Ok(explanation) => {
@@ -28,6 +33,25 @@ pub(super) fn explain(path: &Path, typed: &TypedRequest) -> anyhow::Result<Strin
         }
     }
     Ok(text)
+}
+
+/// A path that leads above the root, as Envoy's normalization (`normalize_path`, on in
+/// `envoy/envoy.yaml`) resolves it before the filter sees it: by staying at the root, as browsers do.
+/// By itself the filter refuses such a path, and so does what is said of it where nothing resolved it.
+fn resolved_by_envoy(raw: &str) -> Option<String> {
+    if NormalPath::parse(raw.as_bytes()) != Err(BadPath::AboveRoot) {
+        return None;
+    }
+    let (path, query) = raw.split_at(raw.find('?').unwrap_or(raw.len()));
+    let mut segments = Vec::new();
+    for segment in path.split(['/', '\\']).skip(1) {
+        match segment.to_lowercase().replace("%2e", ".").as_str() {
+            "." => {}
+            ".." => drop(segments.pop()),
+            _ => segments.push(segment),
+        }
+    }
+    Some(format!("/{}{query}", segments.join("/")))
 }
 
 fn request(typed: &TypedRequest) -> Request {
@@ -303,6 +327,13 @@ rule 2 is not for it: the header x-mode is not what it names
 rule 3 is not for it: the key user has no value of its own
 rule 4 is not for it: none of its paths is this one
 no rule is for it: it passes, and nothing is charged
+"#);
+        insta::assert_snapshot!(told("--path /../x/%2e%2E/../health?x=/.."), @r#"
+GET /../x/%2e%2E/../health?x=/..
+  as Envoy passes it on: /health?x=/..
+  as rules see it: path /health, host "localhost"
+
+rule 0 (probes) is for it: it is exempt, and nothing is charged
 "#);
         insta::assert_snapshot!(told("--path /a%2fb"), @r"
 GET /a%2fb
