@@ -178,7 +178,7 @@ async fn a_stream_that_begins_lets_the_others_through() {
 async fn its_state_is_in_metrics_and_in_the_log() {
     let (recorder, metrics) = metrics();
     let _recording = metrics::set_default_local_recorder(&recorder);
-    let (log, _logging) = Log::start();
+    let log = Log::start();
     let failing = Reply::error(500, "api_error", &[]);
     let service = Service::start([failing.clone(), failing, Reply::text("Yes.")]).await;
     let client = quick(&service);

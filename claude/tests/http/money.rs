@@ -85,7 +85,7 @@ async fn an_answer_of_another_name_is_priced_by_the_model_that_was_asked() {
 
 #[tokio::test]
 async fn an_answer_is_logged_with_its_name_and_its_cost() {
-    let (log, _logging) = Log::start();
+    let log = Log::start();
     let service = Service::start([Reply::text("Yes.")]).await;
     client(&service).send(&question()).await.unwrap();
     let text = log.text();

@@ -88,7 +88,7 @@ async fn a_refusal_for_the_number_is_not_followed_by_more_calls() {
 
 #[tokio::test]
 async fn a_retry_waits_for_the_limits_too() {
-    let (log, _logging) = Log::start();
+    let log = Log::start();
     let headers = [DATE, NOTHING, (RESET, "2026-11-25T12:00:20Z"), ("retry-after-ms", "1")];
     let service = Service::start([Reply::error(529, "overloaded_error", &headers)]).await;
     let _call = asking(&client(&service));

@@ -2,11 +2,11 @@
 //! runtime.
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use std::cell::RefCell;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
-use tracing::subscriber::DefaultGuard;
+use std::sync::Once;
 
-/// The metrics of everything that this thread does while `recording` lives.
+/// The metrics of what this thread does while its recorder is set.
 pub(crate) struct Metrics(PrometheusHandle);
 
 /// A recorder, and what it has recorded.
@@ -34,33 +34,48 @@ impl Metrics {
     }
 }
 
-/// A log of everything, whatever its level.
-#[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    /// What this thread has logged, since a test asked for it.
+    static LOGGED: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+}
+
+/// A log of everything that this thread does, whatever its level.
+pub(crate) struct Log(());
 
 impl Log {
-    /// Logs what this thread does for as long as the guard lives.
-    pub(crate) fn start() -> (Self, DefaultGuard) {
-        let log = Self::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .finish();
-        let guard = tracing::subscriber::set_default(subscriber);
-        (log, guard)
+    /// Begins to log. There is one subscriber for all threads, and it is never taken away:
+    /// `tracing` remembers for the whole process who was interested in an event when it first came,
+    /// and with a subscriber for each test that could be nobody.
+    pub(crate) fn start() -> Self {
+        static SUBSCRIBED: Once = Once::new();
+        SUBSCRIBED.call_once(|| {
+            tracing_subscriber::fmt()
+                .with_max_level(tracing::Level::TRACE)
+                .with_ansi(false)
+                .with_writer(|| ThreadsOwn)
+                .init();
+        });
+        LOGGED.set(Some(Vec::new()));
+        Self(())
     }
 
     /// What was logged so far.
     pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        LOGGED.with_borrow(|logged| String::from_utf8(logged.clone().unwrap()).unwrap())
     }
 }
 
-impl Write for Log {
+/// Writes to the log of its thread, if that keeps one.
+struct ThreadsOwn;
+
+impl Write for ThreadsOwn {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        LOGGED.with_borrow_mut(|logged| {
+            if let Some(logged) = logged {
+                logged.extend_from_slice(bytes);
+            }
+        });
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -42,7 +42,7 @@ async fn an_overload_that_does_not_say_until_when_is_tried_again_all_the_same() 
 
 #[tokio::test]
 async fn a_wait_of_up_to_a_minute_is_waited_for() {
-    let (log, _logging) = Log::start();
+    let log = Log::start();
     let limited = Reply::error(429, "rate_limit_error", &[("retry-after", "55")]);
     let service = Service::start([limited, Reply::text("Yes.")]).await;
     let call = asking(&client(&service));

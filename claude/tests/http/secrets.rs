@@ -12,7 +12,7 @@ async fn neither_key_nor_content_is_in_logs_metrics_errors_or_debug() {
     let (recorder, metrics) = metrics();
     let _recording = metrics::set_default_local_recorder(&recorder);
     describe_metrics();
-    let (log, _logging) = Log::start();
+    let log = Log::start();
     let garbage = Reply::new(200, &[], "garbage instead of the answer itself");
     let replies = [
         Reply::text("This is the answer itself."),
