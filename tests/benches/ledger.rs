@@ -32,7 +32,7 @@ fn main() {
         let [connection] = link.all() else { panic!("one server") };
         let cases = cases(&server, connection);
         let costs = measure(connection, &cases);
-        report(server.name, &cases, &costs);
+        report(&server.name, &cases, &costs);
     }
 }
 

@@ -1,8 +1,10 @@
 //! `cargo xtask bench …`: what the parts cost, measured on the real ones. Called by the binary.
 //!
-//! All share [`wrk`], the load; [`cpu`], what it cost whom; [`spread`], what rounds come to; and
-//! [`machine`], what they were taken on.
+//! All share [`wrk`], the load; [`cpu`], what it cost whom; [`spread`], what rounds come to; [`bound`],
+//! what they should be; and [`machine`], what they were taken on.
 
+pub mod backend;
+pub mod bound;
 pub mod cpu;
 pub mod gateway;
 pub mod machine;
@@ -17,6 +19,8 @@ use clap::Subcommand;
 pub enum Bench {
     /// The gateway's throughput, CPU and latency, against a bare Envoy and Envoy's local_ratelimit
     Gateway(gateway::Gateway),
+    /// What the backend's cache is worth, and what log-ins cost the others
+    Backend(backend::Backend),
 }
 
 /// Measures, and prints the figures as Markdown.
@@ -26,5 +30,6 @@ pub enum Bench {
 pub fn run(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Gateway(flags) => gateway::run(flags),
+        Bench::Backend(flags) => backend::run(flags),
     }
 }

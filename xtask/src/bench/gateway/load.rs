@@ -4,7 +4,7 @@ use super::work::{KEYS, PACED_PER_SECOND, Work};
 
 const ONE_KEY: &str = include_str!("one_key.lua");
 const MANY_KEYS: &str = include_str!("many_keys.lua");
-const PACED: &str = include_str!("paced.lua");
+const PACED: &str = include_str!("../paced.lua");
 
 /// How requests come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -47,7 +47,7 @@ pub fn markdown(
 fn aim_row(measured: &Measured, aim: &Aim) -> String {
     let Spread { least, median, most } =
         Spread::of(measured.rounds.iter().map(|round| aim.measure.of(round)));
-    let met = if aim.bound.holds(median) { "met" } else { "**missed**" };
+    let met = aim.bound.told(median);
     let (work, measure) = (measured.work.title, aim.measure.title());
     format!("| {work} | {measure} | {median:.2} | {least:.2}–{most:.2} | {} | {met} |\n", aim.bound)
 }

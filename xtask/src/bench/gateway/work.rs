@@ -1,6 +1,7 @@
 //! What is asked of the gateways, and what is aimed at.
 
 use super::load::Pattern;
+use crate::bench::bound::Bound;
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
@@ -66,15 +67,6 @@ pub struct Aim {
     pub measure: Measure,
     /// The bound.
     pub bound: Bound,
-}
-
-/// A bound, itself included.
-#[derive(Debug, Clone, Copy)]
-pub enum Bound {
-    /// No less.
-    AtLeast(f64),
-    /// No more.
-    AtMost(f64),
 }
 
 /// All works.
@@ -160,26 +152,6 @@ impl Measure {
     }
 }
 
-impl Bound {
-    /// Whether `value` is within it.
-    #[must_use]
-    pub fn holds(self, value: f64) -> bool {
-        match self {
-            Self::AtLeast(least) => value >= least,
-            Self::AtMost(most) => value <= most,
-        }
-    }
-}
-
-impl std::fmt::Display for Bound {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::AtLeast(least) => write!(f, "≥ {least:.2}"),
-            Self::AtMost(most) => write!(f, "≤ {most:.1}"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,12 +162,5 @@ mod tests {
         for work in &WORKS {
             Policy::from_value(work.policy()).unwrap();
         }
-    }
-
-    #[test]
-    fn a_bound_includes_itself() {
-        assert!(Bound::AtLeast(0.8).holds(0.8) && !Bound::AtLeast(0.8).holds(0.79));
-        assert!(Bound::AtMost(2.2).holds(2.2) && !Bound::AtMost(2.2).holds(2.3));
-        assert_eq!(Bound::AtLeast(0.8).to_string(), "≥ 0.80");
     }
 }
