@@ -2,10 +2,10 @@
 //! `cache.get_or_load(&entry, &key, use_, || …)`; [`Cache::flight`] is the same for a load that
 //! tells how it goes on.
 //!
-//! A value is looked for in this process's [`memory`], then in Redis ([`remote`], over [`link`]),
+//! A value is looked for in this process's `memory`, then in Redis (`remote`, over [`link`]),
 //! sealed there with a key that Redis does not have ([`seal`]); what is in neither is loaded in a
-//! [`flight`] that everyone who asks meanwhile shares ([`flights`]), and for what is dear to load
-//! one process loads while others wait for it ([`lock`]). [`entry`] says what there is, [`headers`]
+//! [`flight`] that everyone who asks meanwhile shares (`flights`), and for what is dear to load
+//! one process loads while others wait for it (`lock`). [`entry`] says what there is, [`headers`]
 //! how HTTP tells of it.
 //!
 //! # Nothing stale, whatever fails

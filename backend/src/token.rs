@@ -2,7 +2,7 @@
 //!
 //! Issued at log-in and refresh, verified by [`crate::accounts`] on every request, behind the
 //! gateway or not. A signature that was found good is good: it is remembered for a while
-//! ([`verifier`]); everything else is looked at each time.
+//! (`verifier`); everything else is looked at each time.
 
 mod verifier;
 
