@@ -3,10 +3,10 @@
 //! Called by the AI routes, which have it whether Claude is there or not. Pure: no clock, no I/O,
 //! the same answer for the same documents.
 //!
-//! [`score`] asks each part of [`part`] how much of itself it has earned: [`contact`], [`summary`],
-//! [`experience`], [`dates`], [`achievements`], [`skills`], [`education`], [`format`] and, with a job
-//! description, [`matching`]. Each looks at the document through a [`view`] and leaves its [`finding`]s.
-//! [`wording`] has the lists of words.
+//! [`score`] asks each part of [`part`] how much of itself it has earned: `contact`, `summary`,
+//! `experience`, `dates`, `achievements`, `skills`, `education`, `format` and, with a job
+//! description, `matching`. Each looks at the document through a `view` and leaves its [`finding`]s.
+//! `wording` has the lists of words.
 //!
 //! What holds:
 //! - the parts' points add up to the score, and their maxima to 100;

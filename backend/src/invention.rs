@@ -1,8 +1,8 @@
 //! Whether a changed résumé says something that the original does not: an employer, a date, a
 //! degree or a number.
 //!
-//! Called by the AI routes on what a model made of a résumé. Pure. [`walk`] finds the texts of a
-//! document, [`facts`] what the original has, [`names`] names of employers in texts, [`degrees`]
+//! Called by the AI routes on what a model made of a résumé. Pure. `walk` finds the texts of a
+//! document, `facts` what the original has, `names` names of employers in texts, `degrees`
 //! degrees; the numbers and dates of texts are [`crate::numbers`]'.
 //!
 //! What is looked at:

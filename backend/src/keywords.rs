@@ -1,9 +1,9 @@
 //! Keywords of a text, without a model: which words a reader of job descriptions would mark.
 //!
-//! Called by [`crate::ats`] and by the AI routes where no model answers. [`words`] takes a text
-//! apart, [`stop`] knows the words that say nothing, [`known`] the terms that belong together,
-//! [`term`] brings each into the form in which two are compared, [`phrase`] finds which words are
-//! one term, [`find`] looks for keywords in other texts.
+//! Called by [`crate::ats`] and by the AI routes where no model answers. `words` takes a text
+//! apart, `stop` knows the words that say nothing, `known` the terms that belong together,
+//! `term` brings each into the form in which two are compared, `phrase` finds which words are
+//! one term, `find` looks for keywords in other texts.
 //!
 //! Deterministic, pure, and linear in the text, of which at most [`MAX_TEXT_BYTES`] are read. Made
 //! for languages in Latin script; the lists are English, German, French and Spanish, all of them at

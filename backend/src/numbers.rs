@@ -1,8 +1,8 @@
 //! The numbers and dates that a text says, in digits or in words.
 //!
 //! Called by [`crate::invention`], which compares those of two texts, and by [`crate::ats`], which asks
-//! whether there are any. [`lexer`] takes a text apart, [`decimal`] reads digits, [`spelled`] number
-//! words, [`moment`] dates, [`unit`] what stands around a number.
+//! whether there are any. `lexer` takes a text apart, `decimal` reads digits, `spelled` number
+//! words, `moment` dates, `unit` what stands around a number.
 //!
 //! "20k", "20,000", "20.000", "20 000" and "twenty thousand" are the same number; so are "40 %",
 //! "40 percent" and "vierzig Prozent". Number words are read in English, German, French and

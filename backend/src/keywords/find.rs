@@ -14,7 +14,7 @@ pub const MAX_PLACES: usize = 3;
 /// the order of the texts; none if it is missing. A text is a place and what stands there.
 ///
 /// "full-stack", "full stack" and "Fullstack" are the same, and so are an abbreviation and its long
-/// form, as far as [`super::known`] has them.
+/// form, as far as `super::known` has them.
 #[must_use]
 pub fn find<'a>(
     keywords: &[Keyword],

@@ -122,6 +122,20 @@ fn dates_are_found_however_they_are_written() {
 }
 
 #[test]
+fn a_year_is_no_number() {
+    for (text, expected) in [
+        ("since 2014, in March", false),
+        ("2014-06-29", false),
+        ("S3 and B2B", false),
+        ("since 2014, 5 times", true),
+        ("1750 users", true),
+        ("2000 euros", true),
+    ] {
+        assert_eq!(has_number(text), expected, "{text}");
+    }
+}
+
+#[test]
 fn a_figure_is_shown_as_it_is_written() {
     let texts: Vec<_> =
         figures("Cut costs by US$ 1.5 million (twenty-five percent) since 1 May 2019.")
