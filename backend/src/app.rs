@@ -1,6 +1,7 @@
 //! What all requests share, put together once at start.
 
 use crate::accounts::Accounts;
+use crate::ai::Ai;
 use crate::cache::{Cache, Link};
 use crate::clock;
 use crate::config::{Config, RedisUrl};
@@ -22,6 +23,8 @@ pub struct App {
     pub accounts: Accounts,
     /// What they have written.
     pub resumes: Resumes,
+    /// What Claude does for them.
+    pub ai: Ai,
     /// What is left of their quotas, if it can be asked.
     pub ledger: Option<Ledger>,
     /// Whether the database answers.
@@ -45,12 +48,13 @@ impl App {
         let redis = Link::new(config.redis.as_ref().map(RedisUrl::connection), config.redis_use);
         redis_probe::start(redis.clone(), config.redis_probed_each).await;
         let cache = Cache::new(config.cache_enabled, config.cache_ttls, redis.clone());
+        let ai = Ai::new(&config.claude, cache.clone())?;
         let resumes = Resumes::new(store.clone(), cache.clone());
         let accounts =
             Accounts::open(store, hasher, config.terms.clone(), config.session_ttl_s, clock::now())
                 .await?;
         let shim = config.shim.as_ref();
         let ledger = shim.map(|url| Ledger::new(url, config.salt.clone())).transpose()?;
-        Ok(Self { config, accounts, resumes, ledger, database, cache, redis })
+        Ok(Self { config, accounts, resumes, ai, ledger, database, cache, redis })
     }
 }

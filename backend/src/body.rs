@@ -3,6 +3,7 @@
 //! Handlers in [`crate::routes`] take it as their last argument; [`crate::respond`] tells what is
 //! wrong with it.
 
+use crate::ai::input::MAX_JOB_BYTES;
 use crate::fields::Fields;
 use crate::resume::MAX_DOCUMENT_BYTES;
 use crate::resume::edit::Edit;
@@ -19,6 +20,9 @@ use std::time::Duration;
 /// The largest body, in bytes, but for documents: they may be as long as
 /// [`MAX_DOCUMENT_BYTES`].
 pub const MAX_BYTES: usize = 64 * 1024;
+/// The largest body, in bytes, that holds a document and a job description beside it. (Escapes
+/// make a text longer than it is.)
+pub const MAX_ASK_BYTES: usize = MAX_DOCUMENT_BYTES + 2 * MAX_JOB_BYTES;
 /// How long a client may take to send it.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of a body that is too large is read all the same: closing on a client that is still
@@ -79,6 +83,24 @@ impl<S: Send + Sync> FromRequest<S> for Document {
             return Err(BodyError::OtherType { expected: JSON });
         }
         Ok(Self(parse(&bytes, unambiguous)?))
+    }
+}
+
+/// The members of an object that may have a whole document among them, no two members of any
+/// object alike.
+#[derive(Debug)]
+pub struct Ask(pub Fields);
+
+impl<S: Send + Sync> FromRequest<S> for Ask {
+    type Rejection = BodyError;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, BodyError> {
+        let (declared, bytes) = take(request, MAX_ASK_BYTES).await?;
+        if !declared.is(JSON) {
+            return Err(BodyError::OtherType { expected: JSON });
+        }
+        let members = parse(&bytes, |bytes| json::from_value::<Fields>(unambiguous(bytes)?))?;
+        Ok(Self(members))
     }
 }
 

@@ -4,6 +4,10 @@
 //! out. A bad value stops the service before it has done anything.
 
 use crate::cache::{LinkSettings, Ttls};
+mod claude;
+
+pub use claude::ClaudeConfig;
+
 use crate::plans::AiLimits;
 use crate::store::{EXPECTED_PLACE, Place};
 use crate::token::Terms;
@@ -89,6 +93,8 @@ pub struct Config {
     /// How many AI requests a day each plan gives. `FREE_AI_ASSIST_LIMIT`, 10;
     /// `STARTER_AI_ASSIST_LIMIT`, 50; `PRO_AI_ASSIST_LIMIT`, 999.
     pub ai_limits: AiLimits,
+    /// How Claude is asked.
+    pub claude: ClaudeConfig,
     /// The shim, which is asked what is left of them, if there is one. `TOLLGATE_URL`.
     pub shim: Option<Url>,
     /// The salt of the gateway's policy. `TOLLGATE_SALT`, tollgate-development.
@@ -175,6 +181,7 @@ impl Config {
                 starter: vars.read(STARTER_AI_ASSIST_LIMIT, 50, AI_REQUESTS, requests)?,
                 pro: vars.read(PRO_AI_ASSIST_LIMIT, 999, AI_REQUESTS, requests)?,
             },
+            claude: ClaudeConfig::read(&vars)?,
             shim: vars.read(TOLLGATE_URL, None, SHIM, |text| shim_url(text).map(Some))?,
             salt: vars.read(TOLLGATE_SALT, "tollgate-development".to_owned(), NAME, name)?,
             log: vars.read(BACKEND_LOG, info, LOG, log)?,
@@ -221,13 +228,38 @@ impl<F: Fn(&str) -> Option<String>> Vars<F> {
         expected: &'static str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<T, ConfigError> {
-        let Some(text) = (self.0)(variable).filter(|text| !text.is_empty()) else {
-            return Ok(unset);
-        };
-        // What was no UTF-8 has been read as U+FFFD: the value is not the one that was meant.
-        let parsed = if text.contains(char::REPLACEMENT_CHARACTER) { None } else { parse(&text) };
-        parsed.ok_or_else(|| ConfigError { variable, expected, found: shown(&text) })
+        match self.set(variable) {
+            Some(text) => parsed(variable, &text, expected, parse),
+            None => Ok(unset),
+        }
     }
+
+    /// The same where what is not set is as if `unset` were written there.
+    fn read_or<T>(
+        &self,
+        variable: &'static str,
+        unset: &str,
+        expected: &'static str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, ConfigError> {
+        let text = self.set(variable);
+        parsed(variable, text.as_deref().unwrap_or(unset), expected, parse)
+    }
+
+    fn set(&self, variable: &str) -> Option<String> {
+        (self.0)(variable).filter(|text| !text.is_empty())
+    }
+}
+
+fn parsed<T>(
+    variable: &'static str,
+    text: &str,
+    expected: &'static str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, ConfigError> {
+    // What was no UTF-8 has been read as U+FFFD: the value is not the one that was meant.
+    let parsed = if text.contains(char::REPLACEMENT_CHARACTER) { None } else { parse(text) };
+    parsed.ok_or_else(|| ConfigError { variable, expected, found: shown(text) })
 }
 
 const ADDRESS: &str = "an address with a port like 127.0.0.1:8000";
@@ -353,6 +385,33 @@ mod tests {
                 starter: 50,
                 pro: 999,
             },
+            claude: ClaudeConfig {
+                base_url: Url {
+                    scheme: "https",
+                    cannot_be_a_base: false,
+                    username: "",
+                    password: None,
+                    host: Some(
+                        Domain(
+                            "api.anthropic.com",
+                        ),
+                    ),
+                    port: None,
+                    path: "/",
+                    query: None,
+                    fragment: None,
+                },
+                settings: None,
+                models: Models(
+                    [
+                        claude-haiku-5-5:low:4096,
+                        claude-sonnet-5-5:medium:16384,
+                        claude-haiku-5-5:low:4096,
+                        claude-sonnet-5-5:low:8192,
+                        claude-sonnet-5-5:low:8192,
+                    ],
+                ),
+            },
             shim: None,
             salt: "tollgate-development",
             log: Targets(
@@ -436,6 +495,33 @@ mod tests {
                 free: 1,
                 starter: 2,
                 pro: 1000000,
+            },
+            claude: ClaudeConfig {
+                base_url: Url {
+                    scheme: "https",
+                    cannot_be_a_base: false,
+                    username: "",
+                    password: None,
+                    host: Some(
+                        Domain(
+                            "api.anthropic.com",
+                        ),
+                    ),
+                    port: None,
+                    path: "/",
+                    query: None,
+                    fragment: None,
+                },
+                settings: None,
+                models: Models(
+                    [
+                        claude-haiku-5-5:low:4096,
+                        claude-sonnet-5-5:medium:16384,
+                        claude-haiku-5-5:low:4096,
+                        claude-sonnet-5-5:low:8192,
+                        claude-sonnet-5-5:low:8192,
+                    ],
+                ),
             },
             shim: Some(
                 Url {

@@ -35,6 +35,46 @@ impl Fields {
         parsed.map_err(|detail| self.wrong(name, detail)).ok()
     }
 
+    /// Takes the text called `name`, as what `parse` makes of it, if there is one.
+    pub fn optional_text<T, E: fmt::Display>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<Option<T>> {
+        if self.has(name) { self.text(name, parse).map(Some) } else { Some(None) }
+    }
+
+    /// Takes the value called `name`, whatever it is, as what `parse` makes of it. The places of
+    /// its mistakes are within the value.
+    pub fn value<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(Value) -> Result<T, Vec<PlacedError>>,
+    ) -> Option<T> {
+        let parsed = parse(self.take(name)?);
+        let place = pointer(name);
+        parsed
+            .map_err(|errors| {
+                for error in errors {
+                    self.mistake(&format!("{place}{}", error.pointer), error.detail);
+                }
+            })
+            .ok()
+    }
+
+    /// Whether there is a member called `name` that is not taken yet.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.members.iter().any(|(member, _)| member == name)
+    }
+
+    /// Notes a mistake at a place that is not one member's.
+    pub fn mistake(&mut self, pointer: &str, detail: impl Into<String>) {
+        if self.errors.len() < MAX_ERRORS {
+            self.errors.push(PlacedError { pointer: pointer.to_owned(), detail: detail.into() });
+        }
+    }
+
     /// What the members came to, if none of them was wrong and none is left over.
     ///
     /// # Errors
@@ -55,9 +95,7 @@ impl Fields {
     }
 
     fn wrong(&mut self, name: &str, detail: impl Into<String>) {
-        if self.errors.len() < MAX_ERRORS {
-            self.errors.push(PlacedError { pointer: pointer(name), detail: detail.into() });
-        }
+        self.mistake(&pointer(name), detail);
     }
 }
 

@@ -3,13 +3,15 @@
 //! Called by [`crate::ats`] and by the AI routes where no model answers. `words` takes a text
 //! apart, `stop` knows the words that say nothing, `known` the terms that belong together,
 //! `term` brings each into the form in which two are compared, `phrase` finds which words are
-//! one term, `find` looks for keywords in other texts.
+//! one term, `find` looks for keywords in other texts, `held` for terms that somebody else has
+//! chosen.
 //!
 //! Deterministic, pure, and linear in the text, of which at most [`MAX_TEXT_BYTES`] are read. Made
 //! for languages in Latin script; the lists are English, German, French and Spanish, all of them at
 //! once, because job descriptions mix. In scripts without spaces a run of letters is one word.
 
 mod find;
+mod held;
 mod known;
 mod phrase;
 mod stop;
@@ -17,6 +19,7 @@ mod term;
 mod words;
 
 pub use find::{MAX_PLACES, find};
+pub use held::Held;
 
 use crate::fold;
 use phrase::Piece;

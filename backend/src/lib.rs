@@ -18,7 +18,9 @@
 //! only [`store`] knows SQL, only [`respond`] maps an error to a status, only [`hashing`] runs
 //! Argon2, only [`keys`] sees a signing key's bytes.
 
+pub mod accept;
 pub mod accounts;
+pub mod ai;
 pub mod app;
 pub mod ats;
 pub mod body;

@@ -4,6 +4,8 @@
 //! once, with its cause; the client is told only that it happened.
 
 use crate::accounts::AccountError;
+use crate::ai::AiError;
+use crate::ai::error::Failure;
 use crate::body::{BodyError, PATCHES};
 use crate::cache::Aborted;
 use crate::hashing::HashingError;
@@ -18,6 +20,8 @@ use serde::Serialize;
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// What a request without a token is asked for (RFC 6750 §3).
 const CHALLENGE: &str = "Bearer realm=\"tollgate\"";
@@ -44,6 +48,12 @@ pub enum ApiError {
     /// The résumé says no, or cannot say.
     #[error(transparent)]
     Resume(#[from] ResumeError),
+    /// There is no such résumé to ask about, or it is somebody else's.
+    #[error("expected the id of one of your résumés")]
+    NoSuchResume,
+    /// Claude gave no answer.
+    #[error(transparent)]
+    Ai(Arc<AiError>),
     /// What was to be cached could not be loaded.
     #[error(transparent)]
     Load(#[from] Aborted),
@@ -92,22 +102,30 @@ impl IntoResponse for BodyError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let status = self.status();
-        match status {
-            StatusCode::INTERNAL_SERVER_ERROR => tracing::error!(error = %Chain(&self), "failed"),
-            StatusCode::SERVICE_UNAVAILABLE => tracing::warn!(error = %Chain(&self), "refused"),
-            _ => {}
-        }
-        let mut problem = Problem::new(status.as_u16(), title(status), self.detail());
-        let header = self.header();
-        problem.errors = self.places();
-        let mut response = problem_response(status, &problem);
+        let (status, header) = (self.status(), self.header());
+        let mut response = problem_response(status, &self.into_problem());
         response.headers_mut().extend(header);
         response
     }
 }
 
 impl ApiError {
+    /// What the client is told. What is no fault of theirs is logged here.
+    #[must_use]
+    pub fn into_problem(self) -> Problem {
+        let status = self.status();
+        match status {
+            StatusCode::INTERNAL_SERVER_ERROR => tracing::error!(error = %Chain(&self), "failed"),
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY => {
+                tracing::warn!(error = %Chain(&self), "refused");
+            }
+            _ => {}
+        }
+        let mut problem = Problem::new(status.as_u16(), title(status), self.detail());
+        problem.errors = self.places();
+        problem
+    }
+
     fn status(&self) -> StatusCode {
         match self {
             Self::Body(error) => match error {
@@ -136,6 +154,8 @@ impl ApiError {
                 | AccountError::KeyWatch(_)
                 | AccountError::Random(_) => StatusCode::INTERNAL_SERVER_ERROR,
             },
+            Self::NoSuchResume => StatusCode::NOT_FOUND,
+            Self::Ai(error) => of_ai(error),
             Self::Resume(error) => of_resume(error),
             Self::Load(error) => of_load(*error),
             Self::Query { .. } => StatusCode::BAD_REQUEST,
@@ -151,6 +171,13 @@ impl ApiError {
     /// What is said about it: what the client can mend, or when to come back; of our own faults
     /// only that there was one.
     fn detail(&self) -> Cow<'static, str> {
+        match self {
+            Self::Ai(error) if error.failure() != Failure::Ours => {
+                return unanswered(error.failure()).into();
+            }
+            Self::NoSuchResume => return "There is no such résumé.".into(),
+            _ => {}
+        }
         match self.status() {
             StatusCode::INTERNAL_SERVER_ERROR => {
                 "This is our fault. Quote the reply's x-request-id when you report it.".into()
@@ -171,6 +198,10 @@ impl ApiError {
     /// The header that goes with the status.
     fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         let (name, value) = match self {
+            // Only where it is known: a made-up time would be believed.
+            Self::Ai(error) => {
+                return error.retry_after().map(|wait| (header::RETRY_AFTER, whole_seconds(wait)));
+            }
             Self::NoToken | Self::Account(AccountError::WrongCredentials) => {
                 (header::WWW_AUTHENTICATE, CHALLENGE)
             }
@@ -198,12 +229,34 @@ impl ApiError {
             Self::Body(BodyError::Unexpected(errors))
             | Self::Members(errors)
             | Self::Resume(ResumeError::Invalid(errors) | ResumeError::BadEdit(errors)) => errors,
+            Self::NoSuchResume => {
+                let (pointer, detail) = ("/resume_id".to_owned(), self.to_string());
+                vec![PlacedError { pointer, detail }]
+            }
             Self::Body(BodyError::NotJson(JsonError { pointer, message })) => {
                 vec![PlacedError { pointer, detail: message }]
             }
             _ => Vec::new(),
         }
     }
+}
+
+/// What is said where Claude gave no answer.
+const fn unanswered(failure: Failure) -> &'static str {
+    match failure {
+        Failure::Away => "Claude cannot be asked just now. Try again later.",
+        Failure::Declined => {
+            "Claude declines to answer this. Change the résumé or the job description."
+        }
+        Failure::Unusable | Failure::Ours => {
+            "Claude has given no answer that can be used. Try again later."
+        }
+    }
+}
+
+/// A wait as `Retry-After` has it: whole seconds, rather one too many.
+fn whole_seconds(wait: Duration) -> HeaderValue {
+    HeaderValue::from(u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1))
 }
 
 fn of_resume(error: &ResumeError) -> StatusCode {
@@ -216,6 +269,14 @@ fn of_resume(error: &ResumeError) -> StatusCode {
         ResumeError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
         ResumeError::Load(error) => of_load(*error),
         ResumeError::Shared(error) => of_resume(error),
+    }
+}
+
+fn of_ai(error: &AiError) -> StatusCode {
+    match error.failure() {
+        Failure::Away => StatusCode::SERVICE_UNAVAILABLE,
+        Failure::Declined | Failure::Unusable => StatusCode::BAD_GATEWAY,
+        Failure::Ours => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
@@ -235,7 +296,11 @@ fn problem_response(status: StatusCode, problem: &Problem) -> Response {
 
 /// A value as a JSON reply that nobody may keep: what this service answers is about someone.
 pub fn json(status: StatusCode, value: &impl Serialize) -> Response {
-    let body = serde_json::to_string(value).unwrap_or_default();
+    written_json(status, serde_json::to_string(value).unwrap_or_default())
+}
+
+/// The same for what is in JSON already.
+pub fn written_json(status: StatusCode, body: String) -> Response {
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
     (status, headers, body).into_response()
 }
@@ -281,7 +346,7 @@ mod tests {
     use super::*;
     use crate::keys::KeyError;
     use crate::token::TokenError;
-    use std::sync::Arc;
+    use claude::StopReason;
 
     /// Status, the headers that go with it, and what is said.
     fn shown(error: ApiError) -> String {
@@ -331,6 +396,11 @@ mod tests {
             ApiError::Resume(Aborted::TooSlow.into()),
             ApiError::Load(Aborted::TooMany),
             ApiError::Load(Aborted::Panicked),
+            ApiError::NoSuchResume,
+            ApiError::Ai(Arc::new(AiError::NotConfigured)),
+            ApiError::Ai(Arc::new(AiError::Stopped(StopReason::Refusal))),
+            ApiError::Ai(Arc::new(AiError::Stopped(StopReason::MaxTokens))),
+            ApiError::Ai(Arc::new(Aborted::Panicked.into())),
             ApiError::Query { parameter: "limit", expected: "a number" },
             ApiError::NoIfMatch,
             ApiError::NoToken,
@@ -370,6 +440,11 @@ mod tests {
         404 There is nothing at this path. GET / names what there is.
         503 [1] The service is too busy just now. Try again.
         503 [1] The service is too busy just now. Try again.
+        500 This is our fault. Quote the reply's x-request-id when you report it.
+        404 There is no such résumé.
+        503 Claude cannot be asked just now. Try again later.
+        502 Claude declines to answer this. Change the résumé or the job description.
+        502 Claude has given no answer that can be used. Try again later.
         500 This is our fault. Quote the reply's x-request-id when you report it.
         400 The query's limit: expected a number.
         428 Expected If-Match with the ETag of the version that is to be changed.

@@ -96,6 +96,18 @@ pub enum ResumeError {
     Shared(#[from] Arc<ResumeError>),
 }
 
+impl ResumeError {
+    /// Whether there is no such résumé, whoever found that out.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        match self {
+            Self::NotFound => true,
+            Self::Shared(error) => error.is_not_found(),
+            _ => false,
+        }
+    }
+}
+
 /// The résumés of one database.
 #[derive(Debug, Clone)]
 pub struct Resumes {

@@ -1,5 +1,6 @@
 //! The handlers: each parses, asks, and answers. What they decide is decided elsewhere.
 
+pub mod ai;
 pub mod auth;
 pub mod export;
 pub mod health;

@@ -71,6 +71,17 @@ pub(super) enum Role {
     Alone,
 }
 
+impl Role {
+    const fn origin(self, source: Source) -> Origin {
+        match (self, source) {
+            (Self::Alone, _) => Origin::Bypass,
+            (_, Source::Stored { age_s }) => Origin::Hit { age_s },
+            (_, Source::Elsewhere) | (Self::Joined, Source::Loaded) => Origin::Coalesced,
+            (Self::First, Source::Loaded) => Origin::Miss,
+        }
+    }
+}
+
 pub(super) fn progress<T, E>() -> Sender<T, E> {
     watch::channel(Progress { deltas: Vec::new(), delta_bytes: 0, landed: None }).0
 }
@@ -145,6 +156,17 @@ impl<T, E> Flight<T, E> {
         *taken = at.saturating_add(usize::from(delta.is_some()));
         delta
     }
+
+    /// Where the value comes from, as soon as that is known: once a first delta has come, it is
+    /// being loaded.
+    #[must_use]
+    pub fn origin(&self) -> Option<Origin> {
+        match &self.seat {
+            Seat::Landed(cached) => Some(cached.origin),
+            Seat::Waiting { taken: 1.., role, .. } => Some(role.origin(Source::Loaded)),
+            Seat::Waiting { .. } | Seat::Refused(_) => None,
+        }
+    }
 }
 
 impl<T: Clone, E: From<Aborted>> Flight<T, E> {
@@ -175,13 +197,7 @@ fn told<T: Clone, E: From<Aborted>>(
 ) -> Result<Cached<T>, Arc<E>> {
     match landed {
         Some(Ok((value, source))) => {
-            let origin = match (role, source) {
-                (Role::Alone, _) => Origin::Bypass,
-                (_, Source::Stored { age_s }) => Origin::Hit { age_s: *age_s },
-                (_, Source::Elsewhere) | (Role::Joined, Source::Loaded) => Origin::Coalesced,
-                (Role::First, Source::Loaded) => Origin::Miss,
-            };
-            Ok(Cached { value: value.clone(), origin })
+            Ok(Cached { value: value.clone(), origin: role.origin(*source) })
         }
         Some(Err(error)) => Err(Arc::clone(error)),
         None => Err(Arc::new(Aborted::Panicked.into())),

@@ -37,7 +37,7 @@ pub fn find<'a>(
 }
 
 /// Each word, what its hyphens hold together, and each phrase.
-fn terms(words: &[Word]) -> impl Iterator<Item = String> {
+pub(super) fn terms(words: &[Word]) -> impl Iterator<Item = String> {
     (0..words.len()).flat_map(move |at| {
         let rest = words.get(at..).unwrap_or_default();
         let parts = rest.first().into_iter().flat_map(|word| word.parts.iter().cloned());

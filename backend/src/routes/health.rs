@@ -1,6 +1,7 @@
 //! `GET /health`, `/health/live` and `/health/ready`: how the service is. They read what is known,
 //! and wait for nothing.
 
+use crate::ai::ClaudeState;
 use crate::app::App;
 use crate::database_probe::DatabaseState;
 use crate::redis_probe::RedisState;
@@ -17,6 +18,7 @@ struct Reply<'a> {
     environment: &'a str,
     database: DatabaseState,
     redis: RedisState,
+    claude: ClaudeState,
     cache_enabled: bool,
     rate_limit_enabled: bool,
 }
@@ -38,14 +40,16 @@ struct Short {
 
 /// Answers 200 as long as requests are served; `status` says how well.
 pub async fn health(State(app): State<Arc<App>>) -> Response {
-    let (database, redis) = (app.database.state(), app.redis.state());
+    let (database, redis, claude) =
+        (app.database.state(), app.redis.state(), app.ai.claude_state());
     respond::json(
         StatusCode::OK,
         &Reply {
-            status: status(database, redis),
+            status: status(database, redis, claude),
             environment: &app.config.environment,
             database,
             redis,
+            claude,
             cache_enabled: app.config.cache_enabled,
             rate_limit_enabled: app.config.rate_limit_enabled,
         },
@@ -59,7 +63,7 @@ pub async fn live() -> Response {
 
 /// Answers 200 if requests should come here: 503 while the database is away.
 pub async fn ready(State(app): State<Arc<App>>) -> Response {
-    let status = status(app.database.state(), app.redis.state());
+    let status = status(app.database.state(), app.redis.state(), app.ai.claude_state());
     let code = match status {
         Status::Ok | Status::Degraded => StatusCode::OK,
         Status::Down => StatusCode::SERVICE_UNAVAILABLE,
@@ -67,10 +71,12 @@ pub async fn ready(State(app): State<Arc<App>>) -> Response {
     respond::json(code, &Short { status })
 }
 
-fn status(database: DatabaseState, redis: RedisState) -> Status {
-    match (database, redis) {
-        (DatabaseState::Down, _) => Status::Down,
-        (DatabaseState::Up, RedisState::Down) => Status::Degraded,
-        (DatabaseState::Up, _) => Status::Ok,
+fn status(database: DatabaseState, redis: RedisState, claude: ClaudeState) -> Status {
+    match (database, redis, claude) {
+        (DatabaseState::Down, ..) => Status::Down,
+        (DatabaseState::Up, RedisState::Down, _) | (DatabaseState::Up, _, ClaudeState::Down) => {
+            Status::Degraded
+        }
+        (DatabaseState::Up, ..) => Status::Ok,
     }
 }

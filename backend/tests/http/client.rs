@@ -103,12 +103,28 @@ impl Reply {
             .map(|line| line.split_once(": ").unwrap())
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        Self {
+        let mut reply = Self {
             status: status_line.next().unwrap().parse().unwrap(),
             reason: status_line.next().unwrap().to_owned(),
             headers,
             body: bytes[end + 4..].to_vec(),
+        };
+        if reply.header("transfer-encoding") == Some("chunked") {
+            reply.body = dechunked(&reply.body);
         }
+        reply
+    }
+
+    /// The events of a stream, each its name and its data. Comments are left out.
+    pub(crate) fn events(&self) -> Vec<(String, Value)> {
+        let text = std::str::from_utf8(&self.body).unwrap();
+        let blocks = text.split("\n\n").filter(|block| block.starts_with("event: "));
+        let events = blocks.map(|block| {
+            let (name, data) = block.split_once("\ndata: ").unwrap();
+            let name = name.strip_prefix("event: ").unwrap();
+            (name.to_owned(), serde_json::from_str(data).unwrap())
+        });
+        events.collect()
     }
 
     /// A header's value, if there is exactly one.
@@ -140,7 +156,8 @@ impl Reply {
         format!("{}\n{}", self.head(), std::str::from_utf8(&self.body).unwrap())
     }
 
-    fn head(&self) -> String {
+    /// The status and the headers as text.
+    pub(crate) fn head(&self) -> String {
         self.check_common_headers();
         let mut text = format!("{} {}\n", self.status, self.reason);
         for (name, value) in &self.headers {
@@ -154,6 +171,22 @@ impl Reply {
     fn check_common_headers(&self) {
         assert!(self.header("date").is_some());
         assert!(self.header("x-request-id").is_some_and(|id| !id.is_empty()));
+    }
+}
+
+/// What chunks hold (RFC 9112 §7.1); panics where the last is missing.
+fn dechunked(mut bytes: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    loop {
+        let end = bytes.windows(2).position(|two| two == b"\r\n").expect("a chunk's length");
+        let length =
+            usize::from_str_radix(std::str::from_utf8(&bytes[..end]).unwrap(), 16).unwrap();
+        let chunk = &bytes[end + 2..];
+        if length == 0 {
+            return whole;
+        }
+        whole.extend_from_slice(&chunk[..length]);
+        bytes = &chunk[length + 2..];
     }
 }
 

@@ -14,6 +14,7 @@ fn health_says_how_the_service_runs() {
 
     {
       "cache_enabled": true,
+      "claude": "not_configured",
       "database": "up",
       "environment": "development",
       "rate_limit_enabled": true,
@@ -38,6 +39,7 @@ fn health_reports_the_configuration() {
 
     {
       "cache_enabled": false,
+      "claude": "not_configured",
       "database": "up",
       "environment": "production",
       "rate_limit_enabled": false,
@@ -58,6 +60,7 @@ fn without_redis_the_service_is_degraded_and_serves() {
 
     {
       "cache_enabled": true,
+      "claude": "not_configured",
       "database": "up",
       "environment": "development",
       "rate_limit_enabled": true,

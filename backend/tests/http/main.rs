@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod backend;
 #[cfg(test)]
+mod claude;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod database;
@@ -14,6 +16,16 @@ mod user;
 
 #[cfg(test)]
 mod account;
+#[cfg(test)]
+mod ai;
+#[cfg(test)]
+mod ai_bodies;
+#[cfg(test)]
+mod ai_cache;
+#[cfg(test)]
+mod ai_faults;
+#[cfg(test)]
+mod ai_injection;
 #[cfg(test)]
 mod bodies;
 #[cfg(test)]

@@ -6,6 +6,9 @@
 #[path = "../http/backend.rs"]
 mod backend;
 #[cfg(test)]
+#[path = "../http/claude.rs"]
+mod claude;
+#[cfg(test)]
 #[path = "../http/client.rs"]
 mod client;
 #[cfg(test)]
@@ -18,6 +21,21 @@ mod user;
 #[cfg(test)]
 #[path = "../http/account.rs"]
 mod account;
+#[cfg(test)]
+#[path = "../http/ai.rs"]
+mod ai;
+#[cfg(test)]
+#[path = "../http/ai_bodies.rs"]
+mod ai_bodies;
+#[cfg(test)]
+#[path = "../http/ai_cache.rs"]
+mod ai_cache;
+#[cfg(test)]
+#[path = "../http/ai_faults.rs"]
+mod ai_faults;
+#[cfg(test)]
+#[path = "../http/ai_injection.rs"]
+mod ai_injection;
 #[cfg(test)]
 #[path = "../http/bodies.rs"]
 mod bodies;

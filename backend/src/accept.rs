@@ -1,0 +1,96 @@
+//! Which of its two shapes an answer is wanted in: JSON, or a stream of events (RFC 9110 §12.5.1).
+//!
+//! Asked by [`crate::routes::ai`].
+
+use axum::http::{HeaderMap, header};
+
+/// The most media ranges of one request that are looked at.
+const MAX_RANGES: usize = 32;
+/// A quality in thousandths, 0 to 1000.
+type Quality = u16;
+
+/// How an answer is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// `application/json`, once it is whole.
+    Json,
+    /// `text/event-stream`, as it is being written.
+    Events,
+}
+
+impl Shape {
+    /// Events where the request asks for them by name, and does not prefer JSON. Where it accepts
+    /// neither it is answered all the same, in JSON: problems come in nothing else.
+    #[must_use]
+    pub fn wanted(headers: &HeaderMap) -> Self {
+        let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let ranges: Vec<_> =
+            values.flat_map(|value| value.split(',')).take(MAX_RANGES).filter_map(range).collect();
+        let of = |names: &[&str]| {
+            names.iter().find_map(|name| {
+                ranges.iter().find(|(range, _)| range == name).map(|(_, quality)| *quality)
+            })
+        };
+        let events = of(&["text/event-stream"]).unwrap_or(0);
+        let json = of(&["application/json", "application/*", "*/*"]).unwrap_or(0);
+        if events > 0 && events >= json { Self::Events } else { Self::Json }
+    }
+}
+
+/// One range without its parameters, in lower case, and its quality.
+fn range(text: &str) -> Option<(String, Quality)> {
+    let mut parts = text.split(';').map(str::trim);
+    let name = parts.next()?.to_ascii_lowercase();
+    let weight = parts.find_map(|part| {
+        let (name, value) = part.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("q").then_some(value.trim())
+    });
+    Some((name, weight.map_or(Some(1000), quality)?))
+}
+
+/// `0` to `1` with at most three digits after the point (RFC 9110 §12.4.2).
+fn quality(text: &str) -> Option<Quality> {
+    let (whole, digits) = text.split_once('.').unwrap_or((text, ""));
+    let is_number = digits.len() <= 3 && digits.bytes().all(|b| b.is_ascii_digit());
+    let thousandths: Quality = format!("{digits:0<3}").parse().ok()?;
+    match whole {
+        "0" if is_number => Some(thousandths),
+        "1" if is_number && thousandths == 0 => Some(1000),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    #[test]
+    fn events_are_for_those_who_ask_for_them() {
+        let check = |accept: &[&'static str], expected: Shape| {
+            let mut headers = HeaderMap::new();
+            for value in accept {
+                headers.append(header::ACCEPT, HeaderValue::from_static(value));
+            }
+            assert_eq!(Shape::wanted(&headers), expected, "{accept:?}");
+        };
+        check(&[], Shape::Json);
+        check(&["*/*"], Shape::Json);
+        check(&["text/*"], Shape::Json);
+        check(&["text/html"], Shape::Json);
+        check(&["text/event-stream"], Shape::Events);
+        check(&["Text/Event-Stream ; charset=utf-8"], Shape::Events);
+        check(&["text/event-stream, application/json"], Shape::Events);
+        check(&["application/json", "text/event-stream"], Shape::Events);
+        check(&["text/event-stream, */*;q=0.1"], Shape::Events);
+        check(&["application/json;q=0.5, text/event-stream;q=0.501"], Shape::Events);
+        check(&["application/json, text/event-stream;q=0.9"], Shape::Json);
+        check(&["text/event-stream;q=0.5, application/*;q=0.6"], Shape::Json);
+        check(&["text/event-stream; Q=0"], Shape::Json);
+        check(&["text/event-stream;q=0.000"], Shape::Json);
+        // A weight that is none makes a range that is none.
+        check(&["text/event-stream;q=1.5"], Shape::Json);
+        check(&["text/event-stream;q=high"], Shape::Json);
+        check(&["text/event-stream;q=0.1234"], Shape::Json);
+    }
+}

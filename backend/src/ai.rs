@@ -1,0 +1,100 @@
+//! What Claude does for a résumé, each answer paid for once.
+//!
+//! Asked by [`crate::routes::ai`]. [`task`] names what there is to do, [`input`] what it takes,
+//! [`prompt`] turns that into what Claude is told and [`model`] says which model; [`key`] names the
+//! answer in the [`crate::cache`], and if it is not there [`ask`] has Claude write it and [`answer`]
+//! checks and completes it. What is not complete and valid is kept nowhere.
+
+pub mod answer;
+pub mod ask;
+pub mod error;
+pub mod input;
+pub mod key;
+pub mod language;
+pub mod model;
+pub mod prompt;
+pub mod task;
+
+pub use ask::Kept;
+pub use error::AiError;
+pub use input::{Asked, Input};
+pub use model::{Model, Models};
+pub use task::Task;
+
+use crate::cache::{Cache, Entry, Flight, Use};
+use crate::config::ClaudeConfig;
+use crate::user_secret::UserSecret;
+use anyhow::Context;
+use ask::Asking;
+use claude::{Client, Health, Settings};
+use prompt::Prompts;
+use serde::Serialize;
+use std::sync::Arc;
+
+/// The AI routes' work.
+#[derive(Debug)]
+pub struct Ai {
+    asking: Arc<Asking>,
+    cache: Cache,
+}
+
+/// Whether Claude answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClaudeState {
+    /// As far as is known.
+    Up,
+    /// It has failed too often of late to be asked.
+    Down,
+    /// There is no key to ask with.
+    NotConfigured,
+}
+
+impl Ai {
+    /// Asks Claude as `config` says, and keeps what it answers in `cache`.
+    ///
+    /// # Errors
+    /// Where no client can be made, or a prompt is no template.
+    pub fn new(config: &ClaudeConfig, cache: Cache) -> anyhow::Result<Self> {
+        let ClaudeConfig { base_url, settings, models } = config.clone();
+        if let Some(Settings { prices, .. }) = &settings {
+            for model in models.names().filter(|model| !prices.has(model)) {
+                tracing::warn!(model, "CLAUDE_PRICES lacks this model: it counts as free");
+            }
+        }
+        let claude = settings.map(Client::new).transpose().context("ANTHROPIC_BASE_URL")?;
+        let prompts = Prompts::new().context("a prompt")?;
+        let asking = Asking { claude, service: base_url.to_string(), prompts, models };
+        Ok(Self { asking: Arc::new(asking), cache })
+    }
+
+    /// Has the task done for this input, and tells its entry; or joins those who have it done
+    /// already, or gives what was kept.
+    pub fn ask(
+        &self,
+        task: Task,
+        input: Input,
+        secret: &UserSecret,
+        use_: Use,
+    ) -> (Entry, Flight<Kept, AiError>) {
+        let asking = Arc::clone(&self.asking);
+        let parts = asking.key_parts(task, &input);
+        let parts: Vec<&[u8]> = parts.iter().map(String::as_bytes).collect();
+        let entry = Entry::ai(task.name(), &secret.hash(&parts), self.cache.ttls());
+        let user = secret.hash(&[b"claude"]);
+        let flight = self.cache.flight(&entry, &secret.seal_key(), use_, |deltas| async move {
+            asking.load(task, &input, user, &deltas).await
+        });
+        (entry, flight)
+    }
+
+    /// How Claude is, as far as is known. Waits for nothing.
+    #[must_use]
+    pub fn claude_state(&self) -> ClaudeState {
+        match self.asking.claude.as_ref().map(Client::health) {
+            None => ClaudeState::NotConfigured,
+            Some(Health::Up) => ClaudeState::Up,
+            Some(Health::Down { .. }) => ClaudeState::Down,
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! `extract-keywords`: what a job description asks for, and whether the résumé has it.
+
+use super::bounds::{self, Lines};
+use super::{Input, Unfit};
+use crate::keywords::Held;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// The most keywords taken.
+const MAX_KEYWORDS: usize = 60;
+/// The longest keyword, in characters.
+const MAX_TERM_CHARS: usize = 100;
+
+/// The keywords, the most important first, each once.
+#[derive(Debug, Serialize)]
+pub(super) struct Keywords {
+    keywords: Vec<Keyword>,
+}
+
+#[derive(Debug, Serialize)]
+struct Keyword {
+    term: String,
+    category: Category,
+    importance: Importance,
+    /// Whether the résumé has these words; found by us, not by Claude.
+    in_resume: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Category {
+    HardSkill,
+    SoftSkill,
+    Tool,
+    Qualification,
+    Language,
+    Domain,
+    Other,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Importance {
+    Required,
+    Preferred,
+    Mentioned,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Said {
+    keywords: Vec<SaidKeyword>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SaidKeyword {
+    term: String,
+    category: Category,
+    importance: Importance,
+}
+
+pub(super) fn schema() -> Value {
+    use Category::{Domain, HardSkill, Language, Other, Qualification, SoftSkill, Tool};
+    let categories = [HardSkill, SoftSkill, Tool, Qualification, Language, Domain, Other];
+    let importances = [Importance::Required, Importance::Preferred, Importance::Mentioned];
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["keywords"],
+        "properties": {"keywords": {"type": "array", "items": {
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["term", "category", "importance"],
+            "properties": {
+                "term": {"type": "string", "description": "one to four words of the job description"},
+                "category": {"type": "string", "enum": categories},
+                "importance": {"type": "string", "enum": importances},
+            },
+        }}},
+    })
+}
+
+pub(super) fn checked(input: &Input, text: &str) -> Result<Keywords, Unfit> {
+    let said: Said = bounds::parsed(text)?;
+    let said = bounds::list("keywords", said.keywords, MAX_KEYWORDS)?;
+    let held = Held::of(texts(input.resume.as_value()));
+    let mut keywords: Vec<Keyword> = Vec::new();
+    for SaidKeyword { term, category, importance } in said {
+        let term = bounds::text("term", &term, MAX_TERM_CHARS, Lines::One)?;
+        if !keywords.iter().any(|known| known.term.to_lowercase() == term.to_lowercase()) {
+            let in_resume = held.has(&term);
+            keywords.push(Keyword { term, category, importance, in_resume });
+        }
+    }
+    Ok(Keywords { keywords })
+}
+
+/// All texts of a document, which is no deeper than [`crate::resume::check::MAX_DEPTH`].
+fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::Object(members) => members.values().flat_map(texts).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
+    }
+}

@@ -1,0 +1,47 @@
+//! `generate-cover-letter`: a letter, with what it says that neither the résumé nor the job
+//! description does.
+
+use super::bounds::{self, Lines};
+use super::flags::flags;
+use super::{Input, Unfit};
+use crate::invention::Invented;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// The longest subject, in characters.
+const MAX_SUBJECT_CHARS: usize = 200;
+/// The longest letter, in characters.
+const MAX_LETTER_CHARS: usize = 8000;
+
+/// A letter.
+#[derive(Debug, Serialize)]
+pub(super) struct Letter {
+    subject: String,
+    letter: String,
+    flags: Vec<Invented>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Said {
+    subject: String,
+    letter: String,
+}
+
+pub(super) fn schema() -> Value {
+    let text = json!({"type": "string"});
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["subject", "letter"],
+        "properties": {"subject": text, "letter": text},
+    })
+}
+
+pub(super) fn checked(input: &Input, text: &str) -> Result<Letter, Unfit> {
+    let said: Said = bounds::parsed(text)?;
+    let subject = bounds::text("subject", &said.subject, MAX_SUBJECT_CHARS, Lines::One)?;
+    let letter = bounds::text("letter", &said.letter, MAX_LETTER_CHARS, Lines::Many)?;
+    let flags = flags(input, &[("/subject", &subject), ("/letter", &letter)]);
+    Ok(Letter { subject, letter, flags })
+}

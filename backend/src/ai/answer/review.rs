@@ -1,0 +1,145 @@
+//! `analyze-ats-score`: Claude's review, beside the score that [`crate::ats`] counts.
+
+use super::bounds::{self, Lines};
+use super::{Input, Unfit};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// The most suggestions taken.
+const MAX_SUGGESTIONS: usize = 20;
+/// The longest comment or suggestion, in characters.
+const MAX_SENTENCE_CHARS: usize = 1000;
+/// The longest summary, in characters.
+const MAX_SUMMARY_CHARS: usize = 2000;
+
+/// A review.
+#[derive(Debug, Serialize)]
+pub(super) struct Review {
+    score: u8,
+    summary: String,
+    dimensions: Dimensions<Dimension>,
+    suggestions: Vec<Suggestion>,
+}
+
+/// What is looked at, each by itself.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Dimensions<T> {
+    relevance: T,
+    impact: T,
+    clarity: T,
+    structure: T,
+}
+
+#[derive(Debug, Serialize)]
+struct Dimension {
+    score: u8,
+    comment: String,
+}
+
+/// A suggestion, and the part of the résumé that it is about.
+#[derive(Debug, Serialize)]
+struct Suggestion {
+    pointer: String,
+    suggestion: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Said {
+    score: i64,
+    summary: String,
+    dimensions: Dimensions<SaidDimension>,
+    suggestions: Vec<SaidSuggestion>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SaidDimension {
+    score: i64,
+    comment: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SaidSuggestion {
+    path: String,
+    suggestion: String,
+}
+
+pub(super) fn schema() -> Value {
+    let score = json!({"type": "integer", "description": "a score from 0 to 100"});
+    let text = json!({"type": "string"});
+    let dimension = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["score", "comment"],
+        "properties": {"score": score, "comment": text},
+    });
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["score", "summary", "dimensions", "suggestions"],
+        "properties": {
+            "score": score,
+            "summary": text,
+            "dimensions": {
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["relevance", "impact", "clarity", "structure"],
+                "properties": {
+                    "relevance": dimension,
+                    "impact": dimension,
+                    "clarity": dimension,
+                    "structure": dimension,
+                },
+            },
+            "suggestions": {"type": "array", "items": {
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["path", "suggestion"],
+                "properties": {
+                    "path": {"type": "string", "description": "a JSON Pointer into the résumé"},
+                    "suggestion": text,
+                },
+            }},
+        },
+    })
+}
+
+pub(super) fn checked(input: &Input, text: &str) -> Result<Review, Unfit> {
+    let said: Said = bounds::parsed(text)?;
+    let Dimensions { relevance, impact, clarity, structure } = said.dimensions;
+    Ok(Review {
+        score: bounds::score("score", said.score)?,
+        summary: bounds::text("summary", &said.summary, MAX_SUMMARY_CHARS, Lines::Many)?,
+        dimensions: Dimensions {
+            relevance: dimension(&relevance)?,
+            impact: dimension(&impact)?,
+            clarity: dimension(&clarity)?,
+            structure: dimension(&structure)?,
+        },
+        suggestions: suggestions(input, said.suggestions)?,
+    })
+}
+
+fn dimension(said: &SaidDimension) -> Result<Dimension, Unfit> {
+    Ok(Dimension {
+        score: bounds::score("a dimension's score", said.score)?,
+        comment: bounds::text("comment", &said.comment, MAX_SENTENCE_CHARS, Lines::Many)?,
+    })
+}
+
+/// Those about a part that there is.
+fn suggestions(input: &Input, said: Vec<SaidSuggestion>) -> Result<Vec<Suggestion>, Unfit> {
+    let said = bounds::list("suggestions", said, MAX_SUGGESTIONS)?;
+    let document = input.resume.as_value();
+    said.into_iter()
+        .filter(|said| document.pointer(&said.path).is_some())
+        .map(|SaidSuggestion { path: pointer, suggestion }| {
+            let suggestion =
+                bounds::text("suggestion", &suggestion, MAX_SENTENCE_CHARS, Lines::Many)?;
+            Ok(Suggestion { pointer, suggestion })
+        })
+        .collect()
+}

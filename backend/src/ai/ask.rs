@@ -1,0 +1,175 @@
+//! One question to Claude: sent, read as it comes, checked, and asked once more if nothing can be
+//! made of the answer.
+//!
+//! Run by [`super::Ai`] as the load of a cache entry, so it goes on when the client that began it
+//! has left.
+
+use super::answer;
+use super::error::AiError;
+use super::input::{Input, JobDescription};
+use super::key;
+use super::model::Models;
+use super::prompt::Prompts;
+use super::task::Task;
+use crate::ats;
+use crate::cache::{Deltas, Loaded};
+use claude::{Answer, Client, Event, Request, System};
+use metrics::counter;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::time::Duration;
+use tokio::task::block_in_place;
+use tokio::time::timeout;
+
+/// How often Claude is asked for one answer. (What could not be sent is sent again by the client,
+/// within one of these.)
+const MAX_TRIES: usize = 2;
+/// How long all of it may take: somewhat less than a request waits
+/// ([`crate::guard::MODEL_TIMEOUT`]).
+const TIMEOUT: Duration = Duration::from_secs(280);
+/// Stands among the deltas where Claude begins anew, and all before it is void. JSON has no such
+/// character.
+pub(crate) const ANEW: &str = "\u{1e}";
+
+/// An answer as the cache keeps it: one for both shapes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Kept {
+    /// The reply, an object, but for its members that are about the request.
+    pub reply: Box<RawValue>,
+    /// What Claude wrote, for those who want to see it being written.
+    pub text: String,
+    /// What it cost, in millionths of a dollar.
+    pub cost_micro_usd: u64,
+    /// Whether it lacks what Claude would have said. Then it is not kept.
+    #[serde(skip)]
+    pub is_degraded: bool,
+}
+
+/// What answers are made with.
+#[derive(Debug)]
+pub(super) struct Asking {
+    pub(super) claude: Option<Client>,
+    /// Where it is asked: a development server's answers are not to be taken for Claude's.
+    pub(super) service: String,
+    pub(super) prompts: Prompts,
+    pub(super) models: Models,
+}
+
+impl Asking {
+    /// What names the answer.
+    pub(super) fn key_parts(&self, task: Task, input: &Input) -> Vec<String> {
+        key::parts(task, &self.service, self.prompts.of(task), self.models.of(task), input)
+    }
+
+    /// The task done for this input. `user` names the user to the API, and tells it nothing.
+    pub(super) async fn load(
+        &self,
+        task: Task,
+        input: &Input,
+        user: String,
+        deltas: &Deltas,
+    ) -> Result<Loaded<Kept>, AiError> {
+        let answered = timeout(TIMEOUT, self.answered(task, input, user, deltas)).await;
+        let answered = answered.unwrap_or(Err(AiError::TooSlow(TIMEOUT)));
+        match task {
+            Task::AnalyzeAtsScore => block_in_place(|| scored(input, answered)),
+            _ => answered.map(Loaded::keep),
+        }
+    }
+
+    async fn answered(
+        &self,
+        task: Task,
+        input: &Input,
+        user: String,
+        deltas: &Deltas,
+    ) -> Result<Kept, AiError> {
+        let claude = self.claude.as_ref().ok_or(AiError::NotConfigured)?;
+        let request = self.request(task, input, user)?;
+        let mut tries = 1;
+        loop {
+            match once(claude, &request, task, input, deltas).await {
+                Err(error) if error.is_worth_another_try() && tries < MAX_TRIES => {
+                    tracing::warn!(task = task.name(), %error, "asking Claude once more");
+                    tries += 1;
+                    deltas.push(ANEW);
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn request(&self, task: Task, input: &Input, user: String) -> Result<Request, AiError> {
+        let (prompt, model) = (self.prompts.of(task), self.models.of(task));
+        Ok(Request {
+            model: model.name.clone(),
+            max_tokens: model.max_tokens,
+            effort: model.effort,
+            system: vec![System { text: prompt.system.clone(), cached: true }],
+            content: self.prompts.data(input)?,
+            schema: Some(prompt.schema.clone()),
+            user_id: Some(user),
+        })
+    }
+}
+
+async fn once(
+    claude: &Client,
+    request: &Request,
+    task: Task,
+    input: &Input,
+    deltas: &Deltas,
+) -> Result<Kept, AiError> {
+    let mut events = claude.stream(request).await.map_err(AiError::Claude)?;
+    let mut last = None;
+    while let Some(event) = events.next().await {
+        match event.map_err(AiError::BrokeOff)? {
+            Event::Text(text) => deltas.push(&text),
+            Event::Done(answer) => last = Some(answer),
+        }
+    }
+    let answer = last.ok_or(AiError::NoEnd)?;
+    // A long résumé takes a while to be changed and checked again and again.
+    block_in_place(|| whole(task, input, answer))
+}
+
+fn whole(task: Task, input: &Input, answer: Answer) -> Result<Kept, AiError> {
+    let Answer { text, stop_reason, cost_micro_usd, .. } = answer;
+    counter!("ai_spent_micro_usd_total", "route" => task.name()).increment(cost_micro_usd);
+    if !stop_reason.is_complete() {
+        return Err(AiError::Stopped(stop_reason));
+    }
+    let reply = answer::checked(task, input, &text)?;
+    Ok(Kept { reply, text, cost_micro_usd, is_degraded: false })
+}
+
+/// The score that we count, with Claude's review on top if there is one. Without it the reply is
+/// whole for whoever asked, and not worth keeping.
+fn scored(input: &Input, answered: Result<Kept, AiError>) -> Result<Loaded<Kept>, AiError> {
+    let rules = ats::score(&input.resume, input.job.as_ref().map(JobDescription::as_str));
+    let score = rules.score;
+    match answered {
+        Ok(Kept { reply: review, text, cost_micro_usd, .. }) => {
+            let reply = Scored { status: "ok", score, rules, review: Some(review) };
+            let reply = answer::written(&reply)?;
+            Ok(Loaded::keep(Kept { reply, text, cost_micro_usd, is_degraded: false }))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "a score without a review");
+            let reply = Scored { status: "degraded", score, rules, review: None };
+            let reply = answer::written(&reply)?;
+            let value = Kept { reply, text: String::new(), cost_micro_usd: 0, is_degraded: true };
+            Ok(Loaded { value, keep: false })
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Scored {
+    /// `ok`, or `degraded` without a review.
+    status: &'static str,
+    /// The same as `rules.score`: with Claude and without it, one résumé has one score.
+    score: u8,
+    rules: ats::Report,
+    review: Option<Box<RawValue>>,
+}

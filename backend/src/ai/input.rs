@@ -1,0 +1,203 @@
+//! What an AI route is handed, taken out of a body's members.
+//!
+//! Called by [`crate::routes::ai`].
+
+use super::language::Language;
+use super::task::Task;
+use crate::fields::Fields;
+use crate::resume::Resume;
+use limits::problem::PlacedError;
+use serde_json::Value;
+use uuid::Uuid;
+
+/// The longest job description, in bytes of UTF-8.
+pub const MAX_JOB_BYTES: usize = 32 * 1024;
+
+/// What a body asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asked {
+    /// Which résumé.
+    pub source: Source,
+    /// Which job.
+    pub job: Option<JobDescription>,
+    /// In which language the answer is to be.
+    pub language: Language,
+}
+
+/// Where the résumé is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Source {
+    /// Kept here, under this id.
+    Stored(Uuid),
+    /// In the body.
+    Inline(Resume),
+}
+
+/// What an answer is made of, and nothing else.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Input {
+    /// The résumé.
+    pub resume: Resume,
+    /// The job.
+    pub job: Option<JobDescription>,
+    /// The language of the answer.
+    pub language: Language,
+}
+
+/// The description of a job: a text that is not blank, of at most [`MAX_JOB_BYTES`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobDescription(String);
+
+impl Asked {
+    /// What the members say.
+    ///
+    /// # Errors
+    /// Every mistake with its place.
+    pub fn of(task: Task, mut body: Fields) -> Result<Self, Vec<PlacedError>> {
+        let source = source(&mut body);
+        let job = if task.needs_job() {
+            body.text("job_description", JobDescription::parse).map(Some)
+        } else {
+            body.optional_text("job_description", JobDescription::parse)
+        };
+        let language =
+            body.optional_text("language", Language::parse).map(Option::unwrap_or_default);
+        let asked = source.zip(job.zip(language));
+        let (source, (job, language)) = body.finish(asked)?;
+        Ok(Self { source, job, language })
+    }
+}
+
+fn source(body: &mut Fields) -> Option<Source> {
+    match (body.has("resume_id"), body.has("resume")) {
+        (true, false) => body.text("resume_id", resume_id).map(Source::Stored),
+        (false, true) => body.value("resume", resume).map(Source::Inline),
+        (true, true) => {
+            body.value("resume", |_| {
+                Err::<(), _>(vec![wrong("expected either resume_id or resume, found both")])
+            });
+            body.text("resume_id", resume_id);
+            None
+        }
+        (false, false) => {
+            body.mistake("", "expected either resume_id or resume, found neither");
+            None
+        }
+    }
+}
+
+fn wrong(detail: &str) -> PlacedError {
+    PlacedError { pointer: String::new(), detail: detail.to_owned() }
+}
+
+/// As it is in URLs: one spelling only.
+fn resume_id(text: &str) -> Result<Uuid, &'static str> {
+    let id = Uuid::parse_str(text).ok().filter(|id| id.to_string() == text);
+    id.ok_or("expected the id of a résumé, as GET /api/resumes lists it")
+}
+
+fn resume(document: Value) -> Result<Resume, Vec<PlacedError>> {
+    Resume::new(document)
+}
+
+impl JobDescription {
+    /// The description in `text`: without blanks around it, its lines ended by line feeds.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let text = text.replace("\r\n", "\n").trim().to_owned();
+        if text.is_empty() {
+            return Err("expected the description of a job, found a blank text".to_owned());
+        }
+        if text.len() > MAX_JOB_BYTES {
+            let found = text.len();
+            return Err(format!("expected a text of at most {MAX_JOB_BYTES} bytes, found {found}"));
+        }
+        if text.contains('\0') {
+            return Err("expected a text without U+0000, found one with it".to_owned());
+        }
+        Ok(Self(text))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn found(task: Task, body: Value) -> String {
+        match Asked::of(task, serde_json::from_value(body).unwrap()) {
+            Ok(asked) => format!("{asked:?}"),
+            Err(errors) => {
+                let lines = errors.iter().map(|e| format!("{}: {}\n", e.pointer, e.detail));
+                lines.collect()
+            }
+        }
+    }
+
+    const ID: &str = "00000000-0000-7000-8000-000000000000";
+
+    #[test]
+    fn a_resume_is_named_or_sent() {
+        insta::assert_snapshot!(found(Task::AnalyzeAtsScore, json!({"resume_id": ID})), @r#"Asked { source: Stored(00000000-0000-7000-8000-000000000000), job: None, language: Language("en") }"#);
+        let sent = json!({"resume": {}, "job_description": " a\r\nb ", "language": "DE"});
+        insta::assert_snapshot!(found(Task::GenerateCoverLetter, sent), @r#"Asked { source: Inline(Resume(Object {})), job: Some(JobDescription("a\nb")), language: Language("de") }"#);
+    }
+
+    #[test]
+    fn every_mistake_is_told_with_its_place() {
+        let bodies = [
+            (Task::AnalyzeAtsScore, json!({})),
+            (Task::AnalyzeAtsScore, json!({"resume_id": ID, "resume": {}})),
+            (Task::AnalyzeAtsScore, json!({"resume_id": ID.replace('-', "")})),
+            (Task::AnalyzeAtsScore, json!({"resume_id": 7, "language": "English", "model": "x"})),
+            (
+                Task::AnalyzeAtsScore,
+                json!({"resume": {"basics": {"name": 7}, "work": 1}, "job_description": null}),
+            ),
+            (Task::ExtractKeywords, json!({"resume": {}})),
+            (Task::ExtractKeywords, json!({"resume": {}, "job_description": " \n"})),
+            (Task::ExtractKeywords, json!({"resume": {}, "job_description": "a\0"})),
+            (
+                Task::ExtractKeywords,
+                json!({"resume": {}, "job_description": "ä".repeat(MAX_JOB_BYTES / 2 + 1)}),
+            ),
+        ];
+        let all: Vec<_> = bodies.into_iter().map(|(task, body)| found(task, body)).collect();
+        insta::assert_snapshot!(all.join("\n"), @r"
+        : expected either resume_id or resume, found neither
+
+        /resume: expected either resume_id or resume, found both
+
+        /resume_id: expected the id of a résumé, as GET /api/resumes lists it
+
+        /resume_id: expected a text, found a number
+        /language: expected the tag of a language like en, de-CH or zh-Hant (BCP 47)
+        /model: expected no such member
+
+        /resume/basics/name: expected a text, found a number
+        /resume/work: expected a list, found a number
+        /job_description: expected a text, found null
+
+        /job_description: expected a text, found nothing
+
+        /job_description: expected the description of a job, found a blank text
+
+        /job_description: expected a text without U+0000, found one with it
+
+        /job_description: expected a text of at most 32768 bytes, found 32770
+        ");
+    }
+
+    #[test]
+    fn a_description_of_the_largest_size_is_taken() {
+        assert!(JobDescription::parse(&"a".repeat(MAX_JOB_BYTES)).is_ok());
+    }
+}

@@ -1,0 +1,173 @@
+//! What names an answer in the cache: everything that shapes it.
+//!
+//! Used by [`super::Ai`], which has the user's secret hash these parts.
+
+use super::input::Input;
+use super::model::Model;
+use super::prompt::Prompt;
+use super::task::Task;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+
+/// Raised when what is kept, or how an answer is checked and completed, changes. (The prompts and
+/// the schemas name themselves.)
+const VERSION: &str = "1";
+
+/// The parts, in an order of their own. The user is not among them: the hash is keyed with their
+/// secret.
+#[must_use]
+pub fn parts(
+    task: Task,
+    service: &str,
+    prompt: &Prompt,
+    model: &Model,
+    input: &Input,
+) -> Vec<String> {
+    // An absent description is not an empty one.
+    let job = input.job.as_ref().map_or_else(String::new, |job| format!("={}", job.as_str()));
+    vec![
+        VERSION.to_owned(),
+        env!("CARGO_PKG_VERSION").to_owned(),
+        task.name().to_owned(),
+        service.to_owned(),
+        prompt.hash.clone(),
+        model.name.clone(),
+        model.effort_name().to_owned(),
+        model.max_tokens.to_string(),
+        input.language.to_string(),
+        job,
+        canonical(input.resume.as_value()),
+    ]
+}
+
+/// The value's one spelling: compact, the members of each object in the order of their names'
+/// bytes. A résumé that is sent and the same one that is stored are named alike.
+#[must_use]
+pub fn canonical(value: &Value) -> String {
+    let mut text = String::new();
+    write_canonical(value, &mut text);
+    text
+}
+
+/// No deeper than the value, which has been held to
+/// [`crate::resume::check::MAX_DEPTH`].
+fn write_canonical(value: &Value, text: &mut String) {
+    match value {
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.iter().collect();
+            members.sort_unstable_by_key(|(name, _)| *name);
+            between(text, ['{', '}'], members, |(name, member), text| {
+                write_leaf(&Value::String(name.clone()), text);
+                text.push(':');
+                write_canonical(member, text);
+            });
+        }
+        Value::Array(items) => between(text, ['[', ']'], items, write_canonical),
+        leaf => write_leaf(leaf, text),
+    }
+}
+
+fn between<T>(
+    text: &mut String,
+    [open, close]: [char; 2],
+    items: impl IntoIterator<Item = T>,
+    mut write: impl FnMut(T, &mut String),
+) {
+    text.push(open);
+    for (at, item) in items.into_iter().enumerate() {
+        if at > 0 {
+            text.push(',');
+        }
+        write(item, text);
+    }
+    text.push(close);
+}
+
+fn write_leaf(leaf: &Value, text: &mut String) {
+    // Writing into a string does not fail.
+    let _infallible = write!(text, "{leaf}");
+}
+
+/// SHA-256 over the parts, each after its length, as hexadecimal digits.
+#[must_use]
+pub fn hash(parts: &[&str]) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part.as_bytes());
+    }
+    hasher.finalize().iter().fold(String::new(), |mut hex, byte| {
+        let _infallible = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ai::input::JobDescription;
+    use crate::ai::language::Language;
+    use crate::resume::Resume;
+    use serde_json::json;
+
+    #[test]
+    fn one_document_has_one_spelling() {
+        let check = |text: &str, expected: &str| {
+            let value: Value = serde_json::from_str(text).unwrap();
+            assert_eq!(canonical(&value), expected);
+        };
+        check(
+            r#" { "b" : [ 1 , {"z":null,"a":true} ] , "a" : "\u00e9\/\"" } "#,
+            r#"{"a":"é/\"","b":[1,{"a":true,"z":null}]}"#,
+        );
+        check(r#"{"a":{},"B":[],"":1.50}"#, r#"{"":1.5,"B":[],"a":{}}"#);
+        check("18446744073709551615", "18446744073709551615");
+    }
+
+    #[test]
+    fn a_hash_covers_its_parts_and_where_each_ends() {
+        assert_eq!(hash(&["ab", "c"]), hash(&["ab", "c"]));
+        assert_eq!(hash(&[]).len(), 64);
+        for other in [&["a", "bc"][..], &["abc"], &["ab", "c", ""], &["c", "ab"]] {
+            assert_ne!(hash(other), hash(&["ab", "c"]));
+        }
+    }
+
+    fn input(name: &str, job: Option<&str>, language: &str) -> Input {
+        Input {
+            resume: Resume::new(json!({"basics": {"name": name}})).unwrap(),
+            job: job.map(|job| JobDescription::parse(job).unwrap()),
+            language: Language::parse(language).unwrap(),
+        }
+    }
+
+    #[test]
+    fn everything_that_shapes_an_answer_names_it() {
+        let prompt = |hash: &str| Prompt {
+            system: String::new(),
+            schema: Value::Null,
+            hash: hash.to_owned(),
+        };
+        let model = |text: &str| Model::parse(text).unwrap();
+        let (p, m, i) = (prompt("p"), model("m:low:300"), input("a", Some("j"), "en"));
+        let task = Task::OptimizeResume;
+        let same = parts(task, "s", &p, &m, &i);
+        assert_eq!(same, parts(task, "s", &p, &m, &input("a", Some(" j\n"), "EN")));
+        for other in [
+            parts(Task::ExtractKeywords, "s", &p, &m, &i),
+            parts(task, "t", &p, &m, &i),
+            parts(task, "s", &prompt("q"), &m, &i),
+            parts(task, "s", &p, &model("n:low:300"), &i),
+            parts(task, "s", &p, &model("m:high:300"), &i),
+            parts(task, "s", &p, &model("m:default:300"), &i),
+            parts(task, "s", &p, &model("m:low:301"), &i),
+            parts(task, "s", &p, &m, &input("b", Some("j"), "en")),
+            parts(task, "s", &p, &m, &input("a", Some("k"), "en")),
+            parts(task, "s", &p, &m, &input("a", None, "en")),
+            parts(task, "s", &p, &m, &input("a", Some("j"), "de")),
+        ] {
+            assert_ne!(same, other);
+        }
+    }
+}

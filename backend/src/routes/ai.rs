@@ -1,0 +1,188 @@
+//! `POST /api/ai/…`: what Claude does for a résumé.
+//!
+//! Each takes `{"resume_id"}` or `{"resume"}`, and `"job_description"` and `"language"`; each answers
+//! in JSON, or with the same as a stream of [`events`] for who accepts those. Asks [`crate::ai`].
+
+mod events;
+
+use crate::accept::Shape;
+use crate::accounts::Caller;
+use crate::ai::input::Source;
+use crate::ai::{AiError, Asked, Input, Kept, Task};
+use crate::app::App;
+use crate::body::Ask;
+use crate::cache::{Cached, Entry, Flight, Origin, Use};
+use crate::fields::Fields;
+use crate::guard::Permit;
+use crate::respond::{self, ApiError};
+use crate::resumes::ResumeError;
+use axum::extract::{FromRequest, FromRequestParts, Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use metrics::counter;
+use serde::Serialize;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// One request: who asks, for what, and in which shape.
+pub struct Question {
+    caller: Caller,
+    shape: Shape,
+    use_: Use,
+    permit: Permit,
+    body: Fields,
+}
+
+impl FromRequest<Arc<App>> for Question {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
+        let (mut head, body) = request.into_parts();
+        let caller = Caller::from_request_parts(&mut head, app).await?;
+        let (shape, use_) = (Shape::wanted(&head.headers), Use::of(&head.headers));
+        let permit = Permit::of(&head.extensions);
+        let Ask(body) = Ask::from_request(Request::from_parts(head, body), app).await?;
+        Ok(Self { caller, shape, use_, permit, body })
+    }
+}
+
+/// The kept résumé that an answer is about: applying a patch, say, takes its version.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct About {
+    id: Uuid,
+    version: i64,
+}
+
+/// What a reply says about its request, before it goes on as the answer does.
+#[derive(Serialize)]
+struct Head {
+    /// `null` for a résumé that came with the request.
+    resume: Option<About>,
+}
+
+/// The whole reply, in JSON: one object of the head's and the answer's members. The answer is in
+/// JSON already, however many ask for it.
+fn reply(about: Option<About>, answer: &Kept) -> String {
+    let head = serde_json::to_string(&Head { resume: about }).unwrap_or_default();
+    let members = answer.reply.get();
+    match (head.strip_suffix('}'), members.strip_prefix('{')) {
+        (Some(head), Some(members)) => format!("{head},{members}"),
+        _ => members.to_owned(),
+    }
+}
+
+/// How well the résumé would do: our score, with Claude's review on top when it can be had.
+///
+/// # Errors
+/// 404 for a résumé that is not there, or not the caller's; 422.
+pub async fn analyze_ats_score(
+    State(app): State<Arc<App>>,
+    question: Question,
+) -> Result<Response, ApiError> {
+    answer(&app, Task::AnalyzeAtsScore, question).await
+}
+
+/// A JSON Patch that words the résumé better, to be applied with `PATCH /api/resumes/{id}`.
+///
+/// # Errors
+/// As [`analyze_ats_score`], and 503 or 502 where Claude gives no answer.
+pub async fn optimize_resume(
+    State(app): State<Arc<App>>,
+    question: Question,
+) -> Result<Response, ApiError> {
+    answer(&app, Task::OptimizeResume, question).await
+}
+
+/// What the job description asks for, and whether the résumé has it.
+///
+/// # Errors
+/// As [`optimize_resume`].
+pub async fn extract_keywords(
+    State(app): State<Arc<App>>,
+    question: Question,
+) -> Result<Response, ApiError> {
+    answer(&app, Task::ExtractKeywords, question).await
+}
+
+/// A letter for the job.
+///
+/// # Errors
+/// As [`optimize_resume`].
+pub async fn generate_cover_letter(
+    State(app): State<Arc<App>>,
+    question: Question,
+) -> Result<Response, ApiError> {
+    answer(&app, Task::GenerateCoverLetter, question).await
+}
+
+/// The texts of a LinkedIn profile.
+///
+/// # Errors
+/// As [`optimize_resume`].
+pub async fn optimize_linkedin(
+    State(app): State<Arc<App>>,
+    question: Question,
+) -> Result<Response, ApiError> {
+    answer(&app, Task::OptimizeLinkedin, question).await
+}
+
+async fn answer(app: &App, task: Task, question: Question) -> Result<Response, ApiError> {
+    let Question { caller, shape, use_, permit, body } = question;
+    let asked = Asked::of(task, body)?;
+    let (input, about) = found(app, &caller, asked).await?;
+    let (entry, flight) = app.ai.ask(task, input, &caller.secret, use_);
+    match shape {
+        Shape::Json => whole(task, &entry, about, flight).await,
+        Shape::Events => events::stream(task, &entry, about, flight, permit).await,
+    }
+}
+
+/// What is asked about, once the résumé is there.
+async fn found(
+    app: &App,
+    caller: &Caller,
+    Asked { source, job, language }: Asked,
+) -> Result<(Input, Option<About>), ApiError> {
+    let (resume, about) = match source {
+        Source::Inline(resume) => (resume, None),
+        Source::Stored(id) => match app.resumes.read_cached(caller, id, Use::EVERYTHING).await {
+            Ok(Cached { value: stored, .. }) => {
+                let resume = stored.document().map_err(ResumeError::from)?;
+                (resume, Some(About { id, version: stored.version }))
+            }
+            Err(error) if error.is_not_found() => return Err(ApiError::NoSuchResume),
+            Err(error) => return Err(error.into()),
+        },
+    };
+    Ok((Input { resume, job, language }, about))
+}
+
+async fn whole(
+    task: Task,
+    entry: &Entry,
+    about: Option<About>,
+    flight: Flight<Kept, AiError>,
+) -> Result<Response, ApiError> {
+    let Cached { value, origin } = counted(task, flight.result().await)?;
+    let mut response = respond::written_json(StatusCode::OK, reply(about, &value));
+    origin.mark(entry, &mut response);
+    Ok(response)
+}
+
+/// Counts how an answer came out, and what it would have cost a second time.
+fn counted(
+    task: Task,
+    result: Result<Cached<Kept>, Arc<AiError>>,
+) -> Result<Cached<Kept>, ApiError> {
+    let outcome = match &result {
+        Ok(cached) if cached.value.is_degraded => "degraded",
+        Ok(_) => "ok",
+        Err(error) => error.failure().as_str(),
+    };
+    counter!("ai_requests_total", "route" => task.name(), "outcome" => outcome).increment(1);
+    if let Ok(Cached { value, origin: Origin::Hit { .. } | Origin::Coalesced }) = &result {
+        counter!("ai_saved_micro_usd_total", "route" => task.name())
+            .increment(value.cost_micro_usd);
+    }
+    result.map_err(ApiError::Ai)
+}

@@ -1,0 +1,300 @@
+//! `/api/ai/…` with a Claude that is not well: what is answered, and that nothing half-done is kept.
+
+use super::ai::{ROUTES, ada, question};
+use super::backend::Backend;
+use super::claude::{self, Claude};
+use super::client::{Reply, connect};
+use super::user::User;
+use serde_json::{Value, json};
+use std::io::Write;
+use std::net::TcpListener;
+
+/// So that a test does not wait as long as a user might.
+const IMPATIENT: [(&str, &str); 3] =
+    [("CLAUDE_TIMEOUT", "3"), ("CLAUDE_IDLE_TIMEOUT", "1"), ("CLAUDE_MAX_RETRIES", "0")];
+
+/// What cannot be answered is a problem for every route but one, which counts by itself.
+fn check_unanswered(user: &User<'_>, status: u16) {
+    for route in ROUTES {
+        let reply = user.ask(route, &question(&ada()));
+        if route == ROUTES[0] {
+            assert_eq!(reply.status, 200, "{}", reply.show(&[]));
+            assert_eq!(
+                (&reply.json()["status"], &reply.json()["review"]),
+                (&json!("degraded"), &Value::Null)
+            );
+        } else {
+            assert_eq!(reply.status, status, "{route}: {}", reply.show(&[]));
+            assert_eq!(reply.header("content-type"), Some("application/problem+json"));
+            assert_eq!(reply.header("x-cache"), None);
+        }
+    }
+}
+
+/// Once Claude is well, and is asked again, nothing is there that was not whole.
+fn check_answered(backend: &Backend, user: &User<'_>) {
+    for route in ROUTES {
+        backend.wait_until("Claude answers", || {
+            let reply = user.ask(route, &question(&ada()));
+            let is_whole = reply.status == 200 && reply.json()["status"] != "degraded";
+            if is_whole {
+                assert_eq!(reply.header("x-cache"), Some("MISS"), "{route}");
+            }
+            is_whole
+        });
+    }
+}
+
+#[test]
+fn without_a_key_a_score_is_counted_and_nothing_else_is_done() {
+    let backend = Backend::start();
+    let user = backend.user("ada@example.org");
+    assert_eq!(backend.get("/health").json()["claude"], "not_configured");
+    assert_eq!(backend.get("/health").json()["status"], "ok");
+    check_unanswered(&user, 503);
+    insta::assert_snapshot!(user.ask(ROUTES[0], &question(&ada())).show(&["/rules"]), @r#"
+    200 OK
+    content-type: application/json
+    cache-control: no-store
+    x-cache: MISS
+    cache-status: tollgate; fwd=miss
+
+    {
+      "resume": null,
+      "review": null,
+      "rules": "…",
+      "score": 65,
+      "status": "degraded"
+    }
+    "#);
+    insta::assert_snapshot!(user.ask(ROUTES[3], &question(&ada())).show(&[]), @r#"
+    503 Service Unavailable
+    content-type: application/problem+json
+    cache-control: no-store
+
+    {
+      "detail": "Claude cannot be asked just now. Try again later.",
+      "status": 503,
+      "title": "Service Unavailable",
+      "type": "about:blank"
+    }
+    "#);
+    let stream = user.ask_events(ROUTES[0], &question(&ada())).events();
+    let names: Vec<_> = stream.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["start", "result"]);
+    assert_eq!(user.ask_events(ROUTES[3], &question(&ada())).status, 503, "a status of its own");
+}
+
+#[test]
+fn with_claude_away_all_goes_on_that_can() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{closed}");
+    let vars = [("ANTHROPIC_API_KEY", "sk-test"), ("ANTHROPIC_BASE_URL", &*url), IMPATIENT[2]];
+    let backend = Backend::start_with(&vars);
+    let user = backend.user("ada@example.org");
+    for _ in 0..3 {
+        check_unanswered(&user, 503);
+    }
+    backend.wait_until("it is noticed", || backend.get("/health").json()["claude"] == "down");
+    let health = backend.get("/health").json();
+    assert_eq!(health["status"], "degraded");
+    assert_eq!(backend.get("/health/ready").status, 200, "it still serves");
+    backend.wait_until("it is told how long Claude is not asked", || {
+        let refused = user.ask(ROUTES[3], &question(&ada()));
+        let wait = refused.header("retry-after").map(|wait| wait.parse::<u64>().unwrap());
+        wait.is_some_and(|wait| (1..=600).contains(&wait))
+    });
+}
+
+#[test]
+fn an_overloaded_claude_is_not_asked_for_ever_and_nothing_of_it_is_kept() {
+    let claude = Claude::start();
+    let backend = claude.backend(&IMPATIENT);
+    let user = backend.user("ada@example.org");
+    claude.fault(&json!({"status": 529, "type": "overloaded_error"}));
+    insta::assert_snapshot!(user.ask(ROUTES[3], &question(&ada())).show(&[]), @r#"
+    503 Service Unavailable
+    content-type: application/problem+json
+    cache-control: no-store
+
+    {
+      "detail": "Claude cannot be asked just now. Try again later.",
+      "status": 503,
+      "title": "Service Unavailable",
+      "type": "about:blank"
+    }
+    "#);
+    claude.clear();
+    check_answered(&backend, &user);
+}
+
+#[test]
+fn when_to_come_back_is_told_where_claude_tells_it() {
+    let claude = Claude::start();
+    let backend = claude.backend(&IMPATIENT);
+    let user = backend.user("ada@example.org");
+    claude.fault(
+        &json!({"status": 429, "type": "rate_limit_error", "headers": {"retry-after": "17"}}),
+    );
+    let reply = user.ask(ROUTES[3], &question(&ada()));
+    assert_eq!((reply.status, reply.header("retry-after")), (503, Some("17")));
+}
+
+#[test]
+fn a_claude_that_hangs_is_not_waited_for() {
+    let claude = Claude::start();
+    let backend = claude.backend(&IMPATIENT);
+    let user = backend.user("ada@example.org");
+    claude.fault(&json!({"hang": true}));
+    check_unanswered(&user, 503);
+    claude.clear();
+    check_answered(&backend, &user);
+}
+
+#[test]
+fn a_stream_that_is_cut_is_asked_for_once_more() {
+    let claude = Claude::start();
+    let backend = claude.backend(&IMPATIENT);
+    let user = backend.user("ada@example.org");
+    claude.faults(1, &json!({"cut_after_events": 5}));
+    let reply = user.ask_events(ROUTES[3], &question(&ada()));
+    let names: Vec<_> = reply.events().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names.iter().filter(|name| *name == "start").count(), 2, "{names:?}");
+    assert_eq!(names.last().unwrap(), "result");
+    assert_eq!(claude.requests(), 2);
+    let kept = user.ask(ROUTES[3], &question(&ada()));
+    assert_eq!(kept.header("x-cache"), Some("HIT"));
+}
+
+#[test]
+fn a_stream_that_is_cut_again_is_an_error_and_nothing_of_it_is_kept() {
+    let claude = Claude::start();
+    let backend = claude.backend(&IMPATIENT);
+    let user = backend.user("ada@example.org");
+    claude.fault(&json!({"cut_after_events": 5}));
+    let reply = user.ask_events(ROUTES[3], &question(&ada()));
+    let (name, problem) = reply.events().pop().unwrap();
+    assert_eq!(name, "error");
+    insta::assert_snapshot!(format!("{problem:#}"), @r#"
+    {
+      "detail": "Claude cannot be asked just now. Try again later.",
+      "status": 503,
+      "title": "Service Unavailable",
+      "type": "about:blank"
+    }
+    "#);
+    assert_eq!(claude.requests(), 2);
+    claude.clear();
+    check_answered(&backend, &user);
+}
+
+/// Each is an answer that cannot be used; how often Claude is asked for it.
+#[test]
+fn answers_that_cannot_be_used_are_refused_and_not_kept() {
+    let faults = [
+        (json!({"text": "not json"}), 2),
+        (json!({"text": "{}"}), 2),
+        (json!({"text": "{\"subject\": \"a\", \"letter\": \"b\", \"score\": 1}"}), 2),
+        (json!({"text": "{\"subject\": \"\", \"letter\": \"b\"}"}), 2),
+        (json!({"stop_reason": "max_tokens"}), 1),
+        (json!({"stop_reason": "refusal"}), 1),
+        (json!({"stop_reason": "pause_turn"}), 1),
+    ];
+    for (fault, asked) in faults {
+        let claude = Claude::start();
+        let backend = claude.backend(&IMPATIENT);
+        let user = backend.user("ada@example.org");
+        claude.fault(&fault);
+        let reply = user.ask(ROUTES[3], &question(&ada()));
+        assert_eq!(reply.status, 502, "{fault}: {}", reply.show(&[]));
+        assert_eq!(reply.header("retry-after"), None);
+        assert_eq!(claude.requests(), asked, "{fault}");
+        claude.clear();
+        let reply = user.ask(ROUTES[3], &question(&ada()));
+        assert_eq!((reply.status, reply.header("x-cache")), (200, Some("MISS")), "{fault}");
+    }
+}
+
+#[test]
+fn a_first_answer_that_cannot_be_used_is_made_good() {
+    let claude = Claude::start();
+    let backend = claude.backend(&[]);
+    let user = backend.user("ada@example.org");
+    for route in ROUTES {
+        claude.faults(1, &json!({"text": "Certainly!"}));
+        let reply = user.ask(route, &question(&ada()));
+        assert_eq!((reply.status, reply.header("x-cache")), (200, Some("MISS")), "{route}");
+        assert_ne!(reply.json()["status"], "degraded", "{route}");
+    }
+    assert_eq!(claude.requests(), 2 * ROUTES.len());
+}
+
+#[test]
+fn a_score_beyond_the_scale_is_no_score() {
+    let (claude, backend) = claude::pair();
+    let user = backend.user("ada@example.org");
+    let part = json!({"score": 50, "comment": "x"});
+    let review = |score: i64| {
+        json!({
+            "score": score, "summary": "x", "suggestions": [],
+            "dimensions": {"relevance": part, "impact": part, "clarity": part, "structure": part},
+        })
+    };
+    for (score, status) in
+        [(101, "degraded"), (-1, "degraded"), (1_000_000, "degraded"), (100, "ok")]
+    {
+        claude.fault(&json!({"text": review(score).to_string()}));
+        let reply = user.ask(ROUTES[0], &question(&ada())).json();
+        assert_eq!(reply["status"], status, "{score}");
+        assert_eq!(reply["review"].is_null(), status == "degraded");
+    }
+}
+
+#[test]
+fn a_key_that_is_no_good_is_our_fault_and_is_not_shown() {
+    let claude = Claude::start();
+    let backend = claude.backend(&IMPATIENT);
+    let user = backend.user("ada@example.org");
+    claude.fault(&json!({"status": 401, "type": "authentication_error"}));
+    check_unanswered(&user, 503);
+    let log = backend.stop();
+    assert!(!log.contains(claude::KEY), "{log}");
+    assert!(!log.contains("Lovelace"), "{log}");
+}
+
+#[test]
+fn asking_claude_does_not_keep_others_waiting() {
+    let claude = Claude::start();
+    let backend = claude.backend(&[]);
+    let user = backend.user("ada@example.org");
+    claude.fault(&json!({"hang": true}));
+    // More than may be served at once on these routes: each waits for the same answer, or is
+    // refused.
+    let body = question(&ada()).to_string();
+    let waiting: Vec<_> = (0..300)
+        .map(|_| {
+            let mut stream = connect(backend.address);
+            write!(
+                stream,
+                "POST {} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
+                 Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+                ROUTES[3],
+                user.access,
+                body.len()
+            )
+            .unwrap();
+            stream
+        })
+        .collect();
+    backend.wait_until("there is no place for one more", || {
+        let reply = user.request("POST", ROUTES[3]).json("{}").send();
+        reply.status == 503
+    });
+    assert_eq!(user.me().status, 200);
+    assert_eq!(backend.get("/health").status, 200);
+    drop(waiting);
+    backend.wait_until("there is again", || {
+        let reply: Reply = user.request("POST", ROUTES[3]).json("{}").send();
+        reply.status == 422
+    });
+}
