@@ -5,13 +5,13 @@
 //!
 //! [`score`] asks each part of [`part`] how much of itself it has earned: `contact`, `summary`,
 //! `experience`, `dates`, `achievements`, `skills`, `education`, `format` and, with a job
-//! description, `matching`. Each looks at the document through a `view` and leaves its [`finding`]s.
-//! `wording` has the lists of words.
+//! description, `matching`. Each looks at the document through a `view` and leaves its
+//! [`finding`]s. `wording` has the lists of words.
 //!
 //! What holds:
 //! - the parts' points add up to the score, and their maxima to 100;
-//! - a part that has less than its maximum has at least one finding of severity `error` or `warning`,
-//!   and one that has all of it none: nothing is lost without a reason;
+//! - a part that has less than its maximum has at least one finding of severity `error` or
+//!   `warning`, and one that has all of it none: nothing is lost without a reason;
 //! - findings of severity `info` cost nothing;
 //! - each pointer leads to something that is in the résumé.
 

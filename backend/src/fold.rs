@@ -1,4 +1,5 @@
-//! Texts made comparable: what looks the same, or differs in case or accents only, becomes the same.
+//! Texts made comparable: what looks the same, or differs in case or accents only, becomes the
+//! same.
 //!
 //! Called by [`crate::keywords`], [`crate::ats`] and [`crate::invention`].
 

@@ -21,8 +21,9 @@
 //! | number | `basics/phone`, `basics/location/*` | its digits are in none of these |
 //!
 //! So texts may be reworded, reordered and translated as long as they keep to the facts. Not looked
-//! at are addresses of pages and people, `basics/profiles`, `$schema` and `meta`; titles of positions and
-//! names of skills; whether a number is still said of the same thing; what is left out.
+//! at are addresses of pages and people, `basics/profiles`, `$schema` and `meta`; titles of
+//! positions and names of skills; whether a number is still said of the same thing; what is left
+//! out.
 
 mod degrees;
 mod facts;

@@ -5,14 +5,15 @@
 //! ([`fields`]) into types that cannot be wrong ([`email`], [`password`]), asks [`accounts`], which
 //! is handed the time and asks [`hashing`], [`token`] (with its [`keys`]) and the [`store`], or
 //! [`resumes`], which keeps what [`resume`] has checked; what was answered before comes out of the
-//! [`cache`]; and [`respond`] turns the outcome into HTTP. [`app`] puts all of it together from the [`config`].
+//! [`cache`]; and [`respond`] turns the outcome into HTTP. [`app`] puts all of it together from the
+//! [`config`].
 //!
 //! A handler that takes an [`accounts::Caller`] gets it from [`caller`], which reads the token.
 //! [`plans`] says what there is to buy; [`ledger`] asks the shim what is left of a [`quota`].
-//! [`ats`] scores a résumé, by the [`keywords`] of a job description too; [`invention`] tells what a
-//! changed one has that the original has not, by the [`numbers`] of its texts among others; all are
-//! pure, and compare texts that [`fold`] has made comparable.
-//! [`key_watch`] keeps the keys up to date with the database.
+//! [`ats`] scores a résumé, by the [`keywords`] of a job description too; [`invention`] tells what
+//! a changed one has that the original has not, by the [`numbers`] of its texts among others; all
+//! are pure, and compare texts that [`fold`] has made comparable. [`key_watch`] keeps the keys up
+//! to date with the database.
 //!
 //! Invariants by absence: only [`config`] reads the environment, only [`clock`] reads the time,
 //! only [`store`] knows SQL, only [`respond`] maps an error to a status, only [`hashing`] runs

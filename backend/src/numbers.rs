@@ -1,7 +1,7 @@
 //! The numbers and dates that a text says, in digits or in words.
 //!
-//! Called by [`crate::invention`], which compares those of two texts, and by [`crate::ats`], which asks
-//! whether there are any. `lexer` takes a text apart, `decimal` reads digits, `spelled` number
+//! Called by [`crate::invention`], which compares those of two texts, and by [`crate::ats`], which
+//! asks whether there are any. `lexer` takes a text apart, `decimal` reads digits, `spelled` number
 //! words, `moment` dates, `unit` what stands around a number.
 //!
 //! "20k", "20,000", "20.000", "20 000" and "twenty thousand" are the same number; so are "40 %",

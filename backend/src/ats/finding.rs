@@ -1,8 +1,8 @@
 //! What there is to say about a résumé: one finding each, with a code that does not change.
 //!
 //! The pointer of a finding is a JSON pointer into the résumé, and something is there: what is
-//! wrong, or, where something is missing, the nearest thing around it that is there ("" is the whole
-//! résumé). In the table, *around* marks the codes that are about something missing.
+//! wrong, or, where something is missing, the nearest thing around it that is there ("" is the
+//! whole résumé). In the table, *around* marks the codes that are about something missing.
 //!
 //! | code | severity | part | pointer | what |
 //! |---|---|---|---|---|
@@ -81,7 +81,8 @@ pub enum Severity {
     Info,
 }
 
-/// What a finding is about: the table above says it all. A code keeps its meaning; new ones may come.
+/// What a finding is about: the table above says it all. A code keeps its meaning; new ones may
+/// come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Code {
     /// No name.

@@ -150,7 +150,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn only_the_whole_gives_all_points(all in 1..100_000_usize, some in 0..100_000_usize, maximum in 1..=40_u8) {
+        fn only_the_whole_gives_all_points(
+            all in 1..100_000_usize,
+            some in 0..100_000_usize,
+            maximum in 1..=40_u8,
+        ) {
             let points = Share::of(some, all).points_of(maximum);
             prop_assert_eq!(points == maximum, some >= all);
             let nearly = Share::of(all - 1, all);

@@ -555,7 +555,10 @@ proptest! {
     }
 
     #[test]
-    fn losing_a_keyword_never_raises_the_score(document in any_resume(), which in any::<prop::sample::Index>()) {
+    fn losing_a_keyword_never_raises_the_score(
+        document in any_resume(),
+        which in any::<prop::sample::Index>(),
+    ) {
         let before = score(&Resume::new(document.clone()).unwrap(), Some(JOB));
         prop_assume!(!before.keywords.matched.is_empty());
         let keyword = &which.get(&before.keywords.matched).keyword;
@@ -565,7 +568,10 @@ proptest! {
     }
 
     #[test]
-    fn losing_a_skill_never_raises_the_score(document in any_resume(), which in any::<prop::sample::Index>()) {
+    fn losing_a_skill_never_raises_the_score(
+        document in any_resume(),
+        which in any::<prop::sample::Index>(),
+    ) {
         let mut changed = document.clone();
         let Some(skills) = changed.get_mut("skills").and_then(Value::as_array_mut) else { return Ok(()) };
         prop_assume!(!skills.is_empty());

@@ -131,28 +131,27 @@ static IRREGULAR: LazyLock<HashSet<&str>> = LazyLock::new(|| {
 
 /// How verbs of work begin, and the nouns that are made of them.
 const STEMS: &str = "\
-achiev accelerat administ advis analy architect assembl audit automat budget calculat campaign champion
-clean coach collaborat collect communicat compil complet comput conceiv concept conduct configur
-consolidat construct consult contribut convert convinc coordinat craft creat cultivat customi debug
-decreas defin deliver deploy design detect develop devis diagnos direct discover document draft edit
-eliminat enabl enforc engineer enhanc establish evaluat examin execut expand expedit explor extend
-facilitat financ forecast formulat foster founded generat guid handl identif implement improv
-increas influenc inform initiat innovat inspect inspir install instruct integrat interview introduc
-invent investigat launch leverag maintain manag market maximi measur mentor migrat minimi model moderni
-monitor motivat navigat negotiat operat optimi orchestrat organi overhaul partner perform pilot
-pioneer plann prepar present prevent prioriti process produc program promot propos prototyp provid
-publish purchas raised recruit redesign reduc refactor refin reorgani repair replac report
-research resolv restor restructur reviewe revis sav scal schedul secur select shipp simplif solv
-standardi steer streamlin strengthen structur supervis support survey synthesi teach test train
-transform translat troubleshoot unif upgrad validat verif visuali \
-analys aufgebaut aufgesetzt begleit berat betreu durchfuhr einfuhr eingefuhrt eingerichtet entwarf entwick
-entworf erarbeit erhoh erreich erstell erweiter gefuhrt geleit geplant gepruf gesteuert gestalt
-gewonnen implementier konzep koordin optimier organis plan realis redigier reduzier \
-steiger uberarbeit ubernahm umgesetzt umsetz verantwortete verbesser verhandel vermarkt \
-accompagn amelior anim assur augment conduit coordonn deploi dirig elabor encadr formation gere gestion
-lanc negoci optimis pilot redact redui realis supervis \
-aument constru coordin desarroll dirig disen elabor gestion implant implement lider mejor negoci
-organiz planific redact reduj reduc supervis";
+achiev accelerat administ advis analy architect assembl audit automat budget calculat campaign
+champion clean coach collaborat collect communicat compil complet comput conceiv concept conduct
+configur consolidat construct consult contribut convert convinc coordinat craft creat cultivat
+customi debug decreas defin deliver deploy design detect develop devis diagnos direct discover
+document draft edit eliminat enabl enforc engineer enhanc establish evaluat examin execut expand
+expedit explor extend facilitat financ forecast formulat foster founded generat guid handl identif
+implement improv increas influenc inform initiat innovat inspect inspir install instruct integrat
+interview introduc invent investigat launch leverag maintain manag market maximi measur mentor
+migrat minimi model moderni monitor motivat navigat negotiat operat optimi orchestrat organi
+overhaul partner perform pilot pioneer plann prepar present prevent prioriti process produc
+program promot propos prototyp provid publish purchas raised recruit redesign reduc refactor refin
+reorgani repair replac report research resolv restor restructur reviewe revis sav scal schedul
+secur select shipp simplif solv standardi steer streamlin strengthen structur supervis support
+survey synthesi teach test train transform translat troubleshoot unif upgrad validat verif visuali
+analys aufgebaut aufgesetzt begleit berat betreu durchfuhr einfuhr eingefuhrt eingerichtet entwarf
+entwick entworf erarbeit erhoh erreich erstell erweiter gefuhrt geleit geplant gepruf gesteuert
+gestalt gewonnen implementier konzep koordin optimier organis plan realis redigier reduzier
+steiger uberarbeit ubernahm umgesetzt umsetz verantwortete verbesser verhandel vermarkt accompagn
+amelior anim assur augment conduit coordonn deploi dirig elabor encadr formation gere gestion lanc
+negoci optimis redact redui aument constru coordin desarroll disen implant lider mejor organiz
+planific reduj";
 
 /// Words in -ed that are no verbs at the start of a text.
 const NO_VERBS: [&str; 16] = [

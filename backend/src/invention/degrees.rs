@@ -1,8 +1,8 @@
 //! Degrees: their level and faculty, however they are written.
 //!
-//! Called by [`super::found`] and [`super::facts`]. In a field that is there for degrees each sign of
-//! one counts; in other texts only what means nothing else there: "MA" may be a state, a "master" may
-//! be one of Scrum.
+//! Called by [`super::found`] and [`super::facts`]. In a field that is there for degrees each sign
+//! of one counts; in other texts only what means nothing else there: "MA" may be a state, a
+//! "master" may be one of Scrum.
 
 use crate::fold;
 use std::collections::HashSet;
@@ -15,8 +15,8 @@ pub(super) struct Degree {
 }
 
 impl Degree {
-    /// Whether it is one of these, or says less than one of them: a bachelor is less than a bachelor
-    /// of arts.
+    /// Whether it is one of these, or says less than one of them: a bachelor is less than a
+    /// bachelor of arts.
     pub(super) fn is_among(self, degrees: &HashSet<Self>) -> bool {
         degrees.contains(&self)
             || self.faculty.is_none() && degrees.iter().any(|known| known.level == self.level)

@@ -41,42 +41,43 @@ pub(super) fn is_like_a_stop_word(text: &str) -> bool {
 
 const SLASHED: &[&str] = &[
     "ci/cd", "tcp/ip", "a/b", "ui/ux", "ux/ui", "i/o", "pl/sql", "as/400", "s/4hana", "os/2",
-    "n/a", "m/w/d", "w/m/d", "d/m/w", "m/f/d", "h/f", "f/h", "b/2/b",
+    "n/a", "m/w/d", "w/m/d", "d/m/w", "m/f/d", "h/f", "f/h",
 ];
 
 /// Phrases, a comma between them.
 const PHRASES: &str = "\
-account management, agile development, api design, artificial intelligence, automated testing,
-big data, budget planning, business analysis, business development, business intelligence,
-change management, cloud computing, cloud native, code review, computer science, computer vision,
-conflict resolution, content marketing, contract negotiation, cost reduction, credit risk, cross functional,
-customer experience, customer retention, customer service, customer success, customer support,
-data analysis, data analytics, data driven, data engineering, data mining, data modeling,
+account management, agile development, api design, artificial intelligence, automated testing, big
+data, budget planning, business analysis, business development, business intelligence, change
+management, cloud computing, cloud native, code review, computer science, computer vision,
+conflict resolution, content marketing, contract negotiation, cost reduction, credit risk, cross
+functional, customer experience, customer retention, customer service, customer success, customer
+support, data analysis, data analytics, data driven, data engineering, data mining, data modeling,
 data protection, data science, data structures, data visualization, data warehouse, deep learning,
-demand generation, design patterns, design systems, design thinking, digital marketing,
-digital transformation, disaster recovery, distributed systems, domain driven design,
-due diligence, electrical engineering, email marketing, embedded systems, event driven, financial analysis,
+demand generation, design patterns, design systems, design thinking, digital marketing, digital
+transformation, disaster recovery, distributed systems, domain driven design, due diligence,
+electrical engineering, email marketing, embedded systems, event driven, financial analysis,
 financial modeling, financial reporting, front end, back end, full stack, functional programming,
 game development, graphic design, incident management, incident response, information security,
-infrastructure automation, integration testing, internal audit, interaction design,
-inventory management, lead generation, lean manufacturing, load balancing, market research,
-mechanical engineering, message queue, mobile development, neural networks, network security, object oriented,
-operating systems, operations management, patient care, penetration testing, performance management,
-performance tuning, pair programming, problem solving, process improvement, procurement management, product design,
-product development, product management, product owner, program management, project management,
-project planning, public relations, public speaking, quality assurance, quality control,
-real time, relational databases, release management, requirements engineering, responsive design,
-revenue growth, risk assessment, risk management, root cause analysis, sales management,
-scrum master, service design, site reliability, social media, software architecture,
-software design, software development, software engineer, software engineering,
-solution architecture, spring boot, stakeholder management, statistical analysis, strategic planning, strategic partnerships,
-supply chain, system administration, system design, systems engineering, talent acquisition, team building, team lead, tech lead,
-technical documentation, technical leadership, technical support, technical writing, test automation, test driven,
-time series, unit testing, unit tests, user experience, user interface, user research,
-version control, vendor management, visual design, web applications, web development, web services, web design,
-agile methoden, maschinelles lernen, kunstliche intelligenz, kontinuierliche integration,
-gestion de projet, apprentissage automatique, intelligence artificielle,
-aprendizaje automatico, inteligencia artificial, gestion de proyectos";
+infrastructure automation, integration testing, internal audit, interaction design, inventory
+management, lead generation, lean manufacturing, load balancing, market research, mechanical
+engineering, message queue, mobile development, neural networks, network security, object
+oriented, operating systems, operations management, patient care, penetration testing, performance
+management, performance tuning, pair programming, problem solving, process improvement,
+procurement management, product design, product development, product management, product owner,
+program management, project management, project planning, public relations, public speaking,
+quality assurance, quality control, real time, relational databases, release management,
+requirements engineering, responsive design, revenue growth, risk assessment, risk management,
+root cause analysis, sales management, scrum master, service design, site reliability, social
+media, software architecture, software design, software development, software engineer, software
+engineering, solution architecture, spring boot, stakeholder management, statistical analysis,
+strategic planning, strategic partnerships, supply chain, system administration, system design,
+systems engineering, talent acquisition, team building, team lead, tech lead, technical
+documentation, technical leadership, technical support, technical writing, test automation, test
+driven, time series, unit testing, unit tests, user experience, user interface, user research,
+version control, vendor management, visual design, web applications, web development, web
+services, web design, agile methoden, maschinelles lernen, kunstliche intelligenz, kontinuierliche
+integration, gestion de projet, apprentissage automatique, intelligence artificielle, aprendizaje
+automatico, inteligencia artificial, gestion de proyectos";
 
 /// Terms of one word that may be written small.
 const TERMS: &str = "\

@@ -39,9 +39,9 @@ impl Decimal {
     }
 }
 
-/// The numbers that digits with dots, commas, apostrophes or underscores between them may be: mostly
-/// one, with one reading. "1,2,3" are three; "1.234" has two readings. A version ("3.11.2") is a
-/// number of its own kind.
+/// The numbers that digits with dots, commas, apostrophes or underscores between them may be:
+/// mostly one, with one reading. "1,2,3" are three; "1.234" has two readings. A version ("3.11.2")
+/// is a number of its own kind.
 pub(super) fn read(text: &str) -> Vec<Vec<Decimal>> {
     let groups: Vec<&str> = text.split(|c: char| !c.is_ascii_digit()).collect();
     let signs: Vec<char> = text.chars().filter(|c| !c.is_ascii_digit()).collect();

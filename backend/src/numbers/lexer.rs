@@ -1,6 +1,7 @@
 //! A text, taken apart into words, digits and signs.
 //!
-//! Called by [`super::figures`]. Blanks are no tokens: a token knows whether there are some before it.
+//! Called by [`super::figures`]. Blanks are no tokens: a token knows whether there are some before
+//! it.
 
 use crate::fold;
 
