@@ -5,17 +5,22 @@ pub mod messages;
 pub mod sim;
 
 use crate::refusal::Refusal;
-use axum::Json;
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde_json::Value;
 
 /// Names a request in what is logged and told.
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
+/// `value` as a reply.
+fn json(status: StatusCode, value: &Value) -> Response {
+    let headers = [(header::CONTENT_TYPE, "application/json")];
+    (status, headers, value.to_string()).into_response()
+}
+
 /// A refusal as a reply.
 fn refused(refusal: &Refusal, request_id: &str) -> Response {
-    let response = (refusal.status, Json(refusal.body(request_id))).into_response();
-    with_request_id(response, request_id)
+    with_request_id(json(refusal.status, &refusal.body(request_id)), request_id)
 }
 
 /// The reply under the request's name.

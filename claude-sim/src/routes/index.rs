@@ -1,13 +1,12 @@
 //! What it is, whether it runs, and what is answered where there is nothing.
 
-use super::refused;
+use super::{json as reply, refused};
 use crate::refusal::{Kind, Refusal};
 use crate::sim::Sim;
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::Arc;
 
 const INDEX: &str = "\
@@ -28,8 +27,8 @@ pub async fn index() -> &'static str {
 }
 
 /// `GET /sim/health`
-pub async fn health() -> Json<Value> {
-    Json(json!({ "status": "ok" }))
+pub async fn health() -> Response {
+    reply(StatusCode::OK, &json!({ "status": "ok" }))
 }
 
 /// No such route.

@@ -1,6 +1,6 @@
 //! `POST /v1/messages`.
 
-use super::{refused, with_request_id};
+use super::{json, refused, with_request_id};
 use crate::at_once::Entered;
 use crate::faults::{Fault, MAX_DELAY_MS};
 use crate::message::{Message, error_event};
@@ -8,11 +8,10 @@ use crate::refusal::{Kind, Refusal, error_body};
 use crate::request::{Request, check_headers};
 use crate::sim::Sim;
 use crate::{answer, body, clock, stream};
-use axum::Json;
 use axum::body::Body;
 use axum::extract;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use std::sync::Arc;
@@ -94,7 +93,7 @@ async fn failed(fault: &Fault, streams: bool, request_id: &str) -> Option<Respon
     };
     let (name, message) = fault.error();
     let body = error_body(name, message, fault.details.as_ref(), request_id);
-    Some((status, Json(body)).into_response())
+    Some(json(status, &body))
 }
 
 fn answered(
@@ -119,7 +118,7 @@ fn answered(
     } else if fault.cut_after_events.is_some() || fault.hang_after_events.is_some() {
         halved(&message.whole(), fault, entered)
     } else {
-        Json(message.whole()).into_response()
+        json(StatusCode::OK, &message.whole())
     };
     Ok(Told { response, input_tokens, output_tokens })
 }

@@ -1,27 +1,27 @@
 //! `/sim/*`: what came, and what is to go wrong.
 
-use super::refused;
+use super::{json as reply, refused};
 use crate::body;
 use crate::faults::Fault;
 use crate::refusal::{Kind, Refusal};
 use crate::sim::Sim;
-use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// `GET /sim/requests`
-pub async fn requests(State(sim): State<Arc<Sim>>) -> Json<Value> {
+pub async fn requests(State(sim): State<Arc<Sim>>) -> Response {
     let (count, requests) = sim.recorded.show();
-    Json(json!({
+    let shown = json!({
         "count": count,
         "requests": requests,
         "at_once": sim.at_once.now(),
         "most_at_once": sim.at_once.most(),
-    }))
+    });
+    reply(StatusCode::OK, &shown)
 }
 
 /// `DELETE /sim/requests`
@@ -32,14 +32,14 @@ pub async fn forget_requests(State(sim): State<Arc<Sim>>) -> StatusCode {
 }
 
 /// `GET /sim/faults`
-pub async fn faults(State(sim): State<Arc<Sim>>) -> Json<Value> {
-    Json(json!({ "faults": sim.faults.show() }))
+pub async fn faults(State(sim): State<Arc<Sim>>) -> Response {
+    reply(StatusCode::OK, &json!({ "faults": sim.faults.show() }))
 }
 
 /// `POST /sim/faults`: one, or a list of them.
 pub async fn add_faults(State(sim): State<Arc<Sim>>, body: Body) -> Response {
     match added(&sim, body).await {
-        Ok(()) => faults(State(sim)).await.into_response(),
+        Ok(()) => faults(State(sim)).await,
         Err(refusal) => refused(&refusal, &sim.next_request_id()),
     }
 }

@@ -140,6 +140,8 @@ impl<'a> Parser<'a> {
                 properties.push(Property { name: name.clone(), schema, required });
             }
         }
+        // In one order, however the document's is kept: the dice go by it.
+        properties.sort_by(|one, other| one.name.cmp(&other.name));
         let known = |name: &&str| properties.iter().any(|property| property.name == **name);
         match required.iter().find(|name| !known(name)) {
             Some(name) => Err(format!("'required' names '{name}', which 'properties' does not")),
@@ -324,6 +326,19 @@ mod tests {
         }
         let schema = json!({ "$ref": "#/$defs/s11", "$defs": definitions });
         assert_eq!(parse(&schema), Err("Schema is too complex".to_owned()));
+    }
+
+    #[test]
+    fn members_are_in_the_order_of_their_names() {
+        let nothing = json!({ "type": "null" });
+        let schema = json!({
+            "type": "object",
+            "additionalProperties": false,
+            "properties": { "b": nothing, "c": nothing, "a": nothing },
+        });
+        let Ok(Schema::Object(properties)) = parse(&schema) else { panic!("an object") };
+        let names: Vec<_> = properties.iter().map(|property| property.name.as_str()).collect();
+        assert_eq!(names, ["a", "b", "c"]);
     }
 
     #[test]
