@@ -281,7 +281,12 @@ fn a_slot_on_the_move_loses_and_repeats_nothing() {
         assert!(api.one(request([other.clone()])).admitted);
         let body = serde_json::json!({ "counter": other.counter });
         let reset = admin.post("/v1/counters/reset", &body, Some(TOKEN));
-        assert_eq!((reset.status, &reset.json()["changed"]), (200, &true.into()), "{}", reset.shown());
+        assert_eq!(
+            (reset.status, &reset.json()["changed"]),
+            (200, &true.into()),
+            "{}",
+            reset.shown()
+        );
         assert!(api.one(request([other])).admitted);
     };
     reset(&mut api, "while-moving");

@@ -38,6 +38,10 @@ fn leased_or_not_as_many_are_admitted_as_the_limit_says() {
     // Under the names that `envoy.yaml` gives them; which of the two leased how much is chance.
     for name in ["granted", "spent", "returned"] {
         let told = value_of(&gateway, &format!("tollgate_leases_{name}"));
-        assert_eq!(told, Some(counter_of(&gateway.envoys[0], &format!("leases.{name}$"))), "{name}");
+        assert_eq!(
+            told,
+            Some(counter_of(&gateway.envoys[0], &format!("leases.{name}$"))),
+            "{name}"
+        );
     }
 }

@@ -56,7 +56,8 @@ fn both_workers_are_met(gateway: &Gateway) {
 #[test]
 fn two_workers_of_one_envoy_admit_five_logins_together_without_the_ledger() {
     let policy = tests::gateway::shipped_policy();
-    let mut gateway = Gateway::start(&Options { workers: 2, policy, ..Options::default() }).unwrap();
+    let mut gateway =
+        Gateway::start(&Options { workers: 2, policy, ..Options::default() }).unwrap();
     gateway.shim.kill();
     let clients = [gateway.client(); 8];
     assert_eq!(admitted_of(&clients, 3), 5, "counted in what the workers share");
