@@ -30,6 +30,7 @@ use claude::{Client, Health, Settings};
 use prompt::Prompts;
 use serde::Serialize;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// The AI routes' work.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ pub struct Ai {
 }
 
 /// Whether Claude answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClaudeState {
     /// As far as is known.

@@ -12,6 +12,7 @@ use crate::redis_probe;
 use crate::resumes::Resumes;
 use crate::store::Store;
 use anyhow::Context;
+use metrics_exporter_prometheus::PrometheusHandle;
 use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
 
@@ -33,6 +34,8 @@ pub struct App {
     pub cache: Cache,
     /// The way to Redis, which knows whether it answers.
     pub redis: Link,
+    /// What has been counted.
+    pub metrics: PrometheusHandle,
 }
 
 impl App {
@@ -40,7 +43,7 @@ impl App {
     ///
     /// # Errors
     /// One sentence on what cannot be opened, naming the variable to change.
-    pub async fn open(config: Config) -> anyhow::Result<Self> {
+    pub async fn open(config: Config, metrics: PrometheusHandle) -> anyhow::Result<Self> {
         let store = Store::open(&config.database).await.context("DATABASE_URL")?;
         let cores = available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let hasher = Hasher::new(cores)?;
@@ -55,6 +58,6 @@ impl App {
                 .await?;
         let shim = config.shim.as_ref();
         let ledger = shim.map(|url| Ledger::new(url, config.salt.clone())).transpose()?;
-        Ok(Self { config, accounts, resumes, ai, ledger, database, cache, redis })
+        Ok(Self { config, accounts, resumes, ai, ledger, database, cache, redis, metrics })
     }
 }

@@ -40,9 +40,11 @@ use serde::{Deserialize, Serialize};
 use view::View;
 
 /// What was found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = AtsReport)]
 pub struct Report {
     /// The sum of the parts' points, 0..=100.
+    #[schema(maximum = 100)]
     pub score: u8,
     /// What the score is made of.
     pub parts: Vec<Part>,

@@ -8,6 +8,7 @@ use serde::Serialize;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
+use utoipa::ToSchema;
 
 /// How often it is asked.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -15,7 +16,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Whether the database answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DatabaseState {
     /// It answered the last time.

@@ -43,7 +43,7 @@ pub const MAX_INVENTED: usize = 100;
 const GOES_ON: &str = "no endDate";
 
 /// Something that the original does not have.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Invented {
     /// Where: a JSON pointer (RFC 6901) into the changed document.
     pub pointer: String,
@@ -54,8 +54,21 @@ pub struct Invented {
 }
 
 /// What may not be invented.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = InventedKind)]
 pub enum Kind {
     /// An employer, a school, or who else gives weight to an entry.
     Employer,

@@ -10,10 +10,11 @@
 //!
 //! A handler that takes an [`accounts::Caller`] gets it from [`caller`], which reads the token.
 //! [`plans`] says what there is to buy; [`ledger`] asks the shim what is left of a [`quota`].
-//! [`ats`] scores a résumé, by the [`keywords`] of a job description too; [`invention`] tells what
-//! a changed one has that the original has not, by the [`numbers`] of its texts among others; all
-//! are pure, and compare texts that [`fold`] has made comparable. [`key_watch`] keeps the keys up
-//! to date with the database.
+//! [`ats`] scores a résumé, by the [`keywords`] of a job description too; [`invention`] tells what a
+//! changed one has that the original has not, by the [`numbers`] of its texts among others; all are
+//! pure, and compare texts that [`fold`] has made comparable.
+//! [`key_watch`] keeps the keys up to date with the database.
+//! [`openapi`] makes one document of what the routes say of themselves, and [`telemetry`] counts.
 //!
 //! Invariants by absence: only [`config`] reads the environment, only [`clock`] reads the time,
 //! only [`store`] knows SQL, only [`respond`] maps an error to a status, only [`hashing`] runs
@@ -43,6 +44,7 @@ pub mod keys;
 pub mod keywords;
 pub mod ledger;
 pub mod numbers;
+pub mod openapi;
 pub mod page;
 pub mod password;
 pub mod plans;
@@ -56,6 +58,7 @@ pub mod router;
 pub mod routes;
 pub mod server;
 pub mod store;
+pub mod telemetry;
 pub mod token;
 pub mod trace;
 pub mod unambiguous;

@@ -5,7 +5,7 @@ use backend::app::App;
 use backend::config::Config;
 use backend::server::Bounds;
 use backend::store::Store;
-use backend::{clock, healthcheck, key_watch, router, server};
+use backend::{clock, healthcheck, key_watch, openapi, router, server, telemetry};
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -20,6 +20,7 @@ tollgate-backend: the companion API behind Tollgate
 Usage: tollgate-backend              serve, as the environment says (see the README)
        tollgate-backend rotate-key   add a signing key, which takes over in ten minutes;
                                      with --now, it replaces all others at once
+       tollgate-backend openapi      print the description of the API, as OpenAPI 3.1
        tollgate-backend healthcheck  ask the service on LISTEN_ADDR: exit 0 if it is healthy
        tollgate-backend --version
        tollgate-backend --help";
@@ -36,10 +37,11 @@ fn main() -> ExitCode {
         ["healthcheck"] => configured(|config| healthcheck::run(config.listen)),
         ["rotate-key"] => configured(|config| rotate_key(&config, false)),
         ["rotate-key", "--now"] => configured(|config| rotate_key(&config, true)),
+        ["openapi"] => print(&openapi::json()),
         ["--version" | "-V"] => print(concat!("tollgate-backend ", env!("CARGO_PKG_VERSION"))),
         ["--help" | "-h" | "help"] => print(USAGE),
         [argument, ..] => misused(&format!(
-            "tollgate-backend: expected no argument, rotate-key, healthcheck, --version or --help, found {argument:?}"
+            "tollgate-backend: expected no argument, rotate-key, openapi, healthcheck, --version or --help, found {argument:?}"
         )),
     }
 }
@@ -78,7 +80,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("LISTEN_ADDR: cannot listen on {listen}, choose another"))?;
     let stop = server::stop_signal().context("cannot listen for signals")?;
-    let app = Arc::new(App::open(config).await?);
+    let metrics = telemetry::install()?;
+    tokio::spawn(telemetry::upkeep(metrics.clone()));
+    let app = Arc::new(App::open(config, metrics).await?);
     tracing::info!(address = %listener.local_addr()?, "listening");
     let router = router::router(Arc::clone(&app));
     server::serve(listener, router, Bounds::default(), stop).await;

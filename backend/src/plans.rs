@@ -6,6 +6,7 @@
 use crate::user::Tier;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 /// What a month of each plan costs, in US cents.
 const PRICES_CENTS: [(Tier, u32); 3] = [(Tier::Free, 0), (Tier::Starter, 900), (Tier::Pro, 2900)];
@@ -47,7 +48,7 @@ impl AiLimits {
 }
 
 /// One plan as it is offered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Plan {
     /// Its name.
     pub tier: Tier,

@@ -8,6 +8,7 @@ use limits::counter::{BadCounterName, CounterName, Identity};
 use limits::quota::{FixedWindow, Limit, Period, Quota};
 use limits::wire::{PeekBody, PeekReply};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// The policy's bucket for AI requests of a day.
@@ -16,13 +17,15 @@ pub const BUCKET: &str = "ai_daily";
 pub const KEY: &str = "user";
 
 /// What is left of today's quota.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Usage {
     /// How many requests a day.
     pub limit: u64,
     /// How many of them today, if that is known.
+    #[schema(required)]
     pub used: Option<u64>,
     /// How many more today, if that is known.
+    #[schema(required)]
     pub left: Option<u64>,
     /// When the next day begins.
     pub resets_at: Timestamp,

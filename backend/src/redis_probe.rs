@@ -10,12 +10,13 @@ use metrics::gauge;
 use serde::Serialize;
 use std::time::Duration;
 use tokio::time::timeout;
+use utoipa::ToSchema;
 
 /// How often it is asked while it is away, unless it is asked more often anyway.
 const WHILE_AWAY: Duration = Duration::from_secs(1);
 
 /// Whether Redis answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RedisState {
     /// It answered the last time.

@@ -10,6 +10,8 @@ use std::fmt::{self, Write as _};
 
 /// How many random bytes a token has.
 const BYTES: usize = 32;
+/// What the text of every token matches, as a regular expression.
+pub const PATTERN: &str = "^[A-Za-z0-9_-]{43}$";
 
 /// What continues a session, once.
 #[derive(Clone, PartialEq, Eq)]

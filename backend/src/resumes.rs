@@ -15,17 +15,19 @@ use limits::problem::PlacedError;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::sync::Arc;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// The version that a new résumé has.
 const FIRST_VERSION: i64 = 1;
 
 /// A résumé as it is kept.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct StoredResume {
     /// Its name in URLs.
     pub id: Uuid,
     /// Counts its changes: 1 when it is new.
+    #[schema(minimum = 1)]
     pub version: i64,
     /// When it was made.
     pub created_at: Timestamp,
@@ -51,11 +53,13 @@ pub struct WrittenResume {
 }
 
 /// The same, as lists show it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ResumeSummary)]
 pub struct Summary {
     /// Its name in URLs.
     pub id: Uuid,
     /// Counts its changes.
+    #[schema(minimum = 1)]
     pub version: i64,
     /// Whose résumé it says it is.
     pub name: String,

@@ -1,52 +1,117 @@
-//! Every route, on one screen.
+//! Every route, on one screen; the test below tells their paths.
 
 use crate::app::App;
-use crate::routes::{ai, auth, export, health, index, jwks, me, plans, resumes, usage};
-use crate::{guard, respond, trace};
+use crate::routes::{
+    ai, auth, docs, export, health, index, jwks, me, metrics, plans, resumes, usage,
+};
+use crate::{guard, respond, telemetry, trace};
 use axum::Router;
 use axum::middleware::from_fn;
-use axum::routing::{get, post};
 use std::sync::Arc;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// The service as one function from request to reply. Layers are listed inside out.
 pub fn router(app: Arc<App>) -> Router {
-    let counted = Router::new()
-        .route("/", get(index::index))
-        .route("/.well-known/jwks.json", get(jwks::jwks))
-        .route("/api/auth/signup", post(auth::sign_up))
-        .route("/api/auth/login", post(auth::log_in))
-        .route("/api/auth/refresh", post(auth::refresh))
-        .route("/api/auth/logout", post(auth::log_out))
-        .route("/api/auth/password", post(auth::change_password))
-        .route("/api/me", get(me::me).delete(me::leave))
-        .route("/api/resumes", get(resumes::list).post(resumes::create))
-        .route(
-            "/api/resumes/{id}",
-            get(resumes::read).put(resumes::replace).patch(resumes::edit).delete(resumes::delete),
-        )
-        .route("/api/resumes/{id}/export", get(export::export))
-        .route("/api/pricing", get(plans::pricing))
-        .route("/api/subscription", get(plans::subscription).put(plans::subscribe))
-        .route("/api/usage", get(usage::usage));
-    // These take as long as a model does.
-    let asked = Router::new()
-        .route("/api/ai/analyze-ats-score", post(ai::analyze_ats_score))
-        .route("/api/ai/optimize-resume", post(ai::optimize_resume))
-        .route("/api/ai/extract-keywords", post(ai::extract_keywords))
-        .route("/api/ai/generate-cover-letter", post(ai::generate_cover_letter))
-        .route("/api/ai/optimize-linkedin", post(ai::optimize_linkedin));
-    // Answers even when as many requests are being served as may.
-    let uncounted = Router::new()
-        .route("/health", get(health::health))
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready));
-
-    guard::bounded(counted)
-        .merge(guard::bounded_for_models(asked))
-        .merge(guard::in_time(uncounted))
+    guard::bounded(counted().into())
+        .merge(guard::bounded_for_models(asked().into()))
+        .merge(guard::in_time(uncounted().into()))
         .fallback(respond::not_found)
         .method_not_allowed_fallback(respond::method_not_allowed)
         .with_state(app)
         .layer(guard::catch_panic())
+        .layer(from_fn(telemetry::count))
         .layer(from_fn(trace::trace))
+}
+
+/// What the routes say of themselves, as it stands beside each: [`crate::openapi`] makes the
+/// document of it.
+#[must_use]
+pub fn described() -> OpenApi {
+    counted().merge(asked()).merge(uncounted()).into_openapi()
+}
+
+fn counted() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::default()
+        .routes(routes!(index::index))
+        .routes(routes!(docs::openapi_json))
+        .routes(routes!(docs::page))
+        .routes(routes!(docs::page_file))
+        .routes(routes!(jwks::jwks))
+        .routes(routes!(auth::sign_up))
+        .routes(routes!(auth::log_in))
+        .routes(routes!(auth::refresh))
+        .routes(routes!(auth::log_out))
+        .routes(routes!(auth::change_password))
+        .routes(routes!(me::me, me::leave))
+        .routes(routes!(resumes::list, resumes::create))
+        .routes(routes!(resumes::read, resumes::replace, resumes::edit, resumes::delete))
+        .routes(routes!(export::export))
+        .routes(routes!(plans::pricing))
+        .routes(routes!(plans::subscription, plans::subscribe))
+        .routes(routes!(usage::usage))
+}
+
+/// These take as long as a model does.
+fn asked() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::default()
+        .routes(routes!(ai::analyze_ats_score))
+        .routes(routes!(ai::optimize_resume))
+        .routes(routes!(ai::extract_keywords))
+        .routes(routes!(ai::generate_cover_letter))
+        .routes(routes!(ai::optimize_linkedin))
+}
+
+/// These answer even when as many requests are being served as may.
+fn uncounted() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::default()
+        .routes(routes!(health::health))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(metrics::metrics))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    #[test]
+    fn the_routes_are_these() {
+        let document = serde_json::to_value(described()).unwrap();
+        let paths = document["paths"].as_object().unwrap().iter();
+        let lines = paths.map(|(path, item): (_, &Value)| {
+            let methods: Vec<_> = item.as_object().unwrap().keys().map(String::as_str).collect();
+            format!("{path}: {}", methods.join(", "))
+        });
+        insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @r"
+        /: get
+        /.well-known/jwks.json: get
+        /api/ai/analyze-ats-score: post
+        /api/ai/extract-keywords: post
+        /api/ai/generate-cover-letter: post
+        /api/ai/optimize-linkedin: post
+        /api/ai/optimize-resume: post
+        /api/auth/login: post
+        /api/auth/logout: post
+        /api/auth/password: post
+        /api/auth/refresh: post
+        /api/auth/signup: post
+        /api/me: delete, get
+        /api/pricing: get
+        /api/resumes: get, post
+        /api/resumes/{id}: delete, get, patch, put
+        /api/resumes/{id}/export: get
+        /api/subscription: get, put
+        /api/usage: get
+        /docs: get
+        /docs/{file}: get
+        /health: get
+        /health/live: get
+        /health/ready: get
+        /metrics: get
+        /openapi.json: get
+        ");
+    }
 }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 /// Names a request across services.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The routes that orchestrators ask every few seconds: not worth a line each.
-const POLLED: [&str; 3] = ["/health", "/health/live", "/health/ready"];
+const POLLED: [&str; 4] = ["/health", "/health/live", "/health/ready", "/metrics"];
 /// The longest id taken over.
 const MAX_ID_BYTES: usize = 128;
 

@@ -3,6 +3,7 @@
 use crate::email::Email;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// Someone who has signed up.
@@ -19,7 +20,7 @@ pub struct User {
 }
 
 /// A plan. Its name in tokens is what the gateway chooses quotas by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Tier {
     /// What everyone begins with.
@@ -49,7 +50,8 @@ impl Tier {
 }
 
 /// A user as replies show them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = User)]
 pub struct UserReply {
     id: Uuid,
     email: String,

@@ -12,6 +12,12 @@ mod linkedin;
 mod operations;
 mod review;
 
+pub(crate) use keywords::Keywords;
+pub(crate) use letter::Letter;
+pub(crate) use linkedin::Profile;
+pub(crate) use operations::Operations;
+pub(crate) use review::Review;
+
 use super::input::Input;
 use super::task::Task;
 use serde::Serialize;

@@ -4,7 +4,7 @@
 //! Run by [`super::Ai`] as the load of a cache entry, so it goes on when the client that began it
 //! has left.
 
-use super::answer;
+use super::answer::{self, Review};
 use super::error::AiError;
 use super::input::{Input, JobDescription};
 use super::key;
@@ -164,12 +164,17 @@ fn scored(input: &Input, answered: Result<Kept, AiError>) -> Result<Loaded<Kept>
     }
 }
 
-#[derive(Serialize)]
-struct Scored {
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = AtsScore)]
+pub(crate) struct Scored {
     /// `ok`, or `degraded` without a review.
+    #[schema(pattern = "^(ok|degraded)$")]
     status: &'static str,
     /// The same as `rules.score`: with Claude and without it, one résumé has one score.
+    #[schema(maximum = 100)]
     score: u8,
     rules: ats::Report,
+    /// Claude's, if it could be had.
+    #[schema(value_type = Option<Review>, required)]
     review: Option<Box<RawValue>>,
 }

@@ -57,7 +57,8 @@ pub const MAX_FINDINGS: usize = 100;
 pub const MAX_PER_CODE: usize = 12;
 
 /// Something to know, and what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = AtsFinding)]
 pub struct Finding {
     /// What it is about.
     pub code: Code,
@@ -70,8 +71,21 @@ pub struct Finding {
 }
 
 /// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = AtsSeverity)]
 pub enum Severity {
     /// Systems refuse or misfile a résumé with it. It costs points.
     Error,
@@ -81,9 +95,21 @@ pub enum Severity {
     Info,
 }
 
-/// What a finding is about: the table above says it all. A code keeps its meaning; new ones may
-/// come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// What a finding is about: the table above says it all. A code keeps its meaning; new ones may come.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
+#[schema(as = AtsCode)]
 pub enum Code {
     /// No name.
     #[serde(rename = "contact.name.missing")]

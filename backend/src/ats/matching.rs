@@ -8,7 +8,8 @@ use crate::keywords::{self, Keyword};
 use serde::{Deserialize, Serialize};
 
 /// The keywords of a job description.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = AtsKeywords)]
 pub struct Keywords {
     /// Those that the résumé has, the weightiest first.
     pub matched: Vec<Matched>,
@@ -17,7 +18,8 @@ pub struct Keywords {
 }
 
 /// A keyword that the résumé has.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = AtsMatched)]
 pub struct Matched {
     /// As the job description has it.
     pub keyword: String,
@@ -28,7 +30,8 @@ pub struct Matched {
 }
 
 /// A keyword that the résumé has not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = AtsMissing)]
 pub struct Missing {
     /// As the job description has it.
     pub keyword: String,

@@ -17,7 +17,8 @@
 use serde::{Deserialize, Serialize};
 
 /// One part of the score.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = AtsPart)]
 pub struct Part {
     /// Which one.
     pub name: PartName,
@@ -28,8 +29,21 @@ pub struct Part {
 }
 
 /// What is judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = AtsPartName)]
 pub enum PartName {
     /// Whether a person can be reached, and is named.
     Contact,

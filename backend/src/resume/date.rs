@@ -6,6 +6,8 @@ use jiff::civil::Date;
 pub const EXPECTED: &str = "a date like 2014-06-29, 2014-06 or 2014";
 /// The same, where only a day will do.
 pub const EXPECTED_DAY: &str = "a date like 2014-06-29";
+/// What every date matches, as a regular expression; not all that matches is in the calendar.
+pub const PATTERN: &str = "^[12][0-9]{3}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?$";
 
 /// A year, a month or a day: from its first day to its last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

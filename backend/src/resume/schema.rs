@@ -1,12 +1,12 @@
 //! What a JSON Resume may hold, as data: versions 1.0.0 and 1.2.1 of the schema
 //! (<https://jsonresume.org/schema>), in our own words.
 //!
-//! Read by [`super::check`]. The versions differ in two things only: 1.0.0 knows no further members
+//! Read by [`super::check`], and by [`crate::openapi`], which tells clients. The versions differ in two things only: 1.0.0 knows no further members
 //! at the top, and wants a whole date on a certificate.
 
 /// What a value has to be.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     /// Any text.
     Text,
     /// A year, a month or a day.
@@ -24,14 +24,14 @@ pub(super) enum Shape {
 }
 
 /// An object's members: none has to be there.
-pub(super) type Members = &'static [(&'static str, Shape)];
+pub(crate) type Members = &'static [(&'static str, Shape)];
 
 use Shape::{CertificateDate, Date, Email, List, Object, Text, Url};
 
 const TEXTS: Shape = List(&Text);
 
 /// The document.
-pub(super) const RESUME: Members = &[
+pub(crate) const RESUME: Members = &[
     ("$schema", Url),
     ("basics", Object(BASICS)),
     ("work", List(&Object(WORK))),

@@ -7,6 +7,8 @@ mod events;
 
 use crate::accept::Shape;
 use crate::accounts::Caller;
+use crate::ai::answer::{Keywords, Letter, Operations, Profile};
+use crate::ai::ask::Scored;
 use crate::ai::input::Source;
 use crate::ai::{AiError, Asked, Input, Kept, Task};
 use crate::app::App;
@@ -14,6 +16,7 @@ use crate::body::Ask;
 use crate::cache::{Cached, Entry, Flight, Origin, Use};
 use crate::fields::Fields;
 use crate::guard::Permit;
+use crate::openapi::{AskAboutJobBody, AskBody};
 use crate::respond::{self, ApiError};
 use crate::resumes::ResumeError;
 use axum::extract::{FromRequest, FromRequestParts, Request, State};
@@ -22,6 +25,7 @@ use axum::response::Response;
 use metrics::counter;
 use serde::Serialize;
 use std::sync::Arc;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// One request: who asks, for what, and in which shape.
@@ -47,7 +51,8 @@ impl FromRequest<Arc<App>> for Question {
 }
 
 /// The kept résumé that an answer is about: applying a patch, say, takes its version.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[schema(as = AnswerAbout)]
 struct About {
     id: Uuid,
     version: i64,
@@ -59,6 +64,25 @@ struct Head {
     /// `null` for a résumé that came with the request.
     resume: Option<About>,
 }
+
+/// The same with the answer, for the document only.
+#[derive(ToSchema)]
+#[schema(as = Answer)]
+#[expect(dead_code, reason = "describes a reply")]
+struct Reply<T> {
+    /// `null` for a résumé that came with the request.
+    #[schema(required)]
+    resume: Option<About>,
+    #[serde(flatten)]
+    answer: T,
+}
+
+/// A stream of events, where `Accept` prefers them: `start`, `delta`s (`{"text"}`) as Claude writes,
+/// then `result` with the same as in JSON, or `error` with a problem. After another `start`, what
+/// came before it is void.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes a reply")]
+struct Events(String);
 
 /// The whole reply, in JSON: one object of the head's and the answer's members. The answer is in
 /// JSON already, however many ask for it.
@@ -75,6 +99,22 @@ fn reply(about: Option<About>, answer: &Kept) -> String {
 ///
 /// # Errors
 /// 404 for a résumé that is not there, or not the caller's; 422.
+#[utoipa::path(
+    post,
+    path = "/api/ai/analyze-ats-score",
+    operation_id = "analyze_ats_score",
+    tag = "ai",
+    security(("token" = [])),
+    params(Use),
+    request_body = AskBody,
+    responses(
+        (status = 200, description = "The score, with a review if Claude can be asked", content(
+            (Reply<Scored> = "application/json"),
+            (Events = "text/event-stream"),
+        )),
+        (status = 404, description = "There is no such résumé, or it is somebody else's"),
+    )
+)]
 pub async fn analyze_ats_score(
     State(app): State<Arc<App>>,
     question: Question,
@@ -86,6 +126,23 @@ pub async fn analyze_ats_score(
 ///
 /// # Errors
 /// As [`analyze_ats_score`], and 503 or 502 where Claude gives no answer.
+#[utoipa::path(
+    post,
+    path = "/api/ai/optimize-resume",
+    operation_id = "optimize_resume",
+    tag = "ai",
+    security(("token" = [])),
+    params(Use),
+    request_body = AskBody,
+    responses(
+        (status = 200, description = "The patch; `flags` names what the résumé does not have", content(
+            (Reply<Operations> = "application/json"),
+            (Events = "text/event-stream"),
+        )),
+        (status = 404, description = "There is no such résumé, or it is somebody else's"),
+        (status = 502, description = "Claude declines to answer, or nothing can be made of the answer"),
+    )
+)]
 pub async fn optimize_resume(
     State(app): State<Arc<App>>,
     question: Question,
@@ -97,6 +154,23 @@ pub async fn optimize_resume(
 ///
 /// # Errors
 /// As [`optimize_resume`].
+#[utoipa::path(
+    post,
+    path = "/api/ai/extract-keywords",
+    operation_id = "extract_keywords",
+    tag = "ai",
+    security(("token" = [])),
+    params(Use),
+    request_body = AskAboutJobBody,
+    responses(
+        (status = 200, description = "The keywords, the most important first", content(
+            (Reply<Keywords> = "application/json"),
+            (Events = "text/event-stream"),
+        )),
+        (status = 404, description = "There is no such résumé, or it is somebody else's"),
+        (status = 502, description = "Claude declines to answer, or nothing can be made of the answer"),
+    )
+)]
 pub async fn extract_keywords(
     State(app): State<Arc<App>>,
     question: Question,
@@ -108,6 +182,23 @@ pub async fn extract_keywords(
 ///
 /// # Errors
 /// As [`optimize_resume`].
+#[utoipa::path(
+    post,
+    path = "/api/ai/generate-cover-letter",
+    operation_id = "generate_cover_letter",
+    tag = "ai",
+    security(("token" = [])),
+    params(Use),
+    request_body = AskAboutJobBody,
+    responses(
+        (status = 200, description = "The letter; `flags` names what neither the résumé nor the job description has", content(
+            (Reply<Letter> = "application/json"),
+            (Events = "text/event-stream"),
+        )),
+        (status = 404, description = "There is no such résumé, or it is somebody else's"),
+        (status = 502, description = "Claude declines to answer, or nothing can be made of the answer"),
+    )
+)]
 pub async fn generate_cover_letter(
     State(app): State<Arc<App>>,
     question: Question,
@@ -119,6 +210,23 @@ pub async fn generate_cover_letter(
 ///
 /// # Errors
 /// As [`optimize_resume`].
+#[utoipa::path(
+    post,
+    path = "/api/ai/optimize-linkedin",
+    operation_id = "optimize_linkedin",
+    tag = "ai",
+    security(("token" = [])),
+    params(Use),
+    request_body = AskBody,
+    responses(
+        (status = 200, description = "The texts; `flags` names what the résumé does not have", content(
+            (Reply<Profile> = "application/json"),
+            (Events = "text/event-stream"),
+        )),
+        (status = 404, description = "There is no such résumé, or it is somebody else's"),
+        (status = 502, description = "Claude declines to answer, or nothing can be made of the answer"),
+    )
+)]
 pub async fn optimize_linkedin(
     State(app): State<Arc<App>>,
     question: Question,

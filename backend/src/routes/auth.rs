@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::clock;
 use crate::email::Email;
 use crate::fields::Fields;
+use crate::openapi::{CredentialsBody, NewCredentialsBody, NewPasswordBody, RefreshBody};
 use crate::password::{BadPassword, Password};
 use crate::refresh_token::RefreshToken;
 use crate::respond::{self, ApiError};
@@ -14,12 +15,19 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Tokens)]
 struct TokensReply<'a> {
+    /// A JWT, for `Authorization: Bearer …`.
     access_token: &'a str,
+    #[schema(pattern = "^Bearer$")]
     token_type: &'static str,
+    /// How many seconds the access token is good for.
+    #[schema(minimum = 1)]
     expires_in: u32,
+    /// What the next tokens are had with, once.
     refresh_token: &'a str,
 }
 
@@ -38,6 +46,17 @@ impl<'a> From<&'a Tokens> for TokensReply<'a> {
 ///
 /// # Errors
 /// 409 if the address has one, 422 for a bad address or password.
+#[utoipa::path(
+    post,
+    path = "/api/auth/signup",
+    operation_id = "sign_up",
+    tag = "accounts",
+    request_body = NewCredentialsBody,
+    responses(
+        (status = 201, description = "The new user, on the free plan", body = UserReply),
+        (status = 409, description = "The address has an account"),
+    )
+)]
 pub async fn sign_up(State(app): State<Arc<App>>, body: Fields) -> Result<Response, ApiError> {
     let credentials = credentials(body, Password::chosen)?;
     let user = app.accounts.sign_up(credentials, clock::now()).await?;
@@ -48,6 +67,17 @@ pub async fn sign_up(State(app): State<Arc<App>>, body: Fields) -> Result<Respon
 ///
 /// # Errors
 /// 401 for a wrong password and for an unknown user, alike.
+#[utoipa::path(
+    post,
+    path = "/api/auth/login",
+    operation_id = "log_in",
+    tag = "accounts",
+    request_body = CredentialsBody,
+    responses(
+        (status = 200, description = "The session's first tokens", body = TokensReply<'_>),
+        (status = 401, description = "The address or the password is wrong"),
+    )
+)]
 pub async fn log_in(State(app): State<Arc<App>>, body: Fields) -> Result<Response, ApiError> {
     let credentials = credentials(body, Password::given)?;
     let tokens = app.accounts.log_in(credentials, clock::now()).await?;
@@ -58,6 +88,17 @@ pub async fn log_in(State(app): State<Arc<App>>, body: Fields) -> Result<Respons
 ///
 /// # Errors
 /// 401 for a refresh token that is not good, or not any more.
+#[utoipa::path(
+    post,
+    path = "/api/auth/refresh",
+    operation_id = "refresh",
+    tag = "accounts",
+    request_body = RefreshBody,
+    responses(
+        (status = 200, description = "The session's next tokens", body = TokensReply<'_>),
+        (status = 401, description = "The refresh token is not good, or not any more"),
+    )
+)]
 pub async fn refresh(State(app): State<Arc<App>>, mut body: Fields) -> Result<Response, ApiError> {
     let token = body.text("refresh_token", RefreshToken::parse);
     let token = body.finish(token)?;
@@ -69,6 +110,14 @@ pub async fn refresh(State(app): State<Arc<App>>, mut body: Fields) -> Result<Re
 ///
 /// # Errors
 /// 401 without a good token.
+#[utoipa::path(
+    post,
+    path = "/api/auth/logout",
+    operation_id = "log_out",
+    tag = "accounts",
+    security(("token" = [])),
+    responses((status = 204, description = "The session has ended"))
+)]
 pub async fn log_out(State(app): State<Arc<App>>, caller: Caller) -> Result<StatusCode, ApiError> {
     app.accounts.log_out(caller.session_id).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -78,6 +127,18 @@ pub async fn log_out(State(app): State<Arc<App>>, caller: Caller) -> Result<Stat
 ///
 /// # Errors
 /// 403 if the current password is wrong, 422 for a new one that cannot be chosen.
+#[utoipa::path(
+    post,
+    path = "/api/auth/password",
+    operation_id = "change_password",
+    tag = "accounts",
+    security(("token" = [])),
+    request_body = NewPasswordBody,
+    responses(
+        (status = 204, description = "The new password counts"),
+        (status = 403, description = "The current password is wrong"),
+    )
+)]
 pub async fn change_password(
     State(app): State<Arc<App>>,
     caller: Caller,

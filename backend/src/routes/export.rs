@@ -16,9 +16,11 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 use url::form_urlencoded;
+use utoipa::ToSchema;
 
 /// What kind of file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "snake_case")]
 pub enum Format {
     /// JSON Resume, as it was given.
     Json,
@@ -76,6 +78,36 @@ impl<S: Sync> FromRequestParts<S> for Format {
 ///
 /// # Errors
 /// 404 for a résumé that is not there, or not the caller's; 400 for another format.
+#[utoipa::path(
+    get,
+    path = "/api/resumes/{id}/export",
+    operation_id = "export_resume",
+    tag = "résumés",
+    security(("token" = [])),
+    params(
+        ("id" = Uuid, Path, description = "Which one"),
+        ("format" = inline(Option<Format>), Query, description = "What kind of file, `json` unless said"),
+        Use,
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` that the client has", example = json!("\"7\"")),
+    ),
+    responses(
+        (
+            status = 200, description = "The file",
+            content((Resume = "application/json"), (String = "text/markdown"), (String = "text/plain")),
+            headers(
+                ("Content-Disposition" = String, description = "The file's name"),
+                ("ETag" = String, description = "The résumé's version"),
+                ("Cache-Control" = String, description = "`private, no-cache`"),
+            ),
+        ),
+        (
+            status = 304, description = "The client has it",
+            headers(("ETag" = String, description = "The résumé's version")),
+        ),
+        (status = 400, description = "There is no such format"),
+        (status = 404, description = "There is none, or it is somebody else's"),
+    )
+)]
 pub async fn export(
     State(app): State<Arc<App>>,
     caller: Caller,

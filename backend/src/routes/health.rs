@@ -11,8 +11,10 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Health)]
 struct Reply<'a> {
     status: Status,
     environment: &'a str,
@@ -23,8 +25,9 @@ struct Reply<'a> {
     rate_limit_enabled: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = HealthStatus)]
 enum Status {
     Ok,
     /// Something that it can do without is away.
@@ -33,12 +36,20 @@ enum Status {
     Down,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ShortHealth)]
 struct Short {
     status: Status,
 }
 
 /// Answers 200 as long as requests are served; `status` says how well.
+#[utoipa::path(
+    get,
+    path = "/health",
+    operation_id = "health",
+    tag = "operation",
+    responses((status = 200, description = "How the service and what it needs are", body = Reply<'_>))
+)]
 pub async fn health(State(app): State<Arc<App>>) -> Response {
     let (database, redis, claude) =
         (app.database.state(), app.redis.state(), app.ai.claude_state());
@@ -57,11 +68,28 @@ pub async fn health(State(app): State<Arc<App>>) -> Response {
 }
 
 /// Answers 200 as long as the process runs: one that does not is to be started anew.
+#[utoipa::path(
+    get,
+    path = "/health/live",
+    operation_id = "health_live",
+    tag = "operation",
+    responses((status = 200, description = "It runs", body = Short))
+)]
 pub async fn live() -> Response {
     respond::json(StatusCode::OK, &Short { status: Status::Ok })
 }
 
 /// Answers 200 if requests should come here: 503 while the database is away.
+#[utoipa::path(
+    get,
+    path = "/health/ready",
+    operation_id = "health_ready",
+    tag = "operation",
+    responses(
+        (status = 200, description = "Requests should come here", body = Short),
+        (status = 503, description = "The database is away", body = Short),
+    )
+)]
 pub async fn ready(State(app): State<Arc<App>>) -> Response {
     let status = status(app.database.state(), app.redis.state(), app.ai.claude_state());
     let code = match status {

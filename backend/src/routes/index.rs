@@ -4,21 +4,27 @@ use crate::respond;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Index)]
 struct Reply {
     service: &'static str,
     version: &'static str,
     links: Links,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Links {
+    docs: &'static str,
+    openapi: &'static str,
     health: &'static str,
+    metrics: &'static str,
     signup: &'static str,
     login: &'static str,
     me: &'static str,
     resumes: &'static str,
+    pricing: &'static str,
     analyze_ats_score: &'static str,
     optimize_resume: &'static str,
     extract_keywords: &'static str,
@@ -28,6 +34,13 @@ struct Links {
 }
 
 /// Answers with the service's name, version and routes.
+#[utoipa::path(
+    get,
+    path = "/",
+    operation_id = "index",
+    tag = "operation",
+    responses((status = 200, description = "Where to go on", body = Reply))
+)]
 pub async fn index() -> Response {
     respond::json(
         StatusCode::OK,
@@ -35,11 +48,15 @@ pub async fn index() -> Response {
             service: "tollgate-backend",
             version: env!("CARGO_PKG_VERSION"),
             links: Links {
+                docs: "/docs",
+                openapi: "/openapi.json",
                 health: "/health",
+                metrics: "/metrics",
                 signup: "/api/auth/signup",
                 login: "/api/auth/login",
                 me: "/api/me",
                 resumes: "/api/resumes",
+                pricing: "/api/pricing",
                 analyze_ats_score: "/api/ai/analyze-ats-score",
                 optimize_resume: "/api/ai/optimize-resume",
                 extract_keywords: "/api/ai/extract-keywords",

@@ -6,11 +6,49 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// How long others may keep the keys: a new key is published at least this long before it signs.
 const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
+/// The keys as they are published, for the document only.
+#[derive(ToSchema)]
+#[schema(as = JwkSet)]
+#[expect(dead_code, reason = "describes a reply")]
+struct Reply {
+    keys: Vec<Key>,
+}
+
+/// An Ed25519 key (RFC 8037).
+#[derive(ToSchema)]
+#[schema(as = Jwk)]
+#[expect(dead_code, reason = "describes a reply")]
+struct Key {
+    #[schema(pattern = "^EdDSA$")]
+    alg: String,
+    #[schema(pattern = "^Ed25519$")]
+    crv: String,
+    /// What tokens name it.
+    kid: String,
+    #[schema(pattern = "^OKP$")]
+    kty: String,
+    #[serde(rename = "use")]
+    #[schema(pattern = "^sig$")]
+    usage: String,
+    x: String,
+}
+
 /// Answers with the public halves of all keys.
+#[utoipa::path(
+    get,
+    path = "/.well-known/jwks.json",
+    operation_id = "jwks",
+    tag = "accounts",
+    responses((
+        status = 200, description = "The keys", body = Reply,
+        headers(("Cache-Control" = String, description = "How long they may be kept")),
+    ))
+)]
 pub async fn jwks(State(app): State<Arc<App>>) -> Response {
     let mut response = respond::json(StatusCode::OK, app.accounts.keys().published());
     response.headers_mut().insert(header::CACHE_CONTROL, CACHE_CONTROL);

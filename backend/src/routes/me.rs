@@ -3,6 +3,7 @@
 use crate::accounts::Caller;
 use crate::app::App;
 use crate::fields::Fields;
+use crate::openapi::PasswordBody;
 use crate::password::Password;
 use crate::respond::{self, ApiError};
 use crate::routes::plans;
@@ -16,6 +17,14 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// 401 without a good token, or when its session has ended.
+#[utoipa::path(
+    get,
+    path = "/api/me",
+    operation_id = "me",
+    tag = "accounts",
+    security(("token" = [])),
+    responses((status = 200, description = "The caller", body = UserReply))
+)]
 pub async fn me(caller: Caller) -> Response {
     respond::json(StatusCode::OK, &UserReply::from(&caller.user))
 }
@@ -25,6 +34,18 @@ pub async fn me(caller: Caller) -> Response {
 ///
 /// # Errors
 /// 403 for a wrong password.
+#[utoipa::path(
+    delete,
+    path = "/api/me",
+    operation_id = "leave",
+    tag = "accounts",
+    security(("token" = [])),
+    request_body = PasswordBody,
+    responses(
+        (status = 204, description = "The account is gone, with everything in it"),
+        (status = 403, description = "The password is wrong"),
+    )
+)]
 pub async fn leave(
     State(app): State<Arc<App>>,
     caller: Caller,

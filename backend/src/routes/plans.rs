@@ -4,6 +4,7 @@ use crate::accounts::Caller;
 use crate::app::App;
 use crate::cache::{Aborted, Cached, Entry, Loaded, SealKey, Use};
 use crate::fields::Fields;
+use crate::openapi::TierBody;
 use crate::plans::{self, Plan};
 use crate::respond::{self, ApiError};
 use crate::user::Tier;
@@ -12,27 +13,32 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// How long others may keep the prices: they are the same for everyone.
 const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=300");
 /// What the prices are sealed with, like everything else. They are public, and so is this.
 const PUBLIC_KEY: [u8; 32] = *b"tollgate: prices, for all to see";
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = Pricing)]
 struct PricingReply {
+    #[schema(pattern = "^USD$")]
     currency: String,
     plans: [Plan; 3],
 }
 
 /// What is cached of a subscription: what does not depend on the token.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = PresentPlan)]
 struct Subscription {
     /// The user's plan.
     tier: Tier,
     ai_requests_per_day: u32,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Subscription)]
 struct SubscriptionReply {
     /// The plan that the request's token names, which the gateway goes by until it is refreshed.
     token_tier: Tier,
@@ -44,6 +50,17 @@ struct SubscriptionReply {
 ///
 /// # Errors
 /// 503 for too much at once.
+#[utoipa::path(
+    get,
+    path = "/api/pricing",
+    operation_id = "pricing",
+    tag = "plans",
+    params(Use),
+    responses((
+        status = 200, description = "The plans, cheapest first", body = PricingReply,
+        headers(("Cache-Control" = String, description = "How long it may be kept")),
+    ))
+)]
 pub async fn pricing(State(app): State<Arc<App>>, use_: Use) -> Result<Response, ApiError> {
     let limits = app.config.ai_limits;
     let entry = Entry::pricing(limits.version(), app.cache.ttls());
@@ -63,6 +80,15 @@ pub async fn pricing(State(app): State<Arc<App>>, use_: Use) -> Result<Response,
 ///
 /// # Errors
 /// 401 without a good token.
+#[utoipa::path(
+    get,
+    path = "/api/subscription",
+    operation_id = "subscription",
+    tag = "plans",
+    security(("token" = [])),
+    params(Use),
+    responses((status = 200, description = "The plan", body = SubscriptionReply))
+)]
 pub async fn subscription(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -82,6 +108,15 @@ pub async fn subscription(
 ///
 /// # Errors
 /// 422 for a plan that there is not.
+#[utoipa::path(
+    put,
+    path = "/api/subscription",
+    operation_id = "subscribe",
+    tag = "plans",
+    security(("token" = [])),
+    request_body = TierBody,
+    responses((status = 200, description = "The plan from now on", body = SubscriptionReply))
+)]
 pub async fn subscribe(
     State(app): State<Arc<App>>,
     caller: Caller,

@@ -6,6 +6,7 @@ use crate::body::Document;
 use crate::cache::{Cached, Use};
 use crate::clock;
 use crate::etag::{self, Expected};
+use crate::openapi::JsonPatchBody;
 use crate::page::{Page, cursor};
 use crate::respond::{self, ApiError};
 use crate::resume::Resume;
@@ -17,15 +18,19 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::sync::Arc;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// What a browser may do with a résumé: keep it, and ask each time whether it is still the same.
 pub(super) const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("private, no-cache");
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ResumePage)]
 struct ListReply<'a> {
+    #[schema(max_items = 100)]
     items: &'a [Summary],
     /// The next page's cursor, if there is a next page.
+    #[schema(required)]
     next: Option<String>,
 }
 
@@ -50,6 +55,21 @@ impl<S: Send + Sync> FromRequestParts<S> for ResumeId {
 ///
 /// # Errors
 /// 400 for a bad `limit` or `cursor`.
+#[utoipa::path(
+    get,
+    path = "/api/resumes",
+    operation_id = "list_resumes",
+    tag = "résumés",
+    security(("token" = [])),
+    params(
+        ("limit" = Option<u8>, Query, description = "How many, 20 unless said", minimum = 1, maximum = 100),
+        ("cursor" = Option<String>, Query, description = "The `next` of the page before", pattern = "^[A-Za-z0-9_-]{22}$"),
+    ),
+    responses(
+        (status = 200, description = "A page", body = ListReply<'_>),
+        (status = 400, description = "`limit` or `cursor` is wrong"),
+    )
+)]
 pub async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -64,6 +84,36 @@ pub async fn list(
 ///
 /// # Errors
 /// 422 for what is no JSON Resume, 409 for one too many.
+#[utoipa::path(
+    post,
+    path = "/api/resumes",
+    operation_id = "create_resume",
+    tag = "résumés",
+    security(("token" = [])),
+    request_body = Resume,
+    responses(
+        (
+            status = 201, description = "It is kept", body = StoredResume,
+            headers(
+                ("ETag" = String, description = "Its version, for `If-Match`"),
+                ("Location" = String, description = "Where it is"),
+                ("Cache-Control" = String, description = "`private, no-cache`"),
+            ),
+            links(
+                ("read" = (operation_id = "read_resume", parameters(("id" = "$response.body#/id")))),
+                ("edit" = (operation_id = "edit_resume", parameters(
+                    ("id" = "$response.body#/id"), ("If-Match" = "$response.header.ETag"),
+                ))),
+                ("replace" = (operation_id = "replace_resume", parameters(
+                    ("id" = "$response.body#/id"), ("If-Match" = "$response.header.ETag"),
+                ))),
+                ("export" = (operation_id = "export_resume", parameters(("id" = "$response.body#/id")))),
+                ("delete" = (operation_id = "delete_resume", parameters(("id" = "$response.body#/id")))),
+            ),
+        ),
+        (status = 409, description = "The caller has as many as may be"),
+    )
+)]
 pub async fn create(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -81,6 +131,32 @@ pub async fn create(
 ///
 /// # Errors
 /// 404 for one that is not there, or not the caller's.
+#[utoipa::path(
+    get,
+    path = "/api/resumes/{id}",
+    operation_id = "read_resume",
+    tag = "résumés",
+    security(("token" = [])),
+    params(
+        ("id" = Uuid, Path, description = "Which one"),
+        Use,
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` that the client has", example = json!("\"7\"")),
+    ),
+    responses(
+        (
+            status = 200, description = "The résumé", body = StoredResume,
+            headers(
+                ("ETag" = String, description = "Its version, for `If-Match`"),
+                ("Cache-Control" = String, description = "`private, no-cache`"),
+            ),
+        ),
+        (
+            status = 304, description = "The client has it",
+            headers(("ETag" = String, description = "Its version")),
+        ),
+        (status = 404, description = "There is none, or it is somebody else's"),
+    )
+)]
 pub async fn read(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -102,6 +178,30 @@ pub async fn read(
 ///
 /// # Errors
 /// 428 without `If-Match`, 412 for another version, 404, 422.
+#[utoipa::path(
+    put,
+    path = "/api/resumes/{id}",
+    operation_id = "replace_resume",
+    tag = "résumés",
+    security(("token" = [])),
+    params(
+        ("id" = Uuid, Path, description = "Which one"),
+        ("If-Match" = String, Header, description = "The `ETag` of the version that is to be replaced", example = json!("\"1\"")),
+    ),
+    request_body = Resume,
+    responses(
+        (
+            status = 200, description = "The new version", body = StoredResume,
+            headers(
+                ("ETag" = String, description = "Its version"),
+                ("Cache-Control" = String, description = "`private, no-cache`"),
+            ),
+        ),
+        (status = 404, description = "There is none, or it is somebody else's"),
+        (status = 412, description = "It is at another version than `If-Match` names"),
+        (status = 428, description = "There is no `If-Match`"),
+    )
+)]
 pub async fn replace(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -120,6 +220,39 @@ pub async fn replace(
 ///
 /// # Errors
 /// As [`replace`], and 415 for another kind of change.
+#[utoipa::path(
+    patch,
+    path = "/api/resumes/{id}",
+    operation_id = "edit_resume",
+    tag = "résumés",
+    security(("token" = [])),
+    params(
+        ("id" = Uuid, Path, description = "Which one"),
+        ("If-Match" = String, Header, description = "The `ETag` of the version that is to be changed", example = json!("\"1\"")),
+    ),
+    request_body(content(
+        (Object = "application/merge-patch+json", example = json!({ "basics": { "label": "Engineer" } })),
+        (JsonPatchBody = "application/json-patch+json", example = json!([
+            { "op": "replace", "path": "/basics/label", "value": "Engineer" },
+        ])),
+    )),
+    responses(
+        (
+            status = 200, description = "The new version", body = StoredResume,
+            headers(
+                ("ETag" = String, description = "Its version"),
+                ("Cache-Control" = String, description = "`private, no-cache`"),
+            ),
+        ),
+        (status = 404, description = "There is none, or it is somebody else's"),
+        (status = 412, description = "It is at another version than `If-Match` names"),
+        (
+            status = 415, description = "The body is declared as another type",
+            headers(("Accept-Patch" = String, description = "Which types are taken")),
+        ),
+        (status = 428, description = "There is no `If-Match`"),
+    )
+)]
 pub async fn edit(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -136,6 +269,22 @@ pub async fn edit(
 ///
 /// # Errors
 /// 404, 412.
+#[utoipa::path(
+    delete,
+    path = "/api/resumes/{id}",
+    operation_id = "delete_resume",
+    tag = "résumés",
+    security(("token" = [])),
+    params(
+        ("id" = Uuid, Path, description = "Which one"),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` of the version that is to be deleted", example = json!("\"1\"")),
+    ),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 404, description = "There is none, or it is somebody else's"),
+        (status = 412, description = "It is at another version than `If-Match` names"),
+    )
+)]
 pub async fn delete(
     State(app): State<Arc<App>>,
     caller: Caller,

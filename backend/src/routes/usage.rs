@@ -10,15 +10,18 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = UsageReply)]
 struct Reply {
     status: Status,
     ai_daily: Usage,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = UsageStatus)]
 enum Status {
     Ok,
     /// What has been used is not known just now.
@@ -30,6 +33,14 @@ enum Status {
 ///
 /// # Errors
 /// 401 without a good token.
+#[utoipa::path(
+    get,
+    path = "/api/usage",
+    operation_id = "usage",
+    tag = "plans",
+    security(("token" = [])),
+    responses((status = 200, description = "What is left today", body = Reply))
+)]
 pub async fn usage(State(app): State<Arc<App>>, caller: Caller) -> Response {
     let (limit, now) = (app.config.ai_limits.of(caller.token_tier), clock::now());
     let counted = match &app.ledger {

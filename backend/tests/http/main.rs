@@ -37,6 +37,10 @@ mod login;
 #[cfg(test)]
 mod me;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
+mod openapi;
+#[cfg(test)]
 mod plans;
 #[cfg(test)]
 mod public;

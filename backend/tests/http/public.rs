@@ -15,14 +15,18 @@ fn the_root_says_what_this_is() {
     {
       "links": {
         "analyze_ats_score": "/api/ai/analyze-ats-score",
+        "docs": "/docs",
         "extract_keywords": "/api/ai/extract-keywords",
         "generate_cover_letter": "/api/ai/generate-cover-letter",
         "health": "/health",
         "jwks": "/.well-known/jwks.json",
         "login": "/api/auth/login",
         "me": "/api/me",
+        "metrics": "/metrics",
+        "openapi": "/openapi.json",
         "optimize_linkedin": "/api/ai/optimize-linkedin",
         "optimize_resume": "/api/ai/optimize-resume",
+        "pricing": "/api/pricing",
         "resumes": "/api/resumes",
         "signup": "/api/auth/signup"
       },

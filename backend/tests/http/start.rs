@@ -130,7 +130,7 @@ fn the_database_is_its_owners_only() {
 fn unknown_arguments_are_refused_and_known_ones_answered() {
     let (code, sentence) = outcome(&run(&[], &["serve", "--port"]));
     assert_eq!(code, Some(2));
-    insta::assert_snapshot!(sentence, @r#"tollgate-backend: expected no argument, rotate-key, healthcheck, --version or --help, found "serve""#);
+    insta::assert_snapshot!(sentence, @r#"tollgate-backend: expected no argument, rotate-key, openapi, healthcheck, --version or --help, found "serve""#);
     for (argument, starts) in
         [("--version", "tollgate-backend 0."), ("--help", "tollgate-backend: ")]
     {

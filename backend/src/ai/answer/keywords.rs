@@ -12,12 +12,13 @@ const MAX_KEYWORDS: usize = 60;
 const MAX_TERM_CHARS: usize = 100;
 
 /// The keywords, the most important first, each once.
-#[derive(Debug, Serialize)]
-pub(super) struct Keywords {
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Keywords)]
+pub(crate) struct Keywords {
     keywords: Vec<Keyword>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 struct Keyword {
     term: String,
     category: Category,
@@ -26,8 +27,9 @@ struct Keyword {
     in_resume: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = KeywordCategory)]
 enum Category {
     HardSkill,
     SoftSkill,
@@ -38,8 +40,9 @@ enum Category {
     Other,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = KeywordImportance)]
 enum Importance {
     Required,
     Preferred,

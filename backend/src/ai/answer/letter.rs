@@ -14,8 +14,8 @@ const MAX_SUBJECT_CHARS: usize = 200;
 const MAX_LETTER_CHARS: usize = 8000;
 
 /// A letter.
-#[derive(Debug, Serialize)]
-pub(super) struct Letter {
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct Letter {
     subject: String,
     letter: String,
     flags: Vec<Invented>,

@@ -18,8 +18,9 @@ const MAX_SKILLS: usize = 100;
 const MAX_SKILL_CHARS: usize = 80;
 
 /// A profile.
-#[derive(Debug, Serialize)]
-pub(super) struct Profile {
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = LinkedinProfile)]
+pub(crate) struct Profile {
     headline: String,
     about: String,
     skills: Vec<String>,

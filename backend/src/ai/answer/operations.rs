@@ -23,16 +23,18 @@ const LISTS: [&str; 4] = ["highlights", "keywords", "courses", "roles"];
 const LABEL: &str = "/basics/label";
 
 /// A change of wording.
-#[derive(Debug, Serialize)]
-pub(super) struct Operations {
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Wording)]
+pub(crate) struct Operations {
     /// As RFC 6902 has it, which lets `reason` stand beside its own members: the list as it is can
     /// be sent to `PATCH /api/resumes/{id}`.
     operations: Vec<Operation>,
     flags: Vec<Invented>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = WordingOperation)]
 struct Operation {
     op: Op,
     path: String,
@@ -40,8 +42,9 @@ struct Operation {
     reason: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = WordingOp)]
 enum Op {
     Replace,
     Add,

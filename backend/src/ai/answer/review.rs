@@ -13,8 +13,9 @@ const MAX_SENTENCE_CHARS: usize = 1000;
 const MAX_SUMMARY_CHARS: usize = 2000;
 
 /// A review.
-#[derive(Debug, Serialize)]
-pub(super) struct Review {
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct Review {
+    #[schema(maximum = 100)]
     score: u8,
     summary: String,
     dimensions: Dimensions<Dimension>,
@@ -22,8 +23,9 @@ pub(super) struct Review {
 }
 
 /// What is looked at, each by itself.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ReviewDimensions)]
 struct Dimensions<T> {
     relevance: T,
     impact: T,
@@ -31,14 +33,17 @@ struct Dimensions<T> {
     structure: T,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = ReviewDimension)]
 struct Dimension {
+    #[schema(maximum = 100)]
     score: u8,
     comment: String,
 }
 
 /// A suggestion, and the part of the résumé that it is about.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = ReviewSuggestion)]
 struct Suggestion {
     pointer: String,
     suggestion: String,

@@ -1,0 +1,74 @@
+//! `GET /metrics`.
+
+use super::backend::Backend;
+
+/// The lines of `/metrics` that begin like this.
+fn lines(backend: &Backend, start: &str) -> Vec<String> {
+    let reply = backend.get("/metrics");
+    assert_eq!(reply.status, 200);
+    let text = String::from_utf8(reply.body).unwrap();
+    text.lines().filter(|line| line.starts_with(start)).map(str::to_owned).collect()
+}
+
+#[test]
+fn requests_are_counted_by_route() {
+    let backend = Backend::start();
+    let user = backend.user("ada@example.org");
+    for id in ["x", "019ab000-0000-7000-8000-000000000000"] {
+        user.get(&format!("/api/resumes/{id}"));
+    }
+    backend.request("BREW", "/health").send();
+    backend.get("/.env");
+    backend.get("/'%3b--/ada@example.org");
+    let mut counted = lines(&backend, "backend_http_requests_total{");
+    counted.sort();
+    insta::assert_snapshot!(counted.join("\n"), @r#"
+    backend_http_requests_total{method="GET",route="/api/resumes/{id}",status="4xx"} 2
+    backend_http_requests_total{method="GET",route="none",status="4xx"} 2
+    backend_http_requests_total{method="POST",route="/api/auth/login",status="2xx"} 1
+    backend_http_requests_total{method="POST",route="/api/auth/signup",status="2xx"} 1
+    backend_http_requests_total{method="none",route="/health",status="4xx"} 1
+    "#);
+}
+
+#[test]
+fn how_long_requests_take_is_a_histogram_by_route() {
+    let backend = Backend::start();
+    backend.get("/health");
+    backend.get("/health");
+    let counted = lines(&backend, "backend_http_request_seconds_count{");
+    assert_eq!(counted, ["backend_http_request_seconds_count{route=\"/health\"} 2"]);
+    let buckets = lines(&backend, "backend_http_request_seconds_bucket{route=\"/health\"");
+    assert_eq!(buckets.len(), 15, "{buckets:#?}");
+}
+
+#[test]
+fn the_request_for_metrics_is_the_one_in_flight() {
+    let backend = Backend::start();
+    assert_eq!(
+        lines(&backend, "backend_http_in_flight_requests "),
+        ["backend_http_in_flight_requests 1"]
+    );
+    assert_eq!(
+        lines(&backend, "backend_http_in_flight_requests "),
+        ["backend_http_in_flight_requests 1"]
+    );
+}
+
+#[test]
+fn metrics_tell_the_version_and_what_they_are() {
+    let backend = Backend::start();
+    let version = format!("backend_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
+    assert_eq!(lines(&backend, "backend_build_info"), [version]);
+    backend.get("/");
+    let mut help = lines(&backend, "# HELP backend_http_");
+    help.sort();
+    insta::assert_snapshot!(help.join("\n"), @r"
+    # HELP backend_http_in_flight_requests Requests whose answer has not begun
+    # HELP backend_http_request_seconds Time until an answer began, by route
+    # HELP backend_http_requests_total Requests answered, by method, route and status class
+    ");
+    let reply = backend.get("/metrics");
+    let expected = Some("text/plain; version=0.0.4; charset=utf-8");
+    assert_eq!(reply.header("content-type"), expected);
+}
