@@ -7,11 +7,13 @@
 pub mod cache;
 pub mod debian;
 pub mod postgres;
+pub mod python;
 pub mod servers;
 pub mod wasm_target;
 pub mod wheel;
 
 pub use postgres::postgres;
+pub use python::schemathesis;
 pub use servers::{curl, debian_redis, envoy, pinned_valkey, redis, wrk};
 pub use wasm_target::wasm_rustc;
 
@@ -41,6 +43,8 @@ pub enum Piece {
     Postgres,
     /// curl, which only the tests need
     Curl,
+    /// schemathesis, which only the tests need
+    Schemathesis,
     /// wrk, which only the bench needs
     Wrk,
 }
@@ -61,6 +65,7 @@ pub fn run(setup: &Setup) -> Result<()> {
             Piece::DebianRedis => debian_redis().map(drop)?,
             Piece::Postgres => postgres().map(drop)?,
             Piece::Curl => curl().map(drop)?,
+            Piece::Schemathesis => schemathesis().map(drop)?,
             Piece::Wrk => wrk().map(drop)?,
         }
     }
@@ -77,6 +82,7 @@ pub fn all_for_tests() -> Result<()> {
     debian_redis()?;
     postgres()?;
     curl()?;
+    schemathesis()?;
     Ok(())
 }
 
