@@ -383,9 +383,7 @@ impl Gate {
 
     fn ask_for_lease(&mut self, now_ms: u64, planned: &mut PlannedCharge) {
         let charge = &mut planned.charge;
-        if self.closes.is_none()
-            && (self.leases.has_room() || self.leases.has(&charge.counter))
-        {
+        if self.closes.is_none() && (self.leases.has_room() || self.leases.has(&charge.counter)) {
             charge.lease = self.demand.ask(now_ms, &charge.counter, &charge.quota);
         }
     }
@@ -479,11 +477,8 @@ impl Gate {
 
     /// Gives back what is unspent of the leases that have ended; of all of them when closing.
     fn return_leases(&mut self, now_ms: u64) {
-        let unspent = if self.closes.is_some() {
-            self.leases.end_all()
-        } else {
-            self.leases.end_due(now_ms)
-        };
+        let unspent =
+            if self.closes.is_some() { self.leases.end_all() } else { self.leases.end_due(now_ms) };
         unspent.iter().for_each(|part| self.return_lease(part));
     }
 

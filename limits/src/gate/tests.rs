@@ -439,9 +439,11 @@ fn a_part_of_the_ledger_that_is_away_fails_no_call() {
         }
         let body = serde_json::to_vec(&replied).unwrap();
         let released = reply(&mut gate, &call, genuinely(&body));
-        let summaries: Vec<_> = released.iter().map(|release| shown(&release.disposition)).collect();
+        let summaries: Vec<_> =
+            released.iter().map(|release| shown(&release.disposition)).collect();
         let first = "Pass(\"degraded admitted rule=1 auth=4\")".to_owned();
-        let second = if round == 0 { "admitted rule=4 public=4" } else { "degraded admitted rule=4" };
+        let second =
+            if round == 0 { "admitted rule=4 public=4" } else { "degraded admitted rule=4" };
         assert_eq!(summaries, [first, format!("Pass({second:?})")]);
         (1..=2).for_each(|stream| gate.done(stream));
     }

@@ -27,9 +27,14 @@ mod tests {
     #[test]
     fn it_is_due_when_it_has_passed_and_when_the_clock_has_stepped_back() {
         let timer = Timer::after(10_000, 500);
-        for (now_ms, due) in
-            [(10_000, false), (10_499, false), (10_500, true), (99_999, true), (9_999, true), (0, true)]
-        {
+        for (now_ms, due) in [
+            (10_000, false),
+            (10_499, false),
+            (10_500, true),
+            (99_999, true),
+            (9_999, true),
+            (0, true),
+        ] {
             assert_eq!(timer.is_due(now_ms), due, "{now_ms}");
         }
     }

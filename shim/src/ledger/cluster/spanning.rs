@@ -36,8 +36,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Batches of charges being given back in the background at once; what is beyond is left to lapse.
 const MAX_OPEN: usize = 256;
 
-static WALKING: LazyLock<Arc<Semaphore>> =
-    LazyLock::new(|| Arc::new(Semaphore::new(MAX_WALKING)));
+static WALKING: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(MAX_WALKING)));
 static OPEN: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(MAX_OPEN)));
 /// Makes the names of settles unique within the process.
 static NAMES: AtomicU64 = AtomicU64::new(0);
