@@ -58,10 +58,12 @@ fn simulate(args: &Args) -> Result<bool, String> {
         summary.waits,
         summary.broken.len()
     );
+    let counts = summary.work.counts().map(|(what, count)| format!("{count} {what}"));
+    println!("{}", counts.join(", "));
     for (seed, run) in &summary.broken {
         println!("seed {seed}:");
         run.breaches.iter().for_each(|breach| println!("  {breach}"));
-        println!("  replay: cargo xtask simulate --seeds 1 --from {seed} --trace");
+        println!("  replay: {}", seeds::replay(*seed, args.fault));
     }
     Ok(summary.broken.is_empty())
 }

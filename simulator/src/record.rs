@@ -23,6 +23,8 @@ pub struct Record {
     pub waits: Vec<Wait>,
     /// The largest sizes seen.
     pub sizes: Sizes,
+    /// How much of what the filter can do was done.
+    pub work: Work,
     /// Crashes, wrong calls of the host, and what the filter complained of.
     pub misconduct: Vec<String>,
 }
@@ -95,6 +97,52 @@ pub struct Sizes {
     pub metrics: usize,
     /// Calls of one VM under way.
     pub calls: usize,
+}
+
+/// How often something was done that a run may do without: what never happens is never checked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Requests that spent leases.
+    pub leases_spent: u64,
+    /// What was leased and given back unspent.
+    pub leases_returned: u64,
+    /// Requests refused since their counter had denied just before.
+    pub denied_before: u64,
+    /// Times that a breaker opened.
+    pub breakers_opened: u64,
+    /// Settles that the ledger applied.
+    pub settled: u64,
+    /// Policies that a worker took in place of another.
+    pub reloaded: u64,
+    /// Clients that left while their request waited.
+    pub left_waiting: u64,
+}
+
+impl Work {
+    /// The work of both.
+    pub fn add(&mut self, more: Self) {
+        self.leases_spent += more.leases_spent;
+        self.leases_returned += more.leases_returned;
+        self.denied_before += more.denied_before;
+        self.breakers_opened += more.breakers_opened;
+        self.settled += more.settled;
+        self.reloaded += more.reloaded;
+        self.left_waiting += more.left_waiting;
+    }
+
+    /// What it comes to, by name.
+    #[must_use]
+    pub const fn counts(&self) -> [(&'static str, u64); 7] {
+        [
+            ("leases spent", self.leases_spent),
+            ("leased and returned", self.leases_returned),
+            ("denied before", self.denied_before),
+            ("breakers opened", self.breakers_opened),
+            ("settled", self.settled),
+            ("policies replaced", self.reloaded),
+            ("left while waiting", self.left_waiting),
+        ]
+    }
 }
 
 impl Due {

@@ -2,6 +2,8 @@
 
 use crate::Run;
 use crate::fault::Fault;
+use crate::record::Work;
+use clap::ValueEnum;
 use proxy_wasm_host::plugin::Plugin;
 use std::num::NonZero;
 use std::ops::Range;
@@ -22,6 +24,8 @@ pub struct Summary {
     pub refused: usize,
     /// How many times a patient client waited as long as it was told.
     pub waits: usize,
+    /// How much of what the filter can do was done in all of them.
+    pub work: Work,
     /// The runs of which something does not hold, by their seeds, in order.
     pub broken: Vec<(u64, Run)>,
 }
@@ -57,6 +61,17 @@ pub fn run(plugin: &Plugin, seeds: Range<u64>, fault: Option<Fault>) -> Summary 
     summary
 }
 
+/// The command that shows all of the run of `seed`.
+#[must_use]
+pub fn replay(seed: u64, fault: Option<Fault>) -> String {
+    let mut command = format!("cargo xtask simulate --seeds 1 --from {seed} --trace");
+    if let Some(fault) = fault.and_then(|fault| fault.to_possible_value()) {
+        command.push_str(" --fault ");
+        command.push_str(fault.get_name());
+    }
+    command
+}
+
 impl Summary {
     fn add(&mut self, seed: u64, run: Run) {
         let requests = &run.record.requests;
@@ -65,8 +80,21 @@ impl Summary {
         self.degraded += requests.iter().filter(|request| request.is_degraded).count();
         self.refused += requests.iter().filter(|request| request.status == Some(429)).count();
         self.waits += run.record.waits.len();
+        self.work.add(run.record.work);
         if !run.breaches.is_empty() {
             self.broken.push((seed, run));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replay_has_the_fault_that_was_planted() {
+        let plain = "cargo xtask simulate --seeds 1 --from 7 --trace";
+        assert_eq!(replay(7, None), plain);
+        assert_eq!(replay(7, Some(Fault::WaitTooShort)), format!("{plain} --fault wait-too-short"));
     }
 }

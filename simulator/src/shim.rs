@@ -35,6 +35,7 @@ pub struct Shim {
     terms: BTreeMap<CounterName, Terms>,
     /// The settles that arrived whole.
     settled: BTreeMap<String, ()>,
+    applied: u64,
 }
 
 /// What a call came to.
@@ -61,6 +62,7 @@ impl Shim {
             charges: BTreeMap::new(),
             terms: BTreeMap::new(),
             settled: BTreeMap::new(),
+            applied: 0,
         }
     }
 
@@ -84,6 +86,12 @@ impl Shim {
     #[must_use]
     pub fn has_settled(&self, id: &str) -> bool {
         self.settled.contains_key(id)
+    }
+
+    /// How many settles took effect.
+    #[must_use]
+    pub const fn settles_applied(&self) -> u64 {
+        self.applied
     }
 
     /// What counts in `counter` at `now_ms`, if it was ever charged.
@@ -149,6 +157,7 @@ impl Shim {
                 }
             }
             self.settled.insert(id, ());
+            self.applied += u64::from(whole.applied);
             settled.push(whole);
         }
         let answers = settled.len();

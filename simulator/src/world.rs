@@ -168,6 +168,16 @@ impl World {
             }
         }
         self.record.unsettled = self.calls.unsettled(&self.shim);
+        self.record.work.settled = self.shim.settles_applied();
+        for envoy in &self.envoys {
+            let state = envoy.process.read();
+            let count = |name| state.metrics.get(name).map_or(0, |metric| metric.value);
+            let work = &mut self.record.work;
+            work.leases_spent += count("tollgate.leases.spent");
+            work.leases_returned += count("tollgate.leases.returned");
+            work.denied_before += count("tollgate.denied_before.hits");
+            work.breakers_opened += count("tollgate.breaker.opened");
+        }
         (0..self.envoys.len()).for_each(|envoy| self.measure(envoy));
     }
 
@@ -280,6 +290,7 @@ impl World {
         let configuration = Value::to_string(&policy).into_bytes();
         let mut refused = None;
         self.with(place, |vm| refused = vm.configure(configuration).err());
+        self.record.work.reloaded += u64::from(refused.is_none());
         self.record.misconduct.extend(refused.map(|error| error.to_string()));
         let held = self.generations.get_mut(place.envoy).and_then(|vms| vms.get_mut(place.vm));
         if let Some(generation) = held {

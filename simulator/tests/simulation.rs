@@ -27,16 +27,17 @@ fn a_thousand_seeds_hold() {
     let summary = seeds::run(plugin(), SEEDS, None);
     let told = summary.broken.iter().map(|(seed, run)| {
         let breaches: Vec<String> = run.breaches.iter().map(ToString::to_string).collect();
-        format!(
-            "seed {seed}: {}\n  replay: cargo xtask simulate --seeds 1 --from {seed} --trace",
-            breaches.join("\n  ")
-        )
+        let replay = seeds::replay(*seed, None);
+        format!("seed {seed}: {}\n  replay: {replay}", breaches.join("\n  "))
     });
     let told: Vec<String> = told.collect();
     assert!(told.is_empty(), "{}", told.join("\n"));
     assert_eq!(summary.runs, SEEDS.end - SEEDS.start);
     // What would hold of nothing shows nothing.
     assert!(summary.refused > 10_000 && summary.degraded > 10_000 && summary.waits > 100);
+    for (what, count) in summary.work.counts() {
+        assert!(count > 100, "{count} {what}");
+    }
 }
 
 #[test]

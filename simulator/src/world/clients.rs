@@ -152,6 +152,9 @@ impl World {
     pub(super) fn leaves(&mut self, request: usize) {
         if self.clients.place(request).is_some() {
             self.trace.note(self.now_us, format_args!("request {request}: its client leaves"));
+            let waits = |one: &Request| one.paused_us.is_some() && one.released_us.is_none();
+            let is_waiting = self.record.requests.get(request).is_some_and(waits);
+            self.record.work.left_waiting += u64::from(is_waiting);
             self.release(request);
             self.ends(request);
         }
