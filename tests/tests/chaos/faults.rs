@@ -41,16 +41,19 @@ const PLAN: [(u64, Fault); 18] = [
     (51, Fault::StartShim(1)),
 ];
 
-/// When Redis comes back, in seconds.
-pub(super) const RETURNS_S: [u64; 4] = [22, 29, 43, 50];
-
-/// Lets all of it go wrong.
-pub(super) fn play(stack: &mut Stack, clock: Stopwatch) {
+/// Lets all of it go wrong. When Redis was back each time: a process started, and not yet asked
+/// whether it answers.
+pub(super) fn play(stack: &mut Stack, clock: Stopwatch) -> Vec<Duration> {
+    let mut returns = Vec::new();
     for (at_s, fault) in PLAN {
         std::thread::sleep(Duration::from_secs(at_s).saturating_sub(clock.elapsed()));
         stack.suffer(fault);
+        if matches!(fault, Fault::StartRedis | Fault::ThawRedis) {
+            returns.push(clock.elapsed());
+        }
     }
     std::thread::sleep(LENGTH.saturating_sub(clock.elapsed()));
+    returns
 }
 
 impl Stack {
