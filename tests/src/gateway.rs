@@ -27,6 +27,8 @@ pub struct Options {
     pub policy: Value,
     /// Environment of the shim.
     pub shim_env: Vec<(String, OsString)>,
+    /// Environment of the backend.
+    pub backend_env: Vec<(String, OsString)>,
     /// Where requests go, if not to the backend. It keeps serving the keys of tokens.
     pub upstream: Option<SocketAddr>,
     /// A last change of Envoy's configuration, without the filter's file.
@@ -49,6 +51,7 @@ impl Default for Options {
             workers: 1,
             policy,
             shim_env: Vec::new(),
+            backend_env: Vec::new(),
             upstream: None,
             edit: |_| {},
         }
@@ -97,7 +100,7 @@ impl Gateway {
             redis_url: None,
             shim_url: Some(shim.url("")),
             dir: dir.path(),
-            env: Vec::new(),
+            env: options.backend_env.clone(),
         })?;
         let envoys = (0..options.envoys)
             .map(|_| start_envoy(options, &shim, &backend, dir.path()))

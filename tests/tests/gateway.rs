@@ -1,6 +1,7 @@
 //! The main job, on the real stack: Envoy with the shipped filter, the shim, Redis, the backend.
 
 mod gateway {
+    mod ai;
     mod configuration;
     mod forged;
     mod headers;

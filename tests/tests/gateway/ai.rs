@@ -1,0 +1,144 @@
+//! The AI routes behind the gateway: what is kept and what fails costs nothing, and a plan's quota
+//! is a plan's quota.
+
+use hyper::Request;
+use serde_json::{Value, json};
+use std::thread::sleep;
+use std::time::Duration;
+use tempfile::TempDir;
+use tests::client::{Client, Reply};
+use tests::gateway::{Gateway, Options, binaries};
+use xtask::stack::server::READY_LIMIT;
+use xtask::stack::{Port, Server, claude_sim};
+
+const SCORE: &str = "/api/ai/analyze-ats-score";
+const LETTER: &str = "/api/ai/generate-cover-letter";
+const KEYWORDS: &str = "/api/ai/extract-keywords";
+
+/// The stack, with a Claude behind it. As many requests a minute as anyone likes: it is about days.
+struct Stack {
+    gateway: Gateway,
+    claude: Server,
+    _dir: TempDir,
+}
+
+impl Stack {
+    fn start() -> Self {
+        let dir = TempDir::new().unwrap();
+        let claude = claude_sim::start(claude_sim::Options {
+            program: binaries().claude_sim.clone(),
+            port: Port::free().unwrap(),
+            dir: dir.path(),
+            args: Vec::new(),
+        });
+        let claude = claude.unwrap();
+        let mut options = Options::default();
+        options.policy["buckets"]["ai"]["limit"] = json!(100_000);
+        options.backend_env = [
+            ("ANTHROPIC_API_KEY", claude_sim::KEY.to_owned()),
+            ("ANTHROPIC_BASE_URL", claude.url("")),
+            ("CLAUDE_MAX_RETRIES", "0".to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.into()))
+        .into();
+        Self { gateway: Gateway::start(&options).unwrap(), claude, _dir: dir }
+    }
+
+    fn ask(&self, token: &str, path: &str, body: &Value) -> Reply {
+        self.gateway.client().post(path, body, Some(token))
+    }
+
+    /// How often Claude was asked.
+    fn asked(&self) -> Value {
+        Client::of(self.claude.addr()).get("/sim/requests", None).json()["count"].clone()
+    }
+
+    /// Waits until so much of the day's quota is used: what is given back is so a little later.
+    fn wait_used(&self, token: &str, expected: u64) {
+        let used = || {
+            let usage = Client::of(self.gateway.backend.addr()).get("/api/usage", Some(token));
+            usage.json()["ai_daily"]["used"].as_u64().unwrap()
+        };
+        let pause = Duration::from_millis(50);
+        for _ in 0..READY_LIMIT.as_millis() / pause.as_millis() {
+            if used() == expected {
+                return;
+            }
+            sleep(pause);
+        }
+        panic!("expected {expected} used, found {}", used());
+    }
+}
+
+fn question(number: u32) -> Value {
+    let job = format!("We look for a programmer with Rust for engine number {number}.");
+    json!({"resume": {"basics": {"name": "Ada"}}, "job_description": job})
+}
+
+#[test]
+fn what_is_kept_and_what_fails_costs_nothing() {
+    let stack = Stack::start();
+    let token = stack.gateway.token_of("ada@example.com");
+    let made = stack.gateway.client().post("/api/resumes", &json!({}), Some(&token)).json();
+    let asked = json!({"resume_id": made["id"]});
+
+    let first = stack.ask(&token, SCORE, &asked);
+    assert_eq!((first.status, first.header("x-cache")), (200, "MISS"), "{}", first.shown());
+    let second = stack.ask(&token, SCORE, &asked);
+    assert_eq!((second.status, second.header("x-cache")), (200, "HIT"), "{}", second.shown());
+    assert_eq!(first.body, second.body);
+    let stream = Request::post(SCORE)
+        .header("authorization", format!("Bearer {token}"))
+        .header("accept", "text/event-stream")
+        .header("content-type", "application/json");
+    let stream = stack.gateway.client().send(stream.body(asked.to_string().into()).unwrap());
+    assert_eq!((stream.status, stream.header("x-cache")), (200, "HIT"));
+    assert!(stream.body.starts_with(b"event: start\n"));
+    stack.wait_used(&token, 1);
+    assert_eq!(stack.asked(), 1);
+
+    let overloaded = json!({"status": 529, "type": "overloaded_error"});
+    Client::of(stack.claude.addr()).post("/sim/faults", &overloaded, None);
+    let failed = stack.ask(&token, LETTER, &question(1));
+    assert_eq!(failed.status, 503, "{}", failed.shown());
+    stack.wait_used(&token, 1);
+    assert_eq!(stack.ask(&token, SCORE, &asked).header("x-cache"), "HIT", "what is kept is served");
+    stack.wait_used(&token, 1);
+}
+
+#[test]
+fn ten_a_day_are_free_and_forty_more_are_the_next_plans() {
+    let stack = Stack::start();
+    let direct = Client::of(stack.gateway.backend.addr());
+    let account = json!({"email": "ada@example.com", "password": "correct horse battery"});
+    direct.post("/api/auth/signup", &account, None);
+    let tokens = direct.post("/api/auth/login", &account, None).json();
+    let free = tokens["access_token"].as_str().unwrap();
+    for number in 1..=10 {
+        let reply = stack.ask(free, KEYWORDS, &question(number));
+        assert_eq!(reply.status, 200, "{number}: {}", reply.shown());
+    }
+    let refused = stack.ask(free, KEYWORDS, &question(11));
+    assert_eq!(refused.status, 429, "{}", refused.shown());
+    assert_eq!(refused.json()["violated-policies"], json!(["ai_daily"]));
+    let usage = direct.get("/api/usage", Some(free)).json();
+    assert_eq!(usage["ai_daily"]["left"], 0);
+    let resets_at = usage["ai_daily"]["resets_at"].as_str().unwrap();
+    assert!(resets_at.ends_with("T00:00:00Z"), "at the end of the day: {resets_at}");
+    let wait_s: i64 = refused.header("retry-after").parse().unwrap();
+    assert!((1..=86_400).contains(&wait_s), "{wait_s}");
+
+    let upgrade = Request::put("/api/subscription")
+        .header("authorization", format!("Bearer {free}"))
+        .header("content-type", "application/json");
+    direct.send(upgrade.body(json!({"tier": "starter"}).to_string().into()).unwrap());
+    let refresh = json!({"refresh_token": tokens["refresh_token"]});
+    let refreshed = direct.post("/api/auth/refresh", &refresh, None).json();
+    let starter = refreshed["access_token"].as_str().unwrap();
+    for number in 11..=50 {
+        let reply = stack.ask(starter, KEYWORDS, &question(number));
+        assert_eq!(reply.status, 200, "{number}: {}", reply.shown());
+    }
+    assert_eq!(stack.ask(starter, KEYWORDS, &question(51)).status, 429);
+    assert_eq!(stack.asked(), 50);
+}
