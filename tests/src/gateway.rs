@@ -125,13 +125,7 @@ impl Gateway {
     /// Signs a user up and in, past the gateway so that nothing is charged: the token.
     #[must_use]
     pub fn token_of(&self, email: &str) -> String {
-        let direct = Client::of(self.backend.addr());
-        let account = json!({ "email": email, "password": "correct horse battery" });
-        let created = direct.post("/api/auth/signup", &account, None);
-        assert_eq!(created.status, 201, "{}", created.shown());
-        let reply = direct.post("/api/auth/login", &account, None);
-        assert_eq!(reply.status, 200, "{}", reply.shown());
-        reply.json()["access_token"].as_str().expect("a token").to_owned()
+        token_from(&Client::of(self.backend.addr()), email)
     }
 
     /// Moves another policy into the place of Envoy number `at`'s.
@@ -155,6 +149,20 @@ impl Gateway {
             }
         }
     }
+}
+
+/// Signs a user up and in at `backend`: the token.
+///
+/// # Panics
+/// Where that does not work.
+#[must_use]
+pub fn token_from(backend: &Client, email: &str) -> String {
+    let account = json!({ "email": email, "password": "correct horse battery" });
+    let created = backend.post("/api/auth/signup", &account, None);
+    assert_eq!(created.status, 201, "{}", created.shown());
+    let reply = backend.post("/api/auth/login", &account, None);
+    assert_eq!(reply.status, 200, "{}", reply.shown());
+    reply.json()["access_token"].as_str().expect("a token").to_owned()
 }
 
 /// Envoy's statistics, as its admin port shows them at `path`.

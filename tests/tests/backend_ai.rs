@@ -1,0 +1,234 @@
+//! AI answers over several backends, real Redis and the Claude simulator, of which each goes away.
+
+use serde_json::{Value, json};
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{scope, sleep};
+use std::time::Duration;
+use tests::backends::{Backends, resume};
+use tests::claude::{clear_faults, put_fault, requests};
+use tests::client::Reply;
+use xtask::clock::Deadline;
+use xtask::stack::server::READY_LIMIT;
+
+/// How often a condition is looked at.
+const POLL: Duration = Duration::from_millis(20);
+
+fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Deadline::after(READY_LIMIT);
+    while !condition() {
+        assert!(!deadline.has_passed(), "waited until {what}");
+        sleep(POLL);
+    }
+}
+
+fn health(stack: &Backends, at: usize) -> Value {
+    stack.client(at).get("/health", None).json()
+}
+
+/// Two hundred ask, over two processes that know each other by Redis only.
+#[test]
+fn two_hundred_identical_requests_are_one_call_and_two_hundred_equal_answers() {
+    let stack = Backends::start(2, &[]).unwrap();
+    let token = stack.token_of("ada@example.com");
+    // Long enough that all have come before it is answered.
+    put_fault(&stack.claude_sim, &json!({ "delay_ms": 3_000 }));
+    let replies: Vec<Reply> = scope(|scope| {
+        let ask = |at: usize| {
+            let (stack, token) = (&stack, &token);
+            scope.spawn(move || stack.score(at % 2, token))
+        };
+        let asked: Vec<_> = (0..200).map(ask).collect();
+        asked.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let first = replies[0].json();
+    assert_eq!(first["status"], "ok", "{first}");
+    for reply in &replies {
+        assert_eq!(reply.status, 200, "{}", reply.shown());
+        assert_eq!(reply.json(), first);
+    }
+    assert_eq!(requests(&stack.claude_sim), 1);
+    let misses = replies.iter().filter(|reply| reply.header("x-cache") == "MISS").count();
+    assert_eq!(misses, 1, "one of them made the call");
+    assert_eq!(stack.score(1, &token).header("x-cache"), "HIT");
+}
+
+#[test]
+fn who_came_first_can_leave_and_the_others_get_their_answer() {
+    let stack = Backends::start(2, &[]).unwrap();
+    let token = stack.token_of("ada@example.com");
+    put_fault(&stack.claude_sim, &json!({ "delay_ms": 2_000 }));
+    let body = json!({ "resume": resume() }).to_string();
+    let mut first = TcpStream::connect(stack.backends[0].addr()).unwrap();
+    write!(
+        first,
+        "POST /api/ai/analyze-ats-score HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    wait_until("the call is made", || requests(&stack.claude_sim) == 1);
+    scope(|scope| {
+        let others: Vec<_> = (0..4)
+            .map(|at| {
+                let (stack, token) = (&stack, &token);
+                scope.spawn(move || stack.score(at % 2, token))
+            })
+            .collect();
+        drop(first);
+        for other in others {
+            let reply = other.join().unwrap();
+            assert_eq!(reply.status, 200, "{}", reply.shown());
+            assert_eq!(reply.json()["status"], "ok");
+        }
+    });
+    assert_eq!(requests(&stack.claude_sim), 1);
+}
+
+#[test]
+fn an_answer_is_its_askers_alone() {
+    let stack = Backends::start(1, &[]).unwrap();
+    let (ada, bob) = (stack.token_of("ada@example.com"), stack.token_of("bob@example.com"));
+    assert_eq!(stack.score(0, &ada).header("x-cache"), "MISS");
+    assert_eq!(stack.score(0, &bob).header("x-cache"), "MISS");
+    assert_eq!(stack.score(0, &ada).header("x-cache"), "HIT");
+    assert_eq!(requests(&stack.claude_sim), 2);
+}
+
+/// Redis goes away, hangs, and comes back, while résumés are read and changed and scores asked for.
+#[test]
+fn a_redis_that_comes_and_goes_costs_no_answer_and_no_truth() {
+    let mut stack = Backends::start(2, &[]).unwrap();
+    let token = stack.token_of("ada@example.com");
+    let created = stack.client(0).post("/api/resumes", &resume(), Some(&token)).json();
+    let path = format!("/api/resumes/{}", created["id"].as_str().unwrap());
+    let ended = AtomicBool::new(false);
+    let Backends { backends, claude_sim: _, redis, dir: _ } = &mut stack;
+    let clients = [
+        tests::client::Client::of(backends[0].addr()),
+        tests::client::Client::of(backends[1].addr()),
+    ];
+    scope(|scope| {
+        let readers: Vec<_> = (0..4)
+            .map(|number| {
+                let (clients, token, path, ended) = (&clients, &token, &path, &ended);
+                scope.spawn(move || {
+                    let mut answers = 0;
+                    while !ended.load(Ordering::Relaxed) {
+                        let client = &clients[number % 2];
+                        let read = client.get(path, Some(token));
+                        assert_eq!(read.status, 200, "{}", read.shown());
+                        let asked = client.post(
+                            "/api/ai/analyze-ats-score",
+                            &json!({ "resume": resume() }),
+                            Some(token),
+                        );
+                        assert_eq!(asked.status, 200, "{}", asked.shown());
+                        assert_eq!(asked.json()["status"], "ok");
+                        answers += 1;
+                    }
+                    answers
+                })
+            })
+            .collect();
+        let mut version = 1;
+        // Changes it by one backend, and sees by the same one that it is changed.
+        let mut change = |client: &tests::client::Client| {
+            let label = format!("Engineer, version {}", version + 1);
+            let change = hyper::Request::patch(path.as_str())
+                .header("authorization", format!("Bearer {token}"))
+                .header("content-type", "application/merge-patch+json")
+                .header("if-match", format!("\"{version}\""))
+                .body(json!({ "basics": { "label": label } }).to_string().into());
+            let changed = client.send(change.unwrap());
+            assert_eq!(changed.status, 200, "{}", changed.shown());
+            version += 1;
+            let read = client.get(&path, Some(&token)).json();
+            assert_eq!(read["version"], version);
+            assert_eq!(read["resume"]["basics"]["label"], label);
+        };
+        let redis_is = |state: &str| {
+            for client in &clients {
+                wait_until(state, || client.get("/health", None).json()["redis"] == *state);
+            }
+        };
+        for _ in 0..2 {
+            change(&clients[0]);
+            redis.kill();
+            change(&clients[1]);
+            redis_is("down");
+            change(&clients[0]);
+            redis.restart().unwrap();
+            redis_is("up");
+            change(&clients[1]);
+            redis.pause();
+            change(&clients[0]);
+            redis_is("down");
+            redis.resume();
+            redis_is("up");
+        }
+        ended.store(true, Ordering::Relaxed);
+        for reader in readers {
+            assert!(reader.join().unwrap() > 0);
+        }
+        let last = clients.map(|client| client.get(&path, Some(&token)).json()["version"].clone());
+        assert_eq!(last, [json!(version), json!(version)]);
+    });
+}
+
+/// Whatever Claude does: a score is answered all the same, others say so, and nothing half is kept.
+#[test]
+fn a_claude_that_fails_is_not_cached_and_hides_no_score() {
+    let faults = [
+        json!({ "status": 529, "type": "overloaded_error" }),
+        json!({ "hang": true }),
+        json!({ "cut_after_events": 3 }),
+        json!({ "error_after_events": 3 }),
+        json!({ "stop_reason": "max_tokens" }),
+        json!({ "text": "not JSON" }),
+    ];
+    for fault in &faults {
+        let vars =
+            [("CLAUDE_TIMEOUT", "2"), ("CLAUDE_IDLE_TIMEOUT", "1"), ("CLAUDE_MAX_RETRIES", "0")];
+        let stack = Backends::start(1, &vars).unwrap();
+        let token = stack.token_of("ada@example.com");
+        put_fault(&stack.claude_sim, fault);
+        let score = stack.score(0, &token);
+        assert_eq!(score.status, 200, "{fault}: {}", score.shown());
+        assert_eq!(score.json()["status"], "degraded", "{fault}");
+        assert_eq!(score.json()["review"], Value::Null, "{fault}");
+        assert!(score.json()["score"].as_u64().is_some_and(|score| score <= 100), "{fault}");
+        let letter = json!({ "resume": resume(), "job_description": "We look for Rust and SQL." });
+        let refused = stack.ask(0, &token, "generate-cover-letter", &letter);
+        assert!([502, 503].contains(&refused.status), "{fault}: {}", refused.shown());
+        assert_eq!(refused.header("content-type"), "application/problem+json", "{fault}");
+
+        clear_faults(&stack.claude_sim);
+        wait_until("it asks again", || {
+            let again = stack.score(0, &token);
+            assert_ne!(again.header("x-cache"), "HIT", "{fault}: {}", again.shown());
+            again.json()["status"] == "ok"
+        });
+        assert_eq!(stack.score(0, &token).header("x-cache"), "HIT", "{fault}");
+    }
+}
+
+#[test]
+fn health_tells_that_claude_is_down_and_that_it_is_back() {
+    let stack = Backends::start(1, &[("CLAUDE_MAX_RETRIES", "0")]).unwrap();
+    let token = stack.token_of("ada@example.com");
+    assert_eq!(health(&stack, 0)["claude"], "up");
+    put_fault(&stack.claude_sim, &json!({ "status": 529, "type": "overloaded_error" }));
+    // Asked for without the cache, so that each is a call.
+    wait_until("claude is down", || {
+        let _degraded = stack.score(0, &token);
+        health(&stack, 0)["claude"] == "down"
+    });
+    assert_eq!(health(&stack, 0)["status"], "degraded");
+    clear_faults(&stack.claude_sim);
+    wait_until("claude is up", || {
+        let _answered = stack.score(0, &token);
+        health(&stack, 0)["claude"] == "up"
+    });
+}
