@@ -11,6 +11,7 @@ pub mod error;
 pub mod input;
 pub mod key;
 pub mod language;
+pub mod meter;
 pub mod model;
 pub mod prompt;
 pub mod task;

@@ -3,7 +3,7 @@
 //! `main` installs them once; [`count`] is a layer of [`crate::router`]; `GET /metrics` renders all
 //! that any part of the service counts through the `metrics` crate.
 
-use crate::clock;
+use crate::{ai, clock};
 use axum::extract::{MatchedPath, Request};
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
@@ -70,6 +70,8 @@ fn describe() {
     describe_histogram!(REQUEST_SECONDS, Unit::Seconds, "Time until an answer began, by route");
     describe_gauge!(IN_FLIGHT, Unit::Count, "Requests whose answer has not begun");
     describe_gauge!(BUILD, Unit::Count, "Always 1; its label is the version");
+    claude::describe_metrics();
+    ai::meter::describe();
 }
 
 /// Condenses histograms, for ever.

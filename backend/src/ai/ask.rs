@@ -7,14 +7,13 @@
 use super::answer::{self, Review};
 use super::error::AiError;
 use super::input::{Input, JobDescription};
-use super::key;
 use super::model::Models;
 use super::prompt::Prompts;
 use super::task::Task;
+use super::{key, meter};
 use crate::ats;
 use crate::cache::{Deltas, Loaded};
 use claude::{Answer, Client, Event, Request, System};
-use metrics::counter;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::time::Duration;
@@ -135,7 +134,7 @@ async fn once(
 
 fn whole(task: Task, input: &Input, answer: Answer) -> Result<Kept, AiError> {
     let Answer { text, stop_reason, cost_micro_usd, .. } = answer;
-    counter!("ai_spent_micro_usd_total", "route" => task.name()).increment(cost_micro_usd);
+    meter::spent(task, cost_micro_usd);
     if !stop_reason.is_complete() {
         return Err(AiError::Stopped(stop_reason));
     }

@@ -10,7 +10,7 @@ use crate::accounts::Caller;
 use crate::ai::answer::{Keywords, Letter, Operations, Profile};
 use crate::ai::ask::Scored;
 use crate::ai::input::Source;
-use crate::ai::{AiError, Asked, Input, Kept, Task};
+use crate::ai::{AiError, Asked, Input, Kept, Task, meter};
 use crate::app::App;
 use crate::body::Ask;
 use crate::cache::{Cached, Entry, Flight, Origin, Use};
@@ -22,7 +22,6 @@ use crate::resumes::ResumeError;
 use axum::extract::{FromRequest, FromRequestParts, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use metrics::counter;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -287,10 +286,9 @@ fn counted(
         Ok(_) => "ok",
         Err(error) => error.failure().as_str(),
     };
-    counter!("ai_requests_total", "route" => task.name(), "outcome" => outcome).increment(1);
+    meter::answered(task, outcome);
     if let Ok(Cached { value, origin: Origin::Hit { .. } | Origin::Coalesced }) = &result {
-        counter!("ai_saved_micro_usd_total", "route" => task.name())
-            .increment(value.cost_micro_usd);
+        meter::saved(task, value.cost_micro_usd);
     }
     result.map_err(ApiError::Ai)
 }
