@@ -6,10 +6,13 @@ use serde_json::{Value, json};
 use std::thread::sleep;
 use std::time::Duration;
 use tempfile::TempDir;
+use tests::backends::start_claude_sim;
+use tests::claude::{put_fault, requests};
 use tests::client::{Client, Reply};
-use tests::gateway::{Gateway, Options, binaries};
+use tests::gateway::{Gateway, Options};
+use xtask::stack::Server;
 use xtask::stack::server::READY_LIMIT;
-use xtask::stack::{Port, Server, claude_sim};
+use xtask::up;
 
 const SCORE: &str = "/api/ai/analyze-ats-score";
 const LETTER: &str = "/api/ai/generate-cover-letter";
@@ -25,32 +28,16 @@ struct Stack {
 impl Stack {
     fn start() -> Self {
         let dir = TempDir::new().unwrap();
-        let claude = claude_sim::start(claude_sim::Options {
-            program: binaries().claude_sim.clone(),
-            port: Port::free().unwrap(),
-            dir: dir.path(),
-            args: Vec::new(),
-        });
-        let claude = claude.unwrap();
+        let claude = start_claude_sim(dir.path()).unwrap();
         let mut options = Options::default();
         options.policy["buckets"]["ai"]["limit"] = json!(100_000);
-        options.backend_env = [
-            ("ANTHROPIC_API_KEY", claude_sim::KEY.to_owned()),
-            ("ANTHROPIC_BASE_URL", claude.url("")),
-            ("CLAUDE_MAX_RETRIES", "0".to_owned()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.into()))
-        .into();
+        options.backend_env = up::claude::vars(Some(&claude));
+        options.backend_env.push(("CLAUDE_MAX_RETRIES".to_owned(), "0".into()));
         Self { gateway: Gateway::start(&options).unwrap(), claude, _dir: dir }
     }
 
     fn ask(&self, token: &str, path: &str, body: &Value) -> Reply {
         self.gateway.client().post(path, body, Some(token))
-    }
-
-    /// How often Claude was asked.
-    fn asked(&self) -> Value {
-        Client::of(self.claude.addr()).get("/sim/requests", None).json()["count"].clone()
     }
 
     /// Waits until so much of the day's quota is used: what is given back is so a little later.
@@ -95,10 +82,10 @@ fn what_is_kept_and_what_fails_costs_nothing() {
     assert_eq!((stream.status, stream.header("x-cache")), (200, "HIT"));
     assert!(stream.body.starts_with(b"event: start\n"));
     stack.wait_used(&token, 1);
-    assert_eq!(stack.asked(), 1);
+    assert_eq!(requests(&stack.claude), 1);
 
     let overloaded = json!({"status": 529, "type": "overloaded_error"});
-    Client::of(stack.claude.addr()).post("/sim/faults", &overloaded, None);
+    put_fault(&stack.claude, &overloaded);
     let failed = stack.ask(&token, LETTER, &question(1));
     assert_eq!(failed.status, 503, "{}", failed.shown());
     stack.wait_used(&token, 1);
@@ -111,7 +98,7 @@ fn ten_a_day_are_free_and_forty_more_are_the_next_plans() {
     let stack = Stack::start();
     let direct = Client::of(stack.gateway.backend.addr());
     let account = json!({"email": "ada@example.com", "password": "correct horse battery"});
-    direct.post("/api/auth/signup", &account, None);
+    assert_eq!(direct.post("/api/auth/signup", &account, None).status, 201);
     let tokens = direct.post("/api/auth/login", &account, None).json();
     let free = tokens["access_token"].as_str().unwrap();
     for number in 1..=10 {
@@ -131,7 +118,9 @@ fn ten_a_day_are_free_and_forty_more_are_the_next_plans() {
     let upgrade = Request::put("/api/subscription")
         .header("authorization", format!("Bearer {free}"))
         .header("content-type", "application/json");
-    direct.send(upgrade.body(json!({"tier": "starter"}).to_string().into()).unwrap());
+    let upgraded =
+        direct.send(upgrade.body(json!({"tier": "starter"}).to_string().into()).unwrap());
+    assert_eq!(upgraded.status, 200, "{}", upgraded.shown());
     let refresh = json!({"refresh_token": tokens["refresh_token"]});
     let refreshed = direct.post("/api/auth/refresh", &refresh, None).json();
     let starter = refreshed["access_token"].as_str().unwrap();
@@ -140,5 +129,5 @@ fn ten_a_day_are_free_and_forty_more_are_the_next_plans() {
         assert_eq!(reply.status, 200, "{number}: {}", reply.shown());
     }
     assert_eq!(stack.ask(starter, KEYWORDS, &question(51)).status, 429);
-    assert_eq!(stack.asked(), 50);
+    assert_eq!(requests(&stack.claude), 50);
 }
