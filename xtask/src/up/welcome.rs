@@ -32,14 +32,16 @@ pub fn print(up: &Up, running: &Running) {
     }
 }
 
-/// Three lines for a shell: what is left of the public limit; a wrong password, whose sixth
-/// attempt within a minute is refused; and a user's own page.
+/// Four lines for a shell: what is left of the public limit; a wrong password, whose sixth
+/// attempt within a minute is refused; a user's own page; and, with that user's token, an AI
+/// answer, which costs nothing the second time.
 #[must_use]
-pub fn curl_lines(gateway_port: u16) -> [String; 3] {
+pub fn curl_lines(gateway_port: u16) -> [String; 4] {
     let gateway = format!("http://127.0.0.1:{gateway_port}");
     let json = "-H 'content-type: application/json'";
     let wrong = r#"-d '{"email":"nobody@example.com","password":"wrong password"}'"#;
     let ada = r#"-d '{"email":"ada@example.com","password":"correct horse battery staple"}'"#;
+    let resume = r#"-d '{"resume":{"basics":{"name":"Ada Example","label":"Engineer"}}}'"#;
     let token = r#"sed 's/.*"access_token":"\([^"]*\)".*/\1/'"#;
     [
         format!("curl -i {gateway}/"),
@@ -48,6 +50,10 @@ pub fn curl_lines(gateway_port: u16) -> [String; 3] {
             "curl -s -o /dev/null {gateway}/api/auth/signup {json} {ada}; \
              TOKEN=$(curl -s {gateway}/api/auth/login {json} {ada} | {token}); \
              curl -i {gateway}/api/me -H \"authorization: Bearer $TOKEN\""
+        ),
+        format!(
+            "curl -i {gateway}/api/ai/analyze-ats-score {json} \
+             -H \"authorization: Bearer $TOKEN\" {resume}"
         ),
     ]
 }
