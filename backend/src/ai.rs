@@ -31,7 +31,11 @@ use claude::{Client, Health, Settings};
 use prompt::Prompts;
 use serde::Serialize;
 use std::sync::Arc;
+use std::time::Duration;
 use utoipa::ToSchema;
+
+/// How long Claude may give no sign of life before it counts as down. (A stream begins at once.)
+const SILENT_AFTER: Duration = Duration::from_secs(4);
 
 /// The AI routes' work.
 #[derive(Debug)]
@@ -90,13 +94,15 @@ impl Ai {
         (entry, flight)
     }
 
-    /// How Claude is, as far as is known. Waits for nothing.
+    /// How Claude is, as far as is known: down while its calls fail, and while it gives those that
+    /// wait no sign of life. Waits for nothing.
     #[must_use]
     pub fn claude_state(&self) -> ClaudeState {
-        match self.asking.claude.as_ref().map(Client::health) {
-            None => ClaudeState::NotConfigured,
-            Some(Health::Up) => ClaudeState::Up,
-            Some(Health::Down { .. }) => ClaudeState::Down,
+        let Some(claude) = &self.asking.claude else { return ClaudeState::NotConfigured };
+        match claude.health() {
+            Health::Up if claude.silence() >= Some(SILENT_AFTER) => ClaudeState::Down,
+            Health::Up => ClaudeState::Up,
+            Health::Down { .. } => ClaudeState::Down,
         }
     }
 }

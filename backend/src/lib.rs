@@ -1,4 +1,4 @@
-//! The companion API: accounts, tokens and their keys, résumés, plans; later AI routes.
+//! The companion API: accounts, tokens and their keys, résumés, plans, and the AI routes.
 //!
 //! A request's path, file after file: [`server`] accepts it, [`trace`] names and logs it, [`guard`]
 //! bounds it, [`router`] finds its handler in [`routes`]; the handler takes its [`body`] apart
@@ -10,6 +10,7 @@
 //!
 //! A handler that takes an [`accounts::Caller`] gets it from [`caller`], which reads the token.
 //! [`plans`] says what there is to buy; [`ledger`] asks the shim what is left of a [`quota`].
+//! [`ai`] has Claude do what the AI routes offer, and answers in the shape that [`accept`] has read.
 //! [`ats`] scores a résumé, by the [`keywords`] of a job description too; [`invention`] tells what a
 //! changed one has that the original has not, by the [`numbers`] of its texts among others; all are
 //! pure, and compare texts that [`fold`] has made comparable.

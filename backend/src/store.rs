@@ -28,6 +28,8 @@ use std::time::Duration;
 const MAX_SQLITE_CONNECTIONS: u32 = 4;
 /// The most connections of one process to a PostgreSQL server.
 const MAX_POSTGRES_CONNECTIONS: u32 = 16;
+/// What is deleted is overwritten in the file: an account's secret goes with the account.
+const SQLITE_DELETES: &str = "PRAGMA secure_delete = ON";
 /// What bounds a statement on PostgreSQL, and the time that a client which has gone holds its rows.
 const POSTGRES_LIMITS: &str =
     "SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '10s'";
@@ -110,7 +112,13 @@ impl Store {
         let url = place.url().map_err(sqlx::Error::Io)?;
         let options = AnyPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT);
         let options = match kind {
-            Kind::Sqlite => options.max_connections(MAX_SQLITE_CONNECTIONS),
+            Kind::Sqlite => {
+                options.max_connections(MAX_SQLITE_CONNECTIONS).after_connect(|connection, _| {
+                    Box::pin(async move {
+                        sqlx::raw_sql(SQLITE_DELETES).execute(connection).await.map(drop)
+                    })
+                })
+            }
             Kind::Postgres => {
                 options.max_connections(MAX_POSTGRES_CONNECTIONS).after_connect(|connection, _| {
                     Box::pin(async move {

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::time::Duration;
 use tokio::task::block_in_place;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// How often Claude is asked for one answer. (What could not be sent is sent again by the client,
 /// within one of these.)
@@ -26,6 +26,10 @@ const MAX_TRIES: usize = 2;
 /// How long all of it may take: somewhat less than a request waits
 /// ([`crate::guard::MODEL_TIMEOUT`]).
 const TIMEOUT: Duration = Duration::from_secs(280);
+/// How long Claude may give no sign of life before a score does without its review.
+const SILENCE: Duration = Duration::from_secs(10);
+/// How often that is looked at.
+const SILENCE_POLL: Duration = Duration::from_millis(250);
 /// Stands among the deltas where Claude begins anew, and all before it is void. JSON has no such
 /// character.
 pub(crate) const ANEW: &str = "\u{1e}";
@@ -68,11 +72,24 @@ impl Asking {
         user: String,
         deltas: &Deltas,
     ) -> Result<Loaded<Kept>, AiError> {
-        let answered = timeout(TIMEOUT, self.answered(task, input, user, deltas)).await;
-        let answered = answered.unwrap_or(Err(AiError::TooSlow(TIMEOUT)));
+        let answered = timeout(TIMEOUT, self.answered(task, input, user, deltas));
+        let in_time = async { answered.await.unwrap_or(Err(AiError::TooSlow(TIMEOUT))) };
         match task {
-            Task::AnalyzeAtsScore => block_in_place(|| scored(input, answered)),
-            _ => answered.map(Loaded::keep),
+            Task::AnalyzeAtsScore => {
+                let answered = tokio::select! {
+                    answered = in_time => answered,
+                    () = self.silent() => Err(AiError::TooSlow(SILENCE)),
+                };
+                block_in_place(|| scored(input, answered))
+            }
+            _ => in_time.await.map(Loaded::keep),
+        }
+    }
+
+    /// Ready once Claude has given those who wait no sign of life for too long.
+    async fn silent(&self) {
+        while self.claude.as_ref().and_then(Client::silence) < Some(SILENCE) {
+            sleep(SILENCE_POLL).await;
         }
     }
 

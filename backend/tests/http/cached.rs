@@ -1,9 +1,10 @@
 //! What is cached, as clients see it: in one process, and in two with a Redis behind both that
 //! comes and goes. (The cache by itself: `tests/cache`.)
 
-use super::backend::Backend;
+use super::backend::{Backend, PATIENCE};
 use super::client::Reply;
 use super::user::{PASSWORD, User};
+use backend::clock;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -364,7 +365,9 @@ fn a_process_has_as_many_connections_as_it_may_and_no_more() {
         });
         assert_eq!(connections(), most);
         drop(backend);
+        let start = clock::start();
         while connections() > 0 {
+            assert!(start.elapsed() < PATIENCE, "connections are left behind");
             thread::sleep(Duration::from_millis(10));
         }
     }
