@@ -1,7 +1,7 @@
 //! `POST /api/ai/…`: what Claude does for a résumé.
 //!
 //! Each takes `{"resume_id"}` or `{"resume"}`, and `"job_description"` and `"language"`; each answers
-//! in JSON, or with the same as a stream of [`events`] for who accepts those. Asks [`crate::ai`].
+//! in JSON, or with the same as a stream of events for who accepts those. Asks [`crate::ai`].
 
 mod events;
 
