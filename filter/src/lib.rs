@@ -3,7 +3,7 @@
 //!
 //! Nothing in this crate may panic: a panic hangs every paused stream of its worker. The lints see
 //! to it; the host's string getters, which panic on bytes that are no UTF-8, are not used. The SDK's
-//! other wrappers panic on statuses that Envoy does not give here: see [`host`].
+//! other wrappers panic on statuses that Envoy does not give here: see `host`.
 
 mod configuration;
 mod facts;

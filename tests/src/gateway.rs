@@ -151,27 +151,6 @@ impl Gateway {
     }
 }
 
-/// Waits until enough is left of the day, in UTC, for a test of a day's quota to end before it does.
-///
-/// # Panics
-/// Where the clock stands before 1970.
-pub fn away_from_midnight() {
-    while seconds_to_midnight() < 120 {
-        std::thread::sleep(std::time::Duration::from_secs(1));
-    }
-}
-
-/// How much is left of the day, in UTC.
-///
-/// # Panics
-/// Where the clock stands before 1970.
-#[must_use]
-pub fn seconds_to_midnight() -> u64 {
-    const DAY_S: u64 = 86_400;
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    DAY_S - since.expect("a clock that is set").as_secs() % DAY_S
-}
-
 /// Signs a user up and in at `backend`: the token.
 ///
 /// # Panics

@@ -9,5 +9,6 @@ pub mod claude;
 pub mod client;
 pub mod gateway;
 pub mod ledger;
+pub mod midnight;
 pub mod shim;
 pub mod upstream;

@@ -9,7 +9,8 @@ use tempfile::TempDir;
 use tests::backends::start_claude_sim;
 use tests::claude::{put_fault, requests};
 use tests::client::{Client, Reply};
-use tests::gateway::{Gateway, Options, away_from_midnight, seconds_to_midnight};
+use tests::gateway::{Gateway, Options};
+use tests::midnight;
 use xtask::stack::Server;
 use xtask::stack::server::READY_LIMIT;
 use xtask::up;
@@ -27,7 +28,7 @@ struct Stack {
 
 impl Stack {
     fn start() -> Self {
-        away_from_midnight();
+        midnight::keep_away();
         let dir = TempDir::new().unwrap();
         let claude = start_claude_sim(dir.path()).unwrap();
         let mut options = Options::default();
@@ -114,7 +115,7 @@ fn ten_a_day_are_free_and_forty_more_are_the_next_plans() {
     let resets_at = usage["ai_daily"]["resets_at"].as_str().unwrap();
     assert!(resets_at.ends_with("T00:00:00Z"), "at the end of the day: {resets_at}");
     let wait_s: u64 = refused.header("retry-after").parse().unwrap();
-    let off_s = wait_s.abs_diff(seconds_to_midnight());
+    let off_s = wait_s.abs_diff(midnight::seconds_left());
     assert!(off_s <= 60, "a wait of {wait_s} s is {off_s} s off midnight");
 
     let upgrade = Request::put("/api/subscription")

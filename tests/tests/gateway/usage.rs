@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 use tests::client::{Client, Reply};
-use tests::gateway::{Gateway, Options, away_from_midnight};
+use tests::gateway::{Gateway, Options};
+use tests::midnight;
 use xtask::stack::server::READY_LIMIT;
 
 /// Asked past the gateway, so that asking costs nothing.
@@ -24,7 +25,7 @@ fn counts(usage: &Value) -> [&Value; 4] {
 
 #[test]
 fn usage_is_what_the_gateway_has_counted() {
-    away_from_midnight();
+    midnight::keep_away();
     let gateway = Gateway::start(&Options::default()).unwrap();
     let (ada, bob) = (gateway.token_of("ada@example.com"), gateway.token_of("bob@example.com"));
     let before = usage(&gateway, &ada);
@@ -46,7 +47,7 @@ fn usage_is_what_the_gateway_has_counted() {
 
 #[test]
 fn a_refreshed_token_has_the_new_plans_quota() {
-    away_from_midnight();
+    midnight::keep_away();
     let gateway = Gateway::start(&Options::default()).unwrap();
     let direct = Client::of(gateway.backend.addr());
     let account = json!({"email": "ada@example.com", "password": "correct horse battery"});
