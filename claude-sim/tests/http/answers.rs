@@ -131,6 +131,14 @@ async fn max_tokens_cuts_the_text_short() {
     assert_eq!(body["usage"]["output_tokens"], 8);
     assert!(whole.starts_with(&reply.answer()) && whole.len() > reply.answer().len());
     serde_json::from_str::<Value>(&reply.answer()).unwrap_err();
+
+    // A text that just fits is whole; with one token less, it is not.
+    let tokens = sim.ask(&request()).await.json()["usage"]["output_tokens"].as_u64().unwrap();
+    for (tokens, end) in [(tokens, "end_turn"), (tokens - 1, "max_tokens")] {
+        let body = sim.ask(&with(&["max_tokens"], json!(tokens))).await.json();
+        assert_eq!(body["stop_reason"], end);
+        assert_eq!(body["usage"]["output_tokens"], tokens);
+    }
 }
 
 #[tokio::test]

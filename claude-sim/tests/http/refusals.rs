@@ -1,7 +1,9 @@
 //! Requests that the service would refuse.
 
-use super::client::{Reply, Sim, asking_for, in_prose, request, with};
+use super::client::{PATIENCE, Reply, Sim, asking_for, in_prose, request, with};
 use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 /// Each with what is answered to it, a line each.
 async fn told(cases: &[(&str, Value)]) -> String {
@@ -194,6 +196,27 @@ async fn a_body_that_is_no_json_or_too_large_is_refused() {
     // They are counted all the same: they came.
     let seen = sim.control("GET", "/sim/requests", &Value::Null).await.json();
     assert_eq!(seen["requests"], json!([null, null]));
+}
+
+#[tokio::test]
+async fn a_client_that_sends_too_much_before_it_reads_is_answered_all_the_same() {
+    let sim = Sim::start().await;
+    let address = sim.running.address();
+    let reply = tokio::task::spawn_blocking(move || {
+        let body = vec![b' '; 48 * 1024 * 1024];
+        let mut stream = TcpStream::connect(address).unwrap();
+        let length = body.len();
+        write!(stream, "POST /v1/messages HTTP/1.1\r\nHost: x\r\nx-api-key: key\r\n").unwrap();
+        write!(stream, "anthropic-version: 2023-06-01\r\ncontent-type: application/json\r\n")
+            .unwrap();
+        write!(stream, "connection: close\r\ncontent-length: {length}\r\n\r\n").unwrap();
+        stream.write_all(&body).unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).unwrap();
+        reply
+    });
+    let reply = tokio::time::timeout(PATIENCE, reply).await.unwrap().unwrap();
+    assert!(reply.starts_with("HTTP/1.1 413 "), "{reply}");
 }
 
 #[tokio::test]
