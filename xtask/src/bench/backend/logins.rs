@@ -1,7 +1,7 @@
 //! What happens to others while many log in: Argon2 takes whole cores, for as many as may be hashed at
 //! once.
 
-use super::servers::{Servers, account};
+use super::servers::{Servers, others_account};
 use super::work::{authorized, post};
 use crate::bench::wrk::{self, Load};
 use anyhow::{Context, Result, anyhow};
@@ -54,7 +54,14 @@ fn others(servers: &Servers, seconds: u32) -> Result<Load> {
 
 fn log_in(servers: &Servers, seconds: u32) -> Result<Load> {
     let url = servers.backend.url("/api/auth/login");
-    wrk::run(&servers.wrk, &post(&account().to_string()), LOGINS, &url, seconds, &servers.dir)
+    wrk::run(
+        &servers.wrk,
+        &post(&others_account().to_string()),
+        LOGINS,
+        &url,
+        seconds,
+        &servers.dir,
+    )
 }
 
 impl Beside {

@@ -15,6 +15,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Long enough for any run.
 const TOKEN_TTL_S: &str = "86400";
 const EMAIL: &str = "ada@example.com";
+/// Somebody else, who logs in again and again: a user's oldest sessions end where there are too many.
+const OTHER: &str = "bob@example.com";
 const PASSWORD: &str = "correct horse battery staple";
 
 /// The programs.
@@ -79,8 +81,10 @@ impl Servers {
         let ask = |path: &str, token: Option<&str>, body: &Value| {
             post(&parts.curl, &backend.url(path), token, body)
         };
-        ask("/api/auth/signup", None, &account())?;
-        let token = text(&ask("/api/auth/login", None, &account())?, "access_token")?;
+        for email in [EMAIL, OTHER] {
+            ask("/api/auth/signup", None, &account(email))?;
+        }
+        let token = text(&ask("/api/auth/login", None, &account(EMAIL))?, "access_token")?;
         let resume_id = text(&ask("/api/resumes", Some(&token), &resume())?, "id")?;
         let (wrk, dir) = (parts.wrk.clone(), dir.to_owned());
         Ok(Self { backend, _claude_sim: claude_sim, _redis: redis, wrk, dir, token, resume_id })
@@ -106,9 +110,14 @@ impl Servers {
 }
 
 /// What signing up and logging in take.
+fn account(email: &str) -> Value {
+    json!({ "email": email, "password": PASSWORD })
+}
+
+/// What logs in again and again.
 #[must_use]
-pub fn account() -> Value {
-    json!({ "email": EMAIL, "password": PASSWORD })
+pub fn others_account() -> Value {
+    account(OTHER)
 }
 
 /// As large as résumés are: 4 KB.
