@@ -14,6 +14,7 @@ mod gateway {
     mod paths;
     mod payers;
     mod reload;
+    mod routes;
     mod sharing;
     mod tracing;
     mod usage;

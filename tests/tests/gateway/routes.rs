@@ -1,0 +1,200 @@
+//! Every route of the backend through the gateway: what it reads is what the backend answers, what it
+//! changes is changed, and nobody reaches what is somebody else's.
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tests::backends::{resume, start_claude_sim};
+use tests::client::{Client, Reply};
+use tests::gateway::{Gateway, Options};
+use xtask::stack::Server;
+use xtask::up;
+
+/// The stack, with limits that nobody meets: other tests are about those.
+struct Stack {
+    gateway: Gateway,
+    _claude: Server,
+    _dir: TempDir,
+}
+
+impl Stack {
+    fn start() -> Self {
+        let dir = TempDir::new().unwrap();
+        let claude = start_claude_sim(dir.path()).unwrap();
+        let mut options = Options::default();
+        for bucket in ["auth", "ai", "authenticated", "public"] {
+            options.policy["buckets"][bucket]["limit"] = json!(100_000);
+        }
+        options.backend_env = up::claude::vars(Some(&claude));
+        Self { gateway: Gateway::start(&options).unwrap(), _claude: claude, _dir: dir }
+    }
+
+    fn direct(&self) -> Client {
+        Client::of(self.gateway.backend.addr())
+    }
+
+    /// Asks the gateway.
+    fn ask(&self, method: &str, path: &str, token: &str, body: Option<&Value>) -> Reply {
+        self.ask_with(method, path, token, body, &[])
+    }
+
+    fn ask_with(
+        &self,
+        method: &str,
+        path: &str,
+        token: &str,
+        body: Option<&Value>,
+        headers: &[(&str, &str)],
+    ) -> Reply {
+        let request = request(method, path, token, body, headers);
+        self.gateway.client().send(request)
+    }
+}
+
+fn request(
+    method: &str,
+    path: &str,
+    token: &str,
+    body: Option<&Value>,
+    headers: &[(&str, &str)],
+) -> tests::client::Request {
+    let mut request = hyper::Request::builder().method(method).uri(path);
+    if !token.is_empty() {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    let is_typed = headers.iter().any(|(name, _)| *name == "content-type");
+    if body.is_some() && !is_typed {
+        request = request.header("content-type", "application/json");
+    }
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(body.map(Value::to_string).unwrap_or_default().into()).unwrap()
+}
+
+fn expect(reply: &Reply, status: u16) -> &Reply {
+    assert_eq!(reply.status, status, "{}", reply.shown());
+    reply
+}
+
+#[test]
+fn what_is_read_through_the_gateway_is_what_the_backend_answers() {
+    let stack = Stack::start();
+    let token = stack.gateway.token_of("ada@example.com");
+    let made = stack.ask("POST", "/api/resumes", &token, Some(&resume()));
+    let id = expect(&made, 201).json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(made.header("location"), format!("/api/resumes/{id}"));
+    let of_the_resume =
+        ["", "/export?format=json", "/export?format=markdown", "/export?format=text"]
+            .map(|rest| format!("/api/resumes/{id}{rest}"));
+    let others = [
+        "/",
+        "/.well-known/jwks.json",
+        "/api/me",
+        "/api/resumes",
+        "/api/resumes?limit=1",
+        "/api/pricing",
+        "/api/subscription",
+        "/api/usage",
+        "/docs",
+        "/openapi.json",
+        "/health",
+        "/health/live",
+        "/health/ready",
+        // What is not there, and what is wrong, is the same too.
+        "/api/nothing",
+        "/api/resumes?limit=0",
+        "/api/resumes/nothing",
+    ];
+    for path in others.into_iter().map(str::to_owned).chain(of_the_resume) {
+        let direct = stack.direct().send(request("GET", &path, &token, None, &[]));
+        let through = stack.ask("GET", &path, &token, None);
+        assert_eq!(through.status, direct.status, "{path}: {}", through.shown());
+        assert_eq!(through.body, direct.body, "{path}");
+        for name in ["content-type", "etag", "cache-control", "content-security-policy"] {
+            assert_eq!(through.header(name), direct.header(name), "{path}: {name}");
+        }
+    }
+    let metrics = stack.ask("GET", "/metrics", "", None);
+    assert!(expect(&metrics, 200).body.starts_with(b"# "), "metrics in Prometheus's form");
+}
+
+#[test]
+fn what_is_changed_through_the_gateway_is_changed() {
+    let stack = Stack::start();
+    let account = json!({ "email": "ada@example.com", "password": "correct horse battery" });
+    expect(&stack.ask("POST", "/api/auth/signup", "", Some(&account)), 201);
+    let tokens = stack.ask("POST", "/api/auth/login", "", Some(&account)).json();
+    let refresh = json!({ "refresh_token": tokens["refresh_token"] });
+    let tokens = stack.ask("POST", "/api/auth/refresh", "", Some(&refresh)).json();
+    let token = tokens["access_token"].as_str().unwrap();
+    expect(&stack.ask("POST", "/api/auth/refresh", "", Some(&json!({}))), 422);
+
+    let made = stack.ask("POST", "/api/resumes", token, Some(&resume())).json();
+    let path = format!("/api/resumes/{}", made["id"].as_str().unwrap());
+    let read = stack.ask("GET", &path, token, None);
+    let etag = expect(&read, 200).header("etag").to_owned();
+    let kept = stack.ask_with("GET", &path, token, None, &[("if-none-match", &etag)]);
+    expect(&kept, 304);
+    expect(&stack.ask("PUT", &path, token, Some(&resume())), 428);
+    let put = stack.ask_with("PUT", &path, token, Some(&resume()), &[("if-match", &etag)]);
+    let newer = expect(&put, 200).header("etag").to_owned();
+    assert_ne!(newer, etag);
+    let merge = [("if-match", &*etag), ("content-type", "application/merge-patch+json")];
+    let label = json!({ "basics": { "label": "Lead engineer" } });
+    expect(&stack.ask_with("PATCH", &path, token, Some(&label), &merge), 412);
+    let merge = [("if-match", &*newer), ("content-type", "application/merge-patch+json")];
+    let patched = stack.ask_with("PATCH", &path, token, Some(&label), &merge);
+    assert_eq!(expect(&patched, 200).json()["resume"]["basics"]["label"], "Lead engineer");
+
+    let job = "We look for Rust, SQL and Kubernetes.";
+    let asked = json!({ "resume_id": made["id"], "job_description": job });
+    for task in [
+        "analyze-ats-score",
+        "optimize-resume",
+        "extract-keywords",
+        "generate-cover-letter",
+        "optimize-linkedin",
+    ] {
+        let answer = stack.ask("POST", &format!("/api/ai/{task}"), token, Some(&asked));
+        assert_eq!(expect(&answer, 200).json()["resume"]["version"], 3, "{task}");
+        assert_eq!(answer.header("x-cache"), "MISS", "{task}");
+    }
+    expect(&stack.ask("PUT", "/api/subscription", token, Some(&json!({ "tier": "pro" }))), 200);
+    expect(&stack.ask("DELETE", &path, token, None), 204);
+    expect(&stack.ask("GET", &path, token, None), 404);
+
+    let passwords = json!({ "current_password": "correct horse battery",
+        "new_password": "another horse battery" });
+    expect(&stack.ask("POST", "/api/auth/password", token, Some(&passwords)), 204);
+    expect(&stack.ask("POST", "/api/auth/login", "", Some(&account)), 401);
+    let account = json!({ "email": "ada@example.com", "password": "another horse battery" });
+    let again = stack.ask("POST", "/api/auth/login", "", Some(&account)).json();
+    let again = again["access_token"].as_str().unwrap();
+    expect(&stack.ask("POST", "/api/auth/logout", again, None), 204);
+    expect(&stack.ask("GET", "/api/me", again, None), 401);
+    let password = json!({ "password": "another horse battery" });
+    expect(&stack.ask("DELETE", "/api/me", token, Some(&password)), 204);
+    expect(&stack.ask("GET", "/api/me", token, None), 401);
+    expect(&stack.ask("POST", "/api/auth/login", "", Some(&account)), 401);
+}
+
+#[test]
+fn nobody_reaches_what_is_anothers_through_the_gateway() {
+    let stack = Stack::start();
+    let ada = stack.gateway.token_of("ada@example.com");
+    let bob = stack.gateway.token_of("bob@example.com");
+    let made = stack.ask("POST", "/api/resumes", &bob, Some(&resume())).json();
+    let path = format!("/api/resumes/{}", made["id"].as_str().unwrap());
+    let any = [("if-match", "*")];
+    expect(&stack.ask("GET", &path, &ada, None), 404);
+    expect(&stack.ask("GET", &format!("{path}/export?format=text"), &ada, None), 404);
+    expect(&stack.ask_with("PUT", &path, &ada, Some(&resume()), &any), 404);
+    let merge = [("if-match", "*"), ("content-type", "application/merge-patch+json")];
+    expect(&stack.ask_with("PATCH", &path, &ada, Some(&json!({ "basics": null })), &merge), 404);
+    expect(&stack.ask("DELETE", &path, &ada, None), 404);
+    let asked = json!({ "resume_id": made["id"] });
+    expect(&stack.ask("POST", "/api/ai/analyze-ats-score", &ada, Some(&asked)), 404);
+    assert_eq!(stack.ask("GET", "/api/resumes", &ada, None).json()["items"], json!([]));
+    let read = stack.ask("GET", &path, &bob, None).json();
+    assert_eq!((&read["version"], &read["resume"]), (&json!(1), &resume()), "nothing was changed");
+}
