@@ -5,20 +5,28 @@ use limits::plan::Facts;
 
 /// The request of the stream whose callback is running.
 pub(crate) struct RequestFacts<'a> {
-    /// jwt_authn's `payload_in_metadata`.
+    /// What [`jwt_payload`] made.
     pub(crate) jwt_payload: &'a str,
 }
 
 /// jwt_authn writes here only what it has verified.
-const JWT_METADATA: [&str; 3] = ["metadata", "filter_metadata", "envoy.filters.http.jwt_authn"];
+const JWT_METADATA: &str = "metadata\0filter_metadata\0envoy.filters.http.jwt_authn";
+const ROUTE_METADATA: &str = "xds\0route_metadata\0filter_metadata";
 
-const ROUTE_METADATA: [&str; 3] = ["xds", "route_metadata", "filter_metadata"];
+/// The path of jwt_authn's `payload_in_metadata`.
+pub(crate) fn jwt_payload(name: &str) -> String {
+    format!("{JWT_METADATA}\0{name}")
+}
 
-impl RequestFacts<'_> {
-    fn jwt_property(&self, names: &[String]) -> Option<Vec<u8>> {
-        let path = JWT_METADATA.into_iter().chain([self.jwt_payload]);
-        host::property(path.chain(names.iter().map(String::as_str)).collect())
+/// What `names` lead to from `path`.
+fn below(path: &str, names: &[String]) -> Option<Vec<u8>> {
+    let length = names.iter().map(|name| name.len() + 1).sum::<usize>();
+    let mut path = String::with_capacity(path.len() + length) + path;
+    for name in names {
+        path.push('\0');
+        path.push_str(name);
     }
+    host::property(&path)
 }
 
 impl Facts for RequestFacts<'_> {
@@ -37,27 +45,26 @@ impl Facts for RequestFacts<'_> {
     /// Of a header that was sent several times, the ABI's getter gives only the first value: the one
     /// that a client wrote before a proxy added its own. The property has them all.
     fn header(&self, name: &str) -> Option<Vec<u8>> {
-        let first = host::request_header(name)?;
-        Some(host::property(vec!["request", "headers", name]).unwrap_or(first))
+        host::property(&format!("request\0headers\0{name}"))
     }
 
     fn claim(&self, names: &[String]) -> Option<Vec<u8>> {
-        self.jwt_property(names)
+        below(self.jwt_payload, names)
     }
 
     fn is_authenticated(&self) -> bool {
-        self.jwt_property(&[]).is_some()
+        host::property(self.jwt_payload).is_some()
     }
 
     fn client_address(&self) -> Option<Vec<u8>> {
-        host::property(vec!["source", "address"])
+        host::property("source\0address")
     }
+
     fn route_name(&self) -> Option<Vec<u8>> {
-        host::property(vec!["xds", "route_name"])
+        host::property("xds\0route_name")
     }
 
     fn route_metadata(&self, names: &[String]) -> Option<Vec<u8>> {
-        let names = names.iter().map(String::as_str);
-        host::property(ROUTE_METADATA.into_iter().chain(names).collect())
+        below(ROUTE_METADATA, names)
     }
 }

@@ -2,30 +2,30 @@
 //! what it answers. There is no policy, no arithmetic and no state of a request here.
 //!
 //! Nothing in this crate may panic: a panic hangs every paused stream of its worker. The lints see
-//! to it; the host's string getters, which panic on bytes that are no UTF-8, are not used. The SDK's
-//! other wrappers panic on statuses that Envoy does not give here: see `host`.
+//! to it.
 
+mod abi;
 mod configuration;
 mod facts;
 mod host;
+mod log_to_envoy;
 mod metrics;
+mod plugin;
 mod root;
 mod stream;
 
 use limits::gate::Gate;
 use std::cell::RefCell;
-use std::rc::Rc;
 
 /// One worker's gate, shared by its root context and its streams.
 ///
 /// Envoy calls into a VM from one thread and never while a call is under way, so the borrow always
 /// succeeds; were that to change, a request would pass and say so in the log, not panic.
-#[derive(Clone)]
-struct SharedGate(Rc<RefCell<Gate>>);
+struct SharedGate(RefCell<Gate>);
 
 impl SharedGate {
     fn new(gate: Gate) -> Self {
-        Self(Rc::new(RefCell::new(gate)))
+        Self(RefCell::new(gate))
     }
 
     fn with<R>(&self, act: impl FnOnce(&mut Gate) -> R) -> Option<R> {
@@ -39,11 +39,4 @@ impl SharedGate {
             }
         }
     }
-}
-
-mod entry {
-    proxy_wasm::main! {{
-        proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Info);
-        proxy_wasm::set_root_context(|id| Box::new(crate::root::Root::new(id)));
-    }}
 }

@@ -15,6 +15,6 @@ pub enum Fault {
     WaitTooShort,
     /// Each request leaves a key in the process's shared data.
     Leak,
-    /// Metrics cannot be defined, on which the filter's SDK panics.
+    /// Metrics cannot be defined: the filter asks for them again and again, which is refused.
     NoMetrics,
 }
