@@ -26,7 +26,11 @@ impl CounterName {
     /// # Errors
     /// [`BadCounterName`] where `bucket` is no bucket's name ([`is_bucket_name`]).
     pub fn new(identity: &Identity, bucket: &str) -> Result<Self, BadCounterName> {
-        let name = format!("tg:{{{identity}}}:{bucket}");
+        let mut name = String::with_capacity(38 + bucket.len());
+        name.push_str("tg:{");
+        name.extend(identity.digits());
+        name.push_str("}:");
+        name.push_str(bucket);
         if is_bucket_name(bucket) { Ok(Self(name)) } else { Err(BadCounterName(name)) }
     }
 
@@ -105,14 +109,18 @@ impl Identity {
     }
 }
 
-impl fmt::Display for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // By hand, not `{:02x}` sixteen times: this is on the way of every request.
+impl Identity {
+    /// The 32 hex digits. By hand, not `{:02x}` sixteen times: this is on the way of every request.
+    fn digits(&self) -> impl Iterator<Item = char> {
         let digit =
             |nibble: u8| char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 });
-        let digits: String =
-            self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
-        f.write_str(&digits)
+        self.0.iter().flat_map(move |byte| [digit(byte >> 4), digit(byte & 15)])
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.digits().collect::<String>())
     }
 }
 

@@ -13,6 +13,7 @@
 //! Calls [`crate::plan`] for what a request is charged; `verdict` words the answer; `settles` gives
 //! charges back; `metrics` and `log` tell of it all.
 
+mod again;
 mod breaker;
 mod charged;
 mod degraded;
@@ -32,6 +33,7 @@ mod verdict;
 use crate::plan::{Facts, PlannedCharge};
 use crate::policy::Policy;
 use crate::wire;
+use again::Again;
 use breaker::Breaker;
 use charged::Part;
 use demand::Demand;
@@ -43,9 +45,9 @@ pub use metrics::{MetricKind, Sample};
 pub use outbox::MAX_WAITING;
 use outbox::{Asked, Deciding, Outbox, Waiting};
 pub use reply::{Outcome, Reply};
+use rustc_hash::FxHashMap;
 use settles::{Sending, Settles};
 pub use shared::{SharedData, prepare};
-use std::collections::HashMap;
 use timer::Timer;
 pub use verdict::Answer;
 use verdict::{Judged, Verdict};
@@ -67,11 +69,12 @@ const CLOSES_WITHIN_MS: u64 = 30_000;
 #[derive(Debug)]
 pub struct Gate {
     policy: Policy,
-    streams: HashMap<StreamId, Stream>,
+    streams: FxHashMap<StreamId, Stream>,
     outbox: Outbox,
     deciding: Option<Deciding>,
     breaker: Breaker,
     denied: DeniedBefore,
+    again: Again,
     demand: Demand,
     leases: Leases,
     settles: Settles,
@@ -153,11 +156,12 @@ impl Gate {
         Self {
             metrics: Metrics::new(&policy),
             policy,
-            streams: HashMap::new(),
+            streams: FxHashMap::default(),
             outbox: Outbox::default(),
             deciding: None,
             breaker: Breaker::default(),
             denied: DeniedBefore::default(),
+            again: Again::default(),
             demand: Demand::default(),
             leases: Leases::default(),
             settles: Settles::default(),
@@ -346,25 +350,41 @@ impl Gate {
             self.metrics.happened(Event::DeniedBeforeHits);
             let judged =
                 outcomes.into_iter().map(|outcome| Judged { by: By::DeniedBefore, outcome });
-            return Some(self.judged(
-                now_ms,
-                stream,
-                asked,
-                &judged.collect::<Vec<_>>(),
-                Vec::new(),
-            ));
+            return Some(self.denied_again(now_ms, stream, asked, &judged.collect::<Vec<_>>()));
         }
         for planned in &asked.charges {
             self.demand.note(now_ms, &planned.charge.counter);
         }
-        let (outcomes, parts) = self.leases.spend(now_ms, &asked.charges)?;
-        let spent = parts.iter().map(|part| part.amount).sum();
+        let may_be_free = |bucket| charged::may_be_free(&self.policy, bucket);
+        let (outcomes, parts) = self.leases.spend(now_ms, &asked.charges, may_be_free)?;
+        let spent = asked.charges.iter().map(|planned| planned.charge.cost.get()).sum();
         self.metrics.added(Event::LeasesSpent, spent);
         let judged: Vec<Judged> = outcomes
             .into_iter()
             .map(|outcome| Judged { by: By::Lease, outcome: Some(outcome) })
             .collect();
         Some(self.judged(now_ms, stream, asked, &judged, parts))
+    }
+
+    /// A request was denied by what the ledger said a moment ago.
+    fn denied_again(
+        &mut self,
+        now_ms: u64,
+        stream: StreamId,
+        asked: &Asked,
+        judged: &[Judged],
+    ) -> Disposition {
+        let verdict = match self.again.find(asked, judged) {
+            Some(answer) => Verdict::Answer(answer.clone()),
+            None => {
+                let verdict = verdict::decided(&self.policy, asked, judged);
+                if let Verdict::Answer(answer) = &verdict {
+                    self.again.note(asked, judged, answer);
+                }
+                verdict
+            }
+        };
+        self.worded(now_ms, stream, asked, judged, (verdict, Vec::new()))
     }
 
     /// Puts a request into the outbox.
@@ -375,8 +395,8 @@ impl Gate {
         for planned in &mut asked.charges {
             self.ask_for_lease(ms(now_us), planned);
         }
-        let charges = asked.charges.iter().map(|planned| planned.charge.clone()).collect();
-        let json = serde_json::to_string(&wire::Request { charges }).unwrap_or_default();
+        let charges = asked.charges.iter().map(|planned| &planned.charge).collect();
+        let json = serde_json::to_string(&wire::Asked { charges }).unwrap_or_default();
         self.streams.insert(stream, Stream::Waiting);
         self.outbox.push(Waiting { stream, asked, arrived_us: now_us, json });
     }
@@ -412,6 +432,17 @@ impl Gate {
         parts: Vec<Part>,
     ) -> Disposition {
         let verdict = verdict::decided(&self.policy, asked, judged);
+        self.worded(now_ms, stream, asked, judged, (verdict, parts))
+    }
+
+    fn worded(
+        &mut self,
+        now_ms: u64,
+        stream: StreamId,
+        asked: &Asked,
+        judged: &[Judged],
+        (verdict, parts): (Verdict, Vec<Part>),
+    ) -> Disposition {
         let refuses = matches!(verdict, Verdict::Answer(_));
         self.metrics.happened(if refuses { Event::Denied } else { Event::Admitted });
         self.count(asked, judged, refuses);
@@ -427,7 +458,7 @@ impl Gate {
     ) -> Disposition {
         match verdict {
             Verdict::Pass { summary, headers } => {
-                charged.retain(|part| part.can_be_free(&self.policy));
+                charged.retain(|part| charged::may_be_free(&self.policy, part.bucket));
                 self.streams.insert(stream, Stream::Decided { headers, charged });
                 Disposition::Pass(summary)
             }

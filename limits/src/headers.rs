@@ -27,9 +27,9 @@ pub fn of(told: &[Told<'_>]) -> Vec<(&'static str, String)> {
         return Vec::new();
     };
     vec![
-        ("x-ratelimit-limit", least.outcome.limit.to_string()),
-        ("x-ratelimit-remaining", least.outcome.remaining.to_string()),
-        ("x-ratelimit-reset", seconds(least.outcome.reset_ms).to_string()),
+        ("x-ratelimit-limit", digits(least.outcome.limit)),
+        ("x-ratelimit-remaining", digits(least.outcome.remaining)),
+        ("x-ratelimit-reset", digits(seconds(least.outcome.reset_ms))),
         ("ratelimit-policy", list(told, policy_item)),
         ("ratelimit", list(told, state_item)),
     ]
@@ -41,18 +41,38 @@ pub const fn seconds(ms: u64) -> u64 {
     ms.div_ceil(1000)
 }
 
-fn list(told: &[Told<'_>], item: impl Fn(&Told<'_>) -> String) -> String {
-    told.iter().map(item).collect::<Vec<_>>().join(", ")
+/// A list of items: a name, and two parameters.
+fn list(told: &[Told<'_>], item: impl Fn(&Told<'_>) -> [(&'static str, u64); 2]) -> String {
+    let mut list = String::with_capacity(told.len() * 64);
+    for (at, told) in told.iter().enumerate() {
+        list.push_str(if at == 0 { "\"" } else { ", \"" });
+        list.push_str(told.bucket);
+        list.push('"');
+        for (name, value) in item(told) {
+            list.push_str(name);
+            push_digits(&mut list, value);
+        }
+    }
+    list
 }
 
-fn policy_item(told: &Told<'_>) -> String {
+fn policy_item(told: &Told<'_>) -> [(&'static str, u64); 2] {
     let window_s = seconds(window_ms(told.quota)).max(1);
-    format!("\"{}\";q={};w={window_s}", told.bucket, told.outcome.limit)
+    [(";q=", told.outcome.limit), (";w=", window_s)]
 }
 
-fn state_item(told: &Told<'_>) -> String {
-    let reset_s = seconds(told.outcome.reset_ms);
-    format!("\"{}\";r={};t={reset_s}", told.bucket, told.outcome.remaining)
+fn state_item(told: &Told<'_>) -> [(&'static str, u64); 2] {
+    [(";r=", told.outcome.remaining), (";t=", seconds(told.outcome.reset_ms))]
+}
+
+/// A number in decimal.
+pub(crate) fn digits(number: u64) -> String {
+    itoa::Buffer::new().format(number).to_owned()
+}
+
+/// The same at the end of `text`.
+pub(crate) fn push_digits(text: &mut String, number: u64) {
+    text.push_str(itoa::Buffer::new().format(number));
 }
 
 /// The time in which a quota's limit is allowed: for a token bucket, the time in which it fills.

@@ -12,7 +12,7 @@ use std::cell::OnceCell;
 pub(crate) struct Seen<'a, F> {
     facts: &'a F,
     path: Option<NormalPath>,
-    method: Vec<u8>,
+    method: OnceCell<Vec<u8>>,
     host: OnceCell<String>,
 }
 
@@ -35,12 +35,15 @@ pub enum Mismatch {
 
 impl<'a, F: Facts> Seen<'a, F> {
     pub(crate) fn new(facts: &'a F, path: Option<NormalPath>) -> Self {
-        let method = facts.method().unwrap_or_default();
-        Self { facts, path, method, host: OnceCell::new() }
+        Self { facts, path, method: OnceCell::new(), host: OnceCell::new() }
     }
 
     pub(crate) const fn path(&self) -> Option<&NormalPath> {
         self.path.as_ref()
+    }
+
+    fn method(&self) -> &[u8] {
+        self.method.get_or_init(|| self.facts.method().unwrap_or_default())
     }
 
     fn host(&self) -> &str {
@@ -62,7 +65,7 @@ impl Match {
         });
         let method_fits = || {
             let methods = self.methods.as_ref();
-            methods.is_none_or(|all| all.iter().any(|method| method.as_bytes() == seen.method))
+            methods.is_none_or(|all| all.iter().any(|method| method.as_bytes() == seen.method()))
         };
         let host_fits =
             || self.hosts.as_ref().is_none_or(|all| all.iter().any(|one| one.matches(seen.host())));

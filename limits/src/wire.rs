@@ -51,6 +51,13 @@ pub struct Request {
     pub charges: Vec<Charge>,
 }
 
+/// A [`Request`] as it is written, by who needs its charges still.
+#[derive(Debug, Serialize)]
+pub struct Asked<'a> {
+    /// See [`Request::charges`].
+    pub charges: Vec<&'a Charge>,
+}
+
 /// One charge against one counter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

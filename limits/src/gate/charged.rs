@@ -32,11 +32,11 @@ impl Part {
             lease_ms: self.lease_ms,
         }
     }
+}
 
-    /// Whether the policy gives back any of what this bucket charges.
-    pub(super) fn can_be_free(&self, policy: &Policy) -> bool {
-        policy.buckets.get(self.bucket).is_some_and(|bucket| !bucket.refund.is_empty())
-    }
+/// Whether the policy gives back any of what its bucket at this place charges.
+pub(super) fn may_be_free(policy: &Policy, bucket: usize) -> bool {
+    policy.buckets.get(bucket).is_some_and(|bucket| !bucket.refund.is_empty())
 }
 
 /// What `decision` charged: all charges of an admitted request, but for shadows that did not fit.

@@ -4,7 +4,7 @@
 use crate::counter::CounterName;
 use crate::quota::{Quota, WindowMs};
 use crate::wire::{ChargeOutcome, LeaseAsk, LeaseWish};
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 /// Requests are counted for this long, and remembered for as long again.
 const GENERATION_MS: u64 = 250;
@@ -27,8 +27,8 @@ const MIN_WINDOW_MS: u64 = 1_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Demand {
-    current: HashMap<CounterName, Seen>,
-    previous: HashMap<CounterName, Seen>,
+    current: FxHashMap<CounterName, Seen>,
+    previous: FxHashMap<CounterName, Seen>,
     turned_ms: u64,
 }
 

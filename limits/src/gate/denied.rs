@@ -6,7 +6,7 @@ use crate::counter::CounterName;
 use crate::ledger::NEVER;
 use crate::plan::PlannedCharge;
 use crate::wire::{Charge, ChargeOutcome};
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::rc::Rc;
 
 /// The longest that an exhausted counter is remembered: a reset, a refund or an upgrade is felt
@@ -18,7 +18,7 @@ const MAX_ENTRIES: usize = 4_096;
 /// The counters that denied a short while ago.
 #[derive(Debug, Default)]
 pub(super) struct DeniedBefore {
-    entries: HashMap<CounterName, Rc<Denial>>,
+    entries: FxHashMap<CounterName, Rc<Denial>>,
 }
 
 /// A decision that denied.

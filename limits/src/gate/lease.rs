@@ -9,7 +9,7 @@ use crate::counter::CounterName;
 use crate::plan::PlannedCharge;
 use crate::quota::{Quota, WindowMs};
 use crate::wire::{ChargeOutcome, LeaseGrant};
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::rc::Rc;
 
 /// The most leases held at once.
@@ -17,7 +17,7 @@ const MAX_LEASES: usize = 256;
 
 #[derive(Debug, Default)]
 pub(super) struct Leases {
-    held: HashMap<CounterName, Lease>,
+    held: FxHashMap<CounterName, Lease>,
 }
 
 #[derive(Debug)]
@@ -74,23 +74,27 @@ impl Leases {
     }
 
     /// Spends one of each of `charges`' leases, if each has one left: what the client is told, and
-    /// what was spent.
+    /// what was spent of those that `may_be_free`.
     pub(super) fn spend(
         &mut self,
         now_ms: u64,
         charges: &[PlannedCharge],
+        may_be_free: impl Fn(usize) -> bool,
     ) -> Option<(Vec<ChargeOutcome>, Vec<Part>)> {
         if self.held.is_empty() || !charges.iter().all(|planned| self.can_spend(now_ms, planned)) {
             return None;
         }
-        let spent = charges.iter().filter_map(|planned| {
+        let mut parts = Vec::new();
+        let outcomes = charges.iter().filter_map(|planned| {
             let lease = self.held.get_mut(&planned.charge.counter)?;
             let cost = planned.charge.cost.get();
             lease.unspent = lease.unspent.checked_sub(cost)?;
-            let part = lease.part(planned.charge.counter.clone(), cost);
-            Some((lease.outcome_at(now_ms), part))
+            if may_be_free(planned.bucket) {
+                parts.push(lease.part(planned.charge.counter.clone(), cost));
+            }
+            Some(lease.outcome_at(now_ms))
         });
-        Some(spent.unzip())
+        Some((outcomes.collect(), parts))
     }
 
     /// Puts back what was spent and turned out free; tells whether its lease is still there.
@@ -182,7 +186,7 @@ mod tests {
     }
 
     fn spent(leases: &mut Leases, now_ms: u64, planned: &PlannedCharge) -> Option<u64> {
-        let (outcomes, _) = leases.spend(now_ms, std::slice::from_ref(planned))?;
+        let (outcomes, _) = leases.spend(now_ms, std::slice::from_ref(planned), |_| true)?;
         outcomes.first().map(|outcome| outcome.remaining)
     }
 
@@ -223,10 +227,10 @@ mod tests {
         let (mut leases, first) = holding(1);
         let second = planned("b", 1_000);
         let both = [first.clone(), second.clone()];
-        assert!(leases.spend(ASKED_MS + 3, &both).is_none());
+        assert!(leases.spend(ASKED_MS + 3, &both, |_| true).is_none());
         assert_eq!(take(&mut leases, &second, 1), None);
-        assert!(leases.spend(ASKED_MS + 3, &both).is_some());
-        assert!(leases.spend(ASKED_MS + 3, &both).is_none());
+        assert!(leases.spend(ASKED_MS + 3, &both, |_| true).is_some());
+        assert!(leases.spend(ASKED_MS + 3, &both, |_| true).is_none());
     }
 
     #[test]
@@ -238,7 +242,8 @@ mod tests {
     #[test]
     fn what_turned_out_free_is_spent_again() {
         let (mut leases, planned) = holding(1);
-        let (_, parts) = leases.spend(ASKED_MS + 3, std::slice::from_ref(&planned)).unwrap();
+        let (_, parts) =
+            leases.spend(ASKED_MS + 3, std::slice::from_ref(&planned), |_| true).unwrap();
         let part = parts.first().unwrap();
         assert!(leases.put_back(ASKED_MS + 50, part));
         assert_eq!(spent(&mut leases, ASKED_MS + 51, &planned), Some(500));

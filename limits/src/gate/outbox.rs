@@ -69,8 +69,14 @@ impl Outbox {
         });
         let count = fitting.count().max(1).min(self.gathered.len());
         let batch: Vec<Waiting> = self.gathered.drain(..count).collect();
-        let bodies: Vec<_> = batch.iter().map(|waiting| waiting.json.as_str()).collect();
-        let body = format!("{{\"requests\":[{}]}}", bodies.join(",")).into_bytes();
+        let bytes: usize = batch.iter().map(|waiting| waiting.json.len() + 1).sum();
+        let mut body = Vec::with_capacity(bytes + 16);
+        body.extend_from_slice(b"{\"requests\":[");
+        for (at, waiting) in batch.iter().enumerate() {
+            body.extend_from_slice(if at == 0 { b"" } else { b"," });
+            body.extend_from_slice(waiting.json.as_bytes());
+        }
+        body.extend_from_slice(b"]}");
         (batch, body)
     }
 

@@ -132,8 +132,13 @@ impl Gate {
         if !is_decided(waiting, decision) {
             return self.degrade(now_ms, waiting.stream, asked, shared);
         }
-        let name: Rc<str> = decision.id.as_str().into();
-        let parts = charged::by_ledger(&asked.charges, decision, &name);
+        let may_be_free =
+            asked.charges.iter().any(|planned| charged::may_be_free(&self.policy, planned.bucket));
+        let parts = if may_be_free {
+            charged::by_ledger(&asked.charges, decision, &decision.id.as_str().into())
+        } else {
+            Vec::new()
+        };
         let judged = decision.charges.iter();
         let judged: Vec<Judged> =
             judged.map(|outcome| Judged { by: By::Ledger, outcome: Some(*outcome) }).collect();

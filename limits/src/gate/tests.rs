@@ -6,6 +6,7 @@ use crate::wire::{
     Charge, ChargeOutcome, Cost, DecideBody, DecideReply, Decision, LeaseGrant, Settle, SettleBody,
 };
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 
 mod failure;
 mod leases;

@@ -30,7 +30,7 @@ pub struct Answer {
 }
 
 /// What one charge came to, and who says so. Without an outcome it was not counted.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Judged {
     pub(super) by: By,
     pub(super) outcome: Option<ChargeOutcome>,
@@ -98,8 +98,13 @@ fn worded(
     let rule = policy.rule_name(asked.rule);
     match refusing.iter().max_by_key(|told| told.outcome.retry_after_ms) {
         None => {
-            let left = enforced.iter().map(|t| format!(" {}={}", t.bucket, t.outcome.remaining));
-            let summary = format!("{admitted} rule={rule}{}{by}", left.collect::<String>());
+            let mut summary = String::with_capacity(64 + 32 * enforced.len());
+            [admitted, " rule=", &rule].iter().for_each(|text| summary.push_str(text));
+            for told in &enforced {
+                [" ", told.bucket, "="].iter().for_each(|text| summary.push_str(text));
+                headers::push_digits(&mut summary, told.outcome.remaining);
+            }
+            summary.push_str(by);
             Verdict::Pass { summary, headers }
         }
         Some(last) => {

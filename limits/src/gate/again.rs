@@ -1,0 +1,78 @@
+//! The last refusal in words, for who is refused the same again: in a flood from one key that is
+//! nearly everyone. Called by the gate.
+
+use super::outbox::Asked;
+use super::verdict::{Answer, Judged};
+
+/// The last refusal by an earlier denial.
+#[derive(Debug, Default)]
+pub(super) struct Again(Option<Refusal>);
+
+#[derive(Debug)]
+struct Refusal {
+    rule: Option<usize>,
+    /// Each charge's bucket and what it came to, to the ms: all that the words depend on.
+    charges: Vec<(usize, Judged)>,
+    answer: Answer,
+}
+
+impl Again {
+    /// The answer to the same question, if it was the last.
+    pub(super) fn find(&self, asked: &Asked, judged: &[Judged]) -> Option<&Answer> {
+        let last = self.0.as_ref()?;
+        let is_same =
+            last.rule == asked.rule && last.charges.iter().copied().eq(pairs(asked, judged));
+        is_same.then_some(&last.answer)
+    }
+
+    /// Remembers an answer.
+    pub(super) fn note(&mut self, asked: &Asked, judged: &[Judged], answer: &Answer) {
+        let charges = pairs(asked, judged).collect();
+        self.0 = Some(Refusal { rule: asked.rule, charges, answer: answer.clone() });
+    }
+}
+
+fn pairs(asked: &Asked, judged: &[Judged]) -> impl Iterator<Item = (usize, Judged)> {
+    asked.charges.iter().map(|planned| planned.bucket).zip(judged.iter().copied())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::metrics::By;
+    use crate::gate::tests::{charge_of, denied_for};
+    use crate::plan::PlannedCharge;
+
+    fn asked(rule: usize, buckets: &[usize]) -> Asked {
+        let charges = buckets.iter().map(|bucket| PlannedCharge {
+            bucket: *bucket,
+            charge: charge_of(&format!("b{bucket}"), 5),
+        });
+        Asked { rule: Some(rule), charges: charges.collect() }
+    }
+
+    fn denied(retry_after_ms: u64) -> Judged {
+        Judged { by: By::DeniedBefore, outcome: Some(denied_for(retry_after_ms)) }
+    }
+
+    #[test]
+    fn only_the_same_question_has_the_same_words() {
+        let mut again = Again::default();
+        let (one, two) = ([denied(900)], [denied(900), denied(900)]);
+        assert_eq!(again.find(&asked(1, &[0]), &one), None);
+        let answer = Answer {
+            status: 429,
+            headers: Vec::new(),
+            body: b"{}".to_vec(),
+            summary: "denied".to_owned(),
+        };
+        again.note(&asked(1, &[0]), &one, &answer);
+        assert_eq!(again.find(&asked(1, &[0]), &one), Some(&answer));
+        assert_eq!(again.find(&asked(2, &[0]), &one), None, "another rule");
+        assert_eq!(again.find(&asked(1, &[1]), &one), None, "another bucket");
+        assert_eq!(again.find(&asked(1, &[0, 0]), &two), None, "a charge more");
+        assert_eq!(again.find(&asked(1, &[0]), &[denied(899)]), None, "a ms later");
+        let uncounted = Judged { by: By::DeniedBefore, outcome: None };
+        assert_eq!(again.find(&asked(1, &[0]), &[uncounted]), None);
+    }
+}
