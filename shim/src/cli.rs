@@ -72,6 +72,10 @@ pub struct Serve {
     /// The most counters that the ledger memory: holds; up to 2 KB each
     #[arg(long, env = "TOLLGATE_MEMORY_COUNTERS", value_name = "NUMBER", default_value = "1000000", value_parser = memory_counters)]
     pub memory_counters: u32,
+    /// On how many threads to work. One answers soonest and costs least, since nothing is handed from
+    /// thread to thread; more where one is not enough
+    #[arg(long, env = "TOLLGATE_THREADS", value_name = "NUMBER", default_value = "1", value_parser = threads)]
+    pub threads: u32,
     /// What to log: error, warn, info, debug, or a tracing filter
     #[arg(long, env = "TOLLGATE_LOG", value_name = "FILTER", default_value = "info", value_parser = log_filter)]
     pub log: LogFilter,
@@ -375,6 +379,10 @@ fn timeout_ms(text: &str) -> Result<u32, String> {
 
 fn memory_counters(text: &str) -> Result<u32, String> {
     whole(text, 1, 1_000_000_000, "counters")
+}
+
+fn threads(text: &str) -> Result<u32, String> {
+    whole(text, 1, 256, "threads")
 }
 
 fn whole(text: &str, least: u32, most: u32, what: &str) -> Result<u32, String> {

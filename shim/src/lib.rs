@@ -36,6 +36,7 @@ pub mod telemetry;
 use cli::{Cli, Command};
 use std::ffi::OsString;
 use std::process::ExitCode;
+use tokio::runtime::{Builder, Runtime};
 
 /// Runs the command that `args` and the environment ask for.
 ///
@@ -63,7 +64,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn block_on(command: Command) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = runtime(&command)?;
     let done = runtime.block_on(async {
         match command {
             Command::Serve(config) => {
@@ -84,6 +85,18 @@ fn block_on(command: Command) -> anyhow::Result<()> {
     });
     runtime.shutdown_background();
     done
+}
+
+fn runtime(command: &Command) -> std::io::Result<Runtime> {
+    let mut builder = match command {
+        Command::Serve(config) if config.threads > 1 => {
+            let mut builder = Builder::new_multi_thread();
+            builder.worker_threads(usize::try_from(config.threads).unwrap_or(usize::MAX));
+            builder
+        }
+        _ => Builder::new_current_thread(),
+    };
+    builder.enable_all().build()
 }
 
 /// Where standard output or error is closed there is nobody to tell.

@@ -28,6 +28,7 @@ fn a_bad_value_is_one_sentence_that_names_the_variable() {
         ("TOLLGATE_REDIS_RESPONSE_TIMEOUT_MS", "0", "expected a whole number of milliseconds"),
         ("TOLLGATE_DEADLINE_MS", "60001", "expected a whole number of milliseconds"),
         ("TOLLGATE_MEMORY_COUNTERS", "-1", "expected a whole number of counters"),
+        ("TOLLGATE_THREADS", "0", "expected a whole number of threads"),
     ] {
         let output = run(&["serve"], &[(variable, value)]);
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
