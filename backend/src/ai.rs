@@ -35,7 +35,7 @@ use std::time::Duration;
 use utoipa::ToSchema;
 
 /// How long Claude may give no sign of life before it counts as down. (A stream begins at once.)
-const SILENT_AFTER: Duration = Duration::from_secs(4);
+const SILENT_AFTER: Duration = Duration::from_secs(3);
 
 /// The AI routes' work.
 #[derive(Debug)]

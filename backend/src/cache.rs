@@ -245,7 +245,8 @@ impl Cache {
         }
     }
 
-    /// Looks, loads and stores, as wished. The flight leaves the table when all is done.
+    /// Looks, loads and stores, as wished. The flight leaves the table when all is stored, and then
+    /// those who wait are told.
     async fn fly<T, E>(
         self,
         wish: Wish,
@@ -266,7 +267,7 @@ impl Cache {
                 loaded
             }
         };
-        takeoff.sender.send_if_modified(|progress| progress.land(landed));
+        takeoff.land(landed);
     }
 
     async fn load<T: Serialize, E: From<Aborted>>(

@@ -18,7 +18,8 @@ fn start(dir: &TempDir) -> (Server, Server) {
         redis_url: Some(redis::url(&redis)),
         shim_url: None,
         dir: dir.path(),
-        env: Vec::new(),
+        // Longer than one that answers takes on a busy machine.
+        env: vec![("REDIS_SOCKET_TIMEOUT".to_owned(), "3".into())],
     })
     .unwrap();
     (redis, backend)

@@ -3,7 +3,7 @@
 
 use super::Aborted;
 use super::entry::Entry;
-use super::flight::{Receiver, Sender, progress};
+use super::flight::{Landed, Receiver, Sender, progress};
 use super::seal::{KeyId, SealKey};
 use std::any::Any;
 use std::collections::HashMap;
@@ -90,11 +90,24 @@ impl Flights {
     }
 }
 
+impl<T, E: From<Aborted>> Takeoff<T, E> {
+    /// Tells those who wait what has become of it. It is off the table by then: whoever is told of
+    /// a failure and asks again is not told of the same once more.
+    pub(super) fn land(mut self, landed: Landed<T, E>) {
+        self.unlist();
+        self.sender.send_if_modified(|progress| progress.land(landed));
+    }
+
+    fn unlist(&mut self) {
+        if let Some((flights, name)) = self.listed.take() {
+            flights.table().remove(&name);
+        }
+    }
+}
+
 impl<T, E: From<Aborted>> Drop for Takeoff<T, E> {
     fn drop(&mut self) {
-        if let Some((flights, name)) = &self.listed {
-            flights.table().remove(name);
-        }
+        self.unlist();
         // Only where nothing has landed: the task panicked, or was ended.
         let lost = || Err(Arc::new(Aborted::Panicked.into()));
         self.sender.send_if_modified(|progress| progress.land(lost()));

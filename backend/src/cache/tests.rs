@@ -123,6 +123,20 @@ async fn what_may_not_be_kept_and_what_failed_is_loaded_again() {
     assert_eq!(whole, ("whole".into(), Origin::Miss));
 }
 
+/// A race, so it is run many times.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_been_told_of_a_failure_is_not_told_of_it_again() {
+    let cache = cache(true);
+    for _ in 0..500 {
+        let failed: Result<Cached<String>, _> = cache
+            .get_or_load(&entry(), &key(1), Use::EVERYTHING, || async { Err(Failure::Broken) })
+            .await;
+        assert_eq!(*failed.unwrap_err(), Failure::Broken);
+        let half = Ok(Loaded { value: "half".to_owned(), keep: false });
+        assert_eq!(ask(&cache, &entry(), Use::EVERYTHING, half).await.1, Origin::Miss);
+    }
+}
+
 #[tokio::test]
 async fn a_value_is_good_for_its_time() {
     let cache = cache(true);

@@ -37,16 +37,11 @@ fn an_answer_is_paid_for_once() {
 fn the_money_spent_and_saved_is_counted() {
     let (claude, backend) = claude::pair();
     let user = backend.user("ada@example.org");
-    let counted = |name: &str| {
-        let text = String::from_utf8(backend.get("/metrics").body).unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.map_or(0, |count| count.parse::<u64>().unwrap())
-    };
-    let of = |name: &str| counted(&format!("{name}{{route=\"extract-keywords\"}}"));
+    let of = |name: &str| backend.metric(&format!("{name}{{route=\"extract-keywords\"}}"));
     user.ask(ROUTES[2], &question(&ada()));
     let spent = of("ai_spent_micro_usd_total");
     assert!(spent > 0);
-    assert_eq!(spent, counted("claude_cost_micro_usd_total{model=\"claude-haiku-5-5\"}"));
+    assert_eq!(spent, backend.metric("claude_cost_micro_usd_total{model=\"claude-haiku-5-5\"}"));
     assert_eq!(of("ai_saved_micro_usd_total"), 0);
     for _ in 0..2 {
         user.ask(ROUTES[2], &question(&ada()));
@@ -56,7 +51,7 @@ fn the_money_spent_and_saved_is_counted() {
     claude.fault(&json!({"text": "not json"}));
     user.ask(ROUTES[3], &question(&ada()));
     let answered = |outcome: &str, route: &str| {
-        counted(&format!("ai_requests_total{{route=\"{route}\",outcome=\"{outcome}\"}}"))
+        backend.metric(&format!("ai_requests_total{{route=\"{route}\",outcome=\"{outcome}\"}}"))
     };
     assert_eq!(answered("ok", "extract-keywords"), 3);
     assert_eq!(answered("unusable", "generate-cover-letter"), 1);

@@ -3,15 +3,18 @@
 use super::ai::{ROUTES, ada, question};
 use super::backend::Backend;
 use super::claude::{self, Claude};
-use super::client::{Reply, connect};
+use super::client::connect;
 use super::user::User;
 use serde_json::{Value, json};
-use std::io::Write;
-use std::net::TcpListener;
+use std::cell::RefCell;
+use std::io::{ErrorKind, Write};
+use std::net::{TcpListener, TcpStream};
 
 /// So that a test does not wait as long as a user might.
-const IMPATIENT: [(&str, &str); 3] =
-    [("CLAUDE_TIMEOUT", "3"), ("CLAUDE_IDLE_TIMEOUT", "1"), ("CLAUDE_MAX_RETRIES", "0")];
+const IMPATIENT: [(&str, &str); 3] = [("CLAUDE_TIMEOUT", "3"), ("CLAUDE_IDLE_TIMEOUT", "1"), ONCE];
+/// The same where Claude answers at once, whatever it answers: nothing is to be late on a busy
+/// machine.
+const ONCE: (&str, &str) = ("CLAUDE_MAX_RETRIES", "0");
 
 /// What cannot be answered is a problem for every route but one, which counts by itself.
 fn check_unanswered(user: &User<'_>, status: u16) {
@@ -89,7 +92,7 @@ fn without_a_key_a_score_is_counted_and_nothing_else_is_done() {
 fn with_claude_away_all_goes_on_that_can() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{closed}");
-    let vars = [("ANTHROPIC_API_KEY", "sk-test"), ("ANTHROPIC_BASE_URL", &*url), IMPATIENT[2]];
+    let vars = [("ANTHROPIC_API_KEY", "sk-test"), ("ANTHROPIC_BASE_URL", &*url), ONCE];
     let backend = Backend::start_with(&vars);
     let user = backend.user("ada@example.org");
     for _ in 0..3 {
@@ -109,7 +112,7 @@ fn with_claude_away_all_goes_on_that_can() {
 #[test]
 fn an_overloaded_claude_is_not_asked_for_ever_and_nothing_of_it_is_kept() {
     let claude = Claude::start();
-    let backend = claude.backend(&IMPATIENT);
+    let backend = claude.backend(&[ONCE]);
     let user = backend.user("ada@example.org");
     claude.fault(&json!({"status": 529, "type": "overloaded_error"}));
     insta::assert_snapshot!(user.ask(ROUTES[3], &question(&ada())).show(&[]), @r#"
@@ -131,7 +134,7 @@ fn an_overloaded_claude_is_not_asked_for_ever_and_nothing_of_it_is_kept() {
 #[test]
 fn when_to_come_back_is_told_where_claude_tells_it() {
     let claude = Claude::start();
-    let backend = claude.backend(&IMPATIENT);
+    let backend = claude.backend(&[ONCE]);
     let user = backend.user("ada@example.org");
     claude.fault(
         &json!({"status": 429, "type": "rate_limit_error", "headers": {"retry-after": "17"}}),
@@ -154,7 +157,7 @@ fn a_claude_that_hangs_is_not_waited_for() {
 #[test]
 fn a_stream_that_is_cut_is_asked_for_once_more() {
     let claude = Claude::start();
-    let backend = claude.backend(&IMPATIENT);
+    let backend = claude.backend(&[ONCE]);
     let user = backend.user("ada@example.org");
     claude.faults(1, &json!({"cut_after_events": 5}));
     let reply = user.ask_events(ROUTES[3], &question(&ada()));
@@ -169,7 +172,7 @@ fn a_stream_that_is_cut_is_asked_for_once_more() {
 #[test]
 fn a_stream_that_is_cut_again_is_an_error_and_nothing_of_it_is_kept() {
     let claude = Claude::start();
-    let backend = claude.backend(&IMPATIENT);
+    let backend = claude.backend(&[ONCE]);
     let user = backend.user("ada@example.org");
     claude.fault(&json!({"cut_after_events": 5}));
     let reply = user.ask_events(ROUTES[3], &question(&ada()));
@@ -202,7 +205,7 @@ fn answers_that_cannot_be_used_are_refused_and_not_kept() {
     ];
     for (fault, asked) in faults {
         let claude = Claude::start();
-        let backend = claude.backend(&IMPATIENT);
+        let backend = claude.backend(&[ONCE]);
         let user = backend.user("ada@example.org");
         claude.fault(&fault);
         let reply = user.ask(ROUTES[3], &question(&ada()));
@@ -253,7 +256,7 @@ fn a_score_beyond_the_scale_is_no_score() {
 #[test]
 fn a_key_that_is_no_good_is_our_fault_and_is_not_shown() {
     let claude = Claude::start();
-    let backend = claude.backend(&IMPATIENT);
+    let backend = claude.backend(&[ONCE]);
     let user = backend.user("ada@example.org");
     claude.fault(&json!({"status": 401, "type": "authentication_error"}));
     check_unanswered(&user, 503);
@@ -262,39 +265,59 @@ fn a_key_that_is_no_good_is_our_fault_and_is_not_shown() {
     assert!(!log.contains("Lovelace"), "{log}");
 }
 
+/// The most requests that may wait for Claude at once.
+const PLACES: usize = 256;
+
+/// A question on its way that nobody reads the answer of.
+fn asked(user: &User<'_>) -> TcpStream {
+    let body = question(&ada()).to_string();
+    let request = format!(
+        "POST {} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        ROUTES[3],
+        user.access,
+        body.len()
+    );
+    let mut stream = connect(user.backend.address);
+    stream.write_all(request.as_bytes()).unwrap();
+    stream.set_nonblocking(true).unwrap();
+    stream
+}
+
+/// Whether nothing has come yet.
+fn waits(stream: &TcpStream) -> bool {
+    stream.peek(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+}
+
+/// What someone is told who asks nothing.
+fn one_more(user: &User<'_>) -> u16 {
+    user.request("POST", ROUTES[3]).json("{}").send().status
+}
+
+/// Takes all places, until there is none for one more. Where the machine is busy, some who ask are refused for another reason than
+/// that there is no place: others come instead of them.
+fn take_all_places(user: &User<'_>) -> Vec<TcpStream> {
+    let waiting = RefCell::new(Vec::new());
+    user.backend.wait_until("all places are taken", || {
+        let mut waiting = waiting.borrow_mut();
+        waiting.retain(waits);
+        waiting.resize_with(PLACES, || asked(user));
+        // The one who looks is among them.
+        user.backend.metric("backend_http_in_flight_requests") > PLACES as u64
+            && one_more(user) == 503
+    });
+    waiting.into_inner()
+}
+
 #[test]
 fn asking_claude_does_not_keep_others_waiting() {
     let claude = Claude::start();
-    let backend = claude.backend(&[]);
+    let backend = claude.backend(&[("CLAUDE_IDLE_TIMEOUT", "600"), ("CLAUDE_TIMEOUT", "600")]);
     let user = backend.user("ada@example.org");
     claude.fault(&json!({"hang": true}));
-    // More than may be served at once on these routes: each waits for the same answer, or is
-    // refused.
-    let body = question(&ada()).to_string();
-    let waiting: Vec<_> = (0..300)
-        .map(|_| {
-            let mut stream = connect(backend.address);
-            write!(
-                stream,
-                "POST {} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
-                 Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-                ROUTES[3],
-                user.access,
-                body.len()
-            )
-            .unwrap();
-            stream
-        })
-        .collect();
-    backend.wait_until("there is no place for one more", || {
-        let reply = user.request("POST", ROUTES[3]).json("{}").send();
-        reply.status == 503
-    });
+    let waiting = take_all_places(&user);
     assert_eq!(user.me().status, 200);
     assert_eq!(backend.get("/health").status, 200);
     drop(waiting);
-    backend.wait_until("there is again", || {
-        let reply: Reply = user.request("POST", ROUTES[3]).json("{}").send();
-        reply.status == 422
-    });
+    backend.wait_until("there is a place again", || one_more(&user) == 422);
 }

@@ -143,6 +143,13 @@ impl Backend {
         })
     }
 
+    /// What `/metrics` says of this series, labels included; 0 where there is none.
+    pub(crate) fn metric(&self, series: &str) -> u64 {
+        let text = String::from_utf8(self.get("/metrics").body).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.map_or(0, |count| count.parse().unwrap())
+    }
+
     /// Waits until `condition` holds, looking again and again.
     pub(crate) fn wait_until(&self, what: &str, condition: impl Fn() -> bool) {
         let start = clock::start();

@@ -40,9 +40,14 @@ impl Claude {
 
     /// The same, on the database of another.
     pub(crate) fn backend_beside(&self, other: &Backend, vars: &[(&str, &str)]) -> Backend {
+        self.backend_on(&other.url, vars)
+    }
+
+    /// The same, on the database at `database`.
+    pub(crate) fn backend_on(&self, database: &str, vars: &[(&str, &str)]) -> Backend {
         let url = self.running.url();
         let ours = [("ANTHROPIC_API_KEY", KEY), ("ANTHROPIC_BASE_URL", url.as_str())];
-        Backend::start_on(&other.url, &[&ours, vars].concat())
+        Backend::start_on(database, &[&ours, vars].concat())
     }
 
     /// How often it was asked.
@@ -72,6 +77,17 @@ impl Claude {
         let mut fault = fault.clone();
         fault["times"] = times.into();
         self.fault(&fault);
+    }
+
+    /// Lets each of these go wrong with one request, in turn, as often as there is room for.
+    pub(crate) fn one_after_another(&self, faults: &[Value]) {
+        self.clear();
+        let once = faults.iter().map(|fault| {
+            let fault: Fault = serde_json::from_value(fault.clone()).unwrap();
+            Fault { times: Some(1), ..fault }
+        });
+        let once: Vec<_> = once.collect();
+        while self.running.sim().faults.add(once.clone()).is_ok() {}
     }
 
     /// Lets nothing go wrong any more.

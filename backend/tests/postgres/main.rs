@@ -37,6 +37,9 @@ mod ai_faults;
 #[path = "../http/ai_injection.rs"]
 mod ai_injection;
 #[cfg(test)]
+#[path = "../http/ai_load.rs"]
+mod ai_load;
+#[cfg(test)]
 #[path = "../http/bodies.rs"]
 mod bodies;
 #[cfg(test)]
@@ -86,4 +89,8 @@ mod strangers;
 mod together;
 
 #[cfg(test)]
+mod restart;
+#[cfg(test)]
 mod server;
+#[cfg(test)]
+mod told_in_time;

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use xtask::stack::postgres::Postgres;
 
 /// A server of the test's own, for it stops and starts it.
-fn server() -> (Postgres, TempDir) {
+pub(crate) fn server() -> (Postgres, TempDir) {
     let dir = TempDir::new().unwrap();
     (Postgres::start(dir.path()).unwrap(), dir)
 }
