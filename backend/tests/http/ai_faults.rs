@@ -3,10 +3,9 @@
 use super::ai::{ROUTES, ada, question};
 use super::backend::Backend;
 use super::claude::{self, Claude};
-use super::client::{Reply, connect};
+use super::client::Reply;
 use super::user::User;
 use serde_json::{Value, json};
-use std::io::Write;
 use std::net::TcpListener;
 
 /// So that a test does not wait as long as a user might.
@@ -271,21 +270,8 @@ fn asking_claude_does_not_keep_others_waiting() {
     // More than may be served at once on these routes: each waits for the same answer, or is
     // refused.
     let body = question(&ada()).to_string();
-    let waiting: Vec<_> = (0..300)
-        .map(|_| {
-            let mut stream = connect(backend.address);
-            write!(
-                stream,
-                "POST {} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
-                 Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-                ROUTES[3],
-                user.access,
-                body.len()
-            )
-            .unwrap();
-            stream
-        })
-        .collect();
+    let waiting: Vec<_> =
+        (0..300).map(|_| user.request("POST", ROUTES[3]).json(&body).begin()).collect();
     backend.wait_until("there is no place for one more", || {
         let reply = user.request("POST", ROUTES[3]).json("{}").send();
         reply.status == 503

@@ -64,3 +64,5 @@ mod stop;
 mod strangers;
 #[cfg(test)]
 mod together;
+#[cfg(test)]
+mod variables;
