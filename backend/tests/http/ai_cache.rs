@@ -2,10 +2,9 @@
 
 use super::ai::{ROUTES, ada, question};
 use super::claude::{self, Claude};
-use super::client::{Reply, connect};
+use super::client::Reply;
 use super::user::{PASSWORD, User};
 use serde_json::{Value, json};
-use std::io::Write;
 use std::thread;
 
 const MERGE: &str = "application/merge-patch+json";
@@ -241,17 +240,7 @@ fn who_leaves_first_does_not_end_it_for_the_others() {
     let (claude, backend) = claude::pair();
     let user = backend.user("ada@example.org");
     claude.fault(&json!({"delay_ms": 1500}));
-    let body = question(&ada()).to_string();
-    let mut first = connect(backend.address);
-    write!(
-        first,
-        "POST {} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        ROUTES[3],
-        user.access,
-        body.len()
-    )
-    .unwrap();
+    let first = user.request("POST", ROUTES[3]).json(question(&ada()).to_string()).begin();
     backend.wait_until("Claude is asked", || claude.requests() == 1);
     let reply = thread::scope(|scope| {
         let second = scope.spawn(|| user.ask(ROUTES[3], &question(&ada())));
@@ -269,17 +258,8 @@ fn an_answer_is_kept_though_nobody_waited_for_it() {
     let (claude, backend) = claude::pair();
     let user = backend.user("ada@example.org");
     claude.fault(&json!({"delay_ms": 500}));
-    let body = question(&ada()).to_string();
-    let mut first = connect(backend.address);
-    write!(
-        first,
-        "POST {} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nAccept: text/event-stream\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        ROUTES[1],
-        user.access,
-        body.len()
-    )
-    .unwrap();
+    let request = user.request("POST", ROUTES[1]).header("Accept", "text/event-stream");
+    let first = request.json(question(&ada()).to_string()).begin();
     backend.wait_until("Claude is asked", || claude.requests() == 1);
     drop(first);
     backend.wait_until("it is kept", || origin(&user.ask(ROUTES[1], &question(&ada()))) == "HIT");

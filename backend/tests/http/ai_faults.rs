@@ -3,11 +3,10 @@
 use super::ai::{ROUTES, ada, question};
 use super::backend::Backend;
 use super::claude::{self, Claude};
-use super::client::connect;
 use super::user::User;
 use serde_json::{Value, json};
 use std::cell::RefCell;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
 
 /// So that a test does not wait as long as a user might.
@@ -270,16 +269,7 @@ const PLACES: usize = 256;
 
 /// A question on its way that nobody reads the answer of.
 fn asked(user: &User<'_>) -> TcpStream {
-    let body = question(&ada()).to_string();
-    let request = format!(
-        "POST {} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        ROUTES[3],
-        user.access,
-        body.len()
-    );
-    let mut stream = connect(user.backend.address);
-    stream.write_all(request.as_bytes()).unwrap();
+    let stream = user.request("POST", ROUTES[3]).json(question(&ada()).to_string()).begin();
     stream.set_nonblocking(true).unwrap();
     stream
 }
@@ -294,8 +284,8 @@ fn one_more(user: &User<'_>) -> u16 {
     user.request("POST", ROUTES[3]).json("{}").send().status
 }
 
-/// Takes all places, until there is none for one more. Where the machine is busy, some who ask are refused for another reason than
-/// that there is no place: others come instead of them.
+/// Takes all places, until there is none for one more. Where the machine is busy, some who ask are
+/// refused for another reason than that there is no place: others come instead of them.
 fn take_all_places(user: &User<'_>) -> Vec<TcpStream> {
     let waiting = RefCell::new(Vec::new());
     user.backend.wait_until("all places are taken", || {

@@ -1,7 +1,9 @@
 //! What is cached, as clients see it: in one process, and in two with a Redis behind both that
 //! comes and goes. (The cache by itself: `tests/cache`.)
 
+use super::ai;
 use super::backend::{Backend, PATIENCE};
+use super::claude::Claude;
 use super::client::Reply;
 use super::user::{PASSWORD, User};
 use backend::clock;
@@ -204,32 +206,35 @@ fn redis_holds_nothing_that_anyone_could_read() {
 #[test]
 fn ttls_are_as_the_variables_say() {
     let redis = Redis::start();
-    let check = |vars: &[(&str, &str)], expected: [i64; 3]| {
-        let backend = Backend::start_cached(&redis, vars);
+    let claude = Claude::start();
+    let check = |vars: &[(&str, &str)], expected: [i64; 4]| {
+        let backend = claude.backend(&[&[("REDIS_URL", redis.url.as_str())], vars].concat());
         let user = backend.user("ada@example.org");
         let path = user.resume(&ada("Analyst"));
         for path in [path.as_str(), "/api/subscription", "/api/pricing"] {
             user.get(path);
         }
+        user.ask(ai::ROUTES[2], &ai::question(&ada("Analyst")));
         let left_s = |prefix: &str| {
             let key = redis.keys().into_iter().find(|key| key.starts_with(prefix)).unwrap();
             redis.ask::<i64>(&["TTL", &key])
         };
-        let found = ["cache:resume:", "cache:user:", "cache:pricing"].map(left_s);
+        let found = ["cache:resume:", "cache:user:", "cache:pricing", "cache:ai:"].map(left_s);
         for (found_s, expected_s) in found.into_iter().zip(expected) {
             assert!((expected_s - 60..=expected_s).contains(&found_s), "{vars:?}: {found:?}");
         }
         let _flushed: String = redis.ask(&["FLUSHALL"]);
     };
-    check(&[], [600, 300, 3600]);
-    check(&[("CACHE_DEFAULT_TTL", "1000")], [1000, 1000, 3600]);
+    check(&[], [600, 300, 3600, 3600]);
+    check(&[("CACHE_DEFAULT_TTL", "1000")], [1000, 1000, 3600, 3600]);
     check(
         &[
             ("CACHE_RESUME_TTL", "2000"),
             ("CACHE_SUBSCRIPTION_TTL", "3000"),
             ("CACHE_PRICING_TTL", "4000"),
+            ("CACHE_AI_RESPONSE_TTL", "5000"),
         ],
-        [2000, 3000, 4000],
+        [2000, 3000, 4000, 5000],
     );
 }
 

@@ -12,7 +12,7 @@ pub(crate) const KEY: &str = "sk-test-not-to-be-shown";
 
 /// The server, ended when dropped.
 pub(crate) struct Claude {
-    running: Running,
+    pub(crate) running: Running,
     _runtime: Runtime,
 }
 

@@ -69,12 +69,17 @@ impl Request {
 
     /// Sends it, and reads the reply to its end.
     pub(crate) fn send(self) -> Reply {
+        Reply::read(&mut self.begin())
+    }
+
+    /// Sends it: the reply, if anyone wants it, comes here.
+    pub(crate) fn begin(self) -> TcpStream {
         let mut bytes = self.head.into_bytes();
         bytes.extend_from_slice(b"\r\n");
         bytes.extend_from_slice(&self.body);
         let mut stream = connect(self.address);
         stream.write_all(&bytes).unwrap();
-        Reply::read(&mut stream)
+        stream
     }
 }
 

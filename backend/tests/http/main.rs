@@ -66,3 +66,5 @@ mod stop;
 mod strangers;
 #[cfg(test)]
 mod together;
+#[cfg(test)]
+mod variables;

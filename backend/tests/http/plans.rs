@@ -14,7 +14,11 @@ fn tier_of(token: &str) -> Value {
 
 #[test]
 fn anyone_sees_the_prices() {
-    let backend = Backend::start_with(&[("FREE_AI_ASSIST_LIMIT", "7")]);
+    let backend = Backend::start_with(&[
+        ("FREE_AI_ASSIST_LIMIT", "7"),
+        ("STARTER_AI_ASSIST_LIMIT", "8"),
+        ("PRO_AI_ASSIST_LIMIT", "9"),
+    ]);
     insta::assert_snapshot!(backend.get("/api/pricing").show(&[]), @r#"
     200 OK
     content-type: application/json
@@ -31,12 +35,12 @@ fn anyone_sees_the_prices() {
           "tier": "free"
         },
         {
-          "ai_requests_per_day": 50,
+          "ai_requests_per_day": 8,
           "price_cents_per_month": 900,
           "tier": "starter"
         },
         {
-          "ai_requests_per_day": 999,
+          "ai_requests_per_day": 9,
           "price_cents_per_month": 2900,
           "tier": "pro"
         }

@@ -93,7 +93,12 @@ fn charged(told: &Told) -> Vec<String> {
 #[test]
 fn the_first_rule_that_matches_decides() {
     assert_eq!(charged(&Told::get("/")), ["public/30"]);
-    assert_eq!(charged(&Told::get("/health")), [""; 0]);
+    for exempt in ["/health", "/health/live", "/health/ready", "/metrics"] {
+        assert_eq!(charged(&Told::get(exempt)), [""; 0], "{exempt}");
+    }
+    for counted in ["/healthy", "/health/live/now", "/health/../", "/metrics/all"] {
+        assert_eq!(charged(&Told::get(counted)), ["public/30"], "{counted}");
+    }
     assert_eq!(charged(&Told::post("/api/auth/login")), ["auth/5"]);
     assert_eq!(charged(&Told::get("/api/auth/login")), ["public/30"]);
     assert_eq!(charged(&Told::get("/api/me").user("42", "free")), ["authenticated/60"]);

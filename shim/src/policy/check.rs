@@ -82,7 +82,7 @@ mod tests {
             ("pro: 999", "pro: 0"),
             ("client, limit: 30", "cleint, limit: 30"),
             ("[server_error, cache_hit]", "[server_error, 600]"),
-            ("paths: [/health, /metrics]", "path: /health"),
+            ("paths: [/health, \"/health/*\", /metrics]", "path: /health"),
             ("[ai, ai_daily]", "[ai, ai_dayly]"),
             ("{ authenticated: true }", "{ authenticated: yes please, hosts: ['a:1'] }"),
         ] {

@@ -17,6 +17,9 @@ use xtask::stack::{Port, Server};
 use xtask::up::ports;
 use xtask::{binaries, command, print_config, setup, wasm};
 
+/// Where the backend's own Redis is: `cargo xtask up` has one for both.
+const CACHE_PORT: u16 = 6391;
+
 /// The services.
 pub struct Stack {
     /// The environment that the compose file takes values from.
@@ -25,7 +28,9 @@ pub struct Stack {
     dockerfile: Dockerfile,
     /// What stands for what: first come, first put in.
     words: Vec<(String, String)>,
-    redis_port: String,
+    /// Ports of the compose file that are a word by themselves: within another they could be part of
+    /// any number.
+    ports: BTreeMap<String, String>,
     /// Programs by the names that the images give them.
     programs: BTreeMap<&'static str, PathBuf>,
     servers: BTreeMap<&'static str, Server>,
@@ -53,17 +58,18 @@ impl Stack {
             compose,
             dockerfile,
             words: Vec::new(),
-            redis_port: String::new(),
+            ports: BTreeMap::new(),
             programs,
             servers: BTreeMap::new(),
             dir,
         };
         let port = || Port::free().unwrap();
-        let (redis, shim, backend, gateway, admin) = (port(), port(), port(), port(), port());
-        let claude = port();
-        stack.map_words([&redis, &shim, &backend, &claude, &admin]);
+        let (ledger, shim, backend, gateway, admin) = (port(), port(), port(), port(), port());
+        let (cache, claude) = (port(), port());
+        stack.map_words([&ledger, &cache, &shim, &backend, &claude, &admin]);
         stack.write_config(&[&shim, &backend, &gateway, &admin]);
-        stack.launch("redis", redis, None);
+        stack.launch("ledger", ledger, None);
+        stack.launch("cache", cache, None);
         stack.launch("shim", shim, None);
         stack.launch("claude-sim", claude, None);
         stack.launch("backend", backend, None);
@@ -78,6 +84,23 @@ impl Stack {
 
     pub fn kill(&mut self, name: &str) {
         self.servers.get_mut(name).unwrap().kill();
+    }
+
+    /// How this Redis is set.
+    pub fn setting(&self, name: &str, setting: &str) -> String {
+        let [_, found]: [String; 2] = self.ask(name, &["CONFIG", "GET", setting]);
+        found
+    }
+
+    /// How many keys this Redis has.
+    pub fn keys(&self, name: &str) -> usize {
+        self.ask(name, &["DBSIZE"])
+    }
+
+    fn ask<T: redis::FromRedisValue>(&self, name: &str, words: &[&str]) -> T {
+        let url = format!("redis://{}", self.servers[name].addr());
+        let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
+        redis::cmd(words[0]).arg(&words[1..]).query(&mut connection).unwrap()
     }
 
     /// What the container's own health check says.
@@ -189,30 +212,33 @@ impl Stack {
 
     /// `word` with what stands for it here.
     fn local(&self, word: &str) -> String {
-        if word == ports::REDIS.to_string() {
-            return self.redis_port.clone();
+        if let Some(port) = self.ports.get(word) {
+            return port.clone();
         }
         self.words.iter().fold(word.to_owned(), |word, (from, to)| word.replace(from, to))
     }
 
-    fn map_words(&mut self, [redis, shim, backend, claude, admin]: [&Port; 5]) {
+    fn map_words(&mut self, [ledger, cache, shim, backend, claude, admin]: [&Port; 6]) {
         let dir = self.dir.path().display();
         self.words = vec![
             ("/data/".to_owned(), format!("{dir}/")),
             ("/etc/envoy/".to_owned(), format!("{dir}/")),
             ("/etc/tollgate/".to_owned(), format!("{dir}/image/")),
             ("/policy/".to_owned(), format!("{dir}/policy/")),
-            (format!("redis:{}", ports::REDIS), redis.addr().to_string()),
+            (format!("ledger:{}", ports::REDIS), ledger.addr().to_string()),
+            (format!("cache:{CACHE_PORT}"), cache.addr().to_string()),
             (format!("0.0.0.0:{}", ports::SHIM), shim.addr().to_string()),
             (format!("127.0.0.1:{}", ports::SHIM), shim.addr().to_string()),
             (format!("0.0.0.0:{}", ports::BACKEND), backend.addr().to_string()),
             (format!("0.0.0.0:{}", ports::CLAUDE), claude.addr().to_string()),
             (format!("claude-sim:{}", ports::CLAUDE), claude.addr().to_string()),
             (format!("/{}", ports::ADMIN), format!("/{}", admin.number())),
-            (format!("-p {}", ports::REDIS), format!("-p {}", redis.number())),
+            (format!("-p {}", ports::REDIS), format!("-p {}", ledger.number())),
+            (format!("-p {CACHE_PORT}"), format!("-p {}", cache.number())),
         ];
-        // Redis's own port is a word by itself; within another it could be part of any number.
-        self.redis_port = redis.number().to_string();
+        for (port, here) in [(ports::REDIS, ledger), (CACHE_PORT, cache)] {
+            self.ports.insert(port.to_string(), here.number().to_string());
+        }
     }
 
     /// The gateway's configuration, made as the image's build makes it.

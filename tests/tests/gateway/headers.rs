@@ -35,7 +35,9 @@ fn each_kind_of_request_has_its_bucket() {
     let client = gateway.client();
     let token = gateway.token_of("ada@example.com");
     let policy = |path, token| client.get(path, token).header("ratelimit-policy").to_owned();
-    assert_eq!(policy("/health", None), "");
+    for exempt in ["/health", "/health/live", "/health/ready", "/metrics"] {
+        assert_eq!(policy(exempt, None), "", "{exempt}");
+    }
     assert_eq!(policy("/", None), "\"public\";q=30;w=60");
     assert_eq!(policy("/api/me", Some(&token)), "\"authenticated\";q=60;w=60");
     assert_eq!(policy("/api/ai/x", Some(&token)), "\"ai\";q=10;w=60, \"ai_daily\";q=10;w=86400");

@@ -6,6 +6,7 @@ use tempfile::TempDir;
 use tests::backends::{resume, start_claude_sim};
 use tests::client::{Client, Reply};
 use tests::gateway::{Gateway, Options};
+use xtask::envoy_config::{at, http_connection_manager};
 use xtask::stack::Server;
 use xtask::up;
 
@@ -197,4 +198,35 @@ fn nobody_reaches_what_is_anothers_through_the_gateway() {
     assert_eq!(stack.ask("GET", "/api/resumes", &ada, None).json()["items"], json!([]));
     let read = stack.ask("GET", &path, &bob, None).json();
     assert_eq!((&read["version"], &read["resume"]), (&json!(1), &resume()), "nothing was changed");
+}
+
+/// As README has it: no spelling of the path brings them to a client, and nothing else changes.
+#[test]
+fn metrics_can_be_kept_from_clients() {
+    let edit = |config: &mut Value| {
+        let readme = std::fs::read_to_string(xtask::paths::root().join("README.md")).unwrap();
+        let line = readme.lines().find(|line| line.contains("direct_response")).unwrap();
+        let route: Vec<Value> = serde_saphyr::from_str(line).unwrap();
+        let http = http_connection_manager(config).unwrap();
+        let routes = at(http, "/route_config/virtual_hosts/0/routes").unwrap();
+        routes.as_array_mut().unwrap().splice(0..0, route);
+    };
+    let gateway = Gateway::start(&Options { edit, ..Options::default() }).unwrap();
+    let client = gateway.client();
+    for path in [
+        "/metrics",
+        "/metrics?x=1",
+        "/metrics/",
+        "//metrics",
+        "/./metrics",
+        "/x/../metrics",
+        "/%6detrics",
+        "/metrics%20",
+        "/metrics;x",
+        "/METRICS",
+    ] {
+        assert_eq!(client.get(path, None).status, 404, "{path}");
+    }
+    assert_eq!(client.get("/health", None).status, 200);
+    assert_eq!(Client::of(gateway.backend.addr()).get("/metrics", None).status, 200);
 }

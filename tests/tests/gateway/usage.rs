@@ -45,6 +45,21 @@ fn usage_is_what_the_gateway_has_counted() {
     assert_eq!(counts(&usage(&gateway, &ada)), [&json!("ok"), &json!(10), &json!(10), &json!(0)]);
 }
 
+/// Counters are named by a hash with the policy's salt: who asks by another finds others.
+#[test]
+fn usage_is_found_by_the_salt_that_the_variable_says() {
+    midnight::keep_away();
+    for (salt, used) in [("our-own", 1), ("another", 0)] {
+        let mut options = Options::default();
+        options.policy["salt"] = json!("our-own");
+        options.backend_env.push(("TOLLGATE_SALT".to_owned(), salt.into()));
+        let gateway = Gateway::start(&options).unwrap();
+        let ada = gateway.token_of("ada@example.com");
+        ask_ai(&gateway, &ada);
+        assert_eq!(counts(&usage(&gateway, &ada))[2], used, "{salt}");
+    }
+}
+
 #[test]
 fn a_refreshed_token_has_the_new_plans_quota() {
     midnight::keep_away();

@@ -1,0 +1,180 @@
+//! What the containers take from the environment: each variable that README tells of, by its own
+//! name, in the service that reads it.
+
+use crate::files::{Compose, text};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::process::Command;
+use std::time::Duration;
+use xtask::{binaries, command, paths};
+
+/// What a container cannot be told from outside, and why.
+const FIXED: [(&str, &str); 9] = [
+    ("TOLLGATE_LISTEN", "where others look for it"),
+    ("LISTEN_ADDR", "where others look for it"),
+    ("CLAUDE_SIM_LISTEN", "where others look for it"),
+    ("TOLLGATE_URL", "there is one shim"),
+    ("TOLLGATE_ADMIN_TOKEN", "the stack has no operator's port"),
+    ("TOLLGATE_ADMIN_LISTEN", "the stack has no operator's port"),
+    ("TOLLGATE_SALT", "as in the policy, which is in the image"),
+    ("JWT_ISSUER", "as in Envoy's configuration, which is in the image"),
+    ("JWT_AUDIENCE", "as in Envoy's configuration, which is in the image"),
+];
+
+/// The variables of README's tables and of claude-sim's section, and who reads each.
+fn told() -> BTreeMap<String, BTreeSet<&'static str>> {
+    let readme = std::fs::read_to_string(paths::root().join("README.md")).unwrap();
+    let (mut service, mut is_table) = ("", false);
+    let mut told = BTreeMap::<String, BTreeSet<&str>>::new();
+    for line in readme.lines() {
+        match line {
+            "## `tollgate`" => service = "shim",
+            "## The backend" => service = "backend",
+            "## `claude-sim`" => service = "claude-sim",
+            _ => {}
+        }
+        is_table = line.starts_with("| variable |") || (is_table && line.starts_with('|'));
+        let names = match line.split('|').nth(1) {
+            Some(cell) if is_table => cell,
+            None if service == "claude-sim" => line,
+            _ => continue,
+        };
+        for name in names.split('`').skip(1).step_by(2).filter(|word| is_name(word)) {
+            let readers = told.entry(name.to_owned()).or_default();
+            if line.contains("**(G)**") {
+                readers.insert("policy");
+            }
+            if !line.contains("The backend itself does not read them") {
+                readers.insert(service);
+            }
+        }
+    }
+    told
+}
+
+fn is_name(word: &str) -> bool {
+    word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+}
+
+/// What each variable that a service is given from outside is there, and what unless it is said.
+fn taken(compose: &Compose) -> BTreeMap<String, BTreeMap<&str, String>> {
+    let mut taken = BTreeMap::<String, BTreeMap<&str, String>>::new();
+    for (service, is) in compose.all() {
+        for (name, value) in is["environment"].as_object().into_iter().flatten() {
+            let value = text(value);
+            let start = format!("${{{name}:-");
+            let unless = value.strip_prefix(&start).and_then(|rest| rest.strip_suffix('}'));
+            match unless {
+                Some(unless) => {
+                    let unless = unless.to_owned();
+                    taken.entry(name.clone()).or_default().insert(service, unless);
+                }
+                None => assert!(!value.contains('$'), "{service}: {name}: {value}"),
+            }
+        }
+    }
+    taken
+}
+
+#[test]
+fn each_variable_that_readme_tells_of_reaches_who_reads_it() {
+    let (compose, told) = (Compose::read(), told());
+    let taken = taken(&compose);
+    assert!(told.len() > 40, "{told:?}");
+    for (name, why) in FIXED {
+        assert!(told.contains_key(name), "{name} is not told of ({why})");
+        assert!(!taken.contains_key(name), "{name} can be said after all, and not: {why}");
+    }
+    for (name, readers) in told.iter().filter(|(name, _)| !is_fixed(name)) {
+        let given = taken.get(name).map(|services| services.keys().copied().collect());
+        assert_eq!(given.as_ref(), Some(readers), "{name}");
+    }
+    let untold: Vec<_> = taken.keys().filter(|name| !told.contains_key(*name)).collect();
+    assert!(untold.is_empty(), "README tells nothing of {untold:?}");
+}
+
+fn is_fixed(name: &str) -> bool {
+    FIXED.iter().any(|(fixed, _)| *fixed == name)
+}
+
+/// Limits are as the policy has them unless said, and everything else is as its program has it,
+/// but for where in the stack what is.
+#[test]
+fn what_is_not_said_is_as_its_program_has_it() {
+    let compose = Compose::read();
+    let placed = [
+        ("ANTHROPIC_API_KEY", "claude-sim"),
+        ("ANTHROPIC_BASE_URL", "http://claude-sim:8090"),
+        ("DATABASE_URL", "sqlite:///data/tollgate.db"),
+        ("REDIS_URL", "redis://cache:6391"),
+        ("TOLLGATE_LEDGER", "redis://ledger:6390"),
+    ];
+    let help = help();
+    for (name, services) in taken(&compose) {
+        for (service, unless) in services {
+            let place = placed.iter().find(|(placed, _)| *placed == name);
+            match (place, unless.as_str()) {
+                (Some((_, place)), unless) => assert_eq!(unless, *place, "{name}"),
+                // An empty one is none to these.
+                (None, "") => assert!(["backend", "policy"].contains(&service), "{name}"),
+                (None, unless) => {
+                    let told = format!("[env: {name}=] [default: {unless}]");
+                    assert!(help.contains(&told), "{name}: {told} is not in\n{help}");
+                }
+            }
+        }
+    }
+}
+
+/// What the programs that have flags say of them, each in one line.
+fn help() -> String {
+    let binaries = binaries::build().unwrap();
+    let told = [(binaries.shim, &["serve", "--help"][..]), (binaries.claude_sim, &["--help"])];
+    let told = told.map(|(program, args)| {
+        let mut run = Command::new(program);
+        let output = command::output(run.args(args).env_clear(), Duration::from_secs(30)).unwrap();
+        output.split_whitespace().collect::<Vec<_>>().join(" ")
+    });
+    told.join(" ")
+}
+
+/// Who sets a limit sets it for those that count and those that tell of it.
+#[test]
+fn limits_come_from_the_environment_by_their_own_names() {
+    let told = told();
+    for name in limits::variables::NAMES {
+        let readers = if name.ends_with("_PER_MINUTE") { "policy" } else { "backend policy" };
+        let found: Vec<_> = told[name].iter().copied().collect();
+        assert_eq!(found.join(" "), readers, "{name}");
+    }
+    let counted = told.values().filter(|readers| readers.contains("policy")).count();
+    assert_eq!(counted, limits::variables::NAMES.len());
+}
+
+/// A program that knows a variable refuses a value that makes no sense, and names the variable.
+#[test]
+fn every_variable_is_one_that_its_program_knows() {
+    let compose = Compose::read();
+    let binaries = binaries::build().unwrap();
+    let shipped = |name| paths::root().join(name).into_os_string();
+    let (policy, filter) = (shipped("envoy/policy.yaml"), shipped("envoy/tollgate.yaml"));
+    let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
+    let mut apply = words(&["policy", "apply", "--env", "--template"]);
+    apply.extend([filter, policy, "no/such/folder/tollgate.json".into()]);
+    for (name, program, args) in [
+        ("shim", &binaries.shim, words(&["serve"])),
+        ("policy", &binaries.shim, apply),
+        ("backend", &binaries.backend, words(&[])),
+        ("claude-sim", &binaries.claude_sim, words(&[])),
+    ] {
+        let variables = compose.service(name)["environment"].as_object().unwrap();
+        for variable in variables.keys() {
+            let mut run = Command::new(program);
+            run.args(&args).env_clear().env(variable, "?! ?!").current_dir(std::env::temp_dir());
+            let error = command::output(&mut run, Duration::from_secs(30)).unwrap_err().to_string();
+            let named = |after| error.contains(&format!("{variable}{after}"));
+            assert!([":", ")", " "].into_iter().any(named), "{variable}: {error}");
+            assert!(!error.contains("took longer"), "{variable}: {error}");
+        }
+    }
+}
