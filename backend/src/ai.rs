@@ -22,8 +22,9 @@ pub use input::{Asked, Input};
 pub use model::{Model, Models};
 pub use task::Task;
 
-use crate::cache::{Cache, Entry, Flight, Use};
+use crate::cache::{Cache, Cached, Entry, Flight, Origin, Use};
 use crate::config::ClaudeConfig;
+use crate::cores::Cores;
 use crate::user_secret::UserSecret;
 use anyhow::Context;
 use ask::Asking;
@@ -52,6 +53,9 @@ pub enum ClaudeState {
     Up,
     /// It has failed too often of late to be asked.
     Down,
+    /// It had failed too often, and nobody has asked since the pause was over: the next who asks
+    /// finds out.
+    HalfOpen,
     /// There is no key to ask with.
     NotConfigured,
 }
@@ -61,7 +65,7 @@ impl Ai {
     ///
     /// # Errors
     /// Where no client can be made, or a prompt is no template.
-    pub fn new(config: &ClaudeConfig, cache: Cache) -> anyhow::Result<Self> {
+    pub fn new(config: &ClaudeConfig, cache: Cache, cores: Cores) -> anyhow::Result<Self> {
         let ClaudeConfig { base_url, settings, models } = config.clone();
         if let Some(Settings { prices, .. }) = &settings {
             for model in models.names().filter(|model| !prices.has(model)) {
@@ -70,7 +74,7 @@ impl Ai {
         }
         let claude = settings.map(Client::new).transpose().context("ANTHROPIC_BASE_URL")?;
         let prompts = Prompts::new().context("a prompt")?;
-        let asking = Asking { claude, service: base_url.to_string(), prompts, models };
+        let asking = Asking { claude, service: base_url.to_string(), prompts, models, cores };
         Ok(Self { asking: Arc::new(asking), cache })
     }
 
@@ -79,7 +83,7 @@ impl Ai {
     pub fn ask(
         &self,
         task: Task,
-        input: Input,
+        input: Arc<Input>,
         secret: &UserSecret,
         use_: Use,
     ) -> (Entry, Flight<Kept, AiError>) {
@@ -94,15 +98,72 @@ impl Ai {
         (entry, flight)
     }
 
+    /// What there is where a flight came to no end of its own, or never took off: a score is counted
+    /// without Claude.
+    ///
+    /// # Errors
+    /// `why`, where there is nothing.
+    pub async fn instead(
+        &self,
+        task: Task,
+        input: &Input,
+        why: Arc<AiError>,
+    ) -> Result<Cached<Kept>, Arc<AiError>> {
+        match (task, &*why) {
+            (Task::AnalyzeAtsScore, AiError::Aborted(aborted)) => {
+                let scored = self.asking.scored(input, Err((*aborted).into())).await?;
+                Ok(Cached { value: scored.value, origin: Origin::Miss })
+            }
+            _ => Err(why),
+        }
+    }
+
     /// How Claude is, as far as is known: down while its calls fail, and while it gives those that
     /// wait no sign of life. Waits for nothing.
     #[must_use]
     pub fn claude_state(&self) -> ClaudeState {
         let Some(claude) = &self.asking.claude else { return ClaudeState::NotConfigured };
+        if claude.silence() >= Some(SILENT_AFTER) {
+            return ClaudeState::Down;
+        }
         match claude.health() {
-            Health::Up if claude.silence() >= Some(SILENT_AFTER) => ClaudeState::Down,
             Health::Up => ClaudeState::Up,
+            Health::Down { retry_after, .. } if retry_after.is_zero() => ClaudeState::HalfOpen,
             Health::Down { .. } => ClaudeState::Down,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::language::Language;
+    use super::*;
+    use crate::cache::{Aborted, Link, LinkSettings};
+    use crate::config::Config;
+    use crate::resume::Resume;
+    use serde_json::json;
+    use std::num::NonZeroUsize;
+
+    fn ai() -> Ai {
+        let config = Config::from_vars(|_| None).unwrap();
+        let settings = LinkSettings { max_connections: 1, timeout: Duration::from_secs(1) };
+        let cache = Cache::new(true, config.cache_ttls, Link::new(None, settings));
+        Ai::new(&config.claude, cache, Cores::new(NonZeroUsize::MIN)).unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_score_is_counted_even_where_nothing_could_be_asked() {
+        let (ai, resume) = (ai(), Resume::new(json!({"basics": {"name": "Ada"}})).unwrap());
+        let input = Input { resume, job: None, language: Language::default() };
+        for why in [Aborted::TooMany, Aborted::Panicked, Aborted::TooSlow] {
+            let instead = |task| ai.instead(task, &input, Arc::new(why.into()));
+            let score = instead(Task::AnalyzeAtsScore).await.unwrap();
+            assert!(score.value.is_degraded, "{why}");
+            assert!(score.value.reply.get().starts_with(r#"{"status":"degraded","score":"#));
+            let error = instead(Task::OptimizeResume).await.unwrap_err();
+            assert!(matches!(&*error, AiError::Aborted(same) if *same == why), "{error}");
+        }
+        let other = ai.instead(Task::AnalyzeAtsScore, &input, Arc::new(AiError::NoEnd)).await;
+        assert!(matches!(&*other.unwrap_err(), AiError::NoEnd), "the load has counted it");
     }
 }

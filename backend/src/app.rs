@@ -5,6 +5,7 @@ use crate::ai::Ai;
 use crate::cache::{Cache, Link};
 use crate::clock;
 use crate::config::{Config, RedisUrl};
+use crate::cores::Cores;
 use crate::database_probe::DatabaseProbe;
 use crate::hashing::Hasher;
 use crate::ledger::Ledger;
@@ -51,7 +52,7 @@ impl App {
         let redis = Link::new(config.redis.as_ref().map(RedisUrl::connection), config.redis_use);
         redis_probe::start(redis.clone(), config.redis_probed_each).await;
         let cache = Cache::new(config.cache_enabled, config.cache_ttls, redis.clone());
-        let ai = Ai::new(&config.claude, cache.clone())?;
+        let ai = Ai::new(&config.claude, cache.clone(), Cores::new(cores))?;
         let resumes = Resumes::new(store.clone(), cache.clone());
         let accounts =
             Accounts::open(store, hasher, config.terms.clone(), config.session_ttl_s, clock::now())

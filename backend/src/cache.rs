@@ -28,6 +28,7 @@ pub mod headers;
 pub mod link;
 mod lock;
 mod memory;
+pub mod meter;
 mod remote;
 pub mod seal;
 #[cfg(test)]
@@ -43,7 +44,6 @@ use flight::{Landed, Role, Source};
 use flights::{Boarding, Flights, MAX_FLIGHTS, Takeoff};
 use lock::Held;
 use memory::Memory;
-use metrics::gauge;
 use remote::Remote;
 use seal::Opened;
 use serde::Serialize;
@@ -304,8 +304,7 @@ impl Cache {
 
     fn remember(&self, entry: &Entry, key: &SealKey, opened: Opened) {
         self.memory.put(entry, key, opened);
-        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-        gauge!("cache_memory_bytes").set(self.memory.bytes() as f64);
+        meter::memory(self.memory.bytes());
     }
 
     /// What memory has.

@@ -84,7 +84,7 @@ async fn in_turn(
 async fn ended_in_time(State(longest): State<Duration>, request: Request, next: Next) -> Response {
     match tokio::time::timeout(longest, next.run(request)).await {
         Ok(response) => response,
-        Err(_elapsed) => ApiError::TimedOut.into_response(),
+        Err(_elapsed) => ApiError::TimedOut(longest).into_response(),
     }
 }
 

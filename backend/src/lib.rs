@@ -31,6 +31,7 @@ pub mod cache;
 pub mod caller;
 pub mod clock;
 pub mod config;
+pub mod cores;
 pub mod database_probe;
 pub mod email;
 pub mod etag;

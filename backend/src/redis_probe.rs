@@ -6,7 +6,7 @@
 //! at once, and has the probe ask.
 
 use crate::cache::link::Link;
-use metrics::gauge;
+use crate::cache::meter;
 use serde::Serialize;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -56,7 +56,6 @@ async fn ask(link: &Link, last: &mut Option<RedisState>) {
         }
     }
     if let Some(bytes) = link.used_memory_bytes().await {
-        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-        gauge!("cache_redis_memory_bytes").set(bytes as f64);
+        meter::redis_memory(bytes);
     }
 }

@@ -81,8 +81,8 @@ pub enum ApiError {
     #[error("too many requests at once")]
     Busy,
     /// The request took too long.
-    #[error("the request took too long")]
-    TimedOut,
+    #[error("the request took longer than {} s", .0.as_secs())]
+    TimedOut(Duration),
     /// A handler panicked.
     #[error("panicked: {0}")]
     Panicked(String),
@@ -163,7 +163,7 @@ impl ApiError {
             Self::NoToken => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Busy | Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::TimedOut(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Panicked(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -201,6 +201,10 @@ impl ApiError {
             // Only where it is known: a made-up time would be believed.
             Self::Ai(error) => {
                 return error.retry_after().map(|wait| (header::RETRY_AFTER, whole_seconds(wait)));
+            }
+            // Whoever has waited long asks for much: a tenth of it once more is no long wait.
+            Self::TimedOut(longest) => {
+                return Some((header::RETRY_AFTER, whole_seconds(*longest / 10)));
             }
             Self::NoToken | Self::Account(AccountError::WrongCredentials) => {
                 (header::WWW_AUTHENTICATE, CHALLENGE)
@@ -407,7 +411,8 @@ mod tests {
             ApiError::NotFound,
             ApiError::MethodNotAllowed,
             ApiError::Busy,
-            ApiError::TimedOut,
+            ApiError::TimedOut(Duration::from_secs(30)),
+            ApiError::TimedOut(Duration::from_secs(290)),
             ApiError::Panicked("on purpose".into()),
         ];
         insta::assert_snapshot!(errors.map(shown).concat(), @r#"
@@ -452,7 +457,8 @@ mod tests {
         404 There is nothing at this path. GET / names what there is.
         405 There is something at this path, with another method: see the Allow header.
         503 [1] The service is too busy just now. Try again.
-        503 [1] The service is too busy just now. Try again.
+        503 [3] The service is too busy just now. Try again.
+        503 [29] The service is too busy just now. Try again.
         500 This is our fault. Quote the reply's x-request-id when you report it.
         "#);
     }

@@ -3,7 +3,7 @@
 //! `main` installs them once; [`count`] is a layer of [`crate::router`]; `GET /metrics` renders all
 //! that any part of the service counts through the `metrics` crate.
 
-use crate::{ai, clock};
+use crate::{ai, cache, clock};
 use axum::extract::{MatchedPath, Request};
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
@@ -72,6 +72,7 @@ fn describe() {
     describe_gauge!(BUILD, Unit::Count, "Always 1; its label is the version");
     claude::describe_metrics();
     ai::meter::describe();
+    cache::meter::describe();
 }
 
 /// Condenses histograms, for ever.

@@ -127,5 +127,5 @@ pub use prices::{BadPrices, Prices};
 pub use request::{BadEffort, Effort, Request, System};
 pub use settings::{BASE_URL, Settings};
 pub use stop_reason::StopReason;
-pub use stream::AnswerStream;
+pub use stream::{AnswerStream, Bill};
 pub use usage::Usage;

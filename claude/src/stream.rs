@@ -19,6 +19,8 @@ use hyper::body::Incoming;
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -26,17 +28,44 @@ use tokio::time::Instant;
 /// An answer as it arrives: [`Event::Text`]s, then one [`Event::Done`] or an error, then nothing.
 ///
 /// It holds one of the client's slots until it has ended or is dropped, which ends the call.
-pub struct AnswerStream(BoxStream<'static, Result<Event, ClaudeError>>);
+pub struct AnswerStream {
+    events: BoxStream<'static, Result<Event, ClaudeError>>,
+    bill: Bill,
+}
+
+/// What a streamed answer costs, as far as the service has said. It is known once the stream has
+/// ended, broken off or been dropped, and 0 until then.
+#[derive(Debug, Clone, Default)]
+pub struct Bill(Arc<AtomicU64>);
+
+impl Bill {
+    /// In millionths of a dollar; 0 where [`crate::Prices`] lack the model.
+    #[must_use]
+    pub fn cost_micro_usd(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn is(&self, cost_micro_usd: u64) {
+        self.0.store(cost_micro_usd, Ordering::Relaxed);
+    }
+}
 
 impl AnswerStream {
     pub(crate) fn new(reading: Reading, call: Call, pass: Pass, tally: Tally) -> Self {
-        let running = Running { reading, call, pass: Some(pass), tally };
-        Self(unfold(Some(running), next).fuse().boxed())
+        let bill = Bill::default();
+        let running = Running { reading, call, pass: Some(pass), tally, bill: bill.clone() };
+        Self { events: unfold(Some(running), next).fuse().boxed(), bill }
+    }
+
+    /// What it costs; good beyond the stream's own end.
+    #[must_use]
+    pub fn bill(&self) -> Bill {
+        self.bill.clone()
     }
 
     /// The next event; `None` after the last.
     pub async fn next(&mut self) -> Option<Result<Event, ClaudeError>> {
-        self.0.next().await
+        self.events.next().await
     }
 }
 
@@ -44,7 +73,7 @@ impl Stream for AnswerStream {
     type Item = Result<Event, ClaudeError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_next_unpin(context)
+        self.events.poll_next_unpin(context)
     }
 }
 
@@ -60,6 +89,7 @@ struct Running {
     call: Call,
     pass: Option<Pass>,
     tally: Tally,
+    bill: Bill,
 }
 
 type Item = Result<Event, ClaudeError>;
@@ -77,6 +107,7 @@ impl Running {
     fn ended(mut self, whole: Whole) -> Answer {
         self.reading.has_ended = true;
         let answer = self.call.answered(whole, self.reading.request_id.take());
+        self.bill.is(answer.cost_micro_usd);
         self.tally.ended(answer.outcome());
         if let Some(pass) = self.pass.take() {
             pass.succeeded();
@@ -98,7 +129,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         if !self.reading.has_ended {
             let assembly = &self.reading.assembly;
-            self.call.account(assembly.model(), &assembly.usage());
+            self.bill.is(self.call.account(assembly.model(), &assembly.usage()));
         }
     }
 }

@@ -13,11 +13,11 @@ use super::task::Task;
 use super::{key, meter};
 use crate::ats;
 use crate::cache::{Deltas, Loaded};
-use claude::{Answer, Client, Event, Request, System};
+use crate::cores::Cores;
+use claude::{Answer, AnswerStream, Bill, Client, Event, Request, System};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::time::Duration;
-use tokio::task::block_in_place;
 use tokio::time::{sleep, timeout};
 
 /// How often Claude is asked for one answer. (What could not be sent is sent again by the client,
@@ -56,6 +56,34 @@ pub(super) struct Asking {
     pub(super) service: String,
     pub(super) prompts: Prompts,
     pub(super) models: Models,
+    /// What is done with an answer, and without one, takes turns on these.
+    pub(super) cores: Cores,
+}
+
+/// An answer as it comes. It is paid for, however it ends.
+struct Reading {
+    /// Dropped first: then its bill is known.
+    events: AnswerStream,
+    _paid: Paid,
+}
+
+/// Counts what an answer cost when it is over.
+struct Paid {
+    task: Task,
+    bill: Bill,
+}
+
+impl Reading {
+    fn of(task: Task, events: AnswerStream) -> Self {
+        let bill = events.bill();
+        Self { events, _paid: Paid { task, bill } }
+    }
+}
+
+impl Drop for Paid {
+    fn drop(&mut self) {
+        meter::spent(self.task, self.bill.cost_micro_usd());
+    }
 }
 
 impl Asking {
@@ -80,10 +108,19 @@ impl Asking {
                     answered = in_time => answered,
                     () = self.silent() => Err(AiError::TooSlow(SILENCE)),
                 };
-                block_in_place(|| scored(input, answered))
+                self.scored(input, answered).await
             }
             _ => in_time.await.map(Loaded::keep),
         }
+    }
+
+    /// The score, with a review if there is one.
+    pub(super) async fn scored(
+        &self,
+        input: &Input,
+        answered: Result<Kept, AiError>,
+    ) -> Result<Loaded<Kept>, AiError> {
+        self.cores.run(|| scored(input, answered)).await
     }
 
     /// Ready once Claude has given those who wait no sign of life for too long.
@@ -104,7 +141,7 @@ impl Asking {
         let request = self.request(task, input, user)?;
         let mut tries = 1;
         loop {
-            match once(claude, &request, task, input, deltas).await {
+            match self.once(claude, &request, task, input, deltas).await {
                 Err(error) if error.is_worth_another_try() && tries < MAX_TRIES => {
                     tracing::warn!(task = task.name(), %error, "asking Claude once more");
                     tries += 1;
@@ -113,6 +150,29 @@ impl Asking {
                 done => return done,
             }
         }
+    }
+
+    async fn once(
+        &self,
+        claude: &Client,
+        request: &Request,
+        task: Task,
+        input: &Input,
+        deltas: &Deltas,
+    ) -> Result<Kept, AiError> {
+        let events = claude.stream(request).await.map_err(AiError::Claude)?;
+        let mut reading = Reading::of(task, events);
+        let mut last = None;
+        while let Some(event) = reading.events.next().await {
+            match event.map_err(AiError::BrokeOff)? {
+                Event::Text(text) => deltas.push(&text),
+                Event::Done(answer) => last = Some(answer),
+            }
+        }
+        drop(reading);
+        let answer = last.ok_or(AiError::NoEnd)?;
+        // A long résumé takes a while to be changed and checked again and again.
+        self.cores.run(|| whole(task, input, answer)).await
     }
 
     fn request(&self, task: Task, input: &Input, user: String) -> Result<Request, AiError> {
@@ -129,29 +189,8 @@ impl Asking {
     }
 }
 
-async fn once(
-    claude: &Client,
-    request: &Request,
-    task: Task,
-    input: &Input,
-    deltas: &Deltas,
-) -> Result<Kept, AiError> {
-    let mut events = claude.stream(request).await.map_err(AiError::Claude)?;
-    let mut last = None;
-    while let Some(event) = events.next().await {
-        match event.map_err(AiError::BrokeOff)? {
-            Event::Text(text) => deltas.push(&text),
-            Event::Done(answer) => last = Some(answer),
-        }
-    }
-    let answer = last.ok_or(AiError::NoEnd)?;
-    // A long résumé takes a while to be changed and checked again and again.
-    block_in_place(|| whole(task, input, answer))
-}
-
 fn whole(task: Task, input: &Input, answer: Answer) -> Result<Kept, AiError> {
     let Answer { text, stop_reason, cost_micro_usd, .. } = answer;
-    meter::spent(task, cost_micro_usd);
     if !stop_reason.is_complete() {
         return Err(AiError::Stopped(stop_reason));
     }

@@ -1,8 +1,7 @@
 //! One load that many wait for. It runs in a task of its own, so it outlives whoever began it;
 //! whoever joins late is told everything from the start.
 
-use super::{Aborted, Cached, Origin, outcome};
-use metrics::counter;
+use super::{Aborted, Cached, Origin, meter, outcome};
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -185,8 +184,7 @@ impl<T: Clone, E: From<Aborted>> Flight<T, E> {
                 }
             }
         };
-        let outcome = outcome(result.as_ref().ok());
-        counter!("cache_requests_total", "route" => self.route, "outcome" => outcome).increment(1);
+        meter::asked(self.route, outcome(result.as_ref().ok()));
         result
     }
 }

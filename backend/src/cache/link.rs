@@ -4,8 +4,8 @@
 //! A command that gets no answer within the time-out opens the breaker for everyone: nothing is
 //! asked any more until [`crate::redis_probe`], which asks on, is answered. Nobody else closes it.
 
+use super::meter;
 use crate::redis_probe::RedisState;
-use metrics::{counter, gauge};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionInfo, FromRedisValue, RedisError};
 use std::fmt;
@@ -170,7 +170,7 @@ impl Inner {
     /// Opens the breaker if there was no answer. A refusal is an answer.
     fn kept<T>(&self, asked: Result<T, LinkError>) -> Result<T, LinkError> {
         if let Err(error) = &asked {
-            counter!("cache_redis_errors_total").increment(1);
+            meter::redis_failed();
             if error.is_loss() && self.set_state(RedisState::Down) {
                 tracing::warn!(%error, "redis does not answer: going on without it");
                 self.lost.notify_one();
@@ -184,7 +184,7 @@ impl Inner {
     /// Whether that is news. Connections to a Redis that was away are not used again.
     fn set_state(&self, state: RedisState) -> bool {
         let is_news = self.state.send_replace(state) != state;
-        gauge!("cache_redis_up").set(f64::from(u8::from(state == RedisState::Up)));
+        meter::redis_is_up(state == RedisState::Up);
         if state == RedisState::Down {
             for slot in &self.slots {
                 // One that is locked is being made.

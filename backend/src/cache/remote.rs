@@ -3,8 +3,8 @@
 
 use super::entry::Entry;
 use super::link::{Link, LinkError};
+use super::meter;
 use super::seal::{Opened, SealError, SealKey};
-use metrics::counter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -63,7 +63,7 @@ impl Remote {
     }
 
     fn damaged(&self, entry: &Entry, error: SealError) {
-        counter!("cache_damaged_total").increment(1);
+        meter::damaged();
         if !self.told.swap(true, Ordering::Relaxed) {
             tracing::error!(name = entry.name, %error, "a value in redis is damaged: not used, nor logged again");
         }

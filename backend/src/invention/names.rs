@@ -123,7 +123,11 @@ pub(super) fn in_text(text: &str) -> Vec<String> {
 fn name_at<'a, 'b>(words: &'a [Word<'b>]) -> &'a [Word<'b>] {
     let mut count = 0;
     for (at, word) in words.iter().enumerate().take(MAX_WORDS) {
-        if word.is_capital() {
+        let is_whoever_writes =
+            word.is_first_person() && !words.get(at + 1).is_some_and(Word::is_telling);
+        // "At Google…", "Joined Google…" begin a sentence. (Some names begin with "Chez".)
+        let is_before_a_name = at == 0 && ["At", "Joined"].contains(&word.text);
+        if word.is_capital() && !is_whoever_writes && !is_before_a_name {
             count = at + 1;
         } else if at == 0 || !PARTICLES.contains(&word.text) {
             break;
@@ -154,6 +158,11 @@ impl<'a> Word<'a> {
 
     fn is_capital(&self) -> bool {
         is_capital(self.text)
+    }
+
+    /// "At Analytical Engines I wrote…": the name ends before it.
+    fn is_first_person(&self) -> bool {
+        self.text.split(['\'', '’']).next() == Some("I")
     }
 
     fn is_marker(&self) -> bool {

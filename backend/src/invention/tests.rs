@@ -70,6 +70,7 @@ fn a_text_may_be_reworded_as_long_as_it_keeps_to_the_facts() {
         "From 2019 to 2023, 2019–23; until June 2023",
         "At Analytical Engines and at the Royal Society",
         "Worked at Difference & Co.",
+        "At Analytical Engines I wrote programs; at Royal Society I've read, and I’d go on",
         "Holds a bachelor's degree, a Bachelor of Science, a B.Sc.",
         "Graduate of the University of London",
         "one of the largest, at Scale".trim_end_matches(", at Scale"),
@@ -158,6 +159,10 @@ fn an_employer_that_was_not_there_is_told() {
         let found = after(pointer, value);
         assert_eq!(found.contains("Employer"), is_told, "{pointer} {value}: {found}");
     }
+    assert_eq!(
+        after("/basics/summary", "At Google I wrote for Babbage I GmbH"),
+        "/basics/summary Employer Google\n/basics/summary Employer Babbage I GmbH"
+    );
     assert_eq!(
         after("/basics/summary", "Worked at Google Maps, with Babbage & Sons Inc."),
         "/basics/summary Employer Google Maps\n/basics/summary Employer Babbage & Sons Inc"

@@ -233,14 +233,34 @@ pub async fn optimize_linkedin(
     answer(&app, Task::OptimizeLinkedin, question).await
 }
 
-async fn answer(app: &App, task: Task, question: Question) -> Result<Response, ApiError> {
+/// An answer that is asked for.
+struct Awaited {
+    app: Arc<App>,
+    task: Task,
+    input: Arc<Input>,
+}
+
+impl Awaited {
+    /// What the flight brings, or what there is without it; counted.
+    async fn landed(&self, flight: Flight<Kept, AiError>) -> Result<Cached<Kept>, ApiError> {
+        let result = match flight.result().await {
+            Err(why) => self.app.ai.instead(self.task, &self.input, why).await,
+            landed => landed,
+        };
+        counted(self.task, result)
+    }
+}
+
+async fn answer(app: &Arc<App>, task: Task, question: Question) -> Result<Response, ApiError> {
     let Question { caller, shape, use_, permit, body } = question;
     let asked = Asked::of(task, body)?;
     let (input, about) = found(app, &caller, asked).await?;
-    let (entry, flight) = app.ai.ask(task, input, &caller.secret, use_);
+    let input = Arc::new(input);
+    let (entry, flight) = app.ai.ask(task, Arc::clone(&input), &caller.secret, use_);
+    let awaited = Awaited { app: Arc::clone(app), task, input };
     match shape {
-        Shape::Json => whole(task, &entry, about, flight).await,
-        Shape::Events => events::stream(task, &entry, about, flight, permit).await,
+        Shape::Json => whole(&awaited, &entry, about, flight).await,
+        Shape::Events => events::stream(awaited, &entry, about, flight, permit).await,
     }
 }
 
@@ -265,12 +285,12 @@ async fn found(
 }
 
 async fn whole(
-    task: Task,
+    awaited: &Awaited,
     entry: &Entry,
     about: Option<About>,
     flight: Flight<Kept, AiError>,
 ) -> Result<Response, ApiError> {
-    let Cached { value, origin } = counted(task, flight.result().await)?;
+    let Cached { value, origin } = awaited.landed(flight).await?;
     let mut response = respond::written_json(StatusCode::OK, reply(about, &value));
     origin.mark(entry, &mut response);
     Ok(response)

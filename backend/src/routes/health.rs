@@ -102,7 +102,7 @@ pub async fn ready(State(app): State<Arc<App>>) -> Response {
 fn status(database: DatabaseState, redis: RedisState, claude: ClaudeState) -> Status {
     match (database, redis, claude) {
         (DatabaseState::Down, ..) => Status::Down,
-        (DatabaseState::Up, RedisState::Down, _) | (DatabaseState::Up, _, ClaudeState::Down) => {
+        (_, RedisState::Down, _) | (_, _, ClaudeState::Down | ClaudeState::HalfOpen) => {
             Status::Degraded
         }
         (DatabaseState::Up, ..) => Status::Ok,

@@ -5,6 +5,9 @@ use super::claude::{self, Claude};
 use super::client::Reply;
 use super::user::{PASSWORD, User};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 const MERGE: &str = "application/merge-patch+json";
@@ -54,6 +57,76 @@ fn the_money_spent_and_saved_is_counted() {
     };
     assert_eq!(answered("ok", "extract-keywords"), 3);
     assert_eq!(answered("unusable", "generate-cover-letter"), 1);
+}
+
+/// Whatever breaks it off: what Claude had said by then that it used has been paid for.
+#[test]
+fn a_stream_that_breaks_off_is_paid_for_as_well() {
+    for fault in [
+        json!({"cut_after_events": 5}),
+        json!({"error_after_events": 5}),
+        json!({"hang_after_events": 5}),
+    ] {
+        let claude = Claude::start();
+        let backend = claude.backend(&[("CLAUDE_IDLE_TIMEOUT", "3"), ("CLAUDE_MAX_RETRIES", "0")]);
+        let user = backend.user("ada@example.org");
+        let spent = || backend.metric("ai_spent_micro_usd_total{route=\"generate-cover-letter\"}");
+        let billed = || backend.metric("claude_cost_micro_usd_total{model=\"claude-sonnet-5-5\"}");
+        claude.fault(&fault);
+        assert_eq!(user.ask(ROUTES[3], &question(&ada())).status, 503, "{fault}");
+        assert!(spent() > 0, "{fault}");
+        assert_eq!(spent(), billed(), "{fault}");
+        let broken = spent();
+        claude.clear();
+        assert_eq!(origin(&user.ask(ROUTES[3], &question(&ada()))), "MISS");
+        assert!(spent() > broken);
+        assert_eq!(spent(), billed(), "{fault}");
+    }
+}
+
+#[test]
+fn what_the_cache_did_for_each_route_is_counted() {
+    let (claude, backend) = claude::pair();
+    let user = backend.user("ada@example.org");
+    let counted = |route: &str| {
+        ["hit", "miss", "coalesced", "bypass", "error"].map(|outcome| {
+            let labels = format!("{{route=\"{route}\",outcome=\"{outcome}\"}}");
+            backend.metric(&format!("cache_requests_total{labels}"))
+        })
+    };
+    for _ in 0..3 {
+        user.ask(ROUTES[2], &question(&ada()));
+    }
+    let request = user.request("POST", ROUTES[2]).header("Cache-Control", "no-store");
+    request.json(question(&ada()).to_string()).send();
+    assert_eq!(counted("extract-keywords"), [2, 1, 0, 1, 0]);
+
+    claude.fault(&json!({"text": "not json"}));
+    assert_eq!(user.ask(ROUTES[1], &question(&ada())).status, 502);
+    assert_eq!(counted("optimize-resume"), [0, 0, 0, 0, 1]);
+
+    // Two at once; on a busy machine the second may have come too late, so it is tried again.
+    let told = Mutex::new(BTreeMap::<String, u64>::new());
+    claude.fault(&json!({"delay_ms": 500}));
+    let number = AtomicUsize::new(0);
+    backend.wait_until("one joins another", || {
+        let mut body = question(&ada());
+        body["job_description"] = json!(format!("Job {}", number.fetch_add(1, Ordering::Relaxed)));
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    let reply = user.ask(ROUTES[3], &body);
+                    *told.lock().unwrap().entry(origin(&reply).to_owned()).or_default() += 1;
+                });
+            }
+        });
+        told.lock().unwrap().contains_key("COALESCED")
+    });
+    let told = |origin: &str| told.lock().unwrap().get(origin).copied().unwrap_or_default();
+    let expected = [told("HIT"), told("MISS"), told("COALESCED"), 0, 0];
+    assert_eq!(counted("generate-cover-letter"), expected);
+    let saved = backend.metric("ai_saved_micro_usd_total{route=\"generate-cover-letter\"}");
+    assert!(saved > 0, "who joins pays nothing");
 }
 
 #[test]

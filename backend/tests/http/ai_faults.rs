@@ -33,6 +33,25 @@ fn check_unanswered(user: &User<'_>, status: u16) {
     }
 }
 
+/// Nobody asks once the pause is over: whether it is back is not known.
+#[test]
+fn a_claude_that_nobody_has_asked_again_is_neither_down_nor_up() {
+    let claude = Claude::start();
+    let backend = claude.backend(&[ONCE]);
+    let user = backend.user("ada@example.org");
+    let is = |state: &str| backend.get("/health").json()["claude"] == state;
+    claude.fault(&json!({"status": 529, "type": "overloaded_error"}));
+    backend.wait_until("it is down", || {
+        user.ask(ROUTES[3], &question(&ada()));
+        is("down")
+    });
+    backend.wait_until("its pause is over", || is("half_open"));
+    assert_eq!(backend.get("/health").json()["status"], "degraded");
+    claude.clear();
+    assert_eq!(user.ask(ROUTES[3], &question(&ada())).status, 200);
+    assert!(is("up"));
+}
+
 /// Once Claude is well, and is asked again, nothing is there that was not whole.
 fn check_answered(backend: &Backend, user: &User<'_>) {
     for route in ROUTES {
@@ -97,9 +116,11 @@ fn with_claude_away_all_goes_on_that_can() {
     for _ in 0..3 {
         check_unanswered(&user, 503);
     }
-    backend.wait_until("it is noticed", || backend.get("/health").json()["claude"] == "down");
-    let health = backend.get("/health").json();
-    assert_eq!(health["status"], "degraded");
+    backend.wait_until("it is noticed", || {
+        user.ask(ROUTES[3], &question(&ada()));
+        backend.get("/health").json()["claude"] == "down"
+    });
+    assert_eq!(backend.get("/health").json()["status"], "degraded");
     assert_eq!(backend.get("/health/ready").status, 200, "it still serves");
     backend.wait_until("it is told how long Claude is not asked", || {
         let refused = user.ask(ROUTES[3], &question(&ada()));

@@ -379,6 +379,34 @@ fn a_process_has_as_many_connections_as_it_may_and_no_more() {
 }
 
 #[test]
+fn whether_redis_answers_and_its_memory_are_metrics_that_say_what_they_are() {
+    let mut redis = Redis::start();
+    // Asked once, and then not for an hour: only a command finds out that it is away.
+    let vars = [("REDIS_SOCKET_TIMEOUT", "30"), ("REDIS_HEALTH_CHECK_INTERVAL", "3600")];
+    let backend = Backend::start_cached(&redis, &vars);
+    let user = backend.user("ada@example.org");
+    let path = user.resume(&ada("Analyst"));
+    assert_eq!(backend.metric("cache_redis_up"), 1);
+    backend.wait_until("Redis has told its memory", || {
+        let told: String = redis.ask(&["INFO", "memory"]);
+        let line = told.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
+        // It uses a little more or less each time that it is asked.
+        let (used, counted) = (line.parse().unwrap(), backend.metric("cache_redis_memory_bytes"));
+        counted > 0 && counted.abs_diff(used) < used / 2
+    });
+    redis.server.kill();
+    backend.wait_until("a command finds out", || {
+        assert_eq!(user.get(&path).status, 200);
+        backend.metric("cache_redis_up") == 0
+    });
+    assert!(backend.metric("cache_redis_errors_total") > 0);
+    let text = String::from_utf8(backend.get("/metrics").body).unwrap();
+    for name in ["cache_redis_up", "cache_redis_memory_bytes", "cache_redis_errors_total"] {
+        assert!(text.contains(&format!("# HELP {name} ")), "{name}");
+    }
+}
+
+#[test]
 fn redis_is_given_as_long_as_the_variable_says() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("redis://{}", silent.local_addr().unwrap());

@@ -1,6 +1,8 @@
 //! `GET /metrics`.
 
+use super::ai::{ROUTES, ada, question};
 use super::backend::Backend;
+use super::claude;
 
 /// The lines of `/metrics` that begin like this.
 fn lines(backend: &Backend, start: &str) -> Vec<String> {
@@ -53,6 +55,24 @@ fn the_request_for_metrics_is_the_one_in_flight() {
         lines(&backend, "backend_http_in_flight_requests "),
         ["backend_http_in_flight_requests 1"]
     );
+}
+
+#[test]
+fn each_metric_of_the_cache_and_of_money_says_what_it_is() {
+    let (_claude, backend) = claude::pair();
+    let user = backend.user("ada@example.org");
+    for _ in 0..2 {
+        assert_eq!(user.ask(ROUTES[2], &question(&ada())).status, 200);
+    }
+    let mut help = [lines(&backend, "# HELP cache_"), lines(&backend, "# HELP ai_")].concat();
+    help.sort();
+    insta::assert_snapshot!(help.join("\n"), @r"
+    # HELP ai_requests_total Answers of the AI routes, by route and outcome
+    # HELP ai_saved_micro_usd_total Money saved by the cache, in millionths of a dollar
+    # HELP ai_spent_micro_usd_total Money spent on answers, in millionths of a dollar
+    # HELP cache_memory_bytes Memory of this process that cached values take
+    # HELP cache_requests_total Values asked for, by route and outcome
+    ");
 }
 
 #[test]

@@ -57,10 +57,22 @@ async fn a_stream_costs_what_a_plain_answer_does() {
 async fn an_answer_that_breaks_off_is_paid_for_as_far_as_it_is_known() {
     let (recorder, metrics) = metrics();
     let _recording = metrics::set_default_local_recorder(&recorder);
-    let service = Service::start([Reply::stream(&[start(), more("Ye"), end()])]).await;
-    all_of(client(&service).stream(&question()).await.unwrap()).await;
-    insta::assert_snapshot!(metrics.lines("claude_cost_micro_usd_total"), @r#"claude_cost_micro_usd_total{model="claude-haiku-5-5"} 101"#);
-    insta::assert_snapshot!(metrics.lines("claude_requests_total"), @r#"claude_requests_total{model="claude-haiku-5-5",outcome="not_understood"} 1"#);
+    let broken = || Reply::stream(&[start(), more("Ye"), end()]);
+    let service = Service::start([broken(), broken()]).await;
+    let stream = client(&service).stream(&question()).await.unwrap();
+    let bill = stream.bill();
+    assert_eq!(bill.cost_micro_usd(), 0, "not known yet");
+    all_of(stream).await;
+    assert_eq!(bill.cost_micro_usd(), 101);
+    let left = client(&service).stream(&question()).await.unwrap();
+    let bill = left.bill();
+    drop(left);
+    assert_eq!(bill.cost_micro_usd(), 101, "nobody read it");
+    insta::assert_snapshot!(metrics.lines("claude_cost_micro_usd_total"), @r#"claude_cost_micro_usd_total{model="claude-haiku-5-5"} 202"#);
+    insta::assert_snapshot!(metrics.lines("claude_requests_total"), @r#"
+    claude_requests_total{model="claude-haiku-5-5",outcome="abandoned"} 1
+    claude_requests_total{model="claude-haiku-5-5",outcome="not_understood"} 1
+    "#);
 }
 
 #[tokio::test]

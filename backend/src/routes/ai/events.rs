@@ -7,9 +7,9 @@
 //! own, so that a client that does not read holds its place among those served no longer than
 //! [`guard::MODEL_TIMEOUT`].
 
-use super::{About, Head, counted, reply};
+use super::{About, Awaited, Head, reply};
 use crate::ai::ask::ANEW;
-use crate::ai::{AiError, Kept, Task};
+use crate::ai::{AiError, Kept};
 use crate::cache::{Cached, Entry, Flight};
 use crate::guard::{self, Permit};
 use crate::respond::ApiError;
@@ -42,7 +42,6 @@ struct Delta<'a> {
 /// One answer on its way to one client.
 #[derive(Clone)]
 struct Sending {
-    task: Task,
     about: Option<About>,
     events: Sender<Event>,
 }
@@ -52,17 +51,17 @@ struct Left;
 
 /// The answer as it comes. A failure before anything has come is a problem with its status.
 pub(super) async fn stream(
-    task: Task,
+    awaited: Awaited,
     entry: &Entry,
     about: Option<About>,
     mut flight: Flight<Kept, AiError>,
     permit: Permit,
 ) -> Result<Response, ApiError> {
     let (events, receiver) = mpsc::channel(MAX_WAITING);
-    let sending = Sending { task, about, events };
+    let sending = Sending { about, events };
     let origin = match timeout(HEAD_START, flight.next_delta()).await {
         Ok(None) => {
-            let cached = counted(task, flight.result().await)?;
+            let cached = awaited.landed(flight).await?;
             let origin = cached.origin;
             tokio::spawn(in_time(permit, sending.clone(), sending.kept(cached)));
             Some(origin)
@@ -70,7 +69,7 @@ pub(super) async fn stream(
         first => {
             let origin = flight.origin();
             let first = first.ok().flatten();
-            tokio::spawn(in_time(permit, sending.clone(), sending.live(first, flight)));
+            tokio::spawn(in_time(permit, sending.clone(), sending.live(first, flight, awaited)));
             origin
         }
     };
@@ -93,7 +92,8 @@ fn sse(mut receiver: Receiver<Event>) -> Response {
 /// Sends, for as long as it may.
 async fn in_time(_served: Permit, sending: Sending, sent: impl Future<Output = Result<(), Left>>) {
     if timeout(guard::MODEL_TIMEOUT, sent).await.is_err() {
-        let _full_or_gone = sending.events.try_send(failed(ApiError::TimedOut));
+        let _full_or_gone =
+            sending.events.try_send(failed(ApiError::TimedOut(guard::MODEL_TIMEOUT)));
     }
 }
 
@@ -103,6 +103,7 @@ impl Sending {
         self,
         first: Option<Arc<str>>,
         mut flight: Flight<Kept, AiError>,
+        awaited: Awaited,
     ) -> Result<(), Left> {
         self.start().await?;
         let mut next = first;
@@ -117,7 +118,7 @@ impl Sending {
             }
             next = flight.next_delta().await;
         }
-        match counted(self.task, flight.result().await) {
+        match awaited.landed(flight).await {
             Ok(cached) => self.result(&cached.value).await,
             Err(error) => self.send(failed(error)).await,
         }
@@ -195,7 +196,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_does_not_read_is_not_served_for_ever() {
         let (events, mut receiver) = mpsc::channel(1);
-        let sending = Sending { task: Task::OptimizeResume, about: None, events };
+        let sending = Sending { about: None, events };
         let never = std::future::pending();
         let begun = tokio::time::Instant::now();
         in_time(Permit::default(), sending, never).await;
