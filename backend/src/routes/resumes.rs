@@ -63,7 +63,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ResumeId {
     security(("token" = [])),
     params(
         ("limit" = Option<u8>, Query, description = "How many, 20 unless said", minimum = 1, maximum = 100),
-        ("cursor" = Option<String>, Query, description = "The `next` of the page before", pattern = "^[A-Za-z0-9_-]{22}$"),
+        ("cursor" = Option<String>, Query, description = "The `next` of the page before", pattern = "^[A-Za-z0-9_-]{21}[AQgw]$"),
     ),
     responses(
         (status = 200, description = "A page", body = ListReply<'_>),
