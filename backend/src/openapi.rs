@@ -9,6 +9,7 @@ mod ask;
 mod bodies;
 mod cached;
 mod fields;
+mod parameters;
 mod problem;
 mod resume;
 
@@ -17,6 +18,7 @@ pub(crate) use bodies::{
     CredentialsBody, JsonPatchBody, NewCredentialsBody, NewPasswordBody, PasswordBody, RefreshBody,
     TierBody,
 };
+pub(crate) use parameters::{IfNoneMatch, WhichResume};
 use problem::ProblemReply;
 
 use crate::router;

@@ -10,8 +10,9 @@ use std::fmt::{self, Write as _};
 
 /// How many random bytes a token has.
 const BYTES: usize = 32;
-/// What the text of every token matches, as a regular expression.
-pub const PATTERN: &str = "^[A-Za-z0-9_-]{43}$";
+/// What the text of every token matches, as a regular expression: of the last letter, two bits are
+/// none of the token's.
+pub const PATTERN: &str = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$";
 
 /// What continues a session, once.
 #[derive(Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tests::client::Client;
 use tests::gateway::binaries;
-use xtask::stack::{Port, Server, backend, claude_sim};
+use xtask::stack::{Port, Server, backend, claude_sim, redis};
 use xtask::{command, paths, setup};
 
 const AI: [&str; 5] = [
@@ -26,8 +26,9 @@ const LIMIT: Duration = Duration::from_secs(1200);
 const SHOWN_LINES: usize = 100;
 const SHOWN_CHARS: usize = 400;
 
-/// The backend, and the claude-sim that it asks.
-fn start(dir: &TempDir) -> (Server, Server) {
+/// The backend, and the claude-sim and the Redis that it asks.
+fn start(dir: &TempDir) -> (Server, [Server; 2]) {
+    let redis = redis::start(redis::Options::new(dir.path()).unwrap()).unwrap();
     let claude = claude_sim::start(claude_sim::Options {
         program: binaries().claude_sim.clone(),
         port: Port::free().unwrap(),
@@ -38,7 +39,7 @@ fn start(dir: &TempDir) -> (Server, Server) {
     let backend = backend::start(backend::Options {
         program: binaries().backend.clone(),
         port: Port::free().unwrap(),
-        redis_url: None,
+        redis_url: Some(redis::url(&redis)),
         shim_url: None,
         dir: dir.path(),
         env: vec![
@@ -47,7 +48,7 @@ fn start(dir: &TempDir) -> (Server, Server) {
         ],
     })
     .unwrap();
-    (backend, claude)
+    (backend, [claude, redis])
 }
 
 /// A new user's access token.
@@ -114,9 +115,11 @@ impl Counted {
 #[test]
 fn no_request_gets_a_reply_that_the_document_does_not_tell_of() {
     let dir = TempDir::new().unwrap();
-    let (backend, _claude) = start(&dir);
+    let (backend, _asked) = start(&dir);
     hold_to_its_document(&backend, &dir, &["--phases", "examples,coverage,fuzzing"]);
 
+    let health = Client::of(backend.addr()).get("/health", None).json();
+    assert_eq!([&health["redis"], &health["claude"]], ["up", "up"], "{health}");
     let document: Value = Client::of(backend.addr()).get("/openapi.json", None).json();
     let counted = Counted::by(&backend);
     for (route, item) in document["paths"].as_object().unwrap() {
@@ -135,7 +138,7 @@ fn no_request_gets_a_reply_that_the_document_does_not_tell_of() {
 #[test]
 fn no_chain_of_requests_gets_such_a_reply_either() {
     let dir = TempDir::new().unwrap();
-    let (backend, _claude) = start(&dir);
+    let (backend, _asked) = start(&dir);
     let about = ["--phases", "stateful", "--include-path-regex", "^/api/resumes"];
     hold_to_its_document(&backend, &dir, &about);
     let counted = Counted::by(&backend);

@@ -5,6 +5,7 @@ use crate::accounts::Caller;
 use crate::app::App;
 use crate::cache::{Cached, Use};
 use crate::etag;
+use crate::openapi::{IfNoneMatch, WhichResume};
 use crate::respond::ApiError;
 use crate::resume::Resume;
 use crate::resume::markdown::markdown;
@@ -85,10 +86,10 @@ impl<S: Sync> FromRequestParts<S> for Format {
     tag = "résumés",
     security(("token" = [])),
     params(
-        ("id" = Uuid, Path, description = "Which one"),
+        WhichResume,
         ("format" = inline(Option<Format>), Query, description = "What kind of file, `json` unless said"),
         Use,
-        ("If-None-Match" = Option<String>, Header, description = "The `ETag` that the client has", example = json!("\"7\"")),
+        IfNoneMatch,
     ),
     responses(
         (

@@ -6,7 +6,7 @@ use crate::body::Document;
 use crate::cache::{Cached, Use};
 use crate::clock;
 use crate::etag::{self, Expected};
-use crate::openapi::JsonPatchBody;
+use crate::openapi::{IfNoneMatch, JsonPatchBody, WhichResume};
 use crate::page::{Page, cursor};
 use crate::respond::{self, ApiError};
 use crate::resume::Resume;
@@ -63,7 +63,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ResumeId {
     security(("token" = [])),
     params(
         ("limit" = Option<u8>, Query, description = "How many, 20 unless said", minimum = 1, maximum = 100),
-        ("cursor" = Option<String>, Query, description = "The `next` of the page before", pattern = "^[A-Za-z0-9_-]{22}$"),
+        ("cursor" = Option<String>, Query, description = "The `next` of the page before", pattern = "^[A-Za-z0-9_-]{21}[AQgw]$"),
     ),
     responses(
         (status = 200, description = "A page", body = ListReply<'_>),
@@ -138,9 +138,9 @@ pub async fn create(
     tag = "résumés",
     security(("token" = [])),
     params(
-        ("id" = Uuid, Path, description = "Which one"),
+        WhichResume,
         Use,
-        ("If-None-Match" = Option<String>, Header, description = "The `ETag` that the client has", example = json!("\"7\"")),
+        IfNoneMatch,
     ),
     responses(
         (
@@ -185,7 +185,7 @@ pub async fn read(
     tag = "résumés",
     security(("token" = [])),
     params(
-        ("id" = Uuid, Path, description = "Which one"),
+        WhichResume,
         ("If-Match" = String, Header, description = "The `ETag` of the version that is to be replaced", example = json!("\"1\"")),
     ),
     request_body = Resume,
@@ -227,7 +227,7 @@ pub async fn replace(
     tag = "résumés",
     security(("token" = [])),
     params(
-        ("id" = Uuid, Path, description = "Which one"),
+        WhichResume,
         ("If-Match" = String, Header, description = "The `ETag` of the version that is to be changed", example = json!("\"1\"")),
     ),
     request_body(content(
@@ -276,7 +276,7 @@ pub async fn edit(
     tag = "résumés",
     security(("token" = [])),
     params(
-        ("id" = Uuid, Path, description = "Which one"),
+        WhichResume,
         ("If-Match" = Option<String>, Header, description = "The `ETag` of the version that is to be deleted", example = json!("\"1\"")),
     ),
     responses(
