@@ -180,11 +180,13 @@ impl Accounts {
         let Claims { sub, sid, tier, .. } = self.verified(token, now).await?;
         let row = self.lookups.of(sid).await?;
         let row = row.filter(|row| row.user.id == sub && row.ends_at > now);
-        let SessionRow { user, revision, secret, .. } = row.ok_or(AccountError::SessionEnded)?;
+        let row = row.ok_or(AccountError::SessionEnded)?;
+        let SessionRow { user, revision, secret, .. } = row.as_ref();
         let secret = match secret {
-            Some(secret) => secret,
+            Some(secret) => secret.clone(),
             None => self.first_secret(user.id).await?,
         };
+        let (user, revision) = (user.clone(), *revision);
         Ok(Caller { user, session_id: sid, token_tier: tier, secret, revision })
     }
 

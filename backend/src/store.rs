@@ -3,6 +3,7 @@
 //! Opened by [`crate::app`], asked by [`crate::accounts`] and [`crate::resumes`]. The queries keep to what SQLite and
 //! PostgreSQL share (`$1`, TEXT, BIGINT, `ON CONFLICT`), and go through sqlx's `Any` driver.
 
+mod changes;
 mod migrations;
 mod place;
 pub mod resumes;
@@ -11,9 +12,11 @@ pub mod signing_keys;
 pub mod user_secrets;
 pub mod users;
 
+pub use changes::State;
 pub use migrations::MigrationError;
 pub use place::{EXPECTED as EXPECTED_PLACE, Place};
 
+use changes::Changes;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{Any, AnyPool, Transaction};
 use std::fs::OpenOptions;
@@ -41,6 +44,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Store {
     pool: AnyPool,
     kind: Kind,
+    changes: Changes,
 }
 
 /// Which database it is, where that matters.
@@ -129,7 +133,7 @@ impl Store {
         };
         let pool = options.connect_with(AnyConnectOptions::from_str(&url)?).await?;
         migrations::run(&pool, kind).await?;
-        Ok(Self { pool, kind })
+        Ok(Self { pool, kind, changes: Changes::default() })
     }
 
     /// Whether it answers.
@@ -160,6 +164,7 @@ impl Store {
 
     /// Closes all connections; SQLite then folds its write-ahead log into the file.
     pub async fn close(&self) {
+        self.changes.close().await;
         self.pool.close().await;
     }
 }

@@ -18,7 +18,11 @@ const BLOCK_BYTES: usize = 64;
 
 /// 32 random bytes of one user.
 #[derive(Clone, PartialEq, Eq)]
-pub struct UserSecret([u8; BYTES]);
+pub struct UserSecret {
+    bytes: [u8; BYTES],
+    /// Derived once, and needed for each request.
+    seal_key: SealKey,
+}
 
 /// Stored text that is no secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -33,7 +37,12 @@ impl UserSecret {
     pub fn generate() -> Result<Self, getrandom::Error> {
         let mut bytes = [0; BYTES];
         getrandom::fill(&mut bytes)?;
-        Ok(Self(bytes))
+        Ok(Self::new(bytes))
+    }
+
+    fn new(bytes: [u8; BYTES]) -> Self {
+        let seal_key = SealKey::new(mac(&bytes, &[b"seal"]));
+        Self { bytes, seal_key }
     }
 
     /// One that was stored.
@@ -42,19 +51,19 @@ impl UserSecret {
     /// [`BadSecret`].
     pub fn from_text(text: &str) -> Result<Self, BadSecret> {
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| BadSecret)?;
-        bytes.try_into().map(Self).map_err(|_| BadSecret)
+        bytes.try_into().map(Self::new).map_err(|_| BadSecret)
     }
 
     /// As it is stored.
     #[must_use]
     pub fn to_text(&self) -> String {
-        URL_SAFE_NO_PAD.encode(self.0)
+        URL_SAFE_NO_PAD.encode(self.bytes)
     }
 
     /// What this user's entries are sealed with.
     #[must_use]
     pub fn seal_key(&self) -> SealKey {
-        SealKey::new(self.mac(&[b"seal"]))
+        self.seal_key.clone()
     }
 
     /// A keyed hash of all parts, as 64 hexadecimal digits: the name of an entry that nobody can
@@ -64,20 +73,20 @@ impl UserSecret {
     pub fn hash(&self, parts: &[&[u8]]) -> String {
         let labelled: Vec<&[u8]> =
             std::iter::once(b"hash".as_slice()).chain(parts.iter().copied()).collect();
-        self.mac(&labelled).iter().map(|byte| format!("{byte:02x}")).collect()
+        mac(&self.bytes, &labelled).iter().map(|byte| format!("{byte:02x}")).collect()
     }
+}
 
-    /// HMAC-SHA256 (RFC 2104) of the parts, each after its length in 8 bytes.
-    fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut block = [0; BLOCK_BYTES];
-        block.iter_mut().zip(self.0).for_each(|(to, from)| *to = from);
-        let mut mac = Hmac::<Sha256>::new(&block.into());
-        for part in parts {
-            mac.update(&(part.len() as u64).to_be_bytes());
-            mac.update(part);
-        }
-        mac.finalize().into_bytes().into()
+/// HMAC-SHA256 (RFC 2104) of the parts, each after its length in 8 bytes.
+fn mac(secret: &[u8; BYTES], parts: &[&[u8]]) -> [u8; 32] {
+    let mut block = [0; BLOCK_BYTES];
+    block.iter_mut().zip(secret).for_each(|(to, from)| *to = *from);
+    let mut mac = Hmac::<Sha256>::new(&block.into());
+    for part in parts {
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part);
     }
+    mac.finalize().into_bytes().into()
 }
 
 impl fmt::Debug for UserSecret {
@@ -91,7 +100,7 @@ mod tests {
     use super::*;
 
     fn secret(byte: u8) -> UserSecret {
-        UserSecret([byte; BYTES])
+        UserSecret::new([byte; BYTES])
     }
 
     #[test]

@@ -2,11 +2,13 @@
 //! come gather for the next. An idle service asks at once; a busy one asks once for dozens.
 //!
 //! A request is answered by a query that began after it came, so an ended session is seen to have
-//! ended by every request that comes after.
+//! ended by every request that comes after. On SQLite that query only asks whether anything in the
+//! database has changed ([`Store::state`]): what was found before is still right if nothing has.
 
 use crate::store::users::{self, MAX_SESSIONS, SessionRow};
-use crate::store::{Store, StoreError};
-use std::sync::Arc;
+use crate::store::{State, Store, StoreError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
@@ -21,7 +23,12 @@ const SLOW: Duration = Duration::from_millis(50);
 /// How long a request waits: as long as for a connection.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-type Answer = Result<Option<SessionRow>, StoreError>;
+/// The most sessions that are remembered, at well under a kilobyte each.
+const MAX_REMEMBERED: usize = 10_000;
+
+type Answer = Result<Option<Arc<SessionRow>>, StoreError>;
+/// What was found for some sessions, each by its id.
+type Found = HashMap<Uuid, Result<Arc<SessionRow>, StoreError>>;
 
 /// What asks. Clones share it.
 #[derive(Debug, Clone)]
@@ -55,7 +62,44 @@ impl Lookups {
     }
 }
 
+/// The sessions that were found while the database was in one state.
+#[derive(Debug, Clone, Default)]
+struct Remembered(Arc<Mutex<Rows>>);
+
+#[derive(Debug, Default)]
+struct Rows {
+    state: Option<State>,
+    rows: HashMap<Uuid, Arc<SessionRow>>,
+}
+
+impl Remembered {
+    /// Those of these sessions that were found in this very state.
+    fn of(&self, state: State, ids: &[Uuid]) -> Found {
+        let rows = self.rows();
+        if rows.state != Some(state) {
+            return Found::new();
+        }
+        let known = |id: &Uuid| Some((*id, Ok(Arc::clone(rows.rows.get(id)?))));
+        ids.iter().filter_map(known).collect()
+    }
+
+    /// Remembers what a query found that began when the database was in this state.
+    fn add(&self, state: State, found: &Found) {
+        let mut rows = self.rows();
+        if rows.state != Some(state) || rows.rows.len() >= MAX_REMEMBERED {
+            *rows = Rows { state: Some(state), rows: HashMap::new() };
+        }
+        let good = found.iter().filter_map(|(id, row)| Some((*id, Arc::clone(row.as_ref().ok()?))));
+        rows.rows.extend(good);
+    }
+
+    fn rows(&self) -> MutexGuard<'_, Rows> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 async fn work(store: Store, mut queue: mpsc::Receiver<Asked>) {
+    let remembered = Remembered::default();
     let room = Arc::new(Semaphore::new(MAX_QUERIES));
     let mut gathered = Vec::with_capacity(MAX_SESSIONS);
     loop {
@@ -64,10 +108,11 @@ async fn work(store: Store, mut queue: mpsc::Receiver<Asked>) {
         if queue.recv_many(&mut gathered, MAX_SESSIONS).await == 0 {
             return;
         }
-        let (store, asked) = (store.clone(), std::mem::take(&mut gathered));
+        let (store, remembered) = (store.clone(), remembered.clone());
+        let asked = std::mem::take(&mut gathered);
         let mut query = tokio::spawn(async move {
             let _place = place;
-            answer(&store, asked).await;
+            answer(&store, &remembered, asked).await;
         });
         tokio::select! {
             _done = &mut query => {}
@@ -76,20 +121,42 @@ async fn work(store: Store, mut queue: mpsc::Receiver<Asked>) {
     }
 }
 
-/// One query for all of them.
-async fn answer(store: &Store, asked: Vec<Asked>) {
+/// One answer for each.
+async fn answer(store: &Store, remembered: &Remembered, asked: Vec<Asked>) {
     let mut ids: Vec<Uuid> = asked.iter().map(|asked| asked.session_id).collect();
     ids.sort_unstable();
     ids.dedup();
-    let found = users::by_sessions(store, &ids).await;
+    let found = find(store, remembered, ids).await;
     for Asked { session_id, answer } in asked {
         let row = match &found {
             Ok(found) => found.get(&session_id).map(|row| row.as_ref()).transpose(),
             Err(error) => Err(error),
         };
         // Whoever has left needs none.
-        let _left = answer.send(row.map(Option::<&SessionRow>::cloned).map_err(StoreError::again));
+        let _left = answer.send(row.map(|row| row.map(Arc::clone)).map_err(StoreError::again));
     }
+}
+
+/// What is remembered, if nothing has changed, and one query for the rest. The state is asked for
+/// first: what changes before the query is found by it, and what changes after makes another state.
+async fn find(
+    store: &Store,
+    remembered: &Remembered,
+    mut ids: Vec<Uuid>,
+) -> Result<Found, StoreError> {
+    let state = store.state().await?;
+    let known = state.map(|state| remembered.of(state, &ids)).unwrap_or_default();
+    ids.retain(|id| !known.contains_key(id));
+    if ids.is_empty() {
+        return Ok(known);
+    }
+    let rows = users::by_sessions(store, &ids).await?;
+    let mut found: Found = rows.into_iter().map(|(id, row)| (id, row.map(Arc::new))).collect();
+    if let Some(state) = state {
+        remembered.add(state, &found);
+    }
+    found.extend(known);
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -129,5 +196,80 @@ mod tests {
         store.close().await;
         let away = lookups.of(Uuid::from_u128(1000)).await;
         assert!(matches!(away, Err(StoreError::Unavailable)), "{away:?}");
+    }
+
+    async fn open(dir: &TempDir) -> Store {
+        Store::open(&Place::Sqlite(dir.path().join("test.db"))).await.unwrap()
+    }
+
+    async fn add(store: &Store, n: u128) -> Uuid {
+        let (user, session) = (Uuid::from_u128(n), Uuid::from_u128(1000 + n));
+        let sql = format!(
+            "INSERT INTO users VALUES ('{user}', 'u{n}@b.c', '', 'free', {n}, 0, 1);
+             INSERT INTO sessions VALUES ('{session}', '{user}', 1, 0, {n});"
+        );
+        store.execute(&sql).await;
+        session
+    }
+
+    /// What a lookup tells of a session: its user's revision.
+    async fn revision(lookups: &Lookups, session: Uuid) -> Option<u64> {
+        lookups.of(session).await.unwrap().map(|row| row.revision)
+    }
+
+    #[tokio::test]
+    async fn what_another_process_changes_is_seen_by_the_next_request() {
+        let dir = TempDir::new().unwrap();
+        let (store, another) = (open(&dir).await, open(&dir).await);
+        let lookups = Lookups::start(store.clone());
+        for (n, writer) in [(1, &store), (2, &another), (3, &store), (4, &another)] {
+            let session = add(writer, n).await;
+            for _remembered in 0..3 {
+                assert_eq!(revision(&lookups, session).await, Some(1));
+            }
+            for revised in 2..20 {
+                writer.execute("UPDATE users SET revision = revision + 1").await;
+                assert_eq!(revision(&lookups, session).await, Some(revised));
+            }
+            writer.execute("DELETE FROM sessions").await;
+            assert_eq!(revision(&lookups, session).await, None);
+            writer.execute("DELETE FROM users").await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_found_is_remembered_for_one_state() {
+        let dir = TempDir::new().unwrap();
+        let store = open(&dir).await;
+        let (one, two) = (add(&store, 1).await, add(&store, 2).await);
+        let (remembered, state) = (Remembered::default(), store.state().await.unwrap().unwrap());
+        find(&store, &remembered, vec![one, Uuid::nil()]).await.unwrap();
+        let ids = |found: Found| found.into_keys().collect::<Vec<_>>();
+        let all = [one, two, Uuid::nil()];
+        assert_eq!(ids(remembered.of(state, &all)), [one], "what is not there is asked for again");
+        find(&store, &remembered, vec![two]).await.unwrap();
+        assert_eq!(remembered.of(state, &all).len(), 2);
+
+        store.execute("UPDATE users SET revision = 7").await;
+        let next = store.state().await.unwrap().unwrap();
+        assert!(remembered.of(next, &all).is_empty());
+        // A query that began before the change ends after others have seen it.
+        let found = find(&store, &remembered, vec![one]).await.unwrap();
+        remembered.add(state, &found);
+        assert!(remembered.of(next, &all).is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_is_remembered_is_bounded() {
+        let dir = TempDir::new().unwrap();
+        let store = open(&dir).await;
+        let session = add(&store, 1).await;
+        let (remembered, state) = (Remembered::default(), store.state().await.unwrap().unwrap());
+        let found = find(&store, &Remembered::default(), vec![session]).await.unwrap();
+        let row = || Ok(Arc::clone(found[&session].as_ref().unwrap()));
+        for n in 0..MAX_REMEMBERED as u128 + 10 {
+            remembered.add(state, &Found::from([(Uuid::from_u128(n), row())]));
+        }
+        assert_eq!(remembered.rows().rows.len(), 10);
     }
 }
