@@ -27,6 +27,8 @@ mod ai_faults;
 #[cfg(test)]
 mod ai_injection;
 #[cfg(test)]
+mod ai_recent;
+#[cfg(test)]
 mod bodies;
 #[cfg(test)]
 mod cached;

@@ -37,6 +37,9 @@ mod ai_faults;
 #[path = "../http/ai_injection.rs"]
 mod ai_injection;
 #[cfg(test)]
+#[path = "../http/ai_recent.rs"]
+mod ai_recent;
+#[cfg(test)]
 #[path = "../http/bodies.rs"]
 mod bodies;
 #[cfg(test)]

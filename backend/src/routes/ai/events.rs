@@ -9,8 +9,8 @@
 
 use super::{About, Head, counted, reply};
 use crate::ai::ask::ANEW;
-use crate::ai::{AiError, Kept, Task};
-use crate::cache::{Cached, Entry, Flight};
+use crate::ai::{Answer, Kept, Task};
+use crate::cache::{Cached, Entry, Shared};
 use crate::guard::{self, Permit};
 use crate::respond::ApiError;
 use axum::http::{HeaderValue, header};
@@ -55,7 +55,7 @@ pub(super) async fn stream(
     task: Task,
     entry: &Entry,
     about: Option<About>,
-    mut flight: Flight<Kept, AiError>,
+    mut flight: Answer,
     permit: Permit,
 ) -> Result<Response, ApiError> {
     let (events, receiver) = mpsc::channel(MAX_WAITING);
@@ -99,11 +99,7 @@ async fn in_time(_served: Permit, sending: Sending, sent: impl Future<Output = R
 
 impl Sending {
     /// An answer that is being written.
-    async fn live(
-        self,
-        first: Option<Arc<str>>,
-        mut flight: Flight<Kept, AiError>,
-    ) -> Result<(), Left> {
+    async fn live(self, first: Option<Arc<str>>, mut flight: Answer) -> Result<(), Left> {
         self.start().await?;
         let mut next = first;
         if next.is_none() {
@@ -124,7 +120,7 @@ impl Sending {
     }
 
     /// An answer that is there.
-    async fn kept(self, cached: Cached<Kept>) -> Result<(), Left> {
+    async fn kept(self, cached: Cached<Shared<Kept>>) -> Result<(), Left> {
         self.start().await?;
         let mut chars = cached.value.text.chars();
         loop {
