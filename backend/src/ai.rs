@@ -3,7 +3,8 @@
 //! Asked by [`crate::routes::ai`]. [`task`] names what there is to do, [`input`] what it takes,
 //! [`prompt`] turns that into what Claude is told and [`model`] says which model; [`key`] names the
 //! answer in the [`crate::cache`], and if it is not there [`ask`] has Claude write it and [`answer`]
-//! checks and completes it. What is not complete and valid is kept nowhere.
+//! checks and completes it. What is not complete and valid is kept nowhere. [`recent`] finds the name
+//! of what was asked before in the same words.
 
 pub mod answer;
 pub mod ask;
@@ -14,6 +15,7 @@ pub mod language;
 pub mod meter;
 pub mod model;
 pub mod prompt;
+pub mod recent;
 pub mod task;
 
 pub use ask::Kept;
@@ -22,7 +24,8 @@ pub use input::{Asked, Input};
 pub use model::{Model, Models};
 pub use task::Task;
 
-use crate::cache::{Cache, Cached, Entry, Flight, Origin, Use};
+use crate::accounts::Caller;
+use crate::cache::{Cache, Cached, Entry, Flight, Origin, Shared, Use};
 use crate::config::ClaudeConfig;
 use crate::cores::Cores;
 use crate::user_secret::UserSecret;
@@ -30,6 +33,7 @@ use anyhow::Context;
 use ask::Asking;
 use claude::{Client, Health, Settings};
 use prompt::Prompts;
+use recent::{Digest, Found, Recent};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +47,11 @@ const SILENT_AFTER: Duration = Duration::from_secs(3);
 pub struct Ai {
     asking: Arc<Asking>,
     cache: Cache,
+    recent: Recent,
 }
+
+/// An answer that is there, or on its way.
+pub type Answer = Flight<Shared<Kept>, AiError>;
 
 /// Whether Claude answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -75,7 +83,7 @@ impl Ai {
         let claude = settings.map(Client::new).transpose().context("ANTHROPIC_BASE_URL")?;
         let prompts = Prompts::new().context("a prompt")?;
         let asking = Asking { claude, service: base_url.to_string(), prompts, models, cores };
-        Ok(Self { asking: Arc::new(asking), cache })
+        Ok(Self { asking: Arc::new(asking), cache, recent: Recent::new() })
     }
 
     /// Has the task done for this input, and tells its entry; or joins those who have it done
@@ -86,7 +94,7 @@ impl Ai {
         input: Arc<Input>,
         secret: &UserSecret,
         use_: Use,
-    ) -> (Entry, Flight<Kept, AiError>) {
+    ) -> (Entry, Answer) {
         let asking = Arc::clone(&self.asking);
         let parts = asking.key_parts(task, &input);
         let parts: Vec<&[u8]> = parts.iter().map(String::as_bytes).collect();
@@ -108,14 +116,33 @@ impl Ai {
         task: Task,
         input: &Input,
         why: Arc<AiError>,
-    ) -> Result<Cached<Kept>, Arc<AiError>> {
+    ) -> Result<Cached<Shared<Kept>>, Arc<AiError>> {
         match (task, &*why) {
             (Task::AnalyzeAtsScore, AiError::Aborted(aborted)) => {
                 let scored = self.asking.scored(input, Err((*aborted).into())).await?;
-                Ok(Cached { value: scored.value, origin: Origin::Miss })
+                Ok(Cached { value: scored.value.into(), origin: Origin::Miss })
             }
             _ => Err(why),
         }
+    }
+
+    /// The answer to a question that was asked of late, if this process has it; with what the
+    /// question came to.
+    #[must_use]
+    pub fn kept(
+        &self,
+        question: &Digest,
+        caller: &Caller,
+        use_: Use,
+    ) -> Option<(Arc<Found>, Answer)> {
+        let found = self.recent.get(question)?;
+        let flight = self.cache.kept(&found.entry, &caller.secret.seal_key(), use_)?;
+        Some((found, flight))
+    }
+
+    /// Remembers what a question came to.
+    pub fn remember(&self, question: Digest, found: Found) {
+        self.recent.put(question, found);
     }
 
     /// How Claude is, as far as is known: down while its calls fail, and while it gives those that

@@ -86,10 +86,25 @@ impl<S: Send + Sync> FromRequest<S> for Document {
     }
 }
 
-/// The members of an object that may have a whole document among them, no two members of any
-/// object alike.
+/// An object that may have a whole document among its members, as it was sent.
 #[derive(Debug)]
-pub struct Ask(pub Fields);
+pub struct Ask(Bytes);
+
+impl Ask {
+    /// What was sent.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Its members, no two members of any object alike.
+    ///
+    /// # Errors
+    /// [`BodyError`] for what is no such object.
+    pub fn fields(&self) -> Result<Fields, BodyError> {
+        parse(&self.0, |bytes| json::from_value(unambiguous(bytes)?))
+    }
+}
 
 impl<S: Send + Sync> FromRequest<S> for Ask {
     type Rejection = BodyError;
@@ -99,8 +114,7 @@ impl<S: Send + Sync> FromRequest<S> for Ask {
         if !declared.is(JSON) {
             return Err(BodyError::OtherType { expected: JSON });
         }
-        let members = parse(&bytes, |bytes| json::from_value::<Fields>(unambiguous(bytes)?))?;
-        Ok(Self(members))
+        Ok(Self(bytes))
     }
 }
 

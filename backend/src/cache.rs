@@ -31,6 +31,7 @@ mod memory;
 pub mod meter;
 mod remote;
 pub mod seal;
+pub mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -38,12 +39,13 @@ pub use entry::{Entry, Kind, Ttls};
 pub use flight::{Deltas, Flight};
 pub use link::{Link, LinkSettings};
 pub use seal::SealKey;
+pub use shared::Shared;
 
 use crate::clock;
 use flight::{Landed, Role, Source};
 use flights::{Boarding, Flights, MAX_FLIGHTS, Takeoff};
 use lock::Held;
-use memory::Memory;
+use memory::{Memory, Stored};
 use remote::Remote;
 use seal::Opened;
 use serde::Serialize;
@@ -227,6 +229,19 @@ impl Cache {
         Flight::waiting(route, progress, role)
     }
 
+    /// The entry's value as far as this process's memory has it: what [`Self::flight`] gives then,
+    /// without anything to load it with.
+    #[must_use]
+    pub fn kept<T: Clone + 'static, E>(
+        &self,
+        entry: &Entry,
+        key: &SealKey,
+        use_: Use,
+    ) -> Option<Flight<T, E>> {
+        let cached = (self.enabled && use_.read).then(|| self.remembered(entry, key))??;
+        Some(Flight::landed(entry.kind.route(), cached))
+    }
+
     /// Drops the entry's value wherever it is. What anyone still puts back is of an older version,
     /// and is not used: see the top of this file.
     pub async fn invalidate(&self, entry: &Entry) {
@@ -253,7 +268,7 @@ impl Cache {
         takeoff: Takeoff<T, E>,
         load: impl Future<Output = Result<Loaded<T>, E>>,
     ) where
-        T: Serialize + DeserializeOwned + Clone,
+        T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
         E: From<Aborted>,
     {
         let found = if wish.use_.read { self.find(&wish).await } else { Found::Nothing(None) };
@@ -270,11 +285,15 @@ impl Cache {
         takeoff.land(landed);
     }
 
-    async fn load<T: Serialize, E: From<Aborted>>(
+    async fn load<T, E>(
         &self,
         wish: &Wish,
         load: impl Future<Output = Result<Loaded<T>, E>>,
-    ) -> Landed<T, E> {
+    ) -> Landed<T, E>
+    where
+        T: Serialize + Clone + Send + Sync + 'static,
+        E: From<Aborted>,
+    {
         match timeout(wish.entry.kind.longest_load(), load).await {
             Ok(Ok(Loaded { value, keep })) => {
                 if keep && wish.use_.store {
@@ -287,11 +306,15 @@ impl Cache {
         }
     }
 
-    async fn store(&self, Wish { entry, key, .. }: &Wish, value: &impl Serialize) {
-        let stored_at_ms = now_ms();
-        let Ok(value) = serde_json::to_vec(value) else { return };
-        let sealed = self.remote.link.is_up().then(|| key.seal(entry, &value, stored_at_ms));
-        self.remember(entry, key, Opened { value, stored_at_ms });
+    async fn store<T>(&self, Wish { entry, key, .. }: &Wish, value: &T)
+    where
+        T: Serialize + Clone + Send + Sync + 'static,
+    {
+        let at_ms = now_ms();
+        let Ok(json) = serde_json::to_vec(value) else { return };
+        let sealed = self.remote.link.is_up().then(|| key.seal(entry, &json, at_ms));
+        let value = value.clone();
+        self.remember(entry, key, Stored { value, json_bytes: json.len(), at_ms });
         match sealed {
             Some(Ok(sealed)) => {
                 // Without it, it is loaded again: nothing worse.
@@ -302,22 +325,26 @@ impl Cache {
         }
     }
 
-    fn remember(&self, entry: &Entry, key: &SealKey, opened: Opened) {
-        self.memory.put(entry, key, opened);
+    fn remember<T>(&self, entry: &Entry, key: &SealKey, stored: Stored<T>)
+    where
+        T: Send + Sync + 'static,
+    {
+        self.memory.put(entry, key, stored);
         meter::memory(self.memory.bytes());
     }
 
     /// What memory has.
-    fn remembered<T: DeserializeOwned>(&self, entry: &Entry, key: &SealKey) -> Option<Cached<T>> {
-        self.memory.look(entry, key, |opened| {
-            let age_s = age_s(entry, opened)?;
-            let value = serde_json::from_slice(&opened.value).ok()?;
-            Some(Cached { value, origin: Origin::Hit { age_s } })
-        })
+    fn remembered<T: Clone + 'static>(&self, entry: &Entry, key: &SealKey) -> Option<Cached<T>> {
+        let Stored { value, at_ms, .. } = self.memory.get(entry, key)?;
+        let age_s = age_s(entry, at_ms)?;
+        Some(Cached { value, origin: Origin::Hit { age_s } })
     }
 
     /// What Redis has, or gets while this process waits.
-    async fn find<T: DeserializeOwned>(&self, wish: &Wish) -> Found<T> {
+    async fn find<T: DeserializeOwned + Clone + Send + Sync + 'static>(
+        &self,
+        wish: &Wish,
+    ) -> Found<T> {
         if let Some((value, age_s)) = self.fetch(wish).await {
             return Found::Value(value, Source::Stored { age_s });
         }
@@ -330,7 +357,10 @@ impl Cache {
 
     /// Takes the lock, or waits for what its holder loads. A holder that ends without a value, or
     /// vanishes, is followed by another; without Redis nobody waits.
-    async fn claim<T: DeserializeOwned>(&self, wish: &Wish) -> Found<T> {
+    async fn claim<T: DeserializeOwned + Clone + Send + Sync + 'static>(
+        &self,
+        wish: &Wish,
+    ) -> Found<T> {
         let mut pause = FIRST_PAUSE;
         loop {
             match lock::take(&self.remote.link, &wish.entry).await {
@@ -347,7 +377,11 @@ impl Cache {
     }
 
     /// Its last holder may have stored the value after we looked and before we had the lock.
-    async fn unless_just_loaded<T: DeserializeOwned>(&self, wish: &Wish, held: Held) -> Found<T> {
+    async fn unless_just_loaded<T: DeserializeOwned + Clone + Send + Sync + 'static>(
+        &self,
+        wish: &Wish,
+        held: Held,
+    ) -> Found<T> {
         match self.fetch(wish).await {
             Some((value, _age_s)) => {
                 held.release().await;
@@ -358,19 +392,23 @@ impl Cache {
     }
 
     /// What Redis has, and its age; memory has it from then on.
-    async fn fetch<T: DeserializeOwned>(&self, wish: &Wish) -> Option<(T, u64)> {
+    async fn fetch<T: DeserializeOwned + Clone + Send + Sync + 'static>(
+        &self,
+        wish: &Wish,
+    ) -> Option<(T, u64)> {
         let Wish { entry, key, .. } = wish;
         let opened = self.remote.get(entry, key).await.ok()??;
-        let age_s = age_s(entry, &opened)?;
-        let value = serde_json::from_slice(&opened.value).ok()?;
-        self.remember(entry, key, opened);
+        let Opened { value: json, stored_at_ms: at_ms } = opened;
+        let age_s = age_s(entry, at_ms)?;
+        let value: T = serde_json::from_slice(&json).ok()?;
+        self.remember(entry, key, Stored { value: value.clone(), json_bytes: json.len(), at_ms });
         Some((value, age_s))
     }
 }
 
 /// How old it is, if it is still good. (A clock that is behind the one that stored it makes it new.)
-fn age_s(entry: &Entry, opened: &Opened) -> Option<u64> {
-    let age_ms = u64::try_from(now_ms().saturating_sub(opened.stored_at_ms)).unwrap_or(0);
+fn age_s(entry: &Entry, stored_at_ms: i64) -> Option<u64> {
+    let age_ms = u64::try_from(now_ms().saturating_sub(stored_at_ms)).unwrap_or(0);
     (u128::from(age_ms) < entry.ttl.as_millis()).then_some(age_ms / 1000)
 }
 

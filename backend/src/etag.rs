@@ -1,6 +1,9 @@
 //! Versions as HTTP has them: `ETag`, `If-Match`, `If-None-Match` (RFC 9110 §8.8.3, §13.1).
 
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use std::convert::Infallible;
 
 /// The most tags of one header that are looked at.
 const MAX_TAGS: usize = 16;
@@ -38,14 +41,33 @@ impl Expected {
     }
 }
 
-/// Whether the request's `If-None-Match` says that the client has this version. Here a weak tag is
-/// as good as a strong one.
-#[must_use]
-pub fn is_known(headers: &HeaderMap, version: i64) -> bool {
-    let tags = tags(headers, &header::IF_NONE_MATCH).unwrap_or_default();
-    tags.iter().any(|known| {
-        known == "*" || tag(version) == known.strip_prefix("W/").unwrap_or(known.as_str())
-    })
+/// The versions that the client has, as the request's `If-None-Match` says. Here a weak tag is as
+/// good as a strong one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known(Vec<String>);
+
+impl Known {
+    /// What the headers say.
+    #[must_use]
+    pub fn of(headers: &HeaderMap) -> Self {
+        Self(tags(headers, &header::IF_NONE_MATCH).unwrap_or_default())
+    }
+
+    /// Whether this version is among them.
+    #[must_use]
+    pub fn has(&self, version: i64) -> bool {
+        self.0.iter().any(|known| {
+            known == "*" || tag(version) == known.strip_prefix("W/").unwrap_or(known.as_str())
+        })
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Known {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(&parts.headers))
+    }
 }
 
 /// The tags of a header, as they are written. (Ours hold no comma, so splitting there is enough.)
@@ -90,7 +112,7 @@ mod tests {
     #[test]
     fn if_none_match_compares_weakly() {
         let check = |values: &[&'static str], expected: bool| {
-            let found = is_known(&headers(header::IF_NONE_MATCH, values), 7);
+            let found = Known::of(&headers(header::IF_NONE_MATCH, values)).has(7);
             assert_eq!(found, expected, "{values:?}");
         };
         check(&["\"7\""], true);

@@ -41,30 +41,38 @@ impl Permit {
 
 /// `routes`, with at most 512 requests served at once, each in 30 s.
 pub fn bounded<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
-    limited(in_time(routes), MAX_REQUESTS)
+    limited(routes, MAX_REQUESTS, TIMEOUT)
 }
 
 /// `routes` that wait for a model: at most 256 requests at once, each in 290 s.
 pub fn bounded_for_models<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
-    limited(timed(routes, MODEL_TIMEOUT), MAX_MODEL_REQUESTS)
+    limited(routes, MAX_MODEL_REQUESTS, MODEL_TIMEOUT)
 }
 
 /// `routes`, each request in 30 s.
 pub fn in_time<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
-    timed(routes, TIMEOUT)
+    routes.layer(from_fn_with_state(TIMEOUT, ended_in_time))
 }
 
-fn limited<S: Clone + Send + Sync + 'static>(routes: Router<S>, at_once: usize) -> Router<S> {
-    routes.layer(from_fn_with_state(Arc::new(Semaphore::new(at_once)), in_turn))
+/// One layer for both bounds: each layer takes a request's future into a box of its own.
+fn limited<S: Clone + Send + Sync + 'static>(
+    routes: Router<S>,
+    at_once: usize,
+    longest: Duration,
+) -> Router<S> {
+    let permits = Arc::new(Semaphore::new(at_once));
+    routes.layer(from_fn_with_state(Bounds { permits, longest }, in_turn))
 }
 
-fn timed<S: Clone + Send + Sync + 'static>(routes: Router<S>, longest: Duration) -> Router<S> {
-    routes.layer(from_fn_with_state(longest, ended_in_time))
+#[derive(Clone)]
+struct Bounds {
+    permits: Arc<Semaphore>,
+    longest: Duration,
 }
 
 /// Refuses rather than queues: a queue would only make everyone late.
 async fn in_turn(
-    State(permits): State<Arc<Semaphore>>,
+    State(Bounds { permits, longest }): State<Bounds>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -72,7 +80,7 @@ async fn in_turn(
         Ok(permit) => {
             let permit = Permit { _held: Some(Arc::new(permit)) };
             request.extensions_mut().insert(permit.clone());
-            let response = next.run(request).await;
+            let response = ended_in_time(State(longest), request, next).await;
             drop(permit);
             response
         }
@@ -143,7 +151,7 @@ mod tests {
     #[tokio::test]
     async fn one_request_too_many_is_refused_and_the_next_is_not() {
         let Waiting { router, begun, end } = waiting();
-        let routes = limited(router, 1);
+        let routes = limited(router, 1, TIMEOUT);
 
         let first = tokio::spawn(status_of(routes.clone()));
         begun.notified().await;
@@ -160,7 +168,7 @@ mod tests {
         let handler = move |request: Request| async move {
             let _test_over = keep.send(Permit::of(request.extensions()));
         };
-        let routes = limited(Router::new().route("/", get(handler)), 1);
+        let routes = limited(Router::new().route("/", get(handler)), 1, TIMEOUT);
         assert_eq!(status_of(routes.clone()).await, StatusCode::OK);
         assert_eq!(status_of(routes.clone()).await, StatusCode::SERVICE_UNAVAILABLE);
         drop(kept.recv());

@@ -1,7 +1,11 @@
 //! Argon2id, off the async threads and bounded: at most so many at once, at most so many waiting.
 //!
+//! It runs on [`threads`] of its own, which yield to all others.
+//!
 //! Called by [`crate::accounts`]. One hash takes 19 MiB and a few tens of milliseconds of one core,
 //! so without a bound a burst of log-ins would take the machine from every other route.
+
+mod threads;
 
 use crate::password::Password;
 use argon2::password_hash::phc::PasswordHash;
@@ -9,7 +13,8 @@ use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Versio
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::sync::{Semaphore, TryAcquireError};
+use threads::Threads;
+use tokio::sync::{Semaphore, TryAcquireError, oneshot};
 
 /// Memory for one hash, in KiB. This and the next two are OWASP's first choice for Argon2id
 /// (Password Storage Cheat Sheet).
@@ -31,6 +36,8 @@ struct Shared {
     admitted: Arc<Semaphore>,
     /// One permit for each that runs.
     running: Arc<Semaphore>,
+    /// One for each that runs.
+    threads: Threads,
     /// Verified against when there is no such user.
     nobody: String,
     verified: AtomicU64,
@@ -68,6 +75,7 @@ impl Hasher {
             argon2,
             admitted: Arc::new(Semaphore::new(running + waiting)),
             running: Arc::new(Semaphore::new(running)),
+            threads: Threads::start(running).map_err(failed)?,
             nobody,
             verified: AtomicU64::new(0),
         })))
@@ -106,7 +114,7 @@ impl Hasher {
         self.0.verified.load(Ordering::Relaxed)
     }
 
-    /// Runs `work` on a thread for blocking work, when its turn comes. It keeps its permits until
+    /// Runs `work` on one of the threads, when its turn comes. It keeps its permits until
     /// it is done, even if whoever asked for it has gone: what is running is what is counted.
     async fn run<T: Send + 'static>(
         &self,
@@ -115,12 +123,19 @@ impl Hasher {
         let shared = Arc::clone(&self.0);
         let admitted = Arc::clone(&shared.admitted).try_acquire_owned().map_err(busy)?;
         let running = Arc::clone(&shared.running).acquire_owned().await.map_err(failed)?;
-        tokio::task::spawn_blocking(move || {
-            let _permits = (admitted, running);
-            work(&shared)
-        })
-        .await
-        .map_err(failed)?
+        let (answer, answered) = oneshot::channel();
+        let job = {
+            let shared = Arc::clone(&shared);
+            Box::new(move || {
+                let permits = (admitted, running);
+                let done = work(&shared);
+                drop(permits);
+                // Whoever has left needs none.
+                let _left = answer.send(done);
+            })
+        };
+        shared.threads.run(job).map_err(failed)?;
+        answered.await.map_err(failed)?
     }
 }
 

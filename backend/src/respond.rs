@@ -12,6 +12,7 @@ use crate::hashing::HashingError;
 use crate::key_watch::KeyWatchError;
 use crate::resumes::ResumeError;
 use crate::store::StoreError;
+use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use limits::json::JsonError;
@@ -304,9 +305,9 @@ pub fn json(status: StatusCode, value: &impl Serialize) -> Response {
 }
 
 /// The same for what is in JSON already.
-pub fn written_json(status: StatusCode, body: String) -> Response {
+pub fn written_json(status: StatusCode, body: impl Into<Body>) -> Response {
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
-    (status, headers, body).into_response()
+    (status, headers, body.into()).into_response()
 }
 
 fn title(status: StatusCode) -> &'static str {

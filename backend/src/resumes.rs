@@ -10,9 +10,13 @@ use crate::etag::Expected;
 use crate::resume::Resume;
 use crate::resume::edit::Edit;
 use crate::store::{Store, StoreError, resumes};
+use axum::body::Bytes;
 use jiff::Timestamp;
 use limits::problem::PlacedError;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, IgnoredAny};
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -37,19 +41,19 @@ pub struct StoredResume {
     pub resume: Resume,
 }
 
-/// The same as it is cached: the document is text, which can be sent on as it is.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// The same as it is cached: in JSON, which can be sent as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrittenResume {
-    /// Its name in URLs.
-    pub id: Uuid,
     /// Counts its changes.
     pub version: i64,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it was changed last.
-    pub updated_at: Timestamp,
-    /// The document.
-    pub resume: Box<RawValue>,
+    json: Bytes,
+}
+
+/// What is looked at of one in JSON.
+#[derive(Deserialize)]
+struct Written<T> {
+    version: i64,
+    resume: T,
 }
 
 /// The same, as lists show it.
@@ -294,10 +298,9 @@ impl Resumes {
 
 impl StoredResume {
     fn written(self) -> Result<WrittenResume, StoreError> {
-        let Self { id, version, created_at, updated_at, resume } = self;
-        let damaged = |_| StoreError::Damaged { what: "résumé's document" };
-        let resume = serde_json::value::to_raw_value(&resume).map_err(damaged)?;
-        Ok(WrittenResume { id, version, created_at, updated_at, resume })
+        let json = serde_json::to_vec(&self);
+        let json = json.map_err(|_| StoreError::Damaged { what: "résumé's document" })?;
+        Ok(WrittenResume { version: self.version, json: json.into() })
     }
 }
 
@@ -307,9 +310,32 @@ impl WrittenResume {
     /// # Errors
     /// [`StoreError::Damaged`], which what was written from a document is not.
     pub fn document(&self) -> Result<Resume, StoreError> {
-        let document = serde_json::from_str(self.resume.get());
+        let written = serde_json::from_slice::<Written<Value>>(&self.json);
         let damaged = |_| StoreError::Damaged { what: "résumé's document" };
-        document.map(Resume::stored).map_err(damaged)
+        written.map(|written| Resume::stored(written.resume)).map_err(damaged)
+    }
+
+    /// All of it, in JSON.
+    #[must_use]
+    pub fn json(&self) -> Bytes {
+        self.json.clone()
+    }
+}
+
+impl Serialize for WrittenResume {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let json: &RawValue = serde_json::from_slice(&self.json).map_err(S::Error::custom)?;
+        json.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for WrittenResume {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = Box::<RawValue>::deserialize(deserializer)?;
+        let written: Written<IgnoredAny> =
+            serde_json::from_str(json.get()).map_err(D::Error::custom)?;
+        let json = Box::<str>::from(json).into_boxed_bytes();
+        Ok(Self { version: written.version, json: json.into() })
     }
 }
 

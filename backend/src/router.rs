@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::routes::{
     ai, auth, docs, export, health, index, jwks, me, metrics, plans, resumes, usage,
 };
-use crate::{guard, respond, telemetry, trace};
+use crate::{guard, respond, trace};
 use axum::Router;
 use axum::middleware::from_fn;
 use std::sync::Arc;
@@ -21,7 +21,6 @@ pub fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(respond::method_not_allowed)
         .with_state(app)
         .layer(guard::catch_panic())
-        .layer(from_fn(telemetry::count))
         .layer(from_fn(trace::trace))
 }
 

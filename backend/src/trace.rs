@@ -3,7 +3,7 @@
 //! What is logged is chosen here, and there is nothing personal in it: the route's template and
 //! not the path, no headers, no body.
 
-use crate::clock;
+use crate::{clock, telemetry};
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
@@ -18,7 +18,7 @@ const POLLED: [&str; 4] = ["/health", "/health/live", "/health/ready", "/metrics
 /// The longest id taken over.
 const MAX_ID_BYTES: usize = 128;
 
-/// Gives the request its id, and logs how it went.
+/// Gives the request its id, has it counted ([`telemetry::count`]), and logs how it went.
 pub async fn trace(request: Request, next: Next) -> Response {
     let id = request.headers().get(&REQUEST_ID).and_then(taken_over).unwrap_or_else(new_id);
     let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default());
@@ -31,7 +31,7 @@ async fn logged(request: Request, next: Next) -> Response {
     let start = clock::start();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let response = next.run(request).await;
+    let response = telemetry::count(request, next).await;
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     let status = response.status().as_u16();
     let elapsed_us = start.elapsed().as_micros();

@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// How long a secret is.
 const BYTES: usize = 32;
@@ -71,9 +71,18 @@ impl UserSecret {
     /// cannot be shifted into each other.
     #[must_use]
     pub fn hash(&self, parts: &[&[u8]]) -> String {
+        self.digest(parts).iter().fold(String::with_capacity(64), |mut hex, byte| {
+            let _infallible = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
+
+    /// The same as bytes.
+    #[must_use]
+    pub fn digest(&self, parts: &[&[u8]]) -> [u8; 32] {
         let labelled: Vec<&[u8]> =
             std::iter::once(b"hash".as_slice()).chain(parts.iter().copied()).collect();
-        mac(&self.bytes, &labelled).iter().map(|byte| format!("{byte:02x}")).collect()
+        mac(&self.bytes, &labelled)
     }
 }
 

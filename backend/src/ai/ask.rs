@@ -12,7 +12,7 @@ use super::prompt::Prompts;
 use super::task::Task;
 use super::{key, meter};
 use crate::ats;
-use crate::cache::{Deltas, Loaded};
+use crate::cache::{Deltas, Loaded, Shared};
 use crate::cores::Cores;
 use claude::{Answer, AnswerStream, Bill, Client, Event, Request, System};
 use serde::{Deserialize, Serialize};
@@ -99,7 +99,7 @@ impl Asking {
         input: &Input,
         user: String,
         deltas: &Deltas,
-    ) -> Result<Loaded<Kept>, AiError> {
+    ) -> Result<Loaded<Shared<Kept>>, AiError> {
         let answered = timeout(TIMEOUT, self.answered(task, input, user, deltas));
         let in_time = async { answered.await.unwrap_or(Err(AiError::TooSlow(TIMEOUT))) };
         match task {
@@ -108,9 +108,10 @@ impl Asking {
                     answered = in_time => answered,
                     () = self.silent() => Err(AiError::TooSlow(SILENCE)),
                 };
-                self.scored(input, answered).await
+                let Loaded { value, keep } = self.scored(input, answered).await?;
+                Ok(Loaded { value: value.into(), keep })
             }
-            _ => in_time.await.map(Loaded::keep),
+            _ => in_time.await.map(|kept| Loaded::keep(kept.into())),
         }
     }
 

@@ -1,13 +1,15 @@
-//! Values in this process's memory, in front of Redis and in place of it: plain JSON, bounded in
-//! bytes.
+//! Values in this process's memory, in front of Redis and in place of it, as they are used: what is
+//! found here is not taken apart again. Bounded in bytes, by the length of their JSON.
 //!
 //! They are not sealed: the keys that would seal them pass through the same memory. Nobody gets
 //! one without its key, which is compared by its id; and none stays longer than it is good for.
 
 use super::entry::Entry;
-use super::seal::{KeyId, Opened, SealKey};
+use super::seal::{KeyId, SealKey};
 use moka::Expiry;
 use moka::sync::Cache;
+use std::any::Any;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,12 +23,21 @@ const OVERHEAD_BYTES: usize = 200;
 #[derive(Debug, Clone)]
 pub(super) struct Memory(Cache<String, Arc<Kept>>);
 
-#[derive(Debug)]
 struct Kept {
     key_id: KeyId,
     version: u64,
     ttl: Duration,
-    opened: Opened,
+    stored: Stored<Box<dyn Any + Send + Sync>>,
+}
+
+/// A value that was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stored<T> {
+    pub(super) value: T,
+    /// How long it is in JSON.
+    pub(super) json_bytes: usize,
+    /// When it was stored, in Unix milliseconds.
+    pub(super) at_ms: i64,
 }
 
 struct ByTtl;
@@ -55,29 +66,40 @@ impl Expiry<String, Arc<Kept>> for ByTtl {
 impl Memory {
     pub(super) fn new(max_bytes: u64) -> Self {
         let weigh = |name: &String, kept: &Arc<Kept>| {
-            let bytes = name.len() + kept.opened.value.len() + OVERHEAD_BYTES;
+            let bytes = name.len() + kept.stored.json_bytes + OVERHEAD_BYTES;
             u32::try_from(bytes).unwrap_or(u32::MAX)
         };
         let kept = Cache::builder().max_capacity(max_bytes).weigher(weigh);
         Self(kept.expire_after(ByTtl).build())
     }
 
-    /// What `look` makes of the value of this entry's version that was put here with this key.
-    pub(super) fn look<T>(
+    /// The value of this entry's version that was put here with this key.
+    pub(super) fn get<T: Clone + 'static>(
         &self,
         entry: &Entry,
         key: &SealKey,
-        look: impl FnOnce(&Opened) -> Option<T>,
-    ) -> Option<T> {
+    ) -> Option<Stored<T>> {
         let kept = self.0.get(&entry.name)?;
-        (kept.key_id == key.id() && kept.version == entry.version).then(|| look(&kept.opened))?
+        if kept.key_id != key.id() || kept.version != entry.version {
+            return None;
+        }
+        let Stored { value, json_bytes, at_ms } = &kept.stored;
+        let value = value.downcast_ref::<T>()?.clone();
+        Some(Stored { value, json_bytes: *json_bytes, at_ms: *at_ms })
     }
 
-    pub(super) fn put(&self, entry: &Entry, key: &SealKey, opened: Opened) {
-        if opened.value.len() > MAX_VALUE_BYTES {
+    pub(super) fn put<T: Send + Sync + 'static>(
+        &self,
+        entry: &Entry,
+        key: &SealKey,
+        Stored { value, json_bytes, at_ms }: Stored<T>,
+    ) {
+        if json_bytes > MAX_VALUE_BYTES {
             return self.remove(&entry.name);
         }
-        let kept = Kept { key_id: key.id(), version: entry.version, ttl: entry.ttl, opened };
+        let stored =
+            Stored { value: Box::new(value) as Box<dyn Any + Send + Sync>, json_bytes, at_ms };
+        let kept = Kept { key_id: key.id(), version: entry.version, ttl: entry.ttl, stored };
         self.0.insert(entry.name.clone(), Arc::new(kept));
     }
 
@@ -99,5 +121,11 @@ impl Memory {
     /// How much is kept, in bytes.
     pub(super) fn bytes(&self) -> u64 {
         self.0.weighted_size()
+    }
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Kept({} bytes)", self.stored.json_bytes)
     }
 }

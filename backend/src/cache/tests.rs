@@ -107,7 +107,7 @@ async fn a_cache_that_is_off_loads_each_time() {
         let answer = ask(&cache, &entry(), Use::EVERYTHING, text(value)).await;
         assert_eq!(answer, (value.into(), Origin::Bypass));
     }
-    assert_eq!(cache.memory.look(&entry(), &key(1), |_| Some(())), None);
+    assert_eq!(cache.memory.get::<String>(&entry(), &key(1)), None);
 }
 
 #[tokio::test]
@@ -143,9 +143,9 @@ async fn a_value_is_good_for_its_time() {
     ask(&cache, &entry(), Use::EVERYTHING, text("a")).await;
     let over = Entry { ttl: Duration::ZERO, ..entry() };
     assert_eq!(ask(&cache, &over, Use::EVERYTHING, text("b")).await, ("b".into(), Origin::Miss));
-    let wish = |stored_at_ms| {
-        let opened = Opened { value: b"\"old\"".into(), stored_at_ms };
-        cache.remember(&entry(), &key(1), opened);
+    let wish = |at_ms| {
+        let stored = Stored { value: "old".to_owned(), json_bytes: 5, at_ms };
+        cache.remember(&entry(), &key(1), stored);
     };
     wish(now_ms() - 599_000);
     let (value, origin) = ask(&cache, &entry(), Use::EVERYTHING, text("c")).await;
@@ -329,22 +329,20 @@ async fn memory_is_bounded_in_bytes_and_in_time() {
     let memory = Memory::new(100_000);
     let named = |n: usize| Entry { name: format!("cache:{n}"), ..entry() };
     for n in 0..1000 {
-        let opened = Opened { value: vec![b'x'; 10_000], stored_at_ms: 0 };
-        memory.put(&named(n), &key(1), opened);
+        memory.put(&named(n), &key(1), Stored { value: n, json_bytes: 10_000, at_ms: 0 });
     }
     memory.settle();
     assert!(memory.bytes() <= 100_000, "{}", memory.bytes());
-    let kept = (0..1000).filter(|n| memory.look(&named(*n), &key(1), |_| Some(())).is_some());
+    let kept = (0..1000).filter(|n| memory.get::<usize>(&named(*n), &key(1)).is_some());
     assert!((1..=10).contains(&kept.count()));
     let short = Entry { ttl: Duration::from_millis(1), ..named(1) };
-    memory.put(&short, &key(1), Opened { value: vec![b'x'; 10], stored_at_ms: 0 });
+    memory.put(&short, &key(1), Stored { value: 1_usize, json_bytes: 10, at_ms: 0 });
     for _ in 0..10_000 {
         if memory.has(&short.name) {
             sleep(Duration::from_millis(1)).await;
         }
     }
     assert!(!memory.has(&short.name));
-    let huge = Opened { value: vec![b'x'; (1 << 20) + 1], stored_at_ms: 0 };
-    memory.put(&named(0), &key(1), huge);
-    assert_eq!(memory.look(&named(0), &key(1), |_| Some(())), None);
+    memory.put(&named(0), &key(1), Stored { value: 0_usize, json_bytes: (1 << 20) + 1, at_ms: 0 });
+    assert_eq!(memory.get::<usize>(&named(0), &key(1)), None);
 }

@@ -10,11 +10,11 @@ use crate::accounts::Caller;
 use crate::ai::answer::{Keywords, Letter, Operations, Profile};
 use crate::ai::ask::Scored;
 use crate::ai::input::Source;
-use crate::ai::{AiError, Asked, Input, Kept, Task, meter};
+use crate::ai::recent::{self, Found};
+use crate::ai::{AiError, Answer, Asked, Input, Kept, Task, meter};
 use crate::app::App;
 use crate::body::Ask;
-use crate::cache::{Cached, Entry, Flight, Origin, Use};
-use crate::fields::Fields;
+use crate::cache::{Cached, Entry, Origin, Shared, Use};
 use crate::guard::Permit;
 use crate::openapi::{AskAboutJobBody, AskBody};
 use crate::respond::{self, ApiError};
@@ -33,7 +33,7 @@ pub struct Question {
     shape: Shape,
     use_: Use,
     permit: Permit,
-    body: Fields,
+    body: Ask,
 }
 
 impl FromRequest<Arc<App>> for Question {
@@ -44,7 +44,7 @@ impl FromRequest<Arc<App>> for Question {
         let caller = Caller::from_request_parts(&mut head, app).await?;
         let (shape, use_) = (Shape::wanted(&head.headers), Use::of(&head.headers));
         let permit = Permit::of(&head.extensions);
-        let Ask(body) = Ask::from_request(Request::from_parts(head, body), app).await?;
+        let body = Ask::from_request(Request::from_parts(head, body), app).await?;
         Ok(Self { caller, shape, use_, permit, body })
     }
 }
@@ -237,15 +237,16 @@ pub async fn optimize_linkedin(
 struct Awaited {
     app: Arc<App>,
     task: Task,
-    input: Arc<Input>,
+    /// None where the answer is there already.
+    input: Option<Arc<Input>>,
 }
 
 impl Awaited {
     /// What the flight brings, or what there is without it; counted.
-    async fn landed(&self, flight: Flight<Kept, AiError>) -> Result<Cached<Kept>, ApiError> {
-        let result = match flight.result().await {
-            Err(why) => self.app.ai.instead(self.task, &self.input, why).await,
-            landed => landed,
+    async fn landed(&self, flight: Answer) -> Result<Cached<Shared<Kept>>, ApiError> {
+        let result = match (flight.result().await, &self.input) {
+            (Err(why), Some(input)) => self.app.ai.instead(self.task, input, why).await,
+            (landed, _) => landed,
         };
         counted(self.task, result)
     }
@@ -253,10 +254,22 @@ impl Awaited {
 
 async fn answer(app: &Arc<App>, task: Task, question: Question) -> Result<Response, ApiError> {
     let Question { caller, shape, use_, permit, body } = question;
-    let asked = Asked::of(task, body)?;
-    let (input, about) = found(app, &caller, asked).await?;
-    let input = Arc::new(input);
-    let (entry, flight) = app.ai.ask(task, Arc::clone(&input), &caller.secret, use_);
+    let question = recent::digest(task, &caller, body.bytes());
+    let (entry, about, flight, input) = match app.ai.kept(&question, &caller, use_) {
+        Some((found, flight)) => {
+            let about = found.about.map(|(id, version)| About { id, version });
+            (found.entry.clone(), about, flight, None)
+        }
+        None => {
+            let asked = Asked::of(task, body.fields()?)?;
+            let (input, about) = found(app, &caller, asked).await?;
+            let input = Arc::new(input);
+            let (entry, flight) = app.ai.ask(task, Arc::clone(&input), &caller.secret, use_);
+            let about_ids = about.map(|About { id, version }| (id, version));
+            app.ai.remember(question, Found { entry: entry.clone(), about: about_ids });
+            (entry, about, flight, Some(input))
+        }
+    };
     let awaited = Awaited { app: Arc::clone(app), task, input };
     match shape {
         Shape::Json => whole(&awaited, &entry, about, flight).await,
@@ -288,7 +301,7 @@ async fn whole(
     awaited: &Awaited,
     entry: &Entry,
     about: Option<About>,
-    flight: Flight<Kept, AiError>,
+    flight: Answer,
 ) -> Result<Response, ApiError> {
     let Cached { value, origin } = awaited.landed(flight).await?;
     let mut response = respond::written_json(StatusCode::OK, reply(about, &value));
@@ -299,8 +312,8 @@ async fn whole(
 /// Counts how an answer came out, and what it would have cost a second time.
 fn counted(
     task: Task,
-    result: Result<Cached<Kept>, Arc<AiError>>,
-) -> Result<Cached<Kept>, ApiError> {
+    result: Result<Cached<Shared<Kept>>, Arc<AiError>>,
+) -> Result<Cached<Shared<Kept>>, ApiError> {
     let outcome = match &result {
         Ok(cached) if cached.value.is_degraded => "degraded",
         Ok(_) => "ok",

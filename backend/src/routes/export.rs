@@ -4,7 +4,7 @@ use super::resumes::{CACHE_CONTROL, ResumeId, not_modified};
 use crate::accounts::Caller;
 use crate::app::App;
 use crate::cache::{Cached, Use};
-use crate::etag;
+use crate::etag::{self, Known};
 use crate::openapi::{IfNoneMatch, WhichResume};
 use crate::respond::ApiError;
 use crate::resume::Resume;
@@ -13,7 +13,7 @@ use crate::resume::plain::plain;
 use crate::resumes::{ResumeError, WrittenResume};
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 use url::form_urlencoded;
@@ -115,10 +115,10 @@ pub async fn export(
     ResumeId(id): ResumeId,
     format: Format,
     use_: Use,
-    headers: HeaderMap,
+    known: Known,
 ) -> Result<Response, ApiError> {
     let Cached { value: stored, origin } = app.resumes.read_cached(&caller, id, use_).await?;
-    let mut response = if etag::is_known(&headers, stored.version) {
+    let mut response = if known.has(stored.version) {
         not_modified(stored.version)
     } else {
         file(format, &stored)?

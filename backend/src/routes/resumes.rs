@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::body::Document;
 use crate::cache::{Cached, Use};
 use crate::clock;
-use crate::etag::{self, Expected};
+use crate::etag::{self, Expected, Known};
 use crate::openapi::{IfNoneMatch, JsonPatchBody, WhichResume};
 use crate::page::{Page, cursor};
 use crate::respond::{self, ApiError};
@@ -162,13 +162,13 @@ pub async fn read(
     caller: Caller,
     ResumeId(id): ResumeId,
     use_: Use,
-    headers: HeaderMap,
+    known: Known,
 ) -> Result<Response, ApiError> {
     let Cached { value: stored, origin } = app.resumes.read_cached(&caller, id, use_).await?;
-    let mut response = if etag::is_known(&headers, stored.version) {
+    let mut response = if known.has(stored.version) {
         not_modified(stored.version)
     } else {
-        versioned(respond::json(StatusCode::OK, &stored), stored.version)
+        versioned(respond::written_json(StatusCode::OK, stored.json()), stored.version)
     };
     origin.mark(&app.resumes.entry(&caller, id), &mut response);
     Ok(response)

@@ -29,6 +29,8 @@ mod ai_injection;
 #[cfg(test)]
 mod ai_load;
 #[cfg(test)]
+mod ai_recent;
+#[cfg(test)]
 mod bodies;
 #[cfg(test)]
 mod cached;

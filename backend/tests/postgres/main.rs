@@ -40,6 +40,9 @@ mod ai_injection;
 #[path = "../http/ai_load.rs"]
 mod ai_load;
 #[cfg(test)]
+#[path = "../http/ai_recent.rs"]
+mod ai_recent;
+#[cfg(test)]
 #[path = "../http/bodies.rs"]
 mod bodies;
 #[cfg(test)]

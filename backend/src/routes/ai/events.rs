@@ -9,8 +9,8 @@
 
 use super::{About, Awaited, Head, reply};
 use crate::ai::ask::ANEW;
-use crate::ai::{AiError, Kept};
-use crate::cache::{Cached, Entry, Flight};
+use crate::ai::{Answer, Kept};
+use crate::cache::{Cached, Entry, Shared};
 use crate::guard::{self, Permit};
 use crate::respond::ApiError;
 use axum::http::{HeaderValue, header};
@@ -54,7 +54,7 @@ pub(super) async fn stream(
     awaited: Awaited,
     entry: &Entry,
     about: Option<About>,
-    mut flight: Flight<Kept, AiError>,
+    mut flight: Answer,
     permit: Permit,
 ) -> Result<Response, ApiError> {
     let (events, receiver) = mpsc::channel(MAX_WAITING);
@@ -102,7 +102,7 @@ impl Sending {
     async fn live(
         self,
         first: Option<Arc<str>>,
-        mut flight: Flight<Kept, AiError>,
+        mut flight: Answer,
         awaited: Awaited,
     ) -> Result<(), Left> {
         self.start().await?;
@@ -125,7 +125,7 @@ impl Sending {
     }
 
     /// An answer that is there.
-    async fn kept(self, cached: Cached<Kept>) -> Result<(), Left> {
+    async fn kept(self, cached: Cached<Shared<Kept>>) -> Result<(), Left> {
         self.start().await?;
         let mut chars = cached.value.text.chars();
         loop {
