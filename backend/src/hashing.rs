@@ -1,6 +1,6 @@
 //! Argon2id, off the async threads and bounded: at most so many at once, at most so many waiting.
 //!
-//! It runs on [`threads`] of its own, which yield to all others.
+//! It runs on threads of its own, which yield to all others.
 //!
 //! Called by [`crate::accounts`]. One hash takes 19 MiB and a few tens of milliseconds of one core,
 //! so without a bound a burst of log-ins would take the machine from every other route.
