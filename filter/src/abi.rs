@@ -15,3 +15,4 @@ mod memory;
 mod pairs;
 
 pub(crate) use imports::*;
+pub(crate) use pairs::Pairs;

@@ -1,12 +1,30 @@
 //! What a request says of itself, read from Envoy. Called by the gate through [`Facts`].
 
+use crate::abi::{Headers, Pairs};
 use crate::host;
 use limits::plan::Facts;
+use std::cell::OnceCell;
 
 /// The request of the stream whose callback is running.
 pub(crate) struct RequestFacts<'a> {
     /// What [`jwt_payload`] made.
-    pub(crate) jwt_payload: &'a str,
+    jwt_payload: &'a str,
+    /// Read once, when the first of them is asked for.
+    headers: OnceCell<Pairs>,
+}
+
+impl<'a> RequestFacts<'a> {
+    pub(crate) const fn new(jwt_payload: &'a str) -> Self {
+        Self { jwt_payload, headers: OnceCell::new() }
+    }
+
+    fn headers(&self) -> &Pairs {
+        self.headers.get_or_init(|| host::headers(Headers::Request))
+    }
+
+    fn first(&self, name: &str) -> Option<Vec<u8>> {
+        self.headers().first(name).map(<[u8]>::to_vec)
+    }
 }
 
 /// jwt_authn writes here only what it has verified.
@@ -31,21 +49,20 @@ fn below(path: &str, names: &[String]) -> Option<Vec<u8>> {
 
 impl Facts for RequestFacts<'_> {
     fn method(&self) -> Option<Vec<u8>> {
-        host::request_header(":method")
+        self.first(":method")
     }
 
     fn path(&self) -> Option<Vec<u8>> {
-        host::request_header(":path")
+        self.first(":path")
     }
 
     fn host(&self) -> Option<Vec<u8>> {
-        host::request_header(":authority")
+        self.first(":authority")
     }
 
-    /// Of a header that was sent several times, the ABI's getter gives only the first value: the one
-    /// that a client wrote before a proxy added its own. The property has them all.
+    /// All values: the first may be the one that a client wrote before a proxy added its own.
     fn header(&self, name: &str) -> Option<Vec<u8>> {
-        host::property(&format!("request\0headers\0{name}"))
+        self.headers().joined(name)
     }
 
     fn claim(&self, names: &[String]) -> Option<Vec<u8>> {

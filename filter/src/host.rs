@@ -1,7 +1,7 @@
 //! Envoy's functions as this plugin uses them: bytes in and out. What comes back as an error is
 //! logged, or means that there is nothing.
 
-use crate::abi::{self, Headers, Metric, Status};
+use crate::abi::{self, Headers, Metric, Pairs, Status};
 use limits::gate::{Answer, Call, CallKind, MetricKind, SharedData};
 use limits::wire;
 
@@ -26,16 +26,9 @@ impl SharedData for Process {
     }
 }
 
-pub(crate) fn request_header(name: &str) -> Option<Vec<u8>> {
-    abi::header(Headers::Request, name).ok()
-}
-
-pub(crate) fn response_header(name: &str) -> Option<Vec<u8>> {
-    abi::header(Headers::Response, name).ok()
-}
-
-pub(crate) fn reply_header(name: &str) -> Option<Vec<u8>> {
-    abi::header(Headers::Reply, name).ok()
+/// None where there are none.
+pub(crate) fn headers(headers: Headers) -> Pairs {
+    abi::headers(headers).unwrap_or_default()
 }
 
 pub(crate) fn set_response_header(name: &str, value: &str) {

@@ -2,7 +2,7 @@
 //! [`crate::plugin`].
 
 use crate::SharedGate;
-use crate::abi::{self, Status};
+use crate::abi::{self, Headers, Status};
 use crate::configuration;
 use crate::facts;
 use crate::host::{self, Process};
@@ -86,10 +86,10 @@ impl Root {
             self.take_reply(call, Reply::default());
             return self.make_calls();
         }
-        let status = host::reply_header(":status");
-        let marker = host::reply_header(MARKER_HEADER);
+        let headers = host::headers(Headers::Reply);
+        let (status, marker) = (headers.first(":status"), headers.first(MARKER_HEADER));
         let body = abi::reply_body(body_bytes.min(MAX_REPLY_BYTES)).unwrap_or_default();
-        let reply = Reply { status: status.as_deref(), marker: marker.as_deref(), body: &body };
+        let reply = Reply { status, marker, body: &body };
         self.take_reply(call, reply);
         self.make_calls(); // more may have gathered meanwhile
     }

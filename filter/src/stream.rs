@@ -1,5 +1,6 @@
 //! One HTTP stream: its callbacks, handed to the gate. Called by [`crate::plugin`].
 
+use crate::abi::Headers;
 use crate::facts::RequestFacts;
 use crate::host::{self, Process};
 use crate::root::Worker;
@@ -7,7 +8,7 @@ use limits::gate::{Disposition, Outcome};
 
 /// The stream's request headers are there: whether to pause it.
 pub(crate) fn request(id: u32, worker: &Worker) -> bool {
-    let facts = RequestFacts { jwt_payload: &worker.jwt_payload };
+    let facts = RequestFacts::new(&worker.jwt_payload);
     let now_us = host::now_us();
     let disposition = worker.gate.with(|gate| gate.request(now_us, id, &facts, &Process));
     match disposition {
@@ -45,7 +46,8 @@ pub(crate) fn response(id: u32, worker: &Worker) {
 
 /// What the response says of itself.
 fn outcome() -> Outcome {
-    let text = |name| host::response_header(name).and_then(|bytes| String::from_utf8(bytes).ok());
+    let headers = host::headers(Headers::Response);
+    let text = |name| headers.first(name).and_then(|bytes| str::from_utf8(bytes).ok());
     Outcome {
         status: text(":status").and_then(|status| status.parse().ok()).unwrap_or(0),
         is_cache_hit: text("x-cache").is_some_and(|cache| cache.eq_ignore_ascii_case("hit")),

@@ -3,7 +3,7 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use limits::gate::{Call, CallKind, Disposition, Gate, Outcome, Release, Reply};
+use limits::gate::{Call, CallKind, Disposition, Gate, MAX_CALLS, Outcome, Release, Reply};
 use limits::wire::{ChargeOutcome, DecideBody, DecideReply, Decision, LeaseGrant};
 use std::collections::BTreeSet;
 use tollgate_fuzz::{Asking, Process, gate};
@@ -41,10 +41,15 @@ impl World {
             Event::Request { path, user } => self.ask(&Asking::known(path, user)),
             Event::Odd(asking) => self.ask(&asking),
             Event::Ready => self.ready(),
-            Event::Decide { admits, left, lease, wait_ms } => self
-                .reply(CallKind::Decide, |call| {
+            Event::Decide { admits, left, lease, wait_ms } => {
+                // Replies come in any order: that to the last call first, every other time.
+                if wait_ms % 2 == 1 {
+                    self.calls.reverse();
+                }
+                self.reply(CallKind::Decide, |call| {
                     decided(call, admits, left.into(), lease.into(), u64::from(wait_ms) + 1)
-                }),
+                });
+            }
             Event::Garble(body) => self.reply(CallKind::Decide, |_| Some(body)),
             Event::Fail => {
                 self.reply(CallKind::Decide, |_| None);
@@ -82,15 +87,21 @@ impl World {
 
     fn ready(&mut self) {
         let calls = self.gate.ready(self.now_us);
-        for kind in [CallKind::Decide, CallKind::Settle, CallKind::Probe] {
-            assert!(calls.iter().filter(|call| call.kind == kind).count() <= 1);
+        for (kind, most) in
+            [(CallKind::Decide, MAX_CALLS), (CallKind::Settle, 1), (CallKind::Probe, 1)]
+        {
+            let of_kind = |calls: &[Call]| calls.iter().filter(|call| call.kind == kind).count();
+            assert!(of_kind(&calls) <= most);
+            // The first of too many is one that the gate has given up: it is not answered any more.
+            for _ in most..of_kind(&self.calls) + of_kind(&calls) {
+                let first = self.calls.iter().position(|call| call.kind == kind);
+                self.calls.remove(first.expect("as many as there are at most are new"));
+            }
         }
-        // One that the gate has given up is not answered any more.
-        self.calls.retain(|old| !calls.iter().any(|call| call.kind == old.kind));
         self.calls.extend(calls);
     }
 
-    /// Answers the call of `kind` that is under way; `body` tells how, `None` that it fails.
+    /// Answers the first call of `kind` that is under way; `body` tells how, `None` that it fails.
     fn reply(&mut self, kind: CallKind, body: impl FnOnce(&Call) -> Option<Vec<u8>>) {
         let Some(at) = self.calls.iter().position(|call| call.kind == kind) else { return };
         let call = self.calls.remove(at);

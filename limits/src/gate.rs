@@ -3,8 +3,10 @@
 //! The filter calls a method for each of Envoy's callbacks and performs what it answers; nothing
 //! here touches Envoy. A request is decided at once where that is possible: its counter denied a
 //! moment ago (`denied`), or a part of it is leased (`lease`, asked for where there is `demand`).
-//! The others gather in an `outbox`; **one** call carries all of them; while it is under way more
-//! gather, and its reply sends the next. At low load a batch is one request and nothing waits.
+//! The others gather in an `outbox`, and a call carries all of them. While it is under way (`deciding`)
+//! more gather, until they are half as many or its reply comes. At low load a batch is one request and
+//! nothing waits; at high load batches are large, and the worker has another to send while the ledger
+//! is at work on the first.
 //!
 //! No request waits longer than the policy's time-out. When the ledger cannot answer, each bucket
 //! does what its `on_failure` says (`degraded`), and after repeated failures the ledger is not asked
@@ -16,6 +18,7 @@
 mod again;
 mod breaker;
 mod charged;
+mod deciding;
 mod degraded;
 mod demand;
 mod denied;
@@ -36,6 +39,8 @@ use crate::wire;
 use again::Again;
 use breaker::Breaker;
 use charged::Part;
+pub use deciding::MAX_CALLS;
+use deciding::{Calls, Deciding};
 use demand::Demand;
 use denied::DeniedBefore;
 use lease::Leases;
@@ -43,7 +48,7 @@ use log::DenialLog;
 use metrics::{By, Event, Metrics};
 pub use metrics::{MetricKind, Sample};
 pub use outbox::MAX_WAITING;
-use outbox::{Asked, Deciding, Outbox, Waiting};
+use outbox::{Asked, Outbox, Waiting};
 pub use reply::{Outcome, Reply};
 use rustc_hash::FxHashMap;
 use settles::{Sending, Settles};
@@ -71,7 +76,7 @@ pub struct Gate {
     policy: Policy,
     streams: FxHashMap<StreamId, Stream>,
     outbox: Outbox,
-    deciding: Option<Deciding>,
+    deciding: Calls,
     breaker: Breaker,
     denied: DeniedBefore,
     again: Again,
@@ -118,7 +123,8 @@ pub enum CallKind {
     Probe,
 }
 
-/// A call to make to the shim. At most one of a kind is under way.
+/// A call to make to the shim. At most [`MAX_CALLS`] that decide are under way, and one of each other
+/// kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
     /// Names it in [`Gate::reply`].
@@ -142,7 +148,7 @@ struct WaitMs {
 
 #[derive(Debug)]
 enum Stream {
-    /// In the outbox, or in the call under way.
+    /// In the outbox, or in a call under way.
     Waiting,
     /// Let through, or refused with an answer that has its headers already. `charged` is what its
     /// response may show to be free.
@@ -158,7 +164,7 @@ impl Gate {
             policy,
             streams: FxHashMap::default(),
             outbox: Outbox::default(),
-            deciding: None,
+            deciding: Calls::default(),
             breaker: Breaker::default(),
             denied: DeniedBefore::default(),
             again: Again::default(),
@@ -214,7 +220,7 @@ impl Gate {
     /// Whether the worker's queue must be woken, so that [`Gate::ready`] is called. Says so once.
     pub fn take_wake(&mut self, now_us: u64) -> bool {
         let settles = !self.breaker.is_open() && self.settles.is_ready(ms(now_us));
-        let has_work = (self.deciding.is_none() && !self.outbox.is_empty()) || settles;
+        let has_work = self.deciding.are_worth_one(self.outbox.len()) || settles;
         let wake = has_work && !self.woken;
         self.woken |= wake;
         wake
@@ -227,13 +233,14 @@ impl Gate {
         let timeout_ms = self.policy.timeout_ms;
         let lost_after_ms = timeout_ms + LOST_AFTER_MS;
         let mut calls = Vec::new();
-        if self.deciding.is_none() && !self.outbox.is_empty() {
+        while self.deciding.are_worth_one(self.outbox.len()) {
             let (batch, body) = self.outbox.take_batch();
             self.metrics.observe(Event::BatchSize, batch.len() as u64);
             let headers = std::mem::take(&mut self.outbox.trace);
             let id = self.call_id();
             let lost = Timer::after(now_ms, lost_after_ms);
-            self.deciding = Some(Deciding { call: id, batch, sent_ms: now_ms, lost });
+            let call = Deciding { call: id, batch, sent_ms: now_ms, lost, is_telling: true };
+            self.deciding.push(call);
             calls.push(Call { id, kind: CallKind::Decide, headers, body, timeout_ms });
         }
         if !self.breaker.is_open() && self.settles.is_ready(now_ms) {
@@ -258,8 +265,8 @@ impl Gate {
         let sending = self.settles.tick(now_ms);
         self.sent(sending);
         let mut releases = Vec::new();
-        if let Some(lost) = self.deciding.take_if(|call| call.lost.is_due(now_ms)) {
-            releases = self.failed(now_us, lost.batch, shared);
+        for lost in self.deciding.take_lost(now_ms) {
+            releases.extend(self.failed(now_us, lost, shared));
         }
         releases.extend(self.overdue(now_us, shared));
         releases
@@ -325,7 +332,7 @@ impl Gate {
     #[must_use]
     pub fn is_idle(&self, now_us: u64) -> bool {
         let is_due = self.closes.is_some_and(|closes| closes.is_due(ms(now_us)));
-        is_due || (self.outbox.is_empty() && self.deciding.is_none() && self.settles.is_idle())
+        is_due || (self.outbox.is_empty() && self.deciding.is_empty() && self.settles.is_idle())
     }
 
     /// What has been counted since the last time.

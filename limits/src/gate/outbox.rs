@@ -1,8 +1,6 @@
-//! Requests on their way to the ledger: those that gather, and those of the call under way. Called
-//! by the gate.
+//! Requests on their way to the ledger: those that gather for a call. Called by the gate.
 
 use super::StreamId;
-use super::timer::Timer;
 use crate::plan::PlannedCharge;
 use crate::wire;
 use std::collections::VecDeque;
@@ -29,16 +27,6 @@ pub(super) struct Waiting {
     pub(super) json: String,
 }
 
-/// The requests of a call under way.
-#[derive(Debug)]
-pub(super) struct Deciding {
-    pub(super) call: u32,
-    pub(super) batch: Vec<Waiting>,
-    pub(super) sent_ms: u64,
-    /// A reply that comes later is not waited for.
-    pub(super) lost: Timer,
-}
-
 /// Requests that gather, the one that came first in front.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
@@ -50,6 +38,10 @@ pub(super) struct Outbox {
 impl Outbox {
     pub(super) fn is_empty(&self) -> bool {
         self.gathered.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.gathered.len()
     }
 
     pub(super) fn is_full(&self) -> bool {

@@ -1,6 +1,7 @@
 //! What the shim replied, and what the gate does about it. Part of the gate.
 
 use super::charged;
+use super::deciding::Deciding;
 use super::metrics::{By, Event};
 use super::outbox::Waiting;
 use super::settles::Answer as Settling;
@@ -57,13 +58,13 @@ impl Gate {
                 Vec::new()
             }
             CallKind::Decide => {
-                let Some(call) = self.deciding.take_if(|call| call.call == id) else {
+                let Some(call) = self.deciding.take(id) else {
                     return Vec::new();
                 };
                 let waited = WaitMs { from_ms: call.sent_ms, to_ms: ms(now_us) };
                 match decisions(reply, &call.batch) {
                     Some(decisions) => self.decided(now_us, waited, call.batch, decisions, shared),
-                    None => self.failed(now_us, call.batch, shared),
+                    None => self.failed(now_us, call, shared),
                 }
             }
         }
@@ -149,18 +150,24 @@ impl Gate {
     pub(super) fn failed(
         &mut self,
         now_us: u64,
-        mut batch: Vec<Waiting>,
+        call: Deciding,
         shared: &impl SharedData,
     ) -> Vec<Release> {
         self.metrics.called(CallKind::Decide, false);
-        if self.breaker.failed(ms(now_us)) {
+        let (mut batch, mut releases) = (call.batch, Vec::new());
+        self.deciding.doubt();
+        if call.is_telling && self.breaker.failed(ms(now_us)) {
             self.metrics.happened(Event::BreakerOpened);
             if self.closes.is_none() {
                 self.metrics.add(Event::BreakersOpen, 1);
             }
             batch.extend(self.outbox.take_all());
+            let calls = std::mem::take(&mut self.deciding);
+            releases.extend(calls.waiting().filter_map(|one| self.give_up(now_us, one, shared)));
+            self.deciding = calls;
         }
-        batch.iter().filter_map(|waiting| self.give_up(now_us, waiting, shared)).collect()
+        releases.extend(batch.iter().filter_map(|one| self.give_up(now_us, one, shared)));
+        releases
     }
 
     /// Decides without the ledger what has waited for as long as the policy allows. If its call is
@@ -170,11 +177,10 @@ impl Gate {
         let gathered = self.outbox.take_overdue(until_us);
         let mut releases: Vec<Release> =
             gathered.iter().filter_map(|one| self.give_up(now_us, one, shared)).collect();
-        if let Some(call) = self.deciding.take() {
-            let late = call.batch.iter().take_while(|one| one.arrived_us <= until_us);
-            releases.extend(late.filter_map(|one| self.give_up(now_us, one, shared)));
-            self.deciding = Some(call);
-        }
+        let calls = std::mem::take(&mut self.deciding);
+        let late = calls.overdue(until_us);
+        releases.extend(late.filter_map(|one| self.give_up(now_us, one, shared)));
+        self.deciding = calls;
         releases
     }
 

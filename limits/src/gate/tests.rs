@@ -232,38 +232,65 @@ denied rule=1 bucket=auth retry_after_ms=41500
     assert_eq!(gate.response(NOW_US, 1, Outcome { status: 429, is_cache_hit: false }), []);
 }
 
+/// How many requests each of `calls` carries.
+fn sizes(calls: &[Call]) -> Vec<usize> {
+    let size =
+        |call: &Call| serde_json::from_slice::<DecideBody>(&call.body).unwrap().requests.len();
+    calls.iter().map(size).collect()
+}
+
+/// `count` requests arrive, and then the root is woken if the gate wishes it: the calls made.
+fn arrive_many(gate: &mut Gate, first: StreamId, count: u32) -> Vec<Call> {
+    (first..first + count).for_each(|stream| arrive(gate, stream, &Told::get("/")));
+    if gate.take_wake(NOW_US) { gate.ready(NOW_US) } else { Vec::new() }
+}
+
 #[test]
-fn requests_gather_while_a_call_is_under_way() {
+fn one_wake_is_enough() {
     let mut gate = gate();
     arrive(&mut gate, 1, &Told::get("/"));
     assert!(gate.take_wake(NOW_US));
-    assert!(!gate.take_wake(NOW_US), "one wake is enough");
-    let first = one_call(&mut gate);
-    for stream in 2..=4 {
-        arrive(&mut gate, stream, &Told::get("/"));
-        assert!(!gate.take_wake(NOW_US), "the reply will see to it");
+    assert!(!gate.take_wake(NOW_US));
+    one_call(&mut gate);
+    assert!(!gate.take_wake(NOW_US), "nothing waits");
+}
+
+#[test]
+fn where_little_is_asked_nobody_waits_for_another_s_reply() {
+    let mut gate = gate();
+    for stream in 1..=4 {
+        assert_eq!(sizes(&arrive_many(&mut gate, stream, 1)), [1]);
     }
-    assert_eq!(gate.ready(NOW_US), [], "one call at a time");
-    let body = answered(&first, true, 29);
-    assert_eq!(reply(&mut gate, &first, genuinely(&body)).len(), 1);
-    let second: DecideBody = serde_json::from_slice(&one_call(&mut gate).body).unwrap();
-    assert_eq!(second.requests.len(), 3);
+    assert_eq!(arrive_many(&mut gate, 5, 3), [], "four calls are the most");
+}
+
+#[test]
+fn where_much_is_asked_requests_gather_while_a_call_is_under_way() {
+    let mut gate = gate();
+    let first = arrive_many(&mut gate, 1, 10);
+    assert_eq!(sizes(&first), [10]);
+    assert_eq!(arrive_many(&mut gate, 11, 4), [], "not half as many");
+    let second = arrive_many(&mut gate, 15, 1);
+    assert_eq!(sizes(&second), [5]);
+    assert_eq!(arrive_many(&mut gate, 16, 4), []);
+    for (call, left) in [(&second, [0; 0].as_slice()), (&first, &[4])] {
+        let body = answered(&call[0], true, 29);
+        assert_eq!(reply(&mut gate, &call[0], genuinely(&body)).len(), sizes(call)[0]);
+        assert_eq!(sizes(&gate.ready(NOW_US)), left, "the last reply sends what has gathered");
+    }
 }
 
 #[test]
 fn a_batch_is_bounded() {
     let mut gate = gate();
-    for stream in 0..3_000 {
-        arrive(&mut gate, stream, &Told::get("/"));
-    }
-    let mut sizes = Vec::new();
-    while sizes.iter().sum::<usize>() < 3_000 {
-        let call = one_call(&mut gate);
+    let calls = arrive_many(&mut gate, 0, 3_000);
+    assert_eq!(sizes(&calls), [1_024, 1_024, 952]);
+    for call in calls {
         assert!(call.body.len() <= wire::MAX_BODY_BYTES);
         let body = answered(&call, true, 1);
-        sizes.push(reply(&mut gate, &call, genuinely(&body)).len());
+        assert_eq!(reply(&mut gate, &call, genuinely(&body)).len(), sizes(&[call])[0]);
     }
-    assert_eq!(sizes, [1_024, 1_024, 952]);
+    assert!(gate.is_idle(NOW_US));
 }
 
 #[test]

@@ -162,6 +162,54 @@ fn after_repeated_failures_nobody_waits_any_more() {
     assert_eq!((gate.metric_name(open.metric).as_str(), open.amount), ("tollgate.breaker.open", 1));
 }
 
+/// A worker with a call under way for each of `streams`.
+fn asking(streams: std::ops::RangeInclusive<StreamId>) -> (Gate, Vec<Call>) {
+    let mut gate = gate();
+    let calls = streams.flat_map(|stream| {
+        arrive(&mut gate, stream, &Told::get("/"));
+        gate.ready(NOW_US)
+    });
+    let calls = calls.collect();
+    (gate, calls)
+}
+
+/// A request arrives, and its call fails: how many are released.
+fn ask_and_fail(gate: &mut Gate, stream: StreamId) -> usize {
+    arrive(gate, stream, &Told::get("/"));
+    let call = one_call(gate);
+    reply(gate, &call, Reply::default()).len()
+}
+
+#[test]
+fn calls_that_fail_together_are_one_failure() {
+    let (mut gate, calls) = asking(1..=4);
+    for call in &calls {
+        assert_eq!(reply(&mut gate, call, Reply::default()).len(), 1);
+    }
+    for stream in 5..=6 {
+        assert_eq!(ask_and_fail(&mut gate, stream), 1);
+    }
+    assert_eq!(ask(&mut gate, NOW_MS, 7, &Told::get("/")), allowed(), "three in a row");
+}
+
+#[test]
+fn when_the_ledger_is_given_up_so_are_the_other_calls() {
+    let mut gate = gate();
+    (1..=2).for_each(|stream| assert_eq!(ask_and_fail(&mut gate, stream), 1));
+    let calls: Vec<Call> = (3..=4)
+        .map(|stream| {
+            arrive(&mut gate, stream, &Told::get("/"));
+            one_call(&mut gate)
+        })
+        .collect();
+    let released = reply(&mut gate, &calls[0], Reply::default());
+    let streams: Vec<StreamId> = released.iter().map(|release| release.stream).collect();
+    assert_eq!(streams, [4, 3], "nobody waits any more");
+    let body = answered(&calls[1], true, 9);
+    assert_eq!(reply(&mut gate, &calls[1], genuinely(&body)), [], "a late reply finds nobody");
+    assert!(!gate.is_idle(NOW_US), "what it charged is given back");
+}
+
 #[test]
 fn the_ledger_is_probed_until_it_answers() {
     let process = Process::default();
