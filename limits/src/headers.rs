@@ -4,6 +4,27 @@
 
 use crate::quota::Quota;
 use crate::wire::ChargeOutcome;
+use serde::Deserialize;
+use std::collections::BTreeSet;
+
+/// Headers that tell the same, in the words of one convention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Family {
+    /// `RateLimit` and `RateLimit-Policy`: each bucket's.
+    Ratelimit,
+    /// `X-RateLimit-Limit`, `-Remaining` and `-Reset`: of the bucket with the least left.
+    XRatelimit,
+}
+
+impl Family {
+    /// All of them: what a policy tells that does not say.
+    #[must_use]
+    pub fn all() -> BTreeSet<Self> {
+        BTreeSet::from([Self::Ratelimit, Self::XRatelimit])
+    }
+}
 
 /// One bucket as the client is told of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,23 +37,31 @@ pub struct Told<'a> {
     pub outcome: &'a ChargeOutcome,
 }
 
-/// The headers for a request that `told` decided; none if it was charged nothing.
+/// The headers of `families` for a request that `told` decided; none if it was charged nothing.
 ///
 /// # Source
 /// draft-ietf-httpapi-ratelimit-headers-11 for `RateLimit` and `RateLimit-Policy` (structured field
 /// lists, RFC 9651); `X-RateLimit-*` are the de-facto fields, here of the bucket with the least left.
 #[must_use]
-pub fn of(told: &[Told<'_>]) -> Vec<(&'static str, String)> {
+pub fn of(told: &[Told<'_>], families: &BTreeSet<Family>) -> Vec<(&'static str, String)> {
     let Some(least) = told.iter().min_by_key(|one| one.outcome.remaining) else {
         return Vec::new();
     };
-    vec![
-        ("x-ratelimit-limit", digits(least.outcome.limit)),
-        ("x-ratelimit-remaining", digits(least.outcome.remaining)),
-        ("x-ratelimit-reset", digits(seconds(least.outcome.reset_ms))),
-        ("ratelimit-policy", list(told, policy_item)),
-        ("ratelimit", list(told, state_item)),
-    ]
+    let mut headers = Vec::with_capacity(if families.is_empty() { 0 } else { 6 });
+    if families.contains(&Family::XRatelimit) {
+        headers.extend([
+            ("x-ratelimit-limit", digits(least.outcome.limit)),
+            ("x-ratelimit-remaining", digits(least.outcome.remaining)),
+            ("x-ratelimit-reset", digits(seconds(least.outcome.reset_ms))),
+        ]);
+    }
+    if families.contains(&Family::Ratelimit) {
+        headers.extend([
+            ("ratelimit-policy", list(told, policy_item)),
+            ("ratelimit", list(told, state_item)),
+        ]);
+    }
+    headers
 }
 
 /// Whole seconds that are not less than `ms`: waiting them is enough.
@@ -101,12 +130,28 @@ mod tests {
     }
 
     fn shown(told: &[Told<'_>]) -> String {
-        of(told).iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
+        of(told, &Family::all()).iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
     }
 
     #[test]
     fn nothing_charged_nothing_told() {
-        assert_eq!(of(&[]), []);
+        assert_eq!(of(&[], &Family::all()), []);
+    }
+
+    #[test]
+    fn only_the_families_that_are_asked_for_are_told() {
+        let quota = sliding(10, 60_000);
+        let told = [Told { bucket: "a", quota: &quota, outcome: &outcome(10, 9, 60_000) }];
+        let names = |families: &[Family]| -> Vec<&str> {
+            let families = families.iter().copied().collect();
+            of(&told, &families).iter().map(|(name, _)| *name).collect()
+        };
+        assert_eq!(names(&[]), [""; 0]);
+        assert_eq!(names(&[Family::Ratelimit]), ["ratelimit-policy", "ratelimit"]);
+        assert_eq!(
+            names(&[Family::XRatelimit]),
+            ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"]
+        );
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod rules;
 #[cfg(feature = "schema")]
 mod schema;
 
+use crate::headers::Family;
 pub use buckets::{Algorithm, Bucket, LimitChoice, OnFailure, Refund};
 pub use keys::{Key, Source};
 pub use mistakes::{PolicyError, PolicyErrors};
@@ -23,7 +24,7 @@ pub use rules::{HeaderMatch, Match, Rule};
 #[cfg(feature = "schema")]
 pub use schema::schema;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The most keys, buckets or rules of one policy.
 pub const MAX_ITEMS: usize = 1_000;
@@ -37,6 +38,8 @@ pub struct Policy {
     pub timeout_ms: u64,
     /// jwt_authn's `payload_in_metadata`: where the verified claims are.
     pub jwt_payload: String,
+    /// What responses tell of the limits.
+    pub response_headers: BTreeSet<Family>,
     /// The key of the hash that counters are named by.
     pub salt: String,
     /// Who can pay, by name.

@@ -94,7 +94,7 @@ fn worded(
         })
         .collect();
     let refusing: Vec<&Told<'_>> = enforced.iter().filter(|told| !told.outcome.admitted).collect();
-    let headers = headers::of(&enforced);
+    let headers = headers::of(&enforced, &policy.response_headers);
     let rule = policy.rule_name(asked.rule);
     match refusing.iter().max_by_key(|told| told.outcome.retry_after_ms) {
         None => {

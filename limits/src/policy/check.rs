@@ -44,6 +44,7 @@ pub(super) fn check(value: Value) -> Result<Policy, PolicyErrors> {
         cluster: document.shim.0.cluster,
         timeout_ms,
         jwt_payload: document.jwt.0.payload,
+        response_headers: document.response_headers,
         salt: document.salt,
         keys,
         buckets,

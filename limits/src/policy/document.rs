@@ -6,12 +6,13 @@ mod mapping;
 
 use crate::bounded::Bounded;
 use crate::duration::Duration;
+use crate::headers::Family;
 use crate::quota::{self, Period};
 pub(super) use limit::Limit;
 pub(super) use mapping::Mapping;
 use serde::Deserialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Who is charged what for which request: the policy of a Tollgate filter.
 #[derive(Debug, Deserialize)]
@@ -37,6 +38,10 @@ pub(super) struct Document {
     /// Where the verified token's claims are.
     #[serde(default)]
     pub(super) jwt: Mapping<Jwt>,
+    /// Which headers tell clients of the limits; none for `[]`. A refusal's `Retry-After` is always
+    /// there.
+    #[serde(default = "Family::all")]
+    pub(super) response_headers: BTreeSet<Family>,
     /// Who can pay, by name.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, Key>"))]

@@ -47,7 +47,7 @@ fn a_mistake_of_form_is_told_with_its_place() {
     insta::assert_snapshot!(changed(|d| d["rules"][1]["match"]["path"] = json!("/x")), @r#"rules[1].match.path: unknown field `path` (did you mean "paths"?), expected one of `paths`, `methods`, `hosts`, `headers`, `has_key`, `authenticated`"#);
     insta::assert_snapshot!(changed(|d| d["version"] = json!(2)), @"version: invalid value: integer `2`, expected a whole number from 1 to 1");
     insta::assert_snapshot!(changed(|d| *d = json!(null)), @"policy: invalid type: null, expected a mapping, `{ field: value }`");
-    insta::assert_snapshot!(changed(|d| *d = json!({ "bucket": {} })), @r#"policy: missing field `version`; policy: missing field `keys`; policy: missing field `buckets`; policy: missing field `rules`; bucket: unknown field `bucket` (did you mean "buckets"?), expected one of `version`, `salt`, `shim`, `jwt`, `keys`, `buckets`, `rules`"#);
+    insta::assert_snapshot!(changed(|d| *d = json!({ "bucket": {} })), @r#"policy: missing field `version`; policy: missing field `keys`; policy: missing field `buckets`; policy: missing field `rules`; bucket: unknown field `bucket` (did you mean "buckets"?), expected one of `version`, `salt`, `shim`, `jwt`, `response_headers`, `keys`, `buckets`, `rules`"#);
     insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["on_failure"] = json!("open")), @"buckets.auth.on_failure: unknown variant `open`, expected one of `allow`, `deny`, `local`");
     insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["refund"] = json!(["server_eror"])), @r#"buckets.auth.refund[0]: expected success, client_error, server_error, cache_hit or a status from 100 to 599, found "server_eror""#);
     insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["refund"] = json!([600])), @"buckets.auth.refund[0]: expected success, client_error, server_error, cache_hit or a status from 100 to 599, found 600");
@@ -79,6 +79,7 @@ fn all_mistakes_of_form_and_of_sense_are_told_at_once() {
             d["salt"] = json!(7);
             d["shim"]["timeout"] = json!("11s");
             d["jwt"] = json!({ "payload": "" });
+            d["response_headers"] = json!(["ratelimit", "x-ratelimit"]);
             d["buckets"]["auth"]["limt"] = json!(5);
             d["buckets"]["auth"]["window"] = json!(60);
             d["buckets"]["public"]["key"] = json!("cleint");
@@ -86,6 +87,7 @@ fn all_mistakes_of_form_and_of_sense_are_told_at_once() {
             d["rules"][2]["charge"] = json!(["auth", "a1"]);
         }),
         @r#"
+response_headers[1]: unknown variant `x-ratelimit` (did you mean "x_ratelimit"?), expected `ratelimit` or `x_ratelimit`
 salt: invalid type: integer `7`, expected a string
 shim.timeout: expected at most 10s, found 11000ms
 jwt.payload: expected jwt_authn's payload_in_metadata, found ""

@@ -30,6 +30,28 @@ fn an_admitted_request_is_told_what_is_left_by_memory() {
 }
 
 #[test]
+fn clients_are_told_only_what_the_policy_says() {
+    let told = |families| {
+        let mut options = Options::default();
+        options.policy["response_headers"] = families;
+        options.policy["buckets"]["public"]["limit"] = json!(1);
+        let gateway = Gateway::start(&options).unwrap();
+        let replies = [gateway.client().get("/", None), gateway.client().get("/", None)];
+        assert_eq!(replies.each_ref().map(|reply| reply.status), [200, 429]);
+        replies.map(|reply| {
+            let names = ["ratelimit", "ratelimit-policy", "x-ratelimit-remaining", "retry-after"];
+            names.map(|name| reply.headers.contains_key(name))
+        })
+    };
+    assert_eq!(told(json!([])), [[false; 4], [false, false, false, true]]);
+    assert_eq!(told(json!(["ratelimit"])), [[true, true, false, false], [true, true, false, true]]);
+    assert_eq!(
+        told(json!(["x_ratelimit"])),
+        [[false, false, true, false], [false, false, true, true]]
+    );
+}
+
+#[test]
 fn each_kind_of_request_has_its_bucket() {
     let gateway = Gateway::start(&Options::default()).unwrap();
     let client = gateway.client();

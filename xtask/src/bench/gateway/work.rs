@@ -28,6 +28,8 @@ pub enum WorkName {
     Flood,
     /// 1,000 requests a second
     Latency,
+    /// One key, all admitted, without rate-limit headers: `local_ratelimit` adds none either
+    HotKeyUntold,
 }
 
 /// One work.
@@ -41,6 +43,8 @@ pub struct Work {
     pub pattern: Pattern,
     /// How many connections they come on.
     pub connections: u32,
+    /// Whether responses tell of the limits.
+    pub is_told: bool,
     /// Whether everything is admitted; else all but one request are refused.
     pub admits: bool,
     /// What is measured of it, and what is aimed at.
@@ -70,12 +74,13 @@ pub struct Aim {
 }
 
 /// All works.
-pub const WORKS: [Work; 4] = [
+pub const WORKS: [Work; 5] = [
     Work {
         name: WorkName::HotKey,
         title: "one hot key, all admitted",
         pattern: Pattern::OneKey,
         connections: CONNECTIONS,
+        is_told: true,
         admits: true,
         aims: &[Aim { measure: Measure::Throughput, bound: Bound::AtLeast(0.80) }],
     },
@@ -84,6 +89,7 @@ pub const WORKS: [Work; 4] = [
         title: "100,000 keys, all admitted",
         pattern: Pattern::ManyKeys,
         connections: CONNECTIONS,
+        is_told: true,
         admits: true,
         aims: &[
             Aim { measure: Measure::Throughput, bound: Bound::AtLeast(0.60) },
@@ -95,6 +101,7 @@ pub const WORKS: [Work; 4] = [
         title: "a flood from one refused key",
         pattern: Pattern::OneKey,
         connections: CONNECTIONS,
+        is_told: true,
         admits: false,
         aims: &[Aim { measure: Measure::Throughput, bound: Bound::AtLeast(0.55) }],
     },
@@ -103,11 +110,21 @@ pub const WORKS: [Work; 4] = [
         title: "1,000 requests/s of 100,000 keys",
         pattern: Pattern::Paced,
         connections: PACED_CONNECTIONS,
+        is_told: true,
         admits: true,
         aims: &[
             Aim { measure: Measure::AddedP50, bound: Bound::AtMost(0.3) },
             Aim { measure: Measure::AddedP99, bound: Bound::AtMost(1.5) },
         ],
+    },
+    Work {
+        name: WorkName::HotKeyUntold,
+        title: "one hot key, without headers",
+        pattern: Pattern::OneKey,
+        connections: CONNECTIONS,
+        is_told: false,
+        admits: true,
+        aims: &[Aim { measure: Measure::Throughput, bound: Bound::AtLeast(0.80) }],
     },
 ];
 
@@ -122,6 +139,7 @@ impl Work {
             "version": 1,
             "salt": "tollgate-bench",
             "shim": { "cluster": "tollgate", "timeout": "1s" },
+            "response_headers": if self.is_told { json!(["ratelimit", "x_ratelimit"]) } else { json!([]) },
             "keys": {
                 "user": { "header": "x-user", "otherwise": "client" },
                 "client": { "client_ip": {} },
