@@ -92,6 +92,8 @@ mod strangers;
 mod together;
 
 #[cfg(test)]
+mod relay;
+#[cfg(test)]
 mod restart;
 #[cfg(test)]
 mod server;

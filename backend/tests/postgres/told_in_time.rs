@@ -3,6 +3,7 @@
 use crate::ai::{ROUTES, ada, question};
 use crate::backend::Backend;
 use crate::claude::Claude;
+use crate::relay::Relay;
 use crate::server::server;
 use crate::user::User;
 use backend::clock;
@@ -55,6 +56,22 @@ fn a_database_that_is_away_is_told_in_time() {
     let (mut postgres, _dir) = server();
     let backend = Backend::start_on(&postgres.url("postgres"), &[]);
     check_told(&backend, "database", "down", || postgres.kill());
+}
+
+#[test]
+fn a_database_that_hangs_is_told_in_time() {
+    let (postgres, _dir) = server();
+    let relay = Relay::start(postgres.addr());
+    let (direct, relayed) = (postgres.addr().to_string(), relay.addr().to_string());
+    let backend = Backend::start_on(&postgres.url("postgres").replace(&direct, &relayed), &[]);
+    let user = backend.user("ada@example.org");
+    assert_eq!(user.me().status, 200);
+    check_told(&backend, "database", "down", || relay.freeze());
+    assert_eq!(user.me().status, 503, "nobody waits for ever");
+    assert_eq!(backend.get("/health/live").status, 200);
+    relay.thaw();
+    wait_until_up(&backend, "database");
+    backend.wait_until("it is used again", || user.me().status == 200);
 }
 
 /// Several who ask at once. None is told of a fault of ours.

@@ -7,6 +7,7 @@ use crate::clock::Deadline;
 use crate::{command, env, setup};
 use anyhow::{Context, Result};
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -64,6 +65,12 @@ impl Postgres {
             ask.args(["-q", "-h", "127.0.0.1", "-p", &port]);
             command::output(&mut ask, READY_LIMIT).is_ok()
         })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.port.addr()
     }
 
     /// The URL of the database `name` on it, which may have to be created.
