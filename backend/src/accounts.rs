@@ -177,7 +177,8 @@ impl Accounts {
     /// # Errors
     /// [`AccountError::Token`], or [`AccountError::SessionEnded`].
     pub async fn authenticate(&self, token: &str, now: Timestamp) -> Result<Caller, AccountError> {
-        let Claims { sub, sid, tier, .. } = self.verified(token, now).await?;
+        let claims = self.verified(token, now).await?;
+        let Claims { sub, sid, tier, .. } = *claims;
         let row = self.lookups.of(sid).await?;
         let row = row.filter(|row| row.user.id == sub && row.ends_at > now);
         let row = row.ok_or(AccountError::SessionEnded)?;
@@ -197,7 +198,7 @@ impl Accounts {
     }
 
     /// What the token says. One signed with an unknown key may be signed with a new one.
-    async fn verified(&self, token: &str, now: Timestamp) -> Result<Claims, AccountError> {
+    async fn verified(&self, token: &str, now: Timestamp) -> Result<Arc<Claims>, AccountError> {
         match self.verifier.verify(token, &self.keys(), now) {
             Err(TokenError::UnknownKey) => {
                 let keys = self.keys.asked_again(now).await?;

@@ -23,7 +23,9 @@ impl FromRequestParts<Arc<App>> for Caller {
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return None };
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    // A header value that is ASCII is text. (`to_str` looks at one byte at a time.)
+    let text = str::from_utf8(value.as_bytes()).ok().filter(|text| text.is_ascii())?;
+    let (scheme, token) = text.split_once(' ')?;
     let token = token.trim_matches(' ');
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }

@@ -11,7 +11,8 @@ const MAX_TAGS: usize = 16;
 /// The version's tag.
 #[must_use]
 pub fn tag(version: i64) -> HeaderValue {
-    HeaderValue::try_from(format!("\"{version}\"")).unwrap_or(HeaderValue::from_static("\"\""))
+    let text = ["\"", itoa::Buffer::new().format(version), "\""].concat();
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("\"\""))
 }
 
 /// What `If-Match` expects.

@@ -32,6 +32,7 @@ pub mod caller;
 pub mod clock;
 pub mod config;
 pub mod cores;
+pub mod counters;
 pub mod database_probe;
 pub mod email;
 pub mod etag;

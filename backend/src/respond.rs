@@ -306,8 +306,15 @@ pub fn json(status: StatusCode, value: &impl Serialize) -> Response {
 
 /// The same for what is in JSON already.
 pub fn written_json(status: StatusCode, body: impl Into<Body>) -> Response {
-    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
-    (status, headers, body.into()).into_response()
+    /// As many as a reply of the cache has: a table that grows is written twice.
+    const MAX_HEADERS: usize = 10;
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.reserve(MAX_HEADERS);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 fn title(status: StatusCode) -> &'static str {

@@ -19,6 +19,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::sync::Arc;
+use std::time::Duration;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -186,6 +187,12 @@ impl Resumes {
     pub async fn entries(&self, caller: &Caller) -> Result<Vec<Entry>, ResumeError> {
         let all = resumes::list(&self.store, caller.user.id, None, resumes::MAX_PER_USER).await?;
         Ok(all.into_iter().map(|summary| self.entry(caller, summary.id)).collect())
+    }
+
+    /// How long a cached one is good for.
+    #[must_use]
+    pub fn ttl(&self) -> Duration {
+        self.cache.ttls().resume
     }
 
     /// What a caller's résumé is cached as.

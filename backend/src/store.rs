@@ -133,7 +133,7 @@ impl Store {
         };
         let pool = options.connect_with(AnyConnectOptions::from_str(&url)?).await?;
         migrations::run(&pool, kind).await?;
-        Ok(Self { pool, kind, changes: Changes::default() })
+        Ok(Self { pool, kind, changes: Changes::of(place) })
     }
 
     /// Whether it answers.
@@ -164,8 +164,10 @@ impl Store {
 
     /// Closes all connections; SQLite then folds its write-ahead log into the file.
     pub async fn close(&self) {
-        self.changes.close().await;
-        self.pool.close().await;
+        // From here on nobody opens another connection; the last one to be closed is the pool's.
+        let closed = self.pool.close();
+        self.changes.close();
+        closed.await;
     }
 }
 

@@ -13,6 +13,7 @@ use crate::user::{Tier, User};
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, Header, Validation};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// How far ahead of ours the clock of whoever issued a token may be. Nothing is allowed the other
@@ -119,12 +120,12 @@ pub fn verify(
 ) -> Result<Claims, TokenError> {
     let Signed { claims, .. } = signed(token, keys, terms)?;
     check_times(&claims, now.as_second())?;
-    Ok(claims)
+    Ok(Arc::unwrap_or_clone(claims))
 }
 
 /// What a key of ours has signed.
 struct Signed {
-    claims: Claims,
+    claims: Arc<Claims>,
     /// Which key.
     kid: String,
 }
@@ -142,7 +143,7 @@ fn signed(token: &str, keys: &KeyRing, terms: &Terms) -> Result<Signed, TokenErr
     let kid = header.kid.ok_or(TokenError::Malformed)?;
     let key = keys.verifying(&kid).ok_or(TokenError::UnknownKey)?;
     let decoded = jsonwebtoken::decode::<Claims>(token, &key, &validation(terms));
-    let claims = decoded.map_err(|error| reason(&error))?.claims;
+    let claims = Arc::new(decoded.map_err(|error| reason(&error))?.claims);
     Ok(Signed { claims, kid })
 }
 

@@ -1,9 +1,10 @@
-//! Whose session it is, asked for many requests at once: while one query is under way, those who
-//! come gather for the next. An idle service asks at once; a busy one asks once for dozens.
+//! Whose session it is. A request is answered by a query that began after it came, so an ended
+//! session is seen to have ended by every request that comes after.
 //!
-//! A request is answered by a query that began after it came, so an ended session is seen to have
-//! ended by every request that comes after. On SQLite that query only asks whether anything in the
-//! database has changed ([`Store::state`]): what was found before is still right if nothing has.
+//! On SQLite that query only asks whether anything in the database has changed ([`Store::state`]):
+//! what was found before is still right if nothing has, and the request goes on without a pause.
+//! What is not known then is asked for many requests at once: while one query is under way, those
+//! who come gather for the next. An idle service asks at once; a busy one asks once for dozens.
 
 use crate::store::users::{self, MAX_SESSIONS, SessionRow};
 use crate::store::{State, Store, StoreError};
@@ -32,7 +33,11 @@ type Found = HashMap<Uuid, Result<Arc<SessionRow>, StoreError>>;
 
 /// What asks. Clones share it.
 #[derive(Debug, Clone)]
-pub(super) struct Lookups(mpsc::Sender<Asked>);
+pub(super) struct Lookups {
+    store: Store,
+    remembered: Remembered,
+    queue: mpsc::Sender<Asked>,
+}
 
 struct Asked {
     session_id: Uuid,
@@ -42,9 +47,10 @@ struct Asked {
 impl Lookups {
     /// Asks `store`, for as long as anyone holds this.
     pub(super) fn start(store: Store) -> Self {
-        let (sender, queue) = mpsc::channel(MAX_WAITING);
-        tokio::spawn(work(store, queue));
-        Self(sender)
+        let (queue, asked) = mpsc::channel(MAX_WAITING);
+        let remembered = Remembered::default();
+        tokio::spawn(work(store.clone(), remembered.clone(), asked));
+        Self { store, remembered, queue }
     }
 
     /// The user whose session this is.
@@ -52,13 +58,21 @@ impl Lookups {
     /// # Errors
     /// [`StoreError`]; [`StoreError::Unavailable`] if it takes too long.
     pub(super) async fn of(&self, session_id: Uuid) -> Answer {
+        if let Some(row) = self.known(session_id) {
+            return Ok(Some(row));
+        }
         let (answer, answered) = oneshot::channel();
         let asked = Asked { session_id, answer };
-        self.0.try_send(asked).map_err(|_full| StoreError::Unavailable)?;
+        self.queue.try_send(asked).map_err(|_full| StoreError::Unavailable)?;
         let Ok(Ok(answer)) = timeout(LONGEST_WAIT, answered).await else {
             return Err(StoreError::Unavailable);
         };
         answer
+    }
+
+    /// What was found before, if nothing has changed since.
+    fn known(&self, session_id: Uuid) -> Option<Arc<SessionRow>> {
+        self.remembered.one(self.store.state()?, session_id)
     }
 }
 
@@ -83,6 +97,12 @@ impl Remembered {
         ids.iter().filter_map(known).collect()
     }
 
+    /// The same for one.
+    fn one(&self, state: State, id: Uuid) -> Option<Arc<SessionRow>> {
+        let rows = self.rows();
+        (rows.state == Some(state)).then(|| rows.rows.get(&id).map(Arc::clone))?
+    }
+
     /// Remembers what a query found that began when the database was in this state.
     fn add(&self, state: State, found: &Found) {
         let mut rows = self.rows();
@@ -98,8 +118,7 @@ impl Remembered {
     }
 }
 
-async fn work(store: Store, mut queue: mpsc::Receiver<Asked>) {
-    let remembered = Remembered::default();
+async fn work(store: Store, remembered: Remembered, mut queue: mpsc::Receiver<Asked>) {
     let room = Arc::new(Semaphore::new(MAX_QUERIES));
     let mut gathered = Vec::with_capacity(MAX_SESSIONS);
     loop {
@@ -144,7 +163,7 @@ async fn find(
     remembered: &Remembered,
     mut ids: Vec<Uuid>,
 ) -> Result<Found, StoreError> {
-    let state = store.state().await?;
+    let state = store.state();
     let known = state.map(|state| remembered.of(state, &ids)).unwrap_or_default();
     ids.retain(|id| !known.contains_key(id));
     if ids.is_empty() {
@@ -242,7 +261,7 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let store = open(&dir).await;
         let (one, two) = (add(&store, 1).await, add(&store, 2).await);
-        let (remembered, state) = (Remembered::default(), store.state().await.unwrap().unwrap());
+        let (remembered, state) = (Remembered::default(), store.state().unwrap());
         find(&store, &remembered, vec![one, Uuid::nil()]).await.unwrap();
         let ids = |found: Found| found.into_keys().collect::<Vec<_>>();
         let all = [one, two, Uuid::nil()];
@@ -251,7 +270,7 @@ mod tests {
         assert_eq!(remembered.of(state, &all).len(), 2);
 
         store.execute("UPDATE users SET revision = 7").await;
-        let next = store.state().await.unwrap().unwrap();
+        let next = store.state().unwrap();
         assert!(remembered.of(next, &all).is_empty());
         // A query that began before the change ends after others have seen it.
         let found = find(&store, &remembered, vec![one]).await.unwrap();
@@ -264,7 +283,7 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let store = open(&dir).await;
         let session = add(&store, 1).await;
-        let (remembered, state) = (Remembered::default(), store.state().await.unwrap().unwrap());
+        let (remembered, state) = (Remembered::default(), store.state().unwrap());
         let found = find(&store, &Remembered::default(), vec![session]).await.unwrap();
         let row = || Ok(Arc::clone(found[&session].as_ref().unwrap()));
         for n in 0..MAX_REMEMBERED as u128 + 10 {

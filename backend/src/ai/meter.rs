@@ -3,6 +3,7 @@
 //! What single calls of Claude cost, by model, the `claude` crate counts.
 
 use super::task::Task;
+use crate::counters::Counters;
 use metrics::{Unit, counter, describe_counter};
 
 /// Requests answered, by route and outcome: `ok`, `degraded`, or a
@@ -22,7 +23,10 @@ pub fn describe() {
 
 /// A request has been answered.
 pub fn answered(task: Task, outcome: &'static str) {
-    counter!(REQUESTS, "route" => task.name(), "outcome" => outcome).increment(1);
+    /// By route and outcome.
+    static COUNTERS: Counters<(Task, &str)> = Counters::new();
+    let register = || counter!(REQUESTS, "route" => task.name(), "outcome" => outcome);
+    COUNTERS.add((task, outcome), 1, register);
 }
 
 /// An answer has been paid for.
@@ -32,5 +36,6 @@ pub(super) fn spent(task: Task, cost_micro_usd: u64) {
 
 /// An answer has not been paid for again.
 pub fn saved(task: Task, cost_micro_usd: u64) {
-    counter!(SAVED, "route" => task.name()).increment(cost_micro_usd);
+    static COUNTERS: Counters<Task> = Counters::new();
+    COUNTERS.add(task, cost_micro_usd, || counter!(SAVED, "route" => task.name()));
 }

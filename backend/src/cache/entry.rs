@@ -75,7 +75,10 @@ impl Entry {
     /// A résumé. `version`: its owner's revision ([`crate::accounts::Caller`]).
     #[must_use]
     pub fn resume(id: Uuid, version: u64, ttls: &Ttls) -> Self {
-        Self { name: format!("cache:resume:{id}"), ttl: ttls.resume, kind: Kind::Resume, version }
+        // It is made for each request: without a formatter.
+        let mut spelled = Uuid::encode_buffer();
+        let name = ["cache:resume:", id.hyphenated().encode_lower(&mut spelled)];
+        Self { name: name.concat(), ttl: ttls.resume, kind: Kind::Resume, version }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! What answers of the AI routes cost and saved, [`crate::ai::meter`] counts.
 
+use crate::counters::Counters;
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 
 /// Values asked for, by route and outcome: `hit`, `miss`, `coalesced`, `bypass` or `error`.
@@ -28,7 +29,13 @@ pub fn describe() {
 }
 
 pub(super) fn asked(route: &'static str, outcome: &'static str) {
-    counter!(REQUESTS, "route" => route, "outcome" => outcome).increment(1);
+    /// By route and outcome.
+    static COUNTERS: Counters<(&str, &str)> = Counters::new();
+    COUNTERS.add(
+        (route, outcome),
+        1,
+        || counter!(REQUESTS, "route" => route, "outcome" => outcome),
+    );
 }
 
 pub(super) fn damaged() {

@@ -14,7 +14,7 @@ use crate::ai::recent::{self, Found};
 use crate::ai::{AiError, Answer, Asked, Input, Kept, Task, meter};
 use crate::app::App;
 use crate::body::Ask;
-use crate::cache::{Cached, Entry, Origin, Shared, Use};
+use crate::cache::{Cached, Origin, Shared, Use};
 use crate::guard::Permit;
 use crate::openapi::{AskAboutJobBody, AskBody};
 use crate::respond::{self, ApiError};
@@ -24,6 +24,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 use std::sync::Arc;
+use std::time::Duration;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -89,7 +90,7 @@ fn reply(about: Option<About>, answer: &Kept) -> String {
     let head = serde_json::to_string(&Head { resume: about }).unwrap_or_default();
     let members = answer.reply.get();
     match (head.strip_suffix('}'), members.strip_prefix('{')) {
-        (Some(head), Some(members)) => format!("{head},{members}"),
+        (Some(head), Some(members)) => [head, ",", members].concat(),
         _ => members.to_owned(),
     }
 }
@@ -255,10 +256,10 @@ impl Awaited {
 async fn answer(app: &Arc<App>, task: Task, question: Question) -> Result<Response, ApiError> {
     let Question { caller, shape, use_, permit, body } = question;
     let question = recent::digest(task, &caller, body.bytes());
-    let (entry, about, flight, input) = match app.ai.kept(&question, &caller, use_) {
+    let (ttl, about, flight, input) = match app.ai.kept(&question, &caller, use_) {
         Some((found, flight)) => {
             let about = found.about.map(|(id, version)| About { id, version });
-            (found.entry.clone(), about, flight, None)
+            (found.entry.ttl, about, flight, None)
         }
         None => {
             let asked = Asked::of(task, body.fields()?)?;
@@ -266,14 +267,15 @@ async fn answer(app: &Arc<App>, task: Task, question: Question) -> Result<Respon
             let input = Arc::new(input);
             let (entry, flight) = app.ai.ask(task, Arc::clone(&input), &caller.secret, use_);
             let about_ids = about.map(|About { id, version }| (id, version));
-            app.ai.remember(question, Found { entry: entry.clone(), about: about_ids });
-            (entry, about, flight, Some(input))
+            let ttl = entry.ttl;
+            app.ai.remember(question, Found { entry, about: about_ids });
+            (ttl, about, flight, Some(input))
         }
     };
     let awaited = Awaited { app: Arc::clone(app), task, input };
     match shape {
-        Shape::Json => whole(&awaited, &entry, about, flight).await,
-        Shape::Events => events::stream(awaited, &entry, about, flight, permit).await,
+        Shape::Json => whole(&awaited, ttl, about, flight).await,
+        Shape::Events => events::stream(awaited, ttl, about, flight, permit).await,
     }
 }
 
@@ -299,13 +301,13 @@ async fn found(
 
 async fn whole(
     awaited: &Awaited,
-    entry: &Entry,
+    ttl: Duration,
     about: Option<About>,
     flight: Answer,
 ) -> Result<Response, ApiError> {
     let Cached { value, origin } = awaited.landed(flight).await?;
     let mut response = respond::written_json(StatusCode::OK, reply(about, &value));
-    origin.mark(entry, &mut response);
+    origin.mark(ttl, &mut response);
     Ok(response)
 }
 

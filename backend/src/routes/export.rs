@@ -123,7 +123,7 @@ pub async fn export(
     } else {
         file(format, &stored)?
     };
-    origin.mark(&app.resumes.entry(&caller, id), &mut response);
+    origin.mark(app.resumes.ttl(), &mut response);
     Ok(response)
 }
 

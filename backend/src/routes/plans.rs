@@ -72,7 +72,7 @@ pub async fn pricing(State(app): State<Arc<App>>, use_: Use) -> Result<Response,
     let Cached { value, origin } = cached.map_err(|error: Arc<Aborted>| *error)?;
     let mut response = respond::json(StatusCode::OK, &value);
     response.headers_mut().insert(header::CACHE_CONTROL, CACHE_CONTROL);
-    origin.mark(&entry, &mut response);
+    origin.mark(entry.ttl, &mut response);
     Ok(response)
 }
 
@@ -100,7 +100,7 @@ pub async fn subscription(
     let cached = app.cache.get_or_load(&entry, &key, use_, load).await;
     let Cached { value, origin } = cached.map_err(|error: Arc<Aborted>| *error)?;
     let mut response = shown(value, caller.token_tier);
-    origin.mark(&entry, &mut response);
+    origin.mark(entry.ttl, &mut response);
     Ok(response)
 }
 

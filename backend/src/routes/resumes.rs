@@ -46,7 +46,9 @@ impl<S: Send + Sync> FromRequestParts<S> for ResumeId {
             return Err(ApiError::NotFound);
         };
         // One spelling only: what has two URLs is cached and limited as two things.
-        let id = Uuid::parse_str(&text).ok().filter(|id| id.to_string() == text);
+        let mut spelled = Uuid::encode_buffer();
+        let id = Uuid::parse_str(&text).ok();
+        let id = id.filter(|id| id.hyphenated().encode_lower(&mut spelled) == text.as_str());
         id.map(Self).ok_or(ApiError::NotFound)
     }
 }
@@ -170,7 +172,7 @@ pub async fn read(
     } else {
         versioned(respond::written_json(StatusCode::OK, stored.json()), stored.version)
     };
-    origin.mark(&app.resumes.entry(&caller, id), &mut response);
+    origin.mark(app.resumes.ttl(), &mut response);
     Ok(response)
 }
 

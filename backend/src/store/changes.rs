@@ -1,21 +1,26 @@
 //! Whether anything in the database has changed: far cheaper to ask than what it holds.
 //!
-//! Asked by [`crate::accounts`] for each batch of requests.
+//! Asked by [`crate::accounts`] for each request.
 //!
 //! # Exact
 //! SQLite's `PRAGMA data_version` differs from what it was on the same connection before, if and
 //! only if another connection, of this process or of any other, has committed a change in between.
 //! It reads the head of the write-ahead log's index, as every transaction does, so a change is seen
-//! as soon as its commit has returned to whoever made it. The connection that is asked here writes
-//! nothing and is asked for nothing else, so all changes are other connections'.
+//! as soon as its commit has returned to whoever made it. The connection that is asked here can
+//! only read and is asked for nothing else, so all changes are other connections'.
 //!
 //! PostgreSQL has nothing like it: there, nothing is known.
+//!
+//! # In place
+//! It is asked in the thread that wants to know: it takes a microsecond or two, which is less than
+//! handing the question to another thread and waiting for it. It waits for no other process: what
+//! cannot be told at once is not known. Readers of a write-ahead log do not wait for writers.
 
-use super::{Kind, Store, StoreError};
-use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, Connection, Row};
-use std::sync::Arc;
-use tokio::sync::Mutex;
+use super::{Place, Store};
+use rusqlite::{Connection, OpenFlags};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// What the database held at some moment. Two that are equal are of moments between which nothing
 /// has changed.
@@ -26,58 +31,92 @@ pub struct State {
     version: i64,
 }
 
-/// The connection that is asked.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Changes(Arc<Mutex<Watch>>);
+/// What is asked: none for a database that cannot tell.
+#[derive(Debug, Clone)]
+pub(super) struct Changes(Option<Arc<Watched>>);
+
+#[derive(Debug)]
+struct Watched {
+    path: PathBuf,
+    watch: Mutex<Watch>,
+}
 
 #[derive(Debug, Default)]
 struct Watch {
-    connection: Option<AnyConnection>,
+    connection: Option<Connection>,
     /// How many connections there have been.
     connections: u64,
 }
 
 impl Store {
-    /// What the database holds now, if that can be told: not on PostgreSQL, and not while another
-    /// is asking.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn state(&self) -> Result<Option<State>, StoreError> {
-        if self.kind != Kind::Sqlite {
-            return Ok(None);
+    /// What the database holds now, if that can be told: not on PostgreSQL, and not once the store
+    /// is closed. Whoever is told nothing asks for what they need, and learns there what is wrong.
+    #[must_use]
+    pub fn state(&self) -> Option<State> {
+        let watched = self.changes.0.as_ref()?;
+        let mut watch = watched.watch();
+        if watch.connection.is_none() && !self.pool.is_closed() {
+            watch.connection = open(&watched.path).inspect_err(told).ok();
+            watch.connections += 1;
         }
-        let Ok(mut watch) = self.changes.0.try_lock() else { return Ok(None) };
-        // Out of its place while it is asked: one that fails, or is left in the middle, is not
-        // asked again.
-        let mut connection = match watch.connection.take() {
-            Some(connection) => connection,
-            None => {
-                watch.connections += 1;
-                PoolConnection::<Any>::detach(self.pool.acquire().await?)
+        match version(watch.connection.as_ref()?) {
+            Ok(version) => Some(State { connection: watch.connections, version }),
+            Err(error) => {
+                told(&error);
+                // One that has failed is not asked again.
+                watch.connection = None;
+                None
             }
-        };
-        let row = sqlx::query("PRAGMA data_version").fetch_one(&mut connection).await?;
-        let state = State { connection: watch.connections, version: row.try_get(0)? };
-        watch.connection = Some(connection);
-        Ok(Some(state))
+        }
     }
 }
 
 impl Changes {
+    pub(super) fn of(place: &Place) -> Self {
+        Self(match place {
+            Place::Sqlite(path) => {
+                Some(Arc::new(Watched { path: path.clone(), watch: Mutex::default() }))
+            }
+            Place::Postgres(_) => None,
+        })
+    }
+
     /// Closes the connection.
-    pub(super) async fn close(&self) {
-        if let Some(connection) = self.0.lock().await.connection.take() {
-            // What cannot be closed in order ends with the process.
-            let _closed = connection.close().await;
+    pub(super) fn close(&self) {
+        if let Some(watched) = &self.0 {
+            watched.watch().connection = None;
         }
     }
+}
+
+impl Watched {
+    fn watch(&self) -> MutexGuard<'_, Watch> {
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn open(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    // What begins with `/` is a path and no URI, whatever it is called.
+    let absolute = std::path::absolute(path);
+    let absolute = absolute.map_err(|_| rusqlite::Error::InvalidPath(path.to_owned()))?;
+    let connection = Connection::open_with_flags(absolute, flags)?;
+    connection.busy_timeout(Duration::ZERO)?;
+    Ok(connection)
+}
+
+/// The statement is kept, and ends with its row: until it has, it would hold the log.
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
+}
+
+fn told(error: &rusqlite::Error) {
+    tracing::warn!(%error, "SQLite does not tell whether anything has changed");
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Place;
     use tempfile::TempDir;
 
     async fn open(dir: &TempDir) -> Store {
@@ -88,43 +127,68 @@ mod tests {
     async fn a_change_of_any_connection_is_seen_and_nothing_else() {
         let dir = TempDir::new().unwrap();
         let (store, another) = (open(&dir).await, open(&dir).await);
-        let mut last = store.state().await.unwrap().unwrap();
+        let mut last = store.state().unwrap();
         for n in 0..20 {
             let writer = if n % 2 == 0 { &store } else { &another };
             let sql = format!("INSERT INTO users VALUES ('{n}', '{n}', '', 'free', 1, 0, 0)");
             writer.execute(&sql).await;
-            let changed = store.state().await.unwrap().unwrap();
+            let changed = store.state().unwrap();
             assert_ne!(changed, last, "{n}");
             another.ping().await.unwrap();
-            assert_eq!(store.state().await.unwrap().unwrap(), changed, "{n}");
+            assert_eq!(store.state().unwrap(), changed, "{n}");
             last = changed;
         }
         // What is rolled back has changed nothing.
         another.execute("BEGIN IMMEDIATE; DELETE FROM users; ROLLBACK").await;
-        assert_eq!(store.state().await.unwrap(), Some(last));
+        assert_eq!(store.state(), Some(last));
         // Nor has what SQLite does on its own: it moves the log's pages into the file.
         another.execute("PRAGMA wal_checkpoint(TRUNCATE)").await;
-        let folded = store.state().await.unwrap().unwrap();
+        let folded = store.state().unwrap();
         another.execute("DELETE FROM users").await;
-        assert_ne!(store.state().await.unwrap(), Some(folded));
+        assert_ne!(store.state(), Some(folded));
     }
 
     #[tokio::test]
     async fn states_of_two_connections_are_never_equal() {
         let dir = TempDir::new().unwrap();
         let store = open(&dir).await;
-        let first = store.state().await.unwrap().unwrap();
-        store.changes.close().await;
-        let second = store.state().await.unwrap().unwrap();
+        let first = store.state().unwrap();
+        store.changes.close();
+        let second = store.state().unwrap();
         assert_eq!(first.version, second.version, "they would be taken for the same");
         assert_ne!(first, second);
     }
 
     #[tokio::test]
-    async fn while_another_asks_nothing_is_known() {
+    async fn of_a_closed_store_nothing_is_known() {
         let dir = TempDir::new().unwrap();
         let store = open(&dir).await;
-        let _asking = store.changes.0.lock().await;
-        assert_eq!(store.state().await.unwrap(), None);
+        assert!(store.state().is_some());
+        store.close().await;
+        assert_eq!(store.state(), None);
+        let left = std::fs::read_dir(dir.path()).unwrap().count();
+        assert_eq!(left, 1, "the log is folded into the file by whoever closes last");
+    }
+
+    #[tokio::test]
+    async fn a_writer_is_not_waited_for() {
+        let dir = TempDir::new().unwrap();
+        let (store, another) = (open(&dir).await, open(&dir).await);
+        let before = store.state().unwrap();
+        let _writing = another.begin().await.unwrap();
+        assert_eq!(store.state(), Some(before));
+    }
+
+    #[test]
+    fn who_has_the_file_to_themselves_is_not_waited_for() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("test.db");
+        let holder = Connection::open(&path).unwrap();
+        holder.execute_batch("CREATE TABLE a (b)").unwrap();
+        let asked = super::open(&path).unwrap();
+        assert!(version(&asked).is_ok());
+        holder.execute_batch("BEGIN EXCLUSIVE").unwrap();
+        let busy = version(&asked).unwrap_err();
+        assert_eq!(busy.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy));
     }
 }

@@ -10,7 +10,7 @@
 use super::{About, Awaited, Head, reply};
 use crate::ai::ask::ANEW;
 use crate::ai::{Answer, Kept};
-use crate::cache::{Cached, Entry, Shared};
+use crate::cache::{Cached, Shared};
 use crate::guard::{self, Permit};
 use crate::respond::ApiError;
 use axum::http::{HeaderValue, header};
@@ -52,7 +52,7 @@ struct Left;
 /// The answer as it comes. A failure before anything has come is a problem with its status.
 pub(super) async fn stream(
     awaited: Awaited,
-    entry: &Entry,
+    ttl: Duration,
     about: Option<About>,
     mut flight: Answer,
     permit: Permit,
@@ -75,7 +75,7 @@ pub(super) async fn stream(
     };
     let mut response = sse(receiver);
     if let Some(origin) = origin {
-        origin.mark(entry, &mut response);
+        origin.mark(ttl, &mut response);
     }
     Ok(response)
 }
