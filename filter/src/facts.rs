@@ -60,9 +60,10 @@ impl Facts for RequestFacts<'_> {
         self.first(":authority")
     }
 
-    /// All values: the first may be the one that a client wrote before a proxy added its own.
+    /// All values: the first may be the one that a client wrote before a proxy added its own. Envoy
+    /// keeps `host` as `:authority`, whichever of the two was sent.
     fn header(&self, name: &str) -> Option<Vec<u8>> {
-        self.headers().joined(name)
+        self.headers().joined(if name == "host" { ":authority" } else { name })
     }
 
     fn claim(&self, names: &[String]) -> Option<Vec<u8>> {

@@ -4,7 +4,7 @@
 //! here touches Envoy. A request is decided at once where that is possible: its counter denied a
 //! moment ago (`denied`), or a part of it is leased (`lease`, asked for where there is `demand`).
 //! The others gather in an `outbox`, and a call carries all of them. While it is under way (`deciding`)
-//! more gather, until they are half as many or its reply comes. At low load a batch is one request and
+//! more gather, until they are half as many, or nothing is under way any more. At low load a batch is one request and
 //! nothing waits; at high load batches are large, and the worker has another to send while the ledger
 //! is at work on the first.
 //!
@@ -265,7 +265,7 @@ impl Gate {
         let sending = self.settles.tick(now_ms);
         self.sent(sending);
         let mut releases = Vec::new();
-        for lost in self.deciding.take_lost(now_ms) {
+        while let Some(lost) = self.deciding.take_lost(now_ms) {
             releases.extend(self.failed(now_us, lost, shared));
         }
         releases.extend(self.overdue(now_us, shared));

@@ -17,10 +17,14 @@
 //! cannot be told at once is not known. Readers of a write-ahead log do not wait for writers.
 
 use super::{Place, Store};
-use rusqlite::{Connection, OpenFlags};
+use crate::clock;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How long after a failure another connection is made.
+const REST: Duration = Duration::from_secs(1);
 
 /// What the database held at some moment. Two that are equal are of moments between which nothing
 /// has changed.
@@ -46,6 +50,8 @@ struct Watch {
     connection: Option<Connection>,
     /// How many connections there have been.
     connections: u64,
+    /// When it failed last, until it succeeds again.
+    failed: Option<Instant>,
 }
 
 impl Store {
@@ -55,19 +61,39 @@ impl Store {
     pub fn state(&self) -> Option<State> {
         let watched = self.changes.0.as_ref()?;
         let mut watch = watched.watch();
-        if watch.connection.is_none() && !self.pool.is_closed() {
-            watch.connection = open(&watched.path).inspect_err(told).ok();
+        if watch.connection.is_none() && !self.pool.is_closed() && watch.has_rested() {
+            match open(&watched.path) {
+                Ok(connection) => watch.connection = Some(connection),
+                Err(error) => watch.fail(&error),
+            }
             watch.connections += 1;
         }
         match version(watch.connection.as_ref()?) {
-            Ok(version) => Some(State { connection: watch.connections, version }),
+            Ok(version) => {
+                watch.failed = None;
+                Some(State { connection: watch.connections, version })
+            }
+            // Whoever holds the file is soon done with it, and the connection as good as before.
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => None,
             Err(error) => {
-                told(&error);
-                // One that has failed is not asked again.
-                watch.connection = None;
+                watch.fail(&error);
                 None
             }
         }
+    }
+}
+
+impl Watch {
+    /// The connection is not asked again, and another not made at once. It is told once.
+    fn fail(&mut self, error: &rusqlite::Error) {
+        self.connection = None;
+        if self.failed.replace(clock::start()).is_none() {
+            tracing::warn!(%error, "SQLite does not tell whether anything has changed");
+        }
+    }
+
+    fn has_rested(&self) -> bool {
+        self.failed.is_none_or(|failed| failed.elapsed() >= REST)
     }
 }
 
@@ -108,10 +134,6 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
 /// The statement is kept, and ends with its row: until it has, it would hold the log.
 fn version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
-}
-
-fn told(error: &rusqlite::Error) {
-    tracing::warn!(%error, "SQLite does not tell whether anything has changed");
 }
 
 #[cfg(test)]
@@ -179,6 +201,16 @@ mod tests {
         assert_eq!(store.state(), Some(before));
     }
 
+    #[tokio::test]
+    async fn one_that_cannot_be_asked_rests() {
+        let dir = TempDir::new().unwrap();
+        let mut store = open(&dir).await;
+        store.changes = Changes::of(&Place::Sqlite(dir.path().join("missing/test.db")));
+        assert_eq!([store.state(), store.state()], [None, None]);
+        let connections = store.changes.0.as_ref().unwrap().watch().connections;
+        assert_eq!(connections, 1, "it is not tried for each request");
+    }
+
     #[test]
     fn who_has_the_file_to_themselves_is_not_waited_for() {
         let dir = TempDir::new().unwrap();
@@ -189,6 +221,6 @@ mod tests {
         assert!(version(&asked).is_ok());
         holder.execute_batch("BEGIN EXCLUSIVE").unwrap();
         let busy = version(&asked).unwrap_err();
-        assert_eq!(busy.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy));
+        assert_eq!(busy.sqlite_error_code(), Some(ErrorCode::DatabaseBusy));
     }
 }

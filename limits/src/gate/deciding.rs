@@ -48,13 +48,14 @@ impl Calls {
         Some(self.under_way.remove(at))
     }
 
-    /// Those that nothing is expected from any more.
-    pub(super) fn take_lost(&mut self, now_ms: u64) -> Vec<Deciding> {
-        self.under_way.extract_if(.., |call| call.lost.is_due(now_ms)).collect()
+    /// One that nothing is expected from any more.
+    pub(super) fn take_lost(&mut self, now_ms: u64) -> Option<Deciding> {
+        let at = self.under_way.iter().position(|call| call.lost.is_due(now_ms))?;
+        Some(self.under_way.remove(at))
     }
 
-    /// What one of them failed of may be what the others will fail of, too: their failures are not
-    /// counted.
+    /// A failure was counted. What it failed of may be what those will fail of, too, that are under
+    /// way: their failures are not counted, and cast no doubt on calls that are made from now on.
     pub(super) fn doubt(&mut self) {
         self.under_way.iter_mut().for_each(|call| call.is_telling = false);
     }

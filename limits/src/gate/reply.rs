@@ -155,7 +155,9 @@ impl Gate {
     ) -> Vec<Release> {
         self.metrics.called(CallKind::Decide, false);
         let (mut batch, mut releases) = (call.batch, Vec::new());
-        self.deciding.doubt();
+        if call.is_telling {
+            self.deciding.doubt();
+        }
         if call.is_telling && self.breaker.failed(ms(now_us)) {
             self.metrics.happened(Event::BreakerOpened);
             if self.closes.is_none() {

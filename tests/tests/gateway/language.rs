@@ -50,6 +50,7 @@ fn every_source_is_read_from_envoy() {
         ("route", json!({ "route_name": {} }), "everything"),
         ("host", json!({ "host": {} }), "api.example.com"),
         ("header", json!({ "header": "X-Plan" }), "gold"),
+        ("host_header", json!({ "header": "Host" }), "API.Example.com:80"),
     ];
     let (mut buckets, mut rules) = (json!({}), Vec::new());
     for (name, source, value) in &sources {
@@ -63,7 +64,7 @@ fn every_source_is_read_from_envoy() {
         let reply = get(&gateway.client(), &path, "API.Example.com:80", Some(("x-plan", "gold")));
         assert_eq!(reply.header("x-ratelimit-limit"), "7", "{name}: {}", reply.shown());
     }
-    for name in ["host", "header"] {
+    for name in ["host", "header", "host_header"] {
         let path = format!("/{name}");
         let reply = get(&gateway.client().at(2), &path, "example.org", None);
         assert_eq!(reply.header("x-ratelimit-limit"), "1", "{name}: {}", reply.shown());

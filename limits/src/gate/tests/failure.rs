@@ -193,6 +193,32 @@ fn calls_that_fail_together_are_one_failure() {
 }
 
 #[test]
+fn a_ledger_that_hangs_is_given_up_however_calls_overlap() {
+    let (mut gate, calls) = asking(1..=4);
+    let mut under_way = std::collections::VecDeque::from(calls);
+    let mut failures = 0;
+    for stream in 5..20 {
+        reply(&mut gate, &under_way.pop_front().unwrap(), Reply::default());
+        failures += 1;
+        if ask(&mut gate, NOW_MS, stream, &Told::get("/")) == allowed() {
+            break;
+        }
+        under_way.push_back(one_call(&mut gate));
+    }
+    // Of each four in a row the first was made after the one that counted before it.
+    assert_eq!(failures, 9);
+}
+
+#[test]
+fn calls_that_are_lost_together_are_one_failure() {
+    let (mut gate, _calls) = asking(1..=4);
+    // The clock steps back: no timer of theirs will be due.
+    let released = gate.tick(NOW_US - 10_000_000, &Process::default());
+    assert_eq!(released.len(), 4);
+    arrive(&mut gate, 5, &Told::get("/"));
+}
+
+#[test]
 fn when_the_ledger_is_given_up_so_are_the_other_calls() {
     let mut gate = gate();
     (1..=2).for_each(|stream| assert_eq!(ask_and_fail(&mut gate, stream), 1));
