@@ -58,7 +58,7 @@ impl Lookups {
     /// # Errors
     /// [`StoreError`]; [`StoreError::Unavailable`] if it takes too long.
     pub(super) async fn of(&self, session_id: Uuid) -> Answer {
-        if let Some(row) = self.known(session_id) {
+        if let Some(row) = self.known(session_id).await {
             return Ok(Some(row));
         }
         let (answer, answered) = oneshot::channel();
@@ -71,8 +71,8 @@ impl Lookups {
     }
 
     /// What was found before, if nothing has changed since.
-    fn known(&self, session_id: Uuid) -> Option<Arc<SessionRow>> {
-        self.remembered.one(self.store.state()?, session_id)
+    async fn known(&self, session_id: Uuid) -> Option<Arc<SessionRow>> {
+        self.remembered.one(self.store.state().await?, session_id)
     }
 }
 
@@ -163,7 +163,7 @@ async fn find(
     remembered: &Remembered,
     mut ids: Vec<Uuid>,
 ) -> Result<Found, StoreError> {
-    let state = store.state();
+    let state = store.state().await;
     let known = state.map(|state| remembered.of(state, &ids)).unwrap_or_default();
     ids.retain(|id| !known.contains_key(id));
     if ids.is_empty() {
@@ -261,7 +261,7 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let store = open(&dir).await;
         let (one, two) = (add(&store, 1).await, add(&store, 2).await);
-        let (remembered, state) = (Remembered::default(), store.state().unwrap());
+        let (remembered, state) = (Remembered::default(), store.state().await.unwrap());
         find(&store, &remembered, vec![one, Uuid::nil()]).await.unwrap();
         let ids = |found: Found| found.into_keys().collect::<Vec<_>>();
         let all = [one, two, Uuid::nil()];
@@ -270,7 +270,7 @@ mod tests {
         assert_eq!(remembered.of(state, &all).len(), 2);
 
         store.execute("UPDATE users SET revision = 7").await;
-        let next = store.state().unwrap();
+        let next = store.state().await.unwrap();
         assert!(remembered.of(next, &all).is_empty());
         // A query that began before the change ends after others have seen it.
         let found = find(&store, &remembered, vec![one]).await.unwrap();
@@ -283,7 +283,7 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let store = open(&dir).await;
         let session = add(&store, 1).await;
-        let (remembered, state) = (Remembered::default(), store.state().unwrap());
+        let (remembered, state) = (Remembered::default(), store.state().await.unwrap());
         let found = find(&store, &Remembered::default(), vec![session]).await.unwrap();
         let row = || Ok(Arc::clone(found[&session].as_ref().unwrap()));
         for n in 0..MAX_REMEMBERED as u128 + 10 {

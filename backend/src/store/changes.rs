@@ -15,13 +15,20 @@
 //! It is asked in the thread that wants to know: it takes a microsecond or two, which is less than
 //! handing the question to another thread and waiting for it. It waits for no other process: what
 //! cannot be told at once is not known. Readers of a write-ahead log do not wait for writers.
+//!
+//! # Together
+//! Whoever wants to know lets the others that have come get as far first. Then one of them asks,
+//! and what it is told is the answer for all who came before it asked: in an idle service that is
+//! one, in a busy one a dozen.
 
 use super::{Place, Store};
 use crate::clock;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::task::yield_now;
 
 /// How long after a failure another connection is made.
 const REST: Duration = Duration::from_secs(1);
@@ -42,6 +49,8 @@ pub(super) struct Changes(Option<Arc<Watched>>);
 #[derive(Debug)]
 struct Watched {
     path: PathBuf,
+    /// How often it has been asked, or begun to be: counted before asking, under the lock.
+    asked: AtomicU64,
     watch: Mutex<Watch>,
 }
 
@@ -52,38 +61,50 @@ struct Watch {
     connections: u64,
     /// When it failed last, until it succeeds again.
     failed: Option<Instant>,
+    /// What it told last.
+    told: Option<State>,
 }
 
 impl Store {
-    /// What the database holds now, if that can be told: not on PostgreSQL, and not once the store
-    /// is closed. Whoever is told nothing asks for what they need, and learns there what is wrong.
-    #[must_use]
-    pub fn state(&self) -> Option<State> {
+    /// What the database holds, at a moment after this was called, if that can be told: not on
+    /// PostgreSQL, and not once the store is closed. Whoever is told nothing asks for what they
+    /// need, and learns there what is wrong.
+    pub async fn state(&self) -> Option<State> {
         let watched = self.changes.0.as_ref()?;
+        let came = watched.asked.load(Ordering::SeqCst);
+        yield_now().await;
         let mut watch = watched.watch();
-        if watch.connection.is_none() && !self.pool.is_closed() && watch.has_rested() {
-            match open(&watched.path) {
-                Ok(connection) => watch.connection = Some(connection),
-                Err(error) => watch.fail(&error),
-            }
-            watch.connections += 1;
+        if watched.asked.load(Ordering::SeqCst) == came {
+            watched.asked.fetch_add(1, Ordering::SeqCst);
+            watch.told = if self.pool.is_closed() { None } else { watch.ask(&watched.path) };
         }
-        match version(watch.connection.as_ref()?) {
-            Ok(version) => {
-                watch.failed = None;
-                Some(State { connection: watch.connections, version })
-            }
-            // Whoever holds the file is soon done with it, and the connection as good as before.
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => None,
-            Err(error) => {
-                watch.fail(&error);
-                None
-            }
-        }
+        watch.told
     }
 }
 
 impl Watch {
+    fn ask(&mut self, path: &Path) -> Option<State> {
+        if self.connection.is_none() && self.has_rested() {
+            match open(path) {
+                Ok(connection) => self.connection = Some(connection),
+                Err(error) => self.fail(&error),
+            }
+            self.connections += 1;
+        }
+        match version(self.connection.as_ref()?) {
+            Ok(version) => {
+                self.failed = None;
+                Some(State { connection: self.connections, version })
+            }
+            // Whoever holds the file is soon done with it, and the connection as good as before.
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => None,
+            Err(error) => {
+                self.fail(&error);
+                None
+            }
+        }
+    }
+
     /// The connection is not asked again, and another not made at once. It is told once.
     fn fail(&mut self, error: &rusqlite::Error) {
         self.connection = None;
@@ -101,7 +122,8 @@ impl Changes {
     pub(super) fn of(place: &Place) -> Self {
         Self(match place {
             Place::Sqlite(path) => {
-                Some(Arc::new(Watched { path: path.clone(), watch: Mutex::default() }))
+                let (path, asked, watch) = (path.clone(), AtomicU64::new(0), Mutex::default());
+                Some(Arc::new(Watched { path, asked, watch }))
             }
             Place::Postgres(_) => None,
         })
@@ -149,34 +171,34 @@ mod tests {
     async fn a_change_of_any_connection_is_seen_and_nothing_else() {
         let dir = TempDir::new().unwrap();
         let (store, another) = (open(&dir).await, open(&dir).await);
-        let mut last = store.state().unwrap();
+        let mut last = store.state().await.unwrap();
         for n in 0..20 {
             let writer = if n % 2 == 0 { &store } else { &another };
             let sql = format!("INSERT INTO users VALUES ('{n}', '{n}', '', 'free', 1, 0, 0)");
             writer.execute(&sql).await;
-            let changed = store.state().unwrap();
+            let changed = store.state().await.unwrap();
             assert_ne!(changed, last, "{n}");
             another.ping().await.unwrap();
-            assert_eq!(store.state().unwrap(), changed, "{n}");
+            assert_eq!(store.state().await.unwrap(), changed, "{n}");
             last = changed;
         }
         // What is rolled back has changed nothing.
         another.execute("BEGIN IMMEDIATE; DELETE FROM users; ROLLBACK").await;
-        assert_eq!(store.state(), Some(last));
+        assert_eq!(store.state().await, Some(last));
         // Nor has what SQLite does on its own: it moves the log's pages into the file.
         another.execute("PRAGMA wal_checkpoint(TRUNCATE)").await;
-        let folded = store.state().unwrap();
+        let folded = store.state().await.unwrap();
         another.execute("DELETE FROM users").await;
-        assert_ne!(store.state(), Some(folded));
+        assert_ne!(store.state().await, Some(folded));
     }
 
     #[tokio::test]
     async fn states_of_two_connections_are_never_equal() {
         let dir = TempDir::new().unwrap();
         let store = open(&dir).await;
-        let first = store.state().unwrap();
+        let first = store.state().await.unwrap();
         store.changes.close();
-        let second = store.state().unwrap();
+        let second = store.state().await.unwrap();
         assert_eq!(first.version, second.version, "they would be taken for the same");
         assert_ne!(first, second);
     }
@@ -185,9 +207,9 @@ mod tests {
     async fn of_a_closed_store_nothing_is_known() {
         let dir = TempDir::new().unwrap();
         let store = open(&dir).await;
-        assert!(store.state().is_some());
+        assert!(store.state().await.is_some());
         store.close().await;
-        assert_eq!(store.state(), None);
+        assert_eq!(store.state().await, None);
         let left = std::fs::read_dir(dir.path()).unwrap().count();
         assert_eq!(left, 1, "the log is folded into the file by whoever closes last");
     }
@@ -196,9 +218,9 @@ mod tests {
     async fn a_writer_is_not_waited_for() {
         let dir = TempDir::new().unwrap();
         let (store, another) = (open(&dir).await, open(&dir).await);
-        let before = store.state().unwrap();
+        let before = store.state().await.unwrap();
         let _writing = another.begin().await.unwrap();
-        assert_eq!(store.state(), Some(before));
+        assert_eq!(store.state().await, Some(before));
     }
 
     #[tokio::test]
@@ -206,7 +228,7 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let mut store = open(&dir).await;
         store.changes = Changes::of(&Place::Sqlite(dir.path().join("missing/test.db")));
-        assert_eq!([store.state(), store.state()], [None, None]);
+        assert_eq!([store.state().await, store.state().await], [None, None]);
         let connections = store.changes.0.as_ref().unwrap().watch().connections;
         assert_eq!(connections, 1, "it is not tried for each request");
     }
