@@ -176,7 +176,7 @@ impl Accounts {
     ///
     /// # Errors
     /// [`AccountError::Token`], or [`AccountError::SessionEnded`].
-    pub async fn authenticate(&self, token: &str, now: Timestamp) -> Result<Caller, AccountError> {
+    pub async fn authenticate(&self, token: &[u8], now: Timestamp) -> Result<Caller, AccountError> {
         let claims = self.verified(token, now).await?;
         let Claims { sub, sid, tier, .. } = *claims;
         let row = self.lookups.of(sid).await?;
@@ -198,7 +198,7 @@ impl Accounts {
     }
 
     /// What the token says. One signed with an unknown key may be signed with a new one.
-    async fn verified(&self, token: &str, now: Timestamp) -> Result<Arc<Claims>, AccountError> {
+    async fn verified(&self, token: &[u8], now: Timestamp) -> Result<Arc<Claims>, AccountError> {
         match self.verifier.verify(token, &self.keys(), now) {
             Err(TokenError::UnknownKey) => {
                 let keys = self.keys.asked_again(now).await?;
@@ -268,7 +268,7 @@ mod tests {
         let user = accounts.sign_up(credentials("a@b.c", "12345678"), now()).await.unwrap();
         assert_eq!((user.tier, user.created_at), (Tier::Free, now()));
         let token = accounts.log_in(credentials("A@B.C", "12345678"), now()).await.unwrap();
-        let caller = accounts.authenticate(&token.access, now()).await.unwrap();
+        let caller = accounts.authenticate(token.access.as_bytes(), now()).await.unwrap();
         assert_eq!((caller.user, caller.token_tier), (user, Tier::Free));
     }
 

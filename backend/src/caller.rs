@@ -20,14 +20,16 @@ impl FromRequestParts<Arc<App>> for Caller {
 
 /// The token of the one `Authorization: Bearer` header (RFC 6750 §2.1). Two are none: whoever
 /// stands in front of us may have looked at the other.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return None };
-    // A header value that is ASCII is text. (`to_str` looks at one byte at a time.)
-    let text = str::from_utf8(value.as_bytes()).ok().filter(|text| text.is_ascii())?;
-    let (scheme, token) = text.split_once(' ')?;
-    let token = token.trim_matches(' ');
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+    let text = value.as_bytes();
+    let (scheme, mut token) = text.split_at_checked(text.iter().position(|b| *b == b' ')?)?;
+    while let [b' ', rest @ ..] | [rest @ .., b' '] = token {
+        token = rest;
+    }
+    let is_one = scheme.eq_ignore_ascii_case(b"bearer") && !token.is_empty() && token.is_ascii();
+    is_one.then_some(token)
 }
 
 #[cfg(test)]
@@ -35,7 +37,7 @@ mod tests {
     use super::*;
     use axum::http::HeaderValue;
 
-    fn check(values: &[&[u8]], expected: Option<&str>) {
+    fn check(values: &[&[u8]], expected: Option<&[u8]>) {
         let headers = values
             .iter()
             .map(|value| (header::AUTHORIZATION, HeaderValue::from_bytes(value).unwrap()));
@@ -48,8 +50,8 @@ mod tests {
 
     #[test]
     fn only_one_bearer_header_is_read() {
-        check(&[b"Bearer a.b.c"], Some("a.b.c"));
-        check(&[b"bEARER   a.b.c "], Some("a.b.c"));
+        check(&[b"Bearer a.b.c"], Some(b"a.b.c"));
+        check(&[b"bEARER   a.b.c "], Some(b"a.b.c"));
         check(&[], None);
         check(&[b"Bearer"], None);
         check(&[b"Bearer "], None);

@@ -4,34 +4,33 @@
 //! Used by [`crate::cache::meter`] and [`crate::ai::meter`] for what each cached answer counts.
 
 use metrics::Counter;
-use std::sync::{PoisonError, RwLock};
+use std::sync::OnceLock;
+
+/// The most that are kept: more than any metric has. What comes on top is looked up each time.
+const MAX: usize = 64;
 
 /// The counters of one metric. Its labels are `K`, of which there are a few dozen at most.
 #[derive(Debug)]
-pub struct Counters<K>(RwLock<Vec<(K, Counter)>>);
+pub struct Counters<K>([OnceLock<(K, Counter)>; MAX]);
 
 impl<K: Copy + PartialEq> Counters<K> {
     /// None yet: a counter is shown from the first time that something is counted.
     #[must_use]
     pub const fn new() -> Self {
-        Self(RwLock::new(Vec::new()))
+        Self([const { OnceLock::new() }; MAX])
     }
 
     /// Counts `n`; `register` finds the counter the first time. It stays the same one, so the
     /// program's recorder has to be there before anything is counted.
-    pub fn add(&self, labels: K, n: u64, register: impl FnOnce() -> Counter) {
-        let kept = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, counter)) = kept.iter().find(|(known, _)| *known == labels) {
-            return counter.increment(n);
+    pub fn add(&self, labels: K, n: u64, register: impl Fn() -> Counter) {
+        for kept in &self.0 {
+            // Whoever was here first may have kept another: then the next place is looked at.
+            let (known, counter) = kept.get_or_init(|| (labels, register()));
+            if *known == labels {
+                return counter.increment(n);
+            }
         }
-        drop(kept);
-        let counter = register();
-        counter.increment(n);
-        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        // Whoever was here first has kept the same one.
-        if kept.iter().all(|(known, _)| *known != labels) {
-            kept.push((labels, counter));
-        }
+        register().increment(n);
     }
 }
 
@@ -45,6 +44,7 @@ impl<K: Copy + PartialEq> Default for Counters<K> {
 mod tests {
     use super::*;
     use metrics::atomics::AtomicU64;
+    use std::cell::Cell;
     use std::sync::Arc;
     use std::sync::atomic::Ordering;
 
@@ -52,14 +52,24 @@ mod tests {
     fn each_is_found_once_and_counts_from_then_on() {
         let counters = Counters::new();
         let counts = [(); 2].map(|()| Arc::new(AtomicU64::new(0)));
-        let mut found = 0;
+        let found = Cell::new(0);
         for (label, n) in [(0, 1), (1, 10), (0, 2), (1, 20), (0, 4)] {
             counters.add(label, n, || {
-                found += 1;
+                found.set(found.get() + 1);
                 Counter::from_arc(Arc::clone(&counts[label]))
             });
         }
         assert_eq!(counts.map(|count| count.load(Ordering::Relaxed)), [7, 30]);
-        assert_eq!(found, 2);
+        assert_eq!(found.get(), 2);
+    }
+
+    #[test]
+    fn what_is_too_many_counts_all_the_same() {
+        let counters = Counters::new();
+        let count = Arc::new(AtomicU64::new(0));
+        for label in 0..2 * MAX {
+            counters.add(label, 1, || Counter::from_arc(Arc::clone(&count)));
+        }
+        assert_eq!(count.load(Ordering::Relaxed), 2 * MAX as u64);
     }
 }

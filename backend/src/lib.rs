@@ -69,3 +69,4 @@ pub mod user;
 pub mod user_secret;
 #[cfg(test)]
 mod waiting;
+pub mod workers;

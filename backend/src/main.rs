@@ -5,11 +5,14 @@ use backend::app::App;
 use backend::config::Config;
 use backend::server::Bounds;
 use backend::store::Store;
+use backend::workers::Workers;
 use backend::{clock, healthcheck, key_watch, openapi, router, server, telemetry};
 use mimalloc::MiMalloc;
 use std::io::{self, IsTerminal};
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use tokio::net::TcpListener;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
@@ -77,7 +80,8 @@ fn misused(sentence: &str) -> ExitCode {
     ExitCode::from(MISUSED)
 }
 
-#[tokio::main]
+/// Accepts, and keeps things up to date; requests are served on threads of their own.
+#[tokio::main(worker_threads = 1)]
 async fn serve(config: Config) -> anyhow::Result<()> {
     start_log(config.log.clone());
     let listen = config.listen;
@@ -86,12 +90,15 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("LISTEN_ADDR: cannot listen on {listen}, choose another"))?;
     let stop = server::stop_signal().context("cannot listen for signals")?;
+    let threads = available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let workers = Workers::start(threads).context("cannot start threads")?;
     let metrics = telemetry::install()?;
     tokio::spawn(telemetry::upkeep(metrics.clone()));
     let app = Arc::new(App::open(config, metrics).await?);
     tracing::info!(address = %listener.local_addr()?, "listening");
     let router = router::router(Arc::clone(&app));
-    server::serve(listener, router, Bounds::default(), stop).await;
+    server::serve(listener, router, Bounds::default(), &workers, stop).await;
+    // What was opened on behalf of a request is closed while its thread still runs.
     app.accounts.close().await;
     Ok(())
 }

@@ -171,10 +171,13 @@ impl Resumes {
         id: Uuid,
         use_: Use,
     ) -> Result<Cached<WrittenResume>, ResumeError> {
-        let (store, owner) = (self.store.clone(), caller.user.id);
-        let load = || async move {
-            let stored = resumes::read(&store, owner, id).await?.ok_or(ResumeError::NotFound)?;
-            Ok(Loaded::keep(stored.written()?))
+        let load = || {
+            let (store, owner) = (self.store.clone(), caller.user.id);
+            async move {
+                let stored =
+                    resumes::read(&store, owner, id).await?.ok_or(ResumeError::NotFound)?;
+                Ok(Loaded::keep(stored.written()?))
+            }
         };
         let (entry, key) = (self.entry(caller, id), caller.secret.seal_key());
         Ok(self.cache.get_or_load(&entry, &key, use_, load).await?)

@@ -1,5 +1,6 @@
 //! From the socket to the router: connections, their bounds, and an orderly end.
 
+use crate::workers::Workers;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -41,16 +42,17 @@ impl Default for Bounds {
     }
 }
 
-/// Serves until `stop` is ready, then lets the requests in flight finish.
+/// Serves on `workers` until `stop` is ready, then lets the requests in flight finish.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     bounds: Bounds,
+    workers: &Workers,
     stop: impl Future<Output = ()>,
 ) {
     let graceful = GracefulShutdown::new();
     tokio::select! {
-        () = accept(&listener, &router, bounds, &graceful) => {}
+        () = accept(&listener, &router, bounds, workers, &graceful) => {}
         () = stop => {}
     }
     drop(listener);
@@ -79,17 +81,21 @@ async fn accept(
     listener: &TcpListener,
     router: &Router,
     bounds: Bounds,
+    workers: &Workers,
     graceful: &GracefulShutdown,
 ) {
     let permits = Arc::new(Semaphore::new(bounds.connections));
     while let Ok(permit) = Arc::clone(&permits).acquire_owned().await {
         match listener.accept().await {
             Ok((stream, _peer)) => {
-                let served = connection(stream, router.clone(), bounds, graceful.watcher());
-                tokio::spawn(async move {
-                    served.await;
+                let (router, watcher) = (router.clone(), graceful.watcher());
+                let given = workers.give(stream, move |stream| async move {
+                    connection(stream, router, bounds, watcher).await;
                     drop(permit);
                 });
+                if let Err(error) = given {
+                    tracing::warn!(%error, "cannot hand over a connection");
+                }
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept");
@@ -118,6 +124,7 @@ mod tests {
     use crate::waiting::{Waiting, waiting};
     use axum::routing::get;
     use std::net::SocketAddr;
+    use std::num::NonZeroUsize;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::sync::oneshot;
     use tokio::task::JoinHandle;
@@ -132,7 +139,11 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let stopped = async { stopped.await.unwrap_or_default() };
-        (address, stop, tokio::spawn(serve(listener, router, bounds, stopped)))
+        let server = tokio::spawn(async move {
+            let workers = Workers::start(NonZeroUsize::MIN).unwrap();
+            serve(listener, router, bounds, &workers, stopped).await;
+        });
+        (address, stop, server)
     }
 
     async fn read_all(stream: &mut TcpStream) -> String {

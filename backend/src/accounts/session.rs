@@ -96,8 +96,10 @@ mod tests {
         let Fixture { accounts, _dir } = fixture().await;
         let first = logged_in(&accounts).await;
         let second = accounts.refresh(&first.refresh, later(SESSION_S - 1)).await.unwrap();
-        assert!(accounts.authenticate(&second.access, later(SESSION_S - 1)).await.is_ok());
-        let over = accounts.authenticate(&second.access, later(SESSION_S)).await;
+        assert!(
+            accounts.authenticate(second.access.as_bytes(), later(SESSION_S - 1)).await.is_ok()
+        );
+        let over = accounts.authenticate(second.access.as_bytes(), later(SESSION_S)).await;
         assert!(matches!(over, Err(AccountError::SessionEnded)), "{over:?}");
         let over = accounts.refresh(&second.refresh, later(SESSION_S)).await;
         assert!(matches!(over, Err(AccountError::BadRefreshToken)), "{over:?}");
@@ -111,7 +113,7 @@ mod tests {
         let results = join_all((0..8).map(|_| accounts.refresh(&tokens.refresh, now()))).await;
         let won: Vec<_> = results.into_iter().filter_map(Result::ok).collect();
         assert_eq!(won.len(), 1);
-        let caller = accounts.authenticate(&won[0].access, now()).await;
+        let caller = accounts.authenticate(won[0].access.as_bytes(), now()).await;
         assert!(matches!(caller, Err(AccountError::SessionEnded)), "{caller:?}");
     }
 
@@ -121,13 +123,13 @@ mod tests {
         let first = logged_in(&accounts).await;
         let mut last = None;
         for s in 1..=sessions::MAX_PER_USER {
-            assert!(accounts.authenticate(&first.access, later(s)).await.is_ok(), "{s}");
+            assert!(accounts.authenticate(first.access.as_bytes(), later(s)).await.is_ok(), "{s}");
             let again = accounts.log_in(credentials("a@b.c", "12345678"), later(s)).await;
             last = Some(again.unwrap());
         }
         let now = later(sessions::MAX_PER_USER);
-        let ended = accounts.authenticate(&first.access, now).await;
+        let ended = accounts.authenticate(first.access.as_bytes(), now).await;
         assert!(matches!(ended, Err(AccountError::SessionEnded)), "{ended:?}");
-        assert!(accounts.authenticate(&last.unwrap().access, now).await.is_ok());
+        assert!(accounts.authenticate(last.unwrap().access.as_bytes(), now).await.is_ok());
     }
 }

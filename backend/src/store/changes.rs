@@ -161,6 +161,7 @@ fn version(connection: &Connection) -> rusqlite::Result<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::future::join_all;
     use tempfile::TempDir;
 
     async fn open(dir: &TempDir) -> Store {
@@ -190,6 +191,56 @@ mod tests {
         let folded = store.state().await.unwrap();
         another.execute("DELETE FROM users").await;
         assert_ne!(store.state().await, Some(folded));
+    }
+
+    fn asked(store: &Store) -> u64 {
+        store.changes.0.as_ref().unwrap().asked.load(Ordering::SeqCst)
+    }
+
+    #[tokio::test]
+    async fn those_who_come_together_ask_once() {
+        let dir = TempDir::new().unwrap();
+        let store = open(&dir).await;
+        for times in 1..=3 {
+            let told = join_all((0..10).map(|_| store.state())).await;
+            assert_eq!(asked(&store), times);
+            assert_eq!(told, [told[0]; 10]);
+            store.execute("DELETE FROM users").await;
+        }
+    }
+
+    /// Readers on several threads, while all that is told after each commit is written down: what
+    /// had been written down before a reader came, but for the last of it, is over.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn nobody_is_told_what_was_before_they_came() {
+        const COMMITS: usize = 200;
+        let dir = TempDir::new().unwrap();
+        let (store, another) = (open(&dir).await, open(&dir).await);
+        let told = Arc::new(Mutex::new(vec![store.state().await.unwrap()]));
+        let readers = (0..8).map(|_| {
+            let (store, told) = (store.clone(), Arc::clone(&told));
+            tokio::spawn(async move {
+                loop {
+                    let before = told.lock().unwrap().len();
+                    let state = store.state().await.unwrap();
+                    assert!(!told.lock().unwrap()[..before - 1].contains(&state));
+                    if before > COMMITS {
+                        return;
+                    }
+                }
+            })
+        });
+        let readers: Vec<_> = readers.collect();
+        for n in 0..COMMITS {
+            another
+                .execute(&format!("INSERT INTO users VALUES ('{n}', '{n}', '', 'free', 1, 0, 0)"))
+                .await;
+            let state = store.state().await.unwrap();
+            told.lock().unwrap().push(state);
+        }
+        for reader in readers {
+            reader.await.unwrap();
+        }
     }
 
     #[tokio::test]
