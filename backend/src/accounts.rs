@@ -2,10 +2,11 @@
 //!
 //! Called by [`crate::routes`]; asks [`crate::store`], [`crate::hashing`] and [`crate::token`].
 //! What a session can do once it has begun is in `session`, what changes an account in `change`;
-//! `lookups` asks for many sessions at once.
+//! `lookups` asks for many sessions at once, and `recent` remembers who asked last.
 
 mod change;
 mod lookups;
+mod recent;
 mod session;
 
 use crate::email::Email;
@@ -16,11 +17,12 @@ use crate::password::Password;
 use crate::refresh_token::RefreshToken;
 use crate::store::users::{self, SessionRow};
 use crate::store::{Store, StoreError, user_secrets};
-use crate::token::{Claims, Terms, TokenError, Verifier};
+use crate::token::{Claims, Signed, Terms, TokenError, Verifier};
 use crate::user::{Tier, User};
 use crate::user_secret::UserSecret;
 use jiff::Timestamp;
 use lookups::Lookups;
+use recent::{Known, Recent};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -105,6 +107,7 @@ pub struct Accounts {
     keys: Arc<KeyWatch>,
     verifier: Verifier,
     lookups: Lookups,
+    recent: Recent,
     /// How long a session lasts, refreshed or not.
     session_ttl_s: u32,
 }
@@ -124,7 +127,8 @@ impl Accounts {
         let keys = Arc::new(KeyWatch::open(store.clone(), now).await?);
         keys.keep_up_to_date();
         let (verifier, lookups) = (Verifier::new(terms), Lookups::start(store.clone()));
-        Ok(Self { store, hasher, keys, verifier, lookups, session_ttl_s })
+        let recent = Recent::default();
+        Ok(Self { store, hasher, keys, verifier, lookups, recent, session_ttl_s })
     }
 
     /// The keys that tokens can be verified with.
@@ -177,18 +181,38 @@ impl Accounts {
     /// # Errors
     /// [`AccountError::Token`], or [`AccountError::SessionEnded`].
     pub async fn authenticate(&self, token: &[u8], now: Timestamp) -> Result<Caller, AccountError> {
-        let claims = self.verified(token, now).await?;
-        let Claims { sub, sid, tier, .. } = *claims;
-        let row = self.lookups.of(sid).await?;
+        let state = self.store.state().await;
+        if let Some(known) = state.and_then(|state| self.recent.get(state, token))
+            && self.keys.has(&known.signed.kid)
+        {
+            known.signed.check_times(now)?;
+            return if known.ends_at > now {
+                Ok(known.caller.clone())
+            } else {
+                Err(AccountError::SessionEnded)
+            };
+        }
+        let signed = self.verified(token, now).await?;
+        let Claims { sub, sid, tier, .. } = signed.claims;
+        let known = state.and_then(|state| Some((state, self.lookups.known(state, sid)?)));
+        let row = match &known {
+            Some((_, row)) => Some(Arc::clone(row)),
+            None => self.lookups.of(sid).await?,
+        };
         let row = row.filter(|row| row.user.id == sub && row.ends_at > now);
         let row = row.ok_or(AccountError::SessionEnded)?;
-        let SessionRow { user, revision, secret, .. } = row.as_ref();
+        let SessionRow { user, revision, secret, ends_at } = row.as_ref();
         let secret = match secret {
             Some(secret) => secret.clone(),
             None => self.first_secret(user.id).await?,
         };
         let (user, revision) = (user.clone(), *revision);
-        Ok(Caller { user, session_id: sid, token_tier: tier, secret, revision })
+        let caller = Caller { user, session_id: sid, token_tier: tier, secret, revision };
+        if let Some((state, _)) = known {
+            let known = Known { signed, ends_at: *ends_at, caller: caller.clone() };
+            self.recent.add(state, token, known);
+        }
+        Ok(caller)
     }
 
     /// The secret of a user who has had none so far.
@@ -198,7 +222,7 @@ impl Accounts {
     }
 
     /// What the token says. One signed with an unknown key may be signed with a new one.
-    async fn verified(&self, token: &[u8], now: Timestamp) -> Result<Arc<Claims>, AccountError> {
+    async fn verified(&self, token: &[u8], now: Timestamp) -> Result<Arc<Signed>, AccountError> {
         match self.verifier.verify(token, &self.keys(), now) {
             Err(TokenError::UnknownKey) => {
                 let keys = self.keys.asked_again(now).await?;

@@ -63,6 +63,12 @@ impl KeyWatch {
         Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Whether there is a key of this name among them.
+    #[must_use]
+    pub fn has(&self, kid: &str) -> bool {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner).has(kid)
+    }
+
     /// The keys as they are now, for a token whose key is unknown. However many such tokens come,
     /// the database is asked once a second.
     ///

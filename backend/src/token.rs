@@ -13,7 +13,6 @@ use crate::user::{Tier, User};
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, Header, Validation};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 use uuid::Uuid;
 
 /// How far ahead of ours the clock of whoever issued a token may be. Nothing is allowed the other
@@ -118,16 +117,28 @@ pub fn verify(
     terms: &Terms,
     now: Timestamp,
 ) -> Result<Claims, TokenError> {
-    let Signed { claims, .. } = signed(token, keys, terms)?;
-    check_times(&claims, now.as_second())?;
-    Ok(Arc::unwrap_or_clone(claims))
+    let signed = signed(token, keys, terms)?;
+    signed.check_times(now)?;
+    Ok(signed.claims)
 }
 
 /// What a key of ours has signed.
-struct Signed {
-    claims: Arc<Claims>,
+#[derive(Debug, PartialEq, Eq)]
+pub struct Signed {
+    /// What it says.
+    pub claims: Claims,
     /// Which key.
-    kid: String,
+    pub kid: String,
+}
+
+impl Signed {
+    /// Whether its time is now.
+    ///
+    /// # Errors
+    /// [`TokenError::Expired`], [`TokenError::NotYet`].
+    pub fn check_times(&self, now: Timestamp) -> Result<(), TokenError> {
+        check_times(&self.claims, now.as_second())
+    }
 }
 
 fn signed(token: &str, keys: &KeyRing, terms: &Terms) -> Result<Signed, TokenError> {
@@ -143,7 +154,7 @@ fn signed(token: &str, keys: &KeyRing, terms: &Terms) -> Result<Signed, TokenErr
     let kid = header.kid.ok_or(TokenError::Malformed)?;
     let key = keys.verifying(&kid).ok_or(TokenError::UnknownKey)?;
     let decoded = jsonwebtoken::decode::<Claims>(token, &key, &validation(terms));
-    let claims = Arc::new(decoded.map_err(|error| reason(&error))?.claims);
+    let claims = decoded.map_err(|error| reason(&error))?.claims;
     Ok(Signed { claims, kid })
 }
 

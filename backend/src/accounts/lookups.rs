@@ -2,8 +2,8 @@
 //! session is seen to have ended by every request that comes after.
 //!
 //! On SQLite that query only asks whether anything in the database has changed ([`Store::state`]):
-//! what was found before is still right if nothing has, and the request goes on without a pause.
-//! What is not known then is asked for many requests at once: while one query is under way, those
+//! what was found before is still right if nothing has. What is not known then is asked for many
+//! requests at once: while one query is under way, those
 //! who come gather for the next. An idle service asks at once; a busy one asks once for dozens.
 
 use crate::store::users::{self, MAX_SESSIONS, SessionRow};
@@ -34,7 +34,6 @@ type Found = HashMap<Uuid, Result<Arc<SessionRow>, StoreError>>;
 /// What asks. Clones share it.
 #[derive(Debug, Clone)]
 pub(super) struct Lookups {
-    store: Store,
     remembered: Remembered,
     queue: mpsc::Sender<Asked>,
 }
@@ -49,18 +48,15 @@ impl Lookups {
     pub(super) fn start(store: Store) -> Self {
         let (queue, asked) = mpsc::channel(MAX_WAITING);
         let remembered = Remembered::default();
-        tokio::spawn(work(store.clone(), remembered.clone(), asked));
-        Self { store, remembered, queue }
+        tokio::spawn(work(store, remembered.clone(), asked));
+        Self { remembered, queue }
     }
 
-    /// The user whose session this is.
+    /// The user whose session this is, out of the database as it is from now on.
     ///
     /// # Errors
     /// [`StoreError`]; [`StoreError::Unavailable`] if it takes too long.
     pub(super) async fn of(&self, session_id: Uuid) -> Answer {
-        if let Some(row) = self.known(session_id).await {
-            return Ok(Some(row));
-        }
         let (answer, answered) = oneshot::channel();
         let asked = Asked { session_id, answer };
         self.queue.try_send(asked).map_err(|_full| StoreError::Unavailable)?;
@@ -70,9 +66,9 @@ impl Lookups {
         answer
     }
 
-    /// What was found before, if nothing has changed since.
-    async fn known(&self, session_id: Uuid) -> Option<Arc<SessionRow>> {
-        self.remembered.one(self.store.state().await?, session_id)
+    /// The same, if it was found when the database was in this very state.
+    pub(super) fn known(&self, state: State, session_id: Uuid) -> Option<Arc<SessionRow>> {
+        self.remembered.one(state, session_id)
     }
 }
 
@@ -232,8 +228,13 @@ mod tests {
     }
 
     /// What a lookup tells of a session: its user's revision.
-    async fn revision(lookups: &Lookups, session: Uuid) -> Option<u64> {
-        lookups.of(session).await.unwrap().map(|row| row.revision)
+    async fn revision(store: &Store, lookups: &Lookups, session: Uuid) -> Option<u64> {
+        let state = store.state().await.unwrap();
+        let row = match lookups.known(state, session) {
+            Some(row) => Some(row),
+            None => lookups.of(session).await.unwrap(),
+        };
+        row.map(|row| row.revision)
     }
 
     #[tokio::test]
@@ -244,14 +245,14 @@ mod tests {
         for (n, writer) in [(1, &store), (2, &another), (3, &store), (4, &another)] {
             let session = add(writer, n).await;
             for _remembered in 0..3 {
-                assert_eq!(revision(&lookups, session).await, Some(1));
+                assert_eq!(revision(&store, &lookups, session).await, Some(1));
             }
             for revised in 2..20 {
                 writer.execute("UPDATE users SET revision = revision + 1").await;
-                assert_eq!(revision(&lookups, session).await, Some(revised));
+                assert_eq!(revision(&store, &lookups, session).await, Some(revised));
             }
             writer.execute("DELETE FROM sessions").await;
-            assert_eq!(revision(&lookups, session).await, None);
+            assert_eq!(revision(&store, &lookups, session).await, None);
             writer.execute("DELETE FROM users").await;
         }
     }

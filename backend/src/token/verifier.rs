@@ -4,7 +4,7 @@
 //! Remembered is what a key has signed, by the token's SHA-256; that the key is still in use and
 //! that the time is right is looked at each time, as is the session, elsewhere.
 
-use super::{Claims, Signed, Terms, TokenError, check_times, signed};
+use super::{Signed, Terms, TokenError, signed};
 use crate::keys::KeyRing;
 use jiff::Timestamp;
 use moka::sync::Cache;
@@ -34,7 +34,7 @@ impl Verifier {
         &self.terms
     }
 
-    /// As [`super::verify`].
+    /// As [`super::verify`]; also which key has signed it.
     ///
     /// # Errors
     /// As [`super::verify`].
@@ -43,7 +43,7 @@ impl Verifier {
         token: &[u8],
         keys: &KeyRing,
         now: Timestamp,
-    ) -> Result<Arc<Claims>, TokenError> {
+    ) -> Result<Arc<Signed>, TokenError> {
         let hash = Sha256::digest(token).into();
         let known = self.good.get(&hash).filter(|signed| keys.has(&signed.kid));
         let good = match known {
@@ -55,14 +55,14 @@ impl Verifier {
                 good
             }
         };
-        check_times(&good.claims, now.as_second())?;
-        Ok(Arc::clone(&good.claims))
+        good.check_times(now)?;
+        Ok(good)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::sign;
+    use super::super::{Claims, sign};
     use super::*;
     use crate::email::Email;
     use crate::keys::Seed;
