@@ -54,3 +54,103 @@ impl Recent {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::AccountError;
+    use super::super::tests::{Fixture, credentials, fixture, now};
+    use super::*;
+    use crate::token::TokenError;
+    use jiff::SignedDuration;
+
+    /// How many tokens are remembered.
+    fn remembered(recent: &Recent) -> usize {
+        recent.tokens().known.len()
+    }
+
+    #[tokio::test]
+    async fn what_is_remembered_is_held_to_its_times_all_the_same() {
+        let Fixture { accounts, _dir } = fixture().await;
+        accounts.sign_up(credentials("a@b.c", "12345678"), now()).await.unwrap();
+        let tokens = accounts.log_in(credentials("a@b.c", "12345678"), now()).await.unwrap();
+        let token = tokens.access.as_bytes();
+        let at = |s| now() + SignedDuration::from_secs(s);
+        let first = accounts.authenticate(token, now()).await.unwrap();
+        assert_eq!(remembered(&accounts.recent), 0, "what a query found may be of another state");
+        for _ in 0..3 {
+            assert_eq!(accounts.authenticate(token, now()).await.unwrap(), first);
+        }
+        assert_eq!(remembered(&accounts.recent), 1);
+        let refused = [
+            accounts.authenticate(token, at(900)).await,
+            accounts.authenticate(token, at(-61)).await,
+        ];
+        assert!(matches!(refused[0], Err(AccountError::Token(TokenError::Expired))));
+        assert!(matches!(refused[1], Err(AccountError::Token(TokenError::NotYet))));
+        let (head, _) = token.split_last_chunk::<2>().unwrap();
+        let forged = accounts.authenticate(&[head, b"AA"].concat(), now()).await;
+        assert!(matches!(forged, Err(AccountError::Token(_))), "{forged:?}");
+        assert_eq!(remembered(&accounts.recent), 1);
+    }
+
+    #[tokio::test]
+    async fn a_session_that_ends_before_its_token_ends_it() {
+        let Fixture { accounts, _dir } = fixture().await;
+        accounts.sign_up(credentials("a@b.c", "12345678"), now()).await.unwrap();
+        let tokens = accounts.log_in(credentials("a@b.c", "12345678"), now()).await.unwrap();
+        // A session lasts an hour here, and a token that is issued in its last minute outlives it.
+        let late = now() + SignedDuration::from_secs(3590);
+        let tokens = accounts.refresh(&tokens.refresh, late).await.unwrap();
+        for _ in 0..3 {
+            accounts.authenticate(tokens.access.as_bytes(), late).await.unwrap();
+        }
+        assert_eq!(remembered(&accounts.recent), 1);
+        let over = now() + SignedDuration::from_secs(3600);
+        let ended = accounts.authenticate(tokens.access.as_bytes(), over).await;
+        assert!(matches!(ended, Err(AccountError::SessionEnded)), "{ended:?}");
+    }
+
+    #[tokio::test]
+    async fn a_key_that_is_gone_ends_what_it_signed() {
+        let Fixture { accounts, _dir } = fixture().await;
+        accounts.sign_up(credentials("a@b.c", "12345678"), now()).await.unwrap();
+        let tokens = accounts.log_in(credentials("a@b.c", "12345678"), now()).await.unwrap();
+        for _ in 0..3 {
+            accounts.authenticate(tokens.access.as_bytes(), now()).await.unwrap();
+        }
+        crate::key_watch::replace_all(&accounts.store, now()).await.unwrap();
+        // Until the keys are read again, its tokens are good, and remembered for the new state.
+        for _ in 0..3 {
+            let _either = accounts.authenticate(tokens.access.as_bytes(), now()).await;
+        }
+        let later = now() + SignedDuration::from_secs(2);
+        accounts.keys.asked_again(later).await.unwrap();
+        let refused = accounts.authenticate(tokens.access.as_bytes(), later).await;
+        assert!(matches!(refused, Err(AccountError::Token(TokenError::UnknownKey))), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn what_is_remembered_is_bounded_and_of_one_state() {
+        let Fixture { accounts, _dir } = fixture().await;
+        accounts.sign_up(credentials("a@b.c", "12345678"), now()).await.unwrap();
+        let tokens = accounts.log_in(credentials("a@b.c", "12345678"), now()).await.unwrap();
+        let caller = accounts.authenticate(tokens.access.as_bytes(), now()).await.unwrap();
+        let signed = accounts.verified(tokens.access.as_bytes(), now()).await.unwrap();
+        let known =
+            || Known { signed: Arc::clone(&signed), ends_at: now(), caller: caller.clone() };
+        let state = accounts.store.state().await.unwrap();
+        let recent = Recent::default();
+        for n in 0..MAX_REMEMBERED + 10 {
+            recent.add(state, &n.to_le_bytes(), known());
+        }
+        assert_eq!(remembered(&recent), 10);
+        let last = (MAX_REMEMBERED + 9).to_le_bytes();
+        assert!(recent.get(state, &last).is_some());
+        accounts.sign_up(credentials("b@b.c", "12345678"), now()).await.unwrap();
+        let next = accounts.store.state().await.unwrap();
+        assert!(recent.get(next, &last).is_none());
+        recent.add(next, b"token", known());
+        assert_eq!(remembered(&recent), 1);
+        assert!(recent.get(state, &last).is_none());
+    }
+}
