@@ -19,7 +19,7 @@ impl Cores {
         Self(Arc::new(Semaphore::new(cores.get().saturating_sub(1).max(1))))
     }
 
-    /// Does `work` when its turn comes. Needs tokio's runtime of several threads.
+    /// Does `work` when its turn comes. Needs tokio's multi-thread kind of runtime.
     pub async fn run<T>(&self, work: impl FnOnce() -> T) -> T {
         let _turn = self.0.acquire().await;
         block_in_place(work)

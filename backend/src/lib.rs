@@ -1,12 +1,12 @@
 //! The companion API: accounts, tokens and their keys, résumés, plans, and the AI routes.
 //!
-//! A request's path, file after file: [`server`] accepts it, [`trace`] names and logs it, [`guard`]
-//! bounds it, [`router`] finds its handler in [`routes`]; the handler takes its [`body`] apart
-//! ([`fields`]) into types that cannot be wrong ([`email`], [`password`]), asks [`accounts`], which
-//! is handed the time and asks [`hashing`], [`token`] (with its [`keys`]) and the [`store`], or
-//! [`resumes`], which keeps what [`resume`] has checked; what was answered before comes out of the
-//! [`cache`]; and [`respond`] turns the outcome into HTTP. [`app`] puts all of it together from the
-//! [`config`].
+//! A request's path, file after file: [`server`] accepts it, one of the [`workers`] serves it,
+//! [`trace`] names and logs it, [`guard`] bounds it, [`router`] finds its handler in [`routes`];
+//! the handler takes its [`body`] apart ([`fields`]) into types that cannot be wrong ([`email`],
+//! [`password`]), asks [`accounts`], which is handed the time and asks [`hashing`], [`token`] (with
+//! its [`keys`]) and the [`store`], or [`resumes`], which keeps what [`resume`] has checked; what
+//! was answered before comes out of the [`cache`]; and [`respond`] turns the outcome into HTTP.
+//! [`app`] puts all of it together from the [`config`].
 //!
 //! A handler that takes an [`accounts::Caller`] gets it from [`caller`], which reads the token.
 //! [`plans`] says what there is to buy; [`ledger`] asks the shim what is left of a [`quota`].

@@ -80,8 +80,9 @@ fn misused(sentence: &str) -> ExitCode {
     ExitCode::from(MISUSED)
 }
 
-/// Accepts, and keeps things up to date; requests are served on threads of their own.
-#[tokio::main(worker_threads = 1)]
+/// Accepts, looks sessions up for all, and keeps things up to date; requests are served on threads
+/// of their own.
+#[tokio::main]
 async fn serve(config: Config) -> anyhow::Result<()> {
     start_log(config.log.clone());
     let listen = config.listen;
@@ -91,7 +92,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .with_context(|| format!("LISTEN_ADDR: cannot listen on {listen}, choose another"))?;
     let stop = server::stop_signal().context("cannot listen for signals")?;
     let threads = available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let workers = Workers::start(threads).context("cannot start threads")?;
+    let workers =
+        Workers::start(threads).context("cannot start the threads that serve connections")?;
     let metrics = telemetry::install()?;
     tokio::spawn(telemetry::upkeep(metrics.clone()));
     let app = Arc::new(App::open(config, metrics).await?);

@@ -2,8 +2,12 @@
 //! was given to: what its requests leave in that core's caches is there for the next ones, and no
 //! thread is woken to take over another's.
 //!
-//! Used by [`crate::server`]. What keeps a core busy is done in [`crate::cores`]: while it lasts,
-//! another thread takes over the connections of the one that does it.
+//! A new connection goes where there are the fewest, busy or not, and is not moved afterwards; what
+//! a request spawns, and what it opens for others, stays on its thread as well. So nothing may hold
+//! a thread for long: what keeps a core busy is done in [`crate::cores`], and while it lasts another
+//! thread takes over the connections of the one that does it.
+//!
+//! Used by [`crate::server`].
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -26,9 +30,11 @@ impl Workers {
     /// As many as this.
     ///
     /// # Errors
-    /// Where the operating system gives no thread.
+    /// Where the operating system does not give what they wait on: file descriptors, usually.
     pub fn start(threads: NonZeroUsize) -> io::Result<Self> {
-        let workers = (0..threads.get()).map(|_| {
+        // Those that are there when one fails are ended as these end.
+        let mut workers = Self(Vec::new());
+        for _ in 0..threads.get() {
             // This kind of runtime, though of one thread, can do what keeps a core busy
             // (`tokio::task::block_in_place`).
             let runtime = Builder::new_multi_thread()
@@ -36,9 +42,9 @@ impl Workers {
                 .thread_name("connections")
                 .enable_all()
                 .build()?;
-            Ok(Worker { runtime, held: Arc::new(()) })
-        });
-        Ok(Self(workers.collect::<io::Result<_>>()?))
+            workers.0.push(Worker { runtime, held: Arc::new(()) });
+        }
+        Ok(workers)
     }
 
     /// Has the thread with the fewest connections serve this one too, by `serve`.

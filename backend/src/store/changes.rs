@@ -1,6 +1,6 @@
 //! Whether anything in the database has changed: far cheaper to ask than what it holds.
 //!
-//! Asked by [`crate::accounts`] for each request.
+//! Wanted by [`crate::accounts`] for each request.
 //!
 //! # Exact
 //! SQLite's `PRAGMA data_version` differs from what it was on the same connection before, if and
@@ -12,8 +12,8 @@
 //! PostgreSQL has nothing like it: there, nothing is known.
 //!
 //! # In place
-//! It is asked in the thread that wants to know: it takes a microsecond or two, which is less than
-//! handing the question to another thread and waiting for it. It waits for no other process: what
+//! It is asked in the thread of one of those who want to know: it takes a microsecond or two, which
+//! is less than handing the question to another thread and waiting for it. It waits for no other process: what
 //! cannot be told at once is not known. Readers of a write-ahead log do not wait for writers.
 //!
 //! # Together
@@ -67,8 +67,8 @@ struct Watch {
 
 impl Store {
     /// What the database holds, at a moment after this was called, if that can be told: not on
-    /// PostgreSQL, and not once the store is closed. Whoever is told nothing asks for what they
-    /// need, and learns there what is wrong.
+    /// PostgreSQL, and not for who comes once the store is closed. Whoever is told nothing asks for
+    /// what they need, and learns there what is wrong.
     pub async fn state(&self) -> Option<State> {
         let watched = self.changes.0.as_ref()?;
         let came = watched.asked.load(Ordering::SeqCst);
@@ -76,6 +76,8 @@ impl Store {
         let mut watch = watched.watch();
         if watched.asked.load(Ordering::SeqCst) == came {
             watched.asked.fetch_add(1, Ordering::SeqCst);
+            // Whatever becomes of the question, the last answer is none to it.
+            watch.told = None;
             watch.told = if self.pool.is_closed() { None } else { watch.ask(&watched.path) };
         }
         watch.told
