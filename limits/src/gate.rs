@@ -3,10 +3,10 @@
 //! The filter calls a method for each of Envoy's callbacks and performs what it answers; nothing
 //! here touches Envoy. A request is decided at once where that is possible: its counter denied a
 //! moment ago (`denied`), or a part of it is leased (`lease`, asked for where there is `demand`).
-//! The others gather in an `outbox`, and a call carries all of them. While it is under way (`deciding`)
-//! more gather, until they are half as many, or nothing is under way any more. At low load a batch is one request and
-//! nothing waits; at high load batches are large, and the worker has another to send while the ledger
-//! is at work on the first.
+//! The others gather in an `outbox`, and a call carries all of them. While it is under way
+//! (`deciding`) more gather, until they are half as many, or nothing is under way any more. At low
+//! load a batch is one request and nothing waits; at high load batches are large, and the worker has
+//! another to send while the ledger is at work on the first.
 //!
 //! No request waits longer than the policy's time-out. When the ledger cannot answer, each bucket
 //! does what its `on_failure` says (`degraded`), and after repeated failures the ledger is not asked

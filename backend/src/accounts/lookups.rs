@@ -3,8 +3,8 @@
 //!
 //! On SQLite that query only asks whether anything in the database has changed ([`Store::state`]):
 //! what was found before is still right if nothing has. What is not known then is asked for many
-//! requests at once: while one query is under way, those
-//! who come gather for the next. An idle service asks at once; a busy one asks once for dozens.
+//! requests at once: while one query is under way, those who come gather for the next. An idle
+//! service asks at once; a busy one asks once for dozens.
 
 use crate::store::users::{self, MAX_SESSIONS, SessionRow};
 use crate::store::{State, Store, StoreError};
