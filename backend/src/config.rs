@@ -283,10 +283,7 @@ fn redis_url(text: &str) -> Option<RedisUrl> {
     if host.is_empty() || host.starts_with([':', '/']) {
         return None;
     }
-    let info = text.into_connection_info().ok()?;
-    let settings =
-        info.redis_settings().clone().set_lib_name("tollgate-backend", env!("CARGO_PKG_VERSION"));
-    Some(RedisUrl(info.set_redis_settings(settings)))
+    text.into_connection_info().ok().map(RedisUrl)
 }
 
 fn word(text: &str) -> Option<String> {

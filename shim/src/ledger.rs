@@ -11,6 +11,7 @@ pub mod memory;
 pub mod question;
 pub mod server;
 pub mod slots;
+pub(crate) mod software;
 pub mod url;
 pub mod wave;
 

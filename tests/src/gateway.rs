@@ -2,6 +2,7 @@
 //! filter, on ports and in a folder of its own. All of it ends with the [`Gateway`].
 
 use crate::client::Client;
+use crate::midnight;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::ffi::OsString;
@@ -25,7 +26,7 @@ pub struct Options {
     pub workers: u32,
     /// The policy, as written.
     pub policy: Value,
-    /// Environment of the shim.
+    /// Environment of the shim. By default it waits for as long as a busy machine may take.
     pub shim_env: Vec<(String, OsString)>,
     /// Environment of the backend.
     pub backend_env: Vec<(String, OsString)>,
@@ -50,7 +51,7 @@ impl Default for Options {
             envoys: 1,
             workers: 1,
             policy,
-            shim_env: Vec::new(),
+            shim_env: crate::shim::PATIENT.iter().map(crate::shim::owned).collect(),
             backend_env: Vec::new(),
             upstream: None,
             edit: |_| {},
@@ -79,6 +80,7 @@ impl Gateway {
     /// # Errors
     /// Where a part does not get ready: with the end of its log.
     pub fn start(options: &Options) -> Result<Self> {
+        midnight::keep_away();
         let dir = TempDir::new()?;
         let redis = if options.is_redis {
             Some(redis::start(redis::Options::new(dir.path())?)?)

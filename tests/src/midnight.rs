@@ -1,5 +1,5 @@
 //! How far it is to midnight in UTC, when quotas of a day begin anew: the only file here that reads
-//! the time of day.
+//! the time of day. [`crate::gateway`] and [`crate::shim`] keep away from it.
 
 use std::thread::sleep;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -8,6 +8,7 @@ pub mod proxy;
 
 use crate::client::Reply;
 use crate::gateway::binaries;
+use crate::midnight;
 use cluster::Cluster;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
@@ -31,6 +32,10 @@ use xtask::stack::{Port, Server, redis, shim};
 
 /// The admin API's token in tests.
 pub const TOKEN: &str = "a-token-for-tests-only";
+/// Variables of a shim that waits for its ledger for as long as a busy machine may take. Tests of
+/// its time-outs set their own.
+pub const PATIENT: [(&str, &str); 2] =
+    [("TOLLGATE_DEADLINE_MS", "30000"), ("TOLLGATE_REDIS_RESPONSE_TIMEOUT_MS", "20000")];
 /// How long a test waits for what must come.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 const MAX_REPLY_BYTES: usize = 16 << 20;
@@ -125,12 +130,14 @@ pub fn start_redis(dir: &Path, args: &[&str]) -> Server {
     redis::start(redis::Options { args, ..options }).expect("Redis starts")
 }
 
-/// Starts a shim with an admin port, without waiting for its ledger.
+/// Starts a shim with an admin port that is [`PATIENT`] unless `env` says otherwise, without
+/// waiting for its ledger.
 ///
 /// # Panics
 /// Where it cannot be started.
 #[must_use]
 pub fn start_shim(dir: &Path, ledger: &str, env: &[(&str, &str)]) -> Server {
+    midnight::keep_away();
     let port = || Port::free().expect("a free port");
     shim::start(shim::Options {
         program: binaries().shim.clone(),
@@ -138,9 +145,15 @@ pub fn start_shim(dir: &Path, ledger: &str, env: &[(&str, &str)]) -> Server {
         ledger: ledger.to_owned(),
         admin: Some((port(), TOKEN.to_owned())),
         dir,
-        env: env.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(value))).collect(),
+        env: PATIENT.iter().chain(env).map(owned).collect(),
     })
     .expect("the shim starts")
+}
+
+/// A variable, as [`xtask`] takes it.
+#[must_use]
+pub fn owned((name, value): &(&str, &str)) -> (String, OsString) {
+    ((*name).to_owned(), OsString::from(value))
 }
 
 /// Starts a shim and waits until its ledger answers.

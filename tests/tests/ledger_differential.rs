@@ -36,6 +36,16 @@ fn redis_7_and_the_model_agree_on_every_history() {
 }
 
 #[test]
+fn redis_8_and_the_model_agree_on_every_history() {
+    agree(&LedgerServer::redis8());
+}
+
+#[test]
+fn valkey_8_and_the_model_agree_on_every_history() {
+    agree(&LedgerServer::valkey8());
+}
+
+#[test]
 fn valkey_9_and_the_model_agree_on_every_history() {
     agree(&LedgerServer::valkey9());
 }

@@ -261,13 +261,14 @@ fn a_call_that_fails_has_charged_nothing() {
 fn a_counter_is_small() {
     on_each_server(|bench| {
         let now_ms = bench.time_ms();
+        let most_bytes = 200 + bench.server.cluster_overhead_bytes();
         for bucket in ["auth", "authenticated"] {
             let five = charge(counter("small", bucket), sliding(5, WINDOW_MS));
             for step in 0..5 {
                 assert!(bench.decide_at(now_ms + step, &five).admitted);
             }
             let used: u64 = bench.query(&["MEMORY", "USAGE", five.counter.as_str()]);
-            assert!(used <= 200, "{bucket}, limit 5: {used} bytes");
+            assert!(used <= most_bytes, "{bucket}, limit 5: {used} bytes");
         }
         // As many entries as there can be, and as large as they can be.
         let most = charge(counter("large", "authenticated"), sliding(1 << 53, 1_280_000));
@@ -294,7 +295,7 @@ fn a_counter_is_small() {
             let one = charge(counter("other", what), method);
             assert!(bench.decide_at(now_ms, &one).admitted);
             let used: u64 = bench.query(&["MEMORY", "USAGE", one.counter.as_str()]);
-            assert!(used <= 200, "{what}: {used} bytes");
+            assert!(used <= most_bytes, "{what}: {used} bytes");
         }
     });
 }
@@ -369,20 +370,36 @@ fn early_in_a_period(bench: &mut Bench) -> u64 {
     }
 }
 
+/// A way to count that begins now.
+type Begin = fn(&mut Bench) -> Method;
+
+/// A charge that is denied, when and how: after all has been charged that there is. On a busy machine
+/// the wait may be over before it has begun to be waited for: then again, with another counter.
+fn denied_for_a_while(bench: &mut Bench, what: &str, method: Begin) -> (Charge, u64, Decided) {
+    let attempt = |number: u32| {
+        let method = method(bench);
+        let one = charge(counter(&format!("honest {number}"), what), method);
+        let all = Charge { cost: Cost::clamped(method.limit()), ..one.clone() };
+        let (charged_ms, charged) = bench.decide_one(&all);
+        assert!(charged.admitted, "{what}");
+        let (denied_ms, denied) = bench.decide_one(&one);
+        assert!(!denied.admitted || denied_ms - charged_ms >= 1_000, "{what}: admitted too soon");
+        (!denied.admitted).then_some((one, denied_ms, denied))
+    };
+    (0..20).find_map(attempt).expect("two questions within the wait")
+}
+
 #[test]
 fn in_real_time_the_wait_told_is_enough_and_any_less_is_not() {
     on_each_server(|bench| {
-        for (what, method) in [
-            ("fixed", fixed(3, early_in_a_period(bench), PERIOD_MS)),
-            ("few", sliding(3, 2_000)),
-            ("many", sliding(1_000, 2_000)),
-            ("tokens", tokens(3, 6_000, 6)),
-        ] {
-            let one = charge(counter("honest", what), method);
-            let all = Charge { cost: Cost::clamped(method.limit()), ..one.clone() };
-            assert!(bench.decide_one(&all).1.admitted, "{what}");
-            let (denied_ms, denied) = bench.decide_one(&one);
-            assert!(!denied.admitted, "{what}");
+        let methods: [(&str, Begin); 4] = [
+            ("fixed", |bench| fixed(3, early_in_a_period(bench), PERIOD_MS)),
+            ("few", |_| sliding(3, 2_000)),
+            ("many", |_| sliding(1_000, 2_000)),
+            ("tokens", |_| tokens(3, 6_000, 6)),
+        ];
+        for (what, method) in methods {
+            let (one, denied_ms, denied) = denied_for_a_while(bench, what, method);
             let then_ms = denied_ms + denied.retry_after_ms;
             assert!(
                 what != "fixed" || then_ms.is_multiple_of(PERIOD_MS),

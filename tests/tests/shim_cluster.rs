@@ -9,12 +9,14 @@ use tempfile::TempDir;
 use tests::shim::cluster::Cluster;
 use tests::shim::proxy::{Fate, Proxy};
 use tests::shim::{
-    Api, TOKEN, back, charge, counter, fixed, only, request, settle, sliding, start_ready,
-    start_shim, tokens, wait_for,
+    Api, TOKEN, back, charge, counter, fixed, only, request, settle, sliding, start_shim, tokens,
+    wait_for,
 };
 use xtask::stack::Server;
 
 const MINUTE_MS: u64 = 60_000;
+/// For an answer of a server that is made silent: enough for those that are not, on a busy machine.
+const SILENCE: [(&str, &str); 1] = [("TOLLGATE_REDIS_RESPONSE_TIMEOUT_MS", "2000")];
 
 struct Stack {
     shim: Server,
@@ -24,12 +26,13 @@ struct Stack {
 
 impl Stack {
     fn start() -> (Self, Api) {
-        Self::before(Cluster::start())
+        Self::before(Cluster::start(), &[])
     }
 
-    fn before(cluster: Cluster) -> (Self, Api) {
+    fn before(cluster: Cluster, env: &[(&str, &str)]) -> (Self, Api) {
         let dir = TempDir::new().expect("a folder");
-        let shim = start_ready(dir.path(), &cluster.url());
+        let mut shim = start_shim(dir.path(), &cluster.url(), env);
+        shim.wait_ready().expect("the shim gets ready");
         let stack = Self { shim, cluster, _dir: dir };
         // Healthy is any part of it; the tests want all three.
         wait_for("all three to be connected", || {
@@ -168,7 +171,7 @@ fn meet(api: &mut Api, proxy: &Proxy, charges: [&Charge; 2], fate: Fate) -> usiz
 fn a_cut_connection_to_one_server_never_charges_twice() {
     let cluster = Cluster::start();
     let proxy = cluster.put_proxy_before(2);
-    let (stack, mut api) = Stack::before(cluster);
+    let (stack, mut api) = Stack::before(cluster, &SILENCE);
     let [here, _, there] = &stack.on_each("b")[..] else { unreachable!("three of them") };
     let [here, there] = [here, there].map(|name| charge(name.clone(), sliding(1_000, MINUTE_MS)));
     // The connection is in use before it is cut.
@@ -195,7 +198,7 @@ fn a_cut_connection_to_one_server_never_charges_twice() {
 fn a_request_over_slots_of_which_one_is_cut_off_gives_back_the_others() {
     let cluster = Cluster::start();
     let proxy = cluster.put_proxy_before(2);
-    let (stack, mut api) = Stack::before(cluster);
+    let (stack, mut api) = Stack::before(cluster, &SILENCE);
     let names = stack.on_each("b");
     let charges = [0, 2].map(|node| charge(names[node].clone(), sliding(1_000, MINUTE_MS)));
     assert!(api.one(request(charges.clone())).admitted);
@@ -334,7 +337,9 @@ fn without_one_server_the_others_go_on() {
     let errors: Vec<_> = reply.decisions.iter().map(|decision| decision.error).collect();
     assert_eq!(errors, [Some(DecisionError::Unavailable); 2]);
     assert!(reply.now_ms > 0);
-    assert!(stack.health().contains(r#""status":"degraded""#), "{}", stack.health());
+    wait_for("the health to tell", || {
+        stack.health().contains(r#""status":"degraded""#).then_some(())
+    });
     // Without any of them it has.
     stack.cluster.nodes[0].kill();
     stack.cluster.nodes[1].kill();
@@ -358,7 +363,7 @@ fn without_one_server_the_others_go_on() {
 
 #[test]
 fn a_caller_that_gives_up_on_a_hung_server_leaves_no_charge_on_the_others() {
-    let (stack, mut api) = Stack::start();
+    let (stack, mut api) = Stack::before(Cluster::start(), &SILENCE);
     let names = stack.on_each("b");
     let quota = || sliding(1_000, MINUTE_MS);
     let spanning = [0, 2].map(|node| charge(names[node].clone(), quota()));
@@ -385,13 +390,17 @@ fn a_server_that_cannot_write_is_not_healthy_and_the_others_are() {
     let names = stack.on_each("b");
     let one = |node: usize| request([charge(names[node].clone(), sliding(1_000, MINUTE_MS))]);
     stack.cluster.ask(1, &["CONFIG", "SET", "maxmemory", "1"]);
-    let health = stack.health();
-    assert!(health.contains(r#""up":2"#) && health.contains(r#""of":3"#), "{health}");
+    wait_for("one of three to be unhealthy", || {
+        let health = stack.health();
+        (health.contains(r#""up":2"#) && health.contains(r#""of":3"#)).then_some(())
+    });
     let reply = api.decide((0..3).map(one).collect());
     let errors: Vec<_> = reply.decisions.iter().map(|decision| decision.error).collect();
     assert_eq!(errors, [None, Some(DecisionError::Unavailable), None]);
     stack.cluster.ask(1, &["CONFIG", "SET", "maxmemory", "0"]);
-    assert!(stack.health().contains(r#""status":"ok""#), "{}", stack.health());
+    wait_for("all three to be healthy", || {
+        stack.health().contains(r#""status":"ok""#).then_some(())
+    });
     assert!(api.one(one(1)).admitted);
 }
 

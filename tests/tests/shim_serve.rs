@@ -12,4 +12,5 @@ mod shim_serve {
     mod process;
     mod refusing;
     mod settles;
+    mod versions;
 }

@@ -1,6 +1,6 @@
 //! `cargo xtask setup`: what a fresh machine lacks, fetched once into the user's cache folder.
 //!
-//! Called by the binary and, through [`envoy`], [`redis`], [`debian_redis`] and [`wasm_rustc`], by
+//! Called by the binary and, through [`envoy`], [`redis`], [`PinnedRedis`] and [`wasm_rustc`], by
 //! whatever needs one of the pieces. Each looks for what is there, does nothing more if it is, and
 //! says what it does if it is not. Nothing needs root; nothing half-made is left.
 
@@ -14,7 +14,7 @@ pub mod wheel;
 
 pub use postgres::postgres;
 pub use python::schemathesis;
-pub use servers::{curl, debian_redis, envoy, pinned_valkey, redis, wrk};
+pub use servers::{PinnedRedis, curl, envoy, redis, wrk};
 pub use wasm_target::wasm_rustc;
 
 use anyhow::Result;
@@ -37,8 +37,8 @@ pub enum Piece {
     Redis,
     /// A compiler for wasm32-unknown-unknown
     Wasm,
-    /// Debian's Redis, which only the tests need
-    DebianRedis,
+    /// The versions of Redis and Valkey that only the tests need
+    RedisVersions,
     /// PostgreSQL, which only the tests need
     Postgres,
     /// curl, which only the tests need
@@ -62,7 +62,7 @@ pub fn run(setup: &Setup) -> Result<()> {
             Piece::Envoy => envoy().map(drop)?,
             Piece::Redis => redis().map(drop)?,
             Piece::Wasm => wasm_rustc().map(drop)?,
-            Piece::DebianRedis => debian_redis().map(drop)?,
+            Piece::RedisVersions => redis_versions()?,
             Piece::Postgres => postgres().map(drop)?,
             Piece::Curl => curl().map(drop)?,
             Piece::Schemathesis => schemathesis().map(drop)?,
@@ -78,12 +78,15 @@ pub fn run(setup: &Setup) -> Result<()> {
 /// As [`all`].
 pub fn all_for_tests() -> Result<()> {
     all()?;
-    pinned_valkey()?;
-    debian_redis()?;
+    redis_versions()?;
     postgres()?;
     curl()?;
     schemathesis()?;
     Ok(())
+}
+
+fn redis_versions() -> Result<()> {
+    PinnedRedis::ALL.into_iter().try_for_each(|version| version.program().map(drop))
 }
 
 /// Makes sure of everything that `cargo xtask up` needs.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 use xtask::clock::Deadline;
+use xtask::setup::PinnedRedis;
 use xtask::stack::health::ping;
 use xtask::stack::{Port, redis};
 
@@ -11,18 +12,16 @@ fn it_comes_back_on_the_same_port() {
     let dir = tempfile::tempdir().unwrap();
     let mut server = redis::start(redis::Options::new(dir.path()).unwrap()).unwrap();
     let addr = server.addr();
-    assert!(ping(addr));
 
     server.pause();
     assert!(!ping(addr), "a paused server does not answer");
     server.resume();
-    assert!(ping(addr));
+    server.wait_ready().unwrap();
 
     server.kill();
     assert!(!ping(addr));
     server.restart().unwrap();
     server.wait_ready().unwrap();
-    assert!(ping(addr));
     assert_eq!(server.addr(), addr);
 
     drop(server);
@@ -30,12 +29,14 @@ fn it_comes_back_on_the_same_port() {
 }
 
 #[test]
-fn the_second_implementation_runs_too() {
-    let dir = tempfile::tempdir().unwrap();
-    let program = xtask::setup::debian_redis().unwrap();
-    let options = redis::Options { program, ..redis::Options::new(dir.path()).unwrap() };
-    let server = redis::start(options).unwrap();
-    assert!(ping(server.addr()));
+fn each_pinned_version_runs() {
+    for version in PinnedRedis::ALL {
+        let dir = tempfile::tempdir().unwrap();
+        let program = version.program().unwrap();
+        let options = redis::Options { program, ..redis::Options::new(dir.path()).unwrap() };
+        let started = redis::start(options);
+        assert!(started.is_ok(), "{version:?}: {started:?}");
+    }
 }
 
 #[test]

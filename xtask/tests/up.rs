@@ -45,6 +45,10 @@ impl Place {
         command.arg(chore).arg("--state-dir").arg(self.dir.path()).stdin(Stdio::null());
         // The developer's own: a test must not spend money.
         command.env_remove("ANTHROPIC_API_KEY").env_remove("ANTHROPIC_BASE_URL");
+        // Nor do limits that a developer has set change what it finds.
+        for name in limits::variables::NAMES {
+            command.env_remove(name);
+        }
         command
     }
 
@@ -164,7 +168,8 @@ fn shell(line: &str) -> String {
 #[test]
 fn up_runs_the_stack_follows_its_decisions_and_ends_all_of_it_on_ctrl_c() {
     let place = Place::new();
-    let mut up = place.up_in_foreground(&["--workers", "1"]);
+    let policy = place.write_policy(30);
+    let mut up = place.up_in_foreground(&["--workers", "1", "--policy", &policy]);
     let lines = curl_lines(place.ports[0].number());
     for line in &lines {
         assert!(up.told().contains(line), "{line}");

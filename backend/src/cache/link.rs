@@ -62,7 +62,12 @@ impl Link {
     /// probe has been answered it counts as away.
     #[must_use]
     pub fn new(info: Option<ConnectionInfo>, settings: LinkSettings) -> Self {
-        let client = info.and_then(|info| Client::open(info).ok());
+        // CLIENT SETINFO would need a right that Redis 7.0 does not know.
+        let quiet = |info: ConnectionInfo| {
+            let settings = info.redis_settings().clone().set_skip_set_lib_name();
+            info.set_redis_settings(settings)
+        };
+        let client = info.and_then(|info| Client::open(quiet(info)).ok());
         Self(client.map(|client| {
             // rustls panics where the features of all crates of a build leave it a choice. Fails
             // where it was told before, which is as good.

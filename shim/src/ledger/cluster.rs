@@ -13,12 +13,13 @@ use super::fault::Fault;
 use super::lane::{Lane, Queued};
 use super::server::{self, Timeouts};
 use super::slots::SlotMap;
+use super::software::ConnectError;
 use super::wave::{Miss, Timed};
 use super::{HEALTH, Health, Shared, write_probe};
 use crate::background;
 use futures_util::future::join_all;
 use limits::ledger::{Decided, Request};
-use redis::{Cmd, ConnectionAddr, ConnectionInfo, RedisError, Value};
+use redis::{Cmd, ConnectionAddr, ConnectionInfo, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
@@ -209,12 +210,19 @@ impl Cluster {
         let of = probes.len();
         let answers = probes.into_iter().map(|(lane, probe)| async move {
             let answer = timeout(PROBE_PATIENCE, lane.command(probe, false)).await;
-            // A slot that moves is no illness: the server answers.
-            !matches!(answer, Err(_) | Ok(Err(Miss::Fault(_))))
+            match answer {
+                Err(_) => Err(Fault::Disconnected),
+                Ok(Err(Miss::Fault(fault))) => Err(fault),
+                // A slot that moves is no illness: the server answers.
+                Ok(_) => Ok(()),
+            }
         });
-        let up = join_all(answers).await.into_iter().filter(|well| *well).count();
+        let answers = join_all(answers).await;
+        let up = answers.iter().filter(|answer| answer.is_ok()).count();
         match up {
-            0 => Health::Ill(Fault::Disconnected),
+            0 => Health::Ill(
+                answers.into_iter().find_map(Result::err).unwrap_or(Fault::Disconnected),
+            ),
             up if up == of && complete => Health::Well,
             up => Health::Partly { up, of },
         }
@@ -228,7 +236,13 @@ impl Cluster {
 
     /// After a fault that another map might not have led to, the map is fetched anew.
     fn doubt(&self, fault: &Fault) {
-        if matches!(fault, Fault::Disconnected | Fault::AnswerLost | Fault::Unfit { .. }) {
+        if matches!(
+            fault,
+            Fault::Disconnected
+                | Fault::Unsupported { .. }
+                | Fault::AnswerLost
+                | Fault::Unfit { .. }
+        ) {
             self.0.outdated.notify_one();
         }
     }
@@ -271,7 +285,7 @@ impl Inner {
     }
 
     /// Asks one server after the other for the map, those that are connected first.
-    async fn fetch(&self) -> Result<SlotMap, Option<RedisError>> {
+    async fn fetch(&self) -> Result<SlotMap, Option<ConnectError>> {
         let mut last = None;
         for info in self.candidates() {
             match fetch_from(&info, self.timeouts).await {
@@ -337,8 +351,8 @@ async fn keep_current(cluster: Weak<Inner>) {
 async fn fetch_from(
     info: &ConnectionInfo,
     timeouts: Timeouts,
-) -> Result<Option<SlotMap>, RedisError> {
-    let mut connection = server::connect(info, timeouts).await?;
+) -> Result<Option<SlotMap>, ConnectError> {
+    let (mut connection, _) = server::connect(info, timeouts).await?;
     let reply = redis::cmd("CLUSTER").arg("SLOTS").query_async(&mut connection).await?;
     Ok(SlotMap::read(&reply, &info.addr().to_string()))
 }

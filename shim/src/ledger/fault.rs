@@ -2,6 +2,7 @@
 //!
 //! Raised by everything under [`crate::ledger`]; told to clients by [`crate::http`].
 
+use super::software::ConnectError;
 use limits::ledger::Refusal;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
@@ -11,6 +12,15 @@ pub enum Fault {
     /// There is no connection; nothing was sent.
     #[error("The ledger is not connected; nothing was charged.")]
     Disconnected,
+    /// The server is too old, or neither Redis nor Valkey; nothing was sent.
+    #[error(
+        "The ledger must be Redis 7.0 or later or Valkey 7.2 or later, found {found}; nothing was \
+         charged."
+    )]
+    Unsupported {
+        /// Its name and version.
+        found: String,
+    },
     /// More is waiting than is taken on; nothing was sent.
     #[error("Too much is waiting for the ledger already; nothing was charged.")]
     Overloaded,
@@ -49,6 +59,15 @@ impl From<Refusal> for Fault {
     }
 }
 
+impl From<&ConnectError> for Fault {
+    fn from(error: &ConnectError) -> Self {
+        match error {
+            ConnectError::Redis(_) => Self::Disconnected,
+            ConnectError::Unsupported { found } => Self::Unsupported { found: found.clone() },
+        }
+    }
+}
+
 impl Fault {
     /// What `error`, the outcome of a command that was sent, means.
     pub(crate) fn of(error: &RedisError) -> Self {
@@ -70,6 +89,7 @@ impl Fault {
     pub(crate) fn label(&self) -> &'static str {
         match self {
             Self::Disconnected => "disconnected",
+            Self::Unsupported { .. } => "unsupported",
             Self::Overloaded => "overloaded",
             Self::AnswerLost => "answer_lost",
             Self::Unfit { .. } => "unfit",

@@ -4,20 +4,21 @@
 //! under way, what is asked meanwhile gathers; the batch's reply sends the next. Nothing waits at
 //! low load, and at high load one script decides for many.
 //!
-//! While the server is away, whatever is asked is refused at once; only the first attempt to
+//! While the server is away or will not do, whatever is asked is refused at once; only the first attempt to
 //! reconnect, right after a sound connection broke, is waited for.
 
 use super::Shared;
 use super::fault::Fault;
 use super::question::Question;
 use super::server::{Server, Timeouts};
+use super::software::ConnectError;
 use super::wave::{Asked, Commanded, Job, Miss, Told, Wave};
 use crate::background;
 use crate::clock;
 use crate::telemetry::{self, Quiet};
 use limits::ledger::{Charge, Request, Settle};
 use metrics::{counter, gauge};
-use redis::{Cmd, ConnectionInfo, RedisError, Value};
+use redis::{Cmd, ConnectionInfo, Value};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -91,6 +92,7 @@ impl Lane {
             shared,
             queue,
             left_over: None,
+            why: Fault::Disconnected,
             up: Arc::clone(&up),
             complaints: Quiet::new(LOG_INTERVAL),
         };
@@ -166,6 +168,8 @@ struct Keeper {
     queue: mpsc::Receiver<Job>,
     /// What did not fit into the last wave.
     left_over: Option<Job>,
+    /// What is refused meanwhile is refused with this.
+    why: Fault,
     up: Arc<AtomicBool>,
     complaints: Quiet,
 }
@@ -189,7 +193,10 @@ impl Keeper {
             patient = false;
             match connected {
                 None => return,
-                Some(Err(error)) => self.complain(&error),
+                Some(Err(error)) => {
+                    self.complain(&error);
+                    self.why = Fault::from(&error);
+                }
                 Some(Ok(server)) => match self.serve_connected(server).await {
                     End::Unwanted => {
                         // No server of the ledger's any more: neither up nor down.
@@ -213,7 +220,12 @@ impl Keeper {
     }
 
     async fn serve_connected(&mut self, server: Server) -> End {
-        info!(server = self.name, "the ledger is connected");
+        let software = server.software();
+        info!(server = self.name, %software, "the ledger is connected");
+        if software.is_newer_than_tested() {
+            warn!(server = self.name, %software, "the ledger is newer than the versions tested");
+        }
+        self.why = Fault::Disconnected;
         counter!(telemetry::CONNECTS, "server" => self.name.clone()).increment(1);
         self.set_up(true);
         let end = self.serve(server).await;
@@ -273,19 +285,23 @@ impl Keeper {
     async fn refusing<T>(&mut self, until: impl Future<Output = T>) -> Option<T> {
         let mut until = std::pin::pin!(until);
         if let Some(job) = self.left_over.take() {
-            job.refuse(&Fault::Disconnected);
+            job.refuse(&self.why);
         }
         loop {
             tokio::select! {
                 output = &mut until => return Some(output),
-                job = self.queue.recv() => job?.refuse(&Fault::Disconnected),
+                job = self.queue.recv() => job?.refuse(&self.why),
             }
         }
     }
 
-    fn complain(&self, error: &RedisError) {
+    fn complain(&self, error: &ConnectError) {
         if let Some(held_back) = self.complaints.speak(clock::instant()) {
-            warn!(server = self.name, %error, held_back, "the ledger cannot be reached; trying on");
+            let trouble = match error {
+                ConnectError::Redis(_) => "the ledger cannot be reached; trying on",
+                ConnectError::Unsupported { .. } => "the ledger's server will not do; trying on",
+            };
+            warn!(server = self.name, %error, held_back, "{trouble}");
         }
     }
 
@@ -295,6 +311,6 @@ impl Keeper {
     }
 }
 
-async fn connect(info: ConnectionInfo, timeouts: Timeouts) -> Result<Server, RedisError> {
+async fn connect(info: ConnectionInfo, timeouts: Timeouts) -> Result<Server, ConnectError> {
     Server::connect(&info, timeouts).await
 }

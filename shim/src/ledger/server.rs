@@ -1,4 +1,4 @@
-//! One connection to one Redis server, with the scripts loaded.
+//! One connection to one Redis server that will do, with the scripts loaded.
 //!
 //! Opened by [`super::lane`], which decides what to do when it breaks, and by [`super::cluster`] to
 //! ask for the slots.
@@ -18,6 +18,7 @@
 //! `MOVED`, `ASK`, `TRYAGAIN` (in [`super::cluster`]).
 
 use super::question::{Kind, Question};
+use super::software::{ConnectError, Software};
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, Pipeline, RedisError,
@@ -42,19 +43,28 @@ pub struct Timeouts {
 pub(crate) struct Server {
     address: String,
     connection: MultiplexedConnection,
+    software: Software,
     /// The scripts' SHA-1 names, in the order of [`Kind::ALL`].
     scripts: [String; 3],
 }
 
 impl Server {
     /// Connects and loads the scripts.
-    pub(crate) async fn connect(info: &ConnectionInfo, timeouts: Timeouts) -> RedisResult<Self> {
-        let mut connection = connect(info, timeouts).await?;
+    pub(crate) async fn connect(
+        info: &ConnectionInfo,
+        timeouts: Timeouts,
+    ) -> Result<Self, ConnectError> {
+        let (mut connection, software) = connect(info, timeouts).await?;
         let mut scripts = <[String; 3]>::default();
         for (kind, sha) in Kind::ALL.into_iter().zip(&mut scripts) {
             *sha = load(&mut connection, kind).await?;
         }
-        Ok(Self { address: info.addr().to_string(), connection, scripts })
+        Ok(Self { address: info.addr().to_string(), connection, software, scripts })
+    }
+
+    /// The server's name and version.
+    pub(crate) const fn software(&self) -> &Software {
+        &self.software
     }
 
     /// `host:port` of a redirection; a server that does not know its own host leaves it out.
@@ -108,21 +118,24 @@ impl Server {
     }
 }
 
-/// Connects, without scripts.
+/// Connects to a server that will do, without scripts.
 ///
 /// rustls is told which cryptography to use: it panics where the features of all crates of a build
 /// together leave it a choice.
 pub(crate) async fn connect(
     info: &ConnectionInfo,
     timeouts: Timeouts,
-) -> RedisResult<MultiplexedConnection> {
+) -> Result<(MultiplexedConnection, Software), ConnectError> {
     // Fails where it was told before, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(timeouts.connect))
         .set_response_timeout(Some(timeouts.response))
         .set_pipeline_buffer_size(WRITE_QUEUE);
-    Client::open(info.clone())?.get_multiplexed_async_connection_with_config(&config).await
+    let client = Client::open(info.clone())?;
+    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+    let software = Software::read(redis::cmd("HELLO").query_async(&mut connection).await)?;
+    Ok((connection, software))
 }
 
 async fn load(connection: &mut MultiplexedConnection, kind: Kind) -> RedisResult<String> {

@@ -6,7 +6,7 @@ use redis::Value;
 use shim::script::{Call, source};
 use std::path::PathBuf;
 use tempfile::TempDir;
-use xtask::setup;
+use xtask::setup::PinnedRedis;
 use xtask::stack::{Port, Server, redis as stack_redis};
 
 /// The part of each script that takes the server's time; it comes first.
@@ -82,16 +82,17 @@ enum Servers {
 
 impl LedgerServer {
     /// Every kind, to be started: what holds of one has to hold of all.
-    pub const EACH: [fn() -> Self; 3] = [Self::redis7, Self::valkey9, Self::cluster];
+    pub const EACH: [fn() -> Self; 5] =
+        [Self::redis7, Self::redis8, Self::valkey8, Self::valkey9, Self::cluster];
 
     /// Debian's Redis: 7.0 in Debian 12, on which all of this is promised. A later Debian's is
     /// taken as well; its name says which it is.
     ///
     /// # Panics
-    /// Where it is no Redis, or older.
+    /// Where it is another server, or older.
     #[must_use]
     pub fn redis7() -> Self {
-        let server = Self::alone(setup::debian_redis().expect("Debian's Redis"));
+        let server = Self::pinned(PinnedRedis::Redis7, "Redis ");
         let version = server.name.strip_prefix("Redis ").expect("Redis, not Valkey");
         let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
         assert!(major >= Some(7), "{version}");
@@ -102,21 +103,43 @@ impl LedgerServer {
         server
     }
 
-    /// The pinned Valkey 9, whatever else there is on the machine.
+    /// Redis 8.
+    ///
+    /// # Panics
+    /// Where it is another.
+    #[must_use]
+    pub fn redis8() -> Self {
+        Self::pinned(PinnedRedis::Redis8, "Redis 8.")
+    }
+
+    /// Valkey 8.
+    ///
+    /// # Panics
+    /// Where it is another.
+    #[must_use]
+    pub fn valkey8() -> Self {
+        Self::pinned(PinnedRedis::Valkey8, "Valkey 8.")
+    }
+
+    /// Valkey 9.
     ///
     /// # Panics
     /// Where it is another.
     #[must_use]
     pub fn valkey9() -> Self {
-        let server = Self::alone(setup::pinned_valkey().expect("the pinned Valkey"));
-        assert!(server.name.starts_with("Valkey 9."), "{}", server.name);
-        server
+        Self::pinned(PinnedRedis::Valkey9, "Valkey 9.")
     }
 
     /// Three of the usual server, as a Cluster.
     #[must_use]
     pub fn cluster() -> Self {
         Self::with(Some("Cluster"), Servers::Cluster(Cluster::start()))
+    }
+
+    fn pinned(version: PinnedRedis, name: &str) -> Self {
+        let server = Self::alone(version.program().expect("a server"));
+        assert!(server.name.starts_with(name), "{}", server.name);
+        server
     }
 
     fn alone(program: PathBuf) -> Self {
@@ -149,6 +172,16 @@ impl LedgerServer {
             this.given = Script::ALL.map(|script| load(&script.given_time()));
         }
         this
+    }
+
+    /// How much more a key takes than on a server that is alone: Redis 7 links the keys of a
+    /// Cluster's slot with each other.
+    #[must_use]
+    pub const fn cluster_overhead_bytes(&self) -> u64 {
+        match self.servers {
+            Servers::Alone { .. } => 0,
+            Servers::Cluster(_) => 16,
+        }
     }
 
     /// New connections.

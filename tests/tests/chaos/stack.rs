@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use tempfile::TempDir;
 use tests::gateway::filter;
-use tests::shim::{start_ready, start_redis};
+use tests::shim::{start_redis, start_shim};
 use xtask::envoy_config::{self, at, named};
 use xtask::setup;
 use xtask::stack::{Port, Server, envoy, redis};
@@ -14,6 +14,9 @@ pub(super) const TIMEOUT_MS: u64 = 250;
 /// At most so many in a [`WINDOW_S`], by path.
 pub(super) const LIMITS: [(&str, usize); 3] = [("/strict", 40), ("/hot", 1_500), ("/near", 40)];
 pub(super) const WINDOW_S: u64 = 4;
+/// The shims' time-outs.
+const AS_SHIPPED: [(&str, &str); 2] =
+    [("TOLLGATE_DEADLINE_MS", "1000"), ("TOLLGATE_REDIS_RESPONSE_TIMEOUT_MS", "500")];
 
 /// The fields are in the order in which it stops.
 #[derive(Debug)]
@@ -28,8 +31,11 @@ impl Stack {
     pub(super) fn start(upstream: u16) -> Self {
         let dir = TempDir::new().unwrap();
         let redis = start_redis(dir.path(), &["--appendonly", "yes", "--appendfsync", "always"]);
-        let shims: Vec<Server> =
-            (0..2).map(|_| start_ready(dir.path(), &redis::url(&redis))).collect();
+        let mut shims: Vec<Server> =
+            (0..2).map(|_| start_shim(dir.path(), &redis::url(&redis), &AS_SHIPPED)).collect();
+        for shim in &mut shims {
+            shim.wait_ready().unwrap();
+        }
         let envoys = (0..2).map(|_| start_envoy(&shims, upstream, dir.path())).collect();
         Self { envoys, shims, redis, _dir: dir }
     }

@@ -43,7 +43,7 @@ impl Stack {
     pub fn start(variables: &[(&'static str, &'static str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let binaries = binaries::build().unwrap();
-        let redis = setup::debian_redis().unwrap();
+        let redis = setup::PinnedRedis::Redis7.program().unwrap();
         let programs = BTreeMap::from([
             ("redis-cli", redis.with_file_name("redis-cli")),
             ("redis-server", redis),

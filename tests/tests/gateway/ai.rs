@@ -28,7 +28,6 @@ struct Stack {
 
 impl Stack {
     fn start() -> Self {
-        midnight::keep_away();
         let dir = TempDir::new().unwrap();
         let claude = start_claude_sim(dir.path()).unwrap();
         let mut options = Options::default();

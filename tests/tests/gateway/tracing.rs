@@ -20,8 +20,9 @@ fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
 
 #[test]
 fn the_shim_is_told_whose_call_it_is() {
-    let shim_env = vec![("TOLLGATE_LOG".to_owned(), "debug".into())];
-    let gateway = Gateway::start(&Options { shim_env, ..Options::default() }).unwrap();
+    let mut options = Options::default();
+    options.shim_env.push(("TOLLGATE_LOG".to_owned(), "debug".into()));
+    let gateway = Gateway::start(&options).unwrap();
     let request =
         Request::get("/").header("traceparent", TRACEPARENT).body(Bytes::new().into()).unwrap();
     assert_eq!(gateway.client().send(request).status, 200);

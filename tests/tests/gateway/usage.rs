@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 use tests::client::{Client, Reply};
 use tests::gateway::{Gateway, Options};
-use tests::midnight;
 use xtask::stack::server::READY_LIMIT;
 
 /// Asked past the gateway, so that asking costs nothing.
@@ -25,7 +24,6 @@ fn counts(usage: &Value) -> [&Value; 4] {
 
 #[test]
 fn usage_is_what_the_gateway_has_counted() {
-    midnight::keep_away();
     let gateway = Gateway::start(&Options::default()).unwrap();
     let (ada, bob) = (gateway.token_of("ada@example.com"), gateway.token_of("bob@example.com"));
     let before = usage(&gateway, &ada);
@@ -48,7 +46,6 @@ fn usage_is_what_the_gateway_has_counted() {
 /// Counters are named by a hash with the policy's salt: who asks by another finds others.
 #[test]
 fn usage_is_found_by_the_salt_that_the_variable_says() {
-    midnight::keep_away();
     for (salt, used) in [("our-own", 1), ("another", 0)] {
         let mut options = Options::default();
         options.policy["salt"] = json!("our-own");
@@ -62,7 +59,6 @@ fn usage_is_found_by_the_salt_that_the_variable_says() {
 
 #[test]
 fn a_refreshed_token_has_the_new_plans_quota() {
-    midnight::keep_away();
     let gateway = Gateway::start(&Options::default()).unwrap();
     let direct = Client::of(gateway.backend.addr());
     let account = json!({"email": "ada@example.com", "password": "correct horse battery"});

@@ -140,7 +140,7 @@ fn a_redis_behind_tls_is_verified() {
     ];
     // The pinned Valkey is built without TLS; Debian's Redis has it.
     let options = redis::Options {
-        program: xtask::setup::debian_redis().expect("Debian's Redis"),
+        program: xtask::setup::PinnedRedis::Redis7.program().expect("Debian's Redis"),
         port: Port::free().expect("a free port"),
         dir: dir.path(),
         args: args.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect(),

@@ -49,10 +49,7 @@ fn no_interval_sees_more_than_the_limit_on_a_cluster() {
 }
 
 fn on(store: Store) {
-    // On a busy machine a time-out would only say that it is busy.
-    let patient =
-        [("TOLLGATE_DEADLINE_MS", "30000"), ("TOLLGATE_REDIS_RESPONSE_TIMEOUT_MS", "20000")];
-    let shims = Shims::start_with(store, 2, &patient);
+    let shims = Shims::start(store, 2);
     let counters = counters();
     let tallies: Vec<Tally> = thread::scope(|scope| {
         let clients: Vec<_> = (0..CLIENTS)

@@ -16,7 +16,10 @@ fn meet(fate: Fate) -> (usize, u64) {
     let dir = TempDir::new().expect("a folder");
     let server = start_redis(dir.path(), &[]);
     let proxy = Proxy::before(server.addr());
-    let shim = start_ready(dir.path(), &proxy.url());
+    // Long enough for an answer on a busy machine, and short enough to wait for in vain.
+    let env = [("TOLLGATE_REDIS_RESPONSE_TIMEOUT_MS", "2000")];
+    let mut shim = start_shim(dir.path(), &proxy.url(), &env);
+    shim.wait_ready().expect("the shim gets ready");
     let direct = start_ready(dir.path(), &redis::url(&server));
     let mut api = Api::connect(shim.addr());
     let one = || vec![request([charge(counter("a", "b"), sliding(LIMIT, 60_000))])];
@@ -54,6 +57,7 @@ fn silence_is_noticed_and_the_connection_replaced() {
     let env = [("TOLLGATE_REDIS_RESPONSE_TIMEOUT_MS", "100")];
     let mut shim = start_shim(dir.path(), &proxy.url(), &env);
     shim.wait_ready().expect("the shim gets ready");
+    let direct = start_ready(dir.path(), &redis::url(&server));
     let mut api = Api::connect(shim.addr());
     let one = || vec![request([charge(counter("a", "b"), sliding(LIMIT, 60_000))])];
     for round in 0..20 {
@@ -62,9 +66,17 @@ fn silence_is_noticed_and_the_connection_replaced() {
         assert_eq!(reply.status, 503, "{round}");
         wait_for("the shim to recover", || api.try_decide(one()).ok());
     }
-    // Each of the 40 was charged once.
-    let left = only(&api.one(one().remove(0))).remaining;
-    assert_eq!(left, LIMIT - 41);
+    // Each that was sent was charged once. On a busy machine others were too late as well; the last
+    // of them may still be under way.
+    let sent = u64::try_from(proxy.scripts()).expect("a small number");
+    assert!(sent >= 40, "{sent}");
+    let mut direct = Api::connect(direct.addr());
+    let one = charge(counter("a", "b"), sliding(LIMIT, 60_000));
+    wait_for("each to be charged once", || {
+        let left = direct.peek(one.counter.clone(), one.quota.clone()).charge.remaining;
+        assert!(left >= LIMIT - sent, "{sent} were sent, and {left} are left");
+        (left == LIMIT - sent).then_some(())
+    });
 }
 
 #[test]

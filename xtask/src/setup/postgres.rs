@@ -1,4 +1,4 @@
-//! PostgreSQL, for the backend's tests: the one that is named, the machine's, or Debian's.
+//! PostgreSQL, for the backend's tests: the one that is named, or Debian's.
 
 use super::cache;
 use super::debian::{self, Apt};
@@ -11,8 +11,8 @@ const PROGRAMS: [&str; 3] = ["postgres", "initdb", "pg_isready"];
 /// Where Debian keeps the programs of each version.
 const DEBIAN_VERSIONS: &str = "usr/lib/postgresql";
 
-/// The folder of a PostgreSQL's programs: `$TOLLGATE_POSTGRES`, else the machine's, else Debian's,
-/// unpacked into the cache folder.
+/// The folder of a PostgreSQL's programs: `$TOLLGATE_POSTGRES`, else Debian's, unpacked into the
+/// cache folder.
 ///
 /// # Errors
 /// Names what is missing and what to do.
@@ -23,14 +23,9 @@ pub fn postgres() -> Result<PathBuf> {
         }
         return Ok(named);
     }
-    let on_path = env::on_path("postgres").and_then(|path| path.canonicalize().ok());
-    let on_path = on_path.and_then(|path| path.parent().map(Path::to_owned));
-    match on_path.into_iter().chain(newest(Path::new("/"))).find(|dir| has_programs(dir)) {
-        Some(found) => Ok(found),
-        None => debian_postgres().with_context(|| {
-            format!("cannot get PostgreSQL, which the tests need; name one with {}", env::POSTGRES)
-        }),
-    }
+    debian_postgres().with_context(|| {
+        format!("cannot get PostgreSQL, which the tests need; name one with {}", env::POSTGRES)
+    })
 }
 
 fn has_programs(dir: &Path) -> bool {

