@@ -42,7 +42,8 @@ pub enum Command {
 /// `tollgate serve`
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// Where to listen, for HTTP/1.1 and HTTP/2 with prior knowledge
+    /// Where to listen, for HTTP/1.1 and HTTP/2 with prior knowledge. Let only gateways and the
+    /// backend reach this port: it asks for no password, and a caller can use up anyone's limits
     #[arg(long, env = "TOLLGATE_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8081", value_parser = address)]
     pub listen: SocketAddr,
     #[doc = "Where counters live"]
@@ -188,7 +189,9 @@ Environment, each unless it is empty:
   FREE_AI_ASSIST_LIMIT          the limit of ai_daily for free, and otherwise
   STARTER_AI_ASSIST_LIMIT       the limit of ai_daily for starter
   PRO_AI_ASSIST_LIMIT           the limit of ai_daily for pro
-  RATE_LIMIT_ENABLED            false: all buckets count, and none refuses";
+  RATE_LIMIT_ENABLED            false: all buckets count, and none refuses
+  TOLLGATE_SALT                 the salt
+  ENVIRONMENT                   anything but development: a salt that everyone knows is refused";
 
 /// What the environment holds under `name`, with U+FFFD for what is no UTF-8.
 pub(crate) fn variable(name: &str) -> Option<String> {

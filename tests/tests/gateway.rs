@@ -16,6 +16,7 @@ mod gateway {
     mod reload;
     mod routes;
     mod sharing;
+    mod salt;
     mod tracing;
     mod usage;
     mod variables;
