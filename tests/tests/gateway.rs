@@ -10,13 +10,14 @@ mod gateway {
     mod leases;
     mod login;
     mod metrics;
+    mod names;
     mod outage;
     mod paths;
     mod payers;
     mod reload;
     mod routes;
-    mod sharing;
     mod salt;
+    mod sharing;
     mod tracing;
     mod usage;
     mod variables;
