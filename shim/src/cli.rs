@@ -152,7 +152,7 @@ pub enum PolicyCommand {
         #[command(flatten)]
         request: TypedRequest,
     },
-    /// Print a policy with the environment's limits written in
+    /// Print a policy with the environment's limits and salt written in
     #[command(after_help = VARIABLES)]
     Render {
         /// The policy document
@@ -168,7 +168,7 @@ pub enum PolicyCommand {
         file: PathBuf,
         /// The filter's file, such as envoy/tollgate.yaml
         to: PathBuf,
-        /// Write the environment's limits into it first, as `tollgate policy render` does
+        /// Write the environment's limits and salt into it first, as `tollgate policy render` does
         #[arg(long)]
         env: bool,
         /// Take all but the policy from this file; then the filter's file need not be there yet

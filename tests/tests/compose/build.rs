@@ -7,6 +7,9 @@ use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 use xtask::paths;
 
+/// When checkouts were made: before anything is built of them.
+const LONG_AGO: Duration = Duration::from_secs(1_700_000_000);
+
 /// The folder in which images are built, and the cache that is mounted there.
 struct Build(TempDir);
 
@@ -28,7 +31,7 @@ impl Build {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(&path, text).unwrap();
             let file = std::fs::File::options().append(true).open(&path).unwrap();
-            file.set_modified(SystemTime::now() - Duration::from_secs(86_400)).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH + LONG_AGO).unwrap();
         }
     }
 

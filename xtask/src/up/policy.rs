@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(limit(), json!(6));
         assert_eq!(limit_of("public"), json!(31), "the environment's limit is in the new one too");
         // And so is the salt that the backend was started with, for the operator's commands too.
-        let kept = envoy_config::read_policy(&dir.path().join(KEPT)).unwrap();
+        let kept = read_policy(&dir.path().join(KEPT)).unwrap();
         assert_eq!((&kept["salt"], &kept["buckets"]["auth"]["limit"]), (&json!("kept"), &json!(6)));
         write(&shipped.replace("limit: 5,", "limit: 0,"));
         watched.look();
