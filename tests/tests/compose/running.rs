@@ -239,13 +239,15 @@ impl Stack {
         pairs.into_iter()
     }
 
-    /// `${NAME:-default}` as compose reads it: the variable's value, or the default.
+    /// `${NAME:-default}` as compose reads it: the variable's value, or the default if it is empty or
+    /// unset.
     fn interpolated(&self, value: &Value) -> String {
         let value = text(value);
         let inner = value.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
         let parts = inner.and_then(|inner| inner.split_once(":-"));
         parts.map_or(value.clone(), |(name, default)| {
-            self.variables.get(name).copied().unwrap_or(default).to_owned()
+            let set = self.variables.get(name).copied().filter(|value| !value.is_empty());
+            set.unwrap_or(default).to_owned()
         })
     }
 

@@ -107,6 +107,8 @@ fn what_is_not_said_is_as_its_program_has_it() {
         ("DATABASE_URL", "sqlite:///data/tollgate.db"),
         ("REDIS_URL", "redis://cache:6391"),
         ("TOLLGATE_LEDGER", "redis://ledger:6390"),
+        // The backend's default, for the policy too: they could not agree otherwise.
+        ("TOLLGATE_SALT", limits::policy::DEVELOPMENT_SALT),
     ];
     let help = help();
     for (name, services) in taken(&compose) {
