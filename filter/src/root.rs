@@ -8,12 +8,15 @@ use crate::facts;
 use crate::host::{self, Process};
 use crate::metrics::Metrics;
 use limits::gate::{self, CallKind, Disposition, Gate, Release, Reply, TICK_MS};
+use limits::policy::KNOWN_SALT;
 use limits::wire::MARKER_HEADER;
 use rustc_hash::FxHashMap;
 use std::rc::Rc;
 
 /// Numbers the workers' queues, in the shared data of the Envoy process.
 const QUEUE_COUNT: &str = "tollgate.queues";
+/// There, in the same data, once the process has been warned of its salt.
+const SALT_WARNED: &str = "tollgate.salt_warned";
 /// The largest reply that is read.
 const MAX_REPLY_BYTES: usize = 4 << 20;
 
@@ -197,6 +200,9 @@ fn configured(size: usize) -> Result<Configured, String> {
     let policy = configuration::policy(&text).map_err(|errors| errors.to_string())?;
     let queue = own_queue().map_err(|status| format!("Envoy gave no shared queue: {status:?}"))?;
     gate::prepare(&Process);
+    if policy.has_known_salt() {
+        warn_of_salt();
+    }
     Ok(Configured {
         metrics: Metrics::default(),
         cluster: policy.cluster.clone(),
@@ -207,6 +213,14 @@ fn configured(size: usize) -> Result<Configured, String> {
             gate: SharedGate::new(Gate::new(policy)),
         }),
     })
+}
+
+/// Logs it once for all workers: Envoy configures a VM in its main thread before those of the workers.
+fn warn_of_salt() {
+    if abi::shared_data(SALT_WARNED) == Err(Status::NotFound) {
+        log::warn!("tollgate: {KNOWN_SALT}");
+        host::tell("remember a warning", abi::set_shared_data(SALT_WARNED, b"1", None));
+    }
 }
 
 /// Registers a queue whose name no other worker of this process has.

@@ -236,7 +236,10 @@ impl Gate {
         while self.deciding.are_worth_one(self.outbox.len()) {
             let (batch, body) = self.outbox.take_batch();
             self.metrics.observe(Event::BatchSize, batch.len() as u64);
-            let headers = std::mem::take(&mut self.outbox.trace);
+            let mut headers = std::mem::take(&mut self.outbox.trace);
+            if self.policy.has_known_salt() {
+                headers.push((wire::SALT_HEADER, wire::SALT_KNOWN.to_owned()));
+            }
             let id = self.call_id();
             let lost = Timer::after(now_ms, lost_after_ms);
             let call = Deciding { call: id, batch, sent_ms: now_ms, lost, is_telling: true };

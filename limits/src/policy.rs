@@ -29,6 +29,14 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The most keys, buckets or rules of one policy.
 pub const MAX_ITEMS: usize = 1_000;
 
+/// The salt of the shipped policy, which everyone knows.
+pub const DEVELOPMENT_SALT: &str = "tollgate-development";
+
+/// Why a salt that everyone knows is not good enough, and what to do: for logs and the operator.
+pub const KNOWN_SALT: &str = "everyone knows the policy's salt: with it, names of counters in Redis \
+    lead back to clients, and chosen addresses can fill another client's page of the local table; \
+    outside development, set a salt of your own (TOLLGATE_SALT)";
+
 /// A checked policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -65,6 +73,15 @@ impl Policy {
     /// [`PolicyErrors`]: all mistakes that can be told, each with its place.
     pub fn from_value(value: serde_json::Value) -> Result<Self, PolicyErrors> {
         check::check(value)
+    }
+
+    /// Returns true if everyone knows the salt: it is the shipped policy's, or there is none.
+    ///
+    /// Counters' names can then be computed by anyone: names in Redis give away who pays, and clients
+    /// can choose addresses that fill another's page of the table that `on_failure: local` counts in.
+    #[must_use]
+    pub fn has_known_salt(&self) -> bool {
+        self.salt.is_empty() || self.salt == DEVELOPMENT_SALT
     }
 
     /// The key called `name`, and those that pay, one after the other, where it has no value.

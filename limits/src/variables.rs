@@ -1,4 +1,5 @@
-//! Limits by the names that people already use: which environment variable sets what in a policy.
+//! Limits by the names that people already use, and the salt: which environment variable sets what in
+//! a policy.
 //!
 //! Called by `tollgate policy render` and `apply --env` and by `cargo xtask up`; the companion API,
 //! which shows the same limits, reads its numbers and flags by the same rules. Nothing here reads
@@ -25,9 +26,17 @@ pub const STARTER_AI_ASSIST_LIMIT: &str = "STARTER_AI_ASSIST_LIMIT";
 pub const PRO_AI_ASSIST_LIMIT: &str = "PRO_AI_ASSIST_LIMIT";
 /// Whether anything is refused.
 pub const RATE_LIMIT_ENABLED: &str = "RATE_LIMIT_ENABLED";
+/// The policy's salt.
+pub const TOLLGATE_SALT: &str = "TOLLGATE_SALT";
+/// The kind of place this is. It sets nothing, but outside [`DEVELOPMENT`] a policy needs a salt of
+/// its own.
+pub const ENVIRONMENT: &str = "ENVIRONMENT";
+
+/// The only [`ENVIRONMENT`] in which everyone may know the salt; also what an unset one means.
+pub const DEVELOPMENT: &str = "development";
 
 /// All of them.
-pub const NAMES: [&str; 8] = [
+pub const NAMES: [&str; 10] = [
     RATE_LIMIT_PER_MINUTE,
     AUTH_RATE_LIMIT_PER_MINUTE,
     AI_RATE_LIMIT_PER_MINUTE,
@@ -36,6 +45,8 @@ pub const NAMES: [&str; 8] = [
     STARTER_AI_ASSIST_LIMIT,
     PRO_AI_ASSIST_LIMIT,
     RATE_LIMIT_ENABLED,
+    TOLLGATE_SALT,
+    ENVIRONMENT,
 ];
 
 /// Each variable that sets a number, and which one.
@@ -58,19 +69,25 @@ const REQUESTS: RangeInclusive<u32> = 1..=1_000_000;
 pub const EXPECTED_REQUESTS: &str = "a number of requests from 1 to 1000000";
 /// [`flag`], for people.
 pub const EXPECTED_FLAG: &str = "true or false";
+/// [`salt`], for people.
+pub const EXPECTED_SALT: &str = "1 to 255 visible ASCII characters";
 
 const MINUTE_MS: u64 = 60_000;
+const MAX_SALT_BYTES: usize = 255;
 /// The most of a wrong value that is shown.
 const MAX_FOUND_CHARS: usize = 100;
 /// The most values that a message lists.
 const MAX_LISTED: usize = 20;
 
-/// The limits that variables set; those that were left out are not here.
+/// The limits and the salt that variables set; those that were left out are not here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Limits {
     numbers: Vec<(&'static str, Place, u32)>,
     /// Buckets count and report, and none refuses.
     is_disabled: bool,
+    salt: Option<String>,
+    /// The [`ENVIRONMENT`], if it is another than [`DEVELOPMENT`].
+    environment: Option<String>,
 }
 
 /// Where in a policy a number belongs.
@@ -115,6 +132,17 @@ pub enum RenderError {
         /// What it has instead.
         found: String,
     },
+    /// The policy has no salt of its own, and this is no development.
+    #[error(
+        "ENVIRONMENT is {environment}: expected the policy to have a salt of its own, found \
+         \"{found}\", which everyone knows: set TOLLGATE_SALT to a random text, and keep it"
+    )]
+    KnownSalt {
+        /// Which environment, quoted and shortened.
+        environment: String,
+        /// The policy's salt.
+        found: String,
+    },
 }
 
 impl Limits {
@@ -144,13 +172,36 @@ impl Limits {
             })?;
             limits.is_disabled = !is_enabled;
         }
+        if let Some(text) = text(TOLLGATE_SALT) {
+            let found = || BadVariable {
+                variable: TOLLGATE_SALT,
+                expected: EXPECTED_SALT,
+                found: shown(&text),
+            };
+            limits.salt = Some(salt(&text).ok_or_else(found)?);
+        }
+        limits.environment = text(ENVIRONMENT).filter(|name| name != DEVELOPMENT);
         Ok(limits)
     }
 
-    /// The policy `document` with these limits in their places; all else in it stays as it is.
+    /// Returns the salt that replaces the policy's, if there is one.
+    #[must_use]
+    pub fn salt(&self) -> Option<&str> {
+        self.salt.as_deref()
+    }
+
+    /// Returns these limits with `salt` in place of the policy's.
+    #[must_use]
+    pub fn with_salt(self, salt: String) -> Self {
+        Self { salt: Some(salt), ..self }
+    }
+
+    /// The policy `document` with these limits in their places, and the salt; all else in it stays as
+    /// it is.
     ///
     /// # Errors
-    /// [`RenderError`]: where it is no policy, or a limit has no place in it.
+    /// [`RenderError`]: where it is no policy, a limit has no place in it, or everyone knows its salt
+    /// and the environment is no development.
     pub fn render(&self, mut document: Value) -> Result<Value, RenderError> {
         let policy = Policy::from_value(document.clone())?;
         for (variable, place, number) in &self.numbers {
@@ -160,8 +211,16 @@ impl Limits {
         if self.is_disabled {
             disable(&mut document);
         }
-        Policy::from_value(document.clone())?;
-        Ok(document)
+        if let (Some(salt), Some(fields)) = (&self.salt, document.as_object_mut()) {
+            fields.insert("salt".to_owned(), json!(salt));
+        }
+        let policy = Policy::from_value(document.clone())?;
+        match &self.environment {
+            Some(environment) if policy.has_known_salt() => {
+                Err(RenderError::KnownSalt { environment: shown(environment), found: policy.salt })
+            }
+            _ => Ok(document),
+        }
     }
 }
 
@@ -169,6 +228,14 @@ impl Limits {
 #[must_use]
 pub fn requests(text: &str) -> Option<u32> {
     text.parse().ok().filter(|number| REQUESTS.contains(number))
+}
+
+/// A salt: visible ASCII, so that it means the same in every file and environment.
+#[must_use]
+pub fn salt(text: &str) -> Option<String> {
+    let is_one = (1..=MAX_SALT_BYTES).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_graphic());
+    is_one.then(|| text.to_owned())
 }
 
 /// Yes or no, in any case of letters.

@@ -13,6 +13,11 @@ use serde::{Deserialize, Serialize};
 pub const MARKER_HEADER: &str = "tollgate-version";
 /// Its value: the version of this protocol.
 pub const MARKER_VALUE: &str = "1";
+/// The header by which a filter tells the shim, in calls that decide, that everyone knows the salt of
+/// its policy.
+pub const SALT_HEADER: &str = "tollgate-salt";
+/// Its value.
+pub const SALT_KNOWN: &str = "known";
 /// Where requests are decided.
 pub const DECIDE_PATH: &str = "/v1/decide";
 /// Whether decisions can be had.

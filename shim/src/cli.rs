@@ -42,7 +42,8 @@ pub enum Command {
 /// `tollgate serve`
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// Where to listen, for HTTP/1.1 and HTTP/2 with prior knowledge
+    /// Where to listen, for HTTP/1.1 and HTTP/2 with prior knowledge. Let only gateways and the
+    /// backend reach this port: it asks for no password, and a caller can use up anyone's limits
     #[arg(long, env = "TOLLGATE_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8081", value_parser = address)]
     pub listen: SocketAddr,
     #[doc = "Where counters live"]
@@ -151,7 +152,7 @@ pub enum PolicyCommand {
         #[command(flatten)]
         request: TypedRequest,
     },
-    /// Print a policy with the environment's limits written in
+    /// Print a policy with the environment's limits and salt written in
     #[command(after_help = VARIABLES)]
     Render {
         /// The policy document
@@ -167,7 +168,7 @@ pub enum PolicyCommand {
         file: PathBuf,
         /// The filter's file, such as envoy/tollgate.yaml
         to: PathBuf,
-        /// Write the environment's limits into it first, as `tollgate policy render` does
+        /// Write the environment's limits and salt into it first, as `tollgate policy render` does
         #[arg(long)]
         env: bool,
         /// Take all but the policy from this file; then the filter's file need not be there yet
@@ -188,7 +189,9 @@ Environment, each unless it is empty:
   FREE_AI_ASSIST_LIMIT          the limit of ai_daily for free, and otherwise
   STARTER_AI_ASSIST_LIMIT       the limit of ai_daily for starter
   PRO_AI_ASSIST_LIMIT           the limit of ai_daily for pro
-  RATE_LIMIT_ENABLED            false: all buckets count, and none refuses";
+  RATE_LIMIT_ENABLED            false: all buckets count, and none refuses
+  TOLLGATE_SALT                 the salt
+  ENVIRONMENT                   anything but development: a salt that everyone knows is refused";
 
 /// What the environment holds under `name`, with U+FFFD for what is no UTF-8.
 pub(crate) fn variable(name: &str) -> Option<String> {

@@ -20,7 +20,11 @@ pub(crate) fn policy(
     variable: impl Fn(&str) -> Option<String>,
 ) -> anyhow::Result<String> {
     match command {
-        PolicyCommand::Check { file } => check::check(&file),
+        PolicyCommand::Check { file } => {
+            let check::Checked { summary, warning } = check::check(&file)?;
+            crate::complain(&warning.unwrap_or_default());
+            Ok(summary)
+        }
         PolicyCommand::Explain { file, request } => explain::explain(&file, &request),
         PolicyCommand::Render { file, json } => {
             render::render(&file, &Limits::from_vars(variable)?, json)

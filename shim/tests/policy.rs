@@ -73,8 +73,11 @@ fn all() -> (Vec<(&'static str, &'static str)>, Value) {
         ("STARTER_AI_ASSIST_LIMIT", "16"),
         ("PRO_AI_ASSIST_LIMIT", "17"),
         ("RATE_LIMIT_ENABLED", "false"),
+        ("TOLLGATE_SALT", "our-own"),
+        ("ENVIRONMENT", "production"),
     ];
     let mut policy = yaml(POLICY);
+    policy["salt"] = json!("our-own");
     for (bucket, limit) in [("authenticated", 11), ("auth", 12), ("ai", 13), ("public", 14)] {
         policy["buckets"][bucket]["limit"] = json!(limit);
     }
@@ -160,7 +163,7 @@ fn a_bad_value_is_one_sentence_and_changes_nothing() {
     assert_eq!(std::fs::read_to_string(folder.file("tollgate.yaml")).unwrap(), FILTER);
     // Who does not ask for the environment is not bothered with it.
     folder.done("apply policy.yaml tollgate.yaml", &bad);
-    folder.done("check policy.yaml", &bad);
+    assert_eq!(folder.tollgate("check policy.yaml", &bad).0, 0);
 }
 
 #[test]
@@ -179,6 +182,31 @@ fn a_policy_without_the_bucket_is_told_which_and_what_to_do() {
          `limit: NUMBER` and `window: 1m`, found `per: hour` with one limit for all: change the \
          policy, or leave the variable out\n"
     );
+}
+
+#[test]
+fn a_salt_that_everyone_knows_is_warned_of_and_refused_outside_development() {
+    let folder = Folder::new();
+    let (code, output, warning) = folder.tollgate("check policy.yaml", &[]);
+    assert_eq!((code, &*output), (0, "policy.yaml: 2 keys, 5 buckets, 5 rules; no mistakes\n"));
+    let start = "tollgate: warning: policy.yaml:4:1: salt: everyone knows the policy's salt: ";
+    assert!(warning.starts_with(start) && warning.lines().count() == 1, "{warning}");
+
+    let apply = "apply --env policy.yaml tollgate.yaml";
+    let production = [("ENVIRONMENT", "production"), ("TOLLGATE_SALT", "our-own")];
+    for words in ["render policy.yaml", apply] {
+        let refused = folder.refused(words, &production[..1]);
+        assert!(refused.contains(": ENVIRONMENT is \"production\": expected "), "{refused}");
+        folder.done(words, &[("ENVIRONMENT", "development")]);
+    }
+    assert_eq!(std::fs::read_to_string(folder.file("tollgate.yaml")).unwrap(), FILTER);
+    // With one of its own it is put in force, comments and all, and there is nothing to warn of.
+    let expected = POLICY.replace("salt: tollgate-development", "salt: \"our-own\"");
+    let rendered = folder.done("render policy.yaml", &production);
+    assert_eq!(rendered, expected);
+    folder.done(apply, &production);
+    std::fs::write(folder.file("policy.yaml"), rendered).unwrap();
+    folder.done("check policy.yaml", &[]);
 }
 
 #[test]

@@ -2,8 +2,11 @@
 //!
 //! What they name must exist and agree: files, stages, ports, variables, commands. And what they
 //! run is run here, as processes on loopback: the same commands with the same environment, but for
-//! addresses and folders, must come up healthy by the same health checks.
+//! addresses and folders, must come up healthy by the same health checks. The build's script runs as
+//! it is.
 
+#[path = "compose/build.rs"]
+mod build;
 #[path = "compose/files.rs"]
 mod files;
 #[path = "compose/running.rs"]
@@ -11,9 +14,9 @@ mod running;
 #[path = "compose/variables.rs"]
 mod variables;
 
-use files::{Compose, Dockerfile, Mount, ROOT_FILES, list, strings, text};
+use files::{Compose, Dockerfile, Ignored, Mount, ROOT_FILES, networks, strings, text};
 use running::Stack;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use xtask::clock::Deadline;
 use xtask::print_config::{ENVOY_NAME, FILTER_NAME};
@@ -38,12 +41,14 @@ fn the_stack_has_its_seven_services_and_nothing_unknown() {
         "environment",
         "healthcheck",
         "image",
+        "logging",
         "network_mode",
         "networks",
         "ports",
         "read_only",
         "restart",
         "security_opt",
+        "stop_grace_period",
         "tmpfs",
         "user",
         "volumes",
@@ -117,15 +122,78 @@ fn only_the_gateway_is_published_and_its_admin_port_to_this_machine_only() {
         ("cache", "cache", "backend"),
         ("claude-sim", "claude", "backend"),
     ] {
-        assert_eq!(strings(&compose.service(name)["networks"]), [network]);
-        assert_eq!(compose.0["networks"][network]["internal"], true);
-        let on_it =
-            |(_, service): &(&str, &Value)| list(service, "networks").contains(&network.to_owned());
-        let on_it: BTreeSet<_> = compose.all().filter(on_it).map(|(name, _)| name).collect();
-        assert_eq!(on_it, BTreeSet::from([name, asked_by]));
+        assert_eq!(networks(compose.service(name)), [network]);
+        // Alone, the first would leave it the way to the machine that it runs on.
+        let network_is = &compose.0["networks"][network];
+        assert_eq!(network_is["internal"], true);
+        let mode = "com.docker.network.bridge.gateway_mode_ipv4";
+        assert_eq!(network_is["driver_opts"][mode], "isolated");
+        assert_eq!(on_network(&compose, network), BTreeSet::from([name, asked_by]));
     }
-    assert_eq!(strings(&compose.service("gateway")["networks"]), ["front"]);
     assert_eq!(compose.service("policy")["network_mode"], "none");
+}
+
+/// The services on `network`.
+fn on_network<'a>(compose: &'a Compose, network: &str) -> BTreeSet<&'a str> {
+    let on_it = |(_, service): &(&str, &Value)| networks(service).contains(&network.to_owned());
+    compose.all().filter(on_it).map(|(name, _)| name).collect()
+}
+
+/// By the admin interface, others could end the gateway and read the policy's salt.
+#[test]
+fn only_this_machine_reaches_the_admin_interface() {
+    let compose = Compose::read();
+    let gateway = compose.service("gateway");
+    assert_eq!(on_network(&compose, "admin"), BTreeSet::from(["gateway"]));
+    assert_eq!(networks(gateway), ["admin", "front"]);
+    // It listens on its address there alone: in the image, on loopback.
+    assert_eq!(Dockerfile::read().envoy_config().admin_address, "127.0.0.1");
+    let address = text(&gateway["networks"]["admin"]["ipv4_address"]);
+    let command = strings(&gateway["command"]);
+    let at = command.iter().position(|word| word == "--config-yaml").unwrap();
+    let admin = format!("admin: {{address: {{socket_address: {{address: {address}}}}}}}");
+    assert_eq!(command[at + 1], admin);
+    let network = &compose.0["networks"]["admin"];
+    let subnet = text(&network["ipam"]["config"][0]["subnet"]);
+    let (start, bits) = subnet.split_once('/').unwrap();
+    let number = |address: &str| u32::from(address.parse::<std::net::Ipv4Addr>().unwrap());
+    let mask = u32::MAX << (32 - bits.parse::<u32>().unwrap());
+    assert_eq!(number(&address) & mask, number(start), "{address} is not in {subnet}");
+    // The first address is the machine's own, the last one everyone's.
+    assert!((2..!mask).contains(&(number(&address) & !mask)), "{address}");
+    // Ports are mapped to the network with the highest priority, which must lead to the machine.
+    assert!(network.get("internal").is_none());
+    assert_eq!(gateway["networks"]["admin"]["gw_priority"], 1);
+    assert!(gateway["networks"]["front"].get("gw_priority").is_none());
+}
+
+/// Seldom enough to cost nothing, and soon enough to be of use: Docker's own defaults are neither.
+#[test]
+fn health_is_asked_often_at_the_start_and_seldom_after_it() {
+    let compose = Compose::read();
+    let checked: Vec<_> = compose.all().filter(|(_, is)| is.get("healthcheck").is_some()).collect();
+    assert_eq!(checked.len(), SERVICES.len() - 1);
+    for (name, service) in checked {
+        let mut times = service["healthcheck"].clone();
+        times.as_object_mut().unwrap().remove("test");
+        let expected = json!({
+            "interval": "10s", "timeout": "2s", "retries": 3,
+            "start_period": "60s", "start_interval": "250ms",
+        });
+        assert_eq!(times, expected, "{name}");
+    }
+}
+
+#[test]
+fn logs_have_a_bound_and_a_drain_has_time() {
+    let compose = Compose::read();
+    for (name, service) in compose.all() {
+        let expected =
+            json!({ "driver": "json-file", "options": { "max-size": "10m", "max-file": "3" } });
+        assert_eq!(service["logging"], expected, "{name}");
+    }
+    // The backend gives requests 10 s, which is Docker's default for all of it.
+    assert_eq!(compose.service("backend")["stop_grace_period"], "15s");
 }
 
 #[test]
@@ -133,7 +201,7 @@ fn networks_and_volumes_are_declared_and_folders_exist_in_the_image() {
     let compose = Compose::read();
     let dockerfile = Dockerfile::read();
     for (name, service) in compose.all() {
-        for network in list(service, "networks") {
+        for network in networks(service) {
             assert!(compose.0["networks"].get(&network).is_some(), "{name}: {network}");
         }
         for Mount { source, target, read_only } in files::mounts(service) {
@@ -195,6 +263,8 @@ fn files_stages_and_users_exist_and_agree() {
         assert_eq!(service["build"]["context"], ".");
         assert_eq!(service["build"]["dockerfile"], "docker/Dockerfile");
         assert_eq!(service["build"]["target"], target);
+        // The same for all, or the build would run once for each.
+        assert_eq!(service["build"]["args"], json!({ "CHECKOUT": "${PWD:-default}" }), "{name}");
         let stage = dockerfile.stage(target);
         assert!(stage.contains(&format!("USER {}", text(&service["user"]))), "{name}");
         for line in stage.iter().filter(|line| line.starts_with("COPY ")) {
@@ -215,15 +285,18 @@ fn files_stages_and_users_exist_and_agree() {
 #[test]
 fn the_build_finds_its_files_and_its_commands() {
     let dockerfile = Dockerfile::read();
-    let ignored = std::fs::read_to_string(paths::root().join(".dockerignore")).unwrap();
-    let ignored: Vec<&str> = ignored.lines().filter(|line| !line.starts_with('#')).collect();
-    for file in ROOT_FILES {
-        assert!(paths::root().join(file).exists(), "{file}");
-        assert!(!ignored.contains(&file), "{file} is kept from the build");
+    let ignored = Ignored::read();
+    let manifest = std::fs::read_to_string(paths::root().join("Cargo.toml")).unwrap();
+    let members = manifest.lines().find_map(|line| line.strip_prefix("members = ")).unwrap();
+    let members: Vec<String> = serde_json::from_str(members).unwrap();
+    assert!(members.len() > 5, "{members:?}");
+    let manifests = members.into_iter().map(|member| format!("{member}/Cargo.toml"));
+    for file in ROOT_FILES.map(str::to_owned).into_iter().chain(manifests) {
+        assert!(paths::root().join(&file).exists(), "{file}");
+        assert!(!ignored.has(&file), "{file} is kept from the build");
     }
-    assert!(ignored.contains(&"target") && ignored.contains(&".git"));
     let chores = dockerfile.chores();
-    assert_eq!(chores.len(), 3, "{chores:?}");
+    assert_eq!(chores.len(), 2, "{chores:?}");
     for chore in &chores {
         files::parse_chore(chore);
     }
@@ -235,6 +308,55 @@ fn the_build_finds_its_files_and_its_commands() {
     let wasm = xtask::wasm::path();
     let wasm = wasm.strip_prefix(paths::root()).unwrap().to_str().unwrap().to_owned();
     assert!(build.contains(&wasm), "{wasm}");
+}
+
+/// Whatever lies about in a checkout stays out of the images' layers: secrets, databases, what was
+/// built.
+#[test]
+fn the_build_gets_nothing_else() {
+    let ignored = Ignored::read();
+    for file in [
+        ".env",
+        ".env.production",
+        ".envrc",
+        "backend/.env",
+        "backend/tests/.env.local",
+        ".git/config",
+        "key.pem",
+        "secrets/key",
+        "docker-compose.override.yml",
+        "docker/secret",
+        "target/debug/tollgate",
+        "fuzz/target/x",
+        "backend/target/x",
+        "tollgate.db",
+        "backend/tollgate.db-wal",
+    ] {
+        assert!(ignored.has(file), "{file} gets into the build");
+    }
+}
+
+/// The build trusts no times but those that its script has set, in a cache of the checkout's own; and
+/// it fetches the target before anything of the checkout, whose every change would have it do so again.
+#[test]
+fn the_build_trusts_no_cache_of_another_checkout() {
+    let dockerfile = Dockerfile::read();
+    let build = dockerfile.stage("build");
+    let at = |start: &str| build.iter().position(|line| line.starts_with(start)).unwrap();
+    let target = format!("RUN rustup target add {}", xtask::setup::wasm_target::TARGET);
+    assert!(at(&target) < at("COPY "), "{build:?}");
+    assert!(at("COPY ") < at("ARG CHECKOUT=default") && at("ARG ") < at("RUN --mount"));
+    let run = &build[at("RUN --mount")];
+    let mounts: Vec<_> = run.split(' ').filter(|word| word.starts_with("--mount=")).collect();
+    assert_eq!(
+        mounts[1..],
+        ["--mount=type=cache,id=tollgate-target-${CHECKOUT},target=/src/target,sharing=locked"]
+    );
+    // What is not built through the script would be built by the times of the checkout's files. And
+    // not by `cargo xtask`, which is silent while it builds xtask.
+    let first = run.split(' ').find(|word| !word.starts_with("--") && *word != "RUN").unwrap();
+    let script = "sh docker/build.sh cargo run --package xtask -- build --release && ";
+    assert!(first == "sh" && run.contains(script), "{run}");
 }
 
 #[test]
@@ -264,7 +386,7 @@ fn the_gateways_configuration_names_the_services_and_the_published_ports() {
     assert_eq!(listener["address"], "0.0.0.0");
     assert_eq!(listener["port_value"], ports::GATEWAY);
     let admin = listen("/admin/address/socket_address");
-    assert_eq!(admin["address"], "0.0.0.0");
+    assert_eq!(admin["address"], "127.0.0.1");
     assert_eq!(admin["port_value"], ports::ADMIN);
     for (cluster, service, port) in
         [("tollgate", "shim", ports::SHIM), ("backend", "backend", ports::BACKEND)]
@@ -294,17 +416,15 @@ fn services_find_each_other() {
         ("gateway", "shim"),
         ("gateway", "backend"),
     ] {
-        let networks: BTreeSet<String> =
-            list(compose.service(one), "networks").into_iter().collect();
-        let shared =
-            list(compose.service(other), "networks").into_iter().any(|n| networks.contains(&n));
+        let has = networks(compose.service(one));
+        let shared = networks(compose.service(other)).iter().any(|network| has.contains(network));
         assert!(shared, "{one} and {other} share no network");
     }
     let claude = &compose.service("claude-sim")["environment"];
     assert_eq!(claude["CLAUDE_SIM_LISTEN"], format!("0.0.0.0:{}", ports::CLAUDE));
     // Where the database is kept is where the volume is.
     assert!(text(&backend["DATABASE_URL"]).ends_with(":-sqlite:///data/tollgate.db}"));
-    assert_eq!(list(compose.service("backend"), "volumes"), ["backend-data:/data"]);
+    assert_eq!(strings(&compose.service("backend")["volumes"]), ["backend-data:/data"]);
 }
 
 /// The policy's service writes where the gateway looks, and the gateway cannot write there, nor fill
@@ -353,6 +473,71 @@ fn the_readme_tells_the_same_command_and_ports() {
     assert!(found.iter().all(|port| known.contains(port)), "{found:?}");
 }
 
+/// What was wrong there once: Docker's port mapping keeps IPv4 clients apart, and the gateway cannot have
+/// the machine's network beside its own.
+#[test]
+fn what_is_told_of_clients_addresses_is_so() {
+    for file in ["README.md", "docker-compose.yml"] {
+        let told = std::fs::read_to_string(paths::root().join(file)).unwrap();
+        let told = told.replace("\n# ", " ");
+        for wrong in
+            ["all clients have one address", "every client that comes", "network_mode: host"]
+        {
+            assert!(!told.contains(wrong), "{file}: {wrong}");
+        }
+        for right in ["IPv4 clients", "own clients share one address", "all IPv6 clients"] {
+            assert!(told.contains(right), "{file}: {right}");
+        }
+    }
+}
+
+/// Until calls are authenticated, the network has to keep others away from the shim.
+#[test]
+fn the_shims_port_is_said_to_be_for_the_gateway_and_the_backend_only() {
+    let read = |file: &str| std::fs::read_to_string(paths::root().join(file)).unwrap();
+    let compose = read("docker-compose.yml").replace("\n  # ", " ");
+    for told in [read("README.md"), compose, variables::help()] {
+        for part in ["backend reach ", "asks for no password", "anyone's limits"] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+    }
+    let compose = Compose::read();
+    assert_eq!(on_network(&compose, "front"), BTreeSet::from(["backend", "gateway", "shim"]));
+}
+
+/// With a salt of one's own, what is counted under it is what the backend tells of, and the
+/// environment may be any.
+#[test]
+fn a_salt_of_ones_own_is_the_policys_and_the_backends() {
+    tests::midnight::keep_away();
+    let salt = "0123456789abcdef0123456789abcdef";
+    let stack = Stack::start(&[("TOLLGATE_SALT", salt), ("ENVIRONMENT", "production")]);
+    assert_eq!(stack.policy()["salt"], salt);
+    let client = tests::client::Client::of(stack.gateway().addr());
+    let token = tests::gateway::token_from(
+        &tests::client::Client::of(stack.backend().addr()),
+        "ada@example.com",
+    );
+    // Charged whether or not there is such a route; refused while the ledger takes longer than 50 ms.
+    let deadline = Deadline::after(READY_LIMIT);
+    while client.post("/api/ai/nothing", &json!({}), Some(&token)).status == 503 {
+        assert!(!deadline.has_passed(), "nothing is decided");
+    }
+    let usage = client.get("/api/usage", Some(&token));
+    assert_eq!(usage.json()["ai_daily"]["used"], 1, "{}", usage.shown());
+}
+
+/// The gateway waits for the policy's service, which refuses what everyone knows.
+#[test]
+fn outside_development_the_stack_does_not_start_with_a_salt_that_everyone_knows() {
+    for salt in ["", "tollgate-development"] {
+        let stack = Stack::new(&[("TOLLGATE_SALT", salt), ("ENVIRONMENT", "production")]);
+        let error = stack.run("policy").unwrap_err().to_string();
+        assert!(error.contains("ENVIRONMENT is \"production\": expected the policy"), "{error}");
+        assert!(stack.policy_file().is_err(), "and nothing is put in force");
+    }
+}
+
 /// The commands, variables and health checks of all containers, as processes on loopback, and a
 /// limit on its way from the environment to a client.
 #[test]
@@ -386,6 +571,10 @@ fn the_containers_commands_come_up_healthy_and_serve() {
     assert!(stack.keys("ledger") > 0, "the limit was counted there");
     assert!(stack.gateway().get("/api/pricing").unwrap().status == 200);
     assert!(stack.keys("cache") > 0, "and prices are kept here");
+    assert!(stack.admin_answers(), "the admin interface is where the compose file puts it");
+    // The gateway is healthy as long as requests get through to the backend.
+    stack.kill("backend");
+    assert!(!stack.is_healthy("gateway"));
     // A health check that could not fail would be none.
     for name in ["gateway", "backend", "claude-sim", "shim", "cache", "ledger"] {
         stack.kill(name);

@@ -10,11 +10,13 @@ mod gateway {
     mod leases;
     mod login;
     mod metrics;
+    mod names;
     mod outage;
     mod paths;
     mod payers;
     mod reload;
     mod routes;
+    mod salt;
     mod sharing;
     mod tracing;
     mod usage;

@@ -24,23 +24,15 @@ pub struct Binaries {
 /// # Errors
 /// Where one does not compile.
 pub fn build() -> Result<Binaries> {
-    build_with(&["--quiet"], &[])
+    build_with(&["--quiet"])
 }
 
-/// Builds them; cargo tells its progress.
+/// Builds them, optimized if `release`; cargo tells its progress.
 ///
 /// # Errors
 /// As [`build`].
-pub fn build_shown() -> Result<Binaries> {
-    build_with(&[], &[])
-}
-
-/// Builds them optimized; cargo tells its progress.
-///
-/// # Errors
-/// As [`build`].
-pub fn build_release() -> Result<Binaries> {
-    build_with(&[], &["--release"])
+pub fn build_shown(release: bool) -> Result<Binaries> {
+    build_with(if release { &["--release"] } else { &[] })
 }
 
 /// Builds the shim alone, optimized; cargo tells its progress.
@@ -51,9 +43,9 @@ pub fn build_release_shim() -> Result<PathBuf> {
     find(&cargo(&["--package", "shim", "--release"])?, "tollgate")
 }
 
-fn build_with(told: &[&str], profile: &[&str]) -> Result<Binaries> {
+fn build_with(flags: &[&str]) -> Result<Binaries> {
     let packages = ["--package", "shim", "--package", "backend", "--package", "claude-sim"];
-    let messages = cargo(&[&packages, told, profile].concat())?;
+    let messages = cargo(&[&packages, flags].concat())?;
     Ok(Binaries {
         shim: find(&messages, "tollgate")?,
         backend: find(&messages, "tollgate-backend")?,

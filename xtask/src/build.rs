@@ -20,8 +20,7 @@ pub struct Build {
 /// The first that cannot be built.
 pub fn run(build: &Build) -> Result<()> {
     println!("{}", wasm::build_shown()?.display());
-    let binaries =
-        if build.release { binaries::build_release()? } else { binaries::build_shown()? };
+    let binaries = binaries::build_shown(build.release)?;
     for program in [binaries.shim, binaries.backend, binaries.claude_sim] {
         println!("{}", program.display());
     }

@@ -45,7 +45,7 @@ fn steps(test: &Test) -> Vec<Step<'_>> {
         ("lints", Box::new(|| cargo(&LINTS, &[]))),
         ("docs", Box::new(|| cargo(&DOCS, &[("RUSTDOCFLAGS", "-D warnings")]))),
         ("the filter", Box::new(|| wasm::build_shown().map(drop))),
-        ("the programs", Box::new(|| binaries::build_shown().map(drop))),
+        ("the programs", Box::new(|| binaries::build_shown(false).map(drop))),
         ("the fuzz targets", Box::new(fuzz::run)),
         ("tests", Box::new(|| tests(&test.cargo_test_args))),
     ]

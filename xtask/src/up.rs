@@ -9,10 +9,11 @@ pub mod follow;
 pub mod policy;
 pub mod ports;
 pub mod running;
+pub mod salt;
 pub mod state;
 pub mod welcome;
 
-use crate::{binaries, env, paths, progress, setup, signals, wasm};
+use crate::{binaries, env, envoy_config, paths, progress, setup, signals, wasm};
 use anyhow::{Result, bail};
 use clap::Args;
 use claude::Claude;
@@ -30,6 +31,10 @@ pub struct Up {
     /// Return once everything is healthy; `cargo xtask down` ends it
     #[arg(long)]
     pub detach: bool,
+
+    /// Optimize the shim, the backend and claude-sim, as their images are (the filter always is)
+    #[arg(long)]
+    pub release: bool,
 
     /// Where counters live: `memory:`, or the URL of a Redis that runs already
     /// [default: a Redis of the stack's own]
@@ -72,16 +77,20 @@ pub fn run(up: &Up) -> Result<()> {
     let ledger = Ledger::from_flag(up.ledger.as_deref())?;
     let policy_file = up.policy.clone().unwrap_or_else(|| paths::root().join("envoy/policy.yaml"));
     let limits = Limits::from_vars(env::text)?;
-    let policy = policy::read(&policy_file, &limits)?;
+    let document = envoy_config::read_policy(&policy_file)?;
     let state = StateDir::claim(up.state_dir.as_deref())?;
+    let limits = salt::settled(limits, &document, state.path())?;
+    let policy = policy::rendered(document, &limits, &policy_file)?;
     let claude = Claude::from_vars(env::text);
     up.ports.check(&ledger, claude)?;
 
-    let parts = prepare(&ledger, policy, claude)?;
+    let parts = prepare(up.release, &ledger, policy, claude)?;
     let mut running = Running::start(up, &ledger, &parts, state.path())?;
-    welcome::print(up, &running);
+    policy::keep(&parts.policy, state.path())?;
+    welcome::print(up, &running, state.path());
     state.record()?;
-    let mut watched = Watched::new(policy_file, limits, running.filter_file(state.path()));
+    let filter = running.filter_file(state.path());
+    let mut watched = Watched::new(policy_file, limits, filter, state.path());
     let followed = follow::until_ended(&mut running, &mut watched, !up.supervise);
     progress::say("stopping");
     running.stop()?;
@@ -89,13 +98,13 @@ pub fn run(up: &Up) -> Result<()> {
 }
 
 /// Sets up and builds what the stack is made of.
-fn prepare(ledger: &Ledger, policy: Value, claude: Claude) -> Result<Parts> {
+fn prepare(release: bool, ledger: &Ledger, policy: Value, claude: Claude) -> Result<Parts> {
     let envoy = setup::envoy()?;
     let redis = if matches!(ledger, Ledger::OwnRedis) { Some(setup::redis()?) } else { None };
     progress::say("building the filter");
     let wasm = wasm::build_shown()?;
     progress::say("building the shim, the backend and claude-sim");
-    let binaries = binaries::build_shown()?;
+    let binaries = binaries::build_shown(release)?;
     if signals::interrupted() {
         bail!("interrupted");
     }

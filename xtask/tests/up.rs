@@ -5,6 +5,7 @@
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -49,6 +50,7 @@ impl Place {
         for name in limits::variables::NAMES {
             command.env_remove(name);
         }
+        command.env_remove("ENVIRONMENT").env_remove("TOLLGATE_SALT");
         command
     }
 
@@ -59,6 +61,12 @@ impl Place {
         }
         command.args(more);
         command
+    }
+
+    /// The salt of the policy that is in force, as the operator's commands find it.
+    fn salt(&self) -> String {
+        let kept = xtask::envoy_config::read_policy(&self.dir.path().join("policy.json")).unwrap();
+        kept["salt"].as_str().unwrap().to_owned()
     }
 
     /// The shipped policy with another limit in its bucket `public`, and patient with a busy machine.
@@ -205,6 +213,26 @@ fn up_runs_the_stack_follows_its_decisions_and_ends_all_of_it_on_ctrl_c() {
         assert!(backend.iter().any(|variable| variable == line), "{line}: {backend:?}");
     }
 
+    // The gateway and the backend have a salt that nobody else has, and its files are private.
+    let (salt, dir) = (place.salt(), place.dir.path());
+    assert!(salt.len() == 32 && backend.contains(&format!("TOLLGATE_SALT={salt}")), "{backend:?}");
+    let filter =
+        std::fs::read_to_string(dir.join(format!("tollgate-{}.json", place.ports[0].number())));
+    assert!(filter.unwrap().contains(&salt));
+    for file in ["salt", "policy.json"] {
+        assert_eq!(
+            dir.join(file).metadata().unwrap().permissions().mode() & 0o777,
+            0o600,
+            "{file}"
+        );
+    }
+    assert!(
+        up.told().contains(&format!("policy       {}/policy.json", dir.display())),
+        "{}",
+        up.told()
+    );
+    assert!(up.told().contains("A debug build: don't judge its speed by this."), "{}", up.told());
+
     // One stack a folder.
     let second = place.up(&[]).output().unwrap();
     assert_eq!(second.status.code(), Some(1));
@@ -248,12 +276,15 @@ fn a_detached_stack_runs_until_it_is_ended_and_needs_no_redis() {
 #[test]
 fn a_killed_stack_leaves_no_process_and_can_be_started_again() {
     let place = Place::new();
+    let mut salts = Vec::new();
     for _ in 0..2 {
         let mut up = place.up_in_foreground(&["--ledger", "memory:"]);
+        salts.push(place.salt());
         up.signal(Signal::KILL);
         assert!(!up.child.wait().unwrap().success());
         place.assert_nothing_is_left();
     }
+    assert_eq!(salts[0], salts[1], "counters keep their names");
     // The state file that it has left names a process that is gone.
     assert_eq!(place.down(), "No stack is running.\n");
 }
@@ -319,6 +350,18 @@ fn a_port_in_use_is_told_in_one_sentence_before_anything_is_done() {
             );
         }
     }
+    place.assert_nothing_is_left();
+}
+
+#[test]
+fn outside_development_a_salt_that_everyone_knows_is_refused_in_one_sentence() {
+    let place = Place::new();
+    let known = [("ENVIRONMENT", "production"), ("TOLLGATE_SALT", "tollgate-development")];
+    let output = place.up(&[]).envs(known).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let refused = told(&output);
+    assert!(refused.contains(" is refused: ENVIRONMENT is \"production\": expected "), "{refused}");
+    assert_eq!(refused.lines().count(), 1, "{refused}");
     place.assert_nothing_is_left();
 }
 

@@ -519,7 +519,7 @@ fn a_denial_is_logged() {
 
 #[test]
 fn a_call_says_whose_it_is() {
-    let mut gate = gate();
+    let mut gate = Gate::new(Policy { salt: "our-own".to_owned(), ..shipped() });
     let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     arrive(
         &mut gate,
@@ -529,4 +529,14 @@ fn a_call_says_whose_it_is() {
     arrive(&mut gate, 2, &Told::get("/").with("x-request-id", "8"));
     let expected = [("traceparent", traceparent.to_owned()), ("x-request-id", "7".to_owned())];
     assert_eq!(one_call(&mut gate).headers, expected);
+}
+
+#[test]
+fn a_call_says_that_everyone_knows_the_salt() {
+    let calls_with = |salt: &str| {
+        let mut gate = Gate::new(Policy { salt: salt.to_owned(), ..shipped() });
+        arrive(&mut gate, 1, &Told::get("/"));
+        one_call(&mut gate).headers.contains(&("tollgate-salt", "known".to_owned()))
+    };
+    assert!(calls_with("tollgate-development") && calls_with("") && !calls_with("our-own"));
 }

@@ -82,7 +82,46 @@ fn what_is_unset_or_empty_stays_as_it_is() {
 fn all_of_them_together() {
     let value = |name| if name == RATE_LIMIT_ENABLED { "false" } else { "2" };
     let changes = changes(&NAMES.map(|name| (name, value(name))));
-    assert_eq!(changes.len(), 8 + 5, "{changes:?}");
+    assert_eq!(changes.len(), 8 + 5 + 1, "{changes:?}");
+}
+
+#[test]
+fn the_salt_of_the_environment_replaces_the_policys() {
+    assert_eq!(changes(&[("TOLLGATE_SALT", "our-own")]), ["/salt=\"our-own\""]);
+    let limits = limits(&[]).unwrap().with_salt("kept".to_owned());
+    let mut without = shipped();
+    without.as_object_mut().unwrap().remove("salt");
+    assert_eq!(limits.render(without).unwrap()["salt"], "kept");
+}
+
+#[test]
+fn only_development_takes_a_salt_that_everyone_knows() {
+    let render = |environment: &str, variable: &str, policy: Option<&str>| {
+        let limits = limits(&[("ENVIRONMENT", environment), ("TOLLGATE_SALT", variable)]).unwrap();
+        let mut document = shipped();
+        match policy {
+            Some(salt) => document["salt"] = json!(salt),
+            None => drop(document.as_object_mut().unwrap().remove("salt")),
+        }
+        limits.render(document).map(|_| "rendered").map_err(|error| error.to_string())
+    };
+    let known = [Some("tollgate-development"), Some(""), None];
+    for environment in ["production", "staging", "Development", "development "] {
+        for salt in known {
+            let refused = render(environment, "", salt).unwrap_err();
+            let start =
+                format!("ENVIRONMENT is {environment:?}: expected the policy to have a salt");
+            assert!(refused.starts_with(&start), "{refused}");
+            render(environment, "tollgate-development", salt).unwrap_err();
+            render(environment, "our-own", salt).unwrap();
+        }
+        render(environment, "", Some("our-own")).unwrap();
+        render(environment, "tollgate-development", Some("our-own")).unwrap_err();
+    }
+    for environment in ["", "development"] {
+        known.into_iter().for_each(|salt| assert!(render(environment, "", salt).is_ok()));
+    }
+    insta::assert_snapshot!(render("production", "", Some("tollgate-development")).unwrap_err(), @r#"ENVIRONMENT is "production": expected the policy to have a salt of its own, found "tollgate-development", which everyone knows: set TOLLGATE_SALT to a random text, and keep it"#);
 }
 
 #[test]
@@ -99,6 +138,13 @@ fn a_bad_value_is_told_in_one_sentence() {
         told("RATE_LIMIT_ENABLED", "maybe\n"),
         r#"RATE_LIMIT_ENABLED: expected true or false, found "maybe\n""#
     );
+    for bad in ["a b", "é", "a\n", " "] {
+        let expected = "1 to 255 visible ASCII characters";
+        let sentence = format!("TOLLGATE_SALT: expected {expected}, found {bad:?}");
+        assert_eq!(told("TOLLGATE_SALT", bad), sentence);
+    }
+    assert!(limits(&[("TOLLGATE_SALT", &"a".repeat(255))]).is_ok());
+    assert!(limits(&[("TOLLGATE_SALT", &"a".repeat(256))]).is_err());
     let long = told("RATE_LIMIT_ENABLED", &"a".repeat(300));
     assert!(long.ends_with(&format!("\"{}\"…", "a".repeat(100))), "{long}");
 }

@@ -17,11 +17,15 @@ use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use limits::json::parse;
-use limits::wire::{DecideBody, DecideReply, PeekBody, PeekReply, SettleBody, SettleReply};
+use limits::policy::KNOWN_SALT;
+use limits::wire::{
+    DecideBody, DecideReply, PeekBody, PeekReply, SALT_HEADER, SettleBody, SettleReply,
+};
 use std::fmt::Display;
+use std::sync::Once;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
-use tracing::{Instrument, Span, debug, debug_span, field};
+use tracing::{Instrument, Span, debug, debug_span, field, warn};
 
 /// The longest correlation id taken into a log line.
 const MAX_ID_BYTES: usize = 128;
@@ -88,6 +92,9 @@ async fn call(
     answer: impl AsyncFnOnce(Vec<u8>, Limit) -> Result<Response, Refused>,
 ) -> Result<Response, Refused> {
     let (parts, body): (_, Body) = request.into_parts();
+    if parts.headers.contains_key(SALT_HEADER) {
+        warn_of_salt();
+    }
     let allowed = deadline::of(&parts.headers, app.deadline);
     let limit = Limit { at: Instant::from_std(clock::instant()) + allowed, allowed };
     let span = span(name, &parts.headers);
@@ -100,6 +107,12 @@ async fn call(
     }
     .instrument(span)
     .await
+}
+
+/// Logs once that a gateway counts by a salt that everyone knows: only its filter can tell.
+fn warn_of_salt() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| warn!("of a gateway that calls, {KNOWN_SALT}"));
 }
 
 /// A span that carries the caller's correlation ids, if there are any.

@@ -4,11 +4,19 @@
 use super::places::Places;
 use crate::file;
 use anyhow::{anyhow, bail};
-use limits::policy::{Policy, PolicyErrors};
+use limits::policy::{KNOWN_SALT, Policy, PolicyErrors};
 use std::path::Path;
 
 /// What there is to say of a document without mistakes.
-pub(super) fn check(path: &Path) -> anyhow::Result<String> {
+pub(super) struct Checked {
+    /// How much is in it.
+    pub(super) summary: String,
+    /// What is no mistake, but dangerous.
+    pub(super) warning: Option<String>,
+}
+
+/// Reads the document `path`.
+pub(super) fn check(path: &Path) -> anyhow::Result<Checked> {
     let policy = read(path)?;
     let count = |number: usize, what: &str| {
         format!("{number} {what}{}", if number == 1 { "" } else { "s" })
@@ -16,7 +24,19 @@ pub(super) fn check(path: &Path) -> anyhow::Result<String> {
     let keys = count(policy.keys.len(), "key");
     let buckets = count(policy.buckets.len(), "bucket");
     let rules = count(policy.rules.len(), "rule");
-    Ok(format!("{}: {keys}, {buckets}, {rules}; no mistakes\n", path.display()))
+    let summary = format!("{}: {keys}, {buckets}, {rules}; no mistakes\n", path.display());
+    let warning = policy.has_known_salt().then(|| warning(path)).transpose()?;
+    Ok(Checked { summary, warning })
+}
+
+/// That everyone knows the salt, with its line if it has one.
+fn warning(path: &Path) -> anyhow::Result<String> {
+    let shown = path.display();
+    let place = match Places::of(&file::read(path)?).find("salt") {
+        Some((line, column)) => format!("{shown}:{line}:{column}"),
+        None => shown.to_string(),
+    };
+    Ok(format!("tollgate: warning: {place}: salt: {KNOWN_SALT}\n"))
 }
 
 /// The policy in the YAML document `path`.
@@ -64,13 +84,26 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("policy.yaml");
         std::fs::write(&file, text).unwrap();
-        let told = check(&file).unwrap_or_else(|error| format!("{error:#}"));
+        let told = check(&file).map(|checked| checked.warning.unwrap_or(checked.summary));
+        let told = told.unwrap_or_else(|error| format!("{error:#}"));
         told.replace(&file.display().to_string(), "FILE")
     }
 
     #[test]
     fn the_shipped_policy_has_no_mistakes() {
-        insta::assert_snapshot!(told(SHIPPED), @"FILE: 2 keys, 5 buckets, 5 rules; no mistakes");
+        let own = SHIPPED.replace("tollgate-development", "our-own");
+        insta::assert_snapshot!(told(&own), @"FILE: 2 keys, 5 buckets, 5 rules; no mistakes");
+    }
+
+    #[test]
+    fn a_salt_that_everyone_knows_is_warned_of_with_its_line() {
+        insta::assert_snapshot!(told(SHIPPED), @"tollgate: warning: FILE:4:1: salt: everyone knows the policy's salt: with it, names of counters in Redis lead back to clients, and chosen addresses can fill another client's page of the local table; outside development, set a salt of your own (TOLLGATE_SALT)");
+        let without: String = SHIPPED
+            .lines()
+            .filter(|line| !line.starts_with("salt:"))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        insta::assert_snapshot!(told(&without), @"tollgate: warning: FILE: salt: everyone knows the policy's salt: with it, names of counters in Redis lead back to clients, and chosen addresses can fill another client's page of the local table; outside development, set a salt of your own (TOLLGATE_SALT)");
     }
 
     #[test]

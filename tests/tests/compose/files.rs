@@ -6,20 +6,16 @@ use xtask::cli::{Chore, Cli};
 use xtask::print_config::PrintConfig;
 use xtask::{envoy_config, paths};
 
-/// What the build reads.
-pub const ROOT_FILES: [&str; 12] = [
-    ".cargo",
+/// What the build reads, beside the workspace's members.
+pub const ROOT_FILES: [&str; 8] = [
+    ".cargo/config.toml",
     "Cargo.lock",
     "Cargo.toml",
-    "backend",
-    "claude-sim",
-    "envoy",
-    "filter",
-    "limits",
-    "shim",
-    "tests",
-    "xtask",
+    "docker/build.sh",
+    "envoy/envoy.yaml",
+    "envoy/policy.schema.json",
     "envoy/policy.yaml",
+    "envoy/tollgate.yaml",
 ];
 
 /// The compose file.
@@ -65,6 +61,50 @@ pub fn strings(value: &Value) -> Vec<String> {
 /// The strings under `key`; none where there is no such key.
 pub fn list(value: &Value, key: &str) -> Vec<String> {
     value.get(key).map(strings).unwrap_or_default()
+}
+
+/// The networks that a service is on, in the short form, a list, or in the long one.
+pub fn networks(service: &Value) -> Vec<String> {
+    match service.get("networks") {
+        Some(Value::Object(networks)) => networks.keys().cloned().collect(),
+        _ => list(service, "networks"),
+    }
+}
+
+/// `.dockerignore`: what of the repository the build does not get.
+pub struct Ignored(Vec<String>);
+
+impl Ignored {
+    pub fn read() -> Self {
+        let text = std::fs::read_to_string(paths::root().join(".dockerignore")).unwrap();
+        let rules = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        Self(rules.map(str::to_owned).collect())
+    }
+
+    /// Returns true if `path`, or a folder that it is in, is kept from the build: the last rule that
+    /// matches decides. Of patterns there are those that the file has: `*`, `**/NAME`, `**/*.END` and
+    /// `**/START*`.
+    pub fn has(&self, path: &str) -> bool {
+        let matches = |rule: &str| {
+            let is_name = |name: &str, pattern: &str| match pattern.split_once('*') {
+                Some((start, end)) => name.starts_with(start) && name.ends_with(end),
+                None => name == pattern,
+            };
+            match rule.strip_prefix("**/") {
+                Some(pattern) => path.split('/').any(|name| is_name(name, pattern)),
+                None if rule == "*" => true,
+                None => {
+                    assert!(!rule.contains('*'), "a pattern that is not known here: {rule}");
+                    path == rule || path.starts_with(&format!("{rule}/"))
+                }
+            }
+        };
+        self.0.iter().fold(false, |ignored, rule| match rule.strip_prefix('!') {
+            Some(rule) if matches(rule) => false,
+            None if matches(rule) => true,
+            _ => ignored,
+        })
+    }
 }
 
 /// A volume that a service has.
@@ -133,9 +173,10 @@ impl Dockerfile {
         found.map(|list| serde_json::from_str(list).unwrap()).unwrap_or_default()
     }
 
-    /// What follows `cargo xtask` in the build, up to where its output goes.
+    /// What follows `cargo xtask`, or what that stands for, in the build, up to where its output goes.
     pub fn chores(&self) -> Vec<Vec<String>> {
         let build = self.stage("build").join(" && ");
+        let build = build.replace("cargo run --package xtask -- ", "cargo xtask ");
         let commands = build.split("&&").filter_map(|command| command.split("cargo xtask ").nth(1));
         let words = commands.map(|args| args.split_whitespace().take_while(|word| *word != ">"));
         words.map(|words| words.map(str::to_owned).collect()).collect()

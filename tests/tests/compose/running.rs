@@ -5,20 +5,25 @@ use crate::files::{Compose, Dockerfile, in_root, strings, text};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 use xtask::clock::Deadline;
+use xtask::envoy_config::filter;
 use xtask::print_config::FILTER_NAME;
 use xtask::stack::process::{Process, Spec};
 use xtask::stack::server::{Probe, READY_LIMIT};
-use xtask::stack::{Port, Server};
+use xtask::stack::{Port, Server, health};
 use xtask::up::ports;
-use xtask::{binaries, command, print_config, setup, wasm};
+use xtask::{binaries, command, envoy_config, print_config, setup, wasm};
 
 /// Where the backend's own Redis is: `cargo xtask up` has one for both.
 const CACHE_PORT: u16 = 6391;
+
+/// Where the gateway's image has the admin interface: loopback too, but not where we look for it.
+const IMAGE_ADMIN: &str = "127.0.0.77";
 
 /// The services.
 pub struct Stack {
@@ -34,6 +39,8 @@ pub struct Stack {
     /// Programs by the names that the images give them.
     programs: BTreeMap<&'static str, PathBuf>,
     servers: BTreeMap<&'static str, Server>,
+    /// Ports of those that have not been started.
+    free: BTreeMap<&'static str, Port>,
     dir: TempDir,
 }
 
@@ -41,6 +48,23 @@ impl Stack {
     /// Starts them in the order in which they wait for each other, each once those that it needs
     /// are healthy, or have ended well. The compose file takes values from `variables`.
     pub fn start(variables: &[(&'static str, &'static str)]) -> Self {
+        let mut stack = Self::new(variables);
+        let mut port = |name| stack.free.remove(name).unwrap();
+        let (ledger, cache, shim, claude) =
+            (port("ledger"), port("cache"), port("shim"), port("claude-sim"));
+        let (backend, gateway, admin) = (port("backend"), port("gateway"), port("admin"));
+        stack.launch("ledger", ledger, None);
+        stack.launch("cache", cache, None);
+        stack.launch("shim", shim, None);
+        stack.launch("claude-sim", claude, None);
+        stack.launch("backend", backend, None);
+        stack.run("policy").unwrap();
+        stack.launch("gateway", gateway, Some(admin));
+        stack
+    }
+
+    /// None of them runs yet.
+    pub fn new(variables: &[(&'static str, &'static str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let binaries = binaries::build().unwrap();
         let redis = setup::PinnedRedis::Redis7.program().unwrap();
@@ -61,25 +85,49 @@ impl Stack {
             ports: BTreeMap::new(),
             programs,
             servers: BTreeMap::new(),
+            free: BTreeMap::new(),
             dir,
         };
         let port = || Port::free().unwrap();
         let (ledger, shim, backend, gateway, admin) = (port(), port(), port(), port(), port());
         let (cache, claude) = (port(), port());
-        stack.map_words([&ledger, &cache, &shim, &backend, &claude, &admin]);
+        stack.map_words([&ledger, &cache, &shim, &backend, &claude, &gateway]);
         stack.write_config(&[&shim, &backend, &gateway, &admin]);
-        stack.launch("ledger", ledger, None);
-        stack.launch("cache", cache, None);
-        stack.launch("shim", shim, None);
-        stack.launch("claude-sim", claude, None);
-        stack.launch("backend", backend, None);
-        stack.run("policy");
-        stack.launch("gateway", gateway, Some(admin));
+        stack.free = BTreeMap::from([
+            ("ledger", ledger),
+            ("cache", cache),
+            ("shim", shim),
+            ("claude-sim", claude),
+            ("backend", backend),
+            ("gateway", gateway),
+            ("admin", admin),
+        ]);
         stack
     }
 
     pub fn gateway(&self) -> &Server {
         &self.servers["gateway"]
+    }
+
+    pub fn backend(&self) -> &Server {
+        &self.servers["backend"]
+    }
+
+    /// The policy that its service has put where the gateway watches.
+    pub fn policy(&self) -> Value {
+        filter::policy(&mut self.policy_file().unwrap()).unwrap().clone()
+    }
+
+    pub fn policy_file(&self) -> anyhow::Result<Value> {
+        envoy_config::read_yaml(&self.dir.path().join("policy").join(FILTER_NAME))
+    }
+
+    /// Returns true if Envoy's admin interface answers at the address that the compose file gives it,
+    /// and not at the one that it has in the image.
+    pub fn admin_answers(&self) -> bool {
+        let admin = self.gateway().admin_addr().unwrap();
+        let in_image = SocketAddr::new(IMAGE_ADMIN.parse().unwrap(), admin.port());
+        health::is_ok(admin, "/ready") && TcpStream::connect(in_image).is_err()
     }
 
     pub fn kill(&mut self, name: &str) {
@@ -129,12 +177,13 @@ impl Stack {
         command::output(&mut command, Duration::from_secs(30)).is_ok()
     }
 
-    /// What ends by itself, well.
-    fn run(&self, name: &str) {
+    /// What ends by itself.
+    pub fn run(&self, name: &str) -> anyhow::Result<String> {
         let words = self.words_of(name);
         let mut command = Command::new(self.program(&words[0]));
-        command.args(words[1..].iter().map(|word| self.local(word))).envs(self.environment(name));
-        command::output(&mut command, Duration::from_secs(30)).unwrap();
+        command.args(words[1..].iter().map(|word| self.local(word)));
+        command.env_clear().envs(self.environment(name));
+        command::output(&mut command, Duration::from_secs(30))
     }
 
     fn launch(&mut self, name: &'static str, port: Port, admin: Option<Port>) {
@@ -190,13 +239,15 @@ impl Stack {
         pairs.into_iter()
     }
 
-    /// `${NAME:-default}` as compose reads it: the variable's value, or the default.
+    /// `${NAME:-default}` as compose reads it: the variable's value, or the default if it is empty or
+    /// unset.
     fn interpolated(&self, value: &Value) -> String {
         let value = text(value);
         let inner = value.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
         let parts = inner.and_then(|inner| inner.split_once(":-"));
         parts.map_or(value.clone(), |(name, default)| {
-            self.variables.get(name).copied().unwrap_or(default).to_owned()
+            let set = self.variables.get(name).copied().filter(|value| !value.is_empty());
+            set.unwrap_or(default).to_owned()
         })
     }
 
@@ -218,7 +269,8 @@ impl Stack {
         self.words.iter().fold(word.to_owned(), |word, (from, to)| word.replace(from, to))
     }
 
-    fn map_words(&mut self, [ledger, cache, shim, backend, claude, admin]: [&Port; 6]) {
+    fn map_words(&mut self, [ledger, cache, shim, backend, claude, gateway]: [&Port; 6]) {
+        let admin = text(&self.compose.service("gateway")["networks"]["admin"]["ipv4_address"]);
         let dir = self.dir.path().display();
         self.words = vec![
             ("/data/".to_owned(), format!("{dir}/")),
@@ -229,10 +281,12 @@ impl Stack {
             (format!("cache:{CACHE_PORT}"), cache.addr().to_string()),
             (format!("0.0.0.0:{}", ports::SHIM), shim.addr().to_string()),
             (format!("127.0.0.1:{}", ports::SHIM), shim.addr().to_string()),
+            (format!("shim:{}", ports::SHIM), shim.addr().to_string()),
             (format!("0.0.0.0:{}", ports::BACKEND), backend.addr().to_string()),
             (format!("0.0.0.0:{}", ports::CLAUDE), claude.addr().to_string()),
             (format!("claude-sim:{}", ports::CLAUDE), claude.addr().to_string()),
-            (format!("/{}", ports::ADMIN), format!("/{}", admin.number())),
+            (admin, "127.0.0.1".to_owned()),
+            (format!("/{}", ports::GATEWAY), format!("/{}", gateway.number())),
             (format!("-p {}", ports::REDIS), format!("-p {}", ledger.number())),
             (format!("-p {CACHE_PORT}"), format!("-p {}", cache.number())),
         ];
@@ -244,14 +298,10 @@ impl Stack {
     /// The gateway's configuration, made as the image's build makes it.
     fn write_config(&self, [shim, backend, gateway, admin]: &[&Port; 4]) {
         let mut flags = in_root(&self.dockerfile.envoy_config());
-        for host in [
-            &mut flags.address,
-            &mut flags.admin_address,
-            &mut flags.shim_host,
-            &mut flags.backend_host,
-        ] {
+        for host in [&mut flags.address, &mut flags.shim_host, &mut flags.backend_host] {
             *host = "127.0.0.1".to_owned();
         }
+        flags.admin_address = IMAGE_ADMIN.to_owned();
         flags.shim_port = shim.number();
         flags.backend_port = backend.number();
         flags.gateway_port = gateway.number();

@@ -9,14 +9,13 @@ use std::time::Duration;
 use xtask::{binaries, command, paths};
 
 /// What a container cannot be told from outside, and why.
-const FIXED: [(&str, &str); 9] = [
+const FIXED: [(&str, &str); 8] = [
     ("TOLLGATE_LISTEN", "where others look for it"),
     ("LISTEN_ADDR", "where others look for it"),
     ("CLAUDE_SIM_LISTEN", "where others look for it"),
     ("TOLLGATE_URL", "there is one shim"),
     ("TOLLGATE_ADMIN_TOKEN", "the stack has no operator's port"),
     ("TOLLGATE_ADMIN_LISTEN", "the stack has no operator's port"),
-    ("TOLLGATE_SALT", "as in the policy, which is in the image"),
     ("JWT_ISSUER", "as in Envoy's configuration, which is in the image"),
     ("JWT_AUDIENCE", "as in Envoy's configuration, which is in the image"),
 ];
@@ -108,6 +107,8 @@ fn what_is_not_said_is_as_its_program_has_it() {
         ("DATABASE_URL", "sqlite:///data/tollgate.db"),
         ("REDIS_URL", "redis://cache:6391"),
         ("TOLLGATE_LEDGER", "redis://ledger:6390"),
+        // The backend's default, for the policy too: they could not agree otherwise.
+        ("TOLLGATE_SALT", limits::policy::DEVELOPMENT_SALT),
     ];
     let help = help();
     for (name, services) in taken(&compose) {
@@ -127,7 +128,7 @@ fn what_is_not_said_is_as_its_program_has_it() {
 }
 
 /// What the programs that have flags say of them, each in one line.
-fn help() -> String {
+pub fn help() -> String {
     let binaries = binaries::build().unwrap();
     let told = [(binaries.shim, &["serve", "--help"][..]), (binaries.claude_sim, &["--help"])];
     let told = told.map(|(program, args)| {

@@ -10,7 +10,7 @@ use xtask::clock::Deadline;
 
 const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
+pub fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
     let deadline = Deadline::after(Duration::from_secs(30));
     while !is_there() {
         assert!(!deadline.has_passed(), "{what}");

@@ -15,6 +15,8 @@ const PASSWORD: &str = "correct horse battery";
 /// `tollgate policy` with `words`, from the repository's root, in an environment of `vars`.
 fn tollgate(words: &[&str], vars: &[(&str, &str)]) -> String {
     let mut command = Command::new(&binaries().shim);
+    // Whatever the environment of the tests is.
+    limits::variables::NAMES.iter().for_each(|name| _ = command.env_remove(name));
     command.arg("policy").args(words).envs(vars.iter().copied()).current_dir(paths::root());
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -74,7 +74,7 @@ pub fn run(flags: &Backend) -> Result<()> {
 fn prepare() -> Result<Parts> {
     let (redis, wrk, curl) = (setup::redis()?, setup::wrk()?, setup::curl()?);
     progress::say("building the backend and the Claude simulator");
-    let built = binaries::build_release()?;
+    let built = binaries::build_shown(true)?;
     Ok(Parts { redis, wrk, curl, backend: built.backend, claude_sim: built.claude_sim })
 }
 

@@ -1,9 +1,11 @@
-//! The policy of a stack: a document, with the limits that the environment sets written in. (The
-//! backend has the same environment, and tells the same limits.)
+//! The policy of a stack: a document, with the limits that the environment sets and the stack's salt
+//! written in. (The backend has the same environment, and tells the same limits.) A copy is kept in
+//! the stack's folder for the operator's commands, which name counters by its salt.
 //!
 //! An edited one takes effect while the stack runs: its file is looked at again and again, and a
 //! policy without a mistake is moved into the place that Envoy watches. Called by [`super::follow`].
 
+use super::state::write_private;
 use crate::envoy_config::{self, filter, read_policy};
 use crate::progress;
 use anyhow::{Context, Result};
@@ -12,13 +14,25 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// The policy document in `file` with `limits`.
+/// What the copy is called.
+pub const KEPT: &str = "policy.json";
+
+/// The policy `document`, read from `file`, with `limits`.
 ///
 /// # Errors
-/// As [`read_policy`]; where it has no place for one of `limits`.
-pub fn read(file: &Path, limits: &Limits) -> Result<Value> {
-    let policy = limits.render(read_policy(file)?);
+/// Where it has no place for one of `limits`, or no salt that the environment takes.
+pub fn rendered(document: Value, limits: &Limits, file: &Path) -> Result<Value> {
+    let policy = limits.render(document);
     policy.with_context(|| format!("the policy {} is refused", file.display()))
+}
+
+/// Keeps a copy of `policy` in the stack's folder `dir`.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn keep(policy: &Value, dir: &Path) -> Result<()> {
+    let text = serde_json::to_vec_pretty(policy).context("cannot write the policy")?;
+    write_private(&dir.join(KEPT), &text)
 }
 
 /// The policy's file, and the one that Envoy watches.
@@ -27,15 +41,17 @@ pub struct Watched {
     policy: PathBuf,
     limits: Limits,
     filter: PathBuf,
+    dir: PathBuf,
     seen: Option<SystemTime>,
 }
 
 impl Watched {
-    /// The document in `policy` with `limits`, which the filter's file `filter` has already.
+    /// The document in `policy` with `limits`, which the filter's file `filter` and the stack's folder
+    /// `dir` have already.
     #[must_use]
-    pub fn new(policy: PathBuf, limits: Limits, filter: PathBuf) -> Self {
+    pub fn new(policy: PathBuf, limits: Limits, filter: PathBuf, dir: &Path) -> Self {
         let seen = changed_at(&policy);
-        Self { policy, limits, filter, seen }
+        Self { policy, limits, filter, dir: dir.to_owned(), seen }
     }
 
     /// Puts the policy in place if its file has changed since it was looked at; says what became of it.
@@ -55,10 +71,11 @@ impl Watched {
     }
 
     fn apply(&self) -> Result<()> {
-        let policy = read(&self.policy, &self.limits)?;
+        let policy = rendered(read_policy(&self.policy)?, &self.limits, &self.policy)?;
         let mut config = envoy_config::read_yaml(&self.filter)?;
-        *filter::policy(&mut config)? = policy;
-        filter::put(&config, &self.filter)
+        *filter::policy(&mut config)? = policy.clone();
+        filter::put(&config, &self.filter)?;
+        keep(&policy, &self.dir)
     }
 }
 
@@ -97,7 +114,8 @@ mod tests {
         let limits = Limits::from_vars(|name| {
             (name == "PUBLIC_RATE_LIMIT_PER_MINUTE").then(|| "31".to_owned())
         });
-        let mut watched = Watched::new(policy.clone(), limits.unwrap(), file.clone());
+        let limits = limits.unwrap().with_salt("kept".to_owned());
+        let mut watched = Watched::new(policy.clone(), limits, file.clone(), dir.path());
         let before = file.metadata().unwrap().modified().unwrap();
         watched.look();
         assert_eq!(file.metadata().unwrap().modified().unwrap(), before, "nothing has changed");
@@ -105,6 +123,9 @@ mod tests {
         watched.look();
         assert_eq!(limit(), json!(6));
         assert_eq!(limit_of("public"), json!(31), "the environment's limit is in the new one too");
+        // And so is the salt that the backend was started with, for the operator's commands too.
+        let kept = read_policy(&dir.path().join(KEPT)).unwrap();
+        assert_eq!((&kept["salt"], &kept["buckets"]["auth"]["limit"]), (&json!("kept"), &json!(6)));
         write(&shipped.replace("limit: 5,", "limit: 0,"));
         watched.look();
         assert_eq!(limit(), json!(6));

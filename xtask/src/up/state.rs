@@ -8,6 +8,7 @@ use crate::paths;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, TryLockError};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The folder, held by this process.
@@ -103,6 +104,21 @@ impl Owner {
     pub fn runs(&self) -> bool {
         started_ticks(self.pid) == Some(self.started_ticks)
     }
+}
+
+/// Writes `bytes` to `file`, whole or not at all, so that only its owner can read it.
+///
+/// # Errors
+/// Where that is not possible.
+pub fn write_private(file: &Path, bytes: &[u8]) -> Result<()> {
+    let write = || {
+        let folder = file.parent().unwrap_or(Path::new("."));
+        // Made with mode 0600.
+        let mut new = tempfile::NamedTempFile::new_in(folder)?;
+        new.write_all(bytes)?;
+        new.persist(file).map_err(|error| error.error)
+    };
+    write().map(drop).with_context(|| format!("cannot write {}", file.display()))
 }
 
 fn state_file(dir: &Path) -> PathBuf {

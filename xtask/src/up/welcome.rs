@@ -1,10 +1,12 @@
 //! What is told once the stack is healthy: where it is, and what to try.
 
 use super::Up;
+use super::policy;
 use super::running::Running;
+use std::path::Path;
 
-/// Prints it on stdout.
-pub fn print(up: &Up, running: &Running) {
+/// Prints it on stdout, for a stack whose folder is `dir`.
+pub fn print(up: &Up, running: &Running, dir: &Path) {
     let ports = &up.ports;
     println!();
     println!("The stack is healthy.");
@@ -16,6 +18,12 @@ pub fn print(up: &Up, running: &Running) {
     match running.claude() {
         Some(sim) => println!("  claude-sim   {}", sim.url("/")),
         None => println!("  Claude       the service: ANTHROPIC_API_KEY is set"),
+    }
+    println!();
+    println!("  policy       {}", dir.join(policy::KEPT).display());
+    if let Some(note) = speed_note(up.release) {
+        println!();
+        println!("{note}");
     }
     println!();
     println!("Try:");
@@ -30,6 +38,14 @@ pub fn print(up: &Up, running: &Running) {
     if !up.supervise {
         println!();
     }
+}
+
+/// Returns a warning unless the stack is built as it is to be measured.
+const fn speed_note(release: bool) -> Option<&'static str> {
+    if release {
+        return None;
+    }
+    Some("A debug build: don't judge its speed by this. `cargo xtask up --release` is optimized.")
 }
 
 /// Four lines for a shell: what is left of the public limit; a wrong password, whose sixth
@@ -56,4 +72,21 @@ pub fn curl_lines(gateway_port: u16) -> [String; 4] {
              -H \"authorization: Bearer $TOKEN\" {resume}"
         ),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Chore, Cli};
+
+    #[test]
+    fn only_a_debug_build_is_not_to_be_judged_by_its_speed() {
+        let note = |words: &[&str]| {
+            let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
+            let Chore::Up(up) = Cli::of(&words).unwrap().chore else { panic!("up") };
+            speed_note(up.release)
+        };
+        assert!(note(&["up"]).is_some_and(|note| note.contains("cargo xtask up --release")));
+        assert_eq!(note(&["up", "--release"]), None);
+    }
 }

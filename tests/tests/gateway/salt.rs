@@ -1,0 +1,39 @@
+//! A salt that everyone knows is warned of, once by each Envoy and once by the shim, which learns of
+//! it from the filter's calls.
+
+use super::tracing::wait_for;
+use limits::policy::KNOWN_SALT;
+use serde_json::json;
+use tests::gateway::{Gateway, Options, counter_of};
+use xtask::stack::Server;
+
+/// How often `server` has logged the warning.
+fn warnings(server: &Server) -> usize {
+    std::fs::read_to_string(server.log()).unwrap().matches(KNOWN_SALT).count()
+}
+
+#[test]
+fn a_salt_that_everyone_knows_is_logged_once_by_the_filter_and_by_the_shim() {
+    let gateway = Gateway::start(&Options { workers: 2, ..Options::default() }).unwrap();
+    (10..18).for_each(|last| assert_eq!(gateway.client().at(last).get("/", None).status, 200));
+    wait_for("the warning is not in the shim's log", || warnings(&gateway.shim) > 0);
+    // Another policy with the same salt is nothing new.
+    let mut policy = Options::default().policy;
+    policy["buckets"]["public"]["limit"] = json!(31);
+    gateway.put_policy(0, &policy).unwrap();
+    wait_for("the new policy is not in force", || {
+        counter_of(&gateway.envoys[0], "tollgate.update_success") >= 2
+    });
+    (20..28).for_each(|last| assert_eq!(gateway.client().at(last).get("/", None).status, 200));
+    assert_eq!((warnings(&gateway.envoys[0]), warnings(&gateway.shim)), (1, 1));
+}
+
+#[test]
+fn a_salt_of_ones_own_is_nothing_to_warn_of() {
+    let mut options = Options { workers: 2, ..Options::default() };
+    options.policy["salt"] = json!("our-own");
+    let gateway = Gateway::start(&options).unwrap();
+    let reply = gateway.client().get("/", None);
+    assert_eq!((reply.status, reply.header("x-ratelimit-remaining")), (200, "29"));
+    assert_eq!((warnings(&gateway.envoys[0]), warnings(&gateway.shim)), (0, 0));
+}

@@ -1,0 +1,115 @@
+//! The salt of a stack: the environment's, else the policy's own, else a random one. The shipped
+//! policy's salt is known to everyone, so it is replaced by one that is made at the first start and
+//! kept in the stack's folder.
+//!
+//! Called by [`super::run`], once: the backend names counters by the same salt, so it stays until the
+//! stack ends, whatever is edited.
+
+use anyhow::{Context, Result, bail};
+use limits::policy::{DEVELOPMENT_SALT, Policy};
+use limits::variables::{self, Limits};
+use serde_json::Value;
+use std::path::Path;
+
+/// The file that keeps the random one.
+const FILE: &str = "salt";
+const RANDOM_BYTES: usize = 16;
+
+/// Returns `limits` with the salt that the policy `document` runs with in the stack's folder `dir`.
+///
+/// # Errors
+/// Where the file cannot be read or written, or is damaged.
+pub fn settled(limits: Limits, document: &Value, dir: &Path) -> Result<Limits> {
+    if limits.salt().is_some() {
+        return Ok(limits);
+    }
+    let policy = Policy::from_value(document.clone())?;
+    let salt = if policy.has_known_salt() { kept(dir)? } else { policy.salt };
+    Ok(limits.with_salt(salt))
+}
+
+/// Returns the random one in `dir`, which is made if it is not there.
+fn kept(dir: &Path) -> Result<String> {
+    let file = dir.join(FILE);
+    let text = match std::fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let salt = random()?;
+            super::state::write_private(&file, salt.as_bytes())?;
+            return Ok(salt);
+        }
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
+    };
+    match variables::salt(text.trim_end()) {
+        Some(salt) if salt != DEVELOPMENT_SALT => Ok(salt),
+        _ => bail!(
+            "{} is damaged: expected a salt of {}; remove it to have a new one",
+            file.display(),
+            variables::EXPECTED_SALT
+        ),
+    }
+}
+
+fn random() -> Result<String> {
+    let mut bytes = [0; RANDOM_BYTES];
+    getrandom::fill(&mut bytes).context("the system gives no random bytes")?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::os::unix::fs::PermissionsExt;
+
+    /// What `document` runs with in `dir`, with `variable` in the environment.
+    fn salt_of(document: &Value, variable: Option<&str>, dir: &Path) -> Result<String> {
+        let limits = Limits::from_vars(|name| {
+            variable.filter(|_| name == variables::TOLLGATE_SALT).map(str::to_owned)
+        });
+        let settled = settled(limits.unwrap(), document, dir)?;
+        Ok(settled.render(document.clone())?["salt"].as_str().unwrap().to_owned())
+    }
+
+    fn policy(salt: Option<&str>) -> Value {
+        let mut document = json!({ "version": 1, "keys": {}, "buckets": {}, "rules": [] });
+        salt.into_iter().for_each(|salt| document["salt"] = json!(salt));
+        document
+    }
+
+    #[test]
+    fn a_random_salt_takes_the_place_of_a_known_one_and_is_kept_for_its_owner_alone() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let first = salt_of(&policy(Some(DEVELOPMENT_SALT)), None, one.path()).unwrap();
+        assert!(first.len() == 32 && first.bytes().all(|b| b.is_ascii_hexdigit()), "{first}");
+        for known in [Some(DEVELOPMENT_SALT), Some(""), None] {
+            assert_eq!(salt_of(&policy(known), Some(""), one.path()).unwrap(), first);
+        }
+        let mode = one.path().join(FILE).metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_ne!(salt_of(&policy(None), None, other.path()).unwrap(), first);
+    }
+
+    #[test]
+    fn the_environments_salt_and_the_policys_own_need_no_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = policy(Some("own"));
+        assert_eq!(salt_of(&own, None, dir.path()).unwrap(), "own");
+        assert_eq!(salt_of(&own, Some("ours"), dir.path()).unwrap(), "ours");
+        let known = policy(None);
+        assert_eq!(salt_of(&known, Some("ours"), dir.path()).unwrap(), "ours");
+        // Whoever asks for it by name gets it: in development.
+        assert_eq!(salt_of(&known, Some(DEVELOPMENT_SALT), dir.path()).unwrap(), DEVELOPMENT_SALT);
+        assert!(!dir.path().join(FILE).exists());
+    }
+
+    #[test]
+    fn a_damaged_file_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        for damaged in ["", "two words", DEVELOPMENT_SALT] {
+            std::fs::write(dir.path().join(FILE), damaged).unwrap();
+            let error = salt_of(&policy(None), None, dir.path()).unwrap_err().to_string();
+            assert!(error.contains("/salt is damaged: expected a salt of 1 to 255"), "{error}");
+        }
+    }
+}
