@@ -74,6 +74,11 @@ pub enum AccountError {
     /// The password of someone who is logged in is wrong.
     #[error("the current password is wrong")]
     WrongPassword,
+    /// A dearer plan, and nobody says that it was paid for.
+    #[error(
+        "a dearer plan stands for a payment: expected the operator's secret in the header Payment-Token"
+    )]
+    NotPaid,
     /// The token is not accepted.
     #[error(transparent)]
     Token(#[from] TokenError),

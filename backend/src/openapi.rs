@@ -18,7 +18,7 @@ pub(crate) use bodies::{
     CredentialsBody, JsonPatchBody, NewCredentialsBody, NewPasswordBody, PasswordBody, RefreshBody,
     TierBody,
 };
-pub(crate) use parameters::{IfNoneMatch, WhichResume};
+pub(crate) use parameters::{IfNoneMatch, PaymentProof, WhichResume};
 use problem::ProblemReply;
 
 use crate::router;

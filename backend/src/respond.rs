@@ -143,7 +143,7 @@ impl ApiError {
                 | AccountError::Token(_)
                 | AccountError::SessionEnded
                 | AccountError::BadRefreshToken => StatusCode::UNAUTHORIZED,
-                AccountError::WrongPassword => StatusCode::FORBIDDEN,
+                AccountError::WrongPassword | AccountError::NotPaid => StatusCode::FORBIDDEN,
                 AccountError::Hashing(HashingError::Busy)
                 | AccountError::Store(StoreError::Unavailable)
                 | AccountError::KeyWatch(KeyWatchError::Store(StoreError::Unavailable)) => {
@@ -392,6 +392,7 @@ mod tests {
             ApiError::Account(AccountError::SessionEnded),
             ApiError::Account(AccountError::BadRefreshToken),
             ApiError::Account(AccountError::WrongPassword),
+            ApiError::Account(AccountError::NotPaid),
             ApiError::Account(HashingError::Busy.into()),
             ApiError::Account(argon2.into()),
             ApiError::Account(StoreError::Unavailable.into()),
@@ -438,6 +439,7 @@ mod tests {
         401 [Bearer realm="tollgate", error="invalid_token"] The token's session has ended: log in again.
         401 [Bearer realm="tollgate", error="invalid_token"] The refresh token is not good, or not any more: log in again.
         403 The current password is wrong.
+        403 A dearer plan stands for a payment: expected the operator's secret in the header Payment-Token.
         503 [1] The service is too busy just now. Try again.
         500 This is our fault. Quote the reply's x-request-id when you report it.
         503 [1] The service is too busy just now. Try again.

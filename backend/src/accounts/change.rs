@@ -33,12 +33,22 @@ impl Accounts {
         }
     }
 
-    /// Changes the caller's plan: their next token names it.
+    /// Changes the caller's plan: their next token names it. A dearer one has to be paid for.
     ///
     /// # Errors
-    /// [`AccountError::Store`].
-    pub async fn subscribe(&self, caller: &Caller, tier: Tier) -> Result<(), AccountError> {
-        Ok(users::set_tier(&self.store, caller.user.id, tier).await?)
+    /// [`AccountError::NotPaid`]; then nothing changed.
+    pub async fn subscribe(
+        &self,
+        caller: &Caller,
+        tier: Tier,
+        is_paid: bool,
+    ) -> Result<(), AccountError> {
+        let min_rank = if is_paid { 0 } else { tier.rank() };
+        if users::set_tier(&self.store, caller.user.id, tier, min_rank).await? {
+            Ok(())
+        } else {
+            Err(AccountError::NotPaid)
+        }
     }
 
     /// Deletes the account, and everything that is its owner's.
