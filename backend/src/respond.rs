@@ -117,7 +117,10 @@ impl ApiError {
         let status = self.status();
         match status {
             StatusCode::INTERNAL_SERVER_ERROR => tracing::error!(error = %Chain(&self), "failed"),
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY => {
+            StatusCode::SERVICE_UNAVAILABLE => {
+                tracing::warn!(error = %Chain(&self), "refused");
+            }
+            _ if matches!(self, Self::Ai(_)) => {
                 tracing::warn!(error = %Chain(&self), "refused");
             }
             _ => {}
@@ -250,11 +253,12 @@ impl ApiError {
 const fn unanswered(failure: Failure) -> &'static str {
     match failure {
         Failure::Away => "Claude cannot be asked just now. Try again later.",
+        Failure::Rejected => "Claude does not accept this request. Nothing was charged.",
         Failure::Declined => {
             "Claude declines to answer this. Change the résumé or the job description."
         }
         Failure::Unusable | Failure::Ours => {
-            "Claude has given no answer that can be used. Try again later."
+            "Claude has given no answer that can be used. Asking again is charged again."
         }
     }
 }
@@ -277,10 +281,14 @@ fn of_resume(error: &ResumeError) -> StatusCode {
     }
 }
 
+/// A gateway gives back what a 5xx was charged, so only what was not paid for may be one.
 fn of_ai(error: &AiError) -> StatusCode {
     match error.failure() {
         Failure::Away => StatusCode::SERVICE_UNAVAILABLE,
-        Failure::Declined | Failure::Unusable => StatusCode::BAD_GATEWAY,
+        Failure::Rejected => StatusCode::BAD_GATEWAY,
+        Failure::Declined => StatusCode::UNPROCESSABLE_ENTITY,
+        // Not 422: there is nothing in the request that its sender could change.
+        Failure::Unusable => StatusCode::FAILED_DEPENDENCY,
         Failure::Ours => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -413,6 +421,7 @@ mod tests {
             ApiError::Ai(Arc::new(AiError::NotConfigured)),
             ApiError::Ai(Arc::new(AiError::Stopped(StopReason::Refusal))),
             ApiError::Ai(Arc::new(AiError::Stopped(StopReason::MaxTokens))),
+            ApiError::Ai(Arc::new(AiError::NoEnd.paid())),
             ApiError::Ai(Arc::new(Aborted::Panicked.into())),
             ApiError::Query { parameter: "limit", expected: "a number" },
             ApiError::NoIfMatch,
@@ -458,8 +467,9 @@ mod tests {
         500 This is our fault. Quote the reply's x-request-id when you report it.
         404 There is no such résumé.
         503 Claude cannot be asked just now. Try again later.
-        502 Claude declines to answer this. Change the résumé or the job description.
-        502 Claude has given no answer that can be used. Try again later.
+        422 Claude declines to answer this. Change the résumé or the job description.
+        424 Claude has given no answer that can be used. Asking again is charged again.
+        424 Claude has given no answer that can be used. Asking again is charged again.
         500 This is our fault. Quote the reply's x-request-id when you report it.
         400 The query's limit: expected a number.
         428 Expected If-Match with the ETag of the version that is to be changed.

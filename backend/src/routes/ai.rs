@@ -125,7 +125,8 @@ pub async fn analyze_ats_score(
 /// A JSON Patch that words the résumé better, to be applied with `PATCH /api/resumes/{id}`.
 ///
 /// # Errors
-/// As [`analyze_ats_score`], and 503 or 502 where Claude gives no answer.
+/// As [`analyze_ats_score`]; 422 where Claude declines, 424 where its answer cannot be used: both
+/// are charged. 503 or 502 where Claude gives no answer: neither is charged.
 #[utoipa::path(
     post,
     path = "/api/ai/optimize-resume",
@@ -140,7 +141,9 @@ pub async fn analyze_ats_score(
             (Events = "text/event-stream"),
         )),
         (status = 404, description = "There is no such résumé, or it is somebody else's"),
-        (status = 502, description = "Claude declines to answer, or nothing can be made of the answer"),
+        (status = 422, description = "The body is not what is expected; or, if no place is named, Claude declines, which is charged"),
+        (status = 424, description = "Claude gave no answer that can be used, which is charged"),
+        (status = 502, description = "Claude does not accept the request, which is not charged"),
     )
 )]
 pub async fn optimize_resume(
@@ -168,7 +171,9 @@ pub async fn optimize_resume(
             (Events = "text/event-stream"),
         )),
         (status = 404, description = "There is no such résumé, or it is somebody else's"),
-        (status = 502, description = "Claude declines to answer, or nothing can be made of the answer"),
+        (status = 422, description = "The body is not what is expected; or, if no place is named, Claude declines, which is charged"),
+        (status = 424, description = "Claude gave no answer that can be used, which is charged"),
+        (status = 502, description = "Claude does not accept the request, which is not charged"),
     )
 )]
 pub async fn extract_keywords(
@@ -196,7 +201,9 @@ pub async fn extract_keywords(
             (Events = "text/event-stream"),
         )),
         (status = 404, description = "There is no such résumé, or it is somebody else's"),
-        (status = 502, description = "Claude declines to answer, or nothing can be made of the answer"),
+        (status = 422, description = "The body is not what is expected; or, if no place is named, Claude declines, which is charged"),
+        (status = 424, description = "Claude gave no answer that can be used, which is charged"),
+        (status = 502, description = "Claude does not accept the request, which is not charged"),
     )
 )]
 pub async fn generate_cover_letter(
@@ -224,7 +231,9 @@ pub async fn generate_cover_letter(
             (Events = "text/event-stream"),
         )),
         (status = 404, description = "There is no such résumé, or it is somebody else's"),
-        (status = 502, description = "Claude declines to answer, or nothing can be made of the answer"),
+        (status = 422, description = "The body is not what is expected; or, if no place is named, Claude declines, which is charged"),
+        (status = 424, description = "Claude gave no answer that can be used, which is charged"),
+        (status = 502, description = "Claude does not accept the request, which is not charged"),
     )
 )]
 pub async fn optimize_linkedin(
