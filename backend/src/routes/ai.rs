@@ -22,6 +22,7 @@ use crate::resumes::ResumeError;
 use axum::extract::{FromRequest, FromRequestParts, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use limits::problem::PlacedError;
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -305,7 +306,11 @@ async fn found(
             Err(error) => return Err(error.into()),
         },
     };
-    Ok((Input { resume, job, language }, about))
+    let pointer = if about.is_some() { "/resume_id" } else { "/resume" };
+    let input = Input::new(resume, job, language).map_err(|error| {
+        vec![PlacedError { pointer: pointer.to_owned(), detail: error.to_string() }]
+    })?;
+    Ok((input, about))
 }
 
 async fn whole(

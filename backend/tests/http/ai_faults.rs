@@ -345,3 +345,53 @@ fn asking_claude_does_not_keep_others_waiting() {
     drop(waiting);
     backend.wait_until("there is a place again", || one_more(&user) == 422);
 }
+
+/// One user's calls hang, as many as may; another's is made all the same.
+#[test]
+fn a_user_who_asks_much_does_not_keep_others_from_claude() {
+    const ASKED: u64 = 8;
+    let claude = Claude::start();
+    let backend = claude.backend(&[
+        ("CLAUDE_MAX_CONCURRENT", "4"),
+        ("CLAUDE_IDLE_TIMEOUT", "600"),
+        ("CLAUDE_TIMEOUT", "600"),
+    ]);
+    let (greedy, other) = (backend.user("ada@example.org"), backend.user("eve@example.org"));
+    claude.fault(&json!({"hang": true}));
+    let large = |number: u64| {
+        let work = vec![json!({"summary": "x".repeat(10_000)}); 6];
+        json!({"resume": {"work": work}, "job_description": format!("Job {number}")})
+    };
+    let ask = |number| greedy.request("POST", ROUTES[3]).json(large(number).to_string()).begin();
+    let waiting: Vec<_> = (0..ASKED).map(ask).collect();
+    backend.wait_until("all are under way or wait", || {
+        let [running, waiting] = ["claude_in_flight", "claude_waiting"].map(|m| backend.metric(m));
+        running + waiting == ASKED && claude.requests() as u64 == running
+    });
+    claude.clear();
+    let reply = other.ask(ROUTES[3], &question(&ada()));
+    assert_eq!(reply.status, 200, "{}", reply.show(&[]));
+    drop(waiting);
+}
+
+/// A user who asks for more than a fair share of the places is told when to come back.
+#[test]
+fn more_calls_than_one_user_may_have_are_refused() {
+    let claude = Claude::start();
+    let backend = claude.backend(&[("CLAUDE_IDLE_TIMEOUT", "600"), ("CLAUDE_TIMEOUT", "600")]);
+    let (greedy, other) = (backend.user("ada@example.org"), backend.user("eve@example.org"));
+    claude.fault(&json!({"hang": true}));
+    let about =
+        |number: usize| json!({"resume": ada(), "job_description": format!("Job {number}")});
+    let ask = |number| greedy.request("POST", ROUTES[3]).json(about(number).to_string()).begin();
+    // A quarter of 16 that run and 64 that wait.
+    let waiting: Vec<_> = (0..20).map(ask).collect();
+    backend.wait_until("the user has all that one may have", || {
+        backend.metric("claude_in_flight") + backend.metric("claude_waiting") == 20
+    });
+    let refused = greedy.ask(ROUTES[3], &about(20));
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+    claude.clear();
+    assert_eq!(other.ask(ROUTES[3], &about(20)).status, 200);
+    drop(waiting);
+}
