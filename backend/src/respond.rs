@@ -147,6 +147,7 @@ impl ApiError {
                 | AccountError::SessionEnded
                 | AccountError::BadRefreshToken => StatusCode::UNAUTHORIZED,
                 AccountError::WrongPassword | AccountError::NotPaid => StatusCode::FORBIDDEN,
+                AccountError::TooManyGuesses(_) => StatusCode::TOO_MANY_REQUESTS,
                 AccountError::Hashing(HashingError::Busy)
                 | AccountError::Store(StoreError::Unavailable)
                 | AccountError::KeyWatch(KeyWatchError::Store(StoreError::Unavailable)) => {
@@ -205,6 +206,9 @@ impl ApiError {
             // Only where it is known: a made-up time would be believed.
             Self::Ai(error) => {
                 return error.retry_after().map(|wait| (header::RETRY_AFTER, whole_seconds(wait)));
+            }
+            Self::Account(AccountError::TooManyGuesses(wait)) => {
+                return Some((header::RETRY_AFTER, whole_seconds(*wait)));
             }
             // Whoever has waited long asks for much: a tenth of it once more is no long wait.
             Self::TimedOut(longest) => {
@@ -401,6 +405,7 @@ mod tests {
             ApiError::Account(AccountError::BadRefreshToken),
             ApiError::Account(AccountError::WrongPassword),
             ApiError::Account(AccountError::NotPaid),
+            ApiError::Account(AccountError::TooManyGuesses(Duration::from_millis(9001))),
             ApiError::Account(HashingError::Busy.into()),
             ApiError::Account(argon2.into()),
             ApiError::Account(StoreError::Unavailable.into()),
@@ -449,6 +454,7 @@ mod tests {
         401 [Bearer realm="tollgate", error="invalid_token"] The refresh token is not good, or not any more: log in again.
         403 The current password is wrong.
         403 A dearer plan stands for a payment: expected the operator's secret in the header Payment-Token.
+        429 [10] Too many wrong passwords: try again in 10 s.
         503 [1] The service is too busy just now. Try again.
         500 This is our fault. Quote the reply's x-request-id when you report it.
         503 [1] The service is too busy just now. Try again.
