@@ -1,10 +1,12 @@
 //! Signing up, logging in, and knowing who asks. The time is handed in.
 //!
 //! Called by [`crate::routes`]; asks [`crate::store`], [`crate::hashing`] and [`crate::token`].
-//! What a session can do once it has begun is in `session`, what changes an account in `change`;
+//! Passwords are verified in `guesses`; what a session can do once it has begun is in `session`, what
+//! changes an account in `change`;
 //! `lookups` asks for many sessions at once, and `recent` remembers who asked last.
 
 mod change;
+mod guesses;
 mod lookups;
 mod recent;
 mod session;
@@ -20,10 +22,12 @@ use crate::store::{Store, StoreError, user_secrets};
 use crate::token::{Claims, Signed, Terms, TokenError, Verifier};
 use crate::user::{Tier, User};
 use crate::user_secret::UserSecret;
+use guesses::Whose;
 use jiff::Timestamp;
 use lookups::Lookups;
 use recent::{Known, Recent};
 use std::sync::Arc;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// What signing up and logging in take.
@@ -74,6 +78,14 @@ pub enum AccountError {
     /// The password of someone who is logged in is wrong.
     #[error("the current password is wrong")]
     WrongPassword,
+    /// The account's passwords have been guessed at too often of late: when to come back.
+    #[error("too many wrong passwords: try again in {} s", .0.as_millis().div_ceil(1000))]
+    TooManyGuesses(Duration),
+    /// A dearer plan, and nobody says that it was paid for.
+    #[error(
+        "a dearer plan stands for a payment: expected the operator's secret in the header Payment-Token"
+    )]
+    NotPaid,
     /// The token is not accepted.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -160,10 +172,10 @@ impl Accounts {
     }
 
     /// Begins a session for the right password. A wrong password and an unknown user take the same
-    /// steps: one query, one Argon2 verification, one answer.
+    /// steps: one query, one try, one Argon2 verification, one answer.
     ///
     /// # Errors
-    /// [`AccountError::WrongCredentials`] for both.
+    /// [`AccountError::WrongCredentials`] for both, [`AccountError::TooManyGuesses`] for both.
     pub async fn log_in(
         &self,
         credentials: Credentials,
@@ -171,7 +183,8 @@ impl Accounts {
     ) -> Result<Tokens, AccountError> {
         let row = users::by_email(&self.store, &credentials.email).await?;
         let password_hash = row.as_ref().map(|row| row.password_hash.clone());
-        let right = self.hasher.verify(credentials.password, password_hash).await?;
+        let whose = Whose::Address(&credentials.email);
+        let right = self.is_right(&whose, credentials.password, password_hash, now).await?;
         let row = row.filter(|_| right).ok_or(AccountError::WrongCredentials)?;
         self.begin_session(&row, now).await
     }

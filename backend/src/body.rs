@@ -3,7 +3,7 @@
 //! Handlers in [`crate::routes`] take it as their last argument; [`crate::respond`] tells what is
 //! wrong with it.
 
-use crate::ai::input::MAX_JOB_BYTES;
+use crate::ai::input::MAX_CONTENT_BYTES;
 use crate::fields::Fields;
 use crate::resume::MAX_DOCUMENT_BYTES;
 use crate::resume::edit::Edit;
@@ -20,9 +20,9 @@ use std::time::Duration;
 /// The largest body, in bytes, but for documents: they may be as long as
 /// [`MAX_DOCUMENT_BYTES`].
 pub const MAX_BYTES: usize = 64 * 1024;
-/// The largest body, in bytes, that holds a document and a job description beside it. (Escapes
-/// make a text longer than it is.)
-pub const MAX_ASK_BYTES: usize = MAX_DOCUMENT_BYTES + 2 * MAX_JOB_BYTES;
+/// The largest body, in bytes, that holds a document and a job description beside it. (Escapes and
+/// indentation make it longer than what it holds.)
+pub const MAX_ASK_BYTES: usize = 2 * MAX_CONTENT_BYTES;
 /// How long a client may take to send it.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of a body that is too large is read all the same: closing on a client that is still

@@ -8,6 +8,7 @@ mod claude;
 
 pub use claude::ClaudeConfig;
 
+use crate::payment::PaymentToken;
 use crate::plans::AiLimits;
 use crate::store::{EXPECTED_PLACE, Place};
 use crate::token::Terms;
@@ -40,6 +41,7 @@ const JWT_ISSUER: &str = "JWT_ISSUER";
 const JWT_AUDIENCE: &str = "JWT_AUDIENCE";
 const ACCESS_TOKEN_TTL: &str = "ACCESS_TOKEN_TTL";
 const REFRESH_TOKEN_TTL: &str = "REFRESH_TOKEN_TTL";
+const PAYMENT_TOKEN: &str = "PAYMENT_TOKEN";
 const TOLLGATE_URL: &str = "TOLLGATE_URL";
 const TOLLGATE_SALT: &str = "TOLLGATE_SALT";
 const BACKEND_LOG: &str = "BACKEND_LOG";
@@ -93,6 +95,8 @@ pub struct Config {
     /// How many AI requests a day each plan gives. `FREE_AI_ASSIST_LIMIT`, 10;
     /// `STARTER_AI_ASSIST_LIMIT`, 50; `PRO_AI_ASSIST_LIMIT`, 999.
     pub ai_limits: AiLimits,
+    /// What proves that a plan was paid for, if anyone can. `PAYMENT_TOKEN`.
+    pub payment_token: Option<PaymentToken>,
     /// How Claude is asked.
     pub claude: ClaudeConfig,
     /// The shim, which is asked what is left of them, if there is one. `TOLLGATE_URL`.
@@ -117,6 +121,13 @@ pub struct ConfigError {
     pub expected: &'static str,
     /// What it is, quoted, without passwords.
     pub found: String,
+}
+
+impl ConfigError {
+    /// The same without the value: whatever was meant as a secret is one to somebody.
+    fn of_secret(self) -> Self {
+        Self { found: "something else".to_owned(), ..self }
+    }
 }
 
 impl Config {
@@ -181,6 +192,9 @@ impl Config {
                 starter: vars.read(STARTER_AI_ASSIST_LIMIT, 50, AI_REQUESTS, requests)?,
                 pro: vars.read(PRO_AI_ASSIST_LIMIT, 999, AI_REQUESTS, requests)?,
             },
+            payment_token: vars
+                .read(PAYMENT_TOKEN, None, TOKEN, |text| PaymentToken::parse(text).map(Some))
+                .map_err(ConfigError::of_secret)?,
             claude: ClaudeConfig::read(&vars)?,
             shim: vars.read(TOLLGATE_URL, None, SHIM, |text| shim_url(text).map(Some))?,
             salt: vars.read(TOLLGATE_SALT, "tollgate-development".to_owned(), NAME, name)?,
@@ -273,6 +287,7 @@ const WORD: &str = "a word like production (at most 32 letters, digits, - or _)"
 const NAME: &str = "a name or URL like tollgate (1 to 255 visible ASCII characters)";
 const SECONDS: &str = "a number of seconds from 1 to 86400";
 const LONG_SECONDS: &str = "a number of seconds from 1 to 31536000";
+const TOKEN: &str = "a secret of 16 to 255 visible ASCII characters";
 const SHIM: &str = "http://HOST:PORT like http://127.0.0.1:8081";
 const LOG: &str = "a level like info, or levels by module like info,backend=debug";
 
@@ -382,6 +397,7 @@ mod tests {
                 starter: 50,
                 pro: 999,
             },
+            payment_token: None,
             claude: ClaudeConfig {
                 base_url: Url {
                     scheme: "https",
@@ -454,6 +470,7 @@ mod tests {
                 FREE_AI_ASSIST_LIMIT => "1",
                 STARTER_AI_ASSIST_LIMIT => "2",
                 PRO_AI_ASSIST_LIMIT => "1000000",
+                PAYMENT_TOKEN => "sixteen-bytes-or-more",
                 TOLLGATE_URL => "http://shim:8081",
                 TOLLGATE_SALT => "our-own",
                 BACKEND_LOG => "warn,backend=debug",
@@ -488,6 +505,8 @@ mod tests {
         free: 1,
         starter: 2,
         pro: 1000000,
+        payment_token: Some(
+        PaymentToken(…),
         shim: Some(
         Url {
         scheme: "http",
@@ -611,6 +630,8 @@ mod tests {
             "mysql://me:s@cret@db/x",
             &format!("DATABASE_URL: expected {EXPECTED_PLACE}, found \"…@db/x\""),
         );
+        let token = format!("PAYMENT_TOKEN: expected {TOKEN}, found something else");
+        check(PAYMENT_TOKEN, "too short", &token);
         check(
             ENVIRONMENT,
             &"a".repeat(300),

@@ -50,6 +50,7 @@ pub mod numbers;
 pub mod openapi;
 pub mod page;
 pub mod password;
+pub mod payment;
 pub mod plans;
 pub mod quota;
 pub mod redis_probe;

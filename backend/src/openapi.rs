@@ -18,7 +18,7 @@ pub(crate) use bodies::{
     CredentialsBody, JsonPatchBody, NewCredentialsBody, NewPasswordBody, PasswordBody, RefreshBody,
     TierBody,
 };
-pub(crate) use parameters::{IfNoneMatch, WhichResume};
+pub(crate) use parameters::{IfNoneMatch, PaymentProof, WhichResume};
 use problem::ProblemReply;
 
 use crate::router;
@@ -170,7 +170,7 @@ fn complete_response(status: &str, response: &mut Response) {
     response.content.insert(CONTENT_TYPE.to_owned(), Content::new(Some(problem)).into());
     let header = match status {
         "401" => ("WWW-Authenticate", text_header("`Bearer`, and whether the token was the fault")),
-        "503" => ("Retry-After", seconds_header()),
+        "429" | "503" => ("Retry-After", seconds_header()),
         _ => return,
     };
     headers.insert(header.0.to_owned(), header.1.into());

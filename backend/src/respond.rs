@@ -117,7 +117,10 @@ impl ApiError {
         let status = self.status();
         match status {
             StatusCode::INTERNAL_SERVER_ERROR => tracing::error!(error = %Chain(&self), "failed"),
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY => {
+            StatusCode::SERVICE_UNAVAILABLE => {
+                tracing::warn!(error = %Chain(&self), "refused");
+            }
+            _ if matches!(self, Self::Ai(_)) => {
                 tracing::warn!(error = %Chain(&self), "refused");
             }
             _ => {}
@@ -143,7 +146,8 @@ impl ApiError {
                 | AccountError::Token(_)
                 | AccountError::SessionEnded
                 | AccountError::BadRefreshToken => StatusCode::UNAUTHORIZED,
-                AccountError::WrongPassword => StatusCode::FORBIDDEN,
+                AccountError::WrongPassword | AccountError::NotPaid => StatusCode::FORBIDDEN,
+                AccountError::TooManyGuesses(_) => StatusCode::TOO_MANY_REQUESTS,
                 AccountError::Hashing(HashingError::Busy)
                 | AccountError::Store(StoreError::Unavailable)
                 | AccountError::KeyWatch(KeyWatchError::Store(StoreError::Unavailable)) => {
@@ -203,6 +207,9 @@ impl ApiError {
             Self::Ai(error) => {
                 return error.retry_after().map(|wait| (header::RETRY_AFTER, whole_seconds(wait)));
             }
+            Self::Account(AccountError::TooManyGuesses(wait)) => {
+                return Some((header::RETRY_AFTER, whole_seconds(*wait)));
+            }
             // Whoever has waited long asks for much: a tenth of it once more is no long wait.
             Self::TimedOut(longest) => {
                 return Some((header::RETRY_AFTER, whole_seconds(*longest / 10)));
@@ -250,11 +257,12 @@ impl ApiError {
 const fn unanswered(failure: Failure) -> &'static str {
     match failure {
         Failure::Away => "Claude cannot be asked just now. Try again later.",
+        Failure::Rejected => "Claude does not accept this request. Nothing was charged.",
         Failure::Declined => {
             "Claude declines to answer this. Change the résumé or the job description."
         }
         Failure::Unusable | Failure::Ours => {
-            "Claude has given no answer that can be used. Try again later."
+            "Claude has given no answer that can be used. Asking again is charged again."
         }
     }
 }
@@ -277,10 +285,14 @@ fn of_resume(error: &ResumeError) -> StatusCode {
     }
 }
 
+/// A gateway gives back what a 5xx was charged, so only what was not paid for may be one.
 fn of_ai(error: &AiError) -> StatusCode {
     match error.failure() {
         Failure::Away => StatusCode::SERVICE_UNAVAILABLE,
-        Failure::Declined | Failure::Unusable => StatusCode::BAD_GATEWAY,
+        Failure::Rejected => StatusCode::BAD_GATEWAY,
+        Failure::Declined => StatusCode::UNPROCESSABLE_ENTITY,
+        // Not 422: there is nothing in the request that its sender could change.
+        Failure::Unusable => StatusCode::FAILED_DEPENDENCY,
         Failure::Ours => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -392,6 +404,8 @@ mod tests {
             ApiError::Account(AccountError::SessionEnded),
             ApiError::Account(AccountError::BadRefreshToken),
             ApiError::Account(AccountError::WrongPassword),
+            ApiError::Account(AccountError::NotPaid),
+            ApiError::Account(AccountError::TooManyGuesses(Duration::from_millis(9001))),
             ApiError::Account(HashingError::Busy.into()),
             ApiError::Account(argon2.into()),
             ApiError::Account(StoreError::Unavailable.into()),
@@ -412,6 +426,7 @@ mod tests {
             ApiError::Ai(Arc::new(AiError::NotConfigured)),
             ApiError::Ai(Arc::new(AiError::Stopped(StopReason::Refusal))),
             ApiError::Ai(Arc::new(AiError::Stopped(StopReason::MaxTokens))),
+            ApiError::Ai(Arc::new(AiError::NoEnd.paid())),
             ApiError::Ai(Arc::new(Aborted::Panicked.into())),
             ApiError::Query { parameter: "limit", expected: "a number" },
             ApiError::NoIfMatch,
@@ -438,6 +453,8 @@ mod tests {
         401 [Bearer realm="tollgate", error="invalid_token"] The token's session has ended: log in again.
         401 [Bearer realm="tollgate", error="invalid_token"] The refresh token is not good, or not any more: log in again.
         403 The current password is wrong.
+        403 A dearer plan stands for a payment: expected the operator's secret in the header Payment-Token.
+        429 [10] Too many wrong passwords: try again in 10 s.
         503 [1] The service is too busy just now. Try again.
         500 This is our fault. Quote the reply's x-request-id when you report it.
         503 [1] The service is too busy just now. Try again.
@@ -456,8 +473,9 @@ mod tests {
         500 This is our fault. Quote the reply's x-request-id when you report it.
         404 There is no such résumé.
         503 Claude cannot be asked just now. Try again later.
-        502 Claude declines to answer this. Change the résumé or the job description.
-        502 Claude has given no answer that can be used. Try again later.
+        422 Claude declines to answer this. Change the résumé or the job description.
+        424 Claude has given no answer that can be used. Asking again is charged again.
+        424 Claude has given no answer that can be used. Asking again is charged again.
         500 This is our fault. Quote the reply's x-request-id when you report it.
         400 The query's limit: expected a number.
         428 Expected If-Match with the ETag of the version that is to be changed.

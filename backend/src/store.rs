@@ -5,6 +5,7 @@
 
 mod changes;
 mod migrations;
+pub mod password_tries;
 mod place;
 pub mod resumes;
 pub mod sessions;
@@ -160,6 +161,12 @@ impl Store {
     #[cfg(test)]
     pub(crate) async fn execute(&self, sql: &str) {
         sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&self.pool).await.unwrap();
+    }
+
+    /// Counts what a test asks for.
+    #[cfg(test)]
+    pub(crate) async fn count(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(&self.pool).await.unwrap()
     }
 
     /// Closes all connections; SQLite then folds its write-ahead log into the file.

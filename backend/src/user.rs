@@ -42,6 +42,16 @@ impl Tier {
         }
     }
 
+    /// Its place among the plans, from the cheapest at 0.
+    #[must_use]
+    pub const fn rank(self) -> u8 {
+        match self {
+            Self::Free => 0,
+            Self::Starter => 1,
+            Self::Pro => 2,
+        }
+    }
+
     /// The plan of that name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {

@@ -10,13 +10,18 @@ use crate::error::ClaudeError;
 use crate::http::Reply;
 use crate::kind::Kind;
 use crate::meter;
+use crate::request::Request;
 use crate::retry;
 use crate::shared::{Pass, Shared};
-use crate::slots::{Place, Slot};
+use crate::slots::{Full, Place, Slot};
 use crate::usage::Usage;
 use hyper::body::Bytes;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::{Instant, sleep};
+
+/// When to come back where there is no room: a call may end at any moment.
+const BUSY: Duration = Duration::from_secs(1);
 
 /// A call that has its turn.
 pub(crate) struct Call {
@@ -27,12 +32,17 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// A call for `model`, when its turn has come.
-    pub(crate) async fn begin(shared: &Arc<Shared>, model: &str) -> Result<Self, ClaudeError> {
+    /// A call that sends `request` as `body`, when its turn has come.
+    pub(crate) async fn begin(
+        shared: &Arc<Shared>,
+        request: &Request,
+        body: &Bytes,
+    ) -> Result<Self, ClaudeError> {
+        let model = &request.model;
         if let Some(refused) = shared.refusal().filter(|refused| !refused.retry_after.is_zero()) {
             return Err(refused.into());
         }
-        let place = shared.slots.place().ok_or_else(full)?;
+        let place = shared.slots.place(request.user_id.as_deref(), body.len()).map_err(full)?;
         let slot = Self::turn(shared, place, model).await?;
         Ok(Self { shared: Arc::clone(shared), model: model.to_owned(), attempts: 0, _slot: slot })
     }
@@ -143,10 +153,15 @@ impl From<Refused> for ClaudeError {
     }
 }
 
-fn full() -> ClaudeError {
-    ClaudeError::new(Kind::Busy, "as many calls are under way and waiting as may")
+fn full(full: Full) -> ClaudeError {
+    let message = match full {
+        Full::All => "as many calls are under way and waiting as may",
+        Full::Own => "as many calls of this user are under way and waiting as may",
+    };
+    ClaudeError::new(Kind::Busy, message).with_retry_after(Some(BUSY))
 }
 
 fn too_late() -> ClaudeError {
-    ClaudeError::new(Kind::Busy, "the call's turn did not come in time")
+    let message = "the call's turn did not come in time";
+    ClaudeError::new(Kind::Busy, message).with_retry_after(Some(BUSY))
 }

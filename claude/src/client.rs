@@ -97,7 +97,7 @@ impl Client {
 
     async fn answered(&self, request: &Request) -> Result<Answer, ClaudeError> {
         let body = body(request, false)?;
-        let mut call = Call::begin(&self.0, &request.model).await?;
+        let mut call = Call::begin(&self.0, request, &body).await?;
         loop {
             let pass = call.pass()?;
             match self.plain(&mut call, &body).await {
@@ -122,7 +122,7 @@ impl Client {
 
     async fn begun(&self, request: &Request) -> Result<(Call, Pass, Reading), ClaudeError> {
         let body = body(request, true)?;
-        let mut call = Call::begin(&self.0, &request.model).await?;
+        let mut call = Call::begin(&self.0, request, &body).await?;
         loop {
             let pass = call.pass()?;
             match self.beginning(&mut call, &body).await {

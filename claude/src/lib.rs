@@ -6,8 +6,8 @@
 //!   [prompt caching](System::cached).
 //! - Errors by [`Kind`], with the service's name of the request and when to come back.
 //! - The retry rules of the service's own clients, a breaker, pacing by the service's rate-limit
-//!   headers, a bound on calls at once and on those that wait for their turn. Everything has a
-//!   time-out.
+//!   headers, a bound on calls at once and on those that wait for their turn, of which each user has a fair
+//!   share. Everything has a time-out.
 //! - Tokens and money counted for each answer ([`Answer::usage`], [`Answer::cost_micro_usd`],
 //!   [`Prices`]) and in metrics ([`describe_metrics`]). Logs name requests, and never what was asked
 //!   or answered. The key is shown nowhere.

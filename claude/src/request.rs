@@ -24,7 +24,7 @@ pub struct Request {
     /// The JSON Schema of the answer; a text unless said. Objects in it need
     /// `additionalProperties: false`. The service does not enforce ranges and lengths.
     pub schema: Option<Value>,
-    /// Who asks, as an opaque name: nothing personal.
+    /// Who asks, as an opaque name: nothing personal. Users share the client's bounds fairly.
     pub user_id: Option<String>,
 }
 

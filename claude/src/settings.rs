@@ -24,9 +24,11 @@ pub struct Settings {
     pub base_url: Url,
     /// Who we are.
     pub api_key: ApiKey,
-    /// The most calls under way at once, at least 1.
+    /// The most calls under way at once, at least 1. One user ([`crate::Request::user_id`]) has a
+    /// quarter of them at most, where a large call counts for several.
     pub max_concurrent: usize,
-    /// The most calls that wait for their turn; any more are refused.
+    /// The most calls that wait for their turn; any more are refused. One user has a quarter of all
+    /// places at most.
     pub max_waiting: usize,
     /// The longest that a call waits before it is sent: for its turn, and while the service's
     /// limits are used up.

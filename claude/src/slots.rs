@@ -1,11 +1,21 @@
 //! How many calls there are at once, how many wait for their turn, and for how long.
 //!
 //! Asked by [`crate::call`].
+//!
+//! No user has more than a quarter of the places, nor more than a quarter of those that run, where
+//! a large call counts for several. A user's other calls wait for their own, and only then with
+//! everyone's: so behind all that one user asks, another waits for a few calls at most.
 
 use crate::meter::Counted;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
+
+/// One user's part of everything: one in so many.
+const SHARE: usize = 4;
+/// The size of a request that counts as one call, about 8,000 tokens; a larger one counts as more.
+const BYTES_PER_CALL: usize = 32 * 1024;
 
 /// The bounds.
 #[derive(Debug, Clone)]
@@ -14,12 +24,14 @@ pub(crate) struct Slots {
     admitted: Arc<Semaphore>,
     /// One permit for each that runs.
     running: Arc<Semaphore>,
+    shares: Arc<Shares>,
 }
 
 /// A place among those that wait.
 pub(crate) struct Place {
     admitted: OwnedSemaphorePermit,
     running: Arc<Semaphore>,
+    own: Option<Own>,
     counted: Counted,
 }
 
@@ -27,7 +39,39 @@ pub(crate) struct Place {
 pub(crate) struct Slot {
     _admitted: OwnedSemaphorePermit,
     _running: OwnedSemaphorePermit,
+    _own: Option<(OwnedSemaphorePermit, Own)>,
     _counted: Counted,
+}
+
+/// Why there is no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// As many calls run and wait as may.
+    All,
+    /// As many of this user's do.
+    Own,
+}
+
+/// What each user has of it who has any: no more of them than there are places.
+#[derive(Debug)]
+struct Shares {
+    max_places: usize,
+    max_running: u32,
+    users: Mutex<HashMap<Box<str>, Share>>,
+}
+
+#[derive(Debug)]
+struct Share {
+    places: usize,
+    running: Arc<Semaphore>,
+}
+
+/// One of a user's places, for as long as this is kept.
+struct Own {
+    shares: Arc<Shares>,
+    user: Box<str>,
+    running: Arc<Semaphore>,
+    weight: u32,
 }
 
 impl Slots {
@@ -35,25 +79,88 @@ impl Slots {
     pub(crate) fn new(running: usize, waiting: usize) -> Self {
         let running = running.clamp(1, Semaphore::MAX_PERMITS / 2);
         let waiting = waiting.min(Semaphore::MAX_PERMITS / 2);
+        let places = running + waiting;
         Self {
-            admitted: Arc::new(Semaphore::new(running + waiting)),
+            admitted: Arc::new(Semaphore::new(places)),
             running: Arc::new(Semaphore::new(running)),
+            shares: Arc::new(Shares {
+                max_places: (places / SHARE).max(1),
+                max_running: u32::try_from(running / SHARE).unwrap_or(u32::MAX).max(1),
+                users: Mutex::default(),
+            }),
         }
     }
 
-    /// A place among those that wait, if there is one.
-    pub(crate) fn place(&self) -> Option<Place> {
-        let admitted = Arc::clone(&self.admitted).try_acquire_owned().ok()?;
-        Some(Place { admitted, running: Arc::clone(&self.running), counted: Counted::waiting() })
+    /// A place among those that wait, for a call of `bytes` by `user`, if that is known.
+    pub(crate) fn place(&self, user: Option<&str>, bytes: usize) -> Result<Place, Full> {
+        let own = user.map(|user| self.shares.own(user, bytes).ok_or(Full::Own)).transpose()?;
+        let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| Full::All)?;
+        let (running, counted) = (Arc::clone(&self.running), Counted::waiting());
+        Ok(Place { admitted, running, own, counted })
     }
 }
 
 impl Place {
     /// A turn, in the order of asking; `None` where it has not come by then.
     pub(crate) async fn slot(self, by: Instant) -> Option<Slot> {
+        let own = match self.own {
+            Some(own) => Some(timeout_at(by, own.turn()).await.ok()??),
+            None => None,
+        };
         let running = timeout_at(by, self.running.acquire_owned()).await.ok()?.ok()?;
         drop(self.counted);
-        Some(Slot { _admitted: self.admitted, _running: running, _counted: Counted::in_flight() })
+        Some(Slot {
+            _admitted: self.admitted,
+            _running: running,
+            _own: own,
+            _counted: Counted::in_flight(),
+        })
+    }
+}
+
+impl Shares {
+    fn own(self: &Arc<Self>, user: &str, bytes: usize) -> Option<Own> {
+        let mut users = self.users();
+        let new = || Share {
+            places: 0,
+            running: Arc::new(Semaphore::new(usize::try_from(self.max_running).unwrap_or(1))),
+        };
+        let share = users.entry(user.into()).or_insert_with(new);
+        if share.places >= self.max_places {
+            return None;
+        }
+        share.places += 1;
+        let weight = u32::try_from(bytes.div_ceil(BYTES_PER_CALL)).unwrap_or(u32::MAX);
+        Some(Own {
+            shares: Arc::clone(self),
+            user: user.into(),
+            running: Arc::clone(&share.running),
+            weight: weight.clamp(1, self.max_running),
+        })
+    }
+
+    fn users(&self) -> MutexGuard<'_, HashMap<Box<str>, Share>> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Own {
+    /// This call's turn among its user's.
+    async fn turn(self) -> Option<(OwnedSemaphorePermit, Self)> {
+        let running = Arc::clone(&self.running).acquire_many_owned(self.weight).await.ok()?;
+        Some((running, self))
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        let mut users = self.shares.users();
+        if let Some(share) = users.get_mut(&self.user) {
+            share.places = share.places.saturating_sub(1);
+            if share.places == 0 {
+                users.remove(&self.user);
+            }
+        }
     }
 }
 
@@ -70,23 +177,63 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_too_many_is_refused_and_one_that_waits_too_long() {
         let slots = Slots::new(1, 1);
-        let running = slots.place().unwrap().slot(soon()).await.unwrap();
-        let waiting = slots.place().unwrap();
-        assert!(slots.place().is_none());
+        let place = || slots.place(None, 1);
+        let running = place().unwrap().slot(soon()).await.unwrap();
+        let waiting = place().unwrap();
+        assert_eq!(place().err(), Some(Full::All));
         assert!(waiting.slot(soon()).await.is_none());
 
-        let waiting = tokio::spawn(slots.place().unwrap().slot(soon()));
+        let waiting = tokio::spawn(place().unwrap().slot(soon()));
         tokio::task::yield_now().await;
-        assert!(slots.place().is_none());
+        assert!(place().is_err());
         drop(running);
         let running = waiting.await.unwrap();
         assert!(running.is_some());
-        assert!(slots.place().is_some());
+        assert!(place().is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn there_is_always_room_for_one() {
-        assert!(Slots::new(0, 0).place().unwrap().slot(soon()).await.is_some());
-        assert!(Slots::new(usize::MAX, usize::MAX).place().is_some());
+        for user in [None, Some("a")] {
+            let place = Slots::new(0, 0).place(user, usize::MAX).unwrap();
+            assert!(place.slot(soon()).await.is_some());
+            assert!(Slots::new(usize::MAX, usize::MAX).place(user, usize::MAX).is_ok());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_user_has_a_quarter_of_the_places_and_of_the_turns() {
+        let slots = Slots::new(8, 8);
+        let place = |user| slots.place(Some(user), 1);
+        let mut running = Vec::new();
+        for _ in 0..2 {
+            running.push(place("a").unwrap().slot(soon()).await.unwrap());
+        }
+        let waiting = place("a").unwrap();
+        let another = place("a").unwrap();
+        assert_eq!(place("a").err(), Some(Full::Own));
+        assert!(waiting.slot(soon()).await.is_none(), "it waits for its user's own");
+        assert!(place("b").unwrap().slot(soon()).await.is_some(), "and nobody for it");
+
+        let another = tokio::spawn(another.slot(soon()));
+        tokio::task::yield_now().await;
+        running.pop();
+        assert!(another.await.unwrap().is_some());
+        running.clear();
+        assert!(slots.shares.users().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_large_call_counts_for_several() {
+        let slots = Slots::new(16, 0);
+        let place = |bytes| slots.place(Some("a"), bytes).unwrap();
+        let large = place(2 * BYTES_PER_CALL + 1).slot(soon()).await.unwrap();
+        let small = place(BYTES_PER_CALL).slot(soon()).await.unwrap();
+        assert!(place(1).slot(soon()).await.is_none());
+        drop(large);
+        let another = place(3 * BYTES_PER_CALL).slot(soon()).await.unwrap();
+        assert!(place(1).slot(soon()).await.is_none());
+        drop((small, another));
+        assert!(place(usize::MAX).slot(soon()).await.is_some(), "no call is too large for all");
     }
 }

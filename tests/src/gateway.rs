@@ -40,6 +40,9 @@ pub struct Options {
 /// the shipped policy's 50 ms would have requests decided without it.
 const PATIENT: &str = "10s";
 
+/// What says to the backend that a plan was paid for, in the header `Payment-Token`.
+pub const PAYMENT_TOKEN: &str = "paid-in-full-by-a-test";
+
 const ROUTE_CLUSTER: &str = "/route_config/virtual_hosts/0/routes/0/route/cluster";
 
 impl Default for Options {
@@ -96,13 +99,14 @@ impl Gateway {
             env: options.shim_env.clone(),
         })?;
         shim.wait_ready()?;
+        let payment_token = ("PAYMENT_TOKEN".to_owned(), PAYMENT_TOKEN.into());
         let backend = backend::start(backend::Options {
             program: binaries().backend.clone(),
             port: Port::free()?,
             redis_url: None,
             shim_url: Some(shim.url("")),
             dir: dir.path(),
-            env: options.backend_env.clone(),
+            env: [vec![payment_token], options.backend_env.clone()].concat(),
         })?;
         let envoys = (0..options.envoys)
             .map(|_| start_envoy(options, &shim, &backend, dir.path()))

@@ -204,7 +204,7 @@ fn a_claude_that_fails_is_not_cached_and_hides_no_score() {
         assert!(score.json()["score"].as_u64().is_some_and(|score| score <= 100), "{fault}");
         let letter = json!({ "resume": resume(), "job_description": "We look for Rust and SQL." });
         let refused = stack.ask(0, &token, "generate-cover-letter", &letter);
-        assert!([502, 503].contains(&refused.status), "{fault}: {}", refused.shown());
+        assert!([424, 503].contains(&refused.status), "{fault}: {}", refused.shown());
         assert_eq!(refused.header("content-type"), "application/problem+json", "{fault}");
 
         clear_faults(&stack.claude_sim);

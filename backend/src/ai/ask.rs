@@ -17,6 +17,7 @@ use crate::cores::Cores;
 use claude::{Answer, AnswerStream, Bill, Client, Event, Request, System};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
@@ -100,8 +101,13 @@ impl Asking {
         user: String,
         deltas: &Deltas,
     ) -> Result<Loaded<Shared<Kept>>, AiError> {
-        let answered = timeout(TIMEOUT, self.answered(task, input, user, deltas));
-        let in_time = async { answered.await.unwrap_or(Err(AiError::TooSlow(TIMEOUT))) };
+        let begun = AtomicBool::new(false);
+        let answered = timeout(TIMEOUT, self.answered(task, input, user, deltas, &begun));
+        let in_time = async {
+            let answered = answered.await.unwrap_or(Err(AiError::TooSlow(TIMEOUT)));
+            let is_paid = begun.load(Ordering::Relaxed);
+            answered.map_err(|error| if is_paid { error.paid() } else { error })
+        };
         match task {
             Task::AnalyzeAtsScore => {
                 let answered = tokio::select! {
@@ -131,18 +137,27 @@ impl Asking {
         }
     }
 
+    /// Sets `begun` once Claude begins an answer: from then on the call is paid for, whatever comes
+    /// of this answer or of the next.
     async fn answered(
         &self,
         task: Task,
         input: &Input,
         user: String,
         deltas: &Deltas,
+        begun: &AtomicBool,
     ) -> Result<Kept, AiError> {
         let claude = self.claude.as_ref().ok_or(AiError::NotConfigured)?;
         let request = self.request(task, input, user)?;
         let mut tries = 1;
         loop {
-            match self.once(claude, &request, task, input, deltas).await {
+            let events = claude.stream(&request).await.map_err(AiError::Claude);
+            let events = events.inspect(|_| begun.store(true, Ordering::Relaxed));
+            let done = match events {
+                Ok(events) => self.read(events, task, input, deltas).await,
+                Err(error) => Err(error),
+            };
+            match done {
                 Err(error) if error.is_worth_another_try() && tries < MAX_TRIES => {
                     tracing::warn!(task = task.name(), %error, "asking Claude once more");
                     tries += 1;
@@ -153,15 +168,14 @@ impl Asking {
         }
     }
 
-    async fn once(
+    /// One answer, read to its end and checked.
+    async fn read(
         &self,
-        claude: &Client,
-        request: &Request,
+        events: AnswerStream,
         task: Task,
         input: &Input,
         deltas: &Deltas,
     ) -> Result<Kept, AiError> {
-        let events = claude.stream(request).await.map_err(AiError::Claude)?;
         let mut reading = Reading::of(task, events);
         let mut last = None;
         while let Some(event) = reading.events.next().await {

@@ -35,16 +35,21 @@ pub enum AiError {
     /// The load was ended, or never begun.
     #[error(transparent)]
     Aborted(#[from] Aborted),
+    /// Claude began an answer, which is paid for, and this is all that came of it.
+    #[error("paid for in vain: {0}")]
+    Paid(Box<AiError>),
 }
 
 /// What kind of failure it is, for those who asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// Claude is not to be had at present.
+    /// Claude is not to be had at present. Nothing was paid.
     Away,
-    /// Claude declines to answer this.
+    /// Claude does not accept our request. Nothing was paid.
+    Rejected,
+    /// Claude declines to answer this. That is an answer, and paid for.
     Declined,
-    /// Claude answers, and nothing can be made of it.
+    /// Claude answers, which is paid for, and nothing can be made of it.
     Unusable,
     /// It is our fault.
     Ours,
@@ -56,6 +61,7 @@ impl Failure {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Away => "away",
+            Self::Rejected => "rejected",
             Self::Declined => "declined",
             Self::Unusable => "unusable",
             Self::Ours => "failed",
@@ -68,7 +74,7 @@ impl AiError {
     #[must_use]
     pub fn failure(&self) -> Failure {
         match self {
-            Self::Claude(error) if is_about_the_request(error.kind()) => Failure::Unusable,
+            Self::Claude(error) if is_about_the_request(error.kind()) => Failure::Rejected,
             Self::NotConfigured
             | Self::Claude(_)
             | Self::BrokeOff(_)
@@ -78,7 +84,17 @@ impl AiError {
             Self::Stopped(StopReason::Refusal) => Failure::Declined,
             Self::Stopped(_) | Self::Unfit(_) => Failure::Unusable,
             Self::Prompt(_) | Self::Aborted(Aborted::Panicked) => Failure::Ours,
+            Self::Paid(error) => match error.failure() {
+                Failure::Declined => Failure::Declined,
+                _ => Failure::Unusable,
+            },
         }
+    }
+
+    /// The error of a call whose answer Claude has begun.
+    #[must_use]
+    pub fn paid(self) -> Self {
+        Self::Paid(Box::new(self))
     }
 
     /// How long to wait before asking again has a chance, if that is known.
@@ -86,6 +102,7 @@ impl AiError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Claude(error) | Self::BrokeOff(error) => error.retry_after(),
+            Self::Paid(error) => error.retry_after(),
             _ => None,
         }
     }
@@ -121,6 +138,8 @@ mod tests {
                 "{error}"
             );
             assert_eq!(error.retry_after(), None, "{error}");
+            let expected = if failure == Failure::Declined { failure } else { Failure::Unusable };
+            assert_eq!(error.paid().failure(), expected);
         };
         check(AiError::NotConfigured, Failure::Away, false);
         check(AiError::NoEnd, Failure::Away, true);

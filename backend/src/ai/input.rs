@@ -12,6 +12,10 @@ use uuid::Uuid;
 
 /// The longest job description, in bytes of UTF-8.
 pub const MAX_JOB_BYTES: usize = 32 * 1024;
+/// The most that is asked about, in bytes: the résumé in compact JSON and the job description. It
+/// makes about 16,000 tokens, ten times a long résumé. Services count tokens by the minute, the
+/// smallest accounts 30,000 of them, and nobody's question is to use up everybody's minute.
+pub const MAX_CONTENT_BYTES: usize = 64 * 1024;
 
 /// What a body asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +35,16 @@ pub enum Source {
     Stored(Uuid),
     /// In the body.
     Inline(Resume),
+}
+
+/// More than can be asked about at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "expected a résumé and a job description of at most {MAX_CONTENT_BYTES} bytes together, found {found_bytes}: shorten them"
+)]
+pub struct TooLong {
+    /// How long they are.
+    pub found_bytes: usize,
 }
 
 /// What an answer is made of, and nothing else.
@@ -65,6 +79,25 @@ impl Asked {
         let asked = source.zip(job.zip(language));
         let (source, (job, language)) = body.finish(asked)?;
         Ok(Self { source, job, language })
+    }
+}
+
+impl Input {
+    /// What an answer is made of.
+    ///
+    /// # Errors
+    /// [`TooLong`].
+    pub fn new(
+        resume: Resume,
+        job: Option<JobDescription>,
+        language: Language,
+    ) -> Result<Self, TooLong> {
+        let job_bytes = job.as_ref().map_or(0, |job| job.as_str().len());
+        let found_bytes = resume.as_value().to_string().len() + job_bytes;
+        if found_bytes > MAX_CONTENT_BYTES {
+            return Err(TooLong { found_bytes });
+        }
+        Ok(Self { resume, job, language })
     }
 }
 
@@ -194,6 +227,20 @@ mod tests {
 
         /job_description: expected a text of at most 32768 bytes, found 32770
         ");
+    }
+
+    #[test]
+    fn what_is_asked_about_is_bounded_as_a_whole() {
+        let input = |summary: usize, job: usize| {
+            let [one, rest] = [summary / 2, summary - summary / 2].map(|bytes| "a".repeat(bytes));
+            let resume = json!({"basics": {"summary": one}, "work": [{"summary": rest}]});
+            let job = Some(JobDescription("b".repeat(job)));
+            Input::new(Resume::new(resume).unwrap(), job, Language::default())
+        };
+        let around = r#"{"basics":{"summary":""},"work":[{"summary":""}]}"#.len();
+        let most = MAX_CONTENT_BYTES - MAX_JOB_BYTES - around;
+        assert!(input(most, MAX_JOB_BYTES).is_ok());
+        insta::assert_snapshot!(input(most + 1, MAX_JOB_BYTES).unwrap_err(), @"expected a résumé and a job description of at most 65536 bytes together, found 65537: shorten them");
     }
 
     #[test]

@@ -189,7 +189,9 @@ mod tests {
         let value = "Ada Lovelace, Analyst. ".repeat(100);
         let stored = sealed(value.as_bytes());
         assert!(stored.len() < value.len() / 4, "{}", stored.len());
-        assert!(!stored.windows(3).any(|three| three == b"Ada"));
+        // Long enough that random bytes do not spell it.
+        let name = b"Ada Lovelace";
+        assert!(!stored.windows(name.len()).any(|window| window == name));
         assert_ne!(stored, sealed(value.as_bytes()), "each time with another nonce");
     }
 

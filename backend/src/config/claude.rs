@@ -50,9 +50,7 @@ impl ClaudeConfig {
     pub(super) fn read(vars: &Vars<impl Fn(&str) -> Option<String>>) -> Result<Self, ConfigError> {
         let base_url = vars.read_or(ANTHROPIC_BASE_URL, BASE_URL, URL, base_url)?;
         let key = vars.read(ANTHROPIC_API_KEY, None, KEY, |text| text.parse().ok().map(Some));
-        // What was meant as a key is one to somebody.
-        let key =
-            key.map_err(|error| ConfigError { found: "something else".to_owned(), ..error })?;
+        let key = key.map_err(ConfigError::of_secret)?;
         let concurrent = vars.read(CLAUDE_MAX_CONCURRENT, 16, CALLS, |t| number(t, &CONCURRENT))?;
         let max_retries = vars.read(CLAUDE_MAX_RETRIES, 2, TIMES, |t| number(t, &RETRIES))?;
         let timeout = vars.read(CLAUDE_TIMEOUT, Duration::from_secs(120), SECONDS, seconds)?;

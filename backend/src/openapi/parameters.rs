@@ -1,5 +1,6 @@
 //! The parameters that several routes have: `params(WhichResume, IfNoneMatch)` on a handler.
 
+use crate::payment::PAYMENT_TOKEN;
 use serde_json::json;
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
@@ -10,6 +11,9 @@ pub(crate) struct WhichResume;
 
 /// The version that a client has.
 pub(crate) struct IfNoneMatch;
+
+/// The proof that a plan was paid for.
+pub(crate) struct PaymentProof;
 
 impl IntoParams for WhichResume {
     fn into_params(_place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
@@ -35,6 +39,18 @@ impl IntoParams for IfNoneMatch {
             .description(Some("The `ETag` that the client has"))
             .schema(Some(Object::with_type(Type::String)))
             .example(Some(json!("\"7\"")));
+        vec![parameter.build()]
+    }
+}
+
+impl IntoParams for PaymentProof {
+    fn into_params(_place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let parameter = ParameterBuilder::new()
+            .name(PAYMENT_TOKEN)
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some("The operator's secret, which says that the plan was paid for"))
+            .schema(Some(Object::with_type(Type::String)));
         vec![parameter.build()]
     }
 }

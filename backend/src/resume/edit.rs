@@ -7,9 +7,12 @@ use json_patch::{Patch, PatchOperation};
 use limits::json;
 use limits::problem::PlacedError;
 use serde_json::Value;
+use std::io;
 
 /// The most operations of one JSON Patch.
 pub const MAX_OPERATIONS: usize = 100;
+/// The most that the copies of one JSON Patch may copy, all together: as much as a document holds.
+const MAX_COPIED_BYTES: usize = MAX_DOCUMENT_BYTES;
 /// The deepest place that an operation may name. It keeps what many of them nest from becoming
 /// too deep to be walked.
 const MAX_PATH_TOKENS: usize = 16;
@@ -37,8 +40,10 @@ impl Edit {
             }
             Self::Patch(patch) => {
                 let operations = operations(patch)?;
+                let mut copied = Copied { left_bytes: MAX_COPIED_BYTES };
                 for (at, operation) in operations.iter().enumerate() {
-                    operate(&mut changed, operation).map_err(|detail| wrong(at, detail))?;
+                    operate(&mut changed, operation, &mut copied)
+                        .map_err(|detail| wrong(at, detail))?;
                 }
                 Ok(changed)
             }
@@ -57,21 +62,49 @@ fn operations(patch: Value) -> Result<Vec<PatchOperation>, Vec<PlacedError>> {
         .map_err(|error| vec![PlacedError { pointer: error.pointer, detail: error.message }])
 }
 
-fn operate(document: &mut Value, operation: &PatchOperation) -> Result<(), String> {
+fn operate(
+    document: &mut Value,
+    operation: &PatchOperation,
+    copied: &mut Copied,
+) -> Result<(), String> {
     if operation.path().count() > MAX_PATH_TOKENS {
         return Err(format!("expected a path of at most {MAX_PATH_TOKENS} steps, found more"));
     }
-    json_patch::patch(document, std::slice::from_ref(operation))
-        .map_err(|error| error.kind.to_string())?;
-    // Each copy can double the document: a few dozen of them would fill the memory.
-    if matches!(operation, PatchOperation::Copy(_))
-        && document.to_string().len() > MAX_DOCUMENT_BYTES
+    // A path that leads nowhere is for the library to refuse.
+    if let PatchOperation::Copy(copy) = operation
+        && let Some(source) = document.pointer(copy.from.as_str())
     {
-        return Err(format!(
-            "expected a document of at most {MAX_DOCUMENT_BYTES} bytes, found more"
-        ));
+        copied.count(source)?;
     }
-    Ok(())
+    json_patch::patch(document, std::slice::from_ref(operation))
+        .map_err(|error| error.kind.to_string())
+}
+
+/// Counts the bytes that copies take, before anything is copied. Copies of copies grow
+/// exponentially, so the work is bounded by what they copy, not by how many there are. Measuring
+/// stops at the bound: it never takes more work than the copies that it permits.
+struct Copied {
+    left_bytes: usize,
+}
+
+impl Copied {
+    fn count(&mut self, source: &Value) -> Result<(), String> {
+        serde_json::to_writer(self, source).map_err(|_full| {
+            format!("expected copies of at most {MAX_COPIED_BYTES} bytes altogether, found more")
+        })
+    }
+}
+
+impl io::Write for Copied {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let left_bytes = self.left_bytes.checked_sub(bytes.len());
+        self.left_bytes = left_bytes.ok_or(io::ErrorKind::FileTooLarge)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn wrong(at: usize, detail: String) -> Vec<PlacedError> {
@@ -134,14 +167,28 @@ mod tests {
         ");
     }
 
+    /// Each is refused at the copy that goes beyond the bound, whatever the document's size by then.
     #[test]
-    fn copies_of_copies_do_not_fill_the_memory() {
-        let copy = json!({"op": "copy", "from": "", "path": "/skills/-"});
-        let found = patched(json!(vec![copy; MAX_OPERATIONS]));
-        assert!(
-            found.ends_with("expected a document of at most 262144 bytes, found more"),
-            "{found}"
-        );
+    fn copies_are_bounded_by_what_they_copy() {
+        let large = "x".repeat(MAX_COPIED_BYTES / 3);
+        let copy = |from: &str, path: &str| json!({"op": "copy", "from": from, "path": path});
+        let add = json!({"op": "add", "path": "/basics/summary", "value": large});
+        let (remove, one) =
+            (json!({"op": "remove", "path": "/basics/x"}), copy("/basics/summary", "/basics/x"));
+        let doubled = vec![copy("", "/skills/-"); MAX_OPERATIONS];
+        let and_removed = vec![[one.clone(), remove]; 3].concat();
+        let check = |operations: Vec<Value>, at: usize| {
+            let expected =
+                format!("/{at}: expected copies of at most 262144 bytes altogether, found more");
+            assert_eq!(patched(Value::Array(operations)), expected);
+        };
+        check(doubled, 12);
+        check([vec![add.clone()], and_removed].concat(), 5);
+        check(vec![add.clone(), one.clone(), one.clone(), one], 3);
+        // What is small may be copied as often as there is room for operations.
+        let small = vec![copy("/basics/name", "/basics/x"); MAX_OPERATIONS - 1];
+        let found = patched(Value::Array([vec![add], small].concat()));
+        assert!(found.starts_with("{"), "{found:.100}");
     }
 
     /// The example of RFC 7396, section 3.

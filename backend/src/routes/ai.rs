@@ -22,6 +22,7 @@ use crate::resumes::ResumeError;
 use axum::extract::{FromRequest, FromRequestParts, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use limits::problem::PlacedError;
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,7 +126,8 @@ pub async fn analyze_ats_score(
 /// A JSON Patch that words the résumé better, to be applied with `PATCH /api/resumes/{id}`.
 ///
 /// # Errors
-/// As [`analyze_ats_score`], and 503 or 502 where Claude gives no answer.
+/// As [`analyze_ats_score`]; 422 where Claude declines, 424 where its answer cannot be used: both
+/// are charged. 503 or 502 where Claude gives no answer: neither is charged.
 #[utoipa::path(
     post,
     path = "/api/ai/optimize-resume",
@@ -140,7 +142,9 @@ pub async fn analyze_ats_score(
             (Events = "text/event-stream"),
         )),
         (status = 404, description = "There is no such résumé, or it is somebody else's"),
-        (status = 502, description = "Claude declines to answer, or nothing can be made of the answer"),
+        (status = 422, description = "The body is not what is expected; or, if no place is named, Claude declines, which is charged"),
+        (status = 424, description = "Claude gave no answer that can be used, which is charged"),
+        (status = 502, description = "Claude does not accept the request, which is not charged"),
     )
 )]
 pub async fn optimize_resume(
@@ -168,7 +172,9 @@ pub async fn optimize_resume(
             (Events = "text/event-stream"),
         )),
         (status = 404, description = "There is no such résumé, or it is somebody else's"),
-        (status = 502, description = "Claude declines to answer, or nothing can be made of the answer"),
+        (status = 422, description = "The body is not what is expected; or, if no place is named, Claude declines, which is charged"),
+        (status = 424, description = "Claude gave no answer that can be used, which is charged"),
+        (status = 502, description = "Claude does not accept the request, which is not charged"),
     )
 )]
 pub async fn extract_keywords(
@@ -196,7 +202,9 @@ pub async fn extract_keywords(
             (Events = "text/event-stream"),
         )),
         (status = 404, description = "There is no such résumé, or it is somebody else's"),
-        (status = 502, description = "Claude declines to answer, or nothing can be made of the answer"),
+        (status = 422, description = "The body is not what is expected; or, if no place is named, Claude declines, which is charged"),
+        (status = 424, description = "Claude gave no answer that can be used, which is charged"),
+        (status = 502, description = "Claude does not accept the request, which is not charged"),
     )
 )]
 pub async fn generate_cover_letter(
@@ -224,7 +232,9 @@ pub async fn generate_cover_letter(
             (Events = "text/event-stream"),
         )),
         (status = 404, description = "There is no such résumé, or it is somebody else's"),
-        (status = 502, description = "Claude declines to answer, or nothing can be made of the answer"),
+        (status = 422, description = "The body is not what is expected; or, if no place is named, Claude declines, which is charged"),
+        (status = 424, description = "Claude gave no answer that can be used, which is charged"),
+        (status = 502, description = "Claude does not accept the request, which is not charged"),
     )
 )]
 pub async fn optimize_linkedin(
@@ -296,7 +306,11 @@ async fn found(
             Err(error) => return Err(error.into()),
         },
     };
-    Ok((Input { resume, job, language }, about))
+    let pointer = if about.is_some() { "/resume_id" } else { "/resume" };
+    let input = Input::new(resume, job, language).map_err(|error| {
+        vec![PlacedError { pointer: pointer.to_owned(), detail: error.to_string() }]
+    })?;
+    Ok((input, about))
 }
 
 async fn whole(

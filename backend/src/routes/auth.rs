@@ -66,7 +66,7 @@ pub async fn sign_up(State(app): State<Arc<App>>, body: Fields) -> Result<Respon
 /// Begins a session: 200 with its first tokens.
 ///
 /// # Errors
-/// 401 for a wrong password and for an unknown user, alike.
+/// 401 for a wrong password and for an unknown user, alike; 429, alike, after ten of either.
 #[utoipa::path(
     post,
     path = "/api/auth/login",
@@ -76,6 +76,7 @@ pub async fn sign_up(State(app): State<Arc<App>>, body: Fields) -> Result<Respon
     responses(
         (status = 200, description = "The session's first tokens", body = TokensReply<'_>),
         (status = 401, description = "The address or the password is wrong"),
+        (status = 429, description = "Too many wrong passwords for this address of late"),
     )
 )]
 pub async fn log_in(State(app): State<Arc<App>>, body: Fields) -> Result<Response, ApiError> {
@@ -126,7 +127,7 @@ pub async fn log_out(State(app): State<Arc<App>>, caller: Caller) -> Result<Stat
 /// Changes the caller's password, and ends their other sessions: 204.
 ///
 /// # Errors
-/// 403 if the current password is wrong, 422 for a new one that cannot be chosen.
+/// 403 if the current password is wrong, 429 after ten of these, 422 for a new one that cannot be chosen.
 #[utoipa::path(
     post,
     path = "/api/auth/password",
@@ -137,6 +138,7 @@ pub async fn log_out(State(app): State<Arc<App>>, caller: Caller) -> Result<Stat
     responses(
         (status = 204, description = "The new password counts"),
         (status = 403, description = "The current password is wrong"),
+        (status = 429, description = "Too many wrong passwords of late"),
     )
 )]
 pub async fn change_password(
@@ -147,7 +149,7 @@ pub async fn change_password(
     let current = body.text("current_password", Password::given);
     let new = body.text("new_password", Password::chosen);
     let (current, new) = body.finish(current.zip(new))?;
-    app.accounts.change_password(&caller, current, new).await?;
+    app.accounts.change_password(&caller, current, new, clock::now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -2,6 +2,7 @@
 
 use crate::accounts::Caller;
 use crate::app::App;
+use crate::clock;
 use crate::fields::Fields;
 use crate::openapi::PasswordBody;
 use crate::password::Password;
@@ -33,7 +34,7 @@ pub async fn me(caller: Caller) -> Response {
 /// of it cannot be read from then on, whether or not it can be dropped.
 ///
 /// # Errors
-/// 403 for a wrong password.
+/// 403 for a wrong password, 429 after ten of these.
 #[utoipa::path(
     delete,
     path = "/api/me",
@@ -44,6 +45,7 @@ pub async fn me(caller: Caller) -> Response {
     responses(
         (status = 204, description = "The account is gone, with everything in it"),
         (status = 403, description = "The password is wrong"),
+        (status = 429, description = "Too many wrong passwords of late"),
     )
 )]
 pub async fn leave(
@@ -54,7 +56,7 @@ pub async fn leave(
     let password = body.text("password", Password::given);
     let password = body.finish(password)?;
     let resumes = app.resumes.entries(&caller).await?;
-    app.accounts.delete(&caller, password).await?;
+    app.accounts.delete(&caller, password, clock::now()).await?;
     app.cache.invalidate(&plans::entry(&app, &caller)).await;
     app.cache.invalidate_all(&resumes).await;
     Ok(StatusCode::NO_CONTENT)

@@ -4,12 +4,12 @@ use crate::accounts::Caller;
 use crate::app::App;
 use crate::cache::{Aborted, Cached, Entry, Loaded, SealKey, Use};
 use crate::fields::Fields;
-use crate::openapi::TierBody;
+use crate::openapi::{PaymentProof, TierBody};
 use crate::plans::{self, Plan};
 use crate::respond::{self, ApiError};
 use crate::user::Tier;
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -104,28 +104,37 @@ pub async fn subscription(
     Ok(response)
 }
 
-/// Changes the caller's plan. The change is in their next token, and a refreshed one carries it.
+/// Changes the caller's plan. A dearer plan stands for a payment, which this service does not take:
+/// it needs the operator's secret in the header `Payment-Token`, so the request comes from the
+/// operator's payment system. A cheaper one needs the access token only. The change is in the next
+/// token, and a refreshed one carries it.
 ///
 /// # Errors
-/// 422 for a plan that there is not.
+/// 403 for a dearer plan without that secret, 422 for a plan that there is not.
 #[utoipa::path(
     put,
     path = "/api/subscription",
     operation_id = "subscribe",
     tag = "plans",
     security(("token" = [])),
+    params(PaymentProof),
     request_body = TierBody,
-    responses((status = 200, description = "The plan from now on", body = SubscriptionReply))
+    responses(
+        (status = 200, description = "The plan from now on", body = SubscriptionReply),
+        (status = 403, description = "A dearer plan, and no secret that says that it was paid for"),
+    )
 )]
 pub async fn subscribe(
     State(app): State<Arc<App>>,
     caller: Caller,
+    headers: HeaderMap,
     mut body: Fields,
 ) -> Result<Response, ApiError> {
     let tier =
         body.text("tier", |name| Tier::named(name).ok_or("expected one of free, starter and pro"));
     let tier = body.finish(tier)?;
-    app.accounts.subscribe(&caller, tier).await?;
+    let is_paid = app.config.payment_token.as_ref().is_some_and(|token| token.is_in(&headers));
+    app.accounts.subscribe(&caller, tier, is_paid).await?;
     app.cache.invalidate(&entry(&app, &caller)).await;
     Ok(shown(now(&app, tier), caller.token_tier))
 }

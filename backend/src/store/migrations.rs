@@ -7,13 +7,14 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 /// In the order they are applied. A migration that has been released never changes.
-const MIGRATIONS: [(i64, &str, &str); 6] = [
+const MIGRATIONS: [(i64, &str, &str); 7] = [
     (1, "users", include_str!("../../migrations/0001_users.sql")),
     (2, "signing keys", include_str!("../../migrations/0002_signing_keys.sql")),
     (3, "sessions", include_str!("../../migrations/0003_sessions.sql")),
     (4, "key rotation", include_str!("../../migrations/0004_key_rotation.sql")),
     (5, "resumes", include_str!("../../migrations/0005_resumes.sql")),
     (6, "user secrets", include_str!("../../migrations/0006_user_secrets.sql")),
+    (7, "password tries", include_str!("../../migrations/0007_password_tries.sql")),
 ];
 
 /// Why the schema is not up to date.

@@ -200,17 +200,27 @@ pub async fn change_password(
     Ok(true)
 }
 
-/// Puts the user on a plan.
+/// Puts the user on a plan. `false`, and nothing changed, if they are on one of a lower rank than
+/// `min_rank`, whatever others make of the plan at the same time.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn set_tier(store: &Store, id: Uuid, tier: Tier) -> Result<(), StoreError> {
-    sqlx::query("UPDATE users SET tier = $1 WHERE id = $2")
-        .bind(tier.as_str())
-        .bind(id.to_string())
-        .execute(&store.pool)
-        .await?;
-    Ok(())
+pub async fn set_tier(
+    store: &Store,
+    id: Uuid,
+    tier: Tier,
+    min_rank: u8,
+) -> Result<bool, StoreError> {
+    let set = sqlx::query(
+        "UPDATE users SET tier = $1 WHERE id = $2
+             AND CASE tier WHEN 'free' THEN 0 WHEN 'starter' THEN 1 ELSE 2 END >= $3",
+    )
+    .bind(tier.as_str())
+    .bind(id.to_string())
+    .bind(i64::from(min_rank))
+    .execute(&store.pool)
+    .await?;
+    Ok(set.rows_affected() == 1)
 }
 
 /// Deletes the user, and with them everything that is theirs: the schema's foreign keys see to

@@ -124,3 +124,24 @@ fn an_account_is_deleted_by_who_knows_its_password() {
     assert_eq!(ada.send("DELETE", "/api/me", &json!({})).status, 422);
     assert_eq!(ada.me().status, 200);
 }
+
+/// A token that was left lying about is not enough, however often it is tried.
+#[test]
+fn guesses_at_the_present_password_are_bounded() {
+    let backend = Backend::start();
+    let ada = backend.user("ada@example.org");
+    let change = |current: &str| {
+        let body = json!({ "current_password": current, "new_password": "12341234" });
+        ada.send("POST", CHANGE, &body)
+    };
+    let statuses: Vec<_> =
+        (0..100).map(|_| change("87654321").status).take_while(|s| *s == 403).collect();
+    assert!((10..100).contains(&statuses.len()), "{statuses:?}");
+    let refused = change("87654321");
+    assert_eq!((refused.status, refused.header("retry-after").is_some()), (429, true));
+    assert_eq!(ada.send("DELETE", "/api/me", &json!({ "password": "87654321" })).status, 429);
+    assert_eq!(ada.me().status, 200);
+    assert_eq!(backend.log_in("ada@example.org", PASSWORD).me().status, 200, "log-ins go on");
+    backend.execute("DELETE FROM password_tries");
+    assert_eq!(change(PASSWORD).status, 204);
+}

@@ -95,7 +95,7 @@ fn what_no_route_takes_is_refused() {
         (
             "too many skills",
             json!({
-                "resume": {"skills": vec![json!({"name": "Rust"}); 10_000]}, "job_description": job,
+                "resume": {"skills": vec![json!({"name": "Rust"}); 5_000]}, "job_description": job,
             }),
         ),
     ];
@@ -141,7 +141,7 @@ fn texts_that_are_too_long_are_refused() {
     cache-control: no-store
 
     {
-      "detail": "Expected a body of at most 327680 bytes.",
+      "detail": "Expected a body of at most 131072 bytes.",
       "status": 413,
       "title": "Payload Too Large",
       "type": "about:blank"
@@ -232,4 +232,43 @@ fn nobody_asks_without_a_token() {
         assert_eq!(backend.get(route).status, 405, "{route}");
     }
     assert_eq!(claude.requests(), 0);
+}
+
+/// A résumé may be kept that is too long to ask about.
+#[test]
+fn what_is_too_long_to_ask_about_is_refused() {
+    let (claude, backend) = claude::pair();
+    let user = backend.user("ada@example.org");
+    let long =
+        |entries: usize| json!({"work": vec![json!({"summary": "x".repeat(10_000)}); entries]});
+    let inline = question(&long(10));
+    let path = user.resume(&long(10));
+    let kept = json!({"resume_id": path.rsplit('/').next(), "job_description": "Rust"});
+    for route in ROUTES {
+        let [inline, kept] = [&inline, &kept].map(|body| user.ask(route, body));
+        assert_eq!((inline.status, kept.status), (422, 422), "{route}");
+        assert_eq!(inline.json()["errors"][0]["pointer"], "/resume");
+        assert_eq!(kept.json()["errors"][0]["pointer"], "/resume_id");
+    }
+    let told = user.ask(ROUTES[1], &json!({"resume": long(7)}));
+    insta::assert_snapshot!(told.show(&[]), @r#"
+    422 Unprocessable Entity
+    content-type: application/problem+json
+    cache-control: no-store
+
+    {
+      "detail": "Members of the body are wrong.",
+      "errors": [
+        {
+          "detail": "expected a résumé and a job description of at most 65536 bytes together, found 70115: shorten them",
+          "pointer": "/resume"
+        }
+      ],
+      "status": 422,
+      "title": "Unprocessable Entity",
+      "type": "about:blank"
+    }
+    "#);
+    assert_eq!(claude.requests(), 0);
+    assert_eq!(user.ask(ROUTES[3], &question(&long(6))).status, 200);
 }

@@ -73,7 +73,7 @@ fn a_stream_that_breaks_off_is_paid_for_as_well() {
         let spent = || backend.metric("ai_spent_micro_usd_total{route=\"generate-cover-letter\"}");
         let billed = || backend.metric("claude_cost_micro_usd_total{model=\"claude-sonnet-5-5\"}");
         claude.fault(&fault);
-        assert_eq!(user.ask(ROUTES[3], &question(&ada())).status, 503, "{fault}");
+        assert_eq!(user.ask(ROUTES[3], &question(&ada())).status, 424, "{fault}");
         assert!(spent() > 0, "{fault}");
         assert_eq!(spent(), billed(), "{fault}");
         let broken = spent();
@@ -102,7 +102,7 @@ fn what_the_cache_did_for_each_route_is_counted() {
     assert_eq!(counted("extract-keywords"), [2, 1, 0, 1, 0]);
 
     claude.fault(&json!({"text": "not json"}));
-    assert_eq!(user.ask(ROUTES[1], &question(&ada())).status, 502);
+    assert_eq!(user.ask(ROUTES[1], &question(&ada())).status, 424);
     assert_eq!(counted("optimize-resume"), [0, 0, 0, 0, 1]);
 
     // Two at once; on a busy machine the second may have come too late, so it is tried again.

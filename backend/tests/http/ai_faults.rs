@@ -200,9 +200,9 @@ fn a_stream_that_is_cut_again_is_an_error_and_nothing_of_it_is_kept() {
     assert_eq!(name, "error");
     insta::assert_snapshot!(format!("{problem:#}"), @r#"
     {
-      "detail": "Claude cannot be asked just now. Try again later.",
-      "status": 503,
-      "title": "Service Unavailable",
+      "detail": "Claude has given no answer that can be used. Asking again is charged again.",
+      "status": 424,
+      "title": "Failed Dependency",
       "type": "about:blank"
     }
     "#);
@@ -211,30 +211,43 @@ fn a_stream_that_is_cut_again_is_an_error_and_nothing_of_it_is_kept() {
     check_answered(&backend, &user);
 }
 
-/// Each is an answer that cannot be used; how often Claude is asked for it.
+/// Claude is paid for each of these, so none has a status that a gateway refunds; how often Claude
+/// is asked.
 #[test]
 fn answers_that_cannot_be_used_are_refused_and_not_kept() {
+    let overloaded = json!({"status": 529, "type": "overloaded_error"});
     let faults = [
-        (json!({"text": "not json"}), 2),
-        (json!({"text": "{}"}), 2),
-        (json!({"text": "{\"subject\": \"a\", \"letter\": \"b\", \"score\": 1}"}), 2),
-        (json!({"text": "{\"subject\": \"\", \"letter\": \"b\"}"}), 2),
-        (json!({"stop_reason": "max_tokens"}), 1),
-        (json!({"stop_reason": "refusal"}), 1),
-        (json!({"stop_reason": "pause_turn"}), 1),
+        (vec![json!({"text": "not json"})], 424, 2),
+        (vec![json!({"text": "{}"})], 424, 2),
+        (vec![json!({"text": "{\"subject\": \"a\", \"letter\": \"b\", \"score\": 1}"})], 424, 2),
+        (vec![json!({"text": "{\"subject\": \"\", \"letter\": \"b\"}"})], 424, 2),
+        (vec![json!({"stop_reason": "max_tokens"})], 424, 1),
+        (vec![json!({"stop_reason": "pause_turn"})], 424, 1),
+        (vec![json!({"stop_reason": "refusal"})], 422, 1),
+        (vec![json!({"text": "{}"}), json!({"stop_reason": "refusal"})], 422, 2),
+        (vec![json!({"text": "{}"}), overloaded.clone()], 424, 2),
+        (vec![json!({"cut_after_events": 3})], 424, 2),
+        (vec![json!({"error_after_events": 3})], 424, 2),
+        (vec![json!({"hang_after_events": 3})], 424, 1),
+        // Nothing is paid for these.
+        (vec![overloaded], 503, 1),
+        (vec![json!({"cut_after_events": 0})], 503, 1),
+        (vec![json!({"status": 400, "type": "invalid_request_error"})], 502, 1),
     ];
-    for (fault, asked) in faults {
+    for (fault, status, asked) in faults {
         let claude = Claude::start();
-        let backend = claude.backend(&[ONCE]);
+        let backend = claude.backend(&IMPATIENT);
         let user = backend.user("ada@example.org");
-        claude.fault(&fault);
+        claude.one_after_another(&fault);
         let reply = user.ask(ROUTES[3], &question(&ada()));
-        assert_eq!(reply.status, 502, "{fault}: {}", reply.show(&[]));
+        assert_eq!(reply.status, status, "{fault:?}: {}", reply.show(&[]));
         assert_eq!(reply.header("retry-after"), None);
-        assert_eq!(claude.requests(), asked, "{fault}");
+        assert_eq!(claude.requests(), asked, "{fault:?}");
+        let spent = r#"ai_spent_micro_usd_total{route="generate-cover-letter"}"#;
+        assert_eq!(backend.metric(spent) > 0, status < 500, "{fault:?}");
         claude.clear();
         let reply = user.ask(ROUTES[3], &question(&ada()));
-        assert_eq!((reply.status, reply.header("x-cache")), (200, Some("MISS")), "{fault}");
+        assert_eq!((reply.status, reply.header("x-cache")), (200, Some("MISS")), "{fault:?}");
     }
 }
 
@@ -331,4 +344,54 @@ fn asking_claude_does_not_keep_others_waiting() {
     assert_eq!(backend.get("/health").status, 200);
     drop(waiting);
     backend.wait_until("there is a place again", || one_more(&user) == 422);
+}
+
+/// One user's calls hang, as many as may; another's is made all the same.
+#[test]
+fn a_user_who_asks_much_does_not_keep_others_from_claude() {
+    const ASKED: u64 = 8;
+    let claude = Claude::start();
+    let backend = claude.backend(&[
+        ("CLAUDE_MAX_CONCURRENT", "4"),
+        ("CLAUDE_IDLE_TIMEOUT", "600"),
+        ("CLAUDE_TIMEOUT", "600"),
+    ]);
+    let (greedy, other) = (backend.user("ada@example.org"), backend.user("eve@example.org"));
+    claude.fault(&json!({"hang": true}));
+    let large = |number: u64| {
+        let work = vec![json!({"summary": "x".repeat(10_000)}); 6];
+        json!({"resume": {"work": work}, "job_description": format!("Job {number}")})
+    };
+    let ask = |number| greedy.request("POST", ROUTES[3]).json(large(number).to_string()).begin();
+    let waiting: Vec<_> = (0..ASKED).map(ask).collect();
+    backend.wait_until("all are under way or wait", || {
+        let [running, waiting] = ["claude_in_flight", "claude_waiting"].map(|m| backend.metric(m));
+        running + waiting == ASKED && claude.requests() as u64 == running
+    });
+    claude.clear();
+    let reply = other.ask(ROUTES[3], &question(&ada()));
+    assert_eq!(reply.status, 200, "{}", reply.show(&[]));
+    drop(waiting);
+}
+
+/// A user who asks for more than a fair share of the places is told when to come back.
+#[test]
+fn more_calls_than_one_user_may_have_are_refused() {
+    let claude = Claude::start();
+    let backend = claude.backend(&[("CLAUDE_IDLE_TIMEOUT", "600"), ("CLAUDE_TIMEOUT", "600")]);
+    let (greedy, other) = (backend.user("ada@example.org"), backend.user("eve@example.org"));
+    claude.fault(&json!({"hang": true}));
+    let about =
+        |number: usize| json!({"resume": ada(), "job_description": format!("Job {number}")});
+    let ask = |number| greedy.request("POST", ROUTES[3]).json(about(number).to_string()).begin();
+    // A quarter of 16 that run and 64 that wait.
+    let waiting: Vec<_> = (0..20).map(ask).collect();
+    backend.wait_until("the user has all that one may have", || {
+        backend.metric("claude_in_flight") + backend.metric("claude_waiting") == 20
+    });
+    let refused = greedy.ask(ROUTES[3], &about(20));
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+    claude.clear();
+    assert_eq!(other.ask(ROUTES[3], &about(20)).status, 200);
+    drop(waiting);
 }

@@ -15,6 +15,9 @@ use std::time::Duration;
 /// How long anything may take before a test fails: far more than it does, even on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What says to a service that a plan was paid for.
+pub(crate) const PAYMENT_TOKEN: &str = "paid-in-full-by-a-test";
+
 /// How often a condition that is waited for is looked at.
 const POLL: Duration = Duration::from_millis(50);
 
@@ -61,6 +64,7 @@ impl Backend {
     pub(crate) fn launch(url: &str, vars: &[(&str, &str)]) -> Launched {
         let mut child = command(&[("LISTEN_ADDR", "127.0.0.1:0")])
             .env("DATABASE_URL", url)
+            .env("PAYMENT_TOKEN", PAYMENT_TOKEN)
             .envs(vars.iter().copied())
             .stderr(Stdio::piped())
             .spawn()

@@ -149,7 +149,7 @@ fn a_change_is_seen_at_once_by_whichever_process_is_asked() {
 
     let plan = |user: &User<'_>| user.get("/api/subscription").json()["tier"].clone();
     assert_eq!([plan(&user), plan(&other)], ["free", "free"]);
-    user.send("PUT", "/api/subscription", &json!({"tier": "pro"}));
+    user.subscribe("pro");
     assert_eq!([plan(&other), plan(&user)], ["pro", "pro"]);
 
     assert_eq!(user.request("DELETE", &path).send().status, 204);

@@ -1,10 +1,13 @@
 //! `POST /api/auth/login`, and the token it answers.
 
 use super::backend::Backend;
-use super::client::sorted;
+use super::client::{Reply, sorted};
+use super::user::PASSWORD;
+use backend::clock;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
+use std::thread;
 
 const LOG_IN: &str = "/api/auth/login";
 
@@ -114,4 +117,58 @@ fn what_cannot_be_credentials_is_refused_with_its_place() {
       "type": "about:blank"
     }
     "#);
+}
+
+/// Guesses at one account through two processes, until they are refused.
+fn guess_until_refused(backends: [&Backend; 2], email: &str) -> Reply {
+    for backend in backends.into_iter().cycle().take(100) {
+        let reply = backend.post_credentials(LOG_IN, email, "87654321");
+        if reply.status != 401 {
+            return reply;
+        }
+    }
+    panic!("a hundred guesses, and none refused");
+}
+
+#[test]
+fn guesses_at_one_account_are_bounded_whoever_makes_them() {
+    let backend = Backend::start();
+    let second = backend.second();
+    let ada = backend.user("ada@example.org");
+    let known = guess_until_refused([&backend, &second], "ada@example.org");
+    let wait: u64 = known.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=10).contains(&wait), "{wait}");
+    assert_eq!(known.json()["detail"], format!("Too many wrong passwords: try again in {wait} s."));
+    assert_eq!((known.status, &known.json()["title"]), (429, &"Too Many Requests".into()));
+    let unknown = guess_until_refused([&backend, &second], "eve@example.org");
+    assert_eq!((unknown.status, &unknown.json()["title"]), (429, &known.json()["title"]));
+
+    assert_eq!(ada.refreshed().me().status, 200, "sessions go on");
+    backend.execute(
+        "UPDATE password_tries SET full_at_ms = 90000 + (SELECT MAX(created_at_ms) FROM sessions)",
+    );
+    assert_eq!(backend.log_in("ada@example.org", PASSWORD).me().status, 200, "once it is time");
+    backend.user("grace@example.org");
+}
+
+/// All of these begin before any has been found wrong.
+#[test]
+fn of_many_guesses_at_once_no_more_are_verified() {
+    let backend = Backend::start();
+    let second = backend.second();
+    backend.sign_up("ada@example.org", PASSWORD);
+    let start = clock::start();
+    let statuses: Vec<_> = thread::scope(|scope| {
+        let guess = |at: usize| {
+            let backend = if at < 20 { &backend } else { &second };
+            scope.spawn(|| backend.post_credentials(LOG_IN, "ada@example.org", "87654321").status)
+        };
+        let guesses: Vec<_> = (0..40).map(guess).collect();
+        guesses.into_iter().map(|guess| guess.join().unwrap()).collect()
+    });
+    let verified = statuses.iter().filter(|status| **status == 401).count();
+    // Where it takes long, tries come back meanwhile.
+    let most = 10 + usize::try_from(start.elapsed().as_secs() / 10).unwrap() + 1;
+    assert!((10..=most).contains(&verified), "{statuses:?}");
+    assert!(statuses.iter().all(|status| [401, 429].contains(status)), "{statuses:?}");
 }

@@ -1,11 +1,14 @@
 //! `GET /api/pricing`, `/api/subscription` and `GET /api/usage`. (With the shim up: the `tests`
 //! crate, through the whole stack.)
 
-use super::backend::Backend;
+use super::backend::{Backend, PAYMENT_TOKEN};
+use super::user::User;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 fn tier_of(token: &str) -> Value {
     let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
@@ -66,7 +69,7 @@ fn a_change_of_plan_is_in_the_next_token() {
       "token_tier": "free"
     }
     "#);
-    let changed = user.send("PUT", "/api/subscription", &json!({"tier": "starter"}));
+    let changed = user.subscribe("starter");
     insta::assert_snapshot!(changed.show(&[]), @r#"
     200 OK
     content-type: application/json
@@ -124,11 +127,79 @@ fn a_plan_that_there_is_not_is_refused() {
     assert_eq!(user.me().json()["tier"], "free");
 }
 
+/// Of the plans, those that are as dear or cheaper are to be had for the asking.
+#[test]
+fn a_dearer_plan_is_had_only_with_word_of_its_payment() {
+    for configured in [PAYMENT_TOKEN, ""] {
+        let backend = Backend::start_with(&[("PAYMENT_TOKEN", configured)]);
+        let user = backend.user("ada@example.org");
+        let ask = |tier: &str, proof: Option<&str>| {
+            let mut request = user.request("PUT", "/api/subscription");
+            if let Some(proof) = proof {
+                request = request.header("Payment-Token", proof);
+            }
+            request.json(json!({ "tier": tier }).to_string()).send()
+        };
+        for proof in [None, Some(""), Some("paid-in-full-by-a-tesT"), Some("paid")] {
+            insta::allow_duplicates! {
+                insta::assert_snapshot!(ask("pro", proof).show(&[]), @r#"
+                403 Forbidden
+                content-type: application/problem+json
+                cache-control: no-store
+
+                {
+                  "detail": "A dearer plan stands for a payment: expected the operator's secret in the header Payment-Token.",
+                  "status": 403,
+                  "title": "Forbidden",
+                  "type": "about:blank"
+                }
+                "#);
+            }
+            assert_eq!(user.me().json()["tier"], "free");
+        }
+        assert_eq!(ask("free", None).status, 200);
+        let expected = if configured.is_empty() { 403 } else { 200 };
+        assert_eq!(ask("pro", Some(PAYMENT_TOKEN)).status, expected, "{configured:?}");
+        if expected == 200 {
+            assert_eq!(ask("starter", None).status, 200, "a cheaper one");
+            assert_eq!(ask("pro", None).status, 403, "and not back again");
+        }
+    }
+}
+
+/// Two processes, each asked by many: a plan that is given up comes back to nobody.
+#[test]
+fn of_many_changes_at_once_none_makes_a_plan_dearer() {
+    let backend = Backend::start();
+    let second = backend.second();
+    let user = backend.user("ada@example.org");
+    user.subscribe("pro");
+    let beside = User { backend: &second, access: user.access.clone(), refresh: String::new() };
+    let ask = |user: &User<'_>, tier: &str| {
+        user.send("PUT", "/api/subscription", &json!({ "tier": tier })).status
+    };
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for (asks, tier) in [(&user, "pro"), (&beside, "starter"), (&beside, "pro")] {
+            let is_over = &is_over;
+            scope.spawn(move || {
+                while !is_over.load(Ordering::Relaxed) {
+                    ask(asks, tier);
+                }
+            });
+        }
+        assert_eq!(ask(&user, "free"), 200);
+        let seen: Vec<_> = (0..20).map(|_| beside.me().json()["tier"].clone()).collect();
+        is_over.store(true, Ordering::Relaxed);
+        assert!(seen.iter().all(|tier| tier == "free"), "{seen:?}");
+    });
+}
+
 #[test]
 fn anothers_plan_is_not_concerned() {
     let backend = Backend::start();
     let (ada, eve) = (backend.user("ada@example.org"), backend.user("eve@example.org"));
-    eve.send("PUT", "/api/subscription", &json!({"tier": "pro"}));
+    eve.subscribe("pro");
     assert_eq!(ada.me().json()["tier"], "free");
 }
 

@@ -166,6 +166,22 @@ fn a_resume_is_changed_by_both_kinds_of_patch() {
     assert_eq!(user.get(&path).json(), patched.json());
 }
 
+/// However small the document is after each operation.
+#[test]
+fn a_patch_that_copies_much_is_refused_before_it_does() {
+    let backend = Backend::start();
+    let user = backend.user("ada@example.org");
+    let path = user.resume(&json!({"work": vec![json!({"summary": "x".repeat(10_000)}); 10]}));
+    let copy = json!({"op": "copy", "from": "/work", "path": "/volunteer"});
+    let remove = json!({"op": "remove", "path": "/volunteer"});
+    let refused =
+        user.change(&path, "\"1\"", PATCH, &Value::Array(vec![[copy, remove]; 50].concat()));
+    assert_eq!(refused.status, 422);
+    insta::assert_snapshot!(refused.json()["errors"], @r#"[{"detail":"expected copies of at most 262144 bytes altogether, found more","pointer":"/4"}]"#);
+    let doubled = Value::Array(vec![json!({"op": "copy", "from": "", "path": "/skills"}); 100]);
+    assert_eq!(user.change(&path, "\"1\"", PATCH, &doubled).status, 422);
+}
+
 #[test]
 fn a_patch_that_cannot_be_made_changes_nothing() {
     let backend = Backend::start();

@@ -1,6 +1,6 @@
 //! A user who is logged in: what they send carries their token.
 
-use super::backend::Backend;
+use super::backend::{Backend, PAYMENT_TOKEN};
 use super::client::{Reply, Request};
 use serde_json::{Value, json};
 
@@ -57,6 +57,15 @@ impl User<'_> {
     /// A request with a JSON body.
     pub(crate) fn send(&self, method: &str, path: &str, body: &Value) -> Reply {
         self.request(method, path).json(body.to_string()).send()
+    }
+
+    /// Changes the plan, as the operator's payment system does.
+    pub(crate) fn subscribe(&self, tier: &str) -> Reply {
+        let request = self.request("PUT", "/api/subscription");
+        request
+            .header("Payment-Token", PAYMENT_TOKEN)
+            .json(json!({ "tier": tier }).to_string())
+            .send()
     }
 
     /// `GET /api/me`.

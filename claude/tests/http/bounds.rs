@@ -37,6 +37,39 @@ async fn so_many_calls_are_made_at_once_so_many_wait_and_no_more() {
     assert!(metrics.lines("claude_waiting").ends_with(" 0"));
 }
 
+/// What everyone but the first asks is asked at once, however much that one has asked before.
+#[tokio::test]
+async fn a_user_with_many_large_calls_does_not_keep_others_waiting() {
+    let service = Service::gated([Reply::text("Yes.")]).await;
+    let bounds = Settings { max_concurrent: 16, max_waiting: 16, ..settings(&service) };
+    let client = Client::new(bounds).unwrap();
+    let ask = |user: &str, bytes: usize| {
+        let (client, user_id) = (client.clone(), Some(user.to_owned()));
+        let request = Request { user_id, content: "x".repeat(bytes), ..question() };
+        tokio::spawn(async move { client.send(&request).await })
+    };
+    let mut calls: Vec<_> = (0..9).map(|_| ask("a", 60_000)).collect();
+    let refused = ask("a", 1).await.unwrap();
+    calls.retain(|call| !call.is_finished());
+    assert_eq!(calls.len(), 8, "a quarter of all places");
+    let refused = refused.unwrap_err();
+    assert_eq!((refused.kind(), refused.attempts()), (Kind::Busy, 0));
+    assert_eq!(refused.retry_after(), Some(Duration::from_secs(1)));
+    service.until_asked(2).await;
+
+    calls.extend(["b", "c"].map(|user| ask(user, 1)));
+    service.until_asked(4).await;
+    let users = |at: usize| service.asked()[at].body["metadata"]["user_id"].clone();
+    let mut first = [0, 1, 2, 3].map(users);
+    first.sort_by_key(ToString::to_string);
+    assert_eq!(first, ["a", "a", "b", "c"]);
+    service.let_through(10);
+    for call in calls {
+        assert!(call.await.unwrap().is_ok());
+    }
+    assert_eq!(service.count(), 10);
+}
+
 #[tokio::test]
 async fn a_turn_that_does_not_come_is_not_waited_for_for_ever() {
     let service = Service::gated([Reply::text("Yes.")]).await;

@@ -1,5 +1,5 @@
-//! The AI routes behind the gateway: what is kept and what fails costs nothing, and a plan's quota
-//! is a plan's quota.
+//! The AI routes behind the gateway: what is kept and what fails costs nothing, what was paid for
+//! costs what it costs, and a plan's quota is a plan's quota.
 
 use hyper::Request;
 use serde_json::{Value, json};
@@ -7,9 +7,9 @@ use std::thread::sleep;
 use std::time::Duration;
 use tempfile::TempDir;
 use tests::backends::start_claude_sim;
-use tests::claude::{put_fault, requests};
+use tests::claude::{clear_faults, put_fault, requests};
 use tests::client::{Client, Reply};
-use tests::gateway::{Gateway, Options};
+use tests::gateway::{Gateway, Options, PAYMENT_TOKEN};
 use tests::midnight;
 use xtask::stack::Server;
 use xtask::stack::server::READY_LIMIT;
@@ -39,6 +39,29 @@ impl Stack {
 
     fn ask(&self, token: &str, path: &str, body: &Value) -> Reply {
         self.gateway.client().post(path, body, Some(token))
+    }
+
+    /// The tokens of a new user; nothing of it is charged.
+    fn tokens_of(&self, email: &str) -> Value {
+        let direct = Client::of(self.gateway.backend.addr());
+        let account = json!({"email": email, "password": "correct horse battery"});
+        assert_eq!(direct.post("/api/auth/signup", &account, None).status, 201);
+        direct.post("/api/auth/login", &account, None).json()
+    }
+
+    /// The access token after a change to the plan `tier`, which was paid for.
+    fn upgraded(&self, tokens: &Value, tier: &str) -> String {
+        let direct = Client::of(self.gateway.backend.addr());
+        let access = tokens["access_token"].as_str().unwrap();
+        let change = Request::put("/api/subscription")
+            .header("authorization", format!("Bearer {access}"))
+            .header("payment-token", PAYMENT_TOKEN)
+            .header("content-type", "application/json");
+        let changed = direct.send(change.body(json!({ "tier": tier }).to_string().into()).unwrap());
+        assert_eq!(changed.status, 200, "{}", changed.shown());
+        let refresh = json!({"refresh_token": tokens["refresh_token"]});
+        let refreshed = direct.post("/api/auth/refresh", &refresh, None).json();
+        refreshed["access_token"].as_str().unwrap().to_owned()
     }
 
     /// Waits until so much of the day's quota is used: what is given back is so a little later.
@@ -94,13 +117,40 @@ fn what_is_kept_and_what_fails_costs_nothing() {
     stack.wait_used(&token, 1);
 }
 
+/// Whatever Claude makes of a question: what it is paid for is charged, and nothing else.
+#[test]
+fn twenty_answers_that_cannot_be_used_are_twenty_of_the_days() {
+    let stack = Stack::start();
+    let token = &stack.upgraded(&stack.tokens_of("ada@example.com"), "pro");
+    let paid = [
+        (json!({"stop_reason": "refusal"}), 422),
+        (json!({"cut_after_events": 3}), 424),
+        (json!({"text": "not json"}), 424),
+        (json!({"error_after_events": 3}), 424),
+        (json!({"stop_reason": "max_tokens"}), 424),
+    ];
+    let ask = |number: u32, fault: &Value| {
+        clear_faults(&stack.claude);
+        put_fault(&stack.claude, fault);
+        stack.ask(token, LETTER, &question(number))
+    };
+    for (number, (fault, status)) in (1..=20).zip(paid.iter().cycle()) {
+        let reply = ask(number, fault);
+        assert_eq!(reply.status, *status, "{fault}: {}", reply.shown());
+    }
+    stack.wait_used(token, 20);
+    let unpaid = ask(21, &json!({"status": 529, "type": "overloaded_error"}));
+    assert_eq!(unpaid.status, 503, "{}", unpaid.shown());
+    let paid = ask(22, &paid[0].0);
+    assert_eq!(paid.status, 422, "{}", paid.shown());
+    stack.wait_used(token, 21);
+}
+
 #[test]
 fn ten_a_day_are_free_and_forty_more_are_the_next_plans() {
     let stack = Stack::start();
     let direct = Client::of(stack.gateway.backend.addr());
-    let account = json!({"email": "ada@example.com", "password": "correct horse battery"});
-    assert_eq!(direct.post("/api/auth/signup", &account, None).status, 201);
-    let tokens = direct.post("/api/auth/login", &account, None).json();
+    let tokens = stack.tokens_of("ada@example.com");
     let free = tokens["access_token"].as_str().unwrap();
     for number in 1..=10 {
         let reply = stack.ask(free, KEYWORDS, &question(number));
@@ -117,15 +167,7 @@ fn ten_a_day_are_free_and_forty_more_are_the_next_plans() {
     let off_s = wait_s.abs_diff(midnight::seconds_left());
     assert!(off_s <= 60, "a wait of {wait_s} s is {off_s} s off midnight");
 
-    let upgrade = Request::put("/api/subscription")
-        .header("authorization", format!("Bearer {free}"))
-        .header("content-type", "application/json");
-    let upgraded =
-        direct.send(upgrade.body(json!({"tier": "starter"}).to_string().into()).unwrap());
-    assert_eq!(upgraded.status, 200, "{}", upgraded.shown());
-    let refresh = json!({"refresh_token": tokens["refresh_token"]});
-    let refreshed = direct.post("/api/auth/refresh", &refresh, None).json();
-    let starter = refreshed["access_token"].as_str().unwrap();
+    let starter = &stack.upgraded(&tokens, "starter");
     for number in 11..=50 {
         let reply = stack.ask(starter, KEYWORDS, &question(number));
         assert_eq!(reply.status, 200, "{number}: {}", reply.shown());

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::backends::{resume, start_claude_sim};
 use tests::client::{Client, Reply};
-use tests::gateway::{Gateway, Options};
+use tests::gateway::{Gateway, Options, PAYMENT_TOKEN};
 use xtask::envoy_config::{at, http_connection_manager};
 use xtask::stack::Server;
 use xtask::up;
@@ -160,7 +160,10 @@ fn what_is_changed_through_the_gateway_is_changed() {
         assert_eq!(expect(&answer, 200).json()["resume"]["version"], 3, "{task}");
         assert_eq!(answer.header("x-cache"), "MISS", "{task}");
     }
-    expect(&stack.ask("PUT", "/api/subscription", token, Some(&json!({ "tier": "pro" }))), 200);
+    let pro = Some(json!({ "tier": "pro" }));
+    let paid = [("payment-token", PAYMENT_TOKEN)];
+    expect(&stack.ask("PUT", "/api/subscription", token, pro.as_ref()), 403);
+    expect(&stack.ask_with("PUT", "/api/subscription", token, pro.as_ref(), &paid), 200);
     expect(&stack.ask("DELETE", &path, token, None), 204);
     expect(&stack.ask("GET", &path, token, None), 404);
 

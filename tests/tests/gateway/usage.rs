@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tests::client::{Client, Reply};
-use tests::gateway::{Gateway, Options};
+use tests::gateway::{Gateway, Options, PAYMENT_TOKEN};
 use xtask::stack::server::READY_LIMIT;
 
 /// Asked past the gateway, so that asking costs nothing.
@@ -70,6 +70,7 @@ fn a_refreshed_token_has_the_new_plans_quota() {
 
     let change = hyper::Request::put("/api/subscription")
         .header("authorization", format!("Bearer {free}"))
+        .header("payment-token", PAYMENT_TOKEN)
         .header("content-type", "application/json");
     let changed = direct.send(change.body(json!({"tier": "starter"}).to_string().into()).unwrap());
     assert_eq!(changed.status, 200, "{}", changed.shown());

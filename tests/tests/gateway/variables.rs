@@ -6,7 +6,7 @@ use super::metrics::wait_for;
 use serde_json::{Value, json};
 use std::process::Command;
 use tests::client::{Client, Reply};
-use tests::gateway::{Gateway, Options, binaries};
+use tests::gateway::{Gateway, Options, PAYMENT_TOKEN, binaries};
 use xtask::paths;
 use xtask::stack::envoy;
 
@@ -40,6 +40,7 @@ fn token_on(gateway: &Gateway, tier: &str) -> String {
     let token = gateway.token_of(&email);
     let change = hyper::Request::put("/api/subscription")
         .header("authorization", format!("Bearer {token}"))
+        .header("payment-token", PAYMENT_TOKEN)
         .header("content-type", "application/json");
     let changed = direct.send(change.body(json!({ "tier": tier }).to_string().into()).unwrap());
     assert_eq!(changed.status, 200, "{}", changed.shown());

@@ -25,7 +25,7 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::time::timeout;
 
 /// How long an answer may take before its stream begins without it. Until then a failure still has
-/// a status of its own, which gateways refund.
+/// a status of its own, by which gateways refund what was not paid for.
 const HEAD_START: Duration = Duration::from_secs(5);
 /// How often a comment is sent where there is nothing else.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);

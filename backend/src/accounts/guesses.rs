@@ -1,0 +1,165 @@
+//! The one place where a password that someone gives is verified, and how often that may happen.
+//!
+//! Each account has tries ([`password_tries`]), whoever makes them and from wherever: a guess costs
+//! one, the right password none. Log-ins are counted by the address that was given, so an address
+//! without an account is treated like one with an account. Those who are logged in and are asked for
+//! their password again are counted by themselves: strangers who guess at an address keep its owner
+//! neither from their sessions nor from changing the password.
+
+use super::{AccountError, Accounts};
+use crate::email::Email;
+use crate::hashing::PhcString;
+use crate::password::Password;
+use crate::store::password_tries;
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use uuid::Uuid;
+
+/// Whose password it is said to be.
+pub(super) enum Whose<'a> {
+    /// Of the account with this address, if there is one.
+    Address(&'a Email),
+    /// Of this user, who has shown an access token.
+    User(Uuid),
+}
+
+impl Accounts {
+    /// Returns true if the password is the one of `stored`.
+    ///
+    /// # Errors
+    /// [`AccountError::TooManyGuesses`]; then nothing was verified.
+    pub(super) async fn is_right(
+        &self,
+        whose: &Whose<'_>,
+        password: Password,
+        stored: Option<PhcString>,
+        now: Timestamp,
+    ) -> Result<bool, AccountError> {
+        let who = whose.hash();
+        if let Some(wait) = password_tries::take(&self.store, &who, now).await? {
+            return Err(AccountError::TooManyGuesses(wait));
+        }
+        let is_right = self.hasher.verify(password, stored).await;
+        if !matches!(is_right, Ok(false)) {
+            password_tries::put_back(&self.store, &who).await?;
+        }
+        Ok(is_right?)
+    }
+}
+
+impl Whose<'_> {
+    /// The name of its bucket. An address of someone without an account is not kept as it is.
+    fn hash(&self) -> String {
+        let name = match self {
+            Self::Address(email) => format!("address {}", email.as_str()),
+            Self::User(id) => format!("user {id}"),
+        };
+        Sha256::digest(name).iter().fold(String::new(), |mut hex, byte| {
+            let _infallible = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Fixture, credentials, fixture, now};
+    use super::*;
+    use jiff::SignedDuration;
+    use std::time::Duration;
+
+    fn at(ms: i64) -> Timestamp {
+        now() + SignedDuration::from_millis(ms)
+    }
+
+    /// What logging in comes to: 200, 401, or how many milliseconds to wait.
+    async fn log_in(accounts: &Accounts, email: &str, password: &str, ms: i64) -> u128 {
+        match accounts.log_in(credentials(email, password), at(ms)).await {
+            Ok(_) => 200,
+            Err(AccountError::WrongCredentials) => 401,
+            Err(AccountError::TooManyGuesses(wait)) => wait.as_millis(),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn guesses_are_bounded_alike_with_an_account_and_without() {
+        let Fixture { accounts, _dir } = fixture().await;
+        accounts.sign_up(credentials("a@b.c", "12345678"), now()).await.unwrap();
+        for email in ["a@b.c", "nobody@b.c"] {
+            for guess in 0..password_tries::MAX_AT_ONCE {
+                assert_eq!(log_in(&accounts, email, "87654321", guess).await, 401, "{guess}");
+            }
+            let verified = accounts.hasher.verified();
+            assert_eq!(log_in(&accounts, email, "87654321", 1000).await, 9000);
+            assert_eq!(accounts.hasher.verified(), verified, "it is not even looked at");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_owner_waits_as_long_as_told_and_no_longer() {
+        let Fixture { accounts, _dir } = fixture().await;
+        accounts.sign_up(credentials("a@b.c", "12345678"), now()).await.unwrap();
+        for _ in 0..password_tries::MAX_AT_ONCE {
+            log_in(&accounts, "a@b.c", "87654321", 0).await;
+        }
+        // What is refused makes nobody wait longer.
+        for _ in 0..100 {
+            assert_eq!(log_in(&accounts, "a@b.c", "12345678", 9_999).await, 1);
+        }
+        assert_eq!(log_in(&accounts, "a@b.c", "12345678", 10_000).await, 200);
+        for _ in 0..20 {
+            assert_eq!(log_in(&accounts, "a@b.c", "12345678", 10_000).await, 200, "costs nothing");
+        }
+        assert_eq!(log_in(&accounts, "a@b.c", "87654321", 10_000).await, 401);
+        assert_eq!(log_in(&accounts, "a@b.c", "12345678", 10_000).await, 10_000);
+    }
+
+    #[tokio::test]
+    async fn guesses_at_an_address_do_not_keep_its_owner_from_their_account() {
+        let Fixture { accounts, _dir } = fixture().await;
+        accounts.sign_up(credentials("a@b.c", "12345678"), now()).await.unwrap();
+        let tokens = accounts.log_in(credentials("a@b.c", "12345678"), now()).await.unwrap();
+        let caller = accounts.authenticate(tokens.access.as_bytes(), now()).await.unwrap();
+        for _ in 0..password_tries::MAX_AT_ONCE {
+            log_in(&accounts, "a@b.c", "87654321", 0).await;
+        }
+        let password = |text: &str| Password::given(text).unwrap();
+        let change = |from: &str| {
+            accounts.change_password(&caller, password(from), password("12341234"), now())
+        };
+        change("12345678").await.unwrap();
+        for _ in 0..password_tries::MAX_AT_ONCE {
+            let wrong = change("12345678").await;
+            assert!(matches!(wrong, Err(AccountError::WrongPassword)), "{wrong:?}");
+        }
+        let refused = change("12341234").await;
+        let expected = Duration::from_secs(10);
+        assert!(matches!(refused, Err(AccountError::TooManyGuesses(wait)) if wait == expected));
+        let refused = accounts.delete(&caller, password("12341234"), now()).await;
+        assert!(matches!(refused, Err(AccountError::TooManyGuesses(_))), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_steps_back_keeps_nobody_waiting() {
+        let Fixture { accounts, _dir } = fixture().await;
+        let day_ms = 86_400_000;
+        for ms in [day_ms, 0] {
+            for guess in 0..password_tries::MAX_AT_ONCE {
+                assert_eq!(log_in(&accounts, "a@b.c", "87654321", ms).await, 401, "{ms} {guess}");
+            }
+            assert_eq!(log_in(&accounts, "a@b.c", "87654321", ms).await, 10_000);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_over_is_forgotten() {
+        let Fixture { accounts, _dir } = fixture().await;
+        for (guess, expected) in [(0, 1), (1, 2), (2, 3), (100_000, 3), (100_001, 3)] {
+            log_in(&accounts, &format!("a{guess}@b.c"), "87654321", guess).await;
+            let query = "SELECT COUNT(*) FROM password_tries";
+            assert_eq!(accounts.store.count(query).await, expected, "{guess}");
+        }
+    }
+}
