@@ -529,7 +529,12 @@ impl Gate {
     fn sent(&mut self, sending: Sending) {
         match sending {
             Sending::Unknown => {}
-            Sending::Arrived(_) => self.metrics.called(CallKind::Settle, true),
+            Sending::Arrived(settles) => {
+                self.metrics.called(CallKind::Settle, true);
+                for charge in settles.iter().flat_map(|settle| &settle.charges) {
+                    self.denied.forget(&charge.counter);
+                }
+            }
             Sending::Failed => self.metrics.called(CallKind::Settle, false),
             Sending::GivenUp(count) => {
                 self.metrics.called(CallKind::Settle, false);

@@ -4,6 +4,23 @@
 //! and the oracle: the shim's Lua script does the same arithmetic on Redis, and both must agree to
 //! the number.
 //!
+//! # The definition
+//!
+//! A request is admitted if and only if, by the ledger's clock, what its counter counts leaves room
+//! for its cost:
+//!
+//! - in a **sliding window**, the charges dated within the last window, less what was given back *of
+//!   those same charges*. Above a limit of 128 a date may be late by at most 1/128 of the window. A
+//!   lease is dated at its end until its unspent part is back, which then is as if it had never been
+//!   charged;
+//! - in a **fixed window**, the charges made in the period, less what was given back of those;
+//! - in a **token bucket**, what would be missing from it had nothing been charged but what was not
+//!   given back. Where more than eight low points of its level matter, the later ones count as one,
+//!   and a charge that costs more than was missing then comes back in part.
+//!
+//! So nothing is admitted that is too much, and nothing is refused that is not. `sliding` and `token`
+//! say why, and the tests in `limits/tests/ledger` check both directions by brute force.
+//!
 //! # What is decided, and how
 //!
 //! - **All or nothing.** A request is admitted if every enforced charge fits; then all that fit are
@@ -22,14 +39,14 @@
 //! - **Leases.** On an admitted charge that asks for one, the ledger grants
 //!   `min(wish, left ÷ (2 + leases out))`, rounded down: what is left is shared by those who have
 //!   one, the one who asks and the one who asks next. It is charged at once. In a sliding window it
-//!   is dated at its end, `min(lease_ms, window)` ahead; the leases out are the entries that lie
+//!   is dated at its end, `min(lease_ms, window / 32)` ahead; the leases out are the entries that lie
 //!   ahead. In a fixed window it ends with the period and is part of the count, which does not tell
 //!   leases apart: half of what is left is granted. A token bucket grants none.
 //! - **Settles** ([`Settle`]) are applied once: a mark with the settle's id stays as long as it can
-//!   take effect. Giving back does as long as what was charged can still count, and takes from the
-//!   oldest; charging afterwards does, dated when it arrives, whatever counts by then; either at
-//!   most [`SETTLE_WITHIN_MS`] after the decision. Later, or for a decision that the counter has
-//!   not seen, a settle is not applied.
+//!   take effect. Giving back does as long as what was charged can still count, and cancels that
+//!   charge and no other; charging afterwards does, dated when it arrives, whatever counts by then;
+//!   either at most [`SETTLE_WITHIN_MS`] after the decision. Later, or for a decision that the
+//!   counter has not seen, a settle is not applied.
 //! - **A count** never exceeds 2^53: what would is counted as that.
 //! - **A clock that steps back** finds the counters where they were: they wait for it. Nothing is
 //!   admitted twice.
@@ -168,7 +185,7 @@ impl Ledger {
             self.marks.write(&mark, || (), |()| until_ms);
             for part in written() {
                 self.write(&part.charge.counter, &part.rules, |counter| {
-                    part.apply(counter, now_ms, settle.decision_ms());
+                    part.apply(counter, now_ms);
                 });
             }
         }
@@ -185,7 +202,7 @@ impl Ledger {
         let now_ms = self.time_ms(now_ms);
         let part = self.part(now_ms, now_ms, charge)?;
         if part.writes {
-            self.write(&charge.counter, &part.rules, |counter| part.apply(counter, now_ms, now_ms));
+            self.write(&charge.counter, &part.rules, |counter| part.apply(counter, now_ms));
         }
         Ok(())
     }

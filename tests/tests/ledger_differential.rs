@@ -13,8 +13,8 @@ use tests::ledger::history::{Event, World, history};
 use tests::ledger::link::Link;
 use tests::ledger::server::{LedgerServer, Script, bytes};
 
-/// The most bytes in a counter: a head, and 129 entries.
-const MAX_VALUE_BYTES: usize = 20 + 129 * 13;
+/// The most bytes in a counter: a head, and 133 entries.
+const MAX_VALUE_BYTES: usize = 20 + 133 * 13;
 
 /// The histories on which they have ever differed; each is tried again first, on every server.
 const SAVED: &str =
@@ -144,13 +144,15 @@ fn through_the_model(world: &mut World, events: &[Event]) -> Vec<Step> {
                 let requests = batch.iter().map(|specs| world.request(specs)).collect();
                 steps.push(decide(&mut model, now_ms, requests));
             }
-            Event::Run(spec, run) => {
-                for _ in 0..run.count {
-                    let request = world.request(std::slice::from_ref(spec));
-                    steps.push(decide(&mut model, world.now_ms(), vec![request]));
-                    world.move_clock(run.step_ms);
+            Event::Runs(runs) => {
+                for (spec, run) in runs {
+                    for _ in 0..run.count {
+                        let request = world.request(std::slice::from_ref(spec));
+                        steps.push(decide(&mut model, world.now_ms(), vec![request]));
+                        world.move_clock(run.step_ms);
+                    }
+                    steps.push(Step::Size(world.charge(spec).counter.to_string()));
                 }
-                steps.push(Step::Size(world.charge(spec).counter.to_string()));
             }
             Event::Settle(batch) => {
                 let settles: Vec<_> = batch.iter().map(|spec| world.settle(spec)).collect();

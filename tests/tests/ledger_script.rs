@@ -7,7 +7,7 @@ use limits::ledger::{
     TimeMs, Tokens,
 };
 use limits::quota::{Limit, WindowMs};
-use limits::wire::{Cost, SettleAmount, Settled};
+use limits::wire::{Cost, LeaseAsk, LeaseWish, SettleAmount, Settled};
 use redis::Value;
 use shim::script::{self, Reply};
 use std::time::Duration;
@@ -154,7 +154,7 @@ fn damaged_values(now_ms: u64) -> Vec<(&'static str, Vec<u8>)> {
         ("a log of the far future", log(b's', now_ms, century, 1, &[(century, 1)])),
         ("entries of the far future", log(b's', now_ms, now_ms, 1, &[(century, 1)])),
         ("a total past 2^53", log(b's', now_ms, now_ms, (1 << 56) - 1, &[(now_ms, 1)])),
-        ("130 entries", log(b's', now_ms, now_ms, 130, &[(now_ms, 1); 130])),
+        ("134 entries", log(b's', now_ms, now_ms, 134, &[(now_ms, 1); 134])),
         ("every byte set", vec![0xff; 59]),
         ("zeros", vec![0; 33]),
     ]
@@ -278,8 +278,14 @@ fn a_counter_is_small() {
         for slot in 1..=128 {
             assert!(bench.decide_at(first_ms + slot * slot_ms, &most).admitted);
         }
+        for slots_ahead in 1..=4 {
+            let wish = LeaseWish::clamped(1);
+            let lease_ms = WindowMs::clamped(slots_ahead * slot_ms);
+            let leased = Charge { lease: Some(LeaseAsk { wish, lease_ms }), ..most.clone() };
+            assert!(bench.decide_at(first_ms + 128 * slot_ms, &leased).charges[0].lease.is_some());
+        }
         let key = most.counter.as_str();
-        assert_eq!(bench.query::<usize>(&["STRLEN", key]), 20 + 129 * 13);
+        assert_eq!(bench.query::<usize>(&["STRLEN", key]), 20 + 133 * 13);
         let used: u64 = bench.query(&["MEMORY", "USAGE", key]);
         assert!(used <= 2_300, "the largest window: {used} bytes");
         for (what, method) in

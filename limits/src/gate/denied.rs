@@ -76,6 +76,11 @@ impl DeniedBefore {
         Some(charges.iter().map(|planned| denial.outcome(now_ms, &planned.charge)).collect())
     }
 
+    /// Forgets `counter`: a settle has just changed what is left in it.
+    pub(super) fn forget(&mut self, counter: &CounterName) {
+        self.entries.remove(counter);
+    }
+
     fn make_room(&mut self, now_ms: u64, counter: &CounterName) -> bool {
         if self.entries.len() >= MAX_ENTRIES && !self.entries.contains_key(counter) {
             self.entries.retain(|_, denial| denial.is_on(now_ms));

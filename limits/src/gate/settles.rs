@@ -39,10 +39,10 @@ enum State {
 }
 
 /// What became of the settles of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Sending {
-    /// So many have arrived.
-    Arrived(usize),
+    /// These have arrived.
+    Arrived(Vec<Settle>),
     /// They are sent again.
     Failed,
     /// So many were given up.
@@ -118,7 +118,7 @@ impl Settles {
         };
         let count = sent.batch.len();
         match answer {
-            Answer::Taken => Sending::Arrived(count),
+            Answer::Taken => Sending::Arrived(sent.batch),
             Answer::Refused => Sending::GivenUp(count),
             Answer::None if sent.attempts >= MAX_ATTEMPTS => Sending::GivenUp(count),
             Answer::None => {

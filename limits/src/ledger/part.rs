@@ -1,7 +1,7 @@
 //! One counter's part of a settle: whether it still takes effect, and how.
 
 use super::request::SettleCharge;
-use super::state::{Counter, Kind, Rules};
+use super::state::{Counter, Rules};
 use crate::quota::WindowMs;
 use crate::wire::SettleAmount;
 
@@ -12,6 +12,10 @@ pub const SETTLE_WITHIN_MS: u64 = 3_600_000;
 pub(super) struct Part<'a> {
     pub(super) charge: &'a SettleCharge,
     pub(super) rules: Rules,
+    /// When the decision was made.
+    decision_ms: u64,
+    /// How much later the charge is dated, if it is a lease's.
+    lease_ms: u64,
     /// Until when it takes effect, if it still does.
     pub(super) until_ms: Option<u64>,
     /// Whether the counter will be written: where nothing is stored, nothing can be given back.
@@ -27,45 +31,46 @@ impl<'a> Part<'a> {
         decision_ms: u64,
         charge: &'a SettleCharge,
     ) -> Self {
-        let until = |counter: &Counter| until_ms(counter, now_ms, decision_ms, charge, &rules);
-        let until_ms = stored.map_or_else(|| until(&Counter::empty(&rules)), until);
+        let lease_ms = charge.lease_ms.map_or(0, WindowMs::get).min(rules.dated_ahead_ms());
+        let mut part = Self { charge, rules, decision_ms, lease_ms, until_ms: None, writes: false };
+        part.until_ms = match stored {
+            Some(counter) => part.until_ms(counter, now_ms),
+            None => part.until_ms(&Counter::empty(&rules), now_ms),
+        };
         let changes = stored.is_some() || matches!(charge.amount, SettleAmount::Charge(_));
-        Self { charge, rules, until_ms, writes: changes && until_ms.is_some() }
+        part.writes = changes && part.until_ms.is_some();
+        part
     }
 
     /// Gives back, or charges.
-    pub(super) fn apply(&self, counter: &mut Counter, now_ms: u64, decision_ms: u64) {
+    pub(super) fn apply(&self, counter: &mut Counter, now_ms: u64) {
         match self.charge.amount {
             SettleAmount::GiveBack(amount) => {
-                counter.give_back(now_ms, amount.get(), decision_ms, &self.rules);
+                counter.give_back(now_ms, amount.get(), self.dated_ms(), &self.rules);
             }
             SettleAmount::Charge(amount) => counter.charge(now_ms, amount.get(), &self.rules),
         }
     }
-}
 
-/// Until when the part takes effect, if it still does.
-///
-/// For one and the same settle it never gets later, whatever happens to the counter and its limit
-/// in between: the mark, which stays that long, keeps the settle from being applied again.
-fn until_ms(
-    counter: &Counter,
-    now_ms: u64,
-    decision_ms: u64,
-    charge: &SettleCharge,
-    rules: &Rules,
-) -> Option<u64> {
-    let lease_ms = match rules.kind {
-        Kind::Sliding(window) => charge.lease_ms.map_or(0, WindowMs::get).min(window.window_ms),
-        Kind::Fixed(_) | Kind::Token(_) => 0,
-    };
-    let within_ms = decision_ms + lease_ms + SETTLE_WITHIN_MS;
-    let until_ms = match charge.amount {
-        SettleAmount::Charge(_) => within_ms,
-        SettleAmount::GiveBack(amount) => {
-            counter.counts_until_ms(decision_ms, lease_ms, amount.get(), rules)?.min(within_ms)
-        }
-    };
-    let seen = decision_ms <= counter.latest_ms(now_ms, rules);
-    (seen && counter.at_ms(now_ms) < until_ms).then_some(until_ms)
+    /// The date of the charge: its decision's time, or the end of its lease.
+    fn dated_ms(&self) -> u64 {
+        self.decision_ms + self.lease_ms
+    }
+
+    /// Until when the part takes effect, if it still does.
+    ///
+    /// For one and the same settle it never gets later, whatever happens to the counter and its limit
+    /// in between: the mark, which stays that long, keeps the settle from being applied again.
+    fn until_ms(&self, counter: &Counter, now_ms: u64) -> Option<u64> {
+        let within_ms = self.dated_ms() + SETTLE_WITHIN_MS;
+        let until_ms = match self.charge.amount {
+            SettleAmount::Charge(_) => within_ms,
+            SettleAmount::GiveBack(amount) => {
+                let dated_ms = self.dated_ms();
+                counter.counts_until_ms(dated_ms, amount.get(), &self.rules)?.min(within_ms)
+            }
+        };
+        let seen = self.decision_ms <= counter.latest_ms(now_ms, &self.rules);
+        (seen && counter.at_ms(now_ms) < until_ms).then_some(until_ms)
+    }
 }

@@ -7,10 +7,19 @@
 //! **Bounded.** Up to a limit of 128, each charge has its own entry (charges of one time share
 //! one), and there is no room for more than 128 of them. Above, charges whose time falls into the
 //! same slot, `⌈window / 128⌉` ms long, share one entry with the latest of their times: it leaves
-//! less than a slot later than the first of them should, never earlier. A window touches up to 129
-//! slots (128 and a bit at each end), so a log has up to 129 entries. Where more would come
-//! together (leases are dated ahead, up to another window; a limit was raised) two neighbours
-//! share the later one's time.
+//! less than a slot later than the first of them should, never earlier. Entries date from a window
+//! ago to the end of the longest lease, `window / 32` ahead: they touch up to 133 slots, so a log
+//! has up to 133 entries. Where a log would have more (a limit was raised; charges were added
+//! afterwards), two neighbors in one slot share the later one's time. Only where the window was
+//! shortened may two neighbors of different slots have to.
+//!
+//! **Giving back.** A give-back names the date of the charge that it cancels and takes from the
+//! first entry that is not dated earlier, and from no other. It never admits too much. Assign each
+//! unit charged to the entry that holds it: every unit is in an entry dated no earlier than itself,
+//! and sharing moves units to later entries only. So the unit that is given back is in the entry
+//! found or in a later one. If it is in a later one, a unit of the entry found takes its place there:
+//! it is dated no earlier than before, and every unit still is in an entry that is not too early. If
+//! the entry found holds less than is given back, the rest stays charged.
 //!
 //! **Sorted.** A lease is dated at its end, so an entry may lie ahead of the clock. The log
 //! remembers the latest time it was written at and never counts with an earlier one: a clock that
@@ -28,7 +37,9 @@ use std::collections::VecDeque;
 /// Up to this limit, every charge has its own entry; above, a window has this many slots.
 pub(super) const SLOTS: u64 = 128;
 /// The most entries in a log.
-pub(super) const MAX_ENTRIES: usize = 129;
+pub(super) const MAX_ENTRIES: usize = 133;
+/// A lease lasts at most this part of the window: four slots.
+const LEASES_IN_WINDOW: u64 = 32;
 
 /// One counter's log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +66,11 @@ pub(super) struct Window {
 }
 
 impl Window {
+    /// The longest lease, in ms.
+    pub(super) fn longest_lease_ms(&self) -> u64 {
+        (self.window_ms / LEASES_IN_WINDOW).max(1)
+    }
+
     /// Whether charges of these two times share an entry.
     fn shares(&self, a_ms: u64, b_ms: u64) -> bool {
         if self.limit <= SLOTS { a_ms == b_ms } else { self.slot(a_ms) == self.slot(b_ms) }
@@ -106,20 +122,17 @@ impl Log {
         }
     }
 
-    /// Takes up to `amount` off the oldest entries that count. What is left is then never less
-    /// than what was truly charged after any given time, so nothing too much can get in.
-    pub(super) fn give_back(&mut self, now_ms: u64, amount: u64, window: &Window) {
+    /// Cancels up to `amount` of what was charged and dated `dated_ms`: takes it off the first entry
+    /// that is not dated earlier.
+    pub(super) fn give_back(&mut self, now_ms: u64, amount: u64, dated_ms: u64, window: &Window) {
         self.advance(now_ms, window);
-        let mut owed = amount;
-        while owed > 0 {
-            let Some(oldest) = self.entries.front_mut() else { break };
-            let taken = owed.min(oldest.cost);
-            owed -= taken;
-            oldest.cost -= taken;
-            self.total -= taken;
-            if oldest.cost == 0 {
-                self.entries.pop_front();
-            }
+        let place = self.entries.partition_point(|entry| entry.at_ms < dated_ms);
+        let Some(entry) = self.entries.get_mut(place) else { return };
+        let taken = amount.min(entry.cost);
+        entry.cost -= taken;
+        self.total -= taken;
+        if entry.cost == 0 {
+            self.entries.remove(place);
         }
     }
 
@@ -176,7 +189,7 @@ impl Log {
         }
     }
 
-    /// Makes two neighbours one, dated with the later: the oldest two of one slot, else the oldest
+    /// Makes two neighbors one, dated with the later: the oldest two of one slot, else the oldest
     /// two.
     fn merge_a_pair(&mut self, window: &Window) {
         let of_one_slot = |(a, b): (&Entry, &Entry)| window.slot(a.at_ms) == window.slot(b.at_ms);
@@ -224,10 +237,10 @@ mod tests {
     fn a_raised_limit_merges_what_one_slot_holds_first() {
         let mut log = Log::default();
         let exact = Window { limit: 100, ..WINDOW };
-        // A hundred entries, ten to a slot; then one in each of thirty slots more.
+        // A hundred entries, ten to a slot; then one in each of 34 slots more.
         (0..100).for_each(|at_ms| log.charge(10_000 + at_ms, 1, 0, &exact));
-        (0..30).for_each(|slot| log.charge(10_100 + slot * 10, 1, 0, &WINDOW));
-        assert_eq!((log.entries.len(), log.total), (MAX_ENTRIES, 130));
+        (0..34).for_each(|slot| log.charge(10_100 + slot * 10, 1, 0, &WINDOW));
+        assert_eq!((log.entries.len(), log.total), (MAX_ENTRIES, 134));
         let merged = log.entries.front().map(|entry| (entry.at_ms, entry.cost));
         assert_eq!(merged, Some((10_001, 2)));
     }

@@ -50,6 +50,14 @@ impl Rules {
         Ok(Self { kind, limit, standing: terms.standing })
     }
 
+    /// The most by which a lease's charge is dated ahead; 0 where leases are not.
+    pub(super) fn dated_ahead_ms(&self) -> u64 {
+        match self.kind {
+            Kind::Sliding(window) => window.longest_lease_ms(),
+            Kind::Fixed(_) | Kind::Token(_) => 0,
+        }
+    }
+
     fn unlimited(&self) -> bool {
         matches!(self.standing, Standing::Unlimited)
     }
@@ -116,7 +124,7 @@ impl Counter {
     pub(super) fn lease_terms(&self, now_ms: u64, rules: &Rules) -> Option<(u64, u64)> {
         match (self, &rules.kind) {
             (Self::Sliding(log), Kind::Sliding(window)) => {
-                Some((window.window_ms, 2 + log.ahead(now_ms)))
+                Some((window.longest_lease_ms(), 2 + log.ahead(now_ms)))
             }
             (Self::Fixed(count), Kind::Fixed(period)) => Some((count.until_ms(period) - now_ms, 2)),
             _ => None,
@@ -150,32 +158,28 @@ impl Counter {
         }
     }
 
-    /// Until when `amount`, charged at `charged_ms` and dated `lease_ms` later, may count; `None`
-    /// where it does not.
-    pub(super) fn counts_until_ms(
-        &self,
-        charged_ms: u64,
-        lease_ms: u64,
-        amount: u64,
-        rules: &Rules,
-    ) -> Option<u64> {
+    /// Until when `amount`, charged and dated `dated_ms`, may be given back; `None` where it no
+    /// longer counts.
+    pub(super) fn counts_until_ms(&self, dated_ms: u64, amount: u64, rules: &Rules) -> Option<u64> {
         match (self, &rules.kind) {
-            (_, Kind::Sliding(window)) => Some(charged_ms + lease_ms + window.window_ms),
-            (_, Kind::Token(tokens)) => Some(charged_ms + tokens.flows_in_ms(amount)),
+            (_, Kind::Sliding(window)) => Some(dated_ms + window.window_ms),
+            (_, Kind::Token(tokens)) => Some(dated_ms + tokens.returns_within_ms(amount)),
             (Self::Fixed(count), Kind::Fixed(period)) => {
-                (count.start_ms(period) <= charged_ms).then_some(count.until_ms(period))
+                (count.start_ms(period) <= dated_ms).then_some(count.until_ms(period))
             }
             (_, Kind::Fixed(_)) => None,
         }
     }
 
-    /// Gives back up to `amount` of what was charged at `charged_ms` and still counts.
-    pub(super) fn give_back(&mut self, now_ms: u64, amount: u64, charged_ms: u64, rules: &Rules) {
+    /// Gives back up to `amount` of what was charged, dated `dated_ms`, and still counts.
+    pub(super) fn give_back(&mut self, now_ms: u64, amount: u64, dated_ms: u64, rules: &Rules) {
         match (self, &rules.kind) {
-            (Self::Sliding(log), Kind::Sliding(window)) => log.give_back(now_ms, amount, window),
+            (Self::Sliding(log), Kind::Sliding(window)) => {
+                log.give_back(now_ms, amount, dated_ms, window);
+            }
             (Self::Fixed(count), Kind::Fixed(period)) => count.give_back(amount, period),
             (Self::Token(bucket), Kind::Token(tokens)) => {
-                bucket.give_back(now_ms, amount, charged_ms, tokens);
+                bucket.give_back(now_ms, amount, dated_ms, tokens);
             }
             _ => {}
         }

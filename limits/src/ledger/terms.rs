@@ -8,6 +8,9 @@ use crate::quota::{Limit, WindowMs};
 /// windows still fit six bytes.
 pub const MAX_TIME_MS: u64 = 1 << 47;
 
+/// Tokens can be given back for at least this long.
+const RETURNS_WITHIN_MS: u64 = 300_000;
+
 /// A point in time, in Unix milliseconds.
 pub type TimeMs = Bounded<0, MAX_TIME_MS>;
 
@@ -187,9 +190,11 @@ impl Tokens {
         count.saturating_mul(self.per_ms()).min(MAX_SAFE)
     }
 
-    /// How long it takes until so many tokens have flowed in.
-    pub(super) fn flows_in_ms(&self, count: u64) -> u64 {
-        self.units(count).div_ceil(self.rate())
+    /// How long after they were charged so many tokens may be given back: until they have flowed in,
+    /// and in any case for as long as most requests take. (In a busy bucket they are missed for
+    /// longer than they take to flow in.)
+    pub(super) fn returns_within_ms(&self, count: u64) -> u64 {
+        self.units(count).div_ceil(self.rate()).max(RETURNS_WITHIN_MS)
     }
 }
 

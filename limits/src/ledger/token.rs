@@ -4,8 +4,16 @@
 //! Where `per_ms` has changed since, what is missing is rounded up to whole tokens and counted in
 //! the new unit; what flowed in meanwhile is reckoned at the rate now in force.
 //!
+//! **Giving back** leaves the bucket as if the charge had never been made. A unit that flowed in
+//! makes up for the charge only if without it the bucket would have been full, so what can be put
+//! back is the least that has been missing at any time since the charge, and at most the charge. The
+//! bucket keeps the low points that this takes: the least missing since each of up to eight times,
+//! the latest of which stands for all later ones. It never admits too much, because a low point is
+//! never kept higher than it was.
+//!
 //! # Source
-//! The generic cell rate algorithm (ITU-T I.371, annex A) in its leaky-bucket form.
+//! The generic cell rate algorithm (ITU-T I.371, annex A) in its leaky-bucket form. The difference
+//! that a charge makes is that of two reflected walks (Skorokhod's problem).
 
 use super::NEVER;
 use super::reading::Reading;
@@ -13,8 +21,11 @@ use super::terms::Tokens;
 use crate::bounded::MAX_SAFE;
 use serde::{Deserialize, Serialize};
 
+/// The most low points that a bucket keeps.
+pub(super) const MAX_LOWS: usize = 8;
+
 /// One counter's bucket. Absent, it is full.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Bucket {
     /// When `missing` was right.
     at_ms: u64,
@@ -22,12 +33,21 @@ pub(super) struct Bucket {
     missing: u64,
     /// The units in a token when it was written.
     per_ms: u64,
+    /// The oldest first; less was missing at each than at the next.
+    lows: Vec<Low>,
+}
+
+/// A time just before a charge at which less was missing than at any time since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Low {
+    at_ms: u64,
+    missing: u64,
 }
 
 impl Bucket {
     /// What the bucket says at `now_ms`.
     pub(super) fn read(&self, now_ms: u64, tokens: &Tokens) -> Reading {
-        let Self { at_ms, missing, per_ms } = self.at(now_ms, tokens);
+        let Level { at_ms, missing, per_ms } = self.level(now_ms, tokens);
         let left = tokens.capacity().saturating_sub(missing) / per_ms;
         let missing_then = tokens.capacity().saturating_sub((left + 1) * per_ms);
         let reset_ms = match missing {
@@ -39,7 +59,7 @@ impl Bucket {
 
     /// How long from `now_ms` until `cost`, at most the burst, fits; 0 if it does.
     pub(super) fn wait_ms(&self, now_ms: u64, cost: u64, tokens: &Tokens) -> u64 {
-        let Self { at_ms, missing, per_ms } = self.at(now_ms, tokens);
+        let Level { at_ms, missing, per_ms } = self.level(now_ms, tokens);
         match missing.saturating_sub(tokens.capacity() - cost * per_ms) {
             0 => 0,
             excess => flows_in_ms(excess, at_ms - now_ms, tokens),
@@ -48,24 +68,39 @@ impl Bucket {
 
     /// Charges `cost`.
     pub(super) fn charge(&mut self, now_ms: u64, cost: u64, tokens: &Tokens) {
-        *self = self.at(now_ms, tokens);
+        self.advance(now_ms, tokens);
+        self.note_low(self.at_ms, self.missing);
         self.missing = self.missing.saturating_add(tokens.units(cost)).min(MAX_SAFE);
     }
 
     /// Charges `cost` or as much of it as the bucket holds.
     pub(super) fn drain(&mut self, now_ms: u64, cost: u64, tokens: &Tokens) {
-        *self = self.at(now_ms, tokens);
-        let drained = self.missing.saturating_add(tokens.units(cost)).min(tokens.capacity());
-        self.missing = self.missing.max(drained);
+        self.advance(now_ms, tokens);
+        self.note_low(self.at_ms, self.missing);
+        let wanted = self.missing.saturating_add(tokens.units(cost)).min(MAX_SAFE);
+        let drained = wanted.min(tokens.capacity()).max(self.missing);
+        if drained < wanted {
+            // No more can be put back than was taken: as if so little had been missing just after.
+            self.note_low(self.at_ms + 1, drained - self.missing);
+        }
+        self.missing = drained;
     }
 
-    /// Puts back up to `amount` of what was charged at `charged_ms`: so much of it as cannot have
-    /// flowed in since. Had it never been charged, at least that much less would be missing.
+    /// Puts back up to `amount` of what was charged at `charged_ms`: what would not be missing now
+    /// had it never been charged.
     pub(super) fn give_back(&mut self, now_ms: u64, amount: u64, charged_ms: u64, tokens: &Tokens) {
-        *self = self.at(now_ms, tokens);
-        let flowed_in = self.at_ms.saturating_sub(charged_ms).saturating_mul(tokens.rate());
-        let due = tokens.units(amount).saturating_sub(flowed_in);
+        self.advance(now_ms, tokens);
+        if self.lows.is_empty() {
+            return;
+        }
+        let since = self.lows.partition_point(|low| low.at_ms <= charged_ms);
+        let later = self.lows.split_off(since);
+        let lowest = later.first().map_or(u64::MAX, |low| low.missing);
+        let due = tokens.units(amount).min(lowest);
         self.missing = self.missing.saturating_sub(due);
+        // As if those had been so much lower: the earlier ones are low points only below them.
+        while self.lows.pop_if(|low| low.missing >= lowest - due).is_some() {}
+        self.lows.extend(later.iter().map(|low| Low { missing: low.missing - due, ..*low }));
     }
 
     /// The bucket's time: the clock's, unless it was written at a later one.
@@ -78,8 +113,30 @@ impl Bucket {
         self.at_ms + self.missing.div_ceil(tokens.rate())
     }
 
-    /// The bucket at `now_ms`, or at the time it was written if that is later.
-    fn at(&self, now_ms: u64, tokens: &Tokens) -> Self {
+    /// Moves the bucket to its time, and to the unit now in force.
+    fn advance(&mut self, now_ms: u64, tokens: &Tokens) {
+        let Level { at_ms, missing, per_ms } = self.level(now_ms, tokens);
+        if self.per_ms != per_ms {
+            let old_ms = self.per_ms.max(1);
+            self.lows.iter_mut().for_each(|low| low.missing = tokens.units(low.missing / old_ms));
+        }
+        (self.at_ms, self.missing, self.per_ms) = (at_ms, missing, per_ms);
+    }
+
+    /// Notes that `missing` is missing at `at_ms`, before more is charged.
+    fn note_low(&mut self, at_ms: u64, missing: u64) {
+        while self.lows.pop_if(|low| low.missing >= missing).is_some() {}
+        let is_full = self.lows.len() == MAX_LOWS;
+        match self.lows.last_mut() {
+            // Charges of one time are not told apart: they go by the lowest.
+            Some(last) if last.at_ms >= at_ms => {}
+            Some(last) if is_full => last.at_ms = at_ms,
+            _ => self.lows.push(Low { at_ms, missing }),
+        }
+    }
+
+    /// The bucket's level at `now_ms`, or at the time it was written if that is later.
+    fn level(&self, now_ms: u64, tokens: &Tokens) -> Level {
         let per_ms = tokens.per_ms();
         let missing = if self.per_ms == per_ms {
             self.missing
@@ -88,8 +145,15 @@ impl Bucket {
         };
         let at_ms = self.at_ms(now_ms);
         let flowed_in = (at_ms - self.at_ms).saturating_mul(tokens.rate());
-        Self { at_ms, missing: missing.saturating_sub(flowed_in), per_ms }
+        Level { at_ms, missing: missing.saturating_sub(flowed_in), per_ms }
     }
+}
+
+/// What is missing at one time.
+struct Level {
+    at_ms: u64,
+    missing: u64,
+    per_ms: u64,
 }
 
 /// How long it takes, `behind_ms` from now, until so many units have flowed in; told apart from

@@ -26,6 +26,10 @@ impl Bench {
         self.ledger.decide(now_ms, &request).unwrap().admitted
     }
 
+    fn left(&self, now_ms: u64) -> u64 {
+        self.ledger.peek(now_ms, &self.world.charge_at(now_ms, 1)).unwrap().remaining
+    }
+
     fn settle(&mut self, now_ms: u64, id: &str, made_ms: u64, amount: SettleAmount) -> (bool, u64) {
         self.settle_lease(now_ms, id, made_ms, amount, None)
     }
@@ -57,11 +61,11 @@ fn more(amount: u64) -> SettleAmount {
 }
 
 fn every_algorithm() -> [(Algorithm, u64); 3] {
-    // With how long, at most, a charge made at NOW_MS counts.
+    // With how long, at most, a charge made at NOW_MS can be given back.
     [
         (Algorithm::Sliding { limit: 5, window_ms: 1_000 }, 1_000),
         (Algorithm::Fixed { limit: 5, period_ms: 1_000 }, 1_000),
-        (Algorithm::Tokens { rate: 1, per_ms: 200, burst: 5 }, 1_000),
+        (Algorithm::Tokens { rate: 1, per_ms: 100_000, burst: 5 }, 500_000),
     ]
 }
 
@@ -132,7 +136,7 @@ fn a_decision_that_the_counter_has_not_seen_is_not_settled() {
             assert_eq!(bench.settle(NOW_MS, "a", NOW_MS + 1, back(1)), (false, 3));
         }
         assert_eq!(bench.settle(NOW_MS, "b", NOW_MS + 5_000, back(1)), (false, 3));
-        assert_eq!(bench.settle(NOW_MS, "c", NOW_MS - 5_000, back(1)), (false, 3));
+        assert_eq!(bench.settle(NOW_MS, "c", NOW_MS - 500_000, back(1)), (false, 3));
     }
 }
 
@@ -161,20 +165,25 @@ fn giving_back_never_goes_below_nothing() {
 }
 
 #[test]
-fn giving_back_takes_from_the_oldest() {
+fn giving_back_cancels_its_own_charge_and_no_other() {
     let mut bench = Bench::new(Algorithm::Sliding { limit: 5, window_ms: 1_000 });
     assert!(bench.charge(NOW_MS, 3));
     assert!(bench.charge(NOW_MS + 900, 2));
-    // The later charge is given back; what it leaves behind is the later date all the same.
+    // The later charge is given back: the earlier one leaves at its own time.
     assert_eq!(bench.settle(NOW_MS + 900, "a", NOW_MS + 900, back(2)), (true, 2));
-    let told =
-        bench.ledger.peek(NOW_MS + 1_000, &bench.world.charge_at(NOW_MS + 1_000, 5)).unwrap();
-    assert_eq!((told.admitted, told.remaining, told.retry_after_ms), (false, 3, 900));
+    assert_eq!(bench.left(NOW_MS + 999), 2);
+    assert_eq!(bench.left(NOW_MS + 1_000), 5);
+    // More than the charge, and for the charge that has been given back: nothing else is touched.
+    let mut bench = Bench::new(Algorithm::Sliding { limit: 5, window_ms: 1_000 });
+    assert!(bench.charge(NOW_MS, 3));
+    assert!(bench.charge(NOW_MS + 900, 2));
+    assert_eq!(bench.settle(NOW_MS + 900, "a", NOW_MS + 900, back(5)), (true, 2));
+    assert_eq!(bench.settle(NOW_MS + 900, "b", NOW_MS + 900, back(5)), (true, 2));
 }
 
 #[test]
 fn an_unspent_lease_comes_back_as_long_as_it_counts() {
-    let lease_ms = 300;
+    let lease_ms = 30;
     let algorithm = Algorithm::Sliding { limit: 10, window_ms: 1_000 };
     let leased = || {
         let mut bench = Bench::new(algorithm);
@@ -190,9 +199,9 @@ fn an_unspent_lease_comes_back_as_long_as_it_counts() {
         bench
     };
     let last_ms = NOW_MS + lease_ms + 999;
-    assert_eq!(leased().settle_lease(NOW_MS + 10, "a", NOW_MS, back(4), Some(300)), (true, 8));
-    assert_eq!(leased().settle_lease(last_ms, "a", NOW_MS, back(3), Some(300)), (true, 9));
-    assert_eq!(leased().settle_lease(last_ms + 1, "a", NOW_MS, back(3), Some(300)), (false, 10));
+    assert_eq!(leased().settle_lease(NOW_MS + 10, "a", NOW_MS, back(4), Some(30)), (true, 8));
+    assert_eq!(leased().settle_lease(last_ms, "a", NOW_MS, back(3), Some(30)), (true, 9));
+    assert_eq!(leased().settle_lease(last_ms + 1, "a", NOW_MS, back(3), Some(30)), (false, 10));
     // Told without the lease's length, it is taken for an ordinary charge.
     assert_eq!(leased().settle(last_ms, "a", NOW_MS, back(3)), (false, 6));
 }

@@ -1,6 +1,7 @@
 //! Token buckets: in every interval, what was used is at most the burst and what flowed in.
 
-use super::world::{ALL, Algorithm, Mix, Outcome, Use, World, cases, steps};
+use super::world::{ALL, Algorithm, Mix, Outcome, Step, Use, World, cases, steps};
+use limits::ledger::Ledger;
 use proptest::prelude::*;
 
 const FILE: &str = "proptest-regressions/ledger_tokens.txt";
@@ -54,6 +55,34 @@ proptest! {
     }
 }
 
+/// How many low points a bucket keeps.
+const LOW_POINTS: usize = 8;
+
+fn charge_times(world: &World) -> usize {
+    let times: std::collections::BTreeSet<u64> =
+        world.dated.iter().map(|one| one.made_ms).collect();
+    times.len()
+}
+
+/// What would be left had nothing been charged but what was not given back.
+fn as_if_never_charged(world: &World) -> u64 {
+    let Algorithm::Tokens { rate, per_ms, burst } = world.algorithm else {
+        unreachable!("only token buckets here")
+    };
+    let (mut at_ms, mut missing) = (0, 0_u64);
+    for one in &world.dated {
+        missing = missing.saturating_sub((one.made_ms - at_ms) * rate) + one.cost * per_ms;
+        at_ms = one.made_ms;
+    }
+    missing = missing.saturating_sub((world.now_ms() - at_ms) * rate);
+    (burst * per_ms).saturating_sub(missing) / per_ms
+}
+
+/// Waits in which about as much flows in as is charged.
+fn waits() -> impl Strategy<Value = Vec<u64>> {
+    prop::collection::vec(0..20_u64, 1..200)
+}
+
 proptest! {
     #![proptest_config(cases(4_000, FILE))]
 
@@ -66,6 +95,48 @@ proptest! {
                 let worst = worst(&world, world.true_ms, cost);
                 prop_assert!(worst > 0, "{} at {}", worst, world.true_ms);
             }
+        }
+    }
+
+    /// Refunds of any age, in any order and repeated, and charges afterwards: the bucket is as if what
+    /// was given back had never been charged. To the unit while it keeps all of its low points.
+    #[test]
+    fn nothing_is_denied_that_the_definition_admits(
+        algorithm in buckets(),
+        steps in steps(60, 2_000),
+    ) {
+        let mut world = World::new(algorithm);
+        let mix = Mix { refunds: 40, late_charges: 6, ..Mix::default() };
+        for step in &steps {
+            let outcome = world.step(step, mix);
+            if charge_times(&world) > LOW_POINTS {
+                break;
+            }
+            let left = as_if_never_charged(&world);
+            if let Outcome::Denied(cost, _) = outcome {
+                prop_assert!(cost > left, "{cost} of {left} at {}", world.now_ms());
+            }
+            prop_assert_eq!(world.peek_at(world.now_ms(), 1).remaining, left);
+        }
+    }
+
+    /// A bucket that has kept a few low points gives a request back whole, however long the history:
+    /// what the later ones share is more than a small request costs.
+    #[test]
+    fn a_small_request_comes_back_whole_from_a_busy_bucket(waits in waits()) {
+        let (rate, per_ms, burst) = (10, 100, 50);
+        let algorithm = Algorithm::Tokens { rate, per_ms, burst };
+        let mut world = World::on(Ledger::new(1_000), algorithm, "bucket");
+        let charge = Step { wait_ms: 1, what: 99, which: 1, amount: 0 };
+        (0..40).for_each(|_| { world.step(&charge, Mix::default()); });
+        for wait_ms in waits {
+            let outcome = world.step(&Step { wait_ms, ..charge }, Mix::default());
+            prop_assert!(matches!(outcome, Outcome::Admitted(_)), "{outcome:?}");
+            let all = Mix { refunds: 100, ..Mix::default() };
+            let latest = Step { wait_ms: 0, what: 50, which: world.uses.len() - 1, ..charge };
+            let before = world.peek_at(world.now_ms(), 1).remaining;
+            world.step(&latest, all);
+            prop_assert_eq!(world.peek_at(world.now_ms(), 1).remaining, before + 1);
         }
     }
 

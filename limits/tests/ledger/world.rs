@@ -4,6 +4,9 @@
 //! knows what was used and when: each admitted cost at the time it was admitted, each part of a
 //! lease at the time it was spent, less what was given back. It knows nothing of entries, slots,
 //! periods or units.
+//!
+//! A second record is by the ledger's clock, for the other direction: what the definition counts,
+//! each charge at its date and each lease at its end, less what was given back of that same charge.
 
 use limits::counter::{CounterName, Identity};
 use limits::ledger::{
@@ -117,9 +120,31 @@ pub(crate) struct Use {
     unclaimed: u64,
 }
 
+/// Something that the definition counts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Dated {
+    /// When it was charged, by the ledger's clock.
+    pub(crate) made_ms: u64,
+    /// Its date by the same clock: a lease is dated at its end.
+    pub(crate) at_ms: u64,
+    /// What was not given back.
+    pub(crate) cost: u64,
+}
+
+/// A charge that may be given back.
+#[derive(Debug, Clone, Copy)]
+struct Decision {
+    /// Its place among the uses.
+    place: usize,
+    /// Its place among what the definition counts.
+    dated: usize,
+    decision_ms: u64,
+}
+
 /// A lease granted.
 #[derive(Debug, Clone, Copy)]
 struct Lease {
+    dated: usize,
     decision_ms: u64,
     ends_ms: u64,
     lease_ms: u64,
@@ -136,12 +161,12 @@ struct Sent {
 
 #[derive(Debug, Clone, Copy)]
 enum Effect {
-    /// Less of the use at this place.
-    Refund(usize, u64),
+    /// Less of the use at this place, and of what the definition counts of it.
+    Refund { place: usize, dated: usize, amount: u64 },
     /// Another use.
     Late(u64),
-    /// None: what is unspent was never used.
-    LeaseBack,
+    /// Less of what the definition counts; what is unspent was never used.
+    LeaseBack { dated: usize, amount: u64 },
 }
 
 /// What a step came to.
@@ -165,8 +190,9 @@ pub(crate) struct World {
     /// By how much the clock is behind it.
     behind_ms: u64,
     pub(crate) uses: Vec<Use>,
-    /// Admitted uses, by their places, with their decisions' times.
-    decisions: Vec<(usize, u64)>,
+    /// What the definition counts.
+    pub(crate) dated: Vec<Dated>,
+    decisions: Vec<Decision>,
     leases: Vec<Lease>,
     settles: Vec<Sent>,
     counter: CounterName,
@@ -185,6 +211,7 @@ impl World {
             true_ms: START_MS,
             behind_ms: 0,
             uses: Vec::new(),
+            dated: Vec::new(),
             decisions: Vec::new(),
             leases: Vec::new(),
             settles: Vec::new(),
@@ -278,7 +305,9 @@ impl World {
         }
         if let Some(lease) = outcome.lease {
             assert!((1..=step.amount).contains(&lease.granted), "{lease:?}");
+            let dated = self.date(now_ms, lease.lease_ms, lease.granted);
             self.leases.push(Lease {
+                dated,
                 decision_ms: now_ms,
                 ends_ms: self.true_ms + lease.lease_ms,
                 lease_ms: lease.lease_ms,
@@ -286,8 +315,15 @@ impl World {
             });
         }
         let place = self.record(cost);
-        self.decisions.push((place, now_ms));
+        let dated = self.date(now_ms, 0, cost);
+        self.decisions.push(Decision { place, dated, decision_ms: now_ms });
         Outcome::Admitted(place)
+    }
+
+    /// Counts `cost`, charged at `made_ms` and dated `ahead_ms` later.
+    fn date(&mut self, made_ms: u64, ahead_ms: u64, cost: u64) -> usize {
+        self.dated.push(Dated { made_ms, at_ms: made_ms + ahead_ms, cost });
+        self.dated.len() - 1
     }
 
     fn decide(&mut self, now_ms: u64, charge: Charge) -> Result<Decided, Refusal> {
@@ -302,13 +338,14 @@ impl World {
 
     /// Gives a part of an admitted cost back.
     fn refund(&mut self, step: &Step) {
-        let Some(&(place, decision_ms)) = pick(&self.decisions, step.which) else { return };
+        let Some(&decision) = pick(&self.decisions, step.which) else { return };
+        let Decision { place, dated, decision_ms } = decision;
         let unclaimed = &mut self.uses[place].unclaimed;
         if *unclaimed > 0 {
             let amount = 1 + step.amount % *unclaimed;
             *unclaimed -= amount;
             let back = SettleAmount::GiveBack(Limit::new(amount).unwrap());
-            self.send(decision_ms, back, None, Effect::Refund(place, amount));
+            self.send(decision_ms, back, None, Effect::Refund { place, dated, amount });
         }
     }
 
@@ -328,10 +365,11 @@ impl World {
     /// Gives a lease's unspent part back, early or late.
     fn give_lease_back(&mut self, step: &Step) {
         let Some(&lease) = pick(&self.leases, step.which) else { return };
-        let Lease { decision_ms, lease_ms, unspent, .. } = lease;
+        let Lease { dated, decision_ms, lease_ms, unspent, .. } = lease;
         if unspent > 0 {
             let back = SettleAmount::GiveBack(Limit::new(unspent).unwrap());
-            self.send(decision_ms, back, Some(lease_ms), Effect::LeaseBack);
+            let effect = Effect::LeaseBack { dated, amount: unspent };
+            self.send(decision_ms, back, Some(lease_ms), effect);
         }
         let place = step.which % self.leases.len();
         self.leases.swap_remove(place);
@@ -339,7 +377,9 @@ impl World {
 
     /// Charges what turned out to be due for an earlier decision.
     fn charge_late(&mut self, step: &Step) {
-        let Some(&(_, decision_ms)) = pick(&self.decisions, step.which) else { return };
+        let Some(&Decision { decision_ms, .. }) = pick(&self.decisions, step.which) else {
+            return;
+        };
         let amount = 1 + step.amount % (2 * self.algorithm.limit());
         let due = SettleAmount::Charge(Limit::new(amount).unwrap());
         self.send(decision_ms, due, None, Effect::Late(amount));
@@ -385,11 +425,15 @@ impl World {
         if settled.applied {
             self.settles[place].applied = true;
             match effect {
-                Effect::Refund(place, amount) => self.uses[place].cost -= amount,
+                Effect::Refund { place, dated, amount } => {
+                    self.uses[place].cost -= amount;
+                    self.dated[dated].cost -= amount;
+                }
                 Effect::Late(amount) => {
                     self.record(amount);
+                    self.date(now_ms, 0, amount);
                 }
-                Effect::LeaseBack => {}
+                Effect::LeaseBack { dated, amount } => self.dated[dated].cost -= amount,
             }
         }
     }

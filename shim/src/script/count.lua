@@ -7,10 +7,11 @@
 -- only compared: rounding never carries one across a number up to 2^53.)
 --
 -- Values: one string a counter, little-endian, its first byte naming the algorithm and the form.
---   115 's'  sliding window  lives_ms:6 seen_ms:6 total:7, then for each of up to 129 entries, the
+--   115 's'  sliding window  lives_ms:6 seen_ms:6 total:7, then for each of up to 133 entries, the
 --                            oldest first, at_ms:6 cost:7
 --   102 'f'  fixed window    start_ms:6 end_ms:6 count:7; it lives until end_ms
---   116 't'  token bucket    lives_ms:6 at_ms:6 missing:7 per_ms:5
+--   116 't'  token bucket    lives_ms:6 at_ms:6 missing:7 per_ms:5, then for each of up to 8 low
+--                            points, the oldest and lowest first, at_ms:6 missing:7
 -- A key lives for as long as it counts, and an eighth longer, so that most charges need not say
 -- anew how long: lives_ms is the time at which it expires.
 -- A value of another algorithm is absent. One that is none of these, or contradicts itself, is
@@ -72,10 +73,10 @@ local function insert(entries, at_ms, cost, limit, window_ms)
     end
   end
   entries = entries:sub(1, place - 1) .. pack('<I6I7', at_ms, cost) .. entries:sub(place)
-  if #entries <= 129 * 13 then
+  if #entries <= 133 * 13 then
     return entries
   end
-  -- Too many: two neighbours become one, dated with the later; the oldest two of one slot, else the
+  -- Too many: two neighbors become one, dated with the later; the oldest two of one slot, else the
   -- oldest two.
   local pair, before_ms = 1, nil
   for other = 1, #entries, 13 do
@@ -92,23 +93,26 @@ local function insert(entries, at_ms, cost, limit, window_ms)
     .. pack('<I6I7', later_ms, earlier_cost + later_cost) .. entries:sub(pair + 26)
 end
 
--- Changes a sliding window otherwise than by one more charge at the end: gives back from the oldest,
--- or charges where leases lie ahead, one is asked for, or it is full. Returns the entries, their
--- total, the times of the oldest and of the newest, and the lease granted.
+-- Changes a sliding window otherwise than by one more charge at the end: gives back what was charged
+-- by the decision made at decision_ms (and is dated lease_ms later), from the first entry that is not
+-- dated earlier; or charges where leases lie ahead, one is asked for, or it is full. Returns the
+-- entries, their total, the times of the oldest and of the newest, and the lease granted.
 local function crowded(
-  entries, at_ms, total, op, amount, limit, window_ms, unlimited, wish, lease_ms
+  entries, at_ms, total, op, amount, limit, window_ms, unlimited, wish, lease_ms, decision_ms
 )
   local unpack, sharers, granted, lasts_ms = struct.unpack, 2, 0, 0
+  lease_ms = math.min(lease_ms, math.max(math.floor(window_ms / 32), 1))
   if op == 3 then
     wish = 0
-    while amount > 0 and entries ~= '' do
-      local oldest_ms, cost = unpack('<I6I7', entries)
-      entries = entries:sub(14)
-      if cost > amount then
-        entries = struct.pack('<I6I7', oldest_ms, cost - amount) .. entries
-        cost = amount
+    for place = 1, #entries, 13 do
+      local entry_ms, cost = unpack('<I6I7', entries, place)
+      if entry_ms >= decision_ms + lease_ms then
+        local kept = math.max(cost - amount, 0)
+        total = total - (cost - kept)
+        entries = entries:sub(1, place - 1)
+          .. (kept > 0 and struct.pack('<I6I7', entry_ms, kept) or '') .. entries:sub(place + 13)
+        break
       end
-      total, amount = total - cost, amount - cost
     end
   else
     for place = #entries - 12, 1, -13 do
@@ -125,7 +129,7 @@ local function crowded(
   if wish > 0 then
     granted = unlimited and 2^53 or math.max(limit - total, 0)
     granted = math.min(wish, math.floor(granted / sharers))
-    lasts_ms = math.min(lease_ms, window_ms)
+    lasts_ms = lease_ms
     local cost = math.min(granted, 2^53 - total)
     if cost > 0 then
       total, entries = total + cost, insert(entries, at_ms + lasts_ms, cost, limit, window_ms)
@@ -141,7 +145,7 @@ end
 -- What a sliding window still counts: its own time, the total of its entries, where the oldest begins
 -- and its time, and until when the key lives. Nothing where the value is damaged.
 local function live(value, size, now_ms, window_ms)
-  if size < 20 or size > 20 + 129 * 13 or (size - 20) % 13 ~= 0 then
+  if size < 20 or size > 20 + 133 * 13 or (size - 20) % 13 ~= 0 then
     return nil
   end
   local unpack, at_ms, head = struct.unpack, now_ms, 21
@@ -177,7 +181,9 @@ local function leaver_ms(value, head, excess)
   return at_ms
 end
 
-local function sliding(value, now_ms, op, amount, limit, window_ms, unlimited, wish, lease_ms)
+local function sliding(
+  value, now_ms, op, amount, limit, window_ms, unlimited, wish, lease_ms, _, _, decision_ms
+)
   local size, at_ms, total, head, oldest_ms, lives_ms = #value, now_ms, 0, 21, nil, 0
   if size > 0 then
     at_ms, total, head, oldest_ms, lives_ms = live(value, size, now_ms, window_ms)
@@ -199,7 +205,7 @@ local function sliding(value, now_ms, op, amount, limit, window_ms, unlimited, w
       last_ms, cost = struct.unpack('<I6I7', value, size - 12)
     end
     if op < 3 and wish == 0 and last_ms <= at_ms and amount <= 2^53 - total
-      and size - head < 128 * 13 then
+      and size - head < 132 * 13 then
       -- As nearly always: it is the newest, alone or with the last.
       local width_ms, keep = math.ceil(window_ms / 128), -1
       total = total + amount
@@ -213,7 +219,8 @@ local function sliding(value, now_ms, op, amount, limit, window_ms, unlimited, w
       end
     else
       entries, total, oldest_ms, newest_ms, granted, lasts_ms = crowded(
-        value:sub(head), at_ms, total, op, amount, limit, window_ms, unlimited, wish, lease_ms)
+        value:sub(head), at_ms, total, op, amount, limit, window_ms, unlimited, wish, lease_ms,
+        decision_ms)
     end
     life_ms = 0
     if newest_ms + window_ms > lives_ms then
@@ -279,22 +286,74 @@ local function fixed(value, now_ms, op, amount, limit, a_ms, unlimited, wish, le
   return left, reset_ms, wait_ms, value, life_ms, granted, lasts_ms, now_ms, start_ms, until_ms
 end
 
--- `amount` and `decision_ms` say what may be given back: what cannot have flowed in since.
+-- The low points of a token bucket with one more, before a charge at at_ms: those above it go, and the
+-- last of too many stands for all later ones.
+local function noted(lows, at_ms, missing)
+  local last_ms, last = nil, nil
+  while lows ~= '' do
+    last_ms, last = struct.unpack('<I6I7', lows, #lows - 12)
+    if last < missing then
+      if last_ms >= at_ms then
+        return lows
+      elseif #lows < 8 * 13 then
+        break
+      end
+      return lows:sub(1, -14) .. struct.pack('<I6I7', at_ms, last)
+    end
+    lows = lows:sub(1, -14)
+  end
+  return lows .. struct.pack('<I6I7', at_ms, missing)
+end
+
+-- What is put back of up to `due` units charged at decision_ms, and the low points as if they had
+-- never been.
+local function returned(lows, due, decision_ms)
+  local unpack, pack = struct.unpack, struct.pack
+  local since = 1
+  while since <= #lows and unpack('<I6', lows, since) <= decision_ms do
+    since = since + 13
+  end
+  local earlier, later, lowest = lows:sub(1, since - 1), '', math.huge
+  for place = since, #lows, 13 do
+    local low_ms, missing = unpack('<I6I7', lows, place)
+    if place == since then
+      due, lowest = math.min(due, missing), missing - math.min(due, missing)
+    end
+    later = later .. pack('<I6I7', low_ms, missing - due)
+  end
+  while earlier ~= '' do
+    local _, missing = unpack('<I6I7', earlier, #earlier - 12)
+    if missing < lowest then
+      break
+    end
+    earlier = earlier:sub(1, -14)
+  end
+  return due, earlier .. later
+end
+
 local function tokens(
   value, now_ms, op, amount, limit, per_ms, unlimited, _, _, rate, _, decision_ms
 )
   local ceil, min, max = math.ceil, math.min, math.max
   local at_ms, missing, lives_ms, capacity, life_ms = now_ms, 0, 0, limit * per_ms, nil
+  local lows = ''
   if value ~= '' then
-    if #value ~= 25 then
+    if #value < 25 or #value > 25 + 8 * 13 or (#value - 25) % 13 ~= 0 then
       return false
     end
     local _, lives, seen_ms, units, unit_ms = struct.unpack('<BI6I6I7I5', value)
     if seen_ms > now_ms + 63244800000 or units > 2^53 or unit_ms == 0 then
       return false
     end
+    if op > 0 then
+      lows = value:sub(26)
+    end
     if unit_ms ~= per_ms then
       units = min(ceil(units / unit_ms) * per_ms, 2^53)
+      lows = lows:gsub(('.'):rep(13), function(low)
+        local low_ms, low_units = struct.unpack('<I6I7', low)
+        return struct.pack('<I6I7', low_ms, min(math.floor(low_units / unit_ms) * per_ms, 2^53))
+      end)
     end
     at_ms, lives_ms = max(now_ms, seen_ms), lives
     missing = max(units - (at_ms - seen_ms) * rate, 0)
@@ -308,12 +367,20 @@ local function tokens(
     wait_ms = min(at_ms - now_ms + ceil(units / rate), 2^53 - 1)
   end
   if op == 3 then
-    missing = max(missing - max(min(amount * per_ms, 2^53) - (at_ms - decision_ms) * rate, 0), 0)
     life_ms = 0
+    if lows ~= '' then
+      local due
+      due, lows = returned(lows, min(amount * per_ms, 2^53), decision_ms)
+      missing = max(missing - due, 0)
+    end
   elseif op == 2 or op == 1 and amount <= left then
-    local drained = min(missing + min(amount * per_ms, 2^53), 2^53)
-    missing = unlimited and max(missing, min(drained, capacity)) or drained
-    life_ms = 0
+    lows, life_ms = noted(lows, at_ms, missing), 0
+    local wanted = min(missing + min(amount * per_ms, 2^53), 2^53)
+    local drained = unlimited and max(missing, min(wanted, capacity)) or wanted
+    if unlimited and drained < wanted then
+      lows = noted(lows, at_ms + 1, drained - missing)
+    end
+    missing = drained
   end
   if life_ms then
     local full_ms = at_ms + ceil(missing / rate)
@@ -321,7 +388,7 @@ local function tokens(
       life_ms = max(full_ms - now_ms + math.floor(ceil(capacity / rate) / 8), 1)
       lives_ms = min(now_ms + life_ms, 2^48 - 1)
     end
-    value = struct.pack('<BI6I6I7I5', 116, lives_ms, at_ms, missing, per_ms)
+    value = struct.pack('<BI6I6I7I5', 116, lives_ms, at_ms, missing, per_ms) .. lows
     left = unlimited and 2^53 or math.floor(max(capacity - missing, 0) / per_ms)
   end
   if missing > 0 and not unlimited then

@@ -23,7 +23,8 @@ local function takes_ms(at, decision_ms)
   local _, _, method, amount, _, p, q = struct.unpack('<BI4BI7I7I7', records, at)
   local lease_ms, until_ms, latest_ms = 0, decision_ms + 3600000, at_ms
   if method == 115 then
-    lease_ms = math.min(struct.unpack('<I5', records, following - 5), p)
+    lease_ms = struct.unpack('<I5', records, following - 5)
+    lease_ms = math.min(lease_ms, math.max(math.floor(p / 32), 1))
     until_ms = until_ms + lease_ms
   elseif method == 102 then
     latest_ms = to_ms - 1
@@ -33,7 +34,8 @@ local function takes_ms(at, decision_ms)
       until_ms = math.min(until_ms, decision_ms + lease_ms + p)
     elseif method == 116 then
       q = struct.unpack('<I7', records, q)
-      until_ms = math.min(until_ms, decision_ms + math.ceil(math.min(amount * p, 2^53) / q))
+      local flows_in_ms = math.ceil(math.min(amount * p, 2^53) / q)
+      until_ms = math.min(until_ms, decision_ms + math.max(flows_in_ms, 300000))
     elseif decision_ms >= from_ms then
       until_ms = math.min(until_ms, to_ms)
     else

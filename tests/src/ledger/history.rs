@@ -25,8 +25,9 @@ pub enum Event {
     Clock(i64),
     /// A batch of requests.
     Decide(Vec<Vec<ChargeSpec>>),
-    /// The same request again and again, the clock moving in between: fills a log.
-    Run(ChargeSpec, Run),
+    /// The same request again and again, the clock moving in between, and perhaps another then: fills
+    /// a log.
+    Runs(Vec<(ChargeSpec, Run)>),
     /// A batch of settles.
     Settle(Vec<SettleSpec>),
     /// A look at a counter.
@@ -292,14 +293,24 @@ fn clock() -> impl Strategy<Value = i64> {
 /// Short ones of any kind, and ones long enough to fill a log.
 fn run() -> impl Strategy<Value = Event> {
     let any = (charge(), 2..20_u64, 0..12_i64);
-    let filling =
-        (charge(), sliding(vec![128, 1_000, 5_000], vec![1_000]), 130..180_u64, 6..10_i64)
-            .prop_map(|(charge, method, count, step_ms)| {
+    let any = any.prop_map(|(charge, count, step_ms)| vec![(charge, Run { count, step_ms })]);
+    let filling = |limits, count, step_ms| {
+        (charge(), sliding(limits, vec![1_000]), count, step_ms).prop_map(
+            |(charge, method, count, step_ms)| {
                 let terms = TermsSpec { method, standing: StandingSpec::Limited };
-                (ChargeSpec { family: Family::Changing, cost: 1, terms, ..charge }, count, step_ms)
-            });
-    prop_oneof![any, filling]
-        .prop_map(|(charge, count, step_ms)| Event::Run(charge, Run { count, step_ms }))
+                let charge = ChargeSpec { family: Family::Changing, cost: 1, terms, ..charge };
+                (charge, Run { count, step_ms })
+            },
+        )
+    };
+    // An entry in each slot; or several in one, and then a limit with which they share.
+    let long = filling(vec![128, 1_000, 5_000], 130..180_u64, 6..10_i64).prop_map(|run| vec![run]);
+    let full = (
+        filling(vec![128], 100..128_u64, 2..5_i64),
+        filling(vec![1_000, 5_000], 60..120_u64, 6..9_i64),
+    )
+        .prop_map(|(first, second)| vec![first, second]);
+    prop_oneof![2 => any, 1 => long, 1 => full].prop_map(Event::Runs)
 }
 
 fn charge() -> impl Strategy<Value = ChargeSpec> {

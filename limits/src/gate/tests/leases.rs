@@ -191,3 +191,18 @@ denied rule=1 bucket=auth retry_after_ms=41100 by=denied_before
     arrive(&mut gate, 3, &login.clone().from("198.51.100.1:1"));
     assert_eq!(ask(&mut gate, NOW_MS + 1_000, 4, &login), Disposition::Pause);
 }
+
+#[test]
+fn a_denial_is_forgotten_when_a_settle_of_its_counter_arrives() {
+    let mut gate = roomy();
+    arrive(&mut gate, 1, &Told::get("/"));
+    decide(&mut gate, true, 0);
+    arrive(&mut gate, 2, &Told::get("/"));
+    decide(&mut gate, false, 0);
+    assert!(matches!(ask(&mut gate, NOW_MS, 3, &Told::get("/")), Disposition::Answer(_)));
+    gate.response(NOW_US, 1, Outcome { status: 503, is_cache_hit: false });
+    let settle = one_call(&mut gate);
+    assert!(matches!(ask(&mut gate, NOW_MS, 4, &Told::get("/")), Disposition::Answer(_)));
+    reply(&mut gate, &settle, genuinely(b"{}"));
+    assert_eq!(ask(&mut gate, NOW_MS, 5, &Told::get("/")), Disposition::Pause);
+}

@@ -309,8 +309,9 @@ impl Walk {
 
     /// The slots' answers as one.
     fn result(self) -> Result<Timed<Decided>, Fault> {
-        // The earliest of the times, which names the decision: where the servers' clocks differ,
-        // a settle is then thought to come later than it does, and gives back no more than it may.
+        // The earliest of the times names the decision. Where the servers' clocks differ, a settle
+        // then seems to come later than it does. It gives back no more than it may, perhaps from a
+        // charge that is older than its own by no more than that difference.
         let charged_ms = self.charged.iter().map(|(_, now_ms)| *now_ms).min();
         let (mut error, now_ms) = match self.state {
             State::Failed(fault) => return Err(fault),
