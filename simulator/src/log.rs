@@ -42,8 +42,6 @@ pub enum Act {
         decision: String,
         /// The counter.
         counter: CounterName,
-        /// What it is held against.
-        method: Method,
         /// How much.
         amount: u64,
         /// Whether it is a part of a lease.

@@ -180,7 +180,7 @@ impl Shim {
                 }
             }
             if self.settled.insert(id, ()).is_none() {
-                acts.extend(self.given_back(now_ms, &decision, settle)?);
+                acts.extend(given_back(&decision, settle));
             }
             self.applied += u64::from(whole.applied);
             settled.push(whole);
@@ -207,28 +207,6 @@ impl Shim {
         }
         let parts = by_tag.into_values();
         parts.map(|part| Settle::new(settle.id.clone(), settle.decision_ms, part).ok()).collect()
-    }
-
-    /// What a settle of `decision` gives back.
-    fn given_back(
-        &self,
-        now_ms: u64,
-        decision: &str,
-        settle: &checked::Settle,
-    ) -> Option<Vec<Act>> {
-        let preparer = Preparer { book: &self.book, now_ms };
-        let mut acts = Vec::new();
-        for charge in &settle.charges {
-            let SettleAmount::GiveBack(amount) = charge.amount else { continue };
-            acts.push(Act::GivenBack {
-                decision: decision.to_owned(),
-                counter: charge.counter.clone(),
-                method: preparer.settle_charge(charge).ok()?.terms.method,
-                amount: amount.get(),
-                is_lease: charge.lease_ms.is_some(),
-            });
-        }
-        Some(acts)
     }
 
     /// Makes of a decision what a faulty ledger would.
@@ -286,5 +264,18 @@ fn refusal_of(charge: &Charge, outcome: &ChargeOutcome) -> Option<Act> {
         method: charge.terms.method,
         cost: charge.cost.get(),
         retry_after_ms: outcome.retry_after_ms,
+    })
+}
+
+/// What a settle of `decision` gives back.
+fn given_back(decision: &str, settle: &checked::Settle) -> impl Iterator<Item = Act> {
+    settle.charges.iter().filter_map(move |charge| match charge.amount {
+        SettleAmount::GiveBack(amount) => Some(Act::GivenBack {
+            decision: decision.to_owned(),
+            counter: charge.counter.clone(),
+            amount: amount.get(),
+            is_lease: charge.lease_ms.is_some(),
+        }),
+        SettleAmount::Charge(_) => None,
     })
 }

@@ -1,6 +1,7 @@
-//! What counts in one counter, by the definition: the charges dated within the last window, less
-//! what was given back of those same charges. Kept as simply as it is said, charge by charge, and
-//! nothing of it is shared with the ledger.
+//! What counts in one counter, by the definition: the charges dated within the last window, or
+//! made in this period, or not flowed in again since, less what was given back of those same
+//! charges. Kept as simply as it is said, charge by charge, and nothing of it is shared with the
+//! ledger.
 
 use limits::ledger::{Method, Tokens};
 use std::collections::BTreeMap;
@@ -17,15 +18,11 @@ pub(super) struct Plain {
     total: u64,
     /// Whether it was ever held against more than [`EXACT_LIMIT`].
     is_coarse: bool,
-    /// Of a token bucket: the units missing, and when that was right.
-    missing: u64,
-    missing_at_ms: u64,
 }
 
 /// A charge that was made, and may be given back.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Charge {
-    made_ms: u64,
     date_ms: u64,
     left: u64,
 }
@@ -47,33 +44,17 @@ impl Plain {
             Method::FixedWindow { periods, .. } => {
                 periods.containing(now_ms).map_or(now_ms, |(start_ms, _)| start_ms)
             }
-            Method::TokenBucket(tokens) => {
-                self.flow_in(now_ms, tokens);
-                self.missing += amount * tokens.per_ms();
-                now_ms
-            }
+            Method::TokenBucket(_) => now_ms,
         };
         *self.by_date.entry(date_ms).or_default() += amount;
         self.total += amount;
-        Charge { made_ms: now_ms, date_ms, left: amount }
+        Charge { date_ms, left: amount }
     }
 
-    /// Gives `amount` of `charge` back. Of a bucket's, what may have flowed in since stays charged.
-    pub(super) fn give_back(
-        &mut self,
-        now_ms: u64,
-        amount: u64,
-        charge: &mut Charge,
-        method: &Method,
-    ) {
+    /// Gives `amount` of `charge` back: it is as if so much had never been charged.
+    pub(super) fn give_back(&mut self, amount: u64, charge: &mut Charge) {
         let amount = amount.min(charge.left);
         charge.left -= amount;
-        if let Method::TokenBucket(tokens) = method {
-            self.flow_in(now_ms, tokens);
-            let flowed_in = (now_ms - charge.made_ms) * tokens.rate();
-            let due = (amount * tokens.per_ms()).saturating_sub(flowed_in);
-            self.missing = self.missing.saturating_sub(due);
-        }
         if let Some(counted) = self.by_date.get_mut(&charge.date_ms) {
             *counted -= amount;
             self.total -= amount;
@@ -102,8 +83,7 @@ impl Plain {
                 if counted + cost <= limit.get() { 0 } else { end_ms - now_ms }
             }
             Method::TokenBucket(tokens) => {
-                self.flow_in(now_ms, tokens);
-                let due = self.missing + cost * tokens.per_ms();
+                let due = self.missing(now_ms, tokens) + cost * tokens.per_ms();
                 due.saturating_sub(tokens.capacity()).div_ceil(tokens.rate())
             }
         }
@@ -117,10 +97,16 @@ impl Plain {
         }
     }
 
-    fn flow_in(&mut self, now_ms: u64, tokens: &Tokens) {
-        let flowed_in = (now_ms - self.missing_at_ms).saturating_mul(tokens.rate());
-        self.missing = self.missing.saturating_sub(flowed_in);
-        self.missing_at_ms = now_ms;
+    /// The units missing from a full bucket.
+    fn missing(&self, now_ms: u64, tokens: &Tokens) -> u64 {
+        let flows_in = |missing: u64, from_ms: u64, to_ms: u64| {
+            missing.saturating_sub((to_ms - from_ms).saturating_mul(tokens.rate()))
+        };
+        let charges = self.by_date.iter();
+        let (missing, at_ms) = charges.fold((0, 0), |(missing, at_ms), (date_ms, amount)| {
+            (flows_in(missing, at_ms, *date_ms) + amount * tokens.per_ms(), *date_ms)
+        });
+        flows_in(missing, at_ms, now_ms)
     }
 }
 
@@ -151,8 +137,8 @@ mod tests {
         for now_ms in [1_600, 1_601] {
             let mut charge = plain.charge(now_ms, 1, 0, &method);
             assert_eq!(plain.wait_ms(now_ms, 1, &method), 1_000 + 1_280 - now_ms);
-            plain.give_back(now_ms, 1, &mut charge, &method);
-            plain.give_back(now_ms, 1, &mut charge, &method);
+            plain.give_back(1, &mut charge);
+            plain.give_back(1, &mut charge);
             assert_eq!(plain.wait_ms(now_ms, 1, &method), 0);
         }
         assert_eq!(plain.wait_ms(1_700, 2, &method), 580);
@@ -164,7 +150,7 @@ mod tests {
         let (method, mut plain) = (sliding(5), Plain::default());
         let mut lease = plain.charge(1_000, 5, 20, &method);
         assert_eq!(plain.wait_ms(1_000, 1, &method), 1_300);
-        plain.give_back(1_020, 4, &mut lease, &method);
+        plain.give_back(4, &mut lease);
         assert_eq!(plain.wait_ms(1_020, 4, &method), 0);
 
         let periods = Periods::new([0, 10_000, 20_000].map(TimeMs::clamped)).unwrap();
@@ -174,20 +160,24 @@ mod tests {
         assert_eq!(plain.wait_ms(9_400, 1, &method), 600);
         assert_eq!(plain.wait_ms(10_000, 5, &method), 0);
         plain.charge(10_000, 5, 0, &method);
-        plain.give_back(10_100, 5, &mut lease, &method);
+        plain.give_back(5, &mut lease);
         assert_eq!(plain.wait_ms(10_200, 1, &method), 9_800, "of another period");
     }
 
     #[test]
-    fn a_bucket_gets_back_what_cannot_have_flowed_in() {
+    fn a_bucket_gets_back_what_would_not_be_missing() {
         let burst = Limit::clamped(2);
         let tokens = Tokens::new(Limit::clamped(1), WindowMs::clamped(100), burst).unwrap();
         let (method, mut plain) = (Method::TokenBucket(tokens), Plain::default());
         plain.charge(1_000, 1, 0, &method);
         let mut charge = plain.charge(1_000, 1, 0, &method);
         assert_eq!(plain.wait_ms(1_030, 1, &method), 70);
-        plain.give_back(1_030, 1, &mut charge, &method);
+        plain.give_back(1, &mut charge);
         assert_eq!(plain.wait_ms(1_030, 1, &method), 0);
-        assert_eq!(plain.wait_ms(1_030, 2, &method), 100);
+        assert_eq!(plain.wait_ms(1_030, 2, &method), 70);
+        let mut early = plain.charge(1_500, 1, 0, &method);
+        plain.charge(1_600, 1, 0, &method);
+        plain.give_back(1, &mut early);
+        assert_eq!(plain.wait_ms(1_600, 2, &method), 100, "it had flowed in again");
     }
 }

@@ -38,10 +38,10 @@ fn by_the_ledger(ledger: &[Line]) -> Vec<String> {
                 let charge = plain.charge(*now_ms, *amount, lease_ms.unwrap_or(0), method);
                 charges.insert((decision, counter, lease_ms.is_some()), charge);
             }
-            Act::GivenBack { decision, counter, method, amount, is_lease } => {
+            Act::GivenBack { decision, counter, amount, is_lease } => {
                 let charge = charges.get_mut(&(decision.as_str(), counter, *is_lease));
                 if let Some((plain, charge)) = counters.get_mut(counter).zip(charge) {
-                    plain.give_back(*now_ms, *amount, charge, method);
+                    plain.give_back(*amount, charge);
                 }
             }
             Act::Refused { counter, method, cost, retry_after_ms } => {

@@ -76,14 +76,17 @@ impl Busy {
 
 impl Got {
     /// How much of the limit was used: how long it had to take until the last request was admitted,
-    /// of how long it took. 0 if it was not.
+    /// of how long it took; or how many were admitted by when it was due, of all before it, if that
+    /// is less. 0 if it was not admitted.
     #[must_use]
     pub fn share(&self) -> f64 {
+        let (due, admitted) = (self.due(), self.admitted());
         let took = |times: &[u64]| times.get(self.busy.last())?.checked_sub(*times.first()?);
-        match (took(&self.due()), took(&self.admitted())) {
-            (Some(due_us), Some(took_us)) => due_us as f64 / took_us.max(1) as f64,
-            _ => 0.0,
-        }
+        let (Some(due_us), Some(took_us)) = (took(&due), took(&admitted)) else { return 0.0 };
+        let first_us = admitted.first().copied().unwrap_or(0);
+        let in_time = admitted.iter().filter(|at_us| **at_us < first_us + due_us).count();
+        let of_them = in_time as f64 / self.busy.last() as f64;
+        of_them.min(due_us as f64 / took_us.max(1) as f64)
     }
 
     /// How many requests came in a second.
@@ -198,6 +201,8 @@ mod tests {
         check(&[(0, true), (300, true), (1_000, false), (1_250, true)], 0.8);
         check(&[(0, true), (300, true), (1_200, true)], 1.0);
         check(&[(0, true), (300, true), (1_200, false)], 0.0);
+        let late = [(0, true), (300, false), (1_000, true), (1_001, true)];
+        check(&late, 0.5);
     }
 
     #[test]
