@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 
 /// Above this limit, a date may be late by up to a 128th of the window.
 const EXACT_LIMIT: u64 = 128;
+/// A token bucket that was charged at more times than this since it was full may take a give-back in
+/// part only: it remembers so many low points.
+const EXACT_TIMES: usize = 8;
 
 /// What counts in one counter.
 #[derive(Debug, Default)]
@@ -16,6 +19,8 @@ pub(super) struct Plain {
     by_date: BTreeMap<u64, u64>,
     /// What all dates come to.
     total: u64,
+    /// Of a token bucket: what was charged since it was full, given back or not, by its date.
+    charged: BTreeMap<u64, u64>,
     /// Whether it was ever held against more than [`EXACT_LIMIT`].
     is_coarse: bool,
 }
@@ -44,7 +49,14 @@ impl Plain {
             Method::FixedWindow { periods, .. } => {
                 periods.containing(now_ms).map_or(now_ms, |(start_ms, _)| start_ms)
             }
-            Method::TokenBucket(_) => now_ms,
+            Method::TokenBucket(tokens) => {
+                if missing(&self.charged, now_ms, tokens) == 0 {
+                    self.charged.clear();
+                    self.forget(now_ms);
+                }
+                *self.charged.entry(now_ms).or_default() += amount;
+                now_ms
+            }
         };
         *self.by_date.entry(date_ms).or_default() += amount;
         self.total += amount;
@@ -83,7 +95,9 @@ impl Plain {
                 if counted + cost <= limit.get() { 0 } else { end_ms - now_ms }
             }
             Method::TokenBucket(tokens) => {
-                let due = self.missing(now_ms, tokens) + cost * tokens.per_ms();
+                let is_exact = self.charged.len() <= EXACT_TIMES;
+                let counted = if is_exact { &self.by_date } else { &self.charged };
+                let due = missing(counted, now_ms, tokens) + cost * tokens.per_ms();
                 due.saturating_sub(tokens.capacity()).div_ceil(tokens.rate())
             }
         }
@@ -96,18 +110,17 @@ impl Plain {
             self.total -= first.remove();
         }
     }
+}
 
-    /// The units missing from a full bucket.
-    fn missing(&self, now_ms: u64, tokens: &Tokens) -> u64 {
-        let flows_in = |missing: u64, from_ms: u64, to_ms: u64| {
-            missing.saturating_sub((to_ms - from_ms).saturating_mul(tokens.rate()))
-        };
-        let charges = self.by_date.iter();
-        let (missing, at_ms) = charges.fold((0, 0), |(missing, at_ms), (date_ms, amount)| {
-            (flows_in(missing, at_ms, *date_ms) + amount * tokens.per_ms(), *date_ms)
-        });
-        flows_in(missing, at_ms, now_ms)
-    }
+/// The units missing from a full bucket of which so much was taken at these times.
+fn missing(charges: &BTreeMap<u64, u64>, now_ms: u64, tokens: &Tokens) -> u64 {
+    let flows_in = |missing: u64, from_ms: u64, to_ms: u64| {
+        missing.saturating_sub((to_ms - from_ms).saturating_mul(tokens.rate()))
+    };
+    let (missing, at_ms) = charges.iter().fold((0, 0), |(missing, at_ms), (date_ms, amount)| {
+        (flows_in(missing, at_ms, *date_ms) + amount * tokens.per_ms(), *date_ms)
+    });
+    flows_in(missing, at_ms, now_ms)
 }
 
 #[cfg(test)]
