@@ -3,6 +3,8 @@
 mod admission;
 mod counting;
 mod limits;
+mod plain;
+mod refusals;
 
 use crate::record::Record;
 use std::fmt;
@@ -20,6 +22,9 @@ pub enum Invariant {
     RetryAfterHonest,
     /// Tables and memory do not grow without end.
     Bounded,
+    /// Nobody is refused, or told to wait longer, than what was charged, leased and given back asks
+    /// for.
+    NoNeedlessRefusal,
     /// The filter never crashes, and never calls the host wrongly.
     WellConducted,
 }
@@ -51,6 +56,7 @@ pub fn breaches(record: &Record) -> Vec<Breach> {
     add(Invariant::NothingLost, counting::lost(record));
     add(Invariant::RetryAfterHonest, limits::dishonest(record));
     add(Invariant::Bounded, limits::unbounded(record));
+    add(Invariant::NoNeedlessRefusal, refusals::needless(record));
     add(Invariant::WellConducted, record.misconduct.clone());
     found
 }

@@ -11,6 +11,8 @@ pub enum Fault {
     Silence,
     /// Settles are taken and not applied.
     SettlesSwallowed,
+    /// Settles give back from the oldest charge that counts, not from their own.
+    OldestGivenBack,
     /// The ledger says a wait that is an eighth of the true one.
     WaitTooShort,
     /// Each request leaves a key in the process's shared data.

@@ -4,13 +4,14 @@
 //!
 //! [`run`] makes one run and says what does not hold of it. Read in this order: [`scenario`] (what a
 //! seed chooses), `world` (the event loop, and everybody in it), [`envoy`], [`shim`], [`request`],
-//! [`record`] (what a run leaves behind), [`check`] (the invariants), [`fault`] (mistakes planted to
+//! [`record`] (what a run leaves behind, [`log`] included), [`check`] (the invariants), [`fault`] (mistakes planted to
 //! show that each check finds one), [`trace`], [`seeds`] (many runs, on all processors).
 
 pub mod check;
 pub mod dice;
 pub mod envoy;
 pub mod fault;
+pub mod log;
 pub mod record;
 pub mod request;
 pub mod scenario;

@@ -1,5 +1,6 @@
 //! What a run has left behind, for the checks to look at.
 
+use crate::log::Line;
 use limits::counter::CounterName;
 use limits::plan::PlannedCharge;
 use limits::policy::{OnFailure, Policy, Refund};
@@ -11,6 +12,8 @@ use std::collections::BTreeMap;
 pub struct Record {
     /// The requests, in the order in which they arrived.
     pub requests: Vec<Request>,
+    /// What the ledger was asked and answered, in order.
+    pub ledger: Vec<Line>,
     /// The longest time between a decision of the ledger and its arrival at a worker, in µs.
     pub lag_us: u64,
     /// What counts in each counter when all is quiet.
@@ -34,6 +37,8 @@ pub struct Record {
 pub struct Request {
     /// Which Envoy it went through.
     pub envoy: usize,
+    /// Which of its VMs.
+    pub vm: usize,
     /// Which of its policies held for it.
     pub generation: usize,
     /// How long that lets a request wait, in ms.
@@ -52,6 +57,30 @@ pub struct Request {
     pub outcome: Option<(u16, bool)>,
     /// What the client got.
     pub status: Option<u16>,
+    /// Who refused it, if it was refused for a limit.
+    pub refusal: Option<Refusal>,
+}
+
+/// A request's refusal for a limit.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    /// When it was refused, in µs.
+    pub at_us: u64,
+    /// The bucket that it names.
+    pub bucket: String,
+    /// Who decided.
+    pub by: By,
+}
+
+/// Who refused a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// The ledger, for this request.
+    Ledger,
+    /// A worker, since the ledger refused it the same a moment ago.
+    DeniedBefore,
+    /// An Envoy by itself, without the ledger.
+    Envoy,
 }
 
 /// One charge that a request is due.
@@ -142,6 +171,21 @@ impl Work {
             ("policies replaced", self.reloaded),
             ("left while waiting", self.left_waiting),
         ]
+    }
+}
+
+impl Refusal {
+    /// The refusal that the filter's words for the access log tell of.
+    #[must_use]
+    pub fn read(at_us: u64, said: &str) -> Option<Self> {
+        let by = match said {
+            _ if said.starts_with("degraded denied") => By::Envoy,
+            _ if !said.starts_with("denied") => return None,
+            _ if said.ends_with(" by=denied_before") => By::DeniedBefore,
+            _ => By::Ledger,
+        };
+        let bucket = said.split(' ').find_map(|word| word.strip_prefix("bucket="))?;
+        Some(Self { at_us, bucket: bucket.to_owned(), by })
     }
 }
 

@@ -1,14 +1,18 @@
 //! The shim and the ledger behind it: the shim's own checks and calendar, `limits`' ledger, virtual
 //! time. What it was asked and did is noted for the checks.
 
+mod oldest;
+
 use crate::fault::Fault;
+use crate::log::Act;
 use limits::counter::CounterName;
 use limits::json::parse;
-use limits::ledger::{Charge, Ledger, Settle, Terms};
+use limits::ledger::{Charge, Ledger, NEVER, Settle, Terms};
 use limits::wire::{
-    DECIDE_PATH, DecideBody, DecideReply, Decision, HEALTH_PATH, MARKER_HEADER, MARKER_VALUE,
-    SettleAmount, SettleBody, SettleReply, Settled,
+    ChargeOutcome, DECIDE_PATH, DecideBody, DecideReply, Decision, HEALTH_PATH, MARKER_HEADER,
+    MARKER_VALUE, SettleAmount, SettleBody, SettleReply, Settled,
 };
+use oldest::Oldest;
 use proxy_wasm_host::callout::Reply;
 use proxy_wasm_host::headers::Headers;
 use serde::Serialize;
@@ -36,6 +40,8 @@ pub struct Shim {
     /// The settles that arrived whole.
     settled: BTreeMap<String, ()>,
     applied: u64,
+    /// Of [`Fault::OldestGivenBack`]: what counts.
+    oldest: Oldest,
 }
 
 /// What a call came to.
@@ -47,6 +53,10 @@ pub struct Answered {
     pub charged: Vec<(CounterName, u64)>,
     /// How many answers are in the reply.
     pub answers: usize,
+    /// The ledger's time.
+    pub now_ms: u64,
+    /// What it did, for the log.
+    pub acts: Vec<Act>,
 }
 
 impl Shim {
@@ -63,6 +73,7 @@ impl Shim {
             terms: BTreeMap::new(),
             settled: BTreeMap::new(),
             applied: 0,
+            oldest: Oldest::default(),
         }
     }
 
@@ -70,9 +81,9 @@ impl Shim {
     pub fn call(&mut self, now_ms: u64, path: &str, body: &[u8]) -> Answered {
         let now_ms = self.ledger.time_ms(now_ms + self.ahead_ms);
         match path {
-            HEALTH_PATH => answered("200", b"{}".to_vec(), Vec::new(), 0),
-            DECIDE_PATH => self.decide(now_ms, body).unwrap_or_else(bad_request),
-            _ => self.settle(now_ms, body).unwrap_or_else(bad_request),
+            HEALTH_PATH => answered("200", b"{}".to_vec(), now_ms),
+            DECIDE_PATH => self.decide(now_ms, body).unwrap_or_else(|| bad_request(now_ms)),
+            _ => self.settle(now_ms, body).unwrap_or_else(|| bad_request(now_ms)),
         }
     }
 
@@ -113,7 +124,7 @@ impl Shim {
 
     fn decide(&mut self, now_ms: u64, body: &[u8]) -> Option<Answered> {
         let requests = checked::requests(parse::<DecideBody>(body).ok()?).ok()?;
-        let mut charged = Vec::new();
+        let (mut charged, mut acts) = (Vec::new(), Vec::new());
         let mut decisions = Vec::with_capacity(requests.len());
         for request in &requests {
             let question = Preparer { book: &self.book, now_ms }.request(request).ok()?;
@@ -125,29 +136,41 @@ impl Shim {
                 if decision.admitted && outcome.admitted {
                     let granted = outcome.lease.map_or(0, |lease| lease.granted);
                     charged.push((charge.counter.clone(), charge.cost.get() + granted));
+                    acts.extend(charges_of(&decision.id, charge, outcome));
                 }
             }
             self.spoil(&mut decision);
+            for (charge, outcome) in question.charges().iter().zip(&decision.charges) {
+                acts.extend(refusal_of(charge, outcome));
+            }
             decisions.push(decision);
         }
         for (counter, _) in &charged {
             *self.charges.entry(counter.clone()).or_default() += 1;
         }
         let answers = decisions.len();
+        if self.fault == Some(Fault::OldestGivenBack) {
+            self.oldest.note(now_ms, &acts);
+        }
         let reply = DecideReply { now_ms, decisions };
-        Some(answered("200", json(&reply), charged, answers))
+        Some(Answered { charged, answers, acts, ..answered("200", json(&reply), now_ms) })
     }
 
     fn settle(&mut self, now_ms: u64, body: &[u8]) -> Option<Answered> {
         let settles = checked::settles(parse::<SettleBody>(body).ok()?).ok()?;
         let mut settled = Vec::with_capacity(settles.len());
-        let mut charged = Vec::new();
-        let ids: Vec<String> =
-            parse::<SettleBody>(body).ok()?.settles.into_iter().map(|settle| settle.id).collect();
-        for (settle, id) in settles.iter().zip(ids) {
+        let (mut charged, mut acts) = (Vec::new(), Vec::new());
+        let names = parse::<SettleBody>(body).ok()?.settles.into_iter();
+        let names: Vec<_> = names.map(|settle| (settle.id, settle.decision)).collect();
+        for (settle, (id, decision)) in settles.iter().zip(names) {
             let mut whole = Settled { applied: false, remaining: vec![0; settle.charges.len()] };
             if self.fault != Some(Fault::SettlesSwallowed) {
-                for part in self.parts(now_ms, settle)? {
+                let parts = self.parts(now_ms, settle)?;
+                let parts = match self.fault {
+                    Some(Fault::OldestGivenBack) => self.oldest.instead(now_ms, &parts),
+                    _ => parts,
+                };
+                for part in parts {
                     whole.applied |= self.ledger.settle(now_ms, &part).ok()?.applied;
                 }
             }
@@ -156,12 +179,15 @@ impl Shim {
                     charged.push((charge.counter.clone(), amount.get()));
                 }
             }
-            self.settled.insert(id, ());
+            if self.settled.insert(id, ()).is_none() {
+                acts.extend(given_back(&decision, settle));
+            }
             self.applied += u64::from(whole.applied);
             settled.push(whole);
         }
         let answers = settled.len();
-        Some(answered("200", json(&SettleReply { now_ms, settled }), charged, answers))
+        let reply = answered("200", json(&SettleReply { now_ms, settled }), now_ms);
+        Some(Answered { charged, answers, acts, ..reply })
     }
 
     fn note_terms(&mut self, charge: &Charge) {
@@ -204,20 +230,52 @@ fn json(reply: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(reply).unwrap_or_default()
 }
 
-fn answered(
-    status: &str,
-    body: Vec<u8>,
-    charged: Vec<(CounterName, u64)>,
-    answers: usize,
-) -> Answered {
+fn answered(status: &str, body: Vec<u8>, now_ms: u64) -> Answered {
     let headers = Headers::of([
         (":status", status),
         (MARKER_HEADER, MARKER_VALUE),
         ("content-type", "application/json"),
     ]);
-    Answered { reply: Reply { headers, body, trailers: Headers::default() }, charged, answers }
+    let reply = Reply { headers, body, trailers: Headers::default() };
+    Answered { reply, charged: Vec::new(), answers: 0, now_ms, acts: Vec::new() }
 }
 
-fn bad_request() -> Answered {
-    answered("400", b"{}".to_vec(), Vec::new(), 0)
+fn bad_request(now_ms: u64) -> Answered {
+    answered("400", b"{}".to_vec(), now_ms)
+}
+
+/// What the decision `id` charged for `charge`: its cost, and the lease.
+fn charges_of(id: &str, charge: &Charge, outcome: &ChargeOutcome) -> impl Iterator<Item = Act> {
+    let act = |amount, lease_ms| Act::Charged {
+        decision: id.to_owned(),
+        counter: charge.counter.clone(),
+        method: charge.terms.method,
+        amount,
+        lease_ms,
+    };
+    let lease = outcome.lease.map(|lease| act(lease.granted, Some(lease.lease_ms)));
+    [act(charge.cost.get(), None)].into_iter().chain(lease)
+}
+
+/// The refusal of `charge`, if it was refused and waiting helps.
+fn refusal_of(charge: &Charge, outcome: &ChargeOutcome) -> Option<Act> {
+    (!outcome.admitted && outcome.retry_after_ms < NEVER).then(|| Act::Refused {
+        counter: charge.counter.clone(),
+        method: charge.terms.method,
+        cost: charge.cost.get(),
+        retry_after_ms: outcome.retry_after_ms,
+    })
+}
+
+/// What a settle of `decision` gives back.
+fn given_back(decision: &str, settle: &checked::Settle) -> impl Iterator<Item = Act> {
+    settle.charges.iter().filter_map(move |charge| match charge.amount {
+        SettleAmount::GiveBack(amount) => Some(Act::GivenBack {
+            decision: decision.to_owned(),
+            counter: charge.counter.clone(),
+            amount: amount.get(),
+            is_lease: charge.lease_ms.is_some(),
+        }),
+        SettleAmount::Charge(_) => None,
+    })
 }

@@ -90,3 +90,8 @@ fn tables_that_grow_without_end_are_found() {
 fn a_crash_is_found() {
     is_found(Fault::NoMetrics, Invariant::WellConducted);
 }
+
+#[test]
+fn a_give_back_from_the_oldest_is_found() {
+    is_found(Fault::OldestGivenBack, Invariant::NoNeedlessRefusal);
+}

@@ -3,6 +3,7 @@
 mod gateway {
     mod ai;
     mod configuration;
+    mod exact;
     mod forged;
     mod headers;
     mod hostile;

@@ -3,6 +3,7 @@
 use super::{Happening, Place, World};
 use crate::envoy::START_MS;
 use crate::fault::Fault;
+use crate::log::Line;
 use crate::shim::Shim;
 use limits::counter::CounterName;
 use limits::wire::{DECIDE_PATH, MARKER_HEADER, SETTLE_PATH, SettleAmount, SettleBody};
@@ -139,6 +140,10 @@ impl World {
                 String::from_utf8_lossy(&answered.reply.body)
             ),
         );
+        let (Place { envoy, vm }, at_us, ledger_ms) = (call.place, self.now_us, answered.now_ms);
+        let lines = answered.acts.into_iter();
+        let lines = lines.map(|act| Line { at_us, now_ms: ledger_ms, envoy, vm, act });
+        self.record.ledger.extend(lines);
         if call.has_ended {
             return self.lose(answered.charged);
         }

@@ -109,6 +109,7 @@ impl World {
         self.trace.note(self.now_us, format_args!("request {number} at {place:?}: {ask:?}"));
         self.record.requests.push(Request {
             envoy: place.envoy,
+            vm: place.vm,
             generation,
             timeout_ms,
             due,

@@ -1,6 +1,7 @@
 //! What comes of what VMs do: requests reach the upstream, answers reach clients, calls are made.
 
 use super::{Happening, Place, World};
+use crate::record::Refusal;
 use proxy_wasm_host::event::{Event, StreamNumber};
 use proxy_wasm_host::headers::Headers;
 use proxy_wasm_host::vm::Vm;
@@ -68,6 +69,7 @@ impl World {
         self.release(request);
         if let Some(record) = self.record.requests.get_mut(request) {
             record.status = Some(status);
+            record.refusal = Refusal::read(self.now_us, &said).filter(|_| status == 429);
             record.is_degraded |= said.starts_with("degraded");
         }
         self.is_answered(request, status, headers.text("retry-after").parse().ok());

@@ -7,6 +7,8 @@
 //! ([`counts`]); [`check`] refuses a run that measured something else than it says; [`figures`]
 //! makes ratios of the rounds, and [`report`] tells them.
 //!
+//! [`share`] is about something else: how much of its limit a busy key gets.
+//!
 //! The systems take turns within each round and a ratio is of one round's runs, so that whatever
 //! else the machine does meets all of them.
 
@@ -17,6 +19,7 @@ pub mod load;
 pub mod report;
 pub mod sample;
 pub mod servers;
+pub mod share;
 pub mod system;
 pub mod work;
 
@@ -68,8 +71,13 @@ pub fn run(flags: &Gateway) -> Result<()> {
     for work in WORKS.iter().filter(|work| flags.only.is_none_or(|only| only == work.name)) {
         measured.push(measure(work, &parts, flags)?);
     }
-    print!("{}", report::markdown(flags, &before, &Machine::read()?, &measured));
-    let wrong: Vec<String> = measured.iter().flat_map(check::mistakes).collect();
+    let shares = match flags.only {
+        None | Some(WorkName::Share) => share::measure(&parts, flags.rounds)?,
+        Some(_) => Vec::new(),
+    };
+    print!("{}", report::markdown(flags, &before, &Machine::read()?, &measured, &shares));
+    let mut wrong: Vec<String> = measured.iter().flat_map(check::mistakes).collect();
+    wrong.extend(shares.iter().flat_map(share::Shares::mistakes));
     if !wrong.is_empty() {
         bail!("these figures do not measure what they say:\n{}", wrong.join("\n"));
     }

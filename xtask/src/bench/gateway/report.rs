@@ -2,6 +2,7 @@
 
 use super::sample::Sample;
 use super::servers::{GATEWAY, REDIS, SHIM, UPSTREAM};
+use super::share::{self, Shares};
 use super::system::{SYSTEMS, System};
 use super::work::Aim;
 use super::{Gateway, Measured};
@@ -16,6 +17,7 @@ pub fn markdown(
     before: &Machine,
     after: &Machine,
     measured: &[Measured],
+    shares: &[Shares],
 ) -> String {
     let mut text = format!(
         "Machine: {} cores ({}), kernel {}; load average {} before, {} after.\n\
@@ -31,6 +33,13 @@ pub fn markdown(
     text.push_str("| work | measure | median | least–most | aim | |\n|---|---|---|---|---|---|\n");
     for of_work in measured {
         of_work.work.aims.iter().for_each(|aim| text.push_str(&aim_row(of_work, aim)));
+    }
+    shares.iter().for_each(|shares| text.push_str(&shares.aim_row()));
+    if !shares.is_empty() {
+        text.push_str(&share::table(shares));
+    }
+    if measured.is_empty() {
+        return text;
     }
     text.push_str(
         "\nMedians; CPU in µs a request; \"busy\" is the share of a core that the gateway took, \

@@ -12,7 +12,7 @@ use anyhow::Result;
 use std::time::Duration;
 
 /// The filter hands its metrics on twenty times a second.
-const METRICS_LAG: Duration = Duration::from_millis(200);
+pub(super) const METRICS_LAG: Duration = Duration::from_millis(200);
 
 /// One run.
 #[derive(Debug, Clone)]

@@ -1,7 +1,8 @@
 //! The servers of one work: the three gateways, one upstream for all of them, and Tollgate's shim
-//! and Redis. All on loopback, all running from the first round to the last.
+//! and Redis. All on loopback, all running from the first round to the last. For [`super::share`],
+//! Tollgate alone.
 
-use super::system::{EachSystem, System};
+use super::system::{self, EachSystem, System};
 use super::work::Work;
 use crate::envoy_config::{self, Rendered};
 use crate::stack::{Port, Server, envoy, redis, shim};
@@ -28,11 +29,25 @@ pub struct Parts {
 #[derive(Debug)]
 pub struct Servers {
     gateways: EachSystem<Server>,
+    behind: Behind,
+    wrk: PathBuf,
+    dir: PathBuf,
+}
+
+/// What gateways need.
+#[derive(Debug)]
+struct Behind {
     upstream: Server,
     shim: Server,
     redis: Server,
-    wrk: PathBuf,
-    dir: PathBuf,
+}
+
+/// Tollgate alone. Dropping it kills the servers.
+#[derive(Debug)]
+pub struct Alone {
+    /// The gateway.
+    pub gateway: Server,
+    _behind: Behind,
 }
 
 impl Servers {
@@ -41,35 +56,14 @@ impl Servers {
     /// # Errors
     /// The server that does not get ready, with the end of its log.
     pub fn start(work: &Work, parts: &Parts, dir: &Path) -> Result<Self> {
-        let program = parts.redis.clone();
-        let redis =
-            redis::start(redis::Options { program, port: Port::free()?, dir, args: Vec::new() })?;
-        let mut shim = shim::start(shim::Options {
-            program: parts.shim.clone(),
-            port: Port::free()?,
-            ledger: redis::url(&redis),
-            admin: None,
-            dir,
-            env: Vec::new(),
-        })?;
-        shim.wait_ready()?;
-        let upstream =
-            start_envoy(parts, dir, |gateway, admin| Ok(upstream(gateway, admin).into()))?;
+        let behind = Behind::start(parts, dir)?;
         let gateways = EachSystem::try_from_fn(|system| {
-            start_envoy(parts, dir, |gateway, admin| {
-                let options = envoy_config::Options {
-                    gateway: gateway.into(),
-                    admin: admin.into(),
-                    shim: shim.port().into(),
-                    backend: upstream.port().into(),
-                    wasm: Some(parts.wasm.clone()),
-                    ..envoy_config::Options::default()
-                };
-                system.config(work, options)
+            start_envoy(parts, dir, 1, |gateway, admin| {
+                system.config(work, behind.options(parts, gateway, admin))
             })
         })?;
         let (wrk, dir) = (parts.wrk.clone(), dir.to_owned());
-        Ok(Self { gateways, upstream, shim, redis, wrk, dir })
+        Ok(Self { gateways, behind, wrk, dir })
     }
 
     /// The gateway of `system`.
@@ -81,9 +75,10 @@ impl Servers {
     /// The processes that take part in what `system` does, by what they are called.
     #[must_use]
     pub fn taking_part(&self, system: System) -> Vec<(&'static str, u32)> {
-        let mut parts = vec![(GATEWAY, self.gateway(system).id()), (UPSTREAM, self.upstream.id())];
+        let mut parts =
+            vec![(GATEWAY, self.gateway(system).id()), (UPSTREAM, self.behind.upstream.id())];
         if system == System::Tollgate {
-            parts.extend([(SHIM, self.shim.id()), (REDIS, self.redis.id())]);
+            parts.extend([(SHIM, self.behind.shim.id()), (REDIS, self.behind.redis.id())]);
         }
         parts
     }
@@ -101,6 +96,52 @@ impl Servers {
     }
 }
 
+impl Alone {
+    /// Starts Tollgate in an Envoy of so many `workers` with `policy`, in `dir`.
+    ///
+    /// # Errors
+    /// The server that does not get ready, with the end of its log.
+    pub fn start(parts: &Parts, policy: Value, workers: u32, dir: &Path) -> Result<Self> {
+        let behind = Behind::start(parts, dir)?;
+        let gateway = start_envoy(parts, dir, workers, |gateway, admin| {
+            system::tollgate(policy, behind.options(parts, gateway, admin))
+        })?;
+        Ok(Self { gateway, _behind: behind })
+    }
+}
+
+impl Behind {
+    fn start(parts: &Parts, dir: &Path) -> Result<Self> {
+        let program = parts.redis.clone();
+        let redis =
+            redis::start(redis::Options { program, port: Port::free()?, dir, args: Vec::new() })?;
+        let mut shim = shim::start(shim::Options {
+            program: parts.shim.clone(),
+            port: Port::free()?,
+            ledger: redis::url(&redis),
+            admin: None,
+            dir,
+            env: Vec::new(),
+        })?;
+        shim.wait_ready()?;
+        let upstream =
+            start_envoy(parts, dir, 1, |gateway, admin| Ok(upstream(gateway, admin).into()))?;
+        Ok(Self { upstream, shim, redis })
+    }
+
+    /// How a gateway before them on these ports is configured.
+    fn options(&self, parts: &Parts, gateway: u16, admin: u16) -> envoy_config::Options {
+        envoy_config::Options {
+            gateway: gateway.into(),
+            admin: admin.into(),
+            shim: self.shim.port().into(),
+            backend: self.upstream.port().into(),
+            wasm: Some(parts.wasm.clone()),
+            ..envoy_config::Options::default()
+        }
+    }
+}
+
 /// The gateway's part of [`Servers::taking_part`].
 pub const GATEWAY: &str = "gateway";
 /// The upstream's.
@@ -110,17 +151,18 @@ pub const SHIM: &str = "shim";
 /// Redis's.
 pub const REDIS: &str = "Redis";
 
-/// Starts an Envoy of one worker with the configuration that `config` makes for a port to serve and
+/// Starts an Envoy of so many workers with the configuration that `config` makes for a port to serve and
 /// an admin port.
 fn start_envoy(
     parts: &Parts,
     dir: &Path,
+    workers: u32,
     config: impl FnOnce(u16, u16) -> Result<Rendered>,
 ) -> Result<Server> {
     let (gateway, admin) = (Port::free()?, Port::free()?);
     let config = config(gateway.number(), admin.number())?;
     let program = parts.envoy.clone();
-    envoy::start(envoy::Options { program, gateway, admin, config: &config, workers: 1, dir })
+    envoy::start(envoy::Options { program, gateway, admin, config: &config, workers, dir })
 }
 
 /// An Envoy that answers every request with 200 by itself.

@@ -71,13 +71,9 @@ impl System {
     ///
     /// # Errors
     /// Where `envoy/envoy.yaml` is not as expected: names the place.
-    pub fn config(self, work: &Work, mut options: envoy_config::Options) -> Result<Rendered> {
-        options.policy = Some(work.policy());
-        let mut config = envoy_config::render(&options)?;
-        let http = http_connection_manager(&mut config.envoy)?;
-        *at(http, "/access_log")? = json!([]);
-        let filters = at(http, "/http_filters")?;
-        remove(filters, "envoy.filters.http.jwt_authn")?;
+    pub fn config(self, work: &Work, options: envoy_config::Options) -> Result<Rendered> {
+        let mut config = tollgate(work.policy(), options)?;
+        let filters = at(http_connection_manager(&mut config.envoy)?, "/http_filters")?;
         match self {
             Self::Bare => remove(filters, "tollgate")?,
             Self::LocalRatelimit => *named(filters, "tollgate")? = local_ratelimit(work),
@@ -85,6 +81,19 @@ impl System {
         }
         Ok(Rendered::from(config.envoy))
     }
+}
+
+/// `envoy/envoy.yaml` as `options` say, with `policy` and without what is not measured.
+///
+/// # Errors
+/// Where `envoy/envoy.yaml` is not as expected: names the place.
+pub fn tollgate(policy: Value, mut options: envoy_config::Options) -> Result<Rendered> {
+    options.policy = Some(policy);
+    let mut config = envoy_config::render(&options)?;
+    let http = http_connection_manager(&mut config.envoy)?;
+    *at(http, "/access_log")? = json!([]);
+    remove(at(http, "/http_filters")?, "envoy.filters.http.jwt_authn")?;
+    Ok(config)
 }
 
 /// Takes the element called `name` out of `list`.

@@ -30,6 +30,8 @@ pub enum WorkName {
     Latency,
     /// One key, all admitted, without rate-limit headers: `local_ratelimit` adds none either
     HotKeyUntold,
+    /// One key at one and a half times its limit, and how much of the limit it gets
+    Share,
 }
 
 /// One work.

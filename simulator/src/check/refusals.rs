@@ -1,0 +1,155 @@
+//! No needless refusal: whatever is refused would not have fitted, by the definition and the plain
+//! log of what was charged, leased and given back; and who is told to wait is not told to wait
+//! longer than that.
+//!
+//! A worker may refuse by itself what the ledger refused it within the last second, until the
+//! ledger's own wait is over. An Envoy without the ledger refuses by what it let through itself.
+
+use super::plain::{Charge, Plain};
+use crate::log::{Act, Line};
+use crate::record::{By, Due, Record, Refusal, Request};
+use limits::counter::CounterName;
+use limits::ledger::{Method, Tokens};
+use limits::policy::OnFailure;
+use limits::quota::{Quota, WindowMs};
+use std::collections::BTreeMap;
+
+/// How long a worker goes by an earlier refusal.
+const REMEMBERED_US: u64 = 1_000_000;
+/// Workers and the ledger reckon in whole ms.
+const ROUNDING_US: u64 = 1_000;
+
+pub(super) fn needless(record: &Record) -> Vec<String> {
+    let mut broken = by_the_ledger(&record.ledger);
+    broken.extend(unexplained(record));
+    broken.extend(by_envoys(record));
+    broken
+}
+
+/// What the ledger refused, or had wait, without need.
+fn by_the_ledger(ledger: &[Line]) -> Vec<String> {
+    let mut counters: BTreeMap<&CounterName, Plain> = BTreeMap::new();
+    let mut charges: BTreeMap<(&str, &CounterName, bool), Charge> = BTreeMap::new();
+    let mut broken = Vec::new();
+    for Line { at_us, now_ms, act, .. } in ledger {
+        match act {
+            Act::Charged { decision, counter, method, amount, lease_ms } => {
+                let plain = counters.entry(counter).or_default();
+                let charge = plain.charge(*now_ms, *amount, lease_ms.unwrap_or(0), method);
+                charges.insert((decision, counter, lease_ms.is_some()), charge);
+            }
+            Act::GivenBack { decision, counter, amount, is_lease } => {
+                let charge = charges.get_mut(&(decision.as_str(), counter, *is_lease));
+                if let Some((plain, charge)) = counters.get_mut(counter).zip(charge) {
+                    plain.give_back(*amount, charge);
+                }
+            }
+            Act::Refused { counter, method, cost, retry_after_ms } => {
+                let due_ms = counters.entry(counter).or_default().wait_ms(*now_ms, *cost, method);
+                if *retry_after_ms > due_ms {
+                    broken.push(format!(
+                        "{counter}: at {at_us} µs the ledger refuses {cost} for {retry_after_ms} \
+                         ms, it is due after {due_ms} ms"
+                    ));
+                }
+            }
+        }
+    }
+    broken
+}
+
+/// Refusals by workers that nothing the ledger told them explains.
+fn unexplained(record: &Record) -> Vec<String> {
+    let mut told: BTreeMap<(usize, usize, &CounterName), Vec<(u64, u64)>> = BTreeMap::new();
+    for Line { at_us, envoy, vm, act, .. } in &record.ledger {
+        if let Act::Refused { counter, retry_after_ms, .. } = act {
+            let until_us = at_us + retry_after_ms.saturating_mul(1_000);
+            told.entry((*envoy, *vm, counter)).or_default().push((*at_us, until_us));
+        }
+    }
+    let mut broken = Vec::new();
+    for (number, request, refusal, due) in refused(record) {
+        let asked_us = request.paused_us.unwrap_or(refusal.at_us);
+        let explains = |(at_us, until_us): &(u64, u64)| match refusal.by {
+            By::Ledger => (asked_us..=refusal.at_us).contains(at_us),
+            By::DeniedBefore => {
+                let until_us = (at_us + REMEMBERED_US).min(*until_us) + ROUNDING_US;
+                (*at_us..until_us).contains(&refusal.at_us)
+            }
+            By::Envoy => true,
+        };
+        let of_worker = told.get(&(request.envoy, request.vm, &due.counter));
+        if refusal.by != By::Envoy && !of_worker.is_some_and(|told| told.iter().any(explains)) {
+            broken.push(format!(
+                "{}: request {number} is refused at {} µs ({:?}), and the ledger's word for it is \
+                 missing or over",
+                due.counter, refusal.at_us, refusal.by
+            ));
+        }
+    }
+    broken
+}
+
+/// What an Envoy refused without the ledger and without need.
+fn by_envoys(record: &Record) -> Vec<String> {
+    /// What happens at one time is charged first: the order within it is not known here.
+    #[derive(PartialEq, Eq, PartialOrd, Ord)]
+    enum Local {
+        Passes,
+        Refused,
+    }
+    let mut happened = Vec::new();
+    for (number, request) in record.requests.iter().enumerate().filter(|(_, one)| one.is_degraded) {
+        if let Some(at_us) = request.upstream_us {
+            let counted = request.due.iter().filter(|due| due.on_failure == OnFailure::Local);
+            happened.extend(counted.map(|due| (at_us, Local::Passes, number, request.envoy, due)));
+        }
+    }
+    for (number, request, refusal, due) in refused(record) {
+        if refusal.by == By::Envoy {
+            happened.push((refusal.at_us, Local::Refused, number, request.envoy, due));
+        }
+    }
+    happened.sort_by(|a, b| (a.0, &a.1, a.2).cmp(&(b.0, &b.1, b.2)));
+    let mut counters: BTreeMap<(usize, &CounterName), Plain> = BTreeMap::new();
+    let mut broken = Vec::new();
+    for (at_us, what, number, envoy, due) in happened {
+        let Some(method) = local_method(&due.quota) else { continue };
+        let plain = counters.entry((envoy, &due.counter)).or_default();
+        let now_ms = at_us / 1_000;
+        if what == Local::Passes {
+            plain.charge(now_ms, due.cost, 0, &method);
+        } else if plain.wait_ms(now_ms, due.cost, &method) == 0 {
+            let counter = &due.counter;
+            broken.push(format!(
+                "{counter}: Envoy {envoy} refuses request {number} at {at_us} µs, and it would fit"
+            ));
+        }
+    }
+    broken
+}
+
+/// A calendar quota is counted as a window that is as long as its period can be.
+fn local_method(quota: &Quota) -> Option<Method> {
+    match quota {
+        Quota::SlidingWindow(quota) => {
+            Some(Method::SlidingWindow { limit: quota.limit, window_ms: quota.window_ms })
+        }
+        Quota::FixedWindow(quota) => Some(Method::SlidingWindow {
+            limit: quota.limit,
+            window_ms: WindowMs::clamped(quota.per.longest_ms()),
+        }),
+        Quota::TokenBucket(quota) => {
+            Tokens::new(quota.rate, quota.per_ms, quota.burst).ok().map(Method::TokenBucket)
+        }
+    }
+}
+
+/// The refused requests, by their numbers, with the charge that refused each.
+fn refused(record: &Record) -> impl Iterator<Item = (usize, &Request, &Refusal, &Due)> {
+    record.requests.iter().enumerate().filter_map(|(number, request)| {
+        let refusal = request.refusal.as_ref()?;
+        let due = request.due.iter().find(|due| due.counter.bucket() == refusal.bucket)?;
+        Some((number, request, refusal, due))
+    })
+}
