@@ -3,6 +3,7 @@
 mod gateway {
     mod ai;
     mod configuration;
+    mod connections;
     mod forged;
     mod headers;
     mod hostile;
@@ -16,7 +17,9 @@ mod gateway {
     mod reload;
     mod routes;
     mod sharing;
+    mod spellings;
     mod tracing;
+    mod unread;
     mod usage;
     mod variables;
 }
