@@ -25,6 +25,12 @@ pub(crate) fn policy(bytes: &[u8]) -> Result<Policy, PolicyErrors> {
     }
 }
 
+/// Reads the JSON document that `bytes` hold, as text or as a binary `Struct`; null if it is neither.
+pub(crate) fn document(bytes: &[u8]) -> Value {
+    let of_struct = || Struct::decode(bytes).ok().map(|document| object(document.fields));
+    serde_json::from_slice(bytes).ok().or_else(of_struct).unwrap_or_default()
+}
+
 fn object(fields: BTreeMap<String, prost_types::Value>) -> Value {
     Value::Object(
         fields.into_iter().map(|(name, value)| (name, plain(value))).collect::<Map<_, _>>(),

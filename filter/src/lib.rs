@@ -6,6 +6,7 @@
 
 mod abi;
 mod configuration;
+mod connections;
 mod facts;
 mod host;
 mod log_to_envoy;

@@ -1,6 +1,8 @@
 //! Which context Envoy means: its root contexts, one for each policy in use, and their streams.
 //! Called by [`crate::abi`]'s exports.
 
+use crate::connections::{self, Limiter};
+use crate::host;
 use crate::root::{Root, Worker};
 use crate::stream;
 use rustc_hash::FxHashMap;
@@ -13,6 +15,10 @@ pub(crate) struct Plugin {
     roots: FxHashMap<u32, Root>,
     /// To which worker each stream belongs; it outlives its root where the policy is replaced.
     streams: FxHashMap<u32, Rc<Worker>>,
+    /// The roots that limit connections.
+    limiters: FxHashMap<u32, Limiter>,
+    /// To which of these each connection belongs.
+    connections: FxHashMap<u32, u32>,
 }
 
 thread_local! {
@@ -38,11 +44,20 @@ impl Plugin {
             self.roots.insert(context, Root::new(context));
         } else if let Some(worker) = self.roots.get(&parent).and_then(Root::worker) {
             self.streams.insert(context, Rc::clone(worker));
+        } else if self.limiters.contains_key(&parent) {
+            self.connections.insert(context, parent);
         }
     }
 
-    /// Whether the root's configuration, of this `size`, is a policy.
+    /// Whether the root's configuration, of this `size`, is a policy, or a limit of connections where
+    /// it is a root for that.
     pub(crate) fn configure(&mut self, root: u32, size: usize) -> bool {
+        if host::property("plugin_root_id").as_deref() == Some(connections::ROOT_ID) {
+            let limiter = Limiter::configured(size);
+            let is_configured = limiter.is_some();
+            self.limiters.extend(limiter.map(|limiter| (root, limiter)));
+            return is_configured;
+        }
         self.roots.get_mut(&root).is_some_and(|root| root.configure(size))
     }
 
@@ -65,6 +80,13 @@ impl Plugin {
         }
     }
 
+    /// Whether the new connection was closed.
+    pub(crate) fn connected(&mut self, id: u32) -> bool {
+        let root = self.connections.get(&id);
+        let limiter = root.and_then(|root| self.limiters.get_mut(root));
+        limiter.is_some_and(|limiter| limiter.opened(id))
+    }
+
     /// Whether to pause the request.
     pub(crate) fn request(&self, id: u32) -> bool {
         self.streams.get(&id).is_some_and(|worker| stream::request(id, worker))
@@ -82,6 +104,13 @@ impl Plugin {
             worker.gate.with(|gate| gate.done(context));
             return true;
         }
+        if let Some(root) = self.connections.remove(&context) {
+            if let Some(limiter) = self.limiters.get_mut(&root) {
+                limiter.closed(context);
+            }
+            return true;
+        }
+        self.limiters.remove(&context);
         let is_done = self.roots.get_mut(&context).is_none_or(Root::close);
         if is_done {
             self.roots.remove(&context);

@@ -10,7 +10,7 @@ use crate::counter::Identity;
 use crate::plan::Facts;
 use crate::policy::{Key, Policy};
 pub use typed::{BadKey, of_text};
-pub(crate) use value::text_of;
+pub(crate) use value::{client, text_of};
 
 /// Who pays: the keys that had a value, with it. Several only where keys pay together.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,9 +9,11 @@
 //! (who is charged),
 //! [`quota`] (what may be charged), [`wire`] (how the filter asks the shim), [`gate`] (one
 //! gateway worker's requests, from arrival to answer), [`headers`] (what the client is told),
-//! [`explain`] (why, for people), [`variables`] (limits by the names of environment variables).
+//! [`explain`] (why, for people), [`variables`] (limits by the names of environment variables),
+//! [`connections`] (how many connections a client may have open).
 
 pub mod bounded;
+pub mod connections;
 pub mod counter;
 pub mod duration;
 pub mod explain;

@@ -236,7 +236,7 @@ mod tests {
         assert_ne!(ai, counter("ai", "user", "43"));
         // Users without a token pay by their address.
         assert_eq!(counter("ai", "client", "203.0.113.7"), counter("ai", "client", "203.0.113.7"));
-        insta::assert_snapshot!(counter("ia", "user", "42"), @r#"the policy has no bucket "ia"; it has ai, ai_daily, auth, authenticated, public"#);
+        insta::assert_snapshot!(counter("ia", "user", "42"), @r#"the policy has no bucket "ia"; it has ai, ai_client, ai_daily, auth, authenticated, probes, public"#);
         insta::assert_snapshot!(counter("auth", "user", "42"), @r#"bucket auth is keyed by client, not by "user""#);
         insta::assert_snapshot!(counter("auth", "client", "localhost"), @r#"expected an IP address for key "client", found "localhost""#);
     }

@@ -107,7 +107,7 @@ fn what_is_rendered_is_a_policy_to_check_and_to_render_again() {
     let (vars, expected) = all();
     std::fs::write(folder.file("rendered.yaml"), folder.done("render policy.yaml", &vars)).unwrap();
     let told = folder.done("check rendered.yaml", &[]);
-    assert_eq!(told, "rendered.yaml: 2 keys, 5 buckets, 5 rules; no mistakes\n");
+    assert_eq!(told, "rendered.yaml: 2 keys, 7 buckets, 5 rules; no mistakes\n");
     assert_eq!(yaml(&folder.done("render rendered.yaml", &[])), expected);
 }
 

@@ -157,6 +157,18 @@ impl Client {
         })
     }
 
+    /// Opens a connection, and sends nothing.
+    ///
+    /// # Errors
+    /// Where it is refused, or not taken within half a minute.
+    pub fn connect_blocking(&self) -> Result<std::net::TcpStream> {
+        run(async {
+            let stream = self.connect().await?.into_std()?;
+            stream.set_nonblocking(false)?;
+            Ok(stream)
+        })
+    }
+
     async fn connect(&self) -> Result<TcpStream> {
         let socket = TcpSocket::new_v4()?;
         socket.bind((IpAddr::V4(self.from), 0).into())?;

@@ -43,7 +43,7 @@ const PATIENT: &str = "10s";
 /// What says to the backend that a plan was paid for, in the header `Payment-Token`.
 pub const PAYMENT_TOKEN: &str = "paid-in-full-by-a-test";
 
-const ROUTE_CLUSTER: &str = "/route_config/virtual_hosts/0/routes/0/route/cluster";
+const ROUTES: &str = "/route_config/virtual_hosts/0/routes";
 
 impl Default for Options {
     fn default() -> Self {
@@ -276,6 +276,9 @@ fn route_to(config: &mut Value, upstream: SocketAddr) -> Result<()> {
     });
     clusters.as_array_mut().expect("a list of clusters").push(cluster);
     let http = envoy_config::http_connection_manager(config)?;
-    *envoy_config::at(http, ROUTE_CLUSTER)? = json!("upstream");
+    let routes = envoy_config::at(http, ROUTES)?.as_array_mut().expect("a list of routes");
+    for route in routes {
+        *envoy_config::at(route, "/route/cluster")? = json!("upstream");
+    }
     Ok(())
 }

@@ -8,6 +8,7 @@ pub mod backends;
 pub mod claude;
 pub mod client;
 pub mod gateway;
+pub mod hold;
 pub mod ledger;
 pub mod midnight;
 pub mod shim;

@@ -3,6 +3,7 @@
 mod gateway {
     mod ai;
     mod configuration;
+    mod connections;
     mod exact;
     mod forged;
     mod headers;
@@ -19,7 +20,9 @@ mod gateway {
     mod routes;
     mod salt;
     mod sharing;
+    mod spellings;
     mod tracing;
+    mod unread;
     mod usage;
     mod variables;
 }

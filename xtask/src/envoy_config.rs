@@ -125,6 +125,10 @@ fn change(config: &mut Value, options: &Options) -> Result<()> {
         set_address(at(cluster, address)?, endpoint)
             .with_context(|| format!("the cluster {name}"))?;
     }
+    if let Some(wasm) = &options.wasm {
+        let file = "/typed_config/config/vm_config/code/local/filename";
+        *at(connection_limit(config)?, file)? = json!(wasm);
+    }
     change_http(http_connection_manager(config)?, options)
 }
 
@@ -152,6 +156,15 @@ pub fn http_connection_manager(config: &mut Value) -> Result<&mut Value> {
     let filters = at(config, "/static_resources/listeners/0/filter_chains/0/filters")?;
     let manager = named(filters, "envoy.filters.network.http_connection_manager")?;
     at(manager, "/typed_config")
+}
+
+/// The part of `config` that limits the connections of an address.
+///
+/// # Errors
+/// Where it is not where it is in `envoy/envoy.yaml`.
+pub fn connection_limit(config: &mut Value) -> Result<&mut Value> {
+    let filters = at(config, "/static_resources/listeners/0/filter_chains/0/filters")?;
+    named(filters, "tollgate.connections")
 }
 
 /// The place `pointer` (a JSON pointer) of `value`.
@@ -268,7 +281,7 @@ mod tests {
                 admin: 9901.into(),
                 shim: 8081.into(),
                 backend: Endpoint { host: Some("127.0.0.1".to_owned()), port: Some(8000) },
-                wasm: None,
+                wasm: Some(wasm.to_owned()),
                 policy: None,
                 access_log: None,
                 trusted_hops: Some(0),

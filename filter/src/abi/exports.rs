@@ -52,6 +52,13 @@ extern "C" fn proxy_on_http_call_response(
     plugin::with((), |plugin| plugin.replied(root, token, headers, body_size));
 }
 
+/// 0 lets the connection go on, 1 stops it. Envoy calls this of network filters only, so it costs
+/// HTTP streams nothing.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_new_connection(connection: u32) -> u32 {
+    u32::from(plugin::with(false, |plugin| plugin.connected(connection)))
+}
+
 /// 0 lets the stream go on, 1 pauses it.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_headers(stream: u32, _headers: u32, _ends: u32) -> u32 {

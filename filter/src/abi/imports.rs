@@ -45,6 +45,8 @@ pub(crate) enum Metric {
 
 /// `StreamType::HttpRequest`.
 const REQUEST: u32 = 0;
+/// `StreamType::Downstream`.
+const CONNECTION: u32 = 2;
 /// No gRPC status.
 const NO_GRPC: i32 = -1;
 
@@ -98,6 +100,7 @@ unsafe extern "C" {
     fn proxy_enqueue_shared_queue(queue: u32, value: *const u8, value_size: usize) -> u32;
     fn proxy_dequeue_shared_queue(queue: u32, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_continue_stream(kind: u32) -> u32;
+    fn proxy_close_stream(kind: u32) -> u32;
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,
@@ -252,6 +255,11 @@ pub(crate) fn dequeue(queue: u32) -> Result<Vec<u8>, Status> {
 /// Lets the paused request of the effective context go on.
 pub(crate) fn resume_request() -> Result<(), Status> {
     done_as(unsafe { proxy_continue_stream(REQUEST) })
+}
+
+/// Closes the connection of the network filter whose callback is running.
+pub(crate) fn close_connection() -> Result<(), Status> {
+    done_as(unsafe { proxy_close_stream(CONNECTION) })
 }
 
 /// Answers the request of the effective context.

@@ -21,9 +21,10 @@ pub trait SharedData {
 }
 
 /// How many pages there are.
-const PAGES: u32 = 1_024;
-/// The most counters of a page: 16,384 in all, of up to 2.3 KB each.
-const PAGE_COUNTERS: usize = 16;
+const PAGES: u32 = 4_096;
+/// The most counters of a page: 131,072 in all. One takes 150 to 190 bytes under the shipped policy, so
+/// a full table takes 25 MB; at most, with the longest names and times, 2.3 KB, which makes 300 MB.
+const PAGE_COUNTERS: usize = 32;
 /// How often a change is tried again because another worker came first.
 const MAX_TRIES: usize = 100;
 /// Names the pages, and the form of what is in them.
@@ -250,6 +251,27 @@ mod tests {
         assert!(fitting.iter().all(|key| admits(&process, std::slice::from_ref(key)) == [false]));
         let later = decide(NOW_MS + 60_000, &process, std::slice::from_ref(over)).unwrap();
         assert!(later.iter().all(|outcome| outcome.admitted));
+    }
+
+    /// How much a counter takes when it is used up, and all of them together at most.
+    #[test]
+    fn the_table_is_of_a_bounded_size() {
+        let bytes = |limit: u64| {
+            let process = Process::default();
+            prepare(&process);
+            let counter = charge("a", limit);
+            let page = name(page_of(&counter));
+            let empty = process.read(&page).unwrap().0.len();
+            let own = std::slice::from_ref(&counter);
+            let at = |n| NOW_MS + n * 59_000 / limit;
+            let admitted = |n| decide(at(n), &process, own).unwrap().iter().all(|o| o.admitted);
+            assert!((0..limit).all(admitted));
+            assert!(!admitted(limit));
+            process.read(&page).unwrap().0.len() - empty
+        };
+        let counters = PAGES as usize * PAGE_COUNTERS;
+        assert_eq!(counters, 131_072);
+        insta::assert_snapshot!([5, 10, 128, 5_000].map(bytes).map(|b| b.to_string()).join(" "), @"152 187 1015 1000");
     }
 
     #[test]

@@ -159,7 +159,10 @@ fn shown(disposition: &Disposition) -> String {
 
 #[test]
 fn an_exempt_request_passes_at_once() {
-    let passed = ask(&mut gate(), NOW_MS, 1, &Told::get("/health"));
+    let mut policy = shipped();
+    policy.rules[0].charge.clear();
+    let mut gate = Gate::new(policy);
+    let passed = ask(&mut gate, NOW_MS, 1, &Told::get("/health"));
     assert_eq!(passed, Disposition::Pass("exempt rule=0".to_owned()));
 }
 
@@ -180,7 +183,7 @@ fn an_admitted_request_passes_and_its_response_says_what_is_left() {
     let mut gate = gate();
     arrive(&mut gate, 1, &Told::post("/api/ai/x").user("42", "free"));
     let released = decide(&mut gate, true, 9);
-    let summary = "admitted rule=2 ai=9 ai_daily=9".to_owned();
+    let summary = "admitted rule=2 ai=9 ai_daily=9 ai_client=9".to_owned();
     assert_eq!(released, [Release { stream: 1, disposition: Disposition::Pass(summary) }]);
     let headers = gate.response(NOW_US, 1, Outcome { status: 200, is_cache_hit: false });
     insta::assert_snapshot!(format!("{headers:#?}"), @r#"
@@ -199,11 +202,11 @@ fn an_admitted_request_passes_and_its_response_says_what_is_left() {
     ),
     (
         "ratelimit-policy",
-        "\"ai\";q=10;w=60, \"ai_daily\";q=10;w=86400",
+        "\"ai\";q=10;w=60, \"ai_daily\";q=10;w=86400, \"ai_client\";q=2000;w=86400",
     ),
     (
         "ratelimit",
-        "\"ai\";r=9;t=42, \"ai_daily\";r=9;t=42",
+        "\"ai\";r=9;t=42, \"ai_daily\";r=9;t=42, \"ai_client\";r=9;t=42",
     ),
 ]
 "#);
@@ -344,9 +347,11 @@ fn refunded(outcome: Outcome) -> Vec<String> {
 #[test]
 fn the_policy_says_which_outcomes_are_free() {
     let none: [&str; 0] = [];
+    let quotas = ["ai_daily", "ai_client"];
     assert_eq!(refunded(Outcome { status: 200, is_cache_hit: false }), none);
-    assert_eq!(refunded(Outcome { status: 200, is_cache_hit: true }), ["ai_daily"]);
-    assert_eq!(refunded(Outcome { status: 503, is_cache_hit: false }), ["ai_daily"]);
+    assert_eq!(refunded(Outcome { status: 200, is_cache_hit: true }), quotas);
+    assert_eq!(refunded(Outcome { status: 503, is_cache_hit: false }), quotas);
+    assert_eq!(refunded(Outcome { status: 401, is_cache_hit: false }), quotas);
     assert_eq!(refunded(Outcome { status: 404, is_cache_hit: false }), none);
 }
 
@@ -487,7 +492,6 @@ fn what_is_decided_is_counted_by_bucket() {
     decide(&mut gate, true, 9);
     arrive(&mut gate, 2, &Told::post("/api/auth/login"));
     decide(&mut gate, false, 0);
-    ask(&mut gate, NOW_MS, 3, &Told::get("/health"));
     let mut shown: Vec<String> = gate
         .take_samples()
         .iter()
@@ -499,11 +503,11 @@ tollgate.batch_size: 1
 tollgate.batch_size: 1
 tollgate.calls.kind=decide.outcome=ok: 2
 tollgate.decisions.bucket=ai.by=ledger.verdict=admitted: 1
+tollgate.decisions.bucket=ai_client.by=ledger.verdict=admitted: 1
 tollgate.decisions.bucket=ai_daily.by=ledger.verdict=admitted: 1
 tollgate.decisions.bucket=auth.by=ledger.verdict=denied: 1
 tollgate.requests.verdict=admitted: 1
 tollgate.requests.verdict=denied: 1
-tollgate.requests.verdict=exempt: 1
 tollgate.wait_us: 0
 tollgate.wait_us: 0
 ");

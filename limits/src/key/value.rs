@@ -13,8 +13,8 @@ pub(super) const NONE: &[u8] = b"unknown";
 pub(super) fn of(source: &Source, facts: &impl Facts) -> Option<Vec<u8>> {
     match source {
         Source::ClientIp { v4_prefix, v6_prefix } => {
-            let address = facts.client_address().as_deref().and_then(address);
-            Some(address.map_or_else(|| NONE.to_vec(), |ip| network(ip, *v4_prefix, *v6_prefix)))
+            let address = facts.client_address().unwrap_or_default();
+            Some(client(&address, *v4_prefix, *v6_prefix).unwrap_or_else(|| NONE.to_vec()))
         }
         Source::Host => Some(host::normal(&facts.host().unwrap_or_default()).into_bytes()),
         _ => text_of(source, facts),
@@ -46,6 +46,11 @@ pub(super) fn property_text(bytes: &[u8]) -> Vec<u8> {
         (_, Ok(eight)) if !is_text => f64::from_le_bytes(eight).to_string().into_bytes(),
         _ => bytes.to_vec(),
     }
+}
+
+/// Returns the network of a client's address, Envoy's `ip:port`; `None` if it is not one.
+pub(crate) fn client(bytes: &[u8], v4_prefix: u8, v6_prefix: u8) -> Option<Vec<u8>> {
+    address(bytes).map(|ip| network(ip, v4_prefix, v6_prefix))
 }
 
 /// Reads Envoy's `ip:port`; an address without a port is taken too.

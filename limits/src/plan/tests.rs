@@ -93,21 +93,22 @@ fn charged(told: &Told) -> Vec<String> {
 #[test]
 fn the_first_rule_that_matches_decides() {
     assert_eq!(charged(&Told::get("/")), ["public/30"]);
-    for exempt in ["/health", "/health/live", "/health/ready", "/metrics"] {
-        assert_eq!(charged(&Told::get(exempt)), [""; 0], "{exempt}");
+    for probe in ["/health", "/health/live", "/health/ready", "/metrics"] {
+        assert_eq!(charged(&Told::get(probe)), ["probes/120"], "{probe}");
     }
-    for counted in ["/healthy", "/health/live/now", "/health/../", "/metrics/all"] {
+    for counted in ["/healthy", "/health/x", "/health/live/now", "/health/../", "/metrics/all"] {
         assert_eq!(charged(&Told::get(counted)), ["public/30"], "{counted}");
     }
     assert_eq!(charged(&Told::post("/api/auth/login")), ["auth/5"]);
     assert_eq!(charged(&Told::get("/api/auth/login")), ["public/30"]);
     assert_eq!(charged(&Told::get("/api/me").user("42", "free")), ["authenticated/60"]);
-    assert_eq!(charged(&Told::post("/api/ai/x").user("42", "free")), ["ai/10", "ai_daily/10"]);
+    let ai = charged(&Told::post("/api/ai/x").user("42", "free"));
+    assert_eq!(ai, ["ai/10", "ai_daily/10", "ai_client/2000"]);
 }
 
 #[test]
 fn a_claim_chooses_the_limit() {
-    let daily = |tier| charged(&Told::post("/api/ai/x").user("42", tier)).pop().unwrap();
+    let daily = |tier| charged(&Told::post("/api/ai/x").user("42", tier)).swap_remove(1);
     assert_eq!(daily("starter"), "ai_daily/50");
     assert_eq!(daily("pro"), "ai_daily/999");
     assert_eq!(daily("platinum"), "ai_daily/10");

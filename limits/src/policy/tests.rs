@@ -20,7 +20,7 @@ fn changed(change: impl FnOnce(&mut serde_json::Value)) -> String {
 fn the_shipped_policy_is_read() {
     let policy = from_yaml(include_str!("../../../envoy/policy.yaml")).unwrap();
     let names: Vec<_> = policy.buckets.iter().map(|bucket| bucket.name.as_str()).collect();
-    assert_eq!(names, ["ai", "ai_daily", "auth", "authenticated", "public"]);
+    assert_eq!(names, ["ai", "ai_client", "ai_daily", "auth", "authenticated", "probes", "public"]);
     assert_eq!(policy.rules.len(), 5);
     assert_eq!(policy.timeout_ms, 50);
 }
@@ -95,7 +95,7 @@ buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of
 buckets.auth.window: invalid type: integer `60`, expected a duration such as 500ms, 30s, 1m, 24h or 7d
 buckets.public.key: there is no key "cleint" (did you mean "client"?), only client, user
 rules[1].charge[1]: invalid type: integer `1`, expected a string
-rules[2].charge[1]: there is no bucket "a1", only ai, ai_daily, auth, authenticated, public
+rules[2].charge[1]: there is no bucket "a1", only ai, ai_client, ai_daily, auth, authenticated, probes, public
 "#
     );
 }
@@ -209,7 +209,7 @@ rules[1].match.headers.x-b: expected one of present, prefix
 rules[1].match.headers.x-c: expected one of present, prefix
 rules[2].match.has_key: there is no key "usr" (did you mean "user"?), only client, user
 rules[2].charge[1]: "ai" is charged already
-rules[2].charge[2]: there is no bucket "gpt", only ai, ai_daily, auth, authenticated, public
+rules[2].charge[2]: there is no bucket "gpt", only ai, ai_client, ai_daily, auth, authenticated, probes, public
 rules[3].match.paths: expected 1 to 1000 of them: leave the field out for any path
 rules[3].match.methods: expected 1 to 1000 of them: leave the field out for any method
 rules[3].match.hosts: expected 1 to 1000 of them: leave the field out for any host

@@ -55,9 +55,10 @@ fn each_variable_sets_its_own_limit_and_nothing_else() {
 
 #[test]
 fn switched_off_every_bucket_is_a_shadow() {
-    let shadows: Vec<_> = ["ai", "ai_daily", "auth", "authenticated", "public"]
-        .map(|bucket| format!("/buckets/{bucket}/enforce=false"))
-        .into();
+    let shadows: Vec<_> =
+        ["ai", "ai_client", "ai_daily", "auth", "authenticated", "probes", "public"]
+            .map(|bucket| format!("/buckets/{bucket}/enforce=false"))
+            .into();
     for off in ["false", "FALSE", "0", "no", "off"] {
         assert_eq!(changes(&[("RATE_LIMIT_ENABLED", off)]), shadows, "{off}");
     }
@@ -82,7 +83,7 @@ fn what_is_unset_or_empty_stays_as_it_is() {
 fn all_of_them_together() {
     let value = |name| if name == RATE_LIMIT_ENABLED { "false" } else { "2" };
     let changes = changes(&NAMES.map(|name| (name, value(name))));
-    assert_eq!(changes.len(), 8 + 5 + 1, "{changes:?}");
+    assert_eq!(changes.len(), 8 + 7 + 1, "{changes:?}");
 }
 
 #[test]

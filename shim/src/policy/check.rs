@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn the_shipped_policy_has_no_mistakes() {
         let own = SHIPPED.replace("tollgate-development", "our-own");
-        insta::assert_snapshot!(told(&own), @"FILE: 2 keys, 5 buckets, 5 rules; no mistakes");
+        insta::assert_snapshot!(told(&own), @"FILE: 2 keys, 7 buckets, 5 rules; no mistakes");
     }
 
     #[test]
@@ -114,9 +114,9 @@ mod tests {
             ("sub, otherwise: client", "sub"),
             ("pro: 999", "pro: 0"),
             ("client, limit: 30", "cleint, limit: 30"),
-            ("[server_error, cache_hit]", "[server_error, 600]"),
-            ("paths: [/health, \"/health/*\", /metrics]", "path: /health"),
-            ("[ai, ai_daily]", "[ai, ai_dayly]"),
+            ("[401, server_error, cache_hit]", "[401, server_error, 600]"),
+            ("paths: [/health, /health/live, /health/ready, /metrics]", "path: /health"),
+            ("[ai, ai_daily, ", "[ai, ai_dayly, "),
             ("{ authenticated: true }", "{ authenticated: yes please, hosts: ['a:1'] }"),
         ] {
             assert!(text.contains(right), "{right}");
@@ -126,12 +126,12 @@ mod tests {
 FILE is no policy:
 FILE:9:3: keys.user: can be absent from a request: add `otherwise: <key>`, the key that pays then
 FILE:13:24: buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of `key`, `limit`, `window`, `per`, `time_zone`, `rate`, `every`, `burst`, `on_failure`, `refund`, `enforce`
-FILE:18:72: buckets.ai_daily.limit.values.pro: invalid value: integer `0`, expected a whole number from 1 to 9007199254740992
-FILE:19:28: buckets.ai_daily.refund[1]: expected success, client_error, server_error, cache_hit or a status from 100 to 599, found 600
-FILE:22:13: buckets.public.key: there is no key "cleint" (did you mean "client"?), only client, user
-FILE:26:16: rules[0].match.path: unknown field `path` (did you mean "paths"?), expected one of `paths`, `methods`, `hosts`, `headers`, `has_key`, `authenticated`
-FILE:28:53: rules[2].charge[1]: there is no bucket "ai_dayly" (did you mean "ai_daily"?), only ai, ai_daily, auth, authenticated, public
-FILE:29:16: rules[3].match.authenticated: invalid type: string "yes please", expected a boolean
+FILE:20:72: buckets.ai_daily.limit.values.pro: invalid value: integer `0`, expected a whole number from 1 to 9007199254740992
+FILE:21:33: buckets.ai_daily.refund[2]: expected success, client_error, server_error, cache_hit or a status from 100 to 599, found 600
+FILE:26:13: buckets.public.key: there is no key "cleint" (did you mean "client"?), only client, user
+FILE:31:16: rules[0].match.path: unknown field `path` (did you mean "paths"?), expected one of `paths`, `methods`, `hosts`, `headers`, `has_key`, `authenticated`
+FILE:33:53: rules[2].charge[1]: there is no bucket "ai_dayly" (did you mean "ai_daily"?), only ai, ai_client, ai_daily, auth, authenticated, probes, public
+FILE:34:16: rules[3].match.authenticated: invalid type: string "yes please", expected a boolean
 "#);
     }
 

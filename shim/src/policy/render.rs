@@ -144,7 +144,7 @@ mod tests {
         let limits = limits("AUTH_RATE_LIMIT_PER_MINUTE", "7");
         insta::assert_snapshot!(told(&SHIPPED.replace("limit: 30,", "limit: 0,"), &limits, false), @"
 FILE is no policy:
-FILE:22:26: buckets.public.limit: invalid value: integer `0`, expected a whole number from 1 to 9007199254740992
+FILE:26:26: buckets.public.limit: invalid value: integer `0`, expected a whole number from 1 to 9007199254740992
 ");
         insta::assert_snapshot!(told(&SHIPPED.replacen("window: 1m", "window: 2m", 1), &limits, true), @"FILE: AUTH_RATE_LIMIT_PER_MINUTE: expected the policy's bucket auth to have `limit: NUMBER` and `window: 1m`, found a window of 120000 ms with one limit for all: change the policy, or leave the variable out");
     }

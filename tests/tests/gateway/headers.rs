@@ -57,13 +57,33 @@ fn each_kind_of_request_has_its_bucket() {
     let client = gateway.client();
     let token = gateway.token_of("ada@example.com");
     let policy = |path, token| client.get(path, token).header("ratelimit-policy").to_owned();
-    for exempt in ["/health", "/health/live", "/health/ready", "/metrics"] {
-        assert_eq!(policy(exempt, None), "", "{exempt}");
+    for probe in ["/health", "/health/live", "/health/ready", "/metrics"] {
+        assert_eq!(policy(probe, None), "\"probes\";q=120;w=60", "{probe}");
+    }
+    for other in ["/health/x", "/health/live/x", "/metrics/x"] {
+        assert_eq!(policy(other, None), "\"public\";q=30;w=60", "{other}");
     }
     assert_eq!(policy("/", None), "\"public\";q=30;w=60");
     assert_eq!(policy("/api/me", Some(&token)), "\"authenticated\";q=60;w=60");
-    assert_eq!(policy("/api/ai/x", Some(&token)), "\"ai\";q=10;w=60, \"ai_daily\";q=10;w=86400");
-    assert_eq!(policy("/api/ai/x", None), "\"ai\";q=10;w=60, \"ai_daily\";q=10;w=86400");
+    let ai = "\"ai\";q=10;w=60, \"ai_daily\";q=10;w=86400, \"ai_client\";q=2000;w=86400";
+    assert_eq!(policy("/api/ai/x", Some(&token)), ai);
+    assert_eq!(policy("/api/ai/x", None), ai);
+}
+
+#[test]
+fn probes_pass_when_nothing_else_does_and_are_limited_too() {
+    let mut options = Options::default();
+    options.policy["buckets"]["public"]["limit"] = json!(1);
+    let gateway = Gateway::start(&options).unwrap();
+    let client = gateway.client();
+    assert_eq!([client.get("/", None).status, client.get("/", None).status], [200, 429]);
+    for probe in (0..120).map(|n| ["/health", "/health/live", "/health/ready", "/metrics"][n % 4]) {
+        assert_eq!(client.get(probe, None).status, 200, "{probe}");
+    }
+    let refused = client.get("/health/live", None);
+    assert_eq!(refused.status, 429);
+    assert_eq!(refused.json()["violated-policies"], json!(["probes"]));
+    assert_eq!(client.at(2).get("/health/live", None).status, 200, "another prober");
 }
 
 #[test]

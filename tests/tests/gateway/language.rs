@@ -12,7 +12,7 @@ use xtask::envoy_config::{at, http_connection_manager};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// A stack in front of `upstream` with these keys, buckets and rules; its only route has a name and
+/// A stack in front of `upstream` with these keys, buckets and rules; its routes have a name and
 /// metadata.
 fn start(upstream: &Upstream, keys: &Value, buckets: &Value, rules: &Value) -> Gateway {
     let mut policy = json!({ "version": 1, "shim": { "timeout": "10s" }, "rules": rules });
@@ -21,11 +21,13 @@ fn start(upstream: &Upstream, keys: &Value, buckets: &Value, rules: &Value) -> G
     policy["buckets"] = buckets.clone();
     let edit = |config: &mut Value| {
         let http = http_connection_manager(config).unwrap();
-        let route = at(http, "/route_config/virtual_hosts/0/routes/0").unwrap();
-        route["name"] = json!("everything");
-        route["metadata"] = json!({ "filter_metadata": { "tollgate": {
-            "plan": { "name": "gold" }, "size": 5, "vip": true,
-        } } });
+        let routes = at(http, "/route_config/virtual_hosts/0/routes").unwrap();
+        for route in routes.as_array_mut().unwrap() {
+            route["name"] = json!("everything");
+            route["metadata"] = json!({ "filter_metadata": { "tollgate": {
+                "plan": { "name": "gold" }, "size": 5, "vip": true,
+            } } });
+        }
     };
     let upstream = Some(upstream.addr());
     Gateway::start(&Options { policy, upstream, edit, ..Options::default() }).unwrap()
@@ -156,7 +158,7 @@ fn a_rule_s_name_stands_in_the_log() {
     let gateway = Gateway::start(&Options { policy, ..Options::default() }).unwrap();
     assert_eq!(gateway.client().get("/health", None).status, 200);
     let deadline = Deadline::after(LIMIT);
-    while !gateway.envoys[0].log_tail().unwrap().contains("exempt rule=probes") {
+    while !gateway.envoys[0].log_tail().unwrap().contains("admitted rule=probes probes=119") {
         assert!(!deadline.has_passed(), "{}", gateway.envoys[0].log_tail().unwrap());
     }
 }

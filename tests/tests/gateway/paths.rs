@@ -257,7 +257,7 @@ fn check(send: impl Fn(&Client, &[u8]) -> Option<(u16, String, String)>) -> usiz
         let seen = line.rsplit_once(" HTTP/1.1").map_or("", |(seen, _)| seen);
         let became = match (status, bucket.as_str(), arrived) {
             (200, "auth", 1) => Some(Login),
-            (200, "public" | "", 1) => Some(Other),
+            (200, "public" | "probes", 1) => Some(Other),
             (400, "", 0) => Some(Refused),
             _ => None,
         };

@@ -87,6 +87,47 @@ fn a_refreshed_token_has_the_new_plans_quota() {
     assert_eq!(counts(&usage(&gateway, &starter))[2], 2, "one count for both plans");
 }
 
+/// The gateway verifies a token by itself, so it cannot know that its session has ended.
+#[test]
+fn a_logged_out_token_spends_nobodys_quota() {
+    midnight::keep_away();
+    let gateway = Gateway::start(&Options::default()).unwrap();
+    let direct = Client::of(gateway.backend.addr());
+    let account = json!({"email": "ada@example.com", "password": "correct horse battery"});
+    let old = gateway.token_of("ada@example.com");
+    assert_eq!(direct.post("/api/auth/logout", &json!({}), Some(&old)).status, 204);
+    let new = direct.post("/api/auth/login", &account, None).json();
+    let new = new["access_token"].as_str().unwrap();
+    let ask = || gateway.client().post("/api/ai/extract-keywords", &json!({}), Some(&old));
+    let first = ask();
+    assert_eq!(first.status, 401, "{}", first.shown());
+    let statuses: Vec<_> = (0..10).map(|_| ask().status).collect();
+    assert_eq!(statuses[..9], [401; 9]);
+    assert_eq!(statuses[9], 429, "attempts are not free: the minute's limit counts them");
+    let deadline = xtask::clock::Deadline::after(READY_LIMIT);
+    while counts(&usage(&gateway, new))[2] != 0 {
+        assert!(!deadline.has_passed(), "{}", usage(&gateway, new));
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+/// Accounts cost nothing, so what they use is summed by address as well.
+#[test]
+fn the_accounts_of_an_address_share_a_quota() {
+    midnight::keep_away();
+    let mut options = Options::default();
+    options.policy["buckets"]["ai_client"]["limit"] = json!(12);
+    let gateway = Gateway::start(&options).unwrap();
+    let (ada, bob) = (gateway.token_of("ada@example.com"), gateway.token_of("bob@example.com"));
+    assert_eq!((0..10).map(|_| ask_ai(&gateway, &ada).status).collect::<Vec<_>>(), [404; 10]);
+    assert_eq!([ask_ai(&gateway, &bob).status, ask_ai(&gateway, &bob).status], [404; 2]);
+    let refused = ask_ai(&gateway, &bob);
+    assert_eq!(refused.status, 429, "{}", refused.shown());
+    assert_eq!(refused.json()["violated-policies"], json!(["ai_client"]));
+    let elsewhere = gateway.client().at(2).post("/api/ai/nothing", &json!({}), Some(&bob));
+    assert_eq!(elsewhere.status, 404, "{}", elsewhere.shown());
+}
+
 #[test]
 fn usage_is_degraded_while_the_shim_is_away() {
     let mut gateway = Gateway::start(&Options::default()).unwrap();
