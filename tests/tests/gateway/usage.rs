@@ -90,7 +90,6 @@ fn a_refreshed_token_has_the_new_plans_quota() {
 /// The gateway verifies a token by itself, so it cannot know that its session has ended.
 #[test]
 fn a_logged_out_token_spends_nobodys_quota() {
-    midnight::keep_away();
     let gateway = Gateway::start(&Options::default()).unwrap();
     let direct = Client::of(gateway.backend.addr());
     let account = json!({"email": "ada@example.com", "password": "correct horse battery"});
@@ -114,7 +113,6 @@ fn a_logged_out_token_spends_nobodys_quota() {
 /// Accounts cost nothing, so what they use is summed by address as well.
 #[test]
 fn the_accounts_of_an_address_share_a_quota() {
-    midnight::keep_away();
     let mut options = Options::default();
     options.policy["buckets"]["ai_client"]["limit"] = json!(12);
     let gateway = Gateway::start(&options).unwrap();
