@@ -99,7 +99,8 @@ pub struct DecideReply {
 /// One request's decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
-    /// Names the decision when it is settled. Begins with its time: `<now_ms>-<unique>`.
+    /// Names the decision when it is settled: `<now_ms>-<unique>`, then, if anything was charged,
+    /// `.` and a seal for each charge and lease. The shim alone makes and checks the seals.
     pub id: String,
     /// Whether every enforced charge fitted. If not, nothing was charged.
     pub admitted: bool,
@@ -183,6 +184,10 @@ pub struct SettleCharge {
     pub quota: Quota,
     /// Which way, and how much.
     pub amount: SettleAmount,
+    /// What the decision charged, in full: the cost, or what was granted where `lease_ms` is set. No
+    /// more than this is given back. 1 unless said.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub charged: Cost,
     /// Where the unspent part of a lease is given back: the length it was granted for
     /// ([`LeaseGrant::lease_ms`]). A lease is dated at its end, and so counts that much longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -193,7 +198,8 @@ pub struct SettleCharge {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SettleAmount {
-    /// Return this much of what the decision charged; never more than is still counted of it.
+    /// Return this much of what the decision charged; never more than is still counted of it. A
+    /// lease may come back in parts: this is how much comes back in all, earlier parts included.
     GiveBack(Limit),
     /// Charge this much more; may go over the limit, and what is over counts against what follows.
     Charge(Limit),
@@ -236,6 +242,12 @@ pub struct PeekReply {
     pub now_ms: u64,
     /// What the charge would come to; `remaining` is what is left without it.
     pub charge: ChargeOutcome,
+}
+
+/// The part of a [`Decision::id`] that names it: the seals are left out.
+#[must_use]
+pub fn decision_name(id: &str) -> &str {
+    id.split_once('.').map_or(id, |(name, _)| name)
 }
 
 const fn one() -> Cost {

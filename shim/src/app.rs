@@ -2,6 +2,7 @@
 
 use crate::ledger::Ledger;
 use crate::overrides::Overrides;
+use crate::seal::Seals;
 use crate::telemetry::ChargeMeter;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ pub(crate) const MAX_CALLS: usize = 1_024;
 pub(crate) struct App {
     pub(crate) ledger: Ledger,
     pub(crate) overrides: Overrides,
+    pub(crate) seals: Seals,
     pub(crate) charges: Arc<ChargeMeter>,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) calls: Arc<Semaphore>,

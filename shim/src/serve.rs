@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::http::{self, server};
 use crate::ledger::{Ledger, Timeouts};
 use crate::overrides::{Overrides, watch};
+use crate::seal::{self, Seals};
 use crate::{admin, background, telemetry};
 use anyhow::Context;
 use std::net::SocketAddr;
@@ -40,6 +41,7 @@ pub(crate) async fn serve(config: Serve) -> anyhow::Result<()> {
     let ledger = Ledger::open(&config.ledger, timeouts, memory, Clock::start());
     let app = App {
         overrides: Overrides::of(&ledger),
+        seals: Seals::of(&ledger).context("the operating system gives no random bytes")?,
         ledger,
         charges: Arc::default(),
         metrics: metrics.clone(),
@@ -47,6 +49,7 @@ pub(crate) async fn serve(config: Serve) -> anyhow::Result<()> {
         deadline: Duration::from_millis(config.deadline_ms.into()),
     };
     background::spawn("overrides", watch::follow(app.ledger.clone(), app.overrides.clone()));
+    background::spawn("seals", seal::store::follow(app.ledger.clone(), app.seals.clone()));
     background::spawn("metrics", async move {
         loop {
             tokio::time::sleep(UPKEEP_INTERVAL).await;

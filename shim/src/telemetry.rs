@@ -15,7 +15,7 @@ use tracing_subscriber::EnvFilter;
 pub const CHARGES: &str = "tollgate_charges_total";
 /// Requests decided, by verdict.
 pub const DECISIONS: &str = "tollgate_decisions_total";
-/// Settles, by whether they took effect.
+/// Settles, by whether they took effect, or were refused because no decision charged what they settle.
 pub const SETTLES: &str = "tollgate_settles_total";
 /// Scripts run, by kind.
 pub const SCRIPTS: &str = "tollgate_scripts_total";
@@ -67,7 +67,7 @@ pub fn metrics() -> anyhow::Result<PrometheusHandle> {
 fn describe() {
     describe_counter!(CHARGES, Unit::Count, "Charges decided, by bucket, algorithm and verdict");
     describe_counter!(DECISIONS, Unit::Count, "Requests decided, by verdict");
-    describe_counter!(SETTLES, Unit::Count, "Settles, by whether they took effect");
+    describe_counter!(SETTLES, Unit::Count, "Settles, by whether they took effect or were refused");
     describe_counter!(SCRIPTS, Unit::Count, "Scripts run on the ledger, by kind");
     describe_histogram!(BATCH_SIZE, Unit::Count, "Requests decided by one script");
     describe_histogram!(LEDGER_SECONDS, Unit::Seconds, "Time from sending a script to its answer");

@@ -322,13 +322,14 @@ pub fn request(charges: impl Into<Vec<Charge>>) -> Request {
     Request { charges: charges.into() }
 }
 
-/// A settle of one counter.
+/// A settle of one counter, charged as `charge` says.
 #[must_use]
 pub fn settle(id: &str, decision: &str, charge: &Charge, amount: SettleAmount) -> Settle {
     let charge = SettleCharge {
         counter: charge.counter.clone(),
         quota: charge.quota.clone(),
         amount,
+        charged: charge.cost,
         lease_ms: None,
     };
     Settle { id: id.to_owned(), decision: decision.to_owned(), charges: vec![charge] }

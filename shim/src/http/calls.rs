@@ -12,6 +12,7 @@ use super::{Refused, body, deadline, json};
 use crate::app::App;
 use crate::checked;
 use crate::clock;
+use crate::ledger::Fault;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
@@ -40,6 +41,8 @@ pub(super) async fn settle(State(app): State<App>, request: Request) -> Result<R
     call(&app, request, "settle", async |body, limit| {
         let body = parse::<SettleBody>(&body).map_err(Refused::unparsable)?;
         let settles = checked::settles(body).map_err(Refused::invalid)?;
+        let sealer = app.seals.sealer().ok_or_else(|| Refused::unavailable(Fault::Disconnected.to_string()))?;
+        let settles = crate::settle::accept(&sealer, settles).map_err(Refused::invalid)?;
         let reply: SettleReply = limit.hold(crate::settle::settle(&app, &settles)).await?;
         Ok(json(&reply))
     })
