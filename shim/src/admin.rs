@@ -5,6 +5,7 @@
 use crate::app::App;
 use crate::checked;
 use crate::clock;
+use crate::http::fair::Fair;
 use crate::http::{Refused, json, read};
 use crate::overrides::{ChangeError, Override};
 use crate::peek::peek;
@@ -22,6 +23,7 @@ use limits::problem::PlacedError;
 use limits::quota::Quota;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 use tokio::time::Instant;
 use tracing::info;
@@ -183,5 +185,7 @@ fn not_yet() -> Refused {
 
 async fn parsed<T: DeserializeOwned>(body: Body) -> Result<T, Refused> {
     let deadline = Instant::from_std(clock::instant()) + PATIENCE;
-    parse(&read(body, deadline).await?).map_err(Refused::unparsable)
+    // Whoever has the token is trusted not to send more than fits.
+    let mut room = Fair::new(usize::MAX).share(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+    parse(&read(body, deadline, &mut room).await?).map_err(Refused::unparsable)
 }

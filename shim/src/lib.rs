@@ -18,6 +18,7 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod decide;
+mod descriptors;
 mod file;
 pub mod http;
 pub mod ledger;

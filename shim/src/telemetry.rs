@@ -38,6 +38,11 @@ pub const OVERRIDES: &str = "tollgate_overrides_loaded";
 /// Calls answered, by path and status.
 pub const CALLS: &str = "tollgate_http_calls_total";
 
+/// Connections closed as soon as they came, for want of room.
+pub const TURNED_AWAY: &str = "tollgate_connections_turned_away_total";
+/// Attempts to use the admin API without its token.
+pub const INTRUDERS: &str = "tollgate_admin_refused_total";
+
 /// Bucket names given a label of their own; clients choose the names, so the rest share `other`.
 const MAX_BUCKETS: usize = 100;
 /// The label of buckets past [`MAX_BUCKETS`].
@@ -78,6 +83,8 @@ fn describe() {
     describe_counter!(DAMAGED, Unit::Count, "Counters found damaged and treated as absent");
     describe_gauge!(OVERRIDES, Unit::Count, "Overrides in force");
     describe_counter!(CALLS, Unit::Count, "Calls answered, by path and status");
+    describe_counter!(TURNED_AWAY, Unit::Count, "Connections closed at once, for want of room");
+    describe_counter!(INTRUDERS, Unit::Count, "Attempts to use the admin API without its token");
 }
 
 /// Sends logs to standard error, those that `filter` lets through.

@@ -21,7 +21,7 @@ use limits::wire::{
 };
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -131,9 +131,28 @@ pub fn start_redis(dir: &Path, args: &[&str]) -> Server {
 /// Where it cannot be started.
 #[must_use]
 pub fn start_shim(dir: &Path, ledger: &str, env: &[(&str, &str)]) -> Server {
+    start_program(binaries().shim.clone(), dir, ledger, env)
+}
+
+/// The same, of a shim that may have at most so many file descriptors.
+///
+/// # Panics
+/// Where it cannot be started.
+#[must_use]
+pub fn start_limited(dir: &Path, ledger: &str, descriptors: usize) -> Server {
+    let program = dir.join("limited-tollgate");
+    let shim = binaries().shim.display();
+    let script = format!("#!/bin/sh\nulimit -n {descriptors}\nexec '{shim}' \"$@\"\n");
+    std::fs::write(&program, script).expect("a script");
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(&program, executable).expect("a script that can be run");
+    start_program(program, dir, ledger, &[])
+}
+
+fn start_program(program: PathBuf, dir: &Path, ledger: &str, env: &[(&str, &str)]) -> Server {
     let port = || Port::free().expect("a free port");
     shim::start(shim::Options {
-        program: binaries().shim.clone(),
+        program,
         port: port(),
         ledger: ledger.to_owned(),
         admin: Some((port(), TOKEN.to_owned())),
