@@ -6,6 +6,7 @@ mod shim_serve {
     mod bodies;
     mod concurrency;
     mod cut;
+    mod guessing;
     mod hoarding;
     mod load;
     mod outage;
