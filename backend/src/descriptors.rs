@@ -5,7 +5,7 @@
 use anyhow::{Context, ensure};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What is never a client's: the database, Redis, Claude, the shim, the threads.
+/// Descriptors that no client gets: the database's, Redis's, Claude's, the shim's, the threads'.
 const RESERVED: usize = 512;
 /// Fewer connections than this are not worth starting for.
 const FEWEST: usize = 64;

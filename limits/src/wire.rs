@@ -165,10 +165,11 @@ pub struct SettleBody {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settle {
-    /// This settle's own name: it takes effect once, however often it arrives. 1..=64 letters,
-    /// digits, `.`, `_` or `-`.
+    /// This settle's own name: what it charges is charged once, however often it arrives. 1..=64
+    /// letters, digits, `.`, `_` or `-`.
     pub id: String,
-    /// The [`Decision::id`] that is settled.
+    /// The [`Decision::id`] that is settled, seals included. What a decision charged one identity is
+    /// given back once, in one settle; each of its leases up to what was granted, in any number.
     pub decision: String,
     /// What to give back or add; 1..=[`MAX_CHARGES`], each counter at most once.
     pub charges: Vec<SettleCharge>,
@@ -180,7 +181,7 @@ pub struct Settle {
 pub struct SettleCharge {
     /// The counter.
     pub counter: CounterName,
-    /// The quota it was charged under.
+    /// The quota it was charged under, to the letter.
     pub quota: Quota,
     /// Which way, and how much.
     pub amount: SettleAmount,
@@ -188,7 +189,7 @@ pub struct SettleCharge {
     /// more than this is given back. 1 unless said.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub charged: Cost,
-    /// Where the unspent part of a lease is given back: the length it was granted for
+    /// Set where a part of a lease is given back: the length it was granted for
     /// ([`LeaseGrant::lease_ms`]). A lease is dated at its end, and so counts that much longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_ms: Option<WindowMs>,

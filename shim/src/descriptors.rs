@@ -5,8 +5,8 @@
 use anyhow::{Context, ensure};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What is never a client's: the ports, the connections to the ledger's servers, the runtime's own.
-/// So a connection to Redis can always be made anew.
+/// Descriptors that no client gets: the ports', the runtime's, those of connections to the ledger's
+/// servers, so that these can always be made anew.
 const RESERVED: u64 = 96;
 /// Fewer connections than this to each port are not worth starting for.
 const FEWEST: u64 = 16;

@@ -49,7 +49,7 @@ pub(crate) fn router(app: App) -> Router {
         .with_state(app)
 }
 
-/// Whose connection a request came by. [`server`] notes it.
+/// Returns the peer whose connection a request came by, as [`server`] has noted it.
 pub(crate) fn peer(extensions: &Extensions) -> IpAddr {
     let guest = extensions.get::<Arc<Guest>>();
     guest.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |guest| guest.peer())

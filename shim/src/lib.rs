@@ -2,11 +2,12 @@
 //! operator's.
 //!
 //! Read in this order, which is a decision's way: [`cli`], [`serve`], [`http`], [`checked`] (does
-//! the call make sense), [`decide`] and [`settle`] (and the [`seal`] between them), [`prepare`] (the [`calendar`] and the
-//! [`overrides`]), [`ledger`] (the way to Redis, or memory), [`script`] (what is put to Redis).
+//! the call make sense), [`decide`] and [`settle`] (and the [`seal`] between them), [`prepare`] (the
+//! [`calendar`] and the [`overrides`]), [`ledger`] (the way to Redis, or memory), [`script`] (what is
+//! put to Redis).
 //!
-//! Only [`clock`] reads the clock, only [`cli`] the environment, only [`ledger`],
-//! [`overrides`] and [`seal`] know Redis's client, only [`http`] and [`admin`] answer HTTP.
+//! Only [`clock`] reads the clock, only [`cli`] the environment, only [`ledger`], [`overrides`] and
+//! [`seal`] know Redis's client, only [`http`] and [`admin`] answer HTTP.
 
 pub mod admin;
 pub mod agree;

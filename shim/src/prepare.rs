@@ -51,7 +51,7 @@ impl Preparer<'_> {
         Request::new(charges.collect::<Result<_, _>>()?).map_err(|_| self.no_period())
     }
 
-    /// A part of a settle as the ledger takes it; `None` if it is none that the ledger takes.
+    /// Prepares a part of a settle; `None` if its charges do not go together.
     ///
     /// # Errors
     /// [`NoPeriod`] for times beyond the calendar.

@@ -28,7 +28,7 @@ use subtle::{Choice, ConstantTimeEq};
 
 /// The length of a key.
 pub const KEY_BYTES: usize = 32;
-/// What is kept of each keyed hash, and its length as text.
+/// The bytes kept of each keyed hash, and their length as text.
 const HASH_BYTES: usize = 8;
 const SEAL_BYTES: usize = 11;
 /// The most seals in an id: each charge has one, and so has its lease.
@@ -64,8 +64,8 @@ pub struct Part {
 pub struct Seals(Arc<RwLock<Option<Sealer>>>);
 
 impl Seals {
-    /// For `ledger`. The in-memory ledger's key lives here; another's is not known until it has been
-    /// read.
+    /// Makes those of `ledger`. The in-memory ledger's key lives here; another's is not known until it
+    /// has been read.
     ///
     /// # Errors
     /// If the operating system gives no random bytes.
@@ -77,7 +77,7 @@ impl Seals {
         Ok(seals)
     }
 
-    /// The sealer; `None` while the key is not known.
+    /// Returns the sealer; `None` while the key is not known.
     #[must_use]
     pub fn sealer(&self) -> Option<Sealer> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -89,7 +89,7 @@ impl Seals {
 }
 
 impl Sealer {
-    /// One with this key.
+    /// Makes one with this key.
     #[must_use]
     pub fn new(key: &[u8; KEY_BYTES]) -> Self {
         // A key of HMAC is a whole block: a shorter one ends in zeros.
@@ -98,7 +98,7 @@ impl Sealer {
         Self(Hmac::new(&block.into()))
     }
 
-    /// The unique part of a decision's id: `unique`, and the seals of what was charged.
+    /// Returns the unique part of a decision's id: `unique`, and the seals of what was charged.
     #[must_use]
     pub fn seal(&self, now_ms: u64, unique: &str, charges: &[Charge], decided: &Decided) -> String {
         let mut sealed = unique.to_owned();
@@ -121,7 +121,7 @@ impl Sealer {
         sealed
     }
 
-    /// The parts of a settle, if its decision charged all that it settles.
+    /// Returns the parts of a settle, if its decision charged all that it settles.
     ///
     /// # Errors
     /// The places of the charges that the decision did not make.
@@ -154,8 +154,8 @@ impl Sealer {
         self.of(name, &charge.counter, &charge.measure, charge.charged.get(), lease_ms)
     }
 
-    /// The seal of `amount`, charged to `counter` by the decision `name`; as a lease of that length,
-    /// unless it is 0.
+    /// Returns the seal of `amount`, charged to `counter` by the decision `name`; as a lease of that
+    /// length, unless it is 0.
     fn of(
         &self,
         name: &str,
@@ -196,9 +196,9 @@ impl Sealer {
     }
 }
 
-/// Where it is noted that a charge was settled. What is given back is noted under the decision's
-/// name, once for all its charges to one identity; a lease under a name of its own; what is charged
-/// afterwards under the name that the settle has.
+/// Names the mark that keeps a charge from being settled again. What is given back has the
+/// decision's name, once for all its charges to one identity; a lease has a name of its own; what is
+/// charged afterwards has the settle's.
 fn mark(name: &str, seal: &Seal, settle: &Settle, charge: &SettleCharge) -> Option<SettleId> {
     match (charge.amount, charge.lease_ms) {
         (SettleAmount::Charge(_), _) => Some(settle.id.clone()),
@@ -211,7 +211,7 @@ fn mark(name: &str, seal: &Seal, settle: &Settle, charge: &SettleCharge) -> Opti
     }
 }
 
-/// Whether `seal` is among `seals`. How long this takes tells nothing of which.
+/// Returns true if `seal` is among `seals`, in a time that does not tell which one it is.
 fn is_in(seals: &[u8], seal: &Seal) -> bool {
     let found = seals.chunks_exact(SEAL_BYTES).map(|one| one.ct_eq(seal));
     found.fold(Choice::from(0), |any, one| any | one).into()

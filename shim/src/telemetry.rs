@@ -15,7 +15,7 @@ use tracing_subscriber::EnvFilter;
 pub const CHARGES: &str = "tollgate_charges_total";
 /// Requests decided, by verdict.
 pub const DECISIONS: &str = "tollgate_decisions_total";
-/// Settles, by whether they took effect, or were refused because no decision charged what they settle.
+/// Settles, by whether they took effect or were refused: no decision charged what they settle.
 pub const SETTLES: &str = "tollgate_settles_total";
 /// Scripts run, by kind.
 pub const SCRIPTS: &str = "tollgate_scripts_total";

@@ -193,8 +193,8 @@ impl Settle {
         format!("tg:{{{tag}}}:.{}", self.id.0)
     }
 
-    /// What its mark keeps: how much of a lease has been given back once this is applied, or 1 for a
-    /// settle of anything else. A settle takes effect where this is more than its mark says.
+    /// Returns what its mark keeps: how much of a lease has been given back once this is applied, or 1
+    /// for a settle of anything else. A settle takes effect where this is more than its mark says.
     #[must_use]
     pub fn given_back(&self) -> u64 {
         match self.charges.as_slice() {
@@ -205,7 +205,7 @@ impl Settle {
         }
     }
 
-    /// What is still to be given back of a lease of which `before` has been.
+    /// Returns the rest of a settle of a lease of which `before` has been given back.
     pub(super) fn without(&self, before: u64) -> Self {
         let mut rest = self.clone();
         for charge in &mut rest.charges {

@@ -1,4 +1,4 @@
-//! What is sent to a client, held to bounds: how many bytes a peer may leave lying, and for how long.
+//! Bounds on answers: how many unread bytes a peer may leave lying, and for how long.
 //!
 //! [`super::server`] puts every answer of its port through [`bound`].
 
@@ -28,7 +28,8 @@ struct Held {
     _asking: Asking,
 }
 
-/// The same answer, counted until the client has taken it; 503 if its peer leaves too much lying.
+/// Counts an answer until the client has taken it. Returns 503 instead if its peer leaves too much
+/// lying.
 pub(super) async fn bound(
     response: Response,
     asking: Asking,

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 const MAX_DISCARDED_BYTES: usize = 16 << 20;
 const MAX_DISCARDING: Duration = Duration::from_secs(1);
 
-/// What is set aside for a body before any of it is there.
+/// Room made for a body before any of it is there, at most.
 const FIRST_BYTES: u64 = 64 << 10;
 
 /// The whole body, at most [`MAX_BODY_BYTES`] and complete by `deadline`. What it takes is taken

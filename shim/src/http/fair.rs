@@ -26,7 +26,7 @@ struct Taken {
     by_peer: HashMap<IpAddr, usize>,
 }
 
-/// What one peer holds for one purpose; given back when dropped.
+/// One peer's part, for one purpose; given back when dropped.
 #[derive(Debug)]
 pub(crate) struct Share {
     of: Fair,
@@ -35,12 +35,12 @@ pub(crate) struct Share {
 }
 
 impl Fair {
-    /// As much as this, of which a single peer may have half.
+    /// Makes one of this size, of which a single peer may have half.
     pub(crate) fn new(capacity: usize) -> Self {
         Self(Arc::new(Inner { capacity, taken: Mutex::default() }))
     }
 
-    /// Nothing yet, for `peer`.
+    /// Returns an empty share for `peer`.
     pub(crate) fn share(&self, peer: IpAddr) -> Share {
         Share { of: self.clone(), peer, held: 0 }
     }

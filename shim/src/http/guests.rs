@@ -1,4 +1,4 @@
-//! Who is connected, and who has to go where there is no room for another.
+//! Connections of one port, and which of them is closed where there is no room for another.
 //!
 //! If there are too many connections, a new one takes the place of one of the peer that has the most:
 //! one on which nothing is asked, rather one on which nothing ever was, and of those the one that has
@@ -83,8 +83,8 @@ impl Guests {
         Self { most: most.max(1), table: Arc::default(), freed: Arc::default() }
     }
 
-    /// Lets a connection of `peer` in, once another has left for it if there are too many; `None`
-    /// if none can. To be called by one task.
+    /// Lets a connection of `peer` in; if there are too many, once another has left for it. Returns
+    /// `None` if none can leave. To be called by one task.
     pub(super) async fn admit(&self, peer: IpAddr, now: Instant) -> Option<Place> {
         while self.is_full(now)? {
             self.freed.notified().await;
@@ -105,7 +105,7 @@ impl Guests {
         Some(Place { guest, guests: self.clone() })
     }
 
-    /// Whether there is no room, in which case one is told to leave; `None` if none can.
+    /// Returns true if there is no room, and tells a connection to leave; `None` if none can.
     fn is_full(&self, now: Instant) -> Option<bool> {
         let mut table = self.table();
         if table.guests.len() < self.most {
@@ -125,8 +125,8 @@ impl Guests {
 }
 
 impl Table {
-    /// Of the peer with the most connections, the one that has been quiet for longest, if possible
-    /// one on which nothing is asked.
+    /// Returns the connection to close first: of the peer with the most, the one that has been quiet
+    /// for longest, if possible one on which nothing is asked.
     fn least_missed(&self, now: Instant) -> Option<Arc<Guest>> {
         let (greediest, _) = self.by_peer.iter().max_by_key(|(_, count)| **count)?;
         let own = self.guests.values().filter(|guest| guest.peer == *greediest);
@@ -149,7 +149,7 @@ impl Table {
 }
 
 impl Guest {
-    /// Whose connection it is: an address, or of IPv6 a network of 64 bits.
+    /// Returns the peer: an IPv4 address, or an IPv6 network of 64 bits.
     pub(crate) fn peer(&self) -> IpAddr {
         self.peer
     }
@@ -159,7 +159,7 @@ impl Guest {
         self.leave.notified().await;
     }
 
-    /// Something is asked from now on.
+    /// Notes that something is asked, until the result is dropped.
     pub(super) fn ask(self: &Arc<Self>, now: Instant) -> Asking {
         let mut state = self.state();
         (state.active, state.has_asked) = (now, true);
@@ -168,14 +168,14 @@ impl Guest {
         Asking(Arc::clone(self))
     }
 
-    /// What is asked is not being worked on, until the result is dropped: the connection counts as
-    /// one on which nothing is asked.
+    /// Notes that nobody works on what is asked, until the result is dropped: the connection counts
+    /// as one on which nothing is asked.
     pub(crate) fn wait(self: &Arc<Self>) -> Waiting {
         self.under_way.fetch_sub(1, Ordering::Relaxed);
         Waiting(Arc::clone(self))
     }
 
-    /// The client has an answer to take from now on.
+    /// Notes that the client has an answer to take, until the result is dropped.
     pub(super) fn answer(self: &Arc<Self>, now: Instant) -> Untaken {
         let mut state = self.state();
         state.active = now;
@@ -185,7 +185,7 @@ impl Guest {
         Untaken { guest: Arc::clone(self), number }
     }
 
-    /// Since when the client has left an answer lying.
+    /// Returns when the oldest answer began to wait that the client has not taken.
     pub(super) fn untaken_since(&self) -> Option<Instant> {
         self.state().untaken.values().min().copied()
     }
@@ -194,7 +194,7 @@ impl Guest {
         self.under_way.load(Ordering::Relaxed) > 0
     }
 
-    /// Whether anything was ever asked, and when it was last active.
+    /// Returns true if anything was ever asked, and when it was last active.
     fn activity(&self) -> (bool, Instant) {
         let state = self.state();
         (state.has_asked, state.active)
@@ -236,7 +236,7 @@ impl Drop for Untaken {
     }
 }
 
-/// The peer that an address belongs to. Whoever has an IPv6 network has 2^64 addresses of it.
+/// Returns the peer that an address belongs to. A client with an IPv6 network has 2^64 addresses.
 fn group(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),

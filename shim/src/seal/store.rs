@@ -11,8 +11,8 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-/// The key's name, and what says where it lies in a Cluster: with the overrides, without which
-/// nothing is decided either.
+/// The key's name, and the tag that puts it into a slot of a Cluster: that of the overrides, without
+/// which nothing is decided either.
 const KEY: &str = "tg:{tg:overrides}:seal";
 const TAG: &str = "tg:overrides";
 /// How often it is asked for.
@@ -47,9 +47,9 @@ pub(crate) async fn follow(ledger: Ledger, seals: Seals) {
     }
 }
 
-/// The key, made if there is none; `None` for the in-memory ledger.
+/// Reads the key, and makes it if there is none; `None` for the in-memory ledger.
 async fn fetch(ledger: &Ledger) -> Option<Result<[u8; KEY_BYTES], Fault>> {
-    // At first whoever is first decides; then what is stored there is no key, and makes way.
+    // The first to store one decides. If what is stored is not a key after that, it makes way.
     for only_new in [true, false] {
         match get(ledger).await? {
             Ok(Some(key)) => return Some(Ok(key)),
@@ -76,7 +76,7 @@ async fn make(ledger: &Ledger, only_new: bool) -> Option<Result<(), Fault>> {
     Some(ledger.command(TAG, set).await?.map(drop))
 }
 
-/// The key, if there is one.
+/// Reads the key, if there is one.
 async fn get(ledger: &Ledger) -> Option<Result<Option<[u8; KEY_BYTES]>, Fault>> {
     let mut get = redis::cmd("MGET");
     get.arg(KEY);
