@@ -3,8 +3,8 @@
 //! Called by [`crate::serve`], for the public port and the operator's. `axum::serve` would do the
 //! same but has no setting for time-outs, and none for how many connections there may be.
 //!
-//! What one peer does must not keep another waiting: connections are shared by [`super::guests`],
-//! and what clients do not read by [`super::answer`].
+//! No peer may keep another waiting: connections are shared by `guests`,
+//! and what clients do not read by `answer`.
 
 use super::answer::{self, MAX_UNTAKEN_BYTES};
 use super::fair::Fair;
