@@ -34,6 +34,7 @@ pub mod config;
 pub mod cores;
 pub mod counters;
 pub mod database_probe;
+pub mod descriptors;
 pub mod email;
 pub mod etag;
 pub mod fields;

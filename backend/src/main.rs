@@ -6,7 +6,7 @@ use backend::config::Config;
 use backend::server::Bounds;
 use backend::store::Store;
 use backend::workers::Workers;
-use backend::{clock, healthcheck, key_watch, openapi, router, server, telemetry};
+use backend::{clock, descriptors, healthcheck, key_watch, openapi, router, server, telemetry};
 use mimalloc::MiMalloc;
 use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
@@ -86,6 +86,7 @@ fn misused(sentence: &str) -> ExitCode {
 async fn serve(config: Config) -> anyhow::Result<()> {
     start_log(config.log.clone());
     let listen = config.listen;
+    let connections = descriptors::share(Bounds::default().connections)?;
     // Listening comes first: a port in use is found before a database is made.
     let listener = TcpListener::bind(listen)
         .await
@@ -97,9 +98,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let metrics = telemetry::install()?;
     tokio::spawn(telemetry::upkeep(metrics.clone()));
     let app = Arc::new(App::open(config, metrics).await?);
-    tracing::info!(address = %listener.local_addr()?, "listening");
+    tracing::info!(address = %listener.local_addr()?, connections, "listening");
     let router = router::router(Arc::clone(&app));
-    server::serve(listener, router, Bounds::default(), &workers, stop).await;
+    let bounds = Bounds { connections, ..Bounds::default() };
+    server::serve(listener, router, bounds, &workers, stop).await;
     // What was opened on behalf of a request is closed while its thread still runs.
     app.accounts.close().await;
     Ok(())

@@ -43,10 +43,12 @@
 //!   ahead. In a fixed window it ends with the period and is part of the count, which does not tell
 //!   leases apart: half of what is left is granted. A token bucket grants none.
 //! - **Settles** ([`Settle`]) are applied once: a mark with the settle's id stays as long as it can
-//!   take effect. Giving back does as long as what was charged can still count, and cancels that
-//!   charge and no other; charging afterwards does, dated when it arrives, whatever counts by then;
-//!   either at most [`SETTLE_WITHIN_MS`] after the decision. Later, or for a decision that the
-//!   counter has not seen, a settle is not applied.
+//!   take effect. A lease may come back in several settles of one id, each of which says how much
+//!   has come back in all; the mark holds that number, and what exceeds it takes effect. Giving back
+//!   does as long as what was charged can still count, and cancels that charge and no other;
+//!   charging afterwards does, dated when it arrives, whatever counts by then; either at most
+//!   [`SETTLE_WITHIN_MS`] after the decision. Later, or for a decision that the counter has not seen,
+//!   a settle is not applied.
 //! - **A count** never exceeds 2^53: what would is counted as that.
 //! - **A clock that steps back** finds the counters where they were: they wait for it. Nothing is
 //!   admitted twice.
@@ -87,7 +89,7 @@ pub const NEVER: u64 = MAX_SAFE;
 pub struct Ledger {
     counters: Table<Counter>,
     /// Settles that were applied.
-    marks: Table<()>,
+    marks: Table<u64>,
 }
 
 impl Ledger {
@@ -168,21 +170,33 @@ impl Ledger {
         self.counters.make_room(self.time_ms(now_ms), settle.charges().len());
         self.marks.make_room(self.time_ms(now_ms), 1);
         let now_ms = self.time_ms(now_ms);
-        let parts = settle
+        let mark = settle.mark();
+        let before = self.marks.get(&mark).copied();
+        let is_new = before.is_none_or(|before| settle.given_back() > before);
+        let rest = before.filter(|_| is_new).map(|before| settle.without(before));
+        let parts = rest
+            .as_ref()
+            .unwrap_or(settle)
             .charges()
             .iter()
             .map(|charge| self.part(now_ms, settle.decision_ms(), charge))
             .collect::<Result<Vec<_>, _>>()?;
-        let mark = settle.mark();
         let until_ms = parts.iter().filter_map(|part| part.until_ms).max();
-        let until_ms = until_ms.filter(|_| self.marks.get(&mark).is_none());
+        let until_ms = until_ms.filter(|_| is_new);
         if let Some(until_ms) = until_ms {
             let written = || parts.iter().filter(|part| part.writes);
             self.require_room(written().map(|part| &part.charge.counter))?;
-            if !self.marks.has_room(1) {
+            if before.is_none() && !self.marks.has_room(1) {
                 return Err(Refusal::Full { capacity: self.marks.capacity() });
             }
-            self.marks.write(&mark, || (), |()| until_ms);
+            self.marks.write(
+                &mark,
+                || 0,
+                |given_back| {
+                    *given_back = settle.given_back();
+                    until_ms
+                },
+            );
             for part in written() {
                 self.write(&part.charge.counter, &part.rules, |counter| {
                     part.apply(counter, now_ms);

@@ -104,7 +104,8 @@ pub struct DecideReply {
 /// One request's decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
-    /// Names the decision when it is settled. Begins with its time: `<now_ms>-<unique>`.
+    /// Names the decision when it is settled: `<now_ms>-<unique>`, then, if anything was charged,
+    /// `.` and a seal for each charge and lease. The shim alone makes and checks the seals.
     pub id: String,
     /// Whether every enforced charge fitted. If not, nothing was charged.
     pub admitted: bool,
@@ -169,10 +170,11 @@ pub struct SettleBody {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settle {
-    /// This settle's own name: it takes effect once, however often it arrives. 1..=64 letters,
-    /// digits, `.`, `_` or `-`.
+    /// This settle's own name: what it charges is charged once, however often it arrives. 1..=64
+    /// letters, digits, `.`, `_` or `-`.
     pub id: String,
-    /// The [`Decision::id`] that is settled.
+    /// The [`Decision::id`] that is settled, seals included. What a decision charged one identity is
+    /// given back once, in one settle; each of its leases up to what was granted, in any number.
     pub decision: String,
     /// What to give back or add; 1..=[`MAX_CHARGES`], each counter at most once.
     pub charges: Vec<SettleCharge>,
@@ -184,11 +186,15 @@ pub struct Settle {
 pub struct SettleCharge {
     /// The counter.
     pub counter: CounterName,
-    /// The quota it was charged under.
+    /// The quota it was charged under, to the letter.
     pub quota: Quota,
     /// Which way, and how much.
     pub amount: SettleAmount,
-    /// Where the unspent part of a lease is given back: the length it was granted for
+    /// What the decision charged, in full: the cost, or what was granted where `lease_ms` is set. No
+    /// more than this is given back. 1 unless said.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub charged: Cost,
+    /// Set where a part of a lease is given back: the length it was granted for
     /// ([`LeaseGrant::lease_ms`]). A lease is dated at its end, and so counts that much longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_ms: Option<WindowMs>,
@@ -198,7 +204,8 @@ pub struct SettleCharge {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SettleAmount {
-    /// Return this much of what the decision charged; never more than is still counted of it.
+    /// Return this much of what the decision charged; never more than is still counted of it. A
+    /// lease may come back in parts: this is how much comes back in all, earlier parts included.
     GiveBack(Limit),
     /// Charge this much more; may go over the limit, and what is over counts against what follows.
     Charge(Limit),
@@ -241,6 +248,12 @@ pub struct PeekReply {
     pub now_ms: u64,
     /// What the charge would come to; `remaining` is what is left without it.
     pub charge: ChargeOutcome,
+}
+
+/// The part of a [`Decision::id`] that names it: the seals are left out.
+#[must_use]
+pub fn decision_name(id: &str) -> &str {
+    id.split_once('.').map_or(id, |(name, _)| name)
 }
 
 const fn one() -> Cost {

@@ -5,10 +5,13 @@
 use crate::app::App;
 use crate::checked;
 use crate::clock;
-use crate::http::{Refused, json, read};
+use crate::http::fair::Fair;
+use crate::http::guests::Guest;
+use crate::http::{Refused, json, peer, read};
 use crate::overrides::{ChangeError, Override};
 use crate::peek::peek;
 use crate::secret::Token;
+use crate::telemetry::{self, Quiet};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -20,14 +23,23 @@ use limits::counter::CounterName;
 use limits::json::parse;
 use limits::problem::PlacedError;
 use limits::quota::Quota;
+use metrics::counter;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
-use tracing::info;
+use tokio::time::{Instant, sleep};
+use tracing::{info, warn};
 
 /// For a body to arrive.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// Before an attempt without the token is answered.
+const PENALTY: Duration = Duration::from_secs(1);
+/// How much of a path is logged.
+const MAX_LOGGED_CHARS: usize = 64;
+
+static INTRUDERS: Quiet = Quiet::new(Duration::from_secs(1));
 
 /// The paths of the admin port.
 pub(crate) const SHOW_PATH: &str = "/v1/counters/show";
@@ -100,6 +112,9 @@ pub(crate) fn router(app: App, token: Token) -> Router {
         .with_state(app)
 }
 
+/// Lets those with the token through, at once and whatever others do. Everyone else is counted,
+/// logged now and then, and answered late; meanwhile their connection is the first to be closed for
+/// another, so they cannot use up the port.
 async fn require(State(token): State<Token>, request: Request, next: Next) -> Response {
     let offered = request.headers().get(header::AUTHORIZATION).map(header::HeaderValue::as_bytes);
     let offered = offered.and_then(|value| value.split_first_chunk::<7>());
@@ -107,7 +122,18 @@ async fn require(State(token): State<Token>, request: Request, next: Next) -> Re
         Some((scheme, offered)) if scheme.eq_ignore_ascii_case(b"Bearer ") && token.is(offered) => {
             next.run(request).await
         }
-        _ => Refused::unauthorized().into_response(),
+        _ => {
+            let (peer, path) = (peer(request.extensions()), request.uri().path());
+            counter!(telemetry::INTRUDERS).increment(1);
+            if let Some(held_back) = INTRUDERS.speak(clock::instant()) {
+                let path: String = path.chars().take(MAX_LOGGED_CHARS).collect();
+                warn!(%peer, path, held_back, "an attempt to use the admin API without its token");
+            }
+            let waiting = request.extensions().get::<Arc<Guest>>().map(Guest::wait);
+            sleep(PENALTY).await;
+            drop(waiting);
+            Refused::unauthorized().into_response()
+        }
     }
 }
 
@@ -183,5 +209,7 @@ fn not_yet() -> Refused {
 
 async fn parsed<T: DeserializeOwned>(body: Body) -> Result<T, Refused> {
     let deadline = Instant::from_std(clock::instant()) + PATIENCE;
-    parse(&read(body, deadline).await?).map_err(Refused::unparsable)
+    // Whoever has the token is trusted not to send more than fits.
+    let mut room = Fair::new(usize::MAX).share(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+    parse(&read(body, deadline, &mut room).await?).map_err(Refused::unparsable)
 }

@@ -45,6 +45,12 @@ impl Zone {
         ZONES.get(name).ok().map(Self)
     }
 
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.iana_name().unwrap_or_default()
+    }
+
     /// The period in which `now_ms` (Unix time) lies; `None` for times outside the years 1..=9998.
     #[must_use]
     pub fn period(&self, per: Period, now_ms: u64) -> Option<Span> {

@@ -42,6 +42,8 @@ pub struct Charge {
 pub struct Settle {
     /// Its own name.
     pub id: SettleId,
+    /// The decision's id.
+    pub decision: String,
     /// When the decision was made.
     pub decision_ms: TimeMs,
     /// 1..=[`MAX_CHARGES`], each of another counter.
@@ -55,8 +57,10 @@ pub struct SettleCharge {
     pub counter: CounterName,
     /// What it was charged under.
     pub measure: Measure,
-    /// Which way, and how much.
+    /// Which way, and how much: at most `charged`, if it is given back.
     pub amount: SettleAmount,
+    /// What the decision charged, in full.
+    pub charged: Cost,
     /// Where a lease is given back: the length it was granted for.
     pub lease_ms: Option<WindowMs>,
 }
@@ -206,16 +210,29 @@ impl Mistakes {
             .charges
             .into_iter()
             .enumerate()
-            .filter_map(|(at, charge)| {
-                Some(SettleCharge {
-                    counter: charge.counter,
-                    measure: self.measure(&format!("{place}/{at}/quota"), charge.quota)?,
-                    amount: charge.amount,
-                    lease_ms: charge.lease_ms,
-                })
-            })
+            .filter_map(|(at, charge)| self.settle_charge(&format!("{place}/{at}"), charge))
             .collect();
-        Some(Settle { id: id?, decision_ms: decision_ms?, charges })
+        Some(Settle { id: id?, decision: settle.decision, decision_ms: decision_ms?, charges })
+    }
+
+    fn settle_charge(&mut self, place: &str, charge: wire::SettleCharge) -> Option<SettleCharge> {
+        let charged = charge.charged.get();
+        if let SettleAmount::GiveBack(amount) = charge.amount
+            && amount.get() > charged
+        {
+            let found = amount.get();
+            self.at(
+                format!("{place}/amount/give_back"),
+                format!("expected at most what was charged, {charged}, found {found}"),
+            );
+        }
+        Some(SettleCharge {
+            counter: charge.counter,
+            measure: self.measure(&format!("{place}/quota"), charge.quota)?,
+            amount: charge.amount,
+            charged: charge.charged,
+            lease_ms: charge.lease_ms,
+        })
     }
 
     fn repeated<'a>(

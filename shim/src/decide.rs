@@ -9,6 +9,7 @@ use crate::checked::Request;
 use crate::ledger::{Fault, Timed};
 use crate::names;
 use crate::prepare::Preparer;
+use crate::seal::Sealer;
 use crate::telemetry;
 use limits::ledger::Decided;
 use limits::wire::{DecideReply, Decision, DecisionError};
@@ -20,6 +21,7 @@ use metrics::counter;
 /// [`Fault`] if none of them got a decision. Where only some did not, their decisions say so; where
 /// none did while a part of a Cluster answers, all of them do.
 pub(crate) async fn decide(app: &App, requests: &[Request]) -> Result<DecideReply, Fault> {
+    let sealer = app.seals.sealer().ok_or(Fault::Disconnected)?;
     let answers = answers(app, requests).await?;
     let heard_ms = answers.iter().filter_map(|answer| Some(answer.as_ref().ok()?.now_ms)).max();
     // While other servers of a Cluster decide, the call has not failed: the caller is not to stop
@@ -32,7 +34,7 @@ pub(crate) async fn decide(app: &App, requests: &[Request]) -> Result<DecideRepl
         return Err(counted(fault));
     };
     let decisions = requests.iter().zip(answers).map(|(request, answer)| match answer {
-        Ok(answer) => decision(app, request, answer),
+        Ok(answer) => decision(app, &sealer, request, answer),
         Err(fault) => undecided(now_ms, &counted(fault)),
     });
     Ok(DecideReply { now_ms, decisions: decisions.collect() })
@@ -52,7 +54,7 @@ async fn answers(
     agree::ask(requests.len(), app.ledger.now_ms(), prepare, ask).await
 }
 
-fn decision(app: &App, request: &Request, answer: Timed<Decided>) -> Decision {
+fn decision(app: &App, sealer: &Sealer, request: &Request, answer: Timed<Decided>) -> Decision {
     let Timed { now_ms, answer: decided } = answer;
     let verdict = match (decided.admitted, decided.error) {
         (true, _) => "admitted",
@@ -63,7 +65,8 @@ fn decision(app: &App, request: &Request, answer: Timed<Decided>) -> Decision {
     for (charge, outcome) in request.charges.iter().zip(&decided.charges) {
         app.charges.count(charge.counter.bucket(), charge.measure.algorithm(), outcome.admitted);
     }
-    decided.named(now_ms, names::decision())
+    let unique = sealer.seal(now_ms, &names::decision(), &request.charges, &decided);
+    decided.named(now_ms, unique)
 }
 
 /// What a request is told that got no decision while others of its call did.

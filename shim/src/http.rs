@@ -1,11 +1,14 @@
 //! The public port: every path it serves, on one screen.
 //!
-//! Started by [`crate::serve`]. A decision's way: [`server`] (connection) → [`calls`] (bounds) →
-//! [`crate::checked`] → [`crate::decide`].
+//! Started by [`crate::serve`]. A decision's way: [`server`] (connection, `guests`) → [`calls`]
+//! (bounds, `fair`) → [`crate::checked`] → [`crate::decide`].
 
+mod answer;
 pub mod body;
 pub mod calls;
 pub mod deadline;
+pub(crate) mod fair;
+pub(crate) mod guests;
 pub mod health;
 pub mod refused;
 pub mod server;
@@ -17,13 +20,16 @@ use crate::app::App;
 use crate::telemetry;
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{Extensions, HeaderName, HeaderValue, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use guests::Guest;
 use limits::wire::{DECIDE_PATH, MARKER_HEADER, MARKER_VALUE, PEEK_PATH, SETTLE_PATH};
 use metrics::counter;
 use serde::Serialize;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 
 /// The paths of the public port.
 pub(crate) fn router(app: App) -> Router {
@@ -41,6 +47,12 @@ pub(crate) fn router(app: App) -> Router {
         })
         .layer(from_fn(mark))
         .with_state(app)
+}
+
+/// Returns the peer whose connection a request came by, as [`server`] has noted it.
+pub(crate) fn peer(extensions: &Extensions) -> IpAddr {
+    let guest = extensions.get::<Arc<Guest>>();
+    guest.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |guest| guest.peer())
 }
 
 /// A 200 with `reply` as JSON.

@@ -2,11 +2,12 @@
 //! operator's.
 //!
 //! Read in this order, which is a decision's way: [`cli`], [`serve`], [`http`], [`checked`] (does
-//! the call make sense), [`decide`] and [`settle`], [`prepare`] (the [`calendar`] and the
-//! [`overrides`]), [`ledger`] (the way to Redis, or memory), [`script`] (what is put to Redis).
+//! the call make sense), [`decide`] and [`settle`] (and the [`seal`] between them), [`prepare`] (the
+//! [`calendar`] and the [`overrides`]), [`ledger`] (the way to Redis, or memory), [`script`] (what is
+//! put to Redis).
 //!
-//! Only [`clock`] reads the clock, only [`cli`] the environment, only [`ledger`] and
-//! [`overrides`] know Redis's client, only [`http`] and [`admin`] answer HTTP.
+//! Only [`clock`] reads the clock, only [`cli`] the environment, only [`ledger`], [`overrides`] and
+//! [`seal`] know Redis's client, only [`http`] and [`admin`] answer HTTP.
 
 pub mod admin;
 pub mod agree;
@@ -18,6 +19,7 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod decide;
+mod descriptors;
 mod file;
 pub mod http;
 pub mod ledger;
@@ -28,6 +30,7 @@ pub mod peek;
 mod policy;
 pub mod prepare;
 pub mod script;
+pub mod seal;
 pub mod secret;
 pub mod serve;
 pub mod settle;

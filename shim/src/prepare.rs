@@ -6,10 +6,12 @@
 use crate::calendar::Zone;
 use crate::checked::{self, Measure};
 use crate::overrides::{Book, Override};
+use crate::seal;
 use limits::bounded::MAX_SAFE;
 use limits::counter::CounterName;
 use limits::ledger::{
-    BadTerms, Charge, Method, Periods, Request, SettleCharge, Standing, Terms, TimeMs, Tokens,
+    BadTerms, Charge, Method, Periods, Request, Settle, SettleCharge, Standing, Terms, TimeMs,
+    Tokens,
 };
 use limits::quota::{Limit, Period};
 
@@ -49,11 +51,21 @@ impl Preparer<'_> {
         Request::new(charges.collect::<Result<_, _>>()?).map_err(|_| self.no_period())
     }
 
-    /// A settle's charge as the ledger takes it.
+    /// Prepares a part of a settle; `None` if its charges do not go together.
     ///
     /// # Errors
     /// [`NoPeriod`] for times beyond the calendar.
-    pub fn settle_charge(&self, charge: &checked::SettleCharge) -> Result<SettleCharge, NoPeriod> {
+    pub fn part(
+        &self,
+        settle: &checked::Settle,
+        part: &seal::Part,
+    ) -> Result<Option<Settle>, NoPeriod> {
+        let charges = part.charges.iter().filter_map(|at| settle.charges.get(*at));
+        let charges = charges.map(|charge| self.settle_charge(charge)).collect::<Result<_, _>>()?;
+        Ok(Settle::new(part.id.clone(), settle.decision_ms, charges).ok())
+    }
+
+    fn settle_charge(&self, charge: &checked::SettleCharge) -> Result<SettleCharge, NoPeriod> {
         Ok(SettleCharge {
             counter: charge.counter.clone(),
             terms: self.terms(&charge.counter, &charge.measure)?,

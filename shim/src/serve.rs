@@ -2,20 +2,23 @@
 //!
 //! Called by [`crate::run`]; starts [`crate::http`], [`crate::admin`] and what runs behind them.
 
-use crate::app::{App, MAX_CALLS};
+use crate::app::{App, MAX_BODIES_BYTES, MAX_CALLS};
 use crate::cli::Serve;
 use crate::clock::Clock;
+use crate::http::fair::Fair;
+use crate::http::server::{MAX_CONNECTIONS, MAX_OPERATORS};
 use crate::http::{self, server};
 use crate::ledger::{Ledger, Timeouts};
 use crate::overrides::{Overrides, watch};
-use crate::{admin, background, telemetry};
+use crate::seal::{self, Seals};
+use crate::{admin, background, descriptors, telemetry};
 use anyhow::Context;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Semaphore, watch as signals};
+use tokio::sync::watch as signals;
 use tracing::info;
 
 /// How often histograms are condensed; between, they grow with every reading.
@@ -26,6 +29,7 @@ const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// # Errors
 /// If a port cannot be opened; the message is one sentence.
 pub(crate) async fn serve(config: Serve) -> anyhow::Result<()> {
+    let [connections, operators] = descriptors::share([MAX_CONNECTIONS, MAX_OPERATORS])?;
     let metrics = telemetry::metrics()?;
     let listener = listen(config.listen, "--listen").await?;
     let admin = match &config.admin_token {
@@ -40,27 +44,31 @@ pub(crate) async fn serve(config: Serve) -> anyhow::Result<()> {
     let ledger = Ledger::open(&config.ledger, timeouts, memory, Clock::start());
     let app = App {
         overrides: Overrides::of(&ledger),
+        seals: Seals::of(&ledger).context("the operating system gives no random bytes")?,
         ledger,
         charges: Arc::default(),
         metrics: metrics.clone(),
-        calls: Arc::new(Semaphore::new(MAX_CALLS)),
+        calls: Fair::new(MAX_CALLS),
+        bodies: Fair::new(MAX_BODIES_BYTES),
         deadline: Duration::from_millis(config.deadline_ms.into()),
     };
     background::spawn("overrides", watch::follow(app.ledger.clone(), app.overrides.clone()));
+    background::spawn("seals", seal::store::follow(app.ledger.clone(), app.seals.clone()));
     background::spawn("metrics", async move {
         loop {
             tokio::time::sleep(UPKEEP_INTERVAL).await;
             metrics.run_upkeep();
         }
     });
-    info!(listen = %config.listen, ledger = %config.ledger, "serving");
+    info!(listen = %config.listen, connections, ledger = %config.ledger, "serving");
     let stopped = stop_signal()?;
-    let public = server::serve(listener, http::router(app.clone()), wait(stopped.clone()));
+    let public =
+        server::serve(listener, http::router(app.clone()), connections, wait(stopped.clone()));
     match admin {
         Some((listener, token)) => {
             info!(listen = %config.admin_listen, "serving the operator's commands");
             let router = admin::router(app, token);
-            tokio::join!(public, server::serve(listener, router, wait(stopped)));
+            tokio::join!(public, server::serve(listener, router, operators, wait(stopped)));
         }
         None => public.await,
     }

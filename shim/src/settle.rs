@@ -6,64 +6,102 @@
 use crate::agree;
 use crate::app::App;
 use crate::checked::Settle;
+use crate::clock;
 use crate::decide::counted;
 use crate::ledger::{Fault, Timed};
 use crate::overrides::Book;
 use crate::prepare::Preparer;
-use crate::telemetry;
+use crate::seal::{self, Sealer};
+use crate::telemetry::{self, Quiet};
 use limits::ledger;
+use limits::problem::PlacedError;
 use limits::wire::{SettleReply, Settled};
 use metrics::counter;
-use std::collections::BTreeMap;
+use std::time::Duration;
+use tracing::warn;
 
-/// One identity's part of a settle: the ledger applies each by itself, since another's counters may
-/// live on another server.
-struct Part<'a> {
-    /// The settle's place in the call.
-    place: usize,
-    settle: &'a Settle,
-    /// The places of its charges in the settle.
-    charges: Vec<usize>,
+static REFUSED: Quiet = Quiet::new(Duration::from_secs(5));
+
+/// The settles of one call, each of which a decision allows.
+pub(crate) struct Accepted {
+    settles: Vec<Settle>,
+    parts: Vec<Part>,
 }
 
-/// Applies `settles` in their order.
+/// One part of one of them: the ledger applies each by itself, since another's counters may live on
+/// another server.
+struct Part {
+    /// The settle's place in the call.
+    place: usize,
+    part: seal::Part,
+}
+
+/// Makes sure that decisions charged what `settles` settle. If not, counts and logs it.
+///
+/// # Errors
+/// The places of all charges that no decision made.
+pub(crate) fn accept(sealer: &Sealer, settles: Vec<Settle>) -> Result<Accepted, Vec<PlacedError>> {
+    let mut parts = Vec::with_capacity(settles.len());
+    let (mut mistakes, mut refused) = (Vec::new(), 0);
+    for (place, settle) in settles.iter().enumerate() {
+        match sealer.parts(settle) {
+            Ok(found) => parts.extend(found.into_iter().map(|part| Part { place, part })),
+            Err(strange) => {
+                refused += 1;
+                mistakes.extend(strange.into_iter().map(|at| {
+                    PlacedError {
+                        pointer: format!("/settles/{place}/charges/{at}"),
+                        detail:
+                            "expected what the decision charged, and its id as it was given; found \
+                             a charge that is not sealed in the id"
+                                .to_owned(),
+                    }
+                }));
+            }
+        }
+    }
+    if mistakes.is_empty() {
+        return Ok(Accepted { settles, parts });
+    }
+    counter!(telemetry::SETTLES, "outcome" => "refused").increment(refused);
+    if let Some(held_back) = REFUSED.speak(clock::instant()) {
+        let settles = settles.len();
+        warn!(refused, settles, held_back, "refused settles of what no decision charged");
+    }
+    Err(mistakes)
+}
+
+/// Applies settles in their order.
 ///
 /// # Errors
 /// [`Fault`] if any part of them could not be put to the ledger. The call may be repeated as it is:
 /// what was applied is not applied again.
-pub(crate) async fn settle(app: &App, settles: &[Settle]) -> Result<SettleReply, Fault> {
+pub(crate) async fn settle(app: &App, accepted: &Accepted) -> Result<SettleReply, Fault> {
+    let Accepted { settles, parts } = accepted;
     let book = app.overrides.book().ok_or(Fault::Disconnected)?;
-    let parts = settles.iter().enumerate().flat_map(|(place, settle)| parts(place, settle));
-    let parts: Vec<_> = parts.collect();
-    let prepare = |at: usize, now_ms| question(&book, parts.get(at), now_ms);
+    let prepare = |at: usize, now_ms| {
+        let Part { place, part } = parts.get(at).ok_or(Fault::Senseless)?;
+        question(&book, settles.get(*place).ok_or(Fault::Senseless)?, part, now_ms)
+    };
     let ask = |questions| app.ledger.settle(questions);
     let answers = agree::ask(parts.len(), app.ledger.now_ms(), prepare, ask).await?;
     reply(settles, parts.iter().zip(answers))
 }
 
-/// A settle's parts, by identity.
-fn parts(place: usize, settle: &Settle) -> Vec<Part<'_>> {
-    let mut by_tag = BTreeMap::<&str, Vec<usize>>::new();
-    for (at, charge) in settle.charges.iter().enumerate() {
-        by_tag.entry(charge.counter.slot_tag()).or_default().push(at);
-    }
-    by_tag.into_values().map(|charges| Part { place, settle, charges }).collect()
-}
-
-fn question(book: &Book, part: Option<&Part<'_>>, now_ms: u64) -> Result<ledger::Settle, Fault> {
-    let Part { settle, charges, .. } = part.ok_or(Fault::Senseless)?;
+fn question(
+    book: &Book,
+    settle: &Settle,
+    part: &seal::Part,
+    now_ms: u64,
+) -> Result<ledger::Settle, Fault> {
     let preparer = Preparer { book, now_ms };
-    let charges = charges.iter().filter_map(|at| settle.charges.get(*at));
-    let charges = charges.map(|charge| preparer.settle_charge(charge)).collect::<Result<_, _>>();
-    let charges = charges.map_err(|_| Fault::Clock { now_ms })?;
-    ledger::Settle::new(settle.id.clone(), settle.decision_ms, charges)
-        .map_err(|_| Fault::Senseless)
+    preparer.part(settle, part).map_err(|_| Fault::Clock { now_ms })?.ok_or(Fault::Senseless)
 }
 
 /// The parts' answers, put together again.
 fn reply<'a>(
     settles: &[Settle],
-    answers: impl Iterator<Item = (&'a Part<'a>, Result<Timed<Settled>, Fault>)>,
+    answers: impl Iterator<Item = (&'a Part, Result<Timed<Settled>, Fault>)>,
 ) -> Result<SettleReply, Fault> {
     let mut settled: Vec<_> = settles
         .iter()
@@ -75,7 +113,7 @@ fn reply<'a>(
         now_ms = now_ms.max(answer.now_ms);
         let Some(whole) = settled.get_mut(part.place) else { continue };
         whole.applied |= answer.answer.applied;
-        for (at, left) in part.charges.iter().zip(answer.answer.remaining) {
+        for (at, left) in part.part.charges.iter().zip(answer.answer.remaining) {
             if let Some(place) = whole.remaining.get_mut(*at) {
                 *place = left;
             }

@@ -15,7 +15,7 @@ use tracing_subscriber::EnvFilter;
 pub const CHARGES: &str = "tollgate_charges_total";
 /// Requests decided, by verdict.
 pub const DECISIONS: &str = "tollgate_decisions_total";
-/// Settles, by whether they took effect.
+/// Settles, by whether they took effect or were refused: no decision charged what they settle.
 pub const SETTLES: &str = "tollgate_settles_total";
 /// Scripts run, by kind.
 pub const SCRIPTS: &str = "tollgate_scripts_total";
@@ -37,6 +37,11 @@ pub const DAMAGED: &str = "tollgate_damaged_counters_total";
 pub const OVERRIDES: &str = "tollgate_overrides_loaded";
 /// Calls answered, by path and status.
 pub const CALLS: &str = "tollgate_http_calls_total";
+
+/// Connections closed as soon as they came, for want of room.
+pub const TURNED_AWAY: &str = "tollgate_connections_turned_away_total";
+/// Attempts to use the admin API without its token.
+pub const INTRUDERS: &str = "tollgate_admin_refused_total";
 
 /// Bucket names given a label of their own; clients choose the names, so the rest share `other`.
 const MAX_BUCKETS: usize = 100;
@@ -67,7 +72,7 @@ pub fn metrics() -> anyhow::Result<PrometheusHandle> {
 fn describe() {
     describe_counter!(CHARGES, Unit::Count, "Charges decided, by bucket, algorithm and verdict");
     describe_counter!(DECISIONS, Unit::Count, "Requests decided, by verdict");
-    describe_counter!(SETTLES, Unit::Count, "Settles, by whether they took effect");
+    describe_counter!(SETTLES, Unit::Count, "Settles, by whether they took effect or were refused");
     describe_counter!(SCRIPTS, Unit::Count, "Scripts run on the ledger, by kind");
     describe_histogram!(BATCH_SIZE, Unit::Count, "Requests decided by one script");
     describe_histogram!(LEDGER_SECONDS, Unit::Seconds, "Time from sending a script to its answer");
@@ -78,6 +83,8 @@ fn describe() {
     describe_counter!(DAMAGED, Unit::Count, "Counters found damaged and treated as absent");
     describe_gauge!(OVERRIDES, Unit::Count, "Overrides in force");
     describe_counter!(CALLS, Unit::Count, "Calls answered, by path and status");
+    describe_counter!(TURNED_AWAY, Unit::Count, "Connections closed at once, for want of room");
+    describe_counter!(INTRUDERS, Unit::Count, "Attempts to use the admin API without its token");
 }
 
 /// Sends logs to standard error, those that `filter` lets through.

@@ -19,6 +19,7 @@ use serde::Serialize;
 use shim::checked;
 use shim::overrides::Book;
 use shim::prepare::Preparer;
+use shim::seal::{KEY_BYTES, Sealer};
 use std::collections::BTreeMap;
 
 /// The most counters that the ledger holds.
@@ -31,6 +32,7 @@ pub struct Shim {
     book: Book,
     ahead_ms: u64,
     fault: Option<Fault>,
+    sealer: Sealer,
     decisions: u64,
     /// How many times each counter was charged.
     charges: BTreeMap<CounterName, u64>,
@@ -68,6 +70,7 @@ impl Shim {
             book: Book::default(),
             ahead_ms,
             fault,
+            sealer: Sealer::new(&[0; KEY_BYTES]),
             decisions: 0,
             charges: BTreeMap::new(),
             terms: BTreeMap::new(),
@@ -130,7 +133,9 @@ impl Shim {
             let question = Preparer { book: &self.book, now_ms }.request(request).ok()?;
             let decided = self.ledger.decide(now_ms, &question).ok()?;
             self.decisions += 1;
-            let mut decision = decided.named(now_ms, self.decisions);
+            let unique = self.decisions.to_string();
+            let unique = self.sealer.seal(now_ms, &unique, &request.charges, &decided);
+            let mut decision = decided.named(now_ms, unique);
             for (charge, outcome) in question.charges().iter().zip(&decision.charges) {
                 self.note_terms(charge);
                 if decision.admitted && outcome.admitted {
@@ -197,16 +202,11 @@ impl Shim {
         }
     }
 
-    /// A settle's parts, one for each identity.
+    /// A settle's parts, one for each identity and lease; `None` if no decision charged that.
     fn parts(&self, now_ms: u64, settle: &checked::Settle) -> Option<Vec<Settle>> {
         let preparer = Preparer { book: &self.book, now_ms };
-        let mut by_tag = BTreeMap::<&str, Vec<_>>::new();
-        for charge in &settle.charges {
-            let prepared = preparer.settle_charge(charge).ok()?;
-            by_tag.entry(charge.counter.slot_tag()).or_default().push(prepared);
-        }
-        let parts = by_tag.into_values();
-        parts.map(|part| Settle::new(settle.id.clone(), settle.decision_ms, part).ok()).collect()
+        let parts = self.sealer.parts(settle).ok()?;
+        parts.iter().map(|part| preparer.part(settle, part).ok()?).collect()
     }
 
     /// Makes of a decision what a faulty ledger would.

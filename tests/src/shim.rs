@@ -22,7 +22,7 @@ use limits::wire::{
 };
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -137,10 +137,29 @@ pub fn start_redis(dir: &Path, args: &[&str]) -> Server {
 /// Where it cannot be started.
 #[must_use]
 pub fn start_shim(dir: &Path, ledger: &str, env: &[(&str, &str)]) -> Server {
+    start_program(binaries().shim.clone(), dir, ledger, env)
+}
+
+/// The same, of a shim that may have at most so many file descriptors.
+///
+/// # Panics
+/// Where it cannot be started.
+#[must_use]
+pub fn start_limited(dir: &Path, ledger: &str, descriptors: usize) -> Server {
+    let program = dir.join("limited-tollgate");
+    let shim = binaries().shim.display();
+    let script = format!("#!/bin/sh\nulimit -n {descriptors}\nexec '{shim}' \"$@\"\n");
+    std::fs::write(&program, script).expect("a script");
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(&program, executable).expect("a script that can be run");
+    start_program(program, dir, ledger, &[])
+}
+
+fn start_program(program: PathBuf, dir: &Path, ledger: &str, env: &[(&str, &str)]) -> Server {
     midnight::keep_away();
     let port = || Port::free().expect("a free port");
     shim::start(shim::Options {
-        program: binaries().shim.clone(),
+        program,
         port: port(),
         ledger: ledger.to_owned(),
         admin: Some((port(), TOKEN.to_owned())),
@@ -335,13 +354,14 @@ pub fn request(charges: impl Into<Vec<Charge>>) -> Request {
     Request { charges: charges.into() }
 }
 
-/// A settle of one counter.
+/// A settle of one counter, charged as `charge` says.
 #[must_use]
 pub fn settle(id: &str, decision: &str, charge: &Charge, amount: SettleAmount) -> Settle {
     let charge = SettleCharge {
         counter: charge.counter.clone(),
         quota: charge.quota.clone(),
         amount,
+        charged: charge.cost,
         lease_ms: None,
     };
     Settle { id: id.to_owned(), decision: decision.to_owned(), charges: vec![charge] }

@@ -6,6 +6,8 @@ mod shim_serve {
     mod bodies;
     mod concurrency;
     mod cut;
+    mod guessing;
+    mod hoarding;
     mod load;
     mod outage;
     mod overrides;

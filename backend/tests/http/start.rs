@@ -1,11 +1,14 @@
 //! Starting: what stops it, and in what words.
 
-use super::backend::{Backend, command};
+use super::backend::{Backend, PATIENCE, command};
 use std::fs;
+use std::io::Read;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// Runs it with these variables and arguments, in an empty folder that must stay empty.
@@ -164,4 +167,58 @@ fn the_healthcheck_is_bad_when_something_else_answers() {
     let (code, sentence) = outcome(&run(&[("LISTEN_ADDR", &address)], &["healthcheck"]));
     answers.join().unwrap();
     assert_eq!((code, sentence.lines().count()), (Some(1), 1), "{sentence}");
+}
+
+/// A process that ends with the test.
+struct Limited(Child);
+
+impl Limited {
+    /// Runs it with a limit on file descriptors (`ulimit`'s arguments), on a database of its own.
+    fn start(limit: &str, dir: &Path) -> Self {
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(format!("ulimit {limit}; exec \"$0\""));
+        shell.arg(env!("CARGO_BIN_EXE_tollgate-backend"));
+        shell.env("LISTEN_ADDR", "127.0.0.1:0").env("DATABASE_URL", "sqlite://backend.db");
+        Self(shell.current_dir(dir).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// The soft and the hard limit on file descriptors.
+    fn descriptors(&self) -> Option<(u64, u64)> {
+        let limits = fs::read_to_string(format!("/proc/{}/limits", self.0.id())).ok()?;
+        let line = limits.lines().find(|line| line.starts_with("Max open files"))?;
+        let mut numbers = line.split_whitespace().filter_map(|word| word.parse().ok());
+        Some((numbers.next()?, numbers.next()?))
+    }
+}
+
+impl Drop for Limited {
+    fn drop(&mut self) {
+        // Fails where it has ended.
+        let _ended = self.0.kill();
+        let _ended = self.0.wait();
+    }
+}
+
+/// Tries until it is true.
+fn wait_until(mut is_true: impl FnMut() -> bool) {
+    let pause = Duration::from_millis(20);
+    let attempts = PATIENCE.as_millis() / pause.as_millis();
+    let came = (0..attempts).any(|_| {
+        sleep(pause);
+        is_true()
+    });
+    assert!(came, "not within {PATIENCE:?}");
+}
+
+#[test]
+fn the_limit_on_descriptors_is_raised_and_one_too_low_is_one_sentence() {
+    let dir = TempDir::new().unwrap();
+    let mut low = Limited::start("-n 100", dir.path());
+    wait_until(|| low.0.try_wait().unwrap().is_some());
+    let mut sentence = String::new();
+    low.0.stderr.take().unwrap().read_to_string(&mut sentence).unwrap();
+    assert_eq!(low.0.wait().unwrap().code(), Some(1), "{sentence}");
+    assert!(sentence.contains("file descriptors, found a limit of 100"), "{sentence}");
+    let raised = Limited::start("-S -n 200", dir.path());
+    wait_until(|| raised.descriptors().is_some_and(|(soft, hard)| soft >= hard.min(1_536)));
 }

@@ -3,8 +3,9 @@
 use crate::counter::CounterName;
 use crate::plan::PlannedCharge;
 use crate::policy::Policy;
-use crate::quota::{Quota, WindowMs};
-use crate::wire::{Decision, SettleAmount, SettleCharge};
+use crate::quota::{Limit, Quota, WindowMs};
+use crate::wire::{Cost, Decision, SettleAmount, SettleCharge};
+use std::cell::Cell;
 use std::rc::Rc;
 
 /// One counter's part of what was charged.
@@ -18,17 +19,23 @@ pub(super) struct Part {
     pub(super) quota: Quota,
     /// ≥ 1.
     pub(super) amount: u64,
+    /// What the decision charged in full: the cost, or the lease's grant.
+    pub(super) charged: u64,
     /// The lease's length, if it is a part of one.
     pub(super) lease_ms: Option<WindowMs>,
+    /// How much of the lease has been given back so far; all parts of one lease share this.
+    pub(super) returned: Rc<Cell<u64>>,
 }
 
 impl Part {
-    /// What the shim is asked.
+    /// Asks the shim for this part; of a lease, for all that has come back so far.
     pub(super) fn give_back(&self) -> SettleCharge {
+        let total = self.lease_ms.map_or(self.amount, |_| self.returned.get());
         SettleCharge {
             counter: self.counter.clone(),
             quota: self.quota.clone(),
-            amount: SettleAmount::GiveBack(crate::quota::Limit::clamped(self.amount)),
+            amount: SettleAmount::GiveBack(Limit::clamped(total)),
+            charged: Cost::clamped(self.charged),
             lease_ms: self.lease_ms,
         }
     }
@@ -56,7 +63,9 @@ pub(super) fn by_ledger(
             counter: planned.charge.counter.clone(),
             quota: planned.charge.quota.clone(),
             amount: planned.charge.cost.get(),
+            charged: planned.charge.cost.get(),
             lease_ms: None,
+            returned: Rc::default(),
         })
         .collect()
 }

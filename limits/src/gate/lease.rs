@@ -10,6 +10,7 @@ use crate::plan::PlannedCharge;
 use crate::quota::{Quota, WindowMs};
 use crate::wire::{ChargeOutcome, LeaseGrant};
 use rustc_hash::FxHashMap;
+use std::cell::Cell;
 use std::rc::Rc;
 
 /// The most leases held at once.
@@ -26,7 +27,9 @@ struct Lease {
     bucket: usize,
     decision: Rc<str>,
     lease_ms: WindowMs,
+    granted: u64,
     unspent: u64,
+    returned: Rc<Cell<u64>>,
     /// It was asked for at this time, and ends at that.
     term_ms: (u64, u64),
     /// What the ledger said along with it, at `heard_ms`.
@@ -60,7 +63,9 @@ impl Leases {
             bucket: planned.bucket,
             decision: decision.clone(),
             lease_ms: WindowMs::clamped(grant.lease_ms),
+            granted: grant.granted,
             unspent: grant.granted,
+            returned: Rc::default(),
             term_ms: (asked_ms, asked_ms + grant.lease_ms),
             outcome,
             heard_ms: now_ms,
@@ -157,7 +162,9 @@ impl Lease {
             counter,
             quota: self.quota.clone(),
             amount,
+            charged: self.granted,
             lease_ms: Some(self.lease_ms),
+            returned: self.returned.clone(),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Charges to give back: gathered, sent together, tried again a few times. Called by the gate.
 //!
-//! A settle takes effect once however often it arrives, so trying again is safe.
+//! A settle takes effect once however often it arrives, so trying again is safe. Parts of one lease
+//! are asked for as their sum, in order, so a part that was lost comes back with the next.
 
 use super::charged::Part;
 use super::timer::Timer;
-use crate::wire::{MAX_BATCH, MAX_CHARGES, Settle, SettleBody};
+use crate::wire::{MAX_BATCH, MAX_CHARGES, Settle, SettleBody, decision_name};
 use std::collections::VecDeque;
 
 /// The most settles that wait to be sent; what is over is dropped, which is on the safe side: it
@@ -67,13 +68,15 @@ impl Settles {
     pub(super) fn give_back(&mut self, parts: &[Part]) -> usize {
         // A decision is given back once at most, so its own name serves.
         let Some(first) = parts.first() else { return 0 };
-        self.push(first.decision.to_string(), parts)
+        self.push(decision_name(&first.decision).to_owned(), parts)
     }
 
     /// Gives back a part of a lease; tells how many had no room.
     pub(super) fn return_lease(&mut self, part: &Part) -> usize {
         self.leases = self.leases.wrapping_add(1);
-        self.push(format!("{}.{}", part.decision, self.leases), std::slice::from_ref(part))
+        part.returned.set(part.returned.get().saturating_add(part.amount));
+        let id = format!("{}.{}", decision_name(&part.decision), self.leases);
+        self.push(id, std::slice::from_ref(part))
     }
 
     /// Whether nothing waits and nothing is under way.

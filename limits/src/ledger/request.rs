@@ -4,7 +4,7 @@
 use super::NEVER;
 use super::terms::{MAX_TIME_MS, Terms, TimeMs};
 use crate::counter::CounterName;
-use crate::quota::WindowMs;
+use crate::quota::{Limit, WindowMs};
 use crate::wire::{
     self, ChargeOutcome, Cost, DecisionError, LeaseAsk, MAX_CHARGES, MAX_SETTLE_ID_BYTES,
     SettleAmount,
@@ -94,7 +94,7 @@ pub struct SettleCharge {
     pub counter: CounterName,
     /// What it was, and is, held against.
     pub terms: Terms,
-    /// Which way, and how much.
+    /// Which way, and how much; of a lease, how much in all.
     pub amount: SettleAmount,
     /// Where a lease is given back: the length it was granted for.
     pub lease_ms: Option<WindowMs>,
@@ -191,6 +191,30 @@ impl Settle {
     pub fn mark(&self) -> String {
         let tag = self.charges.first().map_or("", |first| first.counter.slot_tag());
         format!("tg:{{{tag}}}:.{}", self.id.0)
+    }
+
+    /// Returns what its mark keeps: how much of a lease has been given back once this is applied, or 1
+    /// for a settle of anything else. A settle takes effect where this is more than its mark says.
+    #[must_use]
+    pub fn given_back(&self) -> u64 {
+        match self.charges.as_slice() {
+            [SettleCharge { amount: SettleAmount::GiveBack(amount), lease_ms: Some(_), .. }] => {
+                amount.get()
+            }
+            _ => 1,
+        }
+    }
+
+    /// Returns the rest of a settle of a lease of which `before` has been given back.
+    pub(super) fn without(&self, before: u64) -> Self {
+        let mut rest = self.clone();
+        for charge in &mut rest.charges {
+            if let SettleAmount::GiveBack(amount) = charge.amount {
+                let amount = Limit::clamped(amount.get().saturating_sub(before));
+                charge.amount = SettleAmount::GiveBack(amount);
+            }
+        }
+        rest
     }
 
     /// When the decision was made.

@@ -288,3 +288,21 @@ fn a_period_that_does_not_contain_the_time_is_told() {
     assert_eq!(bench.ledger.settle(now_ms, &settle), Err(Refusal::Clock { now_ms }));
     assert!(bench.ledger.is_empty());
 }
+
+#[test]
+fn a_lease_comes_back_in_parts_and_never_more_than_the_last_says() {
+    for (algorithm, _) in every_algorithm() {
+        let (Algorithm::Sliding { .. } | Algorithm::Fixed { .. }) = algorithm else { continue };
+        let mut bench = Bench::new(algorithm);
+        assert!(bench.charge(NOW_MS, 5));
+        let mut part = |id, total| bench.settle_lease(NOW_MS, id, NOW_MS, back(total), Some(100));
+        assert_eq!(part("a", 1), (true, 1), "{algorithm:?}");
+        assert_eq!(part("a", 3), (true, 3));
+        // Late, or again: the sum was more already.
+        for total in [1, 2, 3] {
+            assert_eq!(part("a", total), (false, 3), "{total}");
+        }
+        assert_eq!(part("a", 4), (true, 4));
+        assert_eq!(part("b", 1), (true, 5), "another lease");
+    }
+}

@@ -2,6 +2,7 @@
 //!
 //! Called by [`super::calls`] and [`crate::admin`].
 
+use super::fair::Share;
 use super::refused::Refused;
 use axum::body::{Body, HttpBody};
 use http_body_util::BodyExt;
@@ -14,22 +15,33 @@ use tokio::time::{Instant, timeout, timeout_at};
 const MAX_DISCARDED_BYTES: usize = 16 << 20;
 const MAX_DISCARDING: Duration = Duration::from_secs(1);
 
-/// The whole body, at most [`MAX_BODY_BYTES`] and complete by `deadline`.
-pub(crate) async fn read(body: Body, deadline: Instant) -> Result<Vec<u8>, Refused> {
-    timeout_at(deadline, collect(body)).await.unwrap_or_else(|_| Err(Refused::slow_body()))
+/// Room made for a body before any of it is there, at most.
+const FIRST_BYTES: u64 = 64 << 10;
+
+/// The whole body, at most [`MAX_BODY_BYTES`] and complete by `deadline`. What it takes is taken
+/// from `room`.
+pub(crate) async fn read(
+    body: Body,
+    deadline: Instant,
+    room: &mut Share,
+) -> Result<Vec<u8>, Refused> {
+    timeout_at(deadline, collect(body, room)).await.unwrap_or_else(|_| Err(Refused::slow_body()))
 }
 
-async fn collect(mut body: Body) -> Result<Vec<u8>, Refused> {
+async fn collect(mut body: Body, room: &mut Share) -> Result<Vec<u8>, Refused> {
     let announced = body.size_hint().lower();
     if announced > MAX_BODY_BYTES as u64 {
         return Err(refuse(body).await);
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(announced).unwrap_or(0));
+    let mut bytes = Vec::with_capacity(usize::try_from(announced.min(FIRST_BYTES)).unwrap_or(0));
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Refused::broken_body())?;
         let Some(data) = frame.data_ref() else { continue };
         if bytes.len() + data.len() > MAX_BODY_BYTES {
             return Err(refuse(body).await);
+        }
+        if !room.grow(data.len()) {
+            return Err(Refused::overloaded());
         }
         bytes.extend_from_slice(data);
     }

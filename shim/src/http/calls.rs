@@ -12,6 +12,7 @@ use super::{Refused, body, deadline, json};
 use crate::app::App;
 use crate::checked;
 use crate::clock;
+use crate::ledger::Fault;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
@@ -44,6 +45,11 @@ pub(super) async fn settle(State(app): State<App>, request: Request) -> Result<R
     call(&app, request, "settle", async |body, limit| {
         let body = parse::<SettleBody>(&body).map_err(Refused::unparsable)?;
         let settles = checked::settles(body).map_err(Refused::invalid)?;
+        let sealer = app
+            .seals
+            .sealer()
+            .ok_or_else(|| Refused::unavailable(Fault::Disconnected.to_string()))?;
+        let settles = crate::settle::accept(&sealer, settles).map_err(Refused::invalid)?;
         let reply: SettleReply = limit.hold(crate::settle::settle(&app, &settles)).await?;
         Ok(json(&reply))
     })
@@ -84,7 +90,8 @@ impl Limit {
     }
 }
 
-/// What both calls have in common: a place, a deadline, a span, the body.
+/// What all calls have in common: a deadline, a span, the body, a place. The place is taken once the
+/// body is there, so that clients that send none keep nobody out.
 async fn call(
     app: &App,
     request: Request,
@@ -98,9 +105,14 @@ async fn call(
     let allowed = deadline::of(&parts.headers, app.deadline);
     let limit = Limit { at: Instant::from_std(clock::instant()) + allowed, allowed };
     let span = span(name, &parts.headers);
+    let peer = super::peer(&parts.extensions);
     async {
-        let _place = app.calls.try_acquire().map_err(|_| Refused::overloaded())?;
-        let body = body::read(body, limit.at).await?;
+        let mut room = app.bodies.share(peer);
+        let body = body::read(body, limit.at, &mut room).await?;
+        let mut place = app.calls.share(peer);
+        if !place.grow(1) {
+            return Err(Refused::overloaded());
+        }
         let answered = answer(body, limit).await;
         debug!(answered = answered.is_ok(), "a call");
         answered

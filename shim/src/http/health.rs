@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// 200 while the ledger answers, if only a part of it; 503 otherwise.
 pub(super) async fn healthz(State(app): State<App>) -> Result<Response, Refused> {
-    if app.overrides.book().is_none() {
+    if app.overrides.book().is_none() || app.seals.sealer().is_none() {
         return Err(Refused::unavailable("The ledger has not been reached yet."));
     }
     match timeout(PATIENCE, app.ledger.health()).await {

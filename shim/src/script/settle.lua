@@ -6,6 +6,8 @@
 --   record (count.lua) in which
 --   enforce says whether to charge (1) or give back (0), amount how much, and
 --   lease_ms, where a lease is given back, the length it was granted for, else 0;
+--   where a settle is of a lease alone, amount is how much has been given back of it in all. The
+--   mark holds that number, and only what exceeds it is given back; other marks hold 1;
 --   flag `last` on the last counter of each settle, flag `more` on all.
 -- Returns one string, little-endian: now_ms:6; then for each settle
 --   verdict:1    0 not applied, 1 applied, 2 where no period given contains now_ms: nothing was
@@ -50,6 +52,17 @@ end
 -- any counter. Returns what is told of it, and where the next begins.
 local function settle(first)
   local mark, decision_ms, counters = struct.unpack('<I4I6', records, first)
+  local known = held[mark] or redis.pcall('GET', KEYS[mark])
+  local bits, _, method, given_back = struct.unpack('<BI4BI7', records, counters)
+  if bits % 8 ~= 4 and bits % 8 ~= 6
+    or struct.unpack('<I5', records, counters + (method == 115 and 38 or 52)) == 0 then
+    given_back = 1
+  end
+  local is_new = not known or given_back > (tonumber(known) or 2^53)
+  if known and is_new then
+    records = records:sub(1, counters + 5) .. struct.pack('<I7', given_back - tonumber(known))
+      .. records:sub(counters + 13)
+  end
   local takes, longest_ms, astray, at, flags = {}, 0, false, counters, 0
   while flags % 8 < 4 do
     local takes_it_ms
@@ -61,9 +74,9 @@ local function settle(first)
   if astray then
     return '\2', at
   end
-  local applied = longest_ms > 0 and not (held[mark] or redis.pcall('GET', KEYS[mark]))
+  local applied = longest_ms > 0 and is_new
   if applied then
-    held[mark], lives_ms[mark] = '1', longest_ms
+    held[mark], lives_ms[mark] = string.format('%.0f', given_back), longest_ms
   end
   local told = applied and '\1' or '\0'
   at = counters

@@ -35,9 +35,12 @@ const GARBLED: u64 = 6;
 pub(crate) struct Calls {
     calls: BTreeMap<u64, Call>,
     last: u64,
-    /// What each settle that a worker has sent was to give back.
-    settles: BTreeMap<String, Vec<(CounterName, u64)>>,
+    /// What each settle that a worker has sent was to give back, of which part of a decision.
+    settles: BTreeMap<String, Vec<(Part, u64)>>,
 }
+
+/// A decision's id, a counter, and whether it is its lease.
+type Part = (String, CounterName, bool);
 
 #[derive(Debug)]
 struct Call {
@@ -63,10 +66,20 @@ impl Calls {
 
     /// What settles that never reached the shim were to give back.
     pub(super) fn unsettled(&self, shim: &Shim) -> BTreeMap<CounterName, u64> {
+        // Each settle of a lease says how much comes back in all.
+        let mut totals = BTreeMap::<_, (u64, u64)>::new();
+        for (id, back) in &self.settles {
+            for (part, amount) in back {
+                let (sent, arrived) = totals.entry(part).or_default();
+                *sent = (*sent).max(*amount);
+                if shim.has_settled(id) {
+                    *arrived = (*arrived).max(*amount);
+                }
+            }
+        }
         let mut sums = BTreeMap::new();
-        let never = self.settles.iter().filter(|(id, _)| !shim.has_settled(id));
-        for (counter, amount) in never.flat_map(|(_, charges)| charges) {
-            *sums.entry(counter.clone()).or_default() += amount;
+        for ((_, counter, _), (sent, arrived)) in totals {
+            *sums.entry(counter.clone()).or_default() += sent - arrived;
         }
         sums
     }
@@ -78,7 +91,11 @@ impl Calls {
         let body = limits::json::parse::<SettleBody>(&callout.body);
         for settle in body.map(|body| body.settles).unwrap_or_default() {
             let back = settle.charges.iter().filter_map(|charge| match charge.amount {
-                SettleAmount::GiveBack(amount) => Some((charge.counter.clone(), amount.get())),
+                SettleAmount::GiveBack(amount) => {
+                    let is_lease = charge.lease_ms.is_some();
+                    let part = (settle.decision.clone(), charge.counter.clone(), is_lease);
+                    Some((part, amount.get()))
+                }
                 SettleAmount::Charge(_) => None,
             });
             self.settles.insert(settle.id.clone(), back.collect());

@@ -16,25 +16,32 @@ use xtask::stack::Server;
 const PATIENT: [(&str, &str); 2] =
     [("TOLLGATE_DEADLINE_MS", "60000"), ("TOLLGATE_REDIS_RESPONSE_TIMEOUT_MS", "60000")];
 
-/// `count` calls at once, each of one request, on one connection: their statuses and bodies.
+/// Calls on one connection: well under as many as it may have.
+const CALLS_EACH: usize = 100;
+
+/// `count` calls at once, each of one request: their statuses and bodies.
 fn calls(runtime: &Runtime, to: SocketAddr, count: usize) -> Vec<JoinHandle<(u16, Bytes)>> {
     let one = request([charge(counter("a", "b"), sliding(1_000_000, 60_000))]);
     let body = serde_json::to_vec(&DecideBody { requests: vec![one] }).expect("JSON");
     let body = Bytes::from(body);
-    let sender: http2::SendRequest<Full<Bytes>> = runtime.block_on(async {
-        let stream = TcpStream::connect(to).await.expect("the shim accepts");
-        let connected = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
-        let (sender, connection) = connected.expect("the shim speaks HTTP/2");
-        tokio::spawn(connection);
-        sender
-    });
+    let connect = || {
+        runtime.block_on(async {
+            let stream = TcpStream::connect(to).await.expect("the shim accepts");
+            let connected = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
+            let (sender, connection) = connected.expect("the shim speaks HTTP/2");
+            tokio::spawn(connection);
+            sender
+        })
+    };
     let call = |mut sender: http2::SendRequest<Full<Bytes>>, body: Bytes| async move {
         let request = hyper::Request::post(format!("http://{to}/v1/decide")).body(Full::new(body));
         let reply = sender.send_request(request.expect("a request")).await.expect("a reply");
         let status = reply.status().as_u16();
         (status, reply.into_body().collect().await.expect("a body").to_bytes())
     };
-    (0..count).map(|_| runtime.spawn(call(sender.clone(), body.clone()))).collect()
+    let senders: Vec<_> = (0..count.div_ceil(CALLS_EACH)).map(|_| connect()).collect();
+    let senders = senders.iter().flat_map(|sender| std::iter::repeat_n(sender, CALLS_EACH));
+    senders.take(count).map(|sender| runtime.spawn(call(sender.clone(), body.clone()))).collect()
 }
 
 fn metric(shim: &Server, name: &str) -> u64 {

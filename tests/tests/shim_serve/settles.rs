@@ -1,7 +1,9 @@
 //! Settles: applied once, in whatever order and however often they arrive.
 
-use limits::quota::Period;
-use limits::wire::{Charge, Cost, Decision, Settle, SettleCharge};
+use limits::quota::{Period, WindowMs};
+use limits::wire::{Charge, Cost, Decision, LeaseAsk, LeaseWish, Settle, SettleBody, SettleCharge};
+use std::thread;
+use std::time::Duration;
 use tests::shim::{
     Api, Shims, Store, back, charge, counter, fixed, more, only, request, settle, sliding, tokens,
     wait_for,
@@ -74,15 +76,12 @@ fn a_settle_after_the_window_is_harmlessly_not_applied() {
     on_each(|api| {
         let brief = charge(counter("a", "b"), sliding(5, 50));
         let decision = charged(api, &brief);
-        let number = std::cell::Cell::new(0);
         wait_for("the window to pass", || {
-            // Another id each time: the same would be a repetition.
-            number.set(number.get() + 1);
-            let id = format!("s-{}", number.get());
-            let settled = api.settle(vec![settle(&id, &decision.id, &brief, back(1))]);
-            (!settled.settled[0].applied).then_some(())
+            (only(&api.one(request([Charge { cost: Cost::clamped(5), ..brief.clone() }]))).admitted)
+                .then_some(())
         });
-        assert_eq!(only(&api.one(request([brief]))).remaining, 4);
+        let settled = api.settle(vec![settle("s", &decision.id, &brief, back(1))]);
+        assert!(!settled.settled[0].applied);
     });
 }
 
@@ -95,6 +94,7 @@ fn one_settle_of_several_identities_is_applied_to_each() {
             counter: charge.counter.clone(),
             quota: charge.quota.clone(),
             amount: back(1),
+            charged: Cost::clamped(1),
             lease_ms: None,
         });
         let whole = Settle { id: "s".to_owned(), decision: decision.id, charges: parts.collect() };
@@ -102,4 +102,149 @@ fn one_settle_of_several_identities_is_applied_to_each() {
         assert_eq!((settled[0].applied, &settled[0].remaining[..]), (true, &[10, 10, 10][..]));
         assert!(!api.settle(vec![whole]).settled[0].applied);
     });
+}
+
+/// Settles what must be refused: the reply's places of mistakes.
+fn refused(api: &mut Api, settles: Vec<Settle>) -> Vec<String> {
+    let body = serde_json::to_vec(&SettleBody { settles }).expect("JSON");
+    let reply = api.post("/v1/settle", &[], body);
+    assert_eq!(reply.status, 400, "{}", reply.shown());
+    let json = reply.json();
+    let errors = json["errors"].as_array().expect("mistakes");
+    errors.iter().map(|error| error["pointer"].as_str().expect("a place").to_owned()).collect()
+}
+
+fn left(api: &mut Api, charge: &Charge) -> u64 {
+    api.peek(charge.counter.clone(), charge.quota.clone()).charge.remaining
+}
+
+#[test]
+fn nothing_is_given_back_that_no_decision_charged() {
+    on_each(|api| {
+        let victim = charge(counter("victim", "b"), sliding(10, MINUTE_MS));
+        for _ in 0..5 {
+            charged(api, &victim);
+        }
+        let own = charge(counter("a", "b"), sliding(10, MINUTE_MS));
+        let decision = charged(api, &own);
+        let (name, seal) = decision.id.split_once('.').expect("a sealed id");
+        let later = "1";
+        let flipped: String = seal.chars().rev().collect();
+        let ids = [
+            name.to_owned(),
+            format!("{name}.{flipped}"),
+            format!("{name}.{}", "A".repeat(11)),
+            format!("{later}{name}.{seal}"),
+            "1790000000000-made-up".to_owned(),
+        ];
+        for id in &ids {
+            let found = refused(api, vec![settle("s", id, &own, back(1))]);
+            assert_eq!(found, ["/settles/0/charges/0"], "{id}");
+        }
+        // A true id, for what it did not charge.
+        let other_quota = charge(own.counter.clone(), sliding(10, 60 * MINUTE_MS));
+        let of = |charge: &Charge| settle("s", &decision.id, charge, back(1));
+        let two = Charge { cost: Cost::clamped(2), ..own.clone() };
+        for wrong in [of(&victim), of(&other_quota), of(&two)] {
+            assert_eq!(refused(api, vec![of(&own), wrong]), ["/settles/1/charges/0"]);
+        }
+        let more_than_charged = settle("s", &decision.id, &own, back(2));
+        assert_eq!(
+            refused(api, vec![more_than_charged]),
+            ["/settles/0/charges/0/amount/give_back"]
+        );
+        let charges_a_stranger = settle("s", &decision.id, &victim, more(1));
+        assert_eq!(refused(api, vec![charges_a_stranger]), ["/settles/0/charges/0"]);
+        assert_eq!((left(api, &victim), left(api, &own)), (5, 9), "nothing was given back");
+        assert!(api.settle(vec![of(&own)]).settled[0].applied);
+    });
+}
+
+#[test]
+fn a_charge_is_given_back_once_whatever_the_settle_is_called() {
+    on_each(|api| {
+        let three =
+            Charge { cost: Cost::clamped(3), ..charge(counter("a", "b"), sliding(10, MINUTE_MS)) };
+        charged(api, &three);
+        let decision = charged(api, &three);
+        for (id, applied, remaining) in [("s-1", true, 6), ("s-2", false, 6), ("s-3", false, 6)] {
+            let settled = api.settle(vec![settle(id, &decision.id, &three, back(2))]).settled;
+            assert_eq!((settled[0].applied, settled[0].remaining[0]), (applied, remaining), "{id}");
+        }
+    });
+}
+
+#[test]
+fn a_lease_is_given_back_in_parts_up_to_what_was_granted() {
+    on_each(|api| {
+        let ask = LeaseAsk { wish: LeaseWish::clamped(10), lease_ms: WindowMs::clamped(400) };
+        let one = charge(counter("a", "b"), sliding(100, MINUTE_MS));
+        let leased = api.one(request([Charge { lease: Some(ask), ..one.clone() }]));
+        let grant = only(&leased).lease.expect("a lease");
+        assert_eq!((grant.granted, left(api, &one)), (10, 89));
+        let part = |id: &str, total: u64, charged: u64| {
+            let mut settle = settle(id, &leased.id, &one, back(total));
+            settle.charges[0].lease_ms = Some(WindowMs::clamped(grant.lease_ms));
+            settle.charges[0].charged = Cost::clamped(charged);
+            settle
+        };
+        for (id, total, applied, remaining) in [
+            ("p-1", 4, true, 93),
+            ("p-1", 4, false, 93),
+            ("p-2", 3, false, 93),
+            ("p-3", 9, true, 98),
+            ("p-4", 10, true, 99),
+            ("p-5", 10, false, 99),
+        ] {
+            let settled = api.settle(vec![part(id, total, 10)]).settled;
+            assert_eq!((settled[0].applied, settled[0].remaining[0]), (applied, remaining), "{id}");
+        }
+        assert_eq!(refused(api, vec![part("p-6", 11, 11)]), ["/settles/0/charges/0"]);
+        // Its own charge is another matter.
+        let settled = api.settle(vec![settle("own", &leased.id, &one, back(1))]).settled;
+        assert_eq!(settled[0].remaining, [100]);
+    });
+}
+
+#[test]
+fn any_shim_takes_another_s_decisions_and_refusals_are_counted_and_logged() {
+    for store in [Store::Redis, Store::Cluster] {
+        let shims = Shims::start(store, 2);
+        let (mut first, mut second) = (shims.api(0), shims.api(1));
+        let one = charge(counter("a", "b"), sliding(10, MINUTE_MS));
+        let decision = charged(&mut first, &one);
+        let strange = settle("s", "1790000000000-made-up", &one, back(1));
+        refused(&mut second, vec![strange]);
+        let settled = second.settle(vec![settle("s", &decision.id, &one, back(1))]).settled;
+        assert_eq!((settled[0].applied, &settled[0].remaining[..]), (true, &[10][..]));
+        let metrics = shims.shims[1].get("/metrics").expect("metrics").body;
+        assert!(metrics.contains(r#"tollgate_settles_total{outcome="refused"} 1"#), "{metrics}");
+        let log = std::fs::read_to_string(shims.shims[1].log()).expect("a log");
+        assert!(log.contains("refused settles of what no decision charged"), "{log}");
+    }
+}
+
+#[test]
+fn after_flushall_shims_agree_on_another_key_and_refuse_what_was_decided_before() {
+    let mut shims = Shims::start(Store::Redis, 2);
+    let (mut first, mut second) = (shims.api(0), shims.api(1));
+    let one = charge(counter("a", "b"), sliding(10, MINUTE_MS));
+    let before = charged(&mut first, &one);
+    let url = xtask::stack::redis::url(shims.redis());
+    let redis = redis::Client::open(url).expect("a URL");
+    let mut redis = redis.get_connection().expect("Redis answers");
+    redis::cmd("FLUSHALL").exec(&mut redis).expect("FLUSHALL");
+    wait_for("both to have another key", || {
+        let decision = charged(&mut first, &one);
+        let body = SettleBody { settles: vec![settle("s", &decision.id, &one, back(1))] };
+        let body = serde_json::to_vec(&body).expect("JSON");
+        let is_taken = second.post("/v1/settle", &[], body).status == 200;
+        thread::sleep(Duration::from_millis(20));
+        let log = |at: usize| std::fs::read_to_string(shims.shims[at].log()).expect("a log");
+        let has_read = |at| log(at).matches("are sealed with was read").count() == 2;
+        (is_taken && has_read(0) && has_read(1)).then_some(())
+    });
+    for api in [&mut first, &mut second] {
+        refused(api, vec![settle("s", &before.id, &one, back(1))]);
+    }
 }

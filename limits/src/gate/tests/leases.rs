@@ -206,3 +206,33 @@ fn a_denial_is_forgotten_when_a_settle_of_its_counter_arrives() {
     reply(&mut gate, &settle, genuinely(b"{}"));
     assert_eq!(ask(&mut gate, NOW_MS, 5, &Told::get("/")), Disposition::Pause);
 }
+
+#[test]
+fn parts_of_a_lease_are_asked_for_as_their_sum() {
+    let mut gate = holding(3);
+    let failed = Outcome { status: 503, is_cache_hit: false };
+    (200..202).for_each(|stream| drop(ask(&mut gate, NOW_MS, stream, &Told::get("/"))));
+    let end_us = NOW_US + LEASE_MS * 1_000;
+    gate.tick(end_us, &Process::default());
+    (200..202).for_each(|stream| drop(gate.response(end_us, stream, failed)));
+    let settles = settles_sent(&mut gate);
+    let lease_ms = Some(LEASE_MS);
+    assert_eq!(gave_back(&settles), [(1, lease_ms), (2, lease_ms), (3, lease_ms)]);
+    let charged = settles.iter().map(|settle| settle.charges[0].charged.get());
+    assert_eq!(charged.collect::<Vec<_>>(), [3, 3, 3], "what was granted");
+    assert_eq!(counted(&mut gate, "tollgate.leases.returned"), 3);
+}
+
+#[test]
+fn a_settle_names_the_whole_decision_and_is_named_without_its_seals() {
+    let mut gate = roomy();
+    arrive(&mut gate, 1, &Told::get("/"));
+    let call = one_call(&mut gate);
+    let mut body: DecideReply = serde_json::from_slice(&answered(&call, true, 5)).unwrap();
+    body.decisions[0].id = "1790000000000-a-1.AAAAAAAAAAA".to_owned();
+    reply(&mut gate, &call, genuinely(&serde_json::to_vec(&body).unwrap()));
+    gate.response(NOW_US, 1, Outcome { status: 503, is_cache_hit: false });
+    let settles = settles_sent(&mut gate);
+    assert_eq!(settles[0].decision, "1790000000000-a-1.AAAAAAAAAAA");
+    assert_eq!(settles[0].id, "1790000000000-a-1");
+}

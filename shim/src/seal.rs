@@ -1,0 +1,227 @@
+//! Seals decisions, so that a settle is accepted only for what a decision charged.
+//!
+//! A decision's id ends in a seal for each charge and each lease that it made: a keyed hash of the
+//! decision's name, the counter, its quota and how much was charged. A settle repeats these, so any
+//! shim with the key can check it without a lookup. The key is the ledger's ([`store`]): where it is
+//! lost, so are the counters, and settles of earlier decisions are refused.
+//!
+//! The seal also names the marks of what is given back: a charge comes back once, and a lease up to
+//! what was granted, whatever ids the settles have.
+//!
+//! Called by [`crate::decide`] and [`crate::settle`].
+
+pub mod store;
+
+use crate::checked::{Charge, Measure, Settle, SettleCharge};
+use crate::ledger::Ledger;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use limits::counter::CounterName;
+use limits::ledger::{Decided, SettleId};
+use limits::wire::{MAX_CHARGES, MAX_SETTLE_ID_BYTES, SettleAmount, decision_name};
+use sha2::Sha256;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use subtle::{Choice, ConstantTimeEq};
+
+/// The length of a key.
+pub const KEY_BYTES: usize = 32;
+/// The bytes kept of each keyed hash, and their length as text.
+const HASH_BYTES: usize = 8;
+const SEAL_BYTES: usize = 11;
+/// The most seals in an id: each charge has one, and so has its lease.
+const MAX_SEALS: usize = 2 * MAX_CHARGES;
+/// The longest name of a decision: a lease's mark is called by it, `.` and a seal.
+const MAX_NAME_BYTES: usize = MAX_SETTLE_ID_BYTES - 1 - SEAL_BYTES;
+
+/// Seals and checks with one key. The key itself is never shown.
+#[derive(Clone)]
+pub struct Sealer(Hmac<Sha256>);
+
+impl fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sealer(…)")
+    }
+}
+
+/// One charge's seal, as text.
+type Seal = [u8; SEAL_BYTES];
+
+/// A part of a settle that the ledger applies by itself: it concerns one identity, and has a mark of
+/// its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The mark's name.
+    pub id: SettleId,
+    /// The places of its charges in the settle.
+    pub charges: Vec<usize>,
+}
+
+/// The sealer in use. Clones share it.
+#[derive(Clone, Default)]
+pub struct Seals(Arc<RwLock<Option<Sealer>>>);
+
+impl Seals {
+    /// Makes those of `ledger`. The in-memory ledger's key lives here; another's is not known until it
+    /// has been read.
+    ///
+    /// # Errors
+    /// If the operating system gives no random bytes.
+    pub fn of(ledger: &Ledger) -> Result<Self, getrandom::Error> {
+        let seals = Self::default();
+        if matches!(ledger, Ledger::Memory(_)) {
+            seals.replace(Sealer::new(&random_key()?));
+        }
+        Ok(seals)
+    }
+
+    /// Returns the sealer; `None` while the key is not known.
+    #[must_use]
+    pub fn sealer(&self) -> Option<Sealer> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn replace(&self, sealer: Sealer) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(sealer);
+    }
+}
+
+impl Sealer {
+    /// Makes one with this key.
+    #[must_use]
+    pub fn new(key: &[u8; KEY_BYTES]) -> Self {
+        // A key of HMAC is a whole block: a shorter one ends in zeros.
+        let mut block = [0; 64];
+        block.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
+        Self(Hmac::new(&block.into()))
+    }
+
+    /// Returns the unique part of a decision's id: `unique`, and the seals of what was charged.
+    #[must_use]
+    pub fn seal(&self, now_ms: u64, unique: &str, charges: &[Charge], decided: &Decided) -> String {
+        let mut sealed = unique.to_owned();
+        if !decided.admitted {
+            return sealed;
+        }
+        let name = format!("{now_ms}-{unique}");
+        let mut separator = Some('.');
+        for (charge, outcome) in charges.iter().zip(&decided.charges) {
+            if !outcome.admitted {
+                continue;
+            }
+            let lease = outcome.lease.map(|lease| (lease.granted, lease.lease_ms));
+            for (amount, lease_ms) in [Some((charge.cost.get(), 0)), lease].into_iter().flatten() {
+                let seal = self.of(&name, &charge.counter, &charge.measure, amount, lease_ms);
+                sealed.extend(separator.take());
+                sealed.extend(seal.map(char::from));
+            }
+        }
+        sealed
+    }
+
+    /// Returns the parts of a settle, if its decision charged all that it settles.
+    ///
+    /// # Errors
+    /// The places of the charges that the decision did not make.
+    pub fn parts(&self, settle: &Settle) -> Result<Vec<Part>, Vec<usize>> {
+        let name = decision_name(&settle.decision);
+        let seals = settle.decision.as_bytes().get(name.len() + 1..).unwrap_or_default();
+        let fits = name.len() <= MAX_NAME_BYTES
+            && seals.len().is_multiple_of(SEAL_BYTES)
+            && seals.len() <= MAX_SEALS * SEAL_BYTES;
+        let mut parts = BTreeMap::<(&str, Option<SettleId>), Vec<usize>>::new();
+        let mut strange = Vec::new();
+        for (at, charge) in settle.charges.iter().enumerate() {
+            let seal = fits.then(|| self.of_charge(name, charge)).filter(|seal| is_in(seals, seal));
+            match seal.and_then(|seal| mark(name, &seal, settle, charge)) {
+                Some(id) => {
+                    parts.entry((charge.counter.slot_tag(), Some(id))).or_default().push(at);
+                }
+                None => strange.push(at),
+            }
+        }
+        if !strange.is_empty() {
+            return Err(strange);
+        }
+        let part = |((_, id), charges): ((_, Option<SettleId>), _)| Some(Part { id: id?, charges });
+        Ok(parts.into_iter().filter_map(part).collect())
+    }
+
+    fn of_charge(&self, name: &str, charge: &SettleCharge) -> Seal {
+        let lease_ms = charge.lease_ms.map_or(0, |lease_ms| lease_ms.get());
+        self.of(name, &charge.counter, &charge.measure, charge.charged.get(), lease_ms)
+    }
+
+    /// Returns the seal of `amount`, charged to `counter` by the decision `name`; as a lease of that
+    /// length, unless it is 0.
+    fn of(
+        &self,
+        name: &str,
+        counter: &CounterName,
+        measure: &Measure,
+        amount: u64,
+        lease_ms: u64,
+    ) -> Seal {
+        let mut mac = self.0.clone();
+        let mut text = Vec::with_capacity(192);
+        text.extend(amount.to_be_bytes());
+        text.extend(lease_ms.to_be_bytes());
+        let (kind, numbers, zone) = match measure {
+            Measure::SlidingWindow { limit, window_ms } => {
+                (b's', [limit.get(), window_ms.get(), 0], "")
+            }
+            Measure::FixedWindow { limit, per, zone } => {
+                (b'f', [limit.get(), per.longest_ms(), 0], zone.name())
+            }
+            Measure::TokenBucket(tokens) => {
+                (b't', [tokens.rate(), tokens.per_ms(), tokens.burst()], "")
+            }
+        };
+        text.push(kind);
+        numbers.iter().for_each(|number| text.extend(number.to_be_bytes()));
+        // Each is preceded by its length, so that no two lists of texts look the same.
+        for part in [name, counter.as_str(), zone] {
+            text.extend((part.len() as u64).to_be_bytes());
+            text.extend(part.as_bytes());
+        }
+        mac.update(&text);
+        let hash = mac.finalize().into_bytes();
+        let mut seal = [0; SEAL_BYTES];
+        // Cannot fail: 8 bytes are 11 letters.
+        let _written =
+            hash.get(..HASH_BYTES).map(|hash| URL_SAFE_NO_PAD.encode_slice(hash, &mut seal));
+        seal
+    }
+}
+
+/// Names the mark that keeps a charge from being settled again. What is given back has the
+/// decision's name, once for all its charges to one identity; a lease has a name of its own; what is
+/// charged afterwards has the settle's.
+fn mark(name: &str, seal: &Seal, settle: &Settle, charge: &SettleCharge) -> Option<SettleId> {
+    match (charge.amount, charge.lease_ms) {
+        (SettleAmount::Charge(_), _) => Some(settle.id.clone()),
+        (SettleAmount::GiveBack(_), None) => SettleId::try_from(name.to_owned()).ok(),
+        (SettleAmount::GiveBack(_), Some(_)) => {
+            let mut id = format!("{name}.");
+            id.extend(seal.map(char::from));
+            SettleId::try_from(id).ok()
+        }
+    }
+}
+
+/// Returns true if `seal` is among `seals`, in a time that does not tell which one it is.
+fn is_in(seals: &[u8], seal: &Seal) -> bool {
+    let found = seals.chunks_exact(SEAL_BYTES).map(|one| one.ct_eq(seal));
+    found.fold(Choice::from(0), |any, one| any | one).into()
+}
+
+fn random_key() -> Result<[u8; KEY_BYTES], getrandom::Error> {
+    let mut key = [0; KEY_BYTES];
+    getrandom::fill(&mut key)?;
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests;

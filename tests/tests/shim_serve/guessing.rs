@@ -1,0 +1,44 @@
+//! Guesses at the admin API's token.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::Duration;
+use tests::client::Client;
+use tests::shim::{Shims, Store, TOKEN, wait_for};
+use xtask::clock::Deadline;
+use xtask::stack::Server;
+
+/// How many attempts were refused.
+fn refused(shim: &Server) -> u64 {
+    let metrics = shim.get("/metrics").expect("metrics").body;
+    let count = metrics.lines().find_map(|line| line.strip_prefix("tollgate_admin_refused_total "));
+    count.map_or(0, |count| count.parse().expect("a whole number"))
+}
+
+#[test]
+fn attempts_without_the_token_are_counted_logged_and_slow_and_keep_no_operator_out() {
+    let shims = Shims::start(Store::Memory, 1);
+    let (shim, admin) = (&shims.shims[0], shims.shims[0].admin_addr().expect("an admin port"));
+    let a_second = Deadline::after(Duration::from_secs(1));
+    let reply = Client::of(admin).get("/v1/overrides", Some("a-wrong-token-for-tests"));
+    assert_eq!(reply.status, 401, "{}", reply.shown());
+    assert!(a_second.has_passed(), "it was answered at once");
+    assert_eq!(refused(shim), 1);
+    // From the operator's own address, more at once than there may be connections.
+    let attempt = "GET /v1/overrides HTTP/1.1\r\nhost: x\r\nauthorization: Bearer wrong-wrong-wrong-wrong\r\n\r\n";
+    let mut intruders: Vec<_> =
+        (0..100).map(|_| TcpStream::connect(admin).expect("the kernel accepts")).collect();
+    for stream in &mut intruders {
+        // One that had to leave already cannot be written to.
+        let _left = stream.write_all(attempt.as_bytes());
+    }
+    for _ in 0..3 {
+        let reply = Client::of(admin).get("/v1/overrides", Some(TOKEN));
+        assert_eq!(reply.status, 200, "{}", reply.shown());
+    }
+    wait_for("the attempts to be counted", || (refused(shim) > 32).then_some(()));
+    let log = std::fs::read_to_string(shim.log()).expect("a log");
+    let lines = log.matches("an attempt to use the admin API without its token").count();
+    assert!((1..20).contains(&lines), "{lines} lines:\n{log}");
+    assert!(!log.contains("wrong-wrong"), "{log}");
+}
