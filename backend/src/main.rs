@@ -98,7 +98,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let metrics = telemetry::install()?;
     tokio::spawn(telemetry::upkeep(metrics.clone()));
     let app = Arc::new(App::open(config, metrics).await?);
-    tracing::info!(address = %listener.local_addr()?, connections, "listening");
+    tracing::info!(address = %listener.local_addr()?, "listening");
     let router = router::router(Arc::clone(&app));
     let bounds = Bounds { connections, ..Bounds::default() };
     server::serve(listener, router, bounds, &workers, stop).await;
