@@ -42,7 +42,7 @@ pub enum Act {
         decision: String,
         /// The counter.
         counter: CounterName,
-        /// How much.
+        /// How much; of a lease, how much in all.
         amount: u64,
         /// Whether it is a part of a lease.
         is_lease: bool,

@@ -29,7 +29,15 @@ pub(super) struct Plain {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Charge {
     date_ms: u64,
+    charged: u64,
     left: u64,
+}
+
+impl Charge {
+    /// How much of it has come back.
+    pub(super) const fn given_back(&self) -> u64 {
+        self.charged - self.left
+    }
 }
 
 impl Plain {
@@ -60,7 +68,7 @@ impl Plain {
         };
         *self.by_date.entry(date_ms).or_default() += amount;
         self.total += amount;
-        Charge { date_ms, left: amount }
+        Charge { date_ms, charged: amount, left: amount }
     }
 
     /// Gives `amount` of `charge` back: it is as if so much had never been charged.

@@ -41,7 +41,8 @@ fn by_the_ledger(ledger: &[Line]) -> Vec<String> {
             Act::GivenBack { decision, counter, amount, is_lease } => {
                 let charge = charges.get_mut(&(decision.as_str(), counter, *is_lease));
                 if let Some((plain, charge)) = counters.get_mut(counter).zip(charge) {
-                    plain.give_back(*amount, charge);
+                    let before = if *is_lease { charge.given_back() } else { 0 };
+                    plain.give_back(amount.saturating_sub(before), charge);
                 }
             }
             Act::Refused { counter, method, cost, retry_after_ms } => {

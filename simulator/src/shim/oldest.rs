@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default)]
 pub(super) struct Oldest {
     counters: BTreeMap<CounterName, BTreeMap<(u64, u64), u64>>,
+    /// What has come back, by its mark: settles of a lease say how much of it in all.
+    marks: BTreeMap<String, u64>,
     settles: u64,
 }
 
@@ -31,8 +33,15 @@ impl Oldest {
     pub(super) fn instead(&mut self, now_ms: u64, parts: &[Settle]) -> Vec<Settle> {
         let mut settles = Vec::new();
         for part in parts {
+            let before = self.marks.get(&part.mark()).copied().unwrap_or(0);
+            if before >= part.given_back() {
+                continue;
+            }
+            self.marks.insert(part.mark(), part.given_back());
             for charge in part.charges() {
-                for (made_ms, charge) in self.of_the_oldest(now_ms, part.decision_ms(), charge) {
+                let before = if charge.lease_ms.is_some() { before } else { 0 };
+                let made_ms = part.decision_ms();
+                for (made_ms, charge) in self.of_the_oldest(now_ms, made_ms, charge, before) {
                     self.settles += 1;
                     let id: Option<SettleId> = format!("oldest-{}", self.settles).try_into().ok();
                     let made_ms = TimeMs::clamped(made_ms);
@@ -49,6 +58,7 @@ impl Oldest {
         now_ms: u64,
         made_ms: u64,
         charge: &SettleCharge,
+        before: u64,
     ) -> Vec<(u64, SettleCharge)> {
         let dates = self.counters.entry(charge.counter.clone()).or_default();
         let (Method::SlidingWindow { window_ms, .. }, SettleAmount::GiveBack(amount)) =
@@ -56,7 +66,7 @@ impl Oldest {
         else {
             return vec![(made_ms, charge.clone())];
         };
-        let (mut owed, mut taken_of) = (amount.get(), Vec::new());
+        let (mut owed, mut taken_of) = (amount.get().saturating_sub(before), Vec::new());
         dates.retain(|(date_ms, _), left| *left > 0 && date_ms + window_ms.get() > now_ms);
         for ((date_ms, lease_ms), left) in dates.iter_mut() {
             if owed == 0 {
