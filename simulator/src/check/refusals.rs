@@ -19,6 +19,9 @@ const REMEMBERED_US: u64 = 1_000_000;
 /// Workers and the ledger reckon in whole ms.
 const ROUNDING_US: u64 = 1_000;
 
+/// When the ledger refused something, and until when, in µs.
+type Told = (u64, u64);
+
 pub(super) fn needless(record: &Record) -> Vec<String> {
     let mut broken = by_the_ledger(&record.ledger);
     broken.extend(unexplained(record));
@@ -61,7 +64,7 @@ fn by_the_ledger(ledger: &[Line]) -> Vec<String> {
 
 /// Refusals by workers that nothing the ledger told them explains.
 fn unexplained(record: &Record) -> Vec<String> {
-    let mut told: BTreeMap<(usize, usize, &CounterName), Vec<(u64, u64)>> = BTreeMap::new();
+    let mut told: BTreeMap<(usize, usize, &CounterName), Vec<Told>> = BTreeMap::new();
     for Line { at_us, envoy, vm, act, .. } in &record.ledger {
         if let Act::Refused { counter, retry_after_ms, .. } = act {
             let until_us = at_us + retry_after_ms.saturating_mul(1_000);
@@ -71,7 +74,7 @@ fn unexplained(record: &Record) -> Vec<String> {
     let mut broken = Vec::new();
     for (number, request, refusal, due) in refused(record) {
         let asked_us = request.paused_us.unwrap_or(refusal.at_us);
-        let explains = |(at_us, until_us): &(u64, u64)| match refusal.by {
+        let explains = |(at_us, until_us): &Told| match refusal.by {
             By::Ledger => (asked_us..=refusal.at_us).contains(at_us),
             By::DeniedBefore => {
                 let until_us = (at_us + REMEMBERED_US).min(*until_us) + ROUNDING_US;
