@@ -15,7 +15,7 @@
 //!   charged;
 //! - in a **fixed window**, the charges made in the period, less what was given back of those;
 //! - in a **token bucket**, what would be missing from it had nothing been charged but what was not
-//!   given back. Where more than eight low points of its level matter, the later ones count as one,
+//!   given back. Where more than 64 low points of its level matter, the later ones count as one,
 //!   and a charge that costs more than was missing then comes back in part.
 //!
 //! So nothing is admitted that is too much, and nothing is refused that is not. `sliding` and `token`

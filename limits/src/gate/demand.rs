@@ -13,6 +13,9 @@ const GENERATION_MS: u64 = 250;
 const MAX_COUNTERS: usize = 1_024;
 /// So many requests within two generations are worth a lease.
 const HOT: u64 = 16;
+/// A lease that is expected to spare fewer calls than this is not asked for: most of it would be
+/// parked.
+const WORTH: u64 = 8;
 /// Limits up to this are exact to the request: they have no leases, which are dated ahead.
 const EXACT_LIMIT: u64 = 128;
 /// With less left than this, or than an eighth of the limit, each request is decided by the ledger.
@@ -66,9 +69,10 @@ impl Demand {
         if requests < HOT || !much_left || now_ms < seen.rests_until_ms {
             return None;
         }
-        seen.rests_until_ms = now_ms + GENERATION_MS;
         let expected = requests.saturating_mul(lease_ms.get()).div_ceil(watched_ms);
-        Some(LeaseAsk { wish: LeaseWish::clamped(with_margin(expected)), lease_ms })
+        seen.rests_until_ms = now_ms + GENERATION_MS;
+        (expected >= WORTH)
+            .then(|| LeaseAsk { wish: LeaseWish::clamped(with_margin(expected)), lease_ms })
     }
 
     /// The ledger has decided a charge that asked for a lease or not.

@@ -13,13 +13,15 @@
 //! afterwards), two neighbors in one slot share the later one's time. Only where the window was
 //! shortened may two neighbors of different slots have to.
 //!
-//! **Giving back.** A give-back names the date of the charge that it cancels and takes from the
-//! first entry that is not dated earlier, and from no other. It never admits too much. Assign each
+//! **Giving back.** A give-back names the date of the charge that it cancels. It takes from the first
+//! entry that is not dated earlier and, if that holds too little, from those after it in the slot of
+//! that date. (One counter may be held against limits on both sides of 128: then a charge that shares
+//! an entry at the end of its slot may have others in between.) It never admits too much. Assign each
 //! unit charged to the entry that holds it: every unit is in an entry dated no earlier than itself,
 //! and sharing moves units to later entries only. So the unit that is given back is in the entry
 //! found or in a later one. If it is in a later one, a unit of the entry found takes its place there:
-//! it is dated no earlier than before, and every unit still is in an entry that is not too early. If
-//! the entry found holds less than is given back, the rest stays charged.
+//! it is dated no earlier than before, and every unit still is in an entry that is not too early. What
+//! is not found there stays charged.
 //!
 //! **Sorted.** A lease is dated at its end, so an entry may lie ahead of the clock. The log
 //! remembers the latest time it was written at and never counts with an earlier one: a clock that
@@ -123,17 +125,22 @@ impl Log {
     }
 
     /// Cancels up to `amount` of what was charged and dated `dated_ms`: takes it off the first entry
-    /// that is not dated earlier.
+    /// that is not dated earlier, and off those that follow in the same slot.
     pub(super) fn give_back(&mut self, now_ms: u64, amount: u64, dated_ms: u64, window: &Window) {
         self.advance(now_ms, window);
-        let place = self.entries.partition_point(|entry| entry.at_ms < dated_ms);
-        let Some(entry) = self.entries.get_mut(place) else { return };
-        let taken = amount.min(entry.cost);
-        entry.cost -= taken;
-        self.total -= taken;
-        if entry.cost == 0 {
-            self.entries.remove(place);
+        let first = self.entries.partition_point(|entry| entry.at_ms < dated_ms);
+        let is_near = |place: usize, entry: &Entry| {
+            place == first || window.slot(entry.at_ms) == window.slot(dated_ms)
+        };
+        let later = self.entries.iter_mut().enumerate().skip(first);
+        let mut owed = amount;
+        for (_, entry) in later.take_while(|(place, entry)| is_near(*place, entry)) {
+            let taken = owed.min(entry.cost);
+            owed -= taken;
+            entry.cost -= taken;
         }
+        self.total -= amount - owed;
+        self.entries.retain(|entry| entry.cost > 0);
     }
 
     /// From when on the log says no more than an absent one.
@@ -231,6 +238,23 @@ mod tests {
             let exact = charged.iter().filter(|at_ms| **at_ms > after_ms).count() as u64;
             assert!(newer(&log, after_ms) >= exact, "after {after_ms}");
         }
+    }
+
+    #[test]
+    fn what_shares_an_entry_comes_back_though_others_lie_in_between() {
+        let few = Window { limit: 5, ..WINDOW };
+        let mut log = Log::default();
+        // Two charges of one slot share its end; a third, under the small limit, does not.
+        log.charge(10_000, 3, 0, &WINDOW);
+        log.charge(10_000, 4, 9, &WINDOW);
+        log.charge(10_005, 1, 0, &few);
+        log.give_back(10_006, 3, 10_000, &few);
+        let entries: Vec<_> = log.entries.iter().map(|entry| (entry.at_ms, entry.cost)).collect();
+        assert_eq!((entries, log.total), (vec![(10_009, 5)], 5));
+        // Nothing of another slot is touched.
+        log.charge(10_010, 2, 0, &WINDOW);
+        log.give_back(10_010, 9, 10_000, &few);
+        assert_eq!((newer(&log, 10_009), log.total), (2, 2));
     }
 
     #[test]

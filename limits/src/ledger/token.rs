@@ -7,8 +7,8 @@
 //! **Giving back** leaves the bucket as if the charge had never been made. A unit that flowed in
 //! makes up for the charge only if without it the bucket would have been full, so what can be put
 //! back is the least that has been missing at any time since the charge, and at most the charge. The
-//! bucket keeps the low points that this takes: the least missing since each of up to eight times,
-//! the latest of which stands for all later ones. It never admits too much, because a low point is
+//! bucket keeps the low points that this takes: the least missing since each of up to 64 times, the
+//! latest of which stands for all later ones. It never admits too much, because a low point is
 //! never kept higher than it was.
 //!
 //! # Source
@@ -22,7 +22,7 @@ use crate::bounded::MAX_SAFE;
 use serde::{Deserialize, Serialize};
 
 /// The most low points that a bucket keeps.
-pub(super) const MAX_LOWS: usize = 8;
+pub(super) const MAX_LOWS: usize = 64;
 
 /// One counter's bucket. Absent, it is full.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -56,7 +56,7 @@ proptest! {
 }
 
 /// How many low points a bucket keeps.
-const LOW_POINTS: usize = 8;
+const LOW_POINTS: usize = 64;
 
 fn charge_times(world: &World) -> usize {
     let times: std::collections::BTreeSet<u64> =
@@ -124,11 +124,11 @@ proptest! {
     /// what the later ones share is more than a small request costs.
     #[test]
     fn a_small_request_comes_back_whole_from_a_busy_bucket(waits in waits()) {
-        let (rate, per_ms, burst) = (10, 100, 50);
+        let (rate, per_ms, burst) = (10, 100, 90);
         let algorithm = Algorithm::Tokens { rate, per_ms, burst };
         let mut world = World::on(Ledger::new(1_000), algorithm, "bucket");
         let charge = Step { wait_ms: 1, what: 99, which: 1, amount: 0 };
-        (0..40).for_each(|_| { world.step(&charge, Mix::default()); });
+        (0..80).for_each(|_| { world.step(&charge, Mix::default()); });
         for wait_ms in waits {
             let outcome = world.step(&Step { wait_ms, ..charge }, Mix::default());
             prop_assert!(matches!(outcome, Outcome::Admitted(_)), "{outcome:?}");

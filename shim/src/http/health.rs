@@ -2,7 +2,7 @@
 
 use super::{Refused, json};
 use crate::app::App;
-use crate::ledger::Health;
+use crate::ledger::{Fault, Health};
 use axum::extract::State;
 use axum::response::Response;
 use serde_json::json as value;
@@ -14,10 +14,13 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// 200 while the ledger answers, if only a part of it; 503 otherwise.
 pub(super) async fn healthz(State(app): State<App>) -> Result<Response, Refused> {
-    if app.overrides.book().is_none() || app.seals.sealer().is_none() {
-        return Err(Refused::unavailable("The ledger has not been reached yet."));
-    }
-    match timeout(PATIENCE, app.ledger.health()).await {
+    let health = timeout(PATIENCE, app.ledger.health()).await;
+    let is_reached = app.overrides.book().is_some() && app.seals.sealer().is_some();
+    match health {
+        Ok(Health::Ill(fault @ Fault::Unsupported { .. })) => {
+            Err(Refused::unavailable(fault.to_string()))
+        }
+        _ if !is_reached => Err(Refused::unavailable("The ledger has not been reached yet.")),
         Ok(Health::Well) => Ok(json(&value!({ "status": "ok", "ledger": "up" }))),
         Ok(Health::Partly { up, of }) => {
             Ok(json(&value!({ "status": "degraded", "ledger": { "up": up, "of": of } })))

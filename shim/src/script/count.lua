@@ -10,7 +10,7 @@
 --   115 's'  sliding window  lives_ms:6 seen_ms:6 total:7, then for each of up to 133 entries, the
 --                            oldest first, at_ms:6 cost:7
 --   102 'f'  fixed window    start_ms:6 end_ms:6 count:7; it lives until end_ms
---   116 't'  token bucket    lives_ms:6 at_ms:6 missing:7 per_ms:5, then for each of up to 8 low
+--   116 't'  token bucket    lives_ms:6 at_ms:6 missing:7 per_ms:5, then for each of up to 64 low
 --                            points, the oldest and lowest first, at_ms:6 missing:7
 -- A key lives for as long as it counts, and an eighth longer, so that most charges need not say
 -- anew how long: lives_ms is the time at which it expires.
@@ -95,7 +95,7 @@ end
 
 -- Changes a sliding window otherwise than by one more charge at the end: gives back what was charged
 -- by the decision made at decision_ms (and is dated lease_ms later), from the first entry that is not
--- dated earlier; or charges where leases lie ahead, one is asked for, or it is full. Returns the
+-- dated earlier, and from those after it in the same slot; or charges where leases lie ahead, one is asked for, or it is full. Returns the
 -- entries, their total, the times of the oldest and of the newest, and the lease granted.
 local function crowded(
   entries, at_ms, total, op, amount, limit, window_ms, unlimited, wish, lease_ms, decision_ms
@@ -104,14 +104,20 @@ local function crowded(
   lease_ms = math.min(lease_ms, math.max(math.floor(window_ms / 32), 1))
   if op == 3 then
     wish = 0
-    for place = 1, #entries, 13 do
+    local dated_ms, width_ms, place = decision_ms + lease_ms, math.ceil(window_ms / 128), 1
+    local slot, found = math.floor(dated_ms / width_ms), false
+    while place <= #entries and amount > 0 do
       local entry_ms, cost = unpack('<I6I7', entries, place)
-      if entry_ms >= decision_ms + lease_ms then
-        local kept = math.max(cost - amount, 0)
-        total = total - (cost - kept)
-        entries = entries:sub(1, place - 1)
-          .. (kept > 0 and struct.pack('<I6I7', entry_ms, kept) or '') .. entries:sub(place + 13)
+      if entry_ms < dated_ms then
+        place = place + 13
+      elseif found and math.floor(entry_ms / width_ms) ~= slot then
         break
+      else
+        local taken = math.min(cost, amount)
+        found, total, amount = true, total - taken, amount - taken
+        local rest = cost > taken and struct.pack('<I6I7', entry_ms, cost - taken) or ''
+        entries = entries:sub(1, place - 1) .. rest .. entries:sub(place + 13)
+        place = place + #rest
       end
     end
   else
@@ -295,7 +301,7 @@ local function noted(lows, at_ms, missing)
     if last < missing then
       if last_ms >= at_ms then
         return lows
-      elseif #lows < 8 * 13 then
+      elseif #lows < 64 * 13 then
         break
       end
       return lows:sub(1, -14) .. struct.pack('<I6I7', at_ms, last)
@@ -338,7 +344,7 @@ local function tokens(
   local at_ms, missing, lives_ms, capacity, life_ms = now_ms, 0, 0, limit * per_ms, nil
   local lows = ''
   if value ~= '' then
-    if #value < 25 or #value > 25 + 8 * 13 or (#value - 25) % 13 ~= 0 then
+    if #value < 25 or #value > 25 + 64 * 13 or (#value - 25) % 13 ~= 0 then
       return false
     end
     local _, lives, seen_ms, units, unit_ms = struct.unpack('<BI6I6I7I5', value)

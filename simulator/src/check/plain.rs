@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 const EXACT_LIMIT: u64 = 128;
 /// A token bucket that was charged at more times than this since it was full may take a give-back in
 /// part only: it remembers so many low points.
-const EXACT_TIMES: usize = 8;
+const EXACT_TIMES: usize = 64;
 
 /// What counts in one counter.
 #[derive(Debug, Default)]

@@ -55,14 +55,16 @@ fn a_server_that_is_too_old_is_refused_until_another_takes_its_place() {
     wait_for("the log to name the version", || log(&shim).contains(&sentence).then_some(()));
     let mut api = Api::connect(shim.addr());
     assert_eq!(api.try_decide(one()).expect_err("too old").status, 503);
-    assert_eq!(shim.get("/healthz").expect("an answer").status, 503);
+    let refused = format!("The ledger must be {NEEDED}, found redis 6.2.14; nothing was charged.");
+    let health = shim.get("/healthz").expect("an answer");
+    assert_eq!(health.status, 503);
+    assert!(health.body.contains(&refused), "{}", health.body);
 
     redis.replace(PinnedRedis::Valkey9);
     shim.wait_ready().expect("healthy, without having been started again");
     assert_eq!(only(&api.decide(one()).decisions[0]).remaining, 99);
 
     redis.replace(PinnedRedis::Redis6);
-    let refused = format!("The ledger must be {NEEDED}, found redis 6.2.14; nothing was charged.");
     wait_for("decisions to be refused for the version", || {
         api.try_decide(one()).is_err_and(|reply| reply.shown().contains(&refused)).then_some(())
     });
