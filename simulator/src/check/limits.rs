@@ -8,7 +8,7 @@ const TICK_US: u64 = 50_000 + 5_000;
 
 /// What the filter's own bounds allow of each size, with room.
 const MAX_MEMORY_BYTES: usize = 32 << 20;
-const MAX_SHARED_KEYS: usize = 1_100;
+const MAX_SHARED_KEYS: usize = 4_200;
 const MAX_SHARED_BYTES: usize = 40 << 20;
 const MAX_QUEUED: usize = 64;
 const MAX_METRICS: usize = 1_000;
