@@ -197,7 +197,9 @@ impl Config {
                 .map_err(ConfigError::of_secret)?,
             claude: ClaudeConfig::read(&vars)?,
             shim: vars.read(TOLLGATE_URL, None, SHIM, |text| shim_url(text).map(Some))?,
-            salt: vars.read(TOLLGATE_SALT, "tollgate-development".to_owned(), NAME, name)?,
+            salt: vars
+                .read(TOLLGATE_SALT, "tollgate-development".to_owned(), NAME, name)
+                .map_err(ConfigError::of_secret)?,
             log: vars.read(BACKEND_LOG, info, LOG, log)?,
         })
     }

@@ -132,6 +132,12 @@ pub enum RenderError {
         /// What it has instead.
         found: String,
     },
+    /// The policy has a salt of its own, and the variable the one that everyone knows.
+    #[error(
+        "TOLLGATE_SALT: expected the policy's own salt, or another that is private, found the one \
+         that everyone knows: set it to the salt in the policy, so that the backend has it too"
+    )]
+    OwnSaltReplaced,
     /// The policy has no salt of its own, and this is no development.
     #[error(
         "ENVIRONMENT is {environment}: expected the policy to have a salt of its own, found \
@@ -176,7 +182,8 @@ impl Limits {
             let found = || BadVariable {
                 variable: TOLLGATE_SALT,
                 expected: EXPECTED_SALT,
-                found: shown(&text),
+                // It is a secret, or nearly one.
+                found: "something else".to_owned(),
             };
             limits.salt = Some(salt(&text).ok_or_else(found)?);
         }
@@ -214,7 +221,11 @@ impl Limits {
         if let (Some(salt), Some(fields)) = (&self.salt, document.as_object_mut()) {
             fields.insert("salt".to_owned(), json!(salt));
         }
+        let had_own_salt = !policy.has_known_salt();
         let policy = Policy::from_value(document.clone())?;
+        if had_own_salt && policy.has_known_salt() {
+            return Err(RenderError::OwnSaltReplaced);
+        }
         match &self.environment {
             Some(environment) if policy.has_known_salt() => {
                 Err(RenderError::KnownSalt { environment: shown(environment), found: policy.salt })

@@ -216,10 +216,9 @@ fn up_runs_the_stack_follows_its_decisions_and_ends_all_of_it_on_ctrl_c() {
     // The gateway and the backend have a salt that nobody else has, and its files are private.
     let (salt, dir) = (place.salt(), place.dir.path());
     assert!(salt.len() == 32 && backend.contains(&format!("TOLLGATE_SALT={salt}")), "{backend:?}");
-    let filter =
-        std::fs::read_to_string(dir.join(format!("tollgate-{}.json", place.ports[0].number())));
-    assert!(filter.unwrap().contains(&salt));
-    for file in ["salt", "policy.json"] {
+    let filter = format!("tollgate-{}.json", place.ports[0].number());
+    assert!(std::fs::read_to_string(dir.join(&filter)).unwrap().contains(&salt));
+    for file in ["salt", "policy.json", &filter] {
         assert_eq!(
             dir.join(file).metadata().unwrap().permissions().mode() & 0o777,
             0o600,

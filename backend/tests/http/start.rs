@@ -72,7 +72,7 @@ fn a_bad_value_is_one_sentence_and_exit_code_2() {
     REFRESH_TOKEN_TTL: expected a number of seconds from 1 to 31536000, found "0"
     PRO_AI_ASSIST_LIMIT: expected a number of requests from 1 to 1000000, found "many"
     TOLLGATE_URL: expected http://HOST:PORT like http://127.0.0.1:8081, found "shim:8081"
-    TOLLGATE_SALT: expected a name or URL like tollgate (1 to 255 visible ASCII characters), found "a b"
+    TOLLGATE_SALT: expected a name or URL like tollgate (1 to 255 visible ASCII characters), found something else
     BACKEND_LOG: expected a level like info, or levels by module like info,backend=debug, found "loud"
     "#);
 }

@@ -7,6 +7,8 @@ use super::{at, read_yaml};
 use crate::paths;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 const PLUGIN: &str = "/resources/0/typed_config/config";
@@ -48,9 +50,26 @@ pub fn policy(filter: &mut Value) -> Result<&mut Value> {
 /// # Errors
 /// Where it cannot be written.
 pub fn put(filter: &Value, file: &Path) -> Result<()> {
-    let shown = file.display();
+    replace(filter, file, 0o644)
+}
+
+/// As [`put`], readable by its owner only: the salt of a stack that runs here is in it.
+///
+/// # Errors
+/// As [`put`].
+pub fn put_private(filter: &Value, file: &Path) -> Result<()> {
+    replace(filter, file, 0o600)
+}
+
+fn replace(filter: &Value, file: &Path, mode: u32) -> Result<()> {
     let text = serde_json::to_vec_pretty(filter).context("cannot write the filter's file")?;
-    let new = file.with_extension("new");
-    std::fs::write(&new, text).with_context(|| format!("cannot write {}", new.display()))?;
-    std::fs::rename(&new, file).with_context(|| format!("cannot replace {shown}"))
+    let write = || {
+        let folder = file.parent().unwrap_or(Path::new("."));
+        let mut new = tempfile::Builder::new()
+            .permissions(std::fs::Permissions::from_mode(mode))
+            .tempfile_in(folder)?;
+        new.write_all(&text)?;
+        new.persist(file).map_err(|error| error.error)
+    };
+    write().map(drop).with_context(|| format!("cannot write {}", file.display()))
 }

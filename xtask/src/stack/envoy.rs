@@ -37,7 +37,7 @@ pub fn start(options: Options<'_>) -> Result<Server> {
     let filter = filter_file(options.dir, number);
     if let Some(content) = &options.config.filter {
         config.watch(&filter)?;
-        filter::put(content, &filter)?;
+        filter::put_private(content, &filter)?;
     }
     let config = write_config(options.dir, number, &config.envoy)?;
     let mut args = common_args(&config);

@@ -74,7 +74,7 @@ impl Watched {
         let policy = rendered(read_policy(&self.policy)?, &self.limits, &self.policy)?;
         let mut config = envoy_config::read_yaml(&self.filter)?;
         *filter::policy(&mut config)? = policy.clone();
-        filter::put(&config, &self.filter)?;
+        filter::put_private(&config, &self.filter)?;
         keep(&policy, &self.dir)
     }
 }

@@ -12,8 +12,9 @@ use std::thread;
 /// between its requests, on average.
 const CONNECTIONS: u32 = 20;
 const INTERVAL_MS: u32 = 100;
-/// How many log in at once, again and again.
-const LOGINS: u32 = 16;
+/// How many log in at once, again and again: no more than an account has tries, or the others would be
+/// refused.
+const LOGINS: u32 = 10;
 /// Log-ins begin this much earlier and end this much later, in seconds.
 const AROUND_S: u32 = 1;
 
