@@ -18,6 +18,9 @@
 //!   given back. Where more than 64 low points of its level matter, the later ones count as one,
 //!   and a charge that costs more than was missing then comes back in part.
 //!
+//! On a Cluster, a request over several slots is named by the time of the first that decided: in the
+//! others its charges seem older by the time in between, and a token bucket there may not get all back.
+//!
 //! So nothing is admitted that is too much, and nothing is refused that is not. `sliding` and `token`
 //! say why, and the tests in `limits/tests/ledger` check both directions by brute force.
 //!

@@ -24,7 +24,15 @@ fn all_who_start_together_on_a_new_database_bring_it_up_to_date_once() {
             backends[0].texts("SELECT description FROM _sqlx_migrations ORDER BY version");
         assert_eq!(
             applied,
-            ["users", "signing keys", "sessions", "key rotation", "resumes", "user secrets"]
+            [
+                "users",
+                "signing keys",
+                "sessions",
+                "key rotation",
+                "resumes",
+                "user secrets",
+                "password tries"
+            ]
         );
         assert_eq!(backends[0].texts("SELECT seed FROM signing_keys").len(), 1);
         let token = backends[0].user("ada@example.org").access;

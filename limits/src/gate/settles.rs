@@ -122,7 +122,11 @@ impl Settles {
         let count = sent.batch.len();
         match answer {
             Answer::Taken => Sending::Arrived(sent.batch),
-            Answer::Refused => Sending::GivenUp(count),
+            Answer::Refused if count == 1 => Sending::GivenUp(count),
+            Answer::Refused => {
+                self.halve(now_ms, sent);
+                Sending::Failed
+            }
             Answer::None if sent.attempts >= MAX_ATTEMPTS => Sending::GivenUp(count),
             Answer::None => {
                 sent.state = State::Failed { again: Timer::after(now_ms, REST_MS) };
@@ -140,6 +144,17 @@ impl Settles {
             }
             _ => Sending::Unknown,
         }
+    }
+
+    /// Sends the first half of a refused batch by itself, and the rest with what waits: only what is
+    /// refused alone is wrong.
+    fn halve(&mut self, now_ms: u64, mut sent: Sent) {
+        for settle in sent.batch.drain(sent.batch.len() / 2..).rev() {
+            self.waiting.push_front(settle);
+        }
+        sent.attempts = 0;
+        sent.state = State::Failed { again: Timer::after(now_ms, 0) };
+        self.sent = Some(sent);
     }
 
     fn push(&mut self, id: String, parts: &[Part]) -> usize {

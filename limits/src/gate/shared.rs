@@ -28,7 +28,7 @@ const PAGE_COUNTERS: usize = 32;
 /// How often a change is tried again because another worker came first.
 const MAX_TRIES: usize = 100;
 /// Names the pages, and the form of what is in them.
-const PREFIX: &str = "tollgate.local.1.";
+const PREFIX: &str = "tollgate.local.2.";
 
 /// The request could not be counted: a page is full, or too many workers write to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -544,3 +544,33 @@ fn a_call_says_that_everyone_knows_the_salt() {
     };
     assert!(calls_with("tollgate-development") && calls_with("") && !calls_with("our-own"));
 }
+
+#[test]
+fn a_settle_that_the_shim_refuses_takes_no_other_with_it() {
+    let mut gate = gate();
+    for (stream, user) in (1..).zip(["1", "2", "3", "4", "5"]) {
+        arrive(&mut gate, stream, &Told::post("/api/ai/x").user(user, "free"));
+        decide(&mut gate, true, 9);
+    }
+    for stream in 1..=5 {
+        gate.response(NOW_US, stream, Outcome { status: 503, is_cache_hit: false });
+    }
+    let (mut arrived, mut calls, mut wrong) = (Vec::new(), 0, None);
+    while !gate.is_idle(NOW_US) {
+        let call = one_call(&mut gate);
+        let settles = serde_json::from_slice::<SettleBody>(&call.body).unwrap().settles;
+        let payers: Vec<_> =
+            settles.iter().map(|settle| settle.charges[0].counter.to_string()).collect();
+        // The third is wrong: whatever call it is in is refused.
+        let wrong: &String = wrong.get_or_insert_with(|| payers[2].clone());
+        let status: &[u8] = if payers.contains(wrong) { b"400" } else { b"200" };
+        reply(&mut gate, &call, Reply { status: Some(status), ..genuinely(b"{}") });
+        if status == b"200" {
+            arrived.extend(payers);
+        }
+        calls += 1;
+        assert!(calls < 20, "it comes to an end");
+    }
+    assert_eq!(arrived.len(), 4, "{arrived:?}");
+    assert_eq!(counted(&mut gate, "tollgate.settles.dropped"), 1);
+}

@@ -8,6 +8,7 @@
 //! nobody, so it lapses with its window. Where requests span slots of a Cluster, it is given back
 //! instead ([`crate::ledger::cluster::spanning`]): they are to take nothing unless admitted.
 
+use super::guests::Guest;
 use super::{Refused, body, deadline, json};
 use crate::app::App;
 use crate::checked;
@@ -23,7 +24,7 @@ use limits::wire::{
     DecideBody, DecideReply, PeekBody, PeekReply, SALT_HEADER, SettleBody, SettleReply,
 };
 use std::fmt::Display;
-use std::sync::Once;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument, Span, debug, debug_span, field, warn};
@@ -108,7 +109,10 @@ async fn call(
     let peer = super::peer(&parts.extensions);
     async {
         let mut room = app.bodies.share(peer);
+        // Until the body is there, the connection counts as one on which nothing is asked.
+        let waiting = parts.extensions.get::<Arc<Guest>>().map(Guest::wait);
         let body = body::read(body, limit.at, &mut room).await?;
+        drop(waiting);
         let mut place = app.calls.share(peer);
         if !place.grow(1) {
             return Err(Refused::overloaded());

@@ -310,8 +310,10 @@ impl Walk {
     /// The slots' answers as one.
     fn result(self) -> Result<Timed<Decided>, Fault> {
         // The earliest of the times names the decision. Where the servers' clocks differ, a settle
-        // then seems to come later than it does. It gives back no more than it may, perhaps from a
-        // charge that is older than its own by no more than that difference.
+        // then seems to come later than it does, and so it does in slots that were asked later than
+        // the first. It gives back no more than it may, perhaps from a charge that is older than its
+        // own by no more than that difference; a token bucket then puts back only what was missing
+        // before the charge.
         let charged_ms = self.charged.iter().map(|(_, now_ms)| *now_ms).min();
         let (mut error, now_ms) = match self.state {
             State::Failed(fault) => return Err(fault),
