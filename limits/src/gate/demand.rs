@@ -15,7 +15,7 @@ const MAX_COUNTERS: usize = 1_024;
 const HOT: u64 = 16;
 /// A lease that is expected to spare fewer calls than this is not asked for: most of it would be
 /// parked.
-const WORTH: u64 = 8;
+const WORTH: u64 = 6;
 /// Limits up to this are exact to the request: they have no leases, which are dated ahead.
 const EXACT_LIMIT: u64 = 128;
 /// With less left than this, or than an eighth of the limit, each request is decided by the ledger.
