@@ -616,7 +616,6 @@ mod tests {
             SHIM,
             &["shim:8081", "https://shim", "http://", "http://a/b", "http://a?b"],
         );
-        bad(TOLLGATE_SALT, NAME, &["a b"]);
         bad(BACKEND_LOG, LOG, &["loud", "info,backend=loud"]);
     }
 
@@ -634,6 +633,8 @@ mod tests {
         );
         let token = format!("PAYMENT_TOKEN: expected {TOKEN}, found something else");
         check(PAYMENT_TOKEN, "too short", &token);
+        let salt = format!("TOLLGATE_SALT: expected {NAME}, found something else");
+        check(TOLLGATE_SALT, "a b", &salt);
         check(
             ENVIRONMENT,
             &"a".repeat(300),
