@@ -15,7 +15,7 @@ const MAX_COUNTERS: usize = 1_024;
 const HOT: u64 = 16;
 /// A lease that is expected to spare fewer calls than this is not asked for: most of it would be
 /// parked.
-const WORTH: u64 = 6;
+const WORTH: u64 = 5;
 /// Limits up to this are exact to the request: they have no leases, which are dated ahead.
 const EXACT_LIMIT: u64 = 128;
 /// With less left than this, or than an eighth of the limit, each request is decided by the ledger.
@@ -70,9 +70,11 @@ impl Demand {
             return None;
         }
         let expected = requests.saturating_mul(lease_ms.get()).div_ceil(watched_ms);
+        if expected < WORTH {
+            return None;
+        }
         seen.rests_until_ms = now_ms + GENERATION_MS;
-        (expected >= WORTH)
-            .then(|| LeaseAsk { wish: LeaseWish::clamped(with_margin(expected)), lease_ms })
+        Some(LeaseAsk { wish: LeaseWish::clamped(with_margin(expected)), lease_ms })
     }
 
     /// The ledger has decided a charge that asked for a lease or not.
@@ -146,6 +148,25 @@ mod tests {
         // 16 in 250 ms are 30 in a 128th of a minute, give or take 5.
         let ask = watched(1_000, 900, HOT).unwrap();
         assert_eq!((ask.wish.get(), ask.lease_ms.get()), (40, 468));
+    }
+
+    #[test]
+    fn demand_that_is_too_low_yet_is_looked_at_again_at_once() {
+        let mut charge = charge_of("a", 1_000);
+        let window_ms = WindowMs::clamped(2_000);
+        charge.quota = Quota::SlidingWindow(crate::quota::SlidingWindow {
+            limit: crate::quota::Limit::clamped(1_000),
+            window_ms,
+        });
+        let mut demand = Demand::default();
+        let mut ask = |now_ms: u64| {
+            demand.note(now_ms, &charge.counter);
+            demand.answered(&charge.counter, &admitted_with(1_000, 900));
+            demand.ask(now_ms, &charge.counter, &charge.quota).is_some()
+        };
+        // One each ms: 5 in 20 ms are expected once 50 have come within 250 ms.
+        let first = (0..100).find(|ms| ask(1_000 + ms));
+        assert!(first.is_some_and(|ms| (45..80).contains(&ms)), "{first:?}");
     }
 
     #[test]
