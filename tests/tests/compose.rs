@@ -327,7 +327,7 @@ fn the_build_gets_nothing_else() {
         "docker-compose.override.yml",
         "docker/secret",
         "target/debug/tollgate",
-        "fuzz/target/x",
+        "tests/fuzz/target/x",
         "backend/target/x",
         "tollgate.db",
         "backend/tollgate.db-wal",

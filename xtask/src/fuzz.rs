@@ -1,4 +1,4 @@
-//! The fuzz targets of `fuzz/`: built, and given again what fuzzing found worth keeping.
+//! The fuzz targets of `tests/fuzz/`: built, and given again what fuzzing found worth keeping.
 //!
 //! Called by [`crate::test`]. Fuzzing itself is `cargo fuzz`'s; see `CONTRIBUTING.md`.
 
@@ -11,7 +11,7 @@ use std::process::Command;
 use zip::ZipArchive;
 
 /// A workspace of its own: the fuzzer brings its own `main`.
-pub(crate) const MANIFEST: &str = "fuzz/Cargo.toml";
+pub(crate) const MANIFEST: &str = "tests/fuzz/Cargo.toml";
 const TARGETS: [&str; 4] = ["policy", "path", "reply", "events"];
 
 /// Builds the targets without the fuzzer's instrumentation, and runs each over its corpus.
@@ -31,7 +31,7 @@ pub(crate) fn run() -> Result<()> {
 
 /// One archive instead of hundreds of files of a few bytes each.
 fn unpack(target: &str, corpus: &Path) -> Result<()> {
-    let archive = paths::root().join("fuzz/corpus").join(format!("{target}.zip"));
+    let archive = paths::root().join("tests/fuzz/corpus").join(format!("{target}.zip"));
     let unpacked = File::open(&archive)
         .map_err(anyhow::Error::from)
         .and_then(|file| Ok(ZipArchive::new(file)?.extract(corpus)?));

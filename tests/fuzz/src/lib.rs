@@ -1,7 +1,7 @@
 //! What the fuzz targets have in common: requests made of the fuzzer's bytes, and a gate to put them
 //! to.
 //!
-//! `cargo fuzz run <target> --sanitizer none` runs one; the corpora are in `corpus/`.
+//! `cargo fuzz run --fuzz-dir tests/fuzz <target> --sanitizer none` runs one; the corpora are in `corpus/`.
 
 use arbitrary::Arbitrary;
 use limits::gate::{Gate, SharedData};
