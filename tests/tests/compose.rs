@@ -1,4 +1,4 @@
-//! `docker-compose.yml` and `docker/Dockerfile`, checked without a container engine.
+//! `docker-compose.yml` and `deploy/docker/Dockerfile`, checked without a container engine.
 //!
 //! What they name must exist and agree: files, stages, ports, variables, commands. And what they
 //! run is run here, as processes on loopback: the same commands with the same environment, but for
@@ -261,7 +261,7 @@ fn files_stages_and_users_exist_and_agree() {
     ] {
         let service = compose.service(name);
         assert_eq!(service["build"]["context"], ".");
-        assert_eq!(service["build"]["dockerfile"], "docker/Dockerfile");
+        assert_eq!(service["build"]["dockerfile"], "deploy/docker/Dockerfile");
         assert_eq!(service["build"]["target"], target);
         // The same for all, or the build would run once for each.
         assert_eq!(service["build"]["args"], json!({ "CHECKOUT": "${PWD:-default}" }), "{name}");
@@ -325,7 +325,7 @@ fn the_build_gets_nothing_else() {
         "key.pem",
         "secrets/key",
         "docker-compose.override.yml",
-        "docker/secret",
+        "deploy/docker/secret",
         "target/debug/tollgate",
         "tests/fuzz/target/x",
         "backend/target/x",
@@ -355,7 +355,7 @@ fn the_build_trusts_no_cache_of_another_checkout() {
     // What is not built through the script would be built by the times of the checkout's files. And
     // not by `cargo xtask`, which is silent while it builds xtask.
     let first = run.split(' ').find(|word| !word.starts_with("--") && *word != "RUN").unwrap();
-    let script = "sh docker/build.sh cargo run --package xtask -- build --release && ";
+    let script = "sh deploy/docker/build.sh cargo run --package xtask -- build --release && ";
     assert!(first == "sh" && run.contains(script), "{run}");
 }
 

@@ -1,4 +1,4 @@
-//! `docker/build.sh`, run as the images' build runs it: a copy of a checkout with the times of its
+//! `deploy/docker/build.sh`, run as the images' build runs it: a copy of a checkout with the times of its
 //! files, a target folder that other builds have filled, and a real cargo.
 
 use std::path::Path;
@@ -44,7 +44,7 @@ impl Build {
 
     /// Builds as the Dockerfile does; whether that went well, and whether anything was compiled.
     fn build(&self) -> (bool, bool) {
-        let script = paths::root().join("docker/build.sh");
+        let script = paths::root().join("deploy/docker/build.sh");
         let output = self.run(&["sh", path(&script), "cargo", "build", "--offline"]);
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         (output.status.success(), told.contains("Compiling program"))
@@ -108,7 +108,7 @@ fn after_a_build_that_failed_nothing_of_it_is_taken_for_another() {
     assert_eq!((build.build(), build.says()), ((true, true), "one".to_owned()));
     // This one fails after cargo has built all.
     build.copy(&program(TWO));
-    let script = paths::root().join("docker/build.sh");
+    let script = paths::root().join("deploy/docker/build.sh");
     let words = ["sh", path(&script), "sh", "-c", "cargo build --offline && false"];
     assert!(!build.run(&words).status.success());
     build.copy(&program(ONE));

@@ -1,4 +1,4 @@
-//! `docker-compose.yml` and `docker/Dockerfile`, read.
+//! `docker-compose.yml` and `deploy/docker/Dockerfile`, read.
 
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ pub const ROOT_FILES: [&str; 8] = [
     ".cargo/config.toml",
     "Cargo.lock",
     "Cargo.toml",
-    "docker/build.sh",
+    "deploy/docker/build.sh",
     "envoy/envoy.yaml",
     "envoy/policy.schema.json",
     "envoy/policy.yaml",
@@ -136,7 +136,7 @@ pub struct Dockerfile(Vec<(String, String, Vec<String>)>);
 
 impl Dockerfile {
     pub fn read() -> Self {
-        let text = std::fs::read_to_string(paths::root().join("docker/Dockerfile")).unwrap();
+        let text = std::fs::read_to_string(paths::root().join("deploy/docker/Dockerfile")).unwrap();
         let lines: Vec<&str> =
             text.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
         let joined = lines.join("\n").replace("\\\n", " ");

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs COMMAND, which builds the sources in this folder into ./target, in a way that cargo can trust:
-#   sh docker/build.sh COMMAND [ARGUMENT]…
+#   sh deploy/docker/build.sh COMMAND [ARGUMENT]…
 #
 # Cargo takes a file for unchanged if it is not newer than what was built of it. In an image's build the
 # files are as old as in the checkout that they come from, while ./target is a cache that other builds
