@@ -4,11 +4,11 @@
 use crate::client::{Client, Reply};
 use crate::gateway::{binaries, token_from};
 use anyhow::Result;
+use harness::stack::claude_sim as sim_server;
+use harness::stack::{Port, Server, backend, claude_sim, redis};
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use tempfile::TempDir;
-use xtask::stack::{Port, Server, backend, claude_sim, redis};
-use xtask::up;
 
 /// What the user of a test has written.
 #[must_use]
@@ -59,7 +59,7 @@ impl Backends {
         let claude_sim = start_claude_sim(dir.path())?;
         let mut database = OsString::from("sqlite://");
         database.push(dir.path().join("shared.db"));
-        let mut vars = up::claude::vars(Some(&claude_sim));
+        let mut vars = sim_server::backend_vars(Some(&claude_sim));
         vars.push(("DATABASE_URL".to_owned(), database));
         vars.extend(env.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(value))));
         let start = |_| {

@@ -1,8 +1,8 @@
 //! The Claude simulator as tests drive it: what is to go wrong, and what has come.
 
 use crate::client::Client;
+use harness::stack::Server;
 use serde_json::Value;
-use xtask::stack::Server;
 
 /// How many requests have come to `claude_sim`.
 ///

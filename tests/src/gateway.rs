@@ -4,16 +4,16 @@
 use crate::client::Client;
 use crate::midnight;
 use anyhow::Result;
+use harness::binaries::Binaries;
+use harness::envoy_config::{Rendered, filter as filter_config};
+use harness::stack::{Port, Server, backend, envoy, redis, shim};
+use harness::{envoy_config, paths, setup, wasm};
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use tempfile::TempDir;
-use xtask::binaries::Binaries;
-use xtask::envoy_config::{Rendered, filter as filter_config};
-use xtask::stack::{Port, Server, backend, envoy, redis, shim};
-use xtask::{envoy_config, paths, setup, wasm};
 
 /// What to start.
 #[derive(Debug, Clone)]
@@ -147,7 +147,7 @@ impl Gateway {
 
     /// Waits until each Envoy has fetched the keys that tokens are verified with.
     fn wait_for_keys(&self) {
-        let deadline = xtask::clock::Deadline::after(xtask::stack::server::READY_LIMIT);
+        let deadline = harness::clock::Deadline::after(harness::stack::server::READY_LIMIT);
         for envoy in &self.envoys {
             while counter_of(envoy, "jwks_fetch_success") == 0 {
                 assert!(!deadline.has_passed(), "Envoy has not fetched the backend's keys");
@@ -232,7 +232,7 @@ pub fn filter() -> &'static PathBuf {
 /// The built programs.
 pub fn binaries() -> &'static Binaries {
     static BINARIES: OnceLock<Binaries> = OnceLock::new();
-    BINARIES.get_or_init(|| xtask::binaries::build().expect("the programs compile"))
+    BINARIES.get_or_init(|| harness::binaries::build().expect("the programs compile"))
 }
 
 fn start_envoy(

@@ -10,6 +10,8 @@ use crate::client::Reply;
 use crate::gateway::binaries;
 use crate::midnight;
 use cluster::Cluster;
+use harness::clock::Deadline;
+use harness::stack::{Port, Server, redis, shim};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http2;
@@ -27,8 +29,6 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
-use xtask::clock::Deadline;
-use xtask::stack::{Port, Server, redis, shim};
 
 /// The admin API's token in tests.
 pub const TOKEN: &str = "a-token-for-tests-only";

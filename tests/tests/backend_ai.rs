@@ -1,5 +1,7 @@
 //! AI answers over several backends, real Redis and the Claude simulator, of which each goes away.
 
+use harness::clock::Deadline;
+use harness::stack::server::READY_LIMIT;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::net::TcpStream;
@@ -9,8 +11,6 @@ use std::time::Duration;
 use tests::backends::{Backends, resume};
 use tests::claude::{clear_faults, put_fault, requests};
 use tests::client::Reply;
-use xtask::clock::Deadline;
-use xtask::stack::server::READY_LIMIT;
 
 /// How often a condition is looked at.
 const POLL: Duration = Duration::from_millis(20);
@@ -238,7 +238,7 @@ fn an_answer_in_redis_is_sealed_named_by_a_hash_and_kept_for_an_hour() {
     let stack = Backends::start(1, &[]).unwrap();
     let token = stack.token_of("ada@example.com");
     assert_eq!(stack.score(0, &token).header("x-cache"), "MISS");
-    let client = redis::Client::open(xtask::stack::redis::url(&stack.redis)).unwrap();
+    let client = redis::Client::open(harness::stack::redis::url(&stack.redis)).unwrap();
     let mut connection = client.get_connection().unwrap();
     let keys = |connection: &mut redis::Connection| {
         redis::cmd("KEYS").arg("cache:ai:*").query::<Vec<String>>(connection).unwrap()

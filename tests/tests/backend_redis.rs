@@ -1,14 +1,14 @@
 //! The backend beside a real Redis that comes and goes.
 
+use harness::clock::Deadline;
+use harness::stack::server::READY_LIMIT;
+use harness::stack::{Port, Server, backend, redis};
 use serde_json::Value;
 use std::thread::sleep;
 use std::time::Duration;
 use tempfile::TempDir;
 use tests::client::Client;
 use tests::gateway::binaries;
-use xtask::clock::Deadline;
-use xtask::stack::server::READY_LIMIT;
-use xtask::stack::{Port, Server, backend, redis};
 
 fn start(dir: &TempDir) -> (Server, Server) {
     let redis = redis::start(redis::Options::new(dir.path()).unwrap()).unwrap();

@@ -3,14 +3,14 @@
 //!
 //! What it is told beside the document is in `backend_schema/schemathesis.toml`.
 
+use harness::stack::{Port, Server, backend, claude_sim, redis};
+use harness::{command, paths, setup};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::time::Duration;
 use tempfile::TempDir;
 use tests::client::Client;
 use tests::gateway::binaries;
-use xtask::stack::{Port, Server, backend, claude_sim, redis};
-use xtask::{command, paths, setup};
 
 const AI: [&str; 5] = [
     "/api/ai/analyze-ats-score",

@@ -1,6 +1,7 @@
 //! The scripts as shipped, by the server's own clock: what is stored, for how long, how large, and
 //! what becomes of a value that was damaged by hand.
 
+use harness::clock::Deadline;
 use limits::counter::{CounterName, Identity};
 use limits::ledger::{
     Charge, Decided, Method, Periods, Request, Settle, SettleCharge, SettleId, Standing, Terms,
@@ -13,7 +14,6 @@ use shim::script::{self, Reply};
 use std::time::Duration;
 use tests::ledger::link::Link;
 use tests::ledger::server::{LONGER_MS, LedgerServer, Script, bytes};
-use xtask::clock::Deadline;
 
 const WINDOW_MS: u64 = 60_000;
 

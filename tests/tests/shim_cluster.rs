@@ -1,5 +1,6 @@
 //! `tollgate serve` before a Redis Cluster of three real processes.
 
+use harness::stack::Server;
 use limits::counter::CounterName;
 use limits::quota::{Period, Quota};
 use limits::wire::{Charge, Cost, DecisionError};
@@ -12,7 +13,6 @@ use tests::shim::{
     Api, TOKEN, back, charge, counter, fixed, only, request, settle, sliding, start_shim, tokens,
     wait_for,
 };
-use xtask::stack::Server;
 
 const MINUTE_MS: u64 = 60_000;
 /// For an answer of a server that is made silent: enough for those that are not, on a busy machine.

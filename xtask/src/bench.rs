@@ -1,11 +1,11 @@
 //! `cargo xtask bench …`: what the parts cost, measured on the real ones. Called by the binary.
 //!
-//! All share [`wrk`], the load (but for [`busy`], one key's above its limit); [`cpu`], what it cost whom; [`spread`], what rounds come to; [`bound`],
-//! what they should be; and [`machine`], what they were taken on.
+//! All share [`wrk`], the load (but for [`harness::busy`], one key's above its limit); [`cpu`], what
+//! it cost whom; [`spread`], what rounds come to; [`bound`], what they should be; and [`machine`],
+//! what they were taken on.
 
 pub mod backend;
 pub mod bound;
-pub mod busy;
 pub mod cpu;
 pub mod gateway;
 pub mod machine;

@@ -2,9 +2,9 @@
 //!
 //! Called by the binary; the container images are made with it.
 
-use crate::{binaries, wasm};
 use anyhow::Result;
 use clap::Args;
+use harness::{binaries, wasm};
 
 /// The flags of `cargo xtask build`.
 #[derive(Debug, Clone, Copy, Args)]

@@ -1,8 +1,9 @@
 //! What `cargo xtask` takes: parsed here, done by the modules that the chores are named after.
 
-use crate::{bench, build, down, print_config, setup, simulate, test, up};
+use crate::{bench, build, down, print_config, simulate, test, up};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use harness::setup;
 
 /// The repository's own chores
 #[derive(Debug, Parser)]

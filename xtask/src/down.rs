@@ -1,9 +1,9 @@
 //! `cargo xtask down`: ends the stack that `cargo xtask up` runs, detached or not.
 
-use crate::clock::Deadline;
 use crate::up::state::Owner;
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use harness::clock::Deadline;
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::PathBuf;
 use std::time::Duration;

@@ -3,8 +3,8 @@
 //! Called by [`crate::test`]. Fuzzing itself is `cargo fuzz`'s; see `CONTRIBUTING.md`.
 
 use crate::test::{STEP_LIMIT, cargo};
-use crate::{command, paths};
 use anyhow::{Context, Result};
+use harness::{command, paths};
 use std::fs::File;
 use std::path::Path;
 use std::process::Command;

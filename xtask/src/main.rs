@@ -1,9 +1,9 @@
 //! `cargo xtask …`: the repository's own chores. See the library for what they do.
 
 use clap::Parser;
+use harness::signals;
 use std::process::ExitCode;
 use xtask::cli::{self, Cli};
-use xtask::signals;
 use xtask::up::detach::ERROR;
 
 fn main() -> ExitCode {

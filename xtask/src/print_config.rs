@@ -2,10 +2,10 @@
 //! image and for whoever runs Envoy some other way. It is two files: Envoy's own, and the filter's
 //! with the policy, which Envoy watches.
 
-use crate::envoy_config::{Endpoint, Options, Rendered, filter, read_policy, render};
 use crate::up::ports::{ADMIN, BACKEND, GATEWAY, SHIM};
 use anyhow::Result;
 use clap::Args;
+use harness::envoy_config::{Endpoint, Options, Rendered, filter, read_policy, render};
 use std::path::PathBuf;
 
 /// The flags of `cargo xtask envoy-config`.

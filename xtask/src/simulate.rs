@@ -3,9 +3,9 @@
 //! Called by the binary; builds the filter and runs the `simulator` crate's binary, which brings
 //! wasmtime and so is no dependency of this one.
 
-use crate::{command, paths, wasm};
 use anyhow::Result;
 use clap::Args;
+use harness::{command, paths, wasm};
 use std::time::Duration;
 
 const SIMULATION_LIMIT: Duration = Duration::from_secs(24 * 3600);

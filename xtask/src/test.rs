@@ -2,10 +2,11 @@
 //!
 //! Called by the binary, and by `.ci/run`, which does nothing else.
 
-use crate::clock::Stopwatch;
-use crate::{binaries, command, fuzz, paths, setup, wasm};
+use crate::fuzz;
 use anyhow::{Context, Result};
 use clap::Args;
+use harness::clock::Stopwatch;
+use harness::{binaries, command, paths, setup, wasm};
 use std::time::Duration;
 
 pub(crate) const STEP_LIMIT: Duration = Duration::from_secs(5400);

@@ -13,10 +13,10 @@ pub mod salt;
 pub mod state;
 pub mod welcome;
 
-use crate::{binaries, env, envoy_config, paths, progress, setup, signals, wasm};
 use anyhow::{Result, bail};
 use clap::Args;
 use claude::Claude;
+use harness::{binaries, env, envoy_config, paths, progress, setup, signals, wasm};
 use limits::variables::Limits;
 use policy::Watched;
 use ports::PortFlags;

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
+use harness::clock::Deadline;
+use harness::stack::{Port, health};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
 use std::net::TcpListener;
@@ -10,8 +12,6 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
-use xtask::clock::Deadline;
-use xtask::stack::{Port, health};
 use xtask::up::welcome::curl_lines;
 
 /// Building what has changed is part of it.
@@ -65,14 +65,15 @@ impl Place {
 
     /// The salt of the policy that is in force, as the operator's commands find it.
     fn salt(&self) -> String {
-        let kept = xtask::envoy_config::read_policy(&self.dir.path().join("policy.json")).unwrap();
+        let kept =
+            harness::envoy_config::read_policy(&self.dir.path().join("policy.json")).unwrap();
         kept["salt"].as_str().unwrap().to_owned()
     }
 
     /// The shipped policy with another limit in its bucket `public`, and patient with a busy machine.
     fn write_policy(&self, public: u32) -> String {
         let file = self.dir.path().join("policy.yaml");
-        let shipped = xtask::paths::root().join("envoy/policy.yaml");
+        let shipped = harness::paths::root().join("envoy/policy.yaml");
         let text = std::fs::read_to_string(shipped).unwrap();
         let text = text.replace("timeout: 50ms", "timeout: 10s");
         std::fs::write(&file, text.replace("limit: 30,", &format!("limit: {public},"))).unwrap();
@@ -166,7 +167,7 @@ fn told(output: &Output) -> String {
 
 fn shell(line: &str) -> String {
     // curl as a person would call it, wherever it is.
-    let curl = xtask::setup::curl().unwrap();
+    let curl = harness::setup::curl().unwrap();
     let path = format!("{}:/usr/bin:/bin", curl.parent().unwrap().display());
     let output = Command::new("sh").args(["-c", line]).env("PATH", path).output().unwrap();
     assert!(output.status.success(), "{line}: {}", told(&output));
@@ -449,7 +450,8 @@ fn a_bad_limit_in_the_environment_is_refused_before_anything_is_done() {
 fn a_bad_policy_is_refused_before_anything_is_done() {
     let place = Place::new();
     let policy = place.dir.path().join("policy.yaml");
-    let shipped = std::fs::read_to_string(xtask::paths::root().join("envoy/policy.yaml")).unwrap();
+    let shipped =
+        std::fs::read_to_string(harness::paths::root().join("envoy/policy.yaml")).unwrap();
     let check = |from: &str, to: &str, expected: &str| {
         let text = shipped.replacen(from, to, 1);
         assert_ne!(text, shipped, "{from}");

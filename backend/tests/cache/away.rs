@@ -95,7 +95,7 @@ async fn a_redis_that_is_known_to_be_away_costs_nobody_any_time() {
 #[tokio::test]
 async fn a_command_without_an_answer_has_everyone_go_on_without_redis() {
     let redis = Redis::start();
-    let url = xtask::stack::redis::url(&redis.server);
+    let url = harness::stack::redis::url(&redis.server);
     let (cache, link) = cache_at(&url, BRIEF);
     // Asked once, and then not for an hour: only a command can find out.
     redis_probe::start(link.clone(), Duration::from_secs(3600)).await;

@@ -5,12 +5,12 @@ use backend::cache::{
 };
 use backend::clock;
 use backend::redis_probe::{self, RedisState};
+use harness::stack::{Server, redis as stack_redis};
 use redis::{Connection, IntoConnectionInfo, RedisResult};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::time::sleep;
-use xtask::stack::{Server, redis as stack_redis};
 
 /// How long anything may take before a test fails: far more than it does, even on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

@@ -7,6 +7,7 @@ use super::claude::Claude;
 use super::client::Reply;
 use super::user::{PASSWORD, User};
 use backend::clock;
+use harness::stack::{Server, redis as stack_redis};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -15,7 +16,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
-use xtask::stack::{Server, redis as stack_redis};
 
 const MERGE: &str = "application/merge-patch+json";
 

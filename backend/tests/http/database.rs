@@ -1,10 +1,10 @@
 //! A database for one test, of the kind that this test binary is for.
 
+use harness::stack::postgres::Postgres;
 use sqlx::AnyPool;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tempfile::TempDir;
-use xtask::stack::postgres::Postgres;
 
 /// The PostgreSQL of the tests that run at the moment: the last one to end stops it.
 static SERVER: Mutex<Weak<Server>> = Mutex::new(Weak::new());

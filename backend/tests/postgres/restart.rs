@@ -7,12 +7,12 @@ use crate::claude::Claude;
 use crate::client::Reply;
 use crate::server::server;
 use crate::user::User;
+use harness::stack::postgres::Postgres;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
-use xtask::stack::postgres::Postgres;
 
 const RESUMES: &str = "/api/resumes";
 /// How often each client is served between two outages.

@@ -3,10 +3,10 @@
 use crate::backend::{Backend, command};
 use crate::client::Reply;
 use crate::database::Database;
+use harness::stack::postgres::Postgres;
 use serde_json::json;
 use std::thread;
 use tempfile::TempDir;
-use xtask::stack::postgres::Postgres;
 
 /// A server of the test's own, for it stops and starts it.
 pub(crate) fn server() -> (Postgres, TempDir) {

@@ -7,11 +7,11 @@ use crate::relay::Relay;
 use crate::server::server;
 use crate::user::User;
 use backend::clock;
+use harness::stack::redis;
 use serde_json::{Value, json};
 use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
-use xtask::stack::redis;
 
 /// How long `/health` may take to say it.
 const DEADLINE: Duration = Duration::from_secs(5);

@@ -17,7 +17,7 @@ const FAULTY: std::ops::Range<u64> = 1..31;
 fn plugin() -> &'static Plugin {
     static PLUGIN: OnceLock<Plugin> = OnceLock::new();
     PLUGIN.get_or_init(|| {
-        let module = std::fs::read(xtask::wasm::build().unwrap()).unwrap();
+        let module = std::fs::read(harness::wasm::build().unwrap()).unwrap();
         Plugin::compile(&module).unwrap()
     })
 }

@@ -2,12 +2,12 @@
 
 use super::link::Link;
 use crate::shim::cluster::Cluster;
+use harness::setup::PinnedRedis;
+use harness::stack::{Port, Server, redis as stack_redis};
 use redis::Value;
 use shim::script::{Call, source};
 use std::path::PathBuf;
 use tempfile::TempDir;
-use xtask::setup::PinnedRedis;
-use xtask::stack::{Port, Server, redis as stack_redis};
 
 /// The part of each script that takes the server's time; it comes first.
 const CLOCK: &str =

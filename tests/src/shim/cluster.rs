@@ -2,11 +2,11 @@
 
 use super::proxy::Proxy;
 use super::{start_redis, wait_for};
+use harness::stack::{Port, Server};
 use redis::{Client, Connection, Value};
 use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
-use xtask::stack::{Port, Server};
 
 /// How many primaries.
 const NODES: usize = 3;

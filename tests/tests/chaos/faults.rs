@@ -1,8 +1,8 @@
 //! What goes wrong, and when.
 
 use super::stack::Stack;
+use harness::clock::Stopwatch;
 use std::time::Duration;
-use xtask::clock::Stopwatch;
 
 /// How long it takes, all in all.
 pub(super) const LENGTH: Duration = Duration::from_secs(60);

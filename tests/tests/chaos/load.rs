@@ -2,6 +2,7 @@
 //! the other, and sometimes leaves before the answer.
 
 use super::history::{Passed, Payer};
+use harness::clock::Stopwatch;
 use http_body_util::{BodyExt, Empty};
 use hyper::Request;
 use hyper::body::Bytes;
@@ -14,7 +15,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
-use xtask::clock::Stopwatch;
 
 /// Who asks.
 pub(super) const USER: &str = "x-user";

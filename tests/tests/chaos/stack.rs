@@ -1,13 +1,13 @@
 //! Two Envoys of two workers, two shims, a Redis that keeps what it has acknowledged.
 
+use harness::envoy_config::{self, at, named};
+use harness::setup;
+use harness::stack::{Port, Server, envoy, redis};
 use serde_json::{Value, json};
 use std::path::Path;
 use tempfile::TempDir;
 use tests::gateway::filter;
 use tests::shim::{start_redis, start_shim};
-use xtask::envoy_config::{self, at, named};
-use xtask::setup;
-use xtask::stack::{Port, Server, envoy, redis};
 
 /// How long a request waits for the ledger, in ms.
 pub(super) const TIMEOUT_MS: u64 = 250;

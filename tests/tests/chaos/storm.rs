@@ -5,6 +5,7 @@ use super::history::exceeding;
 use super::load::{Dice, Load, Seen};
 use super::stack::{LIMITS, Stack, TIMEOUT_MS, WINDOW_S};
 use super::upstream::{self, Record};
+use harness::clock::{Deadline, Stopwatch};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,7 +13,6 @@ use tests::client::Client;
 use tests::gateway::{counter_of, stats_of, vm_reloads};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use xtask::clock::{Deadline, Stopwatch};
 
 const CLIENTS: usize = 16;
 const WINDOW: Duration = Duration::from_secs(WINDOW_S);

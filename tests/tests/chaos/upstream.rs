@@ -2,6 +2,7 @@
 
 use super::history::{Passed, Payer};
 use super::load::{SENT, USER};
+use harness::clock::Stopwatch;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
@@ -12,7 +13,6 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
-use xtask::clock::Stopwatch;
 
 /// Who came, and when.
 #[derive(Debug, Default)]

@@ -1,6 +1,9 @@
 //! The AI routes behind the gateway: what is kept and what fails costs nothing, what was paid for
 //! costs what it costs, and a plan's quota is a plan's quota.
 
+use harness::stack::Server;
+use harness::stack::claude_sim as sim_server;
+use harness::stack::server::READY_LIMIT;
 use hyper::Request;
 use serde_json::{Value, json};
 use std::thread::sleep;
@@ -11,9 +14,6 @@ use tests::claude::{clear_faults, put_fault, requests};
 use tests::client::{Client, Reply};
 use tests::gateway::{Gateway, Options, PAYMENT_TOKEN};
 use tests::midnight;
-use xtask::stack::Server;
-use xtask::stack::server::READY_LIMIT;
-use xtask::up;
 
 const SCORE: &str = "/api/ai/analyze-ats-score";
 const LETTER: &str = "/api/ai/generate-cover-letter";
@@ -32,7 +32,7 @@ impl Stack {
         let claude = start_claude_sim(dir.path()).unwrap();
         let mut options = Options::default();
         options.policy["buckets"]["ai"]["limit"] = json!(100_000);
-        options.backend_env = up::claude::vars(Some(&claude));
+        options.backend_env = sim_server::backend_vars(Some(&claude));
         options.backend_env.push(("CLAUDE_MAX_RETRIES".to_owned(), "0".into()));
         Self { gateway: Gateway::start(&options).unwrap(), claude, _dir: dir }
     }

@@ -1,12 +1,12 @@
 //! The shipped configuration runs as it is; a bad policy is refused, by name.
 
+use harness::envoy_config::{Options, Rendered};
+use harness::{envoy_config, paths, setup};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 use tests::gateway::{envoy_with, filter, shipped_policy};
-use xtask::envoy_config::{Options, Rendered};
-use xtask::{envoy_config, paths, setup};
 
 /// What the filter has to say against the shipped policy with one thing changed.
 fn refusal(change: impl FnOnce(&mut Value)) -> String {

@@ -1,14 +1,14 @@
 //! One client's connections do not shut others out.
 
+use harness::clock::Deadline;
+use harness::envoy_config::{at, connection_limit, named};
+use harness::stack::server::READY_LIMIT;
 use serde_json::{Value, json};
 use std::thread::sleep;
 use std::time::Duration;
 use tests::client::Client;
 use tests::gateway::{Gateway, Options, counter_of};
 use tests::hold::Held;
-use xtask::clock::Deadline;
-use xtask::envoy_config::{at, connection_limit, named};
-use xtask::stack::server::READY_LIMIT;
 
 const POLL: Duration = Duration::from_millis(50);
 

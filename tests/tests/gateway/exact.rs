@@ -2,11 +2,11 @@
 //! more, whatever it was given back among, and a busy key gets all of its limit.
 
 use super::metrics::wait_for;
+use harness::busy::Busy;
 use serde_json::json;
 use std::time::Duration;
 use tests::gateway::{Gateway, Options, counter_of};
 use tests::upstream::Upstream;
-use xtask::bench::busy::Busy;
 
 /// How much of what is due must be admitted: dates may be late by a 128th of the window, and so
 /// may leases.
@@ -16,7 +16,7 @@ struct LedgerClock(redis::Connection);
 
 impl LedgerClock {
     fn of(gateway: &Gateway) -> Self {
-        let url = xtask::stack::redis::url(gateway.redis.as_ref().unwrap());
+        let url = harness::stack::redis::url(gateway.redis.as_ref().unwrap());
         Self(redis::Client::open(url).unwrap().get_connection().unwrap())
     }
 

@@ -1,10 +1,10 @@
 //! What an admitted request is told.
 
+use harness::clock::Deadline;
 use serde_json::json;
 use std::time::Duration;
 use tests::client::Reply;
 use tests::gateway::{Gateway, Options, counter_of};
-use xtask::clock::Deadline;
 
 fn an_admitted_request_is_told_what_is_left(is_redis: bool) {
     let gateway = Gateway::start(&Options { is_redis, ..Options::default() }).unwrap();

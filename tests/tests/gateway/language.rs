@@ -1,14 +1,14 @@
 //! What the policy's language can name, read from a real Envoy: hosts, headers, routes, their
 //! metadata, several keys together, refunds for single statuses.
 
+use harness::clock::Deadline;
+use harness::envoy_config::{at, http_connection_manager};
 use hyper::body::Bytes;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tests::client::{Client, Reply};
 use tests::gateway::{Gateway, Options, shipped_policy};
 use tests::upstream::Upstream;
-use xtask::clock::Deadline;
-use xtask::envoy_config::{at, http_connection_manager};
 
 const LIMIT: Duration = Duration::from_secs(20);
 

@@ -1,12 +1,12 @@
 //! A counter in high demand: parts of it are leased to the workers, and it is exact all the same.
 
 use super::metrics::value_of;
+use harness::clock::Deadline;
 use serde_json::json;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 use tests::gateway::{Gateway, Options, counter_of};
-use xtask::clock::Deadline;
 
 const LIMIT: usize = 3_000;
 

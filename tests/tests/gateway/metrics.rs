@@ -1,10 +1,10 @@
 //! What the filter tells Envoy's statistics.
 
 use super::login::{statuses, wrong_login};
+use harness::clock::Deadline;
 use serde_json::json;
 use std::time::Duration;
 use tests::gateway::{Gateway, Options, stats_of};
-use xtask::clock::Deadline;
 
 /// Waits until the first Envoy's Prometheus text has the line `name{<labels>} <value>`; labels of
 /// Envoy's own are not looked at.

@@ -1,12 +1,12 @@
 //! The shim and the backend by names that have an IPv6 address too, as Docker's do on a network with
 //! IPv6: they listen on IPv4 only.
 
+use harness::envoy_config;
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::sync::OnceLock;
 use std::time::Duration;
 use tests::gateway::{Gateway, Options};
-use xtask::envoy_config;
 
 /// Where a name server of this test listens.
 static NAME_SERVER: OnceLock<u16> = OnceLock::new();

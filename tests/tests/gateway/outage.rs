@@ -2,9 +2,9 @@
 //! waits longer than the time-out.
 
 use super::login::wrong_login;
+use harness::clock::Deadline;
 use std::time::Duration;
 use tests::gateway::{Gateway, Options, shipped_policy};
-use xtask::clock::Deadline;
 
 /// The shipped policy as it is: its 50 ms are waited for in vain again and again.
 fn start() -> Gateway {

@@ -1,13 +1,13 @@
 //! A policy that is edited while Envoy runs: no request is lost or goes undecided, and a mistake
 //! changes nothing.
 
+use harness::clock::Deadline;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tests::client::{Client, Reply};
 use tests::gateway::{Gateway, Options, counter_of, shipped_policy, vm_reloads};
 use tests::upstream::Upstream;
-use xtask::clock::Deadline;
 
 const LIMIT: Duration = Duration::from_secs(60);
 const SENDERS: usize = 4;

@@ -1,14 +1,14 @@
 //! Every route of the backend through the gateway: what it reads is what the backend answers, what it
 //! changes is changed, and nobody reaches what is somebody else's.
 
+use harness::envoy_config::{at, http_connection_manager};
+use harness::stack::Server;
+use harness::stack::claude_sim as sim_server;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::backends::{resume, start_claude_sim};
 use tests::client::{Client, Reply};
 use tests::gateway::{Gateway, Options, PAYMENT_TOKEN};
-use xtask::envoy_config::{at, http_connection_manager};
-use xtask::stack::Server;
-use xtask::up;
 
 /// The stack, with limits that nobody meets: other tests are about those.
 struct Stack {
@@ -25,7 +25,7 @@ impl Stack {
         for bucket in ["auth", "ai", "authenticated", "public"] {
             options.policy["buckets"][bucket]["limit"] = json!(100_000);
         }
-        options.backend_env = up::claude::vars(Some(&claude));
+        options.backend_env = sim_server::backend_vars(Some(&claude));
         Self { gateway: Gateway::start(&options).unwrap(), _claude: claude, _dir: dir }
     }
 
@@ -207,7 +207,7 @@ fn nobody_reaches_what_is_anothers_through_the_gateway() {
 #[test]
 fn metrics_can_be_kept_from_clients() {
     let edit = |config: &mut Value| {
-        let readme = std::fs::read_to_string(xtask::paths::root().join("README.md")).unwrap();
+        let readme = std::fs::read_to_string(harness::paths::root().join("README.md")).unwrap();
         let line = readme.lines().find(|line| line.contains("direct_response")).unwrap();
         let route: Vec<Value> = serde_saphyr::from_str(line).unwrap();
         let http = http_connection_manager(config).unwrap();

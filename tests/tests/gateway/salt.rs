@@ -2,10 +2,10 @@
 //! it from the filter's calls.
 
 use super::tracing::wait_for;
+use harness::stack::Server;
 use limits::policy::KNOWN_SALT;
 use serde_json::json;
 use tests::gateway::{Gateway, Options, counter_of};
-use xtask::stack::Server;
 
 /// How often `server` has logged the warning.
 fn warnings(server: &Server) -> usize {

@@ -45,7 +45,7 @@ fn two_workers_of_one_envoy_admit_five_logins_together() {
 fn both_workers_are_met(gateway: &Gateway) {
     for worker in ["worker_0", "worker_1"] {
         let name = format!("{worker}.downstream_cx_total");
-        let deadline = xtask::clock::Deadline::after(std::time::Duration::from_secs(30));
+        let deadline = harness::clock::Deadline::after(std::time::Duration::from_secs(30));
         while tests::gateway::counter_of(&gateway.envoys[0], &name) == 0 {
             assert!(!deadline.has_passed(), "{worker} has had no connection");
             wrong_login(&gateway.client());

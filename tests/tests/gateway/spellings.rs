@@ -1,14 +1,14 @@
 //! However a client spells its token, the backend serves it as a user only if the gateway has
 //! counted that user.
 
+use harness::clock::Deadline;
+use harness::stack::server::READY_LIMIT;
 use serde_json::json;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 use tests::client::{Client, Reply};
 use tests::gateway::{Gateway, Options, binaries};
-use xtask::clock::Deadline;
-use xtask::stack::server::READY_LIMIT;
 
 /// How a request carries `TOKEN`, and whether the backend takes it: lines of its head, without the
 /// CR LF that ends the last.

@@ -2,11 +2,11 @@
 //! its access log.
 
 use super::login::statuses;
+use harness::clock::Deadline;
 use hyper::Request;
 use hyper::body::Bytes;
 use std::time::Duration;
 use tests::gateway::{Gateway, Options};
-use xtask::clock::Deadline;
 
 const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 

@@ -1,13 +1,13 @@
 //! Answers that their client does not read fill no memory.
 
+use harness::clock::Deadline;
+use harness::envoy_config::{at, named};
+use harness::stack::server::READY_LIMIT;
 use serde_json::{Value, json};
 use std::thread::sleep;
 use std::time::Duration;
 use tests::gateway::{Gateway, Options, counter_of, stats_of};
 use tests::hold::Held;
-use xtask::clock::Deadline;
-use xtask::envoy_config::{at, named};
-use xtask::stack::server::READY_LIMIT;
 
 /// The largest answer that a `GET` without a token has: 236 KB.
 const PATH: &str = "/openapi.json";

@@ -1,9 +1,9 @@
 //! What a user is told of their quota is what the gateway counts.
 
+use harness::stack::server::READY_LIMIT;
 use serde_json::{Value, json};
 use tests::client::{Client, Reply};
 use tests::gateway::{Gateway, Options, PAYMENT_TOKEN};
-use xtask::stack::server::READY_LIMIT;
 
 /// Asked past the gateway, so that asking costs nothing.
 fn usage(gateway: &Gateway, token: &str) -> Value {
@@ -103,7 +103,7 @@ fn a_logged_out_token_spends_nobodys_quota() {
     let statuses: Vec<_> = (0..10).map(|_| ask().status).collect();
     assert_eq!(statuses[..9], [401; 9]);
     assert_eq!(statuses[9], 429, "attempts are not free: the minute's limit counts them");
-    let deadline = xtask::clock::Deadline::after(READY_LIMIT);
+    let deadline = harness::clock::Deadline::after(READY_LIMIT);
     while counts(&usage(&gateway, new))[2] != 0 {
         assert!(!deadline.has_passed(), "{}", usage(&gateway, new));
         std::thread::sleep(std::time::Duration::from_millis(20));
@@ -135,7 +135,7 @@ fn usage_is_degraded_while_the_shim_is_away() {
     let away = usage(&gateway, &token);
     assert_eq!(counts(&away), [&json!("degraded"), &json!(10), &Value::Null, &Value::Null]);
     gateway.shim.restart().unwrap();
-    let deadline = xtask::clock::Deadline::after(READY_LIMIT);
+    let deadline = harness::clock::Deadline::after(READY_LIMIT);
     while usage(&gateway, &token)["status"] != "ok" {
         assert!(!deadline.has_passed(), "usage stays degraded");
         std::thread::sleep(std::time::Duration::from_millis(20));

@@ -3,12 +3,12 @@
 
 use super::login::{statuses, wrong_login};
 use super::metrics::wait_for;
+use harness::paths;
+use harness::stack::envoy;
 use serde_json::{Value, json};
 use std::process::Command;
 use tests::client::{Client, Reply};
 use tests::gateway::{Gateway, Options, PAYMENT_TOKEN, binaries};
-use xtask::paths;
-use xtask::stack::envoy;
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -146,7 +146,7 @@ fn a_limit_that_is_applied_while_envoy_runs_takes_effect() {
     let filter = envoy::filter_file(gateway.dir.path(), gateway.envoys[0].addr().port());
     let words = ["apply", "--env", "envoy/policy.yaml", filter.to_str().unwrap()];
     tollgate(&words, &[("PUBLIC_RATE_LIMIT_PER_MINUTE", "7")]);
-    let deadline = xtask::clock::Deadline::after(xtask::stack::server::READY_LIMIT);
+    let deadline = harness::clock::Deadline::after(harness::stack::server::READY_LIMIT);
     let mut client = gateway.client();
     while limit_of(&client.get("/", None)) != "7" {
         assert!(!deadline.has_passed(), "{}", gateway.envoys[0].log_tail().unwrap());

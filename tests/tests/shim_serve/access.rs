@@ -1,5 +1,6 @@
 //! Redis with a user of few rights, and behind TLS.
 
+use harness::stack::{Port, Server, redis};
 use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
@@ -7,7 +8,6 @@ use tests::shim::{
     Api, TOKEN, back, charge, counter, more, only, request, settle, sliding, start_ready,
     start_redis, start_shim, wait_for,
 };
-use xtask::stack::{Port, Server, redis};
 
 /// All that the shim's user needs, outside a Cluster.
 const RIGHTS: &str = "~tg:* +ping +evalsha +eval +script|load +time +get +mget +set +unlink \
@@ -140,7 +140,7 @@ fn a_redis_behind_tls_is_verified() {
     ];
     // The pinned Valkey is built without TLS; Debian's Redis has it.
     let options = redis::Options {
-        program: xtask::setup::PinnedRedis::Redis7.program().expect("Debian's Redis"),
+        program: harness::setup::PinnedRedis::Redis7.program().expect("Debian's Redis"),
         port: Port::free().expect("a free port"),
         dir: dir.path(),
         args: args.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect(),

@@ -1,12 +1,12 @@
 //! A connection lost around a script: nothing is charged twice, and the shim says that it does not
 //! know.
 
+use harness::stack::redis;
 use tempfile::TempDir;
 use tests::shim::proxy::{Fate, Proxy};
 use tests::shim::{
     Api, charge, counter, only, request, sliding, start_ready, start_redis, start_shim, wait_for,
 };
-use xtask::stack::redis;
 
 const LIMIT: u64 = 1_000;
 

@@ -1,12 +1,12 @@
 //! Guesses at the admin API's token.
 
+use harness::clock::Deadline;
+use harness::stack::Server;
 use std::io::Write;
 use std::net::TcpStream;
 use std::time::Duration;
 use tests::client::Client;
 use tests::shim::{Shims, Store, TOKEN, wait_for};
-use xtask::clock::Deadline;
-use xtask::stack::Server;
 
 /// How many attempts were refused.
 fn refused(shim: &Server) -> u64 {

@@ -1,5 +1,6 @@
 //! Clients that take what others need: connections, places, descriptors. The others are served.
 
+use harness::stack::{Server, redis};
 use hyper::body::{Body, Bytes, Frame};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -18,7 +19,6 @@ use tests::shim::{
     wait_for,
 };
 use tokio::task::JoinHandle;
-use xtask::stack::{Server, redis};
 
 /// Too few descriptors for the connections that come.
 const FEW_DESCRIPTORS: usize = 256;

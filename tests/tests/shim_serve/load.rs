@@ -1,5 +1,6 @@
 //! Many calls at once: they share scripts, and what is too much is refused.
 
+use harness::stack::Server;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http2;
@@ -10,7 +11,6 @@ use tests::shim::{Shims, Store, charge, counter, request, sliding, wait_for};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
-use xtask::stack::Server;
 
 /// While Redis is paused nothing is to time out.
 const PATIENT: [(&str, &str); 2] =

@@ -1,10 +1,10 @@
 //! Redis goes away, or comes late, or cannot serve: 503, and recovery by itself.
 
+use harness::stack::{Port, redis};
 use tempfile::TempDir;
 use tests::shim::{
     Api, Shims, Store, charge, counter, only, request, sliding, start_shim, wait_for,
 };
-use xtask::stack::{Port, redis};
 
 fn one() -> Vec<limits::wire::Request> {
     vec![request([charge(counter("a", "b"), sliding(100, 60_000))])]
@@ -46,7 +46,7 @@ fn a_shim_starts_before_its_redis() {
         std::net::TcpStream::connect(shim.addr()).is_ok().then(|| Api::connect(shim.addr()))
     });
     assert_eq!(api.try_decide(one()).expect_err("no ledger yet").status, 503);
-    let program = xtask::setup::redis().expect("a server");
+    let program = harness::setup::redis().expect("a server");
     let options = redis::Options { program, port, dir: dir.path(), args: Vec::new() };
     let _redis = redis::start(options).expect("Redis starts");
     shim.wait_ready().expect("the shim finds it");

@@ -1,5 +1,7 @@
 //! Overrides, the admin API and the operator's commands.
 
+use harness::paths;
+use harness::stack::Server;
 use limits::ledger::TimeMs;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -7,8 +9,6 @@ use std::process::{Command, Output};
 use tests::client::Client;
 use tests::gateway::binaries;
 use tests::shim::{Api, Shims, Store, TOKEN, charge, counter, only, request, sliding, wait_for};
-use xtask::paths;
-use xtask::stack::Server;
 
 const MINUTE_MS: u64 = 60_000;
 
@@ -68,7 +68,7 @@ fn an_override_set_through_one_shim_holds_in_another() {
 
 /// How often each command was called, as the server has counted it.
 fn calls(shims: &mut Shims) -> BTreeMap<String, u64> {
-    let url = xtask::stack::redis::url(shims.redis());
+    let url = harness::stack::redis::url(shims.redis());
     let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
     let text: String = redis::cmd("INFO").arg("commandstats").query(&mut connection).unwrap();
     let count = |line: &str| {
@@ -273,7 +273,7 @@ fn a_mistaken_operator_is_told_in_one_sentence() {
 #[test]
 fn redis_holds_ten_thousand_overrides_and_ended_blocks_make_room() {
     let shims = Shims::start(Store::Redis, 1);
-    let url = xtask::stack::redis::url(shims.redis.as_ref().expect("a Redis"));
+    let url = harness::stack::redis::url(shims.redis.as_ref().expect("a Redis"));
     let client = redis::Client::open(url).expect("a URL");
     let mut connection = client.get_connection().expect("Redis answers");
     let names = (0..10_000).map(|at| counter(&at.to_string(), "b").to_string());

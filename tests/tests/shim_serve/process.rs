@@ -1,5 +1,6 @@
 //! The process: how it starts, listens, and ends.
 
+use harness::stack::Port;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output};
@@ -8,7 +9,6 @@ use tempfile::TempDir;
 use tests::client::Client;
 use tests::gateway::binaries;
 use tests::shim::{Shims, Store, charge, counter, request, sliding, start_shim, wait_for};
-use xtask::stack::Port;
 
 fn run(args: &[&str], env: &[(&str, &str)]) -> Output {
     let mut command = Command::new(&binaries().shim);
@@ -45,7 +45,7 @@ fn a_policy_with_mistakes_ends_with_1_and_all_of_them() {
     let dir = TempDir::new().expect("a folder");
     let file = dir.path().join("policy.yaml");
     let check = || run(&["policy", "check", file.to_str().expect("a path")], &[]);
-    let shipped = xtask::paths::root().join("envoy/policy.yaml");
+    let shipped = harness::paths::root().join("envoy/policy.yaml");
     let shipped = std::fs::read_to_string(shipped).expect("the shipped policy");
     // The shipped one is warned of.
     let shipped = shipped.replace("tollgate-development", "our-own");
@@ -83,7 +83,7 @@ fn without_a_token_the_admin_port_stays_closed() {
         let listen = Some(("TOLLGATE_ADMIN_LISTEN", admin.addr().to_string()));
         let token = token.map(|token| ("TOLLGATE_ADMIN_TOKEN", token.to_owned()));
         let env = listen.into_iter().chain(token);
-        let mut shim = xtask::stack::shim::start(xtask::stack::shim::Options {
+        let mut shim = harness::stack::shim::start(harness::stack::shim::Options {
             program: binaries().shim.clone(),
             port: Port::free().expect("a free port"),
             ledger: "memory:".to_owned(),

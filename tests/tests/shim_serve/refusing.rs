@@ -1,11 +1,11 @@
 //! A Redis that is there and refuses, by its own rules: 503, and recovery by itself.
 
+use harness::stack::{Server, redis as stack_redis};
 use redis::{Client, Connection, RedisResult};
 use tempfile::TempDir;
 use tests::shim::{
     Api, charge, counter, only, request, sliding, start_ready, start_redis, wait_for,
 };
-use xtask::stack::{Server, redis as stack_redis};
 
 const LIMIT: u64 = 100;
 /// Loaded one a millisecond, they take longer than any test.

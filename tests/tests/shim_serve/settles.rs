@@ -230,7 +230,7 @@ fn after_flushall_shims_agree_on_another_key_and_refuse_what_was_decided_before(
     let (mut first, mut second) = (shims.api(0), shims.api(1));
     let one = charge(counter("a", "b"), sliding(10, MINUTE_MS));
     let before = charged(&mut first, &one);
-    let url = xtask::stack::redis::url(shims.redis());
+    let url = harness::stack::redis::url(shims.redis());
     let redis = redis::Client::open(url).expect("a URL");
     let mut redis = redis.get_connection().expect("Redis answers");
     redis::cmd("FLUSHALL").exec(&mut redis).expect("FLUSHALL");

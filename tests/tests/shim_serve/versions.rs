@@ -1,10 +1,10 @@
 //! Servers that are too old: refused in one sentence, and taken again once they will do.
 
+use harness::setup::PinnedRedis;
+use harness::stack::{Port, Server, redis};
 use std::path::Path;
 use tempfile::TempDir;
 use tests::shim::{Api, charge, counter, only, request, sliding, start_shim, wait_for};
-use xtask::setup::PinnedRedis;
-use xtask::stack::{Port, Server, redis};
 
 const NEEDED: &str = "Redis 7.0 or later or Valkey 7.2 or later";
 

@@ -15,9 +15,9 @@ pub mod work;
 
 use super::machine::Machine;
 use super::wrk::Load;
-use crate::{binaries, progress, setup};
 use anyhow::{Result, bail};
 use clap::Args;
+use harness::{binaries, progress, setup};
 use logins::Beside;
 use servers::{Parts, Servers};
 use work::{WORKS, Work};

@@ -24,9 +24,9 @@ pub mod system;
 pub mod work;
 
 use super::machine::Machine;
-use crate::{binaries, progress, setup, wasm};
 use anyhow::{Result, bail};
 use clap::Args;
+use harness::{binaries, progress, setup, wasm};
 use sample::Sample;
 use servers::{Parts, Servers};
 use system::{EachSystem, SYSTEMS};

@@ -1,7 +1,7 @@
 //! wrk: the load, and what it measured.
 
-use crate::command;
 use anyhow::{Context, Result};
+use harness::command;
 use serde::Deserialize;
 use std::path::Path;
 use std::process::Command;

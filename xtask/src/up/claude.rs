@@ -1,12 +1,6 @@
 //! Whom the backend asks for its AI answers: the service if there is a key, else `claude-sim`.
 
-use crate::stack::{Server, claude_sim};
-use std::ffi::OsString;
-
-/// The key to the service.
-const API_KEY: &str = "ANTHROPIC_API_KEY";
-/// Where the service is.
-const BASE_URL: &str = "ANTHROPIC_BASE_URL";
+use harness::stack::claude_sim::API_KEY;
 
 /// Who answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,17 +19,10 @@ impl Claude {
     }
 }
 
-/// What the backend has to know, beside our environment, to ask `sim`.
-#[must_use]
-pub fn vars(sim: Option<&Server>) -> Vec<(String, OsString)> {
-    let Some(sim) = sim else { return Vec::new() };
-    let key = (API_KEY.to_owned(), claude_sim::KEY.into());
-    vec![key, (BASE_URL.to_owned(), sim.url("").into())]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use harness::stack::claude_sim::BASE_URL;
 
     #[test]
     fn the_service_is_asked_if_there_is_a_key() {

@@ -3,9 +3,9 @@
 
 use super::Up;
 use super::state::Owner;
-use crate::clock::Deadline;
-use crate::{paths, signals};
 use anyhow::{Context, Result, anyhow, bail};
+use harness::clock::Deadline;
+use harness::{paths, signals};
 use rustix::process::{Pid, Signal, kill_process, setsid};
 use std::fs::File;
 use std::io::Read;

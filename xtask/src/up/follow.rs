@@ -2,8 +2,8 @@
 
 use super::policy::Watched;
 use super::running::Running;
-use crate::signals;
 use anyhow::{Context, Result};
+use harness::signals;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;

@@ -6,9 +6,9 @@
 //! policy without a mistake is moved into the place that Envoy watches. Called by [`super::follow`].
 
 use super::state::write_private;
-use crate::envoy_config::{self, filter, read_policy};
-use crate::progress;
 use anyhow::{Context, Result};
+use harness::envoy_config::{self, filter, read_policy};
+use harness::progress;
 use limits::variables::Limits;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -94,7 +94,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (policy, file) = (dir.path().join("policy.yaml"), dir.path().join("tollgate.json"));
         let shipped =
-            std::fs::read_to_string(crate::paths::root().join("envoy/policy.yaml")).unwrap();
+            std::fs::read_to_string(harness::paths::root().join("envoy/policy.yaml")).unwrap();
         let mut ticks = 0;
         // Each write at a time of its own, however coarse the file system's clock.
         let mut write = |text: &str| {

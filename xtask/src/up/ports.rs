@@ -2,9 +2,9 @@
 
 use super::claude::Claude;
 use super::running::Ledger;
-use crate::stack::Port;
 use anyhow::{Result, bail};
 use clap::Args;
+use harness::stack::Port;
 
 /// Where the gateway listens, unless said otherwise.
 pub const GATEWAY: u16 = 10_000;

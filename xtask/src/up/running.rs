@@ -1,13 +1,13 @@
 //! The stack as it runs: started in the order in which the parts need each other.
 
 use super::Up;
-use super::claude::{self, Claude};
-use crate::binaries::Binaries;
-use crate::clock::Deadline;
-use crate::envoy_config;
-use crate::progress;
-use crate::stack::{Server, backend, claude_sim, envoy, health, redis, shim};
+use super::claude::Claude;
 use anyhow::{Context, Result, bail};
+use harness::binaries::Binaries;
+use harness::clock::Deadline;
+use harness::envoy_config;
+use harness::progress;
+use harness::stack::{Server, backend, claude_sim, envoy, health, redis, shim};
 use serde_json::Value;
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -116,7 +116,7 @@ impl Running {
         tell("claude-sim", claude.as_ref());
 
         let mut env = salt_of(&parts.policy);
-        env.extend(claude::vars(claude.as_ref()));
+        env.extend(claude_sim::backend_vars(claude.as_ref()));
         let backend = backend::start(backend::Options {
             program: parts.binaries.backend.clone(),
             port: up.ports.backend()?,

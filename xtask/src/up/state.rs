@@ -4,8 +4,8 @@
 //! The state file names that process by its id *and* the time it started: an id that another
 //! process has got in the meantime is never mistaken for it.
 
-use crate::paths;
 use anyhow::{Context, Result, bail};
+use harness::paths;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, TryLockError};
 use std::io::Write;

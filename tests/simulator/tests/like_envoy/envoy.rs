@@ -2,14 +2,14 @@
 
 use crate::script::{Seen, Step, callout, policy, seen, shim_reply, upstream};
 use crate::web::{self, Message};
+use harness::stack::{Port, Server, envoy};
+use harness::{clock::Deadline, envoy_config, setup, wasm};
 use proxy_wasm_host::headers::Headers;
 use serde_json::{Value, json};
 use simulator::shim::Shim;
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
-use xtask::stack::{Port, Server, envoy};
-use xtask::{clock::Deadline, envoy_config, setup, wasm};
 
 const LIMIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(10);

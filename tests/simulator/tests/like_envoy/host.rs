@@ -10,7 +10,7 @@ use simulator::envoy::Envoy;
 use simulator::shim::Shim;
 
 pub(crate) fn play(script: &[Step]) -> Vec<Seen> {
-    let module = std::fs::read(xtask::wasm::build().unwrap()).unwrap();
+    let module = std::fs::read(harness::wasm::build().unwrap()).unwrap();
     let plugin = Plugin::compile(&module).unwrap();
     let mut envoy = Envoy::start(&plugin, (0, 1), &policy(), None).unwrap();
     let mut shim = Shim::new(0, None);

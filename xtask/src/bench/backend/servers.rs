@@ -1,8 +1,8 @@
 //! The servers, and one user of them who has a résumé. All on loopback.
 
-use crate::command;
-use crate::stack::{Port, Server, backend, claude_sim, redis};
-use crate::up::claude;
+use harness::command;
+use harness::stack::{Port, Server, backend, claude_sim, redis};
+
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::ffi::OsString;
@@ -67,7 +67,7 @@ impl Servers {
             dir,
             args: Vec::new(),
         })?;
-        let mut env = claude::vars(Some(&claude_sim));
+        let mut env = claude_sim::backend_vars(Some(&claude_sim));
         env.push(("ACCESS_TOKEN_TTL".to_owned(), TOKEN_TTL_S.into()));
         env.push(("BACKEND_LOG".to_owned(), OsString::from("warn")));
         let backend = backend::start(backend::Options {

@@ -1,7 +1,7 @@
 //! What Envoy has counted: the statuses it answered with, and what the filter tells of itself.
 
-use crate::stack::{Server, health};
 use anyhow::{Context, Result, bail};
+use harness::stack::{Server, health};
 use std::collections::BTreeMap;
 
 /// Statuses, and the filter's metrics. One question each, so that the answers stay small.

@@ -7,8 +7,8 @@ use super::system::System;
 use super::work::Work;
 use crate::bench::cpu::{self, Ticks};
 use crate::bench::wrk::{self, Load};
-use crate::clock::Stopwatch;
 use anyhow::Result;
+use harness::clock::Stopwatch;
 use std::time::Duration;
 
 /// The filter hands its metrics on twenty times a second.

@@ -4,9 +4,9 @@
 
 use super::system::{self, EachSystem, System};
 use super::work::Work;
-use crate::envoy_config::{self, Rendered};
-use crate::stack::{Port, Server, envoy, redis, shim};
 use anyhow::Result;
+use harness::envoy_config::{self, Rendered};
+use harness::stack::{Port, Server, envoy, redis, shim};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 

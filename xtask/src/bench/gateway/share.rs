@@ -4,10 +4,10 @@
 use super::counts::Counts;
 use super::servers::{Alone, Parts};
 use crate::bench::bound::Bound;
-use crate::bench::busy::{Busy, Got};
 use crate::bench::spread::Spread;
-use crate::progress;
 use anyhow::{Context, Result};
+use harness::busy::{Busy, Got};
+use harness::progress;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 

@@ -4,8 +4,8 @@
 //! neither is what is measured.
 
 use super::work::Work;
-use crate::envoy_config::{self, Rendered, at, http_connection_manager, named};
 use anyhow::{Context, Result};
+use harness::envoy_config::{self, Rendered, at, http_connection_manager, named};
 use serde_json::{Value, json};
 
 /// A gateway.

@@ -1,10 +1,10 @@
 //! `docker-compose.yml` and `deploy/docker/Dockerfile`, read.
 
+use harness::{envoy_config, paths};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use xtask::cli::{Chore, Cli};
 use xtask::print_config::PrintConfig;
-use xtask::{envoy_config, paths};
 
 /// What the build reads, beside the workspace's members.
 pub const ROOT_FILES: [&str; 8] = [

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 #[must_use]
 pub fn root() -> &'static Path {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest.parent().unwrap_or(manifest)
+    manifest.ancestors().nth(2).unwrap_or(manifest)
 }
 
 /// Where a running stack keeps its logs, its database and its state.

@@ -2,6 +2,12 @@
 //! machine put in for those of the containers.
 
 use crate::files::{Compose, Dockerfile, in_root, strings, text};
+use harness::clock::Deadline;
+use harness::envoy_config::filter;
+use harness::stack::process::{Process, Spec};
+use harness::stack::server::{Probe, READY_LIMIT};
+use harness::stack::{Port, Server, health};
+use harness::{binaries, command, envoy_config, setup, wasm};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -10,14 +16,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
-use xtask::clock::Deadline;
-use xtask::envoy_config::filter;
+use xtask::print_config;
 use xtask::print_config::FILTER_NAME;
-use xtask::stack::process::{Process, Spec};
-use xtask::stack::server::{Probe, READY_LIMIT};
-use xtask::stack::{Port, Server, health};
 use xtask::up::ports;
-use xtask::{binaries, command, envoy_config, print_config, setup, wasm};
 
 /// Where the backend's own Redis is: `cargo xtask up` has one for both.
 const CACHE_PORT: u16 = 6391;
@@ -256,7 +257,7 @@ impl Stack {
         match self.programs.get(name) {
             Some(program) => program.clone(),
             None => {
-                xtask::env::on_path(name).unwrap_or_else(|| panic!("there is no program {name}"))
+                harness::env::on_path(name).unwrap_or_else(|| panic!("there is no program {name}"))
             }
         }
     }

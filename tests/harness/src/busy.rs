@@ -1,6 +1,6 @@
 //! One busy key: requests at a constant rate above its limit, and how much of the limit they get.
 //!
-//! Called by [`super::gateway::share`], and by the gateway's tests. What is due follows from when
+//! Called by `cargo xtask bench gateway` and the gateway's tests. What is due follows from when
 //! the requests were answered: a window that counts each for exactly as long as it must says which
 //! of them it would have admitted. What a limit admits in a few windows ends in the middle of one;
 //! the time until it has been admitted so many times, and once more, does not.

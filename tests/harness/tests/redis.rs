@@ -1,11 +1,11 @@
 //! The stack's Redis, for real: started, paused, killed, and started again on its port.
 
+use harness::clock::Deadline;
+use harness::setup::PinnedRedis;
+use harness::stack::health::ping;
+use harness::stack::{Port, redis};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use xtask::clock::Deadline;
-use xtask::setup::PinnedRedis;
-use xtask::stack::health::ping;
-use xtask::stack::{Port, redis};
 
 #[test]
 fn it_comes_back_on_the_same_port() {

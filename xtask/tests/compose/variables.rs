@@ -2,11 +2,11 @@
 //! name, in the service that reads it.
 
 use crate::files::{Compose, text};
+use harness::{binaries, command, paths};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::process::Command;
 use std::time::Duration;
-use xtask::{binaries, command, paths};
 
 /// What a container cannot be told from outside, and why.
 const FIXED: [(&str, &str); 8] = [

@@ -13,7 +13,7 @@ const INSTALL_LIMIT: Duration = Duration::from_secs(600);
 /// The most that Python takes to tell its version.
 const VERSION_LIMIT: Duration = Duration::from_secs(60);
 /// The packages with their versions, from the repository's root.
-const PINNED: &str = "xtask/src/setup/schemathesis.txt";
+const PINNED: &str = "tests/harness/src/setup/schemathesis.txt";
 /// The same, to tell when they change.
 const PINNED_TEXT: &str = include_str!("schemathesis.txt");
 

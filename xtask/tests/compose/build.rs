@@ -1,11 +1,11 @@
 //! `deploy/docker/build.sh`, run as the images' build runs it: a copy of a checkout with the times of its
 //! files, a target folder that other builds have filled, and a real cargo.
 
+use harness::paths;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
-use xtask::paths;
 
 /// When checkouts were made: before anything is built of them.
 const LONG_AGO: Duration = Duration::from_secs(1_700_000_000);

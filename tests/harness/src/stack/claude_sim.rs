@@ -9,6 +9,10 @@ use std::path::{Path, PathBuf};
 
 /// What the backend has to send as its key: any will do.
 pub const KEY: &str = "claude-sim";
+/// The variable with the backend's key to Claude.
+pub const API_KEY: &str = "ANTHROPIC_API_KEY";
+/// The variable with the address at which the backend asks Claude.
+pub const BASE_URL: &str = "ANTHROPIC_BASE_URL";
 
 /// What to start.
 #[derive(Debug)]
@@ -43,4 +47,11 @@ pub fn start(options: Options<'_>) -> Result<Server> {
     let mut server = Server::start(spec, options.port, None, Probe::Get("/sim/health".to_owned()))?;
     server.wait_ready()?;
     Ok(server)
+}
+
+/// Returns the variables that make a backend ask `sim`; none without one.
+#[must_use]
+pub fn backend_vars(sim: Option<&Server>) -> Vec<(String, OsString)> {
+    let Some(sim) = sim else { return Vec::new() };
+    vec![(API_KEY.to_owned(), KEY.into()), (BASE_URL.to_owned(), sim.url("").into())]
 }

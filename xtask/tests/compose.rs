@@ -15,14 +15,14 @@ mod running;
 mod variables;
 
 use files::{Compose, Dockerfile, Ignored, Mount, ROOT_FILES, networks, strings, text};
+use harness::clock::Deadline;
+use harness::stack::server::READY_LIMIT;
+use harness::{envoy_config, paths};
 use running::Stack;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use xtask::clock::Deadline;
 use xtask::print_config::{ENVOY_NAME, FILTER_NAME};
-use xtask::stack::server::READY_LIMIT;
 use xtask::up::ports;
-use xtask::{envoy_config, paths};
 
 const SERVICES: [&str; 7] =
     ["backend", "cache", "claude-sim", "gateway", "ledger", "policy", "shim"];
@@ -238,7 +238,7 @@ fn images_are_pinned_and_fit_each_other() {
         assert!(tag != "latest" && !tag.is_empty(), "{image}");
     }
     assert_eq!(dockerfile.image("gateway"), "envoyproxy/envoy:v1.40.0");
-    assert!("1.40.0".starts_with(xtask::setup::servers::ENVOY_VERSION));
+    assert!("1.40.0".starts_with(harness::setup::servers::ENVOY_VERSION));
     // What is built against one Debian's libraries runs on the same.
     let rust = env!("CARGO_PKG_RUST_VERSION");
     assert_eq!(dockerfile.image("build"), format!("rust:{rust}-bookworm"));
@@ -305,7 +305,7 @@ fn the_build_finds_its_files_and_its_commands() {
     for name in ["tollgate", "tollgate-backend", "claude-sim"] {
         assert!(build.contains(&format!("target/release/{name} ")), "{name}");
     }
-    let wasm = xtask::wasm::path();
+    let wasm = harness::wasm::path();
     let wasm = wasm.strip_prefix(paths::root()).unwrap().to_str().unwrap().to_owned();
     assert!(build.contains(&wasm), "{wasm}");
 }
@@ -343,7 +343,7 @@ fn the_build_trusts_no_cache_of_another_checkout() {
     let dockerfile = Dockerfile::read();
     let build = dockerfile.stage("build");
     let at = |start: &str| build.iter().position(|line| line.starts_with(start)).unwrap();
-    let target = format!("RUN rustup target add {}", xtask::setup::wasm_target::TARGET);
+    let target = format!("RUN rustup target add {}", harness::setup::wasm_target::TARGET);
     assert!(at(&target) < at("COPY "), "{build:?}");
     assert!(at("COPY ") < at("ARG CHECKOUT=default") && at("ARG ") < at("RUN --mount"));
     let run = &build[at("RUN --mount")];
