@@ -5,6 +5,15 @@
 //! addresses and folders, must come up healthy by the same health checks. The build's script runs as
 //! it is.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "helpers of tests"
+)]
+
 #[path = "compose/build.rs"]
 mod build;
 #[path = "compose/files.rs"]

@@ -7,7 +7,7 @@ use xtask::cli::{Chore, Cli};
 use xtask::print_config::PrintConfig;
 
 /// What the build reads, beside the workspace's members.
-pub const ROOT_FILES: [&str; 8] = [
+pub(crate) const ROOT_FILES: [&str; 8] = [
     ".cargo/config.toml",
     "Cargo.lock",
     "Cargo.toml",
@@ -19,19 +19,19 @@ pub const ROOT_FILES: [&str; 8] = [
 ];
 
 /// The compose file.
-pub struct Compose(pub Value);
+pub(crate) struct Compose(pub(crate) Value);
 
 impl Compose {
-    pub fn read() -> Self {
+    pub(crate) fn read() -> Self {
         Self(envoy_config::read_yaml(&paths::root().join("docker-compose.yml")).unwrap())
     }
 
-    pub fn services(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn services(&self) -> impl Iterator<Item = &str> {
         self.all().map(|(name, _)| name)
     }
 
     /// Each service, in the order of their names.
-    pub fn all(&self) -> impl Iterator<Item = (&str, &Value)> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &Value)> {
         let services = self.0["services"].as_object().unwrap();
         services
             .iter()
@@ -40,16 +40,16 @@ impl Compose {
             .into_iter()
     }
 
-    pub fn service(&self, name: &str) -> &Value {
+    pub(crate) fn service(&self, name: &str) -> &Value {
         self.0["services"].get(name).unwrap_or_else(|| panic!("there is no service {name}"))
     }
 }
 
-pub fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("expected a string, found {value}")).to_owned()
 }
 
-pub fn strings(value: &Value) -> Vec<String> {
+pub(crate) fn strings(value: &Value) -> Vec<String> {
     value
         .as_array()
         .unwrap_or_else(|| panic!("expected a list, found {value}"))
@@ -59,12 +59,12 @@ pub fn strings(value: &Value) -> Vec<String> {
 }
 
 /// The strings under `key`; none where there is no such key.
-pub fn list(value: &Value, key: &str) -> Vec<String> {
+pub(crate) fn list(value: &Value, key: &str) -> Vec<String> {
     value.get(key).map(strings).unwrap_or_default()
 }
 
 /// The networks that a service is on, in the short form, a list, or in the long one.
-pub fn networks(service: &Value) -> Vec<String> {
+pub(crate) fn networks(service: &Value) -> Vec<String> {
     match service.get("networks") {
         Some(Value::Object(networks)) => networks.keys().cloned().collect(),
         _ => list(service, "networks"),
@@ -72,10 +72,10 @@ pub fn networks(service: &Value) -> Vec<String> {
 }
 
 /// `.dockerignore`: what of the repository the build does not get.
-pub struct Ignored(Vec<String>);
+pub(crate) struct Ignored(Vec<String>);
 
 impl Ignored {
-    pub fn read() -> Self {
+    pub(crate) fn read() -> Self {
         let text = std::fs::read_to_string(paths::root().join(".dockerignore")).unwrap();
         let rules = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
         Self(rules.map(str::to_owned).collect())
@@ -84,7 +84,7 @@ impl Ignored {
     /// Returns true if `path`, or a folder that it is in, is kept from the build: the last rule that
     /// matches decides. Of patterns there are those that the file has: `*`, `**/NAME`, `**/*.END` and
     /// `**/START*`.
-    pub fn has(&self, path: &str) -> bool {
+    pub(crate) fn has(&self, path: &str) -> bool {
         let matches = |rule: &str| {
             let is_name = |name: &str, pattern: &str| match pattern.split_once('*') {
                 Some((start, end)) => name.starts_with(start) && name.ends_with(end),
@@ -108,14 +108,14 @@ impl Ignored {
 }
 
 /// A volume that a service has.
-pub struct Mount {
-    pub source: String,
-    pub target: String,
-    pub read_only: bool,
+pub(crate) struct Mount {
+    pub(crate) source: String,
+    pub(crate) target: String,
+    pub(crate) read_only: bool,
 }
 
 /// The volumes of a service, in the short form, `source:target`, or in the long one.
-pub fn mounts(service: &Value) -> Vec<Mount> {
+pub(crate) fn mounts(service: &Value) -> Vec<Mount> {
     let volumes = service.get("volumes").and_then(Value::as_array).cloned().unwrap_or_default();
     let mount = |volume: &Value| match volume.as_str() {
         Some(short) => {
@@ -132,10 +132,10 @@ pub fn mounts(service: &Value) -> Vec<Mount> {
 }
 
 /// The Dockerfile: its stages, each a list of instructions, one a line.
-pub struct Dockerfile(Vec<(String, String, Vec<String>)>);
+pub(crate) struct Dockerfile(Vec<(String, String, Vec<String>)>);
 
 impl Dockerfile {
-    pub fn read() -> Self {
+    pub(crate) fn read() -> Self {
         let text = std::fs::read_to_string(paths::root().join("deploy/docker/Dockerfile")).unwrap();
         let lines: Vec<&str> =
             text.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
@@ -154,27 +154,27 @@ impl Dockerfile {
         Self(stages)
     }
 
-    pub fn stages(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn stages(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, ..)| name.as_str())
     }
 
-    pub fn image(&self, stage: &str) -> String {
+    pub(crate) fn image(&self, stage: &str) -> String {
         self.find(stage).1.clone()
     }
 
     /// The instructions of a stage, without comments, each in one line.
-    pub fn stage(&self, stage: &str) -> &[String] {
+    pub(crate) fn stage(&self, stage: &str) -> &[String] {
         &self.find(stage).2
     }
 
     /// `["tollgate"]` of `ENTRYPOINT ["tollgate"]`; empty where there is no such instruction.
-    pub fn exec_form(&self, stage: &str, instruction: &str) -> Vec<String> {
+    pub(crate) fn exec_form(&self, stage: &str, instruction: &str) -> Vec<String> {
         let found = self.stage(stage).iter().find_map(|line| line.strip_prefix(instruction));
         found.map(|list| serde_json::from_str(list).unwrap()).unwrap_or_default()
     }
 
     /// What follows `cargo xtask`, or what that stands for, in the build, up to where its output goes.
-    pub fn chores(&self) -> Vec<Vec<String>> {
+    pub(crate) fn chores(&self) -> Vec<Vec<String>> {
         let build = self.stage("build").join(" && ");
         let build = build.replace("cargo run --package xtask -- ", "cargo xtask ");
         let commands = build.split("&&").filter_map(|command| command.split("cargo xtask ").nth(1));
@@ -183,7 +183,7 @@ impl Dockerfile {
     }
 
     /// The flags with which the build makes the gateway's configuration.
-    pub fn envoy_config(&self) -> PrintConfig {
+    pub(crate) fn envoy_config(&self) -> PrintConfig {
         let mut chores = self.chores().into_iter().map(|chore| parse_chore(&chore));
         let found = chores.find_map(|chore| match chore {
             Chore::EnvoyConfig(flags) => Some(flags),
@@ -199,12 +199,12 @@ impl Dockerfile {
 }
 
 /// As `cargo xtask` would take it.
-pub fn parse_chore(args: &[String]) -> Chore {
+pub(crate) fn parse_chore(args: &[String]) -> Chore {
     Cli::of(args).unwrap_or_else(|error| panic!("{error}")).chore
 }
 
 /// With the paths of the build's folder, which is the repository's root, made whole.
-pub fn in_root(flags: &PrintConfig) -> PrintConfig {
+pub(crate) fn in_root(flags: &PrintConfig) -> PrintConfig {
     let policy = flags.policy.as_ref().map(|policy| paths::root().join(policy));
     PrintConfig { policy, ..flags.clone() }
 }

@@ -27,7 +27,7 @@ const CACHE_PORT: u16 = 6391;
 const IMAGE_ADMIN: &str = "127.0.0.77";
 
 /// The services.
-pub struct Stack {
+pub(crate) struct Stack {
     /// The environment that the compose file takes values from.
     variables: BTreeMap<&'static str, &'static str>,
     compose: Compose,
@@ -48,7 +48,7 @@ pub struct Stack {
 impl Stack {
     /// Starts them in the order in which they wait for each other, each once those that it needs
     /// are healthy, or have ended well. The compose file takes values from `variables`.
-    pub fn start(variables: &[(&'static str, &'static str)]) -> Self {
+    pub(crate) fn start(variables: &[(&'static str, &'static str)]) -> Self {
         let mut stack = Self::new(variables);
         let mut port = |name| stack.free.remove(name).unwrap();
         let (ledger, cache, shim, claude) =
@@ -65,7 +65,7 @@ impl Stack {
     }
 
     /// None of them runs yet.
-    pub fn new(variables: &[(&'static str, &'static str)]) -> Self {
+    pub(crate) fn new(variables: &[(&'static str, &'static str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let binaries = binaries::build().unwrap();
         let redis = setup::PinnedRedis::Redis7.program().unwrap();
@@ -106,43 +106,43 @@ impl Stack {
         stack
     }
 
-    pub fn gateway(&self) -> &Server {
+    pub(crate) fn gateway(&self) -> &Server {
         &self.servers["gateway"]
     }
 
-    pub fn backend(&self) -> &Server {
+    pub(crate) fn backend(&self) -> &Server {
         &self.servers["backend"]
     }
 
     /// The policy that its service has put where the gateway watches.
-    pub fn policy(&self) -> Value {
+    pub(crate) fn policy(&self) -> Value {
         filter::policy(&mut self.policy_file().unwrap()).unwrap().clone()
     }
 
-    pub fn policy_file(&self) -> anyhow::Result<Value> {
+    pub(crate) fn policy_file(&self) -> anyhow::Result<Value> {
         envoy_config::read_yaml(&self.dir.path().join("policy").join(FILTER_NAME))
     }
 
     /// Returns true if Envoy's admin interface answers at the address that the compose file gives it,
     /// and not at the one that it has in the image.
-    pub fn admin_answers(&self) -> bool {
+    pub(crate) fn admin_answers(&self) -> bool {
         let admin = self.gateway().admin_addr().unwrap();
         let in_image = SocketAddr::new(IMAGE_ADMIN.parse().unwrap(), admin.port());
         health::is_ok(admin, "/ready") && TcpStream::connect(in_image).is_err()
     }
 
-    pub fn kill(&mut self, name: &str) {
+    pub(crate) fn kill(&mut self, name: &str) {
         self.servers.get_mut(name).unwrap().kill();
     }
 
     /// How this Redis is set.
-    pub fn setting(&self, name: &str, setting: &str) -> String {
+    pub(crate) fn setting(&self, name: &str, setting: &str) -> String {
         let [_, found]: [String; 2] = self.ask(name, &["CONFIG", "GET", setting]);
         found
     }
 
     /// How many keys this Redis has.
-    pub fn keys(&self, name: &str) -> usize {
+    pub(crate) fn keys(&self, name: &str) -> usize {
         self.ask(name, &["DBSIZE"])
     }
 
@@ -153,7 +153,7 @@ impl Stack {
     }
 
     /// What the container's own health check says.
-    pub fn is_healthy(&self, name: &str) -> bool {
+    pub(crate) fn is_healthy(&self, name: &str) -> bool {
         let check = strings(&self.compose.service(name)["healthcheck"]["test"]);
         let mut command = match check[0].as_str() {
             "CMD" => {
@@ -179,7 +179,7 @@ impl Stack {
     }
 
     /// What ends by itself.
-    pub fn run(&self, name: &str) -> anyhow::Result<String> {
+    pub(crate) fn run(&self, name: &str) -> anyhow::Result<String> {
         let words = self.words_of(name);
         let mut command = Command::new(self.program(&words[0]));
         command.args(words[1..].iter().map(|word| self.local(word)));

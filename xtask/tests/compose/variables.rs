@@ -128,7 +128,7 @@ fn what_is_not_said_is_as_its_program_has_it() {
 }
 
 /// What the programs that have flags say of them, each in one line.
-pub fn help() -> String {
+pub(crate) fn help() -> String {
     let binaries = binaries::build().unwrap();
     let told = [(binaries.shim, &["serve", "--help"][..]), (binaries.claude_sim, &["--help"])];
     let told = told.map(|(program, args)| {
