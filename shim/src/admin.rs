@@ -3,15 +3,11 @@
 //! Opened by [`crate::serve`] only where a token is set. Every path wants the token.
 
 use crate::app::App;
-use crate::checked;
-use crate::clock;
 use crate::http::fair::Fair;
 use crate::http::guests::Guest;
 use crate::http::{Refused, json, peer, read};
-use crate::overrides::{ChangeError, Override};
-use crate::peek::peek;
 use crate::secret::Token;
-use crate::telemetry::{self, Quiet};
+use crate::telemetry;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -19,6 +15,10 @@ use axum::http::header;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use ledger::checked;
+use ledger::clock;
+use ledger::overrides::{ChangeError, Override};
+use ledger::quiet::Quiet;
 use limits::counter::CounterName;
 use limits::json::parse;
 use limits::problem::PlacedError;
@@ -140,10 +140,10 @@ async fn require(State(token): State<Token>, request: Request, next: Next) -> Re
 async fn show(State(app): State<App>, body: Body) -> Result<Response, Refused> {
     let Show { counter, quota } = parsed(body).await?;
     let measure = checked::measure(quota).map_err(Refused::invalid)?;
-    let book = app.overrides.book().ok_or_else(not_yet)?;
+    let book = app.ledger.overrides().ok_or_else(not_yet)?;
     let now_ms = app.ledger.now_ms();
     let overriding = book.get(&counter).filter(|overriding| !overriding.has_ended(now_ms));
-    let peeked = peek(&app, counter, &measure).await;
+    let peeked = app.ledger.peek(counter, &measure).await;
     let peeked = peeked.map_err(|reason| Refused::unavailable(reason.to_string()))?;
     let outcome = peeked.answer;
     Ok(json(&Shown {
@@ -166,7 +166,7 @@ async fn reset(State(app): State<App>, body: Body) -> Result<Response, Refused> 
 }
 
 async fn list(State(app): State<App>) -> Result<Response, Refused> {
-    let book = app.overrides.book().ok_or_else(not_yet)?;
+    let book = app.ledger.overrides().ok_or_else(not_yet)?;
     let overrides = book.in_force(app.ledger.now_ms()).into_iter();
     let overrides = overrides.map(|(counter, overriding)| Overridden { counter, overriding });
     Ok(json(&Listed { overrides: overrides.collect() }))
@@ -194,7 +194,7 @@ async fn change(
     counter: &CounterName,
     overriding: Option<Override>,
 ) -> Result<Response, Refused> {
-    let changed = app.overrides.change(&app.ledger, counter, overriding).await;
+    let changed = app.ledger.change_override(counter, overriding).await;
     let changed = changed.map_err(|error| match error {
         ChangeError::TooMany(error) => Refused::conflict(error.to_string()),
         ChangeError::Fault(_) => Refused::unavailable(error.to_string()),

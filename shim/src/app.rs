@@ -1,12 +1,8 @@
 //! What every call needs at hand.
 
 use crate::http::fair::Fair;
-use crate::ledger::Ledger;
-use crate::overrides::Overrides;
-use crate::seal::Seals;
-use crate::telemetry::ChargeMeter;
+use ledger::Ledger;
 use metrics_exporter_prometheus::PrometheusHandle;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Calls under way at once, of which a single peer may have half; what comes on top is refused.
@@ -18,9 +14,6 @@ pub(crate) const MAX_BODIES_BYTES: usize = 256 << 20;
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) ledger: Ledger,
-    pub(crate) overrides: Overrides,
-    pub(crate) seals: Seals,
-    pub(crate) charges: Arc<ChargeMeter>,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) calls: Fair,
     pub(crate) bodies: Fair,

@@ -3,10 +3,10 @@
 //! Called by [`crate::run`]. Every value is parsed here into a type that cannot be wrong; a mistake
 //! is told in one sentence that names the flag and its variable.
 
-use crate::ledger::url::{FORMS, LedgerUrl};
 use crate::secret::Token;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use ledger::store::url::{FORMS, LedgerUrl};
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -369,7 +369,7 @@ fn ip(text: &str) -> Result<IpAddr, String> {
 }
 
 fn ledger(text: &str) -> Result<LedgerUrl, String> {
-    text.parse().map_err(|error: crate::ledger::url::BadLedgerUrl| error.to_string())
+    text.parse().map_err(|error: ledger::store::url::BadLedgerUrl| error.to_string())
 }
 
 fn token(text: &str) -> Result<Token, String> {

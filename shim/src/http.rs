@@ -1,7 +1,7 @@
 //! The public port: every path it serves, on one screen.
 //!
 //! Started by [`crate::serve`]. A decision's way: [`server`] (connection, `guests`) → [`calls`]
-//! (bounds, `fair`) → [`crate::checked`] → [`crate::decide`].
+//! (bounds, `fair`) → [`ledger::checked`] → [`ledger::Ledger::decide`].
 
 mod answer;
 pub mod body;

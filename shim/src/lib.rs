@@ -1,39 +1,20 @@
 //! The `tollgate` binary: `serve` puts HTTP in front of the ledger; the other commands are the
 //! operator's.
 //!
-//! Read in this order, which is a decision's way: [`cli`], [`serve`], [`http`], [`checked`] (does
-//! the call make sense), [`decide`] and [`settle`] (and the [`seal`] between them), [`prepare`] (the
-//! [`calendar`] and the [`overrides`]), [`ledger`] (the way to Redis, or memory), [`script`] (what is
-//! put to Redis).
-//!
-//! Only [`clock`] reads the clock, only [`cli`] the environment, only [`ledger`], [`overrides`] and
-//! [`seal`] know Redis's client, only [`http`] and [`admin`] answer HTTP.
+//! Read in this order, which is a call's way: [`cli`], [`serve`], [`http`], and then the [`ledger`]
+//! crate, which decides. Only [`cli`] reads the environment, only [`http`] and [`admin`] answer HTTP.
 
 pub mod admin;
-pub mod agree;
 pub mod app;
-pub mod background;
-pub mod calendar;
-pub mod checked;
 pub mod cli;
 pub mod client;
-pub mod clock;
-pub mod decide;
 mod descriptors;
 mod file;
 pub mod http;
-pub mod ledger;
-pub mod names;
 pub mod operator;
-pub mod overrides;
-pub mod peek;
 mod policy;
-pub mod prepare;
-pub mod script;
-pub mod seal;
 pub mod secret;
 pub mod serve;
-pub mod settle;
 pub mod telemetry;
 
 use cli::{Cli, Command};

@@ -9,10 +9,10 @@ use crate::admin::{
 };
 use crate::cli::{Admin, Counters, OverridesCommand, Pair, Target, Until, What};
 use crate::client;
-use crate::clock::Clock;
-use crate::overrides::Override;
 use crate::secret::Token;
 use anyhow::{Context, bail};
+use ledger::clock::Clock;
+use ledger::overrides::Override;
 use limits::counter::CounterName;
 use limits::key;
 use limits::ledger::TimeMs;

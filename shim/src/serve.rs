@@ -4,17 +4,15 @@
 
 use crate::app::{App, MAX_BODIES_BYTES, MAX_CALLS};
 use crate::cli::Serve;
-use crate::clock::Clock;
 use crate::http::fair::Fair;
 use crate::http::server::{MAX_CONNECTIONS, MAX_OPERATORS};
 use crate::http::{self, server};
-use crate::ledger::{Ledger, Timeouts};
-use crate::overrides::{Overrides, watch};
-use crate::seal::{self, Seals};
-use crate::{admin, background, descriptors, telemetry};
+use crate::{admin, descriptors, telemetry};
 use anyhow::Context;
+use ledger::Ledger;
+use ledger::background;
+use ledger::store::Timeouts;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -41,19 +39,15 @@ pub(crate) async fn serve(config: Serve) -> anyhow::Result<()> {
         response: Duration::from_millis(config.redis_response_timeout_ms.into()),
     };
     let memory = usize::try_from(config.memory_counters).unwrap_or(usize::MAX);
-    let ledger = Ledger::open(&config.ledger, timeouts, memory, Clock::start());
+    let ledger = Ledger::open(&config.ledger, timeouts, memory)
+        .context("the operating system gives no random bytes")?;
     let app = App {
-        overrides: Overrides::of(&ledger),
-        seals: Seals::of(&ledger).context("the operating system gives no random bytes")?,
         ledger,
-        charges: Arc::default(),
         metrics: metrics.clone(),
         calls: Fair::new(MAX_CALLS),
         bodies: Fair::new(MAX_BODIES_BYTES),
         deadline: Duration::from_millis(config.deadline_ms.into()),
     };
-    background::spawn("overrides", watch::follow(app.ledger.clone(), app.overrides.clone()));
-    background::spawn("seals", seal::store::follow(app.ledger.clone(), app.seals.clone()));
     background::spawn("metrics", async move {
         loop {
             tokio::time::sleep(UPKEEP_INTERVAL).await;

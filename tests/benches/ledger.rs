@@ -3,12 +3,12 @@
 //! Prints ratios of the server's own CPU time, all taken in one run, in rounds that take turns, on
 //! Redis 7 and on Valkey 9. Nothing is asserted: a machine's mood is no test.
 
+use ledger::script::{self, Call};
 use limits::counter::{CounterName, Identity};
 use limits::ledger::{Charge, Method, Periods, Request, Terms, TimeMs, Tokens};
 use limits::quota::{Limit, WindowMs};
 use limits::wire::Cost;
 use redis::{Cmd, Connection};
-use shim::script::{self, Call};
 use std::collections::BTreeMap;
 use tests::ledger::server::{LedgerServer, Script};
 

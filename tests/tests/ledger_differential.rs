@@ -1,12 +1,12 @@
 //! The same random histories through the script on real servers and through the model: every field
 //! of every answer is equal.
 
+use ledger::script::{self, Reply};
 use limits::ledger::{Charge, Decided, Ledger, Refusal, Request, Settle};
 use limits::wire::{ChargeOutcome, Settled};
 use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestRunner};
 use proptest::{prop_assert, prop_assert_eq};
 use redis::Value;
-use shim::script::{self, Reply};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use tests::ledger::history::{Event, World, history};

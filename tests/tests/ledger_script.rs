@@ -2,6 +2,7 @@
 //! what becomes of a value that was damaged by hand.
 
 use harness::clock::Deadline;
+use ledger::script::{self, Reply};
 use limits::counter::{CounterName, Identity};
 use limits::ledger::{
     Charge, Decided, Method, Periods, Request, Settle, SettleCharge, SettleId, Standing, Terms,
@@ -10,7 +11,6 @@ use limits::ledger::{
 use limits::quota::{Limit, WindowMs};
 use limits::wire::{Cost, LeaseAsk, LeaseWish, SettleAmount, Settled};
 use redis::Value;
-use shim::script::{self, Reply};
 use std::time::Duration;
 use tests::ledger::link::Link;
 use tests::ledger::server::{LONGER_MS, LedgerServer, Script, bytes};

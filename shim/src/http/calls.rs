@@ -1,23 +1,22 @@
 //! `POST /v1/decide`, `POST /v1/settle` and `POST /v1/peek`: bounds, deadline, body; the rest is decided elsewhere.
 //!
-//! Routed to by [`super`]; calls [`crate::checked`], then [`crate::decide`],
-//! [`crate::settle`] or [`crate::peek`].
+//! Routed to by [`super`]; calls [`ledger::checked`], then [`ledger::Ledger`].
 //!
 //! A call whose client has gone away, or whose deadline has passed, is taken out of the queue if
 //! it is still there. What was sent to the ledger by then is charged; its decision's id is known to
 //! nobody, so it lapses with its window. Where requests span slots of a Cluster, it is given back
-//! instead ([`crate::ledger::cluster::spanning`]): they are to take nothing unless admitted.
+//! instead ([`ledger::store::cluster::spanning`]): they are to take nothing unless admitted.
 
 use super::guests::Guest;
 use super::{Refused, body, deadline, json};
 use crate::app::App;
-use crate::checked;
-use crate::clock;
-use crate::ledger::Fault;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use ledger::NotAccepted;
+use ledger::checked;
+use ledger::clock;
 use limits::json::parse;
 use limits::policy::KNOWN_SALT;
 use limits::wire::{
@@ -36,7 +35,7 @@ pub(super) async fn decide(State(app): State<App>, request: Request) -> Result<R
     call(&app, request, "decide", async |body, limit| {
         let body = parse::<DecideBody>(&body).map_err(Refused::unparsable)?;
         let requests = checked::requests(body).map_err(Refused::invalid)?;
-        let reply: DecideReply = limit.hold(crate::decide::decide(&app, &requests)).await?;
+        let reply: DecideReply = limit.hold(app.ledger.decide(&requests)).await?;
         Ok(json(&reply))
     })
     .await
@@ -46,12 +45,11 @@ pub(super) async fn settle(State(app): State<App>, request: Request) -> Result<R
     call(&app, request, "settle", async |body, limit| {
         let body = parse::<SettleBody>(&body).map_err(Refused::unparsable)?;
         let settles = checked::settles(body).map_err(Refused::invalid)?;
-        let sealer = app
-            .seals
-            .sealer()
-            .ok_or_else(|| Refused::unavailable(Fault::Disconnected.to_string()))?;
-        let settles = crate::settle::accept(&sealer, settles).map_err(Refused::invalid)?;
-        let reply: SettleReply = limit.hold(crate::settle::settle(&app, &settles)).await?;
+        let settles = app.ledger.accept(settles).map_err(|why| match why {
+            NotAccepted::Fault(fault) => Refused::unavailable(fault.to_string()),
+            NotAccepted::Strange(places) => Refused::invalid(places),
+        })?;
+        let reply: SettleReply = limit.hold(app.ledger.settle(&settles)).await?;
         Ok(json(&reply))
     })
     .await
@@ -61,7 +59,7 @@ pub(super) async fn peek(State(app): State<App>, request: Request) -> Result<Res
     call(&app, request, "peek", async |body, limit| {
         let PeekBody { counter, quota } = parse(&body).map_err(Refused::unparsable)?;
         let measure = checked::measure(quota).map_err(Refused::invalid)?;
-        let peeked = limit.hold(crate::peek::peek(&app, counter, &measure)).await?;
+        let peeked = limit.hold(app.ledger.peek(counter, &measure)).await?;
         Ok(json(&PeekReply { now_ms: peeked.now_ms, charge: peeked.answer }))
     })
     .await

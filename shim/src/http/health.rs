@@ -2,9 +2,9 @@
 
 use super::{Refused, json};
 use crate::app::App;
-use crate::ledger::{Fault, Health};
 use axum::extract::State;
 use axum::response::Response;
+use ledger::store::{Fault, Health};
 use serde_json::json as value;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// 200 while the ledger answers, if only a part of it; 503 otherwise.
 pub(super) async fn healthz(State(app): State<App>) -> Result<Response, Refused> {
     let health = timeout(PATIENCE, app.ledger.health()).await;
-    let is_reached = app.overrides.book().is_some() && app.seals.sealer().is_some();
+    let is_reached = app.ledger.is_reached();
     match health {
         Ok(Health::Ill(fault @ Fault::Unsupported { .. })) => {
             Err(Refused::unavailable(fault.to_string()))

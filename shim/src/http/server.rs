@@ -9,8 +9,7 @@
 use super::answer::{self, MAX_UNTAKEN_BYTES};
 use super::fair::Fair;
 use super::guests::{Guest, Guests};
-use crate::clock;
-use crate::telemetry::{self, Quiet};
+use crate::telemetry;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
@@ -18,6 +17,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use ledger::clock;
+use ledger::quiet::Quiet;
 use metrics::counter;
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -5,6 +5,10 @@ mod oldest;
 
 use crate::fault::Fault;
 use crate::log::Act;
+use ledger::checked;
+use ledger::overrides::Book;
+use ledger::prepare::Preparer;
+use ledger::seal::{KEY_BYTES, Sealer};
 use limits::counter::CounterName;
 use limits::json::parse;
 use limits::ledger::{Charge, Ledger, NEVER, Settle, Terms};
@@ -16,10 +20,6 @@ use oldest::Oldest;
 use proxy_wasm_host::callout::Reply;
 use proxy_wasm_host::headers::Headers;
 use serde::Serialize;
-use shim::checked;
-use shim::overrides::Book;
-use shim::prepare::Preparer;
-use shim::seal::{KEY_BYTES, Sealer};
 use std::collections::BTreeMap;
 
 /// The most counters that the ledger holds.

@@ -4,14 +4,14 @@ use super::link::Link;
 use crate::shim::cluster::Cluster;
 use harness::setup::PinnedRedis;
 use harness::stack::{Port, Server, redis as stack_redis};
+use ledger::script::{Call, source};
 use redis::Value;
-use shim::script::{Call, source};
 use std::path::PathBuf;
 use tempfile::TempDir;
 
 /// The part of each script that takes the server's time; it comes first.
 const CLOCK: &str =
-    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../shim/src/script/clock.lua"));
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../ledger/src/script/clock.lua"));
 
 /// Takes the time from the last argument instead. Keys live a day longer: the server's own clock,
 /// by which they go, has no part in it.

@@ -5,7 +5,7 @@
 //! second. (Polling rather than a subscription: nothing to lose, and nothing to do on reconnecting.)
 
 use super::{Book, Overrides, store};
-use crate::ledger::{Fault, Ledger};
+use crate::store::{Fault, Store};
 use crate::telemetry;
 use metrics::gauge;
 use std::sync::Arc;
@@ -19,9 +19,9 @@ pub const INTERVAL: Duration = Duration::from_millis(250);
 const FIRST_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Follows the ledger's hash for as long as the process runs.
-pub(crate) async fn follow(ledger: Ledger, overrides: Overrides) {
-    let (version, load) = (|| store::version(&ledger), || store::load(&ledger));
-    keep_current(version, load, || ledger.now_ms(), overrides).await;
+pub(crate) async fn follow(store: Store, overrides: Overrides) {
+    let (version, load) = (|| store::version(&store), || store::load(&store));
+    keep_current(version, load, || store.now_ms(), overrides).await;
 }
 
 /// The same, of what `version` and `load` give; `None` for the in-memory ledger.

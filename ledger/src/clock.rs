@@ -1,6 +1,6 @@
 //! The only file of this crate that reads the clock.
 //!
-//! Called by [`crate::ledger`] (the memory ledger's time, and the guess at Redis's) and wherever a
+//! Called by [`crate::store`] (the memory ledger's time, and the guess at Redis's) and wherever a
 //! time-out needs an instant.
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,12 +1,12 @@
 //! The in-memory ledger: for one machine, one shim, and no Redis. What it counted is gone when the
 //! process ends.
 //!
-//! Called by [`super::Ledger`]; the arithmetic is [`limits::ledger`]'s.
+//! Called by [`super::Store`]; the arithmetic is [`limits::ledger`]'s.
 
 use super::fault::Fault;
 use super::wave::Timed;
 use crate::clock::{self, Clock};
-use crate::telemetry::Quiet;
+use crate::quiet::Quiet;
 use limits::counter::CounterName;
 use limits::ledger::{self, Charge, Decided, Refusal, Request, Settle};
 use limits::wire::{ChargeOutcome, Settled};

@@ -4,8 +4,8 @@
 //! Read by [`super::watch`], changed through [`super::Overrides::change`].
 
 use super::{Book, MAX_OVERRIDES, Override, TooMany};
-use crate::ledger::{Fault, Ledger};
 use crate::names;
+use crate::store::{Fault, Store};
 use limits::counter::CounterName;
 use redis::Value;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,10 +32,10 @@ pub enum ChangeError {
 }
 
 /// The version of what is stored, empty if nothing is; `None` for the in-memory ledger.
-pub(super) async fn version(ledger: &Ledger) -> Option<Result<Vec<u8>, Fault>> {
+pub(super) async fn version(store: &Store) -> Option<Result<Vec<u8>, Fault>> {
     let mut get = redis::cmd("HGET");
     get.arg(KEY).arg(VERSION);
-    let reply = ledger.command(KEY, get).await?;
+    let reply = store.command(KEY, get).await?;
     Some(reply.and_then(|reply| match reply {
         Value::Nil => Ok(Vec::new()),
         Value::BulkString(version) => Ok(version),
@@ -44,10 +44,10 @@ pub(super) async fn version(ledger: &Ledger) -> Option<Result<Vec<u8>, Fault>> {
 }
 
 /// All that is stored, and its version; `None` for the in-memory ledger.
-pub(super) async fn load(ledger: &Ledger) -> Option<Result<(Vec<u8>, Book), Fault>> {
+pub(super) async fn load(store: &Store) -> Option<Result<(Vec<u8>, Book), Fault>> {
     let mut get = redis::cmd("HGETALL");
     get.arg(KEY);
-    let reply = ledger.command(KEY, get).await?;
+    let reply = store.command(KEY, get).await?;
     Some(reply.and_then(|reply| {
         let fields: Result<Vec<(Vec<u8>, Vec<u8>)>, _> = redis::from_redis_value(reply);
         fields.map(read).map_err(|_| Fault::Senseless)
@@ -79,7 +79,7 @@ fn read(fields: Vec<(Vec<u8>, Vec<u8>)>) -> (Vec<u8>, Book) {
 /// Sets what stands above `counter`, or with `None` removes it; whether anything changed. Repeating
 /// it does no harm. `None` for the in-memory ledger.
 pub(super) async fn change(
-    ledger: &Ledger,
+    store: &Store,
     counter: &CounterName,
     overriding: Option<Override>,
 ) -> Option<Result<bool, ChangeError>> {
@@ -89,7 +89,7 @@ pub(super) async fn change(
     let mut eval = redis::cmd("EVAL");
     eval.arg(CHANGE).arg(1).arg(KEY);
     eval.arg(counter.as_str()).arg(value).arg(version).arg(MAX_OVERRIDES);
-    let reply = ledger.command(KEY, eval).await?;
+    let reply = store.command(KEY, eval).await?;
     Some(match reply {
         Ok(Value::Int(-1)) => Err(TooMany.into()),
         Ok(Value::Int(changed)) => Ok(changed > 0),

@@ -4,7 +4,7 @@
 //! ledger is thought to have ([`crate::prepare`]); those for which that was wrong are prepared anew
 //! for the time that it has. The others are not asked again.
 
-use crate::ledger::{Fault, Timed};
+use crate::store::{Fault, Timed};
 
 /// How often a question is prepared anew.
 const MAX_TRIES: usize = 3;

@@ -13,7 +13,7 @@
 pub mod store;
 
 use crate::checked::{Charge, Measure, Settle, SettleCharge};
-use crate::ledger::Ledger;
+use crate::store::Store;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -64,14 +64,14 @@ pub struct Part {
 pub struct Seals(Arc<RwLock<Option<Sealer>>>);
 
 impl Seals {
-    /// Makes those of `ledger`. The in-memory ledger's key lives here; another's is not known until it
+    /// Makes those of `store`. The in-memory ledger's key lives here; another's is not known until it
     /// has been read.
     ///
     /// # Errors
     /// If the operating system gives no random bytes.
-    pub fn of(ledger: &Ledger) -> Result<Self, getrandom::Error> {
+    pub fn of(store: &Store) -> Result<Self, getrandom::Error> {
         let seals = Self::default();
-        if matches!(ledger, Ledger::Memory(_)) {
+        if matches!(store, Store::Memory(_)) {
             seals.replace(Sealer::new(&random_key()?));
         }
         Ok(seals)

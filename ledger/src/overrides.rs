@@ -9,7 +9,7 @@ pub mod watch;
 
 pub use store::ChangeError;
 
-use crate::ledger::Ledger;
+use crate::store::Store;
 use limits::counter::CounterName;
 use limits::ledger::TimeMs;
 use limits::quota::Limit;
@@ -115,12 +115,12 @@ impl Override {
 pub struct Overrides(Arc<RwLock<Option<Arc<Book>>>>);
 
 impl Overrides {
-    /// Overrides for `ledger`: those of the in-memory ledger live here, none to begin with; others
+    /// Overrides for `store`: those of the in-memory ledger live here, none to begin with; others
     /// are not known until they have been read.
     #[must_use]
-    pub fn of(ledger: &Ledger) -> Self {
+    pub fn of(store: &Store) -> Self {
         let overrides = Self::default();
-        if matches!(ledger, Ledger::Memory(_)) {
+        if matches!(store, Store::Memory(_)) {
             overrides.replace(Arc::default());
         }
         overrides
@@ -138,13 +138,13 @@ impl Overrides {
     /// [`ChangeError`]; nothing was changed, or it is not known whether it was.
     pub async fn change(
         &self,
-        ledger: &Ledger,
+        store: &Store,
         counter: &CounterName,
         overriding: Option<Override>,
     ) -> Result<bool, ChangeError> {
-        match store::change(ledger, counter, overriding).await {
+        match store::change(store, counter, overriding).await {
             Some(changed) => changed,
-            None => Ok(self.change_here(ledger.now_ms(), counter, overriding)?),
+            None => Ok(self.change_here(store.now_ms(), counter, overriding)?),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The Lua scripts, what is put to them, and what their replies mean. Pure: no connection here.
 //!
-//! [`crate::ledger`] sends what [`decide`], [`settle`] and [`peek`] put together, by EVALSHA, and
+//! [`crate::store`] sends what [`decide`], [`settle`] and [`peek`] put together, by EVALSHA, and
 //! hands the reply back to them. The scripts do the arithmetic of [`limits::ledger`], to the number.
 //!
 //! One call is one atomic batch, decided in order by the server's own clock. In a Cluster all keys

@@ -5,8 +5,8 @@
 
 use super::{KEY_BYTES, Sealer, Seals, random_key};
 use crate::clock;
-use crate::ledger::{Fault, Ledger};
-use crate::telemetry::Quiet;
+use crate::quiet::Quiet;
+use crate::store::{Fault, Store};
 use std::time::Duration;
 use tokio::time::sleep;
 use tracing::{info, warn};
@@ -22,10 +22,10 @@ const FIRST_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Keeps `seals` what the ledger says, for as long as the process runs. The in-memory ledger has
 /// nothing to say.
-pub(crate) async fn follow(ledger: Ledger, seals: Seals) {
+pub(crate) async fn follow(store: Store, seals: Seals) {
     let mut known = None;
     let complaints = Quiet::new(Duration::from_secs(5));
-    while let Some(fetched) = fetch(&ledger).await {
+    while let Some(fetched) = fetch(&store).await {
         match fetched {
             Ok(key) if known != Some(key) => {
                 info!(
@@ -48,23 +48,23 @@ pub(crate) async fn follow(ledger: Ledger, seals: Seals) {
 }
 
 /// Reads the key, and makes it if there is none; `None` for the in-memory ledger.
-async fn fetch(ledger: &Ledger) -> Option<Result<[u8; KEY_BYTES], Fault>> {
+async fn fetch(store: &Store) -> Option<Result<[u8; KEY_BYTES], Fault>> {
     // The first to store one decides. If what is stored is not a key after that, it makes way.
     for only_new in [true, false] {
-        match get(ledger).await? {
+        match get(store).await? {
             Ok(Some(key)) => return Some(Ok(key)),
             Ok(None) => {}
             Err(fault) => return Some(Err(fault)),
         }
-        if let Err(fault) = make(ledger, only_new).await? {
+        if let Err(fault) = make(store, only_new).await? {
             return Some(Err(fault));
         }
     }
-    Some(get(ledger).await?.and_then(|key| key.ok_or(Fault::Senseless)))
+    Some(get(store).await?.and_then(|key| key.ok_or(Fault::Senseless)))
 }
 
 /// Stores a new key; over what is there, unless `only_new`.
-async fn make(ledger: &Ledger, only_new: bool) -> Option<Result<(), Fault>> {
+async fn make(store: &Store, only_new: bool) -> Option<Result<(), Fault>> {
     let Ok(key) = random_key() else {
         return Some(Err(Fault::Senseless));
     };
@@ -73,14 +73,14 @@ async fn make(ledger: &Ledger, only_new: bool) -> Option<Result<(), Fault>> {
     if only_new {
         set.arg("NX");
     }
-    Some(ledger.command(TAG, set).await?.map(drop))
+    Some(store.command(TAG, set).await?.map(drop))
 }
 
 /// Reads the key, if there is one.
-async fn get(ledger: &Ledger) -> Option<Result<Option<[u8; KEY_BYTES]>, Fault>> {
+async fn get(store: &Store) -> Option<Result<Option<[u8; KEY_BYTES]>, Fault>> {
     let mut get = redis::cmd("MGET");
     get.arg(KEY);
-    let found = ledger.command(TAG, get).await?;
+    let found = store.command(TAG, get).await?;
     Some(found.and_then(|found| {
         let found: Vec<Option<Vec<u8>>> =
             redis::from_redis_value(found).map_err(|_| Fault::Senseless)?;

@@ -1,6 +1,6 @@
 //! Where counters live: Redis or Valkey, alone or a Cluster, or this process's memory.
 //!
-//! [`Ledger`] is what [`crate::decide`], [`crate::settle`], [`crate::admin`] and
+//! [`Store`] is what [`crate::decide`], [`crate::settle`], [`crate::admin`] and
 //! [`crate::overrides`] ask. A question's way to Redis: [`lane`] (queue) → [`wave`] (group commit)
 //! → [`server`] (one EVALSHA); [`cluster`] chooses the lane by slot.
 
@@ -21,8 +21,9 @@ pub use server::Timeouts;
 pub use wave::Timed;
 
 use crate::clock::{self, Clock};
+use crate::quiet::Quiet;
 use crate::script::BadReply;
-use crate::telemetry::{self, Quiet};
+use crate::telemetry;
 use cluster::Cluster;
 use lane::{Lane, Queued};
 use limits::counter::CounterName;
@@ -45,7 +46,7 @@ const HEALTH: &str = "tg:health";
 
 /// The ledger.
 #[derive(Clone)]
-pub enum Ledger {
+pub enum Store {
     /// Counters in this process.
     Memory(Memory),
     /// Counters on one server.
@@ -86,7 +87,7 @@ pub(crate) struct Shared {
     complaints: Quiet,
 }
 
-impl Ledger {
+impl Store {
     /// Opens the ledger that `url` names. It need not be there yet: it is connected to, again and
     /// again, in the background.
     #[must_use]

@@ -1,6 +1,6 @@
 //! One Redis server as everyone shares it: a queue, one connection, group commit.
 //!
-//! [`super::Ledger`] holds one lane, or [`super::cluster`] one for each server. While a batch is
+//! [`super::Store`] holds one lane, or [`super::cluster`] one for each server. While a batch is
 //! under way, what is asked meanwhile gathers; the batch's reply sends the next. Nothing waits at
 //! low load, and at high load one script decides for many.
 //!
@@ -15,7 +15,8 @@ use super::software::ConnectError;
 use super::wave::{Asked, Commanded, Job, Miss, Told, Wave};
 use crate::background;
 use crate::clock;
-use crate::telemetry::{self, Quiet};
+use crate::quiet::Quiet;
+use crate::telemetry;
 use limits::ledger::{Charge, Request, Settle};
 use metrics::{counter, gauge};
 use redis::{Cmd, ConnectionInfo, Value};

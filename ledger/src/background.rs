@@ -1,12 +1,12 @@
 //! Tasks that run as long as the process does.
 //!
-//! Called by [`crate::serve`] and [`crate::ledger`].
+//! Called by [`crate::serve`] and [`crate::store`].
 
 use tracing::error;
 
 /// Runs `task` beside everything else. If it panics the process ends with code 1: restarted, it
 /// serves again, while half alive it would answer 503 for ever.
-pub(crate) fn spawn(name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+pub fn spawn(name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
     let task = tokio::spawn(task);
     tokio::spawn(async move {
         if task.await.is_err_and(|error| error.is_panic()) {

@@ -11,9 +11,9 @@
 //! Called by [`super::Cluster`].
 
 use super::Cluster;
-use crate::ledger::fault::Fault;
-use crate::ledger::slots;
-use crate::ledger::wave::Timed;
+use crate::store::fault::Fault;
+use crate::store::slots;
+use crate::store::wave::Timed;
 use limits::ledger::{Charge, Decided, NEVER, Request, Settle, SettleCharge, SettleId, TimeMs};
 use limits::quota::Limit;
 use limits::wire::{ChargeOutcome, DecisionError, SettleAmount};

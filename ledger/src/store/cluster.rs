@@ -1,6 +1,6 @@
 //! A Redis Cluster: one lane for each server, and the map of who has which slot.
 //!
-//! Called by [`super::Ledger`]; [`spanning`] decides requests whose counters lie in several slots.
+//! Called by [`super::Store`]; [`spanning`] decides requests whose counters lie in several slots.
 //!
 //! Written here rather than taken from the client library, because that one repeats what may have
 //! run (see [`super::server`]). What is repeated here is only what the server said it did not run:
