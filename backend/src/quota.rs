@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 use limits::counter::{BadCounterName, CounterName, Identity};
-use limits::quota::{FixedWindow, Limit, Period, Quota};
+use limits::quota::{FixedWindow, Limit, Period, Quota, TimeZone};
 use limits::wire::{PeekBody, PeekReply};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -39,7 +39,7 @@ pub fn question(salt: &str, user: Uuid, limit: u32) -> Result<PeekBody, BadCount
     let user = user.to_string();
     let parts = [KEY.as_bytes(), user.as_bytes()];
     let counter = CounterName::new(&Identity::derive(salt.as_bytes(), parts), BUCKET)?;
-    let (limit, time_zone) = (Limit::clamped(limit.into()), "UTC".to_owned());
+    let (limit, time_zone) = (Limit::clamped(limit.into()), TimeZone::UTC);
     let quota = Quota::FixedWindow(FixedWindow { limit, per: Period::Day, time_zone });
     Ok(PeekBody { counter, quota })
 }

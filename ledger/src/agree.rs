@@ -1,6 +1,6 @@
 //! Asks a ledger whose clock may show another period than was thought.
 //!
-//! Called by [`crate::decide`] and [`crate::settle`]. Questions are prepared for the time that the
+//! Called by [`crate::Ledger::decide`] and [`crate::Ledger::settle`]. Questions are prepared for the time that the
 //! ledger is thought to have ([`crate::prepare`]); those for which that was wrong are prepared anew
 //! for the time that it has. The others are not asked again.
 
@@ -48,24 +48,22 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calendar::Zone;
-    use crate::checked::{Charge, Measure, Request};
     use crate::overrides::Book;
     use crate::prepare::Preparer;
     use limits::ledger;
-    use limits::quota::{Limit, Period};
-    use limits::wire::Cost;
+    use limits::quota::{FixedWindow, Limit, Period, Quota, TimeZone};
+    use limits::wire::{Charge, Cost, Request};
     use std::cell::{Cell, RefCell};
 
     const MINUTE_MS: u64 = 60_000;
 
     fn request(per: Period) -> Request {
         let counter = format!("tg:{{0123456789abcdef0123456789abcdef}}:{per:?}");
-        let zone = Zone::named("UTC").unwrap();
+        let (limit, time_zone) = (Limit::clamped(10), TimeZone::UTC);
         Request {
             charges: vec![Charge {
                 counter: counter.try_into().unwrap(),
-                measure: Measure::FixedWindow { limit: Limit::clamped(10), per, zone },
+                quota: Quota::FixedWindow(FixedWindow { limit, per, time_zone }),
                 cost: Cost::clamped(1),
                 enforce: true,
                 lease: None,

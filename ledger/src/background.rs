@@ -1,6 +1,6 @@
 //! Tasks that run as long as the process does.
 //!
-//! Called by [`crate::serve`] and [`crate::store`].
+//! Called by [`crate::Ledger::open`] and [`crate::store`].
 
 use tracing::error;
 

@@ -16,8 +16,8 @@
 
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
-use jiff::tz::{AmbiguousOffset, Offset, TimeZone, TimeZoneDatabase};
-use limits::quota::Period;
+use jiff::tz::{self, AmbiguousOffset, Offset, TimeZoneDatabase};
+use limits::quota::{Period, TimeZone};
 use std::sync::LazyLock;
 
 /// One period of the calendar: `start_ms <= now < end_ms`.
@@ -29,9 +29,9 @@ pub struct Span {
     pub end_ms: u64,
 }
 
-/// An IANA time zone.
+/// A time zone's calendar.
 #[derive(Debug, Clone)]
-pub struct Zone(TimeZone);
+pub struct Zone(tz::TimeZone);
 
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
@@ -39,16 +39,10 @@ static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundl
 const MAX_TRANSITIONS: usize = 8;
 
 impl Zone {
-    /// The zone of that name, such as `Europe/Berlin`, if there is one.
+    /// Returns the calendar of `time_zone`; `None` if this binary's time zones lack it.
     #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        ZONES.get(name).ok().map(Self)
-    }
-
-    /// Its name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        self.0.iana_name().unwrap_or_default()
+    pub fn of(time_zone: TimeZone) -> Option<Self> {
+        ZONES.get(time_zone.name()).ok().map(Self)
     }
 
     /// The period in which `now_ms` (Unix time) lies; `None` for times outside the years 1..=9998.
@@ -165,7 +159,7 @@ mod tests {
     /// `now` lies in the period from `start` to `end`, and so do the instants at its two ends; the
     /// neighbours begin and end where it does.
     fn check(zone: &str, per: Period, now: &str, start: &str, end: &str) {
-        let zone = Zone::named(zone).unwrap();
+        let zone = Zone::of(TimeZone::named(zone).unwrap()).unwrap();
         let expected = Span { start_ms: ms(start), end_ms: ms(end) };
         for at_ms in [ms(now), expected.start_ms, expected.end_ms - 1] {
             assert_eq!(zone.period(per, at_ms), Some(expected), "{per:?} {now} at {at_ms}");
@@ -370,7 +364,7 @@ mod tests {
             "Pacific/Apia",
             "Pacific/Chatham",
         ] {
-            let zone = Zone::named(name).unwrap();
+            let zone = Zone::of(TimeZone::named(name).unwrap()).unwrap();
             let mut changes = 0;
             for (from, until) in [("2010-01-01", "2012-01-31"), ("2018-01-01", "2018-12-31")] {
                 let mut change_ms = i64::try_from(ms(&format!("{from}T00:00Z"))).unwrap();
@@ -410,9 +404,12 @@ mod tests {
     #[test]
     fn unknown_zones_and_absurd_times_are_none() {
         for name in ["", "Mars/Olympus", "Europe", "../etc/passwd", "UTC+1"] {
-            assert!(Zone::named(name).is_none(), "{name}");
+            assert!(TimeZone::named(name).is_err(), "{name}");
         }
-        let utc = Zone::named("UTC").unwrap();
+        for name in ZONES.available() {
+            assert!(Zone::of(TimeZone::named(name.as_str()).unwrap()).is_some(), "{name}");
+        }
+        let utc = Zone::of(TimeZone::UTC).unwrap();
         assert_eq!(utc.period(Period::Day, u64::MAX), None);
         assert_eq!(utc.period(Period::Month, 1 << 53), None);
     }

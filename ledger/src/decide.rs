@@ -3,14 +3,13 @@
 //! Calls [`crate::prepare`], and [`crate::store`] through [`crate::agree`].
 
 use crate::agree;
-use crate::checked::Request;
 use crate::names;
 use crate::prepare::Preparer;
 use crate::seal::Sealer;
 use crate::store::{Fault, Timed};
 use crate::{Ledger, telemetry};
 use limits::ledger::Decided;
-use limits::wire::{DecideReply, Decision, DecisionError};
+use limits::wire::{DecideReply, Decision, DecisionError, Request};
 use metrics::counter;
 
 impl Ledger {
@@ -62,11 +61,7 @@ impl Ledger {
         };
         counter!(telemetry::DECISIONS, "verdict" => verdict).increment(1);
         for (charge, outcome) in request.charges.iter().zip(&decided.charges) {
-            self.charges.count(
-                charge.counter.bucket(),
-                charge.measure.algorithm(),
-                outcome.admitted,
-            );
+            self.charges.count(charge.counter.bucket(), &charge.quota, outcome.admitted);
         }
         let unique = sealer.seal(now_ms, &names::decision(), &request.charges, &decided);
         decided.named(now_ms, unique)

@@ -1,9 +1,10 @@
 //! The ledger: decides requests and settles charges over a store, which is Redis (alone or a
 //! Cluster) or this process's memory.
 //!
-//! Read in this order, which is a decision's way: [`checked`] (does the call make sense), [`decide`]
-//! and [`settle`] (and the [`seal`] between them), [`prepare`] (the [`calendar`] and the
-//! [`overrides`]), [`store`] (the way to Redis, or memory), [`script`] (what is put to Redis).
+//! Read in this order, which is a decision's way: [`checked`] (does the call make sense),
+//! [`Ledger::decide`] and [`Ledger::settle`] (and the [`seal`] between them), [`prepare`] (the
+//! [`calendar`] and the [`overrides`]), [`store`] (the way to Redis, or memory), [`script`] (what is
+//! put to Redis).
 //!
 //! Front-ends hold a [`Ledger`]; they know nothing of stores. Only [`clock`] reads the clock, only
 //! [`store`], [`overrides`] and [`seal`] know Redis's client. The arithmetic is [`limits::ledger`]'s

@@ -1,6 +1,6 @@
 //! Names that occur once: of decisions, and of the settles that the shim makes itself.
 //!
-//! Called by [`crate::decide`] and [`crate::store`].
+//! Called by [`crate::Ledger::decide`] and [`crate::store`].
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::LazyLock;

@@ -2,7 +2,7 @@
 //!
 //! Every shim holds all of them in a [`Book`], which [`crate::prepare`] looks into: a decision
 //! costs no round trip more. [`watch`] keeps the book what the ledger's hash says;
-//! [`crate::admin`] changes the hash.
+//! operators change the hash.
 
 pub mod store;
 pub mod watch;

@@ -3,11 +3,11 @@
 //! For clients that ask what is left, and for operators.
 
 use crate::Ledger;
-use crate::checked::Measure;
 use crate::prepare::Preparer;
 use crate::store::{Fault, Timed};
 use limits::counter::CounterName;
 use limits::ledger::Charge;
+use limits::quota::Quota;
 use limits::wire::{ChargeOutcome, Cost};
 
 /// Why nothing can be seen.
@@ -32,11 +32,10 @@ impl Ledger {
     pub async fn peek(
         &self,
         counter: CounterName,
-        measure: &Measure,
+        quota: Quota,
     ) -> Result<Timed<ChargeOutcome>, NotSeen> {
         let book = self.overrides.book().ok_or(NotSeen::NotYet)?;
-        let terms =
-            Preparer { book: &book, now_ms: self.store.now_ms() }.terms(&counter, measure)?;
+        let terms = Preparer { book: &book, now_ms: self.store.now_ms() }.terms(&counter, quota)?;
         let charge = Charge { counter, cost: Cost::clamped(1), enforce: true, terms, lease: None };
         Ok(self.store.peek(charge).await?)
     }

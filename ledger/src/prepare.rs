@@ -1,19 +1,19 @@
 //! From what a call asks to what a ledger is told: the calendar worked out, overrides applied.
 //!
-//! Called by [`crate::decide`] and [`crate::settle`], anew where the ledger's clock turns out to
+//! Called by [`crate::Ledger::decide`] and [`crate::Ledger::settle`], anew where the ledger's clock turns out to
 //! show another day than was thought.
 
 use crate::calendar::Zone;
-use crate::checked::{self, Measure};
+use crate::checked;
 use crate::overrides::{Book, Override};
 use crate::seal;
 use limits::bounded::MAX_SAFE;
 use limits::counter::CounterName;
 use limits::ledger::{
-    BadTerms, Charge, Method, Periods, Request, Settle, SettleCharge, Standing, Terms, TimeMs,
-    Tokens,
+    Charge, Method, Periods, Request, Settle, SettleCharge, Standing, Terms, TimeMs,
 };
-use limits::quota::{Limit, Period};
+use limits::quota::{FixedWindow, Limit, Period, Quota, SlidingWindow, TokenBucket, WindowMs};
+use limits::wire;
 
 /// What a ledger is told, for one time.
 #[derive(Debug, Clone, Copy)]
@@ -37,13 +37,13 @@ impl Preparer<'_> {
     ///
     /// # Errors
     /// [`NoPeriod`] for times beyond the calendar.
-    pub fn request(&self, request: &checked::Request) -> Result<Request, NoPeriod> {
+    pub fn request(&self, request: &wire::Request) -> Result<Request, NoPeriod> {
         let charges = request.charges.iter().map(|charge| {
             Ok(Charge {
                 counter: charge.counter.clone(),
                 cost: charge.cost,
                 enforce: charge.enforce,
-                terms: self.terms(&charge.counter, &charge.measure)?,
+                terms: self.terms(&charge.counter, charge.quota)?,
                 lease: charge.lease,
             })
         });
@@ -65,10 +65,10 @@ impl Preparer<'_> {
         Ok(Settle::new(part.id.clone(), settle.decision_ms, charges).ok())
     }
 
-    fn settle_charge(&self, charge: &checked::SettleCharge) -> Result<SettleCharge, NoPeriod> {
+    fn settle_charge(&self, charge: &wire::SettleCharge) -> Result<SettleCharge, NoPeriod> {
         Ok(SettleCharge {
             counter: charge.counter.clone(),
-            terms: self.terms(&charge.counter, &charge.measure)?,
+            terms: self.terms(&charge.counter, charge.quota)?,
             amount: charge.amount,
             lease_ms: charge.lease_ms,
         })
@@ -78,27 +78,29 @@ impl Preparer<'_> {
     ///
     /// # Errors
     /// [`NoPeriod`] for times beyond the calendar.
-    pub fn terms(&self, counter: &CounterName, measure: &Measure) -> Result<Terms, NoPeriod> {
+    pub fn terms(&self, counter: &CounterName, quota: Quota) -> Result<Terms, NoPeriod> {
         let (limit, standing) = match self.book.get(counter) {
             None => (None, Standing::Limited),
             Some(Override::Limit(limit)) => (Some(limit), Standing::Limited),
             Some(Override::Unlimited) => (None, Standing::Unlimited),
             Some(Override::BlockedUntilMs(until_ms)) => (None, Standing::BlockedUntil(until_ms)),
         };
-        Ok(Terms { method: self.method(measure, limit)?, standing })
+        Ok(Terms { method: self.method(quota, limit)?, standing })
     }
 
-    fn method(&self, measure: &Measure, instead: Option<Limit>) -> Result<Method, NoPeriod> {
-        Ok(match measure {
-            Measure::SlidingWindow { limit, window_ms } => {
-                Method::SlidingWindow { limit: instead.unwrap_or(*limit), window_ms: *window_ms }
+    fn method(&self, quota: Quota, instead: Option<Limit>) -> Result<Method, NoPeriod> {
+        Ok(match quota {
+            Quota::SlidingWindow(SlidingWindow { limit, window_ms }) => {
+                let limit = instead.unwrap_or(limit);
+                Method::SlidingWindow(SlidingWindow { limit, window_ms })
             }
-            Measure::FixedWindow { limit, per, zone } => Method::FixedWindow {
-                limit: instead.unwrap_or(*limit),
-                periods: periods(zone, *per, self.now_ms).ok_or_else(|| self.no_period())?,
-            },
-            Measure::TokenBucket(tokens) => {
-                Method::TokenBucket(instead.map_or(*tokens, |burst| resized(tokens, burst)))
+            Quota::FixedWindow(FixedWindow { limit, per, time_zone }) => {
+                let zone = Zone::of(time_zone).ok_or_else(|| self.no_period())?;
+                let periods = periods(&zone, per, self.now_ms).ok_or_else(|| self.no_period())?;
+                Method::FixedWindow { limit: instead.unwrap_or(limit), periods }
+            }
+            Quota::TokenBucket(bucket) => {
+                Method::TokenBucket(instead.map_or(bucket, |burst| resized(bucket, burst)))
             }
         })
     }
@@ -125,20 +127,19 @@ fn periods(zone: &Zone, per: Period, now_ms: u64) -> Option<Periods> {
 
 /// The same bucket with another burst; the rate changes in proportion, so that it fills up in the
 /// same time.
-fn resized(tokens: &Tokens, burst: Limit) -> Tokens {
-    let burst = burst.get().min(MAX_SAFE / tokens.per_ms());
-    let rate = u128::from(tokens.rate()) * u128::from(burst) / u128::from(tokens.burst());
+fn resized(bucket: TokenBucket, burst: Limit) -> TokenBucket {
+    let burst = burst.get().min(MAX_SAFE / bucket.per_ms());
+    let rate = u128::from(bucket.rate()) * u128::from(burst) / u128::from(bucket.burst());
     let rate = Limit::clamped(u64::try_from(rate).unwrap_or(MAX_SAFE));
-    let resized: Result<_, BadTerms> =
-        Tokens::new(rate, limits::quota::WindowMs::clamped(tokens.per_ms()), Limit::clamped(burst));
-    resized.unwrap_or(*tokens)
+    let per_ms = WindowMs::clamped(bucket.per_ms());
+    TokenBucket::new(rate, per_ms, Limit::clamped(burst)).unwrap_or(bucket)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::overrides::Book;
-    use limits::quota::WindowMs;
+    use limits::quota::TimeZone;
 
     const HOUR_MS: u64 = 3_600_000;
     const DAY_MS: u64 = 24 * HOUR_MS;
@@ -147,17 +148,17 @@ mod tests {
         "tg:{0123456789abcdef0123456789abcdef}:b".to_owned().try_into().unwrap()
     }
 
-    fn terms(overriding: Option<Override>, measure: &Measure, now_ms: u64) -> Terms {
+    fn terms(overriding: Option<Override>, quota: Quota, now_ms: u64) -> Terms {
         let mut book = Book::default();
         if let Some(overriding) = overriding {
             book.set(counter(), overriding).unwrap();
         }
-        Preparer { book: &book, now_ms }.terms(&counter(), measure).unwrap()
+        Preparer { book: &book, now_ms }.terms(&counter(), quota).unwrap()
     }
 
     #[test]
     fn the_middle_boundary_is_the_one_nearest_to_now() {
-        let utc = Zone::named("UTC").unwrap();
+        let utc = Zone::of(TimeZone::UTC).unwrap();
         let at = |now_ms| periods(&utc, Period::Day, now_ms).unwrap().bounds_ms();
         assert_eq!(at(10 * DAY_MS), [9 * DAY_MS, 10 * DAY_MS, 11 * DAY_MS]);
         assert_eq!(at(10 * DAY_MS + 11 * HOUR_MS), [9 * DAY_MS, 10 * DAY_MS, 11 * DAY_MS]);
@@ -167,43 +168,43 @@ mod tests {
 
     #[test]
     fn an_override_stands_above_the_quota() {
-        let ten = Measure::SlidingWindow {
+        let ten = Quota::SlidingWindow(SlidingWindow {
             limit: Limit::clamped(10),
             window_ms: WindowMs::clamped(60_000),
-        };
-        let plain = terms(None, &ten, 0);
+        });
+        let plain = terms(None, ten, 0);
         assert_eq!((plain.limit(), plain.standing), (10, Standing::Limited));
-        let raised = terms(Some(Override::Limit(Limit::clamped(99))), &ten, 0);
+        let raised = terms(Some(Override::Limit(Limit::clamped(99))), ten, 0);
         assert_eq!((raised.limit(), raised.standing), (99, Standing::Limited));
-        assert!(terms(Some(Override::Unlimited), &ten, 0).is_unlimited());
+        assert!(terms(Some(Override::Unlimited), ten, 0).is_unlimited());
         let until_ms = TimeMs::clamped(5_000);
-        let blocked = terms(Some(Override::BlockedUntilMs(until_ms)), &ten, 0);
+        let blocked = terms(Some(Override::BlockedUntilMs(until_ms)), ten, 0);
         assert_eq!(blocked.standing, Standing::BlockedUntil(until_ms));
     }
 
     #[test]
     fn a_resized_bucket_fills_in_the_same_time() {
         let tokens = |rate, burst| {
-            Tokens::new(Limit::clamped(rate), WindowMs::clamped(1_000), Limit::clamped(burst))
+            TokenBucket::new(Limit::clamped(rate), WindowMs::clamped(1_000), Limit::clamped(burst))
                 .unwrap()
         };
         for (instead, rate, burst) in
             [(40, 20, 40), (5, 2, 5), (1, 1, 1), (u64::MAX, 4_503_599_627_370, 9_007_199_254_740)]
         {
-            let resized = resized(&tokens(10, 20), Limit::clamped(instead));
+            let resized = resized(tokens(10, 20), Limit::clamped(instead));
             assert_eq!((resized.rate(), resized.burst()), (rate, burst), "{instead}");
         }
     }
 
     #[test]
     fn a_time_beyond_the_calendar_is_an_error_and_no_panic() {
-        let zone = Zone::named("Europe/Berlin").unwrap();
-        let daily = Measure::FixedWindow { limit: Limit::clamped(1), per: Period::Day, zone };
+        let (limit, time_zone) = (Limit::clamped(1), TimeZone::named("Europe/Berlin").unwrap());
+        let daily = Quota::FixedWindow(FixedWindow { limit, per: Period::Day, time_zone });
         let book = Book::default();
         for now_ms in [0, 1, u64::MAX, 1 << 53] {
-            let _ = Preparer { book: &book, now_ms }.terms(&counter(), &daily);
+            let _ = Preparer { book: &book, now_ms }.terms(&counter(), daily);
         }
         let preparer = Preparer { book: &book, now_ms: u64::MAX };
-        assert_eq!(preparer.terms(&counter(), &daily), Err(NoPeriod { now_ms: u64::MAX }));
+        assert_eq!(preparer.terms(&counter(), daily), Err(NoPeriod { now_ms: u64::MAX }));
     }
 }

@@ -8,18 +8,21 @@
 //! The seal also names the marks of what is given back: a charge comes back once, and a lease up to
 //! what was granted, whatever ids the settles have.
 //!
-//! Called by [`crate::decide`] and [`crate::settle`].
+//! Called by [`crate::Ledger::decide`] and [`crate::Ledger::settle`].
 
 pub mod store;
 
-use crate::checked::{Charge, Measure, Settle, SettleCharge};
+use crate::checked::Settle;
 use crate::store::Store;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use limits::counter::CounterName;
 use limits::ledger::{Decided, SettleId};
-use limits::wire::{MAX_CHARGES, MAX_SETTLE_ID_BYTES, SettleAmount, decision_name};
+use limits::quota::Quota;
+use limits::wire::{
+    Charge, MAX_CHARGES, MAX_SETTLE_ID_BYTES, SettleAmount, SettleCharge, decision_name,
+};
 use sha2::Sha256;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -113,7 +116,7 @@ impl Sealer {
             }
             let lease = outcome.lease.map(|lease| (lease.granted, lease.lease_ms));
             for (amount, lease_ms) in [Some((charge.cost.get(), 0)), lease].into_iter().flatten() {
-                let seal = self.of(&name, &charge.counter, &charge.measure, amount, lease_ms);
+                let seal = self.of(&name, &charge.counter, charge.quota, amount, lease_ms);
                 sealed.extend(separator.take());
                 sealed.extend(seal.map(char::from));
             }
@@ -151,7 +154,7 @@ impl Sealer {
 
     fn of_charge(&self, name: &str, charge: &SettleCharge) -> Seal {
         let lease_ms = charge.lease_ms.map_or(0, |lease_ms| lease_ms.get());
-        self.of(name, &charge.counter, &charge.measure, charge.charged.get(), lease_ms)
+        self.of(name, &charge.counter, charge.quota, charge.charged.get(), lease_ms)
     }
 
     /// Returns the seal of `amount`, charged to `counter` by the decision `name`; as a lease of that
@@ -160,7 +163,7 @@ impl Sealer {
         &self,
         name: &str,
         counter: &CounterName,
-        measure: &Measure,
+        quota: Quota,
         amount: u64,
         lease_ms: u64,
     ) -> Seal {
@@ -168,15 +171,16 @@ impl Sealer {
         let mut text = Vec::with_capacity(192);
         text.extend(amount.to_be_bytes());
         text.extend(lease_ms.to_be_bytes());
-        let (kind, numbers, zone) = match measure {
-            Measure::SlidingWindow { limit, window_ms } => {
-                (b's', [limit.get(), window_ms.get(), 0], "")
+        let (kind, numbers, zone) = match quota {
+            Quota::SlidingWindow(window) => {
+                (b's', [window.limit.get(), window.window_ms.get(), 0], "")
             }
-            Measure::FixedWindow { limit, per, zone } => {
-                (b'f', [limit.get(), per.longest_ms(), 0], zone.name())
+            Quota::FixedWindow(window) => {
+                let numbers = [window.limit.get(), window.per.longest_ms(), 0];
+                (b'f', numbers, window.time_zone.name())
             }
-            Measure::TokenBucket(tokens) => {
-                (b't', [tokens.rate(), tokens.per_ms(), tokens.burst()], "")
+            Quota::TokenBucket(bucket) => {
+                (b't', [bucket.rate(), bucket.per_ms(), bucket.burst()], "")
             }
         };
         text.push(kind);

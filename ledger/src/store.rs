@@ -1,7 +1,6 @@
 //! Where counters live: Redis or Valkey, alone or a Cluster, or this process's memory.
 //!
-//! [`Store`] is what [`crate::decide`], [`crate::settle`], [`crate::admin`] and
-//! [`crate::overrides`] ask. A question's way to Redis: [`lane`] (queue) → [`wave`] (group commit)
+//! [`crate::Ledger`], [`crate::overrides`] and [`crate::seal`] ask a [`Store`]. A question's way to Redis: [`lane`] (queue) → [`wave`] (group commit)
 //! → [`server`] (one EVALSHA); [`cluster`] chooses the lane by slot.
 
 pub mod cluster;

@@ -1,5 +1,6 @@
 //! The ledger's metrics: their names, and the bound of their labels.
 
+use limits::quota::Quota;
 use metrics::{Counter, Unit, counter, describe_counter, describe_gauge, describe_histogram};
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -50,27 +51,6 @@ pub fn describe() {
     describe_gauge!(OVERRIDES, Unit::Count, "Overrides in force");
 }
 
-/// How a charge was counted, as a label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Algorithm {
-    /// `sliding_window`
-    SlidingWindow,
-    /// `fixed_window`
-    FixedWindow,
-    /// `token_bucket`
-    TokenBucket,
-}
-
-impl Algorithm {
-    const fn label(self) -> &'static str {
-        match self {
-            Self::SlidingWindow => "sliding_window",
-            Self::FixedWindow => "fixed_window",
-            Self::TokenBucket => "token_bucket",
-        }
-    }
-}
-
 /// What counts charges by bucket. The set of labels is bounded, whatever names clients invent.
 #[derive(Debug, Default)]
 pub struct ChargeMeter(RwLock<HashMap<String, Arc<Cells>>>);
@@ -80,14 +60,19 @@ type Cells = [[OnceLock<Counter>; 2]; 3];
 
 impl ChargeMeter {
     /// Counts one charge.
-    pub fn count(&self, bucket: &str, algorithm: Algorithm, admitted: bool) {
+    pub fn count(&self, bucket: &str, quota: &Quota, admitted: bool) {
+        let (place, algorithm) = match quota {
+            Quota::SlidingWindow(_) => (0, "sliding_window"),
+            Quota::FixedWindow(_) => (1, "fixed_window"),
+            Quota::TokenBucket(_) => (2, "token_bucket"),
+        };
         let (name, cells) = self.cells(bucket);
-        let cell = cells.get(algorithm as usize).and_then(|row| row.get(usize::from(admitted)));
+        let cell = cells.get(place).and_then(|row| row.get(usize::from(admitted)));
         let Some(cell) = cell else { return };
         let make = || {
             let verdict = if admitted { "admitted" } else { "denied" };
             let bucket = name.to_owned();
-            counter!(CHARGES, "bucket" => bucket, "algorithm" => algorithm.label(), "verdict" => verdict)
+            counter!(CHARGES, "bucket" => bucket, "algorithm" => algorithm, "verdict" => verdict)
         };
         cell.get_or_init(make).increment(1);
     }
@@ -110,12 +95,15 @@ impl ChargeMeter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use limits::quota::{Limit, SlidingWindow, WindowMs};
 
     #[test]
     fn labels_are_bounded_whatever_clients_send() {
         let meter = ChargeMeter::default();
+        let (limit, window_ms) = (Limit::clamped(1), WindowMs::clamped(1));
+        let quota = Quota::SlidingWindow(SlidingWindow { limit, window_ms });
         for n in 0..10_000 {
-            meter.count(&format!("bucket{n}"), Algorithm::SlidingWindow, true);
+            meter.count(&format!("bucket{n}"), &quota, true);
         }
         assert_eq!(meter.0.read().unwrap().len(), MAX_BUCKETS + 1);
         assert_eq!(meter.cells("bucket7").0, "bucket7");

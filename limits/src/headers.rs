@@ -109,16 +109,16 @@ fn window_ms(quota: &Quota) -> u64 {
     match quota {
         Quota::SlidingWindow(quota) => quota.window_ms.get(),
         Quota::FixedWindow(quota) => quota.per.nominal_ms(),
-        Quota::TokenBucket(quota) => {
-            quota.burst.get().saturating_mul(quota.per_ms.get()).div_ceil(quota.rate.get())
-        }
+        Quota::TokenBucket(bucket) => bucket.capacity().div_ceil(bucket.rate()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quota::{FixedWindow, Limit, Period, SlidingWindow, TokenBucket, WindowMs, utc};
+    use crate::quota::{
+        FixedWindow, Limit, Period, SlidingWindow, TimeZone, TokenBucket, WindowMs,
+    };
 
     fn sliding(limit: u64, window_ms: u64) -> Quota {
         let (limit, window_ms) = (Limit::clamped(limit), WindowMs::clamped(window_ms));
@@ -156,7 +156,8 @@ mod tests {
 
     #[test]
     fn the_bucket_with_the_least_left_speaks_for_all() {
-        let day = FixedWindow { limit: Limit::clamped(50), per: Period::Day, time_zone: utc() };
+        let (limit, time_zone) = (Limit::clamped(50), TimeZone::UTC);
+        let day = FixedWindow { limit, per: Period::Day, time_zone };
         let (minute, day) = (sliding(10, 60_000), Quota::FixedWindow(day));
         let told = [
             Told { bucket: "ai", quota: &minute, outcome: &outcome(10, 0, 29_001) },
@@ -173,11 +174,8 @@ ratelimit: "ai";r=0;t=30, "ai_daily";r=12;t=36000
 
     #[test]
     fn times_are_rounded_up_and_windows_are_never_zero() {
-        let rate = TokenBucket {
-            rate: Limit::clamped(3),
-            per_ms: WindowMs::clamped(1_000),
-            burst: Limit::clamped(10),
-        };
+        let (rate, burst) = (Limit::clamped(3), Limit::clamped(10));
+        let rate = TokenBucket::new(rate, WindowMs::clamped(1_000), burst).unwrap();
         let (short, bucket) = (sliding(1, 10), Quota::TokenBucket(rate));
         let told = [
             Told { bucket: "short", quota: &short, outcome: &outcome(1, 0, 1) },

@@ -74,7 +74,7 @@ pub use request::{
     BadCharges, BadDecisionId, BadSettleId, Charge, Decided, Refusal, Request, Settle,
     SettleCharge, SettleId, decision_ms,
 };
-pub use terms::{BadTerms, MAX_TIME_MS, Method, Periods, Standing, Terms, TimeMs, Tokens};
+pub use terms::{BadPeriods, MAX_TIME_MS, Method, Periods, Standing, Terms, TimeMs};
 
 use crate::bounded::MAX_SAFE;
 use crate::counter::CounterName;

@@ -8,7 +8,7 @@ use crate::key;
 use crate::matching::Seen;
 use crate::path::{BadPath, NormalPath};
 use crate::policy::{Algorithm, Bucket, LimitChoice, Match, Policy};
-use crate::quota::{FixedWindow, Limit, Quota, SlidingWindow, TokenBucket};
+use crate::quota::{FixedWindow, Limit, Quota, SlidingWindow};
 use crate::wire::{Charge, Cost};
 
 /// What a request says of itself, asked for only as far as the policy needs it.
@@ -109,11 +109,9 @@ impl Bucket {
                 Quota::SlidingWindow(SlidingWindow { limit, window_ms: *window_ms })
             }
             Algorithm::FixedWindow { per, time_zone } => {
-                Quota::FixedWindow(FixedWindow { limit, per: *per, time_zone: time_zone.clone() })
+                Quota::FixedWindow(FixedWindow { limit, per: *per, time_zone: *time_zone })
             }
-            Algorithm::TokenBucket { rate, per_ms } => {
-                Quota::TokenBucket(TokenBucket { rate: *rate, per_ms: *per_ms, burst: limit })
-            }
+            Algorithm::TokenBucket(bucket) => Quota::TokenBucket(*bucket),
         }
     }
 }

@@ -332,7 +332,7 @@ fn shape(bucket: &Bucket) -> String {
     let counting = match &bucket.algorithm {
         Algorithm::SlidingWindow { window_ms } => format!("a window of {} ms", window_ms.get()),
         Algorithm::FixedWindow { per, .. } => format!("`per: {}`", per.name()),
-        Algorithm::TokenBucket { .. } => return "a token bucket".to_owned(),
+        Algorithm::TokenBucket(_) => return "a token bucket".to_owned(),
     };
     match &bucket.limit {
         LimitChoice::Fixed(_) => format!("{counting} with one limit for all"),

@@ -15,7 +15,6 @@ use axum::http::header;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use ledger::checked;
 use ledger::clock;
 use ledger::overrides::{ChangeError, Override};
 use ledger::quiet::Quiet;
@@ -139,11 +138,10 @@ async fn require(State(token): State<Token>, request: Request, next: Next) -> Re
 
 async fn show(State(app): State<App>, body: Body) -> Result<Response, Refused> {
     let Show { counter, quota } = parsed(body).await?;
-    let measure = checked::measure(quota).map_err(Refused::invalid)?;
     let book = app.ledger.overrides().ok_or_else(not_yet)?;
     let now_ms = app.ledger.now_ms();
     let overriding = book.get(&counter).filter(|overriding| !overriding.has_ended(now_ms));
-    let peeked = app.ledger.peek(counter, &measure).await;
+    let peeked = app.ledger.peek(counter, quota).await;
     let peeked = peeked.map_err(|reason| Refused::unavailable(reason.to_string()))?;
     let outcome = peeked.answer;
     Ok(json(&Shown {

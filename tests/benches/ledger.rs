@@ -5,8 +5,8 @@
 
 use ledger::script::{self, Call};
 use limits::counter::{CounterName, Identity};
-use limits::ledger::{Charge, Method, Periods, Request, Terms, TimeMs, Tokens};
-use limits::quota::{Limit, WindowMs};
+use limits::ledger::{Charge, Method, Periods, Request, Terms, TimeMs};
+use limits::quota::{Limit, SlidingWindow, TokenBucket, WindowMs};
 use limits::wire::Cost;
 use redis::{Cmd, Connection};
 use std::collections::BTreeMap;
@@ -41,14 +41,19 @@ fn cases(server: &LedgerServer, connection: &mut Connection) -> Vec<Case> {
         redis::cmd("SCRIPT").arg("LOAD").arg(GET_AND_SET).query(connection).expect("a script");
     let mut baseline = redis::cmd("EVALSHA");
     baseline.arg(sha).arg(1).arg(counter(0, "baseline").as_str()).arg("x".repeat(85));
-    let window = |limit| Method::SlidingWindow {
-        limit: Limit::clamped(limit),
-        window_ms: WindowMs::clamped(60_000),
+    let window = |limit| {
+        Method::SlidingWindow(SlidingWindow {
+            limit: Limit::clamped(limit),
+            window_ms: WindowMs::clamped(60_000),
+        })
     };
     let periods = two_days(connection);
     let fixed = Method::FixedWindow { limit: Limit::clamped(1 << 53), periods };
-    let bucket =
-        Tokens::new(Limit::clamped(1 << 20), WindowMs::clamped(1_000), Limit::clamped(1 << 40));
+    let bucket = TokenBucket::new(
+        Limit::clamped(1 << 20),
+        WindowMs::clamped(1_000),
+        Limit::clamped(1 << 40),
+    );
     let tokens = Method::TokenBucket(bucket.expect("countable"));
     let hot = |who| request(&[charge(counter(who, "hot"), window(1 << 53))]);
     let one = |name, request: Request| Case {

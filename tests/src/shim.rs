@@ -17,7 +17,9 @@ use hyper::body::Bytes;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use limits::counter::{CounterName, Identity};
-use limits::quota::{FixedWindow, Limit, Period, Quota, SlidingWindow, TokenBucket, WindowMs};
+use limits::quota::{
+    FixedWindow, Limit, Period, Quota, SlidingWindow, TimeZone, TokenBucket, WindowMs,
+};
 use limits::wire::{
     Charge, ChargeOutcome, Cost, DecideBody, DecideReply, Decision, PeekBody, PeekReply, Request,
     Settle, SettleAmount, SettleBody, SettleCharge, SettleReply,
@@ -331,7 +333,7 @@ pub fn sliding(limit: u64, window_ms: u64) -> Quota {
 /// A quota of the calendar, in UTC.
 #[must_use]
 pub fn fixed(limit: u64, per: Period) -> Quota {
-    let (limit, time_zone) = (Limit::clamped(limit), "UTC".to_owned());
+    let (limit, time_zone) = (Limit::clamped(limit), TimeZone::UTC);
     Quota::FixedWindow(FixedWindow { limit, per, time_zone })
 }
 
@@ -339,7 +341,8 @@ pub fn fixed(limit: u64, per: Period) -> Quota {
 #[must_use]
 pub fn tokens(rate: u64, per_ms: u64, burst: u64) -> Quota {
     let (rate, burst) = (Limit::clamped(rate), Limit::clamped(burst));
-    Quota::TokenBucket(TokenBucket { rate, per_ms: WindowMs::clamped(per_ms), burst })
+    let bucket = TokenBucket::new(rate, WindowMs::clamped(per_ms), burst);
+    Quota::TokenBucket(bucket.expect("countable"))
 }
 
 /// A charge of 1, enforced.
@@ -359,7 +362,7 @@ pub fn request(charges: impl Into<Vec<Charge>>) -> Request {
 pub fn settle(id: &str, decision: &str, charge: &Charge, amount: SettleAmount) -> Settle {
     let charge = SettleCharge {
         counter: charge.counter.clone(),
-        quota: charge.quota.clone(),
+        quota: charge.quota,
         amount,
         charged: charge.cost,
         lease_ms: None,

@@ -6,9 +6,9 @@ use ledger::script::{self, Reply};
 use limits::counter::{CounterName, Identity};
 use limits::ledger::{
     Charge, Decided, Method, Periods, Request, Settle, SettleCharge, SettleId, Standing, Terms,
-    TimeMs, Tokens,
+    TimeMs,
 };
-use limits::quota::{Limit, WindowMs};
+use limits::quota::{Limit, SlidingWindow, TokenBucket, WindowMs};
 use limits::wire::{Cost, LeaseAsk, LeaseWish, SettleAmount, Settled};
 use redis::Value;
 use std::time::Duration;
@@ -104,10 +104,10 @@ fn charge(counter: CounterName, method: Method) -> Charge {
 }
 
 fn sliding(limit: u64, window_ms: u64) -> Method {
-    Method::SlidingWindow {
+    Method::SlidingWindow(SlidingWindow {
         limit: Limit::new(limit).expect("a limit"),
         window_ms: WindowMs::new(window_ms).expect("a window"),
-    }
+    })
 }
 
 fn fixed(limit: u64, now_ms: u64, period_ms: u64) -> Method {
@@ -119,7 +119,9 @@ fn fixed(limit: u64, now_ms: u64, period_ms: u64) -> Method {
 
 fn tokens(rate: u64, per_ms: u64, burst: u64) -> Method {
     let (rate, burst) = (Limit::clamped(rate), Limit::clamped(burst));
-    Method::TokenBucket(Tokens::new(rate, WindowMs::clamped(per_ms), burst).expect("countable"))
+    Method::TokenBucket(
+        TokenBucket::new(rate, WindowMs::clamped(per_ms), burst).expect("countable"),
+    )
 }
 
 fn give_back(charge: &Charge, id: &str, decision_ms: u64) -> Settle {

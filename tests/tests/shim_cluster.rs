@@ -185,7 +185,7 @@ fn a_cut_connection_to_one_server_never_charges_twice() {
     ] {
         assert_eq!(meet(&mut api, &proxy, [&here, &there], fate), 1, "{fate:?}");
         // One was charged when the shim had recovered.
-        let now = api.peek(there.counter.clone(), there.quota.clone()).charge.remaining;
+        let now = api.peek(there.counter.clone(), there.quota).charge.remaining;
         let charged = left - 1 - now;
         assert!(ran.map_or(charged <= 1, |ran| charged == ran), "{fate:?}: {charged}");
         left = now;
@@ -208,9 +208,9 @@ fn a_request_over_slots_of_which_one_is_cut_off_gives_back_the_others() {
         let reply = api.one(request(charges.clone()));
         assert_eq!(reply.error, Some(DecisionError::Unavailable), "{fate:?}");
         assert_eq!(proxy.scripts() - before, 1, "{fate:?}");
-        let quota = charges[0].quota.clone();
+        let quota = charges[0].quota;
         wait_for("the first slot's charge to be back", || {
-            let left = api.peek(names[0].clone(), quota.clone()).charge.remaining;
+            let left = api.peek(names[0].clone(), quota).charge.remaining;
             (left == 999).then_some(())
         });
         wait_for("the shim to recover", || {

@@ -1,6 +1,6 @@
 //! Keeps this shim's book what the ledger's hash says.
 //!
-//! Started by [`crate::serve`]. It asks for the version every [`INTERVAL`], and for the overrides
+//! Started by [`crate::Ledger::open`]. It asks for the version every [`INTERVAL`], and for the overrides
 //! only when that has changed, so a change made through any shim holds in all of them within a
 //! second. (Polling rather than a subscription: nothing to lose, and nothing to do on reconnecting.)
 

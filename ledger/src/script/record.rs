@@ -21,8 +21,8 @@ impl Record {
         let record = self.number(flag_bits(flags), 1).number(place as u64 + 1, 4);
         let (method, limit) = (&terms.method, terms.limit());
         match method {
-            Method::SlidingWindow { window_ms, .. } => {
-                record.method(b's', amount, limit, &[window_ms.get()])
+            Method::SlidingWindow(window) => {
+                record.method(b's', amount, limit, &[window.window_ms.get()])
             }
             Method::FixedWindow { periods, .. } => {
                 record.method(b'f', amount, limit, &periods.bounds_ms())

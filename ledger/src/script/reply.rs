@@ -149,7 +149,7 @@ mod tests {
     use crate::script::decided;
     use limits::counter::{CounterName, Identity};
     use limits::ledger::{Method, Terms};
-    use limits::quota::{Limit, WindowMs};
+    use limits::quota::{Limit, SlidingWindow, WindowMs};
     use limits::wire::Cost;
 
     fn request() -> Request {
@@ -159,7 +159,7 @@ mod tests {
             counter: CounterName::new(&identity, "ai").unwrap(),
             cost: Cost::clamped(1),
             enforce: true,
-            terms: Terms::limited(Method::SlidingWindow { limit, window_ms }),
+            terms: Terms::limited(Method::SlidingWindow(SlidingWindow { limit, window_ms })),
             lease: None,
         }])
         .unwrap()

@@ -1,6 +1,6 @@
 //! The key as the ledger keeps it, for all shims alike.
 //!
-//! Started by [`crate::serve`]. The first shim to find no key makes one. It is asked for again and
+//! Started by [`crate::Ledger::open`]. The first shim to find no key makes one. It is asked for again and
 //! again, since a `FLUSHALL` takes it along with the counters.
 
 use super::{KEY_BYTES, Sealer, Seals, random_key};

@@ -1,7 +1,6 @@
 use super::*;
-use crate::calendar::Zone;
-use limits::ledger::{TimeMs, Tokens};
-use limits::quota::{Limit, Period, WindowMs};
+use limits::ledger::TimeMs;
+use limits::quota::{FixedWindow, Limit, Period, SlidingWindow, TimeZone, TokenBucket, WindowMs};
 use limits::wire::{ChargeOutcome, Cost, LeaseGrant};
 
 const NOW_MS: u64 = 1_790_000_000_000;
@@ -14,14 +13,15 @@ fn counter(bucket: &str) -> CounterName {
     format!("tg:{{0123456789abcdef0123456789abcdef}}:{bucket}").try_into().unwrap()
 }
 
-fn sliding(limit: u64) -> Measure {
-    Measure::SlidingWindow { limit: Limit::clamped(limit), window_ms: WindowMs::clamped(60_000) }
+fn sliding(limit: u64) -> Quota {
+    let (limit, window_ms) = (Limit::clamped(limit), WindowMs::clamped(60_000));
+    Quota::SlidingWindow(SlidingWindow { limit, window_ms })
 }
 
 fn charge(bucket: &str, cost: u64) -> Charge {
     Charge {
         counter: counter(bucket),
-        measure: sliding(10),
+        quota: sliding(10),
         cost: Cost::clamped(cost),
         enforce: true,
         lease: None,
@@ -42,7 +42,7 @@ fn id(charges: &[Charge], outcomes: &[ChargeOutcome]) -> String {
 fn back(charge: &Charge, amount: u64, charged: u64, lease_ms: Option<u64>) -> SettleCharge {
     SettleCharge {
         counter: charge.counter.clone(),
-        measure: charge.measure.clone(),
+        quota: charge.quota,
         amount: SettleAmount::GiveBack(Limit::clamped(amount)),
         charged: Cost::clamped(charged),
         lease_ms: lease_ms.map(WindowMs::clamped),
@@ -87,20 +87,20 @@ fn what_was_charged_is_accepted_in_any_selection_and_no_more() {
         back(&b, 9, 9, None),
         back(&b, 9, 9, Some(401)),
         back(&b, 3, 3, Some(400)),
-        SettleCharge { measure: sliding(11), ..back(&a, 1, 1, None) },
+        SettleCharge { quota: sliding(11), ..back(&a, 1, 1, None) },
         SettleCharge {
-            measure: Measure::TokenBucket(
-                Tokens::new(Limit::clamped(10), WindowMs::clamped(60_000), Limit::clamped(10))
+            quota: Quota::TokenBucket(
+                TokenBucket::new(Limit::clamped(10), WindowMs::clamped(60_000), Limit::clamped(10))
                     .unwrap(),
             ),
             ..back(&a, 1, 1, None)
         },
         SettleCharge {
-            measure: Measure::FixedWindow {
+            quota: Quota::FixedWindow(FixedWindow {
                 limit: Limit::clamped(10),
                 per: Period::Minute,
-                zone: Zone::named("UTC").unwrap(),
-            },
+                time_zone: TimeZone::UTC,
+            }),
             ..back(&a, 1, 1, None)
         },
     ] {

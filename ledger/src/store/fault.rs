@@ -1,6 +1,6 @@
 //! Why the ledger gave no decision.
 //!
-//! Raised by everything under [`crate::store`]; told to clients by [`crate::http`].
+//! Raised by everything under [`crate::store`]; told to clients by front-ends.
 
 use super::software::ConnectError;
 use limits::ledger::Refusal;

@@ -1,6 +1,6 @@
 //! Which ledger: what `--ledger` takes.
 //!
-//! Parsed by [`crate::cli`], opened by [`super::Store::open`].
+//! Parsed by front-ends, opened by [`super::Store::open`].
 
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 use std::fmt;

@@ -33,7 +33,7 @@ impl Part {
         let total = self.lease_ms.map_or(self.amount, |_| self.returned.get());
         SettleCharge {
             counter: self.counter.clone(),
-            quota: self.quota.clone(),
+            quota: self.quota,
             amount: SettleAmount::GiveBack(Limit::clamped(total)),
             charged: Cost::clamped(self.charged),
             lease_ms: self.lease_ms,
@@ -61,7 +61,7 @@ pub(super) fn by_ledger(
             decision: name.clone(),
             bucket: planned.bucket,
             counter: planned.charge.counter.clone(),
-            quota: planned.charge.quota.clone(),
+            quota: planned.charge.quota,
             amount: planned.charge.cost.get(),
             charged: planned.charge.cost.get(),
             lease_ms: None,

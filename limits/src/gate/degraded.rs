@@ -4,10 +4,10 @@ use super::metrics::By;
 use super::outbox::Asked;
 use super::shared::{self, SharedData};
 use super::verdict::{self, Judged, Verdict};
-use crate::ledger::{Charge, Method, Terms, Tokens};
+use crate::ledger::{Charge, Method, Terms};
 use crate::plan::PlannedCharge;
 use crate::policy::{OnFailure, Policy};
-use crate::quota::{Quota, WindowMs};
+use crate::quota::{FixedWindow, Quota, SlidingWindow, WindowMs};
 
 /// What the request comes to, and each of its charges.
 pub(super) fn decide(
@@ -21,7 +21,7 @@ pub(super) fn decide(
     }
     let counted: Vec<bool> = asked.charges.iter().map(|c| is_local(policy, c)).collect();
     let charges = asked.charges.iter().zip(&counted).filter(|(_, counted)| **counted);
-    let charges: Vec<_> = charges.filter_map(|(planned, _)| local_charge(planned)).collect();
+    let charges: Vec<_> = charges.map(|(planned, _)| local_charge(planned)).collect();
     let Ok(outcomes) = shared::decide(now_ms, shared, &charges) else {
         let uncounted = asked.charges.iter().find(|planned| is_local(policy, planned));
         let bucket = uncounted.map_or("", |planned| planned.charge.counter.bucket());
@@ -65,25 +65,21 @@ fn first_denying<'a>(policy: &Policy, charges: &'a [PlannedCharge]) -> Option<&'
 
 /// A calendar quota is counted as a sliding window of the period's length: the calendar is not
 /// known here, and that never lets more through in a period.
-fn local_charge(planned: &PlannedCharge) -> Option<Charge> {
+fn local_charge(planned: &PlannedCharge) -> Charge {
     let charge = &planned.charge;
-    let method = match &charge.quota {
-        Quota::SlidingWindow(quota) => {
-            Method::SlidingWindow { limit: quota.limit, window_ms: quota.window_ms }
+    let method = match charge.quota {
+        Quota::SlidingWindow(window) => Method::SlidingWindow(window),
+        Quota::FixedWindow(FixedWindow { limit, per, .. }) => {
+            let window_ms = WindowMs::clamped(per.longest_ms());
+            Method::SlidingWindow(SlidingWindow { limit, window_ms })
         }
-        Quota::FixedWindow(quota) => Method::SlidingWindow {
-            limit: quota.limit,
-            window_ms: WindowMs::clamped(quota.per.longest_ms()),
-        },
-        Quota::TokenBucket(quota) => {
-            Method::TokenBucket(Tokens::new(quota.rate, quota.per_ms, quota.burst).ok()?)
-        }
+        Quota::TokenBucket(bucket) => Method::TokenBucket(bucket),
     };
-    Some(Charge {
+    Charge {
         counter: charge.counter.clone(),
         cost: charge.cost,
         enforce: charge.enforce,
         terms: Terms::limited(method),
         lease: None,
-    })
+    }
 }

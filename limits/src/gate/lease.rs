@@ -59,7 +59,7 @@ impl Leases {
         (grant, outcome): (LeaseGrant, ChargeOutcome),
     ) -> Option<Part> {
         let lease = Lease {
-            quota: planned.charge.quota.clone(),
+            quota: planned.charge.quota,
             bucket: planned.bucket,
             decision: decision.clone(),
             lease_ms: WindowMs::clamped(grant.lease_ms),
@@ -160,7 +160,7 @@ impl Lease {
             decision: self.decision.clone(),
             bucket: self.bucket,
             counter,
-            quota: self.quota.clone(),
+            quota: self.quota,
             amount,
             charged: self.granted,
             lease_ms: Some(self.lease_ms),

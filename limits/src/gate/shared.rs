@@ -166,7 +166,7 @@ mod tests {
     use super::*;
     use crate::gate::tests::{Process, charge_of};
     use crate::ledger::{Method, Terms};
-    use crate::quota::{Limit, WindowMs};
+    use crate::quota::{Limit, SlidingWindow, WindowMs};
 
     const NOW_MS: u64 = 1_790_000_000_000;
 
@@ -177,10 +177,10 @@ mod tests {
             counter: planned.counter,
             cost: planned.cost,
             enforce: true,
-            terms: Terms::limited(Method::SlidingWindow {
+            terms: Terms::limited(Method::SlidingWindow(SlidingWindow {
                 limit,
                 window_ms: WindowMs::clamped(60_000),
-            }),
+            })),
             lease: None,
         }
     }

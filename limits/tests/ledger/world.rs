@@ -11,9 +11,9 @@
 use limits::counter::{CounterName, Identity};
 use limits::ledger::{
     Charge, Decided, Ledger, Method, Periods, Refusal, Request, Settle, SettleCharge, SettleId,
-    Terms, TimeMs, Tokens,
+    Terms, TimeMs,
 };
-use limits::quota::{Limit, WindowMs};
+use limits::quota::{Limit, SlidingWindow, TokenBucket, WindowMs};
 use limits::wire::{ChargeOutcome, Cost, LeaseAsk, LeaseWish, SettleAmount};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence};
@@ -53,10 +53,10 @@ impl Algorithm {
 
     pub(crate) fn terms(self, now_ms: u64) -> Terms {
         Terms::limited(match self {
-            Self::Sliding { limit, window_ms } => Method::SlidingWindow {
+            Self::Sliding { limit, window_ms } => Method::SlidingWindow(SlidingWindow {
                 limit: Limit::new(limit).unwrap(),
                 window_ms: WindowMs::new(window_ms).unwrap(),
-            },
+            }),
             Self::Fixed { limit, period_ms } => {
                 let start_ms = now_ms - now_ms % period_ms;
                 let bounds = [0, 1, 2].map(|n| TimeMs::new(start_ms + n * period_ms).unwrap());
@@ -66,7 +66,7 @@ impl Algorithm {
             Self::Tokens { rate, per_ms, burst } => {
                 let (rate, burst) = (Limit::new(rate).unwrap(), Limit::new(burst).unwrap());
                 let per_ms = WindowMs::new(per_ms).unwrap();
-                Method::TokenBucket(Tokens::new(rate, per_ms, burst).unwrap())
+                Method::TokenBucket(TokenBucket::new(rate, per_ms, burst).unwrap())
             }
         })
     }

@@ -58,8 +58,7 @@ pub(super) async fn settle(State(app): State<App>, request: Request) -> Result<R
 pub(super) async fn peek(State(app): State<App>, request: Request) -> Result<Response, Refused> {
     call(&app, request, "peek", async |body, limit| {
         let PeekBody { counter, quota } = parse(&body).map_err(Refused::unparsable)?;
-        let measure = checked::measure(quota).map_err(Refused::invalid)?;
-        let peeked = limit.hold(app.ledger.peek(counter, &measure)).await?;
+        let peeked = limit.hold(app.ledger.peek(counter, quota)).await?;
         Ok(json(&PeekReply { now_ms: peeked.now_ms, charge: peeked.answer }))
     })
     .await

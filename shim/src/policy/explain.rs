@@ -138,8 +138,8 @@ fn limit(charge: &Explained<'_>) -> String {
             format!("{} each {per} of the calendar in {}", quota.limit, quota.time_zone)
         }
         Quota::TokenBucket(quota) => {
-            let per = length(quota.per_ms.get());
-            format!("{} at once, {} more every {per}", quota.burst, quota.rate)
+            let per = length(quota.per_ms());
+            format!("{} at once, {} more every {per}", quota.burst(), quota.rate())
         }
     }
 }

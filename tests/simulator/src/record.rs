@@ -196,7 +196,7 @@ impl Due {
         let bucket = policy.buckets.get(planned.bucket)?;
         Some(Self {
             counter: planned.charge.counter.clone(),
-            quota: planned.charge.quota.clone(),
+            quota: planned.charge.quota,
             cost: planned.charge.cost.get(),
             enforce: planned.charge.enforce,
             on_failure: bucket.on_failure,

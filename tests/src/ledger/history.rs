@@ -6,9 +6,8 @@ use limits::bounded::MAX_SAFE;
 use limits::counter::{CounterName, Identity};
 use limits::ledger::{
     Charge, Method, Periods, Request, Settle, SettleCharge, SettleId, Standing, Terms, TimeMs,
-    Tokens,
 };
-use limits::quota::{Limit, WindowMs};
+use limits::quota::{Limit, SlidingWindow, TokenBucket, WindowMs};
 use limits::wire::{Cost, LeaseAsk, LeaseWish, SettleAmount};
 use proptest::collection::vec;
 use proptest::option::weighted;
@@ -234,10 +233,10 @@ impl World {
     fn terms(&self, spec: &TermsSpec) -> Terms {
         let now_ms = self.now_ms();
         let method = match spec.method {
-            MethodSpec::Sliding { limit, window_ms } => Method::SlidingWindow {
+            MethodSpec::Sliding { limit, window_ms } => Method::SlidingWindow(SlidingWindow {
                 limit: Limit::clamped(limit),
                 window_ms: WindowMs::clamped(window_ms),
-            },
+            }),
             MethodSpec::Fixed { limit, length_ms, offset_ms, early, astray } => {
                 let start_ms = now_ms - (now_ms + offset_ms) % length_ms;
                 let first_ms = if early { start_ms } else { start_ms - length_ms };
@@ -247,8 +246,12 @@ impl World {
                 Method::FixedWindow { limit: Limit::clamped(limit), periods }
             }
             MethodSpec::Tokens { rate, per_ms, burst } => Method::TokenBucket(
-                Tokens::new(Limit::clamped(rate), WindowMs::clamped(per_ms), Limit::clamped(burst))
-                    .expect("countable"),
+                TokenBucket::new(
+                    Limit::clamped(rate),
+                    WindowMs::clamped(per_ms),
+                    Limit::clamped(burst),
+                )
+                .expect("countable"),
             ),
         };
         let standing = match spec.standing {

@@ -343,11 +343,26 @@ fn unknown_things() {
     insta::assert_snapshot!(decide(&mut api, charge_with(r#"{"fixed_window":{"limit":5,"per":"day","time_zone":"Mars/Olympus"}}"#)), @r#"
 400 application/problem+json
 {
-  "detail": "The body asks for something impossible; see errors.",
+  "detail": "The body is not what this path takes; see errors.",
   "errors": [
     {
-      "detail": "expected an IANA time zone such as Europe/Berlin, found \"Mars/Olympus\"",
+      "detail": "expected an IANA time zone such as Europe/Berlin, found \"Mars/Olympus\" at line 1 column 152",
       "pointer": "/requests/0/charges/0/quota/fixed_window/time_zone"
+    }
+  ],
+  "status": 400,
+  "title": "Bad Request",
+  "type": "about:blank"
+}
+"#);
+    insta::assert_snapshot!(decide(&mut api, charge_with(r#"{"token_bucket":{"rate":1,"per_ms":2000000,"burst":9007199254740992}}"#)), @r#"
+400 application/problem+json
+{
+  "detail": "The body is not what this path takes; see errors.",
+  "errors": [
+    {
+      "detail": "expected burst × per_ms to be at most 2^53, found 9007199254740992 × 2000000 at line 1 column 155",
+      "pointer": "/requests/0/charges/0/quota/token_bucket"
     }
   ],
   "status": 400,
@@ -469,8 +484,7 @@ fn every_mistake_between_fields_is_listed() {
                 {{"counter":"{NAME}","quota":{quota}}},
                 {{"counter":"{NAME}","quota":{quota},"cost":6}}
             ]}},
-            {{"charges":[{{"counter":"{NAME}","quota":{{"token_bucket":{{"rate":1,"per_ms":2000000,"burst":9007199254740992}}}}}}]}},
-            {{"charges":[{{"counter":"{NAME}","quota":{{"fixed_window":{{"limit":1,"per":"day","time_zone":"Berlin"}}}},"cost":2}}]}}
+            {{"charges":[{{"counter":"{NAME}","quota":{{"fixed_window":{{"limit":1,"per":"day"}}}},"cost":2}}]}}
         ]}}"#
     );
     insta::assert_snapshot!(decide(&mut api, body), @r#"
@@ -491,16 +505,8 @@ fn every_mistake_between_fields_is_listed() {
       "pointer": "/requests/1/charges/1/cost"
     },
     {
-      "detail": "expected burst × per_ms to be at most 2^53, found 9007199254740992 × 2000000",
-      "pointer": "/requests/2/charges/0/quota/token_bucket"
-    },
-    {
       "detail": "expected at most the limit, 1, found 2: it could never be admitted",
-      "pointer": "/requests/3/charges/0/cost"
-    },
-    {
-      "detail": "expected an IANA time zone such as Europe/Berlin, found \"Berlin\"",
-      "pointer": "/requests/3/charges/0/quota/fixed_window/time_zone"
+      "pointer": "/requests/2/charges/0/cost"
     }
   ],
   "status": 400,

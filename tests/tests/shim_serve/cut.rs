@@ -73,7 +73,7 @@ fn silence_is_noticed_and_the_connection_replaced() {
     let mut direct = Api::connect(direct.addr());
     let one = charge(counter("a", "b"), sliding(LIMIT, 60_000));
     wait_for("each to be charged once", || {
-        let left = direct.peek(one.counter.clone(), one.quota.clone()).charge.remaining;
+        let left = direct.peek(one.counter.clone(), one.quota).charge.remaining;
         assert!(left >= LIMIT - sent, "{sent} were sent, and {left} are left");
         (left == LIMIT - sent).then_some(())
     });

@@ -106,7 +106,7 @@ fn a_damaged_counter_counts_as_absent_and_is_logged_once() {
         ::redis::cmd("SET").arg(bad.as_str()).arg(damage).exec(&mut redis).expect("SET");
         let quota = sliding(100, 60_000);
         let reply = api.decide(vec![
-            request([charge(good.clone(), quota.clone())]),
+            request([charge(good.clone(), quota)]),
             request([charge(bad.clone(), quota)]),
         ]);
         assert_eq!(only(&reply.decisions[0]).remaining, 99 - round as u64);

@@ -92,7 +92,7 @@ fn one_settle_of_several_identities_is_applied_to_each() {
         let decision = api.one(request(charges.clone()));
         let parts = charges.iter().map(|charge| SettleCharge {
             counter: charge.counter.clone(),
-            quota: charge.quota.clone(),
+            quota: charge.quota,
             amount: back(1),
             charged: Cost::clamped(1),
             lease_ms: None,
@@ -115,7 +115,7 @@ fn refused(api: &mut Api, settles: Vec<Settle>) -> Vec<String> {
 }
 
 fn left(api: &mut Api, charge: &Charge) -> u64 {
-    api.peek(charge.counter.clone(), charge.quota.clone()).charge.remaining
+    api.peek(charge.counter.clone(), charge.quota).charge.remaining
 }
 
 #[test]

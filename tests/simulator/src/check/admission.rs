@@ -38,10 +38,10 @@ pub(super) fn over_admitted(record: &Record) -> Vec<String> {
                 broken.push(format!("request {number} passed uncounted, though {counter} denies"));
             }
             let Some(counted) = counted(request, due) else { continue };
-            let new = || Arrivals { quota: due.quota.clone(), at_us: Vec::new() };
+            let new = || Arrivals { quota: due.quota, at_us: Vec::new() };
             let entry = arrivals.entry((counted, &due.counter)).or_insert_with(new);
             if due.quota.limit() > entry.quota.limit() {
-                entry.quota = due.quota.clone();
+                entry.quota = due.quota;
             }
             entry.at_us.push((at_us, due.cost));
         }
@@ -105,12 +105,12 @@ fn within(at_us: &[(u64, u64)], length_us: u64, limit: u64) -> Option<String> {
 
 /// What is more than a full bucket and what flows in come to, in some interval.
 fn beyond_rate(at_us: &[(u64, u64)], lag_us: u64, bucket: TokenBucket) -> Option<String> {
-    let (rate, per_us) = (bucket.rate.get(), bucket.per_ms.get() * 1_000);
+    let (rate, per_us) = (bucket.rate(), bucket.per_ms() * 1_000);
     at_us.iter().enumerate().find_map(|(first, (from_us, _))| {
         let mut sum = 0;
         at_us.iter().skip(first).find_map(|(to_us, cost)| {
             sum += cost;
-            let allowed = bucket.burst.get() + (to_us - from_us + lag_us) * rate / per_us + 1;
+            let allowed = bucket.burst() + (to_us - from_us + lag_us) * rate / per_us + 1;
             (sum > allowed).then(|| {
                 format!("{sum} from {from_us} to {to_us} µs, {allowed} could have flowed in")
             })
@@ -137,11 +137,9 @@ mod tests {
 
     #[test]
     fn more_than_flows_in_is_found() {
-        let bucket = TokenBucket {
-            rate: Bounded::clamped(1),
-            per_ms: Bounded::clamped(1),
-            burst: Bounded::clamped(2),
-        };
+        let bucket =
+            TokenBucket::new(Bounded::clamped(1), Bounded::clamped(1), Bounded::clamped(2))
+                .unwrap();
         let check = |times: &[u64], expected: bool| {
             let at_us: Vec<_> = times.iter().map(|at| (*at, 1)).collect();
             assert_eq!(beyond_rate(&at_us, 0, bucket).is_some(), expected, "{times:?}");

@@ -3,7 +3,8 @@
 //! charges. Kept as simply as it is said, charge by charge, and nothing of it is shared with the
 //! ledger.
 
-use limits::ledger::{Method, Tokens};
+use limits::ledger::Method;
+use limits::quota::{SlidingWindow, TokenBucket};
 use std::collections::BTreeMap;
 
 /// Above this limit, a date may be late by up to a 128th of the window.
@@ -50,7 +51,7 @@ impl Plain {
         method: &Method,
     ) -> Charge {
         let date_ms = match method {
-            Method::SlidingWindow { limit, window_ms } => {
+            Method::SlidingWindow(SlidingWindow { limit, window_ms }) => {
                 self.is_coarse |= limit.get() > EXACT_LIMIT;
                 now_ms + ahead_ms.min(window_ms.get())
             }
@@ -85,7 +86,7 @@ impl Plain {
     /// date as late as it may be.
     pub(super) fn wait_ms(&mut self, now_ms: u64, cost: u64, method: &Method) -> u64 {
         match method {
-            Method::SlidingWindow { limit, window_ms } => {
+            Method::SlidingWindow(SlidingWindow { limit, window_ms }) => {
                 let late_ms =
                     if self.is_coarse { window_ms.get().div_ceil(EXACT_LIMIT) } else { 0 };
                 let counts_ms = window_ms.get() + late_ms;
@@ -121,7 +122,7 @@ impl Plain {
 }
 
 /// The units missing from a full bucket of which so much was taken at these times.
-fn missing(charges: &BTreeMap<u64, u64>, now_ms: u64, tokens: &Tokens) -> u64 {
+fn missing(charges: &BTreeMap<u64, u64>, now_ms: u64, tokens: &TokenBucket) -> u64 {
     let flows_in = |missing: u64, from_ms: u64, to_ms: u64| {
         missing.saturating_sub((to_ms - from_ms).saturating_mul(tokens.rate()))
     };
@@ -138,7 +139,10 @@ mod tests {
     use limits::quota::{Limit, WindowMs};
 
     fn sliding(limit: u64) -> Method {
-        Method::SlidingWindow { limit: Limit::clamped(limit), window_ms: WindowMs::clamped(1_280) }
+        Method::SlidingWindow(SlidingWindow {
+            limit: Limit::clamped(limit),
+            window_ms: WindowMs::clamped(1_280),
+        })
     }
 
     #[test]
@@ -188,7 +192,7 @@ mod tests {
     #[test]
     fn a_bucket_gets_back_what_would_not_be_missing() {
         let burst = Limit::clamped(2);
-        let tokens = Tokens::new(Limit::clamped(1), WindowMs::clamped(100), burst).unwrap();
+        let tokens = TokenBucket::new(Limit::clamped(1), WindowMs::clamped(100), burst).unwrap();
         let (method, mut plain) = (Method::TokenBucket(tokens), Plain::default());
         plain.charge(1_000, 1, 0, &method);
         let mut charge = plain.charge(1_000, 1, 0, &method);

@@ -9,9 +9,9 @@ use super::plain::{Charge, Plain};
 use crate::log::{Act, Line};
 use crate::record::{By, Due, Record, Refusal, Request};
 use limits::counter::CounterName;
-use limits::ledger::{Method, Tokens};
+use limits::ledger::Method;
 use limits::policy::OnFailure;
-use limits::quota::{Quota, WindowMs};
+use limits::quota::{FixedWindow, Quota, SlidingWindow, WindowMs};
 use std::collections::BTreeMap;
 
 /// How long a worker goes by an earlier refusal.
@@ -118,7 +118,7 @@ fn by_envoys(record: &Record) -> Vec<String> {
     let mut counters: BTreeMap<(usize, &CounterName), Plain> = BTreeMap::new();
     let mut broken = Vec::new();
     for (at_us, what, number, envoy, due) in happened {
-        let Some(method) = local_method(&due.quota) else { continue };
+        let method = local_method(due.quota);
         let plain = counters.entry((envoy, &due.counter)).or_default();
         let now_ms = at_us / 1_000;
         if what == Local::Passes {
@@ -134,18 +134,14 @@ fn by_envoys(record: &Record) -> Vec<String> {
 }
 
 /// A calendar quota is counted as a window that is as long as its period can be.
-fn local_method(quota: &Quota) -> Option<Method> {
+fn local_method(quota: Quota) -> Method {
     match quota {
-        Quota::SlidingWindow(quota) => {
-            Some(Method::SlidingWindow { limit: quota.limit, window_ms: quota.window_ms })
+        Quota::SlidingWindow(window) => Method::SlidingWindow(window),
+        Quota::FixedWindow(FixedWindow { limit, per, .. }) => {
+            let window_ms = WindowMs::clamped(per.longest_ms());
+            Method::SlidingWindow(SlidingWindow { limit, window_ms })
         }
-        Quota::FixedWindow(quota) => Some(Method::SlidingWindow {
-            limit: quota.limit,
-            window_ms: WindowMs::clamped(quota.per.longest_ms()),
-        }),
-        Quota::TokenBucket(quota) => {
-            Tokens::new(quota.rate, quota.per_ms, quota.burst).ok().map(Method::TokenBucket)
-        }
+        Quota::TokenBucket(bucket) => Method::TokenBucket(bucket),
     }
 }
 

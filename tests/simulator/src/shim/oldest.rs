@@ -4,7 +4,7 @@
 use crate::log::Act;
 use limits::counter::CounterName;
 use limits::ledger::{Method, Settle, SettleCharge, SettleId, TimeMs};
-use limits::quota::{Limit, WindowMs};
+use limits::quota::{Limit, SlidingWindow, WindowMs};
 use limits::wire::SettleAmount;
 use std::collections::BTreeMap;
 
@@ -61,8 +61,10 @@ impl Oldest {
         before: u64,
     ) -> Vec<(u64, SettleCharge)> {
         let dates = self.counters.entry(charge.counter.clone()).or_default();
-        let (Method::SlidingWindow { window_ms, .. }, SettleAmount::GiveBack(amount)) =
-            (charge.terms.method, charge.amount)
+        let (
+            Method::SlidingWindow(SlidingWindow { window_ms, .. }),
+            SettleAmount::GiveBack(amount),
+        ) = (charge.terms.method, charge.amount)
         else {
             return vec![(made_ms, charge.clone())];
         };
