@@ -107,7 +107,7 @@ fn a_request_over_three_slots_is_all_or_nothing() {
         // Another bucket each time, so that each of the nodes is once the one that denies.
         let charges: Vec<Charge> = (0..3)
             .map(|node| {
-                let quota = quotas[(node + 3 - narrow) % 3].clone();
+                let quota = quotas[(node + 3 - narrow) % 3];
                 let who = names[node].slot_tag();
                 let name = format!("tg:{{{who}}}:round{narrow}");
                 Charge { cost: Cost::clamped(2), ..charge(name.try_into().expect("a name"), quota) }
