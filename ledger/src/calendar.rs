@@ -22,7 +22,7 @@ use std::sync::LazyLock;
 
 /// One period of the calendar: `start_ms <= now < end_ms`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span {
+pub(crate) struct Span {
     /// Its first millisecond, in Unix time.
     pub start_ms: u64,
     /// The next one's first millisecond, in Unix time.
@@ -31,7 +31,7 @@ pub struct Span {
 
 /// A time zone's calendar.
 #[derive(Debug, Clone)]
-pub struct Zone(tz::TimeZone);
+pub(crate) struct Zone(tz::TimeZone);
 
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
@@ -41,13 +41,13 @@ const MAX_TRANSITIONS: usize = 8;
 impl Zone {
     /// Returns the calendar of `time_zone`; `None` if this binary's time zones lack it.
     #[must_use]
-    pub fn of(time_zone: TimeZone) -> Option<Self> {
+    pub(crate) fn of(time_zone: TimeZone) -> Option<Self> {
         ZONES.get(time_zone.name()).ok().map(Self)
     }
 
     /// The period in which `now_ms` (Unix time) lies; `None` for times outside the years 1..=9998.
     #[must_use]
-    pub fn period(&self, per: Period, now_ms: u64) -> Option<Span> {
+    pub(crate) fn period(&self, per: Period, now_ms: u64) -> Option<Span> {
         let now_ms = i64::try_from(now_ms).ok()?;
         let (start_ms, end_ms) = match per {
             Period::Minute => self.clock_period(now_ms, 60_000)?,

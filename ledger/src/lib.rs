@@ -12,7 +12,7 @@
 
 mod agree;
 pub mod background;
-pub mod calendar;
+mod calendar;
 pub mod checked;
 pub mod clock;
 mod decide;

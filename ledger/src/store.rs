@@ -3,16 +3,16 @@
 //! [`crate::Ledger`], [`crate::overrides`] and [`crate::seal`] ask a [`Store`]. A question's way to Redis: [`lane`] (queue) → [`wave`] (group commit)
 //! → [`server`] (one EVALSHA); [`cluster`] chooses the lane by slot.
 
-pub mod cluster;
-pub mod fault;
-pub mod lane;
-pub mod memory;
-pub mod question;
-pub mod server;
-pub mod slots;
-pub(crate) mod software;
+mod cluster;
+mod fault;
+mod lane;
+mod memory;
+mod question;
+mod server;
+mod slots;
+mod software;
 pub mod url;
-pub mod wave;
+mod wave;
 
 pub use fault::Fault;
 pub use memory::Memory;

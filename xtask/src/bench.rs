@@ -4,13 +4,13 @@
 //! it cost whom; [`spread`], what rounds come to; [`bound`], what they should be; and [`machine`],
 //! what they were taken on.
 
-pub mod backend;
-pub mod bound;
-pub mod cpu;
-pub mod gateway;
-pub mod machine;
-pub mod spread;
-pub mod wrk;
+pub(crate) mod backend;
+pub(crate) mod bound;
+pub(crate) mod cpu;
+pub(crate) mod gateway;
+pub(crate) mod machine;
+pub(crate) mod spread;
+pub(crate) mod wrk;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -28,7 +28,7 @@ pub enum Bench {
 ///
 /// # Errors
 /// What could not be had or started, and where a run did not measure what it says.
-pub fn run(bench: &Bench) -> Result<()> {
+pub(crate) fn run(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Gateway(flags) => gateway::run(flags),
         Bench::Backend(flags) => backend::run(flags),

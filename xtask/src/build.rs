@@ -18,7 +18,7 @@ pub struct Build {
 ///
 /// # Errors
 /// The first that cannot be built.
-pub fn run(build: &Build) -> Result<()> {
+pub(crate) fn run(build: &Build) -> Result<()> {
     println!("{}", wasm::build_shown()?.display());
     let binaries = binaries::build_shown(build.release)?;
     for program in [binaries.shim, binaries.backend, binaries.claude_sim] {

@@ -24,7 +24,7 @@ pub struct Down {
 ///
 /// # Errors
 /// Where the process that runs it cannot be told to end.
-pub fn run(down: &Down) -> Result<()> {
+pub(crate) fn run(down: &Down) -> Result<()> {
     let Some(owner) = Owner::of(down.state_dir.as_deref())? else {
         println!("No stack is running.");
         return Ok(());

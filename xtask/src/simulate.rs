@@ -32,7 +32,7 @@ pub struct Simulate {
 ///
 /// # Errors
 /// Where something does not build, or a seed does not hold.
-pub fn run(simulate: &Simulate) -> Result<()> {
+pub(crate) fn run(simulate: &Simulate) -> Result<()> {
     let filter = wasm::build()?;
     let mut cargo = command::cargo();
     cargo.args(["run", "--quiet", "--package", "simulator", "--", "--wasm"]).arg(filter);

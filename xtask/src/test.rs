@@ -26,7 +26,7 @@ type Step<'a> = (&'static str, Box<dyn Fn() -> Result<()> + 'a>);
 ///
 /// # Errors
 /// The first step that fails; what it had to say stands above.
-pub fn run(test: &Test) -> Result<()> {
+pub(crate) fn run(test: &Test) -> Result<()> {
     let total = Stopwatch::start();
     let steps = steps(test);
     for (index, (name, step)) in steps.iter().enumerate() {

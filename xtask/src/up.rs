@@ -1,7 +1,7 @@
 //! `cargo xtask up`: the whole stack on loopback, built, started, and followed.
 //!
 //! Called by the binary. [`run`] reads from top to bottom what happens; [`detach`] does it in a
-//! process of its own. [`crate::down`] ends either.
+//! process of its own. `cargo xtask down` ends either.
 
 pub mod claude;
 pub mod detach;

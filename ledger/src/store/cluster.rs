@@ -7,7 +7,7 @@
 //! `MOVED` (the slot is elsewhere; the map is fetched anew), `ASK` (elsewhere for now) and
 //! `TRYAGAIN` (on the move).
 
-pub mod spanning;
+pub(super) mod spanning;
 
 use super::fault::Fault;
 use super::lane::{Lane, Queued};

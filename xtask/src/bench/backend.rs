@@ -8,10 +8,10 @@
 //! The works take turns within each round and a ratio is of one round's runs, so that whatever else
 //! the machine does meets all of them.
 
-pub mod logins;
-pub mod report;
-pub mod servers;
-pub mod work;
+pub(crate) mod logins;
+pub(crate) mod report;
+pub(crate) mod servers;
+pub(crate) mod work;
 
 use super::machine::Machine;
 use super::wrk::Load;
@@ -38,7 +38,7 @@ pub struct Backend {
 
 /// One round: a load for each work, in their order, and the log-ins.
 #[derive(Debug)]
-pub struct Round {
+pub(crate) struct Round {
     /// In the order of [`WORKS`].
     pub loads: Vec<Load>,
     /// Others, idle and beside log-ins.
@@ -50,7 +50,7 @@ pub struct Round {
 /// # Errors
 /// What could not be had, built or started; after the figures are printed, each run that did not
 /// measure what it says.
-pub fn run(flags: &Backend) -> Result<()> {
+pub(crate) fn run(flags: &Backend) -> Result<()> {
     let parts = prepare()?;
     let before = Machine::read()?;
     let dir = tempfile::Builder::new().prefix("tollgate-bench-").tempdir()?;

@@ -2,7 +2,7 @@
 
 /// A bound, itself included.
 #[derive(Debug, Clone, Copy)]
-pub enum Bound {
+pub(crate) enum Bound {
     /// No less.
     AtLeast(f64),
     /// No more.
@@ -12,7 +12,7 @@ pub enum Bound {
 impl Bound {
     /// Whether `value` is within it.
     #[must_use]
-    pub fn holds(self, value: f64) -> bool {
+    pub(crate) fn holds(self, value: f64) -> bool {
         match self {
             Self::AtLeast(least) => value >= least,
             Self::AtMost(most) => value <= most,
@@ -21,7 +21,7 @@ impl Bound {
 
     /// Whether `value` is within it, as the tables say it.
     #[must_use]
-    pub fn told(self, value: f64) -> &'static str {
+    pub(crate) fn told(self, value: f64) -> &'static str {
         if self.holds(value) { "met" } else { "**missed**" }
     }
 }

@@ -6,12 +6,12 @@ use std::ops::Sub;
 
 /// CPU time that a process has taken, in ticks of the kernel's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ticks(u64);
+pub(crate) struct Ticks(u64);
 
 impl Ticks {
     /// In seconds.
     #[must_use]
-    pub fn seconds(self) -> f64 {
+    pub(crate) fn seconds(self) -> f64 {
         self.0 as f64 / clock_ticks_per_second() as f64
     }
 }
@@ -28,7 +28,7 @@ impl Sub for Ticks {
 ///
 /// # Errors
 /// Where there is no such process.
-pub fn of_process(id: u32) -> Result<Ticks> {
+pub(crate) fn of_process(id: u32) -> Result<Ticks> {
     let path = format!("/proc/{id}/stat");
     let stat = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
     process_ticks(&stat, OWN).with_context(|| format!("{path} is not as expected"))
@@ -38,7 +38,7 @@ pub fn of_process(id: u32) -> Result<Ticks> {
 ///
 /// # Errors
 /// Where the kernel does not tell.
-pub fn of_ended_children() -> Result<Ticks> {
+pub(crate) fn of_ended_children() -> Result<Ticks> {
     let stat = std::fs::read_to_string("/proc/self/stat").context("cannot read /proc/self/stat")?;
     process_ticks(&stat, CHILDREN).context("/proc/self/stat is not as expected")
 }
@@ -47,7 +47,7 @@ pub fn of_ended_children() -> Result<Ticks> {
 ///
 /// # Errors
 /// Where the kernel does not tell.
-pub fn of_machine() -> Result<Ticks> {
+pub(crate) fn of_machine() -> Result<Ticks> {
     let stat = std::fs::read_to_string("/proc/stat").context("cannot read /proc/stat")?;
     machine_ticks(&stat).context("/proc/stat is not as expected")
 }

@@ -12,16 +12,16 @@
 //! The systems take turns within each round and a ratio is of one round's runs, so that whatever
 //! else the machine does meets all of them.
 
-pub mod check;
-pub mod counts;
-pub mod figures;
-pub mod load;
-pub mod report;
-pub mod sample;
-pub mod servers;
-pub mod share;
-pub mod system;
-pub mod work;
+pub(crate) mod check;
+pub(crate) mod counts;
+pub(crate) mod figures;
+pub(crate) mod load;
+pub(crate) mod report;
+pub(crate) mod sample;
+pub(crate) mod servers;
+pub(crate) mod share;
+pub(crate) mod system;
+pub(crate) mod work;
 
 use super::machine::Machine;
 use anyhow::{Result, bail};
@@ -52,7 +52,7 @@ pub struct Gateway {
 
 /// What was measured of one work: of each system, a sample a round.
 #[derive(Debug)]
-pub struct Measured {
+pub(crate) struct Measured {
     /// The work.
     pub work: &'static Work,
     /// In the order of the rounds.
@@ -64,7 +64,7 @@ pub struct Measured {
 /// # Errors
 /// What could not be had, built or started; after the figures are printed, each run that did not
 /// measure what it says.
-pub fn run(flags: &Gateway) -> Result<()> {
+pub(crate) fn run(flags: &Gateway) -> Result<()> {
     let parts = prepare()?;
     let before = Machine::read()?;
     let mut measured = Vec::new();

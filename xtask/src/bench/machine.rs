@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 
 /// A machine, and how busy it is.
 #[derive(Debug, Clone)]
-pub struct Machine {
+pub(crate) struct Machine {
     /// How many cores we may use.
     pub cores: usize,
     /// The processor's name.
@@ -20,7 +20,7 @@ impl Machine {
     ///
     /// # Errors
     /// Where the kernel does not tell.
-    pub fn read() -> Result<Self> {
+    pub(crate) fn read() -> Result<Self> {
         let read =
             |path| std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"));
         Ok(Self {

@@ -2,7 +2,7 @@
 
 /// The values of some rounds.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Spread {
+pub(crate) struct Spread {
     /// The least.
     pub least: f64,
     /// The middle one; of an even number, the mean of the two in the middle.
@@ -14,7 +14,7 @@ pub struct Spread {
 impl Spread {
     /// Of `values`; not a number where there are none.
     #[must_use]
-    pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
+    pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let mut sorted: Vec<f64> = values.into_iter().collect();
         sorted.sort_by(f64::total_cmp);
         let at = |place: usize| sorted.get(place).copied().unwrap_or(f64::NAN);
@@ -26,7 +26,7 @@ impl Spread {
 
 /// `us` in ms.
 #[must_use]
-pub fn ms(us: u64) -> f64 {
+pub(crate) fn ms(us: u64) -> f64 {
     us as f64 / 1_000.0
 }
 

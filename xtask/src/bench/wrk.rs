@@ -14,7 +14,7 @@ const DONE: &str = include_str!("done.lua");
 
 /// What wrk measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub struct Load {
+pub(crate) struct Load {
     /// Answers of any status.
     pub requests: u64,
     /// How long it took.
@@ -32,7 +32,7 @@ pub struct Load {
 impl Load {
     /// Answers a second.
     #[must_use]
-    pub fn per_second(&self) -> f64 {
+    pub(crate) fn per_second(&self) -> f64 {
         self.requests as f64 * 1e6 / self.duration_us.max(1) as f64
     }
 }
@@ -42,7 +42,7 @@ impl Load {
 ///
 /// # Errors
 /// Where wrk fails, or reports something else than expected.
-pub fn run(
+pub(crate) fn run(
     wrk: &Path,
     script: &str,
     connections: u32,

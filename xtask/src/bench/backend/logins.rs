@@ -22,7 +22,7 @@ const PACED: &str = include_str!("../paced.lua");
 
 /// Others without log-ins, and beside them.
 #[derive(Debug, Clone, Copy)]
-pub struct Beside {
+pub(crate) struct Beside {
     /// Without.
     pub idle: Load,
     /// Beside them.
@@ -35,7 +35,7 @@ pub struct Beside {
 ///
 /// # Errors
 /// Where wrk fails.
-pub fn measure(servers: &Servers, seconds: u32) -> Result<Beside> {
+pub(crate) fn measure(servers: &Servers, seconds: u32) -> Result<Beside> {
     let idle = others(servers, seconds)?;
     let (busy, logins) = thread::scope(|scope| {
         let logins = scope.spawn(|| log_in(servers, seconds + 2 * AROUND_S));
@@ -68,12 +68,12 @@ fn log_in(servers: &Servers, seconds: u32) -> Result<Load> {
 impl Beside {
     /// The others' 99th percentile beside log-ins, of that without.
     #[must_use]
-    pub fn p99_ratio(&self) -> f64 {
+    pub(crate) fn p99_ratio(&self) -> f64 {
         self.busy.p99_us as f64 / self.idle.p99_us.max(1) as f64
     }
 
     /// What is wrong with a run: others are to be answered, and some log in.
-    pub fn mistakes(&self) -> impl Iterator<Item = String> {
+    pub(crate) fn mistakes(&self) -> impl Iterator<Item = String> {
         let lost = |load: &Load| load.refused + load.failed;
         let lost = lost(&self.idle) + lost(&self.busy);
         let others = (lost > 0).then(|| format!("{lost} of the others' were refused or lost"));

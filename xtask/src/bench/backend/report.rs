@@ -13,7 +13,12 @@ const P99: Bound = Bound::AtMost(3.0);
 
 /// What the figures are.
 #[must_use]
-pub fn markdown(flags: &Backend, before: &Machine, after: &Machine, rounds: &[Round]) -> String {
+pub(crate) fn markdown(
+    flags: &Backend,
+    before: &Machine,
+    after: &Machine,
+    rounds: &[Round],
+) -> String {
     let mut text = format!(
         "Machine: {} cores ({}), kernel {}; load average {} before, {} after.\n\
          {} rounds of {} s each, the works taking turns; wrk, one thread.\n\n",

@@ -21,7 +21,7 @@ const PASSWORD: &str = "correct horse battery staple";
 
 /// The programs.
 #[derive(Debug)]
-pub struct Parts {
+pub(crate) struct Parts {
     /// The Redis server.
     pub redis: PathBuf,
     /// The load generator.
@@ -36,7 +36,7 @@ pub struct Parts {
 
 /// The running servers, and their user. Dropping it kills them.
 #[derive(Debug)]
-pub struct Servers {
+pub(crate) struct Servers {
     /// The backend.
     pub backend: Server,
     _claude_sim: Server,
@@ -56,7 +56,7 @@ impl Servers {
     ///
     /// # Errors
     /// The server that does not get ready, with the end of its log.
-    pub fn start(parts: &Parts, dir: &Path) -> Result<Self> {
+    pub(crate) fn start(parts: &Parts, dir: &Path) -> Result<Self> {
         let program = parts.redis.clone();
         let redis =
             redis::start(redis::Options { program, port: Port::free()?, dir, args: Vec::new() })?;
@@ -92,7 +92,7 @@ impl Servers {
 
     /// What the user asks of an AI route.
     #[must_use]
-    pub fn ai_body(&self) -> String {
+    pub(crate) fn ai_body(&self) -> String {
         json!({ "resume_id": self.resume_id }).to_string()
     }
 
@@ -100,7 +100,7 @@ impl Servers {
     ///
     /// # Errors
     /// Where the backend does not tell.
-    pub fn hits(&self) -> Result<u64> {
+    pub(crate) fn hits(&self) -> Result<u64> {
         let answer = self.backend.get("/metrics")?;
         if answer.status != 200 {
             bail!("the backend's metrics: status {}", answer.status);
@@ -116,7 +116,7 @@ fn account(email: &str) -> Value {
 
 /// What logs in again and again.
 #[must_use]
-pub fn others_account() -> Value {
+pub(crate) fn others_account() -> Value {
     account(OTHER)
 }
 

@@ -10,7 +10,7 @@ const CONNECTIONS: u32 = 32;
 
 /// One work.
 #[derive(Debug)]
-pub struct Work {
+pub(crate) struct Work {
     /// What it is, in a few words.
     pub title: &'static str,
     /// Whether the cache answers it.
@@ -24,7 +24,7 @@ pub struct Work {
 }
 
 /// All works. The first is the one that the others are measured against.
-pub const WORKS: [Work; 3] = [
+pub(crate) const WORKS: [Work; 3] = [
     Work {
         title: "/health/live",
         is_cached: false,
@@ -53,7 +53,7 @@ impl Work {
     ///
     /// # Errors
     /// Where wrk fails.
-    pub fn put(&self, servers: &Servers, seconds: u32) -> Result<Load> {
+    pub(crate) fn put(&self, servers: &Servers, seconds: u32) -> Result<Load> {
         let (script, url) = ((self.script)(servers), servers.backend.url(&(self.path)(servers)));
         wrk::run(&servers.wrk, &script, CONNECTIONS, &url, seconds, &servers.dir)
     }
@@ -61,13 +61,13 @@ impl Work {
 
 /// A script whose requests are the user's.
 #[must_use]
-pub fn authorized(servers: &Servers) -> String {
+pub(crate) fn authorized(servers: &Servers) -> String {
     format!("wrk.headers[\"authorization\"] = \"Bearer {}\"\n", servers.token)
 }
 
 /// A script whose requests have this body.
 #[must_use]
-pub fn post(body: &str) -> String {
+pub(crate) fn post(body: &str) -> String {
     format!(
         "wrk.method = \"POST\"\nwrk.headers[\"content-type\"] = \"application/json\"\n\
          wrk.body = [==[{body}]==]\n"

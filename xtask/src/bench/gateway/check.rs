@@ -17,7 +17,7 @@ const RATE_OFF: f64 = 0.1;
 
 /// What is wrong with `measured`, a line each.
 #[must_use]
-pub fn mistakes(measured: &Measured) -> Vec<String> {
+pub(crate) fn mistakes(measured: &Measured) -> Vec<String> {
     let mut found = Vec::new();
     for (round, samples) in (1..).zip(&measured.rounds) {
         for system in SYSTEMS {

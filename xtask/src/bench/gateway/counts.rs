@@ -9,14 +9,14 @@ const FILTERS: [&str; 2] = ["http.gateway.downstream_rq_", "wasmcustom.tollgate"
 
 /// Envoy's counters by name. One that was never counted is not there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Counts(BTreeMap<String, u64>);
+pub(crate) struct Counts(BTreeMap<String, u64>);
 
 impl Counts {
     /// What the Envoy `server` has counted since it was started.
     ///
     /// # Errors
     /// Where its admin interface does not answer.
-    pub fn read(server: &Server) -> Result<Self> {
+    pub(crate) fn read(server: &Server) -> Result<Self> {
         let admin = server.admin_addr().context("this Envoy has no admin interface")?;
         let mut counts = BTreeMap::new();
         for filter in FILTERS {
@@ -31,20 +31,20 @@ impl Counts {
 
     /// What was counted since `before`.
     #[must_use]
-    pub fn since(&self, before: &Self) -> Self {
+    pub(crate) fn since(&self, before: &Self) -> Self {
         let less = |(name, now): (&String, &u64)| (name.clone(), now - before.get(name).min(*now));
         Self(self.0.iter().map(less).collect())
     }
 
     /// Answers with a status of `class` (`"2xx"`).
     #[must_use]
-    pub fn answers(&self, class: &str) -> u64 {
+    pub(crate) fn answers(&self, class: &str) -> u64 {
         self.get(&format!("http.gateway.downstream_rq_{class}"))
     }
 
     /// The filter's counter `name`.
     #[must_use]
-    pub fn tollgate(&self, name: &str) -> u64 {
+    pub(crate) fn tollgate(&self, name: &str) -> u64 {
         self.get(&format!("wasmcustom.tollgate.{name}"))
     }
 

@@ -8,7 +8,7 @@ use crate::bench::spread::ms;
 impl Measure {
     /// Its value in one round.
     #[must_use]
-    pub fn of(self, round: &EachSystem<Sample>) -> f64 {
+    pub(crate) fn of(self, round: &EachSystem<Sample>) -> f64 {
         let EachSystem { bare, local_ratelimit: local, tollgate: ours } = round;
         match self {
             Self::Throughput => ours.per_second() / local.per_second(),

@@ -8,7 +8,7 @@ const PACED: &str = include_str!("../paced.lua");
 
 /// How requests come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pattern {
+pub(crate) enum Pattern {
     /// One user's, as fast as they are answered.
     OneKey,
     /// Many users', as fast as they are answered.
@@ -19,7 +19,7 @@ pub enum Pattern {
 
 /// wrk's script for `work`.
 #[must_use]
-pub fn script(work: &Work) -> String {
+pub(crate) fn script(work: &Work) -> String {
     // A random key each, unless there is one only.
     let many = format!("KEYS = {KEYS}\n{MANY_KEYS}");
     match work.pattern {

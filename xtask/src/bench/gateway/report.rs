@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 
 /// What the figures are.
 #[must_use]
-pub fn markdown(
+pub(crate) fn markdown(
     flags: &Gateway,
     before: &Machine,
     after: &Machine,

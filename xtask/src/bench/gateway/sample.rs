@@ -16,7 +16,7 @@ pub(super) const METRICS_LAG: Duration = Duration::from_millis(200);
 
 /// One run.
 #[derive(Debug, Clone)]
-pub struct Sample {
+pub(crate) struct Sample {
     /// What wrk measured.
     pub load: Load,
     /// What Envoy counted meanwhile.
@@ -34,38 +34,38 @@ pub struct Sample {
 impl Sample {
     /// Answers a second.
     #[must_use]
-    pub fn per_second(&self) -> f64 {
+    pub(crate) fn per_second(&self) -> f64 {
         self.load.per_second()
     }
 
     /// CPU time of `server` a request, in µs.
     #[must_use]
-    pub fn server_us(&self, server: &str) -> f64 {
+    pub(crate) fn server_us(&self, server: &str) -> f64 {
         let found = self.servers_s.iter().find(|(name, _)| *name == server);
         self.a_request_us(found.map_or(0.0, |(_, seconds)| *seconds))
     }
 
     /// CPU time of all servers a request, in µs.
     #[must_use]
-    pub fn total_us(&self) -> f64 {
+    pub(crate) fn total_us(&self) -> f64 {
         self.a_request_us(self.servers_total_s())
     }
 
     /// wrk's CPU time a request, in µs.
     #[must_use]
-    pub fn wrk_us(&self) -> f64 {
+    pub(crate) fn wrk_us(&self) -> f64 {
         self.a_request_us(self.wrk_s)
     }
 
     /// How much of one core `server` took.
     #[must_use]
-    pub fn share(&self, server: &str) -> f64 {
+    pub(crate) fn share(&self, server: &str) -> f64 {
         self.server_us(server) * self.load.requests as f64 / 1e6 / self.wall_s
     }
 
     /// How many cores were busy with something else.
     #[must_use]
-    pub fn others(&self) -> f64 {
+    pub(crate) fn others(&self) -> f64 {
         self.others_s / self.wall_s
     }
 
@@ -100,7 +100,7 @@ impl Reading {
 ///
 /// # Errors
 /// Where wrk fails or a server has gone.
-pub fn take(servers: &Servers, work: &Work, system: System, seconds: u32) -> Result<Sample> {
+pub(crate) fn take(servers: &Servers, work: &Work, system: System, seconds: u32) -> Result<Sample> {
     let gateway = servers.gateway(system);
     let counted = Counts::read(gateway)?;
     let before = Reading::take(servers, system)?;

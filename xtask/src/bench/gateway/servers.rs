@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// The programs.
 #[derive(Debug)]
-pub struct Parts {
+pub(crate) struct Parts {
     /// Envoy.
     pub envoy: PathBuf,
     /// The Redis server.
@@ -27,7 +27,7 @@ pub struct Parts {
 
 /// The running servers. Dropping it kills them.
 #[derive(Debug)]
-pub struct Servers {
+pub(crate) struct Servers {
     gateways: EachSystem<Server>,
     behind: Behind,
     wrk: PathBuf,
@@ -44,7 +44,7 @@ struct Behind {
 
 /// Tollgate alone. Dropping it kills the servers.
 #[derive(Debug)]
-pub struct Alone {
+pub(crate) struct Alone {
     /// The gateway.
     pub gateway: Server,
     _behind: Behind,
@@ -55,7 +55,7 @@ impl Servers {
     ///
     /// # Errors
     /// The server that does not get ready, with the end of its log.
-    pub fn start(work: &Work, parts: &Parts, dir: &Path) -> Result<Self> {
+    pub(crate) fn start(work: &Work, parts: &Parts, dir: &Path) -> Result<Self> {
         let behind = Behind::start(parts, dir)?;
         let gateways = EachSystem::try_from_fn(|system| {
             start_envoy(parts, dir, 1, |gateway, admin| {
@@ -68,13 +68,13 @@ impl Servers {
 
     /// The gateway of `system`.
     #[must_use]
-    pub const fn gateway(&self, system: System) -> &Server {
+    pub(crate) const fn gateway(&self, system: System) -> &Server {
         self.gateways.of(system)
     }
 
     /// The processes that take part in what `system` does, by what they are called.
     #[must_use]
-    pub fn taking_part(&self, system: System) -> Vec<(&'static str, u32)> {
+    pub(crate) fn taking_part(&self, system: System) -> Vec<(&'static str, u32)> {
         let mut parts =
             vec![(GATEWAY, self.gateway(system).id()), (UPSTREAM, self.behind.upstream.id())];
         if system == System::Tollgate {
@@ -85,13 +85,13 @@ impl Servers {
 
     /// The load generator.
     #[must_use]
-    pub fn wrk(&self) -> &Path {
+    pub(crate) fn wrk(&self) -> &Path {
         &self.wrk
     }
 
     /// A folder for what is written meanwhile.
     #[must_use]
-    pub fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
 }
@@ -101,7 +101,7 @@ impl Alone {
     ///
     /// # Errors
     /// The server that does not get ready, with the end of its log.
-    pub fn start(parts: &Parts, policy: Value, workers: u32, dir: &Path) -> Result<Self> {
+    pub(crate) fn start(parts: &Parts, policy: Value, workers: u32, dir: &Path) -> Result<Self> {
         let behind = Behind::start(parts, dir)?;
         let gateway = start_envoy(parts, dir, workers, |gateway, admin| {
             system::tollgate(policy, behind.options(parts, gateway, admin))
@@ -143,13 +143,13 @@ impl Behind {
 }
 
 /// The gateway's part of [`Servers::taking_part`].
-pub const GATEWAY: &str = "gateway";
+pub(crate) const GATEWAY: &str = "gateway";
 /// The upstream's.
-pub const UPSTREAM: &str = "upstream";
+pub(crate) const UPSTREAM: &str = "upstream";
 /// The shim's.
-pub const SHIM: &str = "shim";
+pub(crate) const SHIM: &str = "shim";
 /// Redis's.
-pub const REDIS: &str = "Redis";
+pub(crate) const REDIS: &str = "Redis";
 
 /// Starts an Envoy of so many workers with the configuration that `config` makes for a port to serve and
 /// an admin port.

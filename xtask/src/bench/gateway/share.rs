@@ -28,7 +28,7 @@ const WARM_UP: Busy = busy(1, 2);
 
 /// What was measured of one window and number of workers.
 #[derive(Debug)]
-pub struct Shares {
+pub(crate) struct Shares {
     window_s: u64,
     workers: u32,
     /// In the order of the rounds.
@@ -56,7 +56,7 @@ const fn busy(window_s: u64, windows: usize) -> Busy {
 ///
 /// # Errors
 /// What could not be started, or did not answer.
-pub fn measure(parts: &Parts, rounds: u32) -> Result<Vec<Shares>> {
+pub(crate) fn measure(parts: &Parts, rounds: u32) -> Result<Vec<Shares>> {
     let mut all = Vec::new();
     for workers in WORKERS {
         for (window_s, windows) in WINDOWS {
@@ -124,7 +124,7 @@ fn mistakes(got: &Got, counts: &Counts) -> Vec<String> {
 
 impl Shares {
     /// What is wrong with it, a line each.
-    pub fn mistakes(&self) -> impl Iterator<Item = String> {
+    pub(crate) fn mistakes(&self) -> impl Iterator<Item = String> {
         let mistakes = (1..).zip(&self.rounds).flat_map(|(number, round)| {
             round.mistakes.iter().map(move |mistake| (number, mistake))
         });
@@ -133,7 +133,7 @@ impl Shares {
 
     /// Its row beside the other aims.
     #[must_use]
-    pub fn aim_row(&self) -> String {
+    pub(crate) fn aim_row(&self) -> String {
         let Spread { least, median, most } = Spread::of(self.rounds.iter().map(|one| one.share));
         let (title, met) = (self.title(), AIM.told(median));
         format!(
@@ -150,7 +150,7 @@ impl Shares {
 
 /// What was offered, and what was leased.
 #[must_use]
-pub fn table(all: &[Shares]) -> String {
+pub(crate) fn table(all: &[Shares]) -> String {
     let mut text = "\nMedians; offered and leased (granted · spent) in the whole run.\n\n\
                     | work | requests/s | leased |\n|---|---|---|\n"
         .to_owned();

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 /// A gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum System {
+pub(crate) enum System {
     /// Envoy without any limits.
     Bare,
     /// Envoy's own filter, which counts in the process, and all requests together.
@@ -20,11 +20,11 @@ pub enum System {
 }
 
 /// In the order in which they take turns.
-pub const SYSTEMS: [System; 3] = [System::Bare, System::LocalRatelimit, System::Tollgate];
+pub(crate) const SYSTEMS: [System; 3] = [System::Bare, System::LocalRatelimit, System::Tollgate];
 
 /// One of something for each system.
 #[derive(Debug, Clone, Copy)]
-pub struct EachSystem<T> {
+pub(crate) struct EachSystem<T> {
     /// [`System::Bare`]'s.
     pub bare: T,
     /// [`System::LocalRatelimit`]'s.
@@ -38,7 +38,7 @@ impl<T> EachSystem<T> {
     ///
     /// # Errors
     /// The first of `make`'s.
-    pub fn try_from_fn(mut make: impl FnMut(System) -> Result<T>) -> Result<Self> {
+    pub(crate) fn try_from_fn(mut make: impl FnMut(System) -> Result<T>) -> Result<Self> {
         Ok(Self {
             bare: make(System::Bare)?,
             local_ratelimit: make(System::LocalRatelimit)?,
@@ -47,7 +47,7 @@ impl<T> EachSystem<T> {
     }
 
     /// The one of `system`.
-    pub const fn of(&self, system: System) -> &T {
+    pub(crate) const fn of(&self, system: System) -> &T {
         match system {
             System::Bare => &self.bare,
             System::LocalRatelimit => &self.local_ratelimit,
@@ -59,7 +59,7 @@ impl<T> EachSystem<T> {
 impl System {
     /// What it is called in the figures.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Bare => "bare",
             Self::LocalRatelimit => "local_ratelimit",
@@ -71,7 +71,7 @@ impl System {
     ///
     /// # Errors
     /// Where `envoy/envoy.yaml` is not as expected: names the place.
-    pub fn config(self, work: &Work, options: envoy_config::Options) -> Result<Rendered> {
+    pub(crate) fn config(self, work: &Work, options: envoy_config::Options) -> Result<Rendered> {
         let mut config = tollgate(work.policy(), options)?;
         let filters = at(http_connection_manager(&mut config.envoy)?, "/http_filters")?;
         match self {
@@ -87,7 +87,7 @@ impl System {
 ///
 /// # Errors
 /// Where `envoy/envoy.yaml` is not as expected: names the place.
-pub fn tollgate(policy: Value, mut options: envoy_config::Options) -> Result<Rendered> {
+pub(crate) fn tollgate(policy: Value, mut options: envoy_config::Options) -> Result<Rendered> {
     options.policy = Some(policy);
     let mut config = envoy_config::render(&options)?;
     let http = http_connection_manager(&mut config.envoy)?;

@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 /// More than any run sends.
 const PLENTY: u32 = 4_000_000_000;
 /// How many keys there are in the works with many.
-pub const KEYS: u32 = 100_000;
+pub(crate) const KEYS: u32 = 100_000;
 /// Connections that each always have a request under way.
 const CONNECTIONS: u32 = 32;
 /// Connections for a constant rate. They wait between requests, long compared with an answer, so that
 /// a slow one hardly changes the rate.
 const PACED_CONNECTIONS: u32 = 100;
 /// The rate that those come to together.
-pub const PACED_PER_SECOND: u32 = 1_000;
+pub(crate) const PACED_PER_SECOND: u32 = 1_000;
 
 /// What a work is called on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -36,7 +36,7 @@ pub enum WorkName {
 
 /// One work.
 #[derive(Debug)]
-pub struct Work {
+pub(crate) struct Work {
     /// Its name.
     pub name: WorkName,
     /// What it is, in a few words.
@@ -55,7 +55,7 @@ pub struct Work {
 
 /// A figure that tells Tollgate from another system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Measure {
+pub(crate) enum Measure {
     /// Requests a second, as a ratio to `local_ratelimit`'s.
     Throughput,
     /// CPU time of all servers a request, as a ratio to `local_ratelimit`'s.
@@ -68,7 +68,7 @@ pub enum Measure {
 
 /// What a measure should be.
 #[derive(Debug, Clone, Copy)]
-pub struct Aim {
+pub(crate) struct Aim {
     /// The measure.
     pub measure: Measure,
     /// The bound.
@@ -76,7 +76,7 @@ pub struct Aim {
 }
 
 /// All works.
-pub const WORKS: [Work; 5] = [
+pub(crate) const WORKS: [Work; 5] = [
     Work {
         name: WorkName::HotKey,
         title: "one hot key, all admitted",
@@ -135,7 +135,7 @@ impl Work {
     ///
     /// The time-out is long enough that nothing is decided without the ledger.
     #[must_use]
-    pub fn policy(&self) -> Value {
+    pub(crate) fn policy(&self) -> Value {
         let (limit, window) = if self.admits { (PLENTY, "1m") } else { (1, "1h") };
         json!({
             "version": 1,
@@ -153,7 +153,7 @@ impl Work {
 
     /// `local_ratelimit`'s bucket: the same, for all users together.
     #[must_use]
-    pub fn token_bucket(&self) -> Value {
+    pub(crate) fn token_bucket(&self) -> Value {
         let (tokens, interval) = if self.admits { (PLENTY, "60s") } else { (1, "3600s") };
         json!({ "max_tokens": tokens, "tokens_per_fill": tokens, "fill_interval": interval })
     }
@@ -162,7 +162,7 @@ impl Work {
 impl Measure {
     /// What it is, in a few words.
     #[must_use]
-    pub const fn title(self) -> &'static str {
+    pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Throughput => "requests/s, of local_ratelimit's",
             Self::Cpu => "CPU of all servers a request, times local_ratelimit's",
