@@ -15,7 +15,7 @@ use tracing_subscriber::EnvFilter;
 /// What was asked for.
 #[derive(Debug, Parser)]
 #[command(name = "tollgate", version, about = "Exact rate limits and quotas for Envoy")]
-pub struct Cli {
+pub(crate) struct Cli {
     /// The command.
     #[command(subcommand)]
     pub command: Command,
@@ -23,7 +23,7 @@ pub struct Cli {
 
 /// One command.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Decide what the filter asks, before a ledger
     Serve(Serve),
     /// Exit with 0 if a shim's ledger answers, else with 1
@@ -41,7 +41,7 @@ pub enum Command {
 
 /// `tollgate serve`
 #[derive(Debug, Args)]
-pub struct Serve {
+pub(crate) struct Serve {
     /// Where to listen, for HTTP/1.1 and HTTP/2 with prior knowledge. Let only gateways and the
     /// backend reach this port: it asks for no password, and a caller can use up anyone's limits
     #[arg(long, env = "TOLLGATE_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8081", value_parser = address)]
@@ -84,7 +84,7 @@ pub struct Serve {
 
 /// `tollgate healthcheck`
 #[derive(Debug, Args)]
-pub struct Healthcheck {
+pub(crate) struct Healthcheck {
     /// What to ask
     #[arg(long, env = "TOLLGATE_HEALTH_URL", value_name = "URL", default_value = "http://127.0.0.1:8081/healthz", value_parser = http_url)]
     pub url: hyper::Uri,
@@ -92,7 +92,7 @@ pub struct Healthcheck {
 
 /// `tollgate counters`
 #[derive(Debug, Subcommand)]
-pub enum Counters {
+pub(crate) enum Counters {
     /// What is counted for a key, and what is left
     Show {
         /// Which counter
@@ -112,7 +112,7 @@ pub enum Counters {
 
 /// `tollgate overrides`
 #[derive(Debug, Subcommand)]
-pub enum OverridesCommand {
+pub(crate) enum OverridesCommand {
     /// Put something above a key's quota
     Set {
         /// Which counter
@@ -138,7 +138,7 @@ pub enum OverridesCommand {
 
 /// `tollgate policy`
 #[derive(Debug, Subcommand)]
-pub enum PolicyCommand {
+pub(crate) enum PolicyCommand {
     /// Tell all mistakes of a policy, each with its line; exit with 1 if there are any
     Check {
         /// The policy document
@@ -200,7 +200,7 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 
 /// A request, as a person tells of it.
 #[derive(Debug, Args)]
-pub struct TypedRequest {
+pub(crate) struct TypedRequest {
     /// Its method
     #[arg(long, value_name = "METHOD", default_value = "GET")]
     pub method: String,
@@ -230,7 +230,7 @@ pub struct TypedRequest {
 /// What an override says: one of the three.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-pub struct What {
+pub(crate) struct What {
     /// Another limit (for a token bucket: the burst, and the rate in proportion)
     #[arg(long, value_name = "NUMBER", value_parser = limit)]
     pub limit: Option<limits::quota::Limit>,
@@ -244,7 +244,7 @@ pub struct What {
 
 /// Which counter, as people know it.
 #[derive(Debug, Args)]
-pub struct Target {
+pub(crate) struct Target {
     /// The bucket, as in the policy
     #[arg(long, value_name = "NAME")]
     pub bucket: String,
@@ -261,7 +261,7 @@ pub struct Target {
 
 /// How to reach a shim's admin API.
 #[derive(Debug, Args)]
-pub struct Admin {
+pub(crate) struct Admin {
     /// The shim's admin port
     #[arg(long, env = "TOLLGATE_ADMIN_URL", value_name = "URL", default_value = "http://127.0.0.1:8082", value_parser = http_url)]
     pub admin_url: hyper::Uri,
@@ -275,7 +275,7 @@ pub struct Admin {
 
 /// `name=value`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pair {
+pub(crate) struct Pair {
     /// Before the first `=`.
     pub name: String,
     /// After it.
@@ -284,7 +284,7 @@ pub struct Pair {
 
 /// A point in time, or a length of time from now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Until {
+pub(crate) enum Until {
     /// Unix milliseconds.
     Time(u64),
     /// Milliseconds from now.
@@ -293,19 +293,19 @@ pub enum Until {
 
 /// A tracing filter that parses. ([`EnvFilter`] itself is no `Clone`.)
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogFilter(String);
+pub(crate) struct LogFilter(String);
 
 impl LogFilter {
     /// The filter.
     #[must_use]
-    pub fn filter(&self) -> EnvFilter {
+    pub(crate) fn filter(&self) -> EnvFilter {
         EnvFilter::new(&self.0)
     }
 }
 
 /// What to print instead of running a command, and the exit code to end with.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Stop {
+pub(crate) struct Stop {
     /// `--help` and `--version` go to standard output with code 0, mistakes to standard error.
     pub text: String,
     /// 0 or 2.
@@ -317,7 +317,7 @@ impl Cli {
     ///
     /// # Errors
     /// [`Stop`]
-    pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, Stop> {
+    pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, Stop> {
         Self::try_parse_from(args).map_err(|error| stop(&error))
     }
 }

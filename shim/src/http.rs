@@ -4,14 +4,14 @@
 //! (bounds, `fair`) → [`ledger::checked`] → [`ledger::Ledger::decide`].
 
 mod answer;
-pub mod body;
-pub mod calls;
-pub mod deadline;
+pub(crate) mod body;
+pub(crate) mod calls;
+pub(crate) mod deadline;
 pub(crate) mod fair;
 pub(crate) mod guests;
-pub mod health;
-pub mod refused;
-pub mod server;
+pub(crate) mod health;
+pub(crate) mod refused;
+pub(crate) mod server;
 
 pub(crate) use body::read;
 pub(crate) use refused::Refused;

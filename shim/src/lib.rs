@@ -1,21 +1,21 @@
 //! The `tollgate` binary: `serve` puts HTTP in front of the ledger; the other commands are the
 //! operator's.
 //!
-//! Read in this order, which is a call's way: [`cli`], [`serve`], [`http`], and then the [`ledger`]
-//! crate, which decides. Only [`cli`] reads the environment, only [`http`] and [`admin`] answer HTTP.
+//! Read in this order, which is a call's way: `cli`, `serve`, `http`, and then the [`ledger`]
+//! crate, which decides. Only `cli` reads the environment, only `http` and `admin` answer HTTP.
 
-pub mod admin;
-pub mod app;
-pub mod cli;
-pub mod client;
+mod admin;
+mod app;
+mod cli;
+mod client;
 mod descriptors;
 mod file;
-pub mod http;
-pub mod operator;
+mod http;
+mod operator;
 mod policy;
-pub mod secret;
-pub mod serve;
-pub mod telemetry;
+mod secret;
+mod serve;
+mod telemetry;
 
 use cli::{Cli, Command};
 use std::ffi::OsString;

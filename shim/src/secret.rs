@@ -7,13 +7,13 @@ use std::str::FromStr;
 use subtle::ConstantTimeEq;
 
 /// The shortest token: with 64 kinds of characters, 96 bits.
-pub const MIN_TOKEN_BYTES: usize = 16;
+pub(crate) const MIN_TOKEN_BYTES: usize = 16;
 /// The longest.
-pub const MAX_TOKEN_BYTES: usize = 256;
+pub(crate) const MAX_TOKEN_BYTES: usize = 256;
 
 /// A bearer token.
 #[derive(Clone)]
-pub struct Token(String);
+pub(crate) struct Token(String);
 
 /// A text that is no [`Token`]. It is not repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -21,20 +21,20 @@ pub struct Token(String);
     "expected a token of {MIN_TOKEN_BYTES} to {MAX_TOKEN_BYTES} visible ASCII characters, as from \
      `openssl rand -hex 32`; found {found}"
 )]
-pub struct BadToken {
+pub(crate) struct BadToken {
     found: &'static str,
 }
 
 impl Token {
     /// Whether `offered` is this token. How long it takes tells at most their lengths.
     #[must_use]
-    pub fn is(&self, offered: &[u8]) -> bool {
+    pub(crate) fn is(&self, offered: &[u8]) -> bool {
         self.0.as_bytes().ct_eq(offered).into()
     }
 
     /// The `Authorization` header that offers it.
     #[must_use]
-    pub fn bearer(&self) -> String {
+    pub(crate) fn bearer(&self) -> String {
         format!("Bearer {}", self.0)
     }
 }

@@ -10,17 +10,17 @@ use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 /// Calls answered, by path and status.
-pub const CALLS: &str = "tollgate_http_calls_total";
+pub(crate) const CALLS: &str = "tollgate_http_calls_total";
 /// Connections closed as soon as they came, for want of room.
-pub const TURNED_AWAY: &str = "tollgate_connections_turned_away_total";
+pub(crate) const TURNED_AWAY: &str = "tollgate_connections_turned_away_total";
 /// Attempts to use the admin API without its token.
-pub const INTRUDERS: &str = "tollgate_admin_refused_total";
+pub(crate) const INTRUDERS: &str = "tollgate_admin_refused_total";
 
 /// Makes this process's metrics and returns what renders them.
 ///
 /// # Errors
 /// If metrics were set up before.
-pub fn metrics() -> anyhow::Result<PrometheusHandle> {
+pub(crate) fn metrics() -> anyhow::Result<PrometheusHandle> {
     let sizes: Vec<f64> = (0..=8).map(|power| f64::from(1 << power)).collect();
     let seconds =
         [0.000_1, 0.000_25, 0.000_5, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0];
@@ -41,7 +41,7 @@ pub fn metrics() -> anyhow::Result<PrometheusHandle> {
 }
 
 /// Sends logs to standard error, those that `filter` lets through.
-pub fn logs(filter: EnvFilter) {
+pub(crate) fn logs(filter: EnvFilter) {
     // Fails only where a subscriber was set before, which then has the say.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
