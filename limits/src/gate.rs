@@ -33,7 +33,8 @@ mod timer;
 mod trace;
 mod verdict;
 
-use crate::plan::{Facts, PlannedCharge};
+use crate::facts::Facts;
+use crate::plan::PlannedCharge;
 use crate::policy::Policy;
 use crate::wire;
 use again::Again;

@@ -5,7 +5,8 @@
 //! a test that simulates a year in a second.
 //!
 //! Read in this order: [`policy`] (what the operator wrote), [`path`], [`pattern`], [`host`] and
-//! [`matching`] (which requests), [`plan`] (what one request is charged), [`key`] and [`counter`]
+//! [`matching`] (which requests), [`facts`] (what a request says of itself), [`plan`] (what one
+//! request is charged), [`key`] and [`counter`]
 //! (who is charged),
 //! [`quota`] (what may be charged), [`wire`] (how the filter asks the shim), [`gate`] (one
 //! gateway worker's requests, from arrival to answer), [`headers`] (what the client is told),
@@ -17,6 +18,7 @@ pub mod connections;
 pub mod counter;
 pub mod duration;
 pub mod explain;
+pub mod facts;
 pub mod gate;
 pub mod headers;
 pub mod host;

@@ -1,7 +1,7 @@
 //! Who a call belongs to, for the shim's logs: the trace and the id of the first request in it.
 //! Called by the gate.
 
-use crate::plan::Facts;
+use crate::facts::Facts;
 use sha2::{Digest, Sha256};
 
 /// W3C Trace Context, version 00.
