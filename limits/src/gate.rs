@@ -175,12 +175,6 @@ impl Gate {
         }
     }
 
-    /// Returns the policy in force.
-    #[must_use]
-    pub const fn policy(&self) -> &Policy {
-        &self.policy
-    }
-
     /// Takes what has been counted since the last time.
     pub fn take_samples(&mut self) -> Vec<Sample> {
         self.metrics.take()

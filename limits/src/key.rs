@@ -14,7 +14,7 @@ pub use typed::{BadKey, of_text};
 pub(crate) use value::{client, text_of};
 
 /// Who pays by key `name` for the request that `facts` tell of.
-pub fn of_request<'a>(policy: &'a Policy, name: &'a str, facts: &impl Facts) -> Payer<'a> {
+pub(crate) fn of_request<'a>(policy: &'a Policy, name: &'a str, facts: &impl Facts) -> Payer<'a> {
     let found = resolved(policy, name, facts);
     match policy.keys.get(found.key) {
         Some(Key::All(names)) => {

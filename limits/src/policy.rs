@@ -76,7 +76,7 @@ impl Policy {
     /// What a rule is called in logs: its name, or else its place in [`Policy::rules`]; `none` where
     /// no rule matched.
     #[must_use]
-    pub fn rule_name(&self, rule: Option<usize>) -> Cow<'_, str> {
+    pub(crate) fn rule_name(&self, rule: Option<usize>) -> Cow<'_, str> {
         let Some(at) = rule else { return Cow::Borrowed("none") };
         match self.rules.get(at).and_then(|rule| rule.name.as_deref()) {
             Some(name) => Cow::Borrowed(name),

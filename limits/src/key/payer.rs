@@ -38,7 +38,7 @@ impl<'a> Payer<'a> {
 
     /// What counters are named by: a hash over all names and values, each behind its length.
     #[must_use]
-    pub fn identity(&self, policy: &Policy) -> Identity {
+    pub(crate) fn identity(&self, policy: &Policy) -> Identity {
         let together = self.together.map(str::as_bytes);
         let parts = self.parts.iter().flat_map(|part| [part.key.as_bytes(), part.value.as_slice()]);
         Identity::derive(policy.salt.as_bytes(), together.into_iter().chain(parts))
