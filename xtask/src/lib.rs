@@ -9,6 +9,7 @@ pub mod cli;
 
 pub mod bench;
 pub mod build;
+mod cycles;
 pub mod down;
 mod fuzz;
 pub mod print_config;
