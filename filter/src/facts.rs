@@ -1,8 +1,8 @@
 //! What a request says of itself, read from Envoy. Called by the gate through [`Facts`].
 
 use crate::abi::{Headers, Pairs};
-use crate::host;
-use limits::plan::Facts;
+use crate::{host, value};
+use limits::facts::{Facts, Value};
 use std::cell::OnceCell;
 
 /// The request of the stream whose callback is running.
@@ -37,14 +37,14 @@ pub(crate) fn jwt_payload(name: &str) -> String {
 }
 
 /// What `names` lead to from `path`.
-fn below(path: &str, names: &[String]) -> Option<Vec<u8>> {
+fn below(path: &str, names: &[String]) -> Option<Value> {
     let length = names.iter().map(|name| name.len() + 1).sum::<usize>();
     let mut path = String::with_capacity(path.len() + length) + path;
     for name in names {
         path.push('\0');
         path.push_str(name);
     }
-    host::property(&path)
+    host::property(&path).map(value::read)
 }
 
 impl Facts for RequestFacts<'_> {
@@ -66,7 +66,7 @@ impl Facts for RequestFacts<'_> {
         self.headers().joined(if name == "host" { ":authority" } else { name })
     }
 
-    fn claim(&self, names: &[String]) -> Option<Vec<u8>> {
+    fn claim(&self, names: &[String]) -> Option<Value> {
         below(self.jwt_payload, names)
     }
 
@@ -82,7 +82,7 @@ impl Facts for RequestFacts<'_> {
         host::property("xds\0route_name")
     }
 
-    fn route_metadata(&self, names: &[String]) -> Option<Vec<u8>> {
+    fn route_metadata(&self, names: &[String]) -> Option<Value> {
         below(ROUTE_METADATA, names)
     }
 }

@@ -14,6 +14,7 @@ mod metrics;
 mod plugin;
 mod root;
 mod stream;
+mod value;
 
 use limits::gate::Gate;
 use std::cell::RefCell;

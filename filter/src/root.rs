@@ -7,7 +7,7 @@ use crate::configuration;
 use crate::facts;
 use crate::host::{self, Process};
 use crate::metrics::Metrics;
-use limits::gate::{self, CallKind, Disposition, Gate, Release, Reply, TICK_MS};
+use limits::gate::{self, CallKind, Gate, Release, Released, Reply, TICK_MS};
 use limits::policy::KNOWN_SALT;
 use limits::wire::MARKER_HEADER;
 use rustc_hash::FxHashMap;
@@ -48,8 +48,13 @@ impl Worker {
     /// Has the root context called in this turn of the event loop, if the gate has work for it.
     pub(crate) fn wake(&self, now_us: u64) {
         if self.gate.with(|gate| gate.take_wake(now_us)).unwrap_or(false) {
-            host::tell("wake the worker", abi::enqueue(self.queue, b"w"));
+            self.enqueue();
         }
+    }
+
+    /// Has the root context called in this turn of the event loop.
+    pub(crate) fn enqueue(&self) {
+        host::tell("wake the worker", abi::enqueue(self.queue, b"w"));
     }
 }
 
@@ -174,21 +179,20 @@ impl Root {
     }
 
     /// Lets streams go on or answers them, each in its own context.
-    fn release(&self, releases: Vec<Release>) {
-        if releases.is_empty() {
+    fn release(&self, released: Vec<Released>) {
+        if released.is_empty() {
             return;
         }
-        for Release { stream, disposition } in releases {
+        for Released { stream, release } in released {
             if abi::set_effective_context(stream).is_err() {
                 continue; // it has gone since
             }
-            match disposition {
-                Disposition::Pass(summary) => {
+            match release {
+                Release::Pass(summary) => {
                     host::set_summary(&summary);
                     host::tell("resume a request", abi::resume_request());
                 }
-                Disposition::Answer(answer) => host::answer(&answer),
-                Disposition::Pause => {}
+                Release::Refuse(answer) => host::answer(&answer),
             }
         }
         host::tell("return to the root context", abi::set_effective_context(self.id));

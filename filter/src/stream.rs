@@ -4,7 +4,7 @@ use crate::abi::Headers;
 use crate::facts::RequestFacts;
 use crate::host::{self, Process};
 use crate::root::Worker;
-use limits::gate::{Disposition, Outcome};
+use limits::gate::{Disposition, Outcome, Release};
 
 /// The stream's request headers are there: whether to pause it.
 pub(crate) fn request(id: u32, worker: &Worker) -> bool {
@@ -12,7 +12,7 @@ pub(crate) fn request(id: u32, worker: &Worker) -> bool {
     let now_us = host::now_us();
     let disposition = worker.gate.with(|gate| gate.request(now_us, id, &facts, &Process));
     match disposition {
-        Some(Disposition::Pass(summary)) => {
+        Some(Disposition::Release(Release::Pass(summary))) => {
             host::set_summary(&summary);
             false
         }
@@ -20,7 +20,7 @@ pub(crate) fn request(id: u32, worker: &Worker) -> bool {
             worker.wake(now_us);
             true
         }
-        Some(Disposition::Answer(answer)) => {
+        Some(Disposition::Release(Release::Refuse(answer))) => {
             host::answer(&answer);
             true
         }
@@ -30,16 +30,12 @@ pub(crate) fn request(id: u32, worker: &Worker) -> bool {
 
 /// The stream's response headers are there.
 pub(crate) fn response(id: u32, worker: &Worker) {
-    let gate = &worker.gate;
-    let headers = if gate.with(|gate| gate.awaits_outcome(id)).unwrap_or(false) {
-        let (now_us, outcome) = (host::now_us(), outcome());
-        let headers = gate.with(|gate| gate.response(now_us, id, outcome));
-        worker.wake(now_us);
-        headers
-    } else {
-        gate.with(|gate| gate.response_headers(id))
-    };
-    for (name, value) in headers.unwrap_or_default() {
+    let response = worker.gate.with(|gate| gate.response(id, outcome, host::now_us));
+    let response = response.unwrap_or_default();
+    if response.wakes {
+        worker.enqueue();
+    }
+    for (name, value) in response.headers {
         host::set_response_header(name, &value);
     }
 }

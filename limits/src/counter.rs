@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 
 /// The longest bucket name, in bytes.
-pub const MAX_BUCKET_NAME_BYTES: usize = 64;
+const MAX_BUCKET_NAME_BYTES: usize = 64;
 
 /// A counter's stored name: well-formed by construction.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ impl CounterName {
     /// The counter of `bucket` for `identity`.
     ///
     /// # Errors
-    /// [`BadCounterName`] where `bucket` is no bucket's name ([`is_bucket_name`]).
+    /// [`BadCounterName`] if `bucket` is not a bucket's name.
     pub fn new(identity: &Identity, bucket: &str) -> Result<Self, BadCounterName> {
         let mut name = String::with_capacity(38 + bucket.len());
         name.push_str("tg:{");
@@ -82,7 +82,7 @@ impl fmt::Display for CounterName {
 
 /// Whether `name` can be a bucket's: a letter, then letters, digits, `_` or `-`, at most 64 bytes.
 #[must_use]
-pub fn is_bucket_name(name: &str) -> bool {
+pub(crate) fn is_bucket_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     name.len() <= MAX_BUCKET_NAME_BYTES
         && bytes.next().is_some_and(|first| first.is_ascii_alphabetic())

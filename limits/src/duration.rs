@@ -5,25 +5,25 @@ use serde::{Deserialize, Deserializer, de};
 
 /// A length of time, 1 ms to 366 days, written as a whole number and a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Duration {
+pub(crate) struct Duration {
     ms: u64,
 }
 
 /// A text that is no [`Duration`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected a duration from 1ms to 366d, such as 500ms, 30s, 1m, 24h or 7d, found {0:?}")]
-pub struct BadDuration(String);
+pub(crate) struct BadDuration(String);
 
 impl Duration {
     /// A length of `ms` milliseconds, brought into the range.
     #[must_use]
-    pub const fn from_ms(ms: u64) -> Self {
+    pub(crate) const fn from_ms(ms: u64) -> Self {
         Self { ms: WindowMs::clamped(ms).get() }
     }
 
     /// The length in milliseconds.
     #[must_use]
-    pub const fn as_ms(self) -> u64 {
+    pub(crate) const fn as_ms(self) -> u64 {
         self.ms
     }
 }

@@ -4,10 +4,10 @@
 mod request;
 
 use crate::counter::CounterName;
+use crate::facts::Facts;
 use crate::key::{self, Payer};
 use crate::matching::{Mismatch, Seen};
 use crate::path::{BadPath, NormalPath};
-use crate::plan::Facts;
 use crate::policy::{Bucket, Policy};
 use crate::quota::Quota;
 pub use request::Request;

@@ -28,7 +28,7 @@ impl Family {
 
 /// One bucket as the client is told of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Told<'a> {
+pub(crate) struct Told<'a> {
     /// The bucket's name; letters, digits, `_` and `-` only, so it needs no escaping.
     pub bucket: &'a str,
     /// Its quota.
@@ -43,7 +43,7 @@ pub struct Told<'a> {
 /// draft-ietf-httpapi-ratelimit-headers-11 for `RateLimit` and `RateLimit-Policy` (structured field
 /// lists, RFC 9651); `X-RateLimit-*` are the de-facto fields, here of the bucket with the least left.
 #[must_use]
-pub fn of(told: &[Told<'_>], families: &BTreeSet<Family>) -> Vec<(&'static str, String)> {
+pub(crate) fn of(told: &[Told<'_>], families: &BTreeSet<Family>) -> Vec<(&'static str, String)> {
     let Some(least) = told.iter().min_by_key(|one| one.outcome.remaining) else {
         return Vec::new();
     };
@@ -66,7 +66,7 @@ pub fn of(told: &[Told<'_>], families: &BTreeSet<Family>) -> Vec<(&'static str, 
 
 /// Whole seconds that are not less than `ms`: waiting them is enough.
 #[must_use]
-pub const fn seconds(ms: u64) -> u64 {
+pub(crate) const fn seconds(ms: u64) -> u64 {
     ms.div_ceil(1000)
 }
 

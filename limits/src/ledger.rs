@@ -70,22 +70,19 @@ mod terms;
 mod token;
 
 pub use part::SETTLE_WITHIN_MS;
+pub use reading::NEVER;
 pub use request::{
     BadCharges, BadDecisionId, BadSettleId, Charge, Decided, Refusal, Request, Settle,
     SettleCharge, SettleId, decision_ms,
 };
 pub use terms::{BadPeriods, MAX_TIME_MS, Method, Periods, Standing, Terms, TimeMs};
 
-use crate::bounded::MAX_SAFE;
 use crate::counter::CounterName;
 use crate::wire::{ChargeOutcome, Settled};
 use part::Part;
 use serde::{Deserialize, Serialize};
 use state::{Counter, Rules};
 use table::Table;
-
-/// `retry_after_ms` of a charge that can never fit.
-pub const NEVER: u64 = MAX_SAFE;
 
 /// Counters in memory: bounded, and never forgetting one that still counts.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -1,10 +1,10 @@
 //! Whether a rule is for a request, and if not, why. Called by [`crate::plan`] and by
 //! [`crate::explain`], so that what is explained is what happens.
 
+use crate::facts::Facts;
 use crate::host;
 use crate::key;
 use crate::path::NormalPath;
-use crate::plan::Facts;
 use crate::policy::{HeaderMatch, Match, Policy};
 use std::cell::OnceCell;
 

@@ -4,36 +4,13 @@
 //! [`crate::counter`].
 
 use crate::counter::CounterName;
+use crate::facts::Facts;
 use crate::key;
 use crate::matching::Seen;
 use crate::path::{BadPath, NormalPath};
 use crate::policy::{Algorithm, Bucket, LimitChoice, Match, Policy};
 use crate::quota::{FixedWindow, Limit, Quota, SlidingWindow};
 use crate::wire::{Charge, Cost};
-
-/// What a request says of itself, asked for only as far as the policy needs it.
-pub trait Facts {
-    /// The `:method`, as sent.
-    fn method(&self) -> Option<Vec<u8>>;
-    /// The `:path`, as sent.
-    fn path(&self) -> Option<Vec<u8>>;
-    /// The `:authority`, as sent.
-    fn host(&self) -> Option<Vec<u8>>;
-    /// A request header's value, as sent, or its values joined by commas; `name` is in lower case.
-    fn header(&self, name: &str) -> Option<Vec<u8>>;
-    /// A claim of the verified token, by the names that lead to it; never from anything the client
-    /// could write. A number is the 8 bytes of a double, a truth value the byte 0 or 1.
-    fn claim(&self, names: &[String]) -> Option<Vec<u8>>;
-    /// Whether there is a verified token.
-    fn is_authenticated(&self) -> bool;
-    /// The client's address as the gateway trusts it, `ip:port`.
-    fn client_address(&self) -> Option<Vec<u8>>;
-    /// The name of the route that the gateway chose.
-    fn route_name(&self) -> Option<Vec<u8>>;
-    /// A value of that route's metadata: the namespace, then the names that lead to it. Numbers and
-    /// truth values as those of claims.
-    fn route_metadata(&self, names: &[String]) -> Option<Vec<u8>>;
-}
 
 /// What one request is charged.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,30 +4,30 @@
 //! tools (as YAML). [`crate::plan`] applies it to a request.
 //!
 //! `document` is what people write; `reading` finds its mistakes of form; `keys`, `buckets` and
-//! `rules` hold what is left once it makes sense, each with what makes it so.
+//! `rules` hold what is left once it makes sense, each with what makes it so; `check` leads through
+//! them.
 
 mod buckets;
 mod check;
 mod document;
 mod keys;
 mod mistakes;
+mod on_failure;
 mod reading;
 mod rules;
 #[cfg(feature = "schema")]
 mod schema;
 
 use crate::headers::Family;
-pub use buckets::{Algorithm, Bucket, LimitChoice, OnFailure, Refund};
+pub use buckets::{Algorithm, Bucket, LimitChoice, Refund};
 pub use keys::{Key, Source};
 pub use mistakes::{PolicyError, PolicyErrors};
+pub use on_failure::OnFailure;
 pub use rules::{HeaderMatch, Match, Rule};
 #[cfg(feature = "schema")]
 pub use schema::schema;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// The most keys, buckets or rules of one policy.
-pub const MAX_ITEMS: usize = 1_000;
 
 /// The salt of the shipped policy, which everyone knows.
 pub const DEVELOPMENT_SALT: &str = "tollgate-development";
@@ -59,22 +59,6 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Reads a policy from JSON text, as Envoy hands it to the filter.
-    ///
-    /// # Errors
-    /// [`PolicyErrors`]: all mistakes that can be told, each with its place.
-    pub fn from_json(text: &[u8]) -> Result<Self, PolicyErrors> {
-        serde_json::from_slice(text).map_err(PolicyErrors::from).and_then(Self::from_value)
-    }
-
-    /// Reads a policy from a parsed document.
-    ///
-    /// # Errors
-    /// [`PolicyErrors`]: all mistakes that can be told, each with its place.
-    pub fn from_value(value: serde_json::Value) -> Result<Self, PolicyErrors> {
-        check::check(value)
-    }
-
     /// Returns true if everyone knows the salt: it is the shipped policy's, or there is none.
     ///
     /// Counters' names can then be computed by anyone: names in Redis give away who pays, and clients
@@ -92,7 +76,7 @@ impl Policy {
     /// What a rule is called in logs: its name, or else its place in [`Policy::rules`]; `none` where
     /// no rule matched.
     #[must_use]
-    pub fn rule_name(&self, rule: Option<usize>) -> Cow<'_, str> {
+    pub(crate) fn rule_name(&self, rule: Option<usize>) -> Cow<'_, str> {
         let Some(at) = rule else { return Cow::Borrowed("none") };
         match self.rules.get(at).and_then(|rule| rule.name.as_deref()) {
             Some(name) => Cow::Borrowed(name),

@@ -8,7 +8,8 @@ pub const CONTENT_TYPE: &str = "application/problem+json";
 
 /// The problem type of a request refused by a limit or quota, from the IANA registry
 /// (draft-ietf-httpapi-ratelimit-headers).
-pub const QUOTA_EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
+pub(crate) const QUOTA_EXCEEDED: &str =
+    "https://iana.org/assignments/http-problem-types#quota-exceeded";
 
 /// One problem document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +26,7 @@ pub struct Problem {
     /// The places in the request that were wrong, if it has any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<PlacedError>,
-    /// The buckets that refused the request, for [`QUOTA_EXCEEDED`].
+    /// The buckets that refused the request, if it was refused for a limit.
     #[serde(default, rename = "violated-policies", skip_serializing_if = "Vec::is_empty")]
     pub violated_policies: Vec<String>,
 }

@@ -9,6 +9,7 @@ pub mod cli;
 
 mod bench;
 mod build;
+mod cycles;
 mod down;
 mod fuzz;
 pub mod print_config;

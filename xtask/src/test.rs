@@ -2,7 +2,7 @@
 //!
 //! Called by the binary, and by `.ci/run`, which does nothing else.
 
-use crate::fuzz;
+use crate::{cycles, fuzz};
 use anyhow::{Context, Result};
 use clap::Args;
 use harness::clock::Stopwatch;
@@ -42,6 +42,7 @@ pub(crate) fn run(test: &Test) -> Result<()> {
 fn steps(test: &Test) -> Vec<Step<'_>> {
     vec![
         ("formatting", Box::new(formatting)),
+        ("module cycles", Box::new(cycles::run)),
         ("setup", Box::new(setup::all_for_tests)),
         ("lints", Box::new(|| cargo(&LINTS, &[]))),
         ("docs", Box::new(|| cargo(&DOCS, &[("RUSTDOCFLAGS", "-D warnings")]))),

@@ -1,6 +1,6 @@
 //! A request that a person tells of, rather than one that has arrived.
 
-use crate::plan::Facts;
+use crate::facts::{Facts, Value};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -42,8 +42,8 @@ impl Facts for Request {
         self.headers.get(name).map(|value| value.clone().into_bytes())
     }
 
-    fn claim(&self, names: &[String]) -> Option<Vec<u8>> {
-        self.claims.get(&names.join(".")).map(|value| value.clone().into_bytes())
+    fn claim(&self, names: &[String]) -> Option<Value> {
+        self.claims.get(&names.join(".")).map(|value| Value::Text(value.clone().into_bytes()))
     }
 
     fn is_authenticated(&self) -> bool {
@@ -58,7 +58,8 @@ impl Facts for Request {
         Some(self.route_name.clone().into_bytes())
     }
 
-    fn route_metadata(&self, names: &[String]) -> Option<Vec<u8>> {
-        self.route_metadata.get(&names.join(".")).map(|value| value.clone().into_bytes())
+    fn route_metadata(&self, names: &[String]) -> Option<Value> {
+        let value = self.route_metadata.get(&names.join("."))?;
+        Some(Value::Text(value.clone().into_bytes()))
     }
 }

@@ -1,5 +1,5 @@
-//! The last refusal in words, for who is refused the same again: in a flood from one key that is
-//! nearly everyone. Called by the gate.
+//! Caches the last rendered refusal: in a flood from one key nearly every request is refused the same.
+//! Called by `arrive`.
 
 use super::outbox::Asked;
 use super::verdict::{Answer, Judged};
@@ -11,13 +11,13 @@ pub(super) struct Again(Option<Refusal>);
 #[derive(Debug)]
 struct Refusal {
     rule: Option<usize>,
-    /// Each charge's bucket and what it came to, to the ms: all that the words depend on.
+    /// Each charge's bucket and outcome, to the ms: all that the rendering depends on.
     charges: Vec<(usize, Judged)>,
     answer: Answer,
 }
 
 impl Again {
-    /// The answer to the same question, if it was the last.
+    /// Returns the last answer, if it was to the same question.
     pub(super) fn find(&self, asked: &Asked, judged: &[Judged]) -> Option<&Answer> {
         let last = self.0.as_ref()?;
         let is_same =

@@ -1,5 +1,5 @@
 //! The breaker: after repeated failures the ledger is not asked any more, but probed, so that an
-//! outage costs only the first few requests their time-out. Called by the gate.
+//! outage costs only the first few requests their time-out. Called by `ready`, `reply` and `give_up`.
 
 use super::timer::Timer;
 
@@ -16,24 +16,24 @@ pub(super) struct Breaker {
 
 #[derive(Debug)]
 enum Open {
-    /// Until then.
+    /// No probe before this.
     Resting(Timer),
     /// A probe is under way; a reply that comes later than this is not waited for.
     Probing { lost: Timer },
 }
 
 impl Breaker {
-    /// Whether the ledger is not to be asked.
+    /// Returns true if the ledger must not be asked.
     pub(super) const fn is_open(&self) -> bool {
         self.open.is_some()
     }
 
-    /// A call was answered.
+    /// Notes that a call was answered.
     pub(super) fn succeeded(&mut self) {
         self.failures = 0;
     }
 
-    /// A call failed; tells whether that opened the breaker.
+    /// Notes that a call failed. Returns true if that opened the breaker.
     pub(super) fn failed(&mut self, now_ms: u64) -> bool {
         self.failures = self.failures.saturating_add(1);
         let opens = self.open.is_none() && self.failures >= FAILURES_TO_OPEN;
@@ -43,7 +43,7 @@ impl Breaker {
         opens
     }
 
-    /// Whether a probe is to be sent now; it is then under way, and lost after `lost_after_ms`.
+    /// Returns true if a probe must be sent now; it is then under way, and lost after `lost_after_ms`.
     pub(super) fn take_probe(&mut self, now_ms: u64, lost_after_ms: u64) -> bool {
         let due = match self.open {
             None => false,
@@ -55,8 +55,8 @@ impl Breaker {
         due
     }
 
-    /// A probe was answered, or failed; tells whether that closed the breaker. The first call that
-    /// fails afterwards opens it again.
+    /// Notes that a probe was answered, or failed. Returns true if that closed the breaker; the first
+    /// call that fails afterwards opens it again.
     pub(super) fn probed(&mut self, now_ms: u64, well: bool) -> bool {
         if !matches!(self.open, Some(Open::Probing { .. })) {
             return false;

@@ -1,12 +1,21 @@
-//! What a request was charged, for giving it back. Called by the gate.
+//! What a request was charged, and which of it the policy refunds. Called by the gate's events.
 
 use crate::counter::CounterName;
 use crate::plan::PlannedCharge;
-use crate::policy::Policy;
+use crate::policy::{Policy, Refund};
 use crate::quota::{Limit, Quota, WindowMs};
 use crate::wire::{Cost, Decision, SettleAmount, SettleCharge};
 use std::cell::Cell;
 use std::rc::Rc;
+
+/// A request's outcome, as its response shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// The HTTP status.
+    pub status: u16,
+    /// Whether the response says that it came from a cache.
+    pub is_cache_hit: bool,
+}
 
 /// One counter's part of what was charged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,16 +28,16 @@ pub(super) struct Part {
     pub(super) quota: Quota,
     /// ≥ 1.
     pub(super) amount: u64,
-    /// What the decision charged in full: the cost, or the lease's grant.
+    /// The decision's full charge: the cost, or the lease's grant.
     pub(super) charged: u64,
     /// The lease's length, if it is a part of one.
     pub(super) lease_ms: Option<WindowMs>,
-    /// How much of the lease has been given back so far; all parts of one lease share this.
+    /// The part of the lease that has been given back so far; all parts of one lease share this.
     pub(super) returned: Rc<Cell<u64>>,
 }
 
 impl Part {
-    /// Asks the shim for this part; of a lease, for all that has come back so far.
+    /// Returns the settle's charge for this part; for a lease, for all that has come back so far.
     pub(super) fn give_back(&self) -> SettleCharge {
         let total = self.lease_ms.map_or(self.amount, |_| self.returned.get());
         SettleCharge {
@@ -41,20 +50,34 @@ impl Part {
     }
 }
 
-/// Whether the policy gives back any of what its bucket at this place charges.
-pub(super) fn may_be_free(policy: &Policy, bucket: usize) -> bool {
+/// Returns true if the policy may refund what its bucket at this place charges.
+pub(super) fn is_refundable(policy: &Policy, bucket: usize) -> bool {
     policy.buckets.get(bucket).is_some_and(|bucket| !bucket.refund.is_empty())
 }
 
-/// What `decision` charged: all charges of an admitted request, but for shadows that did not fit.
-pub(super) fn by_ledger(
-    charges: &[PlannedCharge],
-    decision: &Decision,
-    name: &Rc<str>,
-) -> Vec<Part> {
+/// Returns true if the policy refunds what its bucket at this place charged, for this outcome.
+pub(super) fn is_refunded(policy: &Policy, bucket: usize, outcome: Outcome) -> bool {
+    let bucket = policy.buckets.get(bucket);
+    bucket.is_some_and(|bucket| bucket.refund.iter().any(|refund| covers(*refund, outcome)))
+}
+
+fn covers(refund: Refund, outcome: Outcome) -> bool {
+    match refund {
+        Refund::Success => (200..400).contains(&outcome.status),
+        Refund::ClientError => (400..500).contains(&outcome.status),
+        Refund::ServerError => (500..600).contains(&outcome.status),
+        Refund::CacheHit => outcome.is_cache_hit,
+        Refund::Status(status) => outcome.status == status,
+    }
+}
+
+/// Returns what `decision` charged: all charges of an admitted request, but for shadows that did not
+/// fit.
+pub(super) fn by_ledger(charges: &[PlannedCharge], decision: &Decision) -> Vec<Part> {
     if !decision.admitted {
         return Vec::new();
     }
+    let name: Rc<str> = decision.id.as_str().into();
     let taken = charges.iter().zip(&decision.charges).filter(|(_, outcome)| outcome.admitted);
     taken
         .map(|(planned, _)| Part {

@@ -1,4 +1,4 @@
-//! Deciding without the ledger, each bucket as its `on_failure` says. Called by the gate.
+//! Deciding without the ledger, each bucket as its `on_failure` says. Called by `finish`.
 
 use super::metrics::By;
 use super::outbox::Asked;
@@ -9,7 +9,7 @@ use crate::plan::PlannedCharge;
 use crate::policy::{OnFailure, Policy};
 use crate::quota::{FixedWindow, Quota, SlidingWindow, WindowMs};
 
-/// What the request comes to, and each of its charges.
+/// Decides and renders a request, and returns the outcome of each charge.
 pub(super) fn decide(
     now_ms: u64,
     policy: &Policy,
@@ -35,10 +35,10 @@ pub(super) fn decide(
             false => Judged { by: By::Allow, outcome: None },
         })
         .collect();
-    (verdict::degraded(policy, asked, &judged), judged)
+    (verdict::render(policy, asked, &judged), judged)
 }
 
-/// Refused on behalf of `bucket`.
+/// Refuses a request on behalf of `bucket`.
 fn refused(policy: &Policy, asked: &Asked, bucket: &str) -> (Verdict, Vec<Judged>) {
     let judged = asked.charges.iter().map(|planned| {
         let is_it = policy.buckets.get(planned.bucket).is_some_and(|found| found.name == bucket);
@@ -55,7 +55,7 @@ fn is_local(policy: &Policy, planned: &PlannedCharge) -> bool {
     on_failure(policy, planned) == OnFailure::Local
 }
 
-/// The first bucket that refuses what it cannot count. A shadow refuses nothing.
+/// Returns the first bucket that refuses what it cannot count. A shadow refuses nothing.
 fn first_denying<'a>(policy: &Policy, charges: &'a [PlannedCharge]) -> Option<&'a str> {
     let denies = |planned: &&PlannedCharge| {
         planned.charge.enforce && on_failure(policy, planned) == OnFailure::Deny
@@ -63,8 +63,8 @@ fn first_denying<'a>(policy: &Policy, charges: &'a [PlannedCharge]) -> Option<&'
     charges.iter().find(denies).map(|planned| planned.charge.counter.bucket())
 }
 
-/// A calendar quota is counted as a sliding window of the period's length: the calendar is not
-/// known here, and that never lets more through in a period.
+/// Prepares a charge for the workers' own ledger. A calendar quota is counted as a sliding window of
+/// the period's length: the calendar is not known here, and that never lets more through in a period.
 fn local_charge(planned: &PlannedCharge) -> Charge {
     let charge = &planned.charge;
     let method = match charge.quota {

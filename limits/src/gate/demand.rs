@@ -1,5 +1,5 @@
-//! How often each counter is asked for, so that leases are asked for where they pay. Called by the
-//! gate.
+//! Counts how often each counter is charged, so that leases are asked for where they pay. Called by
+//! `arrive` and `reply`.
 
 use crate::counter::CounterName;
 use crate::quota::{Quota, WindowMs};
@@ -20,8 +20,8 @@ const WORTH: u64 = 5;
 const EXACT_LIMIT: u64 = 128;
 /// With less left than this, or than an eighth of the limit, each request is decided by the ledger.
 const MUCH: u64 = 64;
-/// The shortest and the longest lease, in ms.
-const LEASE_MS: (u64, u64) = (20, 500);
+const SHORTEST_LEASE_MS: u64 = 20;
+const LONGEST_LEASE_MS: u64 = 500;
 /// A window shorter than this has no leases: they would be too short to pay.
 const MIN_WINDOW_MS: u64 = 1_000;
 
@@ -35,14 +35,14 @@ pub(super) struct Demand {
 #[derive(Debug, Clone, Copy, Default)]
 struct Seen {
     requests: u64,
-    /// What the ledger said last.
+    /// The rest of the limit, as the ledger said last.
     left: u64,
     /// No lease is asked for before this: one is being asked for, or was just refused.
     rests_until_ms: u64,
 }
 
 impl Demand {
-    /// A request wants to charge `counter`.
+    /// Notes that a request wants to charge `counter`.
     pub(super) fn note(&mut self, now_ms: u64, counter: &CounterName) {
         self.turn(now_ms);
         if let Some(seen) = self.current.get_mut(counter) {
@@ -53,7 +53,7 @@ impl Demand {
         }
     }
 
-    /// The lease to ask for along with a charge, if demand is high and much is left.
+    /// Returns the lease to ask for along with a charge, if demand is high and much is left.
     pub(super) fn ask(
         &mut self,
         now_ms: u64,
@@ -77,7 +77,7 @@ impl Demand {
         Some(LeaseAsk { wish: LeaseWish::clamped(with_margin(expected)), lease_ms })
     }
 
-    /// The ledger has decided a charge that asked for a lease or not.
+    /// Notes what the ledger decided of a charge, with or without a lease.
     pub(super) fn answered(&mut self, counter: &CounterName, outcome: &ChargeOutcome) {
         if let Some(seen) = self.current.get_mut(counter) {
             seen.left = outcome.remaining;
@@ -100,26 +100,25 @@ impl Demand {
     }
 }
 
-/// The expected demand and what random arrivals may add to it: twice its standard deviation, if they
-/// are independent. A lease that is used up stops the traffic for a round trip; what is not spent is
+/// Adds to the expected demand what random arrivals may: twice its standard deviation, if they are
+/// independent. A lease that is used up stops the traffic for a round trip; what is not spent is
 /// parked until the lease ends.
 fn with_margin(expected: u64) -> u64 {
     expected.saturating_add(expected.isqrt().saturating_mul(2))
 }
 
-/// How long a lease of this quota is; `None` where it has none.
+/// Returns the length of a lease of this quota; `None` if it has no leases.
 fn lease_ms(quota: &Quota) -> Option<WindowMs> {
-    let (shortest_ms, longest_ms) = LEASE_MS;
     if quota.limit() <= EXACT_LIMIT {
         return None;
     }
     match quota {
         Quota::SlidingWindow(quota) => {
             let window_ms = quota.window_ms.get();
-            let lease_ms = (window_ms / 128).clamp(shortest_ms, longest_ms);
+            let lease_ms = (window_ms / 128).clamp(SHORTEST_LEASE_MS, LONGEST_LEASE_MS);
             (window_ms >= MIN_WINDOW_MS).then_some(WindowMs::clamped(lease_ms))
         }
-        Quota::FixedWindow(_) => Some(WindowMs::clamped(longest_ms)),
+        Quota::FixedWindow(_) => Some(WindowMs::clamped(LONGEST_LEASE_MS)),
         Quota::TokenBucket(_) => None,
     }
 }

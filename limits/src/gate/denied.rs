@@ -1,7 +1,7 @@
-//! Counters known to be exhausted: whoever asks again before their capacity returns is refused at
-//! once, without asking the ledger. Called by the gate.
+//! Counters known to be exhausted: a request that asks again before their capacity returns is refused
+//! at once, without asking the ledger. Called by `arrive` and `reply`.
 
-use super::WaitMs;
+use super::call::CallTimes;
 use crate::counter::CounterName;
 use crate::ledger::NEVER;
 use crate::plan::PlannedCharge;
@@ -25,10 +25,10 @@ pub(super) struct DeniedBefore {
 #[derive(Debug)]
 struct Denial {
     seen: Vec<Seen>,
-    waited: WaitMs,
+    times: CallTimes,
 }
 
-/// What it said of one charge.
+/// One charge of it, and its outcome.
 #[derive(Debug)]
 struct Seen {
     charge: Charge,
@@ -36,20 +36,18 @@ struct Seen {
 }
 
 impl DeniedBefore {
-    /// Remembers that a request with these charges was denied; tells whether there was room for it.
-    ///
-    /// `waited`: when the ledger was asked, and when it had answered.
+    /// Remembers that a request with these charges was denied. Returns true if there was room for it.
     pub(super) fn note<'a>(
         &mut self,
         charges: impl Iterator<Item = (&'a Charge, &'a ChargeOutcome)>,
-        waited: WaitMs,
+        times: CallTimes,
     ) -> bool {
         let seen =
             charges.map(|(charge, outcome)| Seen { charge: charge.clone(), outcome: *outcome });
-        let denial = Rc::new(Denial { seen: seen.collect(), waited });
+        let denial = Rc::new(Denial { seen: seen.collect(), times });
         let mut has_room = true;
         for Seen { charge, .. } in denial.seen.iter().filter(|seen| seen.denies()) {
-            if self.make_room(waited.to_ms, &charge.counter) {
+            if self.make_room(times.answered_ms, &charge.counter) {
                 self.entries.insert(charge.counter.clone(), denial.clone());
             } else {
                 has_room = false;
@@ -58,8 +56,8 @@ impl DeniedBefore {
         has_room
     }
 
-    /// What the ledger would say to `charges`, where it is known that one of them would be denied;
-    /// nothing of those that were not asked about then.
+    /// Returns what the ledger would say to `charges`, if one of them is known to be denied; `None`
+    /// for a charge that it was not asked about then.
     pub(super) fn find(
         &self,
         now_ms: u64,
@@ -90,19 +88,19 @@ impl DeniedBefore {
 }
 
 impl Denial {
-    /// Whether it may be remembered; not by a clock that has stepped back.
+    /// Returns true if it may be remembered; not by a clock that has stepped back.
     fn is_on(&self, now_ms: u64) -> bool {
-        (self.waited.to_ms..self.waited.from_ms + REMEMBERED_MS).contains(&now_ms)
+        (self.times.answered_ms..self.times.asked_ms + REMEMBERED_MS).contains(&now_ms)
     }
 
-    /// What is known of the same charge at `now_ms`.
+    /// Returns what is known of the same charge at `now_ms`.
     fn outcome(&self, now_ms: u64, charge: &Charge) -> Option<ChargeOutcome> {
         let seen = self.seen.iter().find(|seen| seen.charge.counter == charge.counter)?;
         let outcome = &seen.outcome;
         let is_same = seen.charge.quota == charge.quota && seen.charge.cost == charge.cost;
         // It was exhausted for `retry_after_ms` from some time after it was asked.
-        let lasts = outcome.admitted || now_ms < self.waited.from_ms + outcome.retry_after_ms;
-        let passed_ms = now_ms.saturating_sub(self.waited.to_ms);
+        let lasts = outcome.admitted || now_ms < self.times.asked_ms + outcome.retry_after_ms;
+        let passed_ms = now_ms.saturating_sub(self.times.answered_ms);
         (is_same && lasts && self.is_on(now_ms)).then(|| ChargeOutcome {
             reset_ms: outcome.reset_ms.saturating_sub(passed_ms),
             retry_after_ms: outcome.retry_after_ms.saturating_sub(passed_ms),
@@ -112,7 +110,7 @@ impl Denial {
 }
 
 impl Seen {
-    /// Whether its counter is known to deny for some time.
+    /// Returns true if its counter is known to deny for some time.
     fn denies(&self) -> bool {
         let wait_ms = self.outcome.retry_after_ms;
         self.charge.enforce && !self.outcome.admitted && (1..NEVER).contains(&wait_ms)
@@ -125,21 +123,21 @@ mod tests {
     use crate::gate::tests::{admitted_with, charge_of, denied_for};
 
     const ASKED_MS: u64 = 10_000;
-    const WAITED: WaitMs = WaitMs { from_ms: ASKED_MS, to_ms: ASKED_MS + 5 };
+    const TIMES: CallTimes = CallTimes { asked_ms: ASKED_MS, answered_ms: ASKED_MS + 5 };
 
     fn planned(name: &str, limit: u64) -> PlannedCharge {
         PlannedCharge { bucket: 0, charge: charge_of(name, limit) }
     }
 
-    fn note(denied: &mut DeniedBefore, waited: WaitMs, seen: &[(&str, ChargeOutcome)]) -> bool {
+    fn note(denied: &mut DeniedBefore, times: CallTimes, seen: &[(&str, ChargeOutcome)]) -> bool {
         let seen: Vec<_> =
             seen.iter().map(|(name, outcome)| (charge_of(name, 5), *outcome)).collect();
-        denied.note(seen.iter().map(|(charge, outcome)| (charge, outcome)), waited)
+        denied.note(seen.iter().map(|(charge, outcome)| (charge, outcome)), times)
     }
 
     fn noted(retry_after_ms: u64) -> DeniedBefore {
         let mut denied = DeniedBefore::default();
-        assert!(note(&mut denied, WAITED, &[("a", denied_for(retry_after_ms))]));
+        assert!(note(&mut denied, TIMES, &[("a", denied_for(retry_after_ms))]));
         denied
     }
 
@@ -180,11 +178,7 @@ mod tests {
     fn what_was_said_of_the_other_charges_is_said_again() {
         let mut denied = DeniedBefore::default();
         let fits = admitted_with(5, 3);
-        note(
-            &mut denied,
-            WAITED,
-            &[("a", denied_for(30_000)), ("b", fits), ("c", denied_for(200))],
-        );
+        note(&mut denied, TIMES, &[("a", denied_for(30_000)), ("b", fits), ("c", denied_for(200))]);
         let both = [planned("b", 5), planned("a", 5), planned("c", 5), planned("d", 5)];
         let left = |now_ms: u64| {
             let found = denied.find(now_ms, &both).unwrap();
@@ -199,8 +193,8 @@ mod tests {
     fn the_table_is_bounded_and_makes_room() {
         let mut denied = DeniedBefore::default();
         let mut deny = |at: usize, now_ms| {
-            let waited = WaitMs { from_ms: now_ms, to_ms: now_ms };
-            note(&mut denied, waited, &[(&format!("k{at}"), denied_for(30_000))])
+            let times = CallTimes { asked_ms: now_ms, answered_ms: now_ms };
+            note(&mut denied, times, &[(&format!("k{at}"), denied_for(30_000))])
         };
         assert!((0..MAX_ENTRIES).all(|at| deny(at, ASKED_MS)));
         assert!(!deny(MAX_ENTRIES, ASKED_MS));

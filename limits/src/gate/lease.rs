@@ -1,9 +1,10 @@
 //! Leases: parts of counters' capacity, charged in advance, spent here without asking. Called by
-//! the gate.
+//! the gate's events.
 //!
 //! A lease is charged when it is granted and dated at its end, so whatever is spent of it before
 //! has been charged already, and counts at least as long as it must.
 
+use super::call::CallTimes;
 use super::charged::Part;
 use crate::counter::CounterName;
 use crate::plan::PlannedCharge;
@@ -30,45 +31,46 @@ struct Lease {
     granted: u64,
     unspent: u64,
     returned: Rc<Cell<u64>>,
-    /// It was asked for at this time, and ends at that.
-    term_ms: (u64, u64),
-    /// What the ledger said along with it, at `heard_ms`.
+    /// When it was asked for, and when granted along with `outcome`.
+    times: CallTimes,
+    ends_ms: u64,
     outcome: ChargeOutcome,
-    heard_ms: u64,
+}
+
+/// A lease that the ledger granted along with a charge.
+pub(super) struct Granted {
+    pub(super) decision: Rc<str>,
+    pub(super) grant: LeaseGrant,
+    pub(super) outcome: ChargeOutcome,
+    pub(super) times: CallTimes,
 }
 
 impl Leases {
-    /// Whether one more can be held.
+    /// Returns true if one more can be held.
     pub(super) fn has_room(&self) -> bool {
         self.held.len() < MAX_LEASES
     }
 
-    /// Whether there is one of `counter`.
+    /// Returns true if one of `counter` is held.
     pub(super) fn has(&self, counter: &CounterName) -> bool {
         self.held.contains_key(counter)
     }
 
-    /// Takes a lease that was granted along with the outcome of `planned`, asked for at
-    /// `asked_ms`; what is to be given back of it, or of the one before it, is returned.
-    pub(super) fn take(
-        &mut self,
-        now_ms: u64,
-        asked_ms: u64,
-        decision: &Rc<str>,
-        planned: &PlannedCharge,
-        (grant, outcome): (LeaseGrant, ChargeOutcome),
-    ) -> Option<Part> {
+    /// Takes a lease of the counter that `planned` charges. Returns what must be given back of it, or
+    /// of the one before it.
+    pub(super) fn take(&mut self, planned: &PlannedCharge, granted: Granted) -> Option<Part> {
+        let Granted { decision, grant, outcome, times } = granted;
         let lease = Lease {
             quota: planned.charge.quota,
             bucket: planned.bucket,
-            decision: decision.clone(),
+            decision,
             lease_ms: WindowMs::clamped(grant.lease_ms),
             granted: grant.granted,
             unspent: grant.granted,
             returned: Rc::default(),
-            term_ms: (asked_ms, asked_ms + grant.lease_ms),
+            times,
+            ends_ms: times.asked_ms + grant.lease_ms,
             outcome,
-            heard_ms: now_ms,
         };
         let counter = planned.charge.counter.clone();
         if !self.has_room() && !self.has(&counter) {
@@ -78,13 +80,13 @@ impl Leases {
         before.unspent_part(counter)
     }
 
-    /// Spends one of each of `charges`' leases, if each has one left: what the client is told, and
-    /// what was spent of those that `may_be_free`.
+    /// Spends the cost of each of `charges` from its lease, if each lease has it. Returns the outcomes,
+    /// and what was spent of buckets that are refundable.
     pub(super) fn spend(
         &mut self,
         now_ms: u64,
         charges: &[PlannedCharge],
-        may_be_free: impl Fn(usize) -> bool,
+        is_refundable: impl Fn(usize) -> bool,
     ) -> Option<(Vec<ChargeOutcome>, Vec<Part>)> {
         if self.held.is_empty() || !charges.iter().all(|planned| self.can_spend(now_ms, planned)) {
             return None;
@@ -94,7 +96,7 @@ impl Leases {
             let lease = self.held.get_mut(&planned.charge.counter)?;
             let cost = planned.charge.cost.get();
             lease.unspent = lease.unspent.checked_sub(cost)?;
-            if may_be_free(planned.bucket) {
+            if is_refundable(planned.bucket) {
                 parts.push(lease.part(planned.charge.counter.clone(), cost));
             }
             Some(lease.outcome_at(now_ms))
@@ -102,7 +104,7 @@ impl Leases {
         Some((outcomes.collect(), parts))
     }
 
-    /// Puts back what was spent and turned out free; tells whether its lease is still there.
+    /// Puts back what was spent and is refunded. Returns true if its lease is still there.
     pub(super) fn put_back(&mut self, now_ms: u64, part: &Part) -> bool {
         match self.held.get_mut(&part.counter) {
             Some(lease) if lease.decision == part.decision && lease.is_on(now_ms) => {
@@ -113,13 +115,13 @@ impl Leases {
         }
     }
 
-    /// Ends the leases whose time has passed: what is unspent.
+    /// Ends the leases whose time has passed, and returns what is unspent.
     pub(super) fn end_due(&mut self, now_ms: u64) -> Vec<Part> {
         let ended = self.held.extract_if(|_, lease| !lease.is_on(now_ms));
         ended.filter_map(|(counter, lease)| lease.unspent_part(counter)).collect()
     }
 
-    /// Ends all of them: what is unspent.
+    /// Ends all leases, and returns what is unspent.
     pub(super) fn end_all(&mut self) -> Vec<Part> {
         let ended = self.held.drain();
         ended.filter_map(|(counter, lease)| lease.unspent_part(counter)).collect()
@@ -135,14 +137,14 @@ impl Leases {
 }
 
 impl Lease {
-    /// Whether it may be spent; not by a clock that has stepped back.
+    /// Returns true if it may be spent; not by a clock that has stepped back.
     fn is_on(&self, now_ms: u64) -> bool {
-        (self.term_ms.0..self.term_ms.1).contains(&now_ms)
+        (self.times.asked_ms..self.ends_ms).contains(&now_ms)
     }
 
-    /// What is left for the client: in the ledger and here.
+    /// Returns a charge's outcome: what is left is in the ledger and here.
     fn outcome_at(&self, now_ms: u64) -> ChargeOutcome {
-        let passed_ms = now_ms.saturating_sub(self.heard_ms);
+        let passed_ms = now_ms.saturating_sub(self.times.answered_ms);
         ChargeOutcome {
             remaining: self.outcome.remaining.saturating_add(self.unspent),
             reset_ms: self.outcome.reset_ms.saturating_sub(passed_ms).max(1),
@@ -183,7 +185,8 @@ mod tests {
     fn take(leases: &mut Leases, planned: &PlannedCharge, granted: u64) -> Option<Part> {
         let grant = LeaseGrant { granted, lease_ms: 100 };
         let outcome = admitted_with(1_000, 500);
-        leases.take(ASKED_MS + 2, ASKED_MS, &"1-a".into(), planned, (grant, outcome))
+        let times = CallTimes { asked_ms: ASKED_MS, answered_ms: ASKED_MS + 2 };
+        leases.take(planned, Granted { decision: "1-a".into(), grant, outcome, times })
     }
 
     fn holding(granted: u64) -> (Leases, PlannedCharge) {

@@ -1,5 +1,5 @@
 //! Denials in the gateway's log: each names its bucket, rule and wait, and there are never more than
-//! a few a second, however many requests are refused. Called by the gate.
+//! a few a second, however many requests are refused. Called by `finish`.
 
 /// The most denials logged in a second by one worker.
 const MAX_IN_SECOND: u32 = 5;
@@ -14,7 +14,7 @@ pub(super) struct DenialLog {
 }
 
 impl DenialLog {
-    /// A request was refused; tells whether a line says so.
+    /// Notes that a request was refused. Returns true if a line says so.
     pub(super) fn note(&mut self, now_ms: u64, line: impl FnOnce() -> String) -> bool {
         self.turn(now_ms);
         let logs = self.logged < MAX_IN_SECOND;
@@ -27,7 +27,7 @@ impl DenialLog {
         logs
     }
 
-    /// The lines to log now.
+    /// Takes the lines to log now.
     pub(super) fn take(&mut self, now_ms: u64) -> Vec<String> {
         self.turn(now_ms);
         std::mem::take(&mut self.lines)

@@ -1,11 +1,11 @@
-//! What is counted of a worker's decisions, for the gateway's own statistics. Called by the gate;
-//! the filter hands the samples on.
+//! Counts a worker's decisions for the gateway's own statistics. Called by the gate's events; the
+//! filter hands the samples on.
 //!
 //! Names are `tollgate.<what>`, with labels as further parts, `.<label>=<value>`: the gateway's
 //! `stats_tags` make them labels again. Counting costs no call of the host: samples are gathered and
 //! taken together.
 
-use super::CallKind;
+use super::call::CallKind;
 use crate::policy::Policy;
 
 /// How a metric adds up.
@@ -22,7 +22,7 @@ pub enum MetricKind {
 /// Something to add to a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {
-    /// Which one; [`metric_name`](super::Gate::metric_name) tells its name.
+    /// Its number; [`metric_name`](super::Gate::metric_name) returns its name.
     pub metric: usize,
     /// Its kind.
     pub kind: MetricKind,
@@ -30,7 +30,7 @@ pub struct Sample {
     pub amount: i64,
 }
 
-/// Who decided a charge.
+/// The one who decided a charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum By {
     /// The ledger.
@@ -47,7 +47,14 @@ pub(super) enum By {
     Deny,
 }
 
-/// What became of a charge.
+impl By {
+    /// Returns true if the ledger did not decide.
+    pub(super) const fn is_degraded(self) -> bool {
+        matches!(self, Self::Local | Self::Allow | Self::Deny)
+    }
+}
+
+/// A charge's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Admitted,
@@ -72,7 +79,7 @@ const VERDICTS: [(Verdict, &str); 3] = [
 /// The metrics of one bucket.
 const PER_BUCKET: usize = BYS.len() * VERDICTS.len();
 
-/// What is counted for the worker as a whole.
+/// An event that is counted for the worker as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Event {
     Exempt,
@@ -143,7 +150,7 @@ impl Metrics {
         Self { sums: vec![0; count], values: Vec::new(), has_sums: false }
     }
 
-    /// A charge of `bucket` (its place in the policy) was decided.
+    /// Counts a charge of `bucket` (its place in the policy) as decided.
     pub(super) fn decided(&mut self, bucket: usize, by: By, verdict: Verdict) {
         let at = EVENTS.len() + bucket * PER_BUCKET + by as usize * VERDICTS.len();
         self.sum(at + verdict as usize, 1);
@@ -161,7 +168,7 @@ impl Metrics {
         self.add(event, i64::try_from(amount).unwrap_or(i64::MAX));
     }
 
-    /// A value of a histogram.
+    /// Notes a value of a histogram.
     pub(super) fn observe(&mut self, event: Event, value: u64) {
         if self.values.len() < MAX_VALUES {
             let amount = i64::try_from(value).unwrap_or(i64::MAX);
@@ -181,7 +188,7 @@ impl Metrics {
         });
     }
 
-    /// Everything since the last time.
+    /// Takes everything since the last time.
     pub(super) fn take(&mut self) -> Vec<Sample> {
         let mut samples = std::mem::take(&mut self.values);
         if std::mem::take(&mut self.has_sums) {
@@ -204,7 +211,7 @@ impl Metrics {
     }
 }
 
-/// A metric's name.
+/// Returns a metric's name.
 pub(super) fn name(policy: &Policy, metric: usize) -> String {
     if let Some((_, _, name)) = EVENTS.get(metric) {
         return format!("tollgate.{name}");

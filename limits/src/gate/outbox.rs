@@ -1,16 +1,18 @@
-//! Requests on their way to the ledger: those that gather for a call. Called by the gate.
+//! Requests on their way to the ledger: those that gather for a call. Called by the gate's events.
 
-use super::StreamId;
 use crate::plan::PlannedCharge;
 use crate::wire;
 use std::collections::VecDeque;
+
+/// Envoy's number for a stream, unique within a worker.
+pub type StreamId = u32;
 
 /// The most requests that may gather at once; the rest is decided without the ledger.
 pub const MAX_WAITING: usize = 10_000;
 /// The most bytes of requests in one call: well under what the shim takes.
 const MAX_CALL_BYTES: usize = wire::MAX_BODY_BYTES / 2;
 
-/// What a request asks for.
+/// A request's rule, and what it is to be charged.
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) rule: Option<usize>,
@@ -27,11 +29,11 @@ pub(super) struct Waiting {
     pub(super) json: String,
 }
 
-/// Requests that gather, the one that came first in front.
+/// Requests that gather, the oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     gathered: VecDeque<Waiting>,
-    /// For the call that they will be in: headers of the first.
+    /// Headers of the first, for the call that they will be in.
     pub(super) trace: Vec<(&'static str, String)>,
 }
 
@@ -52,7 +54,7 @@ impl Outbox {
         self.gathered.push_back(waiting);
     }
 
-    /// As many of the first as one call carries, and its body.
+    /// Takes out as many of the oldest as one call carries, with its body.
     pub(super) fn take_batch(&mut self) -> (Vec<Waiting>, Vec<u8>) {
         let mut bytes = 0;
         let fitting = self.gathered.iter().take(wire::MAX_BATCH).take_while(|waiting| {
@@ -72,7 +74,7 @@ impl Outbox {
         (batch, body)
     }
 
-    /// Takes out those that arrived at `until_us` or before.
+    /// Takes out the requests that arrived at `until_us` or before.
     pub(super) fn take_overdue(&mut self, until_us: u64) -> Vec<Waiting> {
         let count = self.gathered.iter().take_while(|one| one.arrived_us <= until_us).count();
         self.gathered.drain(..count).collect()

@@ -1,4 +1,5 @@
-//! Charges to give back: gathered, sent together, tried again a few times. Called by the gate.
+//! Charges to give back: gathered, sent together, tried again a few times. Called by `give_back`,
+//! `ready`, `reply` and `tick`.
 //!
 //! A settle takes effect once however often it arrives, so trying again is safe. Parts of one lease
 //! are asked for as their sum, in order, so a part that was lost comes back with the next.
@@ -39,20 +40,20 @@ enum State {
     Failed { again: Timer },
 }
 
-/// What became of the settles of a call.
+/// The fate of the settles of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Sending {
     /// These have arrived.
     Arrived(Vec<Settle>),
     /// They are sent again.
     Failed,
-    /// So many were given up.
+    /// This many were given up.
     GivenUp(usize),
-    /// No such call is under way.
+    /// The call is not under way any more.
     Unknown,
 }
 
-/// What the reply to a settle call said.
+/// The reply to a settle call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answer {
     /// The shim has taken it.
@@ -64,14 +65,14 @@ pub(super) enum Answer {
 }
 
 impl Settles {
-    /// Gives back parts of one decision, none of a lease; tells how many had no room.
+    /// Gives back parts of one decision's own charges. Returns how many settles had no room.
     pub(super) fn give_back(&mut self, parts: &[Part]) -> usize {
         // A decision is given back once at most, so its own name serves.
         let Some(first) = parts.first() else { return 0 };
         self.push(decision_name(&first.decision).to_owned(), parts)
     }
 
-    /// Gives back a part of a lease; tells how many had no room.
+    /// Gives back a part of a lease. Returns how many settles had no room.
     pub(super) fn return_lease(&mut self, part: &Part) -> usize {
         self.leases = self.leases.wrapping_add(1);
         part.returned.set(part.returned.get().saturating_add(part.amount));
@@ -79,11 +80,12 @@ impl Settles {
         self.push(id, std::slice::from_ref(part))
     }
 
-    /// Whether nothing waits and nothing is under way.
+    /// Returns true if nothing waits and nothing is under way.
     pub(super) fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.sent.is_none()
     }
 
+    /// Returns true if a call is due.
     pub(super) fn is_ready(&self, now_ms: u64) -> bool {
         match &self.sent {
             Some(sent) => sent.is_due(now_ms),
@@ -91,7 +93,7 @@ impl Settles {
         }
     }
 
-    /// The body of the call to make now, number `call`, if one is due.
+    /// Returns the body of the call to make now, number `call`, if one is due.
     pub(super) fn take_call(
         &mut self,
         now_ms: u64,
@@ -113,8 +115,8 @@ impl Settles {
         serde_json::to_vec(&body).ok()
     }
 
-    /// The call was answered, or has failed. One that was given up is not waited for any more:
-    /// what it sent has been sent again, or the answer would be taken for another batch's.
+    /// Takes the reply to a call, or its failure. Ignores a call that was given up: its settles have
+    /// been sent again, or the reply would be taken for another batch's.
     pub(super) fn replied(&mut self, now_ms: u64, call: u32, answer: Answer) -> Sending {
         let Some(mut sent) = self.sent.take_if(|sent| sent.is_under_way(call)) else {
             return Sending::Unknown;

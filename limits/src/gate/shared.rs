@@ -1,4 +1,4 @@
-//! What the workers of one gateway process count together while the ledger is away.
+//! Counters that the workers of one gateway process share while the ledger is away.
 //!
 //! Counters live in the process's shared data, in a fixed number of pages; a counter's page follows
 //! from whose it is, so that all counters of one payer change together. A page holds a bounded
@@ -13,19 +13,19 @@ use std::fmt::Write as _;
 
 /// Values by name that all workers of a gateway process see, changed by compare-and-swap.
 pub trait SharedData {
-    /// The value called `name` and its version, if there is one.
+    /// Returns the value called `name` and its version, if there is one.
     fn read(&self, name: &str) -> Option<(Vec<u8>, u32)>;
-    /// Writes it if its version is still `version`; whatever it is, where that is `None`. Tells
-    /// whether it was written.
+    /// Writes the value called `name`, if its version is still `version` or that is `None`. Returns
+    /// true if it was written.
     fn write(&self, name: &str, value: &[u8], version: Option<u32>) -> bool;
 }
 
-/// How many pages there are.
+/// The number of pages.
 const PAGES: u32 = 4_096;
 /// The most counters of a page: 131,072 in all. One takes 150 to 190 bytes under the shipped policy, so
 /// a full table takes 25 MB; at most, with the longest names and times, 2.3 KB, which makes 300 MB.
 const PAGE_COUNTERS: usize = 32;
-/// How often a change is tried again because another worker came first.
+/// The most tries of a change, if other workers keep coming first.
 const MAX_TRIES: usize = 100;
 /// Names the pages, and the form of what is in them.
 const PREFIX: &str = "tollgate.local.2.";
@@ -34,8 +34,8 @@ const PREFIX: &str = "tollgate.local.2.";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Uncounted;
 
-/// Makes sure that the pages are there, so that no two workers create the same one. To be called
-/// when a process starts, before there are several workers.
+/// Creates the pages that are not there, so that no two workers create the same one. Call it when a
+/// process starts, before there are several workers.
 pub fn prepare(shared: &impl SharedData) {
     if shared.read(&name(PAGES - 1)).is_none() {
         let empty = Ledger::new(PAGE_COUNTERS).to_bytes();
@@ -109,7 +109,7 @@ fn peek(
     ledger.peek(now_ms, charge).map_err(|_| Uncounted)
 }
 
-/// What cannot be given back stays charged, which is on the safe side.
+/// Gives back `charges`. What cannot be given back stays charged, which is on the safe side.
 fn give_back(now_ms: u64, shared: &impl SharedData, page: u32, charges: &[Charge]) {
     for charge in charges {
         let back = SettleCharge {
@@ -125,7 +125,7 @@ fn give_back(now_ms: u64, shared: &impl SharedData, page: u32, charges: &[Charge
     }
 }
 
-/// Changes a page, if `change` says that it has; again, where another worker came first.
+/// Writes a page that `change` says it has changed; tries again if another worker came first.
 fn change<T>(
     shared: &impl SharedData,
     page: u32,
@@ -149,7 +149,7 @@ fn load(shared: &impl SharedData, page: u32) -> (Ledger, Option<u32>) {
     (ledger, Some(version))
 }
 
-/// The page of a counter's payer: the first digits of a keyed hash.
+/// Returns the page of a counter's payer, by the first digits of a keyed hash.
 fn page_of(charge: &Charge) -> u32 {
     let digits = charge.counter.slot_tag().get(..8).unwrap_or_default();
     u32::from_str_radix(digits, 16).unwrap_or_default() % PAGES

@@ -3,7 +3,8 @@ use crate::counter::{CounterName, Identity};
 use crate::plan::tests::{Told, shipped};
 use crate::quota::{Limit, Quota, SlidingWindow, WindowMs};
 use crate::wire::{
-    Charge, ChargeOutcome, Cost, DecideBody, DecideReply, Decision, LeaseGrant, Settle, SettleBody,
+    self, Charge, ChargeOutcome, Cost, DecideBody, DecideReply, Decision, LeaseGrant, Settle,
+    SettleBody,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -111,17 +112,29 @@ fn gate() -> Gate {
 }
 
 /// `told` arrives at a worker alone in its process.
-fn ask(gate: &mut Gate, now_ms: u64, stream: StreamId, told: &Told) -> Disposition {
-    gate.request(now_ms * 1_000, stream, told, &Process::default())
+fn ask(gate: &mut Gate, now_ms: u64, stream: StreamId, told: &Told) -> Option<Release> {
+    released(gate.request(now_ms * 1_000, stream, told, &Process::default()))
+}
+
+fn released(disposition: Disposition) -> Option<Release> {
+    match disposition {
+        Disposition::Pause => None,
+        Disposition::Release(release) => Some(release),
+    }
+}
+
+/// The response of `stream` comes.
+fn respond(gate: &mut Gate, now_us: u64, stream: StreamId, outcome: Outcome) -> Response {
+    gate.response(stream, || outcome, || now_us)
 }
 
 /// The reply to `call` comes.
-fn reply(gate: &mut Gate, call: &Call, reply: Reply<'_>) -> Vec<Release> {
+fn reply(gate: &mut Gate, call: &Call, reply: Reply<'_>) -> Vec<Released> {
     gate.reply(NOW_US, call.id, call.kind, reply, &Process::default())
 }
 
 fn arrive(gate: &mut Gate, stream: StreamId, told: &Told) {
-    assert_eq!(ask(gate, NOW_MS, stream, told), Disposition::Pause);
+    assert_eq!(ask(gate, NOW_MS, stream, told), None);
 }
 
 /// What the gate has counted under `name` since it was last asked.
@@ -137,7 +150,7 @@ fn one_call(gate: &mut Gate) -> Call {
     calls.remove(0)
 }
 
-fn decide(gate: &mut Gate, admitted: bool, left: u64) -> Vec<Release> {
+fn decide(gate: &mut Gate, admitted: bool, left: u64) -> Vec<Released> {
     let call = one_call(gate);
     let body = answered(&call, admitted, left);
     reply(gate, &call, genuinely(&body))
@@ -150,8 +163,8 @@ fn settles_sent(gate: &mut Gate) -> Vec<Settle> {
 }
 
 /// An answer as a client sees it.
-fn shown(disposition: &Disposition) -> String {
-    let Disposition::Answer(answer) = disposition else { return format!("{disposition:?}") };
+fn shown(release: &Release) -> String {
+    let Release::Refuse(answer) = release else { return format!("{release:?}") };
     let headers = answer.headers.iter().map(|(name, value)| format!("{name}: {value}\n"));
     let body = String::from_utf8_lossy(&answer.body);
     format!("{}\n{}\n{body}\n\n{}", answer.status, headers.collect::<String>(), answer.summary)
@@ -163,12 +176,12 @@ fn an_exempt_request_passes_at_once() {
     policy.rules[0].charge.clear();
     let mut gate = Gate::new(policy);
     let passed = ask(&mut gate, NOW_MS, 1, &Told::get("/health"));
-    assert_eq!(passed, Disposition::Pass("exempt rule=0".to_owned()));
+    assert_eq!(passed, Some(Release::Pass("exempt rule=0".to_owned())));
 }
 
 #[test]
 fn a_path_that_cannot_be_read_is_refused() {
-    insta::assert_snapshot!(shown(&ask(&mut gate(), NOW_MS, 1, &Told::get("/a%2fb"))), @r#"
+    insta::assert_snapshot!(shown(&ask(&mut gate(), NOW_MS, 1, &Told::get("/a%2fb")).unwrap()), @r#"
 400
 content-type: application/problem+json
 
@@ -184,8 +197,9 @@ fn an_admitted_request_passes_and_its_response_says_what_is_left() {
     arrive(&mut gate, 1, &Told::post("/api/ai/x").user("42", "free"));
     let released = decide(&mut gate, true, 9);
     let summary = "admitted rule=2 ai=9 ai_daily=9 ai_client=9".to_owned();
-    assert_eq!(released, [Release { stream: 1, disposition: Disposition::Pass(summary) }]);
-    let headers = gate.response(NOW_US, 1, Outcome { status: 200, is_cache_hit: false });
+    assert_eq!(released, [Released { stream: 1, release: Release::Pass(summary) }]);
+    let headers =
+        respond(&mut gate, NOW_US, 1, Outcome { status: 200, is_cache_hit: false }).headers;
     insta::assert_snapshot!(format!("{headers:#?}"), @r#"
 [
     (
@@ -210,7 +224,11 @@ fn an_admitted_request_passes_and_its_response_says_what_is_left() {
     ),
 ]
 "#);
-    assert_eq!(gate.response(NOW_US, 1, Outcome { status: 200, is_cache_hit: false }), [], "once");
+    assert_eq!(
+        respond(&mut gate, NOW_US, 1, Outcome { status: 200, is_cache_hit: false }).headers,
+        [],
+        "once"
+    );
 }
 
 #[test]
@@ -218,7 +236,7 @@ fn a_denied_request_is_told_why_and_for_how_long() {
     let mut gate = gate();
     arrive(&mut gate, 1, &Told::post("/api/auth/login"));
     let released = decide(&mut gate, false, 0);
-    insta::assert_snapshot!(shown(&released.first().unwrap().disposition), @r#"
+    insta::assert_snapshot!(shown(&released.first().unwrap().release), @r#"
 429
 retry-after: 42
 x-ratelimit-limit: 5
@@ -232,7 +250,10 @@ content-type: application/problem+json
 
 denied rule=1 bucket=auth retry_after_ms=41500
 "#);
-    assert_eq!(gate.response(NOW_US, 1, Outcome { status: 429, is_cache_hit: false }), []);
+    assert_eq!(
+        respond(&mut gate, NOW_US, 1, Outcome { status: 429, is_cache_hit: false }).headers,
+        []
+    );
 }
 
 /// How many requests each of `calls` carries.
@@ -336,8 +357,7 @@ fn refunded(outcome: Outcome) -> Vec<String> {
     let mut gate = gate();
     arrive(&mut gate, 1, &Told::post("/api/ai/x").user("42", "free"));
     decide(&mut gate, true, 9);
-    gate.response(NOW_US, 1, outcome);
-    if !gate.take_wake(NOW_US) {
+    if !respond(&mut gate, NOW_US, 1, outcome).wakes {
         return Vec::new();
     }
     let settles = settles_sent(&mut gate);
@@ -356,11 +376,24 @@ fn the_policy_says_which_outcomes_are_free() {
 }
 
 #[test]
+fn the_host_is_asked_only_for_what_matters() {
+    let mut gate = gate();
+    arrive(&mut gate, 1, &Told::get("/"));
+    decide(&mut gate, true, 9);
+    let response = gate.response(1, || panic!("nothing is refunded"), || panic!("as before"));
+    assert!(!response.headers.is_empty());
+    arrive(&mut gate, 2, &Told::post("/api/ai/x").user("42", "free"));
+    decide(&mut gate, true, 9);
+    let outcome = Outcome { status: 200, is_cache_hit: false };
+    gate.response(2, || outcome, || panic!("a success is not refunded"));
+}
+
+#[test]
 fn a_failed_settle_is_tried_again_a_few_times() {
     let mut gate = gate();
     arrive(&mut gate, 1, &Told::post("/api/ai/x").user("42", "free"));
     decide(&mut gate, true, 9);
-    gate.response(NOW_US, 1, Outcome { status: 503, is_cache_hit: false });
+    respond(&mut gate, NOW_US, 1, Outcome { status: 503, is_cache_hit: false });
     let mut fail = |now_us: u64| {
         let calls = gate.ready(now_us);
         let [call] = calls.as_slice() else { return None };
@@ -382,7 +415,7 @@ fn a_settle_s_late_reply_is_not_taken_for_another_s() {
     let refund = |gate: &mut Gate, stream| {
         arrive(gate, stream, &Told::post("/api/ai/x").user("42", "free"));
         decide(gate, true, 9);
-        gate.response(NOW_US, stream, Outcome { status: 503, is_cache_hit: false });
+        respond(gate, NOW_US, stream, Outcome { status: 503, is_cache_hit: false });
     };
     refund(&mut gate, 1);
     let first = one_call(&mut gate);
@@ -411,7 +444,7 @@ fn a_clock_that_steps_back_delays_no_settle() {
     let mut gate = gate();
     arrive(&mut gate, 1, &Told::post("/api/ai/x").user("42", "free"));
     decide(&mut gate, true, 9);
-    gate.response(NOW_US, 1, Outcome { status: 503, is_cache_hit: false });
+    respond(&mut gate, NOW_US, 1, Outcome { status: 503, is_cache_hit: false });
     let call = one_call(&mut gate);
     let before_us = NOW_US - 3_600_000_000;
     gate.tick(before_us, &process);
@@ -427,7 +460,7 @@ fn a_settle_that_the_shim_refuses_is_not_sent_again() {
     let mut gate = gate();
     arrive(&mut gate, 1, &Told::post("/api/ai/x").user("42", "free"));
     decide(&mut gate, true, 9);
-    gate.response(NOW_US, 1, Outcome { status: 503, is_cache_hit: false });
+    respond(&mut gate, NOW_US, 1, Outcome { status: 503, is_cache_hit: false });
     let call = one_call(&mut gate);
     reply(&mut gate, &call, Reply { status: Some(b"400"), ..genuinely(b"") });
     assert!(gate.is_idle(NOW_US));
@@ -445,7 +478,7 @@ fn a_request_that_could_not_be_decided_spoils_no_other() {
     replied.decisions[0].error = Some(wire::DecisionError::CostExceedsLimit);
     let body = serde_json::to_vec(&replied).unwrap();
     let released = reply(&mut gate, &call, genuinely(&body));
-    let summaries: Vec<_> = released.iter().map(|release| shown(&release.disposition)).collect();
+    let summaries: Vec<_> = released.iter().map(|release| shown(&release.release)).collect();
     assert_eq!(
         summaries,
         ["Pass(\"degraded admitted rule=1 auth=4\")", "Pass(\"admitted rule=4 public=4\")"]
@@ -472,8 +505,7 @@ fn a_part_of_the_ledger_that_is_away_fails_no_call() {
         }
         let body = serde_json::to_vec(&replied).unwrap();
         let released = reply(&mut gate, &call, genuinely(&body));
-        let summaries: Vec<_> =
-            released.iter().map(|release| shown(&release.disposition)).collect();
+        let summaries: Vec<_> = released.iter().map(|release| shown(&release.release)).collect();
         let first = "Pass(\"degraded admitted rule=1 auth=4\")".to_owned();
         let second =
             if round == 0 { "admitted rule=4 public=4" } else { "degraded admitted rule=4" };
@@ -553,7 +585,7 @@ fn a_settle_that_the_shim_refuses_takes_no_other_with_it() {
         decide(&mut gate, true, 9);
     }
     for stream in 1..=5 {
-        gate.response(NOW_US, stream, Outcome { status: 503, is_cache_hit: false });
+        respond(&mut gate, NOW_US, stream, Outcome { status: 503, is_cache_hit: false });
     }
     let (mut arrived, mut calls, mut wrong) = (Vec::new(), 0, None);
     while !gate.is_idle(NOW_US) {

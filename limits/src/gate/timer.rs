@@ -1,4 +1,4 @@
-//! A time to wait for, by a clock that may step. Used by the gate.
+//! A time to wait for, by a clock that may step.
 
 /// A time to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -8,13 +8,13 @@ pub(super) struct Timer {
 }
 
 impl Timer {
-    /// One that is due `wait_ms` after `now_ms`.
+    /// Creates a timer that is due `wait_ms` after `now_ms`.
     pub(super) const fn after(now_ms: u64, wait_ms: u64) -> Self {
         Self { at_ms: now_ms.saturating_add(wait_ms), wait_ms }
     }
 
-    /// Whether it is due; also where it is further away than it ever was, since the clock has then
-    /// stepped back: who waited for it would wait for as long as the step.
+    /// Returns true if it is due. It also is if it is further away than it ever was: the clock has then
+    /// stepped back, and waiting on would take as long as the step.
     pub(super) const fn is_due(self, now_ms: u64) -> bool {
         self.at_ms <= now_ms || self.at_ms - now_ms > self.wait_ms
     }

@@ -1,7 +1,6 @@
-//! Who a call belongs to, for the shim's logs: the trace and the id of the first request in it.
-//! Called by the gate.
+//! The trace and the id of a call's first request, for the shim's logs. Called by `arrive`.
 
-use crate::plan::Facts;
+use crate::facts::Facts;
 use sha2::{Digest, Sha256};
 
 /// W3C Trace Context, version 00.
@@ -10,8 +9,8 @@ pub(super) const REQUEST_ID: &str = "x-request-id";
 /// The longest request id that is handed on, in bytes.
 const MAX_ID_BYTES: usize = 128;
 
-/// The headers that a call carries for the request that `facts` tell of: its `traceparent`, or one
-/// made from its id, and its id.
+/// Returns the headers that a call carries for its first request: its `traceparent`, or one made from
+/// its id, and its id.
 ///
 /// # Source
 /// W3C Trace Context, §3.2: `00-<32 hex digits>-<16 hex digits>-<2 hex digits>`, no id all zeros.
@@ -49,7 +48,7 @@ fn is_traceparent(text: &str) -> bool {
     }
 }
 
-/// A trace that begins here: not sampled, since nobody has asked for it.
+/// Begins a trace here: not sampled, since nobody has asked for it.
 fn begun(now_us: u64, id: &str) -> String {
     let digest = Sha256::new().chain_update(now_us.to_be_bytes()).chain_update(id).finalize();
     let hex: String = digest.iter().take(24).map(|byte| format!("{byte:02x}")).collect();

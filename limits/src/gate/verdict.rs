@@ -1,4 +1,4 @@
-//! A decision in words: for the client (headers, problem+json) and for the access log.
+//! Renders decisions: for the client (headers, problem+json) and for the access log.
 
 use super::metrics::By;
 use super::outbox::Asked;
@@ -16,7 +16,7 @@ const REDUCED_CAPACITY: &str =
 /// Says that a request was decided without the ledger.
 const VERDICT_HEADER: &str = "tollgate-verdict";
 
-/// What the gateway answers in place of the upstream.
+/// An answer of the gateway's own, in place of the upstream's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The HTTP status.
@@ -25,64 +25,72 @@ pub struct Answer {
     pub headers: Vec<(&'static str, String)>,
     /// A problem+json document.
     pub body: Vec<u8>,
-    /// For the access log.
+    /// A line for the access log.
     pub summary: String,
 }
 
-/// What one charge came to, and who says so. Without an outcome it was not counted.
+/// One charge's outcome, and who decided it. Without an outcome it was not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Judged {
     pub(super) by: By,
     pub(super) outcome: Option<ChargeOutcome>,
 }
 
+/// A rendered decision.
 #[derive(Debug)]
 pub(super) enum Verdict {
     Pass { summary: String, headers: Vec<(&'static str, String)> },
-    Answer(Answer),
+    Refuse(Answer),
 }
 
+/// The words of a summary that depend on who decided.
+struct Words {
+    admitted: &'static str,
+    denied: &'static str,
+    by: &'static str,
+}
+
+/// Renders the passing of a request that is charged nothing.
 pub(super) fn exempt(policy: &Policy, rule: Option<usize>) -> String {
     format!("exempt rule={}", policy.rule_name(rule))
 }
 
+/// Renders the refusal of a path that cannot be read.
 pub(super) fn bad_path(error: BadPath) -> Answer {
     let detail = format!("{error}: send it in its plain form.");
     answer(Problem::new(400, "Bad path", detail), Vec::new(), format!("refused path=\"{error}\""))
 }
 
-/// A decision by the ledger, or by what it said before.
-pub(super) fn decided(policy: &Policy, asked: &Asked, judged: &[Judged]) -> Verdict {
-    let by = match judged.first().map(|judged| judged.by) {
-        Some(By::Lease) => " by=lease",
-        Some(By::DeniedBefore) => " by=denied_before",
-        _ => "",
-    };
-    worded(policy, asked, judged, ("admitted", "denied", by))
-}
-
-/// A decision by this gateway alone. A charge without an outcome was not counted.
-pub(super) fn degraded(policy: &Policy, asked: &Asked, judged: &[Judged]) -> Verdict {
-    let verdict = worded(policy, asked, judged, ("degraded admitted", "degraded denied", ""));
-    marked(verdict)
-}
-
-/// Refused because a bucket that must not go uncounted cannot be counted.
+/// Renders a refusal because `bucket`, which must not go uncounted, cannot be counted.
 pub(super) fn unavailable(policy: &Policy, asked: &Asked, bucket: &str) -> Verdict {
     let detail = format!("The quota {bucket:?} cannot be checked at the moment. Retry in 1 s.");
     let mut problem = Problem::new(503, "Temporary reduced capacity", detail);
     problem.kind = REDUCED_CAPACITY.into();
     let headers = vec![("retry-after", "1".to_owned())];
     let summary = format!("degraded refused rule={} bucket={bucket}", policy.rule_name(asked.rule));
-    marked(Verdict::Answer(answer(problem, headers, summary)))
+    mark(Verdict::Refuse(answer(problem, headers, summary)))
 }
 
-fn worded(
-    policy: &Policy,
-    asked: &Asked,
-    judged: &[Judged],
-    (admitted, denied, by): (&str, &str, &str),
-) -> Verdict {
+/// Renders a decision, by the ledger or without it. A charge without an outcome was not counted.
+pub(super) fn render(policy: &Policy, asked: &Asked, judged: &[Judged]) -> Verdict {
+    let by = judged.first().map_or(By::Ledger, |judged| judged.by);
+    let verdict = render_in(words(by), policy, asked, judged);
+    if by.is_degraded() { mark(verdict) } else { verdict }
+}
+
+const fn words(by: By) -> Words {
+    let (admitted, denied) = ("admitted", "denied");
+    match by {
+        By::Ledger => Words { admitted, denied, by: "" },
+        By::Lease => Words { admitted, denied, by: " by=lease" },
+        By::DeniedBefore => Words { admitted, denied, by: " by=denied_before" },
+        By::Local | By::Allow | By::Deny => {
+            Words { admitted: "degraded admitted", denied: "degraded denied", by: "" }
+        }
+    }
+}
+
+fn render_in(words: Words, policy: &Policy, asked: &Asked, judged: &[Judged]) -> Verdict {
     let enforced: Vec<Told<'_>> = asked
         .charges
         .iter()
@@ -99,27 +107,28 @@ fn worded(
     match refusing.iter().max_by_key(|told| told.outcome.retry_after_ms) {
         None => {
             let mut summary = String::with_capacity(64 + 32 * enforced.len());
-            [admitted, " rule=", &rule].iter().for_each(|text| summary.push_str(text));
+            [words.admitted, " rule=", &rule].iter().for_each(|text| summary.push_str(text));
             for told in &enforced {
                 [" ", told.bucket, "="].iter().for_each(|text| summary.push_str(text));
                 headers::push_digits(&mut summary, told.outcome.remaining);
             }
-            summary.push_str(by);
+            summary.push_str(words.by);
             Verdict::Pass { summary, headers }
         }
         Some(last) => {
-            let mut answer = refused(last, &refusing, headers, &format!("{denied} rule={rule}"));
-            answer.summary.push_str(by);
-            Verdict::Answer(answer)
+            let mut answer =
+                refused(last, &refusing, headers, &format!("{} rule={rule}", words.denied));
+            answer.summary.push_str(words.by);
+            Verdict::Refuse(answer)
         }
     }
 }
 
-/// Says to the client as well that the ledger did not decide this.
-fn marked(mut verdict: Verdict) -> Verdict {
+/// Tells the client as well that the ledger did not decide this.
+fn mark(mut verdict: Verdict) -> Verdict {
     let header = (VERDICT_HEADER, "degraded".to_owned());
     match &mut verdict {
-        Verdict::Pass { headers, .. } | Verdict::Answer(Answer { headers, .. }) => {
+        Verdict::Pass { headers, .. } | Verdict::Refuse(Answer { headers, .. }) => {
             headers.push(header);
         }
     }

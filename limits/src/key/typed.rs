@@ -1,7 +1,7 @@
 //! A key's value as a person types it: `42`, `203.0.113.7`, `user=42,site=example.com`.
 
+use super::payer::{Part, Payer};
 use super::value::network;
-use super::{Part, Payer};
 use crate::counter::Identity;
 use crate::host;
 use crate::policy::{Key, Policy, Source};

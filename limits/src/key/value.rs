@@ -1,7 +1,7 @@
 //! One value of a request, as it is hashed into a counter's name or looked up in a table of limits.
 
+use crate::facts::{Facts, Value};
 use crate::host;
-use crate::plan::Facts;
 use crate::policy::Source;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -24,28 +24,14 @@ pub(super) fn of(source: &Source, facts: &impl Facts) -> Option<Vec<u8>> {
 /// The value of `source` as text; never there for a client's address.
 pub(crate) fn text_of(source: &Source, facts: &impl Facts) -> Option<Vec<u8>> {
     match source {
-        Source::JwtClaim(names) => facts.claim(names).map(|bytes| property_text(&bytes)),
+        Source::JwtClaim(names) => facts.claim(names).map(Value::into_text),
         Source::Header(name) => facts.header(name),
         Source::Host => Some(host::normal(&facts.host()?).into_bytes()),
         Source::RouteName => facts.route_name(),
-        Source::RouteMetadata(names) => {
-            facts.route_metadata(names).map(|bytes| property_text(&bytes))
-        }
+        Source::RouteMetadata(names) => facts.route_metadata(names).map(Value::into_text),
         Source::ClientIp { .. } => None,
     }
     .filter(|value| !value.is_empty())
-}
-
-/// A claim's or a piece of metadata's value as text. Envoy hands a number over as the 8 bytes of a
-/// double, which for a whole number hold NULs as no text does, and a truth value as the byte 0 or 1.
-pub(super) fn property_text(bytes: &[u8]) -> Vec<u8> {
-    let is_text = std::str::from_utf8(bytes).is_ok_and(|text| !text.contains('\0'));
-    match (bytes, <[u8; 8]>::try_from(bytes)) {
-        ([0], _) => b"false".to_vec(),
-        ([1], _) => b"true".to_vec(),
-        (_, Ok(eight)) if !is_text => f64::from_le_bytes(eight).to_string().into_bytes(),
-        _ => bytes.to_vec(),
-    }
 }
 
 /// Returns the network of a client's address, Envoy's `ip:port`; `None` if it is not one.
@@ -113,18 +99,5 @@ mod tests {
         assert_eq!(shown("192.0.2.7").as_deref(), Some("192.0.2.0/24"));
         assert_eq!(shown("2001:db8::7").as_deref(), Some("2001:db8::/64"));
         assert_eq!(shown_network(NONE), None);
-    }
-
-    #[test]
-    fn a_value_and_its_text_are_one() {
-        assert_eq!(property_text(&42f64.to_le_bytes()), b"42");
-        assert_eq!(property_text(&0f64.to_le_bytes()), b"0");
-        assert_eq!(property_text(&0.5f64.to_le_bytes()), b"0.5");
-        assert_eq!(property_text(b"42"), b"42");
-        assert_eq!(property_text(b"user1234"), b"user1234");
-        assert_eq!(property_text("né-1234".as_bytes()), "né-1234".as_bytes());
-        assert_eq!(property_text(&[1]), b"true");
-        assert_eq!(property_text(&[0]), b"false");
-        assert_eq!(property_text(b"1"), b"1");
     }
 }

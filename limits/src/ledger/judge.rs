@@ -1,6 +1,6 @@
 //! One charge: judged by itself, and made if its request is admitted.
 
-use super::NEVER;
+use super::reading::NEVER;
 use super::request::Charge;
 use super::state::{Counter, Rules};
 use super::terms::Standing;

@@ -1,5 +1,10 @@
 //! What any counter says when it is read: the three algorithms answer in these terms.
 
+use crate::bounded::MAX_SAFE;
+
+/// `retry_after_ms` of a charge that can never fit.
+pub const NEVER: u64 = MAX_SAFE;
+
 /// A counter at one time, before anything is charged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Reading {

@@ -1,7 +1,7 @@
 //! What is put to a ledger, and what it answers: prepared by the shim from [`crate::wire`], the
 //! same for the in-memory ledger and for the script.
 
-use super::NEVER;
+use super::reading::NEVER;
 use super::terms::{MAX_TIME_MS, Terms, TimeMs};
 use crate::counter::CounterName;
 use crate::quota::{Limit, WindowMs};

@@ -15,8 +15,7 @@
 //! The generic cell rate algorithm (ITU-T I.371, annex A) in its leaky-bucket form. The difference
 //! that a charge makes is that of two reflected walks (Skorokhod's problem).
 
-use super::NEVER;
-use super::reading::Reading;
+use super::reading::{NEVER, Reading};
 use crate::bounded::MAX_SAFE;
 use crate::quota::TokenBucket;
 use serde::{Deserialize, Serialize};

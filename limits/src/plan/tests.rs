@@ -1,4 +1,5 @@
 use super::*;
+use crate::facts::Value;
 use std::collections::BTreeMap;
 
 /// A request as a test tells of it.
@@ -11,7 +12,7 @@ pub(crate) struct Told {
     pub(crate) address: &'static str,
     pub(crate) host: &'static str,
     pub(crate) route: &'static str,
-    pub(crate) metadata: BTreeMap<&'static str, Vec<u8>>,
+    pub(crate) metadata: BTreeMap<&'static str, Value>,
 }
 
 impl Told {
@@ -59,13 +60,14 @@ impl Facts for Told {
     fn host(&self) -> Option<Vec<u8>> {
         Some(self.host.into())
     }
-    fn claim(&self, names: &[String]) -> Option<Vec<u8>> {
-        self.claims.as_ref()?.get(names.join(".").as_str()).map(|value| (*value).into())
+    fn claim(&self, names: &[String]) -> Option<Value> {
+        let value = self.claims.as_ref()?.get(names.join(".").as_str())?;
+        Some(Value::Text((*value).into()))
     }
     fn route_name(&self) -> Option<Vec<u8>> {
         Some(self.route.into())
     }
-    fn route_metadata(&self, names: &[String]) -> Option<Vec<u8>> {
+    fn route_metadata(&self, names: &[String]) -> Option<Value> {
         self.metadata.get(names.join(".").as_str()).cloned()
     }
     fn is_authenticated(&self) -> bool {
@@ -174,15 +176,13 @@ fn a_key_can_be_any_source() {
     check("host: {}", &[&host("a.example"), &host("A.Example:80"), &host("a.example.")], &[&get]);
     let route = |route| Told { route, ..get.clone() };
     check("route_name: {}, otherwise: client", &[&route("r"), &route("r")], &[&get, &route("s")]);
-    let plan = |value: Vec<u8>| Told {
-        metadata: BTreeMap::from([("tollgate.plan", value)]),
-        ..get.clone()
-    };
-    let five = plan(5f64.to_le_bytes().to_vec());
+    let plan =
+        |value: Value| Told { metadata: BTreeMap::from([("tollgate.plan", value)]), ..get.clone() };
+    let text = |text: &str| plan(Value::Text(text.into()));
     check(
         "route_metadata: [tollgate, plan], otherwise: client",
-        &[&plan(b"5".to_vec()), &five],
-        &[&get, &plan(b"6".to_vec())],
+        &[&text("5"), &plan(Value::Number(5.0))],
+        &[&get, &text("6")],
     );
     let key = |value| get.clone().with("x-api-key", value);
     check("header: X-API-Key, otherwise: client", &[&key("1"), &key("1")], &[&key("2"), &get]);
@@ -295,17 +295,18 @@ fn a_value_of_the_request_chooses_the_limit() {
     let text = "{version: 1, keys: {client: {client_ip: {}}}, rules: [{charge: [b]}], buckets: {b: {key: client, \
                 window: 1s, limit: {by: {route_metadata: [tollgate, quota]}, values: {'5': 55, 'true': 66}, otherwise: 7}}}}";
     let policy = Policy::from_value(serde_saphyr::from_str(text).unwrap()).unwrap();
-    let limit = |value: &[u8]| {
-        let metadata = BTreeMap::from([("tollgate.quota", value.to_vec())]);
+    let limit = |value: Value| {
+        let metadata = BTreeMap::from([("tollgate.quota", value)]);
         let plan = policy.plan(&Told { metadata, ..Told::get("/") }).unwrap();
         plan.charges[0].charge.quota.limit()
     };
-    assert_eq!(limit(&5f64.to_le_bytes()), 55);
-    assert_eq!(limit(b"5"), 55);
-    assert_eq!(limit(&[1]), 66);
-    assert_eq!(limit(b"6"), 7);
-    assert_eq!(limit(b"\xff"), 7);
-    assert_eq!(limit(b""), 7);
+    let text = |bytes: &[u8]| limit(Value::Text(bytes.to_vec()));
+    assert_eq!(limit(Value::Number(5.0)), 55);
+    assert_eq!(text(b"5"), 55);
+    assert_eq!(limit(Value::Bool(true)), 66);
+    assert_eq!(text(b"6"), 7);
+    assert_eq!(text(b"\xff"), 7);
+    assert_eq!(text(b""), 7);
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! What can be charged: the buckets of a policy, and what makes them make sense.
 
-use super::document;
+use super::document::{self, Outcome};
 use super::keys::{self, Source};
 use super::mistakes::Mistakes;
+use super::on_failure::OnFailure;
 use crate::counter::is_bucket_name;
 use crate::duration::Duration;
 use crate::quota::{Limit, Period, TimeZone, TokenBucket, WindowMs};
-use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// A named limit or quota.
@@ -63,20 +63,6 @@ pub enum LimitChoice {
     },
 }
 
-/// What happens when the ledger cannot answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum OnFailure {
-    /// The request passes this bucket, uncounted.
-    Allow,
-    /// The request is refused with 503.
-    Deny,
-    /// Envoy counts by itself until the ledger is back.
-    #[default]
-    Local,
-}
-
 /// An outcome for which a charge is given back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refund {
@@ -100,6 +86,20 @@ impl std::fmt::Display for Refund {
             Self::ServerError => f.write_str("server_error"),
             Self::CacheHit => f.write_str("cache_hit"),
             Self::Status(status) => status.fmt(f),
+        }
+    }
+}
+
+impl From<document::Refund> for Refund {
+    fn from(document: document::Refund) -> Self {
+        match document {
+            document::Refund::Outcome(Outcome::Success) => Self::Success,
+            document::Refund::Outcome(Outcome::ClientError) => Self::ClientError,
+            document::Refund::Outcome(Outcome::ServerError) => Self::ServerError,
+            document::Refund::Outcome(Outcome::CacheHit) => Self::CacheHit,
+            document::Refund::Status(status) => {
+                Self::Status(u16::try_from(status.get()).unwrap_or(u16::MAX))
+            }
         }
     }
 }
@@ -130,7 +130,7 @@ pub(super) fn checked(
             algorithm,
             limit,
             on_failure: document.on_failure,
-            refund: document.refund.into_iter().map(document::Refund::checked).collect(),
+            refund: document.refund.into_iter().map(Refund::from).collect(),
             enforce: document.enforce,
         });
     }

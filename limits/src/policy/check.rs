@@ -3,53 +3,66 @@
 //! What has a mistake is left out, and all the rest is looked at nevertheless; the names of what was
 //! left out count as known.
 
-use super::document::{Document, Mapping, Shim};
-use super::mistakes::Mistakes;
+use super::document::{Document, MAX_ITEMS, Mapping, REQUIRED, Shim};
+use super::mistakes::{Mistakes, PolicyErrors};
 use super::reading::{read, read_rest};
 use super::rules::Names;
-use super::{MAX_ITEMS, Policy, PolicyErrors, buckets, keys, rules};
+use super::{Policy, buckets, keys, rules};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The longest a request may wait for the ledger.
 const MAX_TIMEOUT_MS: u64 = 10_000;
-/// What no policy is without.
-pub(super) const REQUIRED: [&str; 4] = ["version", "keys", "buckets", "rules"];
 
-pub(super) fn check(value: Value) -> Result<Policy, PolicyErrors> {
-    let mut mistakes = Mistakes::default();
-    for field in REQUIRED {
-        if value.as_object().is_some_and(|fields| !fields.contains_key(field)) {
-            mistakes.add("", format!("missing field `{field}`"));
+impl Policy {
+    /// Reads a policy from JSON text, as Envoy hands it to the filter.
+    ///
+    /// # Errors
+    /// [`PolicyErrors`]: all mistakes that can be told, each with its place.
+    pub fn from_json(text: &[u8]) -> Result<Self, PolicyErrors> {
+        serde_json::from_slice(text).map_err(PolicyErrors::from).and_then(Self::from_value)
+    }
+
+    /// Reads a policy from a parsed document.
+    ///
+    /// # Errors
+    /// [`PolicyErrors`]: all mistakes that can be told, each with its place.
+    pub fn from_value(value: Value) -> Result<Self, PolicyErrors> {
+        let mut mistakes = Mistakes::default();
+        for field in REQUIRED {
+            if value.as_object().is_some_and(|fields| !fields.contains_key(field)) {
+                mistakes.add("", format!("missing field `{field}`"));
+            }
         }
+        let Some(Mapping(document)) = read_rest::<Mapping<Document>>(value, "", &mut mistakes)
+        else {
+            return Err(mistakes.into_errors());
+        };
+        let timeout_ms = shim(&document.shim, &mut mistakes);
+        if document.jwt.payload.is_empty() {
+            mistakes.add("jwt.payload", "expected jwt_authn's payload_in_metadata, found \"\"");
+        }
+        let key_documents = named("keys", document.keys, &mut mistakes);
+        let keys = keys::checked(&key_documents, &mut mistakes);
+        let bucket_documents = named("buckets", document.buckets, &mut mistakes);
+        // Without a mistake, every bucket named is there: a name's place here is its place in the policy.
+        let bucket_names: Vec<_> = bucket_documents.keys().cloned().collect();
+        let buckets = buckets::checked(bucket_documents, &key_documents, &mut mistakes);
+        let rule_documents = listed("rules", document.rules, &mut mistakes);
+        let names = Names { keys: &keys, all_keys: &key_documents, buckets: &bucket_names };
+        let rules = rules::checked(&rule_documents, &names, &mut mistakes);
+        mistakes.none_or(Self {
+            cluster: document.shim.0.cluster,
+            timeout_ms,
+            jwt_payload: document.jwt.0.payload,
+            response_headers: document.response_headers,
+            salt: document.salt,
+            keys,
+            buckets,
+            rules,
+        })
     }
-    let Some(Mapping(document)) = read_rest::<Mapping<Document>>(value, "", &mut mistakes) else {
-        return Err(mistakes.into_errors());
-    };
-    let timeout_ms = shim(&document.shim, &mut mistakes);
-    if document.jwt.payload.is_empty() {
-        mistakes.add("jwt.payload", "expected jwt_authn's payload_in_metadata, found \"\"");
-    }
-    let key_documents = named("keys", document.keys, &mut mistakes);
-    let keys = keys::checked(&key_documents, &mut mistakes);
-    let bucket_documents = named("buckets", document.buckets, &mut mistakes);
-    // Without a mistake, every bucket named is there: a name's place here is its place in the policy.
-    let bucket_names: Vec<_> = bucket_documents.keys().cloned().collect();
-    let buckets = buckets::checked(bucket_documents, &key_documents, &mut mistakes);
-    let rule_documents = listed("rules", document.rules, &mut mistakes);
-    let names = Names { keys: &keys, all_keys: &key_documents, buckets: &bucket_names };
-    let rules = rules::checked(&rule_documents, &names, &mut mistakes);
-    mistakes.none_or(Policy {
-        cluster: document.shim.0.cluster,
-        timeout_ms,
-        jwt_payload: document.jwt.0.payload,
-        response_headers: document.response_headers,
-        salt: document.salt,
-        keys,
-        buckets,
-        rules,
-    })
 }
 
 fn shim(shim: &Shim, mistakes: &mut Mistakes) -> u64 {

@@ -3,7 +3,9 @@
 
 mod limit;
 mod mapping;
+mod source;
 
+use super::on_failure::OnFailure;
 use crate::bounded::Bounded;
 use crate::duration::Duration;
 use crate::headers::Family;
@@ -12,14 +14,20 @@ pub(super) use limit::Limit;
 pub(super) use mapping::Mapping;
 use serde::Deserialize;
 use serde_json::Value;
+pub(super) use source::{Names, Nothing, RequestSource};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The most keys, buckets or rules of one policy.
+pub(super) const MAX_ITEMS: usize = 1_000;
+/// The fields that every policy has.
+pub(super) const REQUIRED: [&str; 4] = ["version", "keys", "buckets", "rules"];
 
 /// Who is charged what for which request: the policy of a Tollgate filter.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(
     feature = "schema",
     derive(schemars::JsonSchema),
-    schemars(title = "Tollgate policy", extend("required" = super::check::REQUIRED))
+    schemars(title = "Tollgate policy", extend("required" = REQUIRED))
 )]
 #[serde(deny_unknown_fields)]
 pub(super) struct Document {
@@ -99,15 +107,6 @@ pub(super) struct Key {
     pub(super) otherwise: Option<String>,
 }
 
-/// The sources that are found in a request, wherever they are written.
-pub(super) struct RequestSource<'a> {
-    pub(super) jwt_claim: Option<&'a Names>,
-    pub(super) header: Option<&'a String>,
-    pub(super) host: Option<&'a Mapping<Nothing>>,
-    pub(super) route_name: Option<&'a Mapping<Nothing>>,
-    pub(super) route_metadata: Option<&'a Vec<String>>,
-}
-
 impl Key {
     pub(super) const fn request(&self) -> RequestSource<'_> {
         RequestSource {
@@ -119,30 +118,6 @@ impl Key {
         }
     }
 }
-
-/// A claim's name; for a claim within others, the list of names that lead to it.
-#[derive(Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(untagged, expecting = "expected a claim's name, or the list of names that lead to it")]
-pub(super) enum Names {
-    One(String),
-    Path(Vec<String>),
-}
-
-impl Names {
-    pub(super) fn names(&self) -> Vec<String> {
-        match self {
-            Self::One(name) => vec![name.clone()],
-            Self::Path(names) => names.clone(),
-        }
-    }
-}
-
-/// Nothing more is to be said: `{}`.
-#[derive(Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub(super) struct Nothing {}
 
 /// The client's address, cut to a network.
 #[derive(Debug, Deserialize)]
@@ -180,7 +155,7 @@ pub(super) struct Bucket {
     pub(super) burst: Option<quota::Limit>,
     /// What happens when the ledger cannot answer.
     #[serde(default)]
-    pub(super) on_failure: super::OnFailure,
+    pub(super) on_failure: OnFailure,
     /// Outcomes that are free: the charge is given back.
     #[serde(default)]
     pub(super) refund: Vec<Refund>,
@@ -214,20 +189,6 @@ pub(super) enum Outcome {
     ServerError,
     /// An answer from a cache: `X-Cache: HIT`.
     CacheHit,
-}
-
-impl Refund {
-    pub(super) fn checked(self) -> super::Refund {
-        match self {
-            Self::Outcome(Outcome::Success) => super::Refund::Success,
-            Self::Outcome(Outcome::ClientError) => super::Refund::ClientError,
-            Self::Outcome(Outcome::ServerError) => super::Refund::ServerError,
-            Self::Outcome(Outcome::CacheHit) => super::Refund::CacheHit,
-            Self::Status(status) => {
-                super::Refund::Status(u16::try_from(status.get()).unwrap_or(u16::MAX))
-            }
-        }
-    }
 }
 
 /// Which requests, and what they are charged.

@@ -50,7 +50,7 @@ pub enum Source {
 impl Key {
     /// The key that pays where this one has no value.
     #[must_use]
-    pub fn otherwise(&self) -> Option<&str> {
+    pub(super) fn otherwise(&self) -> Option<&str> {
         match self {
             Self::One { otherwise, .. } => otherwise.as_deref(),
             Self::All(_) => None,

@@ -1,7 +1,6 @@
 //! Which requests are charged what: the rules of a policy, and what makes them make sense.
 
-use super::MAX_ITEMS;
-use super::document;
+use super::document::{self, MAX_ITEMS};
 use super::keys::{Key, header_name};
 use super::mistakes::Mistakes;
 use crate::counter::is_bucket_name;

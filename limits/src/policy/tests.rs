@@ -1,3 +1,4 @@
+use super::document::MAX_ITEMS;
 use super::*;
 use serde_json::json;
 

@@ -3,7 +3,7 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use limits::gate::{Call, CallKind, Disposition, Gate, MAX_CALLS, Outcome, Release, Reply};
+use limits::gate::{Call, CallKind, Disposition, Gate, MAX_CALLS, Outcome, Released, Reply};
 use limits::wire::{ChargeOutcome, DecideBody, DecideReply, Decision, LeaseGrant};
 use std::collections::BTreeSet;
 use tollgate_fuzz::{Asking, Process, gate};
@@ -62,8 +62,10 @@ impl World {
             Event::Pass { ms } => self.pass(ms.into()),
             Event::Respond { stream, status, is_cache_hit } => {
                 let outcome = Outcome { status, is_cache_hit };
-                if !self.waiting.contains(&stream.into()) {
-                    self.gate.response(self.now_us, stream.into(), outcome);
+                if !self.waiting.contains(&stream.into())
+                    && self.gate.response(stream.into(), || outcome, || self.now_us).wakes
+                {
+                    self.ready();
                 }
             }
             Event::Leave { stream } => {
@@ -122,9 +124,8 @@ impl World {
         self.ready();
     }
 
-    fn release(&mut self, released: Vec<Release>) {
+    fn release(&mut self, released: Vec<Released>) {
         for release in released {
-            assert_ne!(release.disposition, Disposition::Pause);
             assert!(self.waiting.remove(&release.stream), "{} was released twice", release.stream);
         }
     }

@@ -4,8 +4,8 @@
 //! `cargo fuzz run --fuzz-dir tests/fuzz <target> --sanitizer none` runs one; the corpora are in `corpus/`.
 
 use arbitrary::Arbitrary;
+use limits::facts::{Facts, Value};
 use limits::gate::{Gate, SharedData};
-use limits::plan::Facts;
 use limits::policy::Policy;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -55,8 +55,8 @@ impl Facts for Asking {
     fn header(&self, _name: &str) -> Option<Vec<u8>> {
         self.header.clone()
     }
-    fn claim(&self, _names: &[String]) -> Option<Vec<u8>> {
-        self.claim.clone()
+    fn claim(&self, _names: &[String]) -> Option<Value> {
+        self.claim.clone().map(Value::Text)
     }
     fn is_authenticated(&self) -> bool {
         self.claim.is_some()
@@ -67,8 +67,8 @@ impl Facts for Asking {
     fn route_name(&self) -> Option<Vec<u8>> {
         self.route.clone()
     }
-    fn route_metadata(&self, _names: &[String]) -> Option<Vec<u8>> {
-        self.route.clone()
+    fn route_metadata(&self, _names: &[String]) -> Option<Value> {
+        self.route.clone().map(Value::Text)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::dice::Dice;
 use crate::scenario::{PATHS, TIERS};
-use limits::plan::Facts;
+use limits::facts::{Facts, Value};
 use proxy_wasm_host::headers::Headers;
 use proxy_wasm_host::vm;
 use serde_json::json;
@@ -88,13 +88,14 @@ impl Facts for Ask {
         None
     }
 
-    fn claim(&self, names: &[String]) -> Option<Vec<u8>> {
+    fn claim(&self, names: &[String]) -> Option<Value> {
         let user = self.user?;
-        match names {
-            [name] if name == "sub" => Some(user.to_string().into()),
-            [name] if name == "tier" => Some(tier(user).into()),
-            _ => None,
-        }
+        let text = match names {
+            [name] if name == "sub" => user.to_string(),
+            [name] if name == "tier" => tier(user).to_owned(),
+            _ => return None,
+        };
+        Some(Value::Text(text.into_bytes()))
     }
 
     fn is_authenticated(&self) -> bool {
@@ -109,7 +110,7 @@ impl Facts for Ask {
         None
     }
 
-    fn route_metadata(&self, _: &[String]) -> Option<Vec<u8>> {
+    fn route_metadata(&self, _: &[String]) -> Option<Value> {
         None
     }
 }

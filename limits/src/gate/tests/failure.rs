@@ -2,20 +2,19 @@
 
 use super::*;
 
-fn allowed() -> Disposition {
-    Disposition::Pass("degraded admitted rule=4".to_owned())
+fn allowed() -> Release {
+    Release::Pass("degraded admitted rule=4".to_owned())
 }
 
 /// A request arrives at `now_ms`, and its call fails.
-fn fail(gate: &mut Gate, process: &Process, now_ms: u64, told: &Told) -> Disposition {
+fn fail(gate: &mut Gate, process: &Process, now_ms: u64, told: &Told) -> Release {
     let now_us = now_ms * 1_000;
-    match gate.request(now_us, 1, told, process) {
-        Disposition::Pause => {}
-        known => return known,
+    if let Some(known) = released(gate.request(now_us, 1, told, process)) {
+        return known;
     }
     let calls = gate.ready(now_us);
     let call = calls.iter().find(|call| call.kind == CallKind::Decide).unwrap();
-    gate.reply(now_us, call.id, CallKind::Decide, Reply::default(), process).remove(0).disposition
+    gate.reply(now_us, call.id, CallKind::Decide, Reply::default(), process).remove(0).release
 }
 
 /// A gate that has stopped asking the ledger.
@@ -46,7 +45,7 @@ fn what_is_not_the_shim_s_reply_is_a_failure() {
         arrive(&mut gate, 1, &Told::get("/"));
         let call = one_call(&mut gate);
         let released = reply(&mut gate, &call, impostor);
-        assert_eq!(released, [Release { stream: 1, disposition: allowed() }], "{impostor:?}");
+        assert_eq!(released, [Released { stream: 1, release: allowed() }], "{impostor:?}");
     }
 }
 
@@ -76,7 +75,7 @@ fn nobody_waits_longer_than_the_time_out() {
     let call = one_call(&mut gate);
     assert_eq!(gate.request(NOW_US + 30_000, 2, &Told::get("/"), &process), Disposition::Pause);
     assert_eq!(gate.tick(NOW_US + 49_999, &process), []);
-    let of = |stream| Release { stream, disposition: allowed() };
+    let of = |stream| Released { stream, release: allowed() };
     assert_eq!(gate.tick(NOW_US + 50_000, &process), [of(1)], "of the call under way");
     assert_eq!(gate.tick(NOW_US + 80_000, &process), [of(2)], "of those that gather");
     assert_eq!(gate.tick(NOW_US + 90_000, &process), []);
@@ -91,7 +90,7 @@ fn a_quota_that_must_be_counted_refuses_while_it_cannot_be() {
     arrive(&mut gate, 1, &Told::post("/api/ai/x").user("42", "free"));
     let call = one_call(&mut gate);
     let released = reply(&mut gate, &call, Reply::default());
-    insta::assert_snapshot!(shown(&released.first().unwrap().disposition), @r#"
+    insta::assert_snapshot!(shown(&released.first().unwrap().release), @r#"
 503
 retry-after: 1
 content-type: application/problem+json
@@ -111,7 +110,7 @@ fn a_local_bucket_is_counted_by_all_workers_while_the_ledger_is_away() {
     for left in (0..5).rev() {
         let summary = format!("degraded admitted rule=1 auth={left}");
         let gate = if left % 2 == 0 { &mut one } else { &mut other };
-        assert_eq!(fail(gate, &process, NOW_MS, &login), Disposition::Pass(summary));
+        assert_eq!(fail(gate, &process, NOW_MS, &login), Release::Pass(summary));
     }
     insta::assert_snapshot!(shown(&fail(&mut one, &process, NOW_MS + 1_000, &login)), @r#"
 429
@@ -129,7 +128,7 @@ tollgate-verdict: degraded
 degraded denied rule=1 bucket=auth retry_after_ms=59000
 "#);
     let elsewhere = login.clone().from("198.51.100.1:1");
-    let first = Disposition::Pass("degraded admitted rule=1 auth=4".to_owned());
+    let first = Release::Pass("degraded admitted rule=1 auth=4".to_owned());
     assert_eq!(fail(&mut one, &process, NOW_MS, &elsewhere), first);
     assert_eq!(fail(&mut other, &process, NOW_MS + 60_000, &login), first);
 }
@@ -138,7 +137,8 @@ degraded denied rule=1 bucket=auth retry_after_ms=59000
 fn what_was_decided_without_the_ledger_says_so() {
     let mut gate = gate();
     fail(&mut gate, &Process::default(), NOW_MS, &Told::get("/"));
-    let headers = gate.response(NOW_US, 1, Outcome { status: 200, is_cache_hit: false });
+    let headers =
+        respond(&mut gate, NOW_US, 1, Outcome { status: 200, is_cache_hit: false }).headers;
     assert_eq!(headers, [("tollgate-verdict", "degraded".to_owned())]);
     assert_eq!(counted(&mut gate, "tollgate.requests.verdict=degraded"), 1);
 }
@@ -155,7 +155,7 @@ fn after_repeated_failures_nobody_waits_any_more() {
     arrive(&mut gate, 8, &home);
     let released = reply(&mut gate, &call, Reply::default());
     assert_eq!(released.len(), 2, "those that had gathered, too: {released:?}");
-    assert_eq!(ask(&mut gate, NOW_MS, 9, &home), allowed());
+    assert_eq!(ask(&mut gate, NOW_MS, 9, &home), Some(allowed()));
     assert_eq!(gate.ready(NOW_US), []);
     let samples = gate.take_samples();
     let open = samples.iter().find(|sample| sample.kind == MetricKind::Gauge).unwrap();
@@ -189,7 +189,7 @@ fn calls_that_fail_together_are_one_failure() {
     for stream in 5..=6 {
         assert_eq!(ask_and_fail(&mut gate, stream), 1);
     }
-    assert_eq!(ask(&mut gate, NOW_MS, 7, &Told::get("/")), allowed(), "three in a row");
+    assert_eq!(ask(&mut gate, NOW_MS, 7, &Told::get("/")), Some(allowed()), "three in a row");
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn a_ledger_that_hangs_is_given_up_however_calls_overlap() {
     for stream in 5..20 {
         reply(&mut gate, &under_way.pop_front().unwrap(), Reply::default());
         failures += 1;
-        if ask(&mut gate, NOW_MS, stream, &Told::get("/")) == allowed() {
+        if ask(&mut gate, NOW_MS, stream, &Told::get("/")) == Some(allowed()) {
             break;
         }
         under_way.push_back(one_call(&mut gate));
@@ -267,8 +267,8 @@ fn settles_wait_for_the_ledger_to_come_back() {
     arrive(&mut gate, 5, &Told::post("/api/ai/x").user("42", "free"));
     decide(&mut gate, true, 9);
     (0..3).for_each(|_| drop(fail(&mut gate, &process, NOW_MS, &Told::get("/"))));
-    gate.response(NOW_US, 5, Outcome { status: 503, is_cache_hit: false });
-    assert!(!gate.take_wake(NOW_US));
+    let response = respond(&mut gate, NOW_US, 5, Outcome { status: 503, is_cache_hit: false });
+    assert!(!response.wakes && !gate.take_wake(NOW_US));
     let later_us = NOW_US + 60_000_000;
     let calls = gate.ready(later_us);
     let probe = calls.first().unwrap();
@@ -284,7 +284,7 @@ fn more_than_can_wait_is_decided_without_the_ledger() {
     for stream in 0..u32::try_from(MAX_WAITING).unwrap() {
         arrive(&mut gate, stream, &Told::get("/"));
     }
-    assert_eq!(ask(&mut gate, NOW_MS, 10_001, &Told::get("/")), allowed());
+    assert_eq!(ask(&mut gate, NOW_MS, 10_001, &Told::get("/")), Some(allowed()));
 }
 
 #[test]
@@ -296,7 +296,7 @@ fn a_gate_that_closes_while_the_ledger_is_away_gives_up_in_the_end() {
     for _ in 0..3 {
         fail(&mut gate, &process, NOW_MS, &Told::get("/"));
     }
-    gate.response(NOW_US, 5, Outcome { status: 503, is_cache_hit: false });
+    respond(&mut gate, NOW_US, 5, Outcome { status: 503, is_cache_hit: false });
     gate.close(NOW_US);
     assert_eq!(counted(&mut gate, "tollgate.breaker.open"), 0, "opened, and gone");
     assert!(!gate.is_idle(NOW_US + 29_999_000));

@@ -50,8 +50,8 @@ fn holding(granted: u64) -> Gate {
     gate
 }
 
-fn spent(left: u64) -> Disposition {
-    Disposition::Pass(format!("admitted rule=0 public={left} by=lease"))
+fn spent(left: u64) -> Option<Release> {
+    Some(Release::Pass(format!("admitted rule=0 public={left} by=lease")))
 }
 
 fn gave_back(settles: &[Settle]) -> Vec<(u64, Option<u64>)> {
@@ -73,7 +73,8 @@ fn a_leased_counter_needs_no_call() {
     assert_eq!(ask(&mut gate, NOW_MS, 201, &Told::get("/")), spent(800));
     assert!(!gate.take_wake(NOW_US));
     arrive(&mut gate, 202, &Told::get("/"));
-    let headers = gate.response(NOW_US, 200, Outcome { status: 200, is_cache_hit: false });
+    let headers =
+        respond(&mut gate, NOW_US, 200, Outcome { status: 200, is_cache_hit: false }).headers;
     assert!(headers.contains(&("x-ratelimit-remaining", "801".to_owned())), "{headers:?}");
     assert_eq!(counted(&mut gate, "tollgate.leases.spent"), 2);
 }
@@ -102,12 +103,12 @@ fn a_spent_part_that_turns_out_free_is_spent_again() {
     let mut gate = holding(1);
     let failed = Outcome { status: 503, is_cache_hit: false };
     assert_eq!(ask(&mut gate, NOW_MS, 200, &Told::get("/")), spent(800));
-    gate.response(NOW_US, 200, failed);
-    assert!(!gate.take_wake(NOW_US), "nothing to settle");
+    let response = respond(&mut gate, NOW_US, 200, failed);
+    assert!(!response.wakes && !gate.take_wake(NOW_US), "nothing to settle");
     assert_eq!(ask(&mut gate, NOW_MS, 201, &Told::get("/")), spent(800));
     let end_us = NOW_US + LEASE_MS * 1_000;
     gate.tick(end_us, &Process::default());
-    gate.response(end_us, 201, failed);
+    respond(&mut gate, end_us, 201, failed);
     assert_eq!(gave_back(&settles_sent(&mut gate)), [(1, Some(LEASE_MS))]);
 }
 
@@ -118,7 +119,7 @@ fn settles_of_one_lease_have_names_of_their_own() {
     (200..202).for_each(|stream| drop(ask(&mut gate, NOW_MS, stream, &Told::get("/"))));
     let end_us = NOW_US + LEASE_MS * 1_000;
     gate.tick(end_us, &Process::default());
-    (200..202).for_each(|stream| drop(gate.response(end_us, stream, failed)));
+    (200..202).for_each(|stream| drop(respond(&mut gate, end_us, stream, failed)));
     let settles = settles_sent(&mut gate);
     let ids: Vec<_> = settles.iter().map(|settle| settle.id.as_str()).collect();
     assert_eq!(ids.len(), 2);
@@ -163,7 +164,7 @@ fn leases_are_spent_while_the_ledger_is_away() {
     }
     assert_eq!(ask(&mut gate, NOW_MS, 204, &Told::get("/")), spent(800));
     let next = ask(&mut gate, NOW_MS, 205, &Told::get("/"));
-    assert_eq!(next, Disposition::Pass("degraded admitted rule=0 public=999".to_owned()));
+    assert_eq!(next, Some(Release::Pass("degraded admitted rule=0 public=999".to_owned())));
 }
 
 #[test]
@@ -172,7 +173,7 @@ fn a_counter_that_denied_is_not_asked_about_again() {
     let login = Told::post("/api/auth/login");
     arrive(&mut gate, 1, &login);
     decide(&mut gate, false, 0);
-    let again = ask(&mut gate, NOW_MS + 400, 2, &login);
+    let again = ask(&mut gate, NOW_MS + 400, 2, &login).unwrap();
     insta::assert_snapshot!(shown(&again), @r#"
 429
 retry-after: 42
@@ -189,7 +190,7 @@ denied rule=1 bucket=auth retry_after_ms=41100 by=denied_before
 "#);
     assert_eq!(counted(&mut gate, "tollgate.denied_before.hits"), 1);
     arrive(&mut gate, 3, &login.clone().from("198.51.100.1:1"));
-    assert_eq!(ask(&mut gate, NOW_MS + 1_000, 4, &login), Disposition::Pause);
+    assert_eq!(ask(&mut gate, NOW_MS + 1_000, 4, &login), None);
 }
 
 #[test]
@@ -199,12 +200,12 @@ fn a_denial_is_forgotten_when_a_settle_of_its_counter_arrives() {
     decide(&mut gate, true, 0);
     arrive(&mut gate, 2, &Told::get("/"));
     decide(&mut gate, false, 0);
-    assert!(matches!(ask(&mut gate, NOW_MS, 3, &Told::get("/")), Disposition::Answer(_)));
-    gate.response(NOW_US, 1, Outcome { status: 503, is_cache_hit: false });
+    assert!(matches!(ask(&mut gate, NOW_MS, 3, &Told::get("/")), Some(Release::Refuse(_))));
+    respond(&mut gate, NOW_US, 1, Outcome { status: 503, is_cache_hit: false });
     let settle = one_call(&mut gate);
-    assert!(matches!(ask(&mut gate, NOW_MS, 4, &Told::get("/")), Disposition::Answer(_)));
+    assert!(matches!(ask(&mut gate, NOW_MS, 4, &Told::get("/")), Some(Release::Refuse(_))));
     reply(&mut gate, &settle, genuinely(b"{}"));
-    assert_eq!(ask(&mut gate, NOW_MS, 5, &Told::get("/")), Disposition::Pause);
+    assert_eq!(ask(&mut gate, NOW_MS, 5, &Told::get("/")), None);
 }
 
 #[test]
@@ -214,7 +215,7 @@ fn parts_of_a_lease_are_asked_for_as_their_sum() {
     (200..202).for_each(|stream| drop(ask(&mut gate, NOW_MS, stream, &Told::get("/"))));
     let end_us = NOW_US + LEASE_MS * 1_000;
     gate.tick(end_us, &Process::default());
-    (200..202).for_each(|stream| drop(gate.response(end_us, stream, failed)));
+    (200..202).for_each(|stream| drop(respond(&mut gate, end_us, stream, failed)));
     let settles = settles_sent(&mut gate);
     let lease_ms = Some(LEASE_MS);
     assert_eq!(gave_back(&settles), [(1, lease_ms), (2, lease_ms), (3, lease_ms)]);
@@ -231,7 +232,7 @@ fn a_settle_names_the_whole_decision_and_is_named_without_its_seals() {
     let mut body: DecideReply = serde_json::from_slice(&answered(&call, true, 5)).unwrap();
     body.decisions[0].id = "1790000000000-a-1.AAAAAAAAAAA".to_owned();
     reply(&mut gate, &call, genuinely(&serde_json::to_vec(&body).unwrap()));
-    gate.response(NOW_US, 1, Outcome { status: 503, is_cache_hit: false });
+    respond(&mut gate, NOW_US, 1, Outcome { status: 503, is_cache_hit: false });
     let settles = settles_sent(&mut gate);
     assert_eq!(settles[0].decision, "1790000000000-a-1.AAAAAAAAAAA");
     assert_eq!(settles[0].id, "1790000000000-a-1");

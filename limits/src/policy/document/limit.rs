@@ -1,6 +1,7 @@
 //! A bucket's limit as it is written: `5`, or `{ by: …, values: …, otherwise: … }`.
 
-use super::{Mapping, Names, Nothing, RequestSource};
+use super::mapping::Mapping;
+use super::source::{Names, Nothing, RequestSource};
 use crate::quota;
 use serde::de::value::{F64Deserializer, I64Deserializer, MapAccessDeserializer, U64Deserializer};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};

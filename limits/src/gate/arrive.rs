@@ -1,0 +1,112 @@
+//! A request arrives: it is decided at once where that is possible, or else put into the outbox.
+
+use super::charged;
+use super::finish::Decided;
+use super::metrics::{By, Event};
+use super::outbox::{Asked, StreamId, Waiting};
+use super::shared::SharedData;
+use super::verdict::{self, Judged, Verdict};
+use super::{Disposition, Gate, Release, Stream, ms, trace};
+use crate::facts::Facts;
+use crate::plan::PlannedCharge;
+use crate::wire;
+
+impl Gate {
+    /// Takes a request that has arrived. `now_us`, here and below: Unix µs on the worker's clock.
+    pub fn request(
+        &mut self,
+        now_us: u64,
+        stream: StreamId,
+        facts: &impl Facts,
+        shared: &impl SharedData,
+    ) -> Disposition {
+        let plan = match self.policy.plan(facts) {
+            Ok(plan) => plan,
+            Err(bad) => {
+                self.metrics.happened(Event::BadPath);
+                return self.refuse(stream, verdict::bad_path(bad)).into();
+            }
+        };
+        if plan.charges.is_empty() {
+            self.metrics.happened(Event::Exempt);
+            return Release::Pass(verdict::exempt(&self.policy, plan.rule)).into();
+        }
+        let asked = Asked { rule: plan.rule, charges: plan.charges };
+        if let Some(release) = self.decide_here(ms(now_us), stream, &asked) {
+            return release.into();
+        }
+        if self.outbox.is_full() {
+            self.metrics.happened(Event::OutboxFull);
+        }
+        if self.breaker.is_open() || self.outbox.is_full() {
+            return self.degrade(ms(now_us), stream, &asked, shared).into();
+        }
+        self.gather(now_us, stream, asked, facts);
+        Disposition::Pause
+    }
+
+    /// Decides a request without a call, if a counter denied it a moment ago or all are leased.
+    fn decide_here(&mut self, now_ms: u64, stream: StreamId, asked: &Asked) -> Option<Release> {
+        if let Some(outcomes) = self.denied.find(now_ms, &asked.charges) {
+            self.metrics.happened(Event::DeniedBeforeHits);
+            let judged =
+                outcomes.into_iter().map(|outcome| Judged { by: By::DeniedBefore, outcome });
+            return Some(self.deny_again(now_ms, stream, asked, &judged.collect::<Vec<_>>()));
+        }
+        for planned in &asked.charges {
+            self.demand.note(now_ms, &planned.charge.counter);
+        }
+        let is_refundable = |bucket| charged::is_refundable(&self.policy, bucket);
+        let (outcomes, parts) = self.leases.spend(now_ms, &asked.charges, is_refundable)?;
+        let spent = asked.charges.iter().map(|planned| planned.charge.cost.get()).sum();
+        self.metrics.added(Event::LeasesSpent, spent);
+        let judged: Vec<Judged> = outcomes
+            .into_iter()
+            .map(|outcome| Judged { by: By::Lease, outcome: Some(outcome) })
+            .collect();
+        let verdict = verdict::render(&self.policy, asked, &judged);
+        Some(self.finish(now_ms, Decided { stream, asked, judged: &judged, verdict, parts }))
+    }
+
+    /// Refuses a request by what the ledger said a moment ago, in the same words if it was the last.
+    fn deny_again(
+        &mut self,
+        now_ms: u64,
+        stream: StreamId,
+        asked: &Asked,
+        judged: &[Judged],
+    ) -> Release {
+        let verdict = match self.again.find(asked, judged) {
+            Some(answer) => Verdict::Refuse(answer.clone()),
+            None => {
+                let verdict = verdict::render(&self.policy, asked, judged);
+                if let Verdict::Refuse(answer) = &verdict {
+                    self.again.note(asked, judged, answer);
+                }
+                verdict
+            }
+        };
+        self.finish(now_ms, Decided { stream, asked, judged, verdict, parts: Vec::new() })
+    }
+
+    /// Puts a request into the outbox.
+    fn gather(&mut self, now_us: u64, stream: StreamId, mut asked: Asked, facts: &impl Facts) {
+        if self.outbox.is_empty() {
+            self.outbox.trace = trace::of(now_us, facts);
+        }
+        for planned in &mut asked.charges {
+            self.ask_for_lease(ms(now_us), planned);
+        }
+        let charges = asked.charges.iter().map(|planned| &planned.charge).collect();
+        let json = serde_json::to_string(&wire::Asked { charges }).unwrap_or_default();
+        self.streams.insert(stream, Stream::Waiting);
+        self.outbox.push(Waiting { stream, asked, arrived_us: now_us, json });
+    }
+
+    fn ask_for_lease(&mut self, now_ms: u64, planned: &mut PlannedCharge) {
+        let charge = &mut planned.charge;
+        if self.closes.is_none() && (self.leases.has_room() || self.leases.has(&charge.counter)) {
+            charge.lease = self.demand.ask(now_ms, &charge.counter, &charge.quota);
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The worker's policy has been replaced, or the worker ends.
+
+use super::metrics::Event;
+use super::timer::Timer;
+use super::{Gate, ms};
+
+/// How long a gate that closes tries to settle.
+const CLOSES_WITHIN_MS: u64 = 30_000;
+
+impl Gate {
+    /// Gives back what is leased, and takes no more leases.
+    pub fn close(&mut self, now_us: u64) {
+        if self.closes.is_none() && self.breaker.is_open() {
+            self.metrics.add(Event::BreakersOpen, -1);
+        }
+        self.closes = Some(Timer::after(ms(now_us), CLOSES_WITHIN_MS));
+        self.return_leases(ms(now_us));
+    }
+
+    /// Returns true if nothing waits to be sent or answered. A gate that closes gives up what it
+    /// could not settle within half a minute; it stays charged.
+    #[must_use]
+    pub fn is_idle(&self, now_us: u64) -> bool {
+        let is_due = self.closes.is_some_and(|closes| closes.is_due(ms(now_us)));
+        is_due || (self.outbox.is_empty() && self.deciding.is_empty() && self.settles.is_idle())
+    }
+}

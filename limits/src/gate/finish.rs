@@ -1,0 +1,81 @@
+//! The last steps of every decision: it is recorded, and its stream remembered or refused.
+
+use super::charged::{self, Part};
+use super::metrics::{self, By, Event};
+use super::outbox::{Asked, StreamId};
+use super::shared::SharedData;
+use super::verdict::{Answer, Judged, Verdict};
+use super::{Gate, Release, Stream, degraded};
+
+/// A request whose decision is rendered.
+pub(super) struct Decided<'a> {
+    pub(super) stream: StreamId,
+    pub(super) asked: &'a Asked,
+    /// One for each charge.
+    pub(super) judged: &'a [Judged],
+    pub(super) verdict: Verdict,
+    /// What was charged, if any of it may be refunded.
+    pub(super) parts: Vec<Part>,
+}
+
+impl Gate {
+    /// Decides without the ledger, each bucket as its `on_failure` says.
+    pub(super) fn degrade(
+        &mut self,
+        now_ms: u64,
+        stream: StreamId,
+        asked: &Asked,
+        shared: &impl SharedData,
+    ) -> Release {
+        let (verdict, judged) = degraded::decide(now_ms, &self.policy, asked, shared);
+        self.finish(now_ms, Decided { stream, asked, judged: &judged, verdict, parts: Vec::new() })
+    }
+
+    /// Records a decision, and keeps what the response of its stream needs.
+    pub(super) fn finish(&mut self, now_ms: u64, decided: Decided<'_>) -> Release {
+        self.record(&decided);
+        match decided.verdict {
+            Verdict::Pass { summary, headers } => {
+                let mut charged = decided.parts;
+                charged.retain(|part| charged::is_refundable(&self.policy, part.bucket));
+                self.streams.insert(decided.stream, Stream::Decided { headers, charged });
+                Release::Pass(summary)
+            }
+            Verdict::Refuse(answer) => {
+                if !self.log.note(now_ms, || answer.summary.clone()) {
+                    self.metrics.happened(Event::DenialsUnlogged);
+                }
+                self.refuse(decided.stream, answer)
+            }
+        }
+    }
+
+    /// Refuses a stream. Its answer passes the response callback too, and has all its headers already.
+    pub(super) fn refuse(&mut self, stream: StreamId, answer: Answer) -> Release {
+        self.streams.insert(stream, Stream::Decided { headers: Vec::new(), charged: Vec::new() });
+        Release::Refuse(answer)
+    }
+
+    /// Counts a decision, and each of its charges. Of a request that was refused, only those charges
+    /// count that refused it.
+    fn record(&mut self, Decided { asked, judged, verdict, .. }: &Decided<'_>) {
+        let refuses = matches!(verdict, Verdict::Refuse(_));
+        self.metrics.happened(match refuses {
+            _ if judged.iter().any(|judged| judged.by.is_degraded()) => Event::Degraded,
+            true => Event::Denied,
+            false => Event::Admitted,
+        });
+        for (planned, Judged { by, outcome }) in asked.charges.iter().zip(*judged) {
+            let fits = outcome.map_or(*by != By::Deny, |outcome| outcome.admitted);
+            let verdict = match (refuses, fits) {
+                (false, true) => metrics::Verdict::Admitted,
+                (false, false) => metrics::Verdict::WouldDeny,
+                (true, false) if planned.charge.enforce => metrics::Verdict::Denied,
+                (true, _) => continue,
+            };
+            if outcome.is_some() || by.is_degraded() {
+                self.metrics.decided(planned.bucket, *by, verdict);
+            }
+        }
+    }
+}

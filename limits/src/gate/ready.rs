@@ -1,0 +1,61 @@
+//! The worker's queue is woken: what has gathered is sent.
+
+use super::call::{Call, CallKind};
+use super::deciding::Deciding;
+use super::metrics::Event;
+use super::timer::Timer;
+use super::{Gate, LOST_AFTER_MS, ms};
+use crate::wire;
+
+/// How long a probe waits for its reply: a pause of the ledger is not taken for an answer.
+const PROBE_TIMEOUT_MS: u64 = 1_000;
+
+impl Gate {
+    /// Returns true, once, if the worker's queue must be woken so that [`Gate::ready`] is called.
+    pub fn take_wake(&mut self, now_us: u64) -> bool {
+        let settles = !self.breaker.is_open() && self.settles.is_ready(ms(now_us));
+        let has_work = self.deciding.are_worth_one(self.outbox.len()) || settles;
+        let wake = has_work && !self.woken;
+        self.woken |= wake;
+        wake
+    }
+
+    /// Returns the calls to make now. Hand the reply to each to [`Gate::reply`], also if the call
+    /// could not be made.
+    pub fn ready(&mut self, now_us: u64) -> Vec<Call> {
+        self.woken = false;
+        let now_ms = ms(now_us);
+        let timeout_ms = self.policy.timeout_ms;
+        let lost_after_ms = timeout_ms + LOST_AFTER_MS;
+        let mut calls = Vec::new();
+        while self.deciding.are_worth_one(self.outbox.len()) {
+            let (batch, body) = self.outbox.take_batch();
+            self.metrics.observe(Event::BatchSize, batch.len() as u64);
+            let mut headers = std::mem::take(&mut self.outbox.trace);
+            if self.policy.has_known_salt() {
+                headers.push((wire::SALT_HEADER, wire::SALT_KNOWN.to_owned()));
+            }
+            let id = self.call_id();
+            let lost = Timer::after(now_ms, lost_after_ms);
+            let call = Deciding { call: id, batch, sent_ms: now_ms, lost, is_telling: true };
+            self.deciding.push(call);
+            calls.push(Call { id, kind: CallKind::Decide, headers, body, timeout_ms });
+        }
+        if !self.breaker.is_open() && self.settles.is_ready(now_ms) {
+            let (id, kind) = (self.call_id(), CallKind::Settle);
+            if let Some(body) = self.settles.take_call(now_ms, id, lost_after_ms) {
+                calls.push(Call { id, kind, headers: Vec::new(), body, timeout_ms });
+            }
+        }
+        if self.breaker.take_probe(now_ms, PROBE_TIMEOUT_MS + LOST_AFTER_MS) {
+            let (id, kind, timeout_ms) = (self.call_id(), CallKind::Probe, PROBE_TIMEOUT_MS);
+            calls.push(Call { id, kind, headers: Vec::new(), body: Vec::new(), timeout_ms });
+        }
+        calls
+    }
+
+    fn call_id(&mut self) -> u32 {
+        self.calls = self.calls.wrapping_add(1);
+        self.calls
+    }
+}
