@@ -11,7 +11,6 @@ mod lookups;
 mod recent;
 mod session;
 
-use crate::email::Email;
 use crate::hashing::{Hasher, HashingError};
 use crate::key_watch::{KeyWatch, KeyWatchError};
 use crate::keys::{KeyError, KeyRing};
@@ -26,6 +25,7 @@ use guesses::Whose;
 use jiff::Timestamp;
 use lookups::Lookups;
 use recent::{Known, Recent};
+use resume::email::Email;
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;

@@ -167,7 +167,7 @@ mod tests {
     use super::*;
     use crate::cache::{Aborted, Link, LinkSettings};
     use crate::config::Config;
-    use crate::resume::Resume;
+    use resume::Resume;
     use serde_json::json;
     use std::num::NonZeroUsize;
 

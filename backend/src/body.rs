@@ -5,8 +5,6 @@
 
 use crate::ai::input::MAX_CONTENT_BYTES;
 use crate::fields::Fields;
-use crate::resume::MAX_DOCUMENT_BYTES;
-use crate::resume::edit::Edit;
 use crate::unambiguous::Unambiguous;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
@@ -14,6 +12,8 @@ use axum::http::{HeaderMap, header};
 use http_body_util::BodyExt;
 use limits::json::{self, JsonError};
 use limits::problem::PlacedError;
+use resume::document::MAX_DOCUMENT_BYTES;
+use resume::document::edit::Edit;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -118,19 +118,23 @@ impl<S: Send + Sync> FromRequest<S> for Ask {
     }
 }
 
-impl<S: Send + Sync> FromRequest<S> for Edit {
+/// A change of a document.
+#[derive(Debug)]
+pub struct Change(pub Edit);
+
+impl<S: Send + Sync> FromRequest<S> for Change {
     type Rejection = BodyError;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, BodyError> {
         let (declared, bytes) = take(request, MAX_DOCUMENT_BYTES).await?;
         let edit = if declared.is(MERGE_PATCH) {
-            Self::Merge
+            Edit::Merge
         } else if declared.is(JSON_PATCH) {
-            Self::Patch
+            Edit::Patch
         } else {
             return Err(BodyError::OtherType { expected: PATCHES });
         };
-        Ok(edit(parse(&bytes, unambiguous)?))
+        Ok(Self(edit(parse(&bytes, unambiguous)?)))
     }
 }
 

@@ -3,6 +3,7 @@
 //! Made by [`crate::body`], taken apart by the handlers in [`crate::routes`].
 
 use limits::problem::PlacedError;
+use resume::json::{escaped, kind};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use std::fmt;
@@ -11,8 +12,6 @@ use std::fmt;
 const MAX_ERRORS: usize = 16;
 /// The most members looked at; no body of ours has a quarter as many.
 const MAX_MEMBERS: usize = 64;
-/// The longest member's name that is repeated back.
-const MAX_NAME_CHARS: usize = 64;
 
 /// An object's members not taken yet, and the mistakes found so far.
 #[derive(Debug, Default)]
@@ -132,30 +131,9 @@ impl<'de> Visitor<'de> for Members {
     }
 }
 
-/// What kind of value it is, in words.
-pub(crate) fn kind(value: Option<&Value>) -> &'static str {
-    match value {
-        None => "nothing",
-        Some(Value::Null) => "null",
-        Some(Value::Bool(_)) => "a boolean",
-        Some(Value::Number(_)) => "a number",
-        Some(Value::String(_)) => "a text",
-        Some(Value::Array(_)) => "a list",
-        Some(Value::Object(_)) => "an object",
-    }
-}
-
 /// The member's place, as a JSON pointer (RFC 6901).
 fn pointer(name: &str) -> String {
     format!("/{}", escaped(name))
-}
-
-/// A member's name as a JSON pointer has it, shortened.
-pub(crate) fn escaped(name: &str) -> String {
-    let escaped = name.replace('~', "~0").replace('/', "~1");
-    let mut chars = escaped.chars();
-    let shown: String = chars.by_ref().take(MAX_NAME_CHARS).collect();
-    if chars.next().is_none() { shown } else { format!("{shown}…") }
 }
 
 #[cfg(test)]

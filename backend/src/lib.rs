@@ -2,18 +2,15 @@
 //!
 //! A request's path, file after file: [`server`] accepts it, one of the [`workers`] serves it,
 //! [`trace`] names and logs it, [`guard`] bounds it, [`router`] finds its handler in [`routes`];
-//! the handler takes its [`body`] apart ([`fields`]) into types that cannot be wrong ([`email`],
-//! [`password`]), asks [`accounts`], which is handed the time and asks [`hashing`], [`token`] (with
-//! its [`keys`]) and the [`store`], or [`resumes`], which keeps what [`resume`] has checked; what
+//! the handler takes its [`body`] apart ([`fields`]) into types that cannot be wrong
+//! ([`password`]), asks [`accounts`], which is handed the time and asks [`hashing`], [`token`] (with
+//! its [`keys`]) and the [`store`], or [`resumes`], which keeps what the `resume` crate has checked; what
 //! was answered before comes out of the [`cache`]; and [`respond`] turns the outcome into HTTP.
 //! [`app`] puts all of it together from the [`config`].
 //!
 //! A handler that takes an [`accounts::Caller`] gets it from [`caller`], which reads the token.
 //! [`plans`] says what there is to buy; [`ledger`] asks the shim what is left of a [`quota`].
 //! [`ai`] has Claude do what the AI routes offer, and answers in the shape that [`accept`] has read.
-//! [`ats`] scores a résumé, by the [`keywords`] of a job description too; [`invention`] tells what a
-//! changed one has that the original has not, by the [`numbers`] of its texts among others; all are
-//! pure, and compare texts that [`fold`] has made comparable.
 //! [`key_watch`] keeps the keys up to date with the database.
 //! [`openapi`] makes one document of what the routes say of themselves, and [`telemetry`] counts.
 //!
@@ -25,7 +22,6 @@ pub mod accept;
 pub mod accounts;
 pub mod ai;
 pub mod app;
-pub mod ats;
 pub mod body;
 pub mod cache;
 pub mod caller;
@@ -35,19 +31,14 @@ pub mod cores;
 pub mod counters;
 pub mod database_probe;
 pub mod descriptors;
-pub mod email;
 pub mod etag;
 pub mod fields;
-pub mod fold;
 pub mod guard;
 pub mod hashing;
 pub mod healthcheck;
-pub mod invention;
 pub mod key_watch;
 pub mod keys;
-pub mod keywords;
 pub mod ledger;
-pub mod numbers;
 pub mod openapi;
 pub mod page;
 pub mod password;
@@ -57,7 +48,6 @@ pub mod quota;
 pub mod redis_probe;
 pub mod refresh_token;
 pub mod respond;
-pub mod resume;
 pub mod resumes;
 pub mod router;
 pub mod routes;

@@ -11,7 +11,6 @@ mod cached;
 mod fields;
 mod parameters;
 mod problem;
-mod resume;
 
 pub(crate) use ask::{AskAboutJobBody, AskBody};
 pub(crate) use bodies::{

@@ -7,12 +7,12 @@
 use crate::accounts::{Caller, new_id};
 use crate::cache::{Aborted, Cache, Cached, Entry, Loaded, Use};
 use crate::etag::Expected;
-use crate::resume::Resume;
-use crate::resume::edit::Edit;
 use crate::store::{Store, StoreError, resumes};
 use axum::body::Bytes;
 use jiff::Timestamp;
 use limits::problem::PlacedError;
+use resume::Resume;
+use resume::document::edit::Edit;
 use serde::de::{Error as _, IgnoredAny};
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

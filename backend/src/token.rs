@@ -192,11 +192,11 @@ fn reason(error: &jsonwebtoken::errors::Error) -> TokenError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::email::Email;
     use crate::keys::Seed;
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use jsonwebtoken::EncodingKey;
+    use resume::email::Email;
     use serde_json::{Value, json};
 
     const NOW_S: i64 = 1_800_000_000;

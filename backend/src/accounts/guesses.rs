@@ -7,11 +7,11 @@
 //! neither from their sessions nor from changing the password.
 
 use super::{AccountError, Accounts};
-use crate::email::Email;
 use crate::hashing::PhcString;
 use crate::password::Password;
 use crate::store::password_tries;
 use jiff::Timestamp;
+use resume::email::Email;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use uuid::Uuid;

@@ -5,8 +5,8 @@
 use super::language::Language;
 use super::task::Task;
 use crate::fields::Fields;
-use crate::resume::Resume;
 use limits::problem::PlacedError;
+use resume::Resume;
 use serde_json::Value;
 use uuid::Uuid;
 

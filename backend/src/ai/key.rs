@@ -51,7 +51,7 @@ pub fn canonical(value: &Value) -> String {
 }
 
 /// No deeper than the value, which has been held to
-/// [`crate::resume::check::MAX_DEPTH`].
+/// [`resume::document::check::MAX_DEPTH`].
 fn write_canonical(value: &Value, text: &mut String) {
     match value {
         Value::Object(members) => {
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
     use crate::ai::input::JobDescription;
     use crate::ai::language::Language;
-    use crate::resume::Resume;
+    use resume::Resume;
     use serde_json::json;
 
     #[test]

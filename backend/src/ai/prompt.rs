@@ -112,7 +112,7 @@ mod tests {
     use super::*;
     use crate::ai::input::JobDescription;
     use crate::ai::language::Language;
-    use crate::resume::Resume;
+    use resume::Resume;
     use serde_json::{Value, json};
 
     fn input(resume: Value, job: Option<&str>) -> Input {

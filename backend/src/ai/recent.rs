@@ -78,10 +78,10 @@ impl fmt::Debug for Recent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::email::Email;
     use crate::user::{Tier, User};
     use crate::user_secret::UserSecret;
     use jiff::Timestamp;
+    use resume::email::Email;
 
     fn caller(id: u128, secret: &UserSecret, revision: u64) -> Caller {
         let user = User {

@@ -3,7 +3,6 @@
 use crate::accounts::{Caller, Credentials, Tokens};
 use crate::app::App;
 use crate::clock;
-use crate::email::Email;
 use crate::fields::Fields;
 use crate::openapi::{CredentialsBody, NewCredentialsBody, NewPasswordBody, RefreshBody};
 use crate::password::{BadPassword, Password};
@@ -13,6 +12,7 @@ use crate::user::UserReply;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use resume::email::Email;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;

@@ -2,20 +2,19 @@
 
 use crate::accounts::Caller;
 use crate::app::App;
-use crate::body::Document;
+use crate::body::{Change, Document};
 use crate::cache::{Cached, Use};
 use crate::clock;
 use crate::etag::{self, Expected, Known};
 use crate::openapi::{IfNoneMatch, JsonPatchBody, WhichResume};
 use crate::page::{Page, cursor};
 use crate::respond::{self, ApiError};
-use crate::resume::Resume;
-use crate::resume::edit::Edit;
 use crate::resumes::{ResumeError, StoredResume, Summary};
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use resume::Resume;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -260,7 +259,7 @@ pub async fn edit(
     caller: Caller,
     ResumeId(id): ResumeId,
     headers: HeaderMap,
-    edit: Edit,
+    Change(edit): Change,
 ) -> Result<Response, ApiError> {
     let expected = Expected::of(&headers).ok_or(ApiError::NoIfMatch)?;
     let stored = app.resumes.edit(&caller, id, &expected, edit, clock::now()).await?;

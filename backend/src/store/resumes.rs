@@ -1,9 +1,9 @@
 //! Résumés. Every query names the owner: nobody else's rows are found, changed or counted.
 
 use super::{Store, StoreError, users};
-use crate::resume::Resume;
 use crate::resumes::{StoredResume, Summary};
 use jiff::Timestamp;
+use resume::Resume;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 use uuid::Uuid;

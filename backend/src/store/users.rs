@@ -1,11 +1,11 @@
 //! Users.
 
 use super::{Store, StoreError, user_secrets};
-use crate::email::Email;
 use crate::hashing::PhcString;
 use crate::user::{Tier, User};
 use crate::user_secret::UserSecret;
 use jiff::Timestamp;
+use resume::email::Email;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 use std::collections::HashMap;

@@ -64,9 +64,9 @@ impl Verifier {
 mod tests {
     use super::super::{Claims, sign};
     use super::*;
-    use crate::email::Email;
     use crate::keys::Seed;
     use crate::user::{Tier, User};
+    use resume::email::Email;
     use uuid::Uuid;
 
     fn at(s: i64) -> Timestamp {

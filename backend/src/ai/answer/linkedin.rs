@@ -4,7 +4,7 @@
 use super::bounds::{self, Lines};
 use super::flags::flags;
 use super::{Input, Unfit};
-use crate::invention::Invented;
+use resume::invention::Invented;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

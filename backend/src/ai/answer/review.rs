@@ -1,4 +1,4 @@
-//! `analyze-ats-score`: Claude's review, beside the score that [`crate::ats`] counts.
+//! `analyze-ats-score`: Claude's review, beside the score that [`resume::ats`] counts.
 
 use super::bounds::{self, Lines};
 use super::{Input, Unfit};

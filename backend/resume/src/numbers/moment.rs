@@ -38,7 +38,7 @@ impl Day {
     /// A date as JSON Resume has it.
     #[must_use]
     pub fn of_field(text: &str) -> Option<Self> {
-        crate::resume::date::PartialDate::parse(text)?;
+        crate::document::date::PartialDate::parse(text)?;
         let mut parts = text.split('-');
         let year = parts.next()?.parse().ok();
         let mut part = || parts.next().and_then(|part| part.parse().ok());

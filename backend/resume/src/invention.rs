@@ -30,8 +30,8 @@ mod facts;
 mod names;
 mod walk;
 
+use crate::document::Resume;
 use crate::numbers::{Meaning, figures};
-use crate::resume::Resume;
 use facts::{Entry, Facts};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -106,7 +106,7 @@ fn escaped(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resume::outline::tests::ada;
+    use crate::document::outline::tests::ada;
     use serde_json::json;
 
     #[test]

@@ -7,7 +7,7 @@ use super::MAX_DOCUMENT_BYTES;
 use super::date::{self, PartialDate};
 use super::schema::{Members, RESUME, Shape, Version};
 use crate::email::Email;
-use crate::fields::{escaped, kind};
+use crate::json::{escaped, kind};
 use limits::problem::PlacedError;
 use serde_json::{Map, Value};
 use url::Url;

@@ -33,8 +33,8 @@ pub use finding::{Code, Finding, Severity};
 pub use matching::{Keywords, Matched, Missing};
 pub use part::{Part, PartName};
 
+use crate::document::Resume;
 use crate::keywords;
-use crate::resume::Resume;
 use finding::Findings;
 use serde::{Deserialize, Serialize};
 use view::View;

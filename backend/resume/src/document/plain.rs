@@ -58,7 +58,7 @@ fn line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resume::outline::tests::ada;
+    use crate::document::outline::tests::ada;
     use serde_json::json;
 
     #[test]

@@ -1,8 +1,9 @@
 //! What a JSON Resume may hold, as data: versions 1.0.0 and 1.2.1 of the schema
 //! (<https://jsonresume.org/schema>), in our own words.
 //!
-//! Read by [`super::check`], and by [`crate::openapi`], which tells clients. The versions differ in two things only: 1.0.0 knows no further members
-//! at the top, and wants a whole date on a certificate.
+//! Read by [`super::check`], and by [`super::openapi`], which tells clients. The versions
+//! differ in two things only: 1.0.0 knows no further members at the top, and wants a whole date on a
+//! certificate.
 
 /// What a value has to be.
 #[derive(Debug, Clone, Copy)]

@@ -1,6 +1,6 @@
 //! Changes of a document: JSON Patch (RFC 6902) and JSON Merge Patch (RFC 7396).
 //!
-//! Called by [`crate::routes::resumes`]; what comes out is checked like any other document.
+//! What comes out is checked like any other document.
 
 use super::MAX_DOCUMENT_BYTES;
 use json_patch::{Patch, PatchOperation};

@@ -3,7 +3,7 @@
 //! Used by all parts of [`super`]. A text of blanks counts as none. What the schema does not know
 //! is not looked at: no export has it.
 
-use crate::resume::Resume;
+use crate::document::Resume;
 use serde_json::Value;
 
 /// The document.

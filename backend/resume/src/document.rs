@@ -1,6 +1,6 @@
 //! A résumé: a JSON Resume document that has been checked.
 //!
-//! Taken in by [`crate::routes::resumes`], kept by [`crate::resumes`]. [`schema`] says what a
+//! [`schema`] says what a
 //! document may hold, [`check`] holds one to it, [`edit`] changes one, [`outline`] reads one for
 //! people, which [`markdown`] and [`plain`] write down. Pure: no request, no database, no clock.
 
@@ -8,6 +8,7 @@ pub mod check;
 pub mod date;
 pub mod edit;
 pub mod markdown;
+pub mod openapi;
 pub mod outline;
 pub mod plain;
 pub mod schema;
@@ -36,7 +37,8 @@ impl Resume {
     }
 
     /// One that was checked before it was stored.
-    pub(crate) fn stored(document: Value) -> Self {
+    #[must_use]
+    pub fn stored(document: Value) -> Self {
         Self(document)
     }
 

@@ -2,8 +2,8 @@
 //!
 //! Used by [`super::found`] and [`super::facts`]. Reads any JSON, valid or not, without recursion.
 
-use crate::fields::escaped;
 use crate::fold;
+use crate::json::escaped;
 use serde_json::Value;
 use std::borrow::Cow;
 

@@ -5,7 +5,7 @@
 use super::finding::{Code, Findings};
 use super::part::Share;
 use super::view::{Entry, View};
-use crate::resume::date::PartialDate;
+use crate::document::date::PartialDate;
 
 /// The longest time between two jobs that needs no word, in months.
 const MAX_GAP_MONTHS: i32 = 6;

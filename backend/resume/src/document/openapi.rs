@@ -1,8 +1,8 @@
-//! The schema of a résumé, out of the same data that documents are checked against.
+//! The schema of a résumé for the OpenAPI document, out of the same data that documents are checked against.
 
-use crate::resume::check::{MAX_ITEMS, MAX_MEMBERS, MAX_TEXT_BYTES};
-use crate::resume::schema::{Members, RESUME, Shape};
-use crate::resume::{Resume, date};
+use super::check::{MAX_ITEMS, MAX_MEMBERS, MAX_TEXT_BYTES};
+use super::schema::{Members, RESUME, Shape};
+use super::{Resume, date};
 use serde_json::{Value, json};
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder};
@@ -16,7 +16,7 @@ has at most 262144 bytes and 16 levels. Members at the top that are not named he
 where `$schema` names a version after 1.0.0; a certificate's date is a whole day where it names \
 1.0.0.";
 /// What a `$schema` matches that names a version after 1.0.0, as
-/// [`crate::resume::schema::Version`] reads it.
+/// [`super::schema::Version`] reads it.
 const LATER: &str = "[/@]v?1\\.([^0]|0([^.]|$)|$)";
 const NO_NUL: &str = "^[^\\u0000]*$";
 
@@ -68,7 +68,9 @@ fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).max_length(Some(MAX_TEXT_BYTES))
 }
 
-pub(super) fn example() -> Value {
+/// Returns a short résumé, for the documents of what takes one.
+#[must_use]
+pub fn example() -> Value {
     json!({
         "basics": {
             "name": "Ada Lovelace",
