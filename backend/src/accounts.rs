@@ -5,11 +5,14 @@
 //! changes an account in `change`;
 //! `lookups` asks for many sessions at once, and `recent` remembers who asked last.
 
+mod caller;
 mod change;
 mod guesses;
 mod lookups;
 mod recent;
 mod session;
+
+pub use caller::Caller;
 
 use crate::hashing::{Hasher, HashingError};
 use crate::key_watch::{KeyWatch, KeyWatchError};
@@ -18,10 +21,10 @@ use crate::password::Password;
 use crate::refresh_token::RefreshToken;
 use crate::store::users::{self, SessionRow};
 use crate::store::{Store, StoreError, user_secrets};
-use crate::token::{Claims, Signed, Terms, TokenError, Verifier};
+use crate::token::verifier::{Signed, TokenError, Verifier};
+use crate::token::{Claims, Terms};
 use crate::user::{Tier, User};
 use crate::user_secret::UserSecret;
-use guesses::Whose;
 use jiff::Timestamp;
 use lookups::Lookups;
 use recent::{Known, Recent};
@@ -48,22 +51,6 @@ pub struct Tokens {
     pub access_ttl_s: u32,
     /// What the next tokens are had with, once.
     pub refresh: RefreshToken,
-}
-
-/// Who asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
-    /// The user, as they are now.
-    pub user: User,
-    /// The session that their token belongs to.
-    pub session_id: Uuid,
-    /// Their plan as the token tells it: the one that the gateway counts by.
-    pub token_tier: Tier,
-    /// What their cached entries are sealed with and named by.
-    pub secret: UserSecret,
-    /// How often what is theirs and may be cached had changed when this request came: the version
-    /// of such entries.
-    pub revision: u64,
 }
 
 /// Why an account did not do what was asked of it.
@@ -169,24 +156,6 @@ impl Accounts {
         } else {
             Err(AccountError::EmailTaken)
         }
-    }
-
-    /// Begins a session for the right password. A wrong password and an unknown user take the same
-    /// steps: one query, one try, one Argon2 verification, one answer.
-    ///
-    /// # Errors
-    /// [`AccountError::WrongCredentials`] for both, [`AccountError::TooManyGuesses`] for both.
-    pub async fn log_in(
-        &self,
-        credentials: Credentials,
-        now: Timestamp,
-    ) -> Result<Tokens, AccountError> {
-        let row = users::by_email(&self.store, &credentials.email).await?;
-        let password_hash = row.as_ref().map(|row| row.password_hash.clone());
-        let whose = Whose::Address(&credentials.email);
-        let right = self.is_right(&whose, credentials.password, password_hash, now).await?;
-        let row = row.filter(|_| right).ok_or(AccountError::WrongCredentials)?;
-        self.begin_session(&row, now).await
     }
 
     /// Who asks with this token.

@@ -26,7 +26,6 @@ pub use task::Task;
 
 use crate::accounts::Caller;
 use crate::cache::{Cache, Cached, Entry, Flight, Origin, Shared, Use};
-use crate::config::ClaudeConfig;
 use crate::cores::Cores;
 use crate::user_secret::UserSecret;
 use anyhow::Context;
@@ -69,12 +68,18 @@ pub enum ClaudeState {
 }
 
 impl Ai {
-    /// Asks Claude as `config` says, and keeps what it answers in `cache`.
+    /// Asks the Claude at `service` as `settings` say, with `models`, and keeps what it answers in
+    /// `cache`. Without settings nothing is asked.
     ///
     /// # Errors
     /// Where no client can be made, or a prompt is no template.
-    pub fn new(config: &ClaudeConfig, cache: Cache, cores: Cores) -> anyhow::Result<Self> {
-        let ClaudeConfig { base_url, settings, models } = config.clone();
+    pub fn new(
+        service: String,
+        settings: Option<Settings>,
+        models: Models,
+        cache: Cache,
+        cores: Cores,
+    ) -> anyhow::Result<Self> {
         if let Some(Settings { prices, .. }) = &settings {
             for model in models.names().filter(|model| !prices.has(model)) {
                 tracing::warn!(model, "CLAUDE_PRICES lacks this model: it counts as free");
@@ -82,7 +87,7 @@ impl Ai {
         }
         let claude = settings.map(Client::new).transpose().context("ANTHROPIC_BASE_URL")?;
         let prompts = Prompts::new().context("a prompt")?;
-        let asking = Asking { claude, service: base_url.to_string(), prompts, models, cores };
+        let asking = Asking { claude, service, prompts, models, cores };
         Ok(Self { asking: Arc::new(asking), cache, recent: Recent::new() })
     }
 
@@ -175,7 +180,8 @@ mod tests {
         let config = Config::from_vars(|_| None).unwrap();
         let settings = LinkSettings { max_connections: 1, timeout: Duration::from_secs(1) };
         let cache = Cache::new(true, config.cache_ttls, Link::new(None, settings));
-        Ai::new(&config.claude, cache, Cores::new(NonZeroUsize::MIN)).unwrap()
+        Ai::new(String::new(), None, config.claude.models, cache, Cores::new(NonZeroUsize::MIN))
+            .unwrap()
     }
 
     #[tokio::test(flavor = "multi_thread")]

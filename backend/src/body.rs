@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, header};
 use http_body_util::BodyExt;
 use limits::json::{self, JsonError};
 use limits::problem::PlacedError;
-use resume::document::MAX_DOCUMENT_BYTES;
+use resume::document::check::MAX_DOCUMENT_BYTES;
 use resume::document::edit::Edit;
 use serde_json::Value;
 use std::time::Duration;

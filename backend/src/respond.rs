@@ -369,7 +369,7 @@ pub async fn method_not_allowed() -> ApiError {
 mod tests {
     use super::*;
     use crate::keys::KeyError;
-    use crate::token::TokenError;
+    use crate::token::verifier::TokenError;
     use claude::StopReason;
 
     /// Status, the headers that go with it, and what is said.

@@ -17,9 +17,6 @@ use limits::problem::PlacedError;
 use serde::Serialize;
 use serde_json::Value;
 
-/// The longest document, in bytes of JSON.
-pub const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
-
 /// A document that is a valid JSON Resume, in its own words: what it holds beyond the schema, where
 /// the schema lets it, is still there.
 #[derive(Debug, Clone, PartialEq, Serialize)]

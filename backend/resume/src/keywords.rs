@@ -12,18 +12,20 @@
 
 mod find;
 mod held;
+mod keyword;
 mod known;
 mod phrase;
+mod stem;
 mod stop;
 mod term;
 mod words;
 
 pub use find::{MAX_PLACES, find};
 pub use held::Held;
+pub use keyword::Keyword;
 
 use crate::fold;
 use phrase::Piece;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// How much of a text is read, in bytes: a long job description has 10,000.
@@ -36,21 +38,6 @@ pub const ENOUGH_KEYWORDS: usize = 15;
 const OFTEN: u32 = 3;
 /// The most that a keyword weighs.
 pub const MAX_WEIGHT: u8 = 3;
-
-/// A word or a few that a text is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Keyword {
-    /// As the text has it most often: "machine learning", "PostgreSQL".
-    pub text: String,
-    /// The form in which it is compared: no spaces, case or plural; "ml", "postgresql".
-    pub term: String,
-    /// How often the text has it, 1 or more.
-    pub count: u32,
-    /// How much it tells: 3 for a term of a trade (a symbol, a digit, an inner capital, a known
-    /// phrase), 2 for a word in capitals within a sentence and a repeated phrase, 1 for others; 1
-    /// more, up to 3, for what is there three times.
-    pub weight: u8,
-}
 
 /// The keywords of `text`, those that tell the most first, at most [`MAX_KEYWORDS`]; plain words
 /// that it has only once, only as long as there are fewer than [`ENOUGH_KEYWORDS`].

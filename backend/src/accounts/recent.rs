@@ -4,9 +4,9 @@
 //! A token is found by all of it. Only tokens of ours are here, whose text nobody can choose, so
 //! they need no hash that is made against those who would.
 
-use super::Caller;
+use super::caller::Caller;
 use crate::store::State;
-use crate::token::Signed;
+use crate::token::verifier::Signed;
 use jiff::Timestamp;
 use rustc_hash::FxHashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -60,7 +60,7 @@ mod tests {
     use super::super::AccountError;
     use super::super::tests::{Fixture, credentials, fixture, now};
     use super::*;
-    use crate::token::TokenError;
+    use crate::token::verifier::TokenError;
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use jiff::SignedDuration;

@@ -7,7 +7,6 @@ use super::model::Model;
 use super::prompt::Prompt;
 use super::task::Task;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 
 /// Raised when what is kept, or how an answer is checked and completed, changes. (The prompts and
@@ -89,20 +88,6 @@ fn write_leaf(leaf: &Value, text: &mut String) {
     let _infallible = write!(text, "{leaf}");
 }
 
-/// SHA-256 over the parts, each after its length, as hexadecimal digits.
-#[must_use]
-pub fn hash(parts: &[&str]) -> String {
-    let mut hasher = Sha256::new();
-    for part in parts {
-        hasher.update((part.len() as u64).to_be_bytes());
-        hasher.update(part.as_bytes());
-    }
-    hasher.finalize().iter().fold(String::new(), |mut hex, byte| {
-        let _infallible = write!(hex, "{byte:02x}");
-        hex
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,15 +108,6 @@ mod tests {
         );
         check(r#"{"a":{},"B":[],"":1.50}"#, r#"{"":1.5,"B":[],"a":{}}"#);
         check("18446744073709551615", "18446744073709551615");
-    }
-
-    #[test]
-    fn a_hash_covers_its_parts_and_where_each_ends() {
-        assert_eq!(hash(&["ab", "c"]), hash(&["ab", "c"]));
-        assert_eq!(hash(&[]).len(), 64);
-        for other in [&["a", "bc"][..], &["abc"], &["ab", "c", ""], &["c", "ab"]] {
-            assert_ne!(hash(other), hash(&["ab", "c"]));
-        }
     }
 
     fn input(name: &str, job: Option<&str>, language: &str) -> Input {

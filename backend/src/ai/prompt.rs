@@ -6,8 +6,8 @@
 
 use super::answer;
 use super::input::Input;
-use super::key::hash;
 use super::task::Task;
+use crate::digest;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
 
 /// What the tasks have in common; each includes it.
@@ -93,7 +93,7 @@ impl Prompts {
 fn prompt(environment: &Environment<'_>, task: Task) -> Result<Prompt, minijinja::Error> {
     let system = environment.get_template(task.name())?.render(context! {})?;
     let schema = answer::schema(task);
-    let hash = hash(&[&system, DATA.1, &schema.to_string()]);
+    let hash = digest::of(&[&system, DATA.1, &schema.to_string()]);
     Ok(Prompt { system, schema, hash })
 }
 

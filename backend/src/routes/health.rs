@@ -3,8 +3,8 @@
 
 use crate::ai::ClaudeState;
 use crate::app::App;
+use crate::cache::RedisState;
 use crate::database_probe::DatabaseState;
-use crate::redis_probe::RedisState;
 use crate::respond;
 use axum::extract::State;
 use axum::http::StatusCode;

@@ -1,7 +1,7 @@
 //! Résumés. Every query names the owner: nobody else's rows are found, changed or counted.
 
 use super::{Store, StoreError, users};
-use crate::resumes::{StoredResume, Summary};
+use crate::stored_resume::{StoredResume, Summary};
 use jiff::Timestamp;
 use resume::Resume;
 use sqlx::Row;

@@ -1,6 +1,6 @@
 //! From JSON to [`Schema`]: references put in, everything checked.
 
-use super::{Format, Property, Schema};
+use super::types::{Format, Property, Schema};
 use serde_json::{Map, Value};
 
 /// The most schemas within one, each reference counted as what it stands for.

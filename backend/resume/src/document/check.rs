@@ -3,7 +3,6 @@
 //!
 //! Called by [`super::Resume::new`]. Each mistake is told with its JSON pointer.
 
-use super::MAX_DOCUMENT_BYTES;
 use super::date::{self, PartialDate};
 use super::schema::{Members, RESUME, Shape, Version};
 use crate::email::Email;
@@ -12,6 +11,8 @@ use limits::problem::PlacedError;
 use serde_json::{Map, Value};
 use url::Url;
 
+/// The longest document, in bytes of JSON.
+pub const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
 /// The most mistakes one reply names.
 pub const MAX_ERRORS: usize = 32;
 /// The most entries of any list.

@@ -2,7 +2,7 @@
 //!
 //! What comes out is checked like any other document.
 
-use super::MAX_DOCUMENT_BYTES;
+use super::check::MAX_DOCUMENT_BYTES;
 use json_patch::{Patch, PatchOperation};
 use limits::json;
 use limits::problem::PlacedError;

@@ -2,9 +2,10 @@
 //!
 //! Called by [`crate::ats`] with the texts of a résumé.
 
+use super::keyword::Keyword;
 use super::phrase::MAX_WORDS;
+use super::term;
 use super::words::{Word, words};
-use super::{Keyword, term};
 use std::collections::HashMap;
 
 /// The most places that are told for one keyword.

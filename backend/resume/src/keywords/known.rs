@@ -4,7 +4,7 @@
 //! Called by the rest of [`super`]. Short on purpose: what is not here is still found by how it is
 //! written, and how often. Small letters, no accents.
 
-use super::term;
+use super::stem::stem;
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
@@ -149,7 +149,7 @@ static PHRASE_TERMS: LazyLock<HashSet<String>> =
     LazyLock::new(|| PHRASES.split(',').map(joined).collect());
 
 static TERM_WORDS: LazyLock<HashSet<String>> =
-    LazyLock::new(|| TERMS.split_whitespace().map(term::stem).collect());
+    LazyLock::new(|| TERMS.split_whitespace().map(stem).collect());
 
 static NAMES: LazyLock<HashMap<String, String>> = LazyLock::new(|| {
     let pairs = ALIASES.iter().flat_map(|(name, others)| others.iter().map(move |o| (o, name)));
@@ -160,11 +160,11 @@ static SHORT_FORMS: LazyLock<HashSet<String>> =
     LazyLock::new(|| ALIASES.iter().map(|(name, _)| own_name(name)).collect());
 
 fn own_name(name: &str) -> String {
-    if is_like_a_stop_word(name) { name.to_owned() } else { term::stem(name) }
+    if is_like_a_stop_word(name) { name.to_owned() } else { stem(name) }
 }
 
 fn joined(phrase: &str) -> String {
-    phrase.split_whitespace().map(term::stem).collect()
+    phrase.split_whitespace().map(stem).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! has.
 //!
 //! Called by [`super::words`]. All languages are asked at once, so a word is here only if it is no
-//! term in another of them: French "car" and Spanish "red" are not. Written as [`super::term`]
+//! term in another of them: French "car" and Spanish "red" are not. Written as [`super::stem`]
 //! writes them: small letters, no accents, no hyphens.
 
 use std::collections::HashSet;
@@ -117,13 +117,13 @@ trabajar valorable";
 
 #[cfg(test)]
 mod tests {
-    use super::super::term;
+    use super::super::stem;
     use super::*;
 
     #[test]
     fn each_is_written_as_it_is_asked_for() {
         for word in WORDS.iter() {
-            assert_eq!(&term::compact(word), word);
+            assert_eq!(&stem::compact(word), word);
         }
     }
 

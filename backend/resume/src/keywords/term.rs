@@ -3,10 +3,7 @@
 //! Called by [`super::words`] and [`super::phrase`].
 
 use super::known;
-use crate::fold;
-
-/// The shortest word that loses its plural: three letters with an s are mostly an acronym.
-const MIN_PLURAL_CHARS: usize = 4;
+use super::stem::{compact, stem};
 
 /// A word's stem, under the name that it shares with its abbreviations: "Databases", "K8s",
 /// "E-Mails" are "database", "kubernete", "email".
@@ -19,23 +16,10 @@ pub(super) fn of_word(text: &str) -> String {
     known::alias(&term).map_or(term, str::to_owned)
 }
 
-/// A word without case, accents, plural and hyphens. It need not be a word itself: it only has to
-/// be the same for all forms of one.
-pub(super) fn stem(text: &str) -> String {
-    singular(compact(text))
-}
-
 /// The words of a phrase as one term: "machine learning" is "ml".
 pub(super) fn of_phrase<'a>(terms: impl IntoIterator<Item = &'a str>) -> String {
     let joined: String = terms.into_iter().collect();
     known::alias(&joined).map_or(joined, str::to_owned)
-}
-
-/// Without case, accents, spaces and hyphens.
-pub(super) fn compact(text: &str) -> String {
-    let mut folded = fold::fold(text);
-    folded.retain(|c| !c.is_whitespace() && c != '-');
-    folded
 }
 
 /// "APIs", "VMs".
@@ -44,24 +28,10 @@ fn is_plural_of_acronym(text: &str) -> bool {
         .is_some_and(|stem| stem.chars().count() > 1 && stem.chars().all(char::is_uppercase))
 }
 
-/// Without the s of a plural, in English, French and Spanish.
-fn singular(word: String) -> String {
-    let keeps = ["ss", "us", "is", "ics"].iter().any(|end| word.ends_with(end));
-    let has_signs = !word.chars().all(char::is_alphabetic);
-    if keeps || has_signs || !word.ends_with('s') || word.chars().count() < MIN_PLURAL_CHARS {
-        return word;
-    }
-    if let Some(stem) = word.strip_suffix("ies").filter(|stem| stem.len() > 1) {
-        return format!("{stem}y");
-    }
-    let sibilant = ["sses", "xes", "ches", "shes", "zzes"].iter().any(|end| word.ends_with(end));
-    let end = if sibilant { "es" } else { "s" };
-    word.strip_suffix(end).map(str::to_owned).unwrap_or(word)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fold;
     use proptest::prelude::*;
 
     #[test]

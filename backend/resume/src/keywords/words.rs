@@ -3,7 +3,7 @@
 //! Called by [`super::of`] and [`super::find`]. Names with signs in them stay whole: C++, C#, .NET,
 //! Node.js, CI/CD, R&D, e-commerce. Addresses of pages and people are no words.
 
-use super::{known, stop, term};
+use super::{known, stem, stop, term};
 use crate::fold;
 
 /// The longest word, in characters: the longest in dictionaries are half as long.
@@ -167,7 +167,7 @@ impl Reader {
         let terms: Vec<String> = parts.iter().map(|part| term::of_word(part)).collect();
         let is_short = parts.len() <= MAX_PARTS;
         let is_whole = known::is_phrase(&term::of_phrase(terms.iter().map(String::as_str)))
-            || stop::contains(&term::compact(run))
+            || stop::contains(&stem::compact(run))
             || parts.first().is_some_and(|first| first.chars().count() == 1)
             || parts.iter().any(|part| part.chars().all(|c| c.is_numeric()))
             || !parts.iter().any(|part| part.starts_with(char::is_uppercase));
@@ -203,7 +203,7 @@ impl Reader {
     }
 
     fn class(&self, text: &str) -> (Class, String) {
-        let compact = term::compact(text);
+        let compact = stem::compact(text);
         let is_capital = text.starts_with(char::is_uppercase) && !self.starts && !self.is_loud;
         if stop::contains(&compact) {
             let is_name = (is_acronym(text) && !self.is_loud)

@@ -3,8 +3,7 @@
 //! Used for answers that are no changes of the résumé; asks [`resume::invention`], which compares
 //! documents: the text stands in one for the whole.
 
-use super::Input;
-use crate::ai::input::JobDescription;
+use crate::ai::input::{Input, JobDescription};
 use resume::Resume;
 use resume::invention::{self, Invented};
 use serde_json::{Value, json};

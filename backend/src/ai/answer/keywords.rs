@@ -1,7 +1,8 @@
 //! `extract-keywords`: what a job description asks for, and whether the résumé has it.
 
 use super::bounds::{self, Lines};
-use super::{Input, Unfit};
+use super::unfit::Unfit;
+use crate::ai::input::Input;
 use resume::keywords::Held;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

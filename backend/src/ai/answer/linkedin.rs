@@ -3,7 +3,8 @@
 
 use super::bounds::{self, Lines};
 use super::flags::flags;
-use super::{Input, Unfit};
+use super::unfit::Unfit;
+use crate::ai::input::Input;
 use resume::invention::Invented;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

@@ -2,7 +2,8 @@
 //! and to leave a valid résumé, and flags for what it says that the résumé does not.
 
 use super::bounds::{self, Lines};
-use super::{Input, Unfit};
+use super::unfit::Unfit;
+use crate::ai::input::Input;
 use resume::Resume;
 use resume::document::edit::Edit;
 use resume::invention::{self, Invented};
