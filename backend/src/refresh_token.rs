@@ -6,7 +6,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 /// How many random bytes a token has.
 const BYTES: usize = 32;
@@ -52,11 +52,7 @@ impl RefreshToken {
     /// What is stored of it.
     #[must_use]
     pub fn hash(&self) -> String {
-        Sha256::digest(&self.0).iter().fold(String::new(), |mut hex, byte| {
-            // Writing to a string does not fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        hex::encode(Sha256::digest(&self.0))
     }
 }
 
