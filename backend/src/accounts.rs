@@ -10,6 +10,7 @@ mod change;
 mod guesses;
 mod lookups;
 mod recent;
+mod remembered;
 mod session;
 
 pub use caller::Caller;
@@ -20,7 +21,7 @@ use crate::keys::{KeyError, KeyRing};
 use crate::password::Password;
 use crate::refresh_token::RefreshToken;
 use crate::store::users::{self, SessionRow};
-use crate::store::{Store, StoreError, user_secrets};
+use crate::store::{State, Store, StoreError, user_secrets};
 use crate::token::verifier::{Signed, TokenError, Verifier};
 use crate::token::{Claims, Terms};
 use crate::user::{Tier, User};
@@ -164,25 +165,32 @@ impl Accounts {
     /// [`AccountError::Token`], or [`AccountError::SessionEnded`].
     pub async fn authenticate(&self, token: &[u8], now: Timestamp) -> Result<Caller, AccountError> {
         let state = self.store.state().await;
-        if let Some(known) = state.and_then(|state| self.recent.get(state, token))
-            && self.keys.has(&known.signed.kid)
-        {
-            known.signed.check_times(now)?;
-            return if known.ends_at > now {
-                Ok(known.caller.clone())
-            } else {
-                Err(AccountError::SessionEnded)
-            };
-        }
+        let recent = state.and_then(|state| self.recent.get(state, token));
+        let known = match recent.filter(|known| self.keys.has(&known.signed.kid)) {
+            Some(known) => {
+                known.signed.check_times(now)?;
+                known
+            }
+            None => self.looked_up(state, token, now).await?,
+        };
+        if known.ends_at > now { Ok(known.caller.clone()) } else { Err(AccountError::SessionEnded) }
+    }
+
+    /// Who asks with this token, as the database has it; remembered if nothing has changed since.
+    async fn looked_up(
+        &self,
+        state: Option<State>,
+        token: &[u8],
+        now: Timestamp,
+    ) -> Result<Arc<Known>, AccountError> {
         let signed = self.verified(token, now).await?;
         let Claims { sub, sid, tier, .. } = signed.claims;
-        let known = state.and_then(|state| Some((state, self.lookups.known(state, sid)?)));
-        let row = match &known {
+        let found = state.and_then(|state| Some((state, self.lookups.known(state, sid)?)));
+        let row = match &found {
             Some((_, row)) => Some(Arc::clone(row)),
             None => self.lookups.of(sid).await?,
         };
-        let row = row.filter(|row| row.user.id == sub && row.ends_at > now);
-        let row = row.ok_or(AccountError::SessionEnded)?;
+        let row = row.filter(|row| row.user.id == sub).ok_or(AccountError::SessionEnded)?;
         let SessionRow { user, revision, secret, ends_at } = row.as_ref();
         let secret = match secret {
             Some(secret) => secret.clone(),
@@ -190,11 +198,11 @@ impl Accounts {
         };
         let (user, revision) = (user.clone(), *revision);
         let caller = Caller { user, session_id: sid, token_tier: tier, secret, revision };
-        if let Some((state, _)) = known {
-            let known = Known { signed, ends_at: *ends_at, caller: caller.clone() };
-            self.recent.add(state, token, known);
+        let known = Arc::new(Known { signed, ends_at: *ends_at, caller });
+        if let Some((state, _)) = found {
+            self.recent.add(state, [(token.into(), Arc::clone(&known))]);
         }
-        Ok(caller)
+        Ok(known)
     }
 
     /// The secret of a user who has had none so far.
