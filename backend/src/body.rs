@@ -20,9 +20,10 @@ use std::time::Duration;
 /// The largest body, in bytes, but for documents: they may be as long as
 /// [`MAX_DOCUMENT_BYTES`].
 pub const MAX_BYTES: usize = 64 * 1024;
-/// The largest body, in bytes, that holds a document and a job description beside it. (Escapes and
-/// indentation make it longer than what it holds.)
-pub const MAX_ASK_BYTES: usize = 2 * MAX_CONTENT_BYTES;
+/// The largest body, in bytes, that holds a document and a job description beside it, however both
+/// are escaped: `\u0061` takes six times the bytes of `a`, and no other escape takes more. The rest is
+/// for the members that hold them.
+pub const MAX_ASK_BYTES: usize = 6 * MAX_CONTENT_BYTES + 1024;
 /// How long a client may take to send it.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of a body that is too large is read all the same: closing on a client that is still
