@@ -13,7 +13,7 @@ mod recent;
 mod remembered;
 mod session;
 
-pub use caller::Caller;
+pub(crate) use caller::Caller;
 
 use crate::hashing::{Hasher, HashingError};
 use crate::key_watch::{KeyWatch, KeyWatchError};

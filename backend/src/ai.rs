@@ -6,23 +6,23 @@
 //! checks and completes it. What is not complete and valid is kept nowhere. [`recent`] finds the name
 //! of what was asked before in the same words.
 
-pub mod answer;
-pub mod ask;
-pub mod error;
-pub mod input;
-pub mod key;
-pub mod language;
-pub mod meter;
-pub mod model;
-pub mod prompt;
-pub mod recent;
-pub mod task;
+pub(crate) mod answer;
+pub(crate) mod ask;
+pub(crate) mod error;
+pub(crate) mod input;
+pub(crate) mod key;
+pub(crate) mod language;
+pub(crate) mod meter;
+pub(crate) mod model;
+pub(crate) mod prompt;
+pub(crate) mod recent;
+pub(crate) mod task;
 
-pub use ask::Kept;
-pub use error::AiError;
-pub use input::{Asked, Input};
-pub use model::{Model, Models};
-pub use task::Task;
+pub(crate) use ask::Kept;
+pub(crate) use error::AiError;
+pub(crate) use input::{Asked, Input};
+pub(crate) use model::Models;
+pub(crate) use task::Task;
 
 use crate::accounts::Caller;
 use crate::cache::{Cache, Cached, Entry, Flight, Origin, Shared, Use};
@@ -50,7 +50,7 @@ pub struct Ai {
 }
 
 /// An answer that is there, or on its way.
-pub type Answer = Flight<Shared<Kept>, AiError>;
+pub(crate) type Answer = Flight<Shared<Kept>, AiError>;
 
 /// Whether Claude answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]

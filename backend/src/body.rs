@@ -19,11 +19,11 @@ use std::time::Duration;
 
 /// The largest body, in bytes, but for documents: they may be as long as
 /// [`MAX_DOCUMENT_BYTES`].
-pub const MAX_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_BYTES: usize = 64 * 1024;
 /// The largest body, in bytes, that holds a document and a job description beside it, however both
 /// are escaped: `\u0061` takes six times the bytes of `a`, and no other escape takes more. The rest is
 /// for the members that hold them.
-pub const MAX_ASK_BYTES: usize = 6 * MAX_CONTENT_BYTES + 1024;
+pub(crate) const MAX_ASK_BYTES: usize = 6 * MAX_CONTENT_BYTES + 1024;
 /// How long a client may take to send it.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of a body that is too large is read all the same: closing on a client that is still
@@ -73,7 +73,7 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
 
 /// A whole JSON document, no two members of any object alike.
 #[derive(Debug)]
-pub struct Document(pub Value);
+pub(crate) struct Document(pub Value);
 
 impl<S: Send + Sync> FromRequest<S> for Document {
     type Rejection = BodyError;
@@ -89,12 +89,12 @@ impl<S: Send + Sync> FromRequest<S> for Document {
 
 /// An object that may have a whole document among its members, as it was sent.
 #[derive(Debug)]
-pub struct Ask(Bytes);
+pub(crate) struct Ask(Bytes);
 
 impl Ask {
     /// What was sent.
     #[must_use]
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }
 
@@ -102,7 +102,7 @@ impl Ask {
     ///
     /// # Errors
     /// [`BodyError`] for what is no such object.
-    pub fn fields(&self) -> Result<Fields, BodyError> {
+    pub(crate) fn fields(&self) -> Result<Fields, BodyError> {
         parse(&self.0, |bytes| json::from_value(unambiguous(bytes)?))
     }
 }
@@ -121,7 +121,7 @@ impl<S: Send + Sync> FromRequest<S> for Ask {
 
 /// A change of a document.
 #[derive(Debug)]
-pub struct Change(pub Edit);
+pub(crate) struct Change(pub Edit);
 
 impl<S: Send + Sync> FromRequest<S> for Change {
     type Rejection = BodyError;

@@ -21,18 +21,18 @@
 //! Nothing waits for it ([`link`]'s breaker): memory answers, and what it has not is loaded, by each
 //! process for itself. When it is back it is used again at once; what it kept is still right.
 
-pub mod entry;
-pub mod flight;
+pub(crate) mod entry;
+pub(crate) mod flight;
 mod flights;
-pub mod headers;
-pub mod link;
+pub(crate) mod headers;
+pub(crate) mod link;
 mod lock;
 mod memory;
-pub mod meter;
+pub(crate) mod meter;
 mod outcome;
 mod remote;
-pub mod seal;
-pub mod shared;
+pub(crate) mod seal;
+pub(crate) mod shared;
 #[cfg(test)]
 mod tests;
 

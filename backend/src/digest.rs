@@ -5,7 +5,7 @@
 use sha2::{Digest, Sha256};
 
 /// Feeds `update` each part after its length, as 8 bytes in network order.
-pub fn each<'a>(parts: impl IntoIterator<Item = &'a [u8]>, mut update: impl FnMut(&[u8])) {
+pub(crate) fn each<'a>(parts: impl IntoIterator<Item = &'a [u8]>, mut update: impl FnMut(&[u8])) {
     for part in parts {
         update(&(part.len() as u64).to_be_bytes());
         update(part);
@@ -14,7 +14,7 @@ pub fn each<'a>(parts: impl IntoIterator<Item = &'a [u8]>, mut update: impl FnMu
 
 /// Returns the SHA-256 of the parts, as hexadecimal digits.
 #[must_use]
-pub fn of(parts: &[&str]) -> String {
+pub(crate) fn of(parts: &[&str]) -> String {
     let mut hasher = Sha256::new();
     each(parts.iter().map(|part| part.as_bytes()), |bytes| hasher.update(bytes));
     hex::encode(hasher.finalize())

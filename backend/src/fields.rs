@@ -15,14 +15,14 @@ const MAX_MEMBERS: usize = 64;
 
 /// An object's members not taken yet, and the mistakes found so far.
 #[derive(Debug, Default)]
-pub struct Fields {
+pub(crate) struct Fields {
     members: Vec<(String, Value)>,
     errors: Vec<PlacedError>,
 }
 
 impl Fields {
     /// Takes the text called `name`, as what `parse` makes of it.
-    pub fn text<T, E: fmt::Display>(
+    pub(crate) fn text<T, E: fmt::Display>(
         &mut self,
         name: &str,
         parse: impl FnOnce(&str) -> Result<T, E>,
@@ -35,7 +35,7 @@ impl Fields {
     }
 
     /// Takes the text called `name`, as what `parse` makes of it, if there is one.
-    pub fn optional_text<T, E: fmt::Display>(
+    pub(crate) fn optional_text<T, E: fmt::Display>(
         &mut self,
         name: &str,
         parse: impl FnOnce(&str) -> Result<T, E>,
@@ -45,7 +45,7 @@ impl Fields {
 
     /// Takes the value called `name`, whatever it is, as what `parse` makes of it. The places of
     /// its mistakes are within the value.
-    pub fn value<T>(
+    pub(crate) fn value<T>(
         &mut self,
         name: &str,
         parse: impl FnOnce(Value) -> Result<T, Vec<PlacedError>>,
@@ -63,12 +63,12 @@ impl Fields {
 
     /// Whether there is a member called `name` that is not taken yet.
     #[must_use]
-    pub fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.members.iter().any(|(member, _)| member == name)
     }
 
     /// Notes a mistake at a place that is not one member's.
-    pub fn mistake(&mut self, pointer: &str, detail: impl Into<String>) {
+    pub(crate) fn mistake(&mut self, pointer: &str, detail: impl Into<String>) {
         if self.errors.len() < MAX_ERRORS {
             self.errors.push(PlacedError { pointer: pointer.to_owned(), detail: detail.into() });
         }
@@ -78,7 +78,7 @@ impl Fields {
     ///
     /// # Errors
     /// Every mistake, at most 16 of them, at least one.
-    pub fn finish<T>(mut self, value: Option<T>) -> Result<T, Vec<PlacedError>> {
+    pub(crate) fn finish<T>(mut self, value: Option<T>) -> Result<T, Vec<PlacedError>> {
         for (name, _) in std::mem::take(&mut self.members) {
             self.wrong(&name, "expected no such member");
         }

@@ -66,7 +66,7 @@ const COMMON_ERRORS: [(&str, &str); 2] = [
 
 /// Completes what the routes say of themselves, as [`crate::router`] has put it together.
 #[must_use]
-pub fn document(mut document: OpenApi) -> OpenApi {
+pub(crate) fn document(mut document: OpenApi) -> OpenApi {
     document.info = info();
     document.tags = Some(TAGS.map(|(name, text)| tag(name, text)).into());
     let components = document.components.get_or_insert_default();

@@ -12,7 +12,7 @@ use std::fmt;
 const BYTES: usize = 32;
 /// What the text of every token matches, as a regular expression: of the last letter, two bits are
 /// none of the token's.
-pub const PATTERN: &str = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$";
+pub(crate) const PATTERN: &str = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$";
 
 /// What continues a session, once.
 #[derive(Clone, PartialEq, Eq)]

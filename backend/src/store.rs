@@ -7,13 +7,13 @@
 mod changes;
 mod error;
 mod migrations;
-pub mod password_tries;
+pub(crate) mod password_tries;
 mod place;
-pub mod resumes;
-pub mod sessions;
-pub mod signing_keys;
-pub mod user_secrets;
-pub mod users;
+pub(crate) mod resumes;
+pub(crate) mod sessions;
+pub(crate) mod signing_keys;
+pub(crate) mod user_secrets;
+pub(crate) mod users;
 
 pub use changes::State;
 pub use error::StoreError;

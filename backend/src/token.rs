@@ -4,7 +4,7 @@
 //! gateway or not. A signature that was found good is good: it is remembered for a while
 //! (`verifier`); everything else is looked at each time.
 
-pub mod verifier;
+pub(crate) mod verifier;
 
 use crate::keys::{KeyError, KeyRing};
 use crate::user::{Tier, User};

@@ -8,5 +8,5 @@
 mod parse;
 mod types;
 
-pub use parse::parse;
-pub use types::{Format, Property, Schema};
+pub(crate) use parse::parse;
+pub(crate) use types::{Format, Property, Schema};

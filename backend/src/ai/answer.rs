@@ -18,7 +18,7 @@ pub(crate) use letter::Letter;
 pub(crate) use linkedin::Profile;
 pub(crate) use operations::Operations;
 pub(crate) use review::Review;
-pub use unfit::Unfit;
+pub(crate) use unfit::Unfit;
 
 use super::input::Input;
 use super::task::Task;
@@ -28,7 +28,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 /// The JSON Schema of the task's answer.
 #[must_use]
-pub fn schema(task: Task) -> Value {
+pub(crate) fn schema(task: Task) -> Value {
     match task {
         Task::AnalyzeAtsScore => review::schema(),
         Task::OptimizeResume => operations::schema(),
@@ -43,7 +43,7 @@ pub fn schema(task: Task) -> Value {
 ///
 /// # Errors
 /// [`Unfit`].
-pub fn checked(task: Task, input: &Input, text: &str) -> Result<Box<RawValue>, Unfit> {
+pub(crate) fn checked(task: Task, input: &Input, text: &str) -> Result<Box<RawValue>, Unfit> {
     match task {
         Task::AnalyzeAtsScore => written(&review::checked(input, text)?),
         Task::OptimizeResume => written(&operations::checked(input, text)?),

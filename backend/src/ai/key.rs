@@ -16,7 +16,7 @@ const VERSION: &str = "1";
 /// The parts, in an order of their own. The user is not among them: the hash is keyed with their
 /// secret.
 #[must_use]
-pub fn parts(
+pub(crate) fn parts(
     task: Task,
     service: &str,
     prompt: &Prompt,
@@ -43,7 +43,7 @@ pub fn parts(
 /// The value's one spelling: compact, the members of each object in the order of their names'
 /// bytes. A résumé that is sent and the same one that is stored are named alike.
 #[must_use]
-pub fn canonical(value: &Value) -> String {
+pub(crate) fn canonical(value: &Value) -> String {
     let mut text = String::new();
     write_canonical(value, &mut text);
     text

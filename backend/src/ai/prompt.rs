@@ -27,7 +27,7 @@ const fn template(task: Task) -> &'static str {
 
 /// One task's prompt.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Prompt {
+pub(crate) struct Prompt {
     /// What the task is: the same for everyone.
     pub system: String,
     /// The JSON Schema of the answer.
@@ -38,7 +38,7 @@ pub struct Prompt {
 
 /// The prompts of all tasks.
 #[derive(Debug)]
-pub struct Prompts {
+pub(crate) struct Prompts {
     environment: Environment<'static>,
     prompts: [Prompt; Task::ALL.len()],
 }
@@ -48,7 +48,7 @@ impl Prompts {
     ///
     /// # Errors
     /// Where one is none, which a test rules out.
-    pub fn new() -> Result<Self, minijinja::Error> {
+    pub(crate) fn new() -> Result<Self, minijinja::Error> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|_name| AutoEscape::None);
@@ -66,7 +66,7 @@ impl Prompts {
 
     /// The task's.
     #[must_use]
-    pub fn of(&self, task: Task) -> &Prompt {
+    pub(crate) fn of(&self, task: Task) -> &Prompt {
         let [ats, resume, keywords, letter, linkedin] = &self.prompts;
         match task {
             Task::AnalyzeAtsScore => ats,
@@ -81,7 +81,7 @@ impl Prompts {
     ///
     /// # Errors
     /// None, for inputs hold what the template names.
-    pub fn data(&self, input: &Input) -> Result<String, minijinja::Error> {
+    pub(crate) fn data(&self, input: &Input) -> Result<String, minijinja::Error> {
         self.environment.get_template(DATA.0)?.render(context! {
             language => input.language.as_str(),
             resume => fenced_json(&input.resume.as_value().to_string()),

@@ -58,7 +58,7 @@ struct Slot {
 
 /// Why there was no answer.
 #[derive(Debug, thiserror::Error)]
-pub enum LinkError {
+pub(crate) enum LinkError {
     /// It is known to be away; nothing was sent.
     #[error("redis is away")]
     Away,

@@ -30,7 +30,7 @@ use std::time::Duration;
 use utoipa::ToSchema;
 
 /// One request: who asks, for what, and in which shape.
-pub struct Question {
+pub(crate) struct Question {
     caller: Caller,
     shape: Shape,
     use_: Use,
@@ -90,7 +90,7 @@ struct Events(String);
         (status = 404, description = "There is no such résumé, or it is somebody else's"),
     )
 )]
-pub async fn analyze_ats_score(
+pub(crate) async fn analyze_ats_score(
     State(app): State<Arc<App>>,
     question: Question,
 ) -> Result<Response, ApiError> {
@@ -121,7 +121,7 @@ pub async fn analyze_ats_score(
         (status = 502, description = "Claude does not accept the request, which is not charged"),
     )
 )]
-pub async fn optimize_resume(
+pub(crate) async fn optimize_resume(
     State(app): State<Arc<App>>,
     question: Question,
 ) -> Result<Response, ApiError> {
@@ -151,7 +151,7 @@ pub async fn optimize_resume(
         (status = 502, description = "Claude does not accept the request, which is not charged"),
     )
 )]
-pub async fn extract_keywords(
+pub(crate) async fn extract_keywords(
     State(app): State<Arc<App>>,
     question: Question,
 ) -> Result<Response, ApiError> {
@@ -181,7 +181,7 @@ pub async fn extract_keywords(
         (status = 502, description = "Claude does not accept the request, which is not charged"),
     )
 )]
-pub async fn generate_cover_letter(
+pub(crate) async fn generate_cover_letter(
     State(app): State<Arc<App>>,
     question: Question,
 ) -> Result<Response, ApiError> {
@@ -211,7 +211,7 @@ pub async fn generate_cover_letter(
         (status = 502, description = "Claude does not accept the request, which is not charged"),
     )
 )]
-pub async fn optimize_linkedin(
+pub(crate) async fn optimize_linkedin(
     State(app): State<Arc<App>>,
     question: Question,
 ) -> Result<Response, ApiError> {

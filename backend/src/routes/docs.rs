@@ -27,12 +27,12 @@ const STYLE: &str = include_str!("docs/style.css");
 
 /// Writes the document, which [`crate::router`] puts together of all routes.
 #[derive(Debug, Clone, Copy)]
-pub struct Document(pub fn() -> &'static str);
+pub(crate) struct Document(pub fn() -> &'static str);
 
 /// A file of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
 #[schema(as = DocsFile)]
-pub enum File {
+pub(crate) enum File {
     /// Begins.
     #[schema(rename = "start.js")]
     Start,
@@ -92,7 +92,7 @@ impl<S: Send + Sync> FromRequestParts<S> for File {
     tag = "operation",
     responses((status = 200, description = "The document", body = Object, content_type = "application/json"))
 )]
-pub async fn openapi_json(Extension(Document(document)): Extension<Document>) -> Response {
+pub(crate) async fn openapi_json(Extension(Document(document)): Extension<Document>) -> Response {
     file(HeaderValue::from_static("application/json"), document())
 }
 
@@ -107,7 +107,7 @@ pub async fn openapi_json(Extension(Document(document)): Extension<Document>) ->
         headers(("Content-Security-Policy" = String, description = "The page loads nothing from elsewhere")),
     ))
 )]
-pub async fn page() -> Response {
+pub(crate) async fn page() -> Response {
     let mut response = file(HeaderValue::from_static("text/html; charset=utf-8"), PAGE);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
@@ -130,7 +130,7 @@ pub async fn page() -> Response {
         (status = 404, description = "The page has no such file"),
     )
 )]
-pub async fn page_file(name: File) -> Response {
+pub(crate) async fn page_file(name: File) -> Response {
     file(name.content_type(), name.content())
 }
 

@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 /// What kind of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
 #[schema(rename_all = "snake_case")]
-pub enum Format {
+pub(crate) enum Format {
     /// JSON Resume, as it was given.
     Json,
     /// Markdown.
@@ -109,7 +109,7 @@ impl<S: Sync> FromRequestParts<S> for Format {
         (status = 404, description = "There is none, or it is somebody else's"),
     )
 )]
-pub async fn export(
+pub(crate) async fn export(
     State(app): State<Arc<App>>,
     caller: Caller,
     ResumeId(id): ResumeId,

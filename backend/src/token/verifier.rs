@@ -46,7 +46,7 @@ pub enum TokenError {
 }
 
 /// What verifies tokens by these terms.
-pub struct Verifier {
+pub(crate) struct Verifier {
     terms: Terms,
     good: Cache<[u8; 32], Arc<Signed>>,
 }
@@ -54,13 +54,13 @@ pub struct Verifier {
 impl Verifier {
     /// One that has seen no token yet.
     #[must_use]
-    pub fn new(terms: Terms) -> Self {
+    pub(crate) fn new(terms: Terms) -> Self {
         Self { terms, good: Cache::new(MAX_REMEMBERED) }
     }
 
     /// What is demanded of a token.
     #[must_use]
-    pub fn terms(&self) -> &Terms {
+    pub(crate) fn terms(&self) -> &Terms {
         &self.terms
     }
 
@@ -70,7 +70,7 @@ impl Verifier {
     /// # Errors
     /// [`TokenError`] with the first thing that is wrong. Nothing of the claims is looked at before
     /// the signature.
-    pub fn verify(
+    pub(crate) fn verify(
         &self,
         token: &[u8],
         keys: &KeyRing,
@@ -94,7 +94,7 @@ impl Verifier {
 
 /// What a key of ours has signed.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Signed {
+pub(crate) struct Signed {
     /// What it says.
     pub claims: Claims,
     /// Which key.
@@ -106,7 +106,7 @@ impl Signed {
     ///
     /// # Errors
     /// [`TokenError::Expired`], [`TokenError::NotYet`].
-    pub fn check_times(&self, now: Timestamp) -> Result<(), TokenError> {
+    pub(crate) fn check_times(&self, now: Timestamp) -> Result<(), TokenError> {
         let (claims, now_s) = (&self.claims, now.as_second());
         let latest_start_s = now_s.saturating_add(CLOCK_SKEW_S);
         if claims.exp <= now_s {

@@ -174,7 +174,7 @@ fn as_much_as_can_be_asked_about_is_taken_however_it_is_escaped() {
         let ask = |bytes| {
             let body = json!({"resume": resume(bytes), "job_description": text(32 * 1024)});
             let plain = user.ask(ROUTES[2], &body).status;
-            let escaped = user.request("POST", ROUTES[2]).json(&escaped(&body)).send().status;
+            let escaped = user.request("POST", ROUTES[2]).json(escaped(&body)).send().status;
             (plain, escaped)
         };
         assert_eq!(ask(room), (200, 200), "{letter}");

@@ -26,7 +26,7 @@ const ANNOTATIONS: [&str; 10] = [
 ///
 /// # Errors
 /// What is wrong with it, the place first where it is not the root.
-pub fn parse(root: &Value) -> Result<Schema, String> {
+pub(crate) fn parse(root: &Value) -> Result<Schema, String> {
     let mut parser = Parser { root, nodes_left: MAX_NODES, references: Vec::new() };
     parser.schema(root, 0)
 }
