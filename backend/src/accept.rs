@@ -11,7 +11,7 @@ type Quality = u16;
 
 /// How an answer is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
+pub(crate) enum Shape {
     /// `application/json`, once it is whole.
     Json,
     /// `text/event-stream`, as it is being written.
@@ -22,7 +22,7 @@ impl Shape {
     /// Events where the request asks for them by name, and does not prefer JSON. Where it accepts
     /// neither it is answered all the same, in JSON: problems come in nothing else.
     #[must_use]
-    pub fn wanted(headers: &HeaderMap) -> Self {
+    pub(crate) fn wanted(headers: &HeaderMap) -> Self {
         let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
         let ranges: Vec<_> =
             values.flat_map(|value| value.split(',')).take(MAX_RANGES).filter_map(range).collect();

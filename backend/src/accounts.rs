@@ -5,27 +5,31 @@
 //! changes an account in `change`;
 //! `lookups` asks for many sessions at once, and `recent` remembers who asked last.
 
+mod caller;
 mod change;
 mod guesses;
 mod lookups;
 mod recent;
+mod remembered;
 mod session;
 
-use crate::email::Email;
+pub(crate) use caller::Caller;
+
 use crate::hashing::{Hasher, HashingError};
 use crate::key_watch::{KeyWatch, KeyWatchError};
 use crate::keys::{KeyError, KeyRing};
 use crate::password::Password;
 use crate::refresh_token::RefreshToken;
 use crate::store::users::{self, SessionRow};
-use crate::store::{Store, StoreError, user_secrets};
-use crate::token::{Claims, Signed, Terms, TokenError, Verifier};
+use crate::store::{State, Store, StoreError, user_secrets};
+use crate::token::verifier::{Signed, TokenError, Verifier};
+use crate::token::{Claims, Terms};
 use crate::user::{Tier, User};
 use crate::user_secret::UserSecret;
-use guesses::Whose;
 use jiff::Timestamp;
 use lookups::Lookups;
 use recent::{Known, Recent};
+use resume::email::Email;
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -48,22 +52,6 @@ pub struct Tokens {
     pub access_ttl_s: u32,
     /// What the next tokens are had with, once.
     pub refresh: RefreshToken,
-}
-
-/// Who asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
-    /// The user, as they are now.
-    pub user: User,
-    /// The session that their token belongs to.
-    pub session_id: Uuid,
-    /// Their plan as the token tells it: the one that the gateway counts by.
-    pub token_tier: Tier,
-    /// What their cached entries are sealed with and named by.
-    pub secret: UserSecret,
-    /// How often what is theirs and may be cached had changed when this request came: the version
-    /// of such entries.
-    pub revision: u64,
 }
 
 /// Why an account did not do what was asked of it.
@@ -171,49 +159,38 @@ impl Accounts {
         }
     }
 
-    /// Begins a session for the right password. A wrong password and an unknown user take the same
-    /// steps: one query, one try, one Argon2 verification, one answer.
-    ///
-    /// # Errors
-    /// [`AccountError::WrongCredentials`] for both, [`AccountError::TooManyGuesses`] for both.
-    pub async fn log_in(
-        &self,
-        credentials: Credentials,
-        now: Timestamp,
-    ) -> Result<Tokens, AccountError> {
-        let row = users::by_email(&self.store, &credentials.email).await?;
-        let password_hash = row.as_ref().map(|row| row.password_hash.clone());
-        let whose = Whose::Address(&credentials.email);
-        let right = self.is_right(&whose, credentials.password, password_hash, now).await?;
-        let row = row.filter(|_| right).ok_or(AccountError::WrongCredentials)?;
-        self.begin_session(&row, now).await
-    }
-
     /// Who asks with this token.
     ///
     /// # Errors
     /// [`AccountError::Token`], or [`AccountError::SessionEnded`].
     pub async fn authenticate(&self, token: &[u8], now: Timestamp) -> Result<Caller, AccountError> {
         let state = self.store.state().await;
-        if let Some(known) = state.and_then(|state| self.recent.get(state, token))
-            && self.keys.has(&known.signed.kid)
-        {
-            known.signed.check_times(now)?;
-            return if known.ends_at > now {
-                Ok(known.caller.clone())
-            } else {
-                Err(AccountError::SessionEnded)
-            };
-        }
+        let recent = state.and_then(|state| self.recent.get(state, token));
+        let known = match recent.filter(|known| self.keys.has(&known.signed.kid)) {
+            Some(known) => {
+                known.signed.check_times(now)?;
+                known
+            }
+            None => self.looked_up(state, token, now).await?,
+        };
+        if known.ends_at > now { Ok(known.caller.clone()) } else { Err(AccountError::SessionEnded) }
+    }
+
+    /// Who asks with this token, as the database has it; remembered if nothing has changed since.
+    async fn looked_up(
+        &self,
+        state: Option<State>,
+        token: &[u8],
+        now: Timestamp,
+    ) -> Result<Arc<Known>, AccountError> {
         let signed = self.verified(token, now).await?;
         let Claims { sub, sid, tier, .. } = signed.claims;
-        let known = state.and_then(|state| Some((state, self.lookups.known(state, sid)?)));
-        let row = match &known {
+        let found = state.and_then(|state| Some((state, self.lookups.known(state, sid)?)));
+        let row = match &found {
             Some((_, row)) => Some(Arc::clone(row)),
             None => self.lookups.of(sid).await?,
         };
-        let row = row.filter(|row| row.user.id == sub && row.ends_at > now);
-        let row = row.ok_or(AccountError::SessionEnded)?;
+        let row = row.filter(|row| row.user.id == sub).ok_or(AccountError::SessionEnded)?;
         let SessionRow { user, revision, secret, ends_at } = row.as_ref();
         let secret = match secret {
             Some(secret) => secret.clone(),
@@ -221,11 +198,11 @@ impl Accounts {
         };
         let (user, revision) = (user.clone(), *revision);
         let caller = Caller { user, session_id: sid, token_tier: tier, secret, revision };
-        if let Some((state, _)) = known {
-            let known = Known { signed, ends_at: *ends_at, caller: caller.clone() };
-            self.recent.add(state, token, known);
+        let known = Arc::new(Known { signed, ends_at: *ends_at, caller });
+        if let Some((state, _)) = found {
+            self.recent.add(state, [(token.into(), Arc::clone(&known))]);
         }
-        Ok(caller)
+        Ok(known)
     }
 
     /// The secret of a user who has had none so far.

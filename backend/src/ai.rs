@@ -6,27 +6,26 @@
 //! checks and completes it. What is not complete and valid is kept nowhere. [`recent`] finds the name
 //! of what was asked before in the same words.
 
-pub mod answer;
-pub mod ask;
-pub mod error;
-pub mod input;
-pub mod key;
-pub mod language;
-pub mod meter;
-pub mod model;
-pub mod prompt;
-pub mod recent;
-pub mod task;
+pub(crate) mod answer;
+pub(crate) mod ask;
+pub(crate) mod error;
+pub(crate) mod input;
+pub(crate) mod key;
+pub(crate) mod language;
+pub(crate) mod meter;
+pub(crate) mod model;
+pub(crate) mod prompt;
+pub(crate) mod recent;
+pub(crate) mod task;
 
-pub use ask::Kept;
-pub use error::AiError;
-pub use input::{Asked, Input};
-pub use model::{Model, Models};
-pub use task::Task;
+pub(crate) use ask::Kept;
+pub(crate) use error::AiError;
+pub(crate) use input::{Asked, Input};
+pub(crate) use model::Models;
+pub(crate) use task::Task;
 
 use crate::accounts::Caller;
 use crate::cache::{Cache, Cached, Entry, Flight, Origin, Shared, Use};
-use crate::config::ClaudeConfig;
 use crate::cores::Cores;
 use crate::user_secret::UserSecret;
 use anyhow::Context;
@@ -51,7 +50,7 @@ pub struct Ai {
 }
 
 /// An answer that is there, or on its way.
-pub type Answer = Flight<Shared<Kept>, AiError>;
+pub(crate) type Answer = Flight<Shared<Kept>, AiError>;
 
 /// Whether Claude answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -69,12 +68,18 @@ pub enum ClaudeState {
 }
 
 impl Ai {
-    /// Asks Claude as `config` says, and keeps what it answers in `cache`.
+    /// Asks the Claude at `service` as `settings` say, with `models`, and keeps what it answers in
+    /// `cache`. Without settings nothing is asked.
     ///
     /// # Errors
     /// Where no client can be made, or a prompt is no template.
-    pub fn new(config: &ClaudeConfig, cache: Cache, cores: Cores) -> anyhow::Result<Self> {
-        let ClaudeConfig { base_url, settings, models } = config.clone();
+    pub fn new(
+        service: String,
+        settings: Option<Settings>,
+        models: Models,
+        cache: Cache,
+        cores: Cores,
+    ) -> anyhow::Result<Self> {
         if let Some(Settings { prices, .. }) = &settings {
             for model in models.names().filter(|model| !prices.has(model)) {
                 tracing::warn!(model, "CLAUDE_PRICES lacks this model: it counts as free");
@@ -82,7 +87,7 @@ impl Ai {
         }
         let claude = settings.map(Client::new).transpose().context("ANTHROPIC_BASE_URL")?;
         let prompts = Prompts::new().context("a prompt")?;
-        let asking = Asking { claude, service: base_url.to_string(), prompts, models, cores };
+        let asking = Asking { claude, service, prompts, models, cores };
         Ok(Self { asking: Arc::new(asking), cache, recent: Recent::new() })
     }
 
@@ -167,7 +172,7 @@ mod tests {
     use super::*;
     use crate::cache::{Aborted, Link, LinkSettings};
     use crate::config::Config;
-    use crate::resume::Resume;
+    use resume::Resume;
     use serde_json::json;
     use std::num::NonZeroUsize;
 
@@ -175,7 +180,8 @@ mod tests {
         let config = Config::from_vars(|_| None).unwrap();
         let settings = LinkSettings { max_connections: 1, timeout: Duration::from_secs(1) };
         let cache = Cache::new(true, config.cache_ttls, Link::new(None, settings));
-        Ai::new(&config.claude, cache, Cores::new(NonZeroUsize::MIN)).unwrap()
+        Ai::new(String::new(), None, config.claude.models, cache, Cores::new(NonZeroUsize::MIN))
+            .unwrap()
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use crate::accounts::Accounts;
 use crate::ai::Ai;
 use crate::cache::{Cache, Link};
 use crate::clock;
-use crate::config::{Config, RedisUrl};
+use crate::config::{ClaudeConfig, Config, RedisUrl};
 use crate::cores::Cores;
 use crate::database_probe::DatabaseProbe;
 use crate::hashing::Hasher;
@@ -52,7 +52,8 @@ impl App {
         let redis = Link::new(config.redis.as_ref().map(RedisUrl::connection), config.redis_use);
         redis_probe::start(redis.clone(), config.redis_probed_each).await;
         let cache = Cache::new(config.cache_enabled, config.cache_ttls, redis.clone());
-        let ai = Ai::new(&config.claude, cache.clone(), Cores::new(cores))?;
+        let ClaudeConfig { base_url, settings, models } = config.claude.clone();
+        let ai = Ai::new(base_url.to_string(), settings, models, cache.clone(), Cores::new(cores))?;
         let resumes = Resumes::new(store.clone(), cache.clone());
         let accounts =
             Accounts::open(store, hasher, config.terms.clone(), config.session_ttl_s, clock::now())

@@ -5,8 +5,6 @@
 
 use crate::ai::input::MAX_CONTENT_BYTES;
 use crate::fields::Fields;
-use crate::resume::MAX_DOCUMENT_BYTES;
-use crate::resume::edit::Edit;
 use crate::unambiguous::Unambiguous;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
@@ -14,15 +12,18 @@ use axum::http::{HeaderMap, header};
 use http_body_util::BodyExt;
 use limits::json::{self, JsonError};
 use limits::problem::PlacedError;
+use resume::document::check::MAX_DOCUMENT_BYTES;
+use resume::document::edit::Edit;
 use serde_json::Value;
 use std::time::Duration;
 
 /// The largest body, in bytes, but for documents: they may be as long as
 /// [`MAX_DOCUMENT_BYTES`].
-pub const MAX_BYTES: usize = 64 * 1024;
-/// The largest body, in bytes, that holds a document and a job description beside it. (Escapes and
-/// indentation make it longer than what it holds.)
-pub const MAX_ASK_BYTES: usize = 2 * MAX_CONTENT_BYTES;
+pub(crate) const MAX_BYTES: usize = 64 * 1024;
+/// The largest body, in bytes, that holds a document and a job description beside it, however both
+/// are escaped: `\u0061` takes six times the bytes of `a`, and no other escape takes more. The rest is
+/// for the members that hold them.
+pub(crate) const MAX_ASK_BYTES: usize = 6 * MAX_CONTENT_BYTES + 1024;
 /// How long a client may take to send it.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of a body that is too large is read all the same: closing on a client that is still
@@ -72,7 +73,7 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
 
 /// A whole JSON document, no two members of any object alike.
 #[derive(Debug)]
-pub struct Document(pub Value);
+pub(crate) struct Document(pub Value);
 
 impl<S: Send + Sync> FromRequest<S> for Document {
     type Rejection = BodyError;
@@ -88,12 +89,12 @@ impl<S: Send + Sync> FromRequest<S> for Document {
 
 /// An object that may have a whole document among its members, as it was sent.
 #[derive(Debug)]
-pub struct Ask(Bytes);
+pub(crate) struct Ask(Bytes);
 
 impl Ask {
     /// What was sent.
     #[must_use]
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }
 
@@ -101,7 +102,7 @@ impl Ask {
     ///
     /// # Errors
     /// [`BodyError`] for what is no such object.
-    pub fn fields(&self) -> Result<Fields, BodyError> {
+    pub(crate) fn fields(&self) -> Result<Fields, BodyError> {
         parse(&self.0, |bytes| json::from_value(unambiguous(bytes)?))
     }
 }
@@ -118,19 +119,23 @@ impl<S: Send + Sync> FromRequest<S> for Ask {
     }
 }
 
-impl<S: Send + Sync> FromRequest<S> for Edit {
+/// A change of a document.
+#[derive(Debug)]
+pub(crate) struct Change(pub Edit);
+
+impl<S: Send + Sync> FromRequest<S> for Change {
     type Rejection = BodyError;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, BodyError> {
         let (declared, bytes) = take(request, MAX_DOCUMENT_BYTES).await?;
         let edit = if declared.is(MERGE_PATCH) {
-            Self::Merge
+            Edit::Merge
         } else if declared.is(JSON_PATCH) {
-            Self::Patch
+            Edit::Patch
         } else {
             return Err(BodyError::OtherType { expected: PATCHES });
         };
-        Ok(edit(parse(&bytes, unambiguous)?))
+        Ok(Self(edit(parse(&bytes, unambiguous)?)))
     }
 }
 

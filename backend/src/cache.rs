@@ -21,23 +21,25 @@
 //! Nothing waits for it ([`link`]'s breaker): memory answers, and what it has not is loaded, by each
 //! process for itself. When it is back it is used again at once; what it kept is still right.
 
-pub mod entry;
-pub mod flight;
+pub(crate) mod entry;
+pub(crate) mod flight;
 mod flights;
-pub mod headers;
-pub mod link;
+pub(crate) mod headers;
+pub(crate) mod link;
 mod lock;
 mod memory;
-pub mod meter;
+pub(crate) mod meter;
+mod outcome;
 mod remote;
-pub mod seal;
-pub mod shared;
+pub(crate) mod seal;
+pub(crate) mod shared;
 #[cfg(test)]
 mod tests;
 
 pub use entry::{Entry, Kind, Ttls};
 pub use flight::{Deltas, Flight};
-pub use link::{Link, LinkSettings};
+pub use link::{Link, LinkSettings, RedisState};
+pub use outcome::{Aborted, Cached, Origin};
 pub use seal::SealKey;
 pub use shared::Shared;
 
@@ -69,32 +71,6 @@ pub struct Cache {
     flights: Flights,
 }
 
-/// A value and where it came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cached<T> {
-    /// The value.
-    pub value: T,
-    /// Where it came from.
-    pub origin: Origin,
-}
-
-/// Where a value came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// It had been stored this long ago.
-    Hit {
-        /// In whole seconds.
-        age_s: u64,
-    },
-    /// It was loaded.
-    Miss,
-    /// It was being loaded for someone else. It cost nothing, and is no hit all the same: a policy
-    /// that refunds hits charges it.
-    Coalesced,
-    /// It was loaded without looking, because the request or the configuration says so.
-    Bypass,
-}
-
 /// What a load gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Loaded<T> {
@@ -111,20 +87,6 @@ pub struct Use {
     pub read: bool,
     /// Store what is loaded.
     pub store: bool,
-}
-
-/// Why a load came to no end of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Aborted {
-    /// It took longer than anything of its kind may.
-    #[error("loading took too long")]
-    TooSlow,
-    /// It panicked.
-    #[error("loading panicked")]
-    Panicked,
-    /// As much is being loaded as may.
-    #[error("too much is being loaded at once")]
-    TooMany,
 }
 
 impl Use {
@@ -414,15 +376,4 @@ fn age_s(entry: &Entry, stored_at_ms: i64) -> Option<u64> {
 
 fn now_ms() -> i64 {
     clock::now().as_millisecond()
-}
-
-/// What metrics call it.
-fn outcome<T>(cached: Option<&Cached<T>>) -> &'static str {
-    match cached.map(|cached| cached.origin) {
-        Some(Origin::Hit { .. }) => "hit",
-        Some(Origin::Miss) => "miss",
-        Some(Origin::Coalesced) => "coalesced",
-        Some(Origin::Bypass) => "bypass",
-        None => "error",
-    }
 }

@@ -3,15 +3,17 @@
 //! An unset variable and an empty one are the same, since `NAME=` is how compose files leave one
 //! out. A bad value stops the service before it has done anything.
 
-use crate::cache::{LinkSettings, Ttls};
 mod claude;
+mod vars;
 
 pub use claude::ClaudeConfig;
+pub use vars::ConfigError;
 
+use crate::cache::{LinkSettings, Ttls};
 use crate::payment::PaymentToken;
 use crate::plans::AiLimits;
 use crate::store::{EXPECTED_PLACE, Place};
-use crate::token::Terms;
+use crate::token::{MAX_TTL_S, Terms};
 use limits::variables::{
     EXPECTED_FLAG as FLAG, EXPECTED_REQUESTS as AI_REQUESTS, FREE_AI_ASSIST_LIMIT,
     PRO_AI_ASSIST_LIMIT, RATE_LIMIT_ENABLED, STARTER_AI_ASSIST_LIMIT, flag, requests,
@@ -23,6 +25,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use url::Url;
+use vars::{Vars, number};
 
 const LISTEN_ADDR: &str = "LISTEN_ADDR";
 const DATABASE_URL: &str = "DATABASE_URL";
@@ -46,9 +49,6 @@ const TOLLGATE_URL: &str = "TOLLGATE_URL";
 const TOLLGATE_SALT: &str = "TOLLGATE_SALT";
 const BACKEND_LOG: &str = "BACKEND_LOG";
 
-/// The longest that an access token may be good for. The gateway, which counts by it, does not ask
-/// whether its session has ended.
-pub const MAX_TTL_S: u32 = 86_400;
 /// How long an access token may be good for.
 const TTL_S: RangeInclusive<u32> = 1..=MAX_TTL_S;
 /// How long a session may last: up to a year.
@@ -61,9 +61,6 @@ const REDIS_TIMEOUT_MS: RangeInclusive<u64> = 10..=60_000;
 const REDIS_INTERVAL_MS: RangeInclusive<u64> = 100..=3_600_000;
 /// How long an answer may come from the cache: up to 30 days.
 const CACHE_TTL_S: RangeInclusive<u32> = 1..=2_592_000;
-/// The longest value repeated back in an error.
-const MAX_FOUND_CHARS: usize = 100;
-
 /// How this service runs.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -110,25 +107,6 @@ pub struct Config {
 /// Where Redis is. `Debug` does not show it: it may hold a password.
 #[derive(Clone)]
 pub struct RedisUrl(redis::ConnectionInfo);
-
-/// A variable with a value that cannot be used, in one sentence.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{variable}: expected {expected}, found {found}")]
-pub struct ConfigError {
-    /// Which one.
-    pub variable: &'static str,
-    /// What it can be.
-    pub expected: &'static str,
-    /// What it is, quoted, without passwords.
-    pub found: String,
-}
-
-impl ConfigError {
-    /// The same without the value: whatever was meant as a secret is one to somebody.
-    fn of_secret(self) -> Self {
-        Self { found: "something else".to_owned(), ..self }
-    }
-}
 
 impl Config {
     /// What this process's environment says.
@@ -177,7 +155,7 @@ impl Config {
             )?,
             environment: vars.read(ENVIRONMENT, "development".to_owned(), WORD, word)?,
             cache_enabled: vars.read(CACHE_ENABLED, true, FLAG, flag)?,
-            cache_ttls: vars.cache_ttls()?,
+            cache_ttls: cache_ttls(&vars)?,
             rate_limit_enabled: vars.read(RATE_LIMIT_ENABLED, true, FLAG, flag)?,
             terms: Terms {
                 issuer: vars.read(JWT_ISSUER, "tollgate".to_owned(), NAME, name)?,
@@ -219,63 +197,17 @@ impl fmt::Debug for RedisUrl {
     }
 }
 
-struct Vars<F>(F);
-
-impl<F: Fn(&str) -> Option<String>> Vars<F> {
-    fn cache_ttls(&self) -> Result<Ttls, ConfigError> {
-        let ttl_s = |variable, unset_s| {
-            self.read(variable, unset_s, CACHE_SECONDS, |text| number(text, &CACHE_TTL_S))
-        };
-        let ttl =
-            |variable, unset_s| ttl_s(variable, unset_s).map(|s| Duration::from_secs(s.into()));
-        Ok(Ttls {
-            ai: ttl(CACHE_AI_RESPONSE_TTL, 3600)?,
-            pricing: ttl(CACHE_PRICING_TTL, 3600)?,
-            subscription: ttl(CACHE_SUBSCRIPTION_TTL, ttl_s(CACHE_DEFAULT_TTL, 300)?)?,
-            resume: ttl(CACHE_RESUME_TTL, ttl_s(CACHE_DEFAULT_TTL, 600)?)?,
-        })
-    }
-
-    /// What `parse` makes of the variable, or `unset`.
-    fn read<T>(
-        &self,
-        variable: &'static str,
-        unset: T,
-        expected: &'static str,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<T, ConfigError> {
-        match self.set(variable) {
-            Some(text) => parsed(variable, &text, expected, parse),
-            None => Ok(unset),
-        }
-    }
-
-    /// The same where what is not set is as if `unset` were written there.
-    fn read_or<T>(
-        &self,
-        variable: &'static str,
-        unset: &str,
-        expected: &'static str,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<T, ConfigError> {
-        let text = self.set(variable);
-        parsed(variable, text.as_deref().unwrap_or(unset), expected, parse)
-    }
-
-    fn set(&self, variable: &str) -> Option<String> {
-        (self.0)(variable).filter(|text| !text.is_empty())
-    }
-}
-
-fn parsed<T>(
-    variable: &'static str,
-    text: &str,
-    expected: &'static str,
-    parse: impl FnOnce(&str) -> Option<T>,
-) -> Result<T, ConfigError> {
-    // What was no UTF-8 has been read as U+FFFD: the value is not the one that was meant.
-    let parsed = if text.contains(char::REPLACEMENT_CHARACTER) { None } else { parse(text) };
-    parsed.ok_or_else(|| ConfigError { variable, expected, found: shown(text) })
+fn cache_ttls(vars: &Vars<impl Fn(&str) -> Option<String>>) -> Result<Ttls, ConfigError> {
+    let ttl_s = |variable, unset_s| {
+        vars.read(variable, unset_s, CACHE_SECONDS, |text| number(text, &CACHE_TTL_S))
+    };
+    let ttl = |variable, unset_s| ttl_s(variable, unset_s).map(|s| Duration::from_secs(s.into()));
+    Ok(Ttls {
+        ai: ttl(CACHE_AI_RESPONSE_TTL, 3600)?,
+        pricing: ttl(CACHE_PRICING_TTL, 3600)?,
+        subscription: ttl(CACHE_SUBSCRIPTION_TTL, ttl_s(CACHE_DEFAULT_TTL, 300)?)?,
+        resume: ttl(CACHE_RESUME_TTL, ttl_s(CACHE_DEFAULT_TTL, 600)?)?,
+    })
 }
 
 const ADDRESS: &str = "an address with a port like 127.0.0.1:8000";
@@ -322,10 +254,6 @@ fn log(text: &str) -> Option<Targets> {
     clear.then(|| text.parse().ok())?
 }
 
-fn number(text: &str, within: &RangeInclusive<u32>) -> Option<u32> {
-    text.parse().ok().filter(|number| within.contains(number))
-}
-
 /// Seconds with at most three decimals.
 fn decimal_s(text: &str, within_ms: &RangeInclusive<u64>) -> Option<Duration> {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
@@ -344,16 +272,6 @@ fn shim_url(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let is_bare = url.has_host() && url.path() == "/" && url.query().is_none();
     is_bare.then_some(url)
-}
-
-/// A value as an error shows it: quoted, shortened, and without what stands before an `@`, where
-/// URLs keep passwords.
-fn shown(text: &str) -> String {
-    let public =
-        text.rsplit_once('@').map_or_else(|| text.to_owned(), |(_, host)| format!("…@{host}"));
-    let mut chars = public.chars();
-    let start: String = chars.by_ref().take(MAX_FOUND_CHARS).collect();
-    if chars.next().is_none() { format!("{start:?}") } else { format!("{start:?}…") }
 }
 
 #[cfg(test)]

@@ -11,18 +11,18 @@ const MAX: usize = 64;
 
 /// The counters of one metric. Its labels are `K`, of which there are a few dozen at most.
 #[derive(Debug)]
-pub struct Counters<K>([OnceLock<(K, Counter)>; MAX]);
+pub(crate) struct Counters<K>([OnceLock<(K, Counter)>; MAX]);
 
 impl<K: Copy + PartialEq> Counters<K> {
     /// None yet: a counter is shown from the first time that something is counted.
     #[must_use]
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self([const { OnceLock::new() }; MAX])
     }
 
     /// Counts `n`; `register` finds the counter the first time. It stays the same one, so the
     /// program's recorder has to be there before anything is counted.
-    pub fn add(&self, labels: K, n: u64, register: impl Fn() -> Counter) {
+    pub(crate) fn add(&self, labels: K, n: u64, register: impl Fn() -> Counter) {
         for kept in &self.0 {
             // Whoever was here first may have kept another: then the next place is looked at.
             let (known, counter) = kept.get_or_init(|| (labels, register()));

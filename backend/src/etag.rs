@@ -10,7 +10,7 @@ const MAX_TAGS: usize = 16;
 
 /// The version's tag.
 #[must_use]
-pub fn tag(version: i64) -> HeaderValue {
+pub(crate) fn tag(version: i64) -> HeaderValue {
     let text = ["\"", itoa::Buffer::new().format(version), "\""].concat();
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("\"\""))
 }
@@ -45,18 +45,18 @@ impl Expected {
 /// The versions that the client has, as the request's `If-None-Match` says. Here a weak tag is as
 /// good as a strong one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known(Vec<String>);
+pub(crate) struct Known(Vec<String>);
 
 impl Known {
     /// What the headers say.
     #[must_use]
-    pub fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
         Self(tags(headers, &header::IF_NONE_MATCH).unwrap_or_default())
     }
 
     /// Whether this version is among them.
     #[must_use]
-    pub fn has(&self, version: i64) -> bool {
+    pub(crate) fn has(&self, version: i64) -> bool {
         self.0.iter().any(|known| {
             known == "*" || tag(version) == known.strip_prefix("W/").unwrap_or(known.as_str())
         })

@@ -3,6 +3,7 @@
 //! Made by [`crate::body`], taken apart by the handlers in [`crate::routes`].
 
 use limits::problem::PlacedError;
+use resume::json::{escaped, kind};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use std::fmt;
@@ -11,19 +12,17 @@ use std::fmt;
 const MAX_ERRORS: usize = 16;
 /// The most members looked at; no body of ours has a quarter as many.
 const MAX_MEMBERS: usize = 64;
-/// The longest member's name that is repeated back.
-const MAX_NAME_CHARS: usize = 64;
 
 /// An object's members not taken yet, and the mistakes found so far.
 #[derive(Debug, Default)]
-pub struct Fields {
+pub(crate) struct Fields {
     members: Vec<(String, Value)>,
     errors: Vec<PlacedError>,
 }
 
 impl Fields {
     /// Takes the text called `name`, as what `parse` makes of it.
-    pub fn text<T, E: fmt::Display>(
+    pub(crate) fn text<T, E: fmt::Display>(
         &mut self,
         name: &str,
         parse: impl FnOnce(&str) -> Result<T, E>,
@@ -36,7 +35,7 @@ impl Fields {
     }
 
     /// Takes the text called `name`, as what `parse` makes of it, if there is one.
-    pub fn optional_text<T, E: fmt::Display>(
+    pub(crate) fn optional_text<T, E: fmt::Display>(
         &mut self,
         name: &str,
         parse: impl FnOnce(&str) -> Result<T, E>,
@@ -46,7 +45,7 @@ impl Fields {
 
     /// Takes the value called `name`, whatever it is, as what `parse` makes of it. The places of
     /// its mistakes are within the value.
-    pub fn value<T>(
+    pub(crate) fn value<T>(
         &mut self,
         name: &str,
         parse: impl FnOnce(Value) -> Result<T, Vec<PlacedError>>,
@@ -64,12 +63,12 @@ impl Fields {
 
     /// Whether there is a member called `name` that is not taken yet.
     #[must_use]
-    pub fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.members.iter().any(|(member, _)| member == name)
     }
 
     /// Notes a mistake at a place that is not one member's.
-    pub fn mistake(&mut self, pointer: &str, detail: impl Into<String>) {
+    pub(crate) fn mistake(&mut self, pointer: &str, detail: impl Into<String>) {
         if self.errors.len() < MAX_ERRORS {
             self.errors.push(PlacedError { pointer: pointer.to_owned(), detail: detail.into() });
         }
@@ -79,7 +78,7 @@ impl Fields {
     ///
     /// # Errors
     /// Every mistake, at most 16 of them, at least one.
-    pub fn finish<T>(mut self, value: Option<T>) -> Result<T, Vec<PlacedError>> {
+    pub(crate) fn finish<T>(mut self, value: Option<T>) -> Result<T, Vec<PlacedError>> {
         for (name, _) in std::mem::take(&mut self.members) {
             self.wrong(&name, "expected no such member");
         }
@@ -132,30 +131,9 @@ impl<'de> Visitor<'de> for Members {
     }
 }
 
-/// What kind of value it is, in words.
-pub(crate) fn kind(value: Option<&Value>) -> &'static str {
-    match value {
-        None => "nothing",
-        Some(Value::Null) => "null",
-        Some(Value::Bool(_)) => "a boolean",
-        Some(Value::Number(_)) => "a number",
-        Some(Value::String(_)) => "a text",
-        Some(Value::Array(_)) => "a list",
-        Some(Value::Object(_)) => "an object",
-    }
-}
-
 /// The member's place, as a JSON pointer (RFC 6901).
 fn pointer(name: &str) -> String {
     format!("/{}", escaped(name))
-}
-
-/// A member's name as a JSON pointer has it, shortened.
-pub(crate) fn escaped(name: &str) -> String {
-    let escaped = name.replace('~', "~0").replace('/', "~1");
-    let mut chars = escaped.chars();
-    let shown: String = chars.by_ref().take(MAX_NAME_CHARS).collect();
-    if chars.next().is_none() { shown } else { format!("{shown}…") }
 }
 
 #[cfg(test)]

@@ -23,34 +23,34 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_MODEL_REQUESTS: usize = 256;
 /// The longest that a request may wait for a model: less than a gateway lets a stream idle
 /// (`stream_idle_timeout` in `envoy/envoy.yaml`, 300 s).
-pub const MODEL_TIMEOUT: Duration = Duration::from_secs(290);
+pub(crate) const MODEL_TIMEOUT: Duration = Duration::from_secs(290);
 
 /// A place among those served. Whoever goes on after the reply's head keeps it until the end.
 #[derive(Debug, Clone, Default)]
-pub struct Permit {
+pub(crate) struct Permit {
     _held: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 impl Permit {
     /// The place that the request has been given.
     #[must_use]
-    pub fn of(extensions: &Extensions) -> Self {
+    pub(crate) fn of(extensions: &Extensions) -> Self {
         extensions.get().cloned().unwrap_or_default()
     }
 }
 
 /// `routes`, with at most 512 requests served at once, each in 30 s.
-pub fn bounded<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+pub(crate) fn bounded<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
     limited(routes, MAX_REQUESTS, TIMEOUT)
 }
 
 /// `routes` that wait for a model: at most 256 requests at once, each in 290 s.
-pub fn bounded_for_models<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+pub(crate) fn bounded_for_models<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
     limited(routes, MAX_MODEL_REQUESTS, MODEL_TIMEOUT)
 }
 
 /// `routes`, each request in 30 s.
-pub fn in_time<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+pub(crate) fn in_time<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
     routes.layer(from_fn_with_state(TIMEOUT, ended_in_time))
 }
 
@@ -97,7 +97,7 @@ async fn ended_in_time(State(longest): State<Duration>, request: Request, next: 
 }
 
 /// Answers for a handler that panicked.
-pub fn catch_panic() -> CatchPanicLayer<fn(Box<dyn Any + Send>) -> Response> {
+pub(crate) fn catch_panic() -> CatchPanicLayer<fn(Box<dyn Any + Send>) -> Response> {
     CatchPanicLayer::custom(panicked)
 }
 

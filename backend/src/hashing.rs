@@ -55,7 +55,7 @@ pub enum HashingError {
 }
 
 /// What a hash came out as: a PHC string (`$argon2id$v=19$m=19456,t=2,p=1$…`).
-pub type PhcString = String;
+pub(crate) type PhcString = String;
 
 impl Hasher {
     /// A hasher for a machine with so many cores. It leaves one of them to the other routes.

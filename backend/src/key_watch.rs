@@ -5,10 +5,10 @@
 //! beside any number of services.
 
 use crate::clock;
-use crate::config::MAX_TTL_S;
 use crate::keys::{KeyError, KeyRing, ScheduledKey, Seed};
 use crate::store::signing_keys::{self, Added};
 use crate::store::{Store, StoreError};
+use crate::token::MAX_TTL_S;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;

@@ -6,7 +6,7 @@ use backend::config::Config;
 use backend::server::Bounds;
 use backend::store::Store;
 use backend::workers::Workers;
-use backend::{clock, descriptors, healthcheck, key_watch, openapi, router, server, telemetry};
+use backend::{clock, descriptors, healthcheck, key_watch, router, server, telemetry};
 use mimalloc::MiMalloc;
 use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         ["healthcheck"] => configured(|config| healthcheck::run(config.listen)),
         ["rotate-key"] => configured(|config| rotate_key(&config, false)),
         ["rotate-key", "--now"] => configured(|config| rotate_key(&config, true)),
-        ["openapi"] => print(&openapi::json()),
+        ["openapi"] => print(router::openapi()),
         ["--version" | "-V"] => print(concat!("tollgate-backend ", env!("CARGO_PKG_VERSION"))),
         ["--help" | "-h" | "help"] => print(USAGE),
         [argument, ..] => misused(&format!(

@@ -11,7 +11,6 @@ mod cached;
 mod fields;
 mod parameters;
 mod problem;
-mod resume;
 
 pub(crate) use ask::{AskAboutJobBody, AskBody};
 pub(crate) use bodies::{
@@ -21,7 +20,6 @@ pub(crate) use bodies::{
 pub(crate) use parameters::{IfNoneMatch, PaymentProof, WhichResume};
 use problem::ProblemReply;
 
-use crate::router;
 use limits::problem::CONTENT_TYPE;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
@@ -66,22 +64,15 @@ const COMMON_ERRORS: [(&str, &str); 2] = [
     ("503", "Too busy, or something that is needed is away"),
 ];
 
-/// The whole document.
+/// Completes what the routes say of themselves, as [`crate::router`] has put it together.
 #[must_use]
-pub fn document() -> OpenApi {
-    let mut document = router::described();
+pub(crate) fn document(mut document: OpenApi) -> OpenApi {
     document.info = info();
     document.tags = Some(TAGS.map(|(name, text)| tag(name, text)).into());
     let components = document.components.get_or_insert_default();
     add_components(components);
     document.paths.paths.values_mut().flat_map(operations).for_each(complete);
     document
-}
-
-/// The document as JSON.
-#[must_use]
-pub fn json() -> String {
-    document().to_pretty_json().unwrap_or_default()
 }
 
 fn info() -> Info {

@@ -19,7 +19,7 @@ const MAX_LIMIT: usize = 100;
 
 /// Which part of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Page {
+pub(crate) struct Page {
     /// How many entries, 1..=100.
     pub limit: usize,
     /// Only those before this one.
@@ -28,7 +28,7 @@ pub struct Page {
 
 /// The cursor of the page after the one that ends with `last`.
 #[must_use]
-pub fn cursor(last: Uuid) -> String {
+pub(crate) fn cursor(last: Uuid) -> String {
     URL_SAFE_NO_PAD.encode(last.as_bytes())
 }
 
@@ -37,7 +37,7 @@ impl Page {
     ///
     /// # Errors
     /// [`ApiError::Query`] for the first that is wrong.
-    pub fn of(query: &str) -> Result<Self, ApiError> {
+    pub(crate) fn of(query: &str) -> Result<Self, ApiError> {
         let mut page = Self { limit: DEFAULT_LIMIT, before: None };
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match name.as_ref() {

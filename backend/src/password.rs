@@ -3,9 +3,9 @@
 use std::fmt;
 
 /// The shortest password one may choose, in bytes (NIST SP 800-63B §3.1.1.2 asks for 8 characters).
-pub const MIN_BYTES: usize = 8;
+pub(crate) const MIN_BYTES: usize = 8;
 /// The longest, in bytes: whoever pastes a sentence may, whoever sends a book may not.
-pub const MAX_BYTES: usize = 1024;
+pub(crate) const MAX_BYTES: usize = 1024;
 
 /// A password, byte for byte as it was sent: neither trimmed nor normalized.
 pub struct Password(String);

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 
 /// The header that carries the secret.
-pub const PAYMENT_TOKEN: &str = "Payment-Token";
+pub(crate) const PAYMENT_TOKEN: &str = "Payment-Token";
 /// The shortest secret: one that nobody guesses.
 const MIN_BYTES: usize = 16;
 /// The longest.

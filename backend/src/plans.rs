@@ -49,7 +49,7 @@ impl AiLimits {
 
 /// One plan as it is offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// Its name.
     pub tier: Tier,
     /// What a month of it costs, in US cents.
@@ -60,7 +60,7 @@ pub struct Plan {
 
 /// All plans, cheapest first.
 #[must_use]
-pub fn all(limits: AiLimits) -> [Plan; 3] {
+pub(crate) fn all(limits: AiLimits) -> [Plan; 3] {
     PRICES_CENTS.map(|(tier, price_cents_per_month)| Plan {
         tier,
         price_cents_per_month,

@@ -12,9 +12,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// The policy's bucket for AI requests of a day.
-pub const BUCKET: &str = "ai_daily";
+pub(crate) const BUCKET: &str = "ai_daily";
 /// The policy's key for whoever is logged in.
-pub const KEY: &str = "user";
+pub(crate) const KEY: &str = "user";
 
 /// What is left of today's quota.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -35,7 +35,7 @@ pub struct Usage {
 ///
 /// # Errors
 /// [`BadCounterName`], which a constant bucket rules out.
-pub fn question(salt: &str, user: Uuid, limit: u32) -> Result<PeekBody, BadCounterName> {
+pub(crate) fn question(salt: &str, user: Uuid, limit: u32) -> Result<PeekBody, BadCounterName> {
     let user = user.to_string();
     let parts = [KEY.as_bytes(), user.as_bytes()];
     let counter = CounterName::new(&Identity::derive(salt.as_bytes(), parts), BUCKET)?;

@@ -5,27 +5,13 @@
 //! state is kept, is [`crate::cache::link`]: a command of the cache that gets no answer changes it
 //! at once, and has the probe ask.
 
-use crate::cache::link::Link;
+use crate::cache::link::{Link, RedisState};
 use crate::cache::meter;
-use serde::Serialize;
 use std::time::Duration;
 use tokio::time::timeout;
-use utoipa::ToSchema;
 
 /// How often it is asked while it is away, unless it is asked more often anyway.
 const WHILE_AWAY: Duration = Duration::from_secs(1);
-
-/// Whether Redis answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum RedisState {
-    /// It answered the last time.
-    Up,
-    /// It did not.
-    Down,
-    /// There is none.
-    NotConfigured,
-}
 
 /// Asks for the first time, and goes on asking, every `interval`, for as long as the process runs.
 pub async fn start(link: Link, interval: Duration) {

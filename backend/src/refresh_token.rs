@@ -6,13 +6,13 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 /// How many random bytes a token has.
 const BYTES: usize = 32;
 /// What the text of every token matches, as a regular expression: of the last letter, two bits are
 /// none of the token's.
-pub const PATTERN: &str = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$";
+pub(crate) const PATTERN: &str = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$";
 
 /// What continues a session, once.
 #[derive(Clone, PartialEq, Eq)]
@@ -52,11 +52,7 @@ impl RefreshToken {
     /// What is stored of it.
     #[must_use]
     pub fn hash(&self) -> String {
-        Sha256::digest(&self.0).iter().fold(String::new(), |mut hex, byte| {
-            // Writing to a string does not fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        hex::encode(Sha256::digest(&self.0))
     }
 }
 

@@ -312,12 +312,12 @@ fn problem_response(status: StatusCode, problem: &Problem) -> Response {
 }
 
 /// A value as a JSON reply that nobody may keep: what this service answers is about someone.
-pub fn json(status: StatusCode, value: &impl Serialize) -> Response {
+pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response {
     written_json(status, serde_json::to_string(value).unwrap_or_default())
 }
 
 /// The same for what is in JSON already.
-pub fn written_json(status: StatusCode, body: impl Into<Body>) -> Response {
+pub(crate) fn written_json(status: StatusCode, body: impl Into<Body>) -> Response {
     /// As many as a reply of the cache has: a table that grows is written twice.
     const MAX_HEADERS: usize = 10;
     let mut response = Response::new(body.into());
@@ -356,12 +356,12 @@ impl fmt::Display for Chain<'_> {
 }
 
 /// Answers for paths that have no route.
-pub async fn not_found() -> ApiError {
+pub(crate) async fn not_found() -> ApiError {
     ApiError::NotFound
 }
 
 /// Answers for methods that a path does not have.
-pub async fn method_not_allowed() -> ApiError {
+pub(crate) async fn method_not_allowed() -> ApiError {
     ApiError::MethodNotAllowed
 }
 
@@ -369,7 +369,7 @@ pub async fn method_not_allowed() -> ApiError {
 mod tests {
     use super::*;
     use crate::keys::KeyError;
-    use crate::token::TokenError;
+    use crate::token::verifier::TokenError;
     use claude::StopReason;
 
     /// Status, the headers that go with it, and what is said.

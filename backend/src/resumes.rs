@@ -7,12 +7,13 @@
 use crate::accounts::{Caller, new_id};
 use crate::cache::{Aborted, Cache, Cached, Entry, Loaded, Use};
 use crate::etag::Expected;
-use crate::resume::Resume;
-use crate::resume::edit::Edit;
 use crate::store::{Store, StoreError, resumes};
+use crate::stored_resume::{StoredResume, Summary};
 use axum::body::Bytes;
 use jiff::Timestamp;
 use limits::problem::PlacedError;
+use resume::Resume;
+use resume::document::edit::Edit;
 use serde::de::{Error as _, IgnoredAny};
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -20,29 +21,12 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::time::Duration;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// The version that a new résumé has.
 const FIRST_VERSION: i64 = 1;
 
-/// A résumé as it is kept.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct StoredResume {
-    /// Its name in URLs.
-    pub id: Uuid,
-    /// Counts its changes: 1 when it is new.
-    #[schema(minimum = 1)]
-    pub version: i64,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it was changed last.
-    pub updated_at: Timestamp,
-    /// The document.
-    pub resume: Resume,
-}
-
-/// The same as it is cached: in JSON, which can be sent as it is.
+/// A résumé as it is cached: in JSON, which can be sent as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrittenResume {
     /// Counts its changes.
@@ -55,25 +39,6 @@ pub struct WrittenResume {
 struct Written<T> {
     version: i64,
     resume: T,
-}
-
-/// The same, as lists show it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = ResumeSummary)]
-pub struct Summary {
-    /// Its name in URLs.
-    pub id: Uuid,
-    /// Counts its changes.
-    #[schema(minimum = 1)]
-    pub version: i64,
-    /// Whose résumé it says it is.
-    pub name: String,
-    /// What it calls them.
-    pub label: String,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it was changed last.
-    pub updated_at: Timestamp,
 }
 
 /// Why nothing became of what was asked.

@@ -4,12 +4,11 @@ use crate::app::App;
 use crate::routes::{
     ai, auth, docs, export, health, index, jwks, me, metrics, plans, resumes, usage,
 };
-use crate::{guard, respond, trace};
-use axum::Router;
+use crate::{guard, openapi, respond, trace};
 use axum::middleware::from_fn;
-use std::sync::Arc;
-use utoipa::openapi::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
+use axum::{Extension, Router};
+use std::sync::{Arc, LazyLock};
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 /// The service as one function from request to reply. Layers are listed inside out.
@@ -24,17 +23,21 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(from_fn(trace::trace))
 }
 
-/// What the routes say of themselves, as it stands beside each: [`crate::openapi`] makes the
-/// document of it.
+/// The OpenAPI document as JSON, written once: what the routes say of themselves, completed by
+/// [`crate::openapi`].
 #[must_use]
-pub fn described() -> OpenApi {
-    counted().merge(asked()).merge(uncounted()).into_openapi()
+pub fn openapi() -> &'static str {
+    static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
+        let described = counted().merge(asked()).merge(uncounted()).into_openapi();
+        openapi::document(described).to_pretty_json().unwrap_or_default()
+    });
+    &DOCUMENT
 }
 
 fn counted() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::default()
         .routes(routes!(index::index))
-        .routes(routes!(docs::openapi_json))
+        .routes(routes!(docs::openapi_json).layer(Extension(docs::Document(openapi))))
         .routes(routes!(docs::page))
         .routes(routes!(docs::page_file))
         .routes(routes!(jwks::jwks))
@@ -78,7 +81,7 @@ mod tests {
 
     #[test]
     fn the_routes_are_these() {
-        let document = serde_json::to_value(described()).unwrap();
+        let document: Value = serde_json::from_str(openapi()).unwrap();
         let paths = document["paths"].as_object().unwrap().iter();
         let lines = paths.map(|(path, item): (_, &Value)| {
             let methods: Vec<_> = item.as_object().unwrap().keys().map(String::as_str).collect();

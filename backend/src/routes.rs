@@ -1,14 +1,14 @@
 //! The handlers: each parses, asks, and answers. What they decide is decided elsewhere.
 
-pub mod ai;
-pub mod auth;
-pub mod docs;
-pub mod export;
-pub mod health;
-pub mod index;
-pub mod jwks;
-pub mod me;
-pub mod metrics;
-pub mod plans;
-pub mod resumes;
-pub mod usage;
+pub(crate) mod ai;
+pub(crate) mod auth;
+pub(crate) mod docs;
+pub(crate) mod export;
+pub(crate) mod health;
+pub(crate) mod index;
+pub(crate) mod jwks;
+pub(crate) mod me;
+pub(crate) mod metrics;
+pub(crate) mod plans;
+pub(crate) mod resumes;
+pub(crate) mod usage;

@@ -1,23 +1,27 @@
 //! The database: users, their sessions and résumés, and signing keys. The only place that knows SQL.
 //!
-//! Opened by [`crate::app`], asked by [`crate::accounts`] and [`crate::resumes`]. The queries keep to what SQLite and
-//! PostgreSQL share (`$1`, TEXT, BIGINT, `ON CONFLICT`), and go through sqlx's `Any` driver.
+//! Opened by [`crate::app`], asked by [`crate::accounts`] and [`crate::resumes`]. The queries
+//! keep to what SQLite and PostgreSQL share (`$1`, TEXT, BIGINT, `ON CONFLICT`), and go through
+//! sqlx's `Any` driver.
 
 mod changes;
+mod error;
 mod migrations;
-pub mod password_tries;
+pub(crate) mod password_tries;
 mod place;
-pub mod resumes;
-pub mod sessions;
-pub mod signing_keys;
-pub mod user_secrets;
-pub mod users;
+pub(crate) mod resumes;
+pub(crate) mod sessions;
+pub(crate) mod signing_keys;
+pub(crate) mod user_secrets;
+pub(crate) mod users;
 
 pub use changes::State;
+pub use error::StoreError;
 pub use migrations::MigrationError;
 pub use place::{EXPECTED as EXPECTED_PLACE, Place};
 
 use changes::Changes;
+use place::Kind;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{Any, AnyPool, Transaction};
 use std::fs::OpenOptions;
@@ -48,30 +52,6 @@ pub struct Store {
     changes: Changes,
 }
 
-/// Which database it is, where that matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Sqlite,
-    Postgres,
-}
-
-/// Why the database did not answer as it should.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// It is too busy, or away.
-    #[error("the database did not answer in time")]
-    Unavailable,
-    /// It refused, or failed.
-    #[error("the database: {0}")]
-    Database(sqlx::Error),
-    /// A row holds what this program never writes.
-    #[error("the database holds a {what} that cannot be read")]
-    Damaged {
-        /// Which column.
-        what: &'static str,
-    },
-}
-
 /// Why the database cannot be used at all.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -100,20 +80,17 @@ impl Store {
     /// # Errors
     /// [`OpenError`], which names the place.
     pub async fn open(place: &Place) -> Result<Self, OpenError> {
-        let kind = match place {
-            Place::Sqlite(path) => {
-                let file_error = |source| OpenError::File { path: path.clone(), source };
-                make_private(path).map_err(file_error)?;
-                Kind::Sqlite
-            }
-            Place::Postgres(_) => Kind::Postgres,
-        };
+        if let Place::Sqlite(path) = place {
+            let file_error = |source| OpenError::File { path: path.clone(), source };
+            make_private(path).map_err(file_error)?;
+        }
         sqlx::any::install_default_drivers();
-        let connected = Self::connect(place, kind).await;
+        let connected = Self::connect(place).await;
         connected.map_err(|reason| OpenError::Migrate { place: place.clone(), reason })
     }
 
-    async fn connect(place: &Place, kind: Kind) -> Result<Self, MigrationError> {
+    async fn connect(place: &Place) -> Result<Self, MigrationError> {
+        let kind = place.kind();
         let url = place.url().map_err(sqlx::Error::Io)?;
         let options = AnyPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT);
         let options = match kind {
@@ -144,6 +121,13 @@ impl Store {
     pub async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query("SELECT 1").execute(&self.pool).await?;
         Ok(())
+    }
+
+    /// Returns what the database holds, at a moment after this was called, if that can be told: not
+    /// on PostgreSQL, and not once the store is closed. Callers then query what they need, and get
+    /// that query's error.
+    pub async fn state(&self) -> Option<State> {
+        self.changes.state(&self.pool).await
     }
 
     /// A transaction that will write. It waits for others to end theirs before it reads: what it
@@ -178,41 +162,8 @@ impl Store {
     }
 }
 
-impl StoreError {
-    /// The same for another who waited for the same query.
-    #[must_use]
-    pub fn again(&self) -> Self {
-        match self {
-            Self::Unavailable => Self::Unavailable,
-            Self::Database(error) => Self::Database(sqlx::Error::Protocol(error.to_string())),
-            Self::Damaged { what } => Self::Damaged { what },
-        }
-    }
-}
-
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        if is_passing(&error) { Self::Unavailable } else { Self::Database(error) }
-    }
-}
-
 /// The file holds password hashes and the signing key: if it is made here, it is its owner's only.
 /// (SQLite gives the files beside it the same mode.)
 fn make_private(path: &Path) -> io::Result<()> {
     OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path).map(|_| ())
-}
-
-/// Whether the same request may well succeed a little later: the database is away, starting,
-/// stopping, full or busy.
-fn is_passing(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            // SQLITE_BUSY, and PostgreSQL's connection errors, cancellations and conflicts.
-            ["5", "261", "517", "53300", "57014", "40001", "40P01", "55P03"].contains(&&*code)
-                || code.starts_with("57P")
-                || code.starts_with("08")
-        }),
-        _ => false,
-    }
 }

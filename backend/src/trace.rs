@@ -19,7 +19,7 @@ const POLLED: [&str; 4] = ["/health", "/health/live", "/health/ready", "/metrics
 const MAX_ID_BYTES: usize = 128;
 
 /// Gives the request its id, has it counted ([`telemetry::count`]), and logs how it went.
-pub async fn trace(request: Request, next: Next) -> Response {
+pub(crate) async fn trace(request: Request, next: Next) -> Response {
     let id = request.headers().get(&REQUEST_ID).and_then(taken_over).unwrap_or_else(new_id);
     let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default());
     let mut response = logged(request, next).instrument(span).await;

@@ -9,7 +9,7 @@ use std::fmt;
 
 /// The value.
 #[derive(Debug, PartialEq)]
-pub struct Unambiguous(pub Value);
+pub(crate) struct Unambiguous(pub Value);
 
 impl<'de> Deserialize<'de> for Unambiguous {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -1,7 +1,7 @@
 //! A user and their plan.
 
-use crate::email::Email;
 use jiff::Timestamp;
+use resume::email::Email;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;

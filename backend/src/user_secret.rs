@@ -5,11 +5,12 @@
 //! from then on, wherever a copy of it lies.
 
 use crate::cache::seal::SealKey;
+use crate::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 /// How long a secret is.
 const BYTES: usize = 32;
@@ -71,10 +72,7 @@ impl UserSecret {
     /// cannot be shifted into each other.
     #[must_use]
     pub fn hash(&self, parts: &[&[u8]]) -> String {
-        self.digest(parts).iter().fold(String::with_capacity(64), |mut hex, byte| {
-            let _infallible = write!(hex, "{byte:02x}");
-            hex
-        })
+        hex::encode(self.digest(parts))
     }
 
     /// The same as bytes.
@@ -91,10 +89,7 @@ fn mac(secret: &[u8; BYTES], parts: &[&[u8]]) -> [u8; 32] {
     let mut block = [0; BLOCK_BYTES];
     block.iter_mut().zip(secret).for_each(|(to, from)| *to = *from);
     let mut mac = Hmac::<Sha256>::new(&block.into());
-    for part in parts {
-        mac.update(&(part.len() as u64).to_be_bytes());
-        mac.update(part);
-    }
+    digest::each(parts.iter().copied(), |bytes| mac.update(bytes));
     mac.finalize().into_bytes().into()
 }
 

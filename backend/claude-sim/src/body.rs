@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// The largest body, in bytes: as the service's own limit for this route.
-pub const MAX_BYTES: usize = 32 * 1024 * 1024;
+pub(crate) const MAX_BYTES: usize = 32 * 1024 * 1024;
 /// How much of a body that is too large is read all the same: closing on a client that is still
 /// sending would take the answer away from it.
 const MAX_DRAINED_BYTES: usize = 2 * MAX_BYTES;
@@ -20,7 +20,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// Where it is too large, too slow, or breaks off.
-pub async fn read(body: Body) -> Result<Bytes, Refusal> {
+pub(crate) async fn read(body: Body) -> Result<Bytes, Refusal> {
     let too_slow = |_elapsed| Refusal::new(Kind::Timeout, "The request body took too long");
     tokio::time::timeout(READ_TIMEOUT, whole(body)).await.map_err(too_slow)?
 }
@@ -49,7 +49,7 @@ async fn whole(mut body: Body) -> Result<Bytes, Refusal> {
 ///
 /// # Errors
 /// Where they are none.
-pub fn parse(bytes: &[u8]) -> Result<Value, Refusal> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Value, Refusal> {
     serde_json::from_slice(bytes).map_err(|error| {
         let message = format!("The request body is not valid JSON: {error}");
         Refusal::new(Kind::InvalidRequest, message)

@@ -5,13 +5,13 @@ use std::time::Instant;
 
 /// The time of day.
 #[must_use]
-pub fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Timestamp::now()
 }
 
 /// A moment to measure a length of time from.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the file that reads the clock")]
-pub fn instant() -> Instant {
+pub(crate) fn instant() -> Instant {
     Instant::now()
 }

@@ -17,29 +17,29 @@
 //! kept on disk, and nothing is asked of anyone.
 
 pub mod cli;
-pub mod clock;
+mod clock;
 pub mod healthcheck;
 pub mod server;
 
-pub mod router;
-pub mod routes;
+mod router;
+mod routes;
 pub mod sim;
 
-pub mod body;
-pub mod refusal;
+mod body;
+mod refusal;
 pub mod request;
-pub mod schema;
+mod schema;
 
-pub mod at_once;
+mod at_once;
 pub mod faults;
-pub mod prompt_cache;
-pub mod rate_limit;
-pub mod recorded;
+mod prompt_cache;
+mod rate_limit;
+mod recorded;
 
 pub mod answer;
-pub mod message;
-pub mod stream;
+mod message;
+mod stream;
 
 pub mod canonical;
-pub mod dice;
-pub mod tokens;
+mod dice;
+mod tokens;

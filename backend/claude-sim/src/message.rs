@@ -15,7 +15,7 @@ const DELTA_CHARS: usize = 32;
 
 /// An answer, with what is said about it.
 #[derive(Debug, Clone)]
-pub struct Message<'a> {
+pub(crate) struct Message<'a> {
     /// Its id.
     pub id: String,
     /// Who answers.
@@ -29,7 +29,7 @@ pub struct Message<'a> {
 impl Message<'_> {
     /// In one piece.
     #[must_use]
-    pub fn whole(&self) -> Value {
+    pub(crate) fn whole(&self) -> Value {
         let answer = &self.answer;
         let thinking = answer.thinking.as_ref().map(|thinking| {
             json!({ "type": "thinking", "thinking": thinking, "signature": self.signature() })
@@ -41,7 +41,7 @@ impl Message<'_> {
 
     /// As events, each as it goes over the wire.
     #[must_use]
-    pub fn events(&self) -> Vec<String> {
+    pub(crate) fn events(&self) -> Vec<String> {
         let no_end = json!({ "stop_reason": null, "stop_sequence": null, "stop_details": null });
         let start = self.envelope(&[], &no_end, self.usage(1, false));
         let mut events = vec![event("message_start", json!({ "message": start }))];
@@ -116,7 +116,7 @@ impl Message<'_> {
 
 /// One event: its name, and its data with the name in it.
 #[must_use]
-pub fn event(name: &str, mut data: Value) -> String {
+pub(crate) fn event(name: &str, mut data: Value) -> String {
     merge(&mut data, &json!({ "type": name }));
     let mut text = String::new();
     // A String takes all that is written to it.
@@ -126,7 +126,12 @@ pub fn event(name: &str, mut data: Value) -> String {
 
 /// The event that tells an error after the answer has begun.
 #[must_use]
-pub fn error_event(name: &str, message: &str, details: Option<&Value>, request_id: &str) -> String {
+pub(crate) fn error_event(
+    name: &str,
+    message: &str,
+    details: Option<&Value>,
+    request_id: &str,
+) -> String {
     event("error", error_body(name, message, details, request_id))
 }
 

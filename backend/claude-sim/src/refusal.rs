@@ -106,7 +106,12 @@ impl Refusal {
 
 /// `{"type":"error",…}`, as a reply's body or as an event in a stream.
 #[must_use]
-pub fn error_body(name: &str, message: &str, details: Option<&Value>, request_id: &str) -> Value {
+pub(crate) fn error_body(
+    name: &str,
+    message: &str,
+    details: Option<&Value>,
+    request_id: &str,
+) -> Value {
     let mut error = json!({ "type": name, "message": message });
     if let (Some(details), Some(members)) = (details, error.as_object_mut()) {
         members.insert("details".to_owned(), details.clone());

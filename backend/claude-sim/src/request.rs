@@ -3,10 +3,12 @@
 //! Called by [`crate::routes::messages`]. What the service takes and we do not simulate (tools,
 //! images) is refused too, and says so.
 
+mod blocks;
 mod fields;
 mod headers;
 mod parts;
 
+pub use blocks::{Block, Role, Ttl};
 pub use headers::check as check_headers;
 
 use crate::canonical::sorted;
@@ -45,24 +47,6 @@ const KNOWN: [&str; 16] = [
 /// What shapes the way that an answer is told, or nothing: not the answer.
 const NOT_IN_SEED: [&str; 4] = ["max_tokens", "metadata", "service_tier", "stream"];
 
-/// Text with its place in the order that prompt caching goes by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Block {
-    /// The text.
-    pub text: String,
-    /// Whether what has come up to here is to be cached, and how long.
-    pub cached: Option<Ttl>,
-}
-
-/// How long a cached prompt lives after its last use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Ttl {
-    /// Five minutes.
-    FiveMinutes,
-    /// An hour.
-    OneHour,
-}
-
 /// A request without a mistake.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
@@ -86,15 +70,6 @@ pub struct Request {
     pub thinks: bool,
     /// The hash of all that shapes the answer.
     pub seed: u64,
-}
-
-/// Whose turn it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// The one who asks.
-    User,
-    /// The model.
-    Assistant,
 }
 
 impl Request {

@@ -7,7 +7,7 @@ use axum::routing::{get, post};
 use std::sync::Arc;
 
 /// The server as one function from request to reply.
-pub fn router(sim: Arc<Sim>) -> Router {
+pub(crate) fn router(sim: Arc<Sim>) -> Router {
     Router::new()
         .route("/", get(index::index))
         .route("/v1/messages", post(messages::messages))

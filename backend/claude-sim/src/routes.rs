@@ -1,8 +1,8 @@
 //! What [`crate::router`] calls.
 
-pub mod index;
-pub mod messages;
-pub mod sim;
+pub(crate) mod index;
+pub(crate) mod messages;
+pub(crate) mod sim;
 
 use crate::refusal::Refusal;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};

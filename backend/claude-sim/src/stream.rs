@@ -24,7 +24,7 @@ enum Step {
 
 /// These events, `latency` before each, as `fault` has them end. `error` is the event for one that
 /// ends with an error. The request counts as being answered until the end.
-pub fn events(
+pub(crate) fn events(
     events: Vec<String>,
     error: String,
     fault: &Fault,
@@ -41,7 +41,7 @@ pub fn events(
 }
 
 /// The first half of `text`, and then the end that `fault` has for it.
-pub fn half(text: &str, fault: &Fault, entered: Entered) -> Body {
+pub(crate) fn half(text: &str, fault: &Fault, entered: Entered) -> Body {
     let half: String = text.chars().take(text.chars().count() / 2).collect();
     let wait = if fault.cut_after_events.is_some() { FLUSH } else { HANG };
     body(vec![Step::Send(half), Step::Wait(wait), Step::Cut], entered)

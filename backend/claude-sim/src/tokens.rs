@@ -6,13 +6,13 @@ const CHARS: usize = 4;
 
 /// The tokens of `text`.
 #[must_use]
-pub fn of(text: &str) -> u64 {
+pub(crate) fn of(text: &str) -> u64 {
     u64::try_from(text.chars().count().div_ceil(CHARS)).unwrap_or(u64::MAX)
 }
 
 /// The beginning of `text` that counts as at most `tokens`.
 #[must_use]
-pub fn first(text: &str, tokens: u64) -> &str {
+pub(crate) fn first(text: &str, tokens: u64) -> &str {
     let chars = usize::try_from(tokens).unwrap_or(usize::MAX).saturating_mul(CHARS);
     match text.char_indices().nth(chars) {
         Some((end, _)) => text.get(..end).unwrap_or(text),

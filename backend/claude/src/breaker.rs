@@ -35,6 +35,20 @@ impl Default for BreakerSettings {
     }
 }
 
+/// Whether the service answers, as the last calls found it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// As far as is known, it does.
+    Up,
+    /// It does not.
+    Down {
+        /// What the last call that failed ran into.
+        because: Kind,
+        /// How long no call is made. Zero: the next call finds out, or one is doing so.
+        retry_after: Duration,
+    },
+}
+
 /// The state of a breaker.
 #[derive(Debug)]
 pub(crate) struct Breaker {

@@ -4,6 +4,7 @@
 //! read the answer.
 
 use crate::answer::Answer;
+use crate::breaker::Health;
 use crate::call::Call;
 use crate::clock;
 use crate::connect::BuildError;
@@ -25,20 +26,6 @@ const MAX_REQUEST_BYTES: usize = 32 * 1024 * 1024;
 /// A client of the service. Clones share everything: connections, bounds, breaker.
 #[derive(Debug, Clone)]
 pub struct Client(Arc<Shared>);
-
-/// Whether the service answers, as the last calls found it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Health {
-    /// As far as is known, it does.
-    Up,
-    /// It does not.
-    Down {
-        /// What the last call that failed ran into.
-        because: Kind,
-        /// How long no call is made. Zero: the next call finds out, or one is doing so.
-        retry_after: Duration,
-    },
-}
 
 impl Client {
     /// A client that works as the settings say. No connection is made yet.

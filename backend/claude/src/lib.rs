@@ -114,8 +114,8 @@ mod wire;
 
 pub use answer::{Answer, Event};
 pub use api_key::{ApiKey, BadApiKey};
-pub use breaker::BreakerSettings;
-pub use client::{Client, Health};
+pub use breaker::{BreakerSettings, Health};
+pub use client::Client;
 pub use connect::BuildError;
 pub use error::ClaudeError;
 pub use kind::Kind;

@@ -2,8 +2,7 @@
 //!
 //! Made by [`crate::client`], asked by [`crate::call`].
 
-use crate::breaker::{Breaker, Refused, Ticket};
-use crate::client::Health;
+use crate::breaker::{Breaker, Health, Refused, Ticket};
 use crate::clock;
 use crate::connect::BuildError;
 use crate::http::{Http, Reply};

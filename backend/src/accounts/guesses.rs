@@ -7,13 +7,12 @@
 //! neither from their sessions nor from changing the password.
 
 use super::{AccountError, Accounts};
-use crate::email::Email;
 use crate::hashing::PhcString;
 use crate::password::Password;
 use crate::store::password_tries;
 use jiff::Timestamp;
+use resume::email::Email;
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use uuid::Uuid;
 
 /// Whose password it is said to be.
@@ -55,10 +54,7 @@ impl Whose<'_> {
             Self::Address(email) => format!("address {}", email.as_str()),
             Self::User(id) => format!("user {id}"),
         };
-        Sha256::digest(name).iter().fold(String::new(), |mut hex, byte| {
-            let _infallible = write!(hex, "{byte:02x}");
-            hex
-        })
+        hex::encode(Sha256::digest(name))
     }
 }
 

@@ -6,10 +6,11 @@
 //! requests at once: while one query is under way, those who come gather for the next. An idle
 //! service asks at once; a busy one asks once for dozens.
 
+use super::remembered::Remembered;
 use crate::store::users::{self, MAX_SESSIONS, SessionRow};
 use crate::store::{State, Store, StoreError};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
@@ -24,17 +25,16 @@ const SLOW: Duration = Duration::from_millis(50);
 /// How long a request waits: as long as for a connection.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// The most sessions that are remembered, at well under a kilobyte each.
-const MAX_REMEMBERED: usize = 10_000;
-
 type Answer = Result<Option<Arc<SessionRow>>, StoreError>;
+/// The sessions that were found, by their ids.
+type Sessions = Remembered<Uuid, Arc<SessionRow>>;
 /// What was found for some sessions, each by its id.
 type Found = HashMap<Uuid, Result<Arc<SessionRow>, StoreError>>;
 
 /// What asks. Clones share it.
 #[derive(Debug, Clone)]
 pub(super) struct Lookups {
-    remembered: Remembered,
+    remembered: Arc<Sessions>,
     queue: mpsc::Sender<Asked>,
 }
 
@@ -47,7 +47,7 @@ impl Lookups {
     /// Asks `store`, for as long as anyone holds this.
     pub(super) fn start(store: Store) -> Self {
         let (queue, asked) = mpsc::channel(MAX_WAITING);
-        let remembered = Remembered::default();
+        let remembered = Arc::<Sessions>::default();
         tokio::spawn(work(store, remembered.clone(), asked));
         Self { remembered, queue }
     }
@@ -68,53 +68,11 @@ impl Lookups {
 
     /// The same, if it was found when the database was in this very state.
     pub(super) fn known(&self, state: State, session_id: Uuid) -> Option<Arc<SessionRow>> {
-        self.remembered.one(state, session_id)
+        self.remembered.get(state, &session_id)
     }
 }
 
-/// The sessions that were found while the database was in one state.
-#[derive(Debug, Clone, Default)]
-struct Remembered(Arc<Mutex<Rows>>);
-
-#[derive(Debug, Default)]
-struct Rows {
-    state: Option<State>,
-    rows: HashMap<Uuid, Arc<SessionRow>>,
-}
-
-impl Remembered {
-    /// Those of these sessions that were found in this very state.
-    fn of(&self, state: State, ids: &[Uuid]) -> Found {
-        let rows = self.rows();
-        if rows.state != Some(state) {
-            return Found::new();
-        }
-        let known = |id: &Uuid| Some((*id, Ok(Arc::clone(rows.rows.get(id)?))));
-        ids.iter().filter_map(known).collect()
-    }
-
-    /// The same for one.
-    fn one(&self, state: State, id: Uuid) -> Option<Arc<SessionRow>> {
-        let rows = self.rows();
-        (rows.state == Some(state)).then(|| rows.rows.get(&id).map(Arc::clone))?
-    }
-
-    /// Remembers what a query found that began when the database was in this state.
-    fn add(&self, state: State, found: &Found) {
-        let mut rows = self.rows();
-        if rows.state != Some(state) || rows.rows.len() >= MAX_REMEMBERED {
-            *rows = Rows { state: Some(state), rows: HashMap::new() };
-        }
-        let good = found.iter().filter_map(|(id, row)| Some((*id, Arc::clone(row.as_ref().ok()?))));
-        rows.rows.extend(good);
-    }
-
-    fn rows(&self) -> MutexGuard<'_, Rows> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-async fn work(store: Store, remembered: Remembered, mut queue: mpsc::Receiver<Asked>) {
+async fn work(store: Store, remembered: Arc<Sessions>, mut queue: mpsc::Receiver<Asked>) {
     let room = Arc::new(Semaphore::new(MAX_QUERIES));
     let mut gathered = Vec::with_capacity(MAX_SESSIONS);
     loop {
@@ -137,7 +95,7 @@ async fn work(store: Store, remembered: Remembered, mut queue: mpsc::Receiver<As
 }
 
 /// One answer for each.
-async fn answer(store: &Store, remembered: &Remembered, asked: Vec<Asked>) {
+async fn answer(store: &Store, remembered: &Sessions, asked: Vec<Asked>) {
     let mut ids: Vec<Uuid> = asked.iter().map(|asked| asked.session_id).collect();
     ids.sort_unstable();
     ids.dedup();
@@ -156,11 +114,11 @@ async fn answer(store: &Store, remembered: &Remembered, asked: Vec<Asked>) {
 /// first: what changes before the query is found by it, and what changes after makes another state.
 async fn find(
     store: &Store,
-    remembered: &Remembered,
+    remembered: &Sessions,
     mut ids: Vec<Uuid>,
 ) -> Result<Found, StoreError> {
     let state = store.state().await;
-    let known = state.map(|state| remembered.of(state, &ids)).unwrap_or_default();
+    let known = state.map(|state| known(remembered, state, &ids)).unwrap_or_default();
     ids.retain(|id| !known.contains_key(id));
     if ids.is_empty() {
         return Ok(known);
@@ -168,14 +126,21 @@ async fn find(
     let rows = users::by_sessions(store, &ids).await?;
     let mut found: Found = rows.into_iter().map(|(id, row)| (id, row.map(Arc::new))).collect();
     if let Some(state) = state {
-        remembered.add(state, &found);
+        let good = |(id, row): (&Uuid, &Result<_, _>)| Some((*id, Arc::clone(row.as_ref().ok()?)));
+        remembered.add(state, found.iter().filter_map(good));
     }
     found.extend(known);
     Ok(found)
 }
 
+/// Those of these sessions that were found in this very state.
+fn known(remembered: &Sessions, state: State, ids: &[Uuid]) -> Found {
+    ids.iter().filter_map(|id| Some((*id, Ok(remembered.get(state, id)?)))).collect()
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::remembered::MAX_REMEMBERED;
     use super::*;
     use crate::store::Place;
     use futures_util::future::join_all;
@@ -262,21 +227,25 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let store = open(&dir).await;
         let (one, two) = (add(&store, 1).await, add(&store, 2).await);
-        let (remembered, state) = (Remembered::default(), store.state().await.unwrap());
+        let (remembered, state) = (Sessions::default(), store.state().await.unwrap());
         find(&store, &remembered, vec![one, Uuid::nil()]).await.unwrap();
         let ids = |found: Found| found.into_keys().collect::<Vec<_>>();
         let all = [one, two, Uuid::nil()];
-        assert_eq!(ids(remembered.of(state, &all)), [one], "what is not there is asked for again");
+        assert_eq!(
+            ids(known(&remembered, state, &all)),
+            [one],
+            "what is not there is asked for again"
+        );
         find(&store, &remembered, vec![two]).await.unwrap();
-        assert_eq!(remembered.of(state, &all).len(), 2);
+        assert_eq!(known(&remembered, state, &all).len(), 2);
 
         store.execute("UPDATE users SET revision = 7").await;
         let next = store.state().await.unwrap();
-        assert!(remembered.of(next, &all).is_empty());
+        assert!(known(&remembered, next, &all).is_empty());
         // A query that began before the change ends after others have seen it.
         let found = find(&store, &remembered, vec![one]).await.unwrap();
-        remembered.add(state, &found);
-        assert!(remembered.of(next, &all).is_empty());
+        remembered.add(state, [(one, Arc::clone(found[&one].as_ref().unwrap()))]);
+        assert!(known(&remembered, next, &all).is_empty());
     }
 
     #[tokio::test]
@@ -284,12 +253,12 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let store = open(&dir).await;
         let session = add(&store, 1).await;
-        let (remembered, state) = (Remembered::default(), store.state().await.unwrap());
-        let found = find(&store, &Remembered::default(), vec![session]).await.unwrap();
-        let row = || Ok(Arc::clone(found[&session].as_ref().unwrap()));
+        let (remembered, state) = (Sessions::default(), store.state().await.unwrap());
+        let found = find(&store, &Sessions::default(), vec![session]).await.unwrap();
+        let row = || Arc::clone(found[&session].as_ref().unwrap());
         for n in 0..MAX_REMEMBERED as u128 + 10 {
-            remembered.add(state, &Found::from([(Uuid::from_u128(n), row())]));
+            remembered.add(state, [(Uuid::from_u128(n), row())]);
         }
-        assert_eq!(remembered.rows().rows.len(), 10);
+        assert_eq!(remembered.len(), 10);
     }
 }

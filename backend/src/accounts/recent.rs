@@ -4,25 +4,15 @@
 //! A token is found by all of it. Only tokens of ours are here, whose text nobody can choose, so
 //! they need no hash that is made against those who would.
 
-use super::Caller;
-use crate::store::State;
-use crate::token::Signed;
+use super::caller::Caller;
+use super::remembered::Remembered;
+use crate::token::verifier::Signed;
 use jiff::Timestamp;
-use rustc_hash::FxHashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use rustc_hash::FxBuildHasher;
+use std::sync::Arc;
 
-/// The most tokens that are remembered, at about a kilobyte each.
-const MAX_REMEMBERED: usize = 10_000;
-
-/// Who asked lately.
-#[derive(Default)]
-pub(super) struct Recent(Mutex<Tokens>);
-
-#[derive(Default)]
-struct Tokens {
-    state: Option<State>,
-    known: FxHashMap<Box<[u8]>, Arc<Known>>,
-}
+/// Who asked lately, by token.
+pub(super) type Recent = Remembered<Box<[u8]>, Arc<Known>, FxBuildHasher>;
 
 /// Who asked with a token.
 pub(super) struct Known {
@@ -34,33 +24,13 @@ pub(super) struct Known {
     pub(super) caller: Caller,
 }
 
-impl Recent {
-    /// Who asked with this token when the database was in this very state.
-    pub(super) fn get(&self, state: State, token: &[u8]) -> Option<Arc<Known>> {
-        let tokens = self.tokens();
-        (tokens.state == Some(state)).then(|| tokens.known.get(token).map(Arc::clone))?
-    }
-
-    /// Remembers what was found of a token in this state.
-    pub(super) fn add(&self, state: State, token: &[u8], known: Known) {
-        let mut tokens = self.tokens();
-        if tokens.state != Some(state) || tokens.known.len() >= MAX_REMEMBERED {
-            *tokens = Tokens { state: Some(state), known: FxHashMap::default() };
-        }
-        tokens.known.insert(token.into(), Arc::new(known));
-    }
-
-    fn tokens(&self) -> MutexGuard<'_, Tokens> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::AccountError;
+    use super::super::remembered::MAX_REMEMBERED;
     use super::super::tests::{Fixture, credentials, fixture, now};
     use super::*;
-    use crate::token::TokenError;
+    use crate::token::verifier::TokenError;
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use jiff::SignedDuration;
@@ -73,11 +43,6 @@ mod tests {
         format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
-    /// How many tokens are remembered.
-    fn remembered(recent: &Recent) -> usize {
-        recent.tokens().known.len()
-    }
-
     #[tokio::test]
     async fn what_is_remembered_is_held_to_its_times_all_the_same() {
         let Fixture { accounts, _dir } = fixture().await;
@@ -86,11 +51,11 @@ mod tests {
         let token = tokens.access.as_bytes();
         let at = |s| now() + SignedDuration::from_secs(s);
         let first = accounts.authenticate(token, now()).await.unwrap();
-        assert_eq!(remembered(&accounts.recent), 0, "what a query found may be of another state");
+        assert_eq!(accounts.recent.len(), 0, "what a query found may be of another state");
         for _ in 0..3 {
             assert_eq!(accounts.authenticate(token, now()).await.unwrap(), first);
         }
-        assert_eq!(remembered(&accounts.recent), 1);
+        assert_eq!(accounts.recent.len(), 1);
         let refused = [
             accounts.authenticate(token, at(900)).await,
             accounts.authenticate(token, at(-61)).await,
@@ -100,7 +65,7 @@ mod tests {
         let refused = accounts.authenticate(forged(&tokens.access).as_bytes(), now()).await;
         let expected = AccountError::Token(TokenError::BadSignature);
         assert_eq!(refused.unwrap_err().to_string(), expected.to_string());
-        assert_eq!(remembered(&accounts.recent), 1);
+        assert_eq!(accounts.recent.len(), 1);
     }
 
     #[tokio::test]
@@ -114,7 +79,7 @@ mod tests {
         for _ in 0..3 {
             accounts.authenticate(tokens.access.as_bytes(), late).await.unwrap();
         }
-        assert_eq!(remembered(&accounts.recent), 1);
+        assert_eq!(accounts.recent.len(), 1);
         let over = now() + SignedDuration::from_secs(3600);
         let ended = accounts.authenticate(tokens.access.as_bytes(), over).await;
         assert!(matches!(ended, Err(AccountError::SessionEnded)), "{ended:?}");
@@ -146,21 +111,22 @@ mod tests {
         let tokens = accounts.log_in(credentials("a@b.c", "12345678"), now()).await.unwrap();
         let caller = accounts.authenticate(tokens.access.as_bytes(), now()).await.unwrap();
         let signed = accounts.verified(tokens.access.as_bytes(), now()).await.unwrap();
-        let known =
-            || Known { signed: Arc::clone(&signed), ends_at: now(), caller: caller.clone() };
+        let known = || {
+            Arc::new(Known { signed: Arc::clone(&signed), ends_at: now(), caller: caller.clone() })
+        };
         let state = accounts.store.state().await.unwrap();
         let recent = Recent::default();
         for n in 0..MAX_REMEMBERED + 10 {
-            recent.add(state, &n.to_le_bytes(), known());
+            recent.add(state, [(n.to_le_bytes().into(), known())]);
         }
-        assert_eq!(remembered(&recent), 10);
+        assert_eq!(recent.len(), 10);
         let last = (MAX_REMEMBERED + 9).to_le_bytes();
-        assert!(recent.get(state, &last).is_some());
+        assert!(recent.get(state, last.as_slice()).is_some());
         accounts.sign_up(credentials("b@b.c", "12345678"), now()).await.unwrap();
         let next = accounts.store.state().await.unwrap();
-        assert!(recent.get(next, &last).is_none());
-        recent.add(next, b"token", known());
-        assert_eq!(remembered(&recent), 1);
-        assert!(recent.get(state, &last).is_none());
+        assert!(recent.get(next, last.as_slice()).is_none());
+        recent.add(next, [(b"token".as_slice().into(), known())]);
+        assert_eq!(recent.len(), 1);
+        assert!(recent.get(state, last.as_slice()).is_none());
     }
 }

@@ -1,21 +1,36 @@
 //! A session, from log-in to log-out: it begins with a password, goes on with refresh tokens.
 
-use super::{AccountError, Accounts, Tokens, new_id};
+use super::guesses::Whose;
+use super::{AccountError, Accounts, Credentials, Tokens, new_id};
 use crate::refresh_token::RefreshToken;
 use crate::store::sessions::{self, NewSession, Refreshed};
-use crate::store::users::LogInRow;
+use crate::store::users::{self, LogInRow};
 use crate::token::{self, Claims};
 use crate::user::User;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 impl Accounts {
-    /// Begins a session for someone who has shown their password.
-    pub(super) async fn begin_session(
+    /// Begins a session for the right password. A wrong password and an unknown user take the same
+    /// steps: one query, one try, one Argon2 verification, one answer.
+    ///
+    /// # Errors
+    /// [`AccountError::WrongCredentials`] for both, [`AccountError::TooManyGuesses`] for both.
+    pub async fn log_in(
         &self,
-        row: &LogInRow,
+        credentials: Credentials,
         now: Timestamp,
     ) -> Result<Tokens, AccountError> {
+        let row = users::by_email(&self.store, &credentials.email).await?;
+        let password_hash = row.as_ref().map(|row| row.password_hash.clone());
+        let whose = Whose::Address(&credentials.email);
+        let right = self.is_right(&whose, credentials.password, password_hash, now).await?;
+        let row = row.filter(|_| right).ok_or(AccountError::WrongCredentials)?;
+        self.begin_session(&row, now).await
+    }
+
+    /// Begins a session for someone who has shown their password.
+    async fn begin_session(&self, row: &LogInRow, now: Timestamp) -> Result<Tokens, AccountError> {
         let refresh = RefreshToken::generate()?;
         let lasts = SignedDuration::from_secs(i64::from(self.session_ttl_s));
         let new = NewSession {

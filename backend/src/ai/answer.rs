@@ -11,12 +11,14 @@ mod letter;
 mod linkedin;
 mod operations;
 mod review;
+mod unfit;
 
 pub(crate) use keywords::Keywords;
 pub(crate) use letter::Letter;
 pub(crate) use linkedin::Profile;
 pub(crate) use operations::Operations;
 pub(crate) use review::Review;
+pub(crate) use unfit::Unfit;
 
 use super::input::Input;
 use super::task::Task;
@@ -24,54 +26,9 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
-/// Why an answer is not taken. It says nothing of what the answer says: that is someone's résumé.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
-    /// It is not of its schema, or not JSON.
-    #[error("expected JSON of the schema, found {} at line {line} column {column}",
-        if *is_json { "other members" } else { "no JSON" })]
-    Shape {
-        /// Where.
-        line: usize,
-        /// Where.
-        column: usize,
-        /// Whether it is JSON all the same.
-        is_json: bool,
-    },
-    /// A score is none.
-    #[error("{what}: expected a score from 0 to 100, found {found}")]
-    Score {
-        /// Which.
-        what: &'static str,
-        /// What it is.
-        found: i64,
-    },
-    /// A text or a list is empty or too long.
-    #[error("{what}: expected {min} to {max} characters or entries, found {found}")]
-    Length {
-        /// Which.
-        what: &'static str,
-        /// How many characters or entries there have to be.
-        min: usize,
-        /// How many may be.
-        max: usize,
-        /// How many there are.
-        found: usize,
-    },
-    /// There are changes, and none of them can be made.
-    #[error("expected changes that can be made, found {found} that cannot")]
-    NoOperation {
-        /// How many.
-        found: usize,
-    },
-    /// It cannot be written down, which our own types rule out.
-    #[error("expected a reply that can be written as JSON")]
-    Unwritable,
-}
-
 /// The JSON Schema of the task's answer.
 #[must_use]
-pub fn schema(task: Task) -> Value {
+pub(crate) fn schema(task: Task) -> Value {
     match task {
         Task::AnalyzeAtsScore => review::schema(),
         Task::OptimizeResume => operations::schema(),
@@ -86,7 +43,7 @@ pub fn schema(task: Task) -> Value {
 ///
 /// # Errors
 /// [`Unfit`].
-pub fn checked(task: Task, input: &Input, text: &str) -> Result<Box<RawValue>, Unfit> {
+pub(crate) fn checked(task: Task, input: &Input, text: &str) -> Result<Box<RawValue>, Unfit> {
     match task {
         Task::AnalyzeAtsScore => written(&review::checked(input, text)?),
         Task::OptimizeResume => written(&operations::checked(input, text)?),

@@ -5,21 +5,21 @@
 use super::language::Language;
 use super::task::Task;
 use crate::fields::Fields;
-use crate::resume::Resume;
 use limits::problem::PlacedError;
+use resume::Resume;
 use serde_json::Value;
 use uuid::Uuid;
 
 /// The longest job description, in bytes of UTF-8.
-pub const MAX_JOB_BYTES: usize = 32 * 1024;
+pub(crate) const MAX_JOB_BYTES: usize = 32 * 1024;
 /// The most that is asked about, in bytes: the résumé in compact JSON and the job description. It
 /// makes about 16,000 tokens, ten times a long résumé. Services count tokens by the minute, the
 /// smallest accounts 30,000 of them, and nobody's question is to use up everybody's minute.
-pub const MAX_CONTENT_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_CONTENT_BYTES: usize = 64 * 1024;
 
 /// What a body asks for.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Asked {
+pub(crate) struct Asked {
     /// Which résumé.
     pub source: Source,
     /// Which job.
@@ -30,7 +30,7 @@ pub struct Asked {
 
 /// Where the résumé is.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Source {
+pub(crate) enum Source {
     /// Kept here, under this id.
     Stored(Uuid),
     /// In the body.
@@ -67,7 +67,7 @@ impl Asked {
     ///
     /// # Errors
     /// Every mistake with its place.
-    pub fn of(task: Task, mut body: Fields) -> Result<Self, Vec<PlacedError>> {
+    pub(crate) fn of(task: Task, mut body: Fields) -> Result<Self, Vec<PlacedError>> {
         let source = source(&mut body);
         let job = if task.needs_job() {
             body.text("job_description", JobDescription::parse).map(Some)

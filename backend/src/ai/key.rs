@@ -7,7 +7,6 @@ use super::model::Model;
 use super::prompt::Prompt;
 use super::task::Task;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 
 /// Raised when what is kept, or how an answer is checked and completed, changes. (The prompts and
@@ -17,7 +16,7 @@ const VERSION: &str = "1";
 /// The parts, in an order of their own. The user is not among them: the hash is keyed with their
 /// secret.
 #[must_use]
-pub fn parts(
+pub(crate) fn parts(
     task: Task,
     service: &str,
     prompt: &Prompt,
@@ -44,14 +43,14 @@ pub fn parts(
 /// The value's one spelling: compact, the members of each object in the order of their names'
 /// bytes. A résumé that is sent and the same one that is stored are named alike.
 #[must_use]
-pub fn canonical(value: &Value) -> String {
+pub(crate) fn canonical(value: &Value) -> String {
     let mut text = String::new();
     write_canonical(value, &mut text);
     text
 }
 
 /// No deeper than the value, which has been held to
-/// [`crate::resume::check::MAX_DEPTH`].
+/// [`resume::document::check::MAX_DEPTH`].
 fn write_canonical(value: &Value, text: &mut String) {
     match value {
         Value::Object(members) => {
@@ -89,26 +88,12 @@ fn write_leaf(leaf: &Value, text: &mut String) {
     let _infallible = write!(text, "{leaf}");
 }
 
-/// SHA-256 over the parts, each after its length, as hexadecimal digits.
-#[must_use]
-pub fn hash(parts: &[&str]) -> String {
-    let mut hasher = Sha256::new();
-    for part in parts {
-        hasher.update((part.len() as u64).to_be_bytes());
-        hasher.update(part.as_bytes());
-    }
-    hasher.finalize().iter().fold(String::new(), |mut hex, byte| {
-        let _infallible = write!(hex, "{byte:02x}");
-        hex
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::ai::input::JobDescription;
     use crate::ai::language::Language;
-    use crate::resume::Resume;
+    use resume::Resume;
     use serde_json::json;
 
     #[test]
@@ -123,15 +108,6 @@ mod tests {
         );
         check(r#"{"a":{},"B":[],"":1.50}"#, r#"{"":1.5,"B":[],"a":{}}"#);
         check("18446744073709551615", "18446744073709551615");
-    }
-
-    #[test]
-    fn a_hash_covers_its_parts_and_where_each_ends() {
-        assert_eq!(hash(&["ab", "c"]), hash(&["ab", "c"]));
-        assert_eq!(hash(&[]).len(), 64);
-        for other in [&["a", "bc"][..], &["abc"], &["ab", "c", ""], &["c", "ab"]] {
-            assert_ne!(hash(other), hash(&["ab", "c"]));
-        }
     }
 
     fn input(name: &str, job: Option<&str>, language: &str) -> Input {

@@ -6,7 +6,7 @@
 use std::fmt;
 
 /// What every tag that is taken matches, as a regular expression.
-pub const PATTERN: &str = "^[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?$";
+pub(crate) const PATTERN: &str = "^[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?$";
 
 /// A BCP 47 tag of a language, and of a script and a region where they are named: `en`, `pt-BR`,
 /// `zh-Hant-TW`.

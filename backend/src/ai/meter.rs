@@ -8,21 +8,21 @@ use metrics::{Unit, counter, describe_counter};
 
 /// Requests answered, by route and outcome: `ok`, `degraded`, or a
 /// [`super::error::Failure`].
-pub const REQUESTS: &str = "ai_requests_total";
+pub(crate) const REQUESTS: &str = "ai_requests_total";
 /// What answers cost, used or not, in millionths of a dollar, by route.
-pub const SPENT: &str = "ai_spent_micro_usd_total";
+pub(crate) const SPENT: &str = "ai_spent_micro_usd_total";
 /// What answers would have cost that were there, or on their way, already; likewise.
-pub const SAVED: &str = "ai_saved_micro_usd_total";
+pub(crate) const SAVED: &str = "ai_saved_micro_usd_total";
 
 /// Describes the metrics to the program's recorder.
-pub fn describe() {
+pub(crate) fn describe() {
     describe_counter!(REQUESTS, Unit::Count, "Answers of the AI routes, by route and outcome");
     describe_counter!(SPENT, Unit::Count, "Money spent on answers, in millionths of a dollar");
     describe_counter!(SAVED, Unit::Count, "Money saved by the cache, in millionths of a dollar");
 }
 
 /// A request has been answered.
-pub fn answered(task: Task, outcome: &'static str) {
+pub(crate) fn answered(task: Task, outcome: &'static str) {
     /// By route and outcome.
     static COUNTERS: Counters<(Task, &str)> = Counters::new();
     let register = || counter!(REQUESTS, "route" => task.name(), "outcome" => outcome);
@@ -35,7 +35,7 @@ pub(super) fn spent(task: Task, cost_micro_usd: u64) {
 }
 
 /// An answer has not been paid for again.
-pub fn saved(task: Task, cost_micro_usd: u64) {
+pub(crate) fn saved(task: Task, cost_micro_usd: u64) {
     static COUNTERS: Counters<Task> = Counters::new();
     COUNTERS.add(task, cost_micro_usd, || counter!(SAVED, "route" => task.name()));
 }

@@ -6,8 +6,8 @@
 
 use super::answer;
 use super::input::Input;
-use super::key::hash;
 use super::task::Task;
+use crate::digest;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
 
 /// What the tasks have in common; each includes it.
@@ -27,7 +27,7 @@ const fn template(task: Task) -> &'static str {
 
 /// One task's prompt.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Prompt {
+pub(crate) struct Prompt {
     /// What the task is: the same for everyone.
     pub system: String,
     /// The JSON Schema of the answer.
@@ -38,7 +38,7 @@ pub struct Prompt {
 
 /// The prompts of all tasks.
 #[derive(Debug)]
-pub struct Prompts {
+pub(crate) struct Prompts {
     environment: Environment<'static>,
     prompts: [Prompt; Task::ALL.len()],
 }
@@ -48,7 +48,7 @@ impl Prompts {
     ///
     /// # Errors
     /// Where one is none, which a test rules out.
-    pub fn new() -> Result<Self, minijinja::Error> {
+    pub(crate) fn new() -> Result<Self, minijinja::Error> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|_name| AutoEscape::None);
@@ -66,7 +66,7 @@ impl Prompts {
 
     /// The task's.
     #[must_use]
-    pub fn of(&self, task: Task) -> &Prompt {
+    pub(crate) fn of(&self, task: Task) -> &Prompt {
         let [ats, resume, keywords, letter, linkedin] = &self.prompts;
         match task {
             Task::AnalyzeAtsScore => ats,
@@ -81,7 +81,7 @@ impl Prompts {
     ///
     /// # Errors
     /// None, for inputs hold what the template names.
-    pub fn data(&self, input: &Input) -> Result<String, minijinja::Error> {
+    pub(crate) fn data(&self, input: &Input) -> Result<String, minijinja::Error> {
         self.environment.get_template(DATA.0)?.render(context! {
             language => input.language.as_str(),
             resume => fenced_json(&input.resume.as_value().to_string()),
@@ -93,7 +93,7 @@ impl Prompts {
 fn prompt(environment: &Environment<'_>, task: Task) -> Result<Prompt, minijinja::Error> {
     let system = environment.get_template(task.name())?.render(context! {})?;
     let schema = answer::schema(task);
-    let hash = hash(&[&system, DATA.1, &schema.to_string()]);
+    let hash = digest::of(&[&system, DATA.1, &schema.to_string()]);
     Ok(Prompt { system, schema, hash })
 }
 
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
     use crate::ai::input::JobDescription;
     use crate::ai::language::Language;
-    use crate::resume::Resume;
+    use resume::Resume;
     use serde_json::{Value, json};
 
     fn input(resume: Value, job: Option<&str>) -> Input {

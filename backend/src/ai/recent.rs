@@ -22,10 +22,10 @@ const MAX_REMEMBERED: u64 = 10_000;
 
 /// What was asked of late.
 #[derive(Clone)]
-pub struct Recent(Cache<Digest, Arc<Found>>);
+pub(crate) struct Recent(Cache<Digest, Arc<Found>>);
 
 /// A question, word for word.
-pub type Digest = [u8; 32];
+pub(crate) type Digest = [u8; 32];
 
 /// What a question came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,25 +39,25 @@ pub struct Found {
 impl Recent {
     /// Nothing yet.
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Cache::new(MAX_REMEMBERED))
     }
 
     /// What this question came to, if it was asked of late.
     #[must_use]
-    pub fn get(&self, question: &Digest) -> Option<Arc<Found>> {
+    pub(crate) fn get(&self, question: &Digest) -> Option<Arc<Found>> {
         self.0.get(question)
     }
 
     /// Remembers what this question came to.
-    pub fn put(&self, question: Digest, found: Found) {
+    pub(crate) fn put(&self, question: Digest, found: Found) {
         self.0.insert(question, Arc::new(found));
     }
 }
 
 /// Names what this caller asks with this body.
 #[must_use]
-pub fn digest(task: Task, caller: &Caller, body: &[u8]) -> Digest {
+pub(crate) fn digest(task: Task, caller: &Caller, body: &[u8]) -> Digest {
     let Caller { user, secret, revision, .. } = caller;
     let (label, revision) = (b"question".as_slice(), revision.to_be_bytes());
     secret.digest(&[label, task.name().as_bytes(), user.id.as_bytes(), &revision, body])
@@ -78,10 +78,10 @@ impl fmt::Debug for Recent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::email::Email;
     use crate::user::{Tier, User};
     use crate::user_secret::UserSecret;
     use jiff::Timestamp;
+    use resume::email::Email;
 
     fn caller(id: u128, secret: &UserSecret, revision: u64) -> Caller {
         let user = User {

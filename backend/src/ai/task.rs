@@ -3,7 +3,7 @@
 /// One of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
-    /// How well a résumé would do, on top of what [`crate::ats`] counts.
+    /// How well a résumé would do, on top of what [`resume::ats`] counts.
     AnalyzeAtsScore,
     /// A JSON Patch that words it better.
     OptimizeResume,

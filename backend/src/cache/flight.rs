@@ -1,7 +1,8 @@
 //! One load that many wait for. It runs in a task of its own, so it outlives whoever began it;
 //! whoever joins late is told everything from the start.
 
-use super::{Aborted, Cached, Origin, meter, outcome};
+use super::meter;
+use super::outcome::{Aborted, Cached, Origin, outcome};
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::watch;

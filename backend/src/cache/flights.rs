@@ -1,9 +1,9 @@
 //! The flights of this process: who asks for what is being loaded joins, and their number is
 //! bounded.
 
-use super::Aborted;
 use super::entry::Entry;
 use super::flight::{Landed, Receiver, Sender, progress};
+use super::outcome::Aborted;
 use super::seal::{KeyId, SealKey};
 use std::any::Any;
 use std::collections::HashMap;

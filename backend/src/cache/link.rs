@@ -5,15 +5,28 @@
 //! asked any more until [`crate::redis_probe`], which asks on, is answered. Nobody else closes it.
 
 use super::meter;
-use crate::redis_probe::RedisState;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionInfo, FromRedisValue, RedisError};
+use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::timeout;
+use utoipa::ToSchema;
+
+/// Whether Redis answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RedisState {
+    /// It answered the last time.
+    Up,
+    /// It did not.
+    Down,
+    /// There is none.
+    NotConfigured,
+}
 
 /// How Redis is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +58,7 @@ struct Slot {
 
 /// Why there was no answer.
 #[derive(Debug, thiserror::Error)]
-pub enum LinkError {
+pub(crate) enum LinkError {
     /// It is known to be away; nothing was sent.
     #[error("redis is away")]
     Away,

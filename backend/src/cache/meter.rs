@@ -6,20 +6,20 @@ use crate::counters::Counters;
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 
 /// Values asked for, by route and outcome: `hit`, `miss`, `coalesced`, `bypass` or `error`.
-pub const REQUESTS: &str = "cache_requests_total";
+pub(crate) const REQUESTS: &str = "cache_requests_total";
 /// Values in Redis that were damaged, or of another key.
-pub const DAMAGED: &str = "cache_damaged_total";
+pub(crate) const DAMAGED: &str = "cache_damaged_total";
 /// Commands that Redis did not answer, or refused.
-pub const REDIS_ERRORS: &str = "cache_redis_errors_total";
+pub(crate) const REDIS_ERRORS: &str = "cache_redis_errors_total";
 /// 1 while Redis answers, else 0.
-pub const REDIS_UP: &str = "cache_redis_up";
+pub(crate) const REDIS_UP: &str = "cache_redis_up";
 /// The memory that Redis uses for all its clients, as it says.
-pub const REDIS_MEMORY: &str = "cache_redis_memory_bytes";
+pub(crate) const REDIS_MEMORY: &str = "cache_redis_memory_bytes";
 /// The memory of this process that values take.
-pub const MEMORY: &str = "cache_memory_bytes";
+pub(crate) const MEMORY: &str = "cache_memory_bytes";
 
 /// Describes the metrics to the program's recorder.
-pub fn describe() {
+pub(crate) fn describe() {
     describe_counter!(REQUESTS, Unit::Count, "Values asked for, by route and outcome");
     describe_counter!(DAMAGED, Unit::Count, "Values in Redis that were damaged, or of another key");
     describe_counter!(REDIS_ERRORS, Unit::Count, "Commands that Redis did not answer, or refused");
@@ -51,7 +51,7 @@ pub(super) fn redis_is_up(is_up: bool) {
 }
 
 /// What Redis said.
-pub fn redis_memory(bytes: u64) {
+pub(crate) fn redis_memory(bytes: u64) {
     set_bytes(REDIS_MEMORY, bytes);
 }
 

@@ -18,7 +18,7 @@ use std::fmt;
 use std::io::{Read, Write};
 
 /// The longest value that is stored, in bytes of JSON.
-pub const MAX_VALUE_BYTES: usize = 2 << 20;
+pub(crate) const MAX_VALUE_BYTES: usize = 2 << 20;
 
 /// The layout above, raw DEFLATE, and JSON within.
 const FORMAT: u8 = 1;

@@ -2,8 +2,8 @@
 //!
 //! Part of [`super::Config`].
 
-use super::{ConfigError, Vars, number};
-use crate::ai::{Model, Models};
+use super::vars::{ConfigError, Vars, number};
+use crate::ai::model::{Model, Models};
 use claude::{BASE_URL, Prices, Settings};
 use std::ops::RangeInclusive;
 use std::time::Duration;

@@ -2,7 +2,8 @@
 
 use crate::ai::input::MAX_JOB_BYTES;
 use crate::ai::language;
-use crate::resume::Resume;
+use resume::Resume;
+use resume::document::openapi;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 use utoipa::openapi::extensions::Extensions;
@@ -87,7 +88,7 @@ fn one_resume() -> Extensions {
 
 fn example() -> Value {
     json!({
-        "resume": super::resume::example(),
+        "resume": openapi::example(),
         "job_description": "An analyst for engines: series, tables and Rust.",
         "language": "en",
     })

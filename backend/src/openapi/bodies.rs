@@ -1,5 +1,5 @@
 //! What bodies hold that are read without a type of their own, for the document only:
-//! [`crate::fields::Fields`] takes most of them apart, and [`crate::resume::edit`] reads a patch.
+//! [`crate::fields::Fields`] takes most of them apart, and [`resume::document::edit`] reads a patch.
 
 use super::fields;
 use crate::user::Tier;

@@ -3,7 +3,8 @@
 //! JSON Schema counts a text's characters, the service its bytes. Where the two differ, the schema
 //! lets through what the service refuses with 422, and not the other way round.
 
-use crate::{email, password, refresh_token};
+use crate::{password, refresh_token};
+use resume::email;
 use utoipa::openapi::schema::ObjectBuilder;
 use utoipa::openapi::{KnownFormat, Object, SchemaFormat, Type};
 

@@ -3,6 +3,7 @@
 //! Each takes `{"resume_id"}` or `{"resume"}`, and `"job_description"` and `"language"`; each answers
 //! in JSON, or with the same as a stream of events for who accepts those. Asks [`crate::ai`].
 
+mod awaited;
 mod events;
 
 use crate::accept::Shape;
@@ -11,26 +12,25 @@ use crate::ai::answer::{Keywords, Letter, Operations, Profile};
 use crate::ai::ask::Scored;
 use crate::ai::input::Source;
 use crate::ai::recent::{self, Found};
-use crate::ai::{AiError, Answer, Asked, Input, Kept, Task, meter};
+use crate::ai::{Answer, Asked, Input, Task};
 use crate::app::App;
 use crate::body::Ask;
-use crate::cache::{Cached, Origin, Shared, Use};
+use crate::cache::{Cached, Use};
 use crate::guard::Permit;
 use crate::openapi::{AskAboutJobBody, AskBody};
 use crate::respond::{self, ApiError};
 use crate::resumes::ResumeError;
+use awaited::{About, Awaited, reply};
 use axum::extract::{FromRequest, FromRequestParts, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use limits::problem::PlacedError;
-use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 /// One request: who asks, for what, and in which shape.
-pub struct Question {
+pub(crate) struct Question {
     caller: Caller,
     shape: Shape,
     use_: Use,
@@ -49,21 +49,6 @@ impl FromRequest<Arc<App>> for Question {
         let body = Ask::from_request(Request::from_parts(head, body), app).await?;
         Ok(Self { caller, shape, use_, permit, body })
     }
-}
-
-/// The kept résumé that an answer is about: applying a patch, say, takes its version.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-#[schema(as = AnswerAbout)]
-struct About {
-    id: Uuid,
-    version: i64,
-}
-
-/// What a reply says about its request, before it goes on as the answer does.
-#[derive(Serialize)]
-struct Head {
-    /// `null` for a résumé that came with the request.
-    resume: Option<About>,
 }
 
 /// The same with the answer, for the document only.
@@ -85,17 +70,6 @@ struct Reply<T> {
 #[expect(dead_code, reason = "describes a reply")]
 struct Events(String);
 
-/// The whole reply, in JSON: one object of the head's and the answer's members. The answer is in
-/// JSON already, however many ask for it.
-fn reply(about: Option<About>, answer: &Kept) -> String {
-    let head = serde_json::to_string(&Head { resume: about }).unwrap_or_default();
-    let members = answer.reply.get();
-    match (head.strip_suffix('}'), members.strip_prefix('{')) {
-        (Some(head), Some(members)) => [head, ",", members].concat(),
-        _ => members.to_owned(),
-    }
-}
-
 /// How well the résumé would do: our score, with Claude's review on top when it can be had.
 ///
 /// # Errors
@@ -116,7 +90,7 @@ fn reply(about: Option<About>, answer: &Kept) -> String {
         (status = 404, description = "There is no such résumé, or it is somebody else's"),
     )
 )]
-pub async fn analyze_ats_score(
+pub(crate) async fn analyze_ats_score(
     State(app): State<Arc<App>>,
     question: Question,
 ) -> Result<Response, ApiError> {
@@ -147,7 +121,7 @@ pub async fn analyze_ats_score(
         (status = 502, description = "Claude does not accept the request, which is not charged"),
     )
 )]
-pub async fn optimize_resume(
+pub(crate) async fn optimize_resume(
     State(app): State<Arc<App>>,
     question: Question,
 ) -> Result<Response, ApiError> {
@@ -177,7 +151,7 @@ pub async fn optimize_resume(
         (status = 502, description = "Claude does not accept the request, which is not charged"),
     )
 )]
-pub async fn extract_keywords(
+pub(crate) async fn extract_keywords(
     State(app): State<Arc<App>>,
     question: Question,
 ) -> Result<Response, ApiError> {
@@ -207,7 +181,7 @@ pub async fn extract_keywords(
         (status = 502, description = "Claude does not accept the request, which is not charged"),
     )
 )]
-pub async fn generate_cover_letter(
+pub(crate) async fn generate_cover_letter(
     State(app): State<Arc<App>>,
     question: Question,
 ) -> Result<Response, ApiError> {
@@ -237,30 +211,11 @@ pub async fn generate_cover_letter(
         (status = 502, description = "Claude does not accept the request, which is not charged"),
     )
 )]
-pub async fn optimize_linkedin(
+pub(crate) async fn optimize_linkedin(
     State(app): State<Arc<App>>,
     question: Question,
 ) -> Result<Response, ApiError> {
     answer(&app, Task::OptimizeLinkedin, question).await
-}
-
-/// An answer that is asked for.
-struct Awaited {
-    app: Arc<App>,
-    task: Task,
-    /// None where the answer is there already.
-    input: Option<Arc<Input>>,
-}
-
-impl Awaited {
-    /// What the flight brings, or what there is without it; counted.
-    async fn landed(&self, flight: Answer) -> Result<Cached<Shared<Kept>>, ApiError> {
-        let result = match (flight.result().await, &self.input) {
-            (Err(why), Some(input)) => self.app.ai.instead(self.task, input, why).await,
-            (landed, _) => landed,
-        };
-        counted(self.task, result)
-    }
 }
 
 async fn answer(app: &Arc<App>, task: Task, question: Question) -> Result<Response, ApiError> {
@@ -323,21 +278,4 @@ async fn whole(
     let mut response = respond::written_json(StatusCode::OK, reply(about, &value));
     origin.mark(ttl, &mut response);
     Ok(response)
-}
-
-/// Counts how an answer came out, and what it would have cost a second time.
-fn counted(
-    task: Task,
-    result: Result<Cached<Shared<Kept>>, Arc<AiError>>,
-) -> Result<Cached<Shared<Kept>>, ApiError> {
-    let outcome = match &result {
-        Ok(cached) if cached.value.is_degraded => "degraded",
-        Ok(_) => "ok",
-        Err(error) => error.failure().as_str(),
-    };
-    meter::answered(task, outcome);
-    if let Ok(Cached { value, origin: Origin::Hit { .. } | Origin::Coalesced }) = &result {
-        meter::saved(task, value.cost_micro_usd);
-    }
-    result.map_err(ApiError::Ai)
 }

@@ -3,7 +3,6 @@
 use crate::accounts::{Caller, Credentials, Tokens};
 use crate::app::App;
 use crate::clock;
-use crate::email::Email;
 use crate::fields::Fields;
 use crate::openapi::{CredentialsBody, NewCredentialsBody, NewPasswordBody, RefreshBody};
 use crate::password::{BadPassword, Password};
@@ -13,6 +12,7 @@ use crate::user::UserReply;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use resume::email::Email;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -57,7 +57,10 @@ impl<'a> From<&'a Tokens> for TokensReply<'a> {
         (status = 409, description = "The address has an account"),
     )
 )]
-pub async fn sign_up(State(app): State<Arc<App>>, body: Fields) -> Result<Response, ApiError> {
+pub(crate) async fn sign_up(
+    State(app): State<Arc<App>>,
+    body: Fields,
+) -> Result<Response, ApiError> {
     let credentials = credentials(body, Password::chosen)?;
     let user = app.accounts.sign_up(credentials, clock::now()).await?;
     Ok(respond::json(StatusCode::CREATED, &UserReply::from(&user)))
@@ -79,7 +82,10 @@ pub async fn sign_up(State(app): State<Arc<App>>, body: Fields) -> Result<Respon
         (status = 429, description = "Too many wrong passwords for this address of late"),
     )
 )]
-pub async fn log_in(State(app): State<Arc<App>>, body: Fields) -> Result<Response, ApiError> {
+pub(crate) async fn log_in(
+    State(app): State<Arc<App>>,
+    body: Fields,
+) -> Result<Response, ApiError> {
     let credentials = credentials(body, Password::given)?;
     let tokens = app.accounts.log_in(credentials, clock::now()).await?;
     Ok(respond::json(StatusCode::OK, &TokensReply::from(&tokens)))
@@ -100,7 +106,10 @@ pub async fn log_in(State(app): State<Arc<App>>, body: Fields) -> Result<Respons
         (status = 401, description = "The refresh token is not good, or not any more"),
     )
 )]
-pub async fn refresh(State(app): State<Arc<App>>, mut body: Fields) -> Result<Response, ApiError> {
+pub(crate) async fn refresh(
+    State(app): State<Arc<App>>,
+    mut body: Fields,
+) -> Result<Response, ApiError> {
     let token = body.text("refresh_token", RefreshToken::parse);
     let token = body.finish(token)?;
     let tokens = app.accounts.refresh(&token, clock::now()).await?;
@@ -119,7 +128,10 @@ pub async fn refresh(State(app): State<Arc<App>>, mut body: Fields) -> Result<Re
     security(("token" = [])),
     responses((status = 204, description = "The session has ended"))
 )]
-pub async fn log_out(State(app): State<Arc<App>>, caller: Caller) -> Result<StatusCode, ApiError> {
+pub(crate) async fn log_out(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+) -> Result<StatusCode, ApiError> {
     app.accounts.log_out(caller.session_id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -141,7 +153,7 @@ pub async fn log_out(State(app): State<Arc<App>>, caller: Caller) -> Result<Stat
         (status = 429, description = "Too many wrong passwords of late"),
     )
 )]
-pub async fn change_password(
+pub(crate) async fn change_password(
     State(app): State<Arc<App>>,
     caller: Caller,
     mut body: Fields,

@@ -3,14 +3,14 @@
 //! The page is Swagger UI, whose files come with `utoipa-swagger-ui`; what calls it is ours, in
 //! `docs/`, so that the page can forbid everything that is not a file of its own.
 
-use crate::openapi;
 use crate::respond::ApiError;
+use axum::Extension;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use std::borrow::Cow;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// What the page may do: load its own files, ask this service, and show pictures of its own.
@@ -25,13 +25,14 @@ const PAGE: &str = include_str!("docs/index.html");
 const START: &str = include_str!("docs/start.js");
 const STYLE: &str = include_str!("docs/style.css");
 
-/// The document, written once.
-static DOCUMENT: LazyLock<String> = LazyLock::new(openapi::json);
+/// Writes the document, which [`crate::router`] puts together of all routes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Document(pub fn() -> &'static str);
 
 /// A file of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
 #[schema(as = DocsFile)]
-pub enum File {
+pub(crate) enum File {
     /// Begins.
     #[schema(rename = "start.js")]
     Start,
@@ -91,8 +92,8 @@ impl<S: Send + Sync> FromRequestParts<S> for File {
     tag = "operation",
     responses((status = 200, description = "The document", body = Object, content_type = "application/json"))
 )]
-pub async fn openapi_json() -> Response {
-    file(HeaderValue::from_static("application/json"), DOCUMENT.as_str())
+pub(crate) async fn openapi_json(Extension(Document(document)): Extension<Document>) -> Response {
+    file(HeaderValue::from_static("application/json"), document())
 }
 
 /// This description, as a page.
@@ -106,7 +107,7 @@ pub async fn openapi_json() -> Response {
         headers(("Content-Security-Policy" = String, description = "The page loads nothing from elsewhere")),
     ))
 )]
-pub async fn page() -> Response {
+pub(crate) async fn page() -> Response {
     let mut response = file(HeaderValue::from_static("text/html; charset=utf-8"), PAGE);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
@@ -129,7 +130,7 @@ pub async fn page() -> Response {
         (status = 404, description = "The page has no such file"),
     )
 )]
-pub async fn page_file(name: File) -> Response {
+pub(crate) async fn page_file(name: File) -> Response {
     file(name.content_type(), name.content())
 }
 

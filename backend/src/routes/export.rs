@@ -7,14 +7,14 @@ use crate::cache::{Cached, Use};
 use crate::etag::{self, Known};
 use crate::openapi::{IfNoneMatch, WhichResume};
 use crate::respond::ApiError;
-use crate::resume::Resume;
-use crate::resume::markdown::markdown;
-use crate::resume::plain::plain;
 use crate::resumes::{ResumeError, WrittenResume};
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use resume::Resume;
+use resume::document::markdown::markdown;
+use resume::document::plain::plain;
 use std::sync::Arc;
 use url::form_urlencoded;
 use utoipa::ToSchema;
@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 /// What kind of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
 #[schema(rename_all = "snake_case")]
-pub enum Format {
+pub(crate) enum Format {
     /// JSON Resume, as it was given.
     Json,
     /// Markdown.
@@ -109,7 +109,7 @@ impl<S: Sync> FromRequestParts<S> for Format {
         (status = 404, description = "There is none, or it is somebody else's"),
     )
 )]
-pub async fn export(
+pub(crate) async fn export(
     State(app): State<Arc<App>>,
     caller: Caller,
     ResumeId(id): ResumeId,

@@ -3,8 +3,8 @@
 
 use crate::ai::ClaudeState;
 use crate::app::App;
+use crate::cache::RedisState;
 use crate::database_probe::DatabaseState;
-use crate::redis_probe::RedisState;
 use crate::respond;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -50,7 +50,7 @@ struct Short {
     tag = "operation",
     responses((status = 200, description = "How the service and what it needs are", body = Reply<'_>))
 )]
-pub async fn health(State(app): State<Arc<App>>) -> Response {
+pub(crate) async fn health(State(app): State<Arc<App>>) -> Response {
     let (database, redis, claude) =
         (app.database.state(), app.redis.state(), app.ai.claude_state());
     respond::json(
@@ -75,7 +75,7 @@ pub async fn health(State(app): State<Arc<App>>) -> Response {
     tag = "operation",
     responses((status = 200, description = "It runs", body = Short))
 )]
-pub async fn live() -> Response {
+pub(crate) async fn live() -> Response {
     respond::json(StatusCode::OK, &Short { status: Status::Ok })
 }
 
@@ -90,7 +90,7 @@ pub async fn live() -> Response {
         (status = 503, description = "The database is away", body = Short),
     )
 )]
-pub async fn ready(State(app): State<Arc<App>>) -> Response {
+pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
     let status = status(app.database.state(), app.redis.state(), app.ai.claude_state());
     let code = match status {
         Status::Ok | Status::Degraded => StatusCode::OK,

@@ -41,7 +41,7 @@ struct Links {
     tag = "operation",
     responses((status = 200, description = "Where to go on", body = Reply))
 )]
-pub async fn index() -> Response {
+pub(crate) async fn index() -> Response {
     respond::json(
         StatusCode::OK,
         &Reply {

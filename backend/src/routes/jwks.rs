@@ -49,7 +49,7 @@ struct Key {
         headers(("Cache-Control" = String, description = "How long they may be kept")),
     ))
 )]
-pub async fn jwks(State(app): State<Arc<App>>) -> Response {
+pub(crate) async fn jwks(State(app): State<Arc<App>>) -> Response {
     let mut response = respond::json(StatusCode::OK, app.accounts.keys().published());
     response.headers_mut().insert(header::CACHE_CONTROL, CACHE_CONTROL);
     response

@@ -26,7 +26,7 @@ use std::sync::Arc;
     security(("token" = [])),
     responses((status = 200, description = "The caller", body = UserReply))
 )]
-pub async fn me(caller: Caller) -> Response {
+pub(crate) async fn me(caller: Caller) -> Response {
     respond::json(StatusCode::OK, &UserReply::from(&caller.user))
 }
 
@@ -48,7 +48,7 @@ pub async fn me(caller: Caller) -> Response {
         (status = 429, description = "Too many wrong passwords of late"),
     )
 )]
-pub async fn leave(
+pub(crate) async fn leave(
     State(app): State<Arc<App>>,
     caller: Caller,
     mut body: Fields,

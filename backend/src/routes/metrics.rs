@@ -18,7 +18,7 @@ const CONTENT_TYPE: HeaderValue =
     tag = "operation",
     responses((status = 200, description = "The metrics", body = String, content_type = "text/plain"))
 )]
-pub async fn metrics(State(app): State<Arc<App>>) -> Response {
+pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
     let headers = [
         (header::CONTENT_TYPE, CONTENT_TYPE),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),

@@ -61,7 +61,7 @@ struct SubscriptionReply {
         headers(("Cache-Control" = String, description = "How long it may be kept")),
     ))
 )]
-pub async fn pricing(State(app): State<Arc<App>>, use_: Use) -> Result<Response, ApiError> {
+pub(crate) async fn pricing(State(app): State<Arc<App>>, use_: Use) -> Result<Response, ApiError> {
     let limits = app.config.ai_limits;
     let entry = Entry::pricing(limits.version(), app.cache.ttls());
     let load = || async move {
@@ -89,7 +89,7 @@ pub async fn pricing(State(app): State<Arc<App>>, use_: Use) -> Result<Response,
     params(Use),
     responses((status = 200, description = "The plan", body = SubscriptionReply))
 )]
-pub async fn subscription(
+pub(crate) async fn subscription(
     State(app): State<Arc<App>>,
     caller: Caller,
     use_: Use,
@@ -124,7 +124,7 @@ pub async fn subscription(
         (status = 403, description = "A dearer plan, and no secret that says that it was paid for"),
     )
 )]
-pub async fn subscribe(
+pub(crate) async fn subscribe(
     State(app): State<Arc<App>>,
     caller: Caller,
     headers: HeaderMap,

@@ -2,20 +2,20 @@
 
 use crate::accounts::Caller;
 use crate::app::App;
-use crate::body::Document;
+use crate::body::{Change, Document};
 use crate::cache::{Cached, Use};
 use crate::clock;
 use crate::etag::{self, Expected, Known};
 use crate::openapi::{IfNoneMatch, JsonPatchBody, WhichResume};
 use crate::page::{Page, cursor};
 use crate::respond::{self, ApiError};
-use crate::resume::Resume;
-use crate::resume::edit::Edit;
-use crate::resumes::{ResumeError, StoredResume, Summary};
+use crate::resumes::ResumeError;
+use crate::stored_resume::{StoredResume, Summary};
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use resume::Resume;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -36,7 +36,7 @@ struct ListReply<'a> {
 
 /// A résumé's id, as the path has it. What is no id leads nowhere, as an unknown one does.
 #[derive(Debug, Clone, Copy)]
-pub struct ResumeId(pub(super) Uuid);
+pub(crate) struct ResumeId(pub(super) Uuid);
 
 impl<S: Send + Sync> FromRequestParts<S> for ResumeId {
     type Rejection = ApiError;
@@ -72,7 +72,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ResumeId {
         (status = 400, description = "`limit` or `cursor` is wrong"),
     )
 )]
-pub async fn list(
+pub(crate) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
     page: Page,
@@ -116,7 +116,7 @@ pub async fn list(
         (status = 409, description = "The caller has as many as may be"),
     )
 )]
-pub async fn create(
+pub(crate) async fn create(
     State(app): State<Arc<App>>,
     caller: Caller,
     Document(document): Document,
@@ -159,7 +159,7 @@ pub async fn create(
         (status = 404, description = "There is none, or it is somebody else's"),
     )
 )]
-pub async fn read(
+pub(crate) async fn read(
     State(app): State<Arc<App>>,
     caller: Caller,
     ResumeId(id): ResumeId,
@@ -204,7 +204,7 @@ pub async fn read(
         (status = 428, description = "There is no `If-Match`"),
     )
 )]
-pub async fn replace(
+pub(crate) async fn replace(
     State(app): State<Arc<App>>,
     caller: Caller,
     ResumeId(id): ResumeId,
@@ -255,12 +255,12 @@ pub async fn replace(
         (status = 428, description = "There is no `If-Match`"),
     )
 )]
-pub async fn edit(
+pub(crate) async fn edit(
     State(app): State<Arc<App>>,
     caller: Caller,
     ResumeId(id): ResumeId,
     headers: HeaderMap,
-    edit: Edit,
+    Change(edit): Change,
 ) -> Result<Response, ApiError> {
     let expected = Expected::of(&headers).ok_or(ApiError::NoIfMatch)?;
     let stored = app.resumes.edit(&caller, id, &expected, edit, clock::now()).await?;
@@ -287,7 +287,7 @@ pub async fn edit(
         (status = 412, description = "It is at another version than `If-Match` names"),
     )
 )]
-pub async fn delete(
+pub(crate) async fn delete(
     State(app): State<Arc<App>>,
     caller: Caller,
     ResumeId(id): ResumeId,

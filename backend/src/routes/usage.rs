@@ -41,7 +41,7 @@ enum Status {
     security(("token" = [])),
     responses((status = 200, description = "What is left today", body = Reply))
 )]
-pub async fn usage(State(app): State<Arc<App>>, caller: Caller) -> Response {
+pub(crate) async fn usage(State(app): State<Arc<App>>, caller: Caller) -> Response {
     let (limit, now) = (app.config.ai_limits.of(caller.token_tier), clock::now());
     let counted = match &app.ledger {
         Some(ledger) => ledger.ai_usage(caller.user.id, limit, now).await,

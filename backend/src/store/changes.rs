@@ -21,9 +21,10 @@
 //! and what it is told is the answer for all who came before it asked: in an idle service that is
 //! one, in a busy one a dozen.
 
-use super::{Place, Store};
+use super::place::Place;
 use crate::clock;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use sqlx::AnyPool;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -65,25 +66,6 @@ struct Watch {
     told: Option<State>,
 }
 
-impl Store {
-    /// What the database holds, at a moment after this was called, if that can be told: not on
-    /// PostgreSQL, and not for who comes once the store is closed. Whoever is told nothing asks for
-    /// what they need, and learns there what is wrong.
-    pub async fn state(&self) -> Option<State> {
-        let watched = self.changes.0.as_ref()?;
-        let came = watched.asked.load(Ordering::SeqCst);
-        yield_now().await;
-        let mut watch = watched.watch();
-        if watched.asked.load(Ordering::SeqCst) == came {
-            watched.asked.fetch_add(1, Ordering::SeqCst);
-            // Whatever becomes of the question, the last answer is none to it.
-            watch.told = None;
-            watch.told = if self.pool.is_closed() { None } else { watch.ask(&watched.path) };
-        }
-        watch.told
-    }
-}
-
 impl Watch {
     fn ask(&mut self, path: &Path) -> Option<State> {
         if self.connection.is_none() && self.has_rested() {
@@ -121,6 +103,21 @@ impl Watch {
 }
 
 impl Changes {
+    /// As [`super::Store::state`], which says what nothing means.
+    pub(super) async fn state(&self, pool: &AnyPool) -> Option<State> {
+        let watched = self.0.as_ref()?;
+        let came = watched.asked.load(Ordering::SeqCst);
+        yield_now().await;
+        let mut watch = watched.watch();
+        if watched.asked.load(Ordering::SeqCst) == came {
+            watched.asked.fetch_add(1, Ordering::SeqCst);
+            // Whatever becomes of the question, the last answer is none to it.
+            watch.told = None;
+            watch.told = if pool.is_closed() { None } else { watch.ask(&watched.path) };
+        }
+        watch.told
+    }
+
     pub(super) fn of(place: &Place) -> Self {
         Self(match place {
             Place::Sqlite(path) => {
@@ -162,6 +159,7 @@ fn version(connection: &Connection) -> rusqlite::Result<i64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Store;
     use super::*;
     use futures_util::future::join_all;
     use tempfile::TempDir;

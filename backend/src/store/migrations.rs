@@ -1,6 +1,7 @@
 //! Brings the schema up to date, once, however many processes start together.
 
-use super::{Kind, is_passing};
+use super::error::is_passing;
+use super::place::Kind;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AnyPool, SqlSafeStr};
 use std::time::Duration;

@@ -10,10 +10,10 @@ use sqlx::Row;
 use std::time::Duration;
 
 /// The most tries at once.
-pub const MAX_AT_ONCE: i64 = 10;
+pub(crate) const MAX_AT_ONCE: i64 = 10;
 /// How long a try takes to come back. Six a minute are more than the shipped policy lets one client
 /// make (`auth`, five a minute): nobody can lock an owner out from a single address.
-pub const EVERY_MS: i64 = 10_000;
+pub(crate) const EVERY_MS: i64 = 10_000;
 /// How long the bucket still has to fill where it has just one try.
 const LAST_TRY_MS: i64 = (MAX_AT_ONCE - 1) * EVERY_MS;
 /// A bucket that takes longer than this to fill was last changed before the clock stepped back: it
@@ -25,7 +25,7 @@ const TOO_LATE_MS: i64 = 3_600_000;
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn take(
+pub(crate) async fn take(
     store: &Store,
     who: &str,
     now: Timestamp,
@@ -62,7 +62,7 @@ pub async fn take(
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn put_back(store: &Store, who: &str) -> Result<(), StoreError> {
+pub(crate) async fn put_back(store: &Store, who: &str) -> Result<(), StoreError> {
     sqlx::query("UPDATE password_tries SET full_at_ms = full_at_ms - $1 WHERE who = $2")
         .bind(EVERY_MS)
         .bind(who)

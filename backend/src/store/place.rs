@@ -18,6 +18,13 @@ pub enum Place {
     Postgres(Url),
 }
 
+/// Which database it is, where that matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Sqlite,
+    Postgres,
+}
+
 /// What a text that names no place is told.
 pub const EXPECTED: &str =
     "sqlite://FILE like sqlite://tollgate.db, or postgres://USER@HOST/DATABASE";
@@ -34,6 +41,13 @@ impl Place {
         let names_one = url.has_host() && url.path().len() > 1;
         let is_good = is_postgres && names_one && PgConnectOptions::from_str(text).is_ok();
         is_good.then_some(Self::Postgres(url))
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        match self {
+            Self::Sqlite(_) => Kind::Sqlite,
+            Self::Postgres(_) => Kind::Postgres,
+        }
     }
 
     /// As sqlx wants it.

@@ -1,21 +1,25 @@
 //! Résumés. Every query names the owner: nobody else's rows are found, changed or counted.
 
 use super::{Store, StoreError, users};
-use crate::resume::Resume;
-use crate::resumes::{StoredResume, Summary};
+use crate::stored_resume::{StoredResume, Summary};
 use jiff::Timestamp;
+use resume::Resume;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 use uuid::Uuid;
 
 /// The most résumés one user has.
-pub const MAX_PER_USER: i64 = 100;
+pub(crate) const MAX_PER_USER: i64 = 100;
 
 /// Adds one. `false`, and nothing added, if its owner has as many as may be.
 ///
 /// # Errors
 /// [`StoreError`]; then nothing is added.
-pub async fn add(store: &Store, owner: Uuid, new: &StoredResume) -> Result<bool, StoreError> {
+pub(crate) async fn add(
+    store: &Store,
+    owner: Uuid,
+    new: &StoredResume,
+) -> Result<bool, StoreError> {
     let mut transaction = store.begin().await?;
     // Counting is what holds the bound: two at the same time are one after the other here.
     let counted =
@@ -50,7 +54,7 @@ pub async fn add(store: &Store, owner: Uuid, new: &StoredResume) -> Result<bool,
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn read(
+pub(crate) async fn read(
     store: &Store,
     owner: Uuid,
     id: Uuid,
@@ -70,7 +74,7 @@ pub async fn read(
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn list(
+pub(crate) async fn list(
     store: &Store,
     owner: Uuid,
     before: Option<Uuid>,
@@ -94,7 +98,11 @@ pub async fn list(
 ///
 /// # Errors
 /// [`StoreError`]; then nothing changed.
-pub async fn replace(store: &Store, owner: Uuid, next: &StoredResume) -> Result<bool, StoreError> {
+pub(crate) async fn replace(
+    store: &Store,
+    owner: Uuid,
+    next: &StoredResume,
+) -> Result<bool, StoreError> {
     let mut transaction = store.begin().await?;
     users::revise(&mut transaction, owner).await?;
     let replaced = sqlx::query(
@@ -122,7 +130,7 @@ pub async fn replace(store: &Store, owner: Uuid, next: &StoredResume) -> Result<
 ///
 /// # Errors
 /// [`StoreError`]; then nothing is deleted.
-pub async fn delete(
+pub(crate) async fn delete(
     store: &Store,
     owner: Uuid,
     id: Uuid,

@@ -11,7 +11,7 @@ use sqlx::{AnyConnection, Row};
 use uuid::Uuid;
 
 /// The most sessions one user has: a further log-in ends the oldest.
-pub const MAX_PER_USER: i64 = 20;
+pub(crate) const MAX_PER_USER: i64 = 20;
 /// How many used refresh tokens of a session are remembered.
 const MAX_USED: i64 = 100;
 /// The generation of a session's first refresh token.
@@ -19,7 +19,7 @@ const FIRST_GENERATION: i64 = 1;
 
 /// A session about to begin.
 #[derive(Debug)]
-pub struct NewSession<'a> {
+pub(crate) struct NewSession<'a> {
     /// Its name, in each of its access tokens.
     pub id: Uuid,
     /// The hash of its first refresh token.
@@ -32,7 +32,7 @@ pub struct NewSession<'a> {
 
 /// What presenting a refresh token came to.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Refreshed {
+pub(crate) enum Refreshed {
     /// It was good, and is used up now.
     Continued {
         /// Whose session it is, as they are now.
@@ -52,7 +52,7 @@ pub enum Refreshed {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn begin(
+pub(crate) async fn begin(
     store: &Store,
     row: &LogInRow,
     new: &NewSession<'_>,
@@ -128,7 +128,7 @@ async fn end_superfluous(
 ///
 /// # Errors
 /// [`StoreError`]; then the token is not used up.
-pub async fn refresh(
+pub(crate) async fn refresh(
     store: &Store,
     used_hash: &str,
     next_hash: &str,
@@ -202,7 +202,7 @@ async fn delete(connection: &mut AnyConnection, session_id: Uuid) -> Result<(), 
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn end(store: &Store, session_id: Uuid) -> Result<(), StoreError> {
+pub(crate) async fn end(store: &Store, session_id: Uuid) -> Result<(), StoreError> {
     let mut connection = store.pool.acquire().await?;
     delete(&mut connection, session_id).await
 }

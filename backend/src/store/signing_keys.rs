@@ -10,11 +10,11 @@ use sqlx::any::AnyRow;
 /// The generation of the key that a new database gets.
 const FIRST_GENERATION: i64 = 1;
 /// The most keys there are at once.
-pub const MAX_KEYS: i64 = 8;
+pub(crate) const MAX_KEYS: i64 = 8;
 
 /// What became of a key that was to be added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Added {
+pub(crate) enum Added {
     /// It is there.
     Added,
     /// As many keys are in use as may be.
@@ -25,7 +25,7 @@ pub enum Added {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn all(store: &Store) -> Result<Vec<ScheduledKey>, StoreError> {
+pub(crate) async fn all(store: &Store) -> Result<Vec<ScheduledKey>, StoreError> {
     let rows = sqlx::query("SELECT seed, signs_from_ms FROM signing_keys ORDER BY generation")
         .fetch_all(&store.pool)
         .await?;
@@ -48,7 +48,7 @@ fn key(row: &AnyRow) -> Result<ScheduledKey, StoreError> {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn all_or(
+pub(crate) async fn all_or(
     store: &Store,
     first: &Seed,
     now: Timestamp,
@@ -68,7 +68,7 @@ pub async fn all_or(
 ///
 /// # Errors
 /// [`StoreError`]; then nothing changed.
-pub async fn rotate(
+pub(crate) async fn rotate(
     store: &Store,
     next: &ScheduledKey,
     replaced_by: Timestamp,
@@ -95,7 +95,11 @@ pub async fn rotate(
 ///
 /// # Errors
 /// [`StoreError`]; then nothing changed.
-pub async fn replace_all(store: &Store, seed: &Seed, now: Timestamp) -> Result<(), StoreError> {
+pub(crate) async fn replace_all(
+    store: &Store,
+    seed: &Seed,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let mut transaction = store.begin().await?;
     let (_, newest) = census(&mut transaction).await?;
     sqlx::query("DELETE FROM signing_keys").execute(&mut *transaction).await?;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn get_or(
+pub(crate) async fn get_or(
     store: &Store,
     user_id: Uuid,
     new: &UserSecret,

@@ -1,11 +1,11 @@
 //! Users.
 
 use super::{Store, StoreError, user_secrets};
-use crate::email::Email;
 use crate::hashing::PhcString;
 use crate::user::{Tier, User};
 use crate::user_secret::UserSecret;
 use jiff::Timestamp;
+use resume::email::Email;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 /// A user with what they log in with.
 #[derive(Debug)]
-pub struct LogInRow {
+pub(crate) struct LogInRow {
     /// Who it is.
     pub user: User,
     /// What their password hashed to.
@@ -25,7 +25,11 @@ pub struct LogInRow {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn add(store: &Store, user: &User, password_hash: &str) -> Result<bool, StoreError> {
+pub(crate) async fn add(
+    store: &Store,
+    user: &User,
+    password_hash: &str,
+) -> Result<bool, StoreError> {
     let added = sqlx::query(
         "INSERT INTO users (id, email, password_hash, tier, created_at_ms)
          VALUES ($1, $2, $3, $4, $5) ON CONFLICT (email) DO NOTHING",
@@ -44,7 +48,7 @@ pub async fn add(store: &Store, user: &User, password_hash: &str) -> Result<bool
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn by_email(store: &Store, email: &Email) -> Result<Option<LogInRow>, StoreError> {
+pub(crate) async fn by_email(store: &Store, email: &Email) -> Result<Option<LogInRow>, StoreError> {
     let row = sqlx::query(
         "SELECT id, email, password_hash, tier, created_at_ms FROM users WHERE email = $1",
     )
@@ -57,7 +61,7 @@ pub async fn by_email(store: &Store, email: &Email) -> Result<Option<LogInRow>, 
 
 /// A user in one of their sessions.
 #[derive(Debug, Clone)]
-pub struct SessionRow {
+pub(crate) struct SessionRow {
     /// When the session is over.
     pub ends_at: Timestamp,
     /// Who it is.
@@ -69,14 +73,14 @@ pub struct SessionRow {
 }
 
 /// The most sessions that are asked for at once.
-pub const MAX_SESSIONS: usize = 64;
+pub(crate) const MAX_SESSIONS: usize = 64;
 
 /// The users whose sessions these are, at most [`MAX_SESSIONS`]; each by their session. A row that
 /// cannot be read is nobody's misfortune but its user's.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn by_sessions(
+pub(crate) async fn by_sessions(
     store: &Store,
     session_ids: &[Uuid],
 ) -> Result<HashMap<Uuid, Result<SessionRow, StoreError>>, StoreError> {
@@ -149,7 +153,10 @@ pub(super) async fn of_session(
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn password_hash(store: &Store, id: Uuid) -> Result<Option<PhcString>, StoreError> {
+pub(crate) async fn password_hash(
+    store: &Store,
+    id: Uuid,
+) -> Result<Option<PhcString>, StoreError> {
     let row = sqlx::query("SELECT password_hash FROM users WHERE id = $1")
         .bind(id.to_string())
         .fetch_optional(&store.pool)
@@ -159,7 +166,7 @@ pub async fn password_hash(store: &Store, id: Uuid) -> Result<Option<PhcString>,
 
 /// A change of password, by someone who has shown that they know the old one.
 #[derive(Debug)]
-pub struct PasswordChange<'a> {
+pub(crate) struct PasswordChange<'a> {
     /// Whose.
     pub user_id: Uuid,
     /// What the old password hashed to.
@@ -175,7 +182,7 @@ pub struct PasswordChange<'a> {
 ///
 /// # Errors
 /// [`StoreError`]; then nothing changed.
-pub async fn change_password(
+pub(crate) async fn change_password(
     store: &Store,
     change: &PasswordChange<'_>,
 ) -> Result<bool, StoreError> {
@@ -205,7 +212,7 @@ pub async fn change_password(
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn set_tier(
+pub(crate) async fn set_tier(
     store: &Store,
     id: Uuid,
     tier: Tier,
@@ -228,7 +235,7 @@ pub async fn set_tier(
 ///
 /// # Errors
 /// [`StoreError`]; then nothing is deleted.
-pub async fn delete(store: &Store, id: Uuid) -> Result<(), StoreError> {
+pub(crate) async fn delete(store: &Store, id: Uuid) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM users WHERE id = $1")
         .bind(id.to_string())
         .execute(&store.pool)

@@ -1,8 +1,8 @@
 //! Redis killed, hung, full, restarted: answers all the while, and none that is wrong.
 
 use super::fixture::{PATIENCE, Redis, ask, cache_at, dear, flight, shown, text, until, version};
-use backend::cache::Entry;
-use backend::redis_probe::{self, RedisState};
+use backend::cache::{Entry, RedisState};
+use backend::redis_probe;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,10 +1,11 @@
 //! A Redis of one test's own, caches in front of it, and what they load.
 
 use backend::cache::{
-    Aborted, Cache, Cached, Entry, Flight, Link, LinkSettings, Loaded, Origin, SealKey, Ttls, Use,
+    Aborted, Cache, Cached, Entry, Flight, Link, LinkSettings, Loaded, Origin, RedisState, SealKey,
+    Ttls, Use,
 };
 use backend::clock;
-use backend::redis_probe::{self, RedisState};
+use backend::redis_probe;
 use harness::stack::{Server, redis as stack_redis};
 use redis::{Connection, IntoConnectionInfo, RedisResult};
 use std::sync::Arc;

@@ -141,7 +141,7 @@ fn texts_that_are_too_long_are_refused() {
     cache-control: no-store
 
     {
-      "detail": "Expected a body of at most 131072 bytes.",
+      "detail": "Expected a body of at most 394240 bytes.",
       "status": 413,
       "title": "Payload Too Large",
       "type": "about:blank"
@@ -150,6 +150,36 @@ fn texts_that_are_too_long_are_refused() {
     body["job_description"] = json!("é".repeat(16 * 1024));
     assert_eq!(user.ask(ROUTES[2], &body).status, 200, "as long as may be");
     assert_eq!(claude.requests(), 1);
+}
+
+/// Writes every character of every text and name as `\u` escapes.
+fn escaped(json: &Value) -> String {
+    let text = json.to_string();
+    let pieces = text.split('"').enumerate().map(|(at, piece)| {
+        let escape = |unit: u16| format!("\\u{unit:04x}");
+        if at % 2 == 1 { piece.encode_utf16().map(escape).collect() } else { piece.to_owned() }
+    });
+    pieces.collect::<Vec<String>>().join("\"")
+}
+
+#[test]
+fn as_much_as_can_be_asked_about_is_taken_however_it_is_escaped() {
+    let (_claude, backend) = claude::pair();
+    let user = backend.user("ada@example.org");
+    for letter in ["a", "é", "€", "😀"] {
+        let text =
+            |bytes: usize| letter.repeat(bytes / letter.len()) + &"a".repeat(bytes % letter.len());
+        let resume = |bytes| json!({"basics": {"summary": text(16 * 1024)}, "work": [{"summary": text(bytes)}]});
+        let room = 32 * 1024 - resume(0).to_string().len();
+        let ask = |bytes| {
+            let body = json!({"resume": resume(bytes), "job_description": text(32 * 1024)});
+            let plain = user.ask(ROUTES[2], &body).status;
+            let escaped = user.request("POST", ROUTES[2]).json(escaped(&body)).send().status;
+            (plain, escaped)
+        };
+        assert_eq!(ask(room), (200, 200), "{letter}");
+        assert_eq!(ask(room + 1), (422, 422), "{letter}");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The system prompt and the messages: texts, turn after turn, and which of them are to be cached.
 
+use super::blocks::{Block, Role, Ttl};
 use super::fields::Fields;
-use super::{Block, Role, Ttl};
 use crate::refusal::Refusal;
 use serde_json::Value;
 

@@ -22,22 +22,22 @@ GET    /sim/health
 ";
 
 /// `GET /`
-pub async fn index() -> &'static str {
+pub(crate) async fn index() -> &'static str {
     INDEX
 }
 
 /// `GET /sim/health`
-pub async fn health() -> Response {
+pub(crate) async fn health() -> Response {
     reply(StatusCode::OK, &json!({ "status": "ok" }))
 }
 
 /// No such route.
-pub async fn not_found(State(sim): State<Arc<Sim>>) -> Response {
+pub(crate) async fn not_found(State(sim): State<Arc<Sim>>) -> Response {
     refused(&Refusal::new(Kind::NotFound, "Not Found"), &sim.next_request_id())
 }
 
 /// No such method.
-pub async fn method_not_allowed(State(sim): State<Arc<Sim>>) -> Response {
+pub(crate) async fn method_not_allowed(State(sim): State<Arc<Sim>>) -> Response {
     let status = StatusCode::METHOD_NOT_ALLOWED;
     let refusal = Refusal { status, ..Refusal::new(Kind::InvalidRequest, "Method Not Allowed") };
     refused(&refusal, &sim.next_request_id())

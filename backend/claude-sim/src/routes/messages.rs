@@ -32,7 +32,7 @@ impl From<Response> for Told {
 }
 
 /// `POST /v1/messages`
-pub async fn messages(State(sim): State<Arc<Sim>>, request: extract::Request) -> Response {
+pub(crate) async fn messages(State(sim): State<Arc<Sim>>, request: extract::Request) -> Response {
     let request_id = sim.next_request_id();
     let told = told(&sim, request, &request_id).await.unwrap_or_else(|refusal| {
         tracing::info!(request_id, error = %refusal, "refused");

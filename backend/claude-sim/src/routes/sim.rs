@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// `GET /sim/requests`
-pub async fn requests(State(sim): State<Arc<Sim>>) -> Response {
+pub(crate) async fn requests(State(sim): State<Arc<Sim>>) -> Response {
     let (count, requests) = sim.recorded.show();
     let shown = json!({
         "count": count,
@@ -25,19 +25,19 @@ pub async fn requests(State(sim): State<Arc<Sim>>) -> Response {
 }
 
 /// `DELETE /sim/requests`
-pub async fn forget_requests(State(sim): State<Arc<Sim>>) -> StatusCode {
+pub(crate) async fn forget_requests(State(sim): State<Arc<Sim>>) -> StatusCode {
     sim.recorded.reset();
     sim.at_once.reset();
     StatusCode::NO_CONTENT
 }
 
 /// `GET /sim/faults`
-pub async fn faults(State(sim): State<Arc<Sim>>) -> Response {
+pub(crate) async fn faults(State(sim): State<Arc<Sim>>) -> Response {
     reply(StatusCode::OK, &json!({ "faults": sim.faults.show() }))
 }
 
 /// `POST /sim/faults`: one, or a list of them.
-pub async fn add_faults(State(sim): State<Arc<Sim>>, body: Body) -> Response {
+pub(crate) async fn add_faults(State(sim): State<Arc<Sim>>, body: Body) -> Response {
     match added(&sim, body).await {
         Ok(()) => faults(State(sim)).await,
         Err(refusal) => refused(&refusal, &sim.next_request_id()),
@@ -45,7 +45,7 @@ pub async fn add_faults(State(sim): State<Arc<Sim>>, body: Body) -> Response {
 }
 
 /// `DELETE /sim/faults`
-pub async fn clear_faults(State(sim): State<Arc<Sim>>) -> StatusCode {
+pub(crate) async fn clear_faults(State(sim): State<Arc<Sim>>) -> StatusCode {
     sim.faults.clear();
     StatusCode::NO_CONTENT
 }

@@ -1,6 +1,6 @@
 //! From JSON to [`Schema`]: references put in, everything checked.
 
-use super::{Format, Property, Schema};
+use super::types::{Format, Property, Schema};
 use serde_json::{Map, Value};
 
 /// The most schemas within one, each reference counted as what it stands for.
@@ -26,7 +26,7 @@ const ANNOTATIONS: [&str; 10] = [
 ///
 /// # Errors
 /// What is wrong with it, the place first where it is not the root.
-pub fn parse(root: &Value) -> Result<Schema, String> {
+pub(crate) fn parse(root: &Value) -> Result<Schema, String> {
     let mut parser = Parser { root, nodes_left: MAX_NODES, references: Vec::new() };
     parser.schema(root, 0)
 }

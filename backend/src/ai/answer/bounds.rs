@@ -1,7 +1,7 @@
 //! What the schema cannot say: the service that Claude answers through holds it to types and
 //! names, not to ranges and lengths.
 
-use super::Unfit;
+use super::unfit::Unfit;
 use serde::de::DeserializeOwned;
 
 /// Reads `text` as one `T`, which has no members that it does not know.

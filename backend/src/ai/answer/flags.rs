@@ -1,12 +1,11 @@
 //! What a text says that neither the résumé nor the job description does.
 //!
-//! Used for answers that are no changes of the résumé; asks [`crate::invention`], which compares
+//! Used for answers that are no changes of the résumé; asks [`resume::invention`], which compares
 //! documents: the text stands in one for the whole.
 
-use super::Input;
-use crate::ai::input::JobDescription;
-use crate::invention::{self, Invented};
-use crate::resume::Resume;
+use crate::ai::input::{Input, JobDescription};
+use resume::Resume;
+use resume::invention::{self, Invented};
 use serde_json::{Value, json};
 
 /// How letters and sentences begin, in capitals, and which is no part of a name beside it.

@@ -1,8 +1,9 @@
 //! `extract-keywords`: what a job description asks for, and whether the résumé has it.
 
 use super::bounds::{self, Lines};
-use super::{Input, Unfit};
-use crate::keywords::Held;
+use super::unfit::Unfit;
+use crate::ai::input::Input;
+use resume::keywords::Held;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -99,7 +100,7 @@ pub(super) fn checked(input: &Input, text: &str) -> Result<Keywords, Unfit> {
     Ok(Keywords { keywords })
 }
 
-/// All texts of a document, which is no deeper than [`crate::resume::check::MAX_DEPTH`].
+/// All texts of a document, which is no deeper than [`resume::document::check::MAX_DEPTH`].
 fn texts(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => vec![text],

@@ -3,8 +3,9 @@
 
 use super::bounds::{self, Lines};
 use super::flags::flags;
-use super::{Input, Unfit};
-use crate::invention::Invented;
+use super::unfit::Unfit;
+use crate::ai::input::Input;
+use resume::invention::Invented;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

@@ -2,14 +2,15 @@
 //! and to leave a valid résumé, and flags for what it says that the résumé does not.
 
 use super::bounds::{self, Lines};
-use super::{Input, Unfit};
-use crate::invention::{self, Invented};
-use crate::resume::Resume;
-use crate::resume::edit::Edit;
+use super::unfit::Unfit;
+use crate::ai::input::Input;
+use resume::Resume;
+use resume::document::edit::Edit;
+use resume::invention::{self, Invented};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// The most operations taken; a patch may have more ([`crate::resume::edit::MAX_OPERATIONS`]).
+/// The most operations taken; a patch may have more ([`resume::document::edit::MAX_OPERATIONS`]).
 const MAX_OPERATIONS: usize = 40;
 /// The longest new text, in characters.
 const MAX_VALUE_CHARS: usize = 4000;

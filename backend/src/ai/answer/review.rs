@@ -1,7 +1,8 @@
-//! `analyze-ats-score`: Claude's review, beside the score that [`crate::ats`] counts.
+//! `analyze-ats-score`: Claude's review, beside the score that [`resume::ats`] counts.
 
 use super::bounds::{self, Lines};
-use super::{Input, Unfit};
+use super::unfit::Unfit;
+use crate::ai::input::Input;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

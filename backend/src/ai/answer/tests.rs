@@ -3,7 +3,7 @@
 use super::*;
 use crate::ai::input::JobDescription;
 use crate::ai::language::Language;
-use crate::resume::Resume;
+use resume::Resume;
 use serde_json::{Value, json};
 
 fn input() -> Input {

@@ -7,7 +7,7 @@
 //! own, so that a client that does not read holds its place among those served no longer than
 //! [`guard::MODEL_TIMEOUT`].
 
-use super::{About, Awaited, Head, reply};
+use super::awaited::{About, Awaited, Head, reply};
 use crate::ai::ask::ANEW;
 use crate::ai::{Answer, Kept};
 use crate::cache::{Cached, Shared};
