@@ -2,10 +2,10 @@
 //! `cache.get_or_load(&entry, &key, use_, || …)`; [`Cache::flight`] is the same for a load that
 //! tells how it goes on.
 //!
-//! A value is looked for in this process's `memory`, then in Redis (`remote`, over [`link`]),
-//! sealed there with a key that Redis does not have ([`seal`]); what is in neither is loaded in a
-//! [`flight`] that everyone who asks meanwhile shares (`flights`), and for what is dear to load
-//! one process loads while others wait for it (`lock`). [`entry`] says what there is, [`headers`]
+//! A value is looked for in this process's `memory`, then in Redis (`remote`, over `link`),
+//! sealed there with a key that Redis does not have (`seal`); what is in neither is loaded in a
+//! `flight` that everyone who asks meanwhile shares (`flights`), and for what is dear to load
+//! one process loads while others wait for it (`lock`). `entry` says what there is, `headers`
 //! how HTTP tells of it.
 //!
 //! # Nothing stale, whatever fails
@@ -18,7 +18,7 @@
 //! processes or debts to a Redis that is away are needed. What never changes has version 0.
 //!
 //! # When Redis is away
-//! Nothing waits for it ([`link`]'s breaker): memory answers, and what it has not is loaded, by each
+//! Nothing waits for it (`link`'s breaker): memory answers, and what it has not is loaded, by each
 //! process for itself. When it is back it is used again at once; what it kept is still right.
 
 pub(crate) mod entry;

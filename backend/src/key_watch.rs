@@ -1,7 +1,7 @@
 //! The keys in use, kept up to date with the database: a key that another process has added, or
 //! taken away, is seen without a restart.
 //!
-//! Opened by [`crate::accounts`]; rotation itself is `tollgate-backend rotate-key`, which may run
+//! Opened by `crate::accounts`; rotation itself is `tollgate-backend rotate-key`, which may run
 //! beside any number of services.
 
 use crate::clock;

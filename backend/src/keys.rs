@@ -1,6 +1,6 @@
 //! The keys that sign access tokens, and their public halves.
 //!
-//! Used by [`crate::token`] to sign and verify, by [`crate::routes::jwks`] to publish, by
+//! Used by [`crate::token`] to sign and verify, by `crate::routes::jwks` to publish, by
 //! [`crate::store`] to keep. Several keys may be in use at once: the newest signs, all verify, all
 //! are published. That is what rotation needs: publish the next key, sign with it once caches have
 //! seen it, drop the old one once its last token has expired ([`crate::key_watch`]).

@@ -1,8 +1,8 @@
 //! Whether Redis answers, asked again and again in the background: `/health` only reads the
 //! answer, so it is as quick with Redis hanging as with Redis up.
 //!
-//! Started by [`crate::app`], read by [`crate::routes::health`]. What it asks over, and where the
-//! state is kept, is [`crate::cache::link`]: a command of the cache that gets no answer changes it
+//! Started by [`crate::app`], read by `crate::routes::health`. What it asks over, and where the
+//! state is kept, is `crate::cache::link`: a command of the cache that gets no answer changes it
 //! at once, and has the probe ask.
 
 use crate::cache::link::{Link, RedisState};

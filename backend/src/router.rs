@@ -24,7 +24,7 @@ pub fn router(app: Arc<App>) -> Router {
 }
 
 /// The OpenAPI document as JSON, written once: what the routes say of themselves, completed by
-/// [`crate::openapi`].
+/// `crate::openapi`.
 #[must_use]
 pub fn openapi() -> &'static str {
     static DOCUMENT: LazyLock<String> = LazyLock::new(|| {

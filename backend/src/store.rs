@@ -1,6 +1,6 @@
 //! The database: users, their sessions and résumés, and signing keys. The only place that knows SQL.
 //!
-//! Opened by [`crate::app`], asked by [`crate::accounts`] and [`crate::resumes`]. The queries
+//! Opened by [`crate::app`], asked by `crate::accounts` and `crate::resumes`. The queries
 //! keep to what SQLite and PostgreSQL share (`$1`, TEXT, BIGINT, `ON CONFLICT`), and go through
 //! sqlx's `Any` driver.
 

@@ -1,6 +1,6 @@
 //! Metrics: their names, the bounds of their labels, and how they are set up.
 //!
-//! `main` installs them once; [`crate::trace`] has each request counted ([`count`]); `GET /metrics` renders all
+//! `main` installs them once; `crate::trace` has each request counted ([`count`]); `GET /metrics` renders all
 //! that any part of the service counts through the `metrics` crate.
 
 use crate::{ai, cache, clock};

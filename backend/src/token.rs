@@ -1,6 +1,6 @@
 //! Access tokens: JWTs signed with Ed25519 (RFC 7519, RFC 8037). Pure: the time is handed in.
 //!
-//! Issued at log-in and refresh, verified by [`crate::accounts`] on every request, behind the
+//! Issued at log-in and refresh, verified by `crate::accounts` on every request, behind the
 //! gateway or not. A signature that was found good is good: it is remembered for a while
 //! (`verifier`); everything else is looked at each time.
 

@@ -4,7 +4,7 @@
 //!
 //! A new connection goes where there are the fewest, busy or not, and is not moved afterwards; what
 //! a request spawns, and what it opens for others, stays on its thread as well. So nothing may hold
-//! a thread for long: what keeps a core busy is done in [`crate::cores`], and while it lasts another
+//! a thread for long: what keeps a core busy is done in `crate::cores`, and while it lasts another
 //! thread takes over the connections of the one that does it.
 //!
 //! Used by [`crate::server`].

@@ -1,6 +1,6 @@
 //! The answer to a request: chosen by its hash, made of the words that it came with.
 //!
-//! Called by [`crate::routes::messages`]. Read in this order: [`source`] (what the request's text
+//! Called by `crate::routes::messages`. Read in this order: [`source`] (what the request's text
 //! offers), [`resume`] (the résumé in it), [`reword`], [`prose`] (sentences), [`value`] (a value of
 //! a schema).
 

@@ -1,6 +1,6 @@
 //! What is to go wrong, as tests ask for it over `/sim/faults`.
 //!
-//! [`crate::routes::sim`] puts faults in, [`crate::routes::messages`] takes one for each request that
+//! `crate::routes::sim` puts faults in, `crate::routes::messages` takes one for each request that
 //! it would have answered.
 
 use crate::answer::{Stop, Wanted};

@@ -1,6 +1,6 @@
 //! A request, checked as the service would and parsed into types that cannot be wrong.
 //!
-//! Called by [`crate::routes::messages`]. What the service takes and we do not simulate (tools,
+//! Called by `crate::routes::messages`. What the service takes and we do not simulate (tools,
 //! images) is refused too, and says so.
 
 mod blocks;

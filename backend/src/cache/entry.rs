@@ -50,7 +50,7 @@ pub enum Kind {
 }
 
 impl Entry {
-    /// An answer of an AI route. `hash` ([`crate::user_secret::UserSecret::hash`]) covers
+    /// An answer of an AI route. `hash` (`crate::user_secret::UserSecret::hash`) covers
     /// everything that shapes it, so it never changes.
     #[must_use]
     pub fn ai(route: &'static str, hash: &str, ttls: &Ttls) -> Self {
@@ -72,7 +72,7 @@ impl Entry {
         Self { name, ttl: ttls.subscription, kind: Kind::Subscription, version }
     }
 
-    /// A résumé. `version`: its owner's revision ([`crate::accounts::Caller`]).
+    /// A résumé. `version`: its owner's revision (`crate::accounts::Caller`).
     #[must_use]
     pub fn resume(id: Uuid, version: u64, ttls: &Ttls) -> Self {
         // It is made for each request: without a formatter.
