@@ -1,40 +1,88 @@
 //! Limits how many connections a client has open at this worker. It is a network filter of its own,
-//! with a root context of its own: HTTP streams never come here. Called by [`crate::plugin`].
+//! with a root context of its own: HTTP streams never come here.
 
-use crate::abi;
-use crate::configuration;
-use crate::host;
+use crate::shared::Shared;
+use crate::{configuration, direct, host};
 use limits::connections::Connections;
 use limits::gate::MetricKind;
+use proxy_wasm::hostcalls;
+use proxy_wasm::traits::{Context, RootContext, StreamContext};
+use proxy_wasm::types::{Action, ContextType};
+use std::rc::Rc;
 
 /// The `root_id` of the plugin in Envoy's listener.
 pub(crate) const ROOT_ID: &[u8] = b"tollgate.connections";
 const REFUSED: &str = "tollgate.connections_refused";
 
-pub(crate) struct Limiter {
+/// The root context: its configuration's limit.
+#[derive(Default)]
+pub(crate) struct Root {
+    limiter: Option<Rc<Shared<Limiter>>>,
+}
+
+/// A connection's context.
+struct Connection {
+    id: u32,
+    limiter: Option<Rc<Shared<Limiter>>>,
+}
+
+/// A root context's open connections.
+struct Limiter {
     connections: Connections,
     /// Envoy's number of the metric, once it has been used.
     refused: Option<u32>,
 }
 
-impl Limiter {
-    /// Reads the plugin's configuration, of this `size`. `None`, and a line in Envoy's log, if it
-    /// has a mistake.
-    pub(crate) fn configured(size: usize) -> Option<Self> {
-        let bytes = abi::plugin_configuration(size).unwrap_or_default();
+impl Context for Root {}
+
+impl RootContext for Root {
+    /// Reads the limit. False, and a line in Envoy's log, if it has a mistake.
+    fn on_configure(&mut self, _size: usize) -> bool {
+        let bytes = self.get_plugin_configuration().unwrap_or_default();
         match Connections::from_value(configuration::document(&bytes)) {
-            Ok(connections) => Some(Self { connections, refused: None }),
-            Err(error) => {
-                log::error!("tollgate: the limit of connections is refused: {error}");
-                None
+            Ok(connections) => {
+                let limiter = Limiter { connections, refused: None };
+                self.limiter = Some(Rc::new(Shared::new(limiter)));
             }
+            Err(error) => log::error!("tollgate: the limit of connections is refused: {error}"),
         }
+        self.limiter.is_some()
     }
 
-    /// Closes the new connection `id` if its client has as many as it may have. Returns whether it
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::StreamContext)
+    }
+
+    fn create_stream_context(&self, id: u32) -> Option<Box<dyn StreamContext>> {
+        Some(Box::new(Connection { id, limiter: self.limiter.clone() }))
+    }
+}
+
+impl Connection {
+    fn with<R>(&self, act: impl FnOnce(&mut Limiter) -> R) -> Option<R> {
+        self.limiter.as_ref().and_then(|limiter| limiter.with(act))
+    }
+}
+
+impl Context for Connection {
+    fn on_done(&mut self) -> bool {
+        self.with(|limiter| limiter.connections.close(self.id));
+        true
+    }
+}
+
+impl StreamContext for Connection {
+    fn on_new_connection(&mut self) -> Action {
+        let is_refused = self.with(|limiter| limiter.refuses(self.id)).unwrap_or(false);
+        if is_refused { Action::Pause } else { Action::Continue }
+    }
+}
+
+impl Limiter {
+    /// Closes the new connection `id` if its client has as many as it may have. Returns true if it
     /// did.
-    pub(crate) fn opened(&mut self, id: u32) -> bool {
-        let address = host::property("source\0address").unwrap_or_default();
+    fn refuses(&mut self, id: u32) -> bool {
+        let address = direct::property("source\0address").unwrap_or_default();
         if self.connections.open(id, &address) {
             return false;
         }
@@ -42,11 +90,7 @@ impl Limiter {
         if let Some(refused) = self.refused {
             host::add_to_metric(MetricKind::Counter, refused, 1);
         }
-        host::tell("close a connection", abi::close_connection());
+        host::tell("close a connection", hostcalls::close_downstream());
         true
-    }
-
-    pub(crate) fn closed(&mut self, id: u32) {
-        self.connections.close(id);
     }
 }

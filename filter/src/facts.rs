@@ -1,8 +1,9 @@
 //! What a request says of itself, read from Envoy. Called by the gate through [`Facts`].
 
-use crate::abi::{Headers, Pairs};
-use crate::{host, value};
+use crate::headers::Headers;
+use crate::{direct, value};
 use limits::facts::{Facts, Value};
+use proxy_wasm::types::MapType;
 use std::cell::OnceCell;
 
 /// The request of the stream whose callback is running.
@@ -10,7 +11,7 @@ pub(crate) struct RequestFacts<'a> {
     /// What [`jwt_payload`] made.
     jwt_payload: &'a str,
     /// Read once, when the first of them is asked for.
-    headers: OnceCell<Pairs>,
+    headers: OnceCell<Headers>,
 }
 
 impl<'a> RequestFacts<'a> {
@@ -18,8 +19,9 @@ impl<'a> RequestFacts<'a> {
         Self { jwt_payload, headers: OnceCell::new() }
     }
 
-    fn headers(&self) -> &Pairs {
-        self.headers.get_or_init(|| host::headers(Headers::Request))
+    fn headers(&self) -> &Headers {
+        self.headers
+            .get_or_init(|| direct::headers(MapType::HttpRequestHeaders).unwrap_or_default())
     }
 
     fn first(&self, name: &str) -> Option<Vec<u8>> {
@@ -44,7 +46,7 @@ fn below(path: &str, names: &[String]) -> Option<Value> {
         path.push('\0');
         path.push_str(name);
     }
-    host::property(&path).map(value::read)
+    direct::property(&path).map(value::read)
 }
 
 impl Facts for RequestFacts<'_> {
@@ -71,15 +73,15 @@ impl Facts for RequestFacts<'_> {
     }
 
     fn is_authenticated(&self) -> bool {
-        host::property(self.jwt_payload).is_some()
+        direct::property(self.jwt_payload).is_some()
     }
 
     fn client_address(&self) -> Option<Vec<u8>> {
-        host::property("source\0address")
+        direct::property("source\0address")
     }
 
     fn route_name(&self) -> Option<Vec<u8>> {
-        host::property("xds\0route_name")
+        direct::property("xds\0route_name")
     }
 
     fn route_metadata(&self, names: &[String]) -> Option<Value> {

@@ -1,16 +1,22 @@
-//! Envoy's functions as this plugin uses them: bytes in and out. What comes back as an error is
-//! logged, or means that there is nothing.
+//! Envoy's functions as this plugin uses them. What comes back as an error is logged, or means that
+//! there is nothing.
 
-use crate::abi::{self, Headers, Metric, Pairs, Status};
+use crate::direct;
 use limits::gate::{Answer, Call, CallKind, MetricKind, SharedData};
 use limits::wire;
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::{MapType, MetricType, Status};
+use std::fmt::Debug;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Where the decision is left for the access log: `%FILTER_STATE(wasm.tollgate:PLAIN)%`.
 const FILTER_STATE: &str = "tollgate";
 
 /// Envoy's clock, in Unix µs.
 pub(crate) fn now_us() -> u64 {
-    abi::now_ns().unwrap_or(0) / 1_000
+    let now = hostcalls::get_current_time().unwrap_or(UNIX_EPOCH);
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_secs() * 1_000_000 + u64::from(since.subsec_micros())
 }
 
 /// Envoy's shared data: the same for all workers of the process.
@@ -18,31 +24,25 @@ pub(crate) struct Process;
 
 impl SharedData for Process {
     fn read(&self, name: &str) -> Option<(Vec<u8>, u32)> {
-        abi::shared_data(name).ok()
+        let (value, version) = hostcalls::get_shared_data(name).ok()?;
+        Some((value?, version?))
     }
 
     fn write(&self, name: &str, value: &[u8], version: Option<u32>) -> bool {
-        abi::set_shared_data(name, value, version).is_ok()
+        hostcalls::set_shared_data(name, Some(value), version).is_ok()
     }
 }
 
-/// None where there are none.
-pub(crate) fn headers(headers: Headers) -> Pairs {
-    abi::headers(headers).unwrap_or_default()
-}
-
 pub(crate) fn set_response_header(name: &str, value: &str) {
-    tell("set a response header", abi::set_header(Headers::Response, name, value));
-}
-
-/// `path`: its names, with a 0 between them.
-pub(crate) fn property(path: &str) -> Option<Vec<u8>> {
-    abi::property(path).ok()
+    tell(
+        "set a response header",
+        hostcalls::set_map_value(MapType::HttpResponseHeaders, name, Some(value)),
+    );
 }
 
 /// Leaves the decision for the access log.
 pub(crate) fn set_summary(summary: &str) {
-    tell("set the filter state", abi::set_property(FILTER_STATE, summary.as_bytes()));
+    tell("set the filter state", direct::set_property(FILTER_STATE, summary.as_bytes()));
 }
 
 /// Answers the stream whose context is the effective one.
@@ -50,7 +50,8 @@ pub(crate) fn answer(answer: &Answer) {
     set_summary(&answer.summary);
     let headers: Vec<_> =
         answer.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let sent = abi::respond(u32::from(answer.status), &headers, &answer.body);
+    let status = u32::from(answer.status);
+    let sent = hostcalls::send_http_response(status, headers, Some(&answer.body));
     tell("answer a request", sent);
 }
 
@@ -66,30 +67,30 @@ pub(crate) fn call(cluster: &str, call: &Call) -> Result<u32, Status> {
     if !call.body.is_empty() {
         headers.push(("content-type", "application/json"));
     }
-    let timeout_ms = u32::try_from(call.timeout_ms).unwrap_or(u32::MAX);
-    abi::call(cluster, &headers, &call.body, timeout_ms)
+    let timeout = Duration::from_millis(call.timeout_ms);
+    hostcalls::dispatch_http_call(cluster, headers, Some(&call.body), Vec::new(), timeout)
 }
 
 /// A metric of Envoy's.
 pub(crate) fn define_metric(kind: MetricKind, name: &str) -> Option<u32> {
     let kind = match kind {
-        MetricKind::Counter => Metric::Counter,
-        MetricKind::Gauge => Metric::Gauge,
-        MetricKind::Histogram => Metric::Histogram,
+        MetricKind::Counter => MetricType::Counter,
+        MetricKind::Gauge => MetricType::Gauge,
+        MetricKind::Histogram => MetricType::Histogram,
     };
-    abi::define_metric(kind, name).ok()
+    hostcalls::define_metric(kind, name).ok()
 }
 
 pub(crate) fn add_to_metric(kind: MetricKind, id: u32, amount: i64) {
     let done = match kind {
-        MetricKind::Counter | MetricKind::Gauge => abi::add_to_metric(id, amount),
-        MetricKind::Histogram => abi::record_metric(id, amount.unsigned_abs()),
+        MetricKind::Counter | MetricKind::Gauge => hostcalls::increment_metric(id, amount),
+        MetricKind::Histogram => hostcalls::record_metric(id, amount.unsigned_abs()),
     };
     tell("add to a metric", done);
 }
 
 /// Logs what Envoy refused; there is nothing else to be done about it.
-pub(crate) fn tell(what: &str, done: Result<(), Status>) {
+pub(crate) fn tell(what: &str, done: Result<(), impl Debug>) {
     if let Err(status) = done {
         log::warn!("tollgate: could not {what}: {status:?}");
     }

@@ -1,44 +1,41 @@
 //! Tollgate's Envoy plugin: turns Envoy's callbacks into calls of [`limits::gate::Gate`], and does
 //! what it answers. There is no policy, no arithmetic and no state of a request here.
 //!
+//! It stands on the `proxy-wasm` crate, whose dispatcher calls a context's methods. The build drops
+//! the exports of callbacks that no context here implements: a new one must be named in
+//! `tests/harness/src/wasm/exports.rs`, or Envoy never calls it.
+//!
 //! Nothing in this crate may panic: a panic hangs every paused stream of its worker. The lints see
 //! to it.
 
-mod abi;
 mod configuration;
 mod connections;
+mod direct;
 mod facts;
+mod headers;
 mod host;
-mod log_to_envoy;
 mod metrics;
-mod plugin;
 mod root;
+mod shared;
 mod stream;
 mod value;
 
-use limits::gate::Gate;
-use std::cell::RefCell;
+use proxy_wasm::traits::RootContext;
 
-/// One worker's gate, shared by its root context and its streams.
-///
-/// Envoy calls into a VM from one thread and never while a call is under way, so the borrow always
-/// succeeds; were that to change, a request would pass and say so in the log, not panic.
-struct SharedGate(RefCell<Gate>);
+/// Apart, since the macro's function is public and has no documentation.
+mod start {
+    use proxy_wasm::types::LogLevel;
 
-impl SharedGate {
-    fn new(gate: Gate) -> Self {
-        Self(RefCell::new(gate))
-    }
+    proxy_wasm::main! {{
+        proxy_wasm::set_log_level(LogLevel::Info);
+        proxy_wasm::set_root_context(super::root_context);
+    }}
+}
 
-    fn with<R>(&self, act: impl FnOnce(&mut Gate) -> R) -> Option<R> {
-        match self.0.try_borrow_mut() {
-            Ok(mut gate) => Some(act(&mut gate)),
-            Err(_) => {
-                log::error!(
-                    "tollgate: the gate was called while it was at work: please report this"
-                );
-                None
-            }
-        }
+/// Makes the root context that the plugin's `root_id` asks for.
+fn root_context(id: u32) -> Box<dyn RootContext> {
+    match direct::property("plugin_root_id").as_deref() {
+        Some(connections::ROOT_ID) => Box::new(connections::Root::default()),
+        _ => Box::new(root::Root::new(id)),
     }
 }

@@ -1,17 +1,19 @@
-//! A root context: configuration, the calls to the shim, and the releases of streams. Called by
-//! [`crate::plugin`].
+//! A root context: configuration, the calls to the shim, and the releases of streams.
 
-use crate::SharedGate;
-use crate::abi::{self, Headers, Status};
-use crate::configuration;
-use crate::facts;
 use crate::host::{self, Process};
 use crate::metrics::Metrics;
+use crate::shared::Shared;
+use crate::stream::Stream;
+use crate::{configuration, direct, facts};
 use limits::gate::{self, CallKind, Gate, Release, Released, Reply, TICK_MS};
 use limits::policy::KNOWN_SALT;
 use limits::wire::MARKER_HEADER;
+use proxy_wasm::hostcalls;
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::{ContextType, MapType, Status};
 use rustc_hash::FxHashMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// Numbers the workers' queues, in the shared data of the Envoy process.
 const QUEUE_COUNT: &str = "tollgate.queues";
@@ -38,7 +40,7 @@ struct Configured {
 
 /// What it shares with its streams.
 pub(crate) struct Worker {
-    pub(crate) gate: SharedGate,
+    pub(crate) gate: Shared<Gate>,
     /// The path of jwt_authn's payload, as Envoy takes it.
     pub(crate) jwt_payload: String,
     queue: u32,
@@ -54,27 +56,53 @@ impl Worker {
 
     /// Has the root context called in this turn of the event loop.
     pub(crate) fn enqueue(&self) {
-        host::tell("wake the worker", abi::enqueue(self.queue, b"w"));
+        host::tell("wake the worker", hostcalls::enqueue_shared_queue(self.queue, Some(b"w")));
     }
 }
 
-impl Root {
-    pub(crate) fn new(id: u32) -> Self {
-        Self { id, state: None, is_ending: false }
+impl Context for Root {
+    /// Takes the reply to a call, or its failure.
+    fn on_http_call_response(&mut self, token: u32, headers: usize, body_bytes: usize, _: usize) {
+        let Some(call) = self.state.as_mut().and_then(|state| state.calls.remove(&token)) else {
+            return;
+        };
+        if headers == 0 {
+            // The reply broke off: there is no map of its headers.
+            self.take_reply(call, Reply::default());
+            return self.make_calls();
+        }
+        let headers = direct::headers(MapType::HttpCallResponseHeaders).unwrap_or_default();
+        let (status, marker) = (headers.first(":status"), headers.first(MARKER_HEADER));
+        let body = self.get_http_call_response_body(0, body_bytes.min(MAX_REPLY_BYTES));
+        let reply = Reply { status, marker, body: &body.unwrap_or_default() };
+        self.take_reply(call, reply);
+        self.make_calls(); // more may have gathered meanwhile
     }
 
-    /// What the streams of this root share; none where it has no policy.
-    pub(crate) fn worker(&self) -> Option<&Rc<Worker>> {
-        self.state.as_ref().map(|state| &state.worker)
+    /// Gives back what is leased: the policy has been replaced, or Envoy ends. Returns true if there
+    /// is nothing to be done for that. The calls for it are made at the next tick: when Envoy ends
+    /// there is none, and no call may be made.
+    fn on_done(&mut self) -> bool {
+        let Some(state) = &mut self.state else { return true };
+        let (now_us, metrics) = (host::now_us(), &mut state.metrics);
+        let is_idle = state.worker.gate.with(|gate| {
+            gate.close(now_us);
+            metrics.add(gate);
+            gate.is_idle(now_us)
+        });
+        self.is_ending = is_idle == Some(false);
+        !self.is_ending
     }
+}
 
-    /// Whether the configuration, of this `size`, is a policy.
-    pub(crate) fn configure(&mut self, size: usize) -> bool {
-        match configured(size) {
+impl RootContext for Root {
+    /// Reads the policy. False, and a line in Envoy's log, if it has a mistake.
+    fn on_configure(&mut self, _size: usize) -> bool {
+        let text = self.get_plugin_configuration().unwrap_or_default();
+        match configured(&text) {
             Ok(state) => {
                 self.state = Some(state);
-                let period_ms = u32::try_from(TICK_MS).unwrap_or(u32::MAX);
-                host::tell("set the tick's period", abi::set_tick_period(period_ms));
+                self.set_tick_period(Duration::from_millis(TICK_MS));
                 true
             }
             Err(message) => {
@@ -84,33 +112,14 @@ impl Root {
         }
     }
 
-    /// The reply to a call, or its failure.
-    pub(crate) fn replied(&mut self, token: u32, headers: u32, body_bytes: usize) {
-        let Some(call) = self.state.as_mut().and_then(|state| state.calls.remove(&token)) else {
-            return;
-        };
-        if headers == 0 {
-            // The reply broke off: there is no map of its headers.
-            self.take_reply(call, Reply::default());
-            return self.make_calls();
-        }
-        let headers = host::headers(Headers::Reply);
-        let (status, marker) = (headers.first(":status"), headers.first(MARKER_HEADER));
-        let body = abi::reply_body(body_bytes.min(MAX_REPLY_BYTES)).unwrap_or_default();
-        let reply = Reply { status, marker, body: &body };
-        self.take_reply(call, reply);
-        self.make_calls(); // more may have gathered meanwhile
-    }
-
-    pub(crate) fn queue_ready(&mut self, queue: u32) {
+    fn on_queue_ready(&mut self, queue: u32) {
         // What woke us says nothing: the work is in the gate.
-        let _woken = abi::dequeue(queue);
+        let _woken = self.dequeue_shared_queue(queue);
         self.make_calls();
     }
 
-    /// Some time has passed: whether this root was to end and has come to its end.
-    pub(crate) fn tick(&mut self) -> bool {
-        let Some(state) = &mut self.state else { return false };
+    fn on_tick(&mut self) {
+        let Some(state) = &mut self.state else { return };
         let now_us = host::now_us();
         let gate = &state.worker.gate;
         let released = gate.with(|gate| gate.tick(now_us, &Process)).unwrap_or_default();
@@ -122,22 +131,22 @@ impl Root {
         lines.unwrap_or_default().iter().for_each(|line| log::info!("tollgate: {line}"));
         self.release(released);
         self.make_calls();
-        self.has_ended()
+        self.end();
     }
 
-    /// The policy has been replaced, or Envoy ends: what is leased is given back first. Whether
-    /// there is nothing to be done for that. The calls for it are made at the next tick: when Envoy
-    /// ends there is none, and no call may be made.
-    pub(crate) fn close(&mut self) -> bool {
-        let Some(state) = &mut self.state else { return true };
-        let (now_us, metrics) = (host::now_us(), &mut state.metrics);
-        let is_idle = state.worker.gate.with(|gate| {
-            gate.close(now_us);
-            metrics.add(gate);
-            gate.is_idle(now_us)
-        });
-        self.is_ending = is_idle == Some(false);
-        !self.is_ending
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+
+    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
+        let worker = self.state.as_ref().map(|state| Rc::clone(&state.worker));
+        Some(Box::new(Stream { id, worker }))
+    }
+}
+
+impl Root {
+    pub(crate) const fn new(id: u32) -> Self {
+        Self { id, state: None, is_ending: false }
     }
 
     /// Makes the calls that are due. One that cannot be made has failed.
@@ -167,15 +176,13 @@ impl Root {
     }
 
     /// Tells Envoy that nothing is left to be done, once that is so.
-    fn has_ended(&mut self) -> bool {
-        let Some(state) = self.state.as_ref().filter(|_| self.is_ending) else { return false };
-        let ends = state.worker.gate.with(|gate| gate.is_idle(host::now_us())).unwrap_or(true);
-        if ends {
+    fn end(&mut self) {
+        let Some(state) = self.state.as_ref().filter(|_| self.is_ending) else { return };
+        if state.worker.gate.with(|gate| gate.is_idle(host::now_us())).unwrap_or(true) {
             self.is_ending = false;
-            host::tell("stop the tick", abi::set_tick_period(0));
-            host::tell("be done", abi::done());
+            self.set_tick_period(Duration::ZERO);
+            self.done();
         }
-        ends
     }
 
     /// Lets streams go on or answers them, each in its own context.
@@ -184,24 +191,23 @@ impl Root {
             return;
         }
         for Released { stream, release } in released {
-            if abi::set_effective_context(stream).is_err() {
+            if hostcalls::set_effective_context(stream).is_err() {
                 continue; // it has gone since
             }
             match release {
                 Release::Pass(summary) => {
                     host::set_summary(&summary);
-                    host::tell("resume a request", abi::resume_request());
+                    host::tell("resume a request", hostcalls::resume_http_request());
                 }
                 Release::Refuse(answer) => host::answer(&answer),
             }
         }
-        host::tell("return to the root context", abi::set_effective_context(self.id));
+        host::tell("return to the root context", hostcalls::set_effective_context(self.id));
     }
 }
 
-fn configured(size: usize) -> Result<Configured, String> {
-    let text = abi::plugin_configuration(size).unwrap_or_default();
-    let policy = configuration::policy(&text).map_err(|errors| errors.to_string())?;
+fn configured(text: &[u8]) -> Result<Configured, String> {
+    let policy = configuration::policy(text).map_err(|errors| errors.to_string())?;
     let queue = own_queue().map_err(|status| format!("Envoy gave no shared queue: {status:?}"))?;
     gate::prepare(&Process);
     if policy.has_known_salt() {
@@ -214,16 +220,17 @@ fn configured(size: usize) -> Result<Configured, String> {
         worker: Rc::new(Worker {
             queue,
             jwt_payload: facts::jwt_payload(&policy.jwt_payload),
-            gate: SharedGate::new(Gate::new(policy)),
+            gate: Shared::new(Gate::new(policy)),
         }),
     })
 }
 
 /// Logs it once for all workers: Envoy configures a VM in its main thread before those of the workers.
 fn warn_of_salt() {
-    if abi::shared_data(SALT_WARNED) == Err(Status::NotFound) {
+    if hostcalls::get_shared_data(SALT_WARNED) == Ok((None, None)) {
         log::warn!("tollgate: {KNOWN_SALT}");
-        host::tell("remember a warning", abi::set_shared_data(SALT_WARNED, b"1", None));
+        let set = hostcalls::set_shared_data(SALT_WARNED, Some(b"1"), None);
+        host::tell("remember a warning", set);
     }
 }
 
@@ -231,15 +238,11 @@ fn warn_of_salt() {
 fn own_queue() -> Result<u32, Status> {
     // As many tries as there could be workers starting at once, and then some.
     for _ in 0..1_000 {
-        let (bytes, version) = match abi::shared_data(QUEUE_COUNT) {
-            Ok((bytes, version)) => (bytes, Some(version)),
-            Err(Status::NotFound) => (Vec::new(), None),
-            Err(status) => return Err(status),
-        };
-        let count = bytes.try_into().map_or(0, u64::from_le_bytes);
+        let (bytes, version) = hostcalls::get_shared_data(QUEUE_COUNT)?;
+        let count = bytes.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes);
         let next = count.wrapping_add(1);
-        match abi::set_shared_data(QUEUE_COUNT, &next.to_le_bytes(), version) {
-            Ok(()) => return abi::register_queue(&format!("tollgate.{next}")),
+        match hostcalls::set_shared_data(QUEUE_COUNT, Some(&next.to_le_bytes()), version) {
+            Ok(()) => return hostcalls::register_shared_queue(&format!("tollgate.{next}")),
             Err(Status::CasMismatch) => {}
             Err(status) => return Err(status),
         }

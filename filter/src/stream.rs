@@ -1,13 +1,47 @@
-//! One HTTP stream: its callbacks, handed to the gate. Called by [`crate::plugin`].
+//! One HTTP stream: its callbacks, handed to the gate.
 
-use crate::abi::Headers;
+use crate::direct;
 use crate::facts::RequestFacts;
 use crate::host::{self, Process};
 use crate::root::Worker;
 use limits::gate::{Disposition, Outcome, Release};
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::{Action, MapType};
+use std::rc::Rc;
 
-/// The stream's request headers are there: whether to pause it.
-pub(crate) fn request(id: u32, worker: &Worker) -> bool {
+/// A stream's context. One of a root without a policy lets everything pass.
+pub(crate) struct Stream {
+    pub(crate) id: u32,
+    pub(crate) worker: Option<Rc<Worker>>,
+}
+
+impl Context for Stream {
+    fn on_done(&mut self) -> bool {
+        if let Some(worker) = &self.worker {
+            worker.gate.with(|gate| gate.done(self.id));
+        }
+        true
+    }
+}
+
+impl HttpContext for Stream {
+    fn on_http_request_headers(&mut self, _headers: usize, _is_end: bool) -> Action {
+        match &self.worker {
+            Some(worker) if request(self.id, worker) => Action::Pause,
+            _ => Action::Continue,
+        }
+    }
+
+    fn on_http_response_headers(&mut self, _headers: usize, _is_end: bool) -> Action {
+        if let Some(worker) = &self.worker {
+            response(self.id, worker);
+        }
+        Action::Continue
+    }
+}
+
+/// Hands the request to the gate. Returns true if it is to pause.
+fn request(id: u32, worker: &Worker) -> bool {
     let facts = RequestFacts::new(&worker.jwt_payload);
     let now_us = host::now_us();
     let disposition = worker.gate.with(|gate| gate.request(now_us, id, &facts, &Process));
@@ -28,8 +62,8 @@ pub(crate) fn request(id: u32, worker: &Worker) -> bool {
     }
 }
 
-/// The stream's response headers are there.
-pub(crate) fn response(id: u32, worker: &Worker) {
+/// Hands the response to the gate, and adds the headers that it asks for.
+fn response(id: u32, worker: &Worker) {
     let response = worker.gate.with(|gate| gate.response(id, outcome, host::now_us));
     let response = response.unwrap_or_default();
     if response.wakes {
@@ -40,9 +74,9 @@ pub(crate) fn response(id: u32, worker: &Worker) {
     }
 }
 
-/// What the response says of itself.
+/// Reads the response's status and cache header.
 fn outcome() -> Outcome {
-    let headers = host::headers(Headers::Response);
+    let headers = direct::headers(MapType::HttpResponseHeaders).unwrap_or_default();
     let text = |name| headers.first(name).and_then(|bytes| str::from_utf8(bytes).ok());
     Outcome {
         status: text(":status").and_then(|status| status.parse().ok()).unwrap_or(0),

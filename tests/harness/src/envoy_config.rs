@@ -271,7 +271,7 @@ mod tests {
         // Rendered back with the file's own values, it is the file again.
         let (mut original, mut kept) = (file(), filter_file());
         let policy = filter::policy(&mut kept).unwrap().clone();
-        let wasm = Path::new("target/wasm/wasm32-unknown-unknown/wasm/tollgate_filter.wasm");
+        let wasm = Path::new("target/wasm/tollgate_filter.wasm");
         filter::change(&mut tollgate, Some(wasm), Some(&policy)).unwrap();
         assert_eq!(tollgate, filter_file());
         change(

@@ -1,4 +1,6 @@
-//! Builds the filter as it ships.
+//! Builds the filter as it ships: cargo's module, without what [`exports`] drops.
+
+mod exports;
 
 use crate::setup::{wasm_rustc, wasm_target};
 use crate::{command, paths};
@@ -8,13 +10,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const BUILD_LIMIT: Duration = Duration::from_secs(1800);
+const NAME: &str = "tollgate_filter.wasm";
 /// Names the compiler that filled the folder.
 const STAMP: &str = "tollgate-compiler";
 
 /// Where the built filter is.
 #[must_use]
 pub fn path() -> PathBuf {
-    target_dir().join(wasm_target::TARGET).join("wasm/tollgate_filter.wasm")
+    target_dir().join(NAME)
 }
 
 /// Builds the filter and returns where it is; cargo tells only what is wrong.
@@ -45,7 +48,18 @@ fn build_with(args: &[&str]) -> Result<PathBuf> {
         cargo.env("RUSTC", rustc);
     }
     command::show(&mut cargo, BUILD_LIMIT)?;
+    trim(&target_dir().join(wasm_target::TARGET).join("wasm").join(NAME), &path())?;
     Ok(path())
+}
+
+/// Moves the trimmed module into its place at once: another process may read what is there.
+fn trim(built: &Path, trimmed: &Path) -> Result<()> {
+    let module =
+        std::fs::read(built).with_context(|| format!("cannot read {}", built.display()))?;
+    let new = trimmed.with_extension("new");
+    std::fs::write(&new, exports::trimmed(&module)?)
+        .and_then(|()| std::fs::rename(&new, trimmed))
+        .with_context(|| format!("cannot write {}", trimmed.display()))
 }
 
 /// Apart from the native one: it may be filled by another compiler.

@@ -1,15 +1,15 @@
-//! Headers in one piece of memory: their number, the sizes of all names and values, and then these,
-//! each with a 0 behind it.
+//! A message's headers as Envoy writes them, in one piece of memory: their number, the sizes of all
+//! names and values, and then these, each with a 0 behind it.
 
 /// How wide a size is: 32 bits, as wide as memory is.
 const SIZE: usize = 4;
 
-/// Headers as Envoy wrote them.
+/// A message's headers.
 #[derive(Debug, Default)]
-pub(crate) struct Pairs(Vec<u8>);
+pub(crate) struct Headers(Vec<u8>);
 
-impl Pairs {
-    pub(super) const fn new(bytes: Vec<u8>) -> Self {
+impl Headers {
+    pub(crate) const fn new(bytes: Vec<u8>) -> Self {
         Self(bytes)
     }
 
@@ -55,24 +55,4 @@ fn taken<'a>(texts: &mut &'a [u8], bytes: &[u8]) -> Option<&'a [u8]> {
 
 fn size(bytes: &[u8]) -> Option<usize> {
     usize::try_from(u32::from_le_bytes(bytes.try_into().ok()?)).ok()
-}
-
-/// `headers` as the ABI takes them.
-pub(super) fn written(headers: &[(&str, &str)]) -> Vec<u8> {
-    let texts: usize = headers.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
-    let mut bytes = Vec::with_capacity(SIZE + headers.len() * 2 * SIZE + texts);
-    push(&mut bytes, headers.len());
-    for (name, value) in headers {
-        push(&mut bytes, name.len());
-        push(&mut bytes, value.len());
-    }
-    for text in headers.iter().flat_map(|(name, value)| [name, value]) {
-        bytes.extend_from_slice(text.as_bytes());
-        bytes.push(0);
-    }
-    bytes
-}
-
-fn push(bytes: &mut Vec<u8>, size: usize) {
-    bytes.extend_from_slice(&u32::try_from(size).unwrap_or(u32::MAX).to_le_bytes());
 }
