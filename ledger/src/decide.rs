@@ -3,11 +3,12 @@
 //! Calls [`crate::prepare`], and [`crate::store`] through [`crate::agree`].
 
 use crate::agree;
+use crate::ledger::Ledger;
 use crate::names;
 use crate::prepare::Preparer;
 use crate::seal::Sealer;
 use crate::store::{Fault, Timed};
-use crate::{Ledger, telemetry};
+use crate::telemetry;
 use limits::ledger::Decided;
 use limits::wire::{DecideReply, Decision, DecisionError, Request};
 use metrics::counter;

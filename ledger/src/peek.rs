@@ -2,7 +2,7 @@
 //!
 //! For clients that ask what is left, and for operators.
 
-use crate::Ledger;
+use crate::ledger::Ledger;
 use crate::prepare::Preparer;
 use crate::store::{Fault, Timed};
 use limits::counter::CounterName;

@@ -11,10 +11,9 @@ mod keys;
 mod record;
 mod reply;
 
-pub use reply::BadReply;
+pub use reply::{BadReply, Reply};
 
 use keys::Keys;
-use limits::counter::CounterName;
 use limits::ledger::{Charge, Decided, Refusal, Request, Settle};
 use limits::wire::{ChargeOutcome, Settled};
 use reply::Reader;
@@ -53,17 +52,6 @@ pub struct Call {
     pub keys: Vec<String>,
     /// What is to be done with them. Binary.
     pub records: Vec<u8>,
-}
-
-/// A script's reply.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply<T> {
-    /// The server's time at which all of it was done.
-    pub now_ms: u64,
-    /// One for each thing asked, in its order.
-    pub answers: Vec<T>,
-    /// Counters whose value was damaged: it was dropped, and counted as absent. To be logged.
-    pub damaged: Vec<CounterName>,
 }
 
 /// Puts `requests` to [`source::DECIDE`]. A thousand charges keep the server busy for several

@@ -5,43 +5,38 @@
 
 mod cluster;
 mod fault;
+mod health;
 mod lane;
 mod memory;
 mod question;
 mod server;
+mod shared;
 mod slots;
 mod software;
+mod spanning;
 pub mod url;
 mod wave;
 
 pub use fault::Fault;
+pub use health::Health;
 pub use memory::Memory;
 pub use server::Timeouts;
 pub use wave::Timed;
 
-use crate::clock::{self, Clock};
-use crate::quiet::Quiet;
-use crate::script::BadReply;
+use crate::clock::Clock;
 use crate::telemetry;
 use cluster::Cluster;
+use health::{HEALTH, write_probe};
 use lane::{Lane, Queued};
 use limits::counter::CounterName;
 use limits::ledger::{Charge, Decided, Request, Settle};
 use limits::wire::{ChargeOutcome, Settled};
-use metrics::{counter, gauge};
+use metrics::gauge;
 use redis::{Cmd, Value};
-use std::collections::HashSet;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-use tracing::{error, warn};
+use shared::Shared;
+use std::sync::Arc;
 use url::LedgerUrl;
 use wave::Miss;
-
-/// Damaged counters remembered as logged; past that, they are logged again.
-const MAX_REMEMBERED: usize = 1_000;
-/// The key that the health of a server is tried on; of one of a Cluster's, with a tag.
-const HEALTH: &str = "tg:health";
 
 /// The ledger.
 #[derive(Clone)]
@@ -59,31 +54,6 @@ pub enum Store {
 pub struct Single {
     lane: Lane,
     shared: Arc<Shared>,
-}
-
-/// How well the ledger is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Health {
-    /// It answers.
-    Well,
-    /// A part of it answers.
-    Partly {
-        /// Servers that do.
-        up: usize,
-        /// All servers.
-        of: usize,
-    },
-    /// It does not.
-    Ill(Fault),
-}
-
-/// What all connections to one ledger share.
-pub(crate) struct Shared {
-    clock: Clock,
-    /// How far the ledger's clock is ahead of ours, as last heard.
-    ahead_ms: AtomicI64,
-    damaged: Mutex<HashSet<CounterName>>,
-    complaints: Quiet,
 }
 
 impl Store {
@@ -123,7 +93,7 @@ impl Store {
         match self {
             Self::Memory(memory) => memory.decide(&requests),
             Self::Single(single) => single.ask(requests).await,
-            Self::Cluster(cluster) => cluster.decide(requests).await,
+            Self::Cluster(cluster) => spanning::decide(cluster, requests).await,
         }
     }
 
@@ -216,52 +186,4 @@ fn here<A>(answer: Result<A, Miss>) -> Result<A, Fault> {
         Miss::Elsewhere { .. } => Fault::in_a_cluster(),
         Miss::Later => Fault::Unfit { code: "TRYAGAIN".to_owned() },
     })
-}
-
-/// A write that leaves nothing: a replica, a full or a loading server refuse it.
-fn write_probe(key: &str) -> Cmd {
-    let mut set = redis::cmd("SET");
-    set.arg(key).arg("1").arg("PX").arg(100);
-    set
-}
-
-impl Shared {
-    fn new(clock: Clock) -> Self {
-        Self {
-            clock,
-            ahead_ms: AtomicI64::new(0),
-            damaged: Mutex::default(),
-            complaints: Quiet::new(Duration::from_secs(5)),
-        }
-    }
-
-    fn now_ms(&self) -> u64 {
-        self.clock.now_ms().saturating_add_signed(self.ahead_ms.load(Ordering::Relaxed))
-    }
-
-    /// Notes what a reply told: the time there, and damaged counters.
-    fn heard(&self, now_ms: u64, damaged: &[CounterName]) {
-        let there = i64::try_from(now_ms).unwrap_or(i64::MAX);
-        let here = i64::try_from(self.clock.now_ms()).unwrap_or(i64::MAX);
-        self.ahead_ms.store(there.saturating_sub(here), Ordering::Relaxed);
-        if damaged.is_empty() {
-            return;
-        }
-        counter!(telemetry::DAMAGED).increment(damaged.len() as u64);
-        let mut logged = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
-        for name in damaged {
-            if logged.len() >= MAX_REMEMBERED {
-                logged.clear();
-            }
-            if logged.insert(name.clone()) {
-                error!(counter = %name, "a counter's value was damaged: dropped, and counted as absent");
-            }
-        }
-    }
-
-    fn complain_of_reply(&self, error: &BadReply) {
-        if let Some(held_back) = self.complaints.speak(clock::instant()) {
-            warn!(%error, held_back, "the ledger's reply is none that its script gives");
-        }
-    }
 }

@@ -11,25 +11,24 @@ pub(crate) mod fair;
 pub(crate) mod guests;
 pub(crate) mod health;
 pub(crate) mod refused;
+mod reply;
 pub(crate) mod server;
 
 pub(crate) use body::read;
+pub(crate) use guests::peer;
 pub(crate) use refused::Refused;
+pub(crate) use reply::json;
 
 use crate::app::App;
 use crate::telemetry;
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{Extensions, HeaderName, HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use guests::Guest;
 use limits::wire::{DECIDE_PATH, MARKER_HEADER, MARKER_VALUE, PEEK_PATH, SETTLE_PATH};
 use metrics::counter;
-use serde::Serialize;
-use std::net::{IpAddr, Ipv6Addr};
-use std::sync::Arc;
 
 /// The paths of the public port.
 pub(crate) fn router(app: App) -> Router {
@@ -47,18 +46,6 @@ pub(crate) fn router(app: App) -> Router {
         })
         .layer(from_fn(mark))
         .with_state(app)
-}
-
-/// Returns the peer whose connection a request came by, as [`server`] has noted it.
-pub(crate) fn peer(extensions: &Extensions) -> IpAddr {
-    let guest = extensions.get::<Arc<Guest>>();
-    guest.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |guest| guest.peer())
-}
-
-/// A 200 with `reply` as JSON.
-pub(crate) fn json(reply: &impl Serialize) -> Response {
-    let kind = [(header::CONTENT_TYPE, "application/json")];
-    (kind, serde_json::to_vec(reply).unwrap_or_default()).into_response()
 }
 
 /// Marks the reply as genuinely ours, and counts it.

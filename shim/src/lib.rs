@@ -16,10 +16,12 @@ mod policy;
 mod secret;
 mod serve;
 mod telemetry;
+mod terminal;
 
 use cli::{Cli, Command};
 use std::ffi::OsString;
 use std::process::ExitCode;
+use terminal::{complain, print};
 use tokio::runtime::{Builder, Runtime};
 
 /// Runs the command that `args` and the environment ask for.
@@ -81,15 +83,4 @@ fn runtime(command: &Command) -> std::io::Result<Runtime> {
         _ => Builder::new_current_thread(),
     };
     builder.enable_all().build()
-}
-
-/// Where standard output or error is closed there is nobody to tell.
-fn print(text: &str) {
-    use std::io::Write;
-    let _ = std::io::stdout().write_all(text.as_bytes());
-}
-
-fn complain(text: &str) {
-    use std::io::Write;
-    let _ = std::io::stderr().write_all(text.as_bytes());
 }

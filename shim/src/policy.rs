@@ -10,6 +10,7 @@ mod places;
 mod render;
 
 use crate::cli::PolicyCommand;
+use crate::terminal::complain;
 use anyhow::Context;
 pub(crate) use check::read;
 use limits::variables::Limits;
@@ -22,7 +23,7 @@ pub(crate) fn policy(
     match command {
         PolicyCommand::Check { file } => {
             let check::Checked { summary, warning } = check::check(&file)?;
-            crate::complain(&warning.unwrap_or_default());
+            complain(&warning.unwrap_or_default());
             Ok(summary)
         }
         PolicyCommand::Explain { file, request } => explain::explain(&file, &request),

@@ -3,7 +3,7 @@
 //!
 //! Read by [`super::watch`], changed through [`super::Overrides::change`].
 
-use super::{Book, MAX_OVERRIDES, Override, TooMany};
+use super::book::{Book, MAX_OVERRIDES, Override, TooMany};
 use crate::names;
 use crate::store::{Fault, Store};
 use limits::counter::CounterName;

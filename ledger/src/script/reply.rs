@@ -1,10 +1,21 @@
 //! What the scripts answer: one string of whole numbers, little-endian, as each script's header
 //! tells.
 
-use super::Reply;
 use super::keys::Keys;
+use limits::counter::CounterName;
 use limits::ledger::{Charge, Decided, Refusal, Request};
 use limits::wire::{ChargeOutcome, LeaseGrant};
+
+/// A script's reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply<T> {
+    /// The server's time at which all of it was done.
+    pub now_ms: u64,
+    /// One for each thing asked, in its order.
+    pub answers: Vec<T>,
+    /// Counters whose value was damaged: it was dropped, and counted as absent. To be logged.
+    pub damaged: Vec<CounterName>,
+}
 
 /// A reply that no script of ours gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

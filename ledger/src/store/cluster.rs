@@ -1,24 +1,22 @@
 //! A Redis Cluster: one lane for each server, and the map of who has which slot.
 //!
-//! Called by [`super::Store`]; [`spanning`] decides requests whose counters lie in several slots.
+//! Called by [`super::Store`]; [`super::spanning`] decides requests whose counters lie in several slots.
 //!
 //! Written here rather than taken from the client library, because that one repeats what may have
 //! run (see [`super::server`]). What is repeated here is only what the server said it did not run:
 //! `MOVED` (the slot is elsewhere; the map is fetched anew), `ASK` (elsewhere for now) and
 //! `TRYAGAIN` (on the move).
 
-pub(super) mod spanning;
-
 use super::fault::Fault;
+use super::health::{HEALTH, Health, write_probe};
 use super::lane::{Lane, Queued};
 use super::server::{self, Timeouts};
+use super::shared::Shared;
 use super::slots::SlotMap;
 use super::software::ConnectError;
 use super::wave::{Miss, Timed};
-use super::{HEALTH, Health, Shared, write_probe};
 use crate::background;
 use futures_util::future::join_all;
-use limits::ledger::{Decided, Request};
 use redis::{Cmd, ConnectionAddr, ConnectionInfo, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
@@ -83,17 +81,6 @@ impl Cluster {
 
     pub(super) fn now_ms(&self) -> u64 {
         self.0.shared.now_ms()
-    }
-
-    /// Decides each request, slot by slot.
-    pub(super) async fn decide(
-        &self,
-        requests: Vec<Request>,
-    ) -> Vec<Result<Timed<Decided>, Fault>> {
-        if requests.iter().all(spanning::is_in_one_slot) {
-            return self.ask(requests).await;
-        }
-        spanning::decide(self, requests).await
     }
 
     /// Asks questions each of which lies in one slot: all servers at once, each in order.

@@ -7,10 +7,10 @@
 //! While the server is away or will not do, whatever is asked is refused at once; only the first attempt to
 //! reconnect, right after a sound connection broke, is waited for.
 
-use super::Shared;
 use super::fault::Fault;
 use super::question::Question;
 use super::server::{Server, Timeouts};
+use super::shared::Shared;
 use super::software::ConnectError;
 use super::wave::{Asked, Commanded, Job, Miss, Told, Wave};
 use crate::background;

@@ -3,10 +3,10 @@
 //!
 //! Made and run by [`super::lane`].
 
-use super::Shared;
 use super::fault::Fault;
 use super::question::Question;
 use super::server::Server;
+use super::shared::Shared;
 use crate::clock;
 use crate::telemetry;
 use futures_util::future::{join_all, join4};

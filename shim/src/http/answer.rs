@@ -2,9 +2,9 @@
 //!
 //! [`super::server`] puts every answer of its port through [`bound`].
 
-use super::Refused;
 use super::fair::{Fair, Share};
 use super::guests::{Asking, Guest, Untaken};
+use super::refused::Refused;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;

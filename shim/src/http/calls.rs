@@ -5,10 +5,12 @@
 //! A call whose client has gone away, or whose deadline has passed, is taken out of the queue if
 //! it is still there. What was sent to the ledger by then is charged; its decision's id is known to
 //! nobody, so it lapses with its window. Where requests span slots of a Cluster, it is given back
-//! instead ([`ledger::store::cluster::spanning`]): they are to take nothing unless admitted.
+//! instead ([`ledger::store::spanning`]): they are to take nothing unless admitted.
 
-use super::guests::Guest;
-use super::{Refused, body, deadline, json};
+use super::guests::{Guest, peer};
+use super::refused::Refused;
+use super::reply::json;
+use super::{body, deadline};
 use crate::app::App;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -103,7 +105,7 @@ async fn call(
     let allowed = deadline::of(&parts.headers, app.deadline);
     let limit = Limit { at: Instant::from_std(clock::instant()) + allowed, allowed };
     let span = span(name, &parts.headers);
-    let peer = super::peer(&parts.extensions);
+    let peer = peer(&parts.extensions);
     async {
         let mut room = app.bodies.share(peer);
         // Until the body is there, the connection counts as one on which nothing is asked.

@@ -6,6 +6,7 @@
 //!
 //! Used by [`super::server`]; [`super::answer`] notes what is under way.
 
+use axum::http::Extensions;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -245,6 +246,12 @@ fn group(address: IpAddr) -> IpAddr {
             IpAddr::V6(Ipv6Addr::from(network))
         }
     }
+}
+
+/// Returns the peer whose connection a request came by, as [`super::server`] has noted it.
+pub(crate) fn peer(extensions: &Extensions) -> IpAddr {
+    let guest = extensions.get::<Arc<Guest>>();
+    guest.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |guest| guest.peer())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `GET /healthz`: whether decisions can be had.
 
-use super::{Refused, json};
+use super::refused::Refused;
+use super::reply::json;
 use crate::app::App;
 use axum::extract::State;
 use axum::response::Response;

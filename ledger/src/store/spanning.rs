@@ -8,12 +8,12 @@
 //! A walk is a task of its own: its caller may stop waiting at its deadline while a server hangs,
 //! and what the other servers have charged by then is to be given back all the same.
 //!
-//! Called by [`super::Cluster`].
+//! Called by [`super::Store`].
 
-use super::Cluster;
-use crate::store::fault::Fault;
-use crate::store::slots;
-use crate::store::wave::Timed;
+use super::cluster::Cluster;
+use super::fault::Fault;
+use super::slots;
+use super::wave::Timed;
 use limits::ledger::{Charge, Decided, NEVER, Request, Settle, SettleCharge, SettleId, TimeMs};
 use limits::quota::Limit;
 use limits::wire::{ChargeOutcome, DecisionError, SettleAmount};
@@ -59,7 +59,7 @@ enum State {
 }
 
 /// Whether all counters of `request` lie in one slot.
-pub(super) fn is_in_one_slot(request: &Request) -> bool {
+fn is_in_one_slot(request: &Request) -> bool {
     let mut tags = request.charges().iter().map(|charge| charge.counter.slot_tag());
     let Some(first) = tags.next() else { return true };
     tags.all(|tag| tag == first || slots::of_tag(tag) == slots::of_tag(first))
@@ -74,6 +74,9 @@ pub(super) async fn decide(
     cluster: &Cluster,
     requests: Vec<Request>,
 ) -> Vec<Result<Timed<Decided>, Fault>> {
+    if requests.iter().all(is_in_one_slot) {
+        return cluster.ask(requests).await;
+    }
     let count = requests.len();
     let refused = |fault: &Fault| (0..count).map(|_| Err(fault.clone())).collect();
     let Ok(place) = Arc::clone(&WALKING).try_acquire_owned() else {
