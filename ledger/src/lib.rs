@@ -3,7 +3,7 @@
 //!
 //! Read in this order, which is a decision's way: [`checked`] (does the call make sense),
 //! [`Ledger::decide`] and [`Ledger::settle`] (and the [`seal`] between them), [`prepare`] (the
-//! [`calendar`] and the [`overrides`]), [`store`] (the way to Redis, or memory), [`script`] (what is
+//! `calendar` and the [`overrides`]), [`store`] (the way to Redis, or memory), [`script`] (what is
 //! put to Redis).
 //!
 //! Front-ends hold a [`Ledger`]; they know nothing of stores. Only [`clock`] reads the clock, only

@@ -1,7 +1,7 @@
 //! Where counters live: Redis or Valkey, alone or a Cluster, or this process's memory.
 //!
-//! [`crate::Ledger`], [`crate::overrides`] and [`crate::seal`] ask a [`Store`]. A question's way to Redis: [`lane`] (queue) → [`wave`] (group commit)
-//! → [`server`] (one EVALSHA); [`cluster`] chooses the lane by slot.
+//! [`crate::Ledger`], [`crate::overrides`] and [`crate::seal`] ask a [`Store`]. A question's way to Redis: `lane` (queue) → `wave` (group commit)
+//! → `server` (one EVALSHA); `cluster` chooses the lane by slot.
 
 mod cluster;
 mod fault;

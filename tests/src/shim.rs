@@ -171,7 +171,7 @@ fn start_program(program: PathBuf, dir: &Path, ledger: &str, env: &[(&str, &str)
     .expect("the shim starts")
 }
 
-/// A variable, as [`xtask`] takes it.
+/// A variable, as [`harness`] takes it.
 #[must_use]
 pub fn owned((name, value): &(&str, &str)) -> (String, OsString) {
     ((*name).to_owned(), OsString::from(value))

@@ -1,4 +1,4 @@
-//! Builds the filter as it ships: cargo's module, without what [`exports`] drops.
+//! Builds the filter as it ships: cargo's module, without what `exports` drops.
 
 mod exports;
 
