@@ -19,6 +19,7 @@ mod root;
 mod shared;
 mod stream;
 mod value;
+mod worker;
 
 use proxy_wasm::traits::RootContext;
 

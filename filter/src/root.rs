@@ -4,6 +4,7 @@ use crate::host::{self, Process};
 use crate::metrics::Metrics;
 use crate::shared::Shared;
 use crate::stream::Stream;
+use crate::worker::Worker;
 use crate::{configuration, direct, facts};
 use limits::gate::{self, CallKind, Gate, Release, Released, Reply, TICK_MS};
 use limits::policy::KNOWN_SALT;
@@ -36,28 +37,6 @@ struct Configured {
     /// The calls under way: Envoy's token, and the gate's name for it.
     calls: FxHashMap<u32, (u32, CallKind)>,
     metrics: Metrics,
-}
-
-/// What it shares with its streams.
-pub(crate) struct Worker {
-    pub(crate) gate: Shared<Gate>,
-    /// The path of jwt_authn's payload, as Envoy takes it.
-    pub(crate) jwt_payload: String,
-    queue: u32,
-}
-
-impl Worker {
-    /// Has the root context called in this turn of the event loop, if the gate has work for it.
-    pub(crate) fn wake(&self, now_us: u64) {
-        if self.gate.with(|gate| gate.take_wake(now_us)).unwrap_or(false) {
-            self.enqueue();
-        }
-    }
-
-    /// Has the root context called in this turn of the event loop.
-    pub(crate) fn enqueue(&self) {
-        host::tell("wake the worker", hostcalls::enqueue_shared_queue(self.queue, Some(b"w")));
-    }
 }
 
 impl Context for Root {

@@ -3,7 +3,7 @@
 use crate::direct;
 use crate::facts::RequestFacts;
 use crate::host::{self, Process};
-use crate::root::Worker;
+use crate::worker::Worker;
 use limits::gate::{Disposition, Outcome, Release};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, MapType};

@@ -2,7 +2,7 @@
 //!
 //! Called by [`crate::test`]. Fuzzing itself is `cargo fuzz`'s; see `CONTRIBUTING.md`.
 
-use crate::test::{STEP_LIMIT, cargo};
+use crate::cargo::{STEP_LIMIT, cargo};
 use anyhow::{Context, Result};
 use harness::{command, paths};
 use std::fs::File;

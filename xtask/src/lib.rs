@@ -9,6 +9,7 @@ pub mod cli;
 
 mod bench;
 mod build;
+mod cargo;
 mod cycles;
 mod down;
 mod fuzz;

@@ -2,14 +2,12 @@
 //!
 //! Called by the binary, and by `.ci/run`, which does nothing else.
 
+use crate::cargo::cargo;
 use crate::{cycles, fuzz};
 use anyhow::{Context, Result};
 use clap::Args;
 use harness::clock::Stopwatch;
-use harness::{binaries, command, paths, setup, wasm};
-use std::time::Duration;
-
-pub(crate) const STEP_LIMIT: Duration = Duration::from_secs(5400);
+use harness::{binaries, setup, wasm};
 
 /// The flags of `cargo xtask test`.
 #[derive(Debug, Clone, Args)]
@@ -72,12 +70,6 @@ fn test_args(args: &[String]) -> Vec<&str> {
     let chosen = own.into_iter().any(|arg| arg.starts_with("-p") || arg.starts_with("--package"));
     let all = if chosen { None } else { Some("--workspace") };
     std::iter::once("test").chain(all).chain(args.iter().map(String::as_str)).collect()
-}
-
-pub(crate) fn cargo(args: &[&str], env: &[(&str, &str)]) -> Result<()> {
-    let mut cargo = command::cargo();
-    cargo.args(args).envs(env.iter().copied()).current_dir(paths::root());
-    command::show(&mut cargo, STEP_LIMIT)
 }
 
 fn seconds(watch: Stopwatch) -> String {

@@ -2,10 +2,9 @@
 //! memory; nothing failed, and nothing decided without the ledger.
 
 use super::Measured;
-use super::load::Pattern;
 use super::sample::Sample;
 use super::system::{SYSTEMS, System};
-use super::work::{PACED_PER_SECOND, Work};
+use super::work::{PACED_PER_SECOND, Pattern, Work};
 
 /// The share of requests of which something must hold that should hold of all: a round's first few
 /// are decided in another way, and the last are cut off.

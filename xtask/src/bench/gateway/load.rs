@@ -1,21 +1,10 @@
 //! What a work has wrk do.
 
-use super::work::{KEYS, PACED_PER_SECOND, Work};
+use super::work::{KEYS, PACED_PER_SECOND, Pattern, Work};
 
 const ONE_KEY: &str = include_str!("one_key.lua");
 const MANY_KEYS: &str = include_str!("many_keys.lua");
 const PACED: &str = include_str!("../paced.lua");
-
-/// How requests come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pattern {
-    /// One user's, as fast as they are answered.
-    OneKey,
-    /// Many users', as fast as they are answered.
-    ManyKeys,
-    /// Many users', at a constant rate.
-    Paced,
-}
 
 /// wrk's script for `work`.
 #[must_use]

@@ -1,6 +1,5 @@
 //! What is asked of the gateways, and what is aimed at.
 
-use super::load::Pattern;
 use crate::bench::bound::Bound;
 use clap::ValueEnum;
 use serde_json::{Value, json};
@@ -16,6 +15,17 @@ const CONNECTIONS: u32 = 32;
 const PACED_CONNECTIONS: u32 = 100;
 /// The rate that those come to together.
 pub(crate) const PACED_PER_SECOND: u32 = 1_000;
+
+/// How requests come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pattern {
+    /// One user's, as fast as they are answered.
+    OneKey,
+    /// Many users', as fast as they are answered.
+    ManyKeys,
+    /// Many users', at a constant rate.
+    Paced,
+}
 
 /// What a work is called on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
