@@ -35,16 +35,16 @@ impl Default for BreakerSettings {
     }
 }
 
-/// Whether the service answers, as the last calls found it.
+/// The service's health, judged by the last calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {
-    /// As far as is known, it does.
+    /// It answers, as far as is known.
     Up,
-    /// It does not.
+    /// It does not answer.
     Down {
-        /// What the last call that failed ran into.
+        /// The error of the last failed call.
         because: Kind,
-        /// How long no call is made. Zero: the next call finds out, or one is doing so.
+        /// How long calls are held back. Zero once the next call may probe, or one is probing.
         retry_after: Duration,
     },
 }

@@ -67,7 +67,7 @@ impl Client {
         }
     }
 
-    /// Whether the service answers, as the last calls found it. Asks nothing of it.
+    /// Returns the service's health, judged by the last calls. Makes no call.
     #[must_use]
     pub fn health(&self) -> Health {
         self.0.health()

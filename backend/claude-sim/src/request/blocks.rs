@@ -1,15 +1,15 @@
-//! What a request says: texts, whose they are, and which of them are to be cached.
+//! A request's text blocks: who wrote each, and which ones end a cached prefix.
 
-/// Text with its place in the order that prompt caching goes by.
+/// A block of text, in the order in which prompt caching counts blocks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
     /// The text.
     pub text: String,
-    /// Whether what has come up to here is to be cached, and how long.
+    /// Set if the prefix that ends with this block is cached, and for how long.
     pub cached: Option<Ttl>,
 }
 
-/// How long a cached prompt lives after its last use.
+/// A cached prompt's lifetime after its last use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ttl {
     /// Five minutes.
@@ -18,10 +18,10 @@ pub enum Ttl {
     OneHour,
 }
 
-/// Whose turn it is.
+/// The author of a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// The one who asks.
+    /// The user.
     User,
     /// The model.
     Assistant,

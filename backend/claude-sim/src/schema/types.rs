@@ -1,15 +1,15 @@
-//! What an answer can be asked to be.
+//! The JSON Schemas that an answer can be asked to follow.
 
 use serde_json::Value;
 
-/// What a value has to be.
+/// The schema of one value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Schema {
-    /// An object with no other members than these.
+    /// An object with these members and no others.
     Object(Vec<Property>),
-    /// A list of at least so many.
+    /// A list with a minimum length.
     Array {
-        /// What each is.
+        /// The schema of its items.
         items: Box<Self>,
         /// 0 or 1.
         min_items: usize,

@@ -1,4 +1,4 @@
-//! `claude-sim`: stands in for the Claude Messages API.
+//! `claude-sim`, the stand-in for the Claude Messages API.
 
 use super::port::Port;
 use super::process::{Spec, ensure_dir, log_file};
