@@ -36,7 +36,6 @@ mod etag;
 mod fields;
 mod guard;
 mod hashing;
-pub mod healthcheck;
 pub mod key_watch;
 pub mod keys;
 mod ledger;

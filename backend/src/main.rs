@@ -6,7 +6,7 @@ use backend::config::Config;
 use backend::server::Bounds;
 use backend::store::Store;
 use backend::workers::Workers;
-use backend::{clock, descriptors, healthcheck, key_watch, router, server, telemetry};
+use backend::{clock, descriptors, key_watch, router, server, telemetry};
 use mimalloc::MiMalloc;
 use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         [] => configured(serve),
-        ["healthcheck"] => configured(|config| healthcheck::run(config.listen)),
+        ["healthcheck"] => configured(|config| probe::run(config.listen, "/health")),
         ["rotate-key"] => configured(|config| rotate_key(&config, false)),
         ["rotate-key", "--now"] => configured(|config| rotate_key(&config, true)),
         ["openapi"] => print(router::openapi()),

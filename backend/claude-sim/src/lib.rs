@@ -1,24 +1,22 @@
 //! `claude-sim`: a development server that speaks the Claude Messages API. No model is behind it.
 //!
-//! It stands in for the service where there is no key: `cargo xtask up` starts it, and tests run it
-//! in their own process ([`server::Running`]) or as a program. It refuses what the service refuses,
-//! in its words; it answers what a request's schema asks for, the same each time; and it does wrong
-//! what it is told to do wrong over `/sim/faults`.
+//! It replaces the real service in development without a key: `cargo xtask up` starts it, and tests
+//! run it in their own process ([`server::Running`]) or as a program. It refuses the requests that the
+//! service refuses, with the same messages. Its answers fit the request's schema and are
+//! deterministic. Tests inject faults through `/sim/faults`.
 //!
-//! A request's path, file after file: `router` finds `routes::messages`, which reads the
-//! `body`, has the [`request`] checked (with its `schema`), takes its fault from [`faults`],
-//! counts it against the `prompt_cache` and the `rate_limit`, has [`answer`] chosen by `dice`
-//! that the request's hash has thrown, and tells it as a `message`, through `stream` where
-//! it is asked to. What is refused is a `refusal`. `recorded` and `at_once` keep what
-//! `routes::sim` shows; [`sim`] holds all of it, [`server`] serves it, [`cli`] says where,
-//! [`healthcheck`] asks it how it is.
+//! A request's path, file by file: `router` finds `routes::messages`, which reads the `body`, checks
+//! the [`request`] and its `schema`, takes a fault from [`faults`], and counts the request against the
+//! `prompt_cache` and the `rate_limit`. The request's hash seeds `dice`, by which [`answer`] is chosen;
+//! it is sent as a `message`, through `stream` if asked for. A `refusal` is an error reply. `recorded`
+//! and `at_once` keep what `routes::sim` shows; [`sim`] holds the state, [`server`] serves it, and
+//! [`cli`] reads the flags.
 //!
 //! Invariants by absence: only [`cli`] reads the environment, only `clock` the time. Nothing is
 //! kept on disk, and nothing is asked of anyone.
 
 pub mod cli;
 mod clock;
-pub mod healthcheck;
 pub mod server;
 
 mod router;

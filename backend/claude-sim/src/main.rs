@@ -3,8 +3,8 @@
 use anyhow::Context;
 use clap::Parser;
 use claude_sim::cli::{Cli, Command};
+use claude_sim::server;
 use claude_sim::sim::{Settings, Sim};
-use claude_sim::{healthcheck, server};
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         None => serve(&cli),
-        Some(Command::Healthcheck) => healthcheck::run(cli.listen),
+        Some(Command::Healthcheck) => probe::run(cli.listen, "/sim/health"),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

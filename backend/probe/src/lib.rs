@@ -1,6 +1,7 @@
-//! `tollgate-backend healthcheck`: asks the service in the same container how it is.
+//! The health check that a container runs on itself, for `tollgate-backend healthcheck` and
+//! `claude-sim healthcheck`.
 //!
-//! Plain blocking HTTP by hand, so that an image needs no `curl`.
+//! Speaks plain blocking HTTP by hand: an image needs no `curl`, and the check starts no runtime.
 
 use anyhow::{Context, bail};
 use std::io::{Read, Write};
@@ -12,31 +13,31 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// The most bytes of the reply that are looked at.
 const MAX_REPLY_BYTES: u64 = 4096;
 
-/// Asks the service that listens on `listen`.
+/// Asks the server that listens on `listen` for `path`, and succeeds if it answers 200.
 ///
 /// # Errors
-/// Why it is not healthy, in one sentence.
-pub fn run(listen: SocketAddr) -> anyhow::Result<()> {
+/// Says in one sentence what was asked, and what came instead.
+pub fn run(listen: SocketAddr, path: &str) -> anyhow::Result<()> {
     let address = reachable(listen);
-    let reply = ask(address).with_context(|| format!("GET http://{address}/health"))?;
+    let reply = ask(address, path).with_context(|| format!("GET http://{address}{path}"))?;
     let status_line = reply.lines().next().unwrap_or_default();
     if !status_line.starts_with("HTTP/1.1 200 ") {
-        bail!("GET http://{address}/health: expected 200, found {status_line:?}");
+        bail!("GET http://{address}{path}: expected 200, found {status_line:?}");
     }
     Ok(())
 }
 
-fn ask(address: SocketAddr) -> std::io::Result<String> {
+fn ask(address: SocketAddr, path: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
-    write!(stream, "GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
     let mut reply = Vec::new();
     stream.take(MAX_REPLY_BYTES).read_to_end(&mut reply)?;
     Ok(String::from_utf8_lossy(&reply).into_owned())
 }
 
-/// Where a service that listens on all addresses can be reached.
+/// Returns an address on which a server that listens on `listen` can be reached.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
