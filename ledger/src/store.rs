@@ -1,7 +1,8 @@
 //! Where counters live: Redis or Valkey, alone or a Cluster, or this process's memory.
 //!
-//! [`crate::Ledger`], [`crate::overrides`] and [`crate::seal`] ask a [`Store`]. A question's way to Redis: `lane` (queue) → `wave` (group commit)
-//! → `server` (one EVALSHA); `cluster` chooses the lane by slot.
+//! [`crate::Ledger`], [`crate::overrides`] and [`crate::seal`] ask a [`Store`]. A question's way to
+//! Redis: `lane` (queue) → `wave` (group commit) → `server` (one EVALSHA); `cluster` chooses the lane
+//! by slot.
 
 mod cluster;
 mod fault;
@@ -38,7 +39,7 @@ use std::sync::Arc;
 use url::LedgerUrl;
 use wave::Miss;
 
-/// The ledger.
+/// A store of counters. Clones share it.
 #[derive(Clone)]
 pub enum Store {
     /// Counters in this process.
@@ -57,8 +58,8 @@ pub struct Single {
 }
 
 impl Store {
-    /// Opens the ledger that `url` names. It need not be there yet: it is connected to, again and
-    /// again, in the background.
+    /// Opens the store that `url` names. It need not be up yet: connecting is retried in the
+    /// background.
     #[must_use]
     pub fn open(url: &LedgerUrl, timeouts: Timeouts, memory_counters: usize, clock: Clock) -> Self {
         let shared = || Arc::new(Shared::new(clock.clone()));
@@ -78,7 +79,7 @@ impl Store {
         }
     }
 
-    /// What the ledger's clock is thought to show, in Unix milliseconds.
+    /// Returns the store's time as far as it is known, in Unix milliseconds.
     #[must_use]
     pub fn now_ms(&self) -> u64 {
         match self {

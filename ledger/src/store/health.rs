@@ -1,26 +1,26 @@
-//! Whether a store answers.
+//! A store's health.
 //!
 //! Asked by [`super::Store::health`] and [`super::cluster`].
 
 use super::fault::Fault;
 use redis::Cmd;
 
-/// The key that the health of a server is tried on; of one of a Cluster's, with a tag.
+/// The key that a server's health is tried on; for a server of a Cluster, with a tag.
 pub(super) const HEALTH: &str = "tg:health";
 
-/// How well the ledger is.
+/// A store's health.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
     /// It answers.
     Well,
     /// A part of it answers.
     Partly {
-        /// Servers that do.
+        /// Servers that answer.
         up: usize,
         /// All servers.
         of: usize,
     },
-    /// It does not.
+    /// It does not answer.
     Ill(Fault),
 }
 
