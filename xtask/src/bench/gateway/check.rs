@@ -4,7 +4,7 @@
 use super::Measured;
 use super::sample::Sample;
 use super::system::{SYSTEMS, System};
-use super::work::{PACED_PER_SECOND, Pattern, Work};
+use super::work::{Fate, PACED_PER_SECOND, Pattern, Work};
 
 /// The share of requests of which something must hold that should hold of all: a round's first few
 /// are decided in another way, and the last are cut off.
@@ -41,7 +41,7 @@ fn of_sample(work: &Work, system: System, sample: &Sample) -> Vec<String> {
     let share = |count: u64| count as f64 / requests.max(1.0);
     must(sample.load.requests > 0, "no request was answered".to_owned());
     must(sample.load.failed == 0, format!("{} requests came to nothing", sample.load.failed));
-    let refuses = !work.admits && system != System::Bare;
+    let refuses = work.fate == Fate::Refused && system != System::Bare;
     let (class, is) = if refuses { ("4xx", "refused") } else { ("2xx", "admitted") };
     let answered = share(counts.answers(class));
     must(answered >= NEARLY_ALL, format!("{:.1} % were {is}, not all", 100.0 * answered));
@@ -70,12 +70,13 @@ fn of_sample(work: &Work, system: System, sample: &Sample) -> Vec<String> {
 /// How `work` means requests to be decided, how many were, and the least share of them all.
 fn decided(work: &Work, sample: &Sample) -> (&'static str, u64, f64) {
     let counts = &sample.counts;
-    match (work.pattern, work.admits) {
-        (Pattern::OneKey, true) => ("leases", counts.tollgate("leases.spent"), MANY),
-        (Pattern::OneKey, false) => {
+    match (work.fate, work.pattern) {
+        (Fate::Exempt, _) => ("a rule", counts.tollgate("requests.verdict=exempt"), NEARLY_ALL),
+        (Fate::Refused, _) => {
             ("an earlier denial", counts.tollgate("denied_before.hits"), NEARLY_ALL)
         }
-        (Pattern::ManyKeys | Pattern::Paced, _) => {
+        (Fate::Admitted, Pattern::OneKey) => ("leases", counts.tollgate("leases.spent"), MANY),
+        (Fate::Admitted, Pattern::ManyKeys | Pattern::Paced) => {
             let name = "decisions.bucket=users.by=ledger.verdict=admitted";
             ("the ledger", counts.tollgate(name), NEARLY_ALL)
         }
@@ -105,6 +106,8 @@ mod tests {
         check(2, System::Tollgate, &[REFUSED, before], &[]);
         check(2, System::LocalRatelimit, &[REFUSED], &[]);
         check(2, System::Bare, &[ADMITTED], &[]);
+        let exempt = ("wasmcustom.tollgate.requests.verdict=exempt", 1_000);
+        check(5, System::Tollgate, &[ADMITTED, exempt], &[]);
     }
 
     #[test]

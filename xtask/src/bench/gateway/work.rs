@@ -27,6 +27,17 @@ pub(crate) enum Pattern {
     Paced,
 }
 
+/// What becomes of requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// All are counted and admitted.
+    Admitted,
+    /// The first is admitted, the others are refused.
+    Refused,
+    /// A rule exempts them all.
+    Exempt,
+}
+
 /// What a work is called on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum WorkName {
@@ -40,6 +51,8 @@ pub enum WorkName {
     Latency,
     /// One key, all admitted, without rate-limit headers: `local_ratelimit` adds none either
     HotKeyUntold,
+    /// One key, exempt from all limits
+    Exempt,
     /// One key at one and a half times its limit, and how much of the limit it gets
     Share,
 }
@@ -57,8 +70,8 @@ pub(crate) struct Work {
     pub connections: u32,
     /// Whether responses tell of the limits.
     pub is_told: bool,
-    /// Whether everything is admitted; else all but one request are refused.
-    pub admits: bool,
+    /// What becomes of its requests.
+    pub fate: Fate,
     /// What is measured of it, and what is aimed at.
     pub aims: &'static [Aim],
 }
@@ -86,14 +99,14 @@ pub(crate) struct Aim {
 }
 
 /// All works.
-pub(crate) const WORKS: [Work; 5] = [
+pub(crate) const WORKS: [Work; 6] = [
     Work {
         name: WorkName::HotKey,
         title: "one hot key, all admitted",
         pattern: Pattern::OneKey,
         connections: CONNECTIONS,
         is_told: true,
-        admits: true,
+        fate: Fate::Admitted,
         aims: &[Aim { measure: Measure::Throughput, bound: Bound::AtLeast(0.80) }],
     },
     Work {
@@ -102,7 +115,7 @@ pub(crate) const WORKS: [Work; 5] = [
         pattern: Pattern::ManyKeys,
         connections: CONNECTIONS,
         is_told: true,
-        admits: true,
+        fate: Fate::Admitted,
         aims: &[
             Aim { measure: Measure::Throughput, bound: Bound::AtLeast(0.60) },
             Aim { measure: Measure::Cpu, bound: Bound::AtMost(2.2) },
@@ -114,7 +127,7 @@ pub(crate) const WORKS: [Work; 5] = [
         pattern: Pattern::OneKey,
         connections: CONNECTIONS,
         is_told: true,
-        admits: false,
+        fate: Fate::Refused,
         aims: &[Aim { measure: Measure::Throughput, bound: Bound::AtLeast(0.55) }],
     },
     Work {
@@ -123,7 +136,7 @@ pub(crate) const WORKS: [Work; 5] = [
         pattern: Pattern::Paced,
         connections: PACED_CONNECTIONS,
         is_told: true,
-        admits: true,
+        fate: Fate::Admitted,
         aims: &[
             Aim { measure: Measure::AddedP50, bound: Bound::AtMost(0.3) },
             Aim { measure: Measure::AddedP99, bound: Bound::AtMost(1.5) },
@@ -135,18 +148,31 @@ pub(crate) const WORKS: [Work; 5] = [
         pattern: Pattern::OneKey,
         connections: CONNECTIONS,
         is_told: false,
-        admits: true,
+        fate: Fate::Admitted,
         aims: &[Aim { measure: Measure::Throughput, bound: Bound::AtLeast(0.80) }],
+    },
+    Work {
+        name: WorkName::Exempt,
+        title: "an exempt key",
+        pattern: Pattern::OneKey,
+        connections: CONNECTIONS,
+        is_told: true,
+        fate: Fate::Exempt,
+        aims: &[Aim { measure: Measure::Throughput, bound: Bound::AtLeast(0.90) }],
     },
 ];
 
 impl Work {
-    /// Tollgate's policy: one limit for each user, far above what is sent, or 1 an hour.
+    /// Tollgate's policy: one limit for each user, far above what is sent, or 1 an hour, or a rule
+    /// that exempts everything.
     ///
     /// The time-out is long enough that nothing is decided without the ledger.
     #[must_use]
     pub(crate) fn policy(&self) -> Value {
-        let (limit, window) = if self.admits { (PLENTY, "1m") } else { (1, "1h") };
+        let (limit, window) = if self.fate == Fate::Refused { (1, "1h") } else { (PLENTY, "1m") };
+        let charge = json!({ "charge": ["users"] });
+        let exempt = json!({ "match": { "paths": ["/"] }, "charge": [] });
+        let rules = if self.fate == Fate::Exempt { vec![exempt, charge] } else { vec![charge] };
         json!({
             "version": 1,
             "salt": "tollgate-bench",
@@ -157,14 +183,15 @@ impl Work {
                 "client": { "client_ip": {} },
             },
             "buckets": { "users": { "key": "user", "limit": limit, "window": window } },
-            "rules": [{ "charge": ["users"] }],
+            "rules": rules,
         })
     }
 
     /// `local_ratelimit`'s bucket: the same, for all users together.
     #[must_use]
     pub(crate) fn token_bucket(&self) -> Value {
-        let (tokens, interval) = if self.admits { (PLENTY, "60s") } else { (1, "3600s") };
+        let (tokens, interval) =
+            if self.fate == Fate::Refused { (1, "3600s") } else { (PLENTY, "60s") };
         json!({ "max_tokens": tokens, "tokens_per_fill": tokens, "fill_interval": interval })
     }
 }
