@@ -14,10 +14,7 @@ use crate::payment::PaymentToken;
 use crate::plans::AiLimits;
 use crate::store::{EXPECTED_PLACE, Place};
 use crate::token::{MAX_TTL_S, Terms};
-use limits::variables::{
-    EXPECTED_FLAG as FLAG, EXPECTED_REQUESTS as AI_REQUESTS, FREE_AI_ASSIST_LIMIT,
-    PRO_AI_ASSIST_LIMIT, RATE_LIMIT_ENABLED, STARTER_AI_ASSIST_LIMIT, flag, requests,
-};
+use limits::policy::flag;
 use redis::IntoConnectionInfo;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -40,6 +37,10 @@ const CACHE_PRICING_TTL: &str = "CACHE_PRICING_TTL";
 const CACHE_AI_RESPONSE_TTL: &str = "CACHE_AI_RESPONSE_TTL";
 const CACHE_SUBSCRIPTION_TTL: &str = "CACHE_SUBSCRIPTION_TTL";
 const CACHE_RESUME_TTL: &str = "CACHE_RESUME_TTL";
+const RATE_LIMIT_ENABLED: &str = "RATE_LIMIT_ENABLED";
+const FREE_AI_ASSIST_LIMIT: &str = "FREE_AI_ASSIST_LIMIT";
+const STARTER_AI_ASSIST_LIMIT: &str = "STARTER_AI_ASSIST_LIMIT";
+const PRO_AI_ASSIST_LIMIT: &str = "PRO_AI_ASSIST_LIMIT";
 const JWT_ISSUER: &str = "JWT_ISSUER";
 const JWT_AUDIENCE: &str = "JWT_AUDIENCE";
 const ACCESS_TOKEN_TTL: &str = "ACCESS_TOKEN_TTL";
@@ -61,6 +62,9 @@ const REDIS_TIMEOUT_MS: RangeInclusive<u64> = 10..=60_000;
 const REDIS_INTERVAL_MS: RangeInclusive<u64> = 100..=3_600_000;
 /// How long an answer may come from the cache: up to 30 days.
 const CACHE_TTL_S: RangeInclusive<u32> = 1..=2_592_000;
+/// How many AI requests a day a plan may give.
+const REQUESTS: RangeInclusive<u32> = 1..=1_000_000;
+
 /// How this service runs.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -82,8 +86,8 @@ pub struct Config {
     /// `CACHE_SUBSCRIPTION_TTL`, 300 s, and `CACHE_RESUME_TTL`, 600 s, or `CACHE_DEFAULT_TTL` where
     /// only that is set.
     pub cache_ttls: Ttls,
-    /// Whether the gateway refuses anything; only reported: the gateway's policy says so
-    /// ([`limits::variables`]). `RATE_LIMIT_ENABLED`, true.
+    /// Whether the gateway refuses anything; only reported: the gateway's policy says so.
+    /// `RATE_LIMIT_ENABLED`, true.
     pub rate_limit_enabled: bool,
     /// What tokens say. `JWT_ISSUER` and `JWT_AUDIENCE`, tollgate; `ACCESS_TOKEN_TTL`, 900 s.
     pub terms: Terms,
@@ -219,6 +223,8 @@ const INTERVAL_SECONDS: &str = "a number of seconds from 0.1 to 3600";
 const CACHE_SECONDS: &str = "a number of seconds from 1 to 2592000";
 const WORD: &str = "a word like production (at most 32 letters, digits, - or _)";
 const NAME: &str = "a name or URL like tollgate (1 to 255 visible ASCII characters)";
+const FLAG: &str = "true or false";
+const AI_REQUESTS: &str = "a number of requests from 1 to 1000000";
 const SECONDS: &str = "a number of seconds from 1 to 86400";
 const LONG_SECONDS: &str = "a number of seconds from 1 to 31536000";
 const TOKEN: &str = "a secret of 16 to 255 visible ASCII characters";
@@ -233,6 +239,10 @@ fn redis_url(text: &str) -> Option<RedisUrl> {
         return None;
     }
     text.into_connection_info().ok().map(RedisUrl)
+}
+
+fn requests(text: &str) -> Option<u32> {
+    number(text, &REQUESTS)
 }
 
 fn word(text: &str) -> Option<String> {

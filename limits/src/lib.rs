@@ -9,8 +9,7 @@
 //! request is charged), [`key`] and [`counter`] (who is charged), [`quota`] (what may be charged),
 //! [`wire`] (how the filter asks the shim), [`gate`] (one
 //! gateway worker's requests, from arrival to answer), `headers` (what the client is told),
-//! [`explain`] (why, for people), [`variables`] (limits by the names of environment variables),
-//! [`connections`] (how many connections a client may have open).
+//! [`explain`] (why, for people), [`connections`] (how many connections a client may have open).
 
 pub mod bounded;
 pub mod connections;
@@ -31,5 +30,4 @@ pub mod plan;
 pub mod policy;
 pub mod problem;
 pub mod quota;
-pub mod variables;
 pub mod wire;

@@ -21,7 +21,7 @@ mod schema;
 use crate::headers::Family;
 pub use buckets::{Algorithm, Bucket, LimitChoice, Refund};
 pub use keys::{Key, Source};
-pub use mistakes::{PolicyError, PolicyErrors};
+pub use mistakes::{PolicyError, PolicyErrors, no_such};
 pub use on_failure::OnFailure;
 pub use rules::{HeaderMatch, Match, Rule};
 #[cfg(feature = "schema")]
@@ -32,10 +32,30 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The salt of the shipped policy, which everyone knows.
 pub const DEVELOPMENT_SALT: &str = "tollgate-development";
 
+/// Salts that [`is_salt`] takes, for people.
+pub const EXPECTED_SALT: &str = "1 to 255 visible ASCII characters";
+
 /// Why a salt that everyone knows is not good enough, and what to do: for logs and the operator.
 pub const KNOWN_SALT: &str = "everyone knows the policy's salt: with it, names of counters in Redis \
     lead back to clients, and chosen addresses can fill another client's page of the local table; \
     outside development, set a salt of your own (TOLLGATE_SALT)";
+
+/// Returns true if `text` can be written as a salt in any file and environment.
+#[must_use]
+pub fn is_salt(text: &str) -> bool {
+    (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Reads yes or no as people write it in an environment, in any case of letters. The gateway and the
+/// backend read the same variables by it.
+#[must_use]
+pub fn flag(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Some(true),
+        "false" | "0" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
 
 /// A checked policy.
 #[derive(Debug, Clone, PartialEq, Eq)]

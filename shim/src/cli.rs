@@ -152,25 +152,28 @@ pub(crate) enum PolicyCommand {
         #[command(flatten)]
         request: TypedRequest,
     },
-    /// Print a policy with the environment's limits and salt written in
-    #[command(after_help = VARIABLES)]
+    /// Print a policy, with single values of yours written in
+    #[command(after_help = PATHS)]
     Render {
         /// The policy document
         file: PathBuf,
+        /// The values
+        #[command(flatten)]
+        sets: Sets,
         /// Print JSON rather than YAML
         #[arg(long)]
         json: bool,
     },
     /// Check a policy and put it into the file that Envoy watches, in one step
-    #[command(after_help = VARIABLES)]
+    #[command(after_help = PATHS)]
     Apply {
         /// The policy document
         file: PathBuf,
         /// The filter's file, such as envoy/tollgate.yaml
         to: PathBuf,
-        /// Write the environment's limits and salt into it first, as `tollgate policy render` does
-        #[arg(long)]
-        env: bool,
+        /// The values
+        #[command(flatten)]
+        sets: Sets,
         /// Take all but the policy from this file; then the filter's file need not be there yet
         #[arg(long, value_name = "FILE")]
         template: Option<PathBuf>,
@@ -179,19 +182,30 @@ pub(crate) enum PolicyCommand {
     Schema,
 }
 
-/// The variables of [`limits::variables`], for people.
-const VARIABLES: &str = "\
-Environment, each unless it is empty:
-  RATE_LIMIT_PER_MINUTE         the limit of the bucket authenticated
-  AUTH_RATE_LIMIT_PER_MINUTE    the limit of the bucket auth
-  AI_RATE_LIMIT_PER_MINUTE      the limit of the bucket ai
-  PUBLIC_RATE_LIMIT_PER_MINUTE  the limit of the bucket public
-  FREE_AI_ASSIST_LIMIT          the limit of ai_daily for free, and otherwise
-  STARTER_AI_ASSIST_LIMIT       the limit of ai_daily for starter
-  PRO_AI_ASSIST_LIMIT           the limit of ai_daily for pro
-  RATE_LIMIT_ENABLED            false: all buckets count, and none refuses
-  TOLLGATE_SALT                 the salt
-  ENVIRONMENT                   anything but development: a salt that everyone knows is refused";
+/// Values to write into a policy.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Sets {
+    /// Write a value into the policy: buckets.auth.limit=5
+    #[arg(long, value_name = "PATH=VALUE", value_parser = setting)]
+    pub set: Vec<Pair>,
+    /// Write an environment variable's value there, unless it is unset or empty: salt=TOLLGATE_SALT.
+    /// @FILE reads one PATH=VARIABLE a line, such as envoy/policy.variables
+    #[arg(long, value_name = "PATH=VARIABLE", value_parser = settings)]
+    pub set_env: Vec<Settings>,
+}
+
+/// One or more of `PATH=VARIABLE`.
+type Settings = Vec<Pair>;
+
+/// The paths of [`Sets`], for people.
+const PATHS: &str = "\
+Paths are keys with dots between them; * stands for every key: buckets.*.enforce. A path that begins \
+with / is a JSON pointer. Only the last key may be new. Values are whole numbers, true, false or \
+text; those of enforce can also be yes, no, on, off, 1 or 0. --set wins over --set-env, and the last \
+of each over those before. `true` from a variable leaves buckets.*.enforce as it is.
+
+With --set-env, a salt that everyone knows is refused if the variable ENVIRONMENT is set to anything \
+but development.";
 
 /// What the environment holds under `name`, with U+FFFD for what is no UTF-8.
 pub(crate) fn variable(name: &str) -> Option<String> {
@@ -423,6 +437,22 @@ fn pair(text: &str) -> Result<Pair, String> {
         }
         _ => Err(format!("expected NAME=VALUE such as user=42, found {text:?}")),
     }
+}
+
+fn setting(text: &str) -> Result<Pair, String> {
+    pair(text)
+        .map_err(|_| format!("expected PATH=VALUE such as buckets.auth.limit=5, found {text:?}"))
+}
+
+fn settings(text: &str) -> Result<Settings, String> {
+    let one = |text: &str| {
+        pair(text).map_err(|_| format!("expected PATH=VARIABLE or @FILE, found {text:?}"))
+    };
+    let Some(file) = text.strip_prefix('@') else { return Ok(vec![one(text)?]) };
+    let text = crate::file::read(file.as_ref()).map_err(|error| format!("{error:#}"))?;
+    let lines = text.lines().map(str::trim);
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.map(|line| one(line).map_err(|error| format!("{file}: {error}"))).collect()
 }
 
 fn until(text: &str) -> Result<Until, String> {

@@ -8,12 +8,13 @@ mod edit;
 mod explain;
 mod places;
 mod render;
+mod sets;
 
 use crate::cli::PolicyCommand;
 use crate::terminal::complain;
 use anyhow::Context;
 pub(crate) use check::read;
-use limits::variables::Limits;
+use sets::Settings;
 
 /// Runs `tollgate policy …`; what to print. `variable`: what the environment holds.
 pub(crate) fn policy(
@@ -27,12 +28,12 @@ pub(crate) fn policy(
             Ok(summary)
         }
         PolicyCommand::Explain { file, request } => explain::explain(&file, &request),
-        PolicyCommand::Render { file, json } => {
-            render::render(&file, &Limits::from_vars(variable)?, json)
+        PolicyCommand::Render { file, sets, json } => {
+            render::render(&file, &Settings::new(sets, variable), json)
         }
-        PolicyCommand::Apply { file, to, env, template } => {
-            let limits = if env { Limits::from_vars(variable)? } else { Limits::default() };
-            apply::apply(&file, &limits, template.as_ref().unwrap_or(&to), &to)
+        PolicyCommand::Apply { file, to, sets, template } => {
+            let settings = Settings::new(sets, variable);
+            apply::apply(&file, &settings, template.as_ref().unwrap_or(&to), &to)
         }
         PolicyCommand::Schema => {
             let schema = limits::policy::schema();

@@ -16,9 +16,9 @@ pub mod welcome;
 use anyhow::{Result, bail};
 use clap::Args;
 use claude::Claude;
-use harness::{binaries, env, envoy_config, paths, progress, setup, signals, wasm};
-use limits::variables::Limits;
-use policy::Watched;
+use harness::binaries::{self, Binaries};
+use harness::{env, envoy_config, paths, progress, setup, signals, wasm};
+use policy::{Source, Watched};
 use ports::PortFlags;
 use running::{Ledger, Parts, Running};
 use serde_json::Value;
@@ -76,35 +76,35 @@ pub fn run(up: &Up) -> Result<()> {
     // What is told at once needs no build first.
     let ledger = Ledger::from_flag(up.ledger.as_deref())?;
     let policy_file = up.policy.clone().unwrap_or_else(|| paths::root().join("envoy/policy.yaml"));
-    let limits = Limits::from_vars(env::text)?;
     let document = envoy_config::read_policy(&policy_file)?;
     let state = StateDir::claim(up.state_dir.as_deref())?;
-    let limits = salt::settled(limits, &document, state.path())?;
-    let policy = policy::rendered(document, &limits, &policy_file)?;
+    let salt = salt::settled(env::text(policy::SALT), &document, state.path())?;
     let claude = Claude::from_vars(env::text);
     up.ports.check(&ledger, claude)?;
 
-    let parts = prepare(up.release, &ledger, policy, claude)?;
+    progress::say("building the shim, the backend and claude-sim");
+    let binaries = binaries::build_shown(up.release)?;
+    let source = Source::new(binaries.shim.clone(), policy_file, salt);
+    let policy = source.render()?;
+    let parts = prepare(&ledger, binaries, policy, claude)?;
     let mut running = Running::start(up, &ledger, &parts, state.path())?;
     policy::keep(&parts.policy, state.path())?;
     welcome::print(up, &running, state.path());
     state.record()?;
     let filter = running.filter_file(state.path());
-    let mut watched = Watched::new(policy_file, limits, filter, state.path());
+    let mut watched = Watched::new(source, filter, state.path());
     let followed = follow::until_ended(&mut running, &mut watched, !up.supervise);
     progress::say("stopping");
     running.stop()?;
     followed
 }
 
-/// Sets up and builds what the stack is made of.
-fn prepare(release: bool, ledger: &Ledger, policy: Value, claude: Claude) -> Result<Parts> {
+/// Sets up and builds the rest of what the stack is made of.
+fn prepare(ledger: &Ledger, binaries: Binaries, policy: Value, claude: Claude) -> Result<Parts> {
     let envoy = setup::envoy()?;
     let redis = if matches!(ledger, Ledger::OwnRedis) { Some(setup::redis()?) } else { None };
     progress::say("building the filter");
     let wasm = wasm::build_shown()?;
-    progress::say("building the shim, the backend and claude-sim");
-    let binaries = binaries::build_shown(release)?;
     if signals::interrupted() {
         bail!("interrupted");
     }

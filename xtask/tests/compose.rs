@@ -451,9 +451,13 @@ fn the_gateway_watches_what_the_policys_service_writes() {
     let command = strings(&compose.service("policy")["command"]);
     assert_eq!(command.last(), Some(&format!("{}/{name}", written.target)));
     // What it is made of is in the image.
-    let copied = "COPY --from=build /out/tollgate.json /out/policy.yaml /etc/tollgate/".to_owned();
+    let copied = "COPY --from=build /out/tollgate.json /out/policy.yaml /out/policy.variables /etc/tollgate/".to_owned();
     assert!(dockerfile.stage("shim").contains(&copied));
-    for file in ["/etc/tollgate/tollgate.json", "/etc/tollgate/policy.yaml"] {
+    for file in [
+        "/etc/tollgate/tollgate.json",
+        "/etc/tollgate/policy.yaml",
+        "@/etc/tollgate/policy.variables",
+    ] {
         assert!(command.iter().any(|word| word == file), "{file}");
     }
 }

@@ -47,10 +47,7 @@ impl Mistakes {
         name: &str,
         known: impl Iterator<Item = &'a String>,
     ) {
-        let known: Vec<_> = known.map(String::as_str).collect();
-        let meant = did_you_mean(name, &known);
-        let listed = known.get(..MAX_LISTED).unwrap_or(&known).join(", ");
-        self.add(place, format!("there is no {what} {name:?}{meant}, only {listed}"));
+        self.add(place, no_such(what, name, known));
     }
 
     pub(super) fn len(&self) -> usize {
@@ -65,6 +62,14 @@ impl Mistakes {
     pub(super) fn into_errors(self) -> PolicyErrors {
         PolicyErrors(self.0)
     }
+}
+
+/// Says that `name` is none of `known`, and which one was probably meant.
+pub fn no_such<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a String>) -> String {
+    let known: Vec<_> = known.map(String::as_str).collect();
+    let meant = did_you_mean(name, &known);
+    let listed = known.get(..MAX_LISTED).unwrap_or(&known).join(", ");
+    format!("there is no {what} {name:?}{meant}, only {listed}")
 }
 
 /// `, did you mean "limit"?`, or nothing where no known name is like `name`.

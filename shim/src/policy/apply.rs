@@ -2,11 +2,13 @@
 //! filter, in one step. The rest of that file stays as it is, its comments too.
 
 use super::render::Rendered;
+use super::sets::Settings;
 use super::{check, render};
 use crate::file;
 use anyhow::{Context, bail};
-use limits::variables::Limits;
 use serde_json::Value;
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// Where the policy is in the filter's file.
@@ -14,15 +16,15 @@ const POLICY: &str = "/resources/0/typed_config/config/configuration/value";
 /// What stands before it, on a line of its own.
 const VALUE: &str = "value:";
 
-/// Puts the policy in `path`, with `limits`, into what is in `template`, and that into the place of
+/// Puts the policy in `path`, with `settings`, into what is in `template`, and that into the place of
 /// `to`; what to print.
 pub(super) fn apply(
     path: &Path,
-    limits: &Limits,
+    settings: &Settings,
     template: &Path,
     to: &Path,
 ) -> anyhow::Result<String> {
-    let policy = render::read(path, limits)?;
+    let policy = render::read(path, settings)?;
     let old = file::read(template)?;
     let mut wanted = check::yaml(&old, template)?;
     let Some(place) = wanted.pointer_mut(POLICY) else {
@@ -38,9 +40,17 @@ pub(super) fn apply(
     };
     let shown = to.display();
     let new = to.with_extension("new");
-    std::fs::write(&new, text).with_context(|| format!("cannot write {}", new.display()))?;
+    write(&new, &text, to).with_context(|| format!("cannot write {}", new.display()))?;
     std::fs::rename(&new, to).with_context(|| format!("cannot replace {shown}"))?;
     Ok(format!("{shown} has the policy of {}\n", path.display()))
+}
+
+/// Writes `text` into the new file `new`, for those who may read `old`: a salt can be in it.
+fn write(new: &Path, text: &str, old: &Path) -> std::io::Result<()> {
+    let mode = old.metadata().map_or(0o644, |old| old.permissions().mode() & 0o777);
+    let _ = std::fs::remove_file(new);
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(new)?;
+    file.write_all(text.as_bytes())
 }
 
 /// `old` with `policy` behind its last line that says `value:`, indented as that asks for.
@@ -69,7 +79,7 @@ mod tests {
         let (from, to) = (dir.path().join("policy.yaml"), dir.path().join("tollgate.yaml"));
         std::fs::write(&from, policy).unwrap();
         std::fs::write(&to, filter).unwrap();
-        let told = apply(&from, &Limits::default(), &to, &to);
+        let told = apply(&from, &Settings::default(), &to, &to);
         (told, std::fs::read_to_string(&to).unwrap())
     }
 
@@ -87,17 +97,15 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_written_in_and_comments_stay() {
+    fn values_are_written_in_and_comments_stay() {
         let dir = tempfile::tempdir().unwrap();
         let file = |name: &str| dir.path().join(name);
         std::fs::write(file("policy.yaml"), POLICY).unwrap();
         std::fs::write(file("template.yaml"), FILTER).unwrap();
-        let limits = Limits::from_vars(|name| {
-            (name == "AUTH_RATE_LIMIT_PER_MINUTE").then(|| "7".to_owned())
-        });
+        let settings = Settings::of(&[("buckets.auth.limit", "7")]);
         // There is no such file yet.
         let (policy, template, to) = (file("policy.yaml"), file("template.yaml"), file("to.yaml"));
-        apply(&policy, &limits.unwrap(), &template, &to).unwrap();
+        apply(&policy, &settings, &template, &to).unwrap();
         let text = std::fs::read_to_string(&to).unwrap();
         assert_eq!(text, FILTER.replace("limit: 5,", "limit: 7,"));
         assert_eq!(std::fs::read_to_string(&template).unwrap(), FILTER);
@@ -119,6 +127,17 @@ mod tests {
         let mut expected = filter;
         *expected.pointer_mut(POLICY_LIMIT).unwrap() = serde_json::json!(6);
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_file_that_only_its_owner_may_read_stays_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (policy, to) = (dir.path().join("policy.yaml"), dir.path().join("tollgate.yaml"));
+        std::fs::write(&policy, POLICY).unwrap();
+        std::fs::write(&to, FILTER).unwrap();
+        std::fs::set_permissions(&to, std::fs::Permissions::from_mode(0o600)).unwrap();
+        apply(&policy, &Settings::default(), &to, &to).unwrap();
+        assert_eq!(to.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     const POLICY_LIMIT: &str =

@@ -2,6 +2,7 @@
 //! by [`super::render`].
 
 use super::places::Places;
+use super::sets::joined;
 use serde_json::Value;
 use std::ops::Range;
 
@@ -105,10 +106,6 @@ impl Edited<'_> {
         let within = lines.next()?.char_indices().nth(column.checked_sub(1)?)?.0;
         Some(start + within)
     }
-}
-
-fn joined(place: &str, name: &str) -> String {
-    if place.is_empty() { name.to_owned() } else { format!("{place}.{name}") }
 }
 
 #[cfg(test)]

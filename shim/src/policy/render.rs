@@ -1,35 +1,36 @@
-//! `tollgate policy render`: a policy with the limits of the environment written in.
+//! `tollgate policy render`: a policy with single values of the operator's written in.
 
+use super::sets::Settings;
 use super::{check, edit};
 use crate::file;
 use anyhow::Context;
-use limits::variables::Limits;
 use serde_json::Value;
 use std::path::Path;
 
 /// A policy without mistakes.
 pub(super) struct Rendered {
-    /// As YAML: as its author wrote it but for the limits, or else without comments.
+    /// As YAML: as its author wrote it but for those values, or else without comments.
     pub(super) text: String,
     /// As JSON.
     pub(super) document: Value,
 }
 
-/// The policy in `path` with `limits`, as YAML or as JSON; what to print.
-pub(super) fn render(path: &Path, limits: &Limits, is_json: bool) -> anyhow::Result<String> {
-    let Rendered { text, document } = read(path, limits)?;
+/// Returns the policy in `path` with `settings`, as YAML or as JSON, to be printed.
+pub(super) fn render(path: &Path, settings: &Settings, is_json: bool) -> anyhow::Result<String> {
+    let Rendered { text, document } = read(path, settings)?;
     if is_json { Ok(serde_json::to_string_pretty(&document)? + "\n") } else { Ok(text) }
 }
 
-/// The policy in `path` with `limits`.
+/// Returns the policy in `path` with `settings`.
 ///
 /// # Errors
-/// Where it has mistakes, as [`check::read`]; or no place for a limit.
-pub(super) fn read(path: &Path, limits: &Limits) -> anyhow::Result<Rendered> {
-    check::read(path)?;
+/// As [`check::read`] and [`Settings::write`].
+pub(super) fn read(path: &Path, settings: &Settings) -> anyhow::Result<Rendered> {
+    let policy = check::read(path)?;
     let text = file::read(path)?;
     let document = check::yaml(&text, path)?;
-    let rendered = limits.render(document.clone()).with_context(|| path.display().to_string())?;
+    let mut rendered = document.clone();
+    settings.write(&policy, &mut rendered).with_context(|| path.display().to_string())?;
     let text = match edit::edited(&text, &document, &rendered) {
         Some(text) => text,
         None => serde_saphyr::to_string(&rendered).context("cannot write the policy")?,
@@ -44,47 +45,46 @@ mod tests {
 
     const SHIPPED: &str = include_str!("../../../envoy/policy.yaml");
 
-    fn limits(variable: &str, value: &str) -> Limits {
-        Limits::from_vars(|name| (name == variable).then(|| value.to_owned())).unwrap()
-    }
-
-    /// What is printed of `text` with `limits`, whose file is called FILE.
-    fn told(text: &str, limits: &Limits, is_json: bool) -> String {
+    /// Returns `text`, whose file is called FILE, as it is printed with `sets`, or the error.
+    fn printed(text: &str, sets: &[(&str, &str)], is_json: bool) -> String {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("policy.yaml");
         std::fs::write(&file, text).unwrap();
-        let told = render(&file, limits, is_json).unwrap_or_else(|error| format!("{error:#}"));
-        told.replace(&file.display().to_string(), "FILE")
+        let printed = render(&file, &Settings::of(sets), is_json);
+        let printed = printed.unwrap_or_else(|error| format!("{error:#}"));
+        printed.replace(&file.display().to_string(), "FILE")
     }
 
     #[test]
     fn both_forms_say_the_same() {
-        let limits = limits("AUTH_RATE_LIMIT_PER_MINUTE", "7");
+        let sets = [("buckets.auth.limit", "7")];
         let expected: Value =
             serde_saphyr::from_str(&SHIPPED.replace("limit: 5,", "limit: 7,")).unwrap();
-        let (yaml, json) = (told(SHIPPED, &limits, false), told(SHIPPED, &limits, true));
+        let (yaml, json) = (printed(SHIPPED, &sets, false), printed(SHIPPED, &sets, true));
         assert_eq!(serde_saphyr::from_str::<Value>(&yaml).unwrap(), expected);
         assert_eq!(serde_json::from_str::<Value>(&json).unwrap(), expected);
         Policy::from_json(json.as_bytes()).unwrap();
     }
 
     #[test]
-    fn only_limits_change_and_comments_stay() {
-        let check = |variable: &str, value: &str, from: &str, to: &str| {
+    fn only_the_values_change_and_comments_stay() {
+        let check = |sets: &[(&str, &str)], from: &str, to: &str| {
             let expected = SHIPPED.replace(from, to);
-            assert_eq!(told(SHIPPED, &limits(variable, value), false), expected, "{variable}");
+            assert_eq!(printed(SHIPPED, sets, false), expected);
             assert_ne!(expected, SHIPPED);
         };
-        check("AUTH_RATE_LIMIT_PER_MINUTE", "7", "limit: 5,", "limit: 7,");
-        check("PUBLIC_RATE_LIMIT_PER_MINUTE", "7", "limit: 30,", "limit: 7,");
-        check("PRO_AI_ASSIST_LIMIT", "7", "pro: 999", "pro: 7");
+        check(&[("buckets.auth.limit", "7")], "limit: 5,", "limit: 7,");
+        check(&[("buckets.public.limit", "7")], "limit: 30,", "limit: 7,");
+        check(&[("buckets.ai_daily.limit.values.pro", "7")], "pro: 999", "pro: 7");
         check(
-            "FREE_AI_ASSIST_LIMIT",
-            "7",
+            &[
+                ("buckets.ai_daily.limit.values.free", "7"),
+                ("buckets.ai_daily.limit.otherwise", "7"),
+            ],
             ": 10, starter: 50, pro: 999 }, otherwise: 10 }",
             ": 7, starter: 50, pro: 999 }, otherwise: 7 }",
         );
-        let off = told(SHIPPED, &limits("RATE_LIMIT_ENABLED", "false"), false);
+        let off = printed(SHIPPED, &[("buckets.*.enforce", "false")], false);
         let expected = SHIPPED
             .replace("ai_daily:\n    key", "ai_daily:\n    enforce: false\n    key")
             .replace(": { key: ", ": { enforce: false, key: ");
@@ -96,7 +96,7 @@ mod tests {
     fn what_is_not_written_plainly_is_printed_anew_without_comments() {
         let text =
             SHIPPED.replace("limit: 5,", "limit: &five 5,").replace("limit: 30,", "limit: *five,");
-        let printed = told(&text, &limits("AUTH_RATE_LIMIT_PER_MINUTE", "7"), false);
+        let printed = printed(&text, &[("buckets.auth.limit", "7")], false);
         let policy: Value = serde_saphyr::from_str(&printed).unwrap();
         assert_eq!(
             (&policy["buckets"]["auth"]["limit"], &policy["buckets"]["public"]["limit"]),
@@ -135,17 +135,20 @@ mod tests {
     }
 
     #[test]
-    fn without_a_limit_it_is_printed_as_it_is_written() {
-        assert_eq!(told(SHIPPED, &Limits::default(), false), SHIPPED);
+    fn without_a_value_it_is_printed_as_it_is_written() {
+        assert_eq!(printed(SHIPPED, &[], false), SHIPPED);
     }
 
     #[test]
-    fn a_mistake_is_told_with_its_line_and_a_missing_place_with_the_variable() {
-        let limits = limits("AUTH_RATE_LIMIT_PER_MINUTE", "7");
-        insta::assert_snapshot!(told(&SHIPPED.replace("limit: 30,", "limit: 0,"), &limits, false), @"
+    fn a_mistake_in_the_file_comes_with_its_line_and_one_in_a_value_with_its_path() {
+        let printed = |from: &str, to: &str, path: &str, value: &str| {
+            printed(&SHIPPED.replacen(from, to, 1), &[(path, value)], true)
+        };
+        insta::assert_snapshot!(printed("limit: 30,", "limit: 0,", "buckets.auth.limit", "7"), @"
 FILE is no policy:
 FILE:26:26: buckets.public.limit: invalid value: integer `0`, expected a whole number from 1 to 9007199254740992
 ");
-        insta::assert_snapshot!(told(&SHIPPED.replacen("window: 1m", "window: 2m", 1), &limits, true), @"FILE: AUTH_RATE_LIMIT_PER_MINUTE: expected the policy's bucket auth to have `limit: NUMBER` and `window: 1m`, found a window of 120000 ms with one limit for all: change the policy, or leave the variable out");
+        insta::assert_snapshot!(printed("", "", "buckets.auth.limit", "0"), @"FILE: --set: buckets.auth.limit: invalid value: integer `0`, expected a whole number from 1 to 9007199254740992");
+        insta::assert_snapshot!(printed("", "", "buckets.auht.limit", "7"), @r#"FILE: --set: buckets: there is no field "auht" (did you mean "auth"?), only ai, ai_client, ai_daily, auth, authenticated, probes, public"#);
     }
 }

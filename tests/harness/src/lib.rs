@@ -2,7 +2,8 @@
 //!
 //! `xtask` and the tests use it. Read in this order: [`setup`] (downloads what a fresh machine
 //! lacks), [`wasm`] and [`binaries`] (build the filter and the programs), [`stack`] (the servers),
-//! [`envoy_config`] (Envoy's configuration for other ports and policies), [`busy`] (a load of one
+//! [`envoy_config`] (Envoy's configuration for other ports and policies), [`variables`] (the
+//! environment variables that set values of the policy), [`busy`] (a load of one
 //! key above its limit). Beneath them: [`command`] (programs run to their end), [`paths`],
 //! [`env`](mod@env) (the only file that reads the environment), [`clock`] (the only one that reads
 //! the time), [`signals`], [`progress`].
@@ -15,6 +16,7 @@ pub mod wasm;
 pub mod busy;
 pub mod envoy_config;
 pub mod stack;
+pub mod variables;
 
 pub mod clock;
 pub mod command;

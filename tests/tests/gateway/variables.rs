@@ -15,9 +15,14 @@ const PASSWORD: &str = "correct horse battery";
 /// `tollgate policy` with `words`, from the repository's root, in an environment of `vars`.
 fn tollgate(words: &[&str], vars: &[(&str, &str)]) -> String {
     let mut command = Command::new(&binaries().shim);
+    let (chore, words) = words.split_first().unwrap();
     // Whatever the environment of the tests is.
-    limits::variables::NAMES.iter().for_each(|name| _ = command.env_remove(name));
-    command.arg("policy").args(words).envs(vars.iter().copied()).current_dir(paths::root());
+    command
+        .env_clear()
+        .args(["policy", chore, "--set-env", "@envoy/policy.variables"])
+        .args(words)
+        .envs(vars.iter().copied())
+        .current_dir(paths::root());
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
@@ -144,7 +149,7 @@ fn a_limit_that_is_applied_while_envoy_runs_takes_effect() {
     let gateway = started(&[]);
     assert_eq!(limit_of(&gateway.client().get("/", None)), "30");
     let filter = envoy::filter_file(gateway.dir.path(), gateway.envoys[0].addr().port());
-    let words = ["apply", "--env", "envoy/policy.yaml", filter.to_str().unwrap()];
+    let words = ["apply", "envoy/policy.yaml", filter.to_str().unwrap()];
     tollgate(&words, &[("PUBLIC_RATE_LIMIT_PER_MINUTE", "7")]);
     let deadline = harness::clock::Deadline::after(harness::stack::server::READY_LIMIT);
     let mut client = gateway.client();

@@ -1,29 +1,112 @@
-//! The policy of a stack: a document, with the limits that the environment sets and the stack's salt
-//! written in. (The backend has the same environment, and tells the same limits.) A copy is kept in
-//! the stack's folder for the operator's commands, which name counters by its salt.
+//! The policy of a stack: a document, with the values that the environment sets and the stack's salt
+//! written in by `tollgate policy`. (The backend has the same environment, and tells the same
+//! limits.) A copy is kept in the stack's folder for the operator's commands, which name counters by
+//! its salt.
 //!
-//! An edited one takes effect while the stack runs: its file is looked at again and again, and a
-//! policy without a mistake is moved into the place that Envoy watches. Called by [`super::follow`].
+//! An edited policy takes effect while the stack runs: its file is looked at again and again, and
+//! `tollgate policy apply` moves a policy without a mistake into the place that Envoy watches. Called
+//! by [`super::follow`].
 
 use super::state::write_private;
-use anyhow::{Context, Result};
-use harness::envoy_config::{self, filter, read_policy};
-use harness::progress;
-use limits::variables::Limits;
+use anyhow::{Context, Result, bail, ensure};
+use harness::envoy_config::read_policy;
+use harness::{env, progress, variables};
+use limits::policy::{Algorithm, Bucket, Policy};
+use limits::quota::Period;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::SystemTime;
 
-/// What the copy is called.
+/// The name of the copy.
 pub const KEPT: &str = "policy.json";
+/// The variable that sets the salt.
+pub const SALT: &str = "TOLLGATE_SALT";
+const MINUTE_MS: u64 = 60_000;
 
-/// The policy `document`, read from `file`, with `limits`.
-///
-/// # Errors
-/// Where it has no place for one of `limits`, or no salt that the environment takes.
-pub fn rendered(document: Value, limits: &Limits, file: &Path) -> Result<Value> {
-    let policy = limits.render(document);
-    policy.with_context(|| format!("the policy {} is refused", file.display()))
+/// The policy's file, and what is written into it.
+#[derive(Debug)]
+pub struct Source {
+    tollgate: PathBuf,
+    file: PathBuf,
+    /// Variables besides those of our own environment, and before them.
+    variables: BTreeMap<&'static str, String>,
+}
+
+impl Source {
+    /// Describes the policy in `file` with `salt`, rendered by the program `tollgate`.
+    #[must_use]
+    pub fn new(tollgate: PathBuf, file: PathBuf, salt: String) -> Self {
+        Self { tollgate, file, variables: BTreeMap::from([(SALT, salt)]) }
+    }
+
+    /// Renders the policy.
+    ///
+    /// # Errors
+    /// Where it has a mistake, no place for what a variable sets, or no salt that the environment
+    /// takes.
+    pub fn render(&self) -> Result<Value> {
+        read_policy(&self.file)?;
+        let policy = serde_json::from_str(&self.run("render", &["--json".as_ref()])?)?;
+        self.check_periods(&policy).with_context(|| self.refused())?;
+        Ok(policy)
+    }
+
+    /// Puts the policy into the filter's file `filter`.
+    fn apply(&self, filter: &Path) -> Result<()> {
+        self.run("apply", &[filter]).map(drop)
+    }
+
+    /// Returns what `tollgate policy` prints for the file and `more`.
+    fn run(&self, chore: &str, more: &[&Path]) -> Result<String> {
+        let mut command = Command::new(&self.tollgate);
+        command.args(["policy", chore, "--set-env"]);
+        command.arg(format!("@{}", variables::file().display()));
+        command.arg(&self.file).args(more).envs(&self.variables);
+        let output = command.output().context("cannot run tollgate")?;
+        if output.status.success() {
+            return Ok(String::from_utf8(output.stdout)?);
+        }
+        let told = String::from_utf8_lossy(&output.stderr);
+        let told = told.trim().trim_start_matches("tollgate: ");
+        let told = told.strip_prefix(&format!("{}: ", self.file.display())).unwrap_or(told);
+        bail!("{}: {told}", self.refused())
+    }
+
+    fn refused(&self) -> String {
+        format!("the policy {} is refused", self.file.display())
+    }
+
+    /// Checks that buckets count over the time that the variables which set their limits stand for.
+    fn check_periods(&self, policy: &Value) -> Result<()> {
+        let policy = Policy::from_value(policy.clone())?;
+        for (path, variable) in variables::list()?.into_iter().filter(|(_, name)| self.is_set(name))
+        {
+            let named =
+                |bucket: &&Bucket| path.starts_with(&format!("buckets.{}.limit", bucket.name));
+            let Some(bucket) = policy.buckets.iter().find(named) else { continue };
+            let is_minute = variable.ends_with("_PER_MINUTE");
+            let is_right = match &bucket.algorithm {
+                Algorithm::SlidingWindow { window_ms } => is_minute && window_ms.get() == MINUTE_MS,
+                Algorithm::FixedWindow { per, .. } => !is_minute && *per == Period::Day,
+                Algorithm::TokenBucket(_) => false,
+            };
+            let expected = if is_minute { "window: 1m" } else { "per: day" };
+            ensure!(
+                is_right,
+                "{variable}: expected the policy's bucket {} to have `{expected}`, found something \
+                 else: change the policy, or leave the variable out",
+                bucket.name
+            );
+        }
+        Ok(())
+    }
+
+    fn is_set(&self, variable: &str) -> bool {
+        let value = self.variables.get(variable).cloned().or_else(|| env::text(variable));
+        value.is_some_and(|value| !value.is_empty())
+    }
 }
 
 /// Keeps a copy of `policy` in the stack's folder `dir`.
@@ -38,32 +121,30 @@ pub fn keep(policy: &Value, dir: &Path) -> Result<()> {
 /// The policy's file, and the one that Envoy watches.
 #[derive(Debug)]
 pub struct Watched {
-    policy: PathBuf,
-    limits: Limits,
+    source: Source,
     filter: PathBuf,
     dir: PathBuf,
     seen: Option<SystemTime>,
 }
 
 impl Watched {
-    /// The document in `policy` with `limits`, which the filter's file `filter` and the stack's folder
-    /// `dir` have already.
+    /// Watches `source`, which the filter's file `filter` and the stack's folder `dir` have already.
     #[must_use]
-    pub fn new(policy: PathBuf, limits: Limits, filter: PathBuf, dir: &Path) -> Self {
-        let seen = changed_at(&policy);
-        Self { policy, limits, filter, dir: dir.to_owned(), seen }
+    pub fn new(source: Source, filter: PathBuf, dir: &Path) -> Self {
+        let seen = changed_at(&source.file);
+        Self { source, filter, dir: dir.to_owned(), seen }
     }
 
     /// Puts the policy in place if its file has changed since it was looked at; says what became of it.
     pub fn look(&mut self) {
-        let now = changed_at(&self.policy);
+        let now = changed_at(&self.source.file);
         // A file that is away is about to be replaced.
         if now.is_none() || now == self.seen {
             return;
         }
         self.seen = now;
         match self.apply() {
-            Ok(()) => progress::say(format_args!("{} is in force", self.policy.display())),
+            Ok(()) => progress::say(format_args!("{} is in force", self.source.file.display())),
             Err(error) => {
                 progress::say(format_args!("{error:#}; the policy before stays in force"))
             }
@@ -71,10 +152,8 @@ impl Watched {
     }
 
     fn apply(&self) -> Result<()> {
-        let policy = rendered(read_policy(&self.policy)?, &self.limits, &self.policy)?;
-        let mut config = envoy_config::read_yaml(&self.filter)?;
-        *filter::policy(&mut config)? = policy.clone();
-        filter::put_private(&config, &self.filter)?;
+        let policy = self.source.render()?;
+        self.source.apply(&self.filter)?;
         keep(&policy, &self.dir)
     }
 }
@@ -86,6 +165,7 @@ fn changed_at(file: &Path) -> Option<SystemTime> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use harness::envoy_config::{self, filter};
     use serde_json::json;
     use std::time::Duration;
 
@@ -111,11 +191,10 @@ mod tests {
             filter::policy(&mut config).unwrap()["buckets"][bucket]["limit"].clone()
         };
         let limit = || limit_of("auth");
-        let limits = Limits::from_vars(|name| {
-            (name == "PUBLIC_RATE_LIMIT_PER_MINUTE").then(|| "31".to_owned())
-        });
-        let limits = limits.unwrap().with_salt("kept".to_owned());
-        let mut watched = Watched::new(policy.clone(), limits, file.clone(), dir.path());
+        let tollgate = harness::binaries::build().unwrap().shim.clone();
+        let mut source = Source::new(tollgate, policy.clone(), "kept".to_owned());
+        source.variables.insert("PUBLIC_RATE_LIMIT_PER_MINUTE", "31".to_owned());
+        let mut watched = Watched::new(source, file.clone(), dir.path());
         let before = file.metadata().unwrap().modified().unwrap();
         watched.look();
         assert_eq!(file.metadata().unwrap().modified().unwrap(), before, "nothing has changed");
@@ -138,5 +217,44 @@ mod tests {
         write(&shipped);
         watched.look();
         assert_eq!(limit(), json!(5));
+    }
+
+    #[test]
+    fn a_variable_is_refused_where_its_bucket_counts_over_another_time() {
+        let shipped = envoy_config::read_yaml(&harness::paths::root().join("envoy/policy.yaml"));
+        let check = |variable, bucket: &str, fields: Value, expected: Option<&str>| {
+            let mut source = Source::new(PathBuf::new(), PathBuf::new(), String::new());
+            source.variables.insert(variable, "5".to_owned());
+            let mut policy = shipped.as_ref().unwrap().clone();
+            policy["buckets"][bucket] = fields;
+            let refused = source.check_periods(&policy).map_err(|error| error.to_string()).err();
+            let start = expected.map(|expected| {
+                format!("{variable}: expected the policy's bucket {bucket} to have `{expected}`")
+            });
+            assert_eq!(refused.is_some(), start.is_some(), "{refused:?}");
+            let is_as_expected =
+                refused.zip(start).is_none_or(|(told, start)| told.starts_with(&start));
+            assert!(is_as_expected, "{variable}");
+        };
+        let auth = "AUTH_RATE_LIMIT_PER_MINUTE";
+        for window in ["1m", "60s", "60000ms"] {
+            let fields = json!({ "key": "client", "limit": 5, "window": window });
+            check(auth, "auth", fields, None);
+        }
+        for fields in [
+            json!({ "key": "client", "limit": 5, "window": "30s" }),
+            json!({ "key": "client", "limit": 5, "per": "minute" }),
+            json!({ "key": "client", "rate": 5, "every": "1m", "burst": 5 }),
+        ] {
+            check(auth, "auth", fields.clone(), Some("window: 1m"));
+            check("PUBLIC_RATE_LIMIT_PER_MINUTE", "auth", fields, None);
+        }
+        let plans = |per: &str| {
+            let limit =
+                json!({ "by": { "jwt_claim": "tier" }, "values": { "pro": 5 }, "otherwise": 5 });
+            json!({ "key": "user", "per": per, "limit": limit })
+        };
+        check("PRO_AI_ASSIST_LIMIT", "ai_daily", plans("day"), None);
+        check("PRO_AI_ASSIST_LIMIT", "ai_daily", plans("month"), Some("per: day"));
     }
 }

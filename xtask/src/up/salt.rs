@@ -6,8 +6,7 @@
 //! stack ends, whatever is edited.
 
 use anyhow::{Context, Result, bail};
-use limits::policy::{DEVELOPMENT_SALT, Policy};
-use limits::variables::{self, Limits};
+use limits::policy::{DEVELOPMENT_SALT, EXPECTED_SALT, Policy, is_salt};
 use serde_json::Value;
 use std::path::Path;
 
@@ -15,17 +14,17 @@ use std::path::Path;
 const FILE: &str = "salt";
 const RANDOM_BYTES: usize = 16;
 
-/// Returns `limits` with the salt that the policy `document` runs with in the stack's folder `dir`.
+/// Returns the salt that the policy `document` runs with in the stack's folder `dir`. `variable`: the
+/// value of TOLLGATE_SALT.
 ///
 /// # Errors
 /// Where the file cannot be read or written, or is damaged.
-pub fn settled(limits: Limits, document: &Value, dir: &Path) -> Result<Limits> {
-    if limits.salt().is_some() {
-        return Ok(limits);
+pub fn settled(variable: Option<String>, document: &Value, dir: &Path) -> Result<String> {
+    if let Some(salt) = variable.filter(|salt| !salt.is_empty()) {
+        return Ok(salt);
     }
     let policy = Policy::from_value(document.clone())?;
-    let salt = if policy.has_known_salt() { kept(dir)? } else { policy.salt };
-    Ok(limits.with_salt(salt))
+    if policy.has_known_salt() { kept(dir) } else { Ok(policy.salt) }
 }
 
 /// Returns the random one in `dir`, which is made if it is not there.
@@ -40,14 +39,14 @@ fn kept(dir: &Path) -> Result<String> {
         }
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
     };
-    match variables::salt(text.trim_end()) {
-        Some(salt) if salt != DEVELOPMENT_SALT => Ok(salt),
-        _ => bail!(
-            "{} is damaged: expected a salt of {}; remove it to have a new one",
-            file.display(),
-            variables::EXPECTED_SALT
-        ),
+    let salt = text.trim_end();
+    if !is_salt(salt) || salt == DEVELOPMENT_SALT {
+        let shown = file.display();
+        bail!(
+            "{shown} is damaged: expected a salt of {EXPECTED_SALT}; remove it to have a new one"
+        );
     }
+    Ok(salt.to_owned())
 }
 
 fn random() -> Result<String> {
@@ -64,11 +63,7 @@ mod tests {
 
     /// What `document` runs with in `dir`, with `variable` in the environment.
     fn salt_of(document: &Value, variable: Option<&str>, dir: &Path) -> Result<String> {
-        let limits = Limits::from_vars(|name| {
-            variable.filter(|_| name == variables::TOLLGATE_SALT).map(str::to_owned)
-        });
-        let settled = settled(limits.unwrap(), document, dir)?;
-        Ok(settled.render(document.clone())?["salt"].as_str().unwrap().to_owned())
+        settled(variable.map(str::to_owned), document, dir)
     }
 
     fn policy(salt: Option<&str>) -> Value {

@@ -318,5 +318,7 @@ impl Stack {
         }
         std::fs::rename(dir(FILTER_NAME), dir("image").join(FILTER_NAME)).unwrap();
         std::fs::copy(flags.policy.unwrap(), dir("image").join("policy.yaml")).unwrap();
+        let variables = dir("image").join("policy.variables");
+        std::fs::copy(harness::variables::file(), variables).unwrap();
     }
 }

@@ -143,13 +143,16 @@ pub(crate) fn help() -> String {
 #[test]
 fn limits_come_from_the_environment_by_their_own_names() {
     let told = told();
-    for name in limits::variables::NAMES {
+    let set = harness::variables::list().unwrap().into_iter().map(|(_, variable)| variable);
+    let names: BTreeSet<_> = set.chain(["ENVIRONMENT".to_owned()]).collect();
+    assert_eq!(names.len(), 10, "{names:?}");
+    for name in &names {
         let readers = if name.ends_with("_PER_MINUTE") { "policy" } else { "backend policy" };
         let found: Vec<_> = told[name].iter().copied().collect();
         assert_eq!(found.join(" "), readers, "{name}");
     }
     let counted = told.values().filter(|readers| readers.contains("policy")).count();
-    assert_eq!(counted, limits::variables::NAMES.len());
+    assert_eq!(counted, names.len());
 }
 
 /// A program that knows a variable refuses a value that makes no sense, and names the variable.
@@ -160,7 +163,9 @@ fn every_variable_is_one_that_its_program_knows() {
     let shipped = |name| paths::root().join(name).into_os_string();
     let (policy, filter) = (shipped("envoy/policy.yaml"), shipped("envoy/tollgate.yaml"));
     let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
-    let mut apply = words(&["policy", "apply", "--env", "--template"]);
+    let mut apply = words(&["policy", "apply", "--set-env"]);
+    apply
+        .extend([format!("@{}", harness::variables::file().display()).into(), "--template".into()]);
     apply.extend([filter, policy, "no/such/folder/tollgate.json".into()]);
     for (name, program, args) in [
         ("shim", &binaries.shim, words(&["serve"])),
