@@ -3,7 +3,7 @@
 //! Called by `main` before anything is opened.
 
 use anyhow::{Context, ensure};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rlimit::increase_nofile_limit;
 
 /// Descriptors that no client gets: the database's, Redis's, Claude's, the shim's, the threads'.
 const RESERVED: usize = 512;
@@ -17,7 +17,8 @@ const FEWEST: usize = 64;
 /// If the limit is too low to serve at all, or cannot be raised; the message is one sentence.
 pub fn share(wanted: usize) -> anyhow::Result<usize> {
     let needed = u64::try_from(wanted.saturating_add(RESERVED)).unwrap_or(u64::MAX);
-    let limit = raise(needed).context("cannot raise the limit on file descriptors")?;
+    let limit =
+        increase_nofile_limit(needed).context("cannot raise the limit on file descriptors")?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let least = 2 * FEWEST;
     ensure!(
@@ -25,17 +26,4 @@ pub fn share(wanted: usize) -> anyhow::Result<usize> {
         "expected at least {least} file descriptors, found a limit of {limit}; raise it (ulimit -n)"
     );
     Ok(wanted.min(limit - RESERVED.min(limit / 2)))
-}
-
-/// Raises the soft limit to `needed` where it is lower, at most to the hard limit. Returns the limit
-/// in force.
-fn raise(needed: u64) -> rustix::io::Result<u64> {
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let current = current.unwrap_or(u64::MAX);
-    if current >= needed {
-        return Ok(current);
-    }
-    let raised = maximum.map_or(needed, |maximum| maximum.min(needed)).max(current);
-    setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum })?;
-    Ok(raised)
 }

@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         [] => configured(serve),
-        ["healthcheck"] => configured(|config| probe::run(config.listen, "/health")),
+        ["healthcheck"] => configured(|config| process::health::check(config.listen, "/health")),
         ["rotate-key"] => configured(|config| rotate_key(&config, false)),
         ["rotate-key", "--now"] => configured(|config| rotate_key(&config, true)),
         ["openapi"] => print(router::openapi()),
@@ -91,7 +91,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("LISTEN_ADDR: cannot listen on {listen}, choose another"))?;
-    let stop = server::stop_signal().context("cannot listen for signals")?;
+    let stop = process::stop_signal().context("cannot listen for signals")?;
     let threads = available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let workers =
         Workers::start(threads).context("cannot start the threads that serve connections")?;

@@ -6,11 +6,9 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
@@ -60,21 +58,6 @@ pub async fn serve(
     if timeout(bounds.drain_timeout, graceful.shutdown()).await.is_err() {
         tracing::warn!(timeout_s = bounds.drain_timeout.as_secs(), "requests were cut off");
     }
-}
-
-/// Ready once the process is told to stop: SIGTERM or SIGINT.
-///
-/// # Errors
-/// Where signals cannot be listened for.
-pub fn stop_signal() -> io::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
 }
 
 async fn accept(

@@ -3,7 +3,7 @@
 //! Called by [`crate::serve`] before anything is opened.
 
 use anyhow::{Context, ensure};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rlimit::increase_nofile_limit;
 
 /// Descriptors that no client gets: the ports', the runtime's, those of connections to the ledger's
 /// servers, so that these can always be made anew.
@@ -19,7 +19,8 @@ const FEWEST: u64 = 16;
 pub(crate) fn share([wanted, others]: [usize; 2]) -> anyhow::Result<[usize; 2]> {
     let all = wanted.saturating_add(others);
     let needed = RESERVED.saturating_add(u64::try_from(all).unwrap_or(u64::MAX));
-    let limit = raise(needed).context("cannot raise the limit on file descriptors")?;
+    let limit =
+        increase_nofile_limit(needed).context("cannot raise the limit on file descriptors")?;
     let least = RESERVED + 2 * FEWEST;
     ensure!(
         limit >= least,
@@ -28,17 +29,4 @@ pub(crate) fn share([wanted, others]: [usize; 2]) -> anyhow::Result<[usize; 2]> 
     let left = usize::try_from(limit - RESERVED).unwrap_or(usize::MAX).min(all);
     let others = others.min(left / 4).max(16);
     Ok([wanted.min(left - others), others])
-}
-
-/// Raises the soft limit to `needed` where it is lower, at most to the hard limit. Returns the limit
-/// in force.
-fn raise(needed: u64) -> rustix::io::Result<u64> {
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let current = current.unwrap_or(u64::MAX);
-    if current >= needed {
-        return Ok(current);
-    }
-    let raised = maximum.map_or(needed, |maximum| maximum.min(needed)).max(current);
-    setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum })?;
-    Ok(raised)
 }

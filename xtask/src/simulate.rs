@@ -35,7 +35,7 @@ pub struct Simulate {
 pub(crate) fn run(simulate: &Simulate) -> Result<()> {
     let filter = wasm::build()?;
     let mut cargo = command::cargo();
-    cargo.args(["run", "--quiet", "--package", "simulator", "--", "--wasm"]).arg(filter);
+    cargo.args(["run", "--quiet", "--package", "tollgate-simulator", "--", "--wasm"]).arg(filter);
     cargo.args(["--seeds", &simulate.seeds.to_string(), "--from", &simulate.from.to_string()]);
     cargo.args(simulate.trace.then_some("--trace"));
     cargo.args(simulate.fault.iter().flat_map(|fault| ["--fault", fault]));

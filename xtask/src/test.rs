@@ -12,7 +12,7 @@ use harness::{binaries, setup, wasm};
 /// The flags of `cargo xtask test`.
 #[derive(Debug, Clone, Args)]
 pub struct Test {
-    /// Given to `cargo test`: `cargo xtask test -- --package limits`
+    /// Given to `cargo test`: `cargo xtask test -- --package tollgate-limits`
     #[arg(last = true, value_name = "ARGS")]
     pub cargo_test_args: Vec<String>,
 }

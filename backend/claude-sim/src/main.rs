@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         None => serve(&cli),
-        Some(Command::Healthcheck) => probe::run(cli.listen, "/sim/health"),
+        Some(Command::Healthcheck) => process::health::check(cli.listen, "/sim/health"),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -38,7 +38,7 @@ async fn serve(cli: &Cli) -> anyhow::Result<()> {
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("--listen: cannot listen on {listen}, choose another"))?;
-    let stop = server::stop_signal().context("cannot listen for signals")?;
+    let stop = process::stop_signal().context("cannot listen for signals")?;
     tracing::info!(address = %listener.local_addr()?, "listening");
     let sim = Arc::new(Sim::new(Settings { latency: cli.latency_ms }));
     server::serve(listener, sim, stop).await.context("cannot serve")

@@ -7,7 +7,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -42,21 +41,6 @@ pub async fn serve(
             Ok(())
         }
     }
-}
-
-/// Ready once the process is told to stop: SIGTERM or SIGINT.
-///
-/// # Errors
-/// Where signals cannot be listened for.
-pub fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
 }
 
 /// A server within this process, on a free port of loopback; it ends when this is dropped.

@@ -40,11 +40,18 @@ pub fn build_shown(release: bool) -> Result<Binaries> {
 /// # Errors
 /// As [`build`].
 pub fn build_release_shim() -> Result<PathBuf> {
-    find(&cargo(&["--package", "shim", "--release"])?, "tollgate")
+    find(&cargo(&["--package", "tollgate-shim", "--release"])?, "tollgate")
 }
 
 fn build_with(flags: &[&str]) -> Result<Binaries> {
-    let packages = ["--package", "shim", "--package", "backend", "--package", "claude-sim"];
+    let packages = [
+        "--package",
+        "tollgate-shim",
+        "--package",
+        "tollgate-backend",
+        "--package",
+        "tollgate-claude-sim",
+    ];
     let messages = cargo(&[&packages, flags].concat())?;
     Ok(Binaries {
         shim: find(&messages, "tollgate")?,

@@ -41,7 +41,7 @@ fn build_with(args: &[&str]) -> Result<PathBuf> {
     let _lock = lock()?;
     renew(&target_dir(), &identity(rustc.as_deref())?)?;
     let mut cargo = command::cargo();
-    cargo.args(["build", "--package", "filter", "--profile", "wasm"]).args(args);
+    cargo.args(["build", "--package", "tollgate-filter", "--profile", "wasm"]).args(args);
     cargo.args(["--target", wasm_target::TARGET, "--target-dir"]).arg(target_dir());
     cargo.current_dir(paths::root());
     if let Some(rustc) = rustc {

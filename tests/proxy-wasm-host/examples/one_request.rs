@@ -1,7 +1,7 @@
 //! Loads a plugin and sends one request through it:
 //!
 //! ```text
-//! cargo run -p proxy-wasm-host --example one_request -- PLUGIN.wasm CONFIGURATION.json [PATH]
+//! cargo run -p tollgate-proxy-wasm-host --example one_request -- PLUGIN.wasm CONFIGURATION.json [PATH]
 //! ```
 //!
 //! Callouts go to a cluster `tollgate` that refuses the connection; `CONFIGURATION.json` is handed

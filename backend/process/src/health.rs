@@ -1,5 +1,4 @@
-//! The health check that a container runs on itself, for `tollgate-backend healthcheck` and
-//! `claude-sim healthcheck`.
+//! The health check that a container runs on its own server.
 //!
 //! Speaks plain blocking HTTP by hand: an image needs no `curl`, and the check starts no runtime.
 
@@ -17,7 +16,7 @@ const MAX_REPLY_BYTES: u64 = 4096;
 ///
 /// # Errors
 /// Says in one sentence what was asked, and what came instead.
-pub fn run(listen: SocketAddr, path: &str) -> anyhow::Result<()> {
+pub fn check(listen: SocketAddr, path: &str) -> anyhow::Result<()> {
     let address = reachable(listen);
     let reply = ask(address, path).with_context(|| format!("GET http://{address}{path}"))?;
     let status_line = reply.lines().next().unwrap_or_default();

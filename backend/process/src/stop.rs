@@ -1,0 +1,19 @@
+//! The signal to stop.
+
+use std::io;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Returns a future that is ready once the process receives SIGTERM or SIGINT.
+///
+/// # Errors
+/// If the process cannot listen for signals.
+pub fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
