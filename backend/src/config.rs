@@ -4,9 +4,11 @@
 //! out. A bad value stops the service before it has done anything.
 
 mod claude;
+mod table;
 mod vars;
 
 pub use claude::ClaudeConfig;
+pub use table::{VARIABLES, Variable};
 pub use vars::ConfigError;
 
 use crate::cache::{LinkSettings, Ttls};

@@ -61,7 +61,8 @@ pub fn install() -> Result<PrometheusHandle, TelemetryError> {
     Ok(handle)
 }
 
-fn describe() {
+/// Describes the metrics to the recorder in use.
+pub fn describe() {
     describe_counter!(
         REQUESTS,
         Unit::Count,

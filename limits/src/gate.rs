@@ -69,7 +69,7 @@ use denied::DeniedBefore;
 use lease::Leases;
 use log::DenialLog;
 use metrics::Metrics;
-pub use metrics::{MetricKind, Sample};
+pub use metrics::{DESCRIBED_METRICS, DescribedMetric, MetricKind, Sample};
 use outbox::Outbox;
 pub use outbox::{MAX_WAITING, StreamId};
 use rustc_hash::FxHashMap;

@@ -18,6 +18,7 @@ mod serve;
 mod telemetry;
 mod terminal;
 
+use clap::CommandFactory;
 use cli::{Cli, Command};
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -47,6 +48,17 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Returns the definition of the command line, for the reference in the docs.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Describes the metrics of `tollgate serve` to the recorder in use.
+pub fn describe_metrics() {
+    telemetry::describe();
 }
 
 fn block_on(command: Command) -> anyhow::Result<()> {

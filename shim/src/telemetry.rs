@@ -33,11 +33,16 @@ pub(crate) fn metrics() -> anyhow::Result<PrometheusHandle> {
         .build_recorder();
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder).context("metrics were set up before")?;
+    describe();
+    Ok(handle)
+}
+
+/// Describes the shim's metrics, and the ledger's, to the recorder in use.
+pub(crate) fn describe() {
     ledger::telemetry::describe();
     describe_counter!(CALLS, Unit::Count, "Calls answered, by path and status");
     describe_counter!(TURNED_AWAY, Unit::Count, "Connections closed at once, for want of room");
     describe_counter!(INTRUDERS, Unit::Count, "Attempts to use the admin API without its token");
-    Ok(handle)
 }
 
 /// Sends logs to standard error, those that `filter` lets through.

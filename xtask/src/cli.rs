@@ -1,6 +1,6 @@
 //! What `cargo xtask` takes: parsed here, done by the modules that the chores are named after.
 
-use crate::{bench, build, down, print_config, simulate, test, up};
+use crate::{bench, build, check, docs, down, print_config, simulate, test, up};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use harness::setup;
@@ -25,10 +25,14 @@ pub enum Chore {
     Up(up::Up),
     /// End a running stack
     Down(down::Down),
+    /// Check formatting and lints, and run the unit tests of the pure crates: the inner loop
+    Check,
     /// Check formatting, lints and docs, build everything, and run all tests
     Test(test::Test),
     /// Run the filter in simulated Envoys with a failing network, and check what must hold
     Simulate(simulate::Simulate),
+    /// Generate the reference tables of the book from the code
+    Docs(docs::Docs),
     /// Measure
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -57,6 +61,8 @@ pub fn run(cli: &Cli) -> Result<()> {
         Chore::Build(flags) => build::run(flags),
         Chore::Up(flags) => up::run(flags),
         Chore::Down(flags) => down::run(flags),
+        Chore::Check => check::run(),
+        Chore::Docs(flags) => docs::run(flags),
         Chore::Test(flags) => test::run(flags),
         Chore::Simulate(flags) => simulate::run(flags),
         Chore::Bench(bench) => bench::run(bench),

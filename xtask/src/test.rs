@@ -2,12 +2,13 @@
 //!
 //! Called by the binary, and by `.ci/run`, which does nothing else.
 
-use crate::cargo::cargo;
+use crate::cargo::{STEP_LIMIT, cargo};
+use crate::steps::{self, Step};
 use crate::{cycles, fuzz};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
-use harness::clock::Stopwatch;
-use harness::{binaries, setup, wasm};
+use harness::{binaries, command, paths, setup, wasm};
+use std::process::Command;
 
 /// The flags of `cargo xtask test`.
 #[derive(Debug, Clone, Args)]
@@ -17,32 +18,21 @@ pub struct Test {
     pub cargo_test_args: Vec<String>,
 }
 
-/// What one step does.
-type Step<'a> = (&'static str, Box<dyn Fn() -> Result<()> + 'a>);
-
 /// Runs all steps.
 ///
 /// # Errors
-/// The first step that fails; what it had to say stands above.
+/// Fails with the first step that fails; its output is above.
 pub(crate) fn run(test: &Test) -> Result<()> {
-    let total = Stopwatch::start();
-    let steps = steps(test);
-    for (index, (name, step)) in steps.iter().enumerate() {
-        println!("== {}/{} {name}", index + 1, steps.len());
-        let watch = Stopwatch::start();
-        step().with_context(|| format!("{name} failed after {}", seconds(watch)))?;
-        println!("== {name}: {}", seconds(watch));
-    }
-    println!("== everything passed: {}", seconds(total));
-    Ok(())
+    steps::run(&steps(test))
 }
 
 fn steps(test: &Test) -> Vec<Step<'_>> {
     vec![
-        ("formatting", Box::new(formatting)),
+        ("formatting", Box::new(steps::formatting)),
         ("module cycles", Box::new(cycles::run)),
         ("setup", Box::new(setup::all_for_tests)),
-        ("lints", Box::new(|| cargo(&LINTS, &[]))),
+        ("dependencies", Box::new(dependencies)),
+        ("lints", Box::new(steps::lints)),
         ("docs", Box::new(|| cargo(&DOCS, &[("RUSTDOCFLAGS", "-D warnings")]))),
         ("the filter", Box::new(|| wasm::build_shown().map(drop))),
         ("the programs", Box::new(|| binaries::build_shown(false).map(drop))),
@@ -51,13 +41,15 @@ fn steps(test: &Test) -> Vec<Step<'_>> {
     ]
 }
 
-/// The fuzz targets are a workspace of their own.
-fn formatting() -> Result<()> {
-    cargo(&["fmt", "--all", "--check"], &[])?;
-    cargo(&["fmt", "--manifest-path", fuzz::MANIFEST, "--check"], &[])
+/// Checks licenses, sources and banned crates. Advisories need a database from the internet, which
+/// CI may lack: `cargo deny check advisories` checks those.
+fn dependencies() -> Result<()> {
+    let mut deny = Command::new(setup::cargo_deny()?);
+    deny.args(["--locked", "--offline", "check", "--hide-inclusion-graph"]);
+    deny.args(["bans", "licenses", "sources"]).current_dir(paths::root());
+    command::show(&mut deny, STEP_LIMIT)
 }
 
-const LINTS: [&str; 6] = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
 const DOCS: [&str; 3] = ["doc", "--workspace", "--no-deps"];
 
 fn tests(args: &[String]) -> Result<()> {
@@ -70,10 +62,6 @@ fn test_args(args: &[String]) -> Vec<&str> {
     let chosen = own.into_iter().any(|arg| arg.starts_with("-p") || arg.starts_with("--package"));
     let all = if chosen { None } else { Some("--workspace") };
     std::iter::once("test").chain(all).chain(args.iter().map(String::as_str)).collect()
-}
-
-fn seconds(watch: Stopwatch) -> String {
-    format!("{:.1} s", watch.elapsed().as_secs_f64())
 }
 
 #[cfg(test)]

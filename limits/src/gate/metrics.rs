@@ -5,11 +5,15 @@
 //! `stats_tags` make them labels again. Counting costs no call of the host: samples are gathered and
 //! taken together.
 
+mod described;
+
+pub use described::{DESCRIBED_METRICS, DescribedMetric};
+
 use super::call::CallKind;
 use crate::policy::Policy;
 
 /// How a metric adds up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MetricKind {
     /// Amounts are added.
     Counter,

@@ -5,6 +5,7 @@
 //! says what it does if it is not. Nothing needs root; nothing half-made is left.
 
 pub mod cache;
+mod cargo_deny;
 pub mod debian;
 pub mod postgres;
 pub mod python;
@@ -12,6 +13,7 @@ pub mod servers;
 pub mod wasm_target;
 pub mod wheel;
 
+pub use cargo_deny::cargo_deny;
 pub use postgres::postgres;
 pub use python::schemathesis;
 pub use servers::{PinnedRedis, curl, envoy, redis, wrk};
@@ -45,6 +47,8 @@ pub enum Piece {
     Curl,
     /// schemathesis, which only the tests need
     Schemathesis,
+    /// cargo-deny, which only the tests need
+    CargoDeny,
     /// wrk, which only the bench needs
     Wrk,
 }
@@ -66,6 +70,7 @@ pub fn run(setup: &Setup) -> Result<()> {
             Piece::Postgres => postgres().map(drop)?,
             Piece::Curl => curl().map(drop)?,
             Piece::Schemathesis => schemathesis().map(drop)?,
+            Piece::CargoDeny => cargo_deny().map(drop)?,
             Piece::Wrk => wrk().map(drop)?,
         }
     }
@@ -82,6 +87,7 @@ pub fn all_for_tests() -> Result<()> {
     postgres()?;
     curl()?;
     schemathesis()?;
+    cargo_deny()?;
     Ok(())
 }
 

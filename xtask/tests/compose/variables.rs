@@ -1,5 +1,5 @@
-//! What the containers take from the environment: each variable that README tells of, by its own
-//! name, in the service that reads it.
+//! The containers' environment: each variable that the book lists, by its own name, in the
+//! services that read it.
 
 use crate::files::{Compose, text};
 use harness::{binaries, command, paths};
@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::process::Command;
 use std::time::Duration;
 
-/// What a container cannot be told from outside, and why.
+/// The variables that the images fix, and why.
 const FIXED: [(&str, &str); 8] = [
     ("TOLLGATE_LISTEN", "where others look for it"),
     ("LISTEN_ADDR", "where others look for it"),
@@ -20,39 +20,29 @@ const FIXED: [(&str, &str); 8] = [
     ("JWT_AUDIENCE", "as in Envoy's configuration, which is in the image"),
 ];
 
-/// The variables of README's tables and of claude-sim's section, and who reads each.
-fn told() -> BTreeMap<String, BTreeSet<&'static str>> {
-    let readme = std::fs::read_to_string(paths::root().join("README.md")).unwrap();
-    let (mut service, mut is_table) = ("", false);
-    let mut told = BTreeMap::<String, BTreeSet<&str>>::new();
-    for line in readme.lines() {
+/// The variables that the book lists, and the services that read each.
+fn listed() -> BTreeMap<String, BTreeSet<&'static str>> {
+    let page = std::fs::read_to_string(paths::root().join("docs/reference/variables.md")).unwrap();
+    let mut service = "";
+    let mut listed = BTreeMap::<String, BTreeSet<&str>>::new();
+    for line in page.lines() {
         match line {
-            "## `tollgate`" => service = "shim",
-            "## The backend" => service = "backend",
-            "## `claude-sim`" => service = "claude-sim",
+            "## tollgate" => service = "shim",
+            "## tollgate-backend" => service = "backend",
+            "## claude-sim" => service = "claude-sim",
+            "## The policy" => service = "policy",
             _ => {}
         }
-        is_table = line.starts_with("| variable |") || (is_table && line.starts_with('|'));
-        let names = match line.split('|').nth(1) {
-            Some(cell) if is_table => cell,
-            None if service == "claude-sim" => line,
-            _ => continue,
-        };
-        for name in names.split('`').skip(1).step_by(2).filter(|word| is_name(word)) {
-            let readers = told.entry(name.to_owned()).or_default();
-            if line.contains("**(G)**") {
-                readers.insert("policy");
-            }
-            if !line.contains("The backend itself does not read them") {
-                readers.insert(service);
-            }
+        let cells: Vec<_> = line.split('|').map(str::trim).collect();
+        let Some(name) = cells.get(1).and_then(|cell| cell.strip_prefix('`')) else { continue };
+        // The operator's commands do not run in the stack.
+        if service == "shim" && !cells[3].contains("`serve`") {
+            continue;
         }
+        listed.entry(name.trim_end_matches('`').to_owned()).or_default().insert(service);
     }
-    told
-}
-
-fn is_name(word: &str) -> bool {
-    word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+    listed.get_mut("ENVIRONMENT").unwrap().insert("policy");
+    listed
 }
 
 /// What each variable that a service is given from outside is there, and what unless it is said.
@@ -76,20 +66,20 @@ fn taken(compose: &Compose) -> BTreeMap<String, BTreeMap<&str, String>> {
 }
 
 #[test]
-fn each_variable_that_readme_tells_of_reaches_who_reads_it() {
-    let (compose, told) = (Compose::read(), told());
+fn each_listed_variable_reaches_the_services_that_read_it() {
+    let (compose, listed) = (Compose::read(), listed());
     let taken = taken(&compose);
-    assert!(told.len() > 40, "{told:?}");
+    assert!(listed.len() > 40, "{listed:?}");
     for (name, why) in FIXED {
-        assert!(told.contains_key(name), "{name} is not told of ({why})");
-        assert!(!taken.contains_key(name), "{name} can be said after all, and not: {why}");
+        assert!(listed.contains_key(name), "{name} is not listed ({why})");
+        assert!(!taken.contains_key(name), "{name} can be set after all ({why})");
     }
-    for (name, readers) in told.iter().filter(|(name, _)| !is_fixed(name)) {
+    for (name, readers) in listed.iter().filter(|(name, _)| !is_fixed(name)) {
         let given = taken.get(name).map(|services| services.keys().copied().collect());
         assert_eq!(given.as_ref(), Some(readers), "{name}");
     }
-    let untold: Vec<_> = taken.keys().filter(|name| !told.contains_key(*name)).collect();
-    assert!(untold.is_empty(), "README tells nothing of {untold:?}");
+    let unlisted: Vec<_> = taken.keys().filter(|name| !listed.contains_key(*name)).collect();
+    assert!(unlisted.is_empty(), "the book does not list {unlisted:?}");
 }
 
 fn is_fixed(name: &str) -> bool {
@@ -119,8 +109,8 @@ fn what_is_not_said_is_as_its_program_has_it() {
                 // An empty one is none to these.
                 (None, "") => assert!(["backend", "policy"].contains(&service), "{name}"),
                 (None, unless) => {
-                    let told = format!("[env: {name}=] [default: {unless}]");
-                    assert!(help.contains(&told), "{name}: {told} is not in\n{help}");
+                    let expected = format!("[env: {name}=] [default: {unless}]");
+                    assert!(help.contains(&expected), "{name}: {expected} is not in\n{help}");
                 }
             }
         }
@@ -130,28 +120,28 @@ fn what_is_not_said_is_as_its_program_has_it() {
 /// What the programs that have flags say of them, each in one line.
 pub(crate) fn help() -> String {
     let binaries = binaries::build().unwrap();
-    let told = [(binaries.shim, &["serve", "--help"][..]), (binaries.claude_sim, &["--help"])];
-    let told = told.map(|(program, args)| {
+    let programs = [(binaries.shim, &["serve", "--help"][..]), (binaries.claude_sim, &["--help"])];
+    let texts = programs.map(|(program, args)| {
         let mut run = Command::new(program);
         let output = command::output(run.args(args).env_clear(), Duration::from_secs(30)).unwrap();
         output.split_whitespace().collect::<Vec<_>>().join(" ")
     });
-    told.join(" ")
+    texts.join(" ")
 }
 
 /// Who sets a limit sets it for those that count and those that tell of it.
 #[test]
 fn limits_come_from_the_environment_by_their_own_names() {
-    let told = told();
+    let listed = listed();
     let set = harness::variables::list().unwrap().into_iter().map(|(_, variable)| variable);
     let names: BTreeSet<_> = set.chain(["ENVIRONMENT".to_owned()]).collect();
     assert_eq!(names.len(), 10, "{names:?}");
     for name in &names {
         let readers = if name.ends_with("_PER_MINUTE") { "policy" } else { "backend policy" };
-        let found: Vec<_> = told[name].iter().copied().collect();
+        let found: Vec<_> = listed[name].iter().copied().collect();
         assert_eq!(found.join(" "), readers, "{name}");
     }
-    let counted = told.values().filter(|readers| readers.contains("policy")).count();
+    let counted = listed.values().filter(|readers| readers.contains("policy")).count();
     assert_eq!(counted, names.len());
 }
 

@@ -1,0 +1,201 @@
+//! Runs every command of the README and the book, page by page, as a reader would.
+//!
+//! A page's `sh` blocks run in order in one shell, in a folder that holds the filter. A block after
+//! `<!-- file: NAME -->` is written to that file first, and one after `<!-- output -->` is compared
+//! with what the block before it printed. Blocks marked `sh,not-tested` are left out.
+
+use docs::markdown::{Block, Page, files};
+use harness::setup::PinnedRedis;
+use harness::stack::Port;
+use harness::{binaries, command, paths, setup, wasm};
+use std::fmt::Write as _;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// The most that one page may take, on a busy machine.
+const PAGE_LIMIT: Duration = Duration::from_secs(300);
+/// The ports that pages name; each page gets free ones in their place.
+const PORTS: [&str; 7] = ["10000", "9901", "8080", "8081", "6379", "8000", "8090"];
+/// The line that the shell prints before it runs a block, followed by the block's number.
+const MARK: &str = "@@ block ";
+
+/// A folder with the programs that pages call, by the names that pages call them by.
+fn programs(dir: &Path) {
+    let redis_cli = PinnedRedis::Redis7.program().unwrap().with_file_name("redis-cli");
+    for (name, program) in [
+        ("tollgate", binaries::build().unwrap().shim),
+        ("envoy", setup::envoy().unwrap()),
+        ("redis-server", setup::redis().unwrap()),
+        ("redis-cli", redis_cli),
+        ("curl", setup::curl().unwrap()),
+    ] {
+        symlink(program, dir.join(name)).unwrap();
+    }
+}
+
+/// Replaces the numbers of [`PORTS`], wherever they are whole numbers, by those of `ports`.
+fn with_ports(text: &str, ports: &[Port]) -> String {
+    let numbers = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '_';
+    let mut replaced = String::new();
+    for word in text.split_inclusive(|c: char| !numbers(c)) {
+        let number = word.trim_end_matches(|c: char| !numbers(c));
+        match PORTS.iter().position(|port| *port == number) {
+            Some(at) => {
+                replaced.push_str(&ports[at].number().to_string());
+                replaced.push_str(&word[number.len()..]);
+            }
+            None => replaced.push_str(word),
+        }
+    }
+    replaced
+}
+
+/// Returns true if the lines of `expected` occur in `found`, in order; `…` stands for any text
+/// within a line.
+fn has_lines(found: &str, expected: &str) -> Result<(), String> {
+    let mut lines = found.lines();
+    for expected in expected.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if !lines.any(|line| is_like(line.trim(), expected)) {
+            return Err(format!("expected the line `{expected}`, found:\n{found}"));
+        }
+    }
+    Ok(())
+}
+
+fn is_like(line: &str, pattern: &str) -> bool {
+    let mut parts = pattern.split('…');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = line.strip_prefix(first) else { return false };
+    let mut is_open = false;
+    for part in parts {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+        is_open = part.is_empty();
+    }
+    is_open || rest.is_empty()
+}
+
+/// A page's blocks as one script, and the outputs to expect, each with the number of its block.
+fn script(blocks: &[Block], kept: &Path, ports: &[Port]) -> (String, Vec<(usize, String)>) {
+    let mut script = "trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT\n".to_owned();
+    let (mut expected, mut last) = (Vec::new(), None);
+    for (number, block) in blocks.iter().enumerate() {
+        let text = with_ports(&block.text, ports);
+        if let Some(name) = block.comment.strip_prefix("file: ") {
+            let copy = kept.join(number.to_string());
+            std::fs::write(&copy, text).unwrap();
+            writeln!(script, "mkdir -p \"$(dirname '{name}')\"; cp '{}' '{name}'", copy.display())
+                .unwrap();
+        } else if block.comment == "output" {
+            let of = last.unwrap_or_else(|| panic!("line {}: output of what?", block.line));
+            expected.push((of, text));
+        } else if block.info == "sh" {
+            writeln!(script, "printf '\\n{MARK}{number}\\n'\n{text}").unwrap();
+            last = Some(number);
+        }
+    }
+    (script, expected)
+}
+
+fn run(path: &Path, page: &Page, bin: &Path, filter: &Path) -> Result<(), String> {
+    let (work, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let ports: Vec<_> = PORTS.iter().map(|_| Port::free().unwrap()).collect();
+    symlink(filter, work.path().join("tollgate.wasm")).unwrap();
+    let (script, expected) = script(&page.blocks, kept.path(), &ports);
+    let (file, log) = (kept.path().join("script"), kept.path().join("log"));
+    std::fs::write(&file, script).unwrap();
+    let path_variable = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let run = format!("exec >'{}' 2>&1; source '{}'", log.display(), file.display());
+    let mut shell = Command::new("bash");
+    shell.args(["-euo", "pipefail", "-c", &run]).current_dir(work.path());
+    shell.env("PATH", path_variable).env("TOLLGATE_REPO", paths::root());
+    shell.env("FILTER_WASM", filter);
+    // Ports are ours until the shell's servers take them.
+    drop(ports);
+    let ended = command::output(&mut shell, PAGE_LIMIT);
+    let printed = String::from_utf8_lossy(&std::fs::read(&log).unwrap_or_default()).into_owned();
+    let mark = format!("\n{MARK}");
+    let outputs: Vec<(usize, String)> = printed
+        .split(&mark)
+        .skip(1)
+        .map(|part| part.split_once('\n').unwrap_or((part, "")))
+        .map(|(number, output)| (number.parse().unwrap_or(usize::MAX), output.to_owned()))
+        .collect();
+    let place = |number: usize| format!("{}:{}", path.display(), page.blocks[number].line);
+    if let Err(error) = ended {
+        let (number, output) = outputs.last().cloned().unwrap_or((0, printed));
+        return Err(format!("{}: {error}\n{output}", place(number)));
+    }
+    for (number, text) in expected {
+        let output = outputs.iter().find(|(block, _)| *block == number);
+        let output = output.map(|(_, output)| output.as_str()).unwrap_or_default();
+        has_lines(output, &text).map_err(|error| format!("{}: {error}", place(number)))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn every_command_of_the_docs_runs() {
+    let bin = tempfile::tempdir().unwrap();
+    programs(bin.path());
+    let filter: PathBuf = wasm::build().unwrap();
+    let docs = paths::root().join("docs");
+    let (mut failures, mut blocks) = (Vec::new(), 0);
+    for path in files(paths::root()).unwrap() {
+        if !path.starts_with(&docs) && !path.ends_with("README.md") {
+            continue;
+        }
+        let page = Page::parse(&std::fs::read_to_string(&path).unwrap());
+        let runnable = page.blocks.iter().filter(|block| block.info == "sh").count();
+        if runnable > 0 {
+            let shown = path.strip_prefix(paths::root()).unwrap();
+            failures.extend(run(shown, &page, bin.path(), &filter).err());
+        }
+        blocks += runnable;
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+    assert!(blocks > 20, "{blocks} blocks were run");
+}
+
+/// Commands say whether they run: other fences (`bash`, `console`) would be overlooked.
+#[test]
+fn shell_blocks_are_run_or_marked() {
+    for path in files(paths::root()).unwrap() {
+        for block in Page::parse(&std::fs::read_to_string(&path).unwrap()).blocks {
+            let known = matches!(block.info.as_str(), "sh" | "sh,not-tested");
+            let language = block.info.split(',').next().unwrap_or_default();
+            let is_shell = ["sh", "bash", "shell", "console", ""].contains(&language);
+            assert!(known || !is_shell, "{}:{}: {}", path.display(), block.line, block.info);
+        }
+    }
+}
+
+#[test]
+fn a_command_that_fails_is_found() {
+    let bin = tempfile::tempdir().unwrap();
+    let check = |text: &str, expected: &str| {
+        let page = Page::parse(text);
+        let found = run(Path::new("p.md"), &page, bin.path(), Path::new("/dev/null"));
+        assert!(found.clone().unwrap_err().contains(expected), "{found:?}");
+    };
+    check("```sh\ntrue\n```\n\n```sh\necho before; false\n```\n", "p.md:5: `bash -euo pipefail");
+    check("```sh\necho a\n```\n<!-- output -->\n```text\nb\n```\n", "expected the line `b`");
+    let page = "<!-- file: d/f -->\n```text\n8081 x8081 8081.5\n```\n```sh\ncat d/f\n```\n\
+                <!-- output -->\n```text\n… x8081 8081.5\n```\n";
+    run(Path::new("p.md"), &Page::parse(page), bin.path(), Path::new("/dev/null")).unwrap();
+    check(&page.replace("… x", "8081x"), "expected the line");
+}
+
+#[test]
+fn outputs_are_compared_line_by_line() {
+    let check = |found: &str, expected: &str, same: bool| {
+        assert_eq!(has_lines(found, expected).is_ok(), same, "{found} {expected}");
+    };
+    check("a\nb\nc", "a\nc", true);
+    check("a\nb\nc", "c\na", false);
+    check("took 12 ms", "took … ms", true);
+    check("took 12 ms.", "took … ms", false);
+    check("took 12 ms.", "took …", true);
+}
