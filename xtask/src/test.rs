@@ -45,7 +45,7 @@ fn steps(test: &Test) -> Vec<Step<'_>> {
 /// CI may lack: `cargo deny check advisories` checks those.
 fn dependencies() -> Result<()> {
     let mut deny = Command::new(setup::cargo_deny()?);
-    deny.args(["--locked", "--offline", "check", "--hide-inclusion-graph"]);
+    deny.args(["--locked", "check", "--hide-inclusion-graph"]);
     deny.args(["bans", "licenses", "sources"]).current_dir(paths::root());
     command::show(&mut deny, STEP_LIMIT)
 }
