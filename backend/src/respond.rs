@@ -451,7 +451,7 @@ mod tests {
         401 [Bearer realm="tollgate", error="invalid_token"] Expected an access token signed with EdDSA that names its key.
         401 [Bearer realm="tollgate", error="invalid_token"] The token has expired: log in again.
         401 [Bearer realm="tollgate", error="invalid_token"] The token's session has ended: log in again.
-        401 [Bearer realm="tollgate", error="invalid_token"] The refresh token is not good, or not any more: log in again.
+        401 [Bearer realm="tollgate", error="invalid_token"] The refresh token is invalid or no longer valid: log in again.
         403 The current password is wrong.
         403 A dearer plan stands for a payment: expected the operator's secret in the header Payment-Token.
         429 [10] Too many wrong passwords: try again in 10 s.
@@ -492,7 +492,7 @@ mod tests {
     #[test]
     fn the_log_tells_the_causes_and_the_client_does_not_learn_them() {
         let error = ApiError::Account(StoreError::Damaged { what: "user's id" }.into());
-        assert_eq!(Chain(&error).to_string(), "the database holds a user's id that cannot be read");
+        assert_eq!(Chain(&error).to_string(), "the database holds an unreadable user's id");
         assert!(!error.detail().contains("database"));
     }
 }

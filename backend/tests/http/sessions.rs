@@ -42,7 +42,7 @@ fn a_refresh_token_that_comes_twice_ends_its_session() {
     www-authenticate: Bearer realm="tollgate", error="invalid_token"
 
     {
-      "detail": "The refresh token is not good, or not any more: log in again.",
+      "detail": "The refresh token is invalid or no longer valid: log in again.",
       "status": 401,
       "title": "Unauthorized",
       "type": "about:blank"

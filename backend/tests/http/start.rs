@@ -102,8 +102,8 @@ fn a_database_that_cannot_be_used_is_one_sentence() {
     }
     insta::assert_snapshot!(sentences.replace(dir.path().to_str().unwrap(), "DIR"), @r#"
     DATABASE_URL: cannot use DIR/text.db as a database: error returned from database: (code: 26) file is not a database
-    DATABASE_URL: cannot open or make DIR/folder.db: Is a directory (os error 21)
-    DATABASE_URL: cannot open or make DIR/missing/test.db: No such file or directory (os error 2)
+    DATABASE_URL: cannot open or create DIR/folder.db: Is a directory (os error 21)
+    DATABASE_URL: cannot open or create DIR/missing/test.db: No such file or directory (os error 2)
     "#);
 }
 
@@ -115,7 +115,7 @@ fn a_database_of_a_newer_version_is_left_alone() {
     let vars = [("LISTEN_ADDR", "127.0.0.1:0"), ("DATABASE_URL", url)];
     let (code, sentence) = outcome(&run(&vars, &[]));
     assert_eq!(code, Some(1));
-    insta::assert_snapshot!(sentence.replace(dir(&backend).to_str().unwrap(), "DIR"), @"DATABASE_URL: cannot use DIR/test.db as a database: it is of a newer version (migration 999): start that version, or choose another file");
+    insta::assert_snapshot!(sentence.replace(dir(&backend).to_str().unwrap(), "DIR"), @"DATABASE_URL: cannot use DIR/test.db as a database: its schema is from a newer version (migration 999): run that version, or choose another database");
 }
 
 #[test]
