@@ -141,7 +141,7 @@ impl Ai {
         use_: Use,
     ) -> Option<(Arc<Found>, Answer)> {
         let found = self.recent.get(question)?;
-        let flight = self.cache.kept(&found.entry, &caller.secret.seal_key(), use_)?;
+        let flight = self.cache.in_memory(&found.entry, &caller.secret.seal_key(), use_)?;
         Some((found, flight))
     }
 

@@ -453,7 +453,7 @@ mod tests {
         401 [Bearer realm="tollgate", error="invalid_token"] The token's session has ended: log in again.
         401 [Bearer realm="tollgate", error="invalid_token"] The refresh token is invalid or no longer valid: log in again.
         403 The current password is wrong.
-        403 A dearer plan stands for a payment: expected the operator's secret in the header Payment-Token.
+        403 Moving to a more expensive plan requires payment: expected the operator's secret in the Payment-Token header.
         429 [10] Too many wrong passwords: try again in 10 s.
         503 [1] The service is too busy just now. Try again.
         500 This is our fault. Quote the reply's x-request-id when you report it.

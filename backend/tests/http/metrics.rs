@@ -70,8 +70,8 @@ fn each_metric_of_the_cache_and_of_money_says_what_it_is() {
     # HELP ai_requests_total Answers of the AI routes, by route and outcome
     # HELP ai_saved_micro_usd_total Money saved by the cache, in millionths of a dollar
     # HELP ai_spent_micro_usd_total Money spent on answers, in millionths of a dollar
-    # HELP cache_memory_bytes Memory of this process that cached values take
-    # HELP cache_requests_total Values asked for, by route and outcome
+    # HELP cache_memory_bytes Memory used by cached values in this process
+    # HELP cache_requests_total Cache lookups, by route and outcome
     ");
 }
 

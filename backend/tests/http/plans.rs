@@ -148,7 +148,7 @@ fn a_dearer_plan_is_had_only_with_word_of_its_payment() {
                 cache-control: no-store
 
                 {
-                  "detail": "A dearer plan stands for a payment: expected the operator's secret in the header Payment-Token.",
+                  "detail": "Moving to a more expensive plan requires payment: expected the operator's secret in the Payment-Token header.",
                   "status": 403,
                   "title": "Forbidden",
                   "type": "about:blank"
