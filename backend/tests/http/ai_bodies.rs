@@ -36,7 +36,7 @@ fn every_mistake_is_told_with_its_place() {
           "pointer": "/job_description"
         },
         {
-          "detail": "expected the tag of a language like en, de-CH or zh-Hant (BCP 47)",
+          "detail": "expected a language tag such as en, de-CH or zh-Hant (BCP 47)",
           "pointer": "/language"
         },
         {
