@@ -442,9 +442,9 @@ mod tests {
         415 Expected a body with Content-Type: application/json.
         413 Expected a body of at most 65536 bytes.
         408 [close] Expected the whole body within 10 s.
-        400 The body could not be read to its end.
-        400 Expected a body in JSON.
-        422 The body is not what this route takes.
+        400 The body broke off before its end.
+        400 Expected a JSON body.
+        422 The body does not match what this route expects.
         422 Members of the body are wrong.
         409 An account with this e-mail address exists.
         401 [Bearer realm="tollgate"] The e-mail address or the password is wrong.

@@ -214,7 +214,7 @@ mod tests {
 
         /resume_id: expected a text, found a number
         /language: expected a language tag such as en, de-CH or zh-Hant (BCP 47)
-        /model: expected no such member
+        /model: unknown member
 
         /resume/basics/name: expected a text, found a number
         /resume/work: expected a list, found a number

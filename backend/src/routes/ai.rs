@@ -44,7 +44,7 @@ impl FromRequest<Arc<App>> for Question {
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
         let (mut head, body) = request.into_parts();
         let caller = Caller::from_request_parts(&mut head, app).await?;
-        let (shape, use_) = (Shape::wanted(&head.headers), Use::of(&head.headers));
+        let (shape, use_) = (Shape::from_accept(&head.headers), Use::of(&head.headers));
         let permit = Permit::of(&head.extensions);
         let body = Ask::from_request(Request::from_parts(head, body), app).await?;
         Ok(Self { caller, shape, use_, permit, body })

@@ -27,7 +27,7 @@ pub(super) enum Kind {
 
 /// The expected forms of `DATABASE_URL`, for error texts.
 pub const EXPECTED: &str =
-    "sqlite://FILE like sqlite://tollgate.db, or postgres://USER@HOST/DATABASE";
+    "sqlite://FILE, such as sqlite://tollgate.db, or postgres://USER@HOST/DATABASE";
 
 impl Place {
     /// Parses a database URL. Returns `None` if it is malformed or unsupported.

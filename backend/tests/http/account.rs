@@ -68,7 +68,7 @@ fn a_new_password_must_be_one_that_can_be_chosen() {
           "pointer": "/new_password"
         },
         {
-          "detail": "expected no such member",
+          "detail": "unknown member",
           "pointer": "/email"
         }
       ],

@@ -40,7 +40,7 @@ fn every_mistake_is_told_with_its_place() {
           "pointer": "/language"
         },
         {
-          "detail": "expected no such member",
+          "detail": "unknown member",
           "pointer": "/model"
         }
       ],

@@ -111,7 +111,7 @@ fn a_plan_that_there_is_not_is_refused() {
           "pointer": "/tier"
         },
         {
-          "detail": "expected no such member",
+          "detail": "unknown member",
           "pointer": "/price"
         }
       ],

@@ -145,11 +145,11 @@ fn nobody_chooses_their_plan_or_id() {
       "detail": "Members of the body are wrong.",
       "errors": [
         {
-          "detail": "expected no such member",
+          "detail": "unknown member",
           "pointer": "/id"
         },
         {
-          "detail": "expected no such member",
+          "detail": "unknown member",
           "pointer": "/tier"
         }
       ],

@@ -60,20 +60,20 @@ fn a_bad_value_is_one_sentence_and_exit_code_2() {
         }
     }
     insta::assert_snapshot!(sentences, @r#"
-    LISTEN_ADDR: expected an address with a port like 127.0.0.1:8000, found "localhost"
-    DATABASE_URL: expected sqlite://FILE like sqlite://tollgate.db, or postgres://USER@HOST/DATABASE, found "…@db/x"
-    REDIS_URL: expected redis://HOST:PORT or rediss://HOST:PORT (TLS), with USER:PASSWORD@ where needed and /DB, found "…@cache"
-    ENVIRONMENT: expected a word like production (at most 32 letters, digits, - or _), found "two\nlines"
+    LISTEN_ADDR: expected an address with a port, such as 127.0.0.1:8000, found "localhost"
+    DATABASE_URL: expected sqlite://FILE, such as sqlite://tollgate.db, or postgres://USER@HOST/DATABASE, found "…@db/x"
+    REDIS_URL: expected redis://HOST:PORT or rediss://HOST:PORT (TLS), with optional USER:PASSWORD@ and /DB, found "…@cache"
+    ENVIRONMENT: expected a word such as production (at most 32 letters, digits, - or _), found "two\nlines"
     CACHE_ENABLED: expected true or false, found "maybe"
     RATE_LIMIT_ENABLED: expected true or false, found "2"
-    JWT_ISSUER: expected a name or URL like tollgate (1 to 255 visible ASCII characters), found "a b"
-    JWT_AUDIENCE: expected a name or URL like tollgate (1 to 255 visible ASCII characters), found "ä"
+    JWT_ISSUER: expected a name or URL such as tollgate (1 to 255 visible ASCII characters), found "a b"
+    JWT_AUDIENCE: expected a name or URL such as tollgate (1 to 255 visible ASCII characters), found "ä"
     ACCESS_TOKEN_TTL: expected a number of seconds from 1 to 86400, found "15m"
     REFRESH_TOKEN_TTL: expected a number of seconds from 1 to 31536000, found "0"
     PRO_AI_ASSIST_LIMIT: expected a number of requests from 1 to 1000000, found "many"
-    TOLLGATE_URL: expected http://HOST:PORT like http://127.0.0.1:8081, found "shim:8081"
-    TOLLGATE_SALT: expected a name or URL like tollgate (1 to 255 visible ASCII characters), found something else
-    BACKEND_LOG: expected a level like info, or levels by module like info,backend=debug, found "loud"
+    TOLLGATE_URL: expected http://HOST:PORT, such as http://127.0.0.1:8081, found "shim:8081"
+    TOLLGATE_SALT: expected a name or URL such as tollgate (1 to 255 visible ASCII characters), found something else
+    BACKEND_LOG: expected a level such as info, or levels by module such as info,backend=debug, found "loud"
     "#);
 }
 
