@@ -41,7 +41,7 @@ fn what_is_no_json() {
     insta::assert_snapshot!(decide(&mut api, ""), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "EOF while parsing a value at line 1 column 0",
@@ -56,7 +56,7 @@ fn what_is_no_json() {
     insta::assert_snapshot!(decide(&mut api, "{\"requests\":["), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "EOF while parsing a list at line 1 column 13",
@@ -71,7 +71,7 @@ fn what_is_no_json() {
     insta::assert_snapshot!(decide(&mut api, "null"), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "invalid type: null, expected struct DecideBody at line 1 column 4",
@@ -86,7 +86,7 @@ fn what_is_no_json() {
     insta::assert_snapshot!(decide(&mut api, b"{\"requests\":[{\"charges\":[{\"counter\":\"\xff\xfe\"}]}]}".as_slice()), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "invalid unicode code point at line 1 column 38",
@@ -101,7 +101,7 @@ fn what_is_no_json() {
     insta::assert_snapshot!(decide(&mut api, b"{\"requests\":\0[]}".as_slice()), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "expected value at line 1 column 13",
@@ -116,7 +116,7 @@ fn what_is_no_json() {
     insta::assert_snapshot!(decide(&mut api, "{\"requests\":[]} x"), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "trailing characters at line 1 column 17",
@@ -136,7 +136,7 @@ fn what_nests_ten_thousand_levels_deep() {
     insta::assert_snapshot!(decide(&mut api, "[".repeat(10_000)), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "invalid type: sequence, expected a string at line 1 column 5",
@@ -151,7 +151,7 @@ fn what_nests_ten_thousand_levels_deep() {
     insta::assert_snapshot!(decide(&mut api, format!("{{\"requests\":{}", "[".repeat(10_000))), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "invalid type: sequence, expected a string at line 1 column 16",
@@ -167,7 +167,7 @@ fn what_nests_ten_thousand_levels_deep() {
     insta::assert_snapshot!(decide(&mut api, charge_with(&quota)), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "invalid type: map, expected a whole number from 1 to 9007199254740992 at line 1 column 114",
@@ -187,7 +187,7 @@ fn numbers_out_of_range() {
     insta::assert_snapshot!(decide(&mut api, window("0", "1000")), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "invalid value: integer `0`, expected a whole number from 1 to 9007199254740992 at line 1 column 114",
@@ -202,7 +202,7 @@ fn numbers_out_of_range() {
     insta::assert_snapshot!(decide(&mut api, window("-5", "1000")), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "invalid value: integer `-5`, expected a whole number from 1 to 9007199254740992 at line 1 column 115",
@@ -217,7 +217,7 @@ fn numbers_out_of_range() {
     insta::assert_snapshot!(decide(&mut api, window("9007199254740993", "1000")), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "invalid value: integer `9007199254740993`, expected a whole number from 1 to 9007199254740992 at line 1 column 129",
@@ -232,7 +232,7 @@ fn numbers_out_of_range() {
     insta::assert_snapshot!(decide(&mut api, window("1e400", "1000")), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "number out of range at line 1 column 118",
@@ -247,7 +247,7 @@ fn numbers_out_of_range() {
     insta::assert_snapshot!(decide(&mut api, window("1.5", "1000")), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "invalid value: floating point `1.5`, expected a whole number from 1 to 9007199254740992 at line 1 column 116",
@@ -262,7 +262,7 @@ fn numbers_out_of_range() {
     insta::assert_snapshot!(decide(&mut api, window("5", "0")), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "invalid value: integer `0`, expected a whole number from 1 to 31622400000 at line 1 column 128",
@@ -278,7 +278,7 @@ fn numbers_out_of_range() {
     insta::assert_snapshot!(decide(&mut api, window("5", "3155760000000")), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "invalid value: integer `3155760000000`, expected a whole number from 1 to 31622400000 at line 1 column 140",
@@ -293,7 +293,7 @@ fn numbers_out_of_range() {
     insta::assert_snapshot!(decide(&mut api, window("\"5\"", "1000")), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "invalid type: string \"5\", expected a whole number from 1 to 9007199254740992 at line 1 column 116",
@@ -313,7 +313,7 @@ fn unknown_things() {
     insta::assert_snapshot!(decide(&mut api, charge_with(r#"{"leaky_bucket":{"limit":5}}"#)), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "unknown variant `leaky_bucket`, expected one of `sliding_window`, `fixed_window`, `token_bucket` at line 1 column 101",
@@ -328,7 +328,7 @@ fn unknown_things() {
     insta::assert_snapshot!(decide(&mut api, charge_with(r#"{"fixed_window":{"limit":5,"per":"week"}}"#)), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "unknown variant `week`, expected one of `minute`, `hour`, `day`, `month` at line 1 column 125",
@@ -343,7 +343,7 @@ fn unknown_things() {
     insta::assert_snapshot!(decide(&mut api, charge_with(r#"{"fixed_window":{"limit":5,"per":"day","time_zone":"Mars/Olympus"}}"#)), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "expected an IANA time zone such as Europe/Berlin, found \"Mars/Olympus\" at line 1 column 152",
@@ -358,7 +358,7 @@ fn unknown_things() {
     insta::assert_snapshot!(decide(&mut api, charge_with(r#"{"token_bucket":{"rate":1,"per_ms":2000000,"burst":9007199254740992}}"#)), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "expected burst × per_ms to be at most 2^53, found 9007199254740992 × 2000000 at line 1 column 155",
@@ -373,7 +373,7 @@ fn unknown_things() {
     insta::assert_snapshot!(decide(&mut api, r#"{"requests":[],"dry_run":true}"#), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "unknown field `dry_run`, expected `requests` at line 1 column 24",
@@ -394,7 +394,7 @@ fn names_that_are_none() {
     insta::assert_snapshot!(decide(&mut api, named("user:42")), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "expected a counter's name, tg:{<32 hex digits>}:<bucket>, found \"user:42\" at line 1 column 45",
@@ -409,7 +409,7 @@ fn names_that_are_none() {
     insta::assert_snapshot!(decide(&mut api, named(&NAME.replace(":b", ":b\\u0000"))), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "expected a counter's name, tg:{<32 hex digits>}:<bucket>, found \"tg:{0123456789abcdef0123456789abcdef}:b\\0\" at line 1 column 83",
@@ -424,7 +424,7 @@ fn names_that_are_none() {
     insta::assert_snapshot!(decide(&mut api, named(&NAME.replace(":b", ":b\\r\\nDEL x"))), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "expected a counter's name, tg:{<32 hex digits>}:<bucket>, found \"tg:{0123456789abcdef0123456789abcdef}:b\\r\\nDEL x\" at line 1 column 86",
@@ -444,7 +444,7 @@ fn the_same_key_twice() {
     insta::assert_snapshot!(decide(&mut api, r#"{"requests":[],"requests":[]}"#), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "duplicate field `requests` at line 1 column 25",
@@ -459,7 +459,7 @@ fn the_same_key_twice() {
     insta::assert_snapshot!(decide(&mut api, window("5,\"limit\":6", "1000")), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "duplicate field `limit` at line 1 column 122",
@@ -490,7 +490,7 @@ fn every_mistake_between_fields_is_listed() {
     insta::assert_snapshot!(decide(&mut api, body), @r#"
 400 application/problem+json
 {
-  "detail": "The body asks for something impossible; see errors.",
+  "detail": "The body has invalid values; see errors.",
   "errors": [
     {
       "detail": "expected 1 to 16 charges, found 0",
@@ -526,7 +526,7 @@ fn every_mistake_between_fields_is_listed() {
     insta::assert_snapshot!(settle(&mut api, &body), @r#"
 400 application/problem+json
 {
-  "detail": "The body asks for something impossible; see errors.",
+  "detail": "The body has invalid values; see errors.",
   "errors": [
     {
       "detail": "expected a settle's id, 1 to 64 letters, digits, `.`, `_` or `-`, found \"\"",
@@ -557,7 +557,7 @@ fn every_mistake_between_fields_is_listed() {
     insta::assert_snapshot!(settle(&mut api, r#"{"settles":[]}"#), @r#"
 400 application/problem+json
 {
-  "detail": "The body asks for something impossible; see errors.",
+  "detail": "The body has invalid values; see errors.",
   "errors": [
     {
       "detail": "expected 1 to 1024 settles, found 0",
@@ -572,7 +572,7 @@ fn every_mistake_between_fields_is_listed() {
     insta::assert_snapshot!(settle(&mut api, &format!(r#"{{"settles":[{{"id":"a","decision":"1-2","charges":[{{"counter":"{NAME}","quota":{quota},"amount":{{"give_back":0}}}}]}}]}}"#)), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "invalid value: integer `0`, expected a whole number from 1 to 9007199254740992 at line 1 column 182",
@@ -604,7 +604,7 @@ fn too_many() {
     insta::assert_snapshot!(decide(&mut api, calls(1, &charges(17))), @r#"
 400 application/problem+json
 {
-  "detail": "The body asks for something impossible; see errors.",
+  "detail": "The body has invalid values; see errors.",
   "errors": [
     {
       "detail": "expected 1 to 16 charges, found 17",
@@ -635,7 +635,7 @@ fn too_many() {
     insta::assert_snapshot!(decide(&mut api, calls(1, &charges(5_000))), @r#"
 400 application/problem+json
 {
-  "detail": "The body asks for something impossible; see errors.",
+  "detail": "The body has invalid values; see errors.",
   "errors": [
     {
       "detail": "expected 1 to 16 charges, found 5000",
@@ -650,7 +650,7 @@ fn too_many() {
     insta::assert_snapshot!(decide(&mut api, calls(1_025, &charges(1))), @r#"
 400 application/problem+json
 {
-  "detail": "The body asks for something impossible; see errors.",
+  "detail": "The body has invalid values; see errors.",
   "errors": [
     {
       "detail": "expected 1 to 1024 requests, found 1025",
@@ -720,7 +720,7 @@ fn other_paths_and_methods() {
     insta::assert_snapshot!(shown(&reply), @r#"
 405 application/problem+json
 {
-  "detail": "This path does not take this method; see the Allow header.",
+  "detail": "This path does not support this method; see the Allow header.",
   "status": 405,
   "title": "Method Not Allowed",
   "type": "about:blank"

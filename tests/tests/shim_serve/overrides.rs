@@ -209,7 +209,7 @@ fn operators_name_keys_as_people_do() {
         let listed = told(shim, &["overrides", "list"]);
         assert_eq!(listed, format!("{name}  limit 3\n"));
         let removed = told(shim, &with(&["overrides", "remove"], &[]));
-        assert_eq!(removed, "ai for user=42: the override is gone\n");
+        assert_eq!(removed, "ai for user=42: override removed\n");
         assert_eq!(
             told(shim, &with(&["overrides", "remove"], &[])),
             "ai for user=42: there was no override\n"
@@ -248,7 +248,7 @@ fn a_mistaken_operator_is_told_in_one_sentence() {
                 "2001-01-01T00:00:00Z",
             ],
             1,
-            "expected a time to come",
+            "expected a time in the future",
         ),
         (&["overrides", "list", "--admin-token", "a-wrong-token-of-length"], 1, "401 Unauthorized"),
         (
