@@ -48,7 +48,7 @@ fn two_hundred_identical_requests_are_one_call_and_two_hundred_equal_answers() {
     let first = replies[0].json();
     assert_eq!(first["status"], "ok", "{first}");
     for reply in &replies {
-        assert_eq!(reply.status, 200, "{}", reply.shown());
+        assert_eq!(reply.status, 200, "{}", reply.as_text());
         assert_eq!(reply.json(), first);
     }
     assert_eq!(requests(&stack.claude_sim), 1);
@@ -82,7 +82,7 @@ fn who_came_first_can_leave_and_the_others_get_their_answer() {
         drop(first);
         for other in others {
             let reply = other.join().unwrap();
-            assert_eq!(reply.status, 200, "{}", reply.shown());
+            assert_eq!(reply.status, 200, "{}", reply.as_text());
             assert_eq!(reply.json()["status"], "ok");
         }
     });
@@ -121,13 +121,13 @@ fn a_redis_that_comes_and_goes_costs_no_answer_and_no_truth() {
                     while !ended.load(Ordering::Relaxed) {
                         let client = &clients[number % 2];
                         let read = client.get(path, Some(token));
-                        assert_eq!(read.status, 200, "{}", read.shown());
+                        assert_eq!(read.status, 200, "{}", read.as_text());
                         let asked = client.post(
                             "/api/ai/analyze-ats-score",
                             &json!({ "resume": resume() }),
                             Some(token),
                         );
-                        assert_eq!(asked.status, 200, "{}", asked.shown());
+                        assert_eq!(asked.status, 200, "{}", asked.as_text());
                         assert_eq!(asked.json()["status"], "ok");
                         answers += 1;
                     }
@@ -145,7 +145,7 @@ fn a_redis_that_comes_and_goes_costs_no_answer_and_no_truth() {
                 .header("if-match", format!("\"{version}\""))
                 .body(json!({ "basics": { "label": label } }).to_string().into());
             let changed = client.send(change.unwrap());
-            assert_eq!(changed.status, 200, "{}", changed.shown());
+            assert_eq!(changed.status, 200, "{}", changed.as_text());
             version += 1;
             let read = client.get(&path, Some(&token)).json();
             assert_eq!(read["version"], version);
@@ -198,19 +198,19 @@ fn a_claude_that_fails_is_not_cached_and_hides_no_score() {
         let token = stack.token_of("ada@example.com");
         put_fault(&stack.claude_sim, fault);
         let score = stack.score(0, &token);
-        assert_eq!(score.status, 200, "{fault}: {}", score.shown());
+        assert_eq!(score.status, 200, "{fault}: {}", score.as_text());
         assert_eq!(score.json()["status"], "degraded", "{fault}");
         assert_eq!(score.json()["review"], Value::Null, "{fault}");
         assert!(score.json()["score"].as_u64().is_some_and(|score| score <= 100), "{fault}");
         let letter = json!({ "resume": resume(), "job_description": "We look for Rust and SQL." });
         let refused = stack.ask(0, &token, "generate-cover-letter", &letter);
-        assert!([424, 503].contains(&refused.status), "{fault}: {}", refused.shown());
+        assert!([424, 503].contains(&refused.status), "{fault}: {}", refused.as_text());
         assert_eq!(refused.header("content-type"), "application/problem+json", "{fault}");
 
         clear_faults(&stack.claude_sim);
         wait_until("it asks again", || {
             let again = stack.score(0, &token);
-            assert_ne!(again.header("x-cache"), "HIT", "{fault}: {}", again.shown());
+            assert_ne!(again.header("x-cache"), "HIT", "{fault}: {}", again.as_text());
             again.json()["status"] == "ok"
         });
         assert_eq!(stack.score(0, &token).header("x-cache"), "HIT", "{fault}");

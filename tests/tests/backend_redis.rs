@@ -27,7 +27,7 @@ fn start(dir: &TempDir) -> (Server, Server) {
 
 fn health(backend: &Server) -> Value {
     let reply = Client::of(backend.addr()).get("/health", None);
-    assert_eq!(reply.status, 200, "{}", reply.shown());
+    assert_eq!(reply.status, 200, "{}", reply.as_text());
     reply.json()
 }
 

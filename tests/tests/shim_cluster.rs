@@ -10,8 +10,8 @@ use tempfile::TempDir;
 use tests::shim::cluster::Cluster;
 use tests::shim::proxy::{Fate, Proxy};
 use tests::shim::{
-    Api, TOKEN, back, charge, counter, fixed, only, request, settle, sliding, start_shim, tokens,
-    wait_for,
+    Api, TOKEN, charge, counter, fixed, give_back, only_charge, request, settle, sliding,
+    start_shim, tokens, wait_for,
 };
 
 const MINUTE_MS: u64 = 60_000;
@@ -127,7 +127,7 @@ fn a_request_over_three_slots_is_all_or_nothing() {
         for (node, charge) in charges.iter().enumerate() {
             let limit = charge.quota.limit();
             let one = Charge { cost: Cost::clamped(1), ..charge.clone() };
-            let left = only(&api.one(request([one]))).remaining;
+            let left = only_charge(&api.decide_one(request([one]))).remaining;
             // What flows into a bucket meanwhile is not given back as well, and a part of a token
             // is none.
             let parts = u64::from(matches!(charge.quota, Quota::TokenBucket(_)));
@@ -175,7 +175,7 @@ fn a_cut_connection_to_one_server_never_charges_twice() {
     let [here, _, there] = &stack.on_each("b")[..] else { unreachable!("three of them") };
     let [here, there] = [here, there].map(|name| charge(name.clone(), sliding(1_000, MINUTE_MS)));
     // The connection is in use before it is cut.
-    assert!(api.one(request([there.clone()])).admitted);
+    assert!(api.decide_one(request([there.clone()])).admitted);
     let mut left = 999;
     for (fate, ran) in [
         (Fate::CutBefore, Some(0)),
@@ -201,11 +201,11 @@ fn a_request_over_slots_of_which_one_is_cut_off_gives_back_the_others() {
     let (stack, mut api) = Stack::before(cluster, &SILENCE);
     let names = stack.on_each("b");
     let charges = [0, 2].map(|node| charge(names[node].clone(), sliding(1_000, MINUTE_MS)));
-    assert!(api.one(request(charges.clone())).admitted);
+    assert!(api.decide_one(request(charges.clone())).admitted);
     for fate in [Fate::CutBefore, Fate::CutReply, Fate::CutAfter] {
         let before = proxy.scripts();
         proxy.next_script(fate);
-        let reply = api.one(request(charges.clone()));
+        let reply = api.decide_one(request(charges.clone()));
         assert_eq!(reply.error, Some(DecisionError::Unavailable), "{fate:?}");
         assert_eq!(proxy.scripts() - before, 1, "{fate:?}");
         let quota = charges[0].quota;
@@ -225,10 +225,10 @@ fn settles_go_to_each_identitys_server_and_are_applied_once() {
     let (stack, mut api) = Stack::start();
     let charges: Vec<_> =
         stack.on_each("b").into_iter().map(|name| charge(name, sliding(10, MINUTE_MS))).collect();
-    let decision = api.one(request(charges.clone()));
+    let decision = api.decide_one(request(charges.clone()));
     assert!(decision.admitted);
-    let mut whole = settle("s-1", &decision.id, &charges[0], back(1));
-    let others = charges[1..].iter().map(|one| settle("s-1", &decision.id, one, back(1)));
+    let mut whole = settle("s-1", &decision.id, &charges[0], give_back(1));
+    let others = charges[1..].iter().map(|one| settle("s-1", &decision.id, one, give_back(1)));
     whole.charges.extend(others.flat_map(|settle| settle.charges));
     for applied in [true, false, false] {
         let settled = api.settle(vec![whole.clone()]).settled.remove(0);
@@ -242,16 +242,16 @@ fn operators_reach_every_slot() {
     let admin = tests::client::Client::of(stack.shim.admin_addr().expect("an admin port"));
     for name in stack.on_each("b") {
         let one = || request([charge(name.clone(), sliding(1, MINUTE_MS))]);
-        assert!(api.one(one()).admitted);
-        assert!(!api.one(one()).admitted);
+        assert!(api.decide_one(one()).admitted);
+        assert!(!api.decide_one(one()).admitted);
         let body = serde_json::json!({ "counter": name });
         let reset = admin.post("/v1/counters/reset", &body, Some(TOKEN));
-        assert_eq!(reset.json()["changed"], true, "{}", reset.shown());
-        assert!(api.one(one()).admitted);
+        assert_eq!(reset.json()["changed"], true, "{}", reset.as_text());
+        assert!(api.decide_one(one()).admitted);
         let body = serde_json::json!({ "counter": name, "override": "unlimited" });
         let set = admin.post("/v1/overrides/set", &body, Some(TOKEN));
-        assert_eq!(set.status, 200, "{}", set.shown());
-        wait_for("the override to hold", || api.one(one()).admitted.then_some(()));
+        assert_eq!(set.status, 200, "{}", set.as_text());
+        wait_for("the override to hold", || api.decide_one(one()).admitted.then_some(()));
     }
 }
 
@@ -264,7 +264,7 @@ fn a_slot_on_the_move_loses_and_repeats_nothing() {
     let mut charge_some = |api: &mut Api| {
         for _ in 0..20 {
             charged += 1;
-            assert_eq!(only(&api.one(one())).remaining, 1_000 - charged);
+            assert_eq!(only_charge(&api.decide_one(one())).remaining, 1_000 - charged);
         }
     };
     charge_some(&mut api);
@@ -281,16 +281,16 @@ fn a_slot_on_the_move_loses_and_repeats_nothing() {
     };
     let reset = |api: &mut Api, bucket: &str| {
         let other = charge(same_slot(bucket), sliding(1, MINUTE_MS));
-        assert!(api.one(request([other.clone()])).admitted);
+        assert!(api.decide_one(request([other.clone()])).admitted);
         let body = serde_json::json!({ "counter": other.counter });
         let reset = admin.post("/v1/counters/reset", &body, Some(TOKEN));
         assert_eq!(
             (reset.status, &reset.json()["changed"]),
             (200, &true.into()),
             "{}",
-            reset.shown()
+            reset.as_text()
         );
-        assert!(api.one(request([other])).admitted);
+        assert!(api.decide_one(request([other])).admitted);
     };
     reset(&mut api, "while-moving");
     // Its keys have moved, the slot has not: `ASK`.
@@ -305,7 +305,7 @@ fn a_slot_on_the_move_loses_and_repeats_nothing() {
     }
     let body = serde_json::json!({ "counter": same_slot("while-moving") });
     let reset_moved = admin.post("/v1/counters/reset", &body, Some(TOKEN));
-    assert_eq!(reset_moved.status, 200, "{}", reset_moved.shown());
+    assert_eq!(reset_moved.status, 200, "{}", reset_moved.as_text());
     charge_some(&mut api);
 }
 
@@ -324,7 +324,7 @@ fn without_one_server_the_others_go_on() {
     assert_eq!(reply.decisions[2].error, Some(DecisionError::Unavailable));
     assert!(!reply.decisions[2].admitted && reply.decisions[2].charges.is_empty());
     // A request that needs the dead one takes nothing from the living.
-    let left = |api: &mut Api| only(&api.one(one(0))).remaining;
+    let left = |api: &mut Api| only_charge(&api.decide_one(one(0))).remaining;
     let before = left(&mut api);
     let spanning = [0, 2].map(|node| charge(names[node].clone(), sliding(1_000, MINUTE_MS)));
     let reply = api.decide(vec![request(spanning), one(1)]);
@@ -367,7 +367,7 @@ fn a_caller_that_gives_up_on_a_hung_server_leaves_no_charge_on_the_others() {
     let names = stack.on_each("b");
     let quota = || sliding(1_000, MINUTE_MS);
     let spanning = [0, 2].map(|node| charge(names[node].clone(), quota()));
-    assert!(api.one(request(spanning.clone())).admitted);
+    assert!(api.decide_one(request(spanning.clone())).admitted);
     stack.cluster.nodes[2].pause();
     // The lower slot charges at once, and the caller goes before the other has failed.
     let body = limits::wire::DecideBody { requests: vec![request(spanning)] };
@@ -375,7 +375,7 @@ fn a_caller_that_gives_up_on_a_hung_server_leaves_no_charge_on_the_others() {
     for _ in 0..3 {
         let patience = [("x-envoy-expected-rq-timeout-ms", "50")];
         let reply = api.post("/v1/decide", &patience, body.clone());
-        assert_eq!(reply.status, 503, "{}", reply.shown());
+        assert_eq!(reply.status, 503, "{}", reply.as_text());
     }
     wait_for("what it was charged to be given back", || {
         let left = api.peek(names[0].clone(), quota()).charge.remaining;
@@ -401,7 +401,7 @@ fn a_server_that_cannot_write_is_not_healthy_and_the_others_are() {
     wait_for("all three to be healthy", || {
         stack.health().contains(r#""status":"ok""#).then_some(())
     });
-    assert!(api.one(one(1)).admitted);
+    assert!(api.decide_one(one(1)).admitted);
 }
 
 #[test]

@@ -17,10 +17,10 @@ use tokio::runtime::Runtime;
 const CLIENTS: usize = 16;
 const WINDOW: Duration = Duration::from_secs(WINDOW_S);
 /// How long it may take until all is as before.
-const PATIENCE: Duration = Duration::from_secs(30);
+const WAIT_LIMIT: Duration = Duration::from_secs(30);
 
 fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Deadline::after(PATIENCE);
+    let deadline = Deadline::after(WAIT_LIMIT);
     while !is_so() {
         assert!(!deadline.has_passed(), "{what}");
         std::thread::sleep(Duration::from_millis(50));

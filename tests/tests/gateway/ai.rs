@@ -58,7 +58,7 @@ impl Stack {
             .header("payment-token", PAYMENT_TOKEN)
             .header("content-type", "application/json");
         let changed = direct.send(change.body(json!({ "tier": tier }).to_string().into()).unwrap());
-        assert_eq!(changed.status, 200, "{}", changed.shown());
+        assert_eq!(changed.status, 200, "{}", changed.as_text());
         let refresh = json!({"refresh_token": tokens["refresh_token"]});
         let refreshed = direct.post("/api/auth/refresh", &refresh, None).json();
         refreshed["access_token"].as_str().unwrap().to_owned()
@@ -94,9 +94,9 @@ fn what_is_kept_and_what_fails_costs_nothing() {
     let asked = json!({"resume_id": made["id"]});
 
     let first = stack.ask(&token, SCORE, &asked);
-    assert_eq!((first.status, first.header("x-cache")), (200, "MISS"), "{}", first.shown());
+    assert_eq!((first.status, first.header("x-cache")), (200, "MISS"), "{}", first.as_text());
     let second = stack.ask(&token, SCORE, &asked);
-    assert_eq!((second.status, second.header("x-cache")), (200, "HIT"), "{}", second.shown());
+    assert_eq!((second.status, second.header("x-cache")), (200, "HIT"), "{}", second.as_text());
     assert_eq!(first.body, second.body);
     let stream = Request::post(SCORE)
         .header("authorization", format!("Bearer {token}"))
@@ -111,7 +111,7 @@ fn what_is_kept_and_what_fails_costs_nothing() {
     let overloaded = json!({"status": 529, "type": "overloaded_error"});
     put_fault(&stack.claude, &overloaded);
     let failed = stack.ask(&token, LETTER, &question(1));
-    assert_eq!(failed.status, 503, "{}", failed.shown());
+    assert_eq!(failed.status, 503, "{}", failed.as_text());
     stack.wait_used(&token, 1);
     assert_eq!(stack.ask(&token, SCORE, &asked).header("x-cache"), "HIT", "what is kept is served");
     stack.wait_used(&token, 1);
@@ -136,13 +136,13 @@ fn twenty_answers_that_cannot_be_used_are_twenty_of_the_days() {
     };
     for (number, (fault, status)) in (1..=20).zip(paid.iter().cycle()) {
         let reply = ask(number, fault);
-        assert_eq!(reply.status, *status, "{fault}: {}", reply.shown());
+        assert_eq!(reply.status, *status, "{fault}: {}", reply.as_text());
     }
     stack.wait_used(token, 20);
     let unpaid = ask(21, &json!({"status": 529, "type": "overloaded_error"}));
-    assert_eq!(unpaid.status, 503, "{}", unpaid.shown());
+    assert_eq!(unpaid.status, 503, "{}", unpaid.as_text());
     let paid = ask(22, &paid[0].0);
-    assert_eq!(paid.status, 422, "{}", paid.shown());
+    assert_eq!(paid.status, 422, "{}", paid.as_text());
     stack.wait_used(token, 21);
 }
 
@@ -154,10 +154,10 @@ fn ten_a_day_are_free_and_forty_more_are_the_next_plans() {
     let free = tokens["access_token"].as_str().unwrap();
     for number in 1..=10 {
         let reply = stack.ask(free, KEYWORDS, &question(number));
-        assert_eq!(reply.status, 200, "{number}: {}", reply.shown());
+        assert_eq!(reply.status, 200, "{number}: {}", reply.as_text());
     }
     let refused = stack.ask(free, KEYWORDS, &question(11));
-    assert_eq!(refused.status, 429, "{}", refused.shown());
+    assert_eq!(refused.status, 429, "{}", refused.as_text());
     assert_eq!(refused.json()["violated-policies"], json!(["ai_daily"]));
     let usage = direct.get("/api/usage", Some(free)).json();
     assert_eq!(usage["ai_daily"]["left"], 0);
@@ -170,7 +170,7 @@ fn ten_a_day_are_free_and_forty_more_are_the_next_plans() {
     let starter = &stack.upgraded(&tokens, "starter");
     for number in 11..=50 {
         let reply = stack.ask(starter, KEYWORDS, &question(number));
-        assert_eq!(reply.status, 200, "{number}: {}", reply.shown());
+        assert_eq!(reply.status, 200, "{number}: {}", reply.as_text());
     }
     assert_eq!(stack.ask(starter, KEYWORDS, &question(51)).status, 429);
     assert_eq!(requests(&stack.claude), 50);

@@ -57,7 +57,7 @@ fn what_was_refunded_later_does_not_make_earlier_charges_count_longer() {
     assert_eq!(statuses("/", 5), [200; 5], "five fit from 10.0 s on");
     let sixth = client.get("/", None);
     if ledger.now_ms() < due_ms + 10_000 {
-        assert_eq!(sixth.status, 429, "{}", sixth.shown());
+        assert_eq!(sixth.status, 429, "{}", sixth.as_text());
     }
 }
 

@@ -121,7 +121,7 @@ fn several_buckets_are_charged_together_or_not_at_all() {
         let refused = ask();
         assert_eq!(refused.status, 429);
         assert_eq!(refused.json()["violated-policies"], json!(["ai"]));
-        assert_eq!(daily(&refused).as_deref(), Some("r=8"), "{}", refused.shown());
+        assert_eq!(daily(&refused).as_deref(), Some("r=8"), "{}", refused.as_text());
     }
 }
 
@@ -162,7 +162,7 @@ fn an_upstream_that_dies_costs_nothing_where_the_policy_says_so() {
     while shown.len() < 5 || shown.last().is_none_or(|left| left != "28") {
         assert!(!deadline.has_passed(), "{shown:?}");
         let reply = client.get("/", None);
-        assert_eq!(reply.status, 503, "{}", reply.shown());
+        assert_eq!(reply.status, 503, "{}", reply.as_text());
         shown.push(reply.header("x-ratelimit-remaining").to_owned());
     }
 }

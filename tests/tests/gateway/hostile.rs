@@ -14,7 +14,7 @@ fn request(client: &Client, name: &'static str, value: HeaderValue) -> Reply {
 fn goes_on(gateway: &Gateway) {
     let reply = gateway.client().at(9).get("/", None);
     assert_eq!(reply.status, 200);
-    assert!(!reply.header("x-ratelimit-remaining").is_empty(), "{}", reply.shown());
+    assert!(!reply.header("x-ratelimit-remaining").is_empty(), "{}", reply.as_text());
     assert_eq!(vm_reloads(&gateway.envoys[0]), 0);
     let log = gateway.envoys[0].log_tail().unwrap();
     assert!(!log.contains("panicked") && !log.contains("Wasm VM failed"), "{log}");
@@ -27,7 +27,7 @@ fn header_values_that_are_no_text_are_ordinary() {
     for name in ["x-anything", "authorization", "user-agent", "cookie", "x-request-id", "x-cache"] {
         let value = HeaderValue::from_bytes(b"\xff\xfe\x80 \xc3\x28").unwrap();
         let reply = request(&client, name, value);
-        assert!([200, 400].contains(&reply.status), "{name}: {}", reply.shown());
+        assert!([200, 400].contains(&reply.status), "{name}: {}", reply.as_text());
     }
     goes_on(&gateway);
 }
@@ -51,7 +51,7 @@ fn a_missing_or_garbled_token_is_no_token() {
     {
         let Ok(value) = HeaderValue::from_str(token) else { continue };
         let reply = request(&client, "authorization", value);
-        assert_eq!(reply.status, 200, "{token:?}: {}", reply.shown());
+        assert_eq!(reply.status, 200, "{token:?}: {}", reply.as_text());
         assert_eq!(reply.header("x-ratelimit-limit"), "30", "{token:?}");
     }
     goes_on(&gateway);
@@ -70,7 +70,7 @@ fn an_unknown_method_is_counted_and_passed_on() {
     let gateway = Gateway::start(&Options::default()).unwrap();
     let request = hyper::Request::builder().method("BREW").uri("/");
     let reply = gateway.client().send(request.body(Bytes::new().into()).unwrap());
-    assert!([400, 405, 501].contains(&reply.status), "{}", reply.shown());
+    assert!([400, 405, 501].contains(&reply.status), "{}", reply.as_text());
     goes_on(&gateway);
 }
 

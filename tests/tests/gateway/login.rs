@@ -20,9 +20,9 @@ fn the_sixth_login_is_refused_until_retry_after(is_redis: bool) {
     let client = gateway.client();
     assert_eq!(statuses(&client, 5), [401; 5]);
     let refused = wrong_login(&client);
-    assert_eq!(refused.status, 429, "{}", refused.shown());
+    assert_eq!(refused.status, 429, "{}", refused.as_text());
     let retry_after_s: u64 = refused.header("retry-after").parse().unwrap();
-    assert!((1..=60).contains(&retry_after_s), "{}", refused.shown());
+    assert!((1..=60).contains(&retry_after_s), "{}", refused.as_text());
     // The wait is the promise under test.
     std::thread::sleep(Duration::from_secs(retry_after_s));
     assert_eq!(wrong_login(&client).status, 401);
@@ -68,7 +68,7 @@ fn a_refusal_names_the_bucket_and_the_wait() {
     let refused = wrong_login(&client);
     let wait = refused.header("retry-after").to_owned();
     assert_eq!(refused.header("x-ratelimit-reset"), wait, "one bucket: both say when");
-    let mut shown = refused.shown();
+    let mut shown = refused.as_text();
     for told in ["retry-after: ", "x-ratelimit-reset: ", ";t=", "Retry in "] {
         shown = shown.replace(&format!("{told}{wait}"), &format!("{told}W"));
     }

@@ -86,5 +86,5 @@ fn an_outage_shows_until_it_is_over() {
     gateway.shim.restart().unwrap();
     wait_for(&gateway, "tollgate_breaker_open", &[], 0);
     let decided = gateway.client().get("/", None);
-    assert_eq!(decided.header("tollgate-verdict"), "", "{}", decided.shown());
+    assert_eq!(decided.header("tollgate-verdict"), "", "{}", decided.as_text());
 }

@@ -23,10 +23,10 @@ fn wait_for(what: &str, mut look: impl FnMut() -> bool) {
 fn each_bucket_does_what_its_on_failure_says(gateway: &Gateway) {
     let client = gateway.client();
     let open = client.get("/", None);
-    assert_eq!(open.status, 200, "public: allow. {}", open.shown());
+    assert_eq!(open.status, 200, "public: allow. {}", open.as_text());
     assert_eq!(open.header("x-ratelimit-remaining"), "", "not counted, so nothing is claimed");
     let refused = client.get("/api/ai/x", None);
-    assert_eq!(refused.status, 503, "ai_daily: deny. {}", refused.shown());
+    assert_eq!(refused.status, 503, "ai_daily: deny. {}", refused.as_text());
     assert_eq!(refused.header("retry-after"), "1");
     let logins: Vec<_> = (0..6).map(|_| wrong_login(&client.at(7)).status).collect();
     assert_eq!(logins, [401, 401, 401, 401, 401, 429], "auth: local, counted by the Envoy");

@@ -52,7 +52,7 @@ fn send(client: &Client, ended: &AtomicBool) -> (u64, Vec<String>) {
         let reply = client.get("/", None);
         sent += 1;
         if reply.status != 200 || limit_of(&reply).is_empty() {
-            wrong.push(reply.shown());
+            wrong.push(reply.as_text());
         }
     }
     (sent, wrong)
@@ -116,7 +116,7 @@ fn a_request_that_waits_while_the_policy_changes_is_decided_by_the_old_one() {
         wait_for(&gateway, "tollgate.update_success", 2);
         gateway.shim.resume();
         for reply in waiting.into_iter().map(|waiting| waiting.join().unwrap()) {
-            assert_eq!((reply.status, limit_of(&reply)), (200, "100"), "{}", reply.shown());
+            assert_eq!((reply.status, limit_of(&reply)), (200, "100"), "{}", reply.as_text());
         }
     });
     let deadline = Deadline::after(LIMIT);

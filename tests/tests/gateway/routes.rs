@@ -73,7 +73,7 @@ fn request(
 }
 
 fn expect(reply: &Reply, status: u16) -> &Reply {
-    assert_eq!(reply.status, status, "{}", reply.shown());
+    assert_eq!(reply.status, status, "{}", reply.as_text());
     reply
 }
 
@@ -109,7 +109,7 @@ fn what_is_read_through_the_gateway_is_what_the_backend_answers() {
     for path in others.into_iter().map(str::to_owned).chain(of_the_resume) {
         let direct = stack.direct().send(request("GET", &path, &token, None, &[]));
         let through = stack.ask("GET", &path, &token, None);
-        assert_eq!(through.status, direct.status, "{path}: {}", through.shown());
+        assert_eq!(through.status, direct.status, "{path}: {}", through.as_text());
         assert_eq!(through.body, direct.body, "{path}");
         for name in ["content-type", "etag", "cache-control", "content-security-policy"] {
             assert_eq!(through.header(name), direct.header(name), "{path}: {name}");

@@ -64,7 +64,7 @@ fn two_workers_of_one_envoy_admit_five_logins_together_without_the_ledger() {
     both_workers_are_met(&gateway);
     assert_eq!(admitted_of(&clients, 1), 0);
     let refused = wrong_login(&gateway.client());
-    assert_eq!(refused.header("tollgate-verdict"), "degraded", "{}", refused.shown());
+    assert_eq!(refused.header("tollgate-verdict"), "degraded", "{}", refused.as_text());
 }
 
 #[test]

@@ -174,5 +174,5 @@ fn a_token_that_the_gateway_cannot_verify_yet_is_served_to_nobody() {
     assert_eq!(direct.get("/api/me", Some(&token)).status, 200);
     let through = gateway.client().get("/api/me", Some(&token));
     let is_counted = through.header("ratelimit-policy").starts_with("\"authenticated\"");
-    assert!(through.status == 401 || is_counted, "served, and not counted: {}", through.shown());
+    assert!(through.status == 401 || is_counted, "served, and not counted: {}", through.as_text());
 }

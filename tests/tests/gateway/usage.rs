@@ -8,7 +8,7 @@ use tests::gateway::{Gateway, Options, PAYMENT_TOKEN};
 /// Asked past the gateway, so that asking costs nothing.
 fn usage(gateway: &Gateway, token: &str) -> Value {
     let reply = Client::of(gateway.backend.addr()).get("/api/usage", Some(token));
-    assert_eq!(reply.status, 200, "{}", reply.shown());
+    assert_eq!(reply.status, 200, "{}", reply.as_text());
     reply.json()
 }
 
@@ -73,7 +73,7 @@ fn a_refreshed_token_has_the_new_plans_quota() {
         .header("payment-token", PAYMENT_TOKEN)
         .header("content-type", "application/json");
     let changed = direct.send(change.body(json!({"tier": "starter"}).to_string().into()).unwrap());
-    assert_eq!(changed.status, 200, "{}", changed.shown());
+    assert_eq!(changed.status, 200, "{}", changed.as_text());
     assert_eq!(counts(&usage(&gateway, &free))[1], 10, "this token is still the old plan's");
 
     let refresh = json!({"refresh_token": text(&tokens, "refresh_token")});
@@ -99,7 +99,7 @@ fn a_logged_out_token_spends_nobodys_quota() {
     let new = new["access_token"].as_str().unwrap();
     let ask = || gateway.client().post("/api/ai/extract-keywords", &json!({}), Some(&old));
     let first = ask();
-    assert_eq!(first.status, 401, "{}", first.shown());
+    assert_eq!(first.status, 401, "{}", first.as_text());
     let statuses: Vec<_> = (0..10).map(|_| ask().status).collect();
     assert_eq!(statuses[..9], [401; 9]);
     assert_eq!(statuses[9], 429, "attempts are not free: the minute's limit counts them");
@@ -120,10 +120,10 @@ fn the_accounts_of_an_address_share_a_quota() {
     assert_eq!((0..10).map(|_| ask_ai(&gateway, &ada).status).collect::<Vec<_>>(), [404; 10]);
     assert_eq!([ask_ai(&gateway, &bob).status, ask_ai(&gateway, &bob).status], [404; 2]);
     let refused = ask_ai(&gateway, &bob);
-    assert_eq!(refused.status, 429, "{}", refused.shown());
+    assert_eq!(refused.status, 429, "{}", refused.as_text());
     assert_eq!(refused.json()["violated-policies"], json!(["ai_client"]));
     let elsewhere = gateway.client().at(2).post("/api/ai/nothing", &json!({}), Some(&bob));
-    assert_eq!(elsewhere.status, 404, "{}", elsewhere.shown());
+    assert_eq!(elsewhere.status, 404, "{}", elsewhere.as_text());
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn token_on(gateway: &Gateway, tier: &str) -> String {
         .header("payment-token", PAYMENT_TOKEN)
         .header("content-type", "application/json");
     let changed = direct.send(change.body(json!({ "tier": tier }).to_string().into()).unwrap());
-    assert_eq!(changed.status, 200, "{}", changed.shown());
+    assert_eq!(changed.status, 200, "{}", changed.as_text());
     let account = json!({ "email": email, "password": PASSWORD });
     let tokens = direct.post("/api/auth/login", &account, None).json();
     tokens["access_token"].as_str().unwrap().to_owned()
@@ -65,7 +65,7 @@ fn limit_of(reply: &Reply) -> &str {
 
 /// The buckets that a refusal names.
 fn refused_by(reply: &Reply) -> Value {
-    assert_eq!(reply.status, 429, "{}", reply.shown());
+    assert_eq!(reply.status, 429, "{}", reply.as_text());
     reply.json()["violated-policies"].clone()
 }
 
@@ -88,7 +88,7 @@ fn each_limit_a_minute_is_the_variables() {
         for count in 0..limit {
             let reply = ask(&client);
             assert_ne!(reply.status, 429, "{bucket}: {count}");
-            assert_eq!(limit_of(&reply), limit.to_string(), "{bucket}: {}", reply.shown());
+            assert_eq!(limit_of(&reply), limit.to_string(), "{bucket}: {}", reply.as_text());
         }
         assert_eq!(refused_by(&ask(&client)), json!([bucket]));
     };
@@ -108,8 +108,8 @@ fn each_plans_limit_a_day_is_the_variables() {
         let token = token_on(&gateway, tier);
         for count in 0..limit {
             let reply = ask_ai(&gateway, &token);
-            assert_eq!(reply.status, 404, "{tier}: {count}: {}", reply.shown());
-            assert_eq!(limit_of(&reply), limit.to_string(), "{tier}: {}", reply.shown());
+            assert_eq!(reply.status, 404, "{tier}: {count}: {}", reply.as_text());
+            assert_eq!(limit_of(&reply), limit.to_string(), "{tier}: {}", reply.as_text());
         }
         assert_eq!(refused_by(&ask_ai(&gateway, &token)), json!(["ai_daily"]), "{tier}");
     }

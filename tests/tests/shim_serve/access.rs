@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 use tests::shim::{
-    Api, TOKEN, back, charge, counter, more, only, request, settle, sliding, start_ready,
-    start_redis, start_shim, wait_for,
+    Api, TOKEN, charge, charge_more, counter, give_back, only_charge, request, settle, sliding,
+    start_ready, start_redis, start_shim, wait_for,
 };
 
 /// All that the shim's user needs, outside a Cluster.
@@ -34,11 +34,14 @@ fn a_user_needs_no_more_rights_than_these() {
     shim.wait_ready().expect("the shim gets ready");
     let mut api = Api::connect(shim.addr());
     let one = charge(counter("a", "b"), sliding(10, 60_000));
-    let decision = api.one(request([one.clone()]));
-    assert_eq!(only(&decision).remaining, 9);
+    let decision = api.decide_one(request([one.clone()]));
+    assert_eq!(only_charge(&decision).remaining, 9);
     let other = charge(counter("a", "other"), sliding(10, 60_000));
-    assert!(api.one(request([other.clone(), charge(counter("a", "third"), other.quota)])).admitted);
-    let settles = [("s-1", back(1), 10), ("s-2", more(4), 6)];
+    assert!(
+        api.decide_one(request([other.clone(), charge(counter("a", "third"), other.quota)]))
+            .admitted
+    );
+    let settles = [("s-1", give_back(1), 10), ("s-2", charge_more(4), 6)];
     for (id, amount, left) in settles {
         let settled = api.settle(vec![settle(id, &decision.id, &one, amount)]);
         assert_eq!(settled.settled[0].remaining, [left]);
@@ -52,7 +55,7 @@ fn a_user_needs_no_more_rights_than_these() {
         ("/v1/counters/reset", serde_json::json!({ "counter": name })),
     ] {
         let reply = admin.post(path, &body, Some(TOKEN));
-        assert_eq!(reply.status, 200, "{path}: {}", reply.shown());
+        assert_eq!(reply.status, 200, "{path}: {}", reply.as_text());
     }
     let log = std::fs::read_to_string(shim.log()).expect("a log");
     assert!(!log.contains("refuses to serve") && !log.contains("s3cret"), "{log}");
@@ -66,12 +69,12 @@ fn a_missing_right_is_told_and_no_counter_is_taken_for_damaged() {
     let (all_rights, few_rights) = (redis::url(&server), url);
     let shims = [all_rights, few_rights].map(|url| start_ready(dir.path(), &url));
     let [mut able, mut unable] = shims.each_ref().map(|shim| Api::connect(shim.addr()));
-    assert_eq!(only(&able.decide(one()).decisions[0]).remaining, 9);
+    assert_eq!(only_charge(&able.decide(one()).decisions[0]).remaining, 9);
     assert_eq!(unable.try_decide(one()).expect_err("no right to read").status, 503);
-    assert_eq!(only(&able.decide(one()).decisions[0]).remaining, 8);
+    assert_eq!(only_charge(&able.decide(one()).decisions[0]).remaining, 8);
     // With the right, the same connection goes on.
     ::redis::cmd("ACL").arg(&["SETUSER", "shim", "+get"]).exec(&mut redis).expect("a right");
-    assert_eq!(only(&unable.decide(one()).decisions[0]).remaining, 7);
+    assert_eq!(only_charge(&unable.decide(one()).decisions[0]).remaining, 7);
     let log = std::fs::read_to_string(shims[1].log()).expect("a log");
     assert!(log.contains("refuses to serve") && !log.contains("damaged"), "{log}");
 }
@@ -151,7 +154,7 @@ fn a_redis_behind_tls_is_verified() {
     let mut shim = start_shim(dir.path(), &url, &trusting);
     shim.wait_ready().expect("the shim trusts that authority");
     let one = request([charge(counter("a", "b"), sliding(10, 60_000))]);
-    assert!(Api::connect(shim.addr()).one(one).admitted);
+    assert!(Api::connect(shim.addr()).decide_one(one).admitted);
     // Another authority's certificates are not taken.
     let doubting = start_shim(dir.path(), &url, &[]);
     let log = || std::fs::read_to_string(doubting.log()).expect("a log");

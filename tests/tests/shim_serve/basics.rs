@@ -4,7 +4,7 @@ use limits::quota::Period;
 use limits::quota::WindowMs;
 use limits::wire::{Charge, Cost, DecisionError, LeaseAsk, LeaseWish};
 use tests::shim::{
-    Api, Shims, Store, charge, counter, fixed, only, request, sliding, tokens, wait_for,
+    Api, Shims, Store, charge, counter, fixed, only_charge, request, sliding, tokens, wait_for,
 };
 
 const MINUTE_MS: u64 = 60_000;
@@ -24,7 +24,7 @@ fn requests_are_decided_in_their_order() {
         let admitted: Vec<_> = reply.decisions.iter().map(|decision| decision.admitted).collect();
         assert_eq!(admitted, [true, true, true, true, true, false, false]);
         let left: Vec<_> =
-            reply.decisions.iter().map(|decision| only(decision).remaining).collect();
+            reply.decisions.iter().map(|decision| only_charge(decision).remaining).collect();
         assert_eq!(left, [4, 3, 2, 1, 0, 0, 0]);
         let denied = &reply.decisions[5];
         assert!((1..=MINUTE_MS).contains(&denied.retry_after_ms), "{denied:?}");
@@ -41,14 +41,14 @@ fn a_denied_request_charges_nothing_in_any_bucket() {
         let narrow = || charge(counter("a", "narrow"), sliding(1, MINUTE_MS));
         let wide = || charge(counter("a", "wide"), fixed(100, Period::Day));
         let smooth = || charge(counter("b", "smooth"), tokens(1, MINUTE_MS, 50));
-        assert!(api.one(request([narrow(), wide(), smooth()])).admitted);
-        let denied = api.one(request([narrow(), wide(), smooth()]));
+        assert!(api.decide_one(request([narrow(), wide(), smooth()])).admitted);
+        let denied = api.decide_one(request([narrow(), wide(), smooth()]));
         assert!(!denied.admitted);
         let fitted: Vec<_> = denied.charges.iter().map(|charge| charge.admitted).collect();
         assert_eq!(fitted, [false, true, true]);
         assert_eq!(denied.retry_after_ms, denied.charges[0].retry_after_ms);
-        assert_eq!(only(&api.one(request([wide()]))).remaining, 98);
-        assert_eq!(only(&api.one(request([smooth()]))).remaining, 48);
+        assert_eq!(only_charge(&api.decide_one(request([wide()]))).remaining, 98);
+        assert_eq!(only_charge(&api.decide_one(request([smooth()]))).remaining, 48);
     });
 }
 
@@ -59,7 +59,7 @@ fn a_look_charges_nothing() {
         let look = |api: &mut Api| api.peek(counter("a", "b"), quota()).charge;
         assert_eq!((look(api).remaining, look(api).reset_ms), (3, 0));
         for left in [2, 1, 0] {
-            assert!(api.one(request([charge(counter("a", "b"), quota())])).admitted);
+            assert!(api.decide_one(request([charge(counter("a", "b"), quota())])).admitted);
             assert_eq!(look(api).remaining, left);
         }
         assert!(!look(api).admitted);
@@ -72,9 +72,9 @@ fn a_shadow_is_counted_and_never_denies() {
     on_each(|api| {
         let shadow =
             || Charge { enforce: false, ..charge(counter("a", "b"), sliding(1, MINUTE_MS)) };
-        assert!(only(&api.one(request([shadow()]))).admitted);
-        let second = api.one(request([shadow()]));
-        assert!(second.admitted && !only(&second).admitted, "{second:?}");
+        assert!(only_charge(&api.decide_one(request([shadow()]))).admitted);
+        let second = api.decide_one(request([shadow()]));
+        assert!(second.admitted && !only_charge(&second).admitted, "{second:?}");
     });
 }
 
@@ -85,10 +85,10 @@ fn costs_and_changed_limits_hold_at_once() {
             let cost = Cost::clamped(cost);
             request([Charge { cost, ..charge(counter("a", "b"), sliding(limit, MINUTE_MS)) }])
         };
-        assert_eq!(only(&api.one(cost(7, 10))).remaining, 3);
-        assert!(!api.one(cost(4, 10)).admitted);
-        assert_eq!(only(&api.one(cost(4, 20))).remaining, 9);
-        assert_eq!(only(&api.one(cost(1, 5))).remaining, 0);
+        assert_eq!(only_charge(&api.decide_one(cost(7, 10))).remaining, 3);
+        assert!(!api.decide_one(cost(4, 10)).admitted);
+        assert_eq!(only_charge(&api.decide_one(cost(4, 20))).remaining, 9);
+        assert_eq!(only_charge(&api.decide_one(cost(1, 5))).remaining, 0);
     });
 }
 
@@ -98,7 +98,7 @@ fn a_lease_is_granted_and_charged() {
         let lease =
             Some(LeaseAsk { wish: LeaseWish::clamped(100), lease_ms: WindowMs::clamped(1_000) });
         let asking = Charge { lease, ..charge(counter("a", "b"), sliding(100, MINUTE_MS)) };
-        let granted = only(&api.one(request([asking])));
+        let granted = only_charge(&api.decide_one(request([asking])));
         let lease = granted.lease.expect("a lease");
         assert!(lease.granted > 0 && lease.lease_ms <= 1_000, "{granted:?}");
         assert_eq!(granted.remaining, 99 - lease.granted);
@@ -110,7 +110,7 @@ fn a_calendars_quota_ends_with_its_period() {
     on_each(|api| {
         let reply = api.decide(vec![request([charge(counter("a", "b"), fixed(3, Period::Hour))])]);
         let left_ms = 3_600_000 - reply.now_ms % 3_600_000;
-        assert_eq!(only(&reply.decisions[0]).reset_ms, left_ms);
+        assert_eq!(only_charge(&reply.decisions[0]).reset_ms, left_ms);
     });
 }
 
@@ -118,10 +118,10 @@ fn a_calendars_quota_ends_with_its_period() {
 fn a_window_that_has_passed_counts_nothing() {
     on_each(|api| {
         let one = || request([charge(counter("a", "b"), sliding(1, 200))]);
-        assert!(api.one(one()).admitted);
-        let denied = api.one(one());
+        assert!(api.decide_one(one()).admitted);
+        let denied = api.decide_one(one());
         assert!(denied.admitted || denied.retry_after_ms <= 200);
-        wait_for("the window to pass", || api.one(one()).admitted.then_some(()));
+        wait_for("the window to pass", || api.decide_one(one()).admitted.then_some(()));
     });
 }
 
@@ -143,7 +143,7 @@ fn every_reply_says_that_it_is_the_shims() {
     on_each(|api| {
         for path in ["/v1/decide", "/v1/settle", "/healthz", "/nowhere"] {
             let reply = api.post(path, &[], "");
-            assert_eq!(reply.header("tollgate-version"), "1", "{path}: {}", reply.shown());
+            assert_eq!(reply.header("tollgate-version"), "1", "{path}: {}", reply.as_text());
         }
     });
 }

@@ -1,7 +1,7 @@
 //! Bodies that the shim refuses: whole replies. The ledger is untouched by all of them.
 
 use tests::client::{Client, Reply};
-use tests::shim::{Api, Shims, Store, charge, counter, only, request, sliding};
+use tests::shim::{Api, Shims, Store, charge, counter, only_charge, request, sliding};
 
 const NAME: &str = "tg:{0123456789abcdef0123456789abcdef}:b";
 
@@ -746,7 +746,7 @@ fn what_is_refused_touches_nothing() {
         many,
     ] {
         let reply = api.try_decide(bad).expect_err("a mistake");
-        assert!([400, 413].contains(&reply.status), "{}", reply.shown());
+        assert!([400, 413].contains(&reply.status), "{}", reply.as_text());
     }
-    assert_eq!(only(&api.one(request([good()]))).remaining, 4);
+    assert_eq!(only_charge(&api.decide_one(request([good()]))).remaining, 4);
 }

@@ -5,7 +5,8 @@ use harness::stack::redis;
 use tempfile::TempDir;
 use tests::shim::proxy::{Fate, Proxy};
 use tests::shim::{
-    Api, charge, counter, only, request, sliding, start_ready, start_redis, start_shim, wait_for,
+    Api, charge, counter, only_charge, request, sliding, start_ready, start_redis, start_shim,
+    wait_for,
 };
 
 const LIMIT: u64 = 1_000;
@@ -24,18 +25,18 @@ fn meet(fate: Fate) -> (usize, u64) {
     let mut api = Api::connect(shim.addr());
     let one = || vec![request([charge(counter("a", "b"), sliding(LIMIT, 60_000))])];
     // The connection is in use before it is cut.
-    assert_eq!(only(&api.decide(one()).decisions[0]).remaining, LIMIT - 1);
+    assert_eq!(only_charge(&api.decide(one()).decisions[0]).remaining, LIMIT - 1);
     let before = proxy.scripts();
     proxy.next_script(fate);
     let reply = api.try_decide(one()).expect_err("no decision can be had");
-    assert_eq!(reply.status, 503, "{}", reply.shown());
-    assert!(reply.shown().contains("may have been charged"), "{}", reply.shown());
+    assert_eq!(reply.status, 503, "{}", reply.as_text());
+    assert!(reply.as_text().contains("may have been charged"), "{}", reply.as_text());
     assert_eq!(reply.header("retry-after"), "1");
     let sent = proxy.scripts() - before;
     // It recovers by itself, and by then whatever was under way has run.
     wait_for("the shim to recover", || api.try_decide(one()).ok());
     let mut api = Api::connect(direct.addr());
-    let left = only(&api.one(one().remove(0))).remaining;
+    let left = only_charge(&api.decide_one(one().remove(0))).remaining;
     (sent, LIMIT - 3 - left)
 }
 
@@ -91,6 +92,6 @@ fn a_script_that_the_server_has_forgotten_is_loaded_again() {
             .and_then(|client| client.get_connection())
             .expect("Redis answers");
         ::redis::cmd("SCRIPT").arg("FLUSH").exec(&mut connection).expect("scripts are forgotten");
-        assert_eq!(only(&api.one(one())).remaining, LIMIT - charged);
+        assert_eq!(only_charge(&api.decide_one(one())).remaining, LIMIT - charged);
     }
 }

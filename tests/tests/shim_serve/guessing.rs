@@ -21,7 +21,7 @@ fn attempts_without_the_token_are_counted_logged_and_slow_and_keep_no_operator_o
     let (shim, admin) = (&shims.shims[0], shims.shims[0].admin_addr().expect("an admin port"));
     let a_second = Deadline::after(Duration::from_secs(1));
     let reply = Client::of(admin).get("/v1/overrides", Some("a-wrong-token-for-tests"));
-    assert_eq!(reply.status, 401, "{}", reply.shown());
+    assert_eq!(reply.status, 401, "{}", reply.as_text());
     assert!(a_second.has_passed(), "it was answered at once");
     assert_eq!(refused(shim), 1);
     // From the operator's own address, more at once than there may be connections.
@@ -34,7 +34,7 @@ fn attempts_without_the_token_are_counted_logged_and_slow_and_keep_no_operator_o
     }
     for _ in 0..3 {
         let reply = Client::of(admin).get("/v1/overrides", Some(TOKEN));
-        assert_eq!(reply.status, 200, "{}", reply.shown());
+        assert_eq!(reply.status, 200, "{}", reply.as_text());
     }
     wait_for("the attempts to be counted", || (refused(shim) > 32).then_some(()));
     let log = std::fs::read_to_string(shim.log()).expect("a log");

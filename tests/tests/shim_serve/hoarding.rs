@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tests::client::Client;
 use tests::gateway::binaries;
 use tests::shim::{
-    Api, PATIENCE, Shims, Store, charge, counter, request, sliding, start_limited, start_redis,
+    Api, Shims, Store, WAIT_LIMIT, charge, counter, request, sliding, start_limited, start_redis,
     wait_for,
 };
 use tokio::task::JoinHandle;
@@ -100,7 +100,7 @@ fn heads_without_bodies_take_no_place() {
             (waiting, ended, sender)
         }));
     }
-    assert!(shims.api(0).one(one().remove(0)).admitted);
+    assert!(shims.api(0).decide_one(one().remove(0)).admitted);
     for call in held.iter().flat_map(|(waiting, ..)| waiting) {
         assert!(!call.is_finished(), "nothing is answered before its body is there");
     }
@@ -118,7 +118,7 @@ fn idle_connections_of_one_client_keep_no_other_waiting() {
     let body = serde_json::to_value(DecideBody { requests: one() }).expect("JSON");
     for last in [7, 1] {
         let reply = Client::of(shim.addr()).at(last).post("/v1/decide", &body, None);
-        assert_eq!(reply.status, 200, "127.0.0.{last}: {}", reply.shown());
+        assert_eq!(reply.status, 200, "127.0.0.{last}: {}", reply.as_text());
     }
     gateway.decide(one());
     drop(hoarded);
@@ -189,7 +189,7 @@ impl Drop for Ended {
 fn a_connection_has_128_streams() {
     let shims = Shims::start(Store::Memory, 1);
     let mut stream = TcpStream::connect(shims.shims[0].addr()).expect("a connection");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    stream.set_read_timeout(Some(WAIT_LIMIT)).expect("a time-out");
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").expect("a preface");
     let mut head = [0; 9];
     stream.read_exact(&mut head).expect("a frame");
@@ -217,9 +217,9 @@ fn a_client_that_reads_no_answers_is_shown_out() {
             assert_eq!(answer.status(), 200);
             unread.push(answer);
         }
-        tokio::time::timeout(PATIENCE, ended).await.expect("it is closed").expect("no panic");
+        tokio::time::timeout(WAIT_LIMIT, ended).await.expect("it is closed").expect("no panic");
     });
-    assert!(shims.api(0).one(one().remove(0)).admitted);
+    assert!(shims.api(0).decide_one(one().remove(0)).admitted);
 }
 
 type Full = http_body_util::Full<Bytes>;

@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
 /// While Redis is paused nothing is to time out.
-const PATIENT: [(&str, &str); 2] =
+const LONG_TIMEOUTS: [(&str, &str); 2] =
     [("TOLLGATE_DEADLINE_MS", "60000"), ("TOLLGATE_REDIS_RESPONSE_TIMEOUT_MS", "60000")];
 
 /// Calls on one connection: well under as many as it may have.
@@ -94,7 +94,7 @@ fn what_gathers_during_one_script_to_a_cluster_s_server_is_the_next() {
 }
 
 fn gathers(store: Store) {
-    let mut shims = Shims::start_with(store, 1, &PATIENT);
+    let mut shims = Shims::start_with(store, 1, &LONG_TIMEOUTS);
     let scripts =
         |shims: &Shims| metric(&shims.shims[0], r#"tollgate_scripts_total{kind="decide"}"#);
     let runtime = runtime();
@@ -126,7 +126,7 @@ fn too_many_calls_at_once_for_a_cluster_s_server_are_refused_and_the_others_answ
 }
 
 fn refuses(store: Store) {
-    let mut shims = Shims::start_with(store, 1, &PATIENT);
+    let mut shims = Shims::start_with(store, 1, &LONG_TIMEOUTS);
     let runtime = runtime();
     let to = shims.shims[0].addr();
     assert_eq!(statuses(&runtime, calls(&runtime, to, 1)), [200]);

@@ -3,7 +3,7 @@
 use harness::stack::{Port, redis};
 use tempfile::TempDir;
 use tests::shim::{
-    Api, Shims, Store, charge, counter, only, request, sliding, start_shim, wait_for,
+    Api, Shims, Store, charge, counter, only_charge, request, sliding, start_shim, wait_for,
 };
 
 fn one() -> Vec<limits::wire::Request> {
@@ -30,7 +30,7 @@ fn killed_and_restarted_redis_is_found_again() {
     // Away for a while, it is refused at once, not after a time-out: nothing is sent.
     for _ in 0..100 {
         let reply = api.try_decide(one()).expect_err("nobody is there");
-        assert!(reply.shown().contains("The ledger is not connected"), "{}", reply.shown());
+        assert!(reply.as_text().contains("The ledger is not connected"), "{}", reply.as_text());
     }
     shims.redis().restart().expect("Redis starts again");
     wait_for("the shim to recover", || api.try_decide(one()).ok());
@@ -61,8 +61,8 @@ fn a_paused_redis_costs_the_deadline_and_no_more() {
     shims.redis().pause();
     let body = serde_json::to_vec(&limits::wire::DecideBody { requests: one() }).expect("JSON");
     let reply = api.post("/v1/decide", &[("x-envoy-expected-rq-timeout-ms", "500")], body);
-    assert_eq!(reply.status, 503, "{}", reply.shown());
-    assert!(reply.shown().contains("did not answer within 500 ms"), "{}", reply.shown());
+    assert_eq!(reply.status, 503, "{}", reply.as_text());
+    assert!(reply.as_text().contains("did not answer within 500 ms"), "{}", reply.as_text());
     shims.redis().resume();
     wait_for("the shim to recover", || api.try_decide(one()).ok());
 }
@@ -109,13 +109,13 @@ fn a_damaged_counter_counts_as_absent_and_is_logged_once() {
             request([charge(good.clone(), quota)]),
             request([charge(bad.clone(), quota)]),
         ]);
-        assert_eq!(only(&reply.decisions[0]).remaining, 99 - round as u64);
-        assert_eq!(only(&reply.decisions[1]).remaining, 99, "{damage:?}");
+        assert_eq!(only_charge(&reply.decisions[0]).remaining, 99 - round as u64);
+        assert_eq!(only_charge(&reply.decisions[1]).remaining, 99, "{damage:?}");
     }
     ::redis::cmd("DEL").arg(bad.as_str()).exec(&mut redis).expect("DEL");
     ::redis::cmd("RPUSH").arg(bad.as_str()).arg("x").exec(&mut redis).expect("RPUSH");
     let reply = api.decide(vec![request([charge(bad.clone(), sliding(100, 60_000))])]);
-    assert_eq!(only(&reply.decisions[0]).remaining, 99);
+    assert_eq!(only_charge(&reply.decisions[0]).remaining, 99);
     let log = std::fs::read_to_string(shims.shims[0].log()).expect("a log");
     assert_eq!(log.matches(bad.as_str()).count(), 1, "{log}");
     let metrics = shims.shims[0].get("/metrics").expect("metrics").body;
@@ -127,13 +127,13 @@ fn a_full_memory_refuses_new_counters_and_keeps_the_old() {
     let shims = Shims::start_with(Store::Memory, 1, &[("TOLLGATE_MEMORY_COUNTERS", "1")]);
     let mut api = shims.api(0);
     let of = |who: &str| request([charge(counter(who, "b"), sliding(100, 60_000))]);
-    assert_eq!(only(&api.one(of("a"))).remaining, 99);
+    assert_eq!(only_charge(&api.decide_one(of("a"))).remaining, 99);
     let reply = api.try_decide(vec![of("b")]).expect_err("there is no room");
     assert_eq!(reply.status, 503);
-    assert!(reply.shown().contains("in-memory ledger is full"), "{}", reply.shown());
+    assert!(reply.as_text().contains("in-memory ledger is full"), "{}", reply.as_text());
     // In one call, the one that has a counter is decided.
     let reply = api.decide(vec![of("a"), of("b")]);
-    assert_eq!(only(&reply.decisions[0]).remaining, 98);
+    assert_eq!(only_charge(&reply.decisions[0]).remaining, 98);
     assert_eq!(reply.decisions[1].error, Some(limits::wire::DecisionError::Unavailable));
     let log = std::fs::read_to_string(shims.shims[0].log()).expect("a log");
     assert!(log.contains("--memory-counters"), "{log}");

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::process::{Command, Output};
 use tests::client::Client;
 use tests::gateway::binaries;
-use tests::shim::{Api, Shims, Store, TOKEN, charge, counter, only, request, sliding, wait_for};
+use tests::shim::{
+    Api, Shims, Store, TOKEN, charge, counter, only_charge, request, sliding, wait_for,
+};
 
 const MINUTE_MS: u64 = 60_000;
 
@@ -18,7 +20,7 @@ fn admin(shim: &Server) -> Client {
 
 fn change(shim: &Server, path: &str, body: &Value) -> bool {
     let reply = admin(shim).post(path, body, Some(TOKEN));
-    assert_eq!(reply.status, 200, "{}", reply.shown());
+    assert_eq!(reply.status, 200, "{}", reply.as_text());
     reply.json()["changed"].as_bool().expect("whether it changed")
 }
 
@@ -42,7 +44,8 @@ fn told(shim: &Server, args: &[&str]) -> String {
 }
 
 fn limit_at(api: &mut Api) -> (u64, bool) {
-    let outcome = only(&api.one(request([charge(counter("a", "b"), sliding(10, MINUTE_MS))])));
+    let outcome =
+        only_charge(&api.decide_one(request([charge(counter("a", "b"), sliding(10, MINUTE_MS))])));
     (outcome.limit, outcome.admitted)
 }
 
@@ -126,7 +129,7 @@ fn a_block_ends_by_itself() {
         assert_eq!(listed, json!({ "overrides": [] }));
         let past = json!({ "counter": counter("a", "b"), "override": { "blocked_until_ms": 1 } });
         let refused = admin(&shims.shims[0]).post("/v1/overrides/set", &past, Some(TOKEN));
-        assert_eq!(refused.status, 400, "{}", refused.shown());
+        assert_eq!(refused.status, 400, "{}", refused.as_text());
     }
 }
 
@@ -167,7 +170,7 @@ fn no_token_no_answer() {
             client.get("/v1/overrides", token),
             client.get("/nowhere", token),
         ] {
-            assert_eq!(reply.status, 401, "{token:?}: {}", reply.shown());
+            assert_eq!(reply.status, 401, "{token:?}: {}", reply.as_text());
             assert_eq!(reply.header("www-authenticate"), "Bearer");
         }
     }
@@ -205,7 +208,7 @@ fn operators_name_keys_as_people_do() {
             let shown = told(shim, &with(&["counters", "show"], &[]));
             shown.contains("  override   limit 3\n").then_some(())
         });
-        assert!(!api.one(one()).admitted);
+        assert!(!api.decide_one(one()).admitted);
         let listed = told(shim, &["overrides", "list"]);
         assert_eq!(listed, format!("{name}  limit 3\n"));
         let removed = told(shim, &with(&["overrides", "remove"], &[]));
@@ -220,7 +223,9 @@ fn operators_name_keys_as_people_do() {
             told(shim, &with(&["counters", "reset"], &[])),
             "ai for user=42: nothing was counted\n"
         );
-        wait_for("the override to be gone", || (only(&api.one(one())).limit == 10).then_some(()));
+        wait_for("the override to be gone", || {
+            (only_charge(&api.decide_one(one())).limit == 10).then_some(())
+        });
     }
 }
 
@@ -287,8 +292,8 @@ fn redis_holds_ten_thousand_overrides_and_ended_blocks_make_room() {
     wait_for("all to be loaded", || (count() == Some(10_000)).then_some(()));
     let one_more = json!({ "counter": counter("one more", "b"), "override": { "limit": 5 } });
     let refused = client.post("/v1/overrides/set", &one_more, Some(TOKEN));
-    assert_eq!(refused.status, 409, "{}", refused.shown());
-    assert!(refused.shown().contains("at most 10000 overrides"), "{}", refused.shown());
+    assert_eq!(refused.status, 409, "{}", refused.as_text());
+    assert!(refused.as_text().contains("at most 10000 overrides"), "{}", refused.as_text());
     // What is there already can be changed, and a block that has ended makes room.
     let first = json!({ "counter": counter("0", "b"), "override": { "limit": 5 } });
     assert!(change(&shims.shims[0], "/v1/overrides/set", &first));

@@ -135,7 +135,7 @@ fn one_port_speaks_http_1_and_2() {
     shims.api(0).decide(one());
     let body = serde_json::to_value(limits::wire::DecideBody { requests: one() }).expect("JSON");
     let reply = Client::of(shims.shims[0].addr()).post("/v1/decide", &body, None);
-    assert_eq!(reply.status, 200, "{}", reply.shown());
+    assert_eq!(reply.status, 200, "{}", reply.as_text());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use harness::stack::{Server, redis as stack_redis};
 use redis::{Client, Connection, RedisResult};
 use tempfile::TempDir;
 use tests::shim::{
-    Api, charge, counter, only, request, sliding, start_ready, start_redis, wait_for,
+    Api, charge, counter, only_charge, request, sliding, start_ready, start_redis, wait_for,
 };
 
 const LIMIT: u64 = 100;
@@ -26,7 +26,7 @@ fn run(connection: &mut Connection, command: &[&str]) {
 /// Nothing is decided, the shim is not healthy, and its log names `code`.
 fn check_refused(api: &mut Api, shim: &Server, code: &str) {
     let reply = wait_for("the shim to be refused", || api.try_decide(one()).err());
-    assert_eq!(reply.status, 503, "{}", reply.shown());
+    assert_eq!(reply.status, 503, "{}", reply.as_text());
     let health = shim.get("/healthz").expect("an answer");
     assert_eq!(health.status, 503, "{}", health.body);
     wait_for("the log to name the cause", || {
@@ -43,7 +43,7 @@ fn a_redis_that_loads_is_503_and_then_counts_on() {
     let mut server = start_redis(dir.path(), &slowly);
     let shim = start_ready(dir.path(), &stack_redis::url(&server));
     let mut api = Api::connect(shim.addr());
-    assert_eq!(only(&api.decide(one()).decisions[0]).remaining, LIMIT - 1);
+    assert_eq!(only_charge(&api.decide(one()).decisions[0]).remaining, LIMIT - 1);
     let mut fill = redis::pipe();
     (0..KEYS).for_each(|key| {
         fill.set(key, "x").ignore();
@@ -58,7 +58,11 @@ fn a_redis_that_loads_is_503_and_then_counts_on() {
     check_refused(&mut api, &shim, "loading");
     run(&mut connection, &["CONFIG", "SET", "key-load-delay", "0"]);
     let reply = wait_for("the shim to recover", || api.try_decide(one()).ok());
-    assert_eq!(only(&reply.decisions[0]).remaining, LIMIT - 2, "what was saved still counts");
+    assert_eq!(
+        only_charge(&reply.decisions[0]).remaining,
+        LIMIT - 2,
+        "what was saved still counts"
+    );
 }
 
 #[test]

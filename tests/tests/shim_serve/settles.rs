@@ -5,8 +5,8 @@ use limits::wire::{Charge, Cost, Decision, LeaseAsk, LeaseWish, Settle, SettleBo
 use std::thread;
 use std::time::Duration;
 use tests::shim::{
-    Api, Shims, Store, back, charge, counter, fixed, more, only, request, settle, sliding, tokens,
-    wait_for,
+    Api, Shims, Store, charge, charge_more, counter, fixed, give_back, only_charge, request,
+    settle, sliding, tokens, wait_for,
 };
 
 const MINUTE_MS: u64 = 60_000;
@@ -19,7 +19,7 @@ fn on_each(test: impl Fn(&mut Api)) {
 }
 
 fn charged(api: &mut Api, charge: &Charge) -> Decision {
-    let decision = api.one(request([charge.clone()]));
+    let decision = api.decide_one(request([charge.clone()]));
     assert!(decision.admitted, "{decision:?}");
     decision
 }
@@ -35,7 +35,7 @@ fn a_settle_delivered_three_times_is_applied_once() {
             let five =
                 Charge { cost: Cost::clamped(5), ..charge(counter(&at.to_string(), "b"), quota) };
             let decision = charged(api, &five);
-            let once = || settle("s-1", &decision.id, &five, back(2));
+            let once = || settle("s-1", &decision.id, &five, give_back(2));
             let first = api.settle(vec![once(), once()]).settled;
             assert_eq!((first[0].applied, &first[0].remaining[..]), (true, &[7][..]), "{five:?}");
             assert_eq!((first[1].applied, &first[1].remaining[..]), (false, &[7][..]), "{five:?}");
@@ -52,8 +52,8 @@ fn settles_may_come_in_any_order() {
         let first = charged(api, &one);
         let second = charged(api, &one);
         let settled = api.settle(vec![
-            settle("late", &second.id, &one, back(1)),
-            settle("early", &first.id, &one, more(3)),
+            settle("late", &second.id, &one, give_back(1)),
+            settle("early", &first.id, &one, charge_more(3)),
         ]);
         assert_eq!(settled.settled[0].remaining, [9]);
         assert_eq!(settled.settled[1].remaining, [6]);
@@ -65,9 +65,9 @@ fn a_charge_afterwards_may_go_over_and_counts_against_what_follows() {
     on_each(|api| {
         let one = charge(counter("a", "b"), sliding(5, MINUTE_MS));
         let decision = charged(api, &one);
-        let settled = api.settle(vec![settle("s", &decision.id, &one, more(10))]);
+        let settled = api.settle(vec![settle("s", &decision.id, &one, charge_more(10))]);
         assert_eq!(settled.settled[0].remaining, [0]);
-        assert!(!api.one(request([one])).admitted);
+        assert!(!api.decide_one(request([one])).admitted);
     });
 }
 
@@ -77,10 +77,13 @@ fn a_settle_after_the_window_is_harmlessly_not_applied() {
         let brief = charge(counter("a", "b"), sliding(5, 50));
         let decision = charged(api, &brief);
         wait_for("the window to pass", || {
-            (only(&api.one(request([Charge { cost: Cost::clamped(5), ..brief.clone() }]))).admitted)
+            (only_charge(
+                &api.decide_one(request([Charge { cost: Cost::clamped(5), ..brief.clone() }])),
+            )
+            .admitted)
                 .then_some(())
         });
-        let settled = api.settle(vec![settle("s", &decision.id, &brief, back(1))]);
+        let settled = api.settle(vec![settle("s", &decision.id, &brief, give_back(1))]);
         assert!(!settled.settled[0].applied);
     });
 }
@@ -89,11 +92,11 @@ fn a_settle_after_the_window_is_harmlessly_not_applied() {
 fn one_settle_of_several_identities_is_applied_to_each() {
     on_each(|api| {
         let charges = ["a", "b", "c"].map(|who| charge(counter(who, "b"), sliding(10, MINUTE_MS)));
-        let decision = api.one(request(charges.clone()));
+        let decision = api.decide_one(request(charges.clone()));
         let parts = charges.iter().map(|charge| SettleCharge {
             counter: charge.counter.clone(),
             quota: charge.quota,
-            amount: back(1),
+            amount: give_back(1),
             charged: Cost::clamped(1),
             lease_ms: None,
         });
@@ -108,7 +111,7 @@ fn one_settle_of_several_identities_is_applied_to_each() {
 fn refused(api: &mut Api, settles: Vec<Settle>) -> Vec<String> {
     let body = serde_json::to_vec(&SettleBody { settles }).expect("JSON");
     let reply = api.post("/v1/settle", &[], body);
-    assert_eq!(reply.status, 400, "{}", reply.shown());
+    assert_eq!(reply.status, 400, "{}", reply.as_text());
     let json = reply.json();
     let errors = json["errors"].as_array().expect("mistakes");
     errors.iter().map(|error| error["pointer"].as_str().expect("a place").to_owned()).collect()
@@ -138,22 +141,22 @@ fn nothing_is_given_back_that_no_decision_charged() {
             "1790000000000-made-up".to_owned(),
         ];
         for id in &ids {
-            let found = refused(api, vec![settle("s", id, &own, back(1))]);
+            let found = refused(api, vec![settle("s", id, &own, give_back(1))]);
             assert_eq!(found, ["/settles/0/charges/0"], "{id}");
         }
         // A true id, for what it did not charge.
         let other_quota = charge(own.counter.clone(), sliding(10, 60 * MINUTE_MS));
-        let of = |charge: &Charge| settle("s", &decision.id, charge, back(1));
+        let of = |charge: &Charge| settle("s", &decision.id, charge, give_back(1));
         let two = Charge { cost: Cost::clamped(2), ..own.clone() };
         for wrong in [of(&victim), of(&other_quota), of(&two)] {
             assert_eq!(refused(api, vec![of(&own), wrong]), ["/settles/1/charges/0"]);
         }
-        let more_than_charged = settle("s", &decision.id, &own, back(2));
+        let more_than_charged = settle("s", &decision.id, &own, give_back(2));
         assert_eq!(
             refused(api, vec![more_than_charged]),
             ["/settles/0/charges/0/amount/give_back"]
         );
-        let charges_a_stranger = settle("s", &decision.id, &victim, more(1));
+        let charges_a_stranger = settle("s", &decision.id, &victim, charge_more(1));
         assert_eq!(refused(api, vec![charges_a_stranger]), ["/settles/0/charges/0"]);
         assert_eq!((left(api, &victim), left(api, &own)), (5, 9), "nothing was given back");
         assert!(api.settle(vec![of(&own)]).settled[0].applied);
@@ -168,7 +171,7 @@ fn a_charge_is_given_back_once_whatever_the_settle_is_called() {
         charged(api, &three);
         let decision = charged(api, &three);
         for (id, applied, remaining) in [("s-1", true, 6), ("s-2", false, 6), ("s-3", false, 6)] {
-            let settled = api.settle(vec![settle(id, &decision.id, &three, back(2))]).settled;
+            let settled = api.settle(vec![settle(id, &decision.id, &three, give_back(2))]).settled;
             assert_eq!((settled[0].applied, settled[0].remaining[0]), (applied, remaining), "{id}");
         }
     });
@@ -179,11 +182,11 @@ fn a_lease_is_given_back_in_parts_up_to_what_was_granted() {
     on_each(|api| {
         let ask = LeaseAsk { wish: LeaseWish::clamped(10), lease_ms: WindowMs::clamped(400) };
         let one = charge(counter("a", "b"), sliding(100, MINUTE_MS));
-        let leased = api.one(request([Charge { lease: Some(ask), ..one.clone() }]));
-        let grant = only(&leased).lease.expect("a lease");
+        let leased = api.decide_one(request([Charge { lease: Some(ask), ..one.clone() }]));
+        let grant = only_charge(&leased).lease.expect("a lease");
         assert_eq!((grant.granted, left(api, &one)), (10, 89));
         let part = |id: &str, total: u64, charged: u64| {
-            let mut settle = settle(id, &leased.id, &one, back(total));
+            let mut settle = settle(id, &leased.id, &one, give_back(total));
             settle.charges[0].lease_ms = Some(WindowMs::clamped(grant.lease_ms));
             settle.charges[0].charged = Cost::clamped(charged);
             settle
@@ -201,7 +204,7 @@ fn a_lease_is_given_back_in_parts_up_to_what_was_granted() {
         }
         assert_eq!(refused(api, vec![part("p-6", 11, 11)]), ["/settles/0/charges/0"]);
         // Its own charge is another matter.
-        let settled = api.settle(vec![settle("own", &leased.id, &one, back(1))]).settled;
+        let settled = api.settle(vec![settle("own", &leased.id, &one, give_back(1))]).settled;
         assert_eq!(settled[0].remaining, [100]);
     });
 }
@@ -213,9 +216,9 @@ fn any_shim_takes_another_s_decisions_and_refusals_are_counted_and_logged() {
         let (mut first, mut second) = (shims.api(0), shims.api(1));
         let one = charge(counter("a", "b"), sliding(10, MINUTE_MS));
         let decision = charged(&mut first, &one);
-        let strange = settle("s", "1790000000000-made-up", &one, back(1));
+        let strange = settle("s", "1790000000000-made-up", &one, give_back(1));
         refused(&mut second, vec![strange]);
-        let settled = second.settle(vec![settle("s", &decision.id, &one, back(1))]).settled;
+        let settled = second.settle(vec![settle("s", &decision.id, &one, give_back(1))]).settled;
         assert_eq!((settled[0].applied, &settled[0].remaining[..]), (true, &[10][..]));
         let metrics = shims.shims[1].get("/metrics").expect("metrics").body;
         assert!(metrics.contains(r#"tollgate_settles_total{outcome="refused"} 1"#), "{metrics}");
@@ -236,7 +239,7 @@ fn after_flushall_shims_agree_on_another_key_and_refuse_what_was_decided_before(
     redis::cmd("FLUSHALL").exec(&mut redis).expect("FLUSHALL");
     wait_for("both to have another key", || {
         let decision = charged(&mut first, &one);
-        let body = SettleBody { settles: vec![settle("s", &decision.id, &one, back(1))] };
+        let body = SettleBody { settles: vec![settle("s", &decision.id, &one, give_back(1))] };
         let body = serde_json::to_vec(&body).expect("JSON");
         let is_taken = second.post("/v1/settle", &[], body).status == 200;
         thread::sleep(Duration::from_millis(20));
@@ -245,6 +248,6 @@ fn after_flushall_shims_agree_on_another_key_and_refuse_what_was_decided_before(
         (is_taken && has_read(0) && has_read(1)).then_some(())
     });
     for api in [&mut first, &mut second] {
-        refused(api, vec![settle("s", &before.id, &one, back(1))]);
+        refused(api, vec![settle("s", &before.id, &one, give_back(1))]);
     }
 }

@@ -4,7 +4,7 @@ use harness::setup::PinnedRedis;
 use harness::stack::{Port, Server, redis};
 use std::path::Path;
 use tempfile::TempDir;
-use tests::shim::{Api, charge, counter, only, request, sliding, start_shim, wait_for};
+use tests::shim::{Api, charge, counter, only_charge, request, sliding, start_shim, wait_for};
 
 const NEEDED: &str = "Redis 7.0 or later or Valkey 7.2 or later";
 
@@ -62,11 +62,11 @@ fn a_server_that_is_too_old_is_refused_until_another_takes_its_place() {
 
     redis.replace(PinnedRedis::Valkey9);
     shim.wait_ready().expect("healthy, without having been started again");
-    assert_eq!(only(&api.decide(one()).decisions[0]).remaining, 99);
+    assert_eq!(only_charge(&api.decide(one()).decisions[0]).remaining, 99);
 
     redis.replace(PinnedRedis::Redis6);
     wait_for("decisions to be refused for the version", || {
-        api.try_decide(one()).is_err_and(|reply| reply.shown().contains(&refused)).then_some(())
+        api.try_decide(one()).is_err_and(|reply| reply.as_text().contains(&refused)).then_some(())
     });
     let health = shim.get("/healthz").expect("an answer");
     assert_eq!(health.status, 503);
@@ -74,7 +74,7 @@ fn a_server_that_is_too_old_is_refused_until_another_takes_its_place() {
 
     redis.replace(PinnedRedis::Redis8);
     shim.wait_ready().expect("healthy again");
-    assert_eq!(only(&api.decide(one()).decisions[0]).remaining, 99);
+    assert_eq!(only_charge(&api.decide(one()).decisions[0]).remaining, 99);
     assert!(!log(&shim).contains("newer"), "{}", log(&shim));
 }
 

@@ -21,10 +21,10 @@ enum Counted {
 }
 
 /// The charges to one counter that reached the upstream.
-/// The arrival time and cost of each charge.
 #[derive(Debug)]
 struct Arrivals {
     quota: Quota,
+    /// The arrival time and cost of each charge.
     at_us: Vec<(u64, u64)>,
 }
 
