@@ -79,7 +79,8 @@ fn check_server(server: &LedgerServer) {
     }
 }
 
-/// How often each kind of thing tally: agreement on what never happens would show nothing.
+/// Counts how often each kind of event occurred. Agreement proves nothing about events that never
+/// occur.
 #[derive(Debug, Default)]
 struct Tally(BTreeMap<&'static str, u64>);
 
