@@ -57,7 +57,7 @@ pub struct Tokens {
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
     /// An account with this address exists.
-    #[error("an account with this e-mail address exists")]
+    #[error("an account with this e-mail address already exists")]
     EmailTaken,
     /// Wrong password or unknown user. The error doesn't reveal which.
     #[error("the e-mail address or the password is wrong")]
@@ -216,7 +216,7 @@ impl Accounts {
     async fn verified(&self, token: &[u8], now: Timestamp) -> Result<Arc<Signed>, AccountError> {
         match self.verifier.verify(token, &self.keys(), now) {
             Err(TokenError::UnknownKey) => {
-                let keys = self.keys.asked_again(now).await?;
+                let keys = self.keys.reload_for_unknown_key(now).await?;
                 Ok(self.verifier.verify(token, &keys, now)?)
             }
             known => Ok(known?),

@@ -99,7 +99,7 @@ mod tests {
             let _either = accounts.authenticate(tokens.access.as_bytes(), now()).await;
         }
         let later = now() + SignedDuration::from_secs(2);
-        accounts.keys.asked_again(later).await.unwrap();
+        accounts.keys.reload_for_unknown_key(later).await.unwrap();
         let refused = accounts.authenticate(tokens.access.as_bytes(), later).await;
         assert!(matches!(refused, Err(AccountError::Token(TokenError::UnknownKey))), "{refused:?}");
     }

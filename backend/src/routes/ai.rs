@@ -275,7 +275,7 @@ async fn json_reply(
     flight: Answer,
 ) -> Result<Response, ApiError> {
     let Cached { value, origin } = awaited.landed(flight).await?;
-    let mut response = respond::written_json(StatusCode::OK, reply(about, &value));
+    let mut response = respond::serialized_json(StatusCode::OK, reply(about, &value));
     origin.mark(ttl, &mut response);
     Ok(response)
 }

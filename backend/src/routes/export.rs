@@ -7,7 +7,7 @@ use crate::cache::{Cached, Use};
 use crate::etag::{self, Known};
 use crate::openapi::{IfNoneMatch, WhichResume};
 use crate::respond::ApiError;
-use crate::resumes::{ResumeError, WrittenResume};
+use crate::resumes::{ResumeError, SerializedResume};
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
@@ -127,7 +127,7 @@ pub(crate) async fn export(
     Ok(response)
 }
 
-fn file(format: Format, stored: &WrittenResume) -> Result<Response, ApiError> {
+fn file(format: Format, stored: &SerializedResume) -> Result<Response, ApiError> {
     let document = stored.document().map_err(ResumeError::Store)?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(format.content_type())),

@@ -170,7 +170,7 @@ pub(crate) async fn read(
     let mut response = if known.has(stored.version) {
         not_modified(stored.version)
     } else {
-        versioned(respond::written_json(StatusCode::OK, stored.json()), stored.version)
+        versioned(respond::serialized_json(StatusCode::OK, stored.json()), stored.version)
     };
     origin.mark(app.resumes.ttl(), &mut response);
     Ok(response)

@@ -43,7 +43,7 @@ fn json_of_the_wrong_shape_is_a_problem_with_each_place() {
     cache-control: no-store
 
     {
-      "detail": "Members of the body are wrong.",
+      "detail": "The body has invalid members.",
       "errors": [
         {
           "detail": "duplicate member",

@@ -104,7 +104,7 @@ fn a_plan_that_there_is_not_is_refused() {
     cache-control: no-store
 
     {
-      "detail": "Members of the body are wrong.",
+      "detail": "The body has invalid members.",
       "errors": [
         {
           "detail": "expected one of free, starter and pro",

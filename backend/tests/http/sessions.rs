@@ -90,10 +90,10 @@ fn what_is_no_refresh_token_is_refused() {
     cache-control: no-store
 
     {
-      "detail": "Members of the body are wrong.",
+      "detail": "The body has invalid members.",
       "errors": [
         {
-          "detail": "expected a refresh token as log-in answers it: 43 letters, digits, - or _",
+          "detail": "expected a refresh token as returned by login: 43 letters, digits, - or _",
           "pointer": "/refresh_token"
         }
       ],
