@@ -162,8 +162,7 @@ impl Accounts {
     ///
     /// # Errors
     /// [`AccountError::Token`] if the token is invalid, [`AccountError::SessionEnded`] if its
-    /// session
-    /// is over.
+    /// session is over.
     pub async fn authenticate(&self, token: &[u8], now: Timestamp) -> Result<Caller, AccountError> {
         let state = self.store.state().await;
         let recent = state.and_then(|state| self.recent.get(state, token));

@@ -1,11 +1,10 @@
 //! Claude's work on résumés. Each answer is paid for once.
 //!
 //! Called by [`crate::routes::ai`]. [`task`] lists the tasks, [`input`] parses a request,
-//! [`prompt`]
-//! renders it for Claude, and [`model`] selects the model. [`key`] derives the answer's name in the
-//! [`crate::cache`]. On a miss, [`ask`] has Claude write the answer, and [`answer`] checks and
-//! completes it. Only complete and valid answers are stored. [`recent`] maps a repeated request
-//! straight to its cache entry.
+//! [`prompt`] renders it for Claude, and [`model`] selects the model. [`key`] derives the answer's
+//! name in the [`crate::cache`]. On a miss, [`ask`] has Claude write the answer, and [`answer`]
+//! checks and completes it. Only complete and valid answers are stored. [`recent`] maps a repeated
+//! request straight to its cache entry.
 
 pub(crate) mod answer;
 pub(crate) mod ask;
@@ -21,7 +20,7 @@ pub(crate) mod task;
 
 pub(crate) use ask::StoredAnswer;
 pub(crate) use error::AiError;
-pub(crate) use input::{ParsedAsk, Input};
+pub(crate) use input::{Input, ParsedAsk};
 pub(crate) use model::Models;
 pub(crate) use task::Task;
 
@@ -39,7 +38,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-/// How long Claude can stay silent before it counts as down. A healthy stream begins at once.
+/// The longest that Claude can stay silent before it counts as down. A healthy stream begins at
+/// once.
 const SILENT_AFTER: Duration = Duration::from_secs(3);
 
 /// The AI routes' implementation.
@@ -82,7 +82,10 @@ impl Ai {
     ) -> anyhow::Result<Self> {
         if let Some(Settings { prices, .. }) = &settings {
             for model in models.names().filter(|model| !prices.has(model)) {
-                tracing::warn!(model, "CLAUDE_PRICES has no price for this model: it counts as free");
+                tracing::warn!(
+                    model,
+                    "CLAUDE_PRICES has no price for this model: it counts as free"
+                );
             }
         }
         let claude = settings.map(Client::new).transpose().context("ANTHROPIC_BASE_URL")?;
@@ -92,8 +95,7 @@ impl Ai {
     }
 
     /// Starts the task for this input, joins one in progress, or returns the stored answer, along
-    /// with
-    /// its cache entry.
+    /// with its cache entry.
     pub fn ask(
         &self,
         task: Task,
@@ -152,8 +154,7 @@ impl Ai {
     }
 
     /// Returns Claude's last known state, without waiting. Claude is down while calls fail, and
-    /// while
-    /// pending calls get no sign of life.
+    /// while pending calls get no sign of life.
     #[must_use]
     pub fn claude_state(&self) -> ClaudeState {
         let Some(claude) = &self.engine.claude else { return ClaudeState::NotConfigured };

@@ -24,8 +24,8 @@ pub(crate) const MAX_BYTES: usize = 64 * 1024;
 pub(crate) const MAX_ASK_BYTES: usize = 6 * MAX_CONTENT_BYTES + 1024;
 /// The time limit for receiving a body.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
-/// How much of a too large body is read. Closing the connection while the client still sends would
-/// keep it from reading the reply.
+/// The most that is read of a too large body. Closing the connection while the client still sends
+/// would keep it from reading the reply.
 const MAX_DRAINED_BYTES: usize = 4 * 1024 * 1024;
 
 /// A body that was rejected.
@@ -182,7 +182,11 @@ async fn read(mut body: Body, max_bytes: usize) -> Result<Bytes, BodyError> {
             collected.extend_from_slice(&data);
         }
     }
-    if read_bytes > max_bytes { Err(BodyError::TooLarge { max_bytes }) } else { Ok(collected.into()) }
+    if read_bytes > max_bytes {
+        Err(BodyError::TooLarge { max_bytes })
+    } else {
+        Ok(collected.into())
+    }
 }
 
 /// Parses JSON first, then its contents: a syntax error and a wrong member have different statuses.

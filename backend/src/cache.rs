@@ -4,9 +4,8 @@
 //! A value is looked up in this process's `memory`, then in Redis (`remote`, over `link`), where it
 //! is encrypted with a key that Redis does not have (`seal`). On a miss in both it is loaded in a
 //! `flight` shared by all concurrent callers (`flights`). For values that are expensive to load,
-//! one
-//! process loads while the others wait (`lock`). `entry` lists what can be cached, and `headers`
-//! maps the cache to HTTP.
+//! one process loads while the others wait (`lock`). `entry` lists what can be cached, and
+//! `headers` maps the cache to HTTP.
 //!
 //! # Never stale, whatever fails
 //! A value is stored with its entry's version, and is used only for that version. Callers know the
@@ -19,8 +18,8 @@
 //!
 //! # When Redis is down
 //! Nothing waits for Redis (`link` has a circuit breaker). Memory answers, and on a miss each
-//! process
-//! loads for itself. When Redis is back it is used at once, and its values are still correct.
+//! process loads for itself. When Redis is back it is used at once, and its values are still
+//! correct.
 
 pub(crate) mod entry;
 pub(crate) mod flight;
@@ -81,7 +80,7 @@ pub struct Loaded<T> {
     pub keep: bool,
 }
 
-/// How a request may use the cache.
+/// The uses of the cache that a request allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Use {
     /// Answer from the cache, or join a load in progress.
@@ -134,8 +133,7 @@ impl Cache {
     }
 
     /// Returns the entry's value: stored, being loaded, or from `load`. Once started, `load` runs
-    /// to
-    /// its end even if every caller has gone.
+    /// to its end even if every caller has gone.
     ///
     /// # Errors
     /// The load's error, shared by all who waited for it, or [`Aborted`].
@@ -224,8 +222,7 @@ impl Cache {
     }
 
     /// Looks up, loads and stores as requested. The flight leaves the table after the value is
-    /// stored
-    /// and before its waiters are notified.
+    /// stored and before its waiters are notified.
     async fn fly<T, E>(
         self,
         lookup: Lookup,
@@ -284,7 +281,9 @@ impl Cache {
                 // A failed write only means another load later.
                 let _stored = self.remote.put(entry, &sealed).await;
             }
-            Some(Err(error)) => tracing::warn!(%error, name = entry.name, "cannot seal a value for redis: not stored there"),
+            Some(Err(error)) => {
+                tracing::warn!(%error, name = entry.name, "cannot seal a value for redis: not stored there")
+            }
             None => {}
         }
     }
@@ -320,8 +319,7 @@ impl Cache {
     }
 
     /// Takes the lock, or waits for the value its holder loads. If the holder fails or vanishes,
-    /// the
-    /// next process takes over. Without Redis nobody waits.
+    /// the next process takes over. Without Redis nobody waits.
     async fn claim<T: DeserializeOwned + Clone + Send + Sync + 'static>(
         &self,
         lookup: &Lookup,

@@ -1,8 +1,7 @@
 //! The configuration. The only module that reads the environment.
 //!
 //! An empty variable counts as unset, because `NAME=` is how compose files leave one out. A bad
-//! value
-//! stops the service before it does anything.
+//! value stops the service before it does anything.
 
 mod claude;
 mod vars;
@@ -85,24 +84,20 @@ pub struct Config {
     /// True if replies may come from the cache. `CACHE_ENABLED`, default true.
     pub cache_enabled: bool,
     /// The lifetimes of cached values. `CACHE_AI_RESPONSE_TTL` and `CACHE_PRICING_TTL`, default
-    /// 3600 s.
-    /// `CACHE_SUBSCRIPTION_TTL` and `CACHE_RESUME_TTL`, default `CACHE_DEFAULT_TTL` if set, else
-    /// 300 s
-    /// and 600 s.
+    /// 3600 s. `CACHE_SUBSCRIPTION_TTL` and `CACHE_RESUME_TTL`, default `CACHE_DEFAULT_TTL` if set,
+    /// else 300 s and 600 s.
     pub cache_ttls: Ttls,
     /// True if the gateway enforces limits. Only reported, as the gateway's policy decides.
     /// `RATE_LIMIT_ENABLED`, default true.
     pub rate_limit_enabled: bool,
     /// The contents of tokens. `JWT_ISSUER` and `JWT_AUDIENCE`, default tollgate;
-    /// `ACCESS_TOKEN_TTL`,
-    /// default 900 s.
+    /// `ACCESS_TOKEN_TTL`, default 900 s.
     pub terms: Terms,
     /// A session's lifetime in seconds. Refreshing doesn't extend it. `REFRESH_TOKEN_TTL`, default
     /// 30 days.
     pub session_ttl_s: u32,
     /// Each plan's AI requests per day. `FREE_AI_ASSIST_LIMIT`, default 10;
-    /// `STARTER_AI_ASSIST_LIMIT`,
-    /// default 50; `PRO_AI_ASSIST_LIMIT`, default 999.
+    /// `STARTER_AI_ASSIST_LIMIT`, default 50; `PRO_AI_ASSIST_LIMIT`, default 999.
     pub ai_limits: AiLimits,
     /// The secret that proves payment for a plan, if set. `PAYMENT_TOKEN`.
     pub payment_token: Option<PaymentToken>,
@@ -265,8 +260,7 @@ fn name(text: &str) -> Option<String> {
 }
 
 /// Parses log directives. A part without `=` must be a level: `Targets` would take any other word
-/// for
-/// a module's name, so a misspelled level would log nothing.
+/// for a module's name, so a misspelled level would log nothing.
 fn log(text: &str) -> Option<Targets> {
     let is_level = |part: &str| part.trim().parse::<LevelFilter>().is_ok();
     let clear = text.split(',').all(|part| part.contains('=') || is_level(part));

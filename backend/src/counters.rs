@@ -21,8 +21,7 @@ impl<K: Copy + PartialEq> Counters<K> {
     }
 
     /// Adds `n`. `register` looks the counter up on first use. The recorder must be installed
-    /// before the
-    /// first call, because the counter stays cached.
+    /// before the first call, because the counter stays cached.
     pub(crate) fn add(&self, labels: K, n: u64, register: impl Fn() -> Counter) {
         for slot in &self.0 {
             // Another thread may have filled this slot with other labels. Then try the next.

@@ -1,6 +1,5 @@
 //! Checks once a second whether the database answers. `/health` only reads the last result, so it
-//! is
-//! quick even when the database hangs.
+//! is quick even when the database hangs.
 //!
 //! Started by [`crate::app`], read by [`crate::routes::health`].
 
@@ -32,8 +31,7 @@ pub struct DatabaseProbe(watch::Receiver<DatabaseState>);
 
 impl DatabaseProbe {
     /// Starts checking, until the last clone is dropped. The database has just been opened, so it
-    /// counts
-    /// as up at first.
+    /// counts as up at first.
     #[must_use]
     pub fn start(store: Store) -> Self {
         let (sender, receiver) = watch::channel(DatabaseState::Up);

@@ -11,8 +11,7 @@ const RESERVED: usize = 512;
 const FEWEST: usize = 64;
 
 /// Raises the soft limit for `wanted` connections plus the reserve, as far as the hard limit
-/// allows.
-/// Returns the number of connections to accept. At a low limit, at least half is reserved.
+/// allows. Returns the number of connections to accept. At a low limit, at least half is reserved.
 ///
 /// # Errors
 /// Fails if the limit cannot be raised, or is too low to serve at all.

@@ -1,6 +1,5 @@
 //! A JSON object whose members are taken one by one, so that one reply can report every mistake
-//! with
-//! its place.
+//! with its place.
 //!
 //! Parsed by [`crate::body`], consumed by the handlers in [`crate::routes`].
 
@@ -46,8 +45,7 @@ impl Fields {
     }
 
     /// Takes the member `name`, of any type, and parses it. The places of its mistakes are relative
-    /// to
-    /// the value.
+    /// to the value.
     pub(crate) fn value<T>(
         &mut self,
         name: &str,
@@ -102,8 +100,7 @@ impl Fields {
 }
 
 /// Keeps the first of several members with the same name, and records a mistake: the meaning of a
-/// body
-/// must not depend on the parser.
+/// body must not depend on the parser.
 impl<'de> Deserialize<'de> for Fields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(Members)

@@ -22,8 +22,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// The most concurrent requests that wait for a model, including streams.
 const MAX_MODEL_REQUESTS: usize = 256;
 /// The time limit of a request that waits for a model. Less than a gateway's idle timeout for
-/// streams
-/// (`stream_idle_timeout` in `envoy/envoy.yaml`, 300 s).
+/// streams (`stream_idle_timeout` in `envoy/envoy.yaml`, 300 s).
 pub(crate) const MODEL_TIMEOUT: Duration = Duration::from_secs(290);
 
 /// A request slot. A handler that continues after the reply's head holds it until the end.
@@ -46,7 +45,9 @@ pub(crate) fn limit_requests<S: Clone + Send + Sync + 'static>(routes: Router<S>
 }
 
 /// Limits `routes` that wait for a model to 256 concurrent requests of 290 s each.
-pub(crate) fn limit_model_requests<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+pub(crate) fn limit_model_requests<S: Clone + Send + Sync + 'static>(
+    routes: Router<S>,
+) -> Router<S> {
     limit(routes, MAX_MODEL_REQUESTS, MODEL_TIMEOUT)
 }
 

@@ -90,8 +90,7 @@ impl Hasher {
     }
 
     /// Returns true if the password matches `stored`. Without a stored hash it returns false after
-    /// the
-    /// same amount of work.
+    /// the same amount of work.
     ///
     /// # Errors
     /// [`HashingError`]; on [`HashingError::Busy`] nothing was done.
@@ -116,8 +115,7 @@ impl Hasher {
     }
 
     /// Runs `work` on one of the threads when its turn comes. The job keeps its permits until it is
-    /// done,
-    /// even if the caller has gone, so the limit holds for what really runs.
+    /// done, even if the caller has gone, so the limit holds for what really runs.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Shared) -> Result<T, HashingError> + Send + 'static,
@@ -219,7 +217,10 @@ mod tests {
         assert!(!hasher.verify(password("1234"), None).await.unwrap());
         assert_eq!(hasher.verified(), 2);
         let known = password("the password of nobody");
-        assert!(!hasher.verify(known, None).await.unwrap(), "the placeholder's password must not work");
+        assert!(
+            !hasher.verify(known, None).await.unwrap(),
+            "the placeholder's password must not work"
+        );
     }
 
     #[tokio::test]

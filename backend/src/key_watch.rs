@@ -1,10 +1,8 @@
 //! The signing keys in use, kept in sync with the database: keys that another process adds or
-//! removes
-//! take effect without a restart.
+//! removes take effect without a restart.
 //!
 //! Opened by `crate::accounts`. The command `tollgate-backend rotate-key` rotates keys while any
-//! number
-//! of services run.
+//! number of services run.
 
 use crate::clock;
 use crate::keys::{KeyError, KeyRing, ScheduledKey, Seed};
@@ -20,9 +18,8 @@ use tokio::time::{MissedTickBehavior, interval};
 const INTERVAL: Duration = Duration::from_secs(5);
 /// The shortest interval between extra reloads for tokens with an unknown key.
 const MIN_RELOAD_INTERVAL: SignedDuration = SignedDuration::from_secs(1);
-/// How long a new key is published before it signs. Exceeds how long clients cache the published
-/// keys
-/// ([`crate::routes::jwks`] allows 300 s), and the gateway's refresh interval.
+/// The time between publishing a key and signing with it. Longer than clients cache the published
+/// keys ([`crate::routes::jwks`] allows 300 s), and the gateway's refresh interval.
 const PUBLISHED_AHEAD: SignedDuration = SignedDuration::from_secs(600);
 
 /// The signing keys of one database.
@@ -73,12 +70,14 @@ impl KeyWatch {
     }
 
     /// Reads the keys again, for a token with an unknown key. Queries the database at most once a
-    /// second,
-    /// however many such tokens arrive.
+    /// second, however many such tokens arrive.
     ///
     /// # Errors
     /// [`KeyWatchError`]; then the keys stay unchanged.
-    pub async fn reload_for_unknown_key(&self, now: Timestamp) -> Result<Arc<KeyRing>, KeyWatchError> {
+    pub async fn reload_for_unknown_key(
+        &self,
+        now: Timestamp,
+    ) -> Result<Arc<KeyRing>, KeyWatchError> {
         if self.may_reload(now) {
             self.reload(now).await?;
         }

@@ -2,11 +2,9 @@
 //!
 //! [`crate::token`] signs and verifies with them, `crate::routes::jwks` publishes them, and
 //! [`crate::store`] stores them. Several keys can be in use at once: the newest signs, all verify,
-//! all
-//! are published. Rotation publishes the next key, signs with it once caches have seen it, and
-//! drops
-//! the old one once its last token has expired ([`crate::key_watch`]).
-//! seen it, drop the old one once its last token has expired ([`crate::key_watch`]).
+//! all are published. Rotation publishes the next key, signs with it once caches have seen it, and
+//! drops the old one once its last token has expired ([`crate::key_watch`]). seen it, drop the old
+//! one once its last token has expired ([`crate::key_watch`]).
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -45,7 +43,7 @@ pub enum KeyError {
     /// The key is unusable.
     #[error("the signing key is unusable: {0}")]
     Unusable(#[from] jsonwebtoken::errors::Error),
-    /// There is no key to sign with.
+    /// No key to sign with.
     #[error("expected at least one signing key, found none")]
     None,
 }
@@ -212,7 +210,11 @@ mod tests {
         assert_eq!(of(99).published().keys.len(), 2);
         assert_eq!(of(99).signing().kid, of(0).signing().kid);
         assert_ne!(of(100).signing().kid, of(99).signing().kid);
-        assert_eq!(of(-1).signing().kid, of(0).signing().kid, "the oldest key signs if none is due");
+        assert_eq!(
+            of(-1).signing().kid,
+            of(0).signing().kid,
+            "the oldest key signs if none is due"
+        );
     }
 
     #[test]

@@ -31,8 +31,7 @@ Usage: tollgate-backend              serve, configured by environment variables 
        tollgate-backend --help";
 
 /// Faster than the system's allocator, which takes over a quarter of a cached answer's
-/// instructions.
-/// This one takes a seventh (`BENCHMARKS.md`).
+/// instructions. This one takes a seventh (`BENCHMARKS.md`).
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

@@ -3,8 +3,7 @@
 //! Each handler in [`crate::routes`] describes its own parameters, body, replies and statuses. This
 //! module adds the parts that all routes share, once: the replies that [`crate::respond`] makes of
 //! errors and of bad bodies and tokens, and the headers that [`crate::trace`] adds.
-//! [`crate::router`]
-//! accepts only routes with a description.
+//! [`crate::router`] accepts only routes with a description.
 
 mod ask;
 mod bodies;
@@ -121,7 +120,10 @@ fn complete(operation: &mut Operation) {
         add_missing(operation, &BODY_ERRORS);
     }
     if operation.security.is_some() {
-        add_missing(operation, &[("401", "The access token is missing, invalid or no longer valid")]);
+        add_missing(
+            operation,
+            &[("401", "The access token is missing, invalid or no longer valid")],
+        );
     }
     add_missing(operation, &COMMON_ERRORS);
     cached::complete(operation);
@@ -161,7 +163,10 @@ fn complete_response(status: &str, response: &mut Response) {
     let problem = Ref::from_schema_name(ProblemReply::name());
     response.content.insert(CONTENT_TYPE.to_owned(), Content::new(Some(problem)).into());
     let header = match status {
-        "401" => ("WWW-Authenticate", text_header("`Bearer`; its `error` is `invalid_token` if the token was rejected")),
+        "401" => (
+            "WWW-Authenticate",
+            text_header("`Bearer`; its `error` is `invalid_token` if the token was rejected"),
+        ),
         "429" | "503" => ("Retry-After", seconds_header()),
         _ => return,
     };

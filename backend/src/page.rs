@@ -1,8 +1,7 @@
 //! Pagination of lists: `?limit=` and `?cursor=`.
 //!
 //! A cursor is opaque to clients. It contains the id of the last entry seen, so every page is
-//! equally
-//! cheap, and pages stay correct while entries are added and deleted.
+//! equally cheap, and pages stay correct while entries are added and deleted.
 
 use crate::respond::ApiError;
 use axum::extract::FromRequestParts;

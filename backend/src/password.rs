@@ -34,8 +34,7 @@ impl Password {
     }
 
     /// Creates a password to verify. A short one is merely wrong: it may date from a time when
-    /// shorter
-    /// ones were allowed.
+    /// shorter ones were allowed.
     ///
     /// # Errors
     /// [`BadPassword::Long`] if it is longer than [`MAX_BYTES`].

@@ -33,8 +33,7 @@ impl AiLimits {
     }
 
     /// Returns a version for cached values that derive from these limits and the prices. A value
-    /// cached
-    /// under other numbers is never used.
+    /// cached under other numbers is never used.
     #[must_use]
     pub fn version(self) -> u64 {
         let prices = PRICES_CENTS.iter().map(|(_, cents)| *cents);

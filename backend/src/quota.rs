@@ -45,8 +45,7 @@ pub(crate) fn query(salt: &str, user: Uuid, limit: u32) -> Result<PeekBody, BadC
 
 impl Usage {
     /// Converts the shim's reply. Reports the limit in force, as an operator can override the
-    /// plan's limit
-    /// for a user.
+    /// plan's limit for a user.
     #[must_use]
     pub fn of(reply: &PeekReply, now: Timestamp) -> Self {
         let now_ms = i64::try_from(reply.now_ms).ok();

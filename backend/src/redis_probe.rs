@@ -1,11 +1,9 @@
 //! Pings Redis in the background. `/health` only reads the last result, so it is quick even when
-//! Redis
-//! hangs.
+//! Redis hangs.
 //!
 //! Started by [`crate::app`], read by `crate::routes::health`. `crate::cache::link` has the
-//! connection
-//! and the state. A cache command that gets no answer changes the state at once, and wakes the
-//! probe.
+//! connection and the state. A cache command that gets no answer changes the state at once, and
+//! wakes the probe.
 
 use crate::cache::link::{Link, RedisState};
 use crate::cache::meter;

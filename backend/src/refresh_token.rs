@@ -1,8 +1,7 @@
 //! Refresh tokens: opaque, single-use, and stored only as a hash.
 //!
 //! Created and looked up by [`crate::accounts`]. A token is 32 random bytes, which cannot be
-//! guessed, so
-//! a plain SHA-256 is a sufficient hash.
+//! guessed, so a plain SHA-256 is a sufficient hash.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

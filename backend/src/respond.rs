@@ -1,8 +1,7 @@
 //! Error replies, as `application/problem+json`.
 //!
 //! The only module that maps errors to statuses. The service's own failures are logged here, once,
-//! with
-//! their cause. The client learns only that there was one.
+//! with their cause. The client learns only that there was one.
 
 use crate::accounts::AccountError;
 use crate::ai::AiError;
@@ -175,8 +174,7 @@ impl ApiError {
     }
 
     /// Returns the problem's detail: how to fix the request, or when to retry. Hides the cause of
-    /// internal
-    /// errors.
+    /// internal errors.
     fn detail(&self) -> Cow<'static, str> {
         match self {
             Self::Ai(error) if error.failure() != Failure::Ours => {
@@ -192,9 +190,7 @@ impl ApiError {
             StatusCode::SERVICE_UNAVAILABLE => {
                 "The service is temporarily unavailable. Try again.".into()
             }
-            StatusCode::NOT_FOUND => {
-                "No route has this path. GET / lists the routes.".into()
-            }
+            StatusCode::NOT_FOUND => "No route has this path. GET / lists the routes.".into(),
             StatusCode::METHOD_NOT_ALLOWED => {
                 "This path does not support the method: see the Allow header.".into()
             }
@@ -260,9 +256,7 @@ const fn ai_detail(failure: Failure) -> &'static str {
     match failure {
         Failure::Away => "Claude is unavailable. Try again later.",
         Failure::Rejected => "Claude rejected the request. Nothing was charged.",
-        Failure::Declined => {
-            "Claude declined to answer. Change the résumé or the job description."
-        }
+        Failure::Declined => "Claude declined to answer. Change the résumé or the job description.",
         Failure::Unusable | Failure::Ours => {
             "Claude's answer is unusable. Asking again is charged again."
         }

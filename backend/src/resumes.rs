@@ -1,10 +1,8 @@
 //! Résumés, each private to its owner. Every change names the version it applies to. Callers pass
-//! in
-//! the time.
+//! in the time.
 //!
 //! Called by [`crate::routes::resumes`]; uses [`crate::store`]. Another user's résumé is reported
-//! like a
-//! missing one, so that nobody learns which ids exist.
+//! like a missing one, so that nobody learns which ids exist.
 
 use crate::accounts::{Caller, new_id};
 use crate::cache::{Aborted, Cache, Cached, Entry, Loaded, Use};
@@ -30,8 +28,8 @@ const FIRST_VERSION: i64 = 1;
 
 /// A résumé in its cached form: JSON that is sent as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-/// The number of the version.
-    /// Counts its changes.
+pub struct SerializedResume {
+    /// The version's number.
     pub version: i64,
     json: Bytes,
 }
@@ -172,8 +170,7 @@ impl Resumes {
     }
 
     /// Lists up to `limit` of the owner's résumés, newest first, starting after `before`. The flag
-    /// is true
-    /// if there are more.
+    /// is true if there are more.
     ///
     /// # Errors
     /// [`ResumeError::Store`].

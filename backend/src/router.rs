@@ -28,7 +28,8 @@ pub fn router(app: Arc<App>) -> Router {
 #[must_use]
 pub fn openapi() -> &'static str {
     static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
-        let described = limited_routes().merge(model_routes()).merge(unlimited_routes()).into_openapi();
+        let described =
+            limited_routes().merge(model_routes()).merge(unlimited_routes()).into_openapi();
         openapi::document(described).to_pretty_json().unwrap_or_default()
     });
     &DOCUMENT

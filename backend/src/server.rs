@@ -25,7 +25,7 @@ pub struct Bounds {
     pub header_read_timeout: Duration,
     /// The size of headers that is always accepted. More than twice as much is always rejected.
     pub header_bytes: usize,
-    /// How long requests can continue after the stop signal.
+    /// The time for requests in flight to finish after the stop signal.
     pub drain_timeout: Duration,
 }
 
@@ -56,7 +56,10 @@ pub async fn serve(
     drop(listener);
     tracing::info!(connections = graceful.count(), "stopping");
     if timeout(bounds.drain_timeout, graceful.shutdown()).await.is_err() {
-        tracing::warn!(timeout_s = bounds.drain_timeout.as_secs(), "the drain timeout passed: cut off the remaining requests");
+        tracing::warn!(
+            timeout_s = bounds.drain_timeout.as_secs(),
+            "the drain timeout passed: cut off the remaining requests"
+        );
     }
 }
 
@@ -153,8 +156,7 @@ mod tests {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let head = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "a".repeat(1 << 20));
         // The 431 may arrive while the request is still being sent. Then writing fails, or the
-        // reply is
-        // lost.
+        // reply is lost.
         let _cut_off = stream.write_all(head.as_bytes()).await;
         let mut reply = Vec::new();
         let _lost = stream.read_to_end(&mut reply).await;

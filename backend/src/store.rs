@@ -40,7 +40,7 @@ const SQLITE_SECURE_DELETE: &str = "PRAGMA secure_delete = ON";
 /// Limits a statement's duration, and how long a vanished client can keep its rows locked.
 const POSTGRES_TIMEOUTS: &str =
     "SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '10s'";
-/// How long a request waits for a connection.
+/// The longest that a request waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection pool to the service's database. Clones share it.
@@ -123,15 +123,13 @@ impl Store {
     }
 
     /// Returns the state of the database's contents at some moment after this call. Returns `None`
-    /// on
-    /// PostgreSQL, and after the store is closed; callers then query the row and get its error.
+    /// on PostgreSQL, and after the store is closed; callers then query the row and get its error.
     pub async fn state(&self) -> Option<State> {
         self.changes.state(&self.pool).await
     }
 
     /// Starts a write transaction. It waits for other writers before it reads, so its reads stay
-    /// valid
-    /// until it commits.
+    /// valid until it commits.
     async fn begin(&self) -> Result<Transaction<'static, Any>, StoreError> {
         let begin = match self.kind {
             Kind::Sqlite => "BEGIN IMMEDIATE",

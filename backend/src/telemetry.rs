@@ -24,8 +24,7 @@ pub const IN_FLIGHT: &str = "backend_http_in_flight_requests";
 pub const BUILD: &str = "backend_build_info";
 
 /// The bucket bounds of all histograms in seconds. A health check takes microseconds, a model tens
-/// of
-/// seconds.
+/// of seconds.
 const SECONDS: [f64; 14] =
     [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
 /// The suffix of histograms in seconds.
@@ -85,8 +84,7 @@ pub async fn upkeep(handle: PrometheusHandle) {
 }
 
 /// Counts a request and measures the time until its response starts. A client that disconnects
-/// before
-/// that affects only the in-flight gauge.
+/// before that affects only the in-flight gauge.
 pub async fn count(request: Request, next: Next) -> Response {
     let start = clock::start();
     let in_flight = InFlight::begin();

@@ -1,8 +1,7 @@
 //! Access tokens: JWTs signed with Ed25519 (RFC 7519, RFC 8037). Pure: callers pass in the time.
 //!
 //! Issued at login and refresh. `crate::accounts` verifies them on every request, behind the
-//! gateway or
-//! not. `verifier` caches valid signatures; everything else is checked each time.
+//! gateway or not. `verifier` caches valid signatures; everything else is checked each time.
 
 pub(crate) mod verifier;
 
@@ -14,8 +13,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// The longest lifetime of an access token, in seconds. The gateway trusts a token until it
-/// expires,
-/// because it cannot see whether the session has ended.
+/// expires, because it cannot see whether the session has ended.
 pub const MAX_TTL_S: u32 = 86_400;
 /// The issuer, audience and lifetime of tokens.
 #[derive(Debug, Clone)]

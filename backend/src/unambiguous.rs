@@ -1,8 +1,7 @@
 //! JSON without duplicate members.
 //!
 //! Used by [`crate::body`]. Of two members with the same name, one parser takes the first and
-//! another
-//! the last. Rejecting them ensures that every reader sees what was checked.
+//! another the last. Rejecting them ensures that every reader sees what was checked.
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
@@ -64,9 +63,7 @@ impl<'de> Visitor<'de> for Any {
         while let Some(name) = members.next_key::<String>()? {
             let Unambiguous(value) = members.next_value()?;
             if object.contains_key(&name) {
-                return Err(de::Error::custom(format_args!(
-                    "duplicate member {name:.64?}"
-                )));
+                return Err(de::Error::custom(format_args!("duplicate member {name:.64?}")));
             }
             object.insert(name, value);
         }

@@ -68,10 +68,8 @@ impl UserSecret {
     }
 
     /// Returns a keyed hash of the parts, as 64 hexadecimal digits. It names a cache entry, and
-    /// cannot be
-    /// guessed or recognized without the secret. Each part is hashed with its length, so text
-    /// cannot move
-    /// from one part to another.
+    /// cannot be guessed or recognized without the secret. Each part is hashed with its length, so
+    /// text cannot move from one part to another.
     #[must_use]
     pub fn hash(&self, parts: &[&[u8]]) -> String {
         hex::encode(self.digest(parts))

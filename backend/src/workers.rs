@@ -1,12 +1,9 @@
 //! The threads that serve connections, one per core. A connection stays on its thread, so the
-//! core's
-//! caches stay warm, and no other thread has to be woken.
+//! core's caches stay warm, and no other thread has to be woken.
 //!
 //! A new connection goes to the thread with the fewest connections, busy or not, and never moves.
-//! The
-//! tasks and resources that a request creates stay on that thread as well, so nothing may block it
-//! for
-//! long. CPU-bound work runs in `crate::cores`, and meanwhile another thread takes over the
+//! The tasks and resources that a request creates stay on that thread as well, so nothing may block
+//! it for long. CPU-bound work runs in `crate::cores`, and meanwhile another thread takes over the
 //! connections.
 //!
 //! Used by [`crate::server`].
@@ -97,8 +94,7 @@ mod tests {
     use tokio::sync::watch;
 
     /// Assigns connections to workers. Returns the threads that serve them, each sent at the start
-    /// and at
-    /// the end.
+    /// and at the end.
     async fn assign(
         workers: &Workers,
         connections: usize,

@@ -1,6 +1,5 @@
 //! Process-level helpers shared by the companion API's servers, `tollgate-backend` and
-//! `claude-sim`:
-//! a container health check and a stop signal.
+//! `claude-sim`: a container health check and a stop signal.
 
 pub mod health;
 mod stop;

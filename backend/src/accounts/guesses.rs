@@ -90,7 +90,11 @@ mod tests {
             }
             let verified = accounts.hasher.verified();
             assert_eq!(log_in(&accounts, email, "87654321", 1000).await, 9000);
-            assert_eq!(accounts.hasher.verified(), verified, "a rate-limited guess must not be hashed");
+            assert_eq!(
+                accounts.hasher.verified(),
+                verified,
+                "a rate-limited guess must not be hashed"
+            );
         }
     }
 
@@ -107,7 +111,11 @@ mod tests {
         }
         assert_eq!(log_in(&accounts, "a@b.c", "12345678", 10_000).await, 200);
         for _ in 0..20 {
-            assert_eq!(log_in(&accounts, "a@b.c", "12345678", 10_000).await, 200, "the right password costs nothing");
+            assert_eq!(
+                log_in(&accounts, "a@b.c", "12345678", 10_000).await,
+                200,
+                "the right password costs nothing"
+            );
         }
         assert_eq!(log_in(&accounts, "a@b.c", "87654321", 10_000).await, 401);
         assert_eq!(log_in(&accounts, "a@b.c", "12345678", 10_000).await, 10_000);

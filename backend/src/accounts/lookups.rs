@@ -56,8 +56,7 @@ impl Lookups {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] if the queue is full or the answer takes more than 5 s; any
-    /// other
-    /// [`StoreError`] from the query.
+    /// other [`StoreError`] from the query.
     pub(super) async fn of(&self, session_id: Uuid) -> Answer {
         let (answer, answered) = oneshot::channel();
         let request = Request { session_id, answer };
@@ -233,11 +232,7 @@ mod tests {
         find(&store, &remembered, vec![one, Uuid::nil()]).await.unwrap();
         let ids = |found: Found| found.into_keys().collect::<Vec<_>>();
         let all = [one, two, Uuid::nil()];
-        assert_eq!(
-            ids(known(&remembered, state, &all)),
-            [one],
-            "a missing session is not cached"
-        );
+        assert_eq!(ids(known(&remembered, state, &all)), [one], "a missing session is not cached");
         find(&store, &remembered, vec![two]).await.unwrap();
         assert_eq!(known(&remembered, state, &all).len(), 2);
 

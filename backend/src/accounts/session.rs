@@ -48,8 +48,7 @@ impl Accounts {
     }
 
     /// Exchanges a refresh token for new tokens. Presenting a used token ends its session, because
-    /// one
-    /// of its two holders must have stolen it.
+    /// one of its two holders must have stolen it.
     ///
     /// # Errors
     /// [`AccountError::BadRefreshToken`] if the token is unknown or used, or its session has ended.
@@ -123,8 +122,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn concurrent_uses_of_one_refresh_token_end_its_session()
-    {
+    async fn concurrent_uses_of_one_refresh_token_end_its_session() {
         let Fixture { accounts, _dir } = fixture().await;
         let tokens = logged_in(&accounts).await;
         let results = join_all((0..8).map(|_| accounts.refresh(&tokens.refresh, now()))).await;

@@ -39,8 +39,7 @@ pub(crate) fn schema(task: Task) -> Value {
 }
 
 /// Checks Claude's answer `text` and builds the reply from it. For [`Task::AnalyzeAtsScore`] this
-/// is
-/// only the `review`.
+/// is only the `review`.
 ///
 /// # Errors
 /// [`Unfit`] if the answer breaks the schema or its bounds.

@@ -1,10 +1,8 @@
 //! A question to Claude: sends it, reads the answer as it arrives, checks it, and retries once if
-//! the
-//! answer is unusable.
+//! the answer is unusable.
 //!
 //! [`super::Ai`] runs this as the load of a cache entry, so it continues when the client that
-//! started
-//! it disconnects.
+//! started it disconnects.
 
 use super::answer::{self, Review};
 use super::error::AiError;
@@ -28,19 +26,18 @@ const MAX_TRIES: usize = 2;
 /// The time limit for all attempts. A little less than a request may take
 /// ([`crate::guard::MODEL_TIMEOUT`]).
 const TIMEOUT: Duration = Duration::from_secs(280);
-/// How long Claude can stay wait_for_silence before a score goes without its review.
+/// The longest that Claude can stay silent before a score goes without its review.
 const SILENCE: Duration = Duration::from_secs(10);
 /// The interval between checks for silence.
 const SILENCE_POLL: Duration = Duration::from_millis(250);
 /// A marker among the deltas: Claude starts over, and all text before it is void. JSON never
-/// contains
-/// this character.
+/// contains this character.
 pub(crate) const ANEW: &str = "\u{1e}";
 
 /// An answer as it is stored. JSON replies and event streams share it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-/// The reply object, without the members that depend on the request.
-    /// The reply, an object, but for its members that are about the request.
+pub struct StoredAnswer {
+    /// The reply object, without the members that depend on the request.
     pub reply: Box<RawValue>,
     /// The text that Claude wrote, for event streams.
     pub text: String,
@@ -56,8 +53,7 @@ pub(crate) const ANEW: &str = "\u{1e}";
 pub(super) struct Engine {
     pub(super) claude: Option<Client>,
     /// Claude's base URL. Part of the cache key, so that answers of a development server are never
-    /// taken
-    /// for Claude's.
+    /// taken for Claude's.
     pub(super) service: String,
     pub(super) prompts: Prompts,
     pub(super) models: Models,
@@ -142,8 +138,7 @@ impl Engine {
     }
 
     /// Asks Claude, with retries. Sets `begun` once an answer begins. From then on the call is paid
-    /// for,
-    /// whatever happens.
+    /// for, whatever happens.
     async fn ask_claude(
         &self,
         task: Task,
@@ -219,9 +214,11 @@ fn checked_answer(task: Task, input: &Input, answer: Answer) -> Result<StoredAns
 }
 
 /// Builds the reply with our score, plus Claude's review if there is one. A reply without a review
-/// is
-/// still valid, but is not stored.
-fn scored(input: &Input, answered: Result<StoredAnswer, AiError>) -> Result<Loaded<StoredAnswer>, AiError> {
+/// is still valid, but is not stored.
+fn scored(
+    input: &Input,
+    answered: Result<StoredAnswer, AiError>,
+) -> Result<Loaded<StoredAnswer>, AiError> {
     let rules = ats::score(&input.resume, input.job.as_ref().map(JobDescription::as_str));
     let score = rules.score;
     match answered {
@@ -234,7 +231,8 @@ fn scored(input: &Input, answered: Result<StoredAnswer, AiError>) -> Result<Load
             tracing::warn!(%error, "returning a score without a review");
             let reply = Scored { status: "degraded", score, rules, review: None };
             let reply = answer::to_json(&reply)?;
-            let value = StoredAnswer { reply, text: String::new(), cost_micro_usd: 0, is_degraded: true };
+            let value =
+                StoredAnswer { reply, text: String::new(), cost_micro_usd: 0, is_degraded: true };
             Ok(Loaded { value, keep: false })
         }
     }

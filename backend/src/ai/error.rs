@@ -108,8 +108,8 @@ impl AiError {
     }
 
     /// Returns true if an immediate retry is likely to help. A failed send has been retried
-    /// already. An
-    /// answer that was too slow, too long or declined would be so retry, and cost money retry.
+    /// already. An answer that was too slow, too long or declined would be so retry, and cost money
+    /// retry.
     #[must_use]
     pub fn is_worth_retrying(&self) -> bool {
         match self {
@@ -132,11 +132,7 @@ mod tests {
     #[test]
     fn each_error_has_a_kind_and_a_retry_decision() {
         let check = |error: AiError, failure, retry| {
-            assert_eq!(
-                (error.failure(), error.is_worth_retrying()),
-                (failure, retry),
-                "{error}"
-            );
+            assert_eq!((error.failure(), error.is_worth_retrying()), (failure, retry), "{error}");
             assert_eq!(error.retry_after(), None, "{error}");
             let expected = if failure == Failure::Declined { failure } else { Failure::Unusable };
             assert_eq!(error.paid().failure(), expected);

@@ -13,9 +13,8 @@ use uuid::Uuid;
 /// The longest job description, in bytes of UTF-8.
 pub(crate) const MAX_JOB_BYTES: usize = 32 * 1024;
 /// The longest résumé (as compact JSON) and job description together, in bytes. About 16,000
-/// tokens,
-/// ten times a long résumé. The API limits tokens per minute, the smallest accounts to 30,000, and
-/// one question must not use up everyone's minute.
+/// tokens, ten times a long résumé. The API limits tokens per minute, the smallest accounts to
+/// 30,000, and one question must not use up everyone's minute.
 pub(crate) const MAX_CONTENT_BYTES: usize = 64 * 1024;
 
 /// A parsed request body.

@@ -157,7 +157,11 @@ mod tests {
         }
         assert_eq!(data.matches('<').count(), 6, "{data}");
         let sent = data.split_once("<resume>\n").unwrap().1.split_once("\n</resume>").unwrap().0;
-        assert_eq!(serde_json::from_str::<Value>(sent).unwrap(), resume, "the data must survive unchanged");
+        assert_eq!(
+            serde_json::from_str::<Value>(sent).unwrap(),
+            resume,
+            "the data must survive unchanged"
+        );
     }
 
     #[test]

@@ -6,10 +6,8 @@
 //! # Never stale
 //! A cache key depends on the task, the body, the user, the state of the user's data, which the
 //! session's revision identifies ([`Caller::revision`]), and on settings that are fixed for the
-//! life
-//! of the process. Questions are stored under a keyed hash of all these, so a lookup is either
-//! right
-//! or a miss. Only valid questions are stored; invalid ones are parsed again.
+//! life of the process. Questions are stored under a keyed hash of all these, so a lookup is either
+//! right or a miss. Only valid questions are stored; invalid ones are parsed again.
 
 use super::task::Task;
 use crate::accounts::Caller;

@@ -8,7 +8,7 @@ const AI_LOAD: Duration = Duration::from_secs(600);
 /// The longest a database load may take. Exceeds the database's own timeouts.
 const DATABASE_LOAD: Duration = Duration::from_secs(20);
 
-/// How long cached values live.
+/// The lifetimes of cached values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ttls {
     /// AI answers.
@@ -31,10 +31,8 @@ pub struct Entry {
     /// The kind of value.
     pub kind: Kind,
     /// The required version. Callers read the current version from the database, where it changes
-    /// in
-    /// the same transaction as the data. A value of another version is never used, wherever it
-    /// comes
-    /// from. 0 for immutable data.
+    /// in the same transaction as the data. A value of another version is never used, wherever it
+    /// comes from. 0 for immutable data.
     pub version: u64,
 }
 
@@ -53,8 +51,7 @@ pub enum Kind {
 
 impl Entry {
     /// Creates an entry for an AI answer. `hash` (`crate::user_secret::UserSecret::hash`) covers
-    /// every
-    /// input, so the value is immutable.
+    /// every input, so the value is immutable.
     #[must_use]
     pub fn ai(route: &'static str, hash: &str, ttls: &Ttls) -> Self {
         let name = format!("cache:ai:{hash}");

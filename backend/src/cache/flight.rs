@@ -26,9 +26,7 @@ pub(super) type Landed<T, E> = Result<(T, Source), Arc<E>>;
 pub(super) enum Source {
     /// The value was stored `age_s` seconds ago.
     Stored { age_s: u64 },
-    /// Another process has just loaded it.
-    /// Another process has just loaded it.
-    /// It was loaded.
+    /// Another process has just loaded it. Another process has just loaded it. It was loaded.
     Loaded,
 }
 
@@ -147,12 +145,12 @@ impl<T, E> Flight<T, E> {
     }
 
     /// Returns the next piece of the answer, or `None` at its end. A value that was already present
-    /// has
-    /// no pieces.
+    /// has no pieces.
     pub async fn next_delta(&mut self) -> Option<Arc<str>> {
         let Status::Waiting { progress, taken, .. } = &mut self.status else { return None };
         let at = *taken;
-        let progressed = progress.wait_for(|now| now.deltas.len() > at || now.landed.is_some()).await;
+        let progressed =
+            progress.wait_for(|now| now.deltas.len() > at || now.landed.is_some()).await;
         let delta = progressed.ok()?.deltas.get(at).cloned();
         *taken = at.saturating_add(usize::from(delta.is_some()));
         delta

@@ -49,8 +49,7 @@ impl Flights {
     }
 
     /// Joins the flight for `entry`, or starts one unless `cached` finds the value. A load must
-    /// store
-    /// its value where `cached` looks before its flight leaves the table.
+    /// store its value where `cached` looks before its flight leaves the table.
     pub(super) fn board<V, T, E>(
         &self,
         entry: &Entry,

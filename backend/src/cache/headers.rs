@@ -16,8 +16,7 @@ const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 impl Use {
     /// Parses the request's `Cache-Control`: `no-cache` and `max-age=0` skip the lookup, and
-    /// `no-store`
-    /// skips storing as well.
+    /// `no-store` skips storing as well.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
         let values = headers.get_all(header::CACHE_CONTROL);

@@ -82,8 +82,7 @@ impl Link {
         let client = info.and_then(|info| Client::open(quiet(info)).ok());
         Self(client.map(|client| {
             // rustls panics if the enabled features leave the provider ambiguous. This fails only
-            // if one
-            // is already installed, which is fine.
+            // if one is already installed, which is fine.
             let _already_installed = rustls::crypto::ring::default_provider().install_default();
             Arc::new(Inner {
                 client,
@@ -109,7 +108,9 @@ impl Link {
     /// Sends a command and waits for its answer, at most the timeout.
     pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, LinkError> {
         let inner = self.up()?;
-        inner.trip_on_loss(inner.on_a_slot(inner.free_slot(), async |c| command.query_async(c).await).await)
+        inner.trip_on_loss(
+            inner.on_a_slot(inner.free_slot(), async |c| command.query_async(c).await).await,
+        )
     }
 
     fn up(&self) -> Result<&Inner, LinkError> {

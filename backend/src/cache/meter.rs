@@ -21,7 +21,11 @@ pub(crate) const MEMORY: &str = "cache_memory_bytes";
 /// Describes the metrics to the recorder.
 pub(crate) fn describe() {
     describe_counter!(REQUESTS, Unit::Count, "Cache lookups, by route and outcome");
-    describe_counter!(DAMAGED, Unit::Count, "Values in Redis that were damaged or sealed with another key");
+    describe_counter!(
+        DAMAGED,
+        Unit::Count,
+        "Values in Redis that were damaged or sealed with another key"
+    );
     describe_counter!(REDIS_ERRORS, Unit::Count, "Redis commands that failed or got no answer");
     describe_gauge!(REDIS_UP, Unit::Count, "1 while Redis answers, else 0");
     describe_gauge!(REDIS_MEMORY, Unit::Bytes, "Memory that Redis reports using");

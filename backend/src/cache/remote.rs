@@ -1,6 +1,5 @@
 //! Values in Redis: each a string under its entry's name, with an expiry. A damaged value counts as
-//! a
-//! miss.
+//! a miss.
 
 use super::entry::Entry;
 use super::link::{Link, LinkError};

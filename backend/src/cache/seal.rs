@@ -1,5 +1,4 @@
-//! The format of values in Redis: compress, then encrypted with a key that Redis does not have
-//! and
+//! The format of values in Redis: compress, then encrypted with a key that Redis does not have and
 //! bound to the entry's name. Pure except for the random nonce.
 //!
 //! ```text
@@ -50,8 +49,7 @@ pub(super) struct Opened {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum SealError {
     /// Sealed with another key, for another version, or in another format. Valid for someone else
-    /// or
-    /// at another time.
+    /// or at another time.
     #[error("it was sealed with another key, version or format")]
     Other,
     /// Modified since it was written.

@@ -39,8 +39,7 @@ pub struct ClaudeConfig {
     pub base_url: Url,
     /// The client's settings, if `ANTHROPIC_API_KEY` is set. `CLAUDE_MAX_CONCURRENT`, default 16;
     /// `CLAUDE_MAX_RETRIES`, default 2; `CLAUDE_TIMEOUT`, default 120 s; `CLAUDE_IDLE_TIMEOUT`,
-    /// default
-    /// 60 s; `CLAUDE_PRICES`, default the prices of November 2026.
+    /// default 60 s; `CLAUDE_PRICES`, default the prices of November 2026.
     pub settings: Option<Settings>,
     /// The model of each task. `AI_ANALYZE_ATS_SCORE` and so on.
     pub models: Models,

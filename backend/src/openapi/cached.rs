@@ -16,7 +16,9 @@ impl IntoParams for Use {
             .name(CACHE_CONTROL)
             .parameter_in(ParameterIn::Header)
             .required(Required::False)
-            .description(Some("`no-cache` requests a new answer; `no-store` also keeps it from being stored"))
+            .description(Some(
+                "`no-cache` requests a new answer; `no-store` also keeps it from being stored",
+            ))
             .schema(Some(Object::with_type(Type::String)))
             .example(Some(json!("no-cache")));
         vec![parameter.build()]
@@ -48,7 +50,10 @@ fn headers() -> [(&'static str, Header); 3] {
     [
         ("X-Cache", header(origin, "The reply's origin")),
         ("Age", header(seconds, "The age of a `HIT` in seconds")),
-        ("Cache-Status", header(Object::with_type(Type::String), "The origin in the format of RFC 9211")),
+        (
+            "Cache-Status",
+            header(Object::with_type(Type::String), "The origin in the format of RFC 9211"),
+        ),
     ]
 }
 

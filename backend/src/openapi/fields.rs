@@ -1,8 +1,7 @@
 //! Members that several bodies share, and their limits.
 //!
 //! JSON Schema counts characters, the service counts bytes. Where these differ, the schema is the
-//! more
-//! lenient: it accepts some texts that the service rejects with 422, never the reverse.
+//! more lenient: it accepts some texts that the service rejects with 422, never the reverse.
 
 use crate::{password, refresh_token};
 use resume::email;

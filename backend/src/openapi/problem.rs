@@ -23,10 +23,7 @@ impl PartialSchema for ProblemReply {
             .description(Some("The invalid places in the request, if any"));
         closed()
             .description(Some(format!("A problem document (RFC 9457), {CONTENT_TYPE}")))
-            .property(
-                "type",
-                text("The problem type's URI; `about:blank` if the status is enough"),
-            )
+            .property("type", text("The problem type's URI; `about:blank` if the status is enough"))
             .required("type")
             .property("title", text("A short name of the problem"))
             .required("title")

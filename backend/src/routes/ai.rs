@@ -12,7 +12,7 @@ use crate::ai::answer::{Keywords, Letter, Operations, Profile};
 use crate::ai::ask::Scored;
 use crate::ai::input::Source;
 use crate::ai::recent::{self, Found};
-use crate::ai::{Answer, ParsedAsk, Input, Task};
+use crate::ai::{Answer, Input, ParsedAsk, Task};
 use crate::app::App;
 use crate::body::Ask;
 use crate::cache::{Cached, Use};

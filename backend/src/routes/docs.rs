@@ -1,8 +1,7 @@
 //! `GET /openapi.json`, and `GET /docs`, the same as a self-contained page.
 //!
 //! The page is Swagger UI, whose files come with `utoipa-swagger-ui`. The page that loads it is
-//! ours,
-//! in `docs/`, so its policy can forbid everything but its own files.
+//! ours, in `docs/`, so its policy can forbid everything but its own files.
 
 use crate::respond::ApiError;
 use axum::Extension;
@@ -19,7 +18,7 @@ const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
-/// How long browsers may cache the files. Kept short, because they change with the service.
+/// Lets browsers cache the files briefly, because they change with the service.
 const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 const PAGE: &str = include_str!("docs/index.html");

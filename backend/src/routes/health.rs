@@ -1,6 +1,5 @@
 //! `GET /health`, `/health/live` and `/health/ready`: the service's health. They report the last
-//! known
-//! state, and wait for nothing.
+//! known state, and wait for nothing.
 
 use crate::ai::ClaudeState;
 use crate::app::App;

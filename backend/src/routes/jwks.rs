@@ -8,7 +8,8 @@ use axum::response::Response;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// How long clients may cache the keys. A new key is published at least this long before it signs.
+/// Lets clients cache the keys for five minutes. A new key is published at least this long before
+/// it signs.
 const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 /// The published key set, for the OpenAPI document only.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// How long clients may cache the prices, which are the same for everyone.
+/// Lets clients cache the prices, which are the same for everyone.
 const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=300");
 /// The key for the cached prices. It is public, and so are they.
 const PUBLIC_KEY: [u8; 32] = *b"tollgate: prices, for all to see";
@@ -106,9 +106,8 @@ pub(crate) async fn subscription(
 
 /// Changes the caller's plan. An upgrade must be paid for outside this service: it requires the
 /// operator's secret in the `Payment-Token` header, so the request comes from the operator's
-/// payment
-/// system. A downgrade needs only the access token. Refresh the token for the new plan to take
-/// effect at the gateway.
+/// payment system. A downgrade needs only the access token. Refresh the token for the new plan to
+/// take effect at the gateway.
 ///
 /// # Errors
 /// 403 for an upgrade without that secret, 422 for an unknown plan.

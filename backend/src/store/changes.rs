@@ -5,8 +5,7 @@
 //! # Exact
 //! SQLite's `PRAGMA data_version` differs from its previous value on the same connection if and
 //! only if another connection, of any process, committed a change in between. It reads the header
-//! of
-//! the write-ahead log's index, as every transaction does, so a change is visible as soon as its
+//! of the write-ahead log's index, as every transaction does, so a change is visible as soon as its
 //! commit has returned. The connection used here is read-only and used for nothing else, so every
 //! change comes from another connection.
 //!
@@ -211,8 +210,7 @@ mod tests {
     }
 
     /// Several threads read while every state after a commit is appended to a list. A reader must
-    /// never
-    /// see a state that had already been superseded when it started.
+    /// never see a state that had already been superseded when it started.
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn callers_never_get_a_state_from_before_their_call() {
         const COMMITS: usize = 200;

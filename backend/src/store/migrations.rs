@@ -22,7 +22,9 @@ const MIGRATIONS: [(i64, &str, &str); 7] = [
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
     /// The database was migrated by a later version of this program.
-    #[error("its schema is from a newer version (migration {0}): run that version, or choose another database")]
+    #[error(
+        "its schema is from a newer version (migration {0}): run that version, or choose another database"
+    )]
     Newer(i64),
     /// The database rejected a migration, or its schema was changed by hand.
     #[error("{0}")]
@@ -79,8 +81,7 @@ const WAL_PAUSE: Duration = Duration::from_millis(50);
 /// The setting is stored in the file.
 ///
 /// The switch needs exclusive access. SQLite returns "busy" here at once instead of waiting, so
-/// this
-/// retries while other processes start.
+/// this retries while other processes start.
 async fn enable_wal(pool: &AnyPool) -> Result<(), sqlx::Error> {
     let mut tries = 1;
     loop {

@@ -12,8 +12,7 @@ use std::time::Duration;
 /// The bucket's capacity.
 pub(crate) const MAX_AT_ONCE: i64 = 10;
 /// The time for one try to come back. Six a minute exceeds what the shipped policy allows one
-/// client
-/// (`auth`, five a minute), so a single address cannot lock an owner out.
+/// client (`auth`, five a minute), so a single address cannot lock an owner out.
 pub(crate) const EVERY_MS: i64 = 10_000;
 /// The time until full of a bucket that holds exactly one try.
 const LAST_TRY_MS: i64 = (MAX_AT_ONCE - 1) * EVERY_MS;
@@ -73,9 +72,8 @@ pub(crate) async fn put_back(store: &Store, who: &str) -> Result<(), StoreError>
 }
 
 /// Deletes one row whose bucket is full. Each try adds at most one row and deletes one if it can,
-/// so
-/// the table never holds more rows than tries were made while a bucket fills. Deleting a single row
-/// per statement avoids deadlocks.
+/// so the table never holds more rows than tries were made while a bucket fills. Deleting a single
+/// row per statement avoids deadlocks.
 async fn delete_full(store: &Store, now_ms: i64) -> Result<(), StoreError> {
     sqlx::query(
         "DELETE FROM password_tries WHERE full_at_ms <= $1

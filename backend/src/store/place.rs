@@ -80,8 +80,7 @@ impl fmt::Debug for Place {
 
 /// Returns the file in `sqlite://FILE` or `sqlite:FILE`. Rejects parameters, because every process
 /// must open the database the same way, and `:memory:`, because each connection would get a
-/// separate
-/// database.
+/// separate database.
 fn sqlite_file(text: &str) -> Option<PathBuf> {
     let rest = text.strip_prefix("sqlite:")?;
     let file = rest.strip_prefix("//").unwrap_or(rest);

@@ -1,8 +1,7 @@
 //! Sessions and their refresh tokens.
 //!
 //! Every transaction locks rows in the same order (user, session, refresh token), so requests
-//! cannot
-//! deadlock.
+//! cannot deadlock.
 
 use super::users::{self, LogInRow};
 use super::{Store, StoreError};
@@ -136,7 +135,8 @@ pub(crate) async fn refresh(
     now: Timestamp,
 ) -> Result<Refreshed, StoreError> {
     let mut transaction = store.begin().await?;
-    let Some((session_id, generation)) = lock_session(&mut transaction, used_hash, now).await? else {
+    let Some((session_id, generation)) = lock_session(&mut transaction, used_hash, now).await?
+    else {
         return Ok(Refreshed::Unknown);
     };
     let taken = sqlx::query("UPDATE refresh_tokens SET used = 1 WHERE hash = $1 AND used = 0")

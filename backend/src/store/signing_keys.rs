@@ -221,9 +221,6 @@ mod tests {
         all_or(&store, &Seed::generate().unwrap(), at(0)).await.unwrap();
         run(&store, "UPDATE signing_keys SET seed = 'x'").await;
         let damaged = all(&store).await.unwrap_err();
-        assert_eq!(
-            damaged.to_string(),
-            "the database holds an unreadable signing key's seed"
-        );
+        assert_eq!(damaged.to_string(), "the database holds an unreadable signing key's seed");
     }
 }

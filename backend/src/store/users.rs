@@ -178,8 +178,7 @@ pub(crate) struct PasswordChange<'a> {
 }
 
 /// Replaces the password, and ends the user's other sessions. Returns `false` and changes nothing
-/// if
-/// the stored hash is no longer `old_hash`.
+/// if the stored hash is no longer `old_hash`.
 ///
 /// # Errors
 /// [`StoreError`]; then nothing changed.

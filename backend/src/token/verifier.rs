@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// fill it.
 const MAX_REMEMBERED: u64 = 10_000;
 
-/// How far the issuer's clock can be ahead of ours, in seconds. No slack is given for expiry.
+/// The most that the issuer's clock can be ahead of ours, in seconds. Expiry gets no slack.
 const CLOCK_SKEW_S: i64 = 60;
 /// The longest accepted token, in bytes. Ours are under 600 bytes.
 const MAX_BYTES: usize = 4096;

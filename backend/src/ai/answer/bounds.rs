@@ -15,8 +15,7 @@ pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Unfit> {
 }
 
 /// Cleans up a text: trims it, removes control characters, and with [`Lines::One`] turns line
-/// breaks
-/// into spaces. Fails if the result is empty or longer than `max_chars`.
+/// breaks into spaces. Fails if the result is empty or longer than `max_chars`.
 pub(super) fn text(
     what: &'static str,
     text: &str,

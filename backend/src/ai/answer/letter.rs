@@ -1,6 +1,5 @@
 //! `generate-cover-letter`: a letter, and its claims that neither the résumé nor the job
-//! description
-//! supports.
+//! description supports.
 
 use super::bounds::{self, Lines};
 use super::flags::flags;

@@ -1,6 +1,5 @@
 //! `optimize-linkedin`: the texts of a profile, and their claims that neither the résumé nor the
-//! job
-//! description supports.
+//! job description supports.
 
 use super::bounds::{self, Lines};
 use super::flags::flags;

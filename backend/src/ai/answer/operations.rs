@@ -1,6 +1,5 @@
 //! `optimize-resume`: a JSON Patch against the given résumé. Each operation is verified to apply
-//! and
-//! to leave a valid résumé. Claims that the original doesn't support are flagged.
+//! and to leave a valid résumé. Claims that the original doesn't support are flagged.
 
 use super::bounds::{self, Lines};
 use super::unfit::Unfit;
@@ -29,8 +28,8 @@ const LABEL: &str = "/basics/label";
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = Wording)]
 pub(crate) struct Operations {
-    /// RFC 6902 operations, which allow the extra member `reason`. The list can be sent to
-    /// `PATCH /api/resumes/{id}` unchanged.
+    /// RFC 6902 operations, which allow the extra member `reason`. The list can be sent to `PATCH
+    /// /api/resumes/{id}` unchanged.
     operations: Vec<Operation>,
     flags: Vec<Invented>,
 }
@@ -111,8 +110,7 @@ fn check_bounds(raw: Operation) -> Result<Operation, Unfit> {
 }
 
 /// Applies the operation. Returns `None` if it is not allowed, changes nothing, or leaves an
-/// invalid
-/// résumé.
+/// invalid résumé.
 fn apply(resume: &Resume, operation: &Operation) -> Option<Resume> {
     let document = resume.as_value();
     let is_change = match operation.op {

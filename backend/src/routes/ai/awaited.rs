@@ -34,7 +34,10 @@ pub(super) struct Awaited {
 
 impl Awaited {
     /// Waits for the flight, falls back if it failed, and counts the outcome.
-    pub(super) async fn landed(&self, flight: Answer) -> Result<Cached<Shared<StoredAnswer>>, ApiError> {
+    pub(super) async fn landed(
+        &self,
+        flight: Answer,
+    ) -> Result<Cached<Shared<StoredAnswer>>, ApiError> {
         let result = match (flight.result().await, &self.input) {
             (Err(why), Some(input)) => self.app.ai.fallback(self.task, input, why).await,
             (landed, _) => landed,

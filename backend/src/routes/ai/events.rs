@@ -23,7 +23,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::time::timeout;
 
-/// How long to wait for the first text before the stream begins. Until then a failure can still
+/// The longest wait for the first text before the stream begins. Until then a failure can still
 /// have a status code, by which gateways refund unpaid requests.
 const HEAD_START: Duration = Duration::from_secs(5);
 /// The interval between comments on an idle stream.
@@ -89,7 +89,11 @@ fn sse(mut receiver: Receiver<Event>) -> Response {
 }
 
 /// Runs the sender under the time limit.
-async fn in_time(_served: Permit, sending: Sending, sent: impl Future<Output = Result<(), Disconnected>>) {
+async fn in_time(
+    _served: Permit,
+    sending: Sending,
+    sent: impl Future<Output = Result<(), Disconnected>>,
+) {
     if timeout(guard::MODEL_TIMEOUT, sent).await.is_err() {
         let _full_or_gone =
             sending.events.try_send(failed(ApiError::TimedOut(guard::MODEL_TIMEOUT)));
