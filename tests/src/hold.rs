@@ -12,9 +12,9 @@ const WRITE_LIMIT: Duration = Duration::from_millis(500);
 
 /// A connection held open by its client.
 #[derive(Debug)]
-pub struct Held(TcpStream);
+pub struct HeldConnection(TcpStream);
 
-impl Held {
+impl HeldConnection {
     /// Opens a connection that sends nothing.
     ///
     /// # Errors

@@ -44,7 +44,10 @@ fn clients_get_only_the_headers_that_the_policy_lists() {
         })
     };
     assert_eq!(headers_of(json!([])), [[false; 4], [false, false, false, true]]);
-    assert_eq!(headers_of(json!(["ratelimit"])), [[true, true, false, false], [true, true, false, true]]);
+    assert_eq!(
+        headers_of(json!(["ratelimit"])),
+        [[true, true, false, false], [true, true, false, true]]
+    );
     assert_eq!(
         headers_of(json!(["x_ratelimit"])),
         [[false, false, true, false], [false, false, true, true]]

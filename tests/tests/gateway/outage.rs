@@ -1,13 +1,13 @@
-//! Outages of the ledger: each bucket follows its `on_failure`, and no request waits longer than the
-//! timeout.
+//! Outages of the ledger: each bucket follows its `on_failure`, and no request waits longer than
+//! the timeout.
 
 use super::login::wrong_login;
 use harness::clock::Deadline;
 use std::time::Duration;
 use tests::gateway::{Gateway, Options, shipped_policy};
 
-/// Starts a gateway with the shipped policy and its timeout of 50 ms, because these tests often wait
-/// for the timeout.
+/// Starts a gateway with the shipped policy and its timeout of 50 ms, because these tests often
+/// wait for the timeout.
 fn start() -> Gateway {
     Gateway::start(&Options { policy: shipped_policy(), ..Options::default() }).unwrap()
 }
@@ -25,7 +25,11 @@ fn assert_buckets_follow_on_failure(gateway: &Gateway) {
     let client = gateway.client();
     let open = client.get("/", None);
     assert_eq!(open.status, 200, "public: allow. {}", open.as_text());
-    assert_eq!(open.header("x-ratelimit-remaining"), "", "an uncounted request has no rate-limit headers");
+    assert_eq!(
+        open.header("x-ratelimit-remaining"),
+        "",
+        "an uncounted request has no rate-limit headers"
+    );
     let refused = client.get("/api/ai/x", None);
     assert_eq!(refused.status, 503, "ai_daily: deny. {}", refused.as_text());
     assert_eq!(refused.header("retry-after"), "1");
@@ -34,7 +38,7 @@ fn assert_buckets_follow_on_failure(gateway: &Gateway) {
 }
 
 #[test]
-fn without_redis_assert_buckets_follow_on_failure() {
+fn without_redis_each_bucket_follows_its_on_failure() {
     let mut gateway = start();
     let client = gateway.client();
     gateway.redis.as_mut().unwrap().kill();
@@ -48,7 +52,7 @@ fn without_redis_assert_buckets_follow_on_failure() {
 }
 
 #[test]
-fn without_the_shim_assert_buckets_follow_on_failure() {
+fn without_the_shim_each_bucket_follows_its_on_failure() {
     let mut gateway = start();
     gateway.shim.kill();
     assert_buckets_follow_on_failure(&gateway);

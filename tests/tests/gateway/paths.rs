@@ -115,8 +115,8 @@ const SPELLINGS: &[(&[u8], Outcome)] = &[
     (b"/api/auth/login%", Refused),
     (b"/api/auth/login%6", Refused),
     (b"/api/auth/%zzlogin", Refused),
-    // Different letters make different paths. Case matters, and so do letters beyond ASCII, which Envoy
-    // accepts only escaped.
+    // Different letters make different paths. Case matters, and so do letters beyond ASCII, which
+    // Envoy accepts only escaped.
     (b"/API/auth/login", Other),
     (b"/api/auth/Login", Other),
     (b"/api/auth/log%C4%B1n", Other),
@@ -138,8 +138,8 @@ const SPELLINGS: &[(&[u8], Outcome)] = &[
     (b"*", Refused),
 ];
 
-/// Returns all paths that servers could make of a target: decoded or not, with or without parameters,
-/// and so on. It shares no code with the filter, so the two check each other.
+/// Returns all paths that servers could make of a target: decoded or not, with or without
+/// parameters, and so on. It shares no code with the filter, so the two check each other.
 fn readings(target: &str) -> Vec<String> {
     let path = target.split(['?', '#']).next().unwrap_or_default();
     // Parameters are separated before anything is unescaped (RFC 3986 §3.3).
@@ -232,8 +232,8 @@ fn send_http2(client: &Client, target: &[u8]) -> Option<(u16, String, String)> {
     Some((reply.status, bucket, line.strip_prefix("POST ").unwrap_or_default().to_owned()))
 }
 
-/// Starts a gateway with limits high enough for all spellings, and the shipped login rule reduced to
-/// one path.
+/// Starts a gateway with limits high enough for all spellings, and the shipped login rule reduced
+/// to one path.
 fn start(upstream: &Upstream) -> Gateway {
     let mut policy = shipped_policy();
     policy["shim"]["timeout"] = json!("10s");

@@ -107,8 +107,9 @@ fn the_gateway_counts_every_user_whom_the_backend_serves() {
         let is_counted = status != 200 || bucket == "authenticated";
         if !is_as_listed || !is_counted {
             let request = format!("{path} {headers}").replace(&token, "TOKEN");
-            wrong
-                .push(format!("{request:?}: {status} by {bucket}, {behind} from the backend directly"));
+            wrong.push(format!(
+                "{request:?}: {status} by {bucket}, {behind} from the backend directly"
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

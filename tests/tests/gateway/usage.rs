@@ -83,7 +83,11 @@ fn a_refreshed_token_has_the_new_plans_quota() {
         counts(&usage(&gateway, &starter)),
         [&json!("ok"), &json!(50), &json!(1), &json!(49)]
     );
-    assert_eq!(ask_ai(&gateway, &starter).header("x-ratelimit-limit"), "10", "the limit per minute");
+    assert_eq!(
+        ask_ai(&gateway, &starter).header("x-ratelimit-limit"),
+        "10",
+        "the limit per minute"
+    );
     assert_eq!(counts(&usage(&gateway, &starter))[2], 2, "both plans share one counter");
 }
 

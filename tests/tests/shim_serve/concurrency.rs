@@ -1,4 +1,5 @@
-//! Many clients, two shims, one Redis or a Cluster: what was admitted never exceeds a limit in any interval.
+//! Many clients, two shims, one Redis or a Cluster: what was admitted never exceeds a limit in any
+//! interval.
 
 use limits::wire::Request;
 use std::collections::HashMap;
@@ -80,8 +81,8 @@ fn one_client(client: usize, shims: &Shims, counters: &[(String, u64, u64)]) -> 
     let mut api = shims.api(client % shims.shims.len());
     let mut dice = Dice(client as u64 + 1);
     let mut tally = Tally::default();
-    // A Cluster decides slot by slot: a decision's time may be later than a charge's in one of them.
-    // That does not matter where the window outlasts the test.
+    // A Cluster decides slot by slot: a decision's time may be later than a charge's in one of
+    // them. That does not matter where the window outlasts the test.
     let outlasts = |at: usize| counters[at].2 == HOUR_MS;
     let spans = |first, second| shims.cluster.is_none() || outlasts(first) && outlasts(second);
     for _ in 0..CALLS {
