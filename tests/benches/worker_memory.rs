@@ -98,7 +98,10 @@ fn check(process: &Process, requests: u64) -> Result<()> {
     let (pages, bytes) = (state.data.len(), state.data.bytes());
     println!("shared data: {pages} pages, {} KiB", bytes / 1024);
     ensure!(bytes > FILLED_BYTES, "the shared data's pages were not filled");
-    ensure!(pages <= MAX_PAGES && bytes <= MAX_SHARED_BYTES, "the shared data exceeded its limit: {pages} pages, {bytes} bytes");
+    ensure!(
+        pages <= MAX_PAGES && bytes <= MAX_SHARED_BYTES,
+        "the shared data exceeded its limit: {pages} pages, {bytes} bytes"
+    );
     Ok(())
 }
 

@@ -87,7 +87,7 @@ impl Shims {
     /// Panics if one does not become ready.
     #[must_use]
     pub fn start_with(store: Store, count: usize, env: &[(&str, &str)]) -> Self {
-        let dir = TempDir::new().expect("a folder");
+        let dir = TempDir::new().expect("a directory");
         let redis = (store == Store::Redis).then(|| start_redis(dir.path(), &[]));
         let cluster = (store == Store::Cluster).then(Cluster::start);
         let url = match (&redis, &cluster) {

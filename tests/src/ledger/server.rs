@@ -146,7 +146,7 @@ impl LedgerServer {
     }
 
     fn single(program: PathBuf) -> Self {
-        let dir = TempDir::new().expect("a folder");
+        let dir = TempDir::new().expect("a directory");
         let options = stack_redis::Options {
             program,
             port: Port::free().expect("a free port"),

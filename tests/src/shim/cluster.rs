@@ -41,7 +41,7 @@ impl Cluster {
     #[must_use]
     pub fn start() -> Self {
         // Each node keeps its configuration in its own directory.
-        let dirs: Vec<_> = (0..NODES).map(|_| TempDir::new().expect("a folder")).collect();
+        let dirs: Vec<_> = (0..NODES).map(|_| TempDir::new().expect("a directory")).collect();
         let buses: Vec<_> = (0..NODES).map(|_| Port::free().expect("a free port")).collect();
         let pairs = dirs.iter().zip(&buses);
         let nodes: Vec<_> = pairs.map(|(dir, bus)| start_node(dir.path(), bus)).collect();

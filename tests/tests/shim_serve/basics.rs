@@ -1,4 +1,4 @@
-//! What all ledgers do alike.
+//! The behavior that all ledgers share.
 
 use limits::quota::Period;
 use limits::quota::WindowMs;
@@ -17,7 +17,7 @@ fn on_each(test: impl Fn(&mut Api)) {
 }
 
 #[test]
-fn requests_are_decided_in_their_order() {
+fn requests_are_decided_in_order() {
     on_each(|api| {
         let one = || request([charge(counter("a", "b"), sliding(5, MINUTE_MS))]);
         let reply = api.decide((0..7).map(|_| one()).collect());
@@ -53,22 +53,22 @@ fn a_denied_request_charges_nothing_in_any_bucket() {
 }
 
 #[test]
-fn a_look_charges_nothing() {
+fn a_peek_charges_nothing() {
     on_each(|api| {
         let quota = || fixed(3, Period::Day);
-        let look = |api: &mut Api| api.peek(counter("a", "b"), quota()).charge;
-        assert_eq!((look(api).remaining, look(api).reset_ms), (3, 0));
+        let peek = |api: &mut Api| api.peek(counter("a", "b"), quota()).charge;
+        assert_eq!((peek(api).remaining, peek(api).reset_ms), (3, 0));
         for left in [2, 1, 0] {
             assert!(api.decide_one(request([charge(counter("a", "b"), quota())])).admitted);
-            assert_eq!(look(api).remaining, left);
+            assert_eq!(peek(api).remaining, left);
         }
-        assert!(!look(api).admitted);
+        assert!(!peek(api).admitted);
         assert_eq!(api.peek(counter("other", "b"), quota()).charge.remaining, 3);
     });
 }
 
 #[test]
-fn a_shadow_is_counted_and_never_denies() {
+fn a_shadow_charge_counts_but_never_denies() {
     on_each(|api| {
         let shadow =
             || Charge { enforce: false, ..charge(counter("a", "b"), sliding(1, MINUTE_MS)) };
@@ -79,7 +79,7 @@ fn a_shadow_is_counted_and_never_denies() {
 }
 
 #[test]
-fn costs_and_changed_limits_hold_at_once() {
+fn costs_and_changed_limits_apply_at_once() {
     on_each(|api| {
         let cost = |cost, limit| {
             let cost = Cost::clamped(cost);
@@ -106,7 +106,7 @@ fn a_lease_is_granted_and_charged() {
 }
 
 #[test]
-fn a_calendars_quota_ends_with_its_period() {
+fn a_calendar_quota_resets_with_its_period() {
     on_each(|api| {
         let reply = api.decide(vec![request([charge(counter("a", "b"), fixed(3, Period::Hour))])]);
         let left_ms = 3_600_000 - reply.now_ms % 3_600_000;
@@ -115,7 +115,7 @@ fn a_calendars_quota_ends_with_its_period() {
 }
 
 #[test]
-fn a_window_that_has_passed_counts_nothing() {
+fn charges_expire_with_their_window() {
     on_each(|api| {
         let one = || request([charge(counter("a", "b"), sliding(1, 200))]);
         assert!(api.decide_one(one()).admitted);
@@ -139,7 +139,7 @@ fn a_thousand_requests_in_one_call_span_several_scripts() {
 }
 
 #[test]
-fn every_reply_says_that_it_is_the_shims() {
+fn every_reply_has_the_marker_header() {
     on_each(|api| {
         for path in ["/v1/decide", "/v1/settle", "/healthz", "/nowhere"] {
             let reply = api.post(path, &[], "");
@@ -149,7 +149,7 @@ fn every_reply_says_that_it_is_the_shims() {
 }
 
 #[test]
-fn metrics_tell_what_was_decided() {
+fn metrics_count_decisions() {
     for store in Store::ALL {
         let shims = Shims::start(store, 1);
         let mut api = shims.api(0);

@@ -1,4 +1,4 @@
-//! Bodies that the shim refuses: whole replies. The ledger is untouched by all of them.
+//! Bodies that the shim rejects, with the complete replies. None of them changes the ledger.
 
 use tests::client::{Client, Reply};
 use tests::shim::{Api, Shims, Store, charge, counter, only_charge, request, sliding};
@@ -14,15 +14,15 @@ fn window(limit: &str, window_ms: &str) -> String {
 }
 
 fn decide(api: &mut Api, body: impl Into<Vec<u8>>) -> String {
-    shown(&api.post("/v1/decide", &[], body.into()))
+    render(&api.post("/v1/decide", &[], body.into()))
 }
 
 fn settle(api: &mut Api, body: &str) -> String {
-    shown(&api.post("/v1/settle", &[], body.to_owned()))
+    render(&api.post("/v1/settle", &[], body.to_owned()))
 }
 
-/// The whole reply but for its length and date.
-fn shown(reply: &Reply) -> String {
+/// Renders a reply for a snapshot, without its length and date.
+fn render(reply: &Reply) -> String {
     assert_eq!(reply.header("tollgate-version"), "1");
     let kind = reply.header("content-type");
     let body = serde_json::to_string_pretty(&reply.json()).expect("JSON");
@@ -36,7 +36,7 @@ fn memory() -> (Shims, Api) {
 }
 
 #[test]
-fn what_is_no_json() {
+fn invalid_json() {
     let (_shims, mut api) = memory();
     insta::assert_snapshot!(decide(&mut api, ""), @r#"
 400 application/problem+json
@@ -131,7 +131,7 @@ fn what_is_no_json() {
 }
 
 #[test]
-fn what_nests_ten_thousand_levels_deep() {
+fn ten_thousand_levels_of_nesting() {
     let (_shims, mut api) = memory();
     insta::assert_snapshot!(decide(&mut api, "[".repeat(10_000)), @r#"
 400 application/problem+json
@@ -274,7 +274,7 @@ fn numbers_out_of_range() {
   "type": "about:blank"
 }
 "#);
-    // A century.
+    // 100 years.
     insta::assert_snapshot!(decide(&mut api, window("5", "3155760000000")), @r#"
 400 application/problem+json
 {
@@ -308,7 +308,7 @@ fn numbers_out_of_range() {
 }
 
 #[test]
-fn unknown_things() {
+fn unknown_fields_and_values() {
     let (_shims, mut api) = memory();
     insta::assert_snapshot!(decide(&mut api, charge_with(r#"{"leaky_bucket":{"limit":5}}"#)), @r#"
 400 application/problem+json
@@ -388,7 +388,7 @@ fn unknown_things() {
 }
 
 #[test]
-fn names_that_are_none() {
+fn invalid_counter_names() {
     let (_shims, mut api) = memory();
     let named = |name: &str| window("5", "1000").replace(NAME, name);
     insta::assert_snapshot!(decide(&mut api, named("user:42")), @r#"
@@ -397,7 +397,7 @@ fn names_that_are_none() {
   "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
-      "detail": "expected a counter's name, tg:{<32 hex digits>}:<bucket>, found \"user:42\" at line 1 column 45",
+      "detail": "expected a counter name, tg:{<32 hex digits>}:<bucket>, found \"user:42\" at line 1 column 45",
       "pointer": "/requests/0/charges/0/counter"
     }
   ],
@@ -412,7 +412,7 @@ fn names_that_are_none() {
   "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
-      "detail": "expected a counter's name, tg:{<32 hex digits>}:<bucket>, found \"tg:{0123456789abcdef0123456789abcdef}:b\\0\" at line 1 column 83",
+      "detail": "expected a counter name, tg:{<32 hex digits>}:<bucket>, found \"tg:{0123456789abcdef0123456789abcdef}:b\\0\" at line 1 column 83",
       "pointer": "/requests/0/charges/0/counter"
     }
   ],
@@ -427,7 +427,7 @@ fn names_that_are_none() {
   "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
-      "detail": "expected a counter's name, tg:{<32 hex digits>}:<bucket>, found \"tg:{0123456789abcdef0123456789abcdef}:b\\r\\nDEL x\" at line 1 column 86",
+      "detail": "expected a counter name, tg:{<32 hex digits>}:<bucket>, found \"tg:{0123456789abcdef0123456789abcdef}:b\\r\\nDEL x\" at line 1 column 86",
       "pointer": "/requests/0/charges/0/counter"
     }
   ],
@@ -439,7 +439,7 @@ fn names_that_are_none() {
 }
 
 #[test]
-fn the_same_key_twice() {
+fn duplicate_fields() {
     let (_shims, mut api) = memory();
     insta::assert_snapshot!(decide(&mut api, r#"{"requests":[],"requests":[]}"#), @r#"
 400 application/problem+json
@@ -474,7 +474,7 @@ fn the_same_key_twice() {
 }
 
 #[test]
-fn every_mistake_between_fields_is_listed() {
+fn all_errors_across_fields_are_listed() {
     let (_shims, mut api) = memory();
     let quota = r#"{"sliding_window":{"limit":5,"window_ms":1000}}"#;
     let body = format!(
@@ -587,7 +587,7 @@ fn every_mistake_between_fields_is_listed() {
 }
 
 #[test]
-fn too_many() {
+fn too_many_charges_and_requests() {
     let (_shims, mut api) = memory();
     let charges = |count: usize| {
         let one = |at| {
@@ -616,7 +616,7 @@ fn too_many() {
   "type": "about:blank"
 }
 "#);
-    // 10,000 buckets in one request do not fit into what is read at all.
+    // A request with 10,000 buckets exceeds the body limit.
     insta::assert_snapshot!(decide(&mut api, calls(1, &charges(10_000))), @r#"
 413 application/problem+json
 {
@@ -668,7 +668,7 @@ fn too_many() {
 }
 
 #[test]
-fn ten_megabytes() {
+fn a_body_of_ten_megabytes() {
     let (shims, mut api) = memory();
     let body = || " ".repeat(10 << 20);
     insta::assert_snapshot!(decide(&mut api, body()), @r#"
@@ -690,7 +690,7 @@ fn ten_megabytes() {
     let post = || hyper::Request::post("/v1/decide");
     let reply = http1.send(post().body(body().into()).expect("a request"));
     assert_eq!(reply.status, 413);
-    // In chunks, so that no length announces it.
+    // Chunked, so that no content-length announces the size.
     let mut chunked = b"POST /v1/decide HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
     for _ in 0..40 {
         chunked.extend_from_slice(b"40000\r\n");
@@ -703,10 +703,10 @@ fn ten_megabytes() {
 }
 
 #[test]
-fn other_paths_and_methods() {
+fn unknown_paths_and_methods() {
     let (shims, _api) = memory();
     let client = Client::of(shims.shims[0].addr());
-    insta::assert_snapshot!(shown(&client.get("/", None)), @r#"
+    insta::assert_snapshot!(render(&client.get("/", None)), @r#"
 404 application/problem+json
 {
   "detail": "Expected /v1/decide, /v1/settle, /v1/peek, /healthz or /metrics.",
@@ -717,7 +717,7 @@ fn other_paths_and_methods() {
 "#);
     let reply = client.get("/v1/decide", None);
     assert_eq!(reply.header("allow"), "POST");
-    insta::assert_snapshot!(shown(&reply), @r#"
+    insta::assert_snapshot!(render(&reply), @r#"
 405 application/problem+json
 {
   "detail": "This path does not support this method; see the Allow header.",
@@ -729,7 +729,7 @@ fn other_paths_and_methods() {
 }
 
 #[test]
-fn what_is_refused_touches_nothing() {
+fn a_rejected_call_charges_nothing() {
     let shims = Shims::start(Store::Redis, 1);
     let mut api = shims.api(0);
     let good = || charge(counter("a", "b"), sliding(5, 60_000));
@@ -745,7 +745,7 @@ fn what_is_refused_touches_nothing() {
         vec![request([good()]), request(Vec::new())],
         many,
     ] {
-        let reply = api.try_decide(bad).expect_err("a mistake");
+        let reply = api.try_decide(bad).expect_err("an invalid call");
         assert!([400, 413].contains(&reply.status), "{}", reply.as_text());
     }
     assert_eq!(only_charge(&api.decide_one(request([good()]))).remaining, 4);
