@@ -9,8 +9,8 @@ mod change;
 mod guesses;
 mod lookups;
 mod recent;
-mod remembered;
 mod session;
+mod state_cache;
 
 pub(crate) use caller::Caller;
 

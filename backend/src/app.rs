@@ -49,8 +49,9 @@ impl App {
         let cores = available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let hasher = Hasher::new(cores)?;
         let database = DatabaseProbe::start(store.clone());
-        let redis = Link::new(config.redis.as_ref().map(RedisUrl::connection), config.redis_use);
-        redis_probe::start(redis.clone(), config.redis_probed_each).await;
+        let redis =
+            Link::new(config.redis.as_ref().map(RedisUrl::connection), config.redis_settings);
+        redis_probe::start(redis.clone(), config.redis_probe_interval).await;
         let cache = Cache::new(config.cache_enabled, config.cache_ttls, redis.clone());
         let ClaudeConfig { base_url, settings, models } = config.claude.clone();
         let ai = Ai::new(base_url.to_string(), settings, models, cache.clone(), Cores::new(cores))?;

@@ -76,9 +76,9 @@ pub struct Config {
     pub redis: Option<RedisUrl>,
     /// The Redis connections. `REDIS_MAX_CONNECTIONS`, default 4; `REDIS_SOCKET_TIMEOUT`, default
     /// 0.5 s.
-    pub redis_use: LinkSettings,
+    pub redis_settings: LinkSettings,
     /// The interval between pings to Redis. `REDIS_HEALTH_CHECK_INTERVAL`, default 1 s.
-    pub redis_probed_each: Duration,
+    pub redis_probe_interval: Duration,
     /// The name of the environment, only reported. `ENVIRONMENT`, default development.
     pub environment: String,
     /// True if replies may come from the cache. `CACHE_ENABLED`, default true.
@@ -143,7 +143,7 @@ impl Config {
                 Place::parse,
             )?,
             redis: vars.read(REDIS_URL, None, REDIS, |text| redis_url(text).map(Some))?,
-            redis_use: LinkSettings {
+            redis_settings: LinkSettings {
                 max_connections: vars.read(REDIS_MAX_CONNECTIONS, 4, CONNECTIONS, |text| {
                     number(text, &REDIS_CONNECTIONS)?.try_into().ok()
                 })?,
@@ -154,7 +154,7 @@ impl Config {
                     |text| decimal_s(text, &REDIS_TIMEOUT_MS),
                 )?,
             },
-            redis_probed_each: vars.read(
+            redis_probe_interval: vars.read(
                 REDIS_HEALTH_CHECK_INTERVAL,
                 Duration::from_secs(1),
                 INTERVAL_SECONDS,
@@ -305,11 +305,11 @@ mod tests {
             listen: 127.0.0.1:8000,
             database: Place(tollgate.db),
             redis: None,
-            redis_use: LinkSettings {
+            redis_settings: LinkSettings {
                 max_connections: 4,
                 timeout: 500ms,
             },
-            redis_probed_each: 1s,
+            redis_probe_interval: 1s,
             environment: "development",
             cache_enabled: true,
             cache_ttls: Ttls {
@@ -424,7 +424,7 @@ mod tests {
         RedisUrl(…),
         max_connections: 16,
         timeout: 2.5s,
-        redis_probed_each: 30s,
+        redis_probe_interval: 30s,
         environment: "production",
         cache_enabled: false,
         ai: 3s,

@@ -1,5 +1,5 @@
-//! Checks once a second whether the database answers. `/health` only reads the last result, so it
-//! is quick even when the database hangs.
+//! Pings the database once a second. `/health` only reads the last result, so it is quick even when
+//! the database hangs.
 //!
 //! Started by [`crate::app`], read by [`crate::routes::health`].
 

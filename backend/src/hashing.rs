@@ -39,7 +39,7 @@ struct Shared {
     /// One thread for each job that runs.
     threads: Threads,
     /// The hash to verify against if the user doesn't exist.
-    nobody: String,
+    placeholder: String,
     verified: AtomicU64,
 }
 
@@ -70,13 +70,13 @@ impl Hasher {
     fn with_bounds(running: usize, waiting: usize) -> Result<Self, HashingError> {
         let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(failed)?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let nobody = hash_with(&argon2, b"the password of nobody")?;
+        let placeholder = hash_with(&argon2, b"the password of nobody")?;
         Ok(Self(Arc::new(Shared {
             argon2,
             admitted: Arc::new(Semaphore::new(running + waiting)),
             running: Arc::new(Semaphore::new(running)),
             threads: Threads::start(running).map_err(failed)?,
-            nobody,
+            placeholder,
             verified: AtomicU64::new(0),
         })))
     }
@@ -101,7 +101,7 @@ impl Hasher {
     ) -> Result<bool, HashingError> {
         self.run(move |shared| {
             let known = stored.is_some();
-            let phc = stored.as_deref().unwrap_or(&shared.nobody);
+            let phc = stored.as_deref().unwrap_or(&shared.placeholder);
             let matches = shared.verify_with(&password, phc)?;
             Ok(matches && known)
         })
@@ -208,9 +208,9 @@ mod tests {
     async fn a_missing_user_costs_one_verification() {
         let hasher = hasher();
         let stored = hasher.hash(password("12345678")).await.unwrap();
-        let nobody = &hasher.0.nobody;
-        assert_eq!(parameters(nobody), parameters(&stored));
-        assert_eq!(nobody.len(), stored.len(), "salt and output have the same lengths");
+        let placeholder = &hasher.0.placeholder;
+        assert_eq!(parameters(placeholder), parameters(&stored));
+        assert_eq!(placeholder.len(), stored.len(), "salt and output have the same lengths");
 
         assert!(!hasher.verify(password("1234"), Some(stored)).await.unwrap());
         assert_eq!(hasher.verified(), 1);

@@ -70,7 +70,7 @@ impl KeyWatch {
     }
 
     /// Reads the keys again, for a token with an unknown key. Queries the database at most once a
-    /// second, however many such tokens arrive.
+    /// second, however many of these tokens arrive.
     ///
     /// # Errors
     /// [`KeyWatchError`]; then the keys stay unchanged.

@@ -3,8 +3,7 @@
 //! [`crate::token`] signs and verifies with them, `crate::routes::jwks` publishes them, and
 //! [`crate::store`] stores them. Several keys can be in use at once: the newest signs, all verify,
 //! all are published. Rotation publishes the next key, signs with it once caches have seen it, and
-//! drops the old one once its last token has expired ([`crate::key_watch`]). seen it, drop the old
-//! one once its last token has expired ([`crate::key_watch`]).
+//! drops the old one once its last token has expired ([`crate::key_watch`]).
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

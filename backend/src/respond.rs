@@ -73,10 +73,10 @@ pub enum ApiError {
     #[error("expected an access token in one header, Authorization: Bearer …")]
     NoToken,
     /// The path has no route.
-    #[error("no such route")]
+    #[error("no route has this path")]
     NotFound,
     /// The route doesn't support the method.
-    #[error("no such method")]
+    #[error("the route does not support this method")]
     MethodNotAllowed,
     /// Too many requests are in progress.
     #[error("too many requests at once")]

@@ -151,7 +151,7 @@ impl Resumes {
     /// Returns the cache entries of all of the caller's résumés.
     ///
     /// # Errors
-    /// [`ResumeError::Store`].
+    /// [`ResumeError::Store`] if the database fails.
     pub async fn entries(&self, caller: &Caller) -> Result<Vec<Entry>, ResumeError> {
         let all = resumes::list(&self.store, caller.user.id, None, resumes::MAX_PER_USER).await?;
         Ok(all.into_iter().map(|summary| self.entry(caller, summary.id)).collect())
@@ -173,7 +173,7 @@ impl Resumes {
     /// is true if there are more.
     ///
     /// # Errors
-    /// [`ResumeError::Store`].
+    /// [`ResumeError::Store`] if the database fails.
     pub async fn list(
         &self,
         owner: Uuid,

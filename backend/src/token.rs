@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// The longest lifetime of an access token, in seconds. The gateway trusts a token until it
-/// expires, because it cannot see whether the session has ended.
+/// expires, because it cannot see the end of a session.
 pub const MAX_TTL_S: u32 = 86_400;
 /// The issuer, audience and lifetime of tokens.
 #[derive(Debug, Clone)]

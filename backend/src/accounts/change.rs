@@ -1,7 +1,7 @@
 //! Changes to an account by its owner. Irreversible ones require the password again, because a
 //! stolen token must not be enough.
 
-use super::guesses::Whose;
+use super::guesses::GuessTarget;
 use super::{AccountError, Accounts, Caller};
 use crate::password::Password;
 use crate::store::users::{self, PasswordChange};
@@ -78,8 +78,8 @@ impl Accounts {
     ) -> Result<String, AccountError> {
         let stored = users::password_hash(&self.store, caller.user.id).await?;
         let stored = stored.ok_or(AccountError::SessionEnded)?;
-        let whose = Whose::User(caller.user.id);
-        if self.is_right(&whose, password, Some(stored.clone()), now).await? {
+        let target = GuessTarget::User(caller.user.id);
+        if self.check_password(&target, password, Some(stored.clone()), now).await? {
             Ok(stored)
         } else {
             Err(AccountError::WrongPassword)

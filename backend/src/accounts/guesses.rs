@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 /// The account whose password is being verified.
-pub(super) enum Whose<'a> {
+pub(super) enum GuessTarget<'a> {
     /// The account with this address, if there is one.
     Address(&'a Email),
     /// A user who presented an access token.
@@ -28,14 +28,14 @@ impl Accounts {
     ///
     /// # Errors
     /// [`AccountError::TooManyGuesses`]; then the password was not checked.
-    pub(super) async fn is_right(
+    pub(super) async fn check_password(
         &self,
-        whose: &Whose<'_>,
+        target: &GuessTarget<'_>,
         password: Password,
         stored: Option<PhcString>,
         now: Timestamp,
     ) -> Result<bool, AccountError> {
-        let who = whose.hash();
+        let who = target.hash();
         if let Some(wait) = password_tries::take(&self.store, &who, now).await? {
             return Err(AccountError::TooManyGuesses(wait));
         }
@@ -47,7 +47,7 @@ impl Accounts {
     }
 }
 
-impl Whose<'_> {
+impl GuessTarget<'_> {
     /// Returns the bucket's name: a hash, so addresses without an account are not stored in the
     /// clear.
     fn hash(&self) -> String {

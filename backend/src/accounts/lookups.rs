@@ -1,12 +1,12 @@
 //! Session lookups, batched. Each request is answered by a query that began after the request
 //! arrived, so every request that arrives after a session has ended sees that it has.
 //!
-//! On SQLite that query only asks whether the database has changed ([`Store::state`]). If it
-//! hasn't, earlier results still hold. Cache misses are queried in batches: while one query runs,
-//! later requests queue for the next. An idle service queries at once; a busy one runs one query
-//! for dozens of requests.
+//! On SQLite that query only checks for changes to the database ([`Store::state`]). If it hasn't,
+//! earlier results still hold. Cache misses are queried in batches: while one query runs, later
+//! requests queue for the next. An idle service queries at once; a busy one runs one query for
+//! dozens of requests.
 
-use super::remembered::Remembered;
+use super::state_cache::StateCache;
 use crate::store::users::{self, MAX_SESSIONS, SessionRow};
 use crate::store::{State, Store, StoreError};
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-/// The most requests waiting for a query. Any beyond are refused.
+/// The most requests waiting for a query. Further ones are refused.
 const MAX_WAITING: usize = 1024;
 /// The most concurrent queries. More than one runs only if a query is slow.
 const MAX_QUERIES: usize = 4;
@@ -27,14 +27,14 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 type Answer = Result<Option<Arc<SessionRow>>, StoreError>;
 /// Cached sessions, by id.
-type Sessions = Remembered<Uuid, Arc<SessionRow>>;
+type Sessions = StateCache<Uuid, Arc<SessionRow>>;
 /// Results for a batch of sessions, by id.
 type Found = HashMap<Uuid, Result<Arc<SessionRow>, StoreError>>;
 
 /// A handle to the lookup task. Clones share the task.
 #[derive(Debug, Clone)]
 pub(super) struct Lookups {
-    remembered: Arc<Sessions>,
+    cache: Arc<Sessions>,
     queue: mpsc::Sender<Request>,
 }
 
@@ -47,9 +47,9 @@ impl Lookups {
     /// Starts the lookup task, which runs until the last handle is dropped.
     pub(super) fn start(store: Store) -> Self {
         let (queue, requests) = mpsc::channel(MAX_WAITING);
-        let remembered = Arc::<Sessions>::default();
-        tokio::spawn(work(store, remembered.clone(), requests));
-        Self { remembered, queue }
+        let cache = Arc::<Sessions>::default();
+        tokio::spawn(work(store, cache.clone(), requests));
+        Self { cache, queue }
     }
 
     /// Returns the session's user, from a query that starts after this call.
@@ -69,11 +69,11 @@ impl Lookups {
 
     /// Returns the session if it was cached in exactly this state.
     pub(super) fn known(&self, state: State, session_id: Uuid) -> Option<Arc<SessionRow>> {
-        self.remembered.get(state, &session_id)
+        self.cache.get(state, &session_id)
     }
 }
 
-async fn work(store: Store, remembered: Arc<Sessions>, mut queue: mpsc::Receiver<Request>) {
+async fn work(store: Store, cache: Arc<Sessions>, mut queue: mpsc::Receiver<Request>) {
     let room = Arc::new(Semaphore::new(MAX_QUERIES));
     let mut gathered = Vec::with_capacity(MAX_SESSIONS);
     loop {
@@ -82,11 +82,11 @@ async fn work(store: Store, remembered: Arc<Sessions>, mut queue: mpsc::Receiver
         if queue.recv_many(&mut gathered, MAX_SESSIONS).await == 0 {
             return;
         }
-        let (store, remembered) = (store.clone(), remembered.clone());
+        let (store, cache) = (store.clone(), cache.clone());
         let requests = std::mem::take(&mut gathered);
         let mut query = tokio::spawn(async move {
             let _place = place;
-            answer(&store, &remembered, requests).await;
+            answer(&store, &cache, requests).await;
         });
         tokio::select! {
             _done = &mut query => {}
@@ -96,30 +96,26 @@ async fn work(store: Store, remembered: Arc<Sessions>, mut queue: mpsc::Receiver
 }
 
 /// Answers a batch of requests, one answer each.
-async fn answer(store: &Store, remembered: &Sessions, requests: Vec<Request>) {
+async fn answer(store: &Store, cache: &Sessions, requests: Vec<Request>) {
     let mut ids: Vec<Uuid> = requests.iter().map(|request| request.session_id).collect();
     ids.sort_unstable();
     ids.dedup();
-    let found = find(store, remembered, ids).await;
+    let found = find(store, cache, ids).await;
     for Request { session_id, answer } in requests {
         let row = match &found {
             Ok(found) => found.get(&session_id).map(|row| row.as_ref()).transpose(),
             Err(error) => Err(error),
         };
         // The send fails if the requester has given up, which is fine.
-        let _left = answer.send(row.map(|row| row.map(Arc::clone)).map_err(StoreError::again));
+        let _left = answer.send(row.map(|row| row.map(Arc::clone)).map_err(StoreError::duplicate));
     }
 }
 
 /// Returns cached sessions if nothing has changed, and queries the rest. The state is read first:
 /// the query sees any change made before it, and a change made after it yields a new state.
-async fn find(
-    store: &Store,
-    remembered: &Sessions,
-    mut ids: Vec<Uuid>,
-) -> Result<Found, StoreError> {
+async fn find(store: &Store, cache: &Sessions, mut ids: Vec<Uuid>) -> Result<Found, StoreError> {
     let state = store.state().await;
-    let known = state.map(|state| known(remembered, state, &ids)).unwrap_or_default();
+    let known = state.map(|state| known(cache, state, &ids)).unwrap_or_default();
     ids.retain(|id| !known.contains_key(id));
     if ids.is_empty() {
         return Ok(known);
@@ -128,20 +124,20 @@ async fn find(
     let mut found: Found = rows.into_iter().map(|(id, row)| (id, row.map(Arc::new))).collect();
     if let Some(state) = state {
         let good = |(id, row): (&Uuid, &Result<_, _>)| Some((*id, Arc::clone(row.as_ref().ok()?)));
-        remembered.add(state, found.iter().filter_map(good));
+        cache.add(state, found.iter().filter_map(good));
     }
     found.extend(known);
     Ok(found)
 }
 
 /// Returns the sessions that were cached in exactly this state.
-fn known(remembered: &Sessions, state: State, ids: &[Uuid]) -> Found {
-    ids.iter().filter_map(|id| Some((*id, Ok(remembered.get(state, id)?)))).collect()
+fn known(cache: &Sessions, state: State, ids: &[Uuid]) -> Found {
+    ids.iter().filter_map(|id| Some((*id, Ok(cache.get(state, id)?)))).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::remembered::MAX_REMEMBERED;
+    use super::super::state_cache::MAX_ENTRIES;
     use super::*;
     use crate::store::Place;
     use futures_util::future::join_all;
@@ -210,7 +206,7 @@ mod tests {
         let lookups = Lookups::start(store.clone());
         for (n, writer) in [(1, &store), (2, &another), (3, &store), (4, &another)] {
             let session = add(writer, n).await;
-            for _remembered in 0..3 {
+            for _cached in 0..3 {
                 assert_eq!(revision(&store, &lookups, session).await, Some(1));
             }
             for revised in 2..20 {
@@ -228,21 +224,21 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let store = open(&dir).await;
         let (one, two) = (add(&store, 1).await, add(&store, 2).await);
-        let (remembered, state) = (Sessions::default(), store.state().await.unwrap());
-        find(&store, &remembered, vec![one, Uuid::nil()]).await.unwrap();
+        let (cache, state) = (Sessions::default(), store.state().await.unwrap());
+        find(&store, &cache, vec![one, Uuid::nil()]).await.unwrap();
         let ids = |found: Found| found.into_keys().collect::<Vec<_>>();
         let all = [one, two, Uuid::nil()];
-        assert_eq!(ids(known(&remembered, state, &all)), [one], "a missing session is not cached");
-        find(&store, &remembered, vec![two]).await.unwrap();
-        assert_eq!(known(&remembered, state, &all).len(), 2);
+        assert_eq!(ids(known(&cache, state, &all)), [one], "a missing session is not cached");
+        find(&store, &cache, vec![two]).await.unwrap();
+        assert_eq!(known(&cache, state, &all).len(), 2);
 
         store.execute("UPDATE users SET revision = 7").await;
         let next = store.state().await.unwrap();
-        assert!(known(&remembered, next, &all).is_empty());
+        assert!(known(&cache, next, &all).is_empty());
         // A query that began before the change ends after others have seen the change.
-        let found = find(&store, &remembered, vec![one]).await.unwrap();
-        remembered.add(state, [(one, Arc::clone(found[&one].as_ref().unwrap()))]);
-        assert!(known(&remembered, next, &all).is_empty());
+        let found = find(&store, &cache, vec![one]).await.unwrap();
+        cache.add(state, [(one, Arc::clone(found[&one].as_ref().unwrap()))]);
+        assert!(known(&cache, next, &all).is_empty());
     }
 
     #[tokio::test]
@@ -250,12 +246,12 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let store = open(&dir).await;
         let session = add(&store, 1).await;
-        let (remembered, state) = (Sessions::default(), store.state().await.unwrap());
+        let (cache, state) = (Sessions::default(), store.state().await.unwrap());
         let found = find(&store, &Sessions::default(), vec![session]).await.unwrap();
         let row = || Arc::clone(found[&session].as_ref().unwrap());
-        for n in 0..MAX_REMEMBERED as u128 + 10 {
-            remembered.add(state, [(Uuid::from_u128(n), row())]);
+        for n in 0..MAX_ENTRIES as u128 + 10 {
+            cache.add(state, [(Uuid::from_u128(n), row())]);
         }
-        assert_eq!(remembered.len(), 10);
+        assert_eq!(cache.len(), 10);
     }
 }

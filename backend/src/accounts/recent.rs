@@ -5,14 +5,14 @@
 //! cannot choose the keys, and the hash need not resist crafted collisions.
 
 use super::caller::Caller;
-use super::remembered::Remembered;
+use super::state_cache::StateCache;
 use crate::token::verifier::Signed;
 use jiff::Timestamp;
 use rustc_hash::FxBuildHasher;
 use std::sync::Arc;
 
 /// Recent callers, by token.
-pub(super) type Recent = Remembered<Box<[u8]>, Arc<Known>, FxBuildHasher>;
+pub(super) type Recent = StateCache<Box<[u8]>, Arc<Known>, FxBuildHasher>;
 
 /// A verified token and its caller.
 pub(super) struct Known {
@@ -27,7 +27,7 @@ pub(super) struct Known {
 #[cfg(test)]
 mod tests {
     use super::super::AccountError;
-    use super::super::remembered::MAX_REMEMBERED;
+    use super::super::state_cache::MAX_ENTRIES;
     use super::super::tests::{Fixture, credentials, fixture, now};
     use super::*;
     use crate::token::verifier::TokenError;
@@ -116,11 +116,11 @@ mod tests {
         };
         let state = accounts.store.state().await.unwrap();
         let recent = Recent::default();
-        for n in 0..MAX_REMEMBERED + 10 {
+        for n in 0..MAX_ENTRIES + 10 {
             recent.add(state, [(n.to_le_bytes().into(), known())]);
         }
         assert_eq!(recent.len(), 10);
-        let last = (MAX_REMEMBERED + 9).to_le_bytes();
+        let last = (MAX_ENTRIES + 9).to_le_bytes();
         assert!(recent.get(state, last.as_slice()).is_some());
         accounts.sign_up(credentials("b@b.c", "12345678"), now()).await.unwrap();
         let next = accounts.store.state().await.unwrap();

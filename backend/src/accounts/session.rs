@@ -1,6 +1,6 @@
 //! Sessions from login to logout: a password begins one, and refresh tokens continue it.
 
-use super::guesses::Whose;
+use super::guesses::GuessTarget;
 use super::{AccountError, Accounts, Credentials, Tokens, new_id};
 use crate::refresh_token::RefreshToken;
 use crate::store::sessions::{self, NewSession, Refreshed};
@@ -24,8 +24,8 @@ impl Accounts {
     ) -> Result<Tokens, AccountError> {
         let row = users::by_email(&self.store, &credentials.email).await?;
         let password_hash = row.as_ref().map(|row| row.password_hash.clone());
-        let whose = Whose::Address(&credentials.email);
-        let right = self.is_right(&whose, credentials.password, password_hash, now).await?;
+        let target = GuessTarget::Address(&credentials.email);
+        let right = self.check_password(&target, credentials.password, password_hash, now).await?;
         let row = row.filter(|_| right).ok_or(AccountError::WrongCredentials)?;
         self.begin_session(&row, now).await
     }

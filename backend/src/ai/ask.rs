@@ -32,7 +32,7 @@ const SILENCE: Duration = Duration::from_secs(10);
 const SILENCE_POLL: Duration = Duration::from_millis(250);
 /// A marker among the deltas: Claude starts over, and all text before it is void. JSON never
 /// contains this character.
-pub(crate) const ANEW: &str = "\u{1e}";
+pub(crate) const START_OVER: &str = "\u{1e}";
 
 /// An answer as it is stored. JSON replies and event streams share it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -130,7 +130,7 @@ impl Engine {
         self.cores.run(|| scored(input, answered)).await
     }
 
-    /// Returns once Claude has been wait_for_silence for too long.
+    /// Returns once Claude has been silent for too long.
     async fn wait_for_silence(&self) {
         while self.claude.as_ref().and_then(Client::silence) < Some(SILENCE) {
             sleep(SILENCE_POLL).await;
@@ -161,7 +161,7 @@ impl Engine {
                 Err(error) if error.is_worth_retrying() && tries < MAX_TRIES => {
                     tracing::warn!(task = task.name(), %error, "retrying a question to Claude");
                     tries += 1;
-                    deltas.push(ANEW);
+                    deltas.push(START_OVER);
                 }
                 done => return done,
             }

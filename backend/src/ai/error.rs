@@ -108,8 +108,8 @@ impl AiError {
     }
 
     /// Returns true if an immediate retry is likely to help. A failed send has been retried
-    /// already. An answer that was too slow, too long or declined would be so retry, and cost money
-    /// retry.
+    /// already. An answer that was too slow, too long or declined would be so again, and cost money
+    /// again.
     #[must_use]
     pub fn is_worth_retrying(&self) -> bool {
         match self {
@@ -120,7 +120,7 @@ impl AiError {
     }
 }
 
-/// Returns true if Claude would reject this request retry.
+/// Returns true if Claude would reject this request again.
 fn is_about_the_request(kind: Kind) -> bool {
     matches!(kind, Kind::InvalidRequest | Kind::RequestTooLarge | Kind::AnswerTooLarge)
 }

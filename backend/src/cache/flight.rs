@@ -26,7 +26,9 @@ pub(super) type Landed<T, E> = Result<(T, Source), Arc<E>>;
 pub(super) enum Source {
     /// The value was stored `age_s` seconds ago.
     Stored { age_s: u64 },
-    /// Another process has just loaded it. Another process has just loaded it. It was loaded.
+    /// Another process has just loaded it.
+    Elsewhere,
+    /// It was loaded.
     Loaded,
 }
 
@@ -183,7 +185,7 @@ impl<T: Clone, E: From<Aborted>> Flight<T, E> {
                 }
             }
         };
-        meter::asked(self.route, outcome(result.as_ref().ok()));
+        meter::count_lookup(self.route, outcome(result.as_ref().ok()));
         result
     }
 }

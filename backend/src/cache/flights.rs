@@ -36,7 +36,7 @@ pub(super) enum Boarding<V, T, E: From<Aborted>> {
 }
 
 /// A flight that is about to start. Dropping it ends the flight in any case, so the next caller
-/// starts anew.
+/// starts afresh.
 pub(super) struct Takeoff<T, E: From<Aborted>> {
     pub(super) sender: Arc<Sender<T, E>>,
     listed: Option<(Flights, Name)>,

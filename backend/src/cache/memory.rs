@@ -1,5 +1,5 @@
-//! Values in this process's memory, in front of Redis and as its replacement. They are stored in
-//! their final form, so a hit needs no parsing. Limited in bytes, measured as JSON.
+//! Values in this process's memory, in front of Redis, or instead of it. They are stored in their
+//! final form, so a hit needs no parsing. Limited in bytes, measured as JSON.
 //!
 //! The values are not encrypted, since their keys pass through the same memory. A lookup must
 //! present the entry's key, which is compared by its id. Entries leave when they expire.
@@ -36,7 +36,7 @@ pub(super) struct Stored<T> {
     pub(super) value: T,
     /// The length of the value's JSON.
     pub(super) json_bytes: usize,
-    /// When it was stored, in Unix milliseconds.
+    /// The time it was stored, in Unix milliseconds.
     pub(super) at_ms: i64,
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn describe() {
     describe_gauge!(MEMORY, Unit::Bytes, "Memory used by cached values in this process");
 }
 
-pub(super) fn asked(route: &'static str, outcome: &'static str) {
+pub(super) fn count_lookup(route: &'static str, outcome: &'static str) {
     /// By route and outcome.
     static COUNTERS: Counters<(&str, &str)> = Counters::new();
     COUNTERS.add(

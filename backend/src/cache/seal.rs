@@ -1,5 +1,5 @@
-//! The format of values in Redis: compress, then encrypted with a key that Redis does not have and
-//! bound to the entry's name. Pure except for the random nonce.
+//! The format of values in Redis: compressed, then encrypted with a key that Redis does not have
+//! and bound to the entry's name. Pure except for the random nonce.
 //!
 //! ```text
 //! 1 format · 8 key id · 8 entry version · 8 time stored, Unix ms · 24 nonce · ciphertext

@@ -127,7 +127,7 @@ pub(crate) async fn page() -> Response {
             (String = "text/javascript"),
             (String = "text/css"),
         )),
-        (status = 404, description = "The page has no such file"),
+        (status = 404, description = "The page has no file with this name"),
     )
 )]
 pub(crate) async fn page_file(name: File) -> Response {

@@ -1,4 +1,4 @@
-//! Detects whether anything in the database has changed, far more cheaply than by reading it again.
+//! Change detection for the database, far cheaper than reading the data again.
 //!
 //! [`crate::accounts`] calls this for each request.
 //!
@@ -42,7 +42,7 @@ pub struct State {
     version: i64,
 }
 
-/// The change detector. `None` for a database that has none.
+/// The change detector. `None` on PostgreSQL, which has no equivalent.
 #[derive(Debug, Clone)]
 pub(super) struct Changes(Option<Arc<Watched>>);
 

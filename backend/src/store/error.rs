@@ -20,7 +20,7 @@ pub enum StoreError {
 impl StoreError {
     /// Returns a copy for another caller that waited for the same query.
     #[must_use]
-    pub fn again(&self) -> Self {
+    pub fn duplicate(&self) -> Self {
         match self {
             Self::Unavailable => Self::Unavailable,
             Self::Database(error) => Self::Database(sqlx::Error::Protocol(error.to_string())),

@@ -24,7 +24,7 @@ const TOO_LATE_MS: i64 = 3_600_000;
 /// Takes a try from `who`'s bucket. Returns `None` if it took one, or the time until the next.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`] if the database fails.
 pub(crate) async fn take(
     store: &Store,
     who: &str,
@@ -61,7 +61,7 @@ pub(crate) async fn take(
 /// Returns a try to the bucket.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`] if the database fails.
 pub(crate) async fn put_back(store: &Store, who: &str) -> Result<(), StoreError> {
     sqlx::query("UPDATE password_tries SET full_at_ms = full_at_ms - $1 WHERE who = $2")
         .bind(EVERY_MS)

@@ -14,7 +14,7 @@ pub(crate) const MAX_PER_USER: i64 = 100;
 /// Adds a résumé. Returns `false` without adding it if the owner has [`MAX_PER_USER`].
 ///
 /// # Errors
-/// [`StoreError`]; then nothing is added.
+/// [`StoreError`] if the database fails; then nothing is added.
 pub(crate) async fn add(
     store: &Store,
     owner: Uuid,
@@ -53,7 +53,7 @@ pub(crate) async fn add(
 /// Returns the owner's résumé with this id.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`] if the database fails.
 pub(crate) async fn read(
     store: &Store,
     owner: Uuid,
@@ -73,7 +73,7 @@ pub(crate) async fn read(
 /// Lists up to `limit` of the owner's résumés, newest first, starting after `before`.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`] if the database fails.
 pub(crate) async fn list(
     store: &Store,
     owner: Uuid,
@@ -97,7 +97,7 @@ pub(crate) async fn list(
 /// version is a different one.
 ///
 /// # Errors
-/// [`StoreError`]; then nothing changed.
+/// [`StoreError`] if the database fails; then nothing changed.
 pub(crate) async fn replace(
     store: &Store,
     owner: Uuid,
@@ -129,7 +129,7 @@ pub(crate) async fn replace(
 /// Deletes the résumé. Returns `false` and deletes nothing if its version is not `version`.
 ///
 /// # Errors
-/// [`StoreError`]; then nothing is deleted.
+/// [`StoreError`] if the database fails; then nothing is deleted.
 pub(crate) async fn delete(
     store: &Store,
     owner: Uuid,

@@ -51,7 +51,7 @@ pub(crate) enum Refreshed {
 /// changed since `row` was read.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`] if the database fails.
 pub(crate) async fn begin(
     store: &Store,
     row: &LogInRow,
@@ -127,7 +127,7 @@ async fn end_excess(
 /// Marks the refresh token with hash `used_hash` as used, and adds `next_hash` as its successor.
 ///
 /// # Errors
-/// [`StoreError`]; then the token is still unused.
+/// [`StoreError`] if the database fails; then the token is still unused.
 pub(crate) async fn refresh(
     store: &Store,
     used_hash: &str,
@@ -202,7 +202,7 @@ async fn delete(connection: &mut AnyConnection, session_id: Uuid) -> Result<(), 
 /// Ends a session. Its tokens stop working at once.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`] if the database fails.
 pub(crate) async fn end(store: &Store, session_id: Uuid) -> Result<(), StoreError> {
     let mut connection = store.pool.acquire().await?;
     delete(&mut connection, session_id).await

@@ -24,7 +24,7 @@ pub(crate) enum Added {
 /// Returns all keys, oldest first.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`] if the database fails.
 pub(crate) async fn all(store: &Store) -> Result<Vec<ScheduledKey>, StoreError> {
     let rows = sqlx::query("SELECT seed, signs_from_ms FROM signing_keys ORDER BY generation")
         .fetch_all(&store.pool)
@@ -47,7 +47,7 @@ fn key(row: &AnyRow) -> Result<ScheduledKey, StoreError> {
 /// start together on a new database, one adds its key, and all read that one.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`] if the database fails.
 pub(crate) async fn all_or(
     store: &Store,
     first: &Seed,
@@ -67,7 +67,7 @@ pub(crate) async fn all_or(
 /// `replaced_by`, because the last token they signed has expired.
 ///
 /// # Errors
-/// [`StoreError`]; then nothing changed.
+/// [`StoreError`] if the database fails; then nothing changed.
 pub(crate) async fn rotate(
     store: &Store,
     next: &ScheduledKey,
@@ -94,7 +94,7 @@ pub(crate) async fn rotate(
 /// Replaces all keys with `seed`, atomically.
 ///
 /// # Errors
-/// [`StoreError`]; then nothing changed.
+/// [`StoreError`] if the database fails; then nothing changed.
 pub(crate) async fn replace_all(
     store: &Store,
     seed: &Seed,

@@ -9,7 +9,7 @@ use uuid::Uuid;
 /// one that was stored first. Returns `None` if the user doesn't exist.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`] if the database fails.
 pub(crate) async fn get_or(
     store: &Store,
     user_id: Uuid,

@@ -24,7 +24,7 @@ pub(crate) struct LogInRow {
 /// with one address: the database picks one.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`] if the database fails.
 pub(crate) async fn add(
     store: &Store,
     user: &User,
@@ -47,7 +47,7 @@ pub(crate) async fn add(
 /// Returns the user with this address, and their password hash.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`] if the database fails.
 pub(crate) async fn by_email(store: &Store, email: &Email) -> Result<Option<LogInRow>, StoreError> {
     let row = sqlx::query(
         "SELECT id, email, password_hash, tier, created_at_ms FROM users WHERE email = $1",
@@ -79,7 +79,7 @@ pub(crate) const MAX_SESSIONS: usize = 64;
 /// yields an error for its own id only.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`] if the database fails.
 pub(crate) async fn by_sessions(
     store: &Store,
     session_ids: &[Uuid],
@@ -152,7 +152,7 @@ pub(super) async fn of_session(
 /// Returns the user's password hash.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`] if the database fails.
 pub(crate) async fn password_hash(
     store: &Store,
     id: Uuid,
@@ -181,7 +181,7 @@ pub(crate) struct PasswordChange<'a> {
 /// if the stored hash is no longer `old_hash`.
 ///
 /// # Errors
-/// [`StoreError`]; then nothing changed.
+/// [`StoreError`] if the database fails; then nothing changed.
 pub(crate) async fn change_password(
     store: &Store,
     change: &PasswordChange<'_>,
@@ -211,7 +211,7 @@ pub(crate) async fn change_password(
 /// `min_rank`, even if it changes concurrently.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`] if the database fails.
 pub(crate) async fn set_tier(
     store: &Store,
     id: Uuid,
@@ -233,7 +233,7 @@ pub(crate) async fn set_tier(
 /// Deletes the user and, through the schema's foreign keys, all of their data.
 ///
 /// # Errors
-/// [`StoreError`]; then nothing is deleted.
+/// [`StoreError`] if the database fails; then nothing is deleted.
 pub(crate) async fn delete(store: &Store, id: Uuid) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM users WHERE id = $1")
         .bind(id.to_string())

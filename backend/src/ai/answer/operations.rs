@@ -28,8 +28,8 @@ const LABEL: &str = "/basics/label";
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = Wording)]
 pub(crate) struct Operations {
-    /// RFC 6902 operations, which allow the extra member `reason`. The list can be sent to `PATCH
-    /// /api/resumes/{id}` unchanged.
+    /// RFC 6902 operations, which allow the extra member `reason`. A client can send the list to
+    /// `PATCH /api/resumes/{id}` unchanged.
     operations: Vec<Operation>,
     flags: Vec<Invented>,
 }

@@ -7,7 +7,7 @@
 //! occupies a request slot for at most [`guard::MODEL_TIMEOUT`].
 
 use super::awaited::{About, Awaited, Head, reply};
-use crate::ai::ask::ANEW;
+use crate::ai::ask::START_OVER;
 use crate::ai::{Answer, StoredAnswer};
 use crate::cache::{Cached, Shared};
 use crate::guard::{self, Permit};
@@ -114,7 +114,7 @@ impl Sending {
             next = flight.next_delta().await;
         }
         while let Some(text) = next {
-            if &*text == ANEW {
+            if &*text == START_OVER {
                 self.start().await?
             } else {
                 self.delta(&text).await?

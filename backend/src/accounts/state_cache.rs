@@ -9,11 +9,11 @@ use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The most entries, at about 1 kB each. Adding to a full table clears it first.
-pub(super) const MAX_REMEMBERED: usize = 10_000;
+pub(super) const MAX_ENTRIES: usize = 10_000;
 
 /// A bounded table for one state of the database.
 #[derive(Debug)]
-pub(super) struct Remembered<K, V, S = RandomState>(Mutex<Table<K, V, S>>);
+pub(super) struct StateCache<K, V, S = RandomState>(Mutex<Table<K, V, S>>);
 
 #[derive(Debug)]
 struct Table<K, V, S> {
@@ -21,7 +21,7 @@ struct Table<K, V, S> {
     found: HashMap<K, V, S>,
 }
 
-impl<K: Eq + Hash, V: Clone, S: BuildHasher + Default> Remembered<K, V, S> {
+impl<K: Eq + Hash, V: Clone, S: BuildHasher + Default> StateCache<K, V, S> {
     /// Returns the entry under `key` if it was added in exactly this state.
     pub(super) fn get<Q: Eq + Hash + ?Sized>(&self, state: State, key: &Q) -> Option<V>
     where
@@ -34,7 +34,7 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher + Default> Remembered<K, V, S> {
     /// Adds the results of a query that began in `state`. A new state clears the table.
     pub(super) fn add(&self, state: State, found: impl IntoIterator<Item = (K, V)>) {
         let mut table = self.table();
-        if table.state != Some(state) || table.found.len() >= MAX_REMEMBERED {
+        if table.state != Some(state) || table.found.len() >= MAX_ENTRIES {
             *table = Table { state: Some(state), found: HashMap::default() };
         }
         table.found.extend(found);
@@ -50,7 +50,7 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher + Default> Remembered<K, V, S> {
     }
 }
 
-impl<K, V, S: Default> Default for Remembered<K, V, S> {
+impl<K, V, S: Default> Default for StateCache<K, V, S> {
     fn default() -> Self {
         Self(Mutex::new(Table { state: None, found: HashMap::default() }))
     }
