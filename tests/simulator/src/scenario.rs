@@ -13,9 +13,9 @@ use serde_json::Value;
 pub struct Scenario {
     /// The duration for which requests arrive, in µs.
     pub busy_us: u64,
-    /// The Envoys: how far each clock runs ahead, in ms, and the number of workers.
+    /// The Envoys: the lead of each one's clock, in ms, and the number of workers.
     pub envoys: Vec<(u64, usize)>,
-    /// How far the ledger's clock runs ahead, in ms.
+    /// The lead of the ledger's clock, in ms.
     pub ledger_ahead_ms: u64,
     /// The initial policy.
     pub policy: Value,
