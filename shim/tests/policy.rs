@@ -213,7 +213,7 @@ fn a_publicly_known_salt_causes_a_warning_and_is_refused_outside_development() {
     let folder = Folder::new();
     let (code, output, warning) = folder.tollgate("check policy.yaml", &[]);
     assert_eq!((code, &*output), (0, "policy.yaml: 2 keys, 7 buckets, 5 rules; no mistakes\n"));
-    let start = "tollgate: warning: policy.yaml:4:1: salt: everyone knows the policy's salt: ";
+    let start = "tollgate: warning: policy.yaml:4:1: salt: the policy's salt is publicly known: ";
     assert!(warning.starts_with(start) && warning.lines().count() == 1, "{warning}");
 
     let production = [("ENVIRONMENT", "production"), ("TOLLGATE_SALT", "our-own")];

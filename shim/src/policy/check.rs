@@ -101,13 +101,13 @@ mod tests {
 
     #[test]
     fn a_publicly_known_salt_causes_a_warning_with_its_line() {
-        insta::assert_snapshot!(report(SHIPPED), @"tollgate: warning: FILE:4:1: salt: everyone knows the policy's salt: with it, names of counters in Redis lead back to clients, and chosen addresses can fill another client's page of the local table; outside development, set a salt of your own (TOLLGATE_SALT)");
+        insta::assert_snapshot!(report(SHIPPED), @"tollgate: warning: FILE:4:1: salt: the policy's salt is publicly known: anyone can link counter names in Redis to clients, and clients can choose addresses that fill another client's page of the local table; outside development, set your own salt (TOLLGATE_SALT)");
         let without: String = SHIPPED
             .lines()
             .filter(|line| !line.starts_with("salt:"))
             .map(|line| format!("{line}\n"))
             .collect();
-        insta::assert_snapshot!(report(&without), @"tollgate: warning: FILE: salt: everyone knows the policy's salt: with it, names of counters in Redis lead back to clients, and chosen addresses can fill another client's page of the local table; outside development, set a salt of your own (TOLLGATE_SALT)");
+        insta::assert_snapshot!(report(&without), @"tollgate: warning: FILE: salt: the policy's salt is publicly known: anyone can link counter names in Redis to clients, and clients can choose addresses that fill another client's page of the local table; outside development, set your own salt (TOLLGATE_SALT)");
     }
 
     #[test]
