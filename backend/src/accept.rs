@@ -1,28 +1,28 @@
-//! Which of its two shapes an answer is wanted in: JSON, or a stream of events (RFC 9110 §12.5.1).
+//! The shape of an answer, negotiated by `Accept`: JSON or a stream of events (RFC 9110 §12.5.1).
 //!
-//! Asked by [`crate::routes::ai`].
+//! Used by [`crate::routes::ai`].
 
 use axum::http::{HeaderMap, header};
 
-/// The most media ranges of one request that are looked at.
+/// The most media ranges read per request.
 const MAX_RANGES: usize = 32;
 /// A quality in thousandths, 0 to 1000.
 type Quality = u16;
 
-/// How an answer is given.
+/// The shape of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
-    /// `application/json`, once it is whole.
+    /// `application/json`, once the answer is complete.
     Json,
-    /// `text/event-stream`, as it is being written.
+    /// `text/event-stream`, as the answer is written.
     Events,
 }
 
 impl Shape {
-    /// Events where the request asks for them by name, and does not prefer JSON. Where it accepts
-    /// neither it is answered all the same, in JSON: problems come in nothing else.
+    /// Parses the request's `Accept`. Returns events if they are accepted by name and JSON isn't
+    /// preferred. A request that accepts neither gets JSON, as problems are always JSON.
     #[must_use]
-    pub(crate) fn wanted(headers: &HeaderMap) -> Self {
+    pub(crate) fn from_accept(headers: &HeaderMap) -> Self {
         let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
         let ranges: Vec<_> =
             values.flat_map(|value| value.split(',')).take(MAX_RANGES).filter_map(range).collect();
@@ -37,7 +37,7 @@ impl Shape {
     }
 }
 
-/// One range without its parameters, in lower case, and its quality.
+/// Parses a media range: its lowercase name without parameters, and its quality.
 fn range(text: &str) -> Option<(String, Quality)> {
     let mut parts = text.split(';').map(str::trim);
     let name = parts.next()?.to_ascii_lowercase();
@@ -48,7 +48,7 @@ fn range(text: &str) -> Option<(String, Quality)> {
     Some((name, weight.map_or(Some(1000), quality)?))
 }
 
-/// `0` to `1` with at most three digits after the point (RFC 9110 §12.4.2).
+/// Parses a quality: `0` to `1` with at most three decimals (RFC 9110 §12.4.2).
 fn quality(text: &str) -> Option<Quality> {
     let (whole, digits) = text.split_once('.').unwrap_or((text, ""));
     let is_number = digits.len() <= 3 && digits.bytes().all(|b| b.is_ascii_digit());
@@ -66,13 +66,13 @@ mod tests {
     use axum::http::HeaderValue;
 
     #[test]
-    fn events_are_for_those_who_ask_for_them() {
+    fn events_must_be_accepted_by_name() {
         let check = |accept: &[&'static str], expected: Shape| {
             let mut headers = HeaderMap::new();
             for value in accept {
                 headers.append(header::ACCEPT, HeaderValue::from_static(value));
             }
-            assert_eq!(Shape::wanted(&headers), expected, "{accept:?}");
+            assert_eq!(Shape::from_accept(&headers), expected, "{accept:?}");
         };
         check(&[], Shape::Json);
         check(&["*/*"], Shape::Json);
@@ -88,7 +88,7 @@ mod tests {
         check(&["text/event-stream;q=0.5, application/*;q=0.6"], Shape::Json);
         check(&["text/event-stream; Q=0"], Shape::Json);
         check(&["text/event-stream;q=0.000"], Shape::Json);
-        // A weight that is none makes a range that is none.
+        // A range with an invalid weight is ignored.
         check(&["text/event-stream;q=1.5"], Shape::Json);
         check(&["text/event-stream;q=high"], Shape::Json);
         check(&["text/event-stream;q=0.1234"], Shape::Json);

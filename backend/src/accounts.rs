@@ -1,17 +1,16 @@
-//! Signing up, logging in, and knowing who asks. The time is handed in.
+//! Sign-up, login and authentication. Callers pass in the time.
 //!
-//! Called by [`crate::routes`]; asks [`crate::store`], [`crate::hashing`] and [`crate::token`].
-//! Passwords are verified in `guesses`; what a session can do once it has begun is in `session`, what
-//! changes an account in `change`;
-//! `lookups` asks for many sessions at once, and `recent` remembers who asked last.
+//! Called by [`crate::routes`]; uses [`crate::store`], [`crate::hashing`] and [`crate::token`].
+//! `guesses` verifies passwords, `session` covers a session after login, `change` changes an
+//! account, `lookups` batches session queries, and `recent` caches recently seen tokens.
 
 mod caller;
 mod change;
 mod guesses;
 mod lookups;
 mod recent;
-mod remembered;
 mod session;
+mod state_cache;
 
 pub(crate) use caller::Caller;
 
@@ -34,73 +33,73 @@ use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// What signing up and logging in take.
+/// An e-mail address and password, for sign-up and login.
 #[derive(Debug)]
 pub struct Credentials {
-    /// Whose account.
+    /// The account's address.
     pub email: Email,
-    /// Their password, chosen or given.
+    /// The account's password, new or existing.
     pub password: Password,
 }
 
-/// What logging in and refreshing give.
+/// The tokens that login and refresh return.
 #[derive(Debug)]
 pub struct Tokens {
     /// The access token, a JWT.
     pub access: String,
-    /// How long that is good for.
+    /// The access token's lifetime in seconds.
     pub access_ttl_s: u32,
-    /// What the next tokens are had with, once.
+    /// The refresh token, good for one use.
     pub refresh: RefreshToken,
 }
 
-/// Why an account did not do what was asked of it.
+/// An account operation that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
-    /// Someone has signed up with this address.
-    #[error("an account with this e-mail address exists")]
+    /// An account with this address exists.
+    #[error("an account with this e-mail address already exists")]
     EmailTaken,
-    /// Wrong password, or no such user: it does not say which.
+    /// Wrong password or unknown user. The error doesn't reveal which.
     #[error("the e-mail address or the password is wrong")]
     WrongCredentials,
-    /// The password of someone who is logged in is wrong.
+    /// A logged-in caller gave the wrong password.
     #[error("the current password is wrong")]
     WrongPassword,
-    /// The account's passwords have been guessed at too often of late: when to come back.
+    /// Too many recent wrong passwords for this account. Holds the time to wait.
     #[error("too many wrong passwords: try again in {} s", .0.as_millis().div_ceil(1000))]
     TooManyGuesses(Duration),
-    /// A dearer plan, and nobody says that it was paid for.
+    /// An upgrade without proof of payment.
     #[error(
-        "a dearer plan stands for a payment: expected the operator's secret in the header Payment-Token"
+        "moving to a more expensive plan requires payment: expected the operator's secret in the Payment-Token header"
     )]
     NotPaid,
-    /// The token is not accepted.
+    /// The token was rejected.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// The token is good, and its session over: logged out, or the user is gone.
+    /// The token is valid, but its session has ended (logout) or its user was deleted.
     #[error("the token's session has ended: log in again")]
     SessionEnded,
-    /// The refresh token was never one, has been used, or its session is over.
-    #[error("the refresh token is not good, or not any more: log in again")]
+    /// The refresh token is unknown or already used, or its session has ended.
+    #[error("the refresh token is invalid or no longer valid: log in again")]
     BadRefreshToken,
-    /// Too many passwords to hash, or Argon2 failed.
+    /// The hashing queue is full, or Argon2 failed.
     #[error(transparent)]
     Hashing(#[from] HashingError),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A token could not be signed.
+    /// Signing a token failed.
     #[error(transparent)]
     Key(#[from] KeyError),
     /// The signing keys cannot be read.
     #[error(transparent)]
     KeyWatch(#[from] KeyWatchError),
-    /// The operating system gave no randomness.
-    #[error("no random bytes for a secret: {0}")]
+    /// The operating system returned no random bytes.
+    #[error("cannot get random bytes for a secret: {0}")]
     Random(#[from] getrandom::Error),
 }
 
-/// The accounts of one database.
+/// The accounts in one database.
 pub struct Accounts {
     store: Store,
     hasher: Hasher,
@@ -108,15 +107,15 @@ pub struct Accounts {
     verifier: Verifier,
     lookups: Lookups,
     recent: Recent,
-    /// How long a session lasts, refreshed or not.
+    /// A session's lifetime in seconds. Refreshing does not extend it.
     session_ttl_s: u32,
 }
 
 impl Accounts {
-    /// The accounts in `store`. A new database gets its signing key here.
+    /// Opens the accounts in `store`. Creates a signing key in a new database.
     ///
     /// # Errors
-    /// [`AccountError`] where the key can be neither read nor made.
+    /// Fails if the signing key can be neither read nor created.
     pub async fn open(
         store: Store,
         hasher: Hasher,
@@ -131,22 +130,22 @@ impl Accounts {
         Ok(Self { store, hasher, keys, verifier, lookups, recent, session_ttl_s })
     }
 
-    /// The keys that tokens can be verified with.
+    /// Returns the keys that verify tokens.
     #[must_use]
     pub fn keys(&self) -> Arc<KeyRing> {
         self.keys.ring()
     }
 
-    /// Makes an account on the free plan.
+    /// Creates an account on the free plan.
     ///
     /// # Errors
-    /// [`AccountError::EmailTaken`], also for the later of two at the same time.
+    /// [`AccountError::EmailTaken`], also for the loser of two concurrent sign-ups.
     pub async fn sign_up(
         &self,
         credentials: Credentials,
         now: Timestamp,
     ) -> Result<User, AccountError> {
-        // Only spares the hash: the database decides, below.
+        // Only saves a hash. The database decides, below.
         if users::by_email(&self.store, &credentials.email).await?.is_some() {
             return Err(AccountError::EmailTaken);
         }
@@ -159,10 +158,11 @@ impl Accounts {
         }
     }
 
-    /// Who asks with this token.
+    /// Returns the caller that an access token identifies.
     ///
     /// # Errors
-    /// [`AccountError::Token`], or [`AccountError::SessionEnded`].
+    /// [`AccountError::Token`] if the token is invalid, [`AccountError::SessionEnded`] if its
+    /// session is over.
     pub async fn authenticate(&self, token: &[u8], now: Timestamp) -> Result<Caller, AccountError> {
         let state = self.store.state().await;
         let recent = state.and_then(|state| self.recent.get(state, token));
@@ -171,13 +171,13 @@ impl Accounts {
                 known.signed.check_times(now)?;
                 known
             }
-            None => self.looked_up(state, token, now).await?,
+            None => self.look_up(state, token, now).await?,
         };
         if known.ends_at > now { Ok(known.caller.clone()) } else { Err(AccountError::SessionEnded) }
     }
 
-    /// Who asks with this token, as the database has it; remembered if nothing has changed since.
-    async fn looked_up(
+    /// Looks the caller up in the database, and caches them if the state hasn't changed since.
+    async fn look_up(
         &self,
         state: Option<State>,
         token: &[u8],
@@ -205,17 +205,17 @@ impl Accounts {
         Ok(known)
     }
 
-    /// The secret of a user who has had none so far.
+    /// Creates the secret of a user who has none yet.
     async fn first_secret(&self, user_id: Uuid) -> Result<UserSecret, AccountError> {
         let secret = user_secrets::get_or(&self.store, user_id, &UserSecret::generate()?).await?;
         secret.ok_or(AccountError::SessionEnded)
     }
 
-    /// What the token says. One signed with an unknown key may be signed with a new one.
+    /// Verifies the token. On an unknown key id, reads the keys again first: the key may be new.
     async fn verified(&self, token: &[u8], now: Timestamp) -> Result<Arc<Signed>, AccountError> {
         match self.verifier.verify(token, &self.keys(), now) {
             Err(TokenError::UnknownKey) => {
-                let keys = self.keys.asked_again(now).await?;
+                let keys = self.keys.reload_for_unknown_key(now).await?;
                 Ok(self.verifier.verify(token, &keys, now)?)
             }
             known => Ok(known?),
@@ -233,7 +233,7 @@ fn new_user(email: Email, now: Timestamp) -> User {
     User { id: new_id(now), email, tier: Tier::Free, created_at }
 }
 
-/// Ids are UUIDs of version 7: in the order of time, which keeps indexes small.
+/// Returns a version 7 UUID. These sort by time, which keeps indexes small.
 pub(crate) fn new_id(now: Timestamp) -> Uuid {
     let seconds = u64::try_from(now.as_second()).unwrap_or_default();
     let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or_default();
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_signed_up_can_log_in_and_is_known() {
+    async fn a_new_user_can_log_in_and_is_recognized() {
         let Fixture { accounts, _dir } = fixture().await;
         let user = accounts.sign_up(credentials("a@b.c", "12345678"), now()).await.unwrap();
         assert_eq!((user.tier, user.created_at), (Tier::Free, now()));
@@ -286,9 +286,9 @@ mod tests {
         assert_eq!((caller.user, caller.token_tier), (user, Tier::Free));
     }
 
-    /// That they take the same time follows from their taking the same steps.
+    /// Equal work implies equal time.
     #[tokio::test]
-    async fn an_unknown_user_costs_one_verification_as_a_wrong_password_does() {
+    async fn an_unknown_user_costs_one_verification_like_a_wrong_password() {
         let Fixture { accounts, _dir } = fixture().await;
         accounts.sign_up(credentials("a@b.c", "12345678"), now()).await.unwrap();
         assert_eq!(accounts.hasher.verified(), 0);
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_many_who_take_one_address_at_once_one_gets_it() {
+    async fn concurrent_sign_ups_with_one_address_have_one_winner() {
         let Fixture { accounts, _dir } = fixture().await;
         let results =
             join_all((0..8).map(|_| accounts.sign_up(credentials("a@b.c", "12345678"), now())))
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_taken_address_keeps_its_password() {
+    async fn signing_up_with_a_taken_address_keeps_its_password() {
         let Fixture { accounts, _dir } = fixture().await;
         accounts.sign_up(credentials("a@b.c", "12345678"), now()).await.unwrap();
         let store = accounts.store.clone();
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_database_keeps_its_key() {
+    async fn a_reopened_database_keeps_its_signing_key() {
         let dir = TempDir::new().unwrap();
         let first = open(&dir).await;
         let kid = first.keys().signing().kid.clone();
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn all_who_open_a_new_database_at_once_share_one_key() {
+    async fn concurrent_opens_of_a_new_database_share_one_key() {
         let dir = TempDir::new().unwrap();
         let opened = join_all((0..8).map(|_| open(&dir))).await;
         let mut kids: Vec<_> = opened.iter().map(|a| a.keys().signing().kid.clone()).collect();

@@ -1,10 +1,10 @@
-//! What Claude does for a résumé, each answer paid for once.
+//! Claude's work on résumés. Each answer is paid for once.
 //!
-//! Asked by [`crate::routes::ai`]. [`task`] names what there is to do, [`input`] what it takes,
-//! [`prompt`] turns that into what Claude is told and [`model`] says which model; [`key`] names the
-//! answer in the [`crate::cache`], and if it is not there [`ask`] has Claude write it and [`answer`]
-//! checks and completes it. What is not complete and valid is kept nowhere. [`recent`] finds the name
-//! of what was asked before in the same words.
+//! Called by [`crate::routes::ai`]. [`task`] lists the tasks, [`input`] parses a request,
+//! [`prompt`] renders it for Claude, and [`model`] selects the model. [`key`] derives the answer's
+//! name in the [`crate::cache`]. On a miss, [`ask`] has Claude write the answer, and [`answer`]
+//! checks and completes it. Only complete and valid answers are stored. [`recent`] maps a repeated
+//! request straight to its cache entry.
 
 pub(crate) mod answer;
 pub(crate) mod ask;
@@ -18,9 +18,9 @@ pub(crate) mod prompt;
 pub(crate) mod recent;
 pub(crate) mod task;
 
-pub(crate) use ask::Kept;
+pub(crate) use ask::StoredAnswer;
 pub(crate) use error::AiError;
-pub(crate) use input::{Asked, Input};
+pub(crate) use input::{Input, ParsedAsk};
 pub(crate) use model::Models;
 pub(crate) use task::Task;
 
@@ -29,7 +29,7 @@ use crate::cache::{Cache, Cached, Entry, Flight, Origin, Shared, Use};
 use crate::cores::Cores;
 use crate::user_secret::UserSecret;
 use anyhow::Context;
-use ask::Asking;
+use ask::Engine;
 use claude::{Client, Health, Settings};
 use prompt::Prompts;
 use recent::{Digest, Found, Recent};
@@ -38,41 +38,41 @@ use std::sync::Arc;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-/// How long Claude may give no sign of life before it counts as down. (A stream begins at once.)
+/// The longest that Claude can stay silent before it counts as down. A healthy stream begins at
+/// once.
 const SILENT_AFTER: Duration = Duration::from_secs(3);
 
-/// The AI routes' work.
+/// The AI routes' implementation.
 #[derive(Debug)]
 pub struct Ai {
-    asking: Arc<Asking>,
+    engine: Arc<Engine>,
     cache: Cache,
     recent: Recent,
 }
 
-/// An answer that is there, or on its way.
-pub(crate) type Answer = Flight<Shared<Kept>, AiError>;
+/// An answer that is present or being loaded.
+pub(crate) type Answer = Flight<Shared<StoredAnswer>, AiError>;
 
-/// Whether Claude answers.
+/// The state of Claude.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClaudeState {
-    /// As far as is known.
+    /// Calls succeed, as far as is known.
     Up,
-    /// It has failed too often of late to be asked.
+    /// Too many recent calls failed, so Claude isn't called.
     Down,
-    /// It had failed too often, and nobody has asked since the pause was over: the next who asks
-    /// finds out.
+    /// Too many calls failed, and the pause is over. The next call decides.
     HalfOpen,
-    /// There is no key to ask with.
+    /// No API key is configured.
     NotConfigured,
 }
 
 impl Ai {
-    /// Asks the Claude at `service` as `settings` say, with `models`, and keeps what it answers in
-    /// `cache`. Without settings nothing is asked.
+    /// Creates the AI routes' implementation. `service` is Claude's base URL. Answers are stored in
+    /// `cache`. Without `settings`, Claude is never called.
     ///
     /// # Errors
-    /// Where no client can be made, or a prompt is no template.
+    /// Fails if the client cannot be created, or a prompt is not a valid template.
     pub fn new(
         service: String,
         settings: Option<Settings>,
@@ -82,17 +82,20 @@ impl Ai {
     ) -> anyhow::Result<Self> {
         if let Some(Settings { prices, .. }) = &settings {
             for model in models.names().filter(|model| !prices.has(model)) {
-                tracing::warn!(model, "CLAUDE_PRICES lacks this model: it counts as free");
+                tracing::warn!(
+                    model,
+                    "CLAUDE_PRICES has no price for this model: it counts as free"
+                );
             }
         }
         let claude = settings.map(Client::new).transpose().context("ANTHROPIC_BASE_URL")?;
-        let prompts = Prompts::new().context("a prompt")?;
-        let asking = Asking { claude, service, prompts, models, cores };
-        Ok(Self { asking: Arc::new(asking), cache, recent: Recent::new() })
+        let prompts = Prompts::new().context("cannot load the prompts")?;
+        let engine = Engine { claude, service, prompts, models, cores };
+        Ok(Self { engine: Arc::new(engine), cache, recent: Recent::new() })
     }
 
-    /// Has the task done for this input, and tells its entry; or joins those who have it done
-    /// already, or gives what was kept.
+    /// Starts the task for this input, joins one in progress, or returns the stored answer, along
+    /// with its cache entry.
     pub fn ask(
         &self,
         task: Task,
@@ -100,61 +103,61 @@ impl Ai {
         secret: &UserSecret,
         use_: Use,
     ) -> (Entry, Answer) {
-        let asking = Arc::clone(&self.asking);
-        let parts = asking.key_parts(task, &input);
+        let engine = Arc::clone(&self.engine);
+        let parts = engine.key_parts(task, &input);
         let parts: Vec<&[u8]> = parts.iter().map(String::as_bytes).collect();
         let entry = Entry::ai(task.name(), &secret.hash(&parts), self.cache.ttls());
         let user = secret.hash(&[b"claude"]);
         let flight = self.cache.flight(&entry, &secret.seal_key(), use_, |deltas| async move {
-            asking.load(task, &input, user, &deltas).await
+            engine.load(task, &input, user, &deltas).await
         });
         (entry, flight)
     }
 
-    /// What there is where a flight came to no end of its own, or never took off: a score is counted
-    /// without Claude.
+    /// Returns a fallback for a failed flight: for an aborted score, the score without Claude's
+    /// review.
     ///
     /// # Errors
-    /// `why`, where there is nothing.
-    pub async fn instead(
+    /// `why` if there is no fallback.
+    pub async fn fallback(
         &self,
         task: Task,
         input: &Input,
         why: Arc<AiError>,
-    ) -> Result<Cached<Shared<Kept>>, Arc<AiError>> {
+    ) -> Result<Cached<Shared<StoredAnswer>>, Arc<AiError>> {
         match (task, &*why) {
             (Task::AnalyzeAtsScore, AiError::Aborted(aborted)) => {
-                let scored = self.asking.scored(input, Err((*aborted).into())).await?;
+                let scored = self.engine.scored(input, Err((*aborted).into())).await?;
                 Ok(Cached { value: scored.value.into(), origin: Origin::Miss })
             }
             _ => Err(why),
         }
     }
 
-    /// The answer to a question that was asked of late, if this process has it; with what the
-    /// question came to.
+    /// Returns the answer to a recent question if this process has it in memory, along with the
+    /// question's cache entry.
     #[must_use]
-    pub fn kept(
+    pub fn in_memory(
         &self,
         question: &Digest,
         caller: &Caller,
         use_: Use,
     ) -> Option<(Arc<Found>, Answer)> {
         let found = self.recent.get(question)?;
-        let flight = self.cache.kept(&found.entry, &caller.secret.seal_key(), use_)?;
+        let flight = self.cache.in_memory(&found.entry, &caller.secret.seal_key(), use_)?;
         Some((found, flight))
     }
 
-    /// Remembers what a question came to.
+    /// Remembers the cache entry of a question.
     pub fn remember(&self, question: Digest, found: Found) {
         self.recent.put(question, found);
     }
 
-    /// How Claude is, as far as is known: down while its calls fail, and while it gives those that
-    /// wait no sign of life. Waits for nothing.
+    /// Returns Claude's last known state, without waiting. Claude is down while calls fail, and
+    /// while pending calls get no sign of life.
     #[must_use]
     pub fn claude_state(&self) -> ClaudeState {
-        let Some(claude) = &self.asking.claude else { return ClaudeState::NotConfigured };
+        let Some(claude) = &self.engine.claude else { return ClaudeState::NotConfigured };
         if claude.silence() >= Some(SILENT_AFTER) {
             return ClaudeState::Down;
         }
@@ -185,18 +188,18 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_score_is_counted_even_where_nothing_could_be_asked() {
+    async fn an_aborted_score_falls_back_to_one_without_a_review() {
         let (ai, resume) = (ai(), Resume::new(json!({"basics": {"name": "Ada"}})).unwrap());
         let input = Input { resume, job: None, language: Language::default() };
         for why in [Aborted::TooMany, Aborted::Panicked, Aborted::TooSlow] {
-            let instead = |task| ai.instead(task, &input, Arc::new(why.into()));
-            let score = instead(Task::AnalyzeAtsScore).await.unwrap();
+            let fallback = |task| ai.fallback(task, &input, Arc::new(why.into()));
+            let score = fallback(Task::AnalyzeAtsScore).await.unwrap();
             assert!(score.value.is_degraded, "{why}");
             assert!(score.value.reply.get().starts_with(r#"{"status":"degraded","score":"#));
-            let error = instead(Task::OptimizeResume).await.unwrap_err();
+            let error = fallback(Task::OptimizeResume).await.unwrap_err();
             assert!(matches!(&*error, AiError::Aborted(same) if *same == why), "{error}");
         }
-        let other = ai.instead(Task::AnalyzeAtsScore, &input, Arc::new(AiError::NoEnd)).await;
-        assert!(matches!(&*other.unwrap_err(), AiError::NoEnd), "the load has counted it");
+        let other = ai.fallback(Task::AnalyzeAtsScore, &input, Arc::new(AiError::NoEnd)).await;
+        assert!(matches!(&*other.unwrap_err(), AiError::NoEnd), "the load itself has the score");
     }
 }

@@ -1,4 +1,4 @@
-//! What all requests share, put together once at start.
+//! The state that all requests share, assembled at startup.
 
 use crate::accounts::Accounts;
 use crate::ai::Ai;
@@ -17,40 +17,41 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
 
-/// The service: what routes work with.
+/// The service's shared state.
 pub struct App {
-    /// How it runs.
+    /// The configuration.
     pub config: Config,
-    /// Who can log in.
+    /// The users' accounts.
     pub accounts: Accounts,
-    /// What they have written.
+    /// The users' résumés.
     pub resumes: Resumes,
-    /// What Claude does for them.
+    /// The AI routes' implementation.
     pub ai: Ai,
-    /// What is left of their quotas, if it can be asked.
+    /// The client for usage queries, if the shim is configured.
     pub ledger: Option<Ledger>,
-    /// Whether the database answers.
+    /// The state of the database.
     pub database: DatabaseProbe,
-    /// What was answered before.
+    /// The cache.
     pub cache: Cache,
-    /// The way to Redis, which knows whether it answers.
+    /// The connections to Redis, which know its state.
     pub redis: Link,
-    /// What has been counted.
+    /// The metrics.
     pub metrics: PrometheusHandle,
 }
 
 impl App {
-    /// Opens the database and everything on it.
+    /// Opens the database and everything that depends on it.
     ///
     /// # Errors
-    /// One sentence on what cannot be opened, naming the variable to change.
+    /// Fails if something cannot be opened. The message names the variable to change.
     pub async fn open(config: Config, metrics: PrometheusHandle) -> anyhow::Result<Self> {
         let store = Store::open(&config.database).await.context("DATABASE_URL")?;
         let cores = available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let hasher = Hasher::new(cores)?;
         let database = DatabaseProbe::start(store.clone());
-        let redis = Link::new(config.redis.as_ref().map(RedisUrl::connection), config.redis_use);
-        redis_probe::start(redis.clone(), config.redis_probed_each).await;
+        let redis =
+            Link::new(config.redis.as_ref().map(RedisUrl::connection), config.redis_settings);
+        redis_probe::start(redis.clone(), config.redis_probe_interval).await;
         let cache = Cache::new(config.cache_enabled, config.cache_ttls, redis.clone());
         let ClaudeConfig { base_url, settings, models } = config.claude.clone();
         let ai = Ai::new(base_url.to_string(), settings, models, cache.clone(), Cores::new(cores))?;

@@ -1,7 +1,7 @@
-//! A request's body: JSON, bounded in size and time.
+//! Request bodies: JSON, limited in size and time.
 //!
-//! Handlers in [`crate::routes`] take it as their last argument; [`crate::respond`] tells what is
-//! wrong with it.
+//! Handlers in [`crate::routes`] take a body as their last argument; [`crate::respond`] renders its
+//! errors.
 
 use crate::ai::input::MAX_CONTENT_BYTES;
 use crate::fields::Fields;
@@ -17,45 +17,43 @@ use resume::document::edit::Edit;
 use serde_json::Value;
 use std::time::Duration;
 
-/// The largest body, in bytes, but for documents: they may be as long as
-/// [`MAX_DOCUMENT_BYTES`].
+/// The largest body in bytes, except documents, which can take [`MAX_DOCUMENT_BYTES`].
 pub(crate) const MAX_BYTES: usize = 64 * 1024;
-/// The largest body, in bytes, that holds a document and a job description beside it, however both
-/// are escaped: `\u0061` takes six times the bytes of `a`, and no other escape takes more. The rest is
-/// for the members that hold them.
+/// The largest body in bytes that holds a document and a job description. Allows for any escaping:
+/// `\u0061` takes six times the bytes of `a`, the worst case. The rest is for the other members.
 pub(crate) const MAX_ASK_BYTES: usize = 6 * MAX_CONTENT_BYTES + 1024;
-/// How long a client may take to send it.
+/// The time limit for receiving a body.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
-/// How much of a body that is too large is read all the same: closing on a client that is still
-/// sending would take the answer away from it.
+/// The most that is read of a too large body. Closing the connection while the client still sends
+/// would keep it from reading the reply.
 const MAX_DRAINED_BYTES: usize = 4 * 1024 * 1024;
 
-/// Why a body was not taken.
+/// A body that was rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// Not declared as what it should be.
+    /// The wrong content type.
     #[error("expected a body with Content-Type: {expected}")]
     OtherType {
-        /// Which types will do.
+        /// The accepted content types.
         expected: &'static str,
     },
     /// Too many bytes.
     #[error("expected a body of at most {max_bytes} bytes")]
     TooLarge {
-        /// How many may be.
+        /// The limit in bytes.
         max_bytes: usize,
     },
-    /// Too slow.
+    /// The body took too long to arrive.
     #[error("expected the whole body within {} s", READ_TIMEOUT.as_secs())]
     TooSlow,
-    /// The connection broke, or its framing.
-    #[error("the body could not be read to its end")]
+    /// The connection or its framing broke.
+    #[error("the body broke off before its end")]
     Broken,
     /// Not JSON.
-    #[error("expected a body in JSON")]
+    #[error("expected a JSON body")]
     NotJson(JsonError),
-    /// JSON, but not what is expected.
-    #[error("the body is not what this route takes")]
+    /// Valid JSON with unexpected contents.
+    #[error("the body does not match what this route expects")]
     Unexpected(Vec<PlacedError>),
 }
 
@@ -71,7 +69,7 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
     }
 }
 
-/// A whole JSON document, no two members of any object alike.
+/// A JSON document without duplicate members.
 #[derive(Debug)]
 pub(crate) struct Document(pub Value);
 
@@ -87,21 +85,21 @@ impl<S: Send + Sync> FromRequest<S> for Document {
     }
 }
 
-/// An object that may have a whole document among its members, as it was sent.
+/// A raw object that may contain a whole document as a member.
 #[derive(Debug)]
 pub(crate) struct Ask(Bytes);
 
 impl Ask {
-    /// What was sent.
+    /// Returns the body's bytes.
     #[must_use]
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// Its members, no two members of any object alike.
+    /// Parses the members, and rejects duplicates at any depth.
     ///
     /// # Errors
-    /// [`BodyError`] for what is no such object.
+    /// [`BodyError`] if the body is not an object, or has a duplicate member.
     pub(crate) fn fields(&self) -> Result<Fields, BodyError> {
         parse(&self.0, |bytes| json::from_value(unambiguous(bytes)?))
     }
@@ -119,7 +117,7 @@ impl<S: Send + Sync> FromRequest<S> for Ask {
     }
 }
 
-/// A change of a document.
+/// A patch of a document.
 #[derive(Debug)]
 pub(crate) struct Change(pub Edit);
 
@@ -142,10 +140,10 @@ impl<S: Send + Sync> FromRequest<S> for Change {
 const JSON: &str = "application/json";
 const MERGE_PATCH: &str = "application/merge-patch+json";
 const JSON_PATCH: &str = "application/json-patch+json";
-/// What a change of a document can be.
+/// The accepted types of patches.
 pub(crate) const PATCHES: &str = "application/merge-patch+json or application/json-patch+json";
 
-/// A media type, whatever its parameters: JSON is UTF-8 (RFC 8259 §8.1).
+/// A declared media type, without its parameters. JSON is always UTF-8 (RFC 8259 §8.1).
 struct Declared(Option<String>);
 
 impl Declared {
@@ -160,7 +158,7 @@ impl Declared {
     }
 }
 
-/// The whole body, and what it is said to be.
+/// Reads the whole body and its declared type.
 async fn take(request: Request, max_bytes: usize) -> Result<(Declared, Bytes), BodyError> {
     let (head, body) = request.into_parts();
     let bytes = tokio::time::timeout(READ_TIMEOUT, read(body, max_bytes))
@@ -169,9 +167,9 @@ async fn take(request: Request, max_bytes: usize) -> Result<(Declared, Bytes), B
     Ok((Declared::of(&head.headers), bytes))
 }
 
-/// The whole body, if it is no larger than it may be.
+/// Reads the whole body, up to `max_bytes`.
 async fn read(mut body: Body, max_bytes: usize) -> Result<Bytes, BodyError> {
-    let mut kept = Vec::new();
+    let mut collected = Vec::new();
     let mut read_bytes = 0;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_broken| BodyError::Broken)?;
@@ -181,14 +179,17 @@ async fn read(mut body: Body, max_bytes: usize) -> Result<Bytes, BodyError> {
             break;
         }
         if read_bytes <= max_bytes {
-            kept.extend_from_slice(&data);
+            collected.extend_from_slice(&data);
         }
     }
-    if read_bytes > max_bytes { Err(BodyError::TooLarge { max_bytes }) } else { Ok(kept.into()) }
+    if read_bytes > max_bytes {
+        Err(BodyError::TooLarge { max_bytes })
+    } else {
+        Ok(collected.into())
+    }
 }
 
-/// First whether it is JSON at all, then whether it is what is expected: two mistakes, two
-/// statuses.
+/// Parses JSON first, then its contents: a syntax error and a wrong member have different statuses.
 fn parse<T>(
     bytes: &[u8],
     as_expected: impl FnOnce(&[u8]) -> Result<T, JsonError>,
@@ -221,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_with_their_place() {
+    fn mistakes_are_reported_with_their_place() {
         let deep = "[".repeat(10_000);
         let bodies: [&[u8]; 14] = [
             b"{}",
@@ -264,7 +265,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_is_bounded_however_it_is_cut() {
+    async fn a_body_is_limited_however_it_is_chunked() {
         let too_large = || Err("expected a body of at most 65536 bytes".to_owned());
         assert_eq!(length(vec![]).await, Ok(0));
         assert_eq!(length(vec![Ok(vec![b'a'; MAX_BYTES])]).await, Ok(MAX_BYTES));
@@ -272,7 +273,7 @@ mod tests {
         assert_eq!(length((0..65).map(|_| Ok(vec![b'a'; 1024])).collect()).await, too_large());
     }
 
-    /// How many of these mebibytes are read before the body is refused.
+    /// Returns how many of the `sent` mebibytes are read before the body is rejected.
     async fn mebibytes_read(sent: usize) -> usize {
         let read_so_far = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&read_so_far);
@@ -286,27 +287,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_is_too_large_is_read_to_its_end_unless_it_is_far_too_large() {
+    async fn a_too_large_body_is_drained_up_to_a_limit() {
         assert_eq!(mebibytes_read(3).await, 3);
         assert_eq!(mebibytes_read(1000).await, 5);
     }
 
     #[tokio::test]
-    async fn a_body_that_breaks_off_is_not_taken() {
+    async fn a_truncated_body_is_rejected() {
         let broken = Err(io::Error::other("reset"));
-        let expected = Err("the body could not be read to its end".to_owned());
+        let expected = Err("the body broke off before its end".to_owned());
         assert_eq!(length(vec![Ok(b"{}".to_vec()), broken]).await, expected);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_never_comes_is_not_waited_for() {
+    async fn a_body_that_never_arrives_times_out() {
         let never = Body::from_stream(stream::pending::<io::Result<Vec<u8>>>());
         let found = Fields::from_request(Request::new(never), &()).await;
         assert!(matches!(found, Err(BodyError::TooSlow)), "{found:?}");
     }
 
     #[test]
-    fn only_json_is_json() {
+    fn content_types_are_compared_without_case_or_parameters() {
         let check = |value: &str, expected| {
             let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, value.parse().unwrap())]);
             assert_eq!(Declared::of(&headers).is(JSON), expected, "{value}");

@@ -1,25 +1,25 @@
-//! Answers that were given before. Routes use it in one line:
-//! `cache.get_or_load(&entry, &key, use_, || …)`; [`Cache::flight`] is the same for a load that
-//! tells how it goes on.
+//! The cache. A route calls `cache.get_or_load(&entry, &key, use_, || …)`. [`Cache::flight`] does
+//! the same for a load that streams its progress.
 //!
-//! A value is looked for in this process's `memory`, then in Redis (`remote`, over `link`),
-//! sealed there with a key that Redis does not have (`seal`); what is in neither is loaded in a
-//! `flight` that everyone who asks meanwhile shares (`flights`), and for what is dear to load
-//! one process loads while others wait for it (`lock`). `entry` says what there is, `headers`
-//! how HTTP tells of it.
+//! A value is looked up in this process's `memory`, then in Redis (`remote`, over `link`), where it
+//! is encrypted with a key that Redis does not have (`seal`). On a miss in both it is loaded in a
+//! `flight` shared by all concurrent callers (`flights`). For values that are expensive to load,
+//! one process loads while the others wait (`lock`). `entry` lists what can be cached, and
+//! `headers` maps the cache to HTTP.
 //!
-//! # Nothing stale, whatever fails
-//! A value is stored with the version of its entry, and is used for that version alone. Whoever
-//! asks knows the present version from the database: it comes with the session, which every request
-//! looks up, and changes in the transaction that changes what is cached. So there is nothing that a
-//! slow reader, another process's memory, a Redis that was away and comes back with old values, or a
-//! process that died between its commit and its invalidation could bring back: what they have is of
-//! another version. [`Cache::invalidate`] only frees the room, and no tombstones, messages between
-//! processes or debts to a Redis that is away are needed. What never changes has version 0.
+//! # Never stale, whatever fails
+//! A value is stored with its entry's version, and is used only for that version. Callers know the
+//! current version from the database: it comes with the session that every request looks up, and
+//! changes in the transaction that changes the cached data. So nothing can bring an old value back,
+//! be it a slow reader, another process's memory, a Redis that returns with old data, or a process
+//! that died between commit and invalidation: their values have an older version.
+//! [`Cache::invalidate`] only frees space. The cache needs no tombstones, no messages between
+//! processes, and no replay after a Redis outage. Immutable data has version 0.
 //!
-//! # When Redis is away
-//! Nothing waits for it (`link`'s breaker): memory answers, and what it has not is loaded, by each
-//! process for itself. When it is back it is used again at once; what it kept is still right.
+//! # When Redis is down
+//! Nothing waits for Redis (`link` has a circuit breaker). Memory answers, and on a miss each
+//! process loads for itself. When Redis is back it is used at once, and its values are still
+//! correct.
 
 pub(crate) mod entry;
 pub(crate) mod flight;
@@ -57,11 +57,11 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use tracing::Instrument;
 
-/// How long a process that waits for another's load pauses between looking, at first and at last.
+/// The first and the longest pause between checks while waiting for another process's load.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
-/// The cache of one process. Clones share it.
+/// A process's cache. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Cache {
     enabled: bool,
@@ -71,72 +71,72 @@ pub struct Cache {
     flights: Flights,
 }
 
-/// What a load gives.
+/// The result of a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Loaded<T> {
     /// The value.
     pub value: T,
-    /// Whether it may be stored: not if it is incomplete, or only the second best.
+    /// True if the value may be stored. False for an incomplete or fallback value.
     pub keep: bool,
 }
 
-/// What the cache may do for a request.
+/// The uses of the cache that a request allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Use {
-    /// Answer with what is stored, or is being loaded.
+    /// Answer from the cache, or join a load in progress.
     pub read: bool,
-    /// Store what is loaded.
+    /// Store the loaded value.
     pub store: bool,
 }
 
 impl Use {
-    /// Both.
+    /// Read and store.
     pub const EVERYTHING: Self = Self { read: true, store: true };
-    /// Neither.
+    /// Neither read nor store.
     pub const NOTHING: Self = Self { read: false, store: false };
 }
 
 impl<T> Loaded<T> {
-    /// A value that may be stored.
+    /// Returns a value that may be stored.
     pub const fn keep(value: T) -> Self {
         Self { value, keep: true }
     }
 }
 
-/// What someone wants.
-struct Wish {
+/// A cache lookup.
+struct Lookup {
     entry: Entry,
     key: SealKey,
     use_: Use,
 }
 
-/// What looking for a value came to.
+/// The outcome of a lookup.
 enum Found<T> {
     Value(T, Source),
-    /// Nothing; with the lock, if one was to be had.
+    /// A miss, with the lock if it was acquired.
     Nothing(Option<Held>),
 }
 
 impl Cache {
-    /// A cache that has `link`'s Redis behind it, or none. If it is not `enabled`, everything is
-    /// loaded, each time.
+    /// Creates a cache backed by `link`'s Redis, if it has one. A disabled cache loads every value
+    /// afresh.
     #[must_use]
     pub fn new(enabled: bool, ttls: Ttls, link: Link) -> Self {
         let (memory, flights) = (Memory::new(memory::MAX_BYTES), Flights::new(MAX_FLIGHTS));
         Self { enabled, ttls, memory, remote: Remote::new(link), flights }
     }
 
-    /// How long values are good for.
+    /// Returns the values' lifetimes.
     #[must_use]
     pub fn ttls(&self) -> &Ttls {
         &self.ttls
     }
 
-    /// The entry's value: what is stored, what is being loaded, or else what `load` gives. `load`
-    /// runs to its end whether or not anyone still waits for it.
+    /// Returns the entry's value: stored, being loaded, or from `load`. Once started, `load` runs
+    /// to its end even if every caller has gone.
     ///
     /// # Errors
-    /// What the load failed with, which everyone who waited for it is told; or [`Aborted`].
+    /// The load's error, shared by all who waited for it, or [`Aborted`].
     pub async fn get_or_load<T, E, F>(
         &self,
         entry: &Entry,
@@ -152,7 +152,7 @@ impl Cache {
         self.flight(entry, key, use_, |_deltas| load()).result().await
     }
 
-    /// The same for a load that tells how it goes on: everyone who waits can follow.
+    /// Like [`Self::get_or_load`], for a load that streams its progress to all who wait.
     pub fn flight<T, E, F>(
         &self,
         entry: &Entry,
@@ -168,11 +168,11 @@ impl Cache {
         let route = entry.kind.route();
         let use_ = if self.enabled { use_ } else { Use::NOTHING };
         let (takeoff, role) = if use_.read {
-            if let Some(cached) = self.remembered(entry, key) {
+            if let Some(cached) = self.from_memory(entry, key) {
                 return Flight::landed(route, cached);
             }
-            match self.flights.board(entry, key, || self.remembered(entry, key)) {
-                Boarding::There(cached) => return Flight::landed(route, cached),
+            match self.flights.board(entry, key, || self.from_memory(entry, key)) {
+                Boarding::Cached(cached) => return Flight::landed(route, cached),
                 Boarding::Joined(progress) => {
                     return Flight::waiting(route, progress, Role::Joined);
                 }
@@ -185,59 +185,58 @@ impl Cache {
         let Some(takeoff) = takeoff else { return Flight::refused(route, Aborted::TooMany) };
         let progress = takeoff.sender.subscribe();
         let load = load(Deltas::through(&takeoff.sender));
-        let wish = Wish { entry: entry.clone(), key: key.clone(), use_ };
-        let flying = self.clone().fly(wish, takeoff, load);
+        let lookup = Lookup { entry: entry.clone(), key: key.clone(), use_ };
+        let flying = self.clone().fly(lookup, takeoff, load);
         tokio::spawn(flying.instrument(tracing::Span::current()));
         Flight::waiting(route, progress, role)
     }
 
-    /// The entry's value as far as this process's memory has it: what [`Self::flight`] gives then,
-    /// without anything to load it with.
+    /// Returns a flight with the entry's value if this process's memory has it. Never loads.
     #[must_use]
-    pub fn kept<T: Clone + 'static, E>(
+    pub fn in_memory<T: Clone + 'static, E>(
         &self,
         entry: &Entry,
         key: &SealKey,
         use_: Use,
     ) -> Option<Flight<T, E>> {
-        let cached = (self.enabled && use_.read).then(|| self.remembered(entry, key))??;
+        let cached = (self.enabled && use_.read).then(|| self.from_memory(entry, key))??;
         Some(Flight::landed(entry.kind.route(), cached))
     }
 
-    /// Drops the entry's value wherever it is. What anyone still puts back is of an older version,
-    /// and is not used: see the top of this file.
+    /// Removes the entry's value from memory and Redis. A concurrent load may still store an older
+    /// version, which is never used: see the module docs.
     pub async fn invalidate(&self, entry: &Entry) {
         self.invalidate_all(std::slice::from_ref(entry)).await;
     }
 
-    /// The same for several entries.
+    /// Invalidates several entries.
     pub async fn invalidate_all(&self, entries: &[Entry]) {
         let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
         for name in &names {
             self.memory.remove(name);
         }
         if self.enabled && self.remote.link.is_up() {
-            // What cannot be dropped goes when its time is over.
+            // A value that cannot be removed expires.
             let _dropped = self.remote.remove(&names).await;
         }
     }
 
-    /// Looks, loads and stores, as wished. The flight leaves the table when all is stored, and then
-    /// those who wait are told.
+    /// Looks up, loads and stores as requested. The flight leaves the table after the value is
+    /// stored and before its waiters are notified.
     async fn fly<T, E>(
         self,
-        wish: Wish,
+        lookup: Lookup,
         takeoff: Takeoff<T, E>,
         load: impl Future<Output = Result<Loaded<T>, E>>,
     ) where
         T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
         E: From<Aborted>,
     {
-        let found = if wish.use_.read { self.find(&wish).await } else { Found::Nothing(None) };
+        let found = if lookup.use_.read { self.find(&lookup).await } else { Found::Nothing(None) };
         let landed = match found {
             Found::Value(value, source) => Ok((value, source)),
             Found::Nothing(held) => {
-                let loaded = self.load(&wish, load).await;
+                let loaded = self.load(&lookup, load).await;
                 if let Some(held) = held {
                     held.release().await;
                 }
@@ -249,17 +248,17 @@ impl Cache {
 
     async fn load<T, E>(
         &self,
-        wish: &Wish,
+        lookup: &Lookup,
         load: impl Future<Output = Result<Loaded<T>, E>>,
     ) -> Landed<T, E>
     where
         T: Serialize + Clone + Send + Sync + 'static,
         E: From<Aborted>,
     {
-        match timeout(wish.entry.kind.longest_load(), load).await {
+        match timeout(lookup.entry.kind.longest_load(), load).await {
             Ok(Ok(Loaded { value, keep })) => {
-                if keep && wish.use_.store {
-                    self.store(wish, &value).await;
+                if keep && lookup.use_.store {
+                    self.store(lookup, &value).await;
                 }
                 Ok((value, Source::Loaded))
             }
@@ -268,7 +267,7 @@ impl Cache {
         }
     }
 
-    async fn store<T>(&self, Wish { entry, key, .. }: &Wish, value: &T)
+    async fn store<T>(&self, Lookup { entry, key, .. }: &Lookup, value: &T)
     where
         T: Serialize + Clone + Send + Sync + 'static,
     {
@@ -279,10 +278,12 @@ impl Cache {
         self.remember(entry, key, Stored { value, json_bytes: json.len(), at_ms });
         match sealed {
             Some(Ok(sealed)) => {
-                // Without it, it is loaded again: nothing worse.
+                // A failed write only means another load later.
                 let _stored = self.remote.put(entry, &sealed).await;
             }
-            Some(Err(error)) => tracing::warn!(%error, name = entry.name, "not stored"),
+            Some(Err(error)) => {
+                tracing::warn!(%error, name = entry.name, "cannot seal a value for redis: not stored there")
+            }
             None => {}
         }
     }
@@ -295,56 +296,57 @@ impl Cache {
         meter::memory(self.memory.bytes());
     }
 
-    /// What memory has.
-    fn remembered<T: Clone + 'static>(&self, entry: &Entry, key: &SealKey) -> Option<Cached<T>> {
+    /// Returns the value in this process's memory.
+    fn from_memory<T: Clone + 'static>(&self, entry: &Entry, key: &SealKey) -> Option<Cached<T>> {
         let Stored { value, at_ms, .. } = self.memory.get(entry, key)?;
         let age_s = age_s(entry, at_ms)?;
         Some(Cached { value, origin: Origin::Hit { age_s } })
     }
 
-    /// What Redis has, or gets while this process waits.
+    /// Looks the value up in Redis, waiting for another process's load if there is one.
     async fn find<T: DeserializeOwned + Clone + Send + Sync + 'static>(
         &self,
-        wish: &Wish,
+        lookup: &Lookup,
     ) -> Found<T> {
-        if let Some((value, age_s)) = self.fetch(wish).await {
+        if let Some((value, age_s)) = self.fetch(lookup).await {
             return Found::Value(value, Source::Stored { age_s });
         }
-        if !wish.entry.kind.is_dear() || !self.remote.link.is_up() {
+        if !lookup.entry.kind.is_expensive() || !self.remote.link.is_up() {
             return Found::Nothing(None);
         }
-        let waiting = timeout(wish.entry.kind.longest_load(), self.claim(wish));
+        let waiting = timeout(lookup.entry.kind.longest_load(), self.claim(lookup));
         waiting.await.unwrap_or(Found::Nothing(None))
     }
 
-    /// Takes the lock, or waits for what its holder loads. A holder that ends without a value, or
-    /// vanishes, is followed by another; without Redis nobody waits.
+    /// Takes the lock, or waits for the value its holder loads. If the holder fails or vanishes,
+    /// the next process takes over. Without Redis nobody waits.
     async fn claim<T: DeserializeOwned + Clone + Send + Sync + 'static>(
         &self,
-        wish: &Wish,
+        lookup: &Lookup,
     ) -> Found<T> {
         let mut pause = FIRST_PAUSE;
         loop {
-            match lock::take(&self.remote.link, &wish.entry).await {
+            match lock::take(&self.remote.link, &lookup.entry).await {
                 Err(_away) => return Found::Nothing(None),
-                Ok(Some(held)) => return self.unless_just_loaded(wish, held).await,
+                Ok(Some(held)) => return self.recheck(lookup, held).await,
                 Ok(None) => {}
             }
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
-            if let Some((value, _age_s)) = self.fetch(wish).await {
+            if let Some((value, _age_s)) = self.fetch(lookup).await {
                 return Found::Value(value, Source::Elsewhere);
             }
         }
     }
 
-    /// Its last holder may have stored the value after we looked and before we had the lock.
-    async fn unless_just_loaded<T: DeserializeOwned + Clone + Send + Sync + 'static>(
+    /// Looks again now that the lock is held: its last holder may have stored the value between the
+    /// first lookup and this one.
+    async fn recheck<T: DeserializeOwned + Clone + Send + Sync + 'static>(
         &self,
-        wish: &Wish,
+        lookup: &Lookup,
         held: Held,
     ) -> Found<T> {
-        match self.fetch(wish).await {
+        match self.fetch(lookup).await {
             Some((value, _age_s)) => {
                 held.release().await;
                 Found::Value(value, Source::Elsewhere)
@@ -353,12 +355,12 @@ impl Cache {
         }
     }
 
-    /// What Redis has, and its age; memory has it from then on.
+    /// Fetches the value and its age from Redis, and keeps it in memory.
     async fn fetch<T: DeserializeOwned + Clone + Send + Sync + 'static>(
         &self,
-        wish: &Wish,
+        lookup: &Lookup,
     ) -> Option<(T, u64)> {
-        let Wish { entry, key, .. } = wish;
+        let Lookup { entry, key, .. } = lookup;
         let opened = self.remote.get(entry, key).await.ok()??;
         let Opened { value: json, stored_at_ms: at_ms } = opened;
         let age_s = age_s(entry, at_ms)?;
@@ -368,7 +370,8 @@ impl Cache {
     }
 }
 
-/// How old it is, if it is still good. (A clock that is behind the one that stored it makes it new.)
+/// Returns the value's age in seconds, or `None` if it has expired. A value stored by a clock that
+/// is ahead of ours counts as new.
 fn age_s(entry: &Entry, stored_at_ms: i64) -> Option<u64> {
     let age_ms = u64::try_from(now_ms().saturating_sub(stored_at_ms)).unwrap_or(0);
     (u128::from(age_ms) < entry.ttl.as_millis()).then_some(age_ms / 1000)

@@ -1,4 +1,4 @@
-//! Reads a request's token, for handlers that take a [`Caller`].
+//! Authenticates requests for handlers that take a [`Caller`].
 
 use crate::accounts::Caller;
 use crate::app::App;
@@ -18,12 +18,12 @@ impl FromRequestParts<Arc<App>> for Caller {
     }
 }
 
-/// Returns the token of `Authorization: Bearer TOKEN`, sent once and spelled exactly so.
+/// Returns the token in `Authorization: Bearer TOKEN`. Accepts one header in exactly this spelling.
 ///
-/// RFC 6750 would allow any case of `Bearer` and several spaces. The gateway's jwt_authn does not:
-/// it looks for `Bearer ` and verifies the base64url characters and dots that follow. A token that
-/// it overlooked would be counted as an anonymous client's and served as a user's, past every limit
-/// of that user. So this is no more lenient than the gateway.
+/// RFC 6750 allows any case of `Bearer` and several spaces. The gateway's jwt_authn does not: it
+/// looks for `Bearer ` and verifies the base64url characters and dots that follow. If the gateway
+/// missed a token that this accepted, the request would be counted as anonymous but served as the
+/// user, bypassing the user's limits. So this must not be more lenient than the gateway.
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return None };
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_gateways_spelling_is_read() {
+    fn only_the_gateways_spelling_is_accepted() {
         check(&[b"Bearer a-b.c_d.e"], Some(b"a-b.c_d.e"));
         check(&[], None);
         for other in [

@@ -1,15 +1,15 @@
-//! The only file that reads a clock; everything else is handed the time.
+//! The only module that reads a clock. Everything else takes the time as an argument.
 
 use jiff::Timestamp;
 use std::time::Instant;
 
-/// The time of day.
+/// Returns the current time.
 #[must_use]
 pub fn now() -> Timestamp {
     Timestamp::now()
 }
 
-/// A moment to measure a length of time from.
+/// Returns an instant for measuring elapsed time.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the file that reads the clock")]
 pub fn start() -> Instant {

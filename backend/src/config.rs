@@ -1,7 +1,7 @@
-//! What the environment says. The only file that reads it.
+//! The configuration. The only module that reads the environment.
 //!
-//! An unset variable and an empty one are the same, since `NAME=` is how compose files leave one
-//! out. A bad value stops the service before it has done anything.
+//! An empty variable counts as unset, because `NAME=` is how compose files leave one out. A bad
+//! value stops the service before it does anything.
 
 mod claude;
 mod table;
@@ -52,70 +52,73 @@ const TOLLGATE_URL: &str = "TOLLGATE_URL";
 const TOLLGATE_SALT: &str = "TOLLGATE_SALT";
 const BACKEND_LOG: &str = "BACKEND_LOG";
 
-/// How long an access token may be good for.
+/// The range of an access token's lifetime, in seconds.
 const TTL_S: RangeInclusive<u32> = 1..=MAX_TTL_S;
-/// How long a session may last: up to a year.
+/// The range of a session's lifetime, in seconds. At most a year.
 const SESSION_TTL_S: RangeInclusive<u32> = 1..=31_536_000;
-/// How many connections to Redis one process may have.
+/// The range of connections to Redis per process.
 const REDIS_CONNECTIONS: RangeInclusive<u32> = 1..=1000;
-/// How long Redis may take for an answer: 10 ms to a minute.
+/// The range of the Redis timeout, 10 ms to a minute.
 const REDIS_TIMEOUT_MS: RangeInclusive<u64> = 10..=60_000;
-/// How often Redis may be asked whether it answers: 100 ms to an hour.
+/// The range of the Redis probe's interval, 100 ms to an hour.
 const REDIS_INTERVAL_MS: RangeInclusive<u64> = 100..=3_600_000;
-/// How long an answer may come from the cache: up to 30 days.
+/// The range of a cached value's lifetime, at most 30 days.
 const CACHE_TTL_S: RangeInclusive<u32> = 1..=2_592_000;
-/// How many AI requests a day a plan may give.
+/// The range of a plan's AI requests per day.
 const REQUESTS: RangeInclusive<u32> = 1..=1_000_000;
 
-/// How this service runs.
+/// The service's configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where it listens. `LISTEN_ADDR`, 127.0.0.1:8000.
+    /// The address to listen on. `LISTEN_ADDR`, default 127.0.0.1:8000.
     pub listen: SocketAddr,
-    /// Where the database is. `DATABASE_URL`, sqlite://tollgate.db.
+    /// The database's location. `DATABASE_URL`, default sqlite://tollgate.db.
     pub database: Place,
-    /// The cache's Redis, if there is one. `REDIS_URL`.
+    /// The cache's Redis, if any. `REDIS_URL`.
     pub redis: Option<RedisUrl>,
-    /// How that is used. `REDIS_MAX_CONNECTIONS`, 4; `REDIS_SOCKET_TIMEOUT`, 0.5 s.
-    pub redis_use: LinkSettings,
-    /// How often it is asked whether it answers. `REDIS_HEALTH_CHECK_INTERVAL`, 1 s.
-    pub redis_probed_each: Duration,
-    /// What kind of place this is; only reported. `ENVIRONMENT`, development.
+    /// The Redis connections. `REDIS_MAX_CONNECTIONS`, default 4; `REDIS_SOCKET_TIMEOUT`, default
+    /// 0.5 s.
+    pub redis_settings: LinkSettings,
+    /// The interval between pings to Redis. `REDIS_HEALTH_CHECK_INTERVAL`, default 1 s.
+    pub redis_probe_interval: Duration,
+    /// The name of the environment, only reported. `ENVIRONMENT`, default development.
     pub environment: String,
-    /// Whether replies may come from the cache. `CACHE_ENABLED`, true.
+    /// True if replies may come from the cache. `CACHE_ENABLED`, default true.
     pub cache_enabled: bool,
-    /// For how long. `CACHE_AI_RESPONSE_TTL` and `CACHE_PRICING_TTL`, 3600 s;
-    /// `CACHE_SUBSCRIPTION_TTL`, 300 s, and `CACHE_RESUME_TTL`, 600 s, or `CACHE_DEFAULT_TTL` where
-    /// only that is set.
+    /// The lifetimes of cached values. `CACHE_AI_RESPONSE_TTL` and `CACHE_PRICING_TTL`, default
+    /// 3600 s. `CACHE_SUBSCRIPTION_TTL` and `CACHE_RESUME_TTL`, default `CACHE_DEFAULT_TTL` if set,
+    /// else 300 s and 600 s.
     pub cache_ttls: Ttls,
-    /// Whether the gateway refuses anything; only reported: the gateway's policy says so.
-    /// `RATE_LIMIT_ENABLED`, true.
+    /// True if the gateway enforces limits. Only reported, as the gateway's policy decides.
+    /// `RATE_LIMIT_ENABLED`, default true.
     pub rate_limit_enabled: bool,
-    /// What tokens say. `JWT_ISSUER` and `JWT_AUDIENCE`, tollgate; `ACCESS_TOKEN_TTL`, 900 s.
+    /// The contents of tokens. `JWT_ISSUER` and `JWT_AUDIENCE`, default tollgate;
+    /// `ACCESS_TOKEN_TTL`, default 900 s.
     pub terms: Terms,
-    /// How long a log-in lasts, refreshed or not. `REFRESH_TOKEN_TTL`, 30 days.
+    /// A session's lifetime in seconds. Refreshing doesn't extend it. `REFRESH_TOKEN_TTL`, default
+    /// 30 days.
     pub session_ttl_s: u32,
-    /// How many AI requests a day each plan gives. `FREE_AI_ASSIST_LIMIT`, 10;
-    /// `STARTER_AI_ASSIST_LIMIT`, 50; `PRO_AI_ASSIST_LIMIT`, 999.
+    /// Each plan's AI requests per day. `FREE_AI_ASSIST_LIMIT`, default 10;
+    /// `STARTER_AI_ASSIST_LIMIT`, default 50; `PRO_AI_ASSIST_LIMIT`, default 999.
     pub ai_limits: AiLimits,
-    /// What proves that a plan was paid for, if anyone can. `PAYMENT_TOKEN`.
+    /// The secret that proves payment for a plan, if set. `PAYMENT_TOKEN`.
     pub payment_token: Option<PaymentToken>,
-    /// How Claude is asked.
+    /// The Claude settings.
     pub claude: ClaudeConfig,
-    /// The shim, which is asked what is left of them, if there is one. `TOLLGATE_URL`.
+    /// The URL of the shim that reports usage, if any. `TOLLGATE_URL`.
     pub shim: Option<Url>,
-    /// The salt of the gateway's policy. `TOLLGATE_SALT`, tollgate-development.
+    /// The salt of the gateway's policy. `TOLLGATE_SALT`, default tollgate-development.
     pub salt: String,
-    /// What is logged. `BACKEND_LOG`, info.
+    /// The log levels. `BACKEND_LOG`, default info.
     pub log: Targets,
 }
 
-/// Where Redis is. `Debug` does not show it: it may hold a password.
+/// The Redis URL. `Debug` hides it, because it may contain a password.
 #[derive(Clone)]
 pub struct RedisUrl(redis::ConnectionInfo);
 
 impl Config {
-    /// What this process's environment says.
+    /// Reads the configuration from the process's environment.
     ///
     /// # Errors
     /// [`ConfigError`] for the first variable with a bad value.
@@ -125,7 +128,7 @@ impl Config {
         })
     }
 
-    /// What these variables say.
+    /// Reads the configuration from `vars`, a lookup by name.
     ///
     /// # Errors
     /// [`ConfigError`] for the first variable with a bad value.
@@ -142,7 +145,7 @@ impl Config {
                 Place::parse,
             )?,
             redis: vars.read(REDIS_URL, None, REDIS, |text| redis_url(text).map(Some))?,
-            redis_use: LinkSettings {
+            redis_settings: LinkSettings {
                 max_connections: vars.read(REDIS_MAX_CONNECTIONS, 4, CONNECTIONS, |text| {
                     number(text, &REDIS_CONNECTIONS)?.try_into().ok()
                 })?,
@@ -153,7 +156,7 @@ impl Config {
                     |text| decimal_s(text, &REDIS_TIMEOUT_MS),
                 )?,
             },
-            redis_probed_each: vars.read(
+            redis_probe_interval: vars.read(
                 REDIS_HEALTH_CHECK_INTERVAL,
                 Duration::from_secs(1),
                 INTERVAL_SECONDS,
@@ -190,7 +193,7 @@ impl Config {
 }
 
 impl RedisUrl {
-    /// Where to connect, and with what.
+    /// Returns the connection settings.
     #[must_use]
     pub fn connection(&self) -> redis::ConnectionInfo {
         self.0.clone()
@@ -216,24 +219,24 @@ fn cache_ttls(vars: &Vars<impl Fn(&str) -> Option<String>>) -> Result<Ttls, Conf
     })
 }
 
-const ADDRESS: &str = "an address with a port like 127.0.0.1:8000";
+const ADDRESS: &str = "an address with a port, such as 127.0.0.1:8000";
 const REDIS: &str =
-    "redis://HOST:PORT or rediss://HOST:PORT (TLS), with USER:PASSWORD@ where needed and /DB";
+    "redis://HOST:PORT or rediss://HOST:PORT (TLS), with optional USER:PASSWORD@ and /DB";
 const CONNECTIONS: &str = "a number of connections from 1 to 1000";
 const SOCKET_SECONDS: &str = "a number of seconds from 0.01 to 60";
 const INTERVAL_SECONDS: &str = "a number of seconds from 0.1 to 3600";
 const CACHE_SECONDS: &str = "a number of seconds from 1 to 2592000";
-const WORD: &str = "a word like production (at most 32 letters, digits, - or _)";
-const NAME: &str = "a name or URL like tollgate (1 to 255 visible ASCII characters)";
+const WORD: &str = "a word such as production (at most 32 letters, digits, - or _)";
+const NAME: &str = "a name or URL such as tollgate (1 to 255 visible ASCII characters)";
 const FLAG: &str = "true or false";
 const AI_REQUESTS: &str = "a number of requests from 1 to 1000000";
 const SECONDS: &str = "a number of seconds from 1 to 86400";
 const LONG_SECONDS: &str = "a number of seconds from 1 to 31536000";
 const TOKEN: &str = "a secret of 16 to 255 visible ASCII characters";
-const SHIM: &str = "http://HOST:PORT like http://127.0.0.1:8081";
-const LOG: &str = "a level like info, or levels by module like info,backend=debug";
+const SHIM: &str = "http://HOST:PORT, such as http://127.0.0.1:8081";
+const LOG: &str = "a level such as info, or levels by module such as info,backend=debug";
 
-/// One server's; the library would also take sockets and its own dialects.
+/// Parses the URL of a single server. The redis crate would also accept sockets and more schemes.
 fn redis_url(text: &str) -> Option<RedisUrl> {
     let rest = text.strip_prefix("redis://").or_else(|| text.strip_prefix("rediss://"))?;
     let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
@@ -258,15 +261,15 @@ fn name(text: &str) -> Option<String> {
     valid.then(|| text.to_owned())
 }
 
-/// Only levels may stand alone: `Targets` would take any other word for a module's name, and a
-/// misspelt level would log nothing.
+/// Parses log directives. A part without `=` must be a level: `Targets` would take any other word
+/// for a module's name, so a misspelled level would log nothing.
 fn log(text: &str) -> Option<Targets> {
     let is_level = |part: &str| part.trim().parse::<LevelFilter>().is_ok();
     let clear = text.split(',').all(|part| part.contains('=') || is_level(part));
     clear.then(|| text.parse().ok())?
 }
 
-/// Seconds with at most three decimals.
+/// Parses seconds with at most three decimals.
 fn decimal_s(text: &str, within_ms: &RangeInclusive<u64>) -> Option<Duration> {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -278,7 +281,7 @@ fn decimal_s(text: &str, within_ms: &RangeInclusive<u64>) -> Option<Duration> {
     within_ms.contains(&ms).then(|| Duration::from_millis(ms))
 }
 
-/// Without a path: what is asked for is ours to say.
+/// Parses the shim's URL. It must not have a path, because the client appends its own.
 fn shim_url(text: &str) -> Option<Url> {
     text.starts_with("http://").then_some(())?;
     let url = Url::parse(text).ok()?;
@@ -297,18 +300,18 @@ mod tests {
     }
 
     #[test]
-    fn defaults_run_on_a_laptop() {
+    fn the_defaults_suit_a_laptop() {
         let config = Config::from_vars(|_| None).unwrap();
         insta::assert_debug_snapshot!(config, @r#"
         Config {
             listen: 127.0.0.1:8000,
             database: Place(tollgate.db),
             redis: None,
-            redis_use: LinkSettings {
+            redis_settings: LinkSettings {
                 max_connections: 4,
                 timeout: 500ms,
             },
-            redis_probed_each: 1s,
+            redis_probe_interval: 1s,
             environment: "development",
             cache_enabled: true,
             cache_ttls: Ttls {
@@ -410,11 +413,12 @@ mod tests {
             };
             Some(value.to_owned())
         });
-        // Line by line what is not as it is unless said; Claude's are tested where they are read.
-        let unsaid = format!("{:#?}", Config::from_vars(|_| None).unwrap());
-        let said = format!("{:#?}", config.unwrap());
-        let is_new = |line: &&str| !unsaid.lines().any(|other| other == *line);
-        let changed: Vec<_> = said.lines().filter(is_new).map(str::trim_start).collect();
+        // The lines that differ from the defaults. Claude's variables are tested in their own
+        // module.
+        let defaults = format!("{:#?}", Config::from_vars(|_| None).unwrap());
+        let changed_config = format!("{:#?}", config.unwrap());
+        let is_new = |line: &&str| !defaults.lines().any(|other| other == *line);
+        let changed: Vec<_> = changed_config.lines().filter(is_new).map(str::trim_start).collect();
         insta::assert_snapshot!(changed.join("\n"), @r#"
         listen: [::1]:80,
         database: Place(/data/a b.db),
@@ -422,7 +426,7 @@ mod tests {
         RedisUrl(…),
         max_connections: 16,
         timeout: 2.5s,
-        redis_probed_each: 30s,
+        redis_probe_interval: 30s,
         environment: "production",
         cache_enabled: false,
         ai: 3s,
@@ -456,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_ttl_is_of_what_has_none_of_its_own() {
+    fn the_default_ttl_applies_where_no_specific_ttl_is_set() {
         let check = |set: &[&str], expected: (u64, u64)| {
             let config = Config::from_vars(|name| {
                 let at = set.iter().position(|set| *set == name)?;
@@ -472,7 +476,7 @@ mod tests {
     }
 
     #[test]
-    fn good_values_are_taken() {
+    fn good_values_are_accepted() {
         check(DATABASE_URL, "sqlite:x.db", "ok");
         check(REDIS_URL, "redis://localhost", "ok");
         check(REDIS_URL, "rediss://user:p%40ss@cache.example:6380/2", "ok");
@@ -485,7 +489,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_values_are_told_in_one_sentence() {
+    fn bad_values_are_reported_in_one_sentence() {
         let bad = |variable, expected, values: &[&str]| {
             for value in values {
                 let sentence = format!("{variable}: expected {expected}, found {value:?}");
@@ -550,7 +554,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_shows_no_password_and_not_everything() {
+    fn an_error_hides_passwords_and_shortens_values() {
         check(
             REDIS_URL,
             "redis:/me:secret@cache",

@@ -1,25 +1,24 @@
-//! Work that keeps a core busy for long enough to be noticed: so much of it at once that others
-//! still get theirs. The rest waits its turn.
+//! Limits CPU-bound work to some of the cores, so that other requests still get theirs.
 //!
-//! Used by [`crate::ai`]. Passwords have bounds of their own ([`crate::hashing`]).
+//! Used by [`crate::ai`]. Password hashing has a separate limit ([`crate::hashing`]).
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::block_in_place;
 
-/// What such work takes turns on. Clones share it.
+/// Cores that CPU-bound work shares. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Cores(Arc<Semaphore>);
 
 impl Cores {
-    /// All of these but one, which is for the others; at least one.
+    /// Uses all but one of `cores`, but at least one.
     #[must_use]
     pub fn new(cores: NonZeroUsize) -> Self {
         Self(Arc::new(Semaphore::new(cores.get().saturating_sub(1).max(1))))
     }
 
-    /// Does `work` when its turn comes. Needs tokio's multi-thread kind of runtime.
+    /// Runs `work` when a core is free. Requires tokio's multi-threaded runtime.
     pub async fn run<T>(&self, work: impl FnOnce() -> T) -> T {
         let _turn = self.0.acquire().await;
         block_in_place(work)
@@ -33,7 +32,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
-    async fn all_is_done_and_never_more_at_once_than_may() {
+    async fn concurrency_is_limited_and_all_work_is_done() {
         for (cores, most) in [(1, 1), (2, 1), (4, 3)] {
             let cores = Cores::new(NonZeroUsize::new(cores).unwrap());
             let now = Arc::new(AtomicUsize::new(0));

@@ -1,31 +1,31 @@
-//! Counters that are kept by their labels: looking one up in the registry, with labels made anew,
-//! costs more than all else that counting takes.
+//! Counters cached by their labels. Looking a counter up in the registry, with newly allocated
+//! labels, costs more than the rest of counting.
 //!
-//! Used by [`crate::cache::meter`] and [`crate::ai::meter`] for what each cached answer counts.
+//! Used by [`crate::cache::meter`] and [`crate::ai::meter`] for the counts of each cached answer.
 
 use metrics::Counter;
 use std::sync::OnceLock;
 
-/// The most that are kept: more than any metric has. What comes on top is looked up each time.
+/// The most cached counters, more than any metric has. Any beyond are looked up each time.
 const MAX: usize = 64;
 
-/// The counters of one metric. Its labels are `K`, of which there are a few dozen at most.
+/// The counters of one metric, by their labels `K`.
 #[derive(Debug)]
 pub(crate) struct Counters<K>([OnceLock<(K, Counter)>; MAX]);
 
 impl<K: Copy + PartialEq> Counters<K> {
-    /// None yet: a counter is shown from the first time that something is counted.
+    /// Creates an empty cache. A counter appears in the metrics on first use.
     #[must_use]
     pub(crate) const fn new() -> Self {
         Self([const { OnceLock::new() }; MAX])
     }
 
-    /// Counts `n`; `register` finds the counter the first time. It stays the same one, so the
-    /// program's recorder has to be there before anything is counted.
+    /// Adds `n`. `register` looks the counter up on first use. The recorder must be installed
+    /// before the first call, because the counter stays cached.
     pub(crate) fn add(&self, labels: K, n: u64, register: impl Fn() -> Counter) {
-        for kept in &self.0 {
-            // Whoever was here first may have kept another: then the next place is looked at.
-            let (known, counter) = kept.get_or_init(|| (labels, register()));
+        for slot in &self.0 {
+            // Another thread may have filled this slot with other labels. Then try the next.
+            let (known, counter) = slot.get_or_init(|| (labels, register()));
             if *known == labels {
                 return counter.increment(n);
             }
@@ -49,7 +49,7 @@ mod tests {
     use std::sync::atomic::Ordering;
 
     #[test]
-    fn each_is_found_once_and_counts_from_then_on() {
+    fn each_counter_is_registered_once() {
         let counters = Counters::new();
         let counts = [(); 2].map(|()| Arc::new(AtomicU64::new(0)));
         let found = Cell::new(0);
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_many_counts_all_the_same() {
+    fn counters_beyond_the_limit_still_count() {
         let counters = Counters::new();
         let count = Arc::new(AtomicU64::new(0));
         for label in 0..2 * MAX {

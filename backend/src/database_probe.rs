@@ -1,5 +1,5 @@
-//! Whether the database answers, asked once a second in the background: `/health` only reads the
-//! answer, so it is as quick with the database hanging as with the database up.
+//! Pings the database once a second. `/health` only reads the last result, so it is quick even when
+//! the database hangs.
 //!
 //! Started by [`crate::app`], read by [`crate::routes::health`].
 
@@ -10,28 +10,28 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use utoipa::ToSchema;
 
-/// How often it is asked.
+/// The interval between checks.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// How long it may take.
+/// The timeout of a check.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Whether the database answers.
+/// The state of the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DatabaseState {
-    /// It answered the last time.
+    /// The last check succeeded.
     Up,
-    /// It did not.
+    /// The last check failed.
     Down,
 }
 
-/// The last answer.
+/// The result of the last check.
 #[derive(Debug, Clone)]
 pub struct DatabaseProbe(watch::Receiver<DatabaseState>);
 
 impl DatabaseProbe {
-    /// Goes on asking for as long as anyone holds the probe. It has been opened just now, so it is
-    /// up to begin with.
+    /// Starts checking, until the last clone is dropped. The database has just been opened, so it
+    /// counts as up at first.
     #[must_use]
     pub fn start(store: Store) -> Self {
         let (sender, receiver) = watch::channel(DatabaseState::Up);
@@ -42,14 +42,14 @@ impl DatabaseProbe {
                 ticks.tick().await;
                 let answer = ask(&store).await;
                 if sender.send_replace(answer) != answer {
-                    tracing::warn!(database = ?answer, "the database has changed its state");
+                    tracing::warn!(database = ?answer, "the database changed state");
                 }
             }
         });
         Self(receiver)
     }
 
-    /// The last answer, at most two seconds old.
+    /// Returns the result of the last check, at most two seconds old.
     #[must_use]
     pub fn state(&self) -> DatabaseState {
         *self.0.borrow()

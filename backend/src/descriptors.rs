@@ -1,20 +1,20 @@
-//! File descriptors: as many as are needed, if the system allows, and some that no client gets.
+//! File descriptors: raises the limit as far as needed, and reserves some for internal use.
 //!
 //! Called by `main` before anything is opened.
 
 use anyhow::{Context, ensure};
 use rlimit::increase_nofile_limit;
 
-/// Descriptors that no client gets: the database's, Redis's, Claude's, the shim's, the threads'.
+/// Descriptors reserved for the database, Redis, Claude, the shim and threads.
 const RESERVED: usize = 512;
-/// Fewer connections than this are not worth starting for.
+/// The fewest connections worth starting for.
 const FEWEST: usize = 64;
 
-/// Raises the soft limit to what `wanted` connections and the rest need, or as far as it goes. Returns
-/// how many connections there may be; at least half of a low limit is not theirs.
+/// Raises the soft limit for `wanted` connections plus the reserve, as far as the hard limit
+/// allows. Returns the number of connections to accept. At a low limit, at least half is reserved.
 ///
 /// # Errors
-/// If the limit is too low to serve at all, or cannot be raised; the message is one sentence.
+/// Fails if the limit cannot be raised, or is too low to serve at all.
 pub fn share(wanted: usize) -> anyhow::Result<usize> {
     let needed = u64::try_from(wanted.saturating_add(RESERVED)).unwrap_or(u64::MAX);
     let limit =

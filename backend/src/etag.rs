@@ -1,38 +1,38 @@
-//! Versions as HTTP has them: `ETag`, `If-Match`, `If-None-Match` (RFC 9110 §8.8.3, §13.1).
+//! Versions in HTTP: `ETag`, `If-Match`, `If-None-Match` (RFC 9110 §8.8.3, §13.1).
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use std::convert::Infallible;
 
-/// The most tags of one header that are looked at.
+/// The most tags read from one header.
 const MAX_TAGS: usize = 16;
 
-/// The version's tag.
+/// Returns the version's tag.
 #[must_use]
 pub(crate) fn tag(version: i64) -> HeaderValue {
     let text = ["\"", itoa::Buffer::new().format(version), "\""].concat();
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("\"\""))
 }
 
-/// What `If-Match` expects.
+/// The versions that `If-Match` accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expected {
-    /// `*`: that there is one.
+    /// `*`: any version.
     Any,
     /// One of these tags.
     Tags(Vec<String>),
 }
 
 impl Expected {
-    /// What the request's `If-Match` says, if it has one.
+    /// Parses the request's `If-Match`, if present.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Option<Self> {
         let tags = tags(headers, &header::IF_MATCH)?;
         Some(if tags == ["*"] { Self::Any } else { Self::Tags(tags) })
     }
 
-    /// Whether the version is one that is expected. A weak tag never is.
+    /// Returns true if the version matches. A weak tag never does.
     #[must_use]
     pub fn is(&self, version: i64) -> bool {
         match self {
@@ -42,19 +42,19 @@ impl Expected {
     }
 }
 
-/// The versions that the client has, as the request's `If-None-Match` says. Here a weak tag is as
-/// good as a strong one.
+/// The versions that the client has, from `If-None-Match`. Here a weak tag counts like a strong
+/// one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Known(Vec<String>);
 
 impl Known {
-    /// What the headers say.
+    /// Parses the request's `If-None-Match`.
     #[must_use]
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         Self(tags(headers, &header::IF_NONE_MATCH).unwrap_or_default())
     }
 
-    /// Whether this version is among them.
+    /// Returns true if the client has this version.
     #[must_use]
     pub(crate) fn has(&self, version: i64) -> bool {
         self.0.iter().any(|known| {
@@ -71,7 +71,7 @@ impl<S: Sync> FromRequestParts<S> for Known {
     }
 }
 
-/// The tags of a header, as they are written. (Ours hold no comma, so splitting there is enough.)
+/// Splits a header into tags. Our tags contain no comma, so splitting at commas is enough.
 fn tags(headers: &HeaderMap, name: &HeaderName) -> Option<Vec<String>> {
     let mut values = headers.get_all(name).iter().peekable();
     values.peek()?;

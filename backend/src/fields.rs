@@ -1,6 +1,7 @@
-//! A JSON object's members, taken one by one, so that one reply names every mistake with its place.
+//! A JSON object whose members are taken one by one, so that one reply can report every mistake
+//! with its place.
 //!
-//! Made by [`crate::body`], taken apart by the handlers in [`crate::routes`].
+//! Parsed by [`crate::body`], consumed by the handlers in [`crate::routes`].
 
 use limits::problem::PlacedError;
 use resume::json::{escaped, kind};
@@ -8,12 +9,12 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use std::fmt;
 
-/// The most mistakes one reply names.
+/// The most mistakes reported in one reply.
 const MAX_ERRORS: usize = 16;
-/// The most members looked at; no body of ours has a quarter as many.
+/// The most members accepted. No body of ours has a quarter as many.
 const MAX_MEMBERS: usize = 64;
 
-/// An object's members not taken yet, and the mistakes found so far.
+/// The members not yet taken, and the mistakes found so far.
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
     members: Vec<(String, Value)>,
@@ -21,7 +22,7 @@ pub(crate) struct Fields {
 }
 
 impl Fields {
-    /// Takes the text called `name`, as what `parse` makes of it.
+    /// Takes the string member `name` and parses it.
     pub(crate) fn text<T, E: fmt::Display>(
         &mut self,
         name: &str,
@@ -34,7 +35,7 @@ impl Fields {
         parsed.map_err(|detail| self.wrong(name, detail)).ok()
     }
 
-    /// Takes the text called `name`, as what `parse` makes of it, if there is one.
+    /// Takes the string member `name` and parses it, if it is present.
     pub(crate) fn optional_text<T, E: fmt::Display>(
         &mut self,
         name: &str,
@@ -43,8 +44,8 @@ impl Fields {
         if self.has(name) { self.text(name, parse).map(Some) } else { Some(None) }
     }
 
-    /// Takes the value called `name`, whatever it is, as what `parse` makes of it. The places of
-    /// its mistakes are within the value.
+    /// Takes the member `name`, of any type, and parses it. The places of its mistakes are relative
+    /// to the value.
     pub(crate) fn value<T>(
         &mut self,
         name: &str,
@@ -61,26 +62,26 @@ impl Fields {
             .ok()
     }
 
-    /// Whether there is a member called `name` that is not taken yet.
+    /// Returns true if there is a member `name` that has not been taken.
     #[must_use]
     pub(crate) fn has(&self, name: &str) -> bool {
         self.members.iter().any(|(member, _)| member == name)
     }
 
-    /// Notes a mistake at a place that is not one member's.
+    /// Records a mistake that doesn't belong to a single member.
     pub(crate) fn mistake(&mut self, pointer: &str, detail: impl Into<String>) {
         if self.errors.len() < MAX_ERRORS {
             self.errors.push(PlacedError { pointer: pointer.to_owned(), detail: detail.into() });
         }
     }
 
-    /// What the members came to, if none of them was wrong and none is left over.
+    /// Returns the value, unless there was a mistake or a member is left over.
     ///
     /// # Errors
-    /// Every mistake, at most 16 of them, at least one.
+    /// Every mistake: at least one, at most 16.
     pub(crate) fn finish<T>(mut self, value: Option<T>) -> Result<T, Vec<PlacedError>> {
         for (name, _) in std::mem::take(&mut self.members) {
-            self.wrong(&name, "expected no such member");
+            self.wrong(&name, "unknown member");
         }
         match value {
             Some(value) if self.errors.is_empty() => Ok(value),
@@ -98,8 +99,8 @@ impl Fields {
     }
 }
 
-/// Keeps the first of several members with one name, and notes that there were more: which of them
-/// counts must not depend on who reads the body.
+/// Keeps the first of several members with the same name, and records a mistake: the meaning of a
+/// body must not depend on the parser.
 impl<'de> Deserialize<'de> for Fields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(Members)
@@ -122,7 +123,7 @@ impl<'de> Visitor<'de> for Members {
                 return Err(de::Error::invalid_length(MAX_MEMBERS + 1, &self));
             }
             if fields.members.iter().any(|(member, _)| *member == name) {
-                fields.wrong(&name, "expected once, found again");
+                fields.wrong(&name, "duplicate member");
             } else {
                 fields.members.push((name, value));
             }
@@ -131,7 +132,7 @@ impl<'de> Visitor<'de> for Members {
     }
 }
 
-/// The member's place, as a JSON pointer (RFC 6901).
+/// Returns the member's place as a JSON Pointer (RFC 6901).
 fn pointer(name: &str) -> String {
     format!("/{}", escaped(name))
 }
@@ -157,21 +158,21 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_named_with_its_place() {
+    fn every_mistake_is_reported_with_its_place() {
         check(
             r#"{"b": "x", "a": 1, "c/d": 0, "~": null}"#,
             &[
                 ("/a", "expected a text, found a number"),
                 ("/b", "invalid digit found in string"),
-                ("/c~1d", "expected no such member"),
-                ("/~0", "expected no such member"),
+                ("/c~1d", "unknown member"),
+                ("/~0", "unknown member"),
             ],
         );
         check(
             "{}",
             &[("/a", "expected a text, found nothing"), ("/b", "expected a text, found nothing")],
         );
-        check(r#"{"a": "x", "b": "1", "a": "y"}"#, &[("/a", "expected once, found again")]);
+        check(r#"{"a": "x", "b": "1", "a": "y"}"#, &[("/a", "duplicate member")]);
         for (value, kind) in
             [("null", "null"), ("true", "a boolean"), ("[]", "a list"), ("{}", "an object")]
         {
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_repeated_back_is_bounded() {
+    fn reported_mistakes_are_limited() {
         let many: Vec<_> = (0..MAX_MEMBERS).map(|n| format!("\"m{n}\": 1")).collect();
         let fields: Fields = serde_json::from_str(&format!("{{{}}}", many.join(","))).unwrap();
         assert_eq!(fields.finish(Some(())).unwrap_err().len(), MAX_ERRORS);

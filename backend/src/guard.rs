@@ -1,5 +1,5 @@
-//! What bounds each request: how many at once, how long, and that a panic stays its own. Those that
-//! wait for a model have bounds of their own, so that they take no place from others.
+//! Request limits: concurrency, duration, and panics. Requests that wait for a model have separate
+//! limits, so that they can't crowd out the others.
 //!
 //! Layers of [`crate::router`].
 
@@ -15,53 +15,55 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_http::catch_panic::CatchPanicLayer;
 
-/// The most requests served at once, but for those that wait for a model.
+/// The most concurrent requests, except those that wait for a model.
 const MAX_REQUESTS: usize = 512;
-/// The longest a request may take, its body included.
+/// The time limit of a request, including its body.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// The most requests that wait for a model at once, streams included.
+/// The most concurrent requests that wait for a model, including streams.
 const MAX_MODEL_REQUESTS: usize = 256;
-/// The longest that a request may wait for a model: less than a gateway lets a stream idle
-/// (`stream_idle_timeout` in `envoy/envoy.yaml`, 300 s).
+/// The time limit of a request that waits for a model. Less than a gateway's idle timeout for
+/// streams (`stream_idle_timeout` in `envoy/envoy.yaml`, 300 s).
 pub(crate) const MODEL_TIMEOUT: Duration = Duration::from_secs(290);
 
-/// A place among those served. Whoever goes on after the reply's head keeps it until the end.
+/// A request slot. A handler that continues after the reply's head holds it until the end.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Permit {
     _held: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 impl Permit {
-    /// The place that the request has been given.
+    /// Returns the request's slot.
     #[must_use]
     pub(crate) fn of(extensions: &Extensions) -> Self {
         extensions.get().cloned().unwrap_or_default()
     }
 }
 
-/// `routes`, with at most 512 requests served at once, each in 30 s.
-pub(crate) fn bounded<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
-    limited(routes, MAX_REQUESTS, TIMEOUT)
+/// Limits `routes` to 512 concurrent requests of 30 s each.
+pub(crate) fn limit_requests<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+    limit(routes, MAX_REQUESTS, TIMEOUT)
 }
 
-/// `routes` that wait for a model: at most 256 requests at once, each in 290 s.
-pub(crate) fn bounded_for_models<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
-    limited(routes, MAX_MODEL_REQUESTS, MODEL_TIMEOUT)
+/// Limits `routes` that wait for a model to 256 concurrent requests of 290 s each.
+pub(crate) fn limit_model_requests<S: Clone + Send + Sync + 'static>(
+    routes: Router<S>,
+) -> Router<S> {
+    limit(routes, MAX_MODEL_REQUESTS, MODEL_TIMEOUT)
 }
 
-/// `routes`, each request in 30 s.
-pub(crate) fn in_time<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
-    routes.layer(from_fn_with_state(TIMEOUT, ended_in_time))
+/// Limits each request of `routes` to 30 s.
+pub(crate) fn limit_duration<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+    routes.layer(from_fn_with_state(TIMEOUT, with_timeout))
 }
 
-/// One layer for both bounds: each layer takes a request's future into a box of its own.
-fn limited<S: Clone + Send + Sync + 'static>(
+/// Applies both limits in one layer, because every layer boxes the request's future.
+fn limit<S: Clone + Send + Sync + 'static>(
     routes: Router<S>,
     at_once: usize,
     longest: Duration,
 ) -> Router<S> {
     let permits = Arc::new(Semaphore::new(at_once));
-    routes.layer(from_fn_with_state(Bounds { permits, longest }, in_turn))
+    routes.layer(from_fn_with_state(Bounds { permits, longest }, admit_or_reject))
 }
 
 #[derive(Clone)]
@@ -70,8 +72,8 @@ struct Bounds {
     longest: Duration,
 }
 
-/// Refuses rather than queues: a queue would only make everyone late.
-async fn in_turn(
+/// Rejects requests beyond the limit at once. A queue would only make every request late.
+async fn admit_or_reject(
     State(Bounds { permits, longest }): State<Bounds>,
     mut request: Request,
     next: Next,
@@ -80,7 +82,7 @@ async fn in_turn(
         Ok(permit) => {
             let permit = Permit { _held: Some(Arc::new(permit)) };
             request.extensions_mut().insert(permit.clone());
-            let response = ended_in_time(State(longest), request, next).await;
+            let response = with_timeout(State(longest), request, next).await;
             drop(permit);
             response
         }
@@ -88,15 +90,15 @@ async fn in_turn(
     }
 }
 
-/// Ends a request that takes too long.
-async fn ended_in_time(State(longest): State<Duration>, request: Request, next: Next) -> Response {
+/// Ends a request that exceeds the time limit.
+async fn with_timeout(State(longest): State<Duration>, request: Request, next: Next) -> Response {
     match tokio::time::timeout(longest, next.run(request)).await {
         Ok(response) => response,
         Err(_elapsed) => ApiError::TimedOut(longest).into_response(),
     }
 }
 
-/// Answers for a handler that panicked.
+/// Returns a layer that answers for a handler that panicked.
 pub(crate) fn catch_panic() -> CatchPanicLayer<fn(Box<dyn Any + Send>) -> Response> {
     CatchPanicLayer::custom(panicked)
 }
@@ -106,7 +108,7 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
         .downcast_ref::<String>()
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("not a text");
+        .unwrap_or("a payload that is not text");
     ApiError::Panicked(text.to_owned()).into_response()
 }
 
@@ -126,7 +128,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_is_answered() {
+    async fn a_panic_becomes_a_500() {
         async fn panics() {
             panic!("on purpose");
         }
@@ -135,23 +137,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_request_that_hangs_is_ended() {
-        for (bounded, longest) in [
-            (bounded as fn(Router) -> Router, TIMEOUT),
-            (bounded_for_models, MODEL_TIMEOUT),
-            (in_time, TIMEOUT),
+    async fn a_request_that_hangs_times_out() {
+        for (layer, longest) in [
+            (limit_requests as fn(Router) -> Router, TIMEOUT),
+            (limit_model_requests, MODEL_TIMEOUT),
+            (limit_duration, TIMEOUT),
         ] {
             let begun = Instant::now();
-            let routes = bounded(Router::new().route("/", get(pending::<()>)));
+            let routes = layer(Router::new().route("/", get(pending::<()>)));
             assert_eq!(status_of(routes).await, StatusCode::SERVICE_UNAVAILABLE);
             assert_eq!(begun.elapsed(), longest);
         }
     }
 
     #[tokio::test]
-    async fn one_request_too_many_is_refused_and_the_next_is_not() {
+    async fn a_request_beyond_the_limit_is_rejected() {
         let Waiting { router, begun, end } = waiting();
-        let routes = limited(router, 1, TIMEOUT);
+        let routes = limit(router, 1, TIMEOUT);
 
         let first = tokio::spawn(status_of(routes.clone()));
         begun.notified().await;
@@ -163,12 +165,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_goes_on_after_the_head_keeps_the_place() {
+    async fn a_handler_can_hold_its_slot_after_the_head() {
         let (keep, kept) = std::sync::mpsc::channel();
         let handler = move |request: Request| async move {
             let _test_over = keep.send(Permit::of(request.extensions()));
         };
-        let routes = limited(Router::new().route("/", get(handler)), 1, TIMEOUT);
+        let routes = limit(Router::new().route("/", get(handler)), 1, TIMEOUT);
         assert_eq!(status_of(routes.clone()).await, StatusCode::OK);
         assert_eq!(status_of(routes.clone()).await, StatusCode::SERVICE_UNAVAILABLE);
         drop(kept.recv());

@@ -1,9 +1,9 @@
-//! Argon2id, off the async threads and bounded: at most so many at once, at most so many waiting.
+//! Argon2id, off the async threads, with limits on running and waiting jobs.
 //!
-//! It runs on threads of its own, which yield to all others.
+//! Runs on dedicated threads with a low priority.
 //!
-//! Called by [`crate::accounts`]. One hash takes 19 MiB and a few tens of milliseconds of one core,
-//! so without a bound a burst of log-ins would take the machine from every other route.
+//! Called by [`crate::accounts`]. One hash takes 19 MiB and a few tens of milliseconds of a core.
+//! Without a limit, a burst of logins would starve every other route.
 
 mod threads;
 
@@ -16,52 +16,52 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use threads::Threads;
 use tokio::sync::{Semaphore, TryAcquireError, oneshot};
 
-/// Memory for one hash, in KiB. This and the next two are OWASP's first choice for Argon2id
+/// The memory of one hash, in KiB. This and the next two are OWASP's first choice for Argon2id
 /// (Password Storage Cheat Sheet).
 const MEMORY_KIB: u32 = 19 * 1024;
-/// Passes over the memory.
+/// The number of passes over the memory.
 const PASSES: u32 = 2;
-/// Lanes.
+/// The degree of parallelism.
 const LANES: u32 = 1;
-/// How many may wait for each that runs: about a second and a half of work.
+/// The waiting jobs allowed per running one: about a second and a half of work.
 const WAITING_PER_RUNNING: usize = 64;
 
-/// Hashes and verifies passwords.
+/// A pool that hashes and verifies passwords.
 #[derive(Clone)]
 pub struct Hasher(Arc<Shared>);
 
 struct Shared {
     argon2: Argon2<'static>,
-    /// One permit for each that runs or waits.
+    /// One permit for each job that runs or waits.
     admitted: Arc<Semaphore>,
-    /// One permit for each that runs.
+    /// One permit for each job that runs.
     running: Arc<Semaphore>,
-    /// One for each that runs.
+    /// One thread for each job that runs.
     threads: Threads,
-    /// Verified against when there is no such user.
-    nobody: String,
+    /// The hash to verify against if the user doesn't exist.
+    placeholder: String,
     verified: AtomicU64,
 }
 
-/// Why a password was neither hashed nor verified.
+/// A password that was neither hashed nor verified.
 #[derive(Debug, thiserror::Error)]
 pub enum HashingError {
-    /// As many are waiting as may.
+    /// The queue is full.
     #[error("too many passwords are waiting to be hashed")]
     Busy,
-    /// The stored hash cannot be read, or the machine has no memory or randomness to spare.
+    /// The stored hash is invalid, or memory or random bytes ran out.
     #[error("Argon2: {0}")]
     Argon2(String),
 }
 
-/// What a hash came out as: a PHC string (`$argon2id$v=19$m=19456,t=2,p=1$…`).
+/// A password hash as a PHC string (`$argon2id$v=19$m=19456,t=2,p=1$…`).
 pub(crate) type PhcString = String;
 
 impl Hasher {
-    /// A hasher for a machine with so many cores. It leaves one of them to the other routes.
+    /// Creates a hasher for a machine with `cores` cores. It leaves one core to the other routes.
     ///
     /// # Errors
-    /// [`HashingError::Argon2`] where even one hash cannot be made.
+    /// [`HashingError::Argon2`] if not even one hash can be computed.
     pub fn new(cores: NonZeroUsize) -> Result<Self, HashingError> {
         let running = cores.get().saturating_sub(1).max(1);
         Self::with_bounds(running, running * WAITING_PER_RUNNING)
@@ -70,18 +70,18 @@ impl Hasher {
     fn with_bounds(running: usize, waiting: usize) -> Result<Self, HashingError> {
         let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(failed)?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let nobody = hash_with(&argon2, b"the password of nobody")?;
+        let placeholder = hash_with(&argon2, b"the password of nobody")?;
         Ok(Self(Arc::new(Shared {
             argon2,
             admitted: Arc::new(Semaphore::new(running + waiting)),
             running: Arc::new(Semaphore::new(running)),
             threads: Threads::start(running).map_err(failed)?,
-            nobody,
+            placeholder,
             verified: AtomicU64::new(0),
         })))
     }
 
-    /// Hashes a password for storing, with a salt of its own.
+    /// Hashes a password with a new salt, for storage.
     ///
     /// # Errors
     /// [`HashingError`]; on [`HashingError::Busy`] nothing was done.
@@ -89,8 +89,8 @@ impl Hasher {
         self.run(move |shared| hash_with(&shared.argon2, password.as_bytes())).await
     }
 
-    /// Whether the password is the one of `stored`. Without a stored hash it is not, and finding
-    /// that out takes exactly as much work.
+    /// Returns true if the password matches `stored`. Without a stored hash it returns false after
+    /// the same amount of work.
     ///
     /// # Errors
     /// [`HashingError`]; on [`HashingError::Busy`] nothing was done.
@@ -101,21 +101,21 @@ impl Hasher {
     ) -> Result<bool, HashingError> {
         self.run(move |shared| {
             let known = stored.is_some();
-            let phc = stored.as_deref().unwrap_or(&shared.nobody);
+            let phc = stored.as_deref().unwrap_or(&shared.placeholder);
             let matches = shared.verify_with(&password, phc)?;
             Ok(matches && known)
         })
         .await
     }
 
-    /// How many times Argon2 has verified a password, since the start.
+    /// Returns the number of verifications since the start.
     #[must_use]
     pub fn verified(&self) -> u64 {
         self.0.verified.load(Ordering::Relaxed)
     }
 
-    /// Runs `work` on one of the threads, when its turn comes. It keeps its permits until
-    /// it is done, even if whoever asked for it has gone: what is running is what is counted.
+    /// Runs `work` on one of the threads when its turn comes. The job keeps its permits until it is
+    /// done, even if the caller has gone, so the limit holds for what really runs.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Shared) -> Result<T, HashingError> + Send + 'static,
@@ -130,7 +130,7 @@ impl Hasher {
                 let permits = (admitted, running);
                 let done = work(&shared);
                 drop(permits);
-                // Whoever has left needs none.
+                // The send fails if the caller has gone, which is fine.
                 let _left = answer.send(done);
             })
         };
@@ -180,13 +180,13 @@ mod tests {
         Hasher::with_bounds(1, 1).unwrap()
     }
 
-    /// Everything up to the salt: `$argon2id$v=19$m=…,t=…,p=…`.
+    /// Returns everything before the salt: `$argon2id$v=19$m=…,t=…,p=…`.
     fn parameters(phc: &str) -> String {
         phc.split('$').take(4).collect::<Vec<_>>().join("$")
     }
 
     #[tokio::test]
-    async fn the_right_password_is_told_from_a_wrong_one() {
+    async fn only_the_right_password_verifies() {
         let hasher = hasher();
         let stored = hasher.hash(password("p\0ässword")).await.unwrap();
         assert!(hasher.verify(password("p\0ässword"), Some(stored.clone())).await.unwrap());
@@ -205,23 +205,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_is_verified_as_somebody_is() {
+    async fn a_missing_user_costs_one_verification() {
         let hasher = hasher();
         let stored = hasher.hash(password("12345678")).await.unwrap();
-        let nobody = &hasher.0.nobody;
-        assert_eq!(parameters(nobody), parameters(&stored));
-        assert_eq!(nobody.len(), stored.len(), "salt and output are as long");
+        let placeholder = &hasher.0.placeholder;
+        assert_eq!(parameters(placeholder), parameters(&stored));
+        assert_eq!(placeholder.len(), stored.len(), "salt and output have the same lengths");
 
         assert!(!hasher.verify(password("1234"), Some(stored)).await.unwrap());
         assert_eq!(hasher.verified(), 1);
         assert!(!hasher.verify(password("1234"), None).await.unwrap());
         assert_eq!(hasher.verified(), 2);
         let known = password("the password of nobody");
-        assert!(!hasher.verify(known, None).await.unwrap(), "nobody cannot log in");
+        assert!(
+            !hasher.verify(known, None).await.unwrap(),
+            "the placeholder's password must not work"
+        );
     }
 
     #[tokio::test]
-    async fn a_damaged_hash_is_an_error_and_no_match() {
+    async fn a_damaged_hash_never_matches() {
         for stored in ["", "plain", "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA"] {
             let found = hasher().verify(password("plain"), Some(stored.to_owned())).await;
             assert!(!matches!(found, Ok(true)), "{stored}: {found:?}");
@@ -229,7 +232,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_too_many_is_refused() {
+    async fn a_job_beyond_the_limit_is_rejected() {
         let hasher = hasher();
         let all = Arc::clone(&hasher.0.admitted).try_acquire_many_owned(2).unwrap();
         let refused = hasher.hash(password("12345678")).await;
@@ -239,11 +242,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_runs_is_counted_until_it_ends_even_if_nobody_waits_for_it() {
+    async fn an_abandoned_job_holds_its_permit_until_it_ends() {
         let hasher = hasher();
         let (begun, has_begun) = mpsc::channel();
         let (end, has_end) = mpsc::channel();
-        let asked = tokio::spawn({
+        let caller = tokio::spawn({
             let hasher = hasher.clone();
             async move {
                 let work = move |_: &Shared| {
@@ -255,8 +258,8 @@ mod tests {
             }
         });
         tokio::task::spawn_blocking(move || has_begun.recv().unwrap()).await.unwrap();
-        asked.abort();
-        assert!(asked.await.unwrap_err().is_cancelled());
+        caller.abort();
+        assert!(caller.await.unwrap_err().is_cancelled());
         assert_eq!(hasher.0.running.available_permits(), 0);
 
         end.send(()).unwrap();

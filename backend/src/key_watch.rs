@@ -1,8 +1,8 @@
-//! The keys in use, kept up to date with the database: a key that another process has added, or
-//! taken away, is seen without a restart.
+//! The signing keys in use, kept in sync with the database: keys that another process adds or
+//! removes take effect without a restart.
 //!
-//! Opened by `crate::accounts`; rotation itself is `tollgate-backend rotate-key`, which may run
-//! beside any number of services.
+//! Opened by `crate::accounts`. The command `tollgate-backend rotate-key` rotates keys while any
+//! number of services run.
 
 use crate::clock;
 use crate::keys::{KeyError, KeyRing, ScheduledKey, Seed};
@@ -14,31 +14,31 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// How often the database is asked for its keys.
+/// The interval between reloads.
 const INTERVAL: Duration = Duration::from_secs(5);
-/// How often a token of an unknown key may have it asked besides.
-const ASKED_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(1);
-/// How long a new key is published before it signs: longer than anyone keeps the published keys
-/// ([`crate::routes::jwks`] allows 300 s), and than the gateway takes to fetch them again.
+/// The shortest interval between extra reloads for tokens with an unknown key.
+const MIN_RELOAD_INTERVAL: SignedDuration = SignedDuration::from_secs(1);
+/// The time between publishing a key and signing with it. Longer than clients cache the published
+/// keys ([`crate::routes::jwks`] allows 300 s), and the gateway's refresh interval.
 const PUBLISHED_AHEAD: SignedDuration = SignedDuration::from_secs(600);
 
-/// The keys of one database.
+/// The signing keys of one database.
 pub struct KeyWatch {
     store: Store,
     ring: RwLock<Arc<KeyRing>>,
-    asked_at: Mutex<Timestamp>,
+    reloaded_at: Mutex<Timestamp>,
 }
 
-/// Why the keys cannot be had.
+/// Keys that cannot be read or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyWatchError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// What it holds cannot be used.
+    /// A stored key is unusable.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// There are too many keys to add one.
+    /// The maximum number of keys is stored, so none can be added.
     #[error(
         "expected fewer than {} keys: wait until the oldest one's tokens have expired, or use --now",
         signing_keys::MAX_KEYS
@@ -47,45 +47,48 @@ pub enum KeyWatchError {
 }
 
 impl KeyWatch {
-    /// The keys in `store`. A new database gets its first one here.
+    /// Reads the keys in `store`. Creates the first key of a new database.
     ///
     /// # Errors
-    /// [`KeyWatchError`] where there are none and none can be made.
+    /// Fails if the keys can neither be read nor created.
     pub async fn open(store: Store, now: Timestamp) -> Result<Self, KeyWatchError> {
         let keys = signing_keys::all_or(&store, &Seed::generate()?, now).await?;
         let ring = RwLock::new(Arc::new(KeyRing::scheduled(&keys, now)?));
-        Ok(Self { store, ring, asked_at: Mutex::new(now) })
+        Ok(Self { store, ring, reloaded_at: Mutex::new(now) })
     }
 
-    /// The keys as last read.
+    /// Returns the keys as last read.
     #[must_use]
     pub fn ring(&self) -> Arc<KeyRing> {
         Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether there is a key of this name among them.
+    /// Returns true if a key with this id is in use.
     #[must_use]
     pub fn has(&self, kid: &str) -> bool {
         self.ring.read().unwrap_or_else(PoisonError::into_inner).has(kid)
     }
 
-    /// The keys as they are now, for a token whose key is unknown. However many such tokens come,
-    /// the database is asked once a second.
+    /// Reads the keys again, for a token with an unknown key. Queries the database at most once a
+    /// second, however many of these tokens arrive.
     ///
     /// # Errors
-    /// [`KeyWatchError`]; then the keys stay as they were.
-    pub async fn asked_again(&self, now: Timestamp) -> Result<Arc<KeyRing>, KeyWatchError> {
-        if self.may_ask(now) {
+    /// [`KeyWatchError`]; then the keys stay unchanged.
+    pub async fn reload_for_unknown_key(
+        &self,
+        now: Timestamp,
+    ) -> Result<Arc<KeyRing>, KeyWatchError> {
+        if self.may_reload(now) {
             self.reload(now).await?;
         }
         Ok(self.ring())
     }
 
-    fn may_ask(&self, now: Timestamp) -> bool {
-        let mut asked_at = self.asked_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let may = now.duration_since(*asked_at) >= ASKED_AGAIN_AFTER;
+    fn may_reload(&self, now: Timestamp) -> bool {
+        let mut reloaded_at = self.reloaded_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = now.duration_since(*reloaded_at) >= MIN_RELOAD_INTERVAL;
         if may {
-            *asked_at = now;
+            *reloaded_at = now;
         }
         may
     }
@@ -97,7 +100,7 @@ impl KeyWatch {
         Ok(())
     }
 
-    /// Reads the keys again and again, for as long as anyone uses them.
+    /// Starts reloading the keys periodically, until the last reference is dropped.
     pub fn keep_up_to_date(self: &Arc<Self>) {
         let watch = Arc::downgrade(self);
         tokio::spawn(async move {
@@ -107,14 +110,14 @@ impl KeyWatch {
                 ticks.tick().await;
                 let Some(watch) = watch.upgrade() else { break };
                 if let Err(error) = watch.reload(clock::now()).await {
-                    tracing::warn!(%error, "the signing keys cannot be read; going on with the last ones");
+                    tracing::warn!(%error, "cannot read the signing keys: continuing with the previous ones");
                 }
             }
         });
     }
 }
 
-/// Adds a key to the database: it signs once everyone has seen it.
+/// Adds a key to the database. It starts to sign once every process and client can have seen it.
 ///
 /// # Errors
 /// [`KeyWatchError`]; then nothing changed.
@@ -129,7 +132,7 @@ pub async fn rotate(store: &Store, now: Timestamp) -> Result<(), KeyWatchError> 
     }
 }
 
-/// Replaces all keys at once: whoever has one of them, or a token signed with it, has nothing.
+/// Replaces all keys at once. All access tokens signed with them become invalid.
 ///
 /// # Errors
 /// [`KeyWatchError`]; then nothing changed.
@@ -148,36 +151,36 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn unknown_keys_have_the_database_asked_once_a_second() {
+    async fn unknown_keys_reload_at_most_once_a_second() {
         let dir = TempDir::new().unwrap();
         let store = Store::open(&Place::Sqlite(dir.path().join("test.db"))).await.unwrap();
         let watch = KeyWatch::open(store.clone(), at(0)).await.unwrap();
         let before = watch.ring().signing().kid.clone();
         replace_all(&store, at(0)).await.unwrap();
         let early = at(1) - SignedDuration::from_millis(1);
-        assert_eq!(watch.asked_again(early).await.unwrap().signing().kid, before);
-        let after = watch.asked_again(at(1)).await.unwrap().signing().kid.clone();
+        assert_eq!(watch.reload_for_unknown_key(early).await.unwrap().signing().kid, before);
+        let after = watch.reload_for_unknown_key(at(1)).await.unwrap().signing().kid.clone();
         assert_ne!(after, before);
 
         replace_all(&store, at(1)).await.unwrap();
-        assert_eq!(watch.asked_again(at(1)).await.unwrap().signing().kid, after);
+        assert_eq!(watch.reload_for_unknown_key(at(1)).await.unwrap().signing().kid, after);
     }
 
     #[tokio::test]
-    async fn a_rotated_key_signs_once_everyone_has_seen_it() {
+    async fn a_new_key_is_published_before_it_signs() {
         let dir = TempDir::new().unwrap();
         let store = Store::open(&Place::Sqlite(dir.path().join("test.db"))).await.unwrap();
         let watch = KeyWatch::open(store.clone(), at(0)).await.unwrap();
         let before = watch.ring().signing().kid.clone();
         rotate(&store, at(0)).await.unwrap();
-        let during = watch.asked_again(at(599)).await.unwrap();
+        let during = watch.reload_for_unknown_key(at(599)).await.unwrap();
         assert_eq!((during.published().keys.len(), &during.signing().kid), (2, &before));
-        assert_ne!(watch.asked_again(at(600)).await.unwrap().signing().kid, before);
+        assert_ne!(watch.reload_for_unknown_key(at(600)).await.unwrap().signing().kid, before);
 
-        // A day after the second one began to sign, the first one's last token has expired.
+        // A day after the second key started to sign, the first key's last token has expired.
         for (now_s, keys) in [(600 + 86_399, 3), (600 + 86_400, 3)] {
             rotate(&store, at(now_s)).await.unwrap();
-            let ring = watch.asked_again(at(now_s)).await.unwrap();
+            let ring = watch.reload_for_unknown_key(at(now_s)).await.unwrap();
             assert_eq!(ring.published().keys.len(), keys, "at {now_s} s");
         }
     }

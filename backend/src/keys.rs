@@ -1,9 +1,9 @@
 //! The keys that sign access tokens, and their public halves.
 //!
-//! Used by [`crate::token`] to sign and verify, by `crate::routes::jwks` to publish, by
-//! [`crate::store`] to keep. Several keys may be in use at once: the newest signs, all verify, all
-//! are published. That is what rotation needs: publish the next key, sign with it once caches have
-//! seen it, drop the old one once its last token has expired ([`crate::key_watch`]).
+//! [`crate::token`] signs and verifies with them, `crate::routes::jwks` publishes them, and
+//! [`crate::store`] stores them. Several keys can be in use at once: the newest signs, all verify,
+//! all are published. Rotation publishes the next key, signs with it once caches have seen it, and
+//! drops the old one once its last token has expired ([`crate::key_watch`]).
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,7 +12,7 @@ use jsonwebtoken::jwk::{Jwk, JwkSet, KeyAlgorithm, PublicKeyUse, ThumbprintHash}
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use std::fmt;
 
-/// What precedes the 32 secret bytes in a PKCS #8 document (RFC 8410 §7).
+/// The prefix of the 32 secret bytes in a PKCS #8 document (RFC 8410 §7).
 const PKCS8_PREFIX: [u8; 16] = [
     0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
 ];
@@ -21,53 +21,53 @@ const PKCS8_PREFIX: [u8; 16] = [
 #[derive(Clone)]
 pub struct Seed([u8; 32]);
 
-/// A key and when its time comes.
+/// A key and the time it starts to sign.
 #[derive(Debug, Clone)]
 pub struct ScheduledKey {
-    /// Its secret.
+    /// The key's secret.
     pub seed: Seed,
-    /// From when on it signs; until then it is only published.
+    /// The time it starts to sign. Before that it is only published.
     pub signs_from: Timestamp,
 }
 
-/// Why there is no key.
+/// A key that cannot be created, read or used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// The operating system gave no randomness.
-    #[error("no random bytes for a signing key: {0}")]
+    /// The operating system returned no random bytes.
+    #[error("cannot get random bytes for a signing key: {0}")]
     Random(getrandom::Error),
-    /// What is stored is no key.
+    /// A stored seed is malformed.
     #[error("expected a signing key's seed, 32 bytes in base64url, found something else")]
     BadSeed,
-    /// The key cannot be used.
-    #[error("the signing key cannot be used: {0}")]
+    /// The key is unusable.
+    #[error("the signing key is unusable: {0}")]
     Unusable(#[from] jsonwebtoken::errors::Error),
-    /// There is none to sign with.
+    /// No key to sign with.
     #[error("expected at least one signing key, found none")]
     None,
 }
 
 impl Seed {
-    /// A new secret, from the operating system.
+    /// Generates a new secret.
     ///
     /// # Errors
-    /// [`KeyError::Random`] where it has none to give.
+    /// [`KeyError::Random`] if the operating system returns no random bytes.
     pub fn generate() -> Result<Self, KeyError> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).map_err(KeyError::Random)?;
         Ok(Self(bytes))
     }
 
-    /// The secret as [`Self::to_text`] wrote it.
+    /// Parses a secret written by [`Self::to_text`].
     ///
     /// # Errors
-    /// [`KeyError::BadSeed`] for anything else.
+    /// [`KeyError::BadSeed`] if `text` is not 32 bytes in base64url.
     pub fn from_text(text: &str) -> Result<Self, KeyError> {
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| KeyError::BadSeed)?;
         Ok(Self(bytes.try_into().map_err(|_| KeyError::BadSeed)?))
     }
 
-    /// The secret as text, for storing.
+    /// Encodes the secret for storage.
     #[must_use]
     pub fn to_text(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.0)
@@ -90,25 +90,25 @@ pub struct KeyRing {
 /// The key that signs.
 #[derive(Debug)]
 pub struct SigningKey {
-    /// Its name, in the header of each token.
+    /// The key's id, in the header of each token.
     pub kid: String,
-    /// Its secret.
+    /// The key's secret.
     pub(crate) secret: EncodingKey,
 }
 
 impl KeyRing {
-    /// The ring of these keys, oldest first: the last one signs.
+    /// Creates a ring of keys, oldest first. The last one signs.
     ///
     /// # Errors
-    /// [`KeyError`] where there is none, or one cannot be used.
+    /// [`KeyError`] if `seeds` is empty, or a key is unusable.
     pub fn new(seeds: &[Seed]) -> Result<Self, KeyError> {
         Self::with_signing(seeds, seeds.len().saturating_sub(1))
     }
 
-    /// The ring of these keys at `now`, oldest first: the last one whose time has come signs.
+    /// Creates a ring of keys, oldest first. The last one whose time has come by `now` signs.
     ///
     /// # Errors
-    /// [`KeyError`] where there is none, or one cannot be used.
+    /// [`KeyError`] if `keys` is empty, or a key is unusable.
     pub fn scheduled(keys: &[ScheduledKey], now: Timestamp) -> Result<Self, KeyError> {
         let signing = keys.iter().rposition(|key| key.signs_from <= now).unwrap_or_default();
         let seeds: Vec<Seed> = keys.iter().map(|key| key.seed.clone()).collect();
@@ -123,25 +123,25 @@ impl KeyRing {
         Ok(Self { signing: SigningKey { kid, secret }, published: JwkSet { keys } })
     }
 
-    /// The key that signs.
+    /// Returns the key that signs.
     #[must_use]
     pub fn signing(&self) -> &SigningKey {
         &self.signing
     }
 
-    /// The public halves of all keys, as published.
+    /// Returns the public halves of all keys.
     #[must_use]
     pub fn published(&self) -> &JwkSet {
         &self.published
     }
 
-    /// Whether there is a key named `kid`.
+    /// Returns true if the ring has a key with this id.
     #[must_use]
     pub fn has(&self, kid: &str) -> bool {
         self.published.find(kid).is_some()
     }
 
-    /// What verifies the tokens of the key named `kid`, if there is such a key.
+    /// Returns the key that verifies tokens signed by `kid`, if the ring has it.
     #[must_use]
     pub fn verifying(&self, kid: &str) -> Option<DecodingKey> {
         self.published.find(kid).and_then(|key| DecodingKey::from_jwk(key).ok())
@@ -152,7 +152,8 @@ fn encoding_key(seed: &Seed) -> EncodingKey {
     EncodingKey::from_ed_der(&[PKCS8_PREFIX.as_slice(), &seed.0].concat())
 }
 
-/// The public half, named by its thumbprint (RFC 7638): the same key has the same name everywhere.
+/// Returns the public half. Its id is its thumbprint (RFC 7638), so a key has the same id
+/// everywhere.
 fn public_key(secret: &EncodingKey) -> Result<Jwk, KeyError> {
     let mut key = Jwk::from_encoding_key(secret, Algorithm::EdDSA)?;
     key.common.key_id = Some(key.thumbprint(ThumbprintHash::SHA256)?);
@@ -165,9 +166,9 @@ fn public_key(secret: &EncodingKey) -> Result<Jwk, KeyError> {
 mod tests {
     use super::*;
 
-    /// The example of RFC 8037, appendices A.1 to A.3.
+    /// The example in RFC 8037, appendices A.1 to A.3.
     #[test]
-    fn a_key_is_published_as_the_rfc_says() {
+    fn a_key_is_published_like_the_rfcs_example() {
         let seed = Seed::from_text("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").unwrap();
         let ring = KeyRing::new(&[seed]).unwrap();
         insta::assert_snapshot!(serde_json::to_string_pretty(ring.published()).unwrap(), @r#"
@@ -208,7 +209,11 @@ mod tests {
         assert_eq!(of(99).published().keys.len(), 2);
         assert_eq!(of(99).signing().kid, of(0).signing().kid);
         assert_ne!(of(100).signing().kid, of(99).signing().kid);
-        assert_eq!(of(-1).signing().kid, of(0).signing().kid, "some key has to sign");
+        assert_eq!(
+            of(-1).signing().kid,
+            of(0).signing().kid,
+            "the oldest key signs if none is due"
+        );
     }
 
     #[test]
@@ -221,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_seed_is_refused() {
+    fn malformed_seeds_are_rejected() {
         for text in ["", "short", "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=", "!"] {
             assert!(matches!(Seed::from_text(text), Err(KeyError::BadSeed)), "{text}");
         }

@@ -1,8 +1,8 @@
-//! The shim, asked what is left of a quota. It alone counts.
+//! The client for usage queries to the shim, which alone counts.
 //!
-//! Asked by [`crate::routes::usage`]. It may be away: an answer is worth half a second, no more.
+//! Used by [`crate::routes::usage`]. The shim can be down; a query waits at most half a second.
 
-use crate::quota::{Usage, question};
+use crate::quota::{Usage, query};
 use jiff::Timestamp;
 use limits::counter::BadCounterName;
 use limits::wire::{MARKER_HEADER, MARKER_VALUE, PEEK_PATH, PeekReply};
@@ -11,12 +11,12 @@ use reqwest::{Client, Response, Url};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// How long the shim may take, connecting included.
+/// The timeout of a query, including connecting.
 const TIMEOUT: Duration = Duration::from_millis(500);
-/// The largest answer that is looked at.
+/// The largest reply that is read.
 const MAX_REPLY_BYTES: u64 = 4096;
 
-/// Where the shim is, and how the policy names counters.
+/// A client for the shim, with the salt by which the policy names counters.
 #[derive(Debug, Clone)]
 pub struct Ledger {
     client: Client,
@@ -24,44 +24,44 @@ pub struct Ledger {
     salt: String,
 }
 
-/// Why there is no answer.
+/// A usage query that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
-    /// The shim did not answer, or not what it should.
+    /// The shim did not answer, or its answer was malformed.
     #[error("the shim did not answer: {0}")]
     NoAnswer(#[from] reqwest::Error),
-    /// Something else answered, or the shim had no answer to give.
-    #[error("expected the shim's answer, found status {0}")]
+    /// Another server answered, or the shim reported an error.
+    #[error("expected an answer from the shim, found status {0}")]
     OtherAnswer(u16),
-    /// The counter cannot be named.
+    /// The counter's name is invalid.
     #[error(transparent)]
     Counter(#[from] BadCounterName),
 }
 
 impl Ledger {
-    /// The shim at `url`.
+    /// Creates a client for the shim at `url`.
     ///
     /// # Errors
-    /// Where no client can be made.
+    /// Fails if the HTTP client cannot be created.
     pub fn new(url: &Url, salt: String) -> anyhow::Result<Self> {
         let client =
             Client::builder().timeout(TIMEOUT).redirect(Policy::none()).no_proxy().build()?;
         Ok(Self { client, peek: url.join(PEEK_PATH)?, salt })
     }
 
-    /// What is left of the user's AI quota today.
+    /// Queries the user's AI usage today.
     ///
     /// # Errors
-    /// [`LedgerError`]; then it is not known.
+    /// [`LedgerError`]; then the usage is unknown.
     pub async fn ai_usage(
         &self,
         user: Uuid,
         limit: u32,
         now: Timestamp,
     ) -> Result<Usage, LedgerError> {
-        let question = question(&self.salt, user, limit)?;
-        let response = self.client.post(self.peek.clone()).json(&question).send().await?;
-        if !is_genuine(&response) {
+        let query = query(&self.salt, user, limit)?;
+        let response = self.client.post(self.peek.clone()).json(&query).send().await?;
+        if !is_from_shim(&response) {
             return Err(LedgerError::OtherAnswer(response.status().as_u16()));
         }
         let reply: PeekReply = response.json().await?;
@@ -69,7 +69,7 @@ impl Ledger {
     }
 }
 
-fn is_genuine(response: &Response) -> bool {
+fn is_from_shim(response: &Response) -> bool {
     let marker = response.headers().get(MARKER_HEADER);
     let is_short = response.content_length().is_some_and(|bytes| bytes <= MAX_REPLY_BYTES);
     response.status().is_success()

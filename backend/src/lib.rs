@@ -1,22 +1,22 @@
 //! The companion API: accounts, tokens and their keys, résumés, plans, and the AI routes.
 //!
-//! A request's path, file after file: [`server`] accepts it, one of the [`workers`] serves it,
-//! `trace` names and logs it, `guard` bounds it, [`router`] finds its handler in `routes`;
-//! the handler takes its `body` apart (`fields`) into types that cannot be wrong
-//! (`password`), asks `accounts`, which is handed the time and asks `hashing`, [`token`] (with
-//! its [`keys`]) and the [`store`], or `resumes`, which keeps what the `resume` crate has checked; what
-//! was answered before comes out of the [`cache`]; and `respond` turns the outcome into HTTP.
-//! [`app`] puts all of it together from the [`config`].
+//! The path of a request: [`server`] accepts its connection, one of the [`workers`] serves it,
+//! `trace` logs it, `guard` limits it, and [`router`] finds its handler in `routes`. The handler
+//! parses the `body` (`fields`) into valid types (such as `password`) and calls `accounts`,
+//! `resumes` or `ai`. `accounts` takes the time as an argument and uses `hashing`, [`token`] (with
+//! its [`keys`]) and the [`store`]. `resumes` stores what the `resume` crate has checked. The
+//! [`cache`] answers repeated requests, and `respond` turns the outcome into HTTP. [`app`]
+//! assembles all of this from the [`config`].
 //!
-//! A handler that takes an `accounts::Caller` gets it from `caller`, which reads the token.
-//! `plans` says what there is to buy; `ledger` asks the shim what is left of a `quota`.
-//! `ai` has Claude do what the AI routes offer, and answers in the shape that `accept` has read.
-//! [`key_watch`] keeps the keys up to date with the database.
-//! `openapi` makes one document of what the routes say of themselves, and [`telemetry`] counts.
+//! `caller` reads the token for handlers that take an `accounts::Caller`. `plans` lists the plans,
+//! and `ledger` asks the shim for the usage of a `quota`. `ai` has Claude do the AI routes' work,
+//! and answers in the shape that `accept` has negotiated. [`key_watch`] keeps the keys in sync with
+//! the database. `openapi` merges the routes' descriptions into one document, and [`telemetry`]
+//! counts.
 //!
 //! Invariants by absence: only [`config`] reads the environment, only [`clock`] reads the time,
-//! only [`store`] knows SQL, only `respond` maps an error to a status, only `hashing` runs
-//! Argon2, only [`keys`] sees a signing key's bytes.
+//! only [`store`] knows SQL, only `respond` maps an error to a status, only `hashing` runs Argon2,
+//! only [`keys`] sees a signing key's bytes.
 
 mod accept;
 mod accounts;

@@ -1,4 +1,5 @@
-//! `tollgate-backend`: the companion API. Configured by the environment only ([`backend::config`]).
+//! `tollgate-backend`: the companion API, configured by environment variables
+//! ([`backend::config`]).
 
 use anyhow::Context;
 use backend::app::App;
@@ -21,20 +22,20 @@ use tracing_subscriber::util::SubscriberInitExt;
 const USAGE: &str = "\
 tollgate-backend: the companion API behind Tollgate
 
-Usage: tollgate-backend              serve, as the environment says (see the README)
-       tollgate-backend rotate-key   add a signing key, which takes over in ten minutes;
-                                     with --now, it replaces all others at once
-       tollgate-backend openapi      print the description of the API, as OpenAPI 3.1
-       tollgate-backend healthcheck  ask the service on LISTEN_ADDR: exit 0 if it is healthy
+Usage: tollgate-backend              serve, configured by environment variables (see the README)
+       tollgate-backend rotate-key   add a signing key, which starts to sign in ten minutes;
+                                     with --now, replace all keys at once
+       tollgate-backend openapi      print the API's OpenAPI 3.1 description
+       tollgate-backend healthcheck  check the service on LISTEN_ADDR; exit 0 if it is healthy
        tollgate-backend --version
        tollgate-backend --help";
 
-/// The system's allocator is more than a quarter of a cached answer's instructions; this one is a
-/// seventh (`BENCHMARKS.md`).
+/// Faster than the system's allocator, which takes over a quarter of a cached answer's
+/// instructions. This one takes a seventh (`BENCHMARKS.md`).
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// The environment or the command line is wrong.
+/// The exit code for an invalid environment or command line.
 const MISUSED: u8 = 2;
 
 fn main() -> ExitCode {
@@ -55,7 +56,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs `command` with what the environment says.
+/// Runs `command` with the configuration from the environment.
 fn configured(command: impl FnOnce(Config) -> anyhow::Result<()>) -> ExitCode {
     let config = match Config::from_env() {
         Ok(config) => config,
@@ -80,14 +81,13 @@ fn misused(sentence: &str) -> ExitCode {
     ExitCode::from(MISUSED)
 }
 
-/// Accepts, looks sessions up for all, and keeps things up to date; requests are served on threads
-/// of their own.
+/// Accepts connections and runs shared background tasks. Requests are served on separate threads.
 #[tokio::main]
 async fn serve(config: Config) -> anyhow::Result<()> {
     start_log(config.log.clone());
     let listen = config.listen;
     let connections = descriptors::share(Bounds::default().connections)?;
-    // Listening comes first: a port in use is found before a database is made.
+    // Listen first: a port in use is reported before a database is created.
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("LISTEN_ADDR: cannot listen on {listen}, choose another"))?;
@@ -102,12 +102,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let router = router::router(Arc::clone(&app));
     let bounds = Bounds { connections, ..Bounds::default() };
     server::serve(listener, router, bounds, &workers, stop).await;
-    // What was opened on behalf of a request is closed while its thread still runs.
+    // Close shared resources while the worker threads that opened them still run.
     app.accounts.close().await;
     Ok(())
 }
 
-/// Beside any number of services that run: they see the key by themselves.
+/// Adds or replaces signing keys. Running services pick them up without a restart.
 #[tokio::main(flavor = "current_thread")]
 async fn rotate_key(config: &Config, at_once: bool) -> anyhow::Result<()> {
     let store = Store::open(&config.database).await.context("DATABASE_URL")?;
@@ -121,7 +121,7 @@ async fn rotate_key(config: &Config, at_once: bool) -> anyhow::Result<()> {
     Ok(rotated?)
 }
 
-/// Logs go to standard error; in colour only where someone looks.
+/// Logs to standard error, in color if it is a terminal.
 fn start_log(targets: Targets) {
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)

@@ -1,9 +1,9 @@
-//! The OpenAPI document, out of the routes' own descriptions.
+//! The OpenAPI document, assembled from the routes' descriptions.
 //!
-//! Each handler in [`crate::routes`] says what is its own: parameters, body, what it answers and the
-//! statuses that only it has. What all routes share is said here, once, as it is done once: what
-//! [`crate::respond`] makes of an error, what a body or a token that is not good is answered, what
-//! [`crate::trace`] adds. [`crate::router`] takes no route without a description.
+//! Each handler in [`crate::routes`] describes its own parameters, body, replies and statuses. This
+//! module adds the parts that all routes share, once: the replies that [`crate::respond`] makes of
+//! errors and of bad bodies and tokens, and the headers that [`crate::trace`] adds.
+//! [`crate::router`] accepts only routes with a description.
 
 mod ask;
 mod bodies;
@@ -30,41 +30,41 @@ use utoipa::openapi::{
 };
 use utoipa::{PartialSchema, ToSchema};
 
-/// What a handler that takes a token names: `security(("token" = []))`.
+/// The security scheme of handlers that take a token: `security(("token" = []))`.
 const TOKEN: &str = "token";
-/// Where the errors begin in what a handler says of itself: here they are responses.
+/// The heading of a handler's errors. In the document these are responses instead.
 const ERRORS: &str = "# Errors";
 
 const DESCRIPTION: &str = "\
-The companion API behind Tollgate: accounts, résumés, plans, and what Claude does for a résumé.
+The companion API behind Tollgate: accounts, résumés, plans, and AI routes that call Claude.
 
 Sign up, log in, and send the access token as `Authorization: Bearer …`. Every error is a \
-problem document (RFC 9457) in `application/problem+json`. Behind the gateway any route may also \
-answer 429, with `Retry-After`, and its answers carry `RateLimit` and `X-RateLimit-*`.";
+problem document (RFC 9457) in `application/problem+json`. Behind the gateway any route can also \
+return 429 with `Retry-After`, and replies carry `RateLimit` and `X-RateLimit-*`.";
 
 const TAGS: [(&str, &str); 5] = [
-    ("accounts", "Signing up, logging in, and who asks"),
-    ("résumés", "JSON Resume documents, each its owner's alone"),
-    ("ai", "What Claude does for a résumé, plain or as a stream of events"),
-    ("plans", "What there is to buy, and what is left of it today"),
-    ("operation", "How the service is, and what it offers"),
+    ("accounts", "Sign-up, login and the caller's account"),
+    ("résumés", "JSON Resume documents, private to their owner"),
+    ("ai", "Claude's work on a résumé, as JSON or a stream of events"),
+    ("plans", "The plans, and today's usage"),
+    ("operation", "Health, metrics and documentation"),
 ];
 
-/// Responses of whatever takes a body.
+/// Responses of every route that takes a body.
 const BODY_ERRORS: [(&str, &str); 5] = [
-    ("400", "The body is no JSON, or broke off"),
+    ("400", "The body is not JSON, or broke off"),
     ("408", "The body took too long"),
     ("413", "The body is too large"),
-    ("415", "The body is declared as another type"),
-    ("422", "The body is not what is expected; `errors` names each place"),
+    ("415", "The body has an unsupported `Content-Type`"),
+    ("422", "The body is invalid; `errors` names each place"),
 ];
-/// Responses of everything.
+/// Responses of every route.
 const COMMON_ERRORS: [(&str, &str); 2] = [
-    ("500", "The service's own fault; its log has the cause under the reply's `X-Request-Id`"),
-    ("503", "Too busy, or something that is needed is away"),
+    ("500", "An internal error; the log has the cause under the reply's `X-Request-Id`"),
+    ("503", "Too many requests at once, or a dependency is down"),
 ];
 
-/// Completes what the routes say of themselves, as [`crate::router`] has put it together.
+/// Completes the document that [`crate::router`] assembled from the routes' descriptions.
 #[must_use]
 pub(crate) fn document(mut document: OpenApi) -> OpenApi {
     document.info = info();
@@ -111,7 +111,7 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     methods.into_iter().filter_map(Option::as_mut)
 }
 
-/// Adds what the handler does not say because it is the same for all.
+/// Adds the parts that are the same for all routes.
 fn complete(operation: &mut Operation) {
     operation.summary =
         operation.summary.take().map(|text| text.replace('\n', " ").replace('`', ""));
@@ -120,7 +120,10 @@ fn complete(operation: &mut Operation) {
         add_missing(operation, &BODY_ERRORS);
     }
     if operation.security.is_some() {
-        add_missing(operation, &[("401", "No access token, or one that is not good any more")]);
+        add_missing(
+            operation,
+            &[("401", "The access token is missing, invalid or no longer valid")],
+        );
     }
     add_missing(operation, &COMMON_ERRORS);
     cached::complete(operation);
@@ -131,13 +134,13 @@ fn complete(operation: &mut Operation) {
     }
 }
 
-/// Keeps what comes before the errors.
+/// Keeps the part of a description before its errors.
 fn shorten(description: &mut Option<String>) {
-    let kept = description.take().map(|text| {
-        let kept = text.split(ERRORS).next().unwrap_or_default();
-        kept.trim().replace('\n', " ")
+    let shortened = description.take().map(|text| {
+        let shortened = text.split(ERRORS).next().unwrap_or_default();
+        shortened.trim().replace('\n', " ")
     });
-    *description = kept.filter(|text| !text.is_empty());
+    *description = shortened.filter(|text| !text.is_empty());
 }
 
 fn add_missing(operation: &mut Operation, responses: &[(&str, &str)]) {
@@ -147,12 +150,12 @@ fn add_missing(operation: &mut Operation, responses: &[(&str, &str)]) {
     }
 }
 
-/// Adds what [`crate::respond`] and [`crate::trace`] do to every reply of this status.
+/// Adds what [`crate::respond`] and [`crate::trace`] add to every reply with this status.
 fn complete_response(status: &str, response: &mut Response) {
     let headers = &mut response.headers;
     headers.insert(
         "X-Request-Id".to_owned(),
-        text_header("Names the request in the service's log").into(),
+        text_header("The request's id in the service's log").into(),
     );
     if !status.starts_with(['4', '5']) || !response.content.is_empty() {
         return;
@@ -160,7 +163,10 @@ fn complete_response(status: &str, response: &mut Response) {
     let problem = Ref::from_schema_name(ProblemReply::name());
     response.content.insert(CONTENT_TYPE.to_owned(), Content::new(Some(problem)).into());
     let header = match status {
-        "401" => ("WWW-Authenticate", text_header("`Bearer`, and whether the token was the fault")),
+        "401" => (
+            "WWW-Authenticate",
+            text_header("`Bearer`; its `error` is `invalid_token` if the token was rejected"),
+        ),
         "429" | "503" => ("Retry-After", seconds_header()),
         _ => return,
     };
@@ -176,6 +182,6 @@ fn seconds_header() -> Header {
     let schema = Object::builder().schema_type(Type::Integer).minimum(Some(1)).build();
     HeaderBuilder::new()
         .schema(Some(schema))
-        .description(Some("In how many seconds to try again"))
+        .description(Some("The number of seconds to wait before retrying"))
         .build()
 }

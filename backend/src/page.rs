@@ -1,7 +1,7 @@
-//! Pages of a list: `?limit=` and `?cursor=`.
+//! Pagination of lists: `?limit=` and `?cursor=`.
 //!
-//! A cursor is opaque to clients: the id of the last entry they have seen, so that a page is as
-//! cheap as any other however far it lies, and stays right while entries come and go.
+//! A cursor is opaque to clients. It contains the id of the last entry seen, so every page is
+//! equally cheap, and pages stay correct while entries are added and deleted.
 
 use crate::respond::ApiError;
 use axum::extract::FromRequestParts;
@@ -12,31 +12,31 @@ use std::num::NonZeroUsize;
 use url::form_urlencoded;
 use uuid::Uuid;
 
-/// How many entries a page has unless a client says.
+/// The default page size.
 const DEFAULT_LIMIT: usize = 20;
-/// The most a client may ask for.
+/// The largest page size.
 const MAX_LIMIT: usize = 100;
 
-/// Which part of a list.
+/// A part of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Page {
-    /// How many entries, 1..=100.
+    /// The page size, 1..=100.
     pub limit: usize,
-    /// Only those before this one.
+    /// The id that all entries must precede.
     pub before: Option<Uuid>,
 }
 
-/// The cursor of the page after the one that ends with `last`.
+/// Returns the cursor of the page after the one that ends with `last`.
 #[must_use]
 pub(crate) fn cursor(last: Uuid) -> String {
     URL_SAFE_NO_PAD.encode(last.as_bytes())
 }
 
 impl Page {
-    /// What a query asks for. Parameters of other names are nobody's.
+    /// Parses a query string. Ignores other parameters.
     ///
     /// # Errors
-    /// [`ApiError::Query`] for the first that is wrong.
+    /// [`ApiError::Query`] for the first invalid parameter.
     pub(crate) fn of(query: &str) -> Result<Self, ApiError> {
         let mut page = Self { limit: DEFAULT_LIMIT, before: None };
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -70,7 +70,7 @@ fn before(text: &str) -> Result<Uuid, ApiError> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok();
     bytes
         .and_then(|bytes| Uuid::from_slice(&bytes).ok())
-        .ok_or(ApiError::Query { parameter: "cursor", expected: "the next of the page before" })
+        .ok_or(ApiError::Query { parameter: "cursor", expected: "the next of the previous page" })
 }
 
 #[cfg(test)]
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_says_which_page() {
+    fn a_query_selects_a_page() {
         let check = |query: &str, limit, before| {
             assert_eq!(Page::of(query).unwrap(), Page { limit, before }, "{query}");
         };

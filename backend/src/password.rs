@@ -1,19 +1,19 @@
-//! A password on its way to the hash: bounded, and never shown.
+//! A password before hashing: limited in length, and never displayed.
 
 use std::fmt;
 
-/// The shortest password one may choose, in bytes (NIST SP 800-63B §3.1.1.2 asks for 8 characters).
+/// The shortest new password, in bytes (NIST SP 800-63B §3.1.1.2 asks for 8 characters).
 pub(crate) const MIN_BYTES: usize = 8;
-/// The longest, in bytes: whoever pastes a sentence may, whoever sends a book may not.
+/// The longest password, in bytes: enough for a long passphrase, but not for a book.
 pub(crate) const MAX_BYTES: usize = 1024;
 
 /// A password, byte for byte as it was sent: neither trimmed nor normalized.
 pub struct Password(String);
 
-/// A text that cannot be a password. Says nothing about the text itself.
+/// An invalid password. The error reveals nothing about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadPassword {
-    /// Too short to choose.
+    /// Too short for a new password.
     #[error("expected a password of {MIN_BYTES} to {MAX_BYTES} bytes, found a shorter one")]
     Short,
     /// Too long to hash.
@@ -22,10 +22,10 @@ pub enum BadPassword {
 }
 
 impl Password {
-    /// A password that is being chosen.
+    /// Creates a new password that a user chooses.
     ///
     /// # Errors
-    /// [`BadPassword`] outside [`MIN_BYTES`]..=[`MAX_BYTES`].
+    /// [`BadPassword`] if its length is outside [`MIN_BYTES`]..=[`MAX_BYTES`].
     pub fn chosen(text: &str) -> Result<Self, BadPassword> {
         if text.len() < MIN_BYTES {
             return Err(BadPassword::Short);
@@ -33,11 +33,11 @@ impl Password {
         Self::given(text)
     }
 
-    /// A password given to log in: a short one is merely wrong, for it may have been chosen when
+    /// Creates a password to verify. A short one is merely wrong: it may date from a time when
     /// shorter ones were allowed.
     ///
     /// # Errors
-    /// [`BadPassword::Long`] above [`MAX_BYTES`].
+    /// [`BadPassword::Long`] if it is longer than [`MAX_BYTES`].
     pub fn given(text: &str) -> Result<Self, BadPassword> {
         if text.len() > MAX_BYTES {
             return Err(BadPassword::Long);
@@ -45,7 +45,7 @@ impl Password {
         Ok(Self(text.to_owned()))
     }
 
-    /// For hashing, and for nothing else.
+    /// Returns the bytes. For hashing only.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn length_is_counted_in_bytes_and_bounded() {
+    fn length_is_limited_in_bytes() {
         let chosen = |text: &str| Password::chosen(text).map(|p| p.as_bytes().len());
         assert_eq!(chosen("1234567"), Err(BadPassword::Short));
         assert_eq!(chosen("12345678"), Ok(8));
@@ -72,14 +72,14 @@ mod tests {
     }
 
     #[test]
-    fn any_password_of_bounded_length_can_be_tried() {
+    fn any_password_up_to_the_limit_can_be_verified() {
         assert_eq!(Password::given("").unwrap().as_bytes(), b"");
         assert_eq!(Password::given("\0\0").unwrap().as_bytes(), b"\0\0");
         assert_eq!(Password::given(&"a".repeat(1025)).unwrap_err(), BadPassword::Long);
     }
 
     #[test]
-    fn debug_shows_no_password() {
+    fn debug_output_hides_the_password() {
         assert_eq!(format!("{:?}", Password::chosen("hunter2hunter2")), "Ok(Password(…))");
     }
 }

@@ -1,7 +1,7 @@
-//! Proof that a plan was paid for: a secret that the operator's payment system shares with us.
+//! Proof of payment for a plan: a secret shared with the operator's payment system.
 //!
 //! Configured by [`crate::config`], checked by [`crate::routes::plans`]. This program takes no
-//! money, so whoever does says so.
+//! payments, so the operator's system must vouch for them.
 
 use axum::http::HeaderMap;
 use sha2::{Digest, Sha256};
@@ -9,17 +9,17 @@ use std::fmt;
 
 /// The header that carries the secret.
 pub(crate) const PAYMENT_TOKEN: &str = "Payment-Token";
-/// The shortest secret: one that nobody guesses.
+/// The shortest secret that cannot be guessed.
 const MIN_BYTES: usize = 16;
-/// The longest.
+/// The longest secret.
 const MAX_BYTES: usize = 255;
 
-/// The secret's hash. Comparing hashes takes time that says nothing about the secret.
+/// The secret's hash. Comparing hashes leaks nothing about the secret through timing.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PaymentToken([u8; 32]);
 
 impl PaymentToken {
-    /// The secret in `text`: 16 to 255 visible ASCII characters.
+    /// Parses a secret of 16 to 255 visible ASCII characters.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let valid = (MIN_BYTES..=MAX_BYTES).contains(&text.len())
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_secret_worth_the_name_is_one() {
+    fn weak_secrets_are_rejected() {
         let check = |text: &str, expected| {
             assert_eq!(PaymentToken::parse(text).is_some(), expected, "{text:.20}");
         };

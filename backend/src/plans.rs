@@ -1,29 +1,28 @@
-//! The plans: what each costs and what it gives.
+//! The plans: their prices and quotas.
 //!
-//! Shown by [`crate::routes::plans`]; the quotas are the gateway's to enforce, which counts by the
-//! plan that a token names.
+//! Listed by [`crate::routes::plans`]. The gateway enforces the quotas, by the plan in the token.
 
 use crate::user::Tier;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
-/// What a month of each plan costs, in US cents.
+/// Each plan's price per month, in US cents.
 const PRICES_CENTS: [(Tier, u32); 3] = [(Tier::Free, 0), (Tier::Starter, 900), (Tier::Pro, 2900)];
 
-/// How many AI requests a day each plan gives, as the gateway's policy has it.
+/// Each plan's AI requests per day, as in the gateway's policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AiLimits {
-    /// On the free plan.
+    /// The free plan's limit.
     pub free: u32,
-    /// On the small paid plan.
+    /// The starter plan's limit.
     pub starter: u32,
-    /// On the large paid plan.
+    /// The pro plan's limit.
     pub pro: u32,
 }
 
 impl AiLimits {
-    /// The plan's.
+    /// Returns the plan's limit.
     #[must_use]
     pub const fn of(self, tier: Tier) -> u32 {
         match tier {
@@ -33,8 +32,8 @@ impl AiLimits {
         }
     }
 
-    /// The version of what is made from these, and from what is fixed here: a value that was cached
-    /// under others is not used.
+    /// Returns a version for cached values that derive from these limits and the prices. A value
+    /// cached under other numbers is never used.
     #[must_use]
     pub fn version(self) -> u64 {
         let prices = PRICES_CENTS.iter().map(|(_, cents)| *cents);
@@ -47,18 +46,18 @@ impl AiLimits {
     }
 }
 
-/// One plan as it is offered.
+/// A plan on offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Plan {
-    /// Its name.
+    /// The plan's name.
     pub tier: Tier,
-    /// What a month of it costs, in US cents.
+    /// The price per month in US cents.
     pub price_cents_per_month: u32,
-    /// How many AI requests a day it gives.
+    /// The AI requests per day.
     pub ai_requests_per_day: u32,
 }
 
-/// All plans, cheapest first.
+/// Returns all plans, cheapest first.
 #[must_use]
 pub(crate) fn all(limits: AiLimits) -> [Plan; 3] {
     PRICES_CENTS.map(|(tier, price_cents_per_month)| Plan {

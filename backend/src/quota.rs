@@ -1,7 +1,6 @@
-//! Today's AI quota, as the gateway's policy counts it: which counter, and what it says.
+//! Today's AI quota, as the gateway's policy counts it: the counter's name and its usage.
 //!
-//! Pure; [`crate::ledger`] asks for it. The policy that this goes by is `envoy/policy.yaml`: a test
-//! holds the two together.
+//! Pure; [`crate::ledger`] does the query. Mirrors `envoy/policy.yaml`, which a test verifies.
 
 use jiff::Timestamp;
 use limits::counter::{BadCounterName, CounterName, Identity};
@@ -11,31 +10,31 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// The policy's bucket for AI requests of a day.
+/// The policy's bucket for daily AI requests.
 pub(crate) const BUCKET: &str = "ai_daily";
-/// The policy's key for whoever is logged in.
+/// The policy's key for logged-in users.
 pub(crate) const KEY: &str = "user";
 
-/// What is left of today's quota.
+/// Today's usage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Usage {
-    /// How many requests a day.
+    /// The limit per day.
     pub limit: u64,
-    /// How many of them today, if that is known.
+    /// The requests used today, or null if unknown.
     #[schema(required)]
     pub used: Option<u64>,
-    /// How many more today, if that is known.
+    /// The requests left today, or null if unknown.
     #[schema(required)]
     pub left: Option<u64>,
-    /// When the next day begins.
+    /// The start of the next day.
     pub resets_at: Timestamp,
 }
 
-/// The question to the shim: how the counter of `user` stands against `limit`.
+/// Builds the query to the shim for the counter of `user` against `limit`.
 ///
 /// # Errors
-/// [`BadCounterName`], which a constant bucket rules out.
-pub(crate) fn question(salt: &str, user: Uuid, limit: u32) -> Result<PeekBody, BadCounterName> {
+/// [`BadCounterName`] if the bucket's name is invalid, which a constant rules out.
+pub(crate) fn query(salt: &str, user: Uuid, limit: u32) -> Result<PeekBody, BadCounterName> {
     let user = user.to_string();
     let parts = [KEY.as_bytes(), user.as_bytes()];
     let counter = CounterName::new(&Identity::derive(salt.as_bytes(), parts), BUCKET)?;
@@ -45,8 +44,8 @@ pub(crate) fn question(salt: &str, user: Uuid, limit: u32) -> Result<PeekBody, B
 }
 
 impl Usage {
-    /// What the shim's answer says. An operator may have set another limit for this user: what is
-    /// in force is what is told.
+    /// Converts the shim's reply. Reports the limit in force, as an operator can override the
+    /// plan's limit for a user.
     #[must_use]
     pub fn of(reply: &PeekReply, now: Timestamp) -> Self {
         let now_ms = i64::try_from(reply.now_ms).ok();
@@ -56,14 +55,14 @@ impl Usage {
         Self { limit, used, left: Some(left), resets_at: next_day(now) }
     }
 
-    /// What is known without the shim.
+    /// Returns the part that is known without the shim.
     #[must_use]
     pub fn unknown(limit: u32, now: Timestamp) -> Self {
         Self { limit: limit.into(), used: None, left: None, resets_at: next_day(now) }
     }
 }
 
-/// When the next day begins, in UTC.
+/// Returns the start of the next day in UTC.
 fn next_day(now: Timestamp) -> Timestamp {
     const DAY_S: i64 = 86_400;
     let tomorrow_s = (now.as_second().div_euclid(DAY_S) + 1) * DAY_S;
@@ -89,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_goes_by_the_ledgers_clock_and_limit() {
+    fn usage_follows_the_ledgers_clock_and_limit() {
         let charge = ChargeOutcome {
             admitted: true,
             limit: 100,
@@ -105,17 +104,17 @@ mod tests {
     }
 
     #[test]
-    fn the_question_names_nobody() {
+    fn the_query_does_not_reveal_the_user() {
         let user = Uuid::from_u128(7);
-        let question = question("salt", user, 10).unwrap();
-        let json = serde_json::to_string(&question).unwrap();
+        let query = query("salt", user, 10).unwrap();
+        let json = serde_json::to_string(&query).unwrap();
         assert!(!json.contains(&user.to_string()));
         insta::assert_snapshot!(json, @r#"{"counter":"tg:{ff6532a8684030d65a018c7f8f369c6b}:ai_daily","quota":{"fixed_window":{"limit":10,"per":"day"}}}"#);
     }
 
-    /// As the gateway would name and limit it.
+    /// Checks that the policy names and limits the counter in the same way.
     #[test]
-    fn the_question_is_the_shipped_policys() {
+    fn the_query_matches_the_shipped_policy() {
         let yaml = include_str!("../../envoy/policy.yaml");
         for line in [
             "user: { jwt_claim: sub, otherwise: client }",

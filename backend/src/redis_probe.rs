@@ -1,38 +1,38 @@
-//! Whether Redis answers, asked again and again in the background: `/health` only reads the
-//! answer, so it is as quick with Redis hanging as with Redis up.
+//! Pings Redis in the background. `/health` only reads the last result, so it is quick even when
+//! Redis hangs.
 //!
-//! Started by [`crate::app`], read by `crate::routes::health`. What it asks over, and where the
-//! state is kept, is `crate::cache::link`: a command of the cache that gets no answer changes it
-//! at once, and has the probe ask.
+//! Started by [`crate::app`], read by `crate::routes::health`. `crate::cache::link` has the
+//! connection and the state. A cache command that gets no answer changes the state at once, and
+//! wakes the probe.
 
 use crate::cache::link::{Link, RedisState};
 use crate::cache::meter;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How often it is asked while it is away, unless it is asked more often anyway.
-const WHILE_AWAY: Duration = Duration::from_secs(1);
+/// The longest pause between pings while Redis is down.
+const MAX_PAUSE_WHILE_DOWN: Duration = Duration::from_secs(1);
 
-/// Asks for the first time, and goes on asking, every `interval`, for as long as the process runs.
+/// Pings Redis once, and then every `interval` in the background, for the life of the process.
 pub async fn start(link: Link, interval: Duration) {
     if link.state() == RedisState::NotConfigured {
         return;
     }
     let mut last = None;
-    ask(&link, &mut last).await;
+    ping(&link, &mut last).await;
     tokio::spawn(async move {
         loop {
-            let away = link.state() == RedisState::Down;
-            let pause = if away { interval.min(WHILE_AWAY) } else { interval };
-            // Either is a reason to ask.
+            let is_down = link.state() == RedisState::Down;
+            let pause = if is_down { interval.min(MAX_PAUSE_WHILE_DOWN) } else { interval };
+            // Ping after either the pause or a lost connection.
             let _lost = timeout(pause, link.lost()).await;
-            ask(&link, &mut last).await;
+            ping(&link, &mut last).await;
         }
     });
 }
 
-/// Asks once; logs what is news.
-async fn ask(link: &Link, last: &mut Option<RedisState>) {
+/// Pings Redis once, and logs changes of state.
+async fn ping(link: &Link, last: &mut Option<RedisState>) {
     let answer = link.probe().await;
     let state = link.state();
     if last.replace(state) != Some(state) {

@@ -1,55 +1,54 @@
-//! Refresh tokens: opaque, good for one use, and known to the database by their hash only.
+//! Refresh tokens: opaque, single-use, and stored only as a hash.
 //!
-//! Made and looked up by [`crate::accounts`]. They are 32 random bytes, so a plain SHA-256 is a
-//! good enough hash: there is nothing to guess.
+//! Created and looked up by [`crate::accounts`]. A token is 32 random bytes, which cannot be
+//! guessed, so a plain SHA-256 is a sufficient hash.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use std::fmt;
 
-/// How many random bytes a token has.
+/// The number of random bytes in a token.
 const BYTES: usize = 32;
-/// What the text of every token matches, as a regular expression: of the last letter, two bits are
-/// none of the token's.
+/// A regular expression that every token matches. Two bits of the last character are unused.
 pub(crate) const PATTERN: &str = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$";
 
-/// What continues a session, once.
+/// A token that continues a session, once.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RefreshToken(String);
 
-/// A text that no refresh token looks like.
+/// The text is not a refresh token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected a refresh token as log-in answers it: 43 letters, digits, - or _")]
+#[error("expected a refresh token as returned by login: 43 letters, digits, - or _")]
 pub struct BadRefreshToken;
 
 impl RefreshToken {
-    /// A new one.
+    /// Generates a new token.
     ///
     /// # Errors
-    /// Where the operating system has no randomness to give.
+    /// Fails if the operating system returns no random bytes.
     pub fn generate() -> Result<Self, getrandom::Error> {
         let mut bytes = [0; BYTES];
         getrandom::fill(&mut bytes)?;
         Ok(Self(URL_SAFE_NO_PAD.encode(bytes)))
     }
 
-    /// One as a client sends it.
+    /// Parses a token that a client sent.
     ///
     /// # Errors
-    /// [`BadRefreshToken`] for what was never one.
+    /// [`BadRefreshToken`] if `text` is not 32 bytes in base64url.
     pub fn parse(text: &str) -> Result<Self, BadRefreshToken> {
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| BadRefreshToken)?;
         if bytes.len() == BYTES { Ok(Self(text.to_owned())) } else { Err(BadRefreshToken) }
     }
 
-    /// For the client, and for nobody else.
+    /// Returns the token's text. For the client only.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What is stored of it.
+    /// Returns the token's hash, which is what the database stores.
     #[must_use]
     pub fn hash(&self) -> String {
         hex::encode(Sha256::digest(&self.0))
@@ -67,23 +66,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_is_new_and_survives_the_way_to_the_client_and_back() {
+    fn tokens_are_unique_and_parse_back() {
         let (one, other) = (RefreshToken::generate().unwrap(), RefreshToken::generate().unwrap());
         assert_ne!(one, other);
         assert_eq!(RefreshToken::parse(one.as_str()).unwrap(), one);
     }
 
     #[test]
-    fn what_is_stored_does_not_tell_the_token() {
+    fn the_hash_and_the_debug_output_hide_the_token() {
         let token = RefreshToken::parse(&"A".repeat(43)).unwrap();
-        // As `printf %s AAA… | sha256sum` says.
+        // The output of `printf %s AAA… | sha256sum`.
         let expected = "0f007385b6f9d4b7eeb2748605afe1a984a0a3bfa3f014d09e2a784ce9e5cd1a";
         assert_eq!(token.hash(), expected);
         assert_eq!(format!("{token:?}"), "RefreshToken(…)");
     }
 
     #[test]
-    fn what_was_never_one_is_refused() {
+    fn malformed_tokens_are_rejected() {
         for text in ["", "a", &"A".repeat(42), &"A".repeat(44), &"=".repeat(43), "' OR 1=1 --"] {
             assert_eq!(RefreshToken::parse(text), Err(BadRefreshToken), "{text}");
         }

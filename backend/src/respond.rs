@@ -1,7 +1,7 @@
-//! Everything that is answered instead of what was asked for, as `application/problem+json`.
+//! Error replies, as `application/problem+json`.
 //!
-//! The only place that maps an error to a status. What is the service's own fault is logged here,
-//! once, with its cause; the client is told only that it happened.
+//! The only module that maps errors to statuses. The service's own failures are logged here, once,
+//! with their cause. The client learns only that there was one.
 
 use crate::accounts::AccountError;
 use crate::ai::AiError;
@@ -24,64 +24,64 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a request without a token is asked for (RFC 6750 §3).
+/// The challenge to a request without a token (RFC 6750 §3).
 const CHALLENGE: &str = "Bearer realm=\"tollgate\"";
-/// The same, where the token was no good.
+/// The challenge to a request with an invalid token.
 const CHALLENGE_INVALID: &str = "Bearer realm=\"tollgate\", error=\"invalid_token\"";
-/// When to come back to a service that is too busy.
+/// The `Retry-After` of a busy service, in seconds.
 const RETRY_AFTER_S: &str = "1";
 
-/// Not among the names that the library knows.
+/// The `http` crate has no constant for this header.
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 
-/// Why a route did not answer what it was asked for.
+/// A request that failed or was rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    /// The body is wrong.
+    /// The body was rejected.
     #[error(transparent)]
     Body(#[from] BodyError),
-    /// The body's members are wrong.
-    #[error("members of the body are wrong")]
+    /// Members of the body are invalid.
+    #[error("the body has invalid members")]
     Members(Vec<PlacedError>),
-    /// The account says no, or cannot say.
+    /// The account operation failed.
     #[error(transparent)]
     Account(#[from] AccountError),
-    /// The résumé says no, or cannot say.
+    /// The résumé operation failed.
     #[error(transparent)]
     Resume(#[from] ResumeError),
-    /// There is no such résumé to ask about, or it is somebody else's.
+    /// An AI request names a résumé that doesn't exist or belongs to another user.
     #[error("expected the id of one of your résumés")]
     NoSuchResume,
-    /// Claude gave no answer.
+    /// Claude gave no usable answer.
     #[error(transparent)]
     Ai(Arc<AiError>),
-    /// What was to be cached could not be loaded.
+    /// A value for the cache could not be loaded.
     #[error(transparent)]
     Load(#[from] Aborted),
-    /// A parameter of the query is wrong.
-    #[error("the query's {parameter}: expected {expected}")]
+    /// A query parameter is invalid.
+    #[error("query parameter {parameter}: expected {expected}")]
     Query {
-        /// Which one.
+        /// The parameter's name.
         parameter: &'static str,
-        /// What it can be.
+        /// The expected form.
         expected: &'static str,
     },
-    /// A change does not say which version it is of.
-    #[error("expected If-Match with the ETag of the version that is to be changed")]
+    /// A change doesn't name the version it applies to.
+    #[error("expected If-Match with the ETag of the version to change")]
     NoIfMatch,
-    /// There is no token where one is needed.
+    /// The access token is missing.
     #[error("expected an access token in one header, Authorization: Bearer …")]
     NoToken,
-    /// No such route.
-    #[error("no such route")]
+    /// The path has no route.
+    #[error("no route has this path")]
     NotFound,
-    /// The route has no such method.
-    #[error("no such method")]
+    /// The route doesn't support the method.
+    #[error("the route does not support this method")]
     MethodNotAllowed,
-    /// As many requests are being served as may.
+    /// Too many requests are in progress.
     #[error("too many requests at once")]
     Busy,
-    /// The request took too long.
+    /// The request exceeded its time limit.
     #[error("the request took longer than {} s", .0.as_secs())]
     TimedOut(Duration),
     /// A handler panicked.
@@ -111,7 +111,7 @@ impl IntoResponse for ApiError {
 }
 
 impl ApiError {
-    /// What the client is told. What is no fault of theirs is logged here.
+    /// Builds the problem for the client, and logs the failures that aren't the client's fault.
     #[must_use]
     pub fn into_problem(self) -> Problem {
         let status = self.status();
@@ -160,9 +160,9 @@ impl ApiError {
                 | AccountError::Random(_) => StatusCode::INTERNAL_SERVER_ERROR,
             },
             Self::NoSuchResume => StatusCode::NOT_FOUND,
-            Self::Ai(error) => of_ai(error),
-            Self::Resume(error) => of_resume(error),
-            Self::Load(error) => of_load(*error),
+            Self::Ai(error) => ai_status(error),
+            Self::Resume(error) => resume_status(error),
+            Self::Load(error) => load_status(*error),
             Self::Query { .. } => StatusCode::BAD_REQUEST,
             Self::NoIfMatch => StatusCode::PRECONDITION_REQUIRED,
             Self::NoToken => StatusCode::UNAUTHORIZED,
@@ -173,14 +173,14 @@ impl ApiError {
         }
     }
 
-    /// What is said about it: what the client can mend, or when to come back; of our own faults
-    /// only that there was one.
+    /// Returns the problem's detail: how to fix the request, or when to retry. Hides the cause of
+    /// internal errors.
     fn detail(&self) -> Cow<'static, str> {
         match self {
             Self::Ai(error) if error.failure() != Failure::Ours => {
-                return unanswered(error.failure()).into();
+                return ai_detail(error.failure()).into();
             }
-            Self::NoSuchResume => return "There is no such résumé.".into(),
+            Self::NoSuchResume => return "No résumé has this id.".into(),
             _ => {}
         }
         match self.status() {
@@ -188,29 +188,27 @@ impl ApiError {
                 "This is our fault. Quote the reply's x-request-id when you report it.".into()
             }
             StatusCode::SERVICE_UNAVAILABLE => {
-                "The service is too busy just now. Try again.".into()
+                "The service is temporarily unavailable. Try again.".into()
             }
-            StatusCode::NOT_FOUND => {
-                "There is nothing at this path. GET / names what there is.".into()
-            }
+            StatusCode::NOT_FOUND => "No route has this path. GET / lists the routes.".into(),
             StatusCode::METHOD_NOT_ALLOWED => {
-                "There is something at this path, with another method: see the Allow header.".into()
+                "This path does not support the method: see the Allow header.".into()
             }
             _ => sentence(&self.to_string()).into(),
         }
     }
 
-    /// The header that goes with the status.
+    /// Returns the header that accompanies the status.
     fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         let (name, value) = match self {
-            // Only where it is known: a made-up time would be believed.
+            // Only if the time is known. Clients would rely on a guess.
             Self::Ai(error) => {
                 return error.retry_after().map(|wait| (header::RETRY_AFTER, whole_seconds(wait)));
             }
             Self::Account(AccountError::TooManyGuesses(wait)) => {
                 return Some((header::RETRY_AFTER, whole_seconds(*wait)));
             }
-            // Whoever has waited long asks for much: a tenth of it once more is no long wait.
+            // A tenth of the time limit is short compared with the wait so far.
             Self::TimedOut(longest) => {
                 return Some((header::RETRY_AFTER, whole_seconds(*longest / 10)));
             }
@@ -228,14 +226,14 @@ impl ApiError {
         Some((name, HeaderValue::from_static(value)))
     }
 
-    /// Which types of change are taken, where another was sent (RFC 5789 §2.2).
+    /// Returns the accepted types of patches, if another type was sent (RFC 5789 §2.2).
     fn accepted(&self) -> Option<(HeaderName, HeaderValue)> {
         let Self::Body(BodyError::OtherType { expected: PATCHES }) = self else { return None };
         let types = "application/merge-patch+json, application/json-patch+json";
         Some((ACCEPT_PATCH, HeaderValue::from_static(types)))
     }
 
-    /// The places in the body that were wrong.
+    /// Returns the invalid places in the body.
     fn places(self) -> Vec<PlacedError> {
         match self {
             Self::Body(BodyError::Unexpected(errors))
@@ -253,26 +251,24 @@ impl ApiError {
     }
 }
 
-/// What is said where Claude gave no answer.
-const fn unanswered(failure: Failure) -> &'static str {
+/// Returns the detail for a failed call to Claude.
+const fn ai_detail(failure: Failure) -> &'static str {
     match failure {
-        Failure::Away => "Claude cannot be asked just now. Try again later.",
-        Failure::Rejected => "Claude does not accept this request. Nothing was charged.",
-        Failure::Declined => {
-            "Claude declines to answer this. Change the résumé or the job description."
-        }
+        Failure::Away => "Claude is unavailable. Try again later.",
+        Failure::Rejected => "Claude rejected the request. Nothing was charged.",
+        Failure::Declined => "Claude declined to answer. Change the résumé or the job description.",
         Failure::Unusable | Failure::Ours => {
-            "Claude has given no answer that can be used. Asking again is charged again."
+            "Claude's answer is unusable. Asking again is charged again."
         }
     }
 }
 
-/// A wait as `Retry-After` has it: whole seconds, rather one too many.
+/// Formats a wait for `Retry-After`: whole seconds, rounded up, at least 1.
 fn whole_seconds(wait: Duration) -> HeaderValue {
     HeaderValue::from(u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1))
 }
 
-fn of_resume(error: &ResumeError) -> StatusCode {
+fn resume_status(error: &ResumeError) -> StatusCode {
     match error {
         ResumeError::NotFound => StatusCode::NOT_FOUND,
         ResumeError::OtherVersion => StatusCode::PRECONDITION_FAILED,
@@ -280,45 +276,45 @@ fn of_resume(error: &ResumeError) -> StatusCode {
         ResumeError::TooMany => StatusCode::CONFLICT,
         ResumeError::Store(StoreError::Unavailable) => StatusCode::SERVICE_UNAVAILABLE,
         ResumeError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        ResumeError::Load(error) => of_load(*error),
-        ResumeError::Shared(error) => of_resume(error),
+        ResumeError::Load(error) => load_status(*error),
+        ResumeError::Shared(error) => resume_status(error),
     }
 }
 
-/// A gateway gives back what a 5xx was charged, so only what was not paid for may be one.
-fn of_ai(error: &AiError) -> StatusCode {
+/// Returns an AI error's status. A gateway refunds 5xx replies, so only unpaid failures can be 5xx.
+fn ai_status(error: &AiError) -> StatusCode {
     match error.failure() {
         Failure::Away => StatusCode::SERVICE_UNAVAILABLE,
         Failure::Rejected => StatusCode::BAD_GATEWAY,
         Failure::Declined => StatusCode::UNPROCESSABLE_ENTITY,
-        // Not 422: there is nothing in the request that its sender could change.
+        // Not 422, because the client cannot fix it by changing the request.
         Failure::Unusable => StatusCode::FAILED_DEPENDENCY,
         Failure::Ours => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
-fn of_load(error: Aborted) -> StatusCode {
+fn load_status(error: Aborted) -> StatusCode {
     match error {
         Aborted::TooSlow | Aborted::TooMany => StatusCode::SERVICE_UNAVAILABLE,
         Aborted::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
-/// A problem as a reply.
+/// Builds the reply for a problem.
 fn problem_response(status: StatusCode, problem: &Problem) -> Response {
     let body = serde_json::to_string(problem).unwrap_or_default();
     let headers = [(header::CONTENT_TYPE, CONTENT_TYPE), (header::CACHE_CONTROL, "no-store")];
     (status, headers, body).into_response()
 }
 
-/// A value as a JSON reply that nobody may keep: what this service answers is about someone.
+/// Serializes a value as a JSON reply with `no-store`, because replies contain personal data.
 pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response {
-    written_json(status, serde_json::to_string(value).unwrap_or_default())
+    serialized_json(status, serde_json::to_string(value).unwrap_or_default())
 }
 
-/// The same for what is in JSON already.
-pub(crate) fn written_json(status: StatusCode, body: impl Into<Body>) -> Response {
-    /// As many as a reply of the cache has: a table that grows is written twice.
+/// Builds a JSON reply from a serialized body.
+pub(crate) fn serialized_json(status: StatusCode, body: impl Into<Body>) -> Response {
+    /// The number of headers in a cached reply. Reserving them avoids growing the table.
     const MAX_HEADERS: usize = 10;
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
@@ -333,7 +329,7 @@ fn title(status: StatusCode) -> &'static str {
     status.canonical_reason().unwrap_or("Error")
 }
 
-/// An error's text as a sentence.
+/// Turns an error text into a sentence.
 fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().map(|c| c.to_ascii_uppercase());
@@ -355,12 +351,12 @@ impl fmt::Display for Chain<'_> {
     }
 }
 
-/// Answers for paths that have no route.
+/// Answers requests to paths without a route.
 pub(crate) async fn not_found() -> ApiError {
     ApiError::NotFound
 }
 
-/// Answers for methods that a path does not have.
+/// Answers requests with a method that the path doesn't support.
 pub(crate) async fn method_not_allowed() -> ApiError {
     ApiError::MethodNotAllowed
 }
@@ -372,7 +368,7 @@ mod tests {
     use crate::token::verifier::TokenError;
     use claude::StopReason;
 
-    /// Status, the headers that go with it, and what is said.
+    /// Formats the status, the relevant headers and the detail.
     fn shown(error: ApiError) -> String {
         let detail = error.detail();
         let response = error.into_response();
@@ -386,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn every_error_has_its_status_and_its_words() {
+    fn every_error_has_a_status_and_a_detail() {
         let json = JsonError { pointer: "/a".into(), message: "expected value".into() };
         let argon2 = HashingError::Argon2("out of memory".into());
         let errors = [
@@ -442,57 +438,57 @@ mod tests {
         415 Expected a body with Content-Type: application/json.
         413 Expected a body of at most 65536 bytes.
         408 [close] Expected the whole body within 10 s.
-        400 The body could not be read to its end.
-        400 Expected a body in JSON.
-        422 The body is not what this route takes.
-        422 Members of the body are wrong.
-        409 An account with this e-mail address exists.
+        400 The body broke off before its end.
+        400 Expected a JSON body.
+        422 The body does not match what this route expects.
+        422 The body has invalid members.
+        409 An account with this e-mail address already exists.
         401 [Bearer realm="tollgate"] The e-mail address or the password is wrong.
         401 [Bearer realm="tollgate", error="invalid_token"] Expected an access token signed with EdDSA that names its key.
         401 [Bearer realm="tollgate", error="invalid_token"] The token has expired: log in again.
         401 [Bearer realm="tollgate", error="invalid_token"] The token's session has ended: log in again.
-        401 [Bearer realm="tollgate", error="invalid_token"] The refresh token is not good, or not any more: log in again.
+        401 [Bearer realm="tollgate", error="invalid_token"] The refresh token is invalid or no longer valid: log in again.
         403 The current password is wrong.
-        403 A dearer plan stands for a payment: expected the operator's secret in the header Payment-Token.
+        403 Moving to a more expensive plan requires payment: expected the operator's secret in the Payment-Token header.
         429 [10] Too many wrong passwords: try again in 10 s.
-        503 [1] The service is too busy just now. Try again.
+        503 [1] The service is temporarily unavailable. Try again.
         500 This is our fault. Quote the reply's x-request-id when you report it.
-        503 [1] The service is too busy just now. Try again.
+        503 [1] The service is temporarily unavailable. Try again.
         500 This is our fault. Quote the reply's x-request-id when you report it.
         500 This is our fault. Quote the reply's x-request-id when you report it.
         500 This is our fault. Quote the reply's x-request-id when you report it.
-        404 There is nothing at this path. GET / names what there is.
-        412 The résumé is at another version than If-Match names: read it again.
-        422 Members of the document are wrong.
-        422 The change cannot be made.
+        404 No route has this path. GET / lists the routes.
+        412 The résumé's version does not match If-Match: read it again.
+        422 The document has invalid members.
+        422 The patch cannot be applied.
         409 Expected at most 100 résumés: delete one first.
-        503 [1] The service is too busy just now. Try again.
-        404 There is nothing at this path. GET / names what there is.
-        503 [1] The service is too busy just now. Try again.
-        503 [1] The service is too busy just now. Try again.
+        503 [1] The service is temporarily unavailable. Try again.
+        404 No route has this path. GET / lists the routes.
+        503 [1] The service is temporarily unavailable. Try again.
+        503 [1] The service is temporarily unavailable. Try again.
         500 This is our fault. Quote the reply's x-request-id when you report it.
-        404 There is no such résumé.
-        503 Claude cannot be asked just now. Try again later.
-        422 Claude declines to answer this. Change the résumé or the job description.
-        424 Claude has given no answer that can be used. Asking again is charged again.
-        424 Claude has given no answer that can be used. Asking again is charged again.
+        404 No résumé has this id.
+        503 Claude is unavailable. Try again later.
+        422 Claude declined to answer. Change the résumé or the job description.
+        424 Claude's answer is unusable. Asking again is charged again.
+        424 Claude's answer is unusable. Asking again is charged again.
         500 This is our fault. Quote the reply's x-request-id when you report it.
-        400 The query's limit: expected a number.
-        428 Expected If-Match with the ETag of the version that is to be changed.
+        400 Query parameter limit: expected a number.
+        428 Expected If-Match with the ETag of the version to change.
         401 [Bearer realm="tollgate"] Expected an access token in one header, Authorization: Bearer ….
-        404 There is nothing at this path. GET / names what there is.
-        405 There is something at this path, with another method: see the Allow header.
-        503 [1] The service is too busy just now. Try again.
-        503 [3] The service is too busy just now. Try again.
-        503 [29] The service is too busy just now. Try again.
+        404 No route has this path. GET / lists the routes.
+        405 This path does not support the method: see the Allow header.
+        503 [1] The service is temporarily unavailable. Try again.
+        503 [3] The service is temporarily unavailable. Try again.
+        503 [29] The service is temporarily unavailable. Try again.
         500 This is our fault. Quote the reply's x-request-id when you report it.
         "#);
     }
 
     #[test]
-    fn the_log_tells_the_causes_and_the_client_does_not_learn_them() {
+    fn only_the_log_contains_the_causes() {
         let error = ApiError::Account(StoreError::Damaged { what: "user's id" }.into());
-        assert_eq!(Chain(&error).to_string(), "the database holds a user's id that cannot be read");
+        assert_eq!(Chain(&error).to_string(), "the database holds an unreadable user's id");
         assert!(!error.detail().contains("database"));
     }
 }

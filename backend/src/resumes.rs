@@ -1,8 +1,8 @@
-//! Keeping résumés: each is its owner's alone, and each change is of a version. The time is handed
-//! in.
+//! Résumés, each private to its owner. Every change names the version it applies to. Callers pass
+//! in the time.
 //!
-//! Called by [`crate::routes::resumes`]; asks [`crate::store`]. What is not the caller's and what
-//! is not there are the same here, so that nobody learns which ids exist.
+//! Called by [`crate::routes::resumes`]; uses [`crate::store`]. Another user's résumé is reported
+//! like a missing one, so that nobody learns which ids exist.
 
 use crate::accounts::{Caller, new_id};
 use crate::cache::{Aborted, Cache, Cached, Entry, Loaded, Use};
@@ -23,55 +23,55 @@ use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// The version that a new résumé has.
+/// The version of a new résumé.
 const FIRST_VERSION: i64 = 1;
 
-/// A résumé as it is cached: in JSON, which can be sent as it is.
+/// A résumé in its cached form: JSON that is sent as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WrittenResume {
-    /// Counts its changes.
+pub struct SerializedResume {
+    /// The version's number.
     pub version: i64,
     json: Bytes,
 }
 
-/// What is looked at of one in JSON.
+/// The parts of a serialized résumé that are parsed.
 #[derive(Deserialize)]
-struct Written<T> {
+struct Serialized<T> {
     version: i64,
     resume: T,
 }
 
-/// Why nothing became of what was asked.
+/// A résumé operation that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ResumeError {
-    /// There is none of this id, or it is somebody else's.
-    #[error("no such résumé")]
+    /// The résumé doesn't exist or belongs to another user.
+    #[error("no résumé has this id")]
     NotFound,
-    /// It is not, or no longer, at the version that the caller expects.
-    #[error("the résumé is at another version than If-Match names: read it again")]
+    /// The résumé is not at the expected version.
+    #[error("the résumé's version does not match If-Match: read it again")]
     OtherVersion,
-    /// The document is not what it should be.
-    #[error("members of the document are wrong")]
+    /// The document is not a valid résumé.
+    #[error("the document has invalid members")]
     Invalid(Vec<PlacedError>),
-    /// The change cannot be made.
-    #[error("the change cannot be made")]
+    /// The patch cannot be applied.
+    #[error("the patch cannot be applied")]
     BadEdit(Vec<PlacedError>),
-    /// The caller has as many as may be.
+    /// The caller has reached the limit.
     #[error("expected at most {} résumés: delete one first", resumes::MAX_PER_USER)]
     TooMany,
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Loading it came to no end of its own.
+    /// The load was aborted.
     #[error(transparent)]
     Load(#[from] Aborted),
-    /// What was waited for together with others failed.
+    /// A load shared with other callers failed.
     #[error(transparent)]
     Shared(#[from] Arc<ResumeError>),
 }
 
 impl ResumeError {
-    /// Whether there is no such résumé, whoever found that out.
+    /// Returns true if the résumé doesn't exist, including in a shared load.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         match self {
@@ -90,16 +90,16 @@ pub struct Resumes {
 }
 
 impl Resumes {
-    /// The résumés in `store`, read through `cache`.
+    /// Creates an interface to the résumés in `store`, read through `cache`.
     #[must_use]
     pub fn new(store: Store, cache: Cache) -> Self {
         Self { store, cache }
     }
 
-    /// Keeps a new one.
+    /// Stores a new résumé.
     ///
     /// # Errors
-    /// [`ResumeError::TooMany`].
+    /// [`ResumeError::TooMany`] if the owner has reached the limit.
     pub async fn create(
         &self,
         owner: Uuid,
@@ -117,16 +117,16 @@ impl Resumes {
         }
     }
 
-    /// The owner's résumé of this id.
+    /// Returns the owner's résumé with this id.
     ///
     /// # Errors
-    /// [`ResumeError::NotFound`].
+    /// [`ResumeError::NotFound`] if it doesn't exist or belongs to another user.
     pub async fn read(&self, owner: Uuid, id: Uuid) -> Result<StoredResume, ResumeError> {
         resumes::read(&self.store, owner, id).await?.ok_or(ResumeError::NotFound)
     }
 
-    /// The caller's résumé of this id, out of the cache if it is there. What is to be changed is
-    /// not read so.
+    /// Returns the caller's résumé with this id, from the cache if possible. Don't use it before a
+    /// change.
     ///
     /// # Errors
     /// As [`Self::read`].
@@ -135,45 +135,45 @@ impl Resumes {
         caller: &Caller,
         id: Uuid,
         use_: Use,
-    ) -> Result<Cached<WrittenResume>, ResumeError> {
+    ) -> Result<Cached<SerializedResume>, ResumeError> {
         let load = || {
             let (store, owner) = (self.store.clone(), caller.user.id);
             async move {
                 let stored =
                     resumes::read(&store, owner, id).await?.ok_or(ResumeError::NotFound)?;
-                Ok(Loaded::keep(stored.written()?))
+                Ok(Loaded::keep(stored.serialized()?))
             }
         };
         let (entry, key) = (self.entry(caller, id), caller.secret.seal_key());
         Ok(self.cache.get_or_load(&entry, &key, use_, load).await?)
     }
 
-    /// What all the caller's résumés are cached as.
+    /// Returns the cache entries of all of the caller's résumés.
     ///
     /// # Errors
-    /// [`ResumeError::Store`].
+    /// [`ResumeError::Store`] if the database fails.
     pub async fn entries(&self, caller: &Caller) -> Result<Vec<Entry>, ResumeError> {
         let all = resumes::list(&self.store, caller.user.id, None, resumes::MAX_PER_USER).await?;
         Ok(all.into_iter().map(|summary| self.entry(caller, summary.id)).collect())
     }
 
-    /// How long a cached one is good for.
+    /// Returns the lifetime of a cached résumé.
     #[must_use]
     pub fn ttl(&self) -> Duration {
         self.cache.ttls().resume
     }
 
-    /// What a caller's résumé is cached as.
+    /// Returns the cache entry of a caller's résumé.
     #[must_use]
     pub fn entry(&self, caller: &Caller, id: Uuid) -> Entry {
         Entry::resume(id, caller.revision, self.cache.ttls())
     }
 
-    /// The owner's résumés, newest first: at most `limit` of those made before `before`; and
-    /// whether there are more.
+    /// Lists up to `limit` of the owner's résumés, newest first, starting after `before`. The flag
+    /// is true if there are more.
     ///
     /// # Errors
-    /// [`ResumeError::Store`].
+    /// [`ResumeError::Store`] if the database fails.
     pub async fn list(
         &self,
         owner: Uuid,
@@ -187,10 +187,10 @@ impl Resumes {
         Ok((found, has_more))
     }
 
-    /// Puts another document in the place of the expected version's.
+    /// Replaces the document, if it is at the expected version.
     ///
     /// # Errors
-    /// [`ResumeError::NotFound`], [`ResumeError::OtherVersion`].
+    /// [`ResumeError::NotFound`] or [`ResumeError::OtherVersion`].
     pub async fn replace(
         &self,
         caller: &Caller,
@@ -203,11 +203,11 @@ impl Resumes {
         self.advance(caller, current, resume, now).await
     }
 
-    /// Changes the document of the expected version.
+    /// Edits the document, if it is at the expected version.
     ///
     /// # Errors
-    /// As [`Self::replace`], and [`ResumeError::BadEdit`] or [`ResumeError::Invalid`] if the
-    /// change cannot be made, or makes no résumé.
+    /// As [`Self::replace`]; [`ResumeError::BadEdit`] if the patch cannot be applied,
+    /// [`ResumeError::Invalid`] if the result is not a valid résumé.
     pub async fn edit(
         &self,
         caller: &Caller,
@@ -222,10 +222,10 @@ impl Resumes {
         self.advance(caller, current, resume, now).await
     }
 
-    /// Deletes the expected version.
+    /// Deletes the résumé, if it is at the expected version.
     ///
     /// # Errors
-    /// [`ResumeError::NotFound`], [`ResumeError::OtherVersion`].
+    /// [`ResumeError::NotFound`] or [`ResumeError::OtherVersion`].
     pub async fn delete(
         &self,
         caller: &Caller,
@@ -252,7 +252,7 @@ impl Resumes {
         if expected.is(current.version) { Ok(current) } else { Err(ResumeError::OtherVersion) }
     }
 
-    /// Of two who change one version at the same time, the database lets one win.
+    /// Stores the next version. Concurrent writers: the database picks one (compare-and-swap).
     async fn advance(
         &self,
         caller: &Caller,
@@ -272,49 +272,49 @@ impl Resumes {
 }
 
 impl StoredResume {
-    fn written(self) -> Result<WrittenResume, StoreError> {
+    fn serialized(self) -> Result<SerializedResume, StoreError> {
         let json = serde_json::to_vec(&self);
         let json = json.map_err(|_| StoreError::Damaged { what: "résumé's document" })?;
-        Ok(WrittenResume { version: self.version, json: json.into() })
+        Ok(SerializedResume { version: self.version, json: json.into() })
     }
 }
 
-impl WrittenResume {
-    /// The document.
+impl SerializedResume {
+    /// Returns the document.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`], which what was written from a document is not.
+    /// [`StoreError::Damaged`] if the JSON is malformed, which serialization rules out.
     pub fn document(&self) -> Result<Resume, StoreError> {
-        let written = serde_json::from_slice::<Written<Value>>(&self.json);
+        let serialized = serde_json::from_slice::<Serialized<Value>>(&self.json);
         let damaged = |_| StoreError::Damaged { what: "résumé's document" };
-        written.map(|written| Resume::stored(written.resume)).map_err(damaged)
+        serialized.map(|serialized| Resume::stored(serialized.resume)).map_err(damaged)
     }
 
-    /// All of it, in JSON.
+    /// Returns the résumé's JSON.
     #[must_use]
     pub fn json(&self) -> Bytes {
         self.json.clone()
     }
 }
 
-impl Serialize for WrittenResume {
+impl Serialize for SerializedResume {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let json: &RawValue = serde_json::from_slice(&self.json).map_err(S::Error::custom)?;
         json.serialize(serializer)
     }
 }
 
-impl<'de> Deserialize<'de> for WrittenResume {
+impl<'de> Deserialize<'de> for SerializedResume {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = Box::<RawValue>::deserialize(deserializer)?;
-        let written: Written<IgnoredAny> =
+        let serialized: Serialized<IgnoredAny> =
             serde_json::from_str(json.get()).map_err(D::Error::custom)?;
         let json = Box::<str>::from(json).into_boxed_bytes();
-        Ok(Self { version: written.version, json: json.into() })
+        Ok(Self { version: serialized.version, json: json.into() })
     }
 }
 
-/// As precise as it is stored.
+/// Rounds a time to the precision of the database.
 fn to_ms(now: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
 }

@@ -1,4 +1,4 @@
-//! Every route, on one screen; the test below tells their paths.
+//! All routes on one screen. The test below lists their paths.
 
 use crate::app::App;
 use crate::routes::{
@@ -11,11 +11,11 @@ use std::sync::{Arc, LazyLock};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
-/// The service as one function from request to reply. Layers are listed inside out.
+/// Builds the service. Layers are listed from the inside out.
 pub fn router(app: Arc<App>) -> Router {
-    guard::bounded(counted().into())
-        .merge(guard::bounded_for_models(asked().into()))
-        .merge(guard::in_time(uncounted().into()))
+    guard::limit_requests(limited_routes().into())
+        .merge(guard::limit_model_requests(model_routes().into()))
+        .merge(guard::limit_duration(unlimited_routes().into()))
         .fallback(respond::not_found)
         .method_not_allowed_fallback(respond::method_not_allowed)
         .with_state(app)
@@ -23,18 +23,19 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(from_fn(trace::trace))
 }
 
-/// The OpenAPI document as JSON, written once: what the routes say of themselves, completed by
-/// `crate::openapi`.
+/// Returns the OpenAPI document as JSON: the descriptions of all routes, completed by
+/// `crate::openapi`. Built once.
 #[must_use]
 pub fn openapi() -> &'static str {
     static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
-        let described = counted().merge(asked()).merge(uncounted()).into_openapi();
+        let described =
+            limited_routes().merge(model_routes()).merge(unlimited_routes()).into_openapi();
         openapi::document(described).to_pretty_json().unwrap_or_default()
     });
     &DOCUMENT
 }
 
-fn counted() -> OpenApiRouter<Arc<App>> {
+fn limited_routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::default()
         .routes(routes!(index::index))
         .routes(routes!(docs::openapi_json).layer(Extension(docs::Document(openapi))))
@@ -55,8 +56,8 @@ fn counted() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(usage::usage))
 }
 
-/// These take as long as a model does.
-fn asked() -> OpenApiRouter<Arc<App>> {
+/// Routes that take as long as a model does.
+fn model_routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::default()
         .routes(routes!(ai::analyze_ats_score))
         .routes(routes!(ai::optimize_resume))
@@ -65,8 +66,8 @@ fn asked() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(ai::optimize_linkedin))
 }
 
-/// These answer even when as many requests are being served as may.
-fn uncounted() -> OpenApiRouter<Arc<App>> {
+/// Routes that answer even at the limit on concurrent requests.
+fn unlimited_routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::default()
         .routes(routes!(health::health))
         .routes(routes!(health::live))
@@ -80,7 +81,7 @@ mod tests {
     use serde_json::Value;
 
     #[test]
-    fn the_routes_are_these() {
+    fn the_document_lists_all_routes() {
         let document: Value = serde_json::from_str(openapi()).unwrap();
         let paths = document["paths"].as_object().unwrap().iter();
         let lines = paths.map(|(path, item): (_, &Value)| {

@@ -1,4 +1,4 @@
-//! The handlers: each parses, asks, and answers. What they decide is decided elsewhere.
+//! The HTTP handlers. Each parses the request, calls the domain code, and renders the reply.
 
 pub(crate) mod ai;
 pub(crate) mod auth;

@@ -1,4 +1,4 @@
-//! From the socket to the router: connections, their bounds, and an orderly end.
+//! From the socket to the router: connections, their limits, and graceful shutdown.
 
 use crate::workers::Workers;
 use axum::Router;
@@ -12,20 +12,20 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
-/// How long not to accept after accepting failed (out of file descriptors, usually).
+/// The pause after a failed accept, which usually means that file descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// What connections are held to.
+/// Limits on connections.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// The most connections at once; further ones wait in the kernel's queue.
+    /// The most connections at once. Further ones wait in the kernel's queue.
     pub connections: usize,
-    /// How long a client may take to send a request's headers, and how long a connection may idle
-    /// between requests. A proxy in front should close idle connections sooner than this.
+    /// The time limit for a request's headers, and for idling between requests. A proxy in front
+    /// should close idle connections sooner.
     pub header_read_timeout: Duration,
-    /// How many bytes of headers are surely taken; more than twice as many surely not.
+    /// The size of headers that is always accepted. More than twice as much is always rejected.
     pub header_bytes: usize,
-    /// How long requests may go on after the signal to stop.
+    /// The time for requests in flight to finish after the stop signal.
     pub drain_timeout: Duration,
 }
 
@@ -40,7 +40,7 @@ impl Default for Bounds {
     }
 }
 
-/// Serves on `workers` until `stop` is ready, then lets the requests in flight finish.
+/// Serves on `workers` until `stop` completes, then drains requests in flight.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -56,7 +56,10 @@ pub async fn serve(
     drop(listener);
     tracing::info!(connections = graceful.count(), "stopping");
     if timeout(bounds.drain_timeout, graceful.shutdown()).await.is_err() {
-        tracing::warn!(timeout_s = bounds.drain_timeout.as_secs(), "requests were cut off");
+        tracing::warn!(
+            timeout_s = bounds.drain_timeout.as_secs(),
+            "the drain timeout passed: cut off the remaining requests"
+        );
     }
 }
 
@@ -77,11 +80,11 @@ async fn accept(
                     drop(permit);
                 });
                 if let Err(error) = given {
-                    tracing::warn!(%error, "cannot hand over a connection");
+                    tracing::warn!(%error, "cannot hand a connection to a worker");
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "cannot accept");
+                tracing::warn!(%error, "cannot accept a connection");
                 sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -89,7 +92,7 @@ async fn accept(
 }
 
 async fn connection(stream: TcpStream, router: Router, bounds: Bounds, watcher: Watcher) {
-    // Small replies go out at once; where this cannot be set, they only go out later.
+    // Send small replies at once. If setting this fails, they are only delayed.
     let _late = stream.set_nodelay(true);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -97,7 +100,7 @@ async fn connection(stream: TcpStream, router: Router, bounds: Bounds, watcher: 
         .max_buf_size(bounds.header_bytes)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(%error, "connection");
+        tracing::debug!(%error, "connection failed");
     }
 }
 
@@ -136,12 +139,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_never_finishes_its_headers_is_hung_up_on() {
+    async fn a_client_that_never_finishes_its_headers_is_disconnected() {
         let bounds = Bounds { header_read_timeout: Duration::from_millis(50), ..Bounds::default() };
         let (address, _stop, _server) = start(Router::new(), bounds).await;
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(b"GET / HTTP/1.1\r\nHost:").await.unwrap();
-        // Well before the library's own 30 s.
+        // Well before hyper's default of 30 s.
         let ended = timeout(Duration::from_secs(15), read_all(&mut stream)).await;
         assert_eq!(ended.as_deref(), Ok(""));
     }
@@ -152,7 +155,8 @@ mod tests {
         let (address, _stop, _server) = start(router, Bounds::default()).await;
         let mut stream = TcpStream::connect(address).await.unwrap();
         let head = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "a".repeat(1 << 20));
-        // The refusal may overtake the request: then writing fails, or the reply is lost.
+        // The 431 may arrive while the request is still being sent. Then writing fails, or the
+        // reply is lost.
         let _cut_off = stream.write_all(head.as_bytes()).await;
         let mut reply = Vec::new();
         let _lost = stream.read_to_end(&mut reply).await;
@@ -161,7 +165,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_too_many_waits_for_one_to_end() {
+    async fn a_connection_beyond_the_limit_waits() {
         let bounds = Bounds { connections: 1, ..Bounds::default() };
         let router = Router::new().route("/", get(|| async { "done" }));
         let (address, _stop, _server) = start(router, bounds).await;
@@ -172,14 +176,14 @@ mod tests {
         let mut second = TcpStream::connect(address).await.unwrap();
         second.write_all(REQUEST).await.unwrap();
         let early = timeout(Duration::from_millis(100), second.read_u8()).await;
-        assert!(early.is_err(), "the second connection was served beside the first");
+        assert!(early.is_err(), "the second connection was served alongside the first");
 
         drop(first);
         assert_eq!(second.read_u8().await.unwrap(), b'H');
     }
 
     #[tokio::test]
-    async fn a_request_in_flight_is_finished_after_the_signal_to_stop() {
+    async fn a_request_in_flight_finishes_after_the_stop_signal() {
         let Waiting { router, begun, end } = waiting();
         let (address, stop, server) = start(router, Bounds::default()).await;
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -189,11 +193,11 @@ mod tests {
         end.notify_one();
         assert!(read_all(&mut stream).await.ends_with("done"));
         server.await.unwrap();
-        assert!(TcpStream::connect(address).await.is_err(), "it still listens");
+        assert!(TcpStream::connect(address).await.is_err(), "the server still listens");
     }
 
     #[tokio::test]
-    async fn a_request_that_never_ends_is_cut_off() {
+    async fn a_request_that_never_ends_is_cut_off_at_shutdown() {
         let Waiting { router, begun, end: _end } = waiting();
         let bounds = Bounds { drain_timeout: Duration::from_millis(50), ..Bounds::default() };
         let (address, stop, server) = start(router, bounds).await;

@@ -1,7 +1,7 @@
-//! The database: users, their sessions and résumés, and signing keys. The only place that knows SQL.
+//! The database: users, sessions, résumés and signing keys. The only module that contains SQL.
 //!
-//! Opened by [`crate::app`], asked by `crate::accounts` and `crate::resumes`. The queries
-//! keep to what SQLite and PostgreSQL share (`$1`, TEXT, BIGINT, `ON CONFLICT`), and go through
+//! Opened by [`crate::app`]; queried by `crate::accounts` and `crate::resumes`. Queries stick to
+//! the SQL that SQLite and PostgreSQL share (`$1`, TEXT, BIGINT, `ON CONFLICT`) and go through
 //! sqlx's `Any` driver.
 
 mod changes;
@@ -31,20 +31,19 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-/// The most connections to a SQLite file: each is a thread, and one at a time writes, whatever
-/// their number.
+/// The most connections to a SQLite file. Each is a thread, and only one can write at a time.
 const MAX_SQLITE_CONNECTIONS: u32 = 4;
-/// The most connections of one process to a PostgreSQL server.
+/// The most connections from one process to a PostgreSQL server.
 const MAX_POSTGRES_CONNECTIONS: u32 = 16;
-/// What is deleted is overwritten in the file: an account's secret goes with the account.
-const SQLITE_DELETES: &str = "PRAGMA secure_delete = ON";
-/// What bounds a statement on PostgreSQL, and the time that a client which has gone holds its rows.
-const POSTGRES_LIMITS: &str =
+/// Overwrites deleted data in the file, so a deleted account's secret is really gone.
+const SQLITE_SECURE_DELETE: &str = "PRAGMA secure_delete = ON";
+/// Limits a statement's duration, and how long a vanished client can keep its rows locked.
+const POSTGRES_TIMEOUTS: &str =
     "SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '10s'";
-/// How long a request waits for one of them.
+/// The longest that a request waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The database of one service, shared by all who serve.
+/// A connection pool to the service's database. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: AnyPool,
@@ -52,37 +51,37 @@ pub struct Store {
     changes: Changes,
 }
 
-/// Why the database cannot be used at all.
+/// A database that cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The file can be neither opened nor made.
-    #[error("cannot open or make {}", path.display())]
+    /// The file can be neither opened nor created.
+    #[error("cannot open or create {}", path.display())]
     File {
-        /// Which file.
+        /// The file's path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// It cannot be reached, is no database of ours, or a newer one.
+    /// The server is unreachable, the database isn't ours, or its schema is too new.
     #[error("cannot use {place} as a database: {reason}")]
     Migrate {
-        /// Which one.
+        /// The database's location.
         place: Place,
-        /// What the database said.
+        /// The database's error.
         reason: MigrationError,
     },
 }
 
 impl Store {
-    /// Opens the database, making a SQLite file if need be, and brings its schema up to date. Any
-    /// number of processes may do so at the same time.
+    /// Opens the database and brings its schema up to date. Creates a SQLite file if needed. Any
+    /// number of processes may do this at once.
     ///
     /// # Errors
     /// [`OpenError`], which names the place.
     pub async fn open(place: &Place) -> Result<Self, OpenError> {
         if let Place::Sqlite(path) = place {
             let file_error = |source| OpenError::File { path: path.clone(), source };
-            make_private(path).map_err(file_error)?;
+            create_private(path).map_err(file_error)?;
         }
         sqlx::any::install_default_drivers();
         let connected = Self::connect(place).await;
@@ -97,14 +96,14 @@ impl Store {
             Kind::Sqlite => {
                 options.max_connections(MAX_SQLITE_CONNECTIONS).after_connect(|connection, _| {
                     Box::pin(async move {
-                        sqlx::raw_sql(SQLITE_DELETES).execute(connection).await.map(drop)
+                        sqlx::raw_sql(SQLITE_SECURE_DELETE).execute(connection).await.map(drop)
                     })
                 })
             }
             Kind::Postgres => {
                 options.max_connections(MAX_POSTGRES_CONNECTIONS).after_connect(|connection, _| {
                     Box::pin(async move {
-                        sqlx::raw_sql(POSTGRES_LIMITS).execute(connection).await.map(drop)
+                        sqlx::raw_sql(POSTGRES_TIMEOUTS).execute(connection).await.map(drop)
                     })
                 })
             }
@@ -114,40 +113,39 @@ impl Store {
         Ok(Self { pool, kind, changes: Changes::of(place) })
     }
 
-    /// Whether it answers.
+    /// Checks that the database answers.
     ///
     /// # Errors
-    /// [`StoreError`], if it does not.
+    /// [`StoreError`] if it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query("SELECT 1").execute(&self.pool).await?;
         Ok(())
     }
 
-    /// Returns what the database holds, at a moment after this was called, if that can be told: not
-    /// on PostgreSQL, and not once the store is closed. Callers then query what they need, and get
-    /// that query's error.
+    /// Returns the state of the database's contents at some moment after this call. Returns `None`
+    /// on PostgreSQL, and after the store is closed; callers then query the row and get its error.
     pub async fn state(&self) -> Option<State> {
         self.changes.state(&self.pool).await
     }
 
-    /// A transaction that will write. It waits for others to end theirs before it reads: what it
-    /// reads stays true until it has written.
+    /// Starts a write transaction. It waits for other writers before it reads, so its reads stay
+    /// valid until it commits.
     async fn begin(&self) -> Result<Transaction<'static, Any>, StoreError> {
         let begin = match self.kind {
             Kind::Sqlite => "BEGIN IMMEDIATE",
-            // A row that has been written is held till the end, and written rows are read anew.
+            // A written row stays locked until commit, and a locked row is read afresh.
             Kind::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED",
         };
         Ok(self.pool.begin_with(begin).await?)
     }
 
-    /// Runs statements of a test's own.
+    /// Runs SQL statements.
     #[cfg(test)]
     pub(crate) async fn execute(&self, sql: &str) {
         sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&self.pool).await.unwrap();
     }
 
-    /// Counts what a test asks for.
+    /// Runs a query that returns one number.
     #[cfg(test)]
     pub(crate) async fn count(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(&self.pool).await.unwrap()
@@ -155,15 +153,15 @@ impl Store {
 
     /// Closes all connections; SQLite then folds its write-ahead log into the file.
     pub async fn close(&self) {
-        // From here on nobody opens another connection; the last one to be closed is the pool's.
+        // After this call no new connection opens, and the pool's connections close last.
         let closed = self.pool.close();
         self.changes.close();
         closed.await;
     }
 }
 
-/// The file holds password hashes and the signing key: if it is made here, it is its owner's only.
-/// (SQLite gives the files beside it the same mode.)
-fn make_private(path: &Path) -> io::Result<()> {
+/// Creates the file readable by its owner only: it holds password hashes and the signing key.
+/// SQLite gives its companion files the same mode.
+fn create_private(path: &Path) -> io::Result<()> {
     OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path).map(|_| ())
 }

@@ -1,6 +1,6 @@
-//! A résumé as the database has it.
+//! A résumé as the database stores it.
 //!
-//! Read and written by [`crate::store::resumes`], asked for by [`crate::resumes`].
+//! Read and written by [`crate::store::resumes`], used by [`crate::resumes`].
 
 use jiff::Timestamp;
 use resume::Resume;
@@ -8,37 +8,37 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// A résumé as it is kept.
+/// A stored résumé.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct StoredResume {
-    /// Its name in URLs.
+    /// The résumé's id.
     pub id: Uuid,
-    /// Counts its changes: 1 when it is new.
+    /// The version, which starts at 1 and counts changes.
     #[schema(minimum = 1)]
     pub version: i64,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: Timestamp,
-    /// When it was changed last.
+    /// The time of the last change.
     pub updated_at: Timestamp,
-    /// The document.
+    /// The JSON Resume document.
     pub resume: Resume,
 }
 
-/// The same, as lists show it.
+/// A résumé's entry in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = ResumeSummary)]
 pub struct Summary {
-    /// Its name in URLs.
+    /// The résumé's id.
     pub id: Uuid,
-    /// Counts its changes.
+    /// The version.
     #[schema(minimum = 1)]
     pub version: i64,
-    /// Whose résumé it says it is.
+    /// The name in the résumé.
     pub name: String,
-    /// What it calls them.
+    /// The job title in the résumé.
     pub label: String,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: Timestamp,
-    /// When it was changed last.
+    /// The time of the last change.
     pub updated_at: Timestamp,
 }

@@ -1,7 +1,7 @@
-//! Metrics: their names, the bounds of their labels, and how they are set up.
+//! Metrics: names, label values and setup.
 //!
-//! `main` installs them once; `crate::trace` has each request counted ([`count`]); `GET /metrics` renders all
-//! that any part of the service counts through the `metrics` crate.
+//! `main` installs the recorder, and `crate::trace` counts each request ([`count`]). `GET /metrics`
+//! renders everything that the service counts through the `metrics` crate.
 
 use crate::{ai, cache, clock};
 use axum::extract::{MatchedPath, Request};
@@ -14,47 +14,47 @@ use metrics::{
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use std::time::Duration;
 
-/// Requests answered, by method, route and status class.
+/// Answered requests, by method, route and status class.
 pub const REQUESTS: &str = "backend_http_requests_total";
-/// Time until an answer began, by route.
+/// The time until the response starts, by route.
 pub const REQUEST_SECONDS: &str = "backend_http_request_seconds";
-/// Requests whose answer has not begun.
+/// Requests whose response has not started.
 pub const IN_FLIGHT: &str = "backend_http_in_flight_requests";
-/// Always 1; its label is the version.
+/// Always 1. The label has the version.
 pub const BUILD: &str = "backend_build_info";
 
-/// Where the buckets of every histogram in seconds end: a health check takes microseconds, what
-/// asks a model takes tens of seconds.
+/// The bucket bounds of all histograms in seconds. A health check takes microseconds, a model tens
+/// of seconds.
 const SECONDS: [f64; 14] =
     [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
-/// How the names of histograms in seconds end.
+/// The suffix of histograms in seconds.
 const SECONDS_SUFFIX: &str = "_seconds";
-/// How often histograms are condensed; between, they grow with every reading.
+/// The interval at which histograms are compacted. In between they grow with every sample.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
-/// The route of what has none, and the method that nobody has heard of: clients choose both.
+/// The label of unknown routes and methods. Clients choose both, so they must not become labels.
 const NONE: &str = "none";
 
-/// Why there are no metrics.
+/// A metrics setup that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// The buckets of a histogram are wrong.
+    /// The buckets of a histogram are invalid.
     #[error("histogram buckets: {0}")]
     Buckets(#[from] BuildError),
-    /// This process has a recorder already.
-    #[error("metrics were set up before")]
-    SetUpBefore,
+    /// The process already has a recorder.
+    #[error("metrics are already set up")]
+    AlreadySetUp,
 }
 
-/// Makes this process's metrics and returns what renders them.
+/// Installs the metrics recorder, and returns the handle that renders them.
 ///
 /// # Errors
-/// [`TelemetryError::SetUpBefore`] for the second call.
+/// [`TelemetryError::AlreadySetUp`] on the second call.
 pub fn install() -> Result<PrometheusHandle, TelemetryError> {
     let by_suffix = Matcher::Suffix(SECONDS_SUFFIX.to_owned());
     let recorder =
         PrometheusBuilder::new().set_buckets_for_metric(by_suffix, &SECONDS)?.build_recorder();
     let handle = recorder.handle();
-    metrics::set_global_recorder(recorder).map_err(|_| TelemetryError::SetUpBefore)?;
+    metrics::set_global_recorder(recorder).map_err(|_| TelemetryError::AlreadySetUp)?;
     describe();
     gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     gauge!(IN_FLIGHT).set(0.0);
@@ -66,17 +66,17 @@ pub fn describe() {
     describe_counter!(
         REQUESTS,
         Unit::Count,
-        "Requests answered, by method, route and status class"
+        "Answered requests, by method, route and status class"
     );
-    describe_histogram!(REQUEST_SECONDS, Unit::Seconds, "Time until an answer began, by route");
-    describe_gauge!(IN_FLIGHT, Unit::Count, "Requests whose answer has not begun");
-    describe_gauge!(BUILD, Unit::Count, "Always 1; its label is the version");
+    describe_histogram!(REQUEST_SECONDS, Unit::Seconds, "Time until the response starts, by route");
+    describe_gauge!(IN_FLIGHT, Unit::Count, "Requests whose response has not started");
+    describe_gauge!(BUILD, Unit::Count, "Always 1; the label has the version");
     claude::describe_metrics();
     ai::meter::describe();
     cache::meter::describe();
 }
 
-/// Condenses histograms, for ever.
+/// Compacts histograms forever.
 pub async fn upkeep(handle: PrometheusHandle) {
     loop {
         tokio::time::sleep(UPKEEP_INTERVAL).await;
@@ -84,8 +84,8 @@ pub async fn upkeep(handle: PrometheusHandle) {
     }
 }
 
-/// Counts the request and how long its answer took to begin. A client that leaves before is
-/// counted by nothing but the number in flight.
+/// Counts a request and measures the time until its response starts. A client that disconnects
+/// before that affects only the in-flight gauge.
 pub async fn count(request: Request, next: Next) -> Response {
     let start = clock::start();
     let in_flight = InFlight::begin();
@@ -100,7 +100,7 @@ pub async fn count(request: Request, next: Next) -> Response {
     response
 }
 
-/// A request whose answer has not begun, however it ends.
+/// Counts a request as in flight until dropped.
 struct InFlight;
 
 impl InFlight {
@@ -116,7 +116,7 @@ impl Drop for InFlight {
     }
 }
 
-/// The method as a label: one of those that routes have.
+/// Returns the method's label.
 fn method(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -129,7 +129,7 @@ fn method(method: &Method) -> &'static str {
     }
 }
 
-/// The status as a label.
+/// Returns the status class.
 fn class(status: StatusCode) -> &'static str {
     match status.as_u16() {
         100..=199 => "1xx",

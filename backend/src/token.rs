@@ -1,8 +1,7 @@
-//! Access tokens: JWTs signed with Ed25519 (RFC 7519, RFC 8037). Pure: the time is handed in.
+//! Access tokens: JWTs signed with Ed25519 (RFC 7519, RFC 8037). Pure: callers pass in the time.
 //!
-//! Issued at log-in and refresh, verified by `crate::accounts` on every request, behind the
-//! gateway or not. A signature that was found good is good: it is remembered for a while
-//! (`verifier`); everything else is looked at each time.
+//! Issued at login and refresh. `crate::accounts` verifies them on every request, behind the
+//! gateway or not. `verifier` caches valid signatures; everything else is checked each time.
 
 pub(crate) mod verifier;
 
@@ -13,46 +12,47 @@ use jsonwebtoken::{Algorithm, Header};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// The longest that an access token may be good for. The gateway, which counts by it, does not ask
-/// whether its session has ended.
+/// The longest lifetime of an access token, in seconds. The gateway trusts a token until it
+/// expires, because it cannot see the end of a session.
 pub const MAX_TTL_S: u32 = 86_400;
-/// What is written into a token, and demanded of one.
+/// The issuer, audience and lifetime of tokens.
 #[derive(Debug, Clone)]
 pub struct Terms {
-    /// Who issues (`iss`).
+    /// The issuer (`iss`).
     pub issuer: String,
-    /// Whom it is for (`aud`).
+    /// The audience (`aud`).
     pub audience: String,
-    /// How long it is good for.
+    /// The lifetime in seconds.
     pub ttl_s: u32,
 }
 
-/// What a token says.
+/// The claims of a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
-    /// Whose it is: a user's id.
+    /// The user's id.
     pub sub: Uuid,
-    /// The session it belongs to: it is good only while that lasts.
+    /// The session's id. The token is valid only while the session lasts.
     pub sid: Uuid,
-    /// Their plan when it was issued; the gateway chooses quotas by it.
+    /// The user's plan when the token was issued. The gateway selects quotas by it.
     pub tier: Tier,
-    /// Who issued it.
+    /// The issuer.
     pub iss: String,
-    /// Whom it is for.
+    /// The audience.
     pub aud: String,
-    /// When it ends, in Unix seconds.
+    /// The expiry, in Unix seconds.
     pub exp: i64,
-    /// When it was issued, in Unix seconds.
+    /// The time of issue, in Unix seconds.
     pub iat: i64,
-    /// Not good before, in Unix seconds. Ours never say; if one does, it is held to it.
+    /// The start of validity, in Unix seconds. Enforced if present, although our tokens never have
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nbf: Option<i64>,
-    /// Its own name.
+    /// The token's unique id.
     pub jti: Uuid,
 }
 
 impl Claims {
-    /// What a token issued to `user` at `now`, for one of their sessions, says.
+    /// Builds the claims of a token issued to `user` at `now`, for one of their sessions.
     #[must_use]
     pub fn new(user: &User, session_id: Uuid, terms: &Terms, now: Timestamp) -> Self {
         Self {
@@ -69,10 +69,10 @@ impl Claims {
     }
 }
 
-/// Signs a token that says `claims`.
+/// Signs `claims` as a token.
 ///
 /// # Errors
-/// [`KeyError::Unusable`], which [`KeyRing::new`] has ruled out.
+/// [`KeyError::Unusable`] if the key is unusable, which [`KeyRing::new`] rules out.
 pub fn sign(claims: &Claims, keys: &KeyRing) -> Result<String, KeyError> {
     let header = Header { kid: Some(keys.signing().kid.clone()), ..Header::new(Algorithm::EdDSA) };
     Ok(jsonwebtoken::encode(&header, claims, &keys.signing().secret)?)

@@ -1,7 +1,7 @@
-//! One log line for each request, under the id that its reply carries.
+//! One log line per request, with the id that its reply carries.
 //!
-//! What is logged is chosen here, and there is nothing personal in it: the route's template and
-//! not the path, no headers, no body.
+//! The log contains nothing personal: the route's template instead of the path, no headers, no
+//! body.
 
 use crate::{clock, telemetry};
 use axum::extract::{MatchedPath, Request};
@@ -11,16 +11,16 @@ use axum::response::Response;
 use tracing::Instrument;
 use uuid::Uuid;
 
-/// Names a request across services.
+/// The header with a request's id, across services.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The routes that orchestrators ask every few seconds: not worth a line each.
+/// Routes that orchestrators poll every few seconds. Logged at debug level.
 const POLLED: [&str; 4] = ["/health", "/health/live", "/health/ready", "/metrics"];
-/// The longest id taken over.
+/// The longest accepted id from a client.
 const MAX_ID_BYTES: usize = 128;
 
-/// Gives the request its id, has it counted ([`telemetry::count`]), and logs how it went.
+/// Assigns the request's id, counts it ([`telemetry::count`]), and logs the outcome.
 pub(crate) async fn trace(request: Request, next: Next) -> Response {
-    let id = request.headers().get(&REQUEST_ID).and_then(taken_over).unwrap_or_else(new_id);
+    let id = request.headers().get(&REQUEST_ID).and_then(accepted_id).unwrap_or_else(new_id);
     let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default());
     let mut response = logged(request, next).instrument(span).await;
     response.headers_mut().insert(REQUEST_ID, id);
@@ -43,8 +43,8 @@ async fn logged(request: Request, next: Next) -> Response {
     response
 }
 
-/// The id that came with the request, if it is one that a log line can hold.
-fn taken_over(value: &HeaderValue) -> Option<HeaderValue> {
+/// Returns the request's own id, if it is safe to log.
+fn accepted_id(value: &HeaderValue) -> Option<HeaderValue> {
     let bytes = value.as_bytes();
     let is_plain = |b: &u8| b.is_ascii_alphanumeric() || b"-_.:/+=".contains(b);
     let valid = (1..=MAX_ID_BYTES).contains(&bytes.len()) && bytes.iter().all(is_plain);

@@ -1,13 +1,13 @@
-//! JSON in which no object has two members of one name.
+//! JSON without duplicate members.
 //!
-//! Used by [`crate::body`]. Of two such members one reader takes the first and another the last:
-//! what was checked must be what is stored, and what everyone reads.
+//! Used by [`crate::body`]. Of two members with the same name, one parser takes the first and
+//! another the last. Rejecting them ensures that every reader sees what was checked.
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::fmt;
 
-/// The value.
+/// A value in which no object has duplicate members.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Unambiguous(pub Value);
 
@@ -63,9 +63,7 @@ impl<'de> Visitor<'de> for Any {
         while let Some(name) = members.next_key::<String>()? {
             let Unambiguous(value) = members.next_value()?;
             if object.contains_key(&name) {
-                return Err(de::Error::custom(format_args!(
-                    "expected one member of each name, found {name:.64?} again"
-                )));
+                return Err(de::Error::custom(format_args!("duplicate member {name:.64?}")));
             }
             object.insert(name, value);
         }
@@ -79,7 +77,7 @@ mod tests {
     use limits::json;
 
     #[test]
-    fn a_value_is_what_it_is() {
+    fn values_are_parsed_like_plain_json() {
         for text in [
             "null",
             "true",
@@ -97,8 +95,8 @@ mod tests {
     }
 
     #[test]
-    fn two_members_of_one_name_are_told_with_their_place() {
+    fn duplicate_members_are_reported_with_their_place() {
         let found = json::parse::<Unambiguous>(br#"{"a": {"b": [1, {"c": 1, "d": 2, "c": 3}]}}"#);
-        insta::assert_snapshot!(found.unwrap_err(), @r#"/a/b/1: expected one member of each name, found "c" again at line 1 column 40"#);
+        insta::assert_snapshot!(found.unwrap_err(), @r#"/a/b/1: duplicate member "c" at line 1 column 40"#);
     }
 }

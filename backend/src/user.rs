@@ -6,33 +6,33 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// Someone who has signed up.
+/// A user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// What tokens call them (`sub`).
+    /// The id, which tokens carry as `sub`.
     pub id: Uuid,
-    /// What they log in with.
+    /// The address for login.
     pub email: Email,
     /// Their plan.
     pub tier: Tier,
-    /// When they signed up, to the millisecond.
+    /// The time of sign-up, to the millisecond.
     pub created_at: Timestamp,
 }
 
-/// A plan. Its name in tokens is what the gateway chooses quotas by.
+/// A plan. The gateway selects quotas by its name in the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Tier {
-    /// What everyone begins with.
+    /// The plan of every new user.
     Free,
-    /// The small paid plan.
+    /// The smaller paid plan.
     Starter,
-    /// The large paid plan.
+    /// The larger paid plan.
     Pro,
 }
 
 impl Tier {
-    /// The name in tokens, replies and the database.
+    /// Returns the name in tokens, replies and the database.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -42,7 +42,7 @@ impl Tier {
         }
     }
 
-    /// Its place among the plans, from the cheapest at 0.
+    /// Returns the plan's rank, from 0 for the cheapest.
     #[must_use]
     pub const fn rank(self) -> u8 {
         match self {
@@ -52,14 +52,14 @@ impl Tier {
         }
     }
 
-    /// The plan of that name.
+    /// Returns the plan with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         [Self::Free, Self::Starter, Self::Pro].into_iter().find(|tier| tier.as_str() == name)
     }
 }
 
-/// A user as replies show them.
+/// A user in replies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = User)]
 pub struct UserReply {

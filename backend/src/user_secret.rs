@@ -1,8 +1,8 @@
-//! A user's secret: what their cached entries are sealed with and named by. Pure.
+//! A user's secret, from which the names and the encryption key of their cache entries derive.
+//! Pure.
 //!
-//! Kept in the database by [`crate::store::user_secrets`], handed to routes in
-//! [`crate::accounts::Caller`]. It goes with the account: what was sealed with it cannot be read
-//! from then on, wherever a copy of it lies.
+//! Stored by [`crate::store::user_secrets`], passed to routes in [`crate::accounts::Caller`]. It is
+//! deleted with the account, which makes every copy of the user's cached data unreadable.
 
 use crate::cache::seal::SealKey;
 use crate::digest;
@@ -12,29 +12,29 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::fmt;
 
-/// How long a secret is.
+/// The length of a secret.
 const BYTES: usize = 32;
-/// What HMAC-SHA256 pads a shorter key to, with zeros.
+/// The block size of HMAC-SHA256, to which a shorter key is padded with zeros.
 const BLOCK_BYTES: usize = 64;
 
-/// 32 random bytes of one user.
+/// A user's secret of 32 random bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct UserSecret {
     bytes: [u8; BYTES],
-    /// Derived once, and needed for each request.
+    /// Derived once, because every request needs it.
     seal_key: SealKey,
 }
 
-/// Stored text that is no secret.
+/// A stored text that is not a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected 32 bytes in base64url")]
 pub struct BadSecret;
 
 impl UserSecret {
-    /// A new one.
+    /// Generates a new secret.
     ///
     /// # Errors
-    /// Where the operating system gives no randomness.
+    /// Fails if the operating system returns no random bytes.
     pub fn generate() -> Result<Self, getrandom::Error> {
         let mut bytes = [0; BYTES];
         getrandom::fill(&mut bytes)?;
@@ -46,36 +46,36 @@ impl UserSecret {
         Self { bytes, seal_key }
     }
 
-    /// One that was stored.
+    /// Parses a stored secret.
     ///
     /// # Errors
-    /// [`BadSecret`].
+    /// [`BadSecret`] if `text` is not 32 bytes in base64url.
     pub fn from_text(text: &str) -> Result<Self, BadSecret> {
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| BadSecret)?;
         bytes.try_into().map(Self::new).map_err(|_| BadSecret)
     }
 
-    /// As it is stored.
+    /// Encodes the secret for storage.
     #[must_use]
     pub fn to_text(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.bytes)
     }
 
-    /// What this user's entries are sealed with.
+    /// Returns the key that encrypts the user's cache entries.
     #[must_use]
     pub fn seal_key(&self) -> SealKey {
         self.seal_key.clone()
     }
 
-    /// A keyed hash of all parts, as 64 hexadecimal digits: the name of an entry that nobody can
-    /// guess or recognize without the secret. Each part counts with its length, so that parts
-    /// cannot be shifted into each other.
+    /// Returns a keyed hash of the parts, as 64 hexadecimal digits. It names a cache entry, and
+    /// cannot be guessed or recognized without the secret. Each part is hashed with its length, so
+    /// text cannot move from one part to another.
     #[must_use]
     pub fn hash(&self, parts: &[&[u8]]) -> String {
         hex::encode(self.digest(parts))
     }
 
-    /// The same as bytes.
+    /// Returns the hash as bytes.
     #[must_use]
     pub fn digest(&self, parts: &[&[u8]]) -> [u8; 32] {
         let labelled: Vec<&[u8]> =
@@ -84,7 +84,7 @@ impl UserSecret {
     }
 }
 
-/// HMAC-SHA256 (RFC 2104) of the parts, each after its length in 8 bytes.
+/// Computes HMAC-SHA256 (RFC 2104) over the parts, each after its length in 8 bytes.
 fn mac(secret: &[u8; BYTES], parts: &[&[u8]]) -> [u8; 32] {
     let mut block = [0; BLOCK_BYTES];
     block.iter_mut().zip(secret).for_each(|(to, from)| *to = *from);

@@ -1,11 +1,10 @@
-//! The threads that serve connections, one for each core. A connection stays on the thread that it
-//! was given to: what its requests leave in that core's caches is there for the next ones, and no
-//! thread is woken to take over another's.
+//! The threads that serve connections, one per core. A connection stays on its thread, so the
+//! core's caches stay warm, and no other thread has to be woken.
 //!
-//! A new connection goes where there are the fewest, busy or not, and is not moved afterwards; what
-//! a request spawns, and what it opens for others, stays on its thread as well. So nothing may hold
-//! a thread for long: what keeps a core busy is done in `crate::cores`, and while it lasts another
-//! thread takes over the connections of the one that does it.
+//! A new connection goes to the thread with the fewest connections, busy or not, and never moves.
+//! The tasks and resources that a request creates stay on that thread as well, so nothing may block
+//! it for long. CPU-bound work runs in `crate::cores`, and meanwhile another thread takes over the
+//! connections.
 //!
 //! Used by [`crate::server`].
 
@@ -15,27 +14,27 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 
-/// The threads. Dropping it ends what they serve.
+/// The threads. Dropping this ends their connections.
 #[derive(Debug)]
 pub struct Workers(Vec<Worker>);
 
 #[derive(Debug)]
 struct Worker {
     runtime: Runtime,
-    /// Each of its connections holds one.
+    /// A reference count of the thread's connections.
     held: Arc<()>,
 }
 
 impl Workers {
-    /// As many as this.
+    /// Starts the threads.
     ///
     /// # Errors
-    /// Where the operating system does not give what they wait on: file descriptors, usually.
+    /// Fails if the operating system lacks resources, usually file descriptors.
     pub fn start(threads: NonZeroUsize) -> io::Result<Self> {
-        // Those that are there when one fails are ended as these end.
+        // If one fails to start, dropping this ends the earlier ones.
         let mut workers = Self(Vec::new());
         for _ in 0..threads.get() {
-            // This kind of runtime, though of one thread, can do what keeps a core busy
+            // The multi-threaded runtime, even with one thread, supports blocking work
             // (`tokio::task::block_in_place`).
             let runtime = Builder::new_multi_thread()
                 .worker_threads(1)
@@ -47,10 +46,11 @@ impl Workers {
         Ok(workers)
     }
 
-    /// Has the thread with the fewest connections serve this one too, by `serve`.
+    /// Assigns the connection to the thread with the fewest connections, which serves it by
+    /// `serve`.
     ///
     /// # Errors
-    /// Where the connection cannot be handed over; it is closed then.
+    /// Fails if the connection cannot be handed over. It is closed then.
     pub fn give<F: Future<Output = ()> + Send>(
         &self,
         stream: TcpStream,
@@ -78,7 +78,7 @@ impl Worker {
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        // Nobody waits here: whoever wants requests to end has waited for them.
+        // Don't wait here: the caller has already drained the requests.
         for worker in self.0.drain(..) {
             worker.runtime.shutdown_background();
         }
@@ -93,8 +93,9 @@ mod tests {
     use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
     use tokio::sync::watch;
 
-    /// Gives as many connections as this; where they are served, until told to end.
-    async fn given(
+    /// Assigns connections to workers. Returns the threads that serve them, each sent at the start
+    /// and at the end.
+    async fn assign(
         workers: &Workers,
         connections: usize,
         end: &watch::Receiver<bool>,
@@ -115,10 +116,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn connections_are_shared_out_evenly_and_stay_where_they_are() {
+    async fn connections_are_balanced_and_stay_on_their_thread() {
         let workers = Workers::start(NonZeroUsize::new(3).unwrap()).unwrap();
         let (end, ended) = watch::channel(false);
-        let mut threads = given(&workers, 9, &ended).await;
+        let mut threads = assign(&workers, 9, &ended).await;
         let mut counts = std::collections::HashMap::new();
         for _ in 0..9 {
             *counts.entry(threads.recv().await.unwrap()).or_insert(0) += 1;
@@ -132,29 +133,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_has_the_fewest_gets_the_next() {
+    async fn the_thread_with_the_fewest_connections_gets_the_next() {
         let workers = Workers::start(NonZeroUsize::new(2).unwrap()).unwrap();
         let (end, ended) = watch::channel(false);
         let (_go_on, others_end) = watch::channel(false);
-        let mut first = given(&workers, 1, &ended).await;
-        let mut others = given(&workers, 1, &others_end).await;
+        let mut first = assign(&workers, 1, &ended).await;
+        let mut others = assign(&workers, 1, &others_end).await;
         let (busy, idle) = (others.recv().await.unwrap(), first.recv().await.unwrap());
         end.send(true).unwrap();
         while first.recv().await.is_some() {}
-        // It is told before its place is given back.
+        // The thread's id is sent before its connection is released.
         while workers.0.iter().map(Worker::connections).sum::<usize>() > 3 {
             tokio::task::yield_now().await;
         }
-        let mut next = given(&workers, 1, &others_end).await;
+        let mut next = assign(&workers, 1, &others_end).await;
         assert_ne!(busy, idle);
         assert_eq!(next.recv().await, Some(idle));
     }
 
     #[tokio::test]
-    async fn what_is_served_ends_with_them() {
+    async fn dropping_the_workers_ends_their_connections() {
         let workers = Workers::start(NonZeroUsize::MIN).unwrap();
         let (_go_on, ended) = watch::channel(false);
-        let mut threads = given(&workers, 1, &ended).await;
+        let mut threads = assign(&workers, 1, &ended).await;
         assert!(threads.recv().await.is_some());
         drop(workers);
         assert_eq!(threads.recv().await, None);

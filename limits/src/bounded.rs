@@ -1,4 +1,4 @@
-//! A whole number with a range, so that what has been parsed need not be checked again.
+//! Whole numbers with a range, checked once at parse time.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
@@ -18,15 +18,15 @@ pub struct OutOfRange {
     pub min: u64,
     /// The largest value allowed.
     pub max: u64,
-    /// What was given.
+    /// The value given.
     pub found: u64,
 }
 
 impl<const MIN: u64, const MAX: u64> Bounded<MIN, MAX> {
-    /// Takes `value` if it lies in the range.
+    /// Creates the number if `value` is in range.
     ///
     /// # Errors
-    /// [`OutOfRange`] otherwise.
+    /// [`OutOfRange`] if `value` is below `MIN` or above `MAX`.
     pub const fn new(value: u64) -> Result<Self, OutOfRange> {
         if value < MIN || value > MAX {
             return Err(OutOfRange { min: MIN, max: MAX, found: value });
@@ -34,7 +34,7 @@ impl<const MIN: u64, const MAX: u64> Bounded<MIN, MAX> {
         Ok(Self(value))
     }
 
-    /// The nearest value within the range.
+    /// Returns `value`, or the nearest bound if it is out of range.
     #[must_use]
     pub const fn clamped(value: u64) -> Self {
         if value < MIN {
@@ -46,7 +46,7 @@ impl<const MIN: u64, const MAX: u64> Bounded<MIN, MAX> {
         }
     }
 
-    /// The number itself.
+    /// Returns the number.
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0
@@ -105,7 +105,7 @@ impl<const MIN: u64, const MAX: u64> de::Visitor<'_> for Whole<MIN, MAX> {
             .and_then(|value| self.visit_u64(value))
     }
 
-    /// A `google.protobuf.Struct` knows only doubles: 5 arrives as 5.0.
+    /// Accepts whole floats: `google.protobuf.Struct` only has doubles, so 5 arrives as 5.0.
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Self::Value, E> {
         #[expect(clippy::cast_precision_loss, reason = "2^53 is exact as a double")]
         let in_range = value.fract() == 0.0 && value >= 0.0 && value <= MAX_SAFE as f64;
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn only_whole_numbers_in_range_are_taken() {
+    fn accepts_only_whole_numbers_in_range() {
         check("1", "1");
         check("100", "100");
         check("5.0", "5");

@@ -1,7 +1,7 @@
-//! Who is charged: a counter's stored name, `tg:{<32 hex digits>}:<bucket>`.
+//! A counter's stored name, `tg:{<32 hex digits>}:<bucket>`.
 //!
-//! The digits are a keyed hash of the key's parts (the policy's salt is the key), so nothing
-//! personal is stored; the braces make all counters of one identity share a Redis Cluster slot.
+//! The digits are a keyed hash (keyed by the policy's salt) of the key's parts, so Redis holds no
+//! personal data. The braces put all counters of one identity in the same Redis Cluster slot.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -10,21 +10,21 @@ use std::fmt;
 /// The longest bucket name, in bytes.
 const MAX_BUCKET_NAME_BYTES: usize = 64;
 
-/// A counter's stored name: well-formed by construction.
+/// A counter's stored name, well-formed by construction.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct CounterName(String);
 
-/// A text that is no [`CounterName`].
+/// A malformed [`CounterName`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected a counter's name, tg:{{<32 hex digits>}}:<bucket>, found {0:?}")]
+#[error("expected a counter name, tg:{{<32 hex digits>}}:<bucket>, found {0:?}")]
 pub struct BadCounterName(String);
 
 impl CounterName {
-    /// The counter of `bucket` for `identity`.
+    /// Creates the name of the counter of `bucket` for `identity`.
     ///
     /// # Errors
-    /// [`BadCounterName`] if `bucket` is not a bucket's name.
+    /// [`BadCounterName`] if `bucket` is not a valid bucket name.
     pub fn new(identity: &Identity, bucket: &str) -> Result<Self, BadCounterName> {
         let mut name = String::with_capacity(38 + bucket.len());
         name.push_str("tg:{");
@@ -34,19 +34,19 @@ impl CounterName {
         if is_bucket_name(bucket) { Ok(Self(name)) } else { Err(BadCounterName(name)) }
     }
 
-    /// The name as stored.
+    /// Returns the name as stored.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The 32 hex digits between the braces: what Redis Cluster hashes.
+    /// Returns the 32 hex digits between the braces, the part that Redis Cluster hashes.
     #[must_use]
     pub fn slot_tag(&self) -> &str {
         self.0.get(4..36).unwrap_or_default()
     }
 
-    /// The bucket's name.
+    /// Returns the bucket's name.
     #[must_use]
     pub fn bucket(&self) -> &str {
         self.0.get(38..).unwrap_or_default()
@@ -80,7 +80,8 @@ impl fmt::Display for CounterName {
     }
 }
 
-/// Whether `name` can be a bucket's: a letter, then letters, digits, `_` or `-`, at most 64 bytes.
+/// Returns true for a valid bucket name: a letter, then letters, digits, `_` or `-`; at most 64
+/// bytes.
 #[must_use]
 pub(crate) fn is_bucket_name(name: &str) -> bool {
     let mut bytes = name.bytes();
@@ -89,13 +90,13 @@ pub(crate) fn is_bucket_name(name: &str) -> bool {
         && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
-/// Who pays, as a keyed hash: the first 16 bytes of SHA-256 over length-prefixed parts.
+/// A payer as a keyed hash: the first 16 bytes of SHA-256 over length-prefixed parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Identity([u8; 16]);
 
 impl Identity {
-    /// Hashes `parts` under `salt`. Each part is preceded by its length, so no two lists of parts
-    /// collide by how they are joined.
+    /// Hashes `parts` under `salt`. Each part is prefixed with its length, so that different lists
+    /// of parts cannot run together into the same input.
     pub fn derive<'a>(salt: &'a [u8], parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut hash = Sha256::new();
         for part in std::iter::once(salt).chain(parts) {
@@ -110,7 +111,7 @@ impl Identity {
 }
 
 impl Identity {
-    /// The 32 hex digits. By hand, not `{:02x}` sixteen times: this is on the way of every request.
+    /// Returns the 32 hex digits. Faster than sixteen `{:02x}`, and every request needs it.
     fn digits(&self) -> impl Iterator<Item = char> {
         let digit =
             |nibble: u8| char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 });
@@ -124,7 +125,7 @@ impl fmt::Display for Identity {
     }
 }
 
-/// Keeps an error message readable whatever was sent.
+/// Truncates `text` to 128 characters, to keep error messages readable.
 fn shorten(mut text: String) -> String {
     let end = text.char_indices().map(|(at, _)| at).nth(128).unwrap_or(text.len());
     text.truncate(end);
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_shows_its_parts() {
+    fn a_name_exposes_its_bucket_and_slot_tag() {
         let identity = Identity::derive(b"", [b"user".as_slice(), b"42"]);
         let name = CounterName::new(&identity, "ai_daily").unwrap();
         assert_eq!(name.bucket(), "ai_daily");

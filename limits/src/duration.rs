@@ -1,27 +1,27 @@
-//! Lengths of time as people write them in a policy: `500ms`, `30s`, `1m`, `24h`, `7d`.
+//! Durations as written in a policy: `500ms`, `30s`, `1m`, `24h`, `7d`.
 
 use crate::quota::{MAX_WINDOW_MS, WindowMs};
 use serde::{Deserialize, Deserializer, de};
 
-/// A length of time, 1 ms to 366 days, written as a whole number and a unit.
+/// A duration from 1 ms to 366 days, written as a whole number and a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Duration {
     ms: u64,
 }
 
-/// A text that is no [`Duration`].
+/// A malformed or out-of-range [`Duration`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected a duration from 1ms to 366d, such as 500ms, 30s, 1m, 24h or 7d, found {0:?}")]
 pub(crate) struct BadDuration(String);
 
 impl Duration {
-    /// A length of `ms` milliseconds, brought into the range.
+    /// Creates a duration of `ms` milliseconds, clamped to the valid range.
     #[must_use]
     pub(crate) const fn from_ms(ms: u64) -> Self {
         Self { ms: WindowMs::clamped(ms).get() }
     }
 
-    /// The length in milliseconds.
+    /// Returns the duration in milliseconds.
     #[must_use]
     pub(crate) const fn as_ms(self) -> u64 {
         self.ms

@@ -1,5 +1,5 @@
-//! Why a request is charged what it is charged: the plan, with its reasons. Called by the operator's
-//! tools; it asks the very functions that decide.
+//! Explains a plan: which rule matched a request, and why each charge is made. Called by the
+//! operator's tools. Uses the same functions that decide live requests.
 
 mod request;
 
@@ -17,11 +17,11 @@ pub use request::Request;
 pub struct Explanation<'a> {
     /// The path as rules see it.
     pub path: Option<NormalPath>,
-    /// What kept each rule before the one that matched from matching, in their order.
+    /// For each rule before the matching one, in order, the reason it did not match.
     pub passed_over: Vec<Mismatch>,
-    /// The place of the rule that matched in [`Policy::rules`]; none if no rule did.
+    /// The index of the matching rule in [`Policy::rules`]; `None` if no rule matched.
     pub rule: Option<usize>,
-    /// What it charges; empty for an exemption.
+    /// The rule's charges; empty for an exemption.
     pub charges: Vec<Explained<'a>>,
 }
 
@@ -30,21 +30,22 @@ pub struct Explanation<'a> {
 pub struct Explained<'a> {
     /// The bucket.
     pub bucket: &'a Bucket,
-    /// Who pays.
+    /// The payer.
     pub payer: Payer<'a>,
     /// The counter's stored name.
     pub counter: CounterName,
-    /// What may be charged.
+    /// The quota charged.
     pub quota: Quota,
-    /// The value that was found where the limit is chosen by, if it is, and there was one.
+    /// The value that the limit was looked up by, if the limit depends on one and the request has
+    /// it.
     pub chosen_by: Option<String>,
 }
 
 impl Policy {
-    /// What the request that `facts` tell of is charged, and why.
+    /// Explains the charges for the request that `facts` describe.
     ///
     /// # Errors
-    /// [`BadPath`] where the path cannot be read: the request is answered with 400.
+    /// [`BadPath`] if the path cannot be normalized; the gateway answers such a request with 400.
     pub fn explain(&self, facts: &impl Facts) -> Result<Explanation<'_>, BadPath> {
         let path = facts.path().map(|raw| NormalPath::parse(&raw)).transpose()?;
         let seen = Seen::new(facts, path.clone());
@@ -81,25 +82,26 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::tests::{Told, shipped};
+    use crate::plan::tests::{FakeRequest, shipped};
 
     #[test]
-    fn what_is_explained_is_what_happens() {
+    fn explain_agrees_with_plan() {
         let policy = shipped();
-        for told in [
-            Told::get("/"),
-            Told::get("/health"),
-            Told::post("/api/auth/login"),
-            Told::post("/api/ai/x").user("42", "pro"),
-            Told::get("/api/me").user("42", "free"),
+        for request in [
+            FakeRequest::get("/"),
+            FakeRequest::get("/health"),
+            FakeRequest::post("/api/auth/login"),
+            FakeRequest::post("/api/ai/x").user("42", "pro"),
+            FakeRequest::get("/api/me").user("42", "free"),
         ] {
-            let (plan, explained) = (policy.plan(&told).unwrap(), policy.explain(&told).unwrap());
+            let (plan, explained) =
+                (policy.plan(&request).unwrap(), policy.explain(&request).unwrap());
             assert_eq!(explained.rule, plan.rule);
             assert_eq!(explained.passed_over.len(), plan.rule.unwrap());
             let charges = plan.charges.iter().map(|one| (&one.charge.counter, &one.charge.quota));
             let reasons = explained.charges.iter().map(|one| (&one.counter, &one.quota));
-            assert!(charges.eq(reasons), "{told:?}");
+            assert!(charges.eq(reasons), "{request:?}");
         }
-        assert_eq!(policy.explain(&Told::get("/%2f")), Err(BadPath::EscapedSlash));
+        assert_eq!(policy.explain(&FakeRequest::get("/%2f")), Err(BadPath::EscapedSlash));
     }
 }

@@ -1,9 +1,9 @@
-//! What a request says of itself, as far as a policy can ask for it.
+//! The properties of a request that a policy can refer to.
 //!
-//! Implemented by the filter and by the operator's tools; asked by [`crate::key`],
+//! Implemented by the filter and by the operator's tools; read by [`crate::key`],
 //! [`crate::matching`] and [`crate::plan`].
 
-/// A request's facts, asked for only as far as the policy needs them.
+/// A request's properties, fetched only when the policy needs them.
 pub trait Facts {
     /// Returns the `:method`, as sent.
     fn method(&self) -> Option<Vec<u8>>;
@@ -11,35 +11,35 @@ pub trait Facts {
     fn path(&self) -> Option<Vec<u8>>;
     /// Returns the `:authority`, as sent.
     fn host(&self) -> Option<Vec<u8>>;
-    /// Returns a request header's value, as sent, or its values joined by commas. `name` is in lower
-    /// case.
+    /// Returns a request header's value as sent; repeated headers are joined by commas. `name` is
+    /// lowercase.
     fn header(&self, name: &str) -> Option<Vec<u8>>;
-    /// Returns a claim of the verified token, by the names that lead to it; never anything that the
-    /// client could write.
+    /// Returns a claim of the verified token, by its path. Must never return anything that the
+    /// client could have written itself.
     fn claim(&self, names: &[String]) -> Option<Value>;
     /// Returns true if there is a verified token.
     fn is_authenticated(&self) -> bool;
-    /// Returns the client's address as the gateway trusts it, `ip:port`.
+    /// Returns the client's trusted address, `ip:port`.
     fn client_address(&self) -> Option<Vec<u8>>;
-    /// Returns the name of the route that the gateway chose.
+    /// Returns the name of the route that the gateway selected.
     fn route_name(&self) -> Option<Vec<u8>>;
-    /// Returns a value of that route's metadata: the namespace, then the names that lead to it.
+    /// Returns a value of that route's metadata. `names`: the namespace, then the path within it.
     fn route_metadata(&self, names: &[String]) -> Option<Value>;
 }
 
-/// The value of a claim or of a piece of metadata.
+/// The value of a claim or metadata field.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
-    /// A text, or anything else in the bytes that the gateway has for it.
+    /// Text, or the gateway's raw bytes for any other type.
     Text(Vec<u8>),
     /// A number.
     Number(f64),
-    /// A truth value.
+    /// A Boolean.
     Bool(bool),
 }
 
 impl Value {
-    /// Returns the text that stands for this value in tables of limits and in counters' names.
+    /// Returns the value's text form, as used in tables of limits and in counter names.
     pub(crate) fn into_text(self) -> Vec<u8> {
         match self {
             Self::Text(bytes) => bytes,
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_and_its_text_are_one() {
+    fn values_have_a_canonical_text_form() {
         for (value, text) in [
             (Value::Number(42.0), "42"),
             (Value::Number(0.0), "0"),

@@ -1,31 +1,31 @@
 //! One gateway worker's requests, from arrival to answer: group commit as a state machine.
 //!
-//! The filter calls a method for each of Envoy's callbacks and performs what it returns; nothing here
-//! touches Envoy. Each event has a file:
+//! The filter calls a method for each Envoy callback and performs what it returns. Nothing here
+//! touches Envoy. Each event has its own file:
 //!
 //! | event | method | file |
 //! |---|---|---|
 //! | a request arrives | [`Gate::request`] | `arrive` |
 //! | the worker's queue is woken | [`Gate::ready`] | `ready` |
-//! | a call is answered, or has failed | [`Gate::reply`] | `reply` |
-//! | some time has passed | [`Gate::tick`] | `tick` |
-//! | a response is on its way; a stream ends | [`Gate::response`], [`Gate::done`] | `respond` |
+//! | a call is answered or fails | [`Gate::reply`] | `reply` |
+//! | time passes | [`Gate::tick`] | `tick` |
+//! | a response arrives; a stream ends | [`Gate::response`], [`Gate::done`] | `respond` |
 //! | the policy is replaced | [`Gate::close`], [`Gate::is_idle`] | `close` |
 //!
-//! A request is decided at once if its counter denied a moment ago (`denied`), or if a part of it is
-//! leased (`lease`, asked for where there is `demand`). The others gather in an `outbox`, and a call
-//! carries all of them. While it is under way (`deciding`) more gather, until they are half as many,
-//! or nothing is under way any more. At low load a batch is one request and nothing waits; at high
-//! load batches are large, and the worker has another to send while the ledger is at work on the
-//! first.
+//! A request is decided at once if its counter denied a moment ago (`denied`) or if all its charges
+//! are leased (`lease`; leases are asked for where there is `demand`). All others gather in an
+//! `outbox`, and one call carries them all. While it is under way (`deciding`), more gather, until
+//! they are half as many or all calls are done. At low load, a batch is one request and nothing
+//! waits. At high load, batches are large, and the worker can send the next while the ledger works
+//! on the first.
 //!
-//! No request waits longer than the policy's time-out (`give_up`). When the ledger cannot answer, each
-//! bucket does what its `on_failure` says (`degraded`), and after repeated failures the ledger is not
-//! asked any more, but probed (`breaker`).
+//! No request waits longer than the policy's timeout (`give_up`). When the ledger cannot answer, each
+//! bucket applies its `on_failure` (`degraded`). After repeated failures the ledger is only probed,
+//! not asked (`breaker`).
 //!
-//! Every decision ends the same way: `verdict` renders it for the client and the access log, `finish`
-//! records it and remembers its stream. `give_back` returns charges and leases, through `settles`.
-//! `metrics` and `log` report on all of it.
+//! Every decision ends the same way: `verdict` renders it for the client and the access log, and
+//! `finish` records it and stores its stream's state. `give_back` returns charges and leases, through
+//! `settles`. `metrics` and `log` report on all of it.
 
 mod arrive;
 mod close;
@@ -38,7 +38,7 @@ mod finish;
 mod give_back;
 mod give_up;
 
-mod again;
+mod refusal_cache;
 mod breaker;
 mod call;
 mod charged;
@@ -57,7 +57,7 @@ mod trace;
 mod verdict;
 
 use crate::policy::Policy;
-use again::Again;
+use refusal_cache::RefusalCache;
 use breaker::Breaker;
 pub use call::{Call, CallKind, Reply};
 pub use charged::Outcome;
@@ -78,10 +78,10 @@ pub use shared::{SharedData, prepare};
 use timer::Timer;
 pub use verdict::Answer;
 
-/// How often to call [`Gate::tick`], in ms: a request waits at most so much longer than the policy's
-/// time-out.
+/// How often to call [`Gate::tick`], in ms. A request can wait this much longer than the policy's
+/// timeout.
 pub const TICK_MS: u64 = 50;
-/// How much longer than its time-out a call may take before it counts as lost.
+/// How long after its timeout a call counts as lost.
 const LOST_AFTER_MS: u64 = 1_000;
 
 /// The state of one worker.
@@ -93,21 +93,21 @@ pub struct Gate {
     deciding: Calls,
     breaker: Breaker,
     denied: DeniedBefore,
-    again: Again,
+    refusals: RefusalCache,
     demand: Demand,
     leases: Leases,
     settles: Settles,
     metrics: Metrics,
     log: DenialLog,
-    /// The number of the last call.
+    /// The id of the last call.
     calls: u32,
-    /// The worker's queue has been woken, and [`Gate::ready`] not yet called.
+    /// True from when the worker's queue is woken until [`Gate::ready`] is called.
     woken: bool,
-    /// Set once the worker's policy has been replaced: when to give up what could not be settled.
+    /// Set once the worker's policy has been replaced: the time at which to give up unsettled charges.
     closes: Option<Timer>,
 }
 
-/// What to do with a request that has arrived.
+/// The action for a request that has arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Disposition {
     /// Pause it until it is [`Released`].
@@ -116,10 +116,10 @@ pub enum Disposition {
     Release(Release),
 }
 
-/// What to do with a request that has been decided.
+/// The action for a request that has been decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Release {
-    /// Let it pass; the text is for the access log.
+    /// Let it pass. The text is for the access log.
     Pass(String),
     /// Answer it in place of the upstream.
     Refuse(Answer),
@@ -128,18 +128,18 @@ pub enum Release {
 /// A paused request that has been decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Released {
-    /// Its stream; it may be gone.
+    /// Its stream, which may have ended.
     pub stream: StreamId,
-    /// What to do with it.
+    /// The action to take.
     pub release: Release,
 }
 
-/// What to do with a response.
+/// The action for a response.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Response {
     /// Headers to add to it.
     pub headers: Vec<(&'static str, String)>,
-    /// Whether the worker's queue must be woken, as where [`Gate::take_wake`] returns true.
+    /// True if the worker's queue must be woken, as when [`Gate::take_wake`] returns true.
     pub wakes: bool,
 }
 
@@ -147,13 +147,13 @@ pub struct Response {
 enum Stream {
     /// In the outbox, or in a call under way.
     Waiting,
-    /// Let through, or refused with an answer that has its headers already. `charged` may be refunded
-    /// once the response is there.
+    /// Passed, or refused with an answer that already has its headers. `charged` may be refunded when
+    /// the response arrives.
     Decided { headers: Vec<(&'static str, String)>, charged: Vec<Part> },
 }
 
 impl Gate {
-    /// Creates a worker that has seen no request yet.
+    /// Creates a gate that has not seen any requests.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
         Self {
@@ -164,7 +164,7 @@ impl Gate {
             deciding: Calls::default(),
             breaker: Breaker::default(),
             denied: DeniedBefore::default(),
-            again: Again::default(),
+            refusals: RefusalCache::default(),
             demand: Demand::default(),
             leases: Leases::default(),
             settles: Settles::default(),
@@ -175,7 +175,7 @@ impl Gate {
         }
     }
 
-    /// Takes what has been counted since the last time.
+    /// Returns the samples counted since the last call.
     pub fn take_samples(&mut self) -> Vec<Sample> {
         self.metrics.take()
     }
@@ -186,7 +186,7 @@ impl Gate {
         metrics::name(&self.policy, metric)
     }
 
-    /// Takes the denials to log now.
+    /// Returns the denials to log now.
     pub fn take_log(&mut self, now_us: u64) -> Vec<String> {
         self.log.take(ms(now_us))
     }
@@ -198,7 +198,7 @@ impl From<Release> for Disposition {
     }
 }
 
-/// Returns whole ms.
+/// Converts microseconds to whole milliseconds.
 const fn ms(now_us: u64) -> u64 {
     now_us / 1_000
 }

@@ -1,50 +1,54 @@
-//! What the client is told: `RateLimit`, `RateLimit-Policy`, `X-RateLimit-*`, `Retry-After`.
+//! Rate limit response headers: `RateLimit`, `RateLimit-Policy`, `X-RateLimit-*`, `Retry-After`.
 //!
-//! Called by [`crate::gate`]. The draft's grammar is known here only.
+//! Called by [`crate::gate`]. The only module that knows the draft's grammar.
 
 use crate::quota::Quota;
 use crate::wire::ChargeOutcome;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
-/// Headers that tell the same, in the words of one convention.
+/// A set of response headers that follow one convention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Family {
-    /// `RateLimit` and `RateLimit-Policy`: each bucket's.
+    /// `RateLimit` and `RateLimit-Policy`, which list each bucket.
     Ratelimit,
-    /// `X-RateLimit-Limit`, `-Remaining` and `-Reset`: of the bucket with the least left.
+    /// `X-RateLimit-Limit`, `-Remaining` and `-Reset`, for the bucket with the least left.
     XRatelimit,
 }
 
 impl Family {
-    /// All of them: what a policy tells that does not say.
+    /// Returns all families, the default of a policy.
     #[must_use]
     pub fn all() -> BTreeSet<Self> {
         BTreeSet::from([Self::Ratelimit, Self::XRatelimit])
     }
 }
 
-/// One bucket as the client is told of it.
+/// One bucket's state, as reported to the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Told<'a> {
-    /// The bucket's name; letters, digits, `_` and `-` only, so it needs no escaping.
+pub(crate) struct BucketState<'a> {
+    /// The bucket's name. Consists of letters, digits, `_` and `-`, so it needs no escaping.
     pub bucket: &'a str,
-    /// Its quota.
+    /// The bucket's quota.
     pub quota: &'a Quota,
-    /// What its charge came to.
+    /// The outcome of its charge.
     pub outcome: &'a ChargeOutcome,
 }
 
-/// The headers of `families` for a request that `told` decided; none if it was charged nothing.
+/// Renders the headers of `families` for the charged buckets; empty if there are none.
 ///
 /// # Source
 /// draft-ietf-httpapi-ratelimit-headers-11 for `RateLimit` and `RateLimit-Policy` (structured field
-/// lists, RFC 9651); `X-RateLimit-*` are the de-facto fields, here of the bucket with the least left.
+/// lists, RFC 9651). `X-RateLimit-*` are de-facto fields; they describe the bucket with the least
+/// left.
 #[must_use]
-pub(crate) fn of(told: &[Told<'_>], families: &BTreeSet<Family>) -> Vec<(&'static str, String)> {
-    let Some(least) = told.iter().min_by_key(|one| one.outcome.remaining) else {
+pub(crate) fn of(
+    states: &[BucketState<'_>],
+    families: &BTreeSet<Family>,
+) -> Vec<(&'static str, String)> {
+    let Some(least) = states.iter().min_by_key(|state| state.outcome.remaining) else {
         return Vec::new();
     };
     let mut headers = Vec::with_capacity(if families.is_empty() { 0 } else { 6 });
@@ -57,27 +61,30 @@ pub(crate) fn of(told: &[Told<'_>], families: &BTreeSet<Family>) -> Vec<(&'stati
     }
     if families.contains(&Family::Ratelimit) {
         headers.extend([
-            ("ratelimit-policy", list(told, policy_item)),
-            ("ratelimit", list(told, state_item)),
+            ("ratelimit-policy", list(states, policy_item)),
+            ("ratelimit", list(states, state_item)),
         ]);
     }
     headers
 }
 
-/// Whole seconds that are not less than `ms`: waiting them is enough.
+/// Converts `ms` to whole seconds, rounded up so that waiting that long is enough.
 #[must_use]
 pub(crate) const fn seconds(ms: u64) -> u64 {
     ms.div_ceil(1000)
 }
 
-/// A list of items: a name, and two parameters.
-fn list(told: &[Told<'_>], item: impl Fn(&Told<'_>) -> [(&'static str, u64); 2]) -> String {
-    let mut list = String::with_capacity(told.len() * 64);
-    for (at, told) in told.iter().enumerate() {
+/// Renders a list of items, each a name with two parameters.
+fn list(
+    states: &[BucketState<'_>],
+    item: impl Fn(&BucketState<'_>) -> [(&'static str, u64); 2],
+) -> String {
+    let mut list = String::with_capacity(states.len() * 64);
+    for (at, state) in states.iter().enumerate() {
         list.push_str(if at == 0 { "\"" } else { ", \"" });
-        list.push_str(told.bucket);
+        list.push_str(state.bucket);
         list.push('"');
-        for (name, value) in item(told) {
+        for (name, value) in item(state) {
             list.push_str(name);
             push_digits(&mut list, value);
         }
@@ -85,26 +92,27 @@ fn list(told: &[Told<'_>], item: impl Fn(&Told<'_>) -> [(&'static str, u64); 2])
     list
 }
 
-fn policy_item(told: &Told<'_>) -> [(&'static str, u64); 2] {
-    let window_s = seconds(window_ms(told.quota)).max(1);
-    [(";q=", told.outcome.limit), (";w=", window_s)]
+fn policy_item(state: &BucketState<'_>) -> [(&'static str, u64); 2] {
+    let window_s = seconds(window_ms(state.quota)).max(1);
+    [(";q=", state.outcome.limit), (";w=", window_s)]
 }
 
-fn state_item(told: &Told<'_>) -> [(&'static str, u64); 2] {
-    [(";r=", told.outcome.remaining), (";t=", seconds(told.outcome.reset_ms))]
+fn state_item(state: &BucketState<'_>) -> [(&'static str, u64); 2] {
+    [(";r=", state.outcome.remaining), (";t=", seconds(state.outcome.reset_ms))]
 }
 
-/// A number in decimal.
+/// Formats a number in decimal.
 pub(crate) fn digits(number: u64) -> String {
     itoa::Buffer::new().format(number).to_owned()
 }
 
-/// The same at the end of `text`.
+/// Appends a number in decimal to `text`.
 pub(crate) fn push_digits(text: &mut String, number: u64) {
     text.push_str(itoa::Buffer::new().format(number));
 }
 
-/// The time in which a quota's limit is allowed: for a token bucket, the time in which it fills.
+/// Returns the time in which a quota's limit can be spent; for a token bucket, the time it takes to
+/// fill.
 fn window_ms(quota: &Quota) -> u64 {
     match quota {
         Quota::SlidingWindow(quota) => quota.window_ms.get(),
@@ -129,22 +137,23 @@ mod tests {
         ChargeOutcome { admitted: true, limit, remaining, reset_ms, retry_after_ms: 0, lease: None }
     }
 
-    fn shown(told: &[Told<'_>]) -> String {
-        of(told, &Family::all()).iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
+    fn shown(states: &[BucketState<'_>]) -> String {
+        let headers = of(states, &Family::all());
+        headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
     }
 
     #[test]
-    fn nothing_charged_nothing_told() {
+    fn an_uncharged_request_gets_no_headers() {
         assert_eq!(of(&[], &Family::all()), []);
     }
 
     #[test]
-    fn only_the_families_that_are_asked_for_are_told() {
+    fn only_the_requested_families_are_rendered() {
         let quota = sliding(10, 60_000);
-        let told = [Told { bucket: "a", quota: &quota, outcome: &outcome(10, 9, 60_000) }];
+        let states = [BucketState { bucket: "a", quota: &quota, outcome: &outcome(10, 9, 60_000) }];
         let names = |families: &[Family]| -> Vec<&str> {
             let families = families.iter().copied().collect();
-            of(&told, &families).iter().map(|(name, _)| *name).collect()
+            of(&states, &families).iter().map(|(name, _)| *name).collect()
         };
         assert_eq!(names(&[]), [""; 0]);
         assert_eq!(names(&[Family::Ratelimit]), ["ratelimit-policy", "ratelimit"]);
@@ -155,15 +164,15 @@ mod tests {
     }
 
     #[test]
-    fn the_bucket_with_the_least_left_speaks_for_all() {
+    fn x_ratelimit_describes_the_bucket_with_the_least_left() {
         let (limit, time_zone) = (Limit::clamped(50), TimeZone::UTC);
         let day = FixedWindow { limit, per: Period::Day, time_zone };
         let (minute, day) = (sliding(10, 60_000), Quota::FixedWindow(day));
-        let told = [
-            Told { bucket: "ai", quota: &minute, outcome: &outcome(10, 0, 29_001) },
-            Told { bucket: "ai_daily", quota: &day, outcome: &outcome(50, 12, 36_000_000) },
+        let states = [
+            BucketState { bucket: "ai", quota: &minute, outcome: &outcome(10, 0, 29_001) },
+            BucketState { bucket: "ai_daily", quota: &day, outcome: &outcome(50, 12, 36_000_000) },
         ];
-        insta::assert_snapshot!(shown(&told), @r#"
+        insta::assert_snapshot!(shown(&states), @r#"
 x-ratelimit-limit: 10
 x-ratelimit-remaining: 0
 x-ratelimit-reset: 30
@@ -177,11 +186,11 @@ ratelimit: "ai";r=0;t=30, "ai_daily";r=12;t=36000
         let (rate, burst) = (Limit::clamped(3), Limit::clamped(10));
         let rate = TokenBucket::new(rate, WindowMs::clamped(1_000), burst).unwrap();
         let (short, bucket) = (sliding(1, 10), Quota::TokenBucket(rate));
-        let told = [
-            Told { bucket: "short", quota: &short, outcome: &outcome(1, 0, 1) },
-            Told { bucket: "smooth", quota: &bucket, outcome: &outcome(10, 9, 334) },
+        let states = [
+            BucketState { bucket: "short", quota: &short, outcome: &outcome(1, 0, 1) },
+            BucketState { bucket: "smooth", quota: &bucket, outcome: &outcome(10, 9, 334) },
         ];
-        insta::assert_snapshot!(shown(&told), @r#"
+        insta::assert_snapshot!(shown(&states), @r#"
 x-ratelimit-limit: 1
 x-ratelimit-remaining: 0
 x-ratelimit-reset: 1

@@ -1,12 +1,12 @@
-//! The host that a request is for, and the patterns of a rule for it. Called by `matching` and `key`.
+//! Hosts: their normal form, and the host patterns of rules. Called by `matching` and `key`.
 //!
-//! A host is compared as servers compare it: in lower case, without port, user and the dot that can
-//! end a full name. Every value has one such form, so none has to be refused.
+//! Hosts are compared as servers compare them: in lowercase, without the port, the user and the
+//! trailing dot of a fully qualified name. Every value has a normal form, so parsing cannot fail.
 
-/// The longest name that DNS knows, in bytes.
+/// The longest DNS name, in bytes.
 const MAX_HOST_BYTES: usize = 253;
 
-/// The host in `authority`, the `:authority` of a request, as rules and keys see it.
+/// Returns the normal form of the host in `authority` (a request's `:authority`).
 #[must_use]
 pub fn normal(authority: &[u8]) -> String {
     let text = String::from_utf8_lossy(authority).to_ascii_lowercase();
@@ -15,7 +15,7 @@ pub fn normal(authority: &[u8]) -> String {
     host.strip_suffix('.').unwrap_or(host).to_owned()
 }
 
-/// `[::1]:80` as `[::1]`, `host:80` and `host:` as `host`.
+/// Strips the port: `[::1]:80` becomes `[::1]`; `host:80` and `host:` become `host`.
 fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !is_open(name) => name,
@@ -23,29 +23,29 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// Whether `name` ends within the brackets of an IPv6 address.
+/// Returns true if `name` ends inside the brackets of an IPv6 address.
 fn is_open(name: &str) -> bool {
     name.starts_with('[') && !name.ends_with(']')
 }
 
-/// A host of a rule: exact, or `*.example.com` for any below it.
+/// A rule's host pattern: an exact host, or `*.example.com` for any subdomain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostPattern {
-    /// Whether it is for what is below `name`, rather than `name` itself.
+    /// True if the pattern matches subdomains of `name` rather than `name` itself.
     is_below: bool,
     name: String,
 }
 
-/// A text that is no [`HostPattern`].
+/// A malformed [`HostPattern`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected a host without a port, such as example.com, *.example.com or [::1]")]
 pub struct BadHostPattern;
 
 impl HostPattern {
-    /// Reads `text`, in any case.
+    /// Parses `text`, ignoring case.
     ///
     /// # Errors
-    /// [`BadHostPattern`] where it could never match.
+    /// [`BadHostPattern`] if the pattern could never match.
     pub fn parse(text: &str) -> Result<Self, BadHostPattern> {
         let below = text.strip_prefix("*.");
         let name = below.unwrap_or(text);
@@ -61,7 +61,7 @@ impl HostPattern {
         }
     }
 
-    /// Whether `host`, in its normal form, is one of those meant.
+    /// Returns true if `host` matches. `host` must be in its normal form.
     #[must_use]
     pub fn matches(&self, host: &str) -> bool {
         match host.strip_suffix(&self.name) {
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_spelling_of_a_host_is_one_host() {
+    fn all_spellings_of_a_host_have_one_normal_form() {
         for spelling in [
             "example.com",
             "EXAMPLE.com",

@@ -1,4 +1,4 @@
-//! Parsing JSON so that a mistake is told with its place.
+//! JSON parsing with errors that carry their location.
 
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
@@ -7,16 +7,16 @@ use serde_path_to_error::Segment;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {message}", if pointer.is_empty() { "the document" } else { pointer })]
 pub struct JsonError {
-    /// Where it is, as a JSON pointer (RFC 6901); empty for the document as a whole.
+    /// The location as a JSON pointer (RFC 6901); empty for the whole document.
     pub pointer: String,
-    /// What was expected, and what was found.
+    /// The mistake: expected and found.
     pub message: String,
 }
 
-/// Parses `body` as one `T`.
+/// Parses `body` as a single `T`.
 ///
 /// # Errors
-/// [`JsonError`] with the place of the first mistake.
+/// Fails with the location of the first mistake.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, JsonError> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(locate)?;
@@ -26,10 +26,10 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, JsonError> {
     Ok(value)
 }
 
-/// Reads an already parsed document as one `T`.
+/// Deserializes an already parsed document into a `T`.
 ///
 /// # Errors
-/// [`JsonError`] with the place of the first mistake.
+/// Fails with the location of the first mistake.
 pub fn from_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, JsonError> {
     serde_path_to_error::deserialize(value).map_err(locate)
 }

@@ -1,7 +1,7 @@
-//! From a key's value to the identity that counters are named by.
+//! Maps a key's value to the identity that counters are named after.
 //!
-//! Called by [`crate::plan`] with what a request carries, and by the operator's tools with what a
-//! person typed (`user=42`): both ways lead to the same counter.
+//! Called by [`crate::plan`] with a request's facts, and by the operator's tools with typed text
+//! (`user=42`). Both yield the same counter.
 
 mod payer;
 mod typed;
@@ -13,7 +13,7 @@ pub use payer::{Part, Payer};
 pub use typed::{BadKey, of_text};
 pub(crate) use value::{client, text_of};
 
-/// Who pays by key `name` for the request that `facts` tell of.
+/// Returns the payer by key `name` for the request that `facts` describe.
 pub(crate) fn of_request<'a>(policy: &'a Policy, name: &'a str, facts: &impl Facts) -> Payer<'a> {
     let found = resolved(policy, name, facts);
     match policy.keys.get(found.key) {
@@ -25,20 +25,21 @@ pub(crate) fn of_request<'a>(policy: &'a Policy, name: &'a str, facts: &impl Fac
     }
 }
 
-/// Whether key `name` has a value of its own: all of them, where it is several together.
-pub(crate) fn is_there(policy: &Policy, name: &str, facts: &impl Facts) -> bool {
-    let has_value = |name: &str| match policy.keys.get(name) {
+/// Returns true if key `name` itself has a value, without its fallbacks. For a combination, all of
+/// its keys must have one.
+pub(crate) fn has_value(policy: &Policy, name: &str, facts: &impl Facts) -> bool {
+    let has_own = |name: &str| match policy.keys.get(name) {
         Some(Key::One { source, .. }) => value::of(source, facts).is_some(),
         _ => false,
     };
     match policy.keys.get(name) {
-        Some(Key::All(names)) => names.iter().all(|name| has_value(name)),
-        _ => has_value(name),
+        Some(Key::All(names)) => names.iter().all(|name| has_own(name)),
+        _ => has_own(name),
     }
 }
 
-/// The key that pays where `name` is asked for, and its value. Where a key's source has none, its
-/// `otherwise` pays; a checked policy ends that chain with a key that is always there.
+/// Returns the key that pays in place of `name`, and its value. A key without a value falls back to
+/// its `otherwise` key; a checked policy ends every chain with a key that always has a value.
 fn resolved<'a>(policy: &'a Policy, name: &'a str, facts: &impl Facts) -> Part<'a> {
     let mut name = name;
     for _ in 0..=policy.keys.len() {

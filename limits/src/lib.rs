@@ -1,15 +1,16 @@
-//! Tollgate's pure core: what a policy says, what a request is charged, and how a counter counts.
+//! Tollgate's pure core: policies, the charges for a request, and the counting itself.
 //!
-//! Nothing here knows Envoy, Redis, a socket, a clock or an executor. Facts and times are passed
-//! in, decisions come out, so all of it runs the same in the filter (wasm32), in the shim, and in
-//! a test that simulates a year in a second.
+//! This crate knows nothing of Envoy, Redis, sockets, clocks or executors. Facts and times are
+//! passed in and decisions come out, so the same code runs in the filter (wasm32), in the shim, and
+//! in a test that simulates a year in a second.
 //!
-//! Read in this order: [`policy`] (what the operator wrote), [`path`], `pattern`, [`host`] and
-//! [`matching`] (which requests), [`facts`] (what a request says of itself), [`plan`] (what one
-//! request is charged), [`key`] and [`counter`] (who is charged), [`quota`] (what may be charged),
-//! [`wire`] (how the filter asks the shim), [`gate`] (one
-//! gateway worker's requests, from arrival to answer), `headers` (what the client is told),
-//! [`explain`] (why, for people), [`connections`] (how many connections a client may have open).
+//! Suggested reading order: [`policy`] (the operator's document), [`path`], `pattern`, [`host`] and
+//! [`matching`] (which requests a rule matches), [`facts`] (a request's properties), [`plan`] (the
+//! charges for one request), [`key`] and [`counter`] (who pays), [`quota`] (limits and their
+//! algorithms), [`wire`] (the protocol between filter and shim), [`gate`] (one gateway worker's
+//! requests, from arrival to answer), `headers` (the rate limit headers sent to clients),
+//! [`explain`] (the reasons for a plan), [`connections`] (the limit on a client's open
+//! connections).
 
 pub mod bounded;
 pub mod connections;

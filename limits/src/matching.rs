@@ -1,5 +1,5 @@
-//! Whether a rule is for a request, and if not, why. Called by [`crate::plan`] and by
-//! [`crate::explain`], so that what is explained is what happens.
+//! Matches rules against requests. Called by [`crate::plan`] and [`crate::explain`], so that an
+//! explanation always agrees with the decision.
 
 use crate::facts::Facts;
 use crate::host;
@@ -8,7 +8,8 @@ use crate::path::NormalPath;
 use crate::policy::{HeaderMatch, Match, Policy};
 use std::cell::OnceCell;
 
-/// A request as rules see it. What costs a call of Envoy is asked for when a rule needs it.
+/// A request as rules see it. Caches the facts that cost an Envoy call, and fetches each on first
+/// use.
 pub(crate) struct Seen<'a, F> {
     facts: &'a F,
     path: Option<NormalPath>,
@@ -16,20 +17,20 @@ pub(crate) struct Seen<'a, F> {
     host: OnceCell<String>,
 }
 
-/// The first part of a rule that a request does not have.
+/// The first condition of a rule that a request fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mismatch {
-    /// None of the paths.
+    /// No path pattern matches.
     Path,
-    /// None of the methods.
+    /// No method matches.
     Method,
-    /// None of the hosts.
+    /// No host pattern matches.
     Host,
-    /// Not what this header must be.
+    /// This header does not match.
     Header(String),
-    /// No value of its own for this key.
+    /// This key has no value.
     Key(String),
-    /// A token where none must be, or none where one must be.
+    /// The rule requires a verified token and there is none, or the other way around.
     Authenticated,
 }
 
@@ -52,9 +53,9 @@ impl<'a, F: Facts> Seen<'a, F> {
 }
 
 impl Match {
-    /// What keeps the rule from being for the request `seen`, if anything does.
+    /// Returns the first condition of the rule that `seen` fails; `None` if the rule matches.
     ///
-    /// A request without a path (CONNECT) is matched only by rules that name none.
+    /// A request without a path (CONNECT) only matches rules without path patterns.
     pub(crate) fn mismatch<F: Facts>(
         &self,
         policy: &Policy,
@@ -83,7 +84,7 @@ impl Match {
             return Some(Mismatch::Header(name.clone()));
         }
         if let Some(name) =
-            self.has_key.as_ref().filter(|name| !key::is_there(policy, name, seen.facts))
+            self.has_key.as_ref().filter(|name| !key::has_value(policy, name, seen.facts))
         {
             return Some(Mismatch::Key(name.clone()));
         }

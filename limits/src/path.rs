@@ -1,13 +1,14 @@
-//! A request's path as a server would see it. Called by `plan`; what cannot be read is refused.
+//! Normalizes a request's path to the form that a server would see. Called by `plan`.
 //!
-//! The rules of a policy are matched on the result, so no spelling of a path escapes its rule:
-//! - the query and the fragment are cut off;
-//! - `%XX` is decoded once; a decoded slash, backslash, NUL or other control character is refused,
-//!   for servers disagree on what it means, and so is what is not UTF-8 (overlong forms included);
-//! - a backslash counts as a slash, as in URLs read by browsers;
-//! - `;parameters` of a segment are dropped, as servlet containers do;
-//! - empty segments, `.` and `..` are resolved; `..` above the root is refused;
-//! - a slash at the end is dropped; case is kept.
+//! Rules are matched on the result, so that respelling a path cannot bypass a rule:
+//! - The query and the fragment are cut off.
+//! - `%XX` is decoded once. A decoded slash, backslash, NUL or other control character is an error,
+//!   because servers disagree on its meaning. So is anything that is not UTF-8, including overlong
+//!   forms.
+//! - A backslash counts as a slash, as it does in browsers.
+//! - `;parameters` of a segment are dropped, as in servlet containers.
+//! - Empty segments, `.` and `..` are resolved. A `..` above the root is an error.
+//! - A trailing slash is dropped. Case is kept.
 
 /// A path's segments, decoded and resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,13 +16,13 @@ pub struct NormalPath {
     segments: Vec<String>,
 }
 
-/// A path that cannot be normalized: the request gets 400.
+/// A path that cannot be normalized. The gateway answers the request with 400.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadPath {
     /// Neither `/…` nor `*`.
     #[error("the path does not begin with a slash")]
     NotAbsolute,
-    /// A `%` without two hex digits behind it.
+    /// A `%` that is not followed by two hex digits.
     #[error("the path has a % that is not followed by two hex digits")]
     BadEscape,
     /// `%2F` or `%5C`.
@@ -30,25 +31,25 @@ pub enum BadPath {
     /// A control character, escaped or not.
     #[error("the path has a control character")]
     Control,
-    /// Bytes that are no UTF-8.
+    /// Bytes that are not UTF-8.
     #[error("the path is not UTF-8 once unescaped")]
     NotUtf8,
-    /// More `..` than segments before it.
+    /// More `..` than preceding segments.
     #[error("the path leads above the root")]
     AboveRoot,
-    /// More than [`MAX_SEGMENTS`].
+    /// More than [`MAX_SEGMENTS`] segments.
     #[error("the path has more than 256 segments")]
     TooDeep,
 }
 
-/// The most segments that are looked at.
+/// The most segments in a path.
 pub const MAX_SEGMENTS: usize = 256;
 
 impl NormalPath {
     /// Normalizes `raw`, the `:path` of a request.
     ///
     /// # Errors
-    /// [`BadPath`] where servers could disagree on what is meant.
+    /// [`BadPath`] if servers could disagree on the path's meaning.
     ///
     /// # Source
     /// RFC 3986 §5.2.4 (dot segments) and §6.2.2 (escapes).
@@ -68,7 +69,7 @@ impl NormalPath {
         Ok(Self { segments })
     }
 
-    /// The segments, from the root.
+    /// Returns the segments, starting at the root.
     #[must_use]
     pub fn segments(&self) -> &[String] {
         &self.segments
@@ -100,7 +101,7 @@ fn without_parameters(segment: &[u8]) -> &[u8] {
     segment.split(|b| *b == b';').next().unwrap_or_default()
 }
 
-/// Decodes a segment's escapes. An escaped `;` begins no parameters: it is part of the name.
+/// Decodes a segment's escapes. An escaped `;` is part of the name; it does not start parameters.
 fn decode(segment: &[u8]) -> Result<String, BadPath> {
     let mut bytes = segment.iter().copied();
     let mut decoded = Vec::with_capacity(segment.len());
@@ -112,7 +113,7 @@ fn decode(segment: &[u8]) -> Result<String, BadPath> {
         decoded.push(plain);
     }
     let text = String::from_utf8(decoded).map_err(|_| BadPath::NotUtf8)?;
-    // Those above 0x7f, too (U+0080 to U+009F).
+    // Catches the control characters above 0x7f too (U+0080 to U+009F).
     if text.contains(char::is_control) { Err(BadPath::Control) } else { Ok(text) }
 }
 
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn every_spelling_of_a_path_is_one_path() {
+    fn all_spellings_of_a_path_have_one_normal_form() {
         for raw in [
             "/api/auth/login",
             "/api/auth/login/",
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_different_stays_different() {
+    fn different_paths_stay_different() {
         check(b"/", Ok("/"));
         check(b"/?", Ok("/"));
         check(b"*", Ok("/*"));
@@ -184,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_servers_disagree_on_is_refused() {
+    fn paths_that_servers_disagree_on_are_refused() {
         check(b"", Err(BadPath::NotAbsolute));
         check(b"api", Err(BadPath::NotAbsolute));
         check(b"http://host/api", Err(BadPath::NotAbsolute));

@@ -1,8 +1,8 @@
-//! Path patterns of a rule: exact, `*` within one segment, `**` for any number of segments.
+//! Path patterns of rules: exact, `*` within a segment, `**` for any number of segments.
 
 use crate::path::{MAX_SEGMENTS, NormalPath};
 
-/// A compiled pattern.
+/// A compiled path pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
     segments: Vec<Segment>,
@@ -10,33 +10,33 @@ pub struct Pattern {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Segment {
-    /// `**`: any number of segments, none included.
+    /// `**`: any number of segments, including zero.
     Any,
-    /// Texts between the `*` of one segment; a single text is an exact segment.
+    /// The texts around each `*` of a segment; an exact segment has one.
     Glob(Vec<String>),
 }
 
-/// A text that is no pattern.
+/// An invalid pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadPattern {
-    /// It does not begin with a slash.
+    /// The pattern does not begin with a slash.
     #[error("expected a path that begins with a slash")]
     NotAbsolute,
-    /// It has a query, a fragment, an escape, a parameter, a backslash or a control character.
+    /// The pattern has a query, fragment, escape, parameter, backslash or control character.
     #[error(
-        "a pattern is matched on the unescaped path: it cannot have %, ?, #, ;, a backslash or a control character"
+        "a pattern is matched on the unescaped path: it cannot contain %, ?, #, ;, a backslash or a control character"
     )]
     Unmatchable,
-    /// It has `.` or `..`.
-    #[error("a pattern is matched on the resolved path: it cannot have the segments . or ..")]
+    /// The pattern has a `.` or `..` segment.
+    #[error("a pattern is matched on the resolved path: it cannot contain the segments . or ..")]
     DotSegment,
-    /// A segment has `**` and something else.
-    #[error("** stands for whole segments: write it between slashes")]
+    /// A segment mixes `**` with other text.
+    #[error("** stands for whole segments: write it alone between slashes")]
     MixedAny,
-    /// More than one `**`.
-    #[error("a pattern can have one ** only")]
+    /// The pattern has more than one `**`.
+    #[error("a pattern can have only one **")]
     SeveralAny,
-    /// More segments than any path has.
+    /// The pattern has more segments than any path.
     #[error("a pattern can have at most 256 segments")]
     TooDeep,
 }
@@ -45,7 +45,7 @@ impl Pattern {
     /// Compiles `text`.
     ///
     /// # Errors
-    /// [`BadPattern`] where it could never match what its author means.
+    /// [`BadPattern`] if the pattern could never match as intended.
     pub fn parse(text: &str) -> Result<Self, BadPattern> {
         let rest = text.strip_prefix('/').ok_or(BadPattern::NotAbsolute)?;
         if text.chars().any(|c| matches!(c, '%' | '?' | '#' | ';' | '\\') || c.is_control()) {
@@ -65,7 +65,7 @@ impl Pattern {
         Ok(Self { segments })
     }
 
-    /// Whether `path` is one of those meant.
+    /// Returns true if `path` matches.
     #[must_use]
     pub fn matches(&self, path: &NormalPath) -> bool {
         let found = path.segments();
@@ -84,7 +84,7 @@ impl Pattern {
     }
 }
 
-/// Whether each pattern segment matches the found one at its place; lengths are the caller's.
+/// Returns true if each pattern segment matches its counterpart. The caller compares the lengths.
 fn pairwise(patterns: &[Segment], found: &[String]) -> bool {
     patterns.iter().zip(found).all(|(pattern, segment)| pattern.matches(segment))
 }

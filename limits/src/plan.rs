@@ -1,4 +1,4 @@
-//! What one request is charged: the policy applied to what the request says of itself.
+//! The charges for one request: the policy applied to the request's facts.
 //!
 //! Called by [`crate::gate`] for each request; calls [`crate::path`], [`crate::key`] and
 //! [`crate::counter`].
@@ -15,26 +15,26 @@ use crate::wire::{Charge, Cost};
 /// What one request is charged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// The place of the rule that matched in [`Policy::rules`]; none if no rule did.
+    /// The index of the matching rule in [`Policy::rules`]; `None` if no rule matched.
     pub rule: Option<usize>,
-    /// What it charges; empty for an exemption.
+    /// The rule's charges; empty for an exemption.
     pub charges: Vec<PlannedCharge>,
 }
 
 /// One charge of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedCharge {
-    /// The bucket's place in [`Policy::buckets`].
+    /// The bucket's index in [`Policy::buckets`].
     pub bucket: usize,
-    /// What the ledger is asked.
+    /// The charge to send to the ledger.
     pub charge: Charge,
 }
 
 impl Policy {
-    /// Finds the rule for a request, and what it charges to whom.
+    /// Finds the rule that matches a request, and the charges it makes.
     ///
     /// # Errors
-    /// [`BadPath`] where the path cannot be read: the request is to be answered with 400.
+    /// [`BadPath`] if the path cannot be normalized; the gateway answers such a request with 400.
     pub fn plan(&self, facts: &impl Facts) -> Result<Plan, BadPath> {
         let path = facts.path().map(|raw| NormalPath::parse(&raw)).transpose()?;
         let seen = Seen::new(facts, path);
@@ -70,7 +70,7 @@ impl LimitChoice {
         }
     }
 
-    /// The value that chooses, whether or not it has a limit of its own.
+    /// Returns the value that the limit is looked up by, even if no limit is defined for it.
     pub(crate) fn found(&self, facts: &impl Facts) -> Option<String> {
         let Self::By { source, .. } = self else { return None };
         String::from_utf8(key::text_of(source, facts)?).ok()
@@ -78,7 +78,7 @@ impl LimitChoice {
 }
 
 impl Bucket {
-    /// The bucket's quota at `limit`.
+    /// Returns the bucket's quota at `limit`.
     #[must_use]
     pub fn quota(&self, limit: Limit) -> Quota {
         match &self.algorithm {

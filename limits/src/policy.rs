@@ -1,11 +1,10 @@
-//! The policy: one document, checked once, that says who is charged what for which request.
+//! The policy: one document that defines which requests are charged, how much, and who pays.
 //!
-//! Called by the filter at start-up (as JSON, from Envoy's configuration) and by the operator's
-//! tools (as YAML). [`crate::plan`] applies it to a request.
+//! The filter reads it at startup (as JSON, from Envoy's configuration), and the operator's tools
+//! read it as YAML. [`crate::plan`] applies it to a request.
 //!
-//! `document` is what people write; `reading` finds its mistakes of form; `keys`, `buckets` and
-//! `rules` hold what is left once it makes sense, each with what makes it so; `check` leads through
-//! them.
+//! `document` is the format people write, and `reading` finds errors of form in it. `keys`,
+//! `buckets` and `rules` hold the checked parts, each with its own checks. `check` runs them all.
 
 mod buckets;
 mod check;
@@ -29,25 +28,25 @@ pub use schema::schema;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The salt of the shipped policy, which everyone knows.
+/// The salt of the shipped policy, which is publicly known.
 pub const DEVELOPMENT_SALT: &str = "tollgate-development";
 
-/// Salts that [`is_salt`] takes, for people.
+/// The salts that [`is_salt`] accepts, as a phrase for error messages.
 pub const EXPECTED_SALT: &str = "1 to 255 visible ASCII characters";
 
-/// Why a salt that everyone knows is not good enough, and what to do: for logs and the operator.
-pub const KNOWN_SALT: &str = "everyone knows the policy's salt: with it, names of counters in Redis \
-    lead back to clients, and chosen addresses can fill another client's page of the local table; \
-    outside development, set a salt of your own (TOLLGATE_SALT)";
+/// The warning about a publicly known salt: the risk and the remedy.
+pub const KNOWN_SALT: &str = "the policy's salt is publicly known: anyone can link counter names in \
+    Redis to clients, and clients can choose addresses that fill another client's page of the local \
+    table; outside development, set your own salt (TOLLGATE_SALT)";
 
-/// Returns true if `text` can be written as a salt in any file and environment.
+/// Returns true if `text` can be used as a salt in any file or environment variable.
 #[must_use]
 pub fn is_salt(text: &str) -> bool {
     (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Reads yes or no as people write it in an environment, in any case of letters. The gateway and the
-/// backend read the same variables by it.
+/// Parses a yes/no environment variable, ignoring case. The gateway and the backend both use it, so
+/// they agree on the values.
 #[must_use]
 pub fn flag(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
@@ -60,41 +59,43 @@ pub fn flag(text: &str) -> Option<bool> {
 /// A checked policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// Envoy's cluster in which the shim is found.
+    /// The Envoy cluster of the shim.
     pub cluster: String,
     /// How long a request waits for the ledger, in ms, 1..=10,000.
     pub timeout_ms: u64,
-    /// jwt_authn's `payload_in_metadata`: where the verified claims are.
+    /// jwt_authn's `payload_in_metadata`: the metadata key of the verified claims.
     pub jwt_payload: String,
-    /// What responses tell of the limits.
+    /// The header families that responses carry.
     pub response_headers: BTreeSet<Family>,
-    /// The key of the hash that counters are named by.
+    /// The key of the hash that counter names are derived from.
     pub salt: String,
-    /// Who can pay, by name.
+    /// The keys, by name.
     pub keys: BTreeMap<String, Key>,
-    /// What can be charged, in the order of their names; rules name them by their place here.
+    /// The buckets, sorted by name; rules refer to them by index.
     pub buckets: Vec<Bucket>,
-    /// Tried in this order; the first that matches decides.
+    /// The rules, in order; the first match decides.
     pub rules: Vec<Rule>,
 }
 
 impl Policy {
-    /// Returns true if everyone knows the salt: it is the shipped policy's, or there is none.
+    /// Returns true if the salt is publicly known: it is the shipped policy's, or empty.
     ///
-    /// Counters' names can then be computed by anyone: names in Redis give away who pays, and clients
-    /// can choose addresses that fill another's page of the table that `on_failure: local` counts in.
+    /// With a known salt, anyone can compute counter names. Names in Redis then reveal who pays,
+    /// and clients can choose addresses that fill another client's page of the `on_failure: local`
+    /// table.
     #[must_use]
     pub fn has_known_salt(&self) -> bool {
         self.salt.is_empty() || self.salt == DEVELOPMENT_SALT
     }
 
-    /// The key called `name`, and those that pay, one after the other, where it has no value.
+    /// Returns the chain of keys that can pay for `name`: the key itself, then its fallbacks in
+    /// order.
     pub fn payers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         keys::chain(name, &self.keys)
     }
 
-    /// What a rule is called in logs: its name, or else its place in [`Policy::rules`]; `none` where
-    /// no rule matched.
+    /// Returns a rule's name for logs: its name, else its index in [`Policy::rules`]; `none` if no
+    /// rule matched.
     #[must_use]
     pub(crate) fn rule_name(&self, rule: Option<usize>) -> Cow<'_, str> {
         let Some(at) = rule else { return Cow::Borrowed("none") };

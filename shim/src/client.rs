@@ -1,7 +1,7 @@
-//! A small HTTP client for the operator's commands and the container's healthcheck.
+//! A small HTTP client for the operator's commands and the container's health check.
 //!
-//! Called by [`crate::run`] and [`crate::operator`]. Plain HTTP: the admin port is on loopback, or
-//! behind whatever the operator trusts.
+//! Called by [`crate::run`] and [`crate::operator`]. It speaks plain HTTP: the admin port is on
+//! loopback or on a network that the operator trusts.
 
 use crate::secret::Token;
 use anyhow::{Context, bail};
@@ -14,18 +14,29 @@ use limits::problem::Problem;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// For an answer, the connection included.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// The longest answer: all overrides there may be.
-const MAX_ANSWER_BYTES: usize = 8 << 20;
+/// The timeout of an exchange, including the connection.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest response: a full list of overrides fits in it.
+const MAX_RESPONSE_BYTES: usize = 8 << 20;
 
-/// Whether the shim at `url` is healthy.
+/// Checks the health endpoint at `url`.
+///
+/// # Errors
+/// Fails if it does not answer 200 within 5 s.
 pub(crate) async fn healthcheck(url: &Uri) -> anyhow::Result<()> {
     let (status, body) = send(url, Method::GET, None, Vec::new()).await?;
-    if status == StatusCode::OK { Ok(()) } else { bail!("{url} answered {}", told(status, &body)) }
+    if status == StatusCode::OK {
+        Ok(())
+    } else {
+        bail!("{url} answered {}", summary(status, &body))
+    }
 }
 
-/// Asks the admin API at `base`; the reply's body if it is 200.
+/// Sends a request to the admin API at `base`, a POST if there is a `body`, and returns the
+/// response's body.
+///
+/// # Errors
+/// Fails if the API does not answer 200 within 5 s.
 pub(crate) async fn ask(
     base: &Uri,
     path: &str,
@@ -38,7 +49,7 @@ pub(crate) async fn ask(
     if status == StatusCode::OK {
         Ok(body)
     } else {
-        bail!("{url} answered {}", told(status, &body))
+        bail!("{url} answered {}", summary(status, &body))
     }
 }
 
@@ -60,18 +71,18 @@ async fn send(
             anyhow::anyhow!("cannot reach {url}: {}", cause.unwrap_or_else(|| error.to_string()))
         })?;
         let status = response.status();
-        let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
+        let body = Limited::new(response.into_body(), MAX_RESPONSE_BYTES).collect().await;
         let body =
-            body.map_err(|error| anyhow::anyhow!("the answer of {url} broke off: {error}"))?;
+            body.map_err(|error| anyhow::anyhow!("cannot read the response of {url}: {error}"))?;
         anyhow::Ok((status, body.to_bytes().to_vec()))
     };
-    timeout(PATIENCE, exchange)
+    timeout(TIMEOUT, exchange)
         .await
-        .with_context(|| format!("{url} did not answer within {PATIENCE:?}"))?
+        .with_context(|| format!("{url} did not answer within {TIMEOUT:?}"))?
 }
 
-/// What an answer that is no 200 says, in a line.
-fn told(status: StatusCode, body: &[u8]) -> String {
+/// Summarizes an error response in one line.
+fn summary(status: StatusCode, body: &[u8]) -> String {
     let Ok(problem) = limits::json::parse::<Problem>(body) else { return status.to_string() };
     let errors =
         problem.errors.iter().map(|error| format!(" {}: {}.", error.pointer, error.detail));

@@ -1,21 +1,22 @@
-//! File descriptors: as many as are needed, if the system allows, and some that no client gets.
+//! Raises the limit on file descriptors and divides it between the ports.
 //!
 //! Called by [`crate::serve`] before anything is opened.
 
 use anyhow::{Context, ensure};
 use rlimit::increase_nofile_limit;
 
-/// Descriptors that no client gets: the ports', the runtime's, those of connections to the ledger's
-/// servers, so that these can always be made anew.
+/// Descriptors never given to clients: for the listening sockets, the runtime, and connections to
+/// the ledger's servers, which must always be able to reconnect.
 const RESERVED: u64 = 96;
-/// Fewer connections than this to each port are not worth starting for.
+/// The fewest connections per port with which the shim starts.
 const FEWEST: u64 = 16;
 
-/// Raises the soft limit to what `wanted` connections and the rest need, or as far as it goes. Returns
-/// how many connections of each there may be: the first get less where it is not enough.
+/// Raises the soft limit to what `wanted` and `others` connections and the reserve need, or as far
+/// as the hard limit allows. Returns the number of connections allowed for each; if the limit is too
+/// low for both, `wanted` is cut first.
 ///
 /// # Errors
-/// If the limit is too low to serve at all, or cannot be raised; the message is one sentence.
+/// Fails if the limit is too low to serve at all, or cannot be raised. The message is one sentence.
 pub(crate) fn share([wanted, others]: [usize; 2]) -> anyhow::Result<[usize; 2]> {
     let all = wanted.saturating_add(others);
     let needed = RESERVED.saturating_add(u64::try_from(all).unwrap_or(u64::MAX));

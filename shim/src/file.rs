@@ -1,4 +1,4 @@
-//! Files that a person names: policies, tokens.
+//! Reads files named on the command line: policies and tokens.
 
 use anyhow::{Context, bail};
 use std::io::Read;
@@ -7,10 +7,10 @@ use std::path::Path;
 /// The largest file read.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// The text of `path`.
+/// Returns the text in `path`.
 ///
 /// # Errors
-/// Where it cannot be read, is no text, or is larger than 1 MiB.
+/// Fails if the file cannot be read, is not UTF-8, or is larger than 1 MiB.
 pub(crate) fn read(path: &Path) -> anyhow::Result<String> {
     let shown = path.display();
     let file = std::fs::File::open(path).with_context(|| format!("cannot read {shown}"))?;
@@ -18,7 +18,7 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<String> {
     let read = file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text);
     let length = read.with_context(|| format!("cannot read {shown}"))? as u64;
     if length > MAX_FILE_BYTES {
-        bail!("{shown} is larger than {MAX_FILE_BYTES} bytes")
+        bail!("expected a file of at most {MAX_FILE_BYTES} bytes, {shown} is larger")
     } else {
         Ok(text)
     }

@@ -1,7 +1,7 @@
-//! The public port: every path it serves, on one screen.
+//! The public port, with all of its paths on one screen.
 //!
-//! Started by [`crate::serve`]. A decision's way: [`server`] (connection, `guests`) → [`calls`]
-//! (bounds, `fair`) → [`ledger::checked`] → [`ledger::Ledger::decide`].
+//! Started by [`crate::serve`]. A decision passes through [`server`] (connection, `guests`),
+//! [`calls`] (bounds, `fair`), [`ledger::checked`] and [`ledger::Ledger::decide`].
 
 mod answer;
 pub(crate) mod body;
@@ -30,7 +30,7 @@ use axum::routing::{get, post};
 use limits::wire::{DECIDE_PATH, MARKER_HEADER, MARKER_VALUE, PEEK_PATH, SETTLE_PATH};
 use metrics::counter;
 
-/// The paths of the public port.
+/// Builds the router of the public port.
 pub(crate) fn router(app: App) -> Router {
     Router::new()
         .route(DECIDE_PATH, post(calls::decide))
@@ -48,7 +48,7 @@ pub(crate) fn router(app: App) -> Router {
         .with_state(app)
 }
 
-/// Marks the reply as genuinely ours, and counts it.
+/// Counts the reply and adds the header that marks it as the shim's, not a proxy's in between.
 async fn mark(request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().cloned();
     let mut response = next.run(request).await;

@@ -1,8 +1,8 @@
-//! The `tollgate` binary: `serve` puts HTTP in front of the ledger; the other commands are the
-//! operator's.
+//! The `tollgate` binary: `serve` puts HTTP in front of the ledger; the other commands are for
+//! operators.
 //!
-//! Read in this order, which is a call's way: `cli`, `serve`, `http`, and then the [`ledger`]
-//! crate, which decides. Only `cli` reads the environment, only `http` and `admin` answer HTTP.
+//! Read the modules in the order of a call: `cli`, `serve`, `http`, then the [`ledger`] crate,
+//! which decides. Only `cli` reads the environment; only `http` and `admin` answer HTTP.
 
 mod admin;
 mod app;
@@ -22,12 +22,12 @@ use clap::CommandFactory;
 use cli::{Cli, Command};
 use std::ffi::OsString;
 use std::process::ExitCode;
-use terminal::{complain, print};
+use terminal::{print, print_error};
 use tokio::runtime::{Builder, Runtime};
 
-/// Runs the command that `args` and the environment ask for.
+/// Runs the command given by `args` and the environment.
 ///
-/// Exit codes: 0 done, 1 could not be done, 2 was asked wrongly.
+/// Exit codes: 0 for success, 1 for failure, 2 for a usage error.
 #[must_use]
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::read(args) {
@@ -37,14 +37,14 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(stop) => {
-            complain(&stop.text);
+            print_error(&stop.text);
             return ExitCode::from(stop.code);
         }
     };
     match block_on(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&format!("tollgate: {error:#}\n"));
+            print_error(&format!("tollgate: {error:#}\n"));
             ExitCode::FAILURE
         }
     }

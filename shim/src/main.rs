@@ -1,4 +1,4 @@
-//! The `tollgate` binary; all of it is in the library.
+//! The `tollgate` binary. All of its code is in the library.
 
 use std::process::ExitCode;
 

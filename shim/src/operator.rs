@@ -1,13 +1,13 @@
-//! `tollgate counters` and `tollgate overrides`: from what a person knows to the admin API.
+//! `tollgate counters` and `tollgate overrides`: the operator's commands on top of the admin API.
 //!
-//! Called by [`crate::run`]; talks to [`crate::admin`] through [`crate::client`]. A counter's stored
-//! name comes from the policy, by the very function that the filter names it with.
+//! Called by [`crate::run`]; talks to [`crate::admin`] through [`crate::client`]. A counter's name in
+//! the ledger is derived from the policy, with the same function that the filter uses.
 
 use crate::admin::{
     Changed, Listed, Named, OVERRIDES_PATH, Overridden, REMOVE_PATH, RESET_PATH, SET_PATH,
     SHOW_PATH, Show, Shown,
 };
-use crate::cli::{Admin, Counters, OverridesCommand, Pair, Target, Until, What};
+use crate::cli::{Action, Admin, Counters, OverridesCommand, Pair, Target, Until};
 use crate::client;
 use crate::secret::Token;
 use anyhow::{Context, bail};
@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 use std::fmt::Write;
 use std::time::Duration;
 
-/// Runs `tollgate counters …`; what to print.
+/// Runs `tollgate counters …` and returns the text to print.
 pub(crate) async fn counters(command: Counters) -> anyhow::Result<String> {
     match command {
         Counters::Show { target, claim } => show(&target, &claim).await,
@@ -35,28 +35,29 @@ pub(crate) async fn counters(command: Counters) -> anyhow::Result<String> {
     }
 }
 
-/// Runs `tollgate overrides …`; what to print.
+/// Runs `tollgate overrides …` and returns the text to print.
 pub(crate) async fn overrides(command: OverridesCommand) -> anyhow::Result<String> {
     match command {
-        OverridesCommand::Set { target, what } => {
+        OverridesCommand::Set { target, action } => {
             let counter = target.counter(&target.policy()?)?;
-            let overriding = what.overriding(Clock::start().now_ms())?;
+            let overriding = action.overriding(Clock::start().now_ms())?;
             let body = Overridden { counter, overriding };
             let Changed { changed } = ask(&target.admin, SET_PATH, &body).await?;
             let was = if changed { "" } else { " already" };
-            Ok(format!("{target}:{was} {}\n", told(overriding)))
+            Ok(format!("{target}:{was} {}\n", describe(overriding)))
         }
         OverridesCommand::List { admin } => {
             let Listed { overrides } = fetch(&admin, OVERRIDES_PATH, None).await?;
-            let lines =
-                overrides.iter().map(|one| format!("{}  {}\n", one.counter, told(one.overriding)));
+            let lines = overrides
+                .iter()
+                .map(|one| format!("{}  {}\n", one.counter, describe(one.overriding)));
             Ok(if overrides.is_empty() { "no overrides\n".to_owned() } else { lines.collect() })
         }
         OverridesCommand::Remove { target } => {
             let counter = target.counter(&target.policy()?)?;
             let Changed { changed } = ask(&target.admin, REMOVE_PATH, &Named { counter }).await?;
-            let what = if changed { "the override is gone" } else { "there was no override" };
-            Ok(format!("{target}: {what}\n"))
+            let outcome = if changed { "override removed" } else { "there was no override" };
+            Ok(format!("{target}: {outcome}\n"))
         }
     }
 }
@@ -80,12 +81,12 @@ async fn show(target: &Target, claims: &[Pair]) -> anyhow::Result<String> {
         line("more in", seconds(shown.reset_ms))?;
     }
     if let Some(overriding) = shown.overriding {
-        line("override", told(overriding))?;
+        line("override", describe(overriding))?;
     }
     Ok(text)
 }
 
-/// The limit that the policy gives to someone with these claims.
+/// Returns the limit that the policy gives to a client with these claims.
 fn limit(bucket: &Bucket, claims: &[Pair]) -> Limit {
     match &bucket.limit {
         LimitChoice::Fixed(limit) => *limit,
@@ -113,7 +114,7 @@ impl Target {
         })
     }
 
-    /// The counter, named as the filter names it.
+    /// Returns the counter's name in the ledger.
     fn counter(&self, policy: &Policy) -> anyhow::Result<CounterName> {
         let bucket = self.bucket(policy)?;
         let reachable: Vec<_> = policy.payers(&bucket.key).collect();
@@ -136,7 +137,7 @@ impl std::fmt::Display for Target {
     }
 }
 
-impl What {
+impl Action {
     fn overriding(&self, now_ms: u64) -> anyhow::Result<Override> {
         let until_ms = self.blocked_until.map(|until| match until {
             Until::Time(at_ms) => at_ms,
@@ -146,7 +147,8 @@ impl What {
             (Some(limit), false, None) => Ok(Override::Limit(limit)),
             (None, true, None) => Ok(Override::Unlimited),
             (None, false, Some(until_ms)) => {
-                let until_ms = TimeMs::new(until_ms).context("--blocked-until is too far away")?;
+                let until_ms =
+                    TimeMs::new(until_ms).context("--blocked-until is too far in the future")?;
                 Ok(Override::BlockedUntilMs(until_ms))
             }
             _ => bail!("expected one of --limit, --unlimited and --blocked-until"),
@@ -154,7 +156,7 @@ impl What {
     }
 }
 
-fn told(overriding: Override) -> String {
+fn describe(overriding: Override) -> String {
     match overriding {
         Override::Limit(limit) => format!("limit {limit}"),
         Override::Unlimited => "unlimited".to_owned(),
@@ -188,7 +190,7 @@ async fn fetch<T: DeserializeOwned>(
 ) -> anyhow::Result<T> {
     let answer = client::ask(&admin.admin_url, path, &admin.token()?, body).await?;
     limits::json::parse(&answer)
-        .with_context(|| format!("{} gave no answer of a shim's admin API", admin.admin_url))
+        .with_context(|| format!("{} did not answer like a shim's admin API", admin.admin_url))
 }
 
 impl Admin {
@@ -196,7 +198,7 @@ impl Admin {
         match (&self.token_file, &self.admin_token) {
             (Some(file), _) => {
                 let text = crate::file::read(file)?;
-                text.trim().parse().with_context(|| format!("{} holds no token", file.display()))
+                text.trim().parse().with_context(|| format!("no valid token in {}", file.display()))
             }
             (None, Some(token)) => Ok(token.clone()),
             (None, None) => bail!("expected a token in TOLLGATE_ADMIN_TOKEN or --token-file"),
@@ -230,11 +232,11 @@ mod tests {
     }
 
     #[test]
-    fn a_key_as_people_know_it_becomes_the_stored_name() {
+    fn a_key_and_value_map_to_the_counters_name_in_the_ledger() {
         let ai = counter("ai", "user", "42");
         assert!(ai.starts_with("tg:{") && ai.ends_with("}:ai"), "{ai}");
         assert_ne!(ai, counter("ai", "user", "43"));
-        // Users without a token pay by their address.
+        // Clients without a token pay by address.
         assert_eq!(counter("ai", "client", "203.0.113.7"), counter("ai", "client", "203.0.113.7"));
         insta::assert_snapshot!(counter("ia", "user", "42"), @r#"the policy has no bucket "ia"; it has ai, ai_client, ai_daily, auth, authenticated, probes, public"#);
         insta::assert_snapshot!(counter("auth", "user", "42"), @r#"bucket auth is keyed by client, not by "user""#);
@@ -242,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_is_the_one_that_the_claims_choose() {
+    fn the_claims_select_the_limit() {
         let target = target("ai_daily", "user", "42");
         let policy = target.policy().unwrap();
         let bucket = target.bucket(&policy).unwrap();
@@ -254,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_or_broken_policy_is_one_sentence() {
+    fn a_missing_policy_is_one_sentence() {
         let mut target = target("ai", "user", "42");
         target.policy = "/nonexistent/policy.yaml".into();
         insta::assert_snapshot!(format!("{:#}", target.policy().unwrap_err()), @"cannot read /nonexistent/policy.yaml: No such file or directory (os error 2)");

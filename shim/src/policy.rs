@@ -1,6 +1,6 @@
-//! `tollgate policy …`: what a policy document says, before a gateway runs with it.
+//! `tollgate policy …`: checks, explains, renders and applies policy documents.
 //!
-//! Called by [`crate::run`]; the language is [`limits::policy`]'s, and so are the reasons.
+//! Called by [`crate::run`]. [`limits::policy`] defines the language and its errors.
 
 mod apply;
 mod check;
@@ -11,12 +11,13 @@ mod render;
 mod sets;
 
 use crate::cli::PolicyCommand;
-use crate::terminal::complain;
+use crate::terminal::print_error;
 use anyhow::Context;
 pub(crate) use check::read;
 use sets::Settings;
 
-/// Runs `tollgate policy …`; what to print. `variable`: what the environment holds.
+/// Runs `tollgate policy …` and returns the text to print. `variable` looks up an environment
+/// variable.
 pub(crate) fn policy(
     command: PolicyCommand,
     variable: impl Fn(&str) -> Option<String>,
@@ -24,7 +25,7 @@ pub(crate) fn policy(
     match command {
         PolicyCommand::Check { file } => {
             let check::Checked { summary, warning } = check::check(&file)?;
-            complain(&warning.unwrap_or_default());
+            print_error(&warning.unwrap_or_default());
             Ok(summary)
         }
         PolicyCommand::Explain { file, request } => explain::explain(&file, &request),
@@ -51,14 +52,14 @@ mod tests {
     const SHIPPED: &str = include_str!("../../envoy/policy.yaml");
 
     #[test]
-    fn the_schema_kept_in_envoy_is_that_of_the_types() {
+    fn the_schema_in_envoy_is_up_to_date() {
         let kept: Value = serde_json::from_str(SCHEMA).unwrap();
         let current = limits::policy::schema();
         assert_eq!(kept, current, "run `tollgate policy schema > envoy/policy.schema.json`");
     }
 
     #[test]
-    fn the_schema_takes_what_the_filter_takes() {
+    fn the_schema_accepts_what_the_filter_accepts() {
         let schema = jsonschema::validator_for(&limits::policy::schema()).unwrap();
         let shipped: Value = serde_saphyr::from_str(SHIPPED).unwrap();
         let check = |expected: bool, change: &dyn Fn(&mut Value)| {

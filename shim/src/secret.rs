@@ -1,38 +1,38 @@
 //! The admin API's token: never shown, compared in constant time.
 //!
-//! Parsed by [`crate::cli`], asked for by [`crate::admin`], sent by [`crate::operator`].
+//! Parsed by [`crate::cli`], required by [`crate::admin`], sent by [`crate::operator`].
 
 use std::fmt;
 use std::str::FromStr;
 use subtle::ConstantTimeEq;
 
-/// The shortest token: with 64 kinds of characters, 96 bits.
+/// The shortest token. With an alphabet of 64 characters it has 96 bits.
 pub(crate) const MIN_TOKEN_BYTES: usize = 16;
-/// The longest.
+/// The longest token.
 pub(crate) const MAX_TOKEN_BYTES: usize = 256;
 
 /// A bearer token.
 #[derive(Clone)]
 pub(crate) struct Token(String);
 
-/// A text that is no [`Token`]. It is not repeated.
+/// The error for an invalid [`Token`]. It does not contain the text, which can be a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "expected a token of {MIN_TOKEN_BYTES} to {MAX_TOKEN_BYTES} visible ASCII characters, as from \
-     `openssl rand -hex 32`; found {found}"
+     `openssl rand -hex 32`, found {found}"
 )]
 pub(crate) struct BadToken {
     found: &'static str,
 }
 
 impl Token {
-    /// Whether `offered` is this token. How long it takes tells at most their lengths.
+    /// Returns true if `offered` is this token. The timing reveals at most the lengths.
     #[must_use]
     pub(crate) fn is(&self, offered: &[u8]) -> bool {
         self.0.as_bytes().ct_eq(offered).into()
     }
 
-    /// The `Authorization` header that offers it.
+    /// Returns the value of the `Authorization` header.
     #[must_use]
     pub(crate) fn bearer(&self) -> String {
         format!("Bearer {}", self.0)
@@ -48,7 +48,7 @@ impl FromStr for Token {
             MIN_TOKEN_BYTES..=MAX_TOKEN_BYTES if text.bytes().all(|b| b.is_ascii_graphic()) => {
                 Ok(Self(text.to_owned()))
             }
-            MIN_TOKEN_BYTES..=MAX_TOKEN_BYTES => Err(BadToken { found: "another character" }),
+            MIN_TOKEN_BYTES..=MAX_TOKEN_BYTES => Err(BadToken { found: "other characters" }),
             _ => Err(BadToken { found: "a longer one" }),
         }
     }
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_same_token_is_the_token() {
+    fn only_the_same_token_is_accepted() {
         let token: Token = "0123456789abcdef".parse().unwrap();
         assert!(token.is(b"0123456789abcdef"));
         for other in ["", "0123456789abcdeF", "0123456789abcde", "0123456789abcdef0"] {
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn short_long_and_odd_tokens_are_refused() {
+    fn tokens_of_the_wrong_length_or_alphabet_are_refused() {
         for bad in
             ["", "0123456789abcde", "0123456789 abcdef", "0123456789abcdeé", &"x".repeat(257)]
         {

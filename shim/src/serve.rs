@@ -1,6 +1,6 @@
-//! `tollgate serve`: puts the parts together, and takes them down in order.
+//! `tollgate serve`: starts the ports and the ledger, and shuts them down in order.
 //!
-//! Called by [`crate::run`]; starts [`crate::http`], [`crate::admin`] and what runs behind them.
+//! Called by [`crate::run`]; starts [`crate::http`], [`crate::admin`] and the [`Ledger`] behind them.
 
 use crate::app::{App, MAX_BODIES_BYTES, MAX_CALLS};
 use crate::cli::Serve;
@@ -19,13 +19,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch as signals;
 use tracing::info;
 
-/// How often histograms are condensed; between, they grow with every reading.
+/// The interval at which histograms are compacted. In between they grow with each observation.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Serves until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// If a port cannot be opened; the message is one sentence.
+/// Fails if a port cannot be opened, the ledger cannot be created, or there are too few file
+/// descriptors. The message is one sentence.
 pub(crate) async fn serve(config: Serve) -> anyhow::Result<()> {
     let [connections, operators] = descriptors::share([MAX_CONNECTIONS, MAX_OPERATORS])?;
     let metrics = telemetry::metrics()?;
@@ -40,7 +41,7 @@ pub(crate) async fn serve(config: Serve) -> anyhow::Result<()> {
     };
     let memory = usize::try_from(config.memory_counters).unwrap_or(usize::MAX);
     let ledger = Ledger::open(&config.ledger, timeouts, memory)
-        .context("the operating system gives no random bytes")?;
+        .context("cannot get random bytes from the operating system")?;
     let app = App {
         ledger,
         metrics: metrics.clone(),
@@ -60,39 +61,39 @@ pub(crate) async fn serve(config: Serve) -> anyhow::Result<()> {
         server::serve(listener, http::router(app.clone()), connections, wait(stopped.clone()));
     match admin {
         Some((listener, token)) => {
-            info!(listen = %config.admin_listen, "serving the operator's commands");
+            info!(listen = %config.admin_listen, "serving the admin API");
             let router = admin::router(app, token);
             tokio::join!(public, server::serve(listener, router, operators, wait(stopped)));
         }
         None => public.await,
     }
-    info!("ended");
+    info!("shut down");
     Ok(())
 }
 
 async fn listen(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address}; end what uses that port, or choose another by {flag}")
+        format!("cannot listen on {address}; stop the process on that port or set {flag}")
     })
 }
 
-/// Becomes `true` at SIGTERM or SIGINT.
+/// Returns a channel that becomes `true` at SIGTERM or SIGINT.
 fn stop_signal() -> anyhow::Result<signals::Receiver<bool>> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
-    let (tell, told) = signals::channel(false);
+    let (sender, receiver) = signals::channel(false);
     tokio::spawn(async move {
         tokio::select! {
-            _ = terminate.recv() => info!("SIGTERM: ending"),
-            _ = interrupt.recv() => info!("SIGINT: ending"),
+            _ = terminate.recv() => info!("SIGTERM: shutting down"),
+            _ = interrupt.recv() => info!("SIGINT: shutting down"),
         }
-        // Nobody listening any more means that serving has ended already.
-        let _ = tell.send(true);
+        // Fails only if all receivers are gone, because serving has ended already.
+        let _ = sender.send(true);
     });
-    Ok(told)
+    Ok(receiver)
 }
 
 async fn wait(mut stopped: signals::Receiver<bool>) {
-    // An error means that the sender is gone, which it is only after having told.
+    // Fails only if the sender is gone, which happens after it has sent `true`.
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }

@@ -1,6 +1,6 @@
-//! Metrics and logs: the names of those that are the shim's own, and how all are set up.
+//! Sets up logs and metrics, and names the shim's own metrics.
 //!
-//! `/metrics` renders what is here, and what the ledger counts ([`ledger::telemetry`]).
+//! `/metrics` renders these and the ledger's ([`ledger::telemetry`]).
 
 use anyhow::Context;
 use ledger::telemetry::{BATCH_SIZE, LEDGER_SECONDS};
@@ -9,17 +9,17 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
-/// Calls answered, by path and status.
+/// Answered calls by path and status.
 pub(crate) const CALLS: &str = "tollgate_http_calls_total";
-/// Connections closed as soon as they came, for want of room.
+/// Connections closed on arrival because the port was full.
 pub(crate) const TURNED_AWAY: &str = "tollgate_connections_turned_away_total";
 /// Attempts to use the admin API without its token.
 pub(crate) const INTRUDERS: &str = "tollgate_admin_refused_total";
 
-/// Makes this process's metrics and returns what renders them.
+/// Installs the metrics recorder of the process and returns the handle that renders it.
 ///
 /// # Errors
-/// If metrics were set up before.
+/// Fails if a recorder is already installed.
 pub(crate) fn metrics() -> anyhow::Result<PrometheusHandle> {
     let sizes: Vec<f64> = (0..=8).map(|power| f64::from(1 << power)).collect();
     let seconds =
@@ -29,10 +29,10 @@ pub(crate) fn metrics() -> anyhow::Result<PrometheusHandle> {
         .and_then(|builder| {
             builder.set_buckets_for_metric(Matcher::Full(LEDGER_SECONDS.to_owned()), &seconds)
         })
-        .context("histogram buckets")?
+        .context("cannot set the histogram buckets")?
         .build_recorder();
     let handle = recorder.handle();
-    metrics::set_global_recorder(recorder).context("metrics were set up before")?;
+    metrics::set_global_recorder(recorder).context("metrics are already set up")?;
     describe();
     Ok(handle)
 }
@@ -40,14 +40,18 @@ pub(crate) fn metrics() -> anyhow::Result<PrometheusHandle> {
 /// Describes the shim's metrics, and the ledger's, to the recorder in use.
 pub(crate) fn describe() {
     ledger::telemetry::describe();
-    describe_counter!(CALLS, Unit::Count, "Calls answered, by path and status");
-    describe_counter!(TURNED_AWAY, Unit::Count, "Connections closed at once, for want of room");
+    describe_counter!(CALLS, Unit::Count, "Answered calls by path and status");
+    describe_counter!(
+        TURNED_AWAY,
+        Unit::Count,
+        "Connections closed on arrival because the port was full"
+    );
     describe_counter!(INTRUDERS, Unit::Count, "Attempts to use the admin API without its token");
 }
 
-/// Sends logs to standard error, those that `filter` lets through.
+/// Sends the logs that pass `filter` to standard error.
 pub(crate) fn logs(filter: EnvFilter) {
-    // Fails only where a subscriber was set before, which then has the say.
+    // Fails only if a subscriber is already installed; that one stays in use.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())

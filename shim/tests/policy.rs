@@ -1,7 +1,8 @@
-//! `tollgate policy render` and `apply` with `--set` and `--set-env`, as programs: the environment is
-//! theirs.
+//! Tests of `tollgate policy render` and `apply` with `--set` and `--set-env`.
+//!
+//! They run the binary, so that each test has its own environment variables.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test helpers")]
 
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -29,7 +30,8 @@ impl Folder {
         self.0.path().join(name)
     }
 
-    /// Code, output and complaint of `tollgate policy` with `words`, in an environment of `vars`.
+    /// Runs `tollgate policy` with the arguments `words` and the variables `vars`. Returns the exit
+    /// code, standard output and standard error.
     fn tollgate(&self, words: &str, vars: &[(&str, &str)]) -> (i32, String, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
         command.arg("policy").args(words.split(' ')).current_dir(self.0.path());
@@ -38,17 +40,19 @@ impl Folder {
         (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
     }
 
-    fn done(&self, words: &str, vars: &[(&str, &str)]) -> String {
-        let (code, output, complaint) = self.tollgate(words, vars);
-        assert_eq!((code, &*complaint), (0, ""), "{words}");
+    /// Runs a command that must succeed and returns its output.
+    fn succeed(&self, words: &str, vars: &[(&str, &str)]) -> String {
+        let (code, output, error) = self.tollgate(words, vars);
+        assert_eq!((code, &*error), (0, ""), "{words}");
         output
     }
 
-    fn refused(&self, words: &str, vars: &[(&str, &str)]) -> String {
-        let (code, output, complaint) = self.tollgate(words, vars);
+    /// Runs a command that must fail and returns its error, which is one line.
+    fn fail(&self, words: &str, vars: &[(&str, &str)]) -> String {
+        let (code, output, error) = self.tollgate(words, vars);
         assert_eq!((code, &*output), (1, ""), "{words}");
-        assert_eq!(complaint.lines().count(), 1, "{complaint}");
-        complaint
+        assert_eq!(error.lines().count(), 1, "{error}");
+        error
     }
 }
 
@@ -60,12 +64,12 @@ fn yaml_file(path: &Path) -> Value {
     yaml(&std::fs::read_to_string(path).unwrap())
 }
 
-/// `render policy.yaml` with the shipped list of variables.
+/// Renders the shipped policy with the shipped list of variables.
 const RENDER: &str = "render --set-env @policy.variables policy.yaml";
-/// The same of `apply`.
+/// Applies the shipped policy with the shipped list of variables.
 const APPLY: &str = "apply --set-env @policy.variables policy.yaml tollgate.yaml";
 
-/// A value for each variable, and what it makes of the shipped policy.
+/// Returns a value for each variable, and the shipped policy with these values.
 fn all() -> (Vec<(&'static str, &'static str)>, Value) {
     let values = [
         ("RATE_LIMIT_PER_MINUTE", "11"),
@@ -97,146 +101,146 @@ fn all() -> (Vec<(&'static str, &'static str)>, Value) {
 fn render_prints_the_policy_with_the_environments_limits() {
     let folder = Folder::new();
     let (vars, expected) = all();
-    assert_eq!(yaml(&folder.done(RENDER, &vars)), expected);
-    let json = folder.done(&format!("{RENDER} --json"), &vars);
+    assert_eq!(yaml(&folder.succeed(RENDER, &vars)), expected);
+    let json = folder.succeed(&format!("{RENDER} --json"), &vars);
     assert_eq!(serde_json::from_str::<Value>(&json).unwrap(), expected);
     assert_eq!(std::fs::read_to_string(folder.file("policy.yaml")).unwrap(), POLICY);
 }
 
 #[test]
-fn what_is_rendered_is_a_policy_to_check_and_to_render_again() {
+fn a_rendered_policy_can_be_checked_and_rendered_again() {
     let folder = Folder::new();
     let (vars, expected) = all();
-    std::fs::write(folder.file("rendered.yaml"), folder.done(RENDER, &vars)).unwrap();
-    let told = folder.done("check rendered.yaml", &[]);
-    assert_eq!(told, "rendered.yaml: 2 keys, 7 buckets, 5 rules; no mistakes\n");
-    assert_eq!(yaml(&folder.done("render rendered.yaml", &[])), expected);
+    std::fs::write(folder.file("rendered.yaml"), folder.succeed(RENDER, &vars)).unwrap();
+    let output = folder.succeed("check rendered.yaml", &[]);
+    assert_eq!(output, "rendered.yaml: 2 keys, 7 buckets, 5 rules; no mistakes\n");
+    assert_eq!(yaml(&folder.succeed("render rendered.yaml", &[])), expected);
 }
 
 #[test]
-fn without_variables_the_policy_is_printed_as_it_is_written() {
+fn without_variables_the_policy_is_printed_unchanged() {
     let folder = Folder::new();
     let empty: Vec<_> = all().0.into_iter().map(|(name, _)| (name, "")).collect();
-    assert_eq!(folder.done(RENDER, &[]), POLICY);
-    assert_eq!(folder.done(RENDER, &empty), POLICY);
+    assert_eq!(folder.succeed(RENDER, &[]), POLICY);
+    assert_eq!(folder.succeed(RENDER, &empty), POLICY);
 }
 
 #[test]
-fn apply_takes_limits_from_the_environment_only_if_told_to() {
+fn apply_reads_the_environment_only_with_set_env() {
     let folder = Folder::new();
     let (vars, expected) = all();
-    let told = folder.done("apply policy.yaml tollgate.yaml", &vars);
-    assert_eq!(told, "tollgate.yaml has the policy of policy.yaml\n");
+    let output = folder.succeed("apply policy.yaml tollgate.yaml", &vars);
+    assert_eq!(output, "tollgate.yaml now has the policy in policy.yaml\n");
     assert_eq!(std::fs::read_to_string(folder.file("tollgate.yaml")).unwrap(), FILTER);
-    folder.done(APPLY, &vars);
+    folder.succeed(APPLY, &vars);
     let mut filter = yaml(FILTER);
     *filter.pointer_mut(IN_FILTER).unwrap() = expected;
     assert_eq!(yaml_file(&folder.file("tollgate.yaml")), filter);
-    // And back: nothing of them is left.
-    folder.done(APPLY, &[]);
+    // Applying without the variables restores the shipped file.
+    folder.succeed(APPLY, &[]);
     assert_eq!(std::fs::read_to_string(folder.file("tollgate.yaml")).unwrap(), FILTER);
 }
 
 #[test]
-fn a_template_makes_a_file_that_was_not_there_and_replaces_one_that_was() {
+fn a_template_creates_a_missing_file_and_replaces_an_existing_one() {
     let folder = Folder::new();
     let words = "apply --set-env @policy.variables --template tollgate.yaml policy.yaml new.yaml";
     for limit in [3, 4] {
-        folder.done(words, &[("AUTH_RATE_LIMIT_PER_MINUTE", &limit.to_string())]);
+        folder.succeed(words, &[("AUTH_RATE_LIMIT_PER_MINUTE", &limit.to_string())]);
         let filter = yaml_file(&folder.file("new.yaml"));
         assert_eq!(filter.pointer(IN_FILTER).unwrap()["buckets"]["auth"]["limit"], limit);
-        // Whatever stood there before.
-        std::fs::write(folder.file("new.yaml"), "no filter's file").unwrap();
+        // The previous content does not matter.
+        std::fs::write(folder.file("new.yaml"), "not a filter's file").unwrap();
     }
     assert_eq!(std::fs::read_to_string(folder.file("tollgate.yaml")).unwrap(), FILTER);
 }
 
 #[test]
-fn a_bad_value_is_one_sentence_and_changes_nothing() {
+fn an_invalid_value_is_one_sentence_and_changes_nothing() {
     let folder = Folder::new();
     let bad = [("AUTH_RATE_LIMIT_PER_MINUTE", "many"), ("RATE_LIMIT_ENABLED", "maybe")];
     let start = "tollgate: policy.yaml: ";
     let expected = "AUTH_RATE_LIMIT_PER_MINUTE: buckets.auth.limit: ";
     for words in [RENDER, APPLY] {
-        let refused = folder.refused(words, &bad[..1]);
+        let refused = folder.fail(words, &bad[..1]);
         assert!(refused.starts_with(&format!("{start}{expected}")), "{refused}");
-        let refused = folder.refused(words, &bad[1..]);
+        let refused = folder.fail(words, &bad[1..]);
         let expected = "RATE_LIMIT_ENABLED: buckets.ai.enforce: ";
         assert!(refused.starts_with(&format!("{start}{expected}")), "{refused}");
-        folder.refused(words, &bad);
+        folder.fail(words, &bad);
     }
-    let refused = folder.refused("apply --set buckets.auth.limit=0 policy.yaml tollgate.yaml", &[]);
+    let refused = folder.fail("apply --set buckets.auth.limit=0 policy.yaml tollgate.yaml", &[]);
     let expected = format!("{start}--set: buckets.auth.limit: invalid value");
     assert!(refused.starts_with(&expected), "{refused}");
     assert_eq!(std::fs::read_to_string(folder.file("tollgate.yaml")).unwrap(), FILTER);
-    // A command that does not ask for the environment does not read it.
-    folder.done("apply policy.yaml tollgate.yaml", &bad);
-    folder.done("render policy.yaml", &bad);
+    // Commands without --set-env ignore the environment.
+    folder.succeed("apply policy.yaml tollgate.yaml", &bad);
+    folder.succeed("render policy.yaml", &bad);
     assert_eq!(folder.tollgate("check policy.yaml", &bad).0, 0);
 }
 
 #[test]
-fn a_value_that_is_set_is_put_in_force() {
+fn apply_writes_the_values_that_are_set() {
     let folder = Folder::new();
     let words = "apply --set buckets.auth.limit=6 --set-env buckets.public.limit=ANY policy.yaml tollgate.yaml";
-    folder.done(words, &[("ANY", "31")]);
+    folder.succeed(words, &[("ANY", "31")]);
     let expected = FILTER.replace("limit: 5,", "limit: 6,").replace("limit: 30,", "limit: 31,");
     assert_eq!(std::fs::read_to_string(folder.file("tollgate.yaml")).unwrap(), expected);
 }
 
 #[test]
-fn a_flag_that_is_malformed_is_refused_with_what_was_expected() {
+fn a_malformed_flag_is_refused_with_the_expected_form() {
     let folder = Folder::new();
     std::fs::write(folder.file("bad"), "salt=A\n\nsalt: B\n").unwrap();
-    let told = |flag: &str| folder.tollgate(&format!("render {flag} policy.yaml"), &[]).2;
-    insta::assert_snapshot!(told("--set buckets.auth.limit"), @r#"tollgate: --set: expected PATH=VALUE such as buckets.auth.limit=5, found "buckets.auth.limit""#);
-    insta::assert_snapshot!(told("--set-env =A"), @r#"tollgate: --set-env: expected PATH=VARIABLE or @FILE, found "=A""#);
-    insta::assert_snapshot!(told("--set-env @none"), @"tollgate: --set-env: cannot read none: No such file or directory (os error 2)");
-    insta::assert_snapshot!(told("--set-env @bad"), @r#"tollgate: --set-env: bad: expected PATH=VARIABLE or @FILE, found "salt: B""#);
+    let error = |flag: &str| folder.tollgate(&format!("render {flag} policy.yaml"), &[]).2;
+    insta::assert_snapshot!(error("--set buckets.auth.limit"), @r#"tollgate: --set: expected PATH=VALUE such as buckets.auth.limit=5, found "buckets.auth.limit""#);
+    insta::assert_snapshot!(error("--set-env =A"), @r#"tollgate: --set-env: expected PATH=VARIABLE or @FILE, found "=A""#);
+    insta::assert_snapshot!(error("--set-env @none"), @"tollgate: --set-env: cannot read none: No such file or directory (os error 2)");
+    insta::assert_snapshot!(error("--set-env @bad"), @r#"tollgate: --set-env: bad: expected PATH=VARIABLE or @FILE, found "salt: B""#);
 }
 
 #[test]
-fn a_policy_without_the_bucket_is_told_which_there_are() {
+fn a_setting_for_a_missing_bucket_is_refused_with_the_existing_ones() {
     let folder = Folder::new();
     let policy = POLICY.replace("auth: {", "logins: {").replace("[auth]", "[logins]");
     std::fs::write(folder.file("policy.yaml"), policy).unwrap();
-    let refused = folder.refused(RENDER, &[("AUTH_RATE_LIMIT_PER_MINUTE", "3")]);
+    let refused = folder.fail(RENDER, &[("AUTH_RATE_LIMIT_PER_MINUTE", "3")]);
     insta::assert_snapshot!(refused, @r#"tollgate: policy.yaml: AUTH_RATE_LIMIT_PER_MINUTE: buckets: there is no field "auth", only ai, ai_client, ai_daily, authenticated, logins, probes, public"#);
 }
 
 #[test]
-fn a_salt_that_everyone_knows_is_warned_of_and_refused_outside_development() {
+fn a_publicly_known_salt_causes_a_warning_and_is_refused_outside_development() {
     let folder = Folder::new();
     let (code, output, warning) = folder.tollgate("check policy.yaml", &[]);
     assert_eq!((code, &*output), (0, "policy.yaml: 2 keys, 7 buckets, 5 rules; no mistakes\n"));
-    let start = "tollgate: warning: policy.yaml:4:1: salt: everyone knows the policy's salt: ";
+    let start = "tollgate: warning: policy.yaml:4:1: salt: the policy's salt is publicly known: ";
     assert!(warning.starts_with(start) && warning.lines().count() == 1, "{warning}");
 
     let production = [("ENVIRONMENT", "production"), ("TOLLGATE_SALT", "our-own")];
     for words in [RENDER, APPLY] {
-        let refused = folder.refused(words, &production[..1]);
+        let refused = folder.fail(words, &production[..1]);
         assert!(refused.contains(": ENVIRONMENT is \"production\": expected "), "{refused}");
-        folder.done(words, &[("ENVIRONMENT", "development")]);
+        folder.succeed(words, &[("ENVIRONMENT", "development")]);
     }
     assert_eq!(std::fs::read_to_string(folder.file("tollgate.yaml")).unwrap(), FILTER);
-    // With one of its own it is put in force, comments and all, and there is nothing to warn of.
+    // With a private salt the policy is applied with its comments, and there is no warning.
     let expected = POLICY.replace("salt: tollgate-development", "salt: \"our-own\"");
-    let rendered = folder.done(RENDER, &production);
+    let rendered = folder.succeed(RENDER, &production);
     assert_eq!(rendered, expected);
-    folder.done(APPLY, &production);
+    folder.succeed(APPLY, &production);
     std::fs::write(folder.file("policy.yaml"), rendered).unwrap();
-    folder.done("check policy.yaml", &[]);
+    folder.succeed("check policy.yaml", &[]);
 }
 
 #[test]
-fn help_says_how_values_are_set() {
+fn help_explains_how_values_are_set() {
     let folder = Folder::new();
     for words in ["render --help", "apply --help"] {
-        let help = folder.done(words, &[]);
-        for said in
+        let help = folder.succeed(words, &[]);
+        for expected in
             ["--set <PATH=VALUE>", "--set-env <PATH=VARIABLE>", "buckets.*.enforce", "ENVIRONMENT"]
         {
-            assert!(help.contains(said), "{words}: {said}\n{help}");
+            assert!(help.contains(expected), "{words}: {expected}\n{help}");
         }
     }
 }

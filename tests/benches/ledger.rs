@@ -1,7 +1,7 @@
-//! What a decision costs Redis: `cargo bench -p tests --bench ledger`.
+//! Measures the cost of a decision in Redis: `cargo bench -p tests --bench ledger`.
 //!
-//! Prints ratios of the server's own CPU time, all taken in one run, in rounds that take turns, on
-//! Redis 7 and on Valkey 9. Nothing is asserted: a machine's mood is no test.
+//! Prints ratios of the server's CPU time on Redis 7 and Valkey 9. All cases run interleaved in one
+//! process. It asserts nothing, because timings vary between machines.
 
 use ledger::script::{self, Call};
 use limits::counter::{CounterName, Identity};
@@ -18,7 +18,7 @@ const BATCH: usize = 16;
 const GET_AND_SET: &str =
     "local v = redis.call('GET', KEYS[1]) redis.call('SET', KEYS[1], ARGV[1]) return v";
 
-/// One thing measured: its name, its commands, and how many decisions each makes.
+/// A measured command and the number of decisions that it makes.
 struct Case {
     name: &'static str,
     command: Cmd,
@@ -89,7 +89,7 @@ fn cases(server: &LedgerServer, connection: &mut Connection) -> Vec<Case> {
     ]
 }
 
-/// Today and tomorrow by the server's clock.
+/// Returns today and tomorrow by the server's clock.
 fn two_days(connection: &mut Connection) -> Periods {
     let (now_s, _): (u64, u64) = redis::cmd("TIME").query(connection).expect("a time");
     let start_ms = (now_s - now_s % 86_400) * 1_000;
@@ -116,7 +116,7 @@ fn command(server: &LedgerServer, requests: &[&Request]) -> Cmd {
     server.command(Script::Decide, &call)
 }
 
-/// Each case's least CPU time a decision, in microseconds.
+/// Measures each case's lowest CPU time per decision, in µs.
 fn measure(connection: &mut Connection, cases: &[Case]) -> BTreeMap<&'static str, f64> {
     let mut least = BTreeMap::new();
     for _ in 0..ROUNDS {
@@ -140,7 +140,7 @@ fn measure(connection: &mut Connection, cases: &[Case]) -> BTreeMap<&'static str
     least
 }
 
-/// What the server has spent so far.
+/// Returns the CPU time that the server has used so far, in µs.
 fn cpu_us(connection: &mut Connection) -> f64 {
     let info: String = redis::cmd("INFO").arg("cpu").query(connection).expect("its CPU time");
     let of = |name: &str| -> f64 {
@@ -151,7 +151,7 @@ fn cpu_us(connection: &mut Connection) -> f64 {
 }
 
 fn report(server: &str, cases: &[Case], costs: &BTreeMap<&'static str, f64>) {
-    println!("\n{server}: the server's CPU time a decision");
+    println!("\n{server}: the server's CPU time per decision");
     let baseline = costs["one GET and one SET"];
     for Case { name, .. } in cases {
         let cost = costs[name];

@@ -1,12 +1,13 @@
-//! The memory of a worker over ten million requests with a million keys: the shipped `.wasm` in the
-//! wasmtime host, virtual time, a thousand requests a virtual second in batches, a share of them
-//! denied, left by their clients, or failed by the shim. A third of them come in bursts, for keys of
-//! which parts are then leased. For a tenth of the requests, in the middle, the shim is away: what
-//! is then counted in the shared data fills its pages.
+//! Measures a worker's memory over ten million requests with a million keys.
+//!
+//! Runs the shipped `.wasm` in the wasmtime host with virtual time, at a thousand requests per
+//! virtual second, in batches. Some requests are denied, abandoned by their clients, or failed by
+//! the shim. A third come in bursts for a few hot keys, whose counters are leased. For a tenth of
+//! the requests, in the middle, the shim is unavailable, so local counters fill the shared data.
 //!
 //! `cargo bench -p tests --bench worker_memory --profile dev [-- REQUESTS]`
 //!
-//! With fewer than half a million the outage may meet nothing but a burst, and no page fills.
+//! With fewer than half a million requests, the outage may overlap only a burst and fill no page.
 
 use anyhow::{Context, Result, ensure};
 use limits::wire::DecideBody;
@@ -21,31 +22,32 @@ use tests::gateway::filter;
 
 const REQUESTS: u64 = 10_000_000;
 const KEYS: u64 = 1_000_000;
-/// So many requests gather for one call.
+/// Requests per batch.
 const BATCH: u64 = 50;
-/// A batch takes so long.
+/// The duration of a batch.
 const BATCH_NS: u64 = 50_000_000;
-/// Tables full and buffers grown: what it must never pass.
+/// The limit on a worker's memory, with full tables and grown buffers.
 const MAX_BYTES: usize = 8 << 20;
-/// What the shared data may hold: the pages of the local counters, and a few words more.
+/// The limits on shared data: the pages of local counters, and a few small values.
 const MAX_PAGES: usize = 1_100;
 const MAX_SHARED_BYTES: usize = 4 << 20;
-/// What they hold when most are full: 16 counters of some sixty bytes each.
+/// The minimum size when most pages are full: 16 counters of about 60 bytes per page.
 const FILLED_BYTES: usize = 512 << 10;
 const START_NS: u64 = 1_790_000_000_000_000_000;
-/// Of the shim's replies, one in so many is none.
+/// One in this many batches of decisions times out.
 const FAILS_ONE_IN: u64 = 500;
-/// After so many batches there is a burst of so many, a hundred times as fast: all of it is of keys
-/// in demand.
+/// Each run of steady batches is followed by a burst that is a hundred times as fast and requests
+/// only hot keys.
 const STEADY_BATCHES: u64 = 1_600;
 const BURST_BATCHES: u64 = 800;
 const BURST_BATCH_NS: u64 = 500_000;
-/// Keys in demand: more than there is room for, each asked for some 36 times in a burst of 400 ms.
+/// The number of hot keys: more than the lease table can hold. Each gets about 36 requests in a
+/// burst of 400 ms.
 const HOT_KEYS: u64 = 1_100;
-/// How much of a counter is leased at once, and for how long.
+/// The amount and duration of each lease.
 const GRANTED: u64 = 8;
 const LEASE_MS: u64 = 460;
-/// Of the requests, one in so many is left by its client while it waits.
+/// One in this many requests is abandoned by its client while it waits.
 const LEAVES_ONE_IN: u64 = 31;
 
 fn main() -> Result<()> {
@@ -59,7 +61,7 @@ fn main() -> Result<()> {
     let mut vm = Vm::start(&plugin, &process, &Options { configuration, ..Options::default() })?;
     let mut largest = 0;
     for batch in 0..requests / BATCH {
-        turn(&mut vm, &process, batch, is_away(batch, requests / BATCH));
+        run_batch(&mut vm, &process, batch, is_away(batch, requests / BATCH));
         let done = (batch + 1) * BATCH;
         if vm.memory_bytes() > largest || done.is_multiple_of(1_000_000) {
             largest = vm.memory_bytes();
@@ -73,7 +75,7 @@ fn main() -> Result<()> {
     check(&process, requests)
 }
 
-/// That it was what it says: most decided by the ledger, a share of them denied.
+/// Checks that the run exercised every path, and that shared data stayed within its limits.
 fn check(process: &Process, requests: u64) -> Result<()> {
     let state = process.read();
     let count = |verdict: &str| {
@@ -96,16 +98,19 @@ fn check(process: &Process, requests: u64) -> Result<()> {
     let (pages, bytes) = (state.data.len(), state.data.bytes());
     println!("shared data: {pages} pages, {} KiB", bytes / 1024);
     ensure!(bytes > FILLED_BYTES, "the shared data's pages were not filled");
-    ensure!(pages <= MAX_PAGES && bytes <= MAX_SHARED_BYTES, "the shared data grows");
+    ensure!(
+        pages <= MAX_PAGES && bytes <= MAX_SHARED_BYTES,
+        "the shared data exceeded its limit: {pages} pages, {bytes} bytes"
+    );
     Ok(())
 }
 
-/// Whether a batch is one of a burst.
+/// Returns true if a batch belongs to a burst.
 const fn is_burst(batch: u64) -> bool {
     batch % (STEADY_BATCHES + BURST_BATCHES) >= STEADY_BATCHES
 }
 
-/// When a batch comes.
+/// Returns the time of a batch, in ns since the start.
 fn since_start_ns(batch: u64) -> u64 {
     let cycle_ns = STEADY_BATCHES * BATCH_NS + BURST_BATCHES * BURST_BATCH_NS;
     let (cycles, at) =
@@ -114,7 +119,7 @@ fn since_start_ns(batch: u64) -> u64 {
     cycles * cycle_ns + steady * BATCH_NS + burst * BURST_BATCH_NS
 }
 
-/// Whether the shim is away: for a tenth of the run's requests, from its middle on.
+/// Returns true while the shim is unavailable: for a tenth of the batches, starting at the middle.
 const fn is_away(batch: u64, batches: u64) -> bool {
     batches / 2 <= batch && batch < batches / 2 + batches / 10
 }
@@ -135,8 +140,8 @@ fn policy() -> serde_json::Value {
     })
 }
 
-/// A batch of requests, the shim's reply, the responses.
-fn turn(vm: &mut Vm, process: &Process, batch: u64, is_away: bool) {
+/// Runs a batch: requests, the shim's replies, responses.
+fn run_batch(vm: &mut Vm, process: &Process, batch: u64, is_away: bool) {
     process.set_time_ns(START_NS + since_start_ns(batch));
     let streams: Vec<u32> = (0..BATCH).map(|at| open(vm, batch * BATCH + at)).collect();
     vm.run_wakes();
@@ -158,7 +163,7 @@ fn turn(vm: &mut Vm, process: &Process, batch: u64, is_away: bool) {
 }
 
 fn open(vm: &mut Vm, number: u64) -> u32 {
-    // Spread over all keys, each again after a million.
+    // Spreads requests over all keys; each key recurs after a million requests.
     let (path, user) = if is_burst(number / BATCH) {
         ("/hot", number % HOT_KEYS)
     } else {
@@ -188,7 +193,7 @@ fn replied(body: String) -> Fate {
     Fate::Replied(Reply { headers, body: body.into_bytes(), ..Reply::default() })
 }
 
-/// Every fifth request is denied, and whoever asks for a lease gets one.
+/// Builds decisions that deny every fifth request for a cold key and grant every requested lease.
 fn decisions(body: &[u8]) -> String {
     let body: DecideBody = serde_json::from_slice(body).unwrap_or(DecideBody { requests: vec![] });
     let decision = |(at, request): (usize, &limits::wire::Request)| {

@@ -1,5 +1,5 @@
-//! Several backends on one database, with a Redis and the Claude simulator, and without a gateway.
-//! All of it ends with the [`Backends`].
+//! Several backends that share a database, a Redis and the Claude simulator, without a gateway.
+//! Everything stops when [`Backends`] is dropped.
 
 use crate::client::{Client, Reply};
 use crate::gateway::{binaries, token_from};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::ffi::OsString;
 use tempfile::TempDir;
 
-/// What the user of a test has written.
+/// Returns the résumé that tests use.
 #[must_use]
 pub fn resume() -> Value {
     json!({
@@ -35,24 +35,25 @@ pub fn resume() -> Value {
     })
 }
 
-/// The running processes. The fields are in the order in which they stop.
+/// The running processes. Fields are declared in the order in which they stop.
 #[derive(Debug)]
 pub struct Backends {
     /// The backends, which share everything else.
     pub backends: Vec<Server>,
-    /// What they ask instead of Claude.
+    /// The simulator that they call instead of Claude.
     pub claude_sim: Server,
-    /// Their cache's.
+    /// The Redis of their cache.
     pub redis: Server,
     /// Logs and the database.
     pub dir: TempDir,
 }
 
 impl Backends {
-    /// Starts `count` backends with these further variables and waits until they answer.
+    /// Starts `count` backends with the additional environment variables `env`, and waits until
+    /// they answer.
     ///
     /// # Errors
-    /// Where a part does not get ready: with the end of its log.
+    /// Fails if a process does not become ready. The error includes the end of its log.
     pub fn start(count: usize, env: &[(&str, &str)]) -> Result<Self> {
         let dir = TempDir::new()?;
         let redis = redis::start(redis::Options::new(dir.path())?)?;
@@ -76,35 +77,35 @@ impl Backends {
         Ok(Self { backends, claude_sim, redis, dir })
     }
 
-    /// A client of backend number `at`.
+    /// Returns a client of backend `at`.
     #[must_use]
     pub fn client(&self, at: usize) -> Client {
         Client::of(self.backends[at].addr())
     }
 
-    /// Signs a user up and in: the token.
+    /// Signs up a user and logs in. Returns the token.
     #[must_use]
     pub fn token_of(&self, email: &str) -> String {
         token_from(&self.client(0), email)
     }
 
-    /// Asks backend number `at` for a score of [`resume`].
+    /// Requests an ATS score of [`resume`] from backend `at`.
     #[must_use]
     pub fn score(&self, at: usize, token: &str) -> Reply {
         self.ask(at, token, "analyze-ats-score", &json!({ "resume": resume() }))
     }
 
-    /// Asks backend number `at`.
+    /// Sends an AI task to backend `at`.
     #[must_use]
     pub fn ask(&self, at: usize, token: &str, task: &str, body: &Value) -> Reply {
         self.client(at).post(&format!("/api/ai/{task}"), body, Some(token))
     }
 }
 
-/// A Claude simulator on a port of its own.
+/// Starts a Claude simulator on a free port.
 ///
 /// # Errors
-/// Where it does not get ready.
+/// Fails if it does not become ready.
 pub fn start_claude_sim(dir: &std::path::Path) -> Result<Server> {
     claude_sim::start(claude_sim::Options {
         program: binaries().claude_sim.clone(),

@@ -1,34 +1,34 @@
-//! The Claude simulator as tests drive it: what is to go wrong, and what has come.
+//! Controls for the Claude simulator: its faults and its request counter.
 
 use crate::client::Client;
 use harness::stack::Server;
 use serde_json::Value;
 
-/// How many requests have come to `claude_sim`.
+/// Returns the number of requests that `claude_sim` has received.
 ///
 /// # Panics
-/// Where it does not tell.
+/// Panics if the simulator does not answer.
 #[must_use]
 pub fn requests(claude_sim: &Server) -> u64 {
     let reply = Client::of(claude_sim.addr()).get("/sim/requests", None);
     reply.json()["count"].as_u64().expect("a count")
 }
 
-/// Has `claude_sim` do as `fault` says, from its next request on.
+/// Makes `claude_sim` misbehave as `fault` describes, starting with its next request.
 ///
 /// # Panics
-/// Where it does not take it.
+/// Panics if the simulator rejects the call.
 pub fn put_fault(claude_sim: &Server, fault: &Value) {
     let reply = Client::of(claude_sim.addr()).post("/sim/faults", fault, None);
-    assert!(reply.status < 300, "{}", reply.shown());
+    assert!(reply.status < 300, "{}", reply.as_text());
 }
 
-/// Has all go well again.
+/// Ends all faults.
 ///
 /// # Panics
-/// Where it does not take it.
+/// Panics if the simulator rejects the call.
 pub fn clear_faults(claude_sim: &Server) {
     let clear = hyper::Request::delete("/sim/faults").body(Default::default());
     let reply = Client::of(claude_sim.addr()).send(clear.expect("a request"));
-    assert!(reply.status < 300, "{}", reply.shown());
+    assert!(reply.status < 300, "{}", reply.as_text());
 }

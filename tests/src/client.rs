@@ -1,4 +1,5 @@
-//! An HTTP/1.1 client of which every byte can be chosen, from any local address; and an HTTP/2 one.
+//! An HTTP/1.1 client with full control of every byte and of the local address, and an HTTP/2
+//! client.
 
 use anyhow::{Context, Result};
 use http_body_util::{BodyExt, Full, Limited};
@@ -14,11 +15,11 @@ use tokio::net::{TcpSocket, TcpStream};
 /// A request with a body.
 pub type Request = hyper::Request<Full<Bytes>>;
 
-/// How long an answer may take before a test fails.
+/// The time limit for an answer.
 const LIMIT: Duration = Duration::from_secs(30);
 const MAX_BODY_BYTES: usize = 1 << 20;
 
-/// What came back.
+/// A reply.
 #[derive(Debug, Clone)]
 pub struct Reply {
     /// The HTTP status.
@@ -30,29 +31,29 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// A header's value; empty if it is not there.
+    /// Returns a header's value, or `""` if it is missing or not visible ASCII.
     #[must_use]
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// The body as JSON.
+    /// Parses the body as JSON.
     ///
     /// # Panics
-    /// Where it is none.
+    /// Panics if it is not JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
     }
 
-    /// The rate-limit headers, the content type and the body, as text for a snapshot.
+    /// Renders the status, the rate-limit headers, the content type and the body for a snapshot.
     #[must_use]
-    pub fn shown(&self) -> String {
+    pub fn as_text(&self) -> String {
         let mut text = format!("{}\n", self.status);
-        let told = ["ratelimit", "retry-after", "content-type"];
+        let included = ["ratelimit", "retry-after", "content-type"];
         for (name, value) in &self.headers {
-            if told.iter().any(|part| name.as_str().contains(part)) {
+            if included.iter().any(|part| name.as_str().contains(part)) {
                 text.push_str(&format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
             }
         }
@@ -60,32 +61,32 @@ impl Reply {
     }
 }
 
-/// A client at one address of the loopback network.
+/// A client at an address of the loopback network.
 #[derive(Debug, Clone, Copy)]
 pub struct Client {
-    /// Where its connections come from.
+    /// The local address of its connections.
     pub from: Ipv4Addr,
-    /// Whom it talks to.
+    /// The server's address.
     pub to: SocketAddr,
 }
 
 impl Client {
-    /// A client at 127.0.0.1.
+    /// Creates a client at 127.0.0.1.
     #[must_use]
     pub const fn of(to: SocketAddr) -> Self {
         Self { from: Ipv4Addr::LOCALHOST, to }
     }
 
-    /// The same at 127.0.0.`last`.
+    /// Returns the same client at 127.0.0.`last`.
     #[must_use]
     pub const fn at(self, last: u8) -> Self {
         Self { from: Ipv4Addr::new(127, 0, 0, last), ..self }
     }
 
-    /// Sends `request` as it is, on a connection of its own; `Host` is added if `add_host`.
+    /// Sends `request` unchanged on a new connection.
     ///
     /// # Errors
-    /// Where no answer comes within half a minute.
+    /// Fails if no answer arrives within 30 s.
     pub fn send_as_is(&self, request: Request) -> Result<Reply> {
         run(async {
             let stream = self.connect().await?;
@@ -101,10 +102,10 @@ impl Client {
         })
     }
 
-    /// Sends `request` over HTTP/2, by prior knowledge, on a connection of its own.
+    /// Sends `request` over HTTP/2 (prior knowledge) on a new connection.
     ///
     /// # Errors
-    /// Where no answer comes within half a minute.
+    /// Fails if no answer arrives within 30 s.
     pub fn send_http2(&self, request: Request) -> Result<Reply> {
         run(async {
             let stream = TokioIo::new(self.connect().await?);
@@ -119,10 +120,10 @@ impl Client {
         })
     }
 
-    /// Sends `request` with a `Host`.
+    /// Sends `request`, adding a `Host` header if it has none.
     ///
     /// # Panics
-    /// Where no answer comes within half a minute.
+    /// Fails if no answer arrives within 30 s.
     #[must_use]
     pub fn send(&self, mut request: Request) -> Reply {
         let host = self.to.to_string().parse().expect("an address is a header value");
@@ -130,23 +131,23 @@ impl Client {
         self.send_as_is(request).unwrap_or_else(|error| panic!("{}: {error:#}", self.to))
     }
 
-    /// `GET path`, with a bearer token if there is one.
+    /// Sends `GET path`, with a bearer token if given.
     #[must_use]
     pub fn get(&self, path: &str, token: Option<&str>) -> Reply {
         self.send(with_token(hyper::Request::get(path), token, Bytes::new()))
     }
 
-    /// `POST path` with a JSON body, with a bearer token if there is one.
+    /// Sends `POST path` with a JSON body, and a bearer token if given.
     #[must_use]
     pub fn post(&self, path: &str, body: &Value, token: Option<&str>) -> Reply {
         let builder = hyper::Request::post(path).header(CONTENT_TYPE, "application/json");
         self.send(with_token(builder, token, body.to_string().into()))
     }
 
-    /// Sends bytes that may be no HTTP at all, and reads until the other side closes.
+    /// Sends arbitrary bytes, then reads until the other side closes.
     ///
     /// # Errors
-    /// Where the other side does not close within half a minute.
+    /// Fails if the other side does not close within 30 s.
     pub fn send_bytes(&self, bytes: &[u8]) -> Result<Vec<u8>> {
         run(async {
             let mut stream = self.connect().await?;
@@ -157,10 +158,10 @@ impl Client {
         })
     }
 
-    /// Opens a connection, and sends nothing.
+    /// Opens a connection without sending anything.
     ///
     /// # Errors
-    /// Where it is refused, or not taken within half a minute.
+    /// Fails if the connection is refused, or not accepted within 30 s.
     pub fn connect_blocking(&self) -> Result<std::net::TcpStream> {
         run(async {
             let stream = self.connect().await?.into_std()?;
@@ -182,7 +183,7 @@ fn with_token(builder: hyper::http::request::Builder, token: Option<&str>, body:
         Some(token) => builder.header("authorization", format!("Bearer {token}")),
         None => builder,
     };
-    builder.body(Full::new(body)).expect("a request of the test's own making")
+    builder.body(Full::new(body)).expect("a valid request")
 }
 
 fn run<T>(work: impl Future<Output = Result<T>>) -> Result<T> {

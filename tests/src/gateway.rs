@@ -1,5 +1,6 @@
 //! The whole stack for one test: Redis, the shim, the backend, and one or more Envoys with the
-//! filter, on ports and in a folder of its own. All of it ends with the [`Gateway`].
+//! filter, on free ports and in a temporary directory. Everything stops when [`Gateway`] is
+//! dropped.
 
 use crate::client::Client;
 use crate::midnight;
@@ -15,32 +16,32 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
-/// What to start.
+/// The parts to start, and their settings.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Whether the ledger is a Redis, or the shim's memory.
+    /// True for a ledger in Redis, false for one in the shim's memory.
     pub is_redis: bool,
-    /// How many Envoys share it.
+    /// The number of Envoys.
     pub envoys: usize,
-    /// How many workers each has.
+    /// The number of workers of each Envoy.
     pub workers: u32,
-    /// The policy, as written.
+    /// The policy.
     pub policy: Value,
-    /// Environment of the shim. By default it waits for as long as a busy machine may take.
+    /// Environment variables for the shim. The default timeouts are long enough for a busy machine.
     pub shim_env: Vec<(String, OsString)>,
-    /// Environment of the backend.
+    /// Environment variables for the backend.
     pub backend_env: Vec<(String, OsString)>,
-    /// Where requests go, if not to the backend. It keeps serving the keys of tokens.
+    /// The target of requests instead of the backend, which still serves the JWKS.
     pub upstream: Option<SocketAddr>,
-    /// A last change of Envoy's configuration, without the filter's file.
+    /// A final edit of Envoy's configuration, excluding the filter's file.
     pub edit: fn(&mut Value),
 }
 
-/// How long a request waits for the ledger in a test that is not about that: on a busy machine,
-/// the shipped policy's 50 ms would have requests decided without it.
-const PATIENT: &str = "10s";
+/// The policy's timeout in tests that are not about timeouts. With the shipped policy's 50 ms, a
+/// busy machine would decide some requests without the ledger.
+const LONG_TIMEOUT: &str = "10s";
 
-/// What says to the backend that a plan was paid for, in the header `Payment-Token`.
+/// The value of the `Payment-Token` header that proves to the backend that a plan was paid for.
 pub const PAYMENT_TOKEN: &str = "paid-in-full-by-a-test";
 
 const ROUTES: &str = "/route_config/virtual_hosts/0/routes";
@@ -48,13 +49,13 @@ const ROUTES: &str = "/route_config/virtual_hosts/0/routes";
 impl Default for Options {
     fn default() -> Self {
         let mut policy = shipped_policy();
-        policy["shim"]["timeout"] = json!(PATIENT);
+        policy["shim"]["timeout"] = json!(LONG_TIMEOUT);
         Self {
             is_redis: true,
             envoys: 1,
             workers: 1,
             policy,
-            shim_env: crate::shim::PATIENT.iter().map(crate::shim::owned).collect(),
+            shim_env: crate::shim::LONG_TIMEOUTS.iter().map(crate::shim::owned).collect(),
             backend_env: Vec::new(),
             upstream: None,
             edit: |_| {},
@@ -62,7 +63,7 @@ impl Default for Options {
     }
 }
 
-/// A running stack. The fields are in the order in which it stops.
+/// A running stack. Fields are declared in the order in which they stop.
 #[derive(Debug)]
 pub struct Gateway {
     /// The Envoys.
@@ -71,19 +72,19 @@ pub struct Gateway {
     pub backend: Server,
     /// The shim.
     pub shim: Server,
-    /// The Redis, if the ledger is one.
+    /// The Redis, if the ledger uses it.
     pub redis: Option<Server>,
     /// Logs, configurations, the database.
     pub dir: TempDir,
 }
 
 impl Gateway {
-    /// Starts what `options` say and waits until all of it answers.
+    /// Starts the stack and waits until every part answers.
     ///
     /// # Errors
-    /// Where a part does not get ready: with the end of its log.
+    /// Fails if a part does not become ready. The error includes the end of its log.
     pub fn start(options: &Options) -> Result<Self> {
-        midnight::keep_away();
+        midnight::wait_if_near();
         let dir = TempDir::new()?;
         let redis = if options.is_redis {
             Some(redis::start(redis::Options::new(dir.path())?)?)
@@ -116,28 +117,29 @@ impl Gateway {
         Ok(gateway)
     }
 
-    /// A client of the first Envoy.
+    /// Returns a client of the first Envoy.
     #[must_use]
     pub fn client(&self) -> Client {
         self.client_of(0)
     }
 
-    /// A client of Envoy number `at`.
+    /// Returns a client of Envoy `at`.
     #[must_use]
     pub fn client_of(&self, at: usize) -> Client {
         Client::of(self.envoys[at].addr())
     }
 
-    /// Signs a user up and in, past the gateway so that nothing is charged: the token.
+    /// Signs up a user and logs in directly at the backend, so nothing is charged. Returns the
+    /// token.
     #[must_use]
     pub fn token_of(&self, email: &str) -> String {
         token_from(&Client::of(self.backend.addr()), email)
     }
 
-    /// Moves another policy into the place of Envoy number `at`'s.
+    /// Replaces the policy of Envoy `at`.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// Fails if the file cannot be read or written.
     pub fn put_policy(&self, at: usize, policy: &Value) -> Result<()> {
         let file = envoy::filter_file(self.dir.path(), self.envoys[at].addr().port());
         let mut filter = envoy_config::read_yaml(&file)?;
@@ -145,7 +147,7 @@ impl Gateway {
         filter_config::put(&filter, &file)
     }
 
-    /// Waits until each Envoy has fetched the keys that tokens are verified with.
+    /// Waits until each Envoy has fetched the JWKS.
     fn wait_for_keys(&self) {
         let deadline = harness::clock::Deadline::after(harness::stack::server::READY_LIMIT);
         for envoy in &self.envoys {
@@ -157,31 +159,31 @@ impl Gateway {
     }
 }
 
-/// Signs a user up and in at `backend`: the token.
+/// Signs up a user at `backend` and logs in. Returns the token.
 ///
 /// # Panics
-/// Where that does not work.
+/// Panics if either fails.
 #[must_use]
 pub fn token_from(backend: &Client, email: &str) -> String {
     let account = json!({ "email": email, "password": "correct horse battery" });
     let created = backend.post("/api/auth/signup", &account, None);
-    assert_eq!(created.status, 201, "{}", created.shown());
+    assert_eq!(created.status, 201, "{}", created.as_text());
     let reply = backend.post("/api/auth/login", &account, None);
-    assert_eq!(reply.status, 200, "{}", reply.shown());
+    assert_eq!(reply.status, 200, "{}", reply.as_text());
     reply.json()["access_token"].as_str().expect("a token").to_owned()
 }
 
-/// Envoy's statistics, as its admin port shows them at `path`.
+/// Returns the text of Envoy's admin endpoint `path`.
 ///
 /// # Panics
-/// Where Envoy has no admin port.
+/// Panics if Envoy has no admin port.
 #[must_use]
 pub fn stats_of(envoy: &Server, path: &str) -> String {
     let admin = Client::of(envoy.admin_addr().expect("Envoy has an admin port"));
     String::from_utf8_lossy(&admin.get(path, None).body).into_owned()
 }
 
-/// The sum of Envoy's counters whose names contain `name`.
+/// Returns the sum of Envoy's counters whose names contain `name`.
 #[must_use]
 pub fn counter_of(envoy: &Server, name: &str) -> u64 {
     let text = stats_of(envoy, &format!("/stats?filter={name}&format=text"));
@@ -191,30 +193,30 @@ pub fn counter_of(envoy: &Server, name: &str) -> u64 {
         .sum()
 }
 
-/// How often a VM of Envoy's has crashed and been replaced.
+/// Returns the number of times that Envoy replaced a crashed VM.
 ///
 /// # Panics
-/// Where Envoy does not count that, or under another name: nothing would then be told by a 0.
+/// Panics if Envoy has no counter of that name, because 0 would then prove nothing.
 #[must_use]
 pub fn vm_reloads(envoy: &Server) -> u64 {
     let text = stats_of(envoy, "/stats?filter=vm_reload&format=text");
-    assert!(text.contains("vm_reload"), "Envoy counts no crashes: {text:?}");
+    assert!(text.contains("vm_reload"), "expected a vm_reload counter, got {text:?}");
     counter_of(envoy, "vm_reload")
 }
 
-/// `envoy/policy.yaml`.
+/// Reads `envoy/policy.yaml`.
 ///
 /// # Panics
-/// Where it cannot be read.
+/// Panics if it cannot be read.
 #[must_use]
 pub fn shipped_policy() -> Value {
     envoy_config::read_policy(&paths::root().join("envoy/policy.yaml")).expect("the shipped policy")
 }
 
-/// The configuration of an Envoy with `policy` on ports of its own that lead nowhere.
+/// Renders the configuration of an Envoy with `policy`. Its ports lead nowhere.
 ///
 /// # Errors
-/// Where `envoy/envoy.yaml` is not as expected.
+/// Fails if `envoy/envoy.yaml` lacks an expected part.
 pub fn envoy_with(policy: Value) -> Result<Rendered> {
     envoy_config::render(&envoy_config::Options {
         wasm: Some(filter().clone()),
@@ -223,13 +225,13 @@ pub fn envoy_with(policy: Value) -> Result<Rendered> {
     })
 }
 
-/// The built filter.
+/// Builds the filter once and returns its path.
 pub fn filter() -> &'static PathBuf {
     static FILTER: OnceLock<PathBuf> = OnceLock::new();
     FILTER.get_or_init(|| wasm::build().expect("the filter compiles"))
 }
 
-/// The built programs.
+/// Builds the programs once and returns their paths.
 pub fn binaries() -> &'static Binaries {
     static BINARIES: OnceLock<Binaries> = OnceLock::new();
     BINARIES.get_or_init(|| harness::binaries::build().expect("the programs compile"))
@@ -265,7 +267,7 @@ fn start_envoy(
     })
 }
 
-/// Has all routes lead to `upstream`, by a cluster of its own.
+/// Points all routes to `upstream`, through an additional cluster.
 fn route_to(config: &mut Value, upstream: SocketAddr) -> Result<()> {
     let clusters = envoy_config::at(config, "/static_resources/clusters")?;
     let mut cluster = envoy_config::named(clusters, "backend")?.clone();

@@ -1,5 +1,5 @@
-//! Clients that hold on to what a server gives them: connections that send nothing, and HTTP/2
-//! streams whose answers they never read.
+//! Clients that hoard a server's resources: idle connections, and HTTP/2 streams whose responses
+//! they never read.
 
 use crate::client::Client;
 use anyhow::Result;
@@ -7,18 +7,18 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// How long a write may wait for a server that has stopped reading.
+/// The timeout for writing to a server that has stopped reading.
 const WRITE_LIMIT: Duration = Duration::from_millis(500);
 
-/// A connection that its client keeps.
+/// A connection held open by its client.
 #[derive(Debug)]
-pub struct Held(TcpStream);
+pub struct HeldConnection(TcpStream);
 
-impl Held {
-    /// Opens one that sends nothing.
+impl HeldConnection {
+    /// Opens a connection that sends nothing.
     ///
     /// # Errors
-    /// Where the server refuses it.
+    /// Fails if the server refuses the connection.
     pub fn idle(client: &Client) -> Result<Self> {
         let stream = client.connect_blocking()?;
         stream.set_write_timeout(Some(WRITE_LIMIT))?;
@@ -26,11 +26,11 @@ impl Held {
         Ok(Self(stream))
     }
 
-    /// Opens one that asks for `path` over HTTP/2 in so many `streams`, and says that it has no room
-    /// for any part of an answer's body.
+    /// Opens an HTTP/2 connection that requests `path` in `streams` streams with a window of 0, so
+    /// the server cannot send any response body.
     ///
     /// # Errors
-    /// Where the server refuses it.
+    /// Fails if the server refuses the connection.
     pub fn unread(client: &Client, path: &str, streams: u32) -> Result<Self> {
         let held = Self::idle(client)?;
         held.0.set_nonblocking(false)?;
@@ -44,18 +44,18 @@ impl Held {
         for number in 0..streams {
             bytes.extend(frame(HEADERS, END_STREAM | END_HEADERS, 2 * number + 1, &block));
         }
-        // The server may close it meanwhile: that is what it is about.
+        // The server may close the connection during the write, which some tests expect.
         let _closed = (&held.0).write_all(&bytes);
         held.0.set_nonblocking(true)?;
         Ok(held)
     }
 
-    /// Sends `bytes`, unless the server has closed it.
+    /// Sends `bytes`, ignoring errors if the server has closed the connection.
     pub fn send(&self, bytes: &[u8]) {
         let _closed = (&self.0).write_all(bytes);
     }
 
-    /// Returns true if the server has closed it.
+    /// Returns true if the server has closed the connection.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         let mut buffer = [0; 4096];
@@ -75,7 +75,7 @@ const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// An HTTP/2 frame (RFC 9113 §4.1).
+/// Encodes an HTTP/2 frame (RFC 9113 §4.1).
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).expect("a short payload").to_be_bytes();
     let mut bytes = length[1..].to_vec();
@@ -85,7 +85,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A header as HPACK's literal without indexing (RFC 7541 §6.2.2).
+/// Encodes a header as an HPACK literal without indexing (RFC 7541 §6.2.2).
 fn field(name: &str, value: &str) -> Vec<u8> {
     let text = |text: &str| {
         let length = u8::try_from(text.len()).ok().filter(|length| *length < 127);

@@ -1,8 +1,7 @@
-//! The ledger's script on a real server, without the shim between, beside the model that it must
-//! agree with.
+//! Runs the ledger's scripts on real servers, without the shim, to compare them with the model.
 //!
-//! [`server`] starts servers and puts scripts to them, over a [`link`]; [`history`] makes up what
-//! happens; all are for `tests/ledger_*.rs`.
+//! [`server`] starts servers and builds script calls, [`link`] sends them, and [`history`]
+//! generates random events. Used by `tests/ledger_*.rs`.
 
 pub mod history;
 pub mod link;

@@ -1,8 +1,8 @@
-//! Harnesses and helpers for the tests of the real stack: a real Envoy with the shipped `.wasm`, a
-//! real Redis behind the shim, a real database behind the backend.
+//! Helpers for tests on the real stack: a real Envoy with the shipped `.wasm`, a real Redis behind
+//! the shim, a real database behind the backend.
 //!
-//! [`gateway`] starts it, [`backends`] the part of it behind Envoy; [`client`] talks to it, and
-//! [`claude`] to what stands in for Claude.
+//! [`gateway`] starts the whole stack, [`backends`] only the part behind Envoy. [`client`] sends
+//! requests, and [`claude`] controls the Claude simulator.
 
 pub mod backends;
 pub mod claude;

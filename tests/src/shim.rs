@@ -1,7 +1,7 @@
-//! Shims before a ledger of their own, and a client that asks them as the filter does.
+//! Shims with their own ledger, and a client that calls them as the filter does.
 //!
-//! For `tests/shim_*.rs`. [`proxy`] stands between a shim and Redis where a test wants the network to
-//! fail; [`cluster`] is a Redis Cluster of real processes.
+//! Used by `tests/shim_*.rs`. [`proxy`] injects network failures between a shim and Redis, and
+//! [`cluster`] starts a Redis Cluster of real processes.
 
 pub mod cluster;
 pub mod proxy;
@@ -34,31 +34,31 @@ use tokio::runtime::Runtime;
 
 /// The admin API's token in tests.
 pub const TOKEN: &str = "a-token-for-tests-only";
-/// Variables of a shim that waits for its ledger for as long as a busy machine may take. Tests of
-/// its time-outs set their own.
-pub const PATIENT: [(&str, &str); 2] =
+/// Environment variables with timeouts long enough for a busy machine. Tests of timeouts set their
+/// own.
+pub const LONG_TIMEOUTS: [(&str, &str); 2] =
     [("TOLLGATE_DEADLINE_MS", "30000"), ("TOLLGATE_REDIS_RESPONSE_TIMEOUT_MS", "20000")];
-/// How long a test waits for what must come.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// The time limit for events that must happen.
+pub const WAIT_LIMIT: Duration = Duration::from_secs(60);
 const MAX_REPLY_BYTES: usize = 16 << 20;
 
-/// Which ledger.
+/// A kind of ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Store {
-    /// `memory:`
+    /// The shim's own memory.
     Memory,
-    /// The usual server: the pinned Valkey 9, unless another is named.
+    /// The default server: the pinned Valkey 9, unless the environment names another.
     Redis,
-    /// Three of them, as a Cluster.
+    /// Three of them as a Cluster.
     Cluster,
 }
 
 impl Store {
-    /// Every kind: what clients see is the same.
+    /// All kinds. They behave the same for clients.
     pub const ALL: [Self; 3] = [Self::Memory, Self::Redis, Self::Cluster];
 }
 
-/// Shims that share a ledger. The fields are in the order in which they stop.
+/// Shims that share a ledger. Fields are declared in the order in which they stop.
 #[derive(Debug)]
 pub struct Shims {
     /// The shims.
@@ -72,22 +72,22 @@ pub struct Shims {
 }
 
 impl Shims {
-    /// Starts `count` shims with a ledger, and waits until they are healthy.
+    /// Starts a ledger and `count` shims, and waits until they are healthy.
     ///
     /// # Panics
-    /// Where one does not get ready.
+    /// Panics if one does not become ready.
     #[must_use]
     pub fn start(store: Store, count: usize) -> Self {
         Self::start_with(store, count, &[])
     }
 
-    /// The same, with variables for the shims.
+    /// Like [`Self::start`], with environment variables for the shims.
     ///
     /// # Panics
-    /// Where one does not get ready.
+    /// Panics if one does not become ready.
     #[must_use]
     pub fn start_with(store: Store, count: usize, env: &[(&str, &str)]) -> Self {
-        let dir = TempDir::new().expect("a folder");
+        let dir = TempDir::new().expect("a directory");
         let redis = (store == Store::Redis).then(|| start_redis(dir.path(), &[]));
         let cluster = (store == Store::Cluster).then(Cluster::start);
         let url = match (&redis, &cluster) {
@@ -97,7 +97,7 @@ impl Shims {
         };
         let shims: Vec<_> = (0..count).map(|_| ready(start_shim(dir.path(), &url, env))).collect();
         for shim in &shims {
-            // Ready is any part of a Cluster; the tests want all of it.
+            // A shim is ready once it reaches any part of a Cluster, but the tests need all of it.
             wait_for("the whole ledger to be connected", || {
                 let health = shim.get("/healthz").expect("an answer").body;
                 health.contains(r#""status":"ok""#).then_some(())
@@ -106,25 +106,25 @@ impl Shims {
         Self { shims, redis, cluster, dir }
     }
 
-    /// A client of shim number `at`.
+    /// Connects to shim `at`.
     #[must_use]
     pub fn api(&self, at: usize) -> Api {
         Api::connect(self.shims[at].addr())
     }
 
-    /// The Redis.
+    /// Returns the Redis.
     ///
     /// # Panics
-    /// Where the ledger is the memory.
+    /// Panics if the ledger is not a single Redis.
     pub fn redis(&mut self) -> &mut Server {
         self.redis.as_mut().expect("the ledger is a Redis")
     }
 }
 
-/// Starts a Redis.
+/// Starts a Redis with additional arguments.
 ///
 /// # Panics
-/// Where it does not get ready.
+/// Panics if it does not become ready.
 #[must_use]
 pub fn start_redis(dir: &Path, args: &[&str]) -> Server {
     let options = redis::Options::new(dir).expect("a Redis");
@@ -132,20 +132,21 @@ pub fn start_redis(dir: &Path, args: &[&str]) -> Server {
     redis::start(redis::Options { args, ..options }).expect("Redis starts")
 }
 
-/// Starts a shim with an admin port that is [`PATIENT`] unless `env` says otherwise, without
-/// waiting for its ledger.
+/// Starts a shim with an admin port, without waiting for its ledger. It has [`LONG_TIMEOUTS`]
+/// unless
+/// `env` overrides them.
 ///
 /// # Panics
-/// Where it cannot be started.
+/// Panics if it cannot be started.
 #[must_use]
 pub fn start_shim(dir: &Path, ledger: &str, env: &[(&str, &str)]) -> Server {
     start_program(binaries().shim.clone(), dir, ledger, env)
 }
 
-/// The same, of a shim that may have at most so many file descriptors.
+/// Starts a shim that may open at most `descriptors` file descriptors.
 ///
 /// # Panics
-/// Where it cannot be started.
+/// Panics if it cannot be started.
 #[must_use]
 pub fn start_limited(dir: &Path, ledger: &str, descriptors: usize) -> Server {
     let program = dir.join("limited-tollgate");
@@ -158,7 +159,7 @@ pub fn start_limited(dir: &Path, ledger: &str, descriptors: usize) -> Server {
 }
 
 fn start_program(program: PathBuf, dir: &Path, ledger: &str, env: &[(&str, &str)]) -> Server {
-    midnight::keep_away();
+    midnight::wait_if_near();
     let port = || Port::free().expect("a free port");
     shim::start(shim::Options {
         program,
@@ -166,12 +167,12 @@ fn start_program(program: PathBuf, dir: &Path, ledger: &str, env: &[(&str, &str)
         ledger: ledger.to_owned(),
         admin: Some((port(), TOKEN.to_owned())),
         dir,
-        env: PATIENT.iter().chain(env).map(owned).collect(),
+        env: LONG_TIMEOUTS.iter().chain(env).map(owned).collect(),
     })
     .expect("the shim starts")
 }
 
-/// A variable, as [`harness`] takes it.
+/// Converts an environment variable for [`harness`].
 #[must_use]
 pub fn owned((name, value): &(&str, &str)) -> (String, OsString) {
     ((*name).to_owned(), OsString::from(value))
@@ -180,33 +181,33 @@ pub fn owned((name, value): &(&str, &str)) -> (String, OsString) {
 /// Starts a shim and waits until its ledger answers.
 ///
 /// # Panics
-/// Where it does not get ready.
+/// Panics if it does not become ready.
 #[must_use]
 pub fn start_ready(dir: &Path, ledger: &str) -> Server {
     ready(start_shim(dir, ledger, &[]))
 }
 
 fn ready(mut shim: Server) -> Server {
-    shim.wait_ready().expect("the shim gets ready");
+    shim.wait_ready().expect("the shim becomes ready");
     shim
 }
 
-/// Tries `attempt` until it gives something.
+/// Repeats `attempt` until it returns a value.
 ///
 /// # Panics
-/// After [`PATIENCE`], naming `what` was waited for.
+/// Panics after [`WAIT_LIMIT`]. The message contains `what`.
 pub fn wait_for<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
-    let deadline = Deadline::after(PATIENCE);
+    let deadline = Deadline::after(WAIT_LIMIT);
     loop {
         if let Some(found) = attempt() {
             return found;
         }
-        assert!(!deadline.has_passed(), "waited {PATIENCE:?} for {what}");
+        assert!(!deadline.has_passed(), "waited {WAIT_LIMIT:?} for {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
 
-/// A client with one HTTP/2 connection, as Envoy has it.
+/// A client with one HTTP/2 connection, like Envoy's.
 #[derive(Debug)]
 pub struct Api {
     to: SocketAddr,
@@ -215,10 +216,10 @@ pub struct Api {
 }
 
 impl Api {
-    /// Connects.
+    /// Connects to a shim.
     ///
     /// # Panics
-    /// Where it cannot.
+    /// Panics if it cannot connect.
     #[must_use]
     pub fn connect(to: SocketAddr) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -234,16 +235,16 @@ impl Api {
         Self { to, sender, runtime }
     }
 
-    /// Posts a body and takes the reply as it is.
+    /// Posts a body and returns the reply.
     ///
     /// # Panics
-    /// Where none comes.
+    /// Panics if no reply arrives.
     pub fn post(&mut self, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Reply {
         let mut request = hyper::Request::post(format!("http://{}{path}", self.to));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Full::new(body.into())).expect("a request of the test's making");
+        let request = request.body(Full::new(body.into())).expect("a valid request");
         let exchange = async {
             let reply = self.sender.send_request(request).await.expect("a reply");
             let (head, body) = reply.into_parts();
@@ -251,17 +252,17 @@ impl Api {
             Reply { status: head.status.as_u16(), headers: head.headers, body: body.to_bytes() }
         };
         self.runtime.block_on(async {
-            tokio::time::timeout(PATIENCE, exchange).await.expect("a reply in time")
+            tokio::time::timeout(WAIT_LIMIT, exchange).await.expect("a reply in time")
         })
     }
 
-    /// Asks for decisions; the reply as it is unless it is 200.
+    /// Requests decisions.
     ///
     /// # Errors
-    /// The reply.
+    /// Returns the raw reply if its status is not 200.
     ///
     /// # Panics
-    /// Where a 200 holds no decisions, or not one for each request.
+    /// Panics if a 200 reply does not contain one decision for each request.
     pub fn try_decide(&mut self, requests: Vec<Request>) -> Result<DecideReply, Box<Reply>> {
         let expected = requests.len();
         let body = DecideBody { requests };
@@ -274,70 +275,70 @@ impl Api {
         Ok(decided)
     }
 
-    /// Asks for decisions.
+    /// Requests decisions.
     ///
     /// # Panics
-    /// Where they are not given.
+    /// Panics if the status is not 200.
     pub fn decide(&mut self, requests: Vec<Request>) -> DecideReply {
-        self.try_decide(requests).unwrap_or_else(|reply| panic!("{}", reply.shown()))
+        self.try_decide(requests).unwrap_or_else(|reply| panic!("{}", reply.as_text()))
     }
 
-    /// Looks at a counter.
+    /// Peeks at a counter.
     ///
     /// # Panics
-    /// Where there is no answer.
+    /// Panics if the status is not 200.
     pub fn peek(&mut self, counter: CounterName, quota: Quota) -> PeekReply {
         let body = serde_json::to_vec(&PeekBody { counter, quota }).expect("JSON");
         let reply = self.post("/v1/peek", &[], body);
-        assert_eq!(reply.status, 200, "{}", reply.shown());
-        serde_json::from_slice(&reply.body).expect("what is left")
+        assert_eq!(reply.status, 200, "{}", reply.as_text());
+        serde_json::from_slice(&reply.body).expect("a peek reply")
     }
 
-    /// Asks for one decision.
+    /// Requests one decision.
     ///
     /// # Panics
-    /// Where it is not given.
-    pub fn one(&mut self, request: Request) -> Decision {
+    /// Panics if the status is not 200.
+    pub fn decide_one(&mut self, request: Request) -> Decision {
         self.decide(vec![request]).decisions.remove(0)
     }
 
-    /// Settles.
+    /// Sends settles.
     ///
     /// # Panics
-    /// Where the reply is no 200.
+    /// Panics if the status is not 200.
     pub fn settle(&mut self, settles: Vec<Settle>) -> SettleReply {
         let body = serde_json::to_vec(&SettleBody { settles }).expect("JSON");
         let reply = self.post("/v1/settle", &[], body);
-        assert_eq!(reply.status, 200, "{}", reply.shown());
+        assert_eq!(reply.status, 200, "{}", reply.as_text());
         serde_json::from_slice(&reply.body).expect("settles")
     }
 }
 
-/// The counter of `bucket` for someone called `who`.
+/// Returns the counter of `bucket` for `who`.
 ///
 /// # Panics
-/// Where `bucket` is no bucket's name.
+/// Panics if `bucket` is not a valid bucket name.
 #[must_use]
 pub fn counter(who: &str, bucket: &str) -> CounterName {
     let identity = Identity::derive(b"tests", [who.as_bytes()]);
     CounterName::new(&identity, bucket).expect("a bucket's name")
 }
 
-/// A sliding window.
+/// Returns a sliding window.
 #[must_use]
 pub fn sliding(limit: u64, window_ms: u64) -> Quota {
     let (limit, window_ms) = (Limit::clamped(limit), WindowMs::clamped(window_ms));
     Quota::SlidingWindow(SlidingWindow { limit, window_ms })
 }
 
-/// A quota of the calendar, in UTC.
+/// Returns a calendar quota in UTC.
 #[must_use]
 pub fn fixed(limit: u64, per: Period) -> Quota {
     let (limit, time_zone) = (Limit::clamped(limit), TimeZone::UTC);
     Quota::FixedWindow(FixedWindow { limit, per, time_zone })
 }
 
-/// A token bucket.
+/// Returns a token bucket.
 #[must_use]
 pub fn tokens(rate: u64, per_ms: u64, burst: u64) -> Quota {
     let (rate, burst) = (Limit::clamped(rate), Limit::clamped(burst));
@@ -345,19 +346,19 @@ pub fn tokens(rate: u64, per_ms: u64, burst: u64) -> Quota {
     Quota::TokenBucket(bucket.expect("countable"))
 }
 
-/// A charge of 1, enforced.
+/// Returns an enforced charge of 1.
 #[must_use]
 pub fn charge(counter: CounterName, quota: Quota) -> Charge {
     Charge { counter, quota, cost: Cost::clamped(1), enforce: true, lease: None }
 }
 
-/// A request of these charges.
+/// Returns a request with these charges.
 #[must_use]
 pub fn request(charges: impl Into<Vec<Charge>>) -> Request {
     Request { charges: charges.into() }
 }
 
-/// A settle of one counter, charged as `charge` says.
+/// Returns a settle of `charge` in `decision`.
 #[must_use]
 pub fn settle(id: &str, decision: &str, charge: &Charge, amount: SettleAmount) -> Settle {
     let charge = SettleCharge {
@@ -370,21 +371,21 @@ pub fn settle(id: &str, decision: &str, charge: &Charge, amount: SettleAmount) -
     Settle { id: id.to_owned(), decision: decision.to_owned(), charges: vec![charge] }
 }
 
-/// Gives `amount` back.
+/// Returns a refund of `amount`.
 #[must_use]
-pub fn back(amount: u64) -> SettleAmount {
+pub fn give_back(amount: u64) -> SettleAmount {
     SettleAmount::GiveBack(Limit::clamped(amount))
 }
 
-/// Charges `amount` more.
+/// Returns an additional charge of `amount`.
 #[must_use]
-pub fn more(amount: u64) -> SettleAmount {
+pub fn charge_more(amount: u64) -> SettleAmount {
     SettleAmount::Charge(Limit::clamped(amount))
 }
 
-/// The only charge of a decision that has one.
+/// Returns the outcome of a decision's only charge.
 #[must_use]
-pub fn only(decision: &Decision) -> ChargeOutcome {
+pub fn only_charge(decision: &Decision) -> ChargeOutcome {
     assert_eq!(decision.charges.len(), 1, "{decision:?}");
     decision.charges[0]
 }

@@ -1,5 +1,5 @@
-//! An upstream that answers with what it was sent, byte for byte: the head of the request, as the
-//! response's body. What a gateway lets through can be seen in no better way.
+//! An upstream that returns the head of each request, byte for byte, as the response's body. It
+//! shows exactly what a gateway forwards.
 
 use anyhow::Result;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
-/// More than any gateway lets through.
+/// More than any gateway forwards.
 const MAX_HEAD_BYTES: u64 = 1 << 20;
 
-/// A running upstream; it ends when it is dropped.
+/// A running upstream. It stops when dropped.
 #[derive(Debug)]
 pub struct Upstream {
     addr: SocketAddr,
@@ -26,10 +26,10 @@ struct Shared {
 }
 
 impl Upstream {
-    /// Starts one on a free port of loopback.
+    /// Starts an upstream on a free loopback port.
     ///
     /// # Errors
-    /// Where there is no port.
+    /// Fails if no port is free.
     pub fn start() -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let addr = listener.local_addr()?;
@@ -41,13 +41,13 @@ impl Upstream {
         Ok(Self { addr, shared, accepting: Some(accepting) })
     }
 
-    /// Where it listens.
+    /// Returns the address it listens on.
     #[must_use]
     pub const fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// How many requests have arrived.
+    /// Returns the number of requests received.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.shared.requests.load(Ordering::SeqCst)
@@ -57,7 +57,7 @@ impl Upstream {
 impl Drop for Upstream {
     fn drop(&mut self) {
         self.shared.ended.store(true, Ordering::SeqCst);
-        // Whoever waits for a connection gets one, and sees that it is over.
+        // A connection wakes the accepting thread, which then sees `ended`.
         let woken = TcpStream::connect(self.addr);
         if let (Ok(_), Some(accepting)) = (woken, self.accepting.take()) {
             let _ = accepting.join();
@@ -71,7 +71,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
             return;
         }
         let shared = shared.clone();
-        // A connection ends with the gateway that holds it.
+        // Each thread ends when the gateway closes its connection.
         std::thread::spawn(move || stream.map(|stream| serve(stream, &shared)));
     }
 }
@@ -89,7 +89,7 @@ fn serve(stream: TcpStream, shared: &Shared) -> Option<()> {
     Some(())
 }
 
-/// The request line and the headers, with the empty line that ends them.
+/// Reads the request line and the headers, including the empty line at the end.
 fn read_head(requests: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

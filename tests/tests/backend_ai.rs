@@ -1,4 +1,5 @@
-//! AI answers over several backends, real Redis and the Claude simulator, of which each goes away.
+//! AI answers from several backends with a real Redis and the Claude simulator, each of which fails
+//! at times.
 
 use harness::clock::Deadline;
 use harness::stack::server::READY_LIMIT;
@@ -12,16 +13,17 @@ use tests::backends::{Backends, resume};
 use tests::claude::{clear_faults, put_fault, requests};
 use tests::client::Reply;
 
-/// How often a condition is looked at.
+/// The polling interval of conditions.
 const POLL: Duration = Duration::from_millis(20);
 
-/// For tests in which processes know each other by Redis: on a busy machine it may take its time.
-const PATIENT_WITH_REDIS: (&str, &str) = ("REDIS_SOCKET_TIMEOUT", "30");
+/// A Redis timeout long enough for a busy machine, for tests in which processes coordinate through
+/// it.
+const LONG_REDIS_TIMEOUT: (&str, &str) = ("REDIS_SOCKET_TIMEOUT", "30");
 
 fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let deadline = Deadline::after(READY_LIMIT);
     while !condition() {
-        assert!(!deadline.has_passed(), "waited until {what}");
+        assert!(!deadline.has_passed(), "waited too long until {what}");
         sleep(POLL);
     }
 }
@@ -30,12 +32,12 @@ fn health(stack: &Backends, at: usize) -> Value {
     stack.client(at).get("/health", None).json()
 }
 
-/// Two hundred ask, over two processes that know each other by Redis only.
+/// The requests go to two processes that coordinate through Redis only.
 #[test]
-fn two_hundred_identical_requests_are_one_call_and_two_hundred_equal_answers() {
-    let stack = Backends::start(2, &[PATIENT_WITH_REDIS]).unwrap();
+fn two_hundred_identical_requests_make_one_call() {
+    let stack = Backends::start(2, &[LONG_REDIS_TIMEOUT]).unwrap();
     let token = stack.token_of("ada@example.com");
-    // Long enough that all have come before it is answered.
+    // The delay lets all requests arrive before the answer.
     put_fault(&stack.claude_sim, &json!({ "delay_ms": 3_000 }));
     let replies: Vec<Reply> = scope(|scope| {
         let ask = |at: usize| {
@@ -48,18 +50,18 @@ fn two_hundred_identical_requests_are_one_call_and_two_hundred_equal_answers() {
     let first = replies[0].json();
     assert_eq!(first["status"], "ok", "{first}");
     for reply in &replies {
-        assert_eq!(reply.status, 200, "{}", reply.shown());
+        assert_eq!(reply.status, 200, "{}", reply.as_text());
         assert_eq!(reply.json(), first);
     }
     assert_eq!(requests(&stack.claude_sim), 1);
     let misses = replies.iter().filter(|reply| reply.header("x-cache") == "MISS").count();
-    assert_eq!(misses, 1, "one of them made the call");
+    assert_eq!(misses, 1, "exactly one request made the call");
     assert_eq!(stack.score(1, &token).header("x-cache"), "HIT");
 }
 
 #[test]
-fn who_came_first_can_leave_and_the_others_get_their_answer() {
-    let stack = Backends::start(2, &[PATIENT_WITH_REDIS]).unwrap();
+fn the_first_client_can_disconnect_and_the_others_get_the_answer() {
+    let stack = Backends::start(2, &[LONG_REDIS_TIMEOUT]).unwrap();
     let token = stack.token_of("ada@example.com");
     put_fault(&stack.claude_sim, &json!({ "delay_ms": 2_000 }));
     let body = json!({ "resume": resume() }).to_string();
@@ -82,7 +84,7 @@ fn who_came_first_can_leave_and_the_others_get_their_answer() {
         drop(first);
         for other in others {
             let reply = other.join().unwrap();
-            assert_eq!(reply.status, 200, "{}", reply.shown());
+            assert_eq!(reply.status, 200, "{}", reply.as_text());
             assert_eq!(reply.json()["status"], "ok");
         }
     });
@@ -90,7 +92,7 @@ fn who_came_first_can_leave_and_the_others_get_their_answer() {
 }
 
 #[test]
-fn an_answer_is_its_askers_alone() {
+fn answers_are_not_shared_between_users() {
     let stack = Backends::start(1, &[]).unwrap();
     let (ada, bob) = (stack.token_of("ada@example.com"), stack.token_of("bob@example.com"));
     assert_eq!(stack.score(0, &ada).header("x-cache"), "MISS");
@@ -99,9 +101,9 @@ fn an_answer_is_its_askers_alone() {
     assert_eq!(requests(&stack.claude_sim), 2);
 }
 
-/// Redis goes away, hangs, and comes back, while résumés are read and changed and scores asked for.
+/// Redis dies, hangs and recovers while résumés are read and changed and scores are requested.
 #[test]
-fn a_redis_that_comes_and_goes_costs_no_answer_and_no_truth() {
+fn redis_outages_lose_no_answer_and_serve_nothing_stale() {
     let mut stack = Backends::start(2, &[]).unwrap();
     let token = stack.token_of("ada@example.com");
     let created = stack.client(0).post("/api/resumes", &resume(), Some(&token)).json();
@@ -121,13 +123,13 @@ fn a_redis_that_comes_and_goes_costs_no_answer_and_no_truth() {
                     while !ended.load(Ordering::Relaxed) {
                         let client = &clients[number % 2];
                         let read = client.get(path, Some(token));
-                        assert_eq!(read.status, 200, "{}", read.shown());
+                        assert_eq!(read.status, 200, "{}", read.as_text());
                         let asked = client.post(
                             "/api/ai/analyze-ats-score",
                             &json!({ "resume": resume() }),
                             Some(token),
                         );
-                        assert_eq!(asked.status, 200, "{}", asked.shown());
+                        assert_eq!(asked.status, 200, "{}", asked.as_text());
                         assert_eq!(asked.json()["status"], "ok");
                         answers += 1;
                     }
@@ -136,7 +138,7 @@ fn a_redis_that_comes_and_goes_costs_no_answer_and_no_truth() {
             })
             .collect();
         let mut version = 1;
-        // Changes it by one backend, and sees by the same one that it is changed.
+        // Changes the résumé through a backend and reads it back from the same one.
         let mut change = |client: &tests::client::Client| {
             let label = format!("Engineer, version {}", version + 1);
             let change = hyper::Request::patch(path.as_str())
@@ -145,7 +147,7 @@ fn a_redis_that_comes_and_goes_costs_no_answer_and_no_truth() {
                 .header("if-match", format!("\"{version}\""))
                 .body(json!({ "basics": { "label": label } }).to_string().into());
             let changed = client.send(change.unwrap());
-            assert_eq!(changed.status, 200, "{}", changed.shown());
+            assert_eq!(changed.status, 200, "{}", changed.as_text());
             version += 1;
             let read = client.get(&path, Some(&token)).json();
             assert_eq!(read["version"], version);
@@ -180,9 +182,10 @@ fn a_redis_that_comes_and_goes_costs_no_answer_and_no_truth() {
     });
 }
 
-/// Whatever Claude does: a score is answered all the same, others say so, and nothing half is kept.
+/// If Claude fails, scores are still answered, other tasks fail clearly, and no partial answer is
+/// cached.
 #[test]
-fn a_claude_that_fails_is_not_cached_and_hides_no_score() {
+fn failures_of_claude_are_not_cached_and_scores_still_work() {
     let faults = [
         json!({ "status": 529, "type": "overloaded_error" }),
         json!({ "hang": true }),
@@ -198,43 +201,43 @@ fn a_claude_that_fails_is_not_cached_and_hides_no_score() {
         let token = stack.token_of("ada@example.com");
         put_fault(&stack.claude_sim, fault);
         let score = stack.score(0, &token);
-        assert_eq!(score.status, 200, "{fault}: {}", score.shown());
+        assert_eq!(score.status, 200, "{fault}: {}", score.as_text());
         assert_eq!(score.json()["status"], "degraded", "{fault}");
         assert_eq!(score.json()["review"], Value::Null, "{fault}");
         assert!(score.json()["score"].as_u64().is_some_and(|score| score <= 100), "{fault}");
         let letter = json!({ "resume": resume(), "job_description": "We look for Rust and SQL." });
         let refused = stack.ask(0, &token, "generate-cover-letter", &letter);
-        assert!([424, 503].contains(&refused.status), "{fault}: {}", refused.shown());
+        assert!([424, 503].contains(&refused.status), "{fault}: {}", refused.as_text());
         assert_eq!(refused.header("content-type"), "application/problem+json", "{fault}");
 
         clear_faults(&stack.claude_sim);
-        wait_until("it asks again", || {
+        wait_until("the backend calls Claude again", || {
             let again = stack.score(0, &token);
-            assert_ne!(again.header("x-cache"), "HIT", "{fault}: {}", again.shown());
+            assert_ne!(again.header("x-cache"), "HIT", "{fault}: {}", again.as_text());
             again.json()["status"] == "ok"
         });
         assert_eq!(stack.score(0, &token).header("x-cache"), "HIT", "{fault}");
     }
 }
 
-/// With the time-outs that it ships with: nobody waits a minute for a score.
+/// Uses the default timeouts: nobody waits a minute for a score.
 #[test]
-fn a_claude_that_hangs_is_told_and_a_score_does_without_it() {
+fn health_reports_a_hanging_claude_and_scores_still_work() {
     let stack = Backends::start(1, &[]).unwrap();
     let token = stack.token_of("ada@example.com");
     put_fault(&stack.claude_sim, &json!({ "hang": true }));
     scope(|scope| {
         let asked = scope.spawn(|| stack.score(0, &token));
         wait_until("claude is down", || health(&stack, 0)["claude"] == "down");
-        assert!(!asked.is_finished(), "it is told before anyone has given up");
+        assert!(!asked.is_finished(), "health must report it before the request gives up");
         let reply = asked.join().unwrap();
         assert_eq!((reply.status, &reply.json()["status"]), (200, &json!("degraded")));
     });
 }
 
-/// What is kept can be read by nobody without the user's secret, and is gone for good with it.
+/// Cached answers are unreadable without the user's secret, and lost for good when it is deleted.
 #[test]
-fn an_answer_in_redis_is_sealed_named_by_a_hash_and_kept_for_an_hour() {
+fn a_cached_answer_is_encrypted_under_a_hashed_key_for_an_hour() {
     let stack = Backends::start(1, &[]).unwrap();
     let token = stack.token_of("ada@example.com");
     assert_eq!(stack.score(0, &token).header("x-cache"), "MISS");
@@ -243,7 +246,7 @@ fn an_answer_in_redis_is_sealed_named_by_a_hash_and_kept_for_an_hour() {
     let keys = |connection: &mut redis::Connection| {
         redis::cmd("KEYS").arg("cache:ai:*").query::<Vec<String>>(connection).unwrap()
     };
-    wait_until("it is kept", || {
+    wait_until("the answer is cached", || {
         let mut connection = client.get_connection().unwrap();
         keys(&mut connection).len() == 1
     });
@@ -260,12 +263,12 @@ fn an_answer_in_redis_is_sealed_named_by_a_hash_and_kept_for_an_hour() {
 }
 
 #[test]
-fn health_tells_that_claude_is_down_and_that_it_is_back() {
+fn health_reports_an_outage_of_claude_and_its_end() {
     let stack = Backends::start(1, &[("CLAUDE_MAX_RETRIES", "0")]).unwrap();
     let token = stack.token_of("ada@example.com");
     assert_eq!(health(&stack, 0)["claude"], "up");
     put_fault(&stack.claude_sim, &json!({ "status": 529, "type": "overloaded_error" }));
-    // Asked for without the cache, so that each is a call.
+    // Degraded scores are not cached, so each request is a call.
     wait_until("claude is down", || {
         let _degraded = stack.score(0, &token);
         health(&stack, 0)["claude"] == "down"

@@ -1,4 +1,4 @@
-//! The backend beside a real Redis that comes and goes.
+//! The backend with a real Redis that fails at times.
 
 use harness::clock::Deadline;
 use harness::stack::server::READY_LIMIT;
@@ -18,7 +18,7 @@ fn start(dir: &TempDir) -> (Server, Server) {
         redis_url: Some(redis::url(&redis)),
         shim_url: None,
         dir: dir.path(),
-        // Longer than one that answers takes on a busy machine.
+        // Longer than a working Redis needs on a busy machine.
         env: vec![("REDIS_SOCKET_TIMEOUT".to_owned(), "3".into())],
     })
     .unwrap();
@@ -27,11 +27,11 @@ fn start(dir: &TempDir) -> (Server, Server) {
 
 fn health(backend: &Server) -> Value {
     let reply = Client::of(backend.addr()).get("/health", None);
-    assert_eq!(reply.status, 200, "{}", reply.shown());
+    assert_eq!(reply.status, 200, "{}", reply.as_text());
     reply.json()
 }
 
-/// Waits until `/health` says this of Redis; it answers all the while.
+/// Waits until `/health`, which must always answer, reports this state of Redis.
 fn wait_for(backend: &Server, redis: &str, status: &str) {
     let deadline = Deadline::after(READY_LIMIT);
     loop {
@@ -46,10 +46,10 @@ fn wait_for(backend: &Server, redis: &str, status: &str) {
 }
 
 #[test]
-fn health_tells_whether_redis_answers() {
+fn health_reports_the_state_of_redis() {
     let dir = TempDir::new().unwrap();
     let (mut redis, backend) = start(&dir);
-    assert_eq!(health(&backend)["redis"], "up", "the first answer is true already");
+    assert_eq!(health(&backend)["redis"], "up", "the first answer is already correct");
     assert_eq!(health(&backend)["status"], "ok");
 
     redis.kill();
@@ -59,7 +59,7 @@ fn health_tells_whether_redis_answers() {
 }
 
 #[test]
-fn a_redis_that_hangs_is_down_until_it_goes_on() {
+fn a_hanging_redis_is_down_until_it_resumes() {
     let dir = TempDir::new().unwrap();
     let (redis, backend) = start(&dir);
     redis.pause();

@@ -1,7 +1,7 @@
-//! The backend against its own OpenAPI document: schemathesis makes up requests from it, good ones
-//! and bad ones, and holds every reply to what it says.
+//! Tests the backend against its own OpenAPI document: schemathesis generates valid and invalid
+//! requests from it, and checks every reply.
 //!
-//! What it is told beside the document is in `backend_schema/schemathesis.toml`.
+//! Its settings are in `backend_schema/schemathesis.toml`.
 
 use harness::stack::{Port, Server, backend, claude_sim, redis};
 use harness::{command, paths, setup};
@@ -20,13 +20,13 @@ const AI: [&str; 5] = [
     "/api/ai/optimize-linkedin",
 ];
 const SETTINGS: &str = "tests/tests/backend_schema/schemathesis.toml";
-/// Far more than it takes, even on a busy machine.
+/// Much longer than it takes, even on a busy machine.
 const LIMIT: Duration = Duration::from_secs(1200);
-/// How much of its report is shown: a request that it made up can be megabytes.
+/// The maximum size of a report in a failure message. A generated request can be megabytes.
 const SHOWN_LINES: usize = 100;
 const SHOWN_CHARS: usize = 400;
 
-/// The backend, and the claude-sim and the Redis that it asks.
+/// Starts the backend with a Claude simulator and a Redis.
 fn start(dir: &TempDir) -> (Server, [Server; 2]) {
     let redis = redis::start(redis::Options::new(dir.path()).unwrap()).unwrap();
     let claude = claude_sim::start(claude_sim::Options {
@@ -51,7 +51,7 @@ fn start(dir: &TempDir) -> (Server, [Server; 2]) {
     (backend, [claude, redis])
 }
 
-/// A new user's access token.
+/// Signs up a user and returns the access token.
 fn token(backend: &Server, email: &str) -> String {
     let client = Client::of(backend.addr());
     let credentials = json!({ "email": email, "password": "correct horse" });
@@ -60,8 +60,8 @@ fn token(backend: &Server, email: &str) -> String {
     reply.json()["access_token"].as_str().unwrap().to_owned()
 }
 
-/// Runs schemathesis on the service; panics with what it found.
-fn hold_to_its_document(backend: &Server, dir: &TempDir, args: &[&str]) {
+/// Runs schemathesis on the service. Panics if it finds a failure.
+fn run_schemathesis(backend: &Server, dir: &TempDir, args: &[&str]) {
     let report = dir.path().join("report.txt");
     let file = File::create(&report).unwrap();
     let mut command = setup::schemathesis().unwrap().command();
@@ -80,18 +80,18 @@ fn hold_to_its_document(backend: &Server, dir: &TempDir, args: &[&str]) {
         .stderr(file);
     let ended = command::show(&mut command, LIMIT);
     let report = String::from_utf8_lossy(&fs::read(&report).unwrap()).into_owned();
-    assert!(ended.is_ok(), "{:#}\n{}", ended.unwrap_err(), shown(&report));
+    assert!(ended.is_ok(), "{:#}\n{}", ended.unwrap_err(), failures_of(&report));
 }
 
-/// The part of its report that tells what was found.
-fn shown(report: &str) -> String {
+/// Returns the failures in a report.
+fn failures_of(report: &str) -> String {
     let found = report.find("= FAILURES =").or_else(|| report.find("= ERRORS ="));
     let lines = report.get(found.unwrap_or_default()..).unwrap_or_default().lines();
     let lines = lines.map(|line| line.chars().take(SHOWN_CHARS).collect::<String>());
     lines.filter(|line| !line.is_empty()).take(SHOWN_LINES).collect::<Vec<_>>().join("\n")
 }
 
-/// What the service has counted. A run that asked for little would have found nothing either.
+/// The service's request counters, which show that a run covered every route.
 struct Counted(String);
 
 impl Counted {
@@ -100,7 +100,7 @@ impl Counted {
         Self(String::from_utf8(metrics.body.to_vec()).unwrap())
     }
 
-    /// How many requests of this method and route were answered with a status of this class.
+    /// Returns the number of replies by method, route and status class.
     fn answered(&self, method: &str, route: &str, class: &str) -> u64 {
         let name = format!(
             "backend_http_requests_total{{method=\"{method}\",route=\"{route}\",status=\"{class}\"}} "
@@ -110,13 +110,13 @@ impl Counted {
     }
 }
 
-/// Every route by itself: with the document's examples, at the bounds of its schemas and beyond
-/// them, and at random.
+/// Tests every route alone: with the document's examples, at and beyond the bounds of its schemas,
+/// and at random.
 #[test]
-fn no_request_gets_a_reply_that_the_document_does_not_tell_of() {
+fn every_reply_matches_the_document() {
     let dir = TempDir::new().unwrap();
     let (backend, _asked) = start(&dir);
-    hold_to_its_document(&backend, &dir, &["--phases", "examples,coverage,fuzzing"]);
+    run_schemathesis(&backend, &dir, &["--phases", "examples,coverage,fuzzing"]);
 
     let health = Client::of(backend.addr()).get("/health", None).json();
     assert_eq!([&health["redis"], &health["claude"]], ["up", "up"], "{health}");
@@ -125,22 +125,22 @@ fn no_request_gets_a_reply_that_the_document_does_not_tell_of() {
     for (route, item) in document["paths"].as_object().unwrap() {
         for method in item.as_object().unwrap().keys().map(|method| method.to_uppercase()) {
             let count = |class| counted.answered(&method, route, class);
-            assert!(count("2xx") + count("4xx") > 0, "{method} {route} was not asked for");
+            assert!(count("2xx") + count("4xx") > 0, "{method} {route} was never requested");
         }
     }
     let asked = ["/api/auth/signup", "/api/auth/logout", "/api/resumes"];
     for route in asked.into_iter().chain(AI) {
-        assert!(counted.answered("POST", route, "2xx") > 0, "POST {route} never did anything");
+        assert!(counted.answered("POST", route, "2xx") > 0, "POST {route} never succeeded");
     }
 }
 
-/// One request after another, each about the résumé that the one before has made.
+/// Tests chains of requests on the résumé that the first one created.
 #[test]
-fn no_chain_of_requests_gets_such_a_reply_either() {
+fn every_reply_in_a_chain_of_requests_matches_the_document() {
     let dir = TempDir::new().unwrap();
     let (backend, _asked) = start(&dir);
     let about = ["--phases", "stateful", "--include-path-regex", "^/api/resumes"];
-    hold_to_its_document(&backend, &dir, &about);
+    run_schemathesis(&backend, &dir, &about);
     let counted = Counted::by(&backend);
     for (method, route) in [
         ("GET", "/api/resumes/{id}"),
@@ -148,6 +148,6 @@ fn no_chain_of_requests_gets_such_a_reply_either() {
         ("DELETE", "/api/resumes/{id}"),
         ("GET", "/api/resumes/{id}/export"),
     ] {
-        assert!(counted.answered(method, route, "2xx") > 0, "{method} {route} never did anything");
+        assert!(counted.answered(method, route, "2xx") > 0, "{method} {route} never succeeded");
     }
 }

@@ -1,7 +1,7 @@
-//! A minute of mixed load on two Envoys, two shims and a Redis that keeps what it has acknowledged,
-//! while shims and Redis are killed, frozen and started again and clients leave early. What reached
-//! the upstream shows whether a limit was ever exceeded; what the clients saw, whether anybody was
-//! left without an answer.
+//! A minute of mixed load on two Envoys, two shims and a Redis that persists every acknowledged
+//! write, while shims and Redis are killed, frozen and restarted and clients disconnect early. The
+//! upstream's record shows if a limit was exceeded, and the clients' record shows if a request was
+//! never answered.
 
 mod chaos {
     mod faults;

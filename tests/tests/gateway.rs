@@ -1,4 +1,4 @@
-//! The main job, on the real stack: Envoy with the shipped filter, the shim, Redis, the backend.
+//! Rate limiting on the real stack: Envoy with the shipped filter, the shim, Redis and the backend.
 
 mod gateway {
     mod ai;

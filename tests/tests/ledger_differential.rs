@@ -1,5 +1,5 @@
-//! The same random histories through the script on real servers and through the model: every field
-//! of every answer is equal.
+//! Runs the same random histories through the scripts on real servers and through the model, and
+//! compares every field of every answer.
 
 use ledger::script::{self, Reply};
 use limits::ledger::{Charge, Decided, Ledger, Refusal, Request, Settle};
@@ -13,14 +13,14 @@ use tests::ledger::history::{Event, World, history};
 use tests::ledger::link::Link;
 use tests::ledger::server::{LedgerServer, Script, bytes};
 
-/// The most bytes in a counter: a head, and 133 entries.
+/// The maximum size of a counter: a head and 133 entries.
 const MAX_VALUE_BYTES: usize = 20 + 133 * 13;
 
-/// The histories on which they have ever differed; each is tried again first, on every server.
+/// The saved histories that once differed. They run first on every server.
 const SAVED: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions/ledger_differential.txt");
 
-/// One thing asked, and what the model has answered to it.
+/// A call and the model's answer.
 #[derive(Debug)]
 enum Step {
     Decide(u64, Vec<Request>, Vec<Result<Decided, Refusal>>),
@@ -32,54 +32,55 @@ enum Step {
 
 #[test]
 fn redis_7_and_the_model_agree_on_every_history() {
-    agree(&LedgerServer::redis7());
+    check_server(&LedgerServer::redis7());
 }
 
 #[test]
 fn redis_8_and_the_model_agree_on_every_history() {
-    agree(&LedgerServer::redis8());
+    check_server(&LedgerServer::redis8());
 }
 
 #[test]
 fn valkey_8_and_the_model_agree_on_every_history() {
-    agree(&LedgerServer::valkey8());
+    check_server(&LedgerServer::valkey8());
 }
 
 #[test]
 fn valkey_9_and_the_model_agree_on_every_history() {
-    agree(&LedgerServer::valkey9());
+    check_server(&LedgerServer::valkey9());
 }
 
 #[test]
 fn a_cluster_and_the_model_agree_on_every_history() {
-    agree(&LedgerServer::cluster());
+    check_server(&LedgerServer::cluster());
 }
 
-fn agree(server: &LedgerServer) {
+fn check_server(server: &LedgerServer) {
     let cases = 500;
     let saved = FileFailurePersistence::Direct(SAVED);
     let failure_persistence = Some(Box::new(saved) as _);
     let mut runner = TestRunner::new(Config { failure_persistence, cases, ..Config::default() });
     let link = RefCell::new(server.connect());
     let number = Cell::new(0);
-    let happened = RefCell::new(Tally::default());
+    let tally = RefCell::new(Tally::default());
     let outcome = runner.run(&history(60), |events| {
         number.set(number.get() + 1);
-        let steps = through_the_model(&mut World::new(number.get()), &events);
-        happened.borrow_mut().add(&steps);
-        check(server, &mut link.borrow_mut(), &steps, &mut happened.borrow_mut())
+        let steps = run_on_model(&mut World::new(number.get()), &events);
+        tally.borrow_mut().add(&steps);
+        check(server, &mut link.borrow_mut(), &steps, &mut tally.borrow_mut())
     });
     if let Err(failure) = outcome {
         panic!("{}: {failure}", server.name);
     }
-    happened.borrow().require(u64::from(cases) / 20);
+    tally.borrow().require(u64::from(cases) / 20);
     for node in link.borrow_mut().all() {
         let keys: u32 = redis::cmd("DBSIZE").query(node).expect("a number");
         assert!(keys > cases / 3, "{}: a server with {keys} keys", server.name);
     }
 }
 
-/// How often each kind of thing happened: agreement on what never happens would show nothing.
+/// Counts how often each kind of event occurred. Agreement proves nothing about events that never
+/// occur.
 #[derive(Debug, Default)]
 struct Tally(BTreeMap<&'static str, u64>);
 
@@ -142,11 +143,11 @@ impl Tally {
     }
 }
 
-fn through_the_model(world: &mut World, events: &[Event]) -> Vec<Step> {
+fn run_on_model(world: &mut World, events: &[Event]) -> Vec<Step> {
     let mut model = Ledger::new(1_000);
     let mut steps = Vec::new();
     for (at, event) in events.iter().enumerate() {
-        world.take_turns(at);
+        world.select_payer(at);
         let now_ms = world.now_ms();
         match event {
             Event::Clock(by_ms) => world.move_clock(*by_ms),
@@ -189,17 +190,17 @@ fn decide(model: &mut Ledger, now_ms: u64, requests: Vec<Request>) -> Step {
     Step::Decide(now_ms, requests, answers)
 }
 
-/// Puts the steps to the server, all in one go, and compares.
+/// Sends all steps to the server in one pipeline and compares the answers.
 fn check(
     server: &LedgerServer,
     link: &mut Link,
     steps: &[Step],
-    happened: &mut Tally,
+    tally: &mut Tally,
 ) -> Result<(), TestCaseError> {
     let commands = steps.iter().map(|step| (key(step), command(server, step)));
     let replies = link.pipe(commands.collect());
     for (at, (step, reply)) in steps.iter().zip(&replies).enumerate() {
-        check_step(step, reply, happened).map_err(|error| match error {
+        check_step(step, reply, tally).map_err(|error| match error {
             TestCaseError::Fail(reason) => TestCaseError::fail(format!("step {at}: {reason}")),
             rejected => rejected,
         })?;
@@ -207,7 +208,7 @@ fn check(
     Ok(())
 }
 
-/// A key of the step; all of them lie in one slot.
+/// Returns one of the step's keys; all of them lie in the same slot.
 fn key(step: &Step) -> &str {
     match step {
         Step::Decide(_, requests, _) => requests[0].charges()[0].counter.as_str(),
@@ -235,21 +236,21 @@ fn command(server: &LedgerServer, step: &Step) -> redis::Cmd {
     }
 }
 
-fn check_step(step: &Step, reply: &Value, happened: &mut Tally) -> Result<(), TestCaseError> {
+fn check_step(step: &Step, reply: &Value, tally: &mut Tally) -> Result<(), TestCaseError> {
     match step {
         Step::Decide(now_ms, requests, expected) => {
             let requests: Vec<_> = requests.iter().collect();
             let found = script::decided(&requests, &bytes(reply)).expect("a decision");
-            same(*now_ms, expected, &found)
+            assert_same(*now_ms, expected, &found)
         }
         Step::Settle(now_ms, settles, expected) => {
             let settles: Vec<_> = settles.iter().collect();
             let found = script::settled(&settles, &bytes(reply)).expect("a settle");
-            same(*now_ms, expected, &found)
+            assert_same(*now_ms, expected, &found)
         }
         Step::Peek(now_ms, charge, expected) => {
             let found = script::peeked(&[charge], &bytes(reply)).expect("a peek");
-            same(*now_ms, std::slice::from_ref(expected), &found)
+            assert_same(*now_ms, std::slice::from_ref(expected), &found)
         }
         Step::Reset(_, expected) => {
             let found: bool = redis::from_redis_value_ref(reply).expect("a number");
@@ -260,14 +261,14 @@ fn check_step(step: &Step, reply: &Value, happened: &mut Tally) -> Result<(), Te
             let found: usize = redis::from_redis_value_ref(reply).expect("a number");
             prop_assert!(found <= MAX_VALUE_BYTES, "{} bytes", found);
             if found + 13 >= MAX_VALUE_BYTES {
-                happened.count("full log");
+                tally.count("full log");
             }
             Ok(())
         }
     }
 }
 
-fn same<T: PartialEq + std::fmt::Debug>(
+fn assert_same<T: PartialEq + std::fmt::Debug>(
     now_ms: u64,
     expected: &[T],
     found: &Reply<T>,

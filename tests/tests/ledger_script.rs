@@ -1,5 +1,5 @@
-//! The scripts as shipped, by the server's own clock: what is stored, for how long, how large, and
-//! what becomes of a value that was damaged by hand.
+//! The shipped scripts on the server's own clock: stored values, their size and lifetime, and the
+//! handling of corrupted values.
 
 use harness::clock::Deadline;
 use ledger::script::{self, Reply};
@@ -54,12 +54,12 @@ impl Bench {
         reply.answers.remove(0).expect("a settle")
     }
 
-    /// Puts a script to the server that has `counter`.
+    /// Runs a command on the server that has `counter`.
     fn ask(&mut self, counter: &CounterName, command: &redis::Cmd) -> redis::RedisResult<Value> {
         self.link.query(Some(counter.as_str()), command)
     }
 
-    /// Any other command; where it names a key, that key's server gets it.
+    /// Runs any other command. If it names a key, it goes to the server that has the key.
     fn query<T: redis::FromRedisValue>(&mut self, command: &[&str]) -> T {
         let key = command.iter().copied().find(|word| word.starts_with("tg:"));
         let mut built = redis::cmd(command[0]);
@@ -67,13 +67,13 @@ impl Bench {
         self.link.query(key, &built).expect("a reply")
     }
 
-    /// The same command to every server.
+    /// Runs a command on every server.
     fn on_all<T: redis::FromRedisValue>(&mut self, command: &str) -> Vec<T> {
         let nodes = self.link.all().iter_mut();
         nodes.map(|node| redis::cmd(command).query(node).expect("a reply")).collect()
     }
 
-    /// How many keys there are.
+    /// Returns the number of keys on all servers.
     fn keys(&mut self) -> u64 {
         self.on_all::<u64>("DBSIZE").iter().sum()
     }
@@ -135,7 +135,7 @@ fn give_back(charge: &Charge, id: &str, decision_ms: u64) -> Settle {
     Settle::new(id, TimeMs::clamped(decision_ms), vec![part]).expect("a settle")
 }
 
-/// Packed as `count.lua` stores a sliding window.
+/// Encodes a sliding window as `count.lua` stores it.
 fn log(tag: u8, lives_ms: u64, seen_ms: u64, total: u64, entries: &[(u64, u64)]) -> Vec<u8> {
     let number = |value: u64, width: usize| value.to_le_bytes().into_iter().take(width);
     let head = number(lives_ms, 6).chain(number(seen_ms, 6)).chain(number(total, 7));
@@ -143,7 +143,7 @@ fn log(tag: u8, lives_ms: u64, seen_ms: u64, total: u64, entries: &[(u64, u64)])
     std::iter::once(tag).chain(head).chain(entries).collect()
 }
 
-/// Values that no script of ours writes.
+/// Values that no script of ours would write.
 fn damaged_values(now_ms: u64) -> Vec<(&'static str, Vec<u8>)> {
     let century = now_ms + 100 * 366 * 86_400_000;
     vec![
@@ -163,7 +163,7 @@ fn damaged_values(now_ms: u64) -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[test]
-fn a_damaged_value_is_absent_and_told_once_and_fails_nothing_else() {
+fn a_damaged_value_counts_as_absent_and_is_reported_once() {
     on_each_server(|bench| {
         let now_ms = bench.time_ms();
         for (what, value) in damaged_values(now_ms) {
@@ -188,7 +188,7 @@ fn a_damaged_value_is_absent_and_told_once_and_fails_nothing_else() {
     });
 }
 
-/// A batch that names a damaged counter between two sound ones.
+/// Checks a batch with a damaged counter between two intact ones.
 fn check_damaged(bench: &mut Bench, names: &[CounterName; 3], what: &str) {
     let requests = names
         .clone()
@@ -201,7 +201,7 @@ fn check_damaged(bench: &mut Bench, names: &[CounterName; 3], what: &str) {
         assert_eq!(decided.charges[0].remaining, 4, "{what}");
     }
     let again = bench.decide(&batch);
-    assert!(again.damaged.is_empty(), "{what}: told again");
+    assert!(again.damaged.is_empty(), "{what}: reported again");
     assert!(again.answers.iter().all(|decided| decided.charges[0].remaining == 3), "{what}");
     for name in names {
         assert!(bench.query::<i64>(&["PTTL", name.as_str()]) > 0, "{what}");
@@ -209,7 +209,7 @@ fn check_damaged(bench: &mut Bench, names: &[CounterName; 3], what: &str) {
 }
 
 #[test]
-fn a_damaged_value_is_dropped_though_the_request_is_denied() {
+fn a_damaged_value_is_dropped_even_if_the_request_is_denied() {
     on_each_server(|bench| {
         let (full, bad) = (counter("denied", "full"), counter("denied", "bad"));
         let one = charge(full.clone(), sliding(1, WINDOW_MS));
@@ -224,14 +224,14 @@ fn a_damaged_value_is_dropped_though_the_request_is_denied() {
             assert!(!bench.query::<bool>(&["EXISTS", bad.as_str()]), "charged, or left damaged");
             assert!(bench.decide(&[&request]).damaged.is_empty());
         }
-        // Of another type, and by itself: it is read by itself.
+        // A value of another type, in a request with no other counter, takes a different read path.
         bench.query::<()>(&["DEL", bad.as_str()]);
         bench.query::<()>(&["RPUSH", bad.as_str(), "x"]);
         let request = Request::new(vec![charge(bad.clone(), sliding(5, WINDOW_MS))]).unwrap();
         let reply = bench.decide(&[&request]);
         assert_eq!(reply.damaged, std::slice::from_ref(&bad));
         assert_eq!(reply.answers[0].charges[0].remaining, 4);
-        // A peek tells of it, and writes nothing.
+        // A peek reports the damage but writes nothing.
         bench.query::<()>(&["SET", bad.as_str(), "garbage"]);
         let peeked = charge(bad.clone(), sliding(5, WINDOW_MS));
         let command = bench.server.command(Script::Peek, &script::peek(&[&peeked]));
@@ -243,7 +243,7 @@ fn a_damaged_value_is_dropped_though_the_request_is_denied() {
 }
 
 #[test]
-fn a_call_that_fails_has_charged_nothing() {
+fn a_failed_call_charges_nothing() {
     on_each_server(|bench| {
         let names = ["one", "two"].map(|bucket| counter("failing", bucket));
         let requests = names.clone().map(|name| {
@@ -272,7 +272,7 @@ fn a_counter_is_small() {
             let used: u64 = bench.query(&["MEMORY", "USAGE", five.counter.as_str()]);
             assert!(used <= most_bytes, "{bucket}, limit 5: {used} bytes");
         }
-        // As many entries as there can be, and as large as they can be.
+        // The maximum number of entries, of the maximum size.
         let most = charge(counter("large", "authenticated"), sliding(1 << 53, 1_280_000));
         let most = Charge { cost: Cost::clamped(1 << 45), ..most };
         let slot_ms = 10_000;
@@ -303,7 +303,7 @@ fn a_counter_is_small() {
 }
 
 #[test]
-fn a_key_lives_for_as_long_as_it_counts_and_at_most_an_eighth_longer() {
+fn a_key_expires_at_most_an_eighth_later_than_its_window() {
     on_each_server(|bench| {
         let now_ms = bench.time_ms();
         let end_ms = now_ms - now_ms % 86_400_000 + 86_400_000;
@@ -316,7 +316,7 @@ fn a_key_lives_for_as_long_as_it_counts_and_at_most_an_eighth_longer() {
             assert!(bench.decide_at(now_ms, &one).admitted);
             let lives_ms: u64 = bench.query(&["PTTL", one.counter.as_str()]);
             let most_ms = LONGER_MS + counts_ms + counts_ms.max(80_000) / 8;
-            // A minute is more than this test takes.
+            // The tolerance is longer than this test takes.
             assert!(lives_ms <= most_ms, "{what}: {lives_ms} ms");
             assert!(lives_ms + 50_000 >= LONGER_MS + counts_ms, "{what}: {lives_ms} ms");
         }
@@ -324,7 +324,7 @@ fn a_key_lives_for_as_long_as_it_counts_and_at_most_an_eighth_longer() {
 }
 
 #[test]
-fn once_the_windows_have_passed_nothing_is_left() {
+fn no_keys_remain_after_their_windows() {
     on_each_server(|bench| {
         assert_eq!(bench.keys(), 0);
         let short_ms = 300;
@@ -342,7 +342,7 @@ fn once_the_windows_have_passed_nothing_is_left() {
                 let call = script::decide(&[&request]);
                 let command = bench.server.command(Script::Decide, &call);
                 let reply = bench.ask(&one.counter, &command).expect("a reply");
-                // Between two periods, the next is meant: nothing was charged then.
+                // Decode only: if the period has just changed, nothing was charged.
                 let reply = script::decided(&[&request], &bytes(&reply)).expect("a decision");
                 if what == "small" {
                     bench.settle(&give_back(&one, "a", reply.now_ms));
@@ -351,16 +351,16 @@ fn once_the_windows_have_passed_nothing_is_left() {
         }
         let deadline = Deadline::after(Duration::from_secs(20));
         while bench.keys() > 0 {
-            assert!(!deadline.has_passed(), "{} keys are left", bench.keys());
+            assert!(!deadline.has_passed(), "{} keys remain", bench.keys());
             std::thread::sleep(Duration::from_millis(20));
         }
     });
 }
 
-/// A period long enough for a few questions, however busy the machine.
+/// A period long enough for a few calls even on a busy machine.
 const PERIOD_MS: u64 = 4_000;
 
-/// The server's time, once not much of its period has passed.
+/// Waits until the first quarter of a period and returns the server's time.
 fn early_in_a_period(bench: &mut Bench) -> u64 {
     let deadline = Deadline::after(Duration::from_secs(20));
     loop {
@@ -368,16 +368,16 @@ fn early_in_a_period(bench: &mut Bench) -> u64 {
         if now_ms % PERIOD_MS < PERIOD_MS / 4 {
             return now_ms;
         }
-        assert!(!deadline.has_passed(), "the clock stands");
+        assert!(!deadline.has_passed(), "the server's clock stands still");
     }
 }
 
-/// A way to count that begins now.
+/// Creates a method that starts now.
 type Begin = fn(&mut Bench) -> Method;
 
-/// A charge that is denied, when and how: after all has been charged that there is. On a busy machine
-/// the wait may be over before it has begun to be waited for: then again, with another counter.
-fn denied_for_a_while(bench: &mut Bench, what: &str, method: Begin) -> (Charge, u64, Decided) {
+/// Uses up a new counter and returns a denied charge, the time and the decision. On a busy machine
+/// the wait may already be over; then it tries again with another counter.
+fn exhausted_counter(bench: &mut Bench, what: &str, method: Begin) -> (Charge, u64, Decided) {
     let attempt = |number: u32| {
         let method = method(bench);
         let one = charge(counter(&format!("honest {number}"), what), method);
@@ -388,11 +388,11 @@ fn denied_for_a_while(bench: &mut Bench, what: &str, method: Begin) -> (Charge, 
         assert!(!denied.admitted || denied_ms - charged_ms >= 1_000, "{what}: admitted too soon");
         (!denied.admitted).then_some((one, denied_ms, denied))
     };
-    (0..20).find_map(attempt).expect("two questions within the wait")
+    (0..20).find_map(attempt).expect("two calls within the wait")
 }
 
 #[test]
-fn in_real_time_the_wait_told_is_enough_and_any_less_is_not() {
+fn waiting_for_retry_after_is_enough_and_any_less_is_not() {
     on_each_server(|bench| {
         let methods: [(&str, Begin); 4] = [
             ("fixed", |bench| fixed(3, early_in_a_period(bench), PERIOD_MS)),
@@ -401,13 +401,14 @@ fn in_real_time_the_wait_told_is_enough_and_any_less_is_not() {
             ("tokens", |_| tokens(3, 6_000, 6)),
         ];
         for (what, method) in methods {
-            let (one, denied_ms, denied) = denied_for_a_while(bench, what, method);
+            let (one, denied_ms, denied) = exhausted_counter(bench, what, method);
             let then_ms = denied_ms + denied.retry_after_ms;
             assert!(
                 what != "fixed" || then_ms.is_multiple_of(PERIOD_MS),
-                "the next period begins then"
+                "the wait ends with the period"
             );
-            // Asked again and again: denied at every time before, admitted at the first that is not.
+            // Poll: every decision before `then_ms` is a denial, and the first one after is an
+            // admission.
             let deadline = Deadline::after(Duration::from_secs(20));
             loop {
                 let (now_ms, decided) = bench.decide_one(&one);
@@ -434,17 +435,17 @@ fn a_settle_delivered_three_times_counts_once() {
             assert_eq!(bench.settle(&settle), Settled { applied: false, remaining: vec![4] });
         }
         let mark_ms: u64 = bench.query(&["PTTL", &settle.mark()]);
-        assert!(mark_ms <= WINDOW_MS, "a mark lives as long as the settle can take effect");
+        assert!(mark_ms <= WINDOW_MS, "a mark must not outlive the window");
     });
 }
 
 #[test]
-fn a_key_without_a_time_to_live_gets_one() {
+fn a_key_without_an_expiry_gets_one() {
     on_each_server(|bench| {
         let mut one = charge(counter("persisted", "ai"), sliding(5, 1_000));
         bench.decide_one(&one);
         bench.query::<()>(&["PERSIST", one.counter.as_str()]);
-        // A longer window needs the key for longer than was told.
+        // A longer window needs a longer expiry.
         one.terms = Terms { method: sliding(5, WINDOW_MS), standing: Standing::Limited };
         bench.decide_one(&one);
         assert!(bench.query::<i64>(&["PTTL", one.counter.as_str()]) > 0);
@@ -452,7 +453,7 @@ fn a_key_without_a_time_to_live_gets_one() {
 }
 
 #[test]
-fn a_thousand_requests_are_decided_in_one_call_in_order() {
+fn one_call_decides_a_thousand_requests_in_order() {
     on_each_server(|bench| {
         let request =
             Request::new(vec![charge(counter("order", "ai"), sliding(700, WINDOW_MS))]).unwrap();
@@ -465,7 +466,7 @@ fn a_thousand_requests_are_decided_in_one_call_in_order() {
 }
 
 #[test]
-fn more_counters_than_luas_stack_holds_are_decided_in_one_call() {
+fn one_call_decides_more_counters_than_luas_stack_holds() {
     on_each_server(|bench| {
         let counters = (0..9_000).map(|at| counter("many", &format!("b{at}")));
         let requests = counters.map(|counter| {

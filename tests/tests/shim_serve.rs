@@ -1,4 +1,4 @@
-//! `tollgate serve` as a process, before a real Redis and before its own memory.
+//! `tollgate serve` as a process, with a real Redis and with its in-memory ledger.
 
 mod shim_serve {
     mod access;

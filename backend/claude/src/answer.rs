@@ -1,4 +1,4 @@
-//! What a model answered.
+//! A model's answer, whole or as it arrives.
 //!
 //! Returned by [`crate::Client`].
 
@@ -9,31 +9,31 @@ use serde::{Deserialize, Serialize};
 /// A model's answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
-    /// What it says; JSON where the request had a schema. Thinking is not part of it.
+    /// The text; JSON if the request had a schema. Thinking is left out.
     pub text: String,
-    /// Why it ends. Only an answer that [is complete](StopReason::is_complete) fits its schema.
+    /// The reason it ended. Only a [complete](StopReason::is_complete) answer fits its schema.
     pub stop_reason: StopReason,
     /// The model that answered.
     pub model: String,
-    /// What it used.
+    /// The tokens used.
     pub usage: Usage,
-    /// The service's name for the request, if it gave one: what its support asks for.
+    /// The service's id for the request, if it sent one. Quote it to Anthropic's support.
     pub request_id: Option<String>,
-    /// What it cost, in millionths of a dollar; 0 where [`crate::Prices`] lack the model.
+    /// The cost in millionths of a dollar; 0 if [`crate::Prices`] lacks the model.
     pub cost_micro_usd: u64,
 }
 
-/// A part of an answer as it arrives.
+/// An event of a streamed answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// More of the text.
     Text(String),
-    /// The whole of it, last.
+    /// The whole answer. Always the last event.
     Done(Answer),
 }
 
 impl Answer {
-    /// The outcome of its call, in metrics.
+    /// Returns the call's outcome, as labeled in metrics.
     pub(crate) const fn outcome(&self) -> &'static str {
         match self.stop_reason {
             StopReason::EndTurn => "ok",

@@ -1,4 +1,4 @@
-//! The key that the service knows us by: never shown.
+//! The API key. It is never printed.
 //!
 //! Part of [`crate::Settings`], sent by [`crate::http`].
 
@@ -6,14 +6,14 @@ use http::HeaderValue;
 use std::fmt;
 use std::str::FromStr;
 
-/// The longest key.
+/// The longest key, in bytes.
 const MAX_KEY_BYTES: usize = 512;
 
 /// An API key.
 #[derive(Clone)]
 pub struct ApiKey(HeaderValue);
 
-/// A text that is no [`ApiKey`]. It is not repeated.
+/// The error for a malformed [`ApiKey`]. It does not repeat the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected an API key of 1 to {MAX_KEY_BYTES} visible ASCII characters, found {found}")]
 pub struct BadApiKey {
@@ -21,7 +21,7 @@ pub struct BadApiKey {
 }
 
 impl ApiKey {
-    /// The value of its header, marked so that nobody prints or compresses it.
+    /// Returns the header value, marked sensitive so that it is neither logged nor compressed.
     pub(crate) fn header(&self) -> HeaderValue {
         self.0.clone()
     }
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused_and_not_repeated() {
+    fn a_malformed_key_is_rejected_and_not_repeated() {
         let check = |text: &str, found: &str| {
             let error = text.parse::<ApiKey>().unwrap_err().to_string();
             assert!(error.ends_with(&format!("found {found}")), "{error}");

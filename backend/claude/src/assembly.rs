@@ -1,4 +1,4 @@
-//! A streamed answer put together, event by event.
+//! Assembles a streamed answer, event by event.
 //!
 //! Pure; fed by [`crate::stream`].
 
@@ -8,7 +8,7 @@ use crate::stop_reason::StopReason;
 use crate::usage::{Usage, WireUsage};
 use crate::wire::{Block, Delta, ErrorBody, MessageDelta, Started, StreamEvent};
 
-/// The longest text of an answer, in bytes: several times what a model can write.
+/// The longest text of an answer, in bytes: several times more than a model can write.
 pub(crate) const MAX_TEXT_BYTES: usize = 4 * 1024 * 1024;
 
 /// The answer so far.
@@ -21,16 +21,16 @@ pub(crate) struct Assembly {
     stop_reason: Option<StopReason>,
 }
 
-/// What an event comes to.
+/// The result of an event.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// More of the text.
     Text(String),
-    /// The answer is whole.
+    /// The answer is complete.
     Done(Whole),
 }
 
-/// A whole answer, before it is priced.
+/// A complete answer, before pricing.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Whole {
     pub(crate) text: String,
@@ -40,17 +40,17 @@ pub(crate) struct Whole {
 }
 
 impl Assembly {
-    /// Adds an event; `None` where there is nothing to tell.
+    /// Adds an event. Returns `None` if the caller has nothing to report.
     pub(crate) fn add(&mut self, event: StreamEvent) -> Result<Option<Step>, ClaudeError> {
         match event {
             StreamEvent::MessageStart { message } => self.begin(message),
             StreamEvent::ContentBlockStart { content_block: Block::Text { text } }
             | StreamEvent::ContentBlockDelta { delta: Delta::TextDelta { text } } => {
-                return self.say(text);
+                return self.append(text);
             }
             StreamEvent::MessageDelta { delta, usage } => self.change(delta, usage),
             StreamEvent::MessageStop => return self.end().map(Some),
-            StreamEvent::Error(body) => return Err(told(&body)),
+            StreamEvent::Error(body) => return Err(service_error(&body)),
             StreamEvent::ContentBlockStart { .. }
             | StreamEvent::ContentBlockDelta { .. }
             | StreamEvent::Other => {}
@@ -58,17 +58,17 @@ impl Assembly {
         Ok(None)
     }
 
-    /// Whether the message has begun.
+    /// Returns true once the message has begun.
     pub(crate) const fn has_begun(&self) -> bool {
         self.has_begun
     }
 
-    /// The model that answers, if it was told.
+    /// Returns the answering model, or an empty string if it is not known yet.
     pub(crate) fn model(&self) -> &str {
         &self.model
     }
 
-    /// What was used so far, as far as it was told.
+    /// Returns the usage the service has reported so far.
     pub(crate) fn usage(&self) -> Usage {
         self.usage.counted()
     }
@@ -79,7 +79,7 @@ impl Assembly {
         self.usage = message.usage;
     }
 
-    fn say(&mut self, text: String) -> Result<Option<Step>, ClaudeError> {
+    fn append(&mut self, text: String) -> Result<Option<Step>, ClaudeError> {
         if self.text.len().saturating_add(text.len()) > MAX_TEXT_BYTES {
             let expected = format_args!("expected a text of at most {MAX_TEXT_BYTES} bytes");
             return Err(ClaudeError::new(Kind::AnswerTooLarge, expected));
@@ -111,11 +111,11 @@ impl Assembly {
 
 const NO_MESSAGE: &str = "found message_stop in a stream without";
 
-/// The error that an error event tells.
-fn told(body: &ErrorBody) -> ClaudeError {
+/// Converts an error event into an error.
+fn service_error(body: &ErrorBody) -> ClaudeError {
     let kind = match body.error.is_spend_limit() {
         true => Kind::SpendLimit,
-        false => Kind::told(None, body.error.name.as_deref()),
+        false => Kind::from_service(None, body.error.name.as_deref()),
     };
     ClaudeError::new(kind, body.error.message()).with_request_id(body.request_id.as_deref())
 }
@@ -133,7 +133,7 @@ mod tests {
         serde_json::from_str(json).expect(json)
     }
 
-    /// What the last of the events comes to.
+    /// Adds all events and returns the result of the last.
     fn last(events: &[&str]) -> Result<Option<Step>, ClaudeError> {
         let mut assembly = Assembly::default();
         events.iter().map(|json| assembly.add(event(json))).last().unwrap()
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_is_put_together_and_the_thinking_left_out() {
+    fn text_is_joined_and_thinking_left_out() {
         let (hello, there) = (text("Hel"), text("lo"));
         let done = last(&[
             START,
@@ -174,13 +174,13 @@ mod tests {
     }
 
     #[test]
-    fn each_piece_of_text_is_told_and_an_empty_one_is_not() {
+    fn each_piece_of_text_is_reported_unless_empty() {
         assert_eq!(last(&[START, &text("a")]).unwrap(), Some(Step::Text("a".to_owned())));
         assert_eq!(last(&[START, &text("")]).unwrap(), None);
     }
 
     #[test]
-    fn what_a_later_change_does_not_say_stays() {
+    fn a_later_delta_keeps_fields_it_does_not_mention() {
         let done = last(&[
             START,
             r#"{"type":"message_delta","delta":{"stop_reason":"refusal"},"usage":{"output_tokens":5}}"#,
@@ -192,14 +192,14 @@ mod tests {
     }
 
     #[test]
-    fn an_end_without_a_beginning_or_a_reason_is_no_end() {
+    fn a_stop_without_a_start_or_a_reason_is_an_error() {
         let error = |events: &[&str]| last(events).unwrap_err().to_string();
         insta::assert_snapshot!(error(&[STOP]), @"Claude: not_understood: found message_stop in a stream without message_start");
         insta::assert_snapshot!(error(&[START, STOP]), @"Claude: not_understood: found message_stop in a stream without a stop_reason");
     }
 
     #[test]
-    fn an_error_event_is_the_error_it_tells() {
+    fn an_error_event_becomes_its_error() {
         let check =
             |json: &str, kind| assert_eq!(last(&[json]).unwrap_err().kind(), kind, "{json}");
         check(
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_without_end_is_refused() {
+    fn an_endless_text_is_rejected() {
         let mebibyte = text(&"x".repeat(1024 * 1024));
         let events = [START, &mebibyte, &mebibyte, &mebibyte, &mebibyte];
         assert!(last(&events).is_ok());

@@ -1,24 +1,25 @@
-//! The breaker: when the service fails again and again it is not asked any more for a while, then
-//! by one call at a time, until it answers. So an outage costs few calls their time-out.
+//! The circuit breaker. After repeated failures it holds back all calls for a while, then lets one
+//! probe through at a time until the service answers. An outage thus costs only a few calls their
+//! timeout.
 //!
-//! Pure: every `now` is passed in. Kept and asked by [`crate::shared`].
+//! Pure: every `now` is passed in. Owned by [`crate::shared`].
 
 use crate::kind::{Consequence, Kind};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// When it opens, and for how long.
+/// Thresholds and pauses of the circuit breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BreakerSettings {
-    /// So many failures in a row open it; at least 1.
+    /// The number of consecutive failures that open it; at least 1.
     pub failures: u32,
-    /// The first pause; it doubles each time that the service still fails.
+    /// The first pause. It doubles each time a probe fails.
     pub pause: Duration,
     /// The longest pause.
     pub max_pause: Duration,
-    /// The first pause where a human has to do something: no key, no money.
+    /// The first pause after an error that only a human can fix, like a bad key or an unpaid bill.
     pub trip_pause: Duration,
-    /// The longest of these.
+    /// The longest pause after an error that only a human can fix.
     pub max_trip_pause: Duration,
 }
 
@@ -35,28 +36,30 @@ impl Default for BreakerSettings {
     }
 }
 
-/// The service's health, judged by the last calls.
+/// The service's health, judged by the latest calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {
-    /// It answers, as far as is known.
+    /// The service answers, as far as is known.
     Up,
-    /// It does not answer.
+    /// The service does not answer.
     Down {
         /// The error of the last failed call.
         because: Kind,
-        /// How long calls are held back. Zero once the next call may probe, or one is probing.
+        /// The time for which calls are held back. Zero if the next call may probe, or a probe is
+        /// running.
         retry_after: Duration,
     },
 }
 
-/// The state of a breaker.
+/// The circuit breaker.
 #[derive(Debug)]
 pub(crate) struct Breaker {
     settings: BreakerSettings,
     state: State,
-    /// How often it has opened so far. Calls let through before the last time have no say.
+    /// The number of times it has opened. Results of calls admitted before the last opening are
+    /// ignored.
     openings: u64,
-    /// How often it has opened since it was last closed.
+    /// The number of times it has opened since the last success.
     openings_in_a_row: u32,
 }
 
@@ -66,19 +69,19 @@ enum State {
     Open { because: Kind, until: Instant, is_probed: bool },
 }
 
-/// A call that was let through.
+/// Identifies an admitted call when its result is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ticket {
     openings: u64,
     is_probe: bool,
 }
 
-/// Why none is let through.
+/// The reason and duration of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Refused {
-    /// What opened the breaker.
+    /// The failure that opened the breaker.
     pub(crate) because: Kind,
-    /// How long it will refuse; zero while a probe is under way.
+    /// The time until the next probe; zero while one is running.
     pub(crate) retry_after: Duration,
 }
 
@@ -87,7 +90,7 @@ impl Breaker {
         Self { settings, state: State::Closed { failures: 0 }, openings: 0, openings_in_a_row: 0 }
     }
 
-    /// Lets a call through, or not. What became of it is to be told, or the ticket given back.
+    /// Admits or refuses a call. The caller must report the result or give the ticket back.
     pub(crate) fn admit(&mut self, now: Instant) -> Result<Ticket, Refused> {
         let is_probe = match &mut self.state {
             State::Closed { .. } => false,
@@ -102,7 +105,7 @@ impl Breaker {
         Ok(Ticket { openings: self.openings, is_probe })
     }
 
-    /// What a call would be told now; `None` while it is closed.
+    /// Returns the refusal for a call made now, or `None` while the breaker is closed.
     pub(crate) fn refusal(&self, now: Instant) -> Option<Refused> {
         match self.state {
             State::Closed { .. } => None,
@@ -110,44 +113,44 @@ impl Breaker {
         }
     }
 
-    /// Whether it lets no call through but probes.
+    /// Returns true while only probes are admitted.
     pub(crate) const fn is_open(&self) -> bool {
         matches!(self.state, State::Open { .. })
     }
 
-    /// How often it has opened so far.
+    /// Returns the number of times it has opened.
     pub(crate) const fn openings(&self) -> u64 {
         self.openings
     }
 
-    /// A call is being answered. If that was the probe, others are let through; the first that
-    /// fails opens it again.
+    /// Reports that a call's answer has begun. If the call was the probe, others are admitted
+    /// again; the first failure among them reopens the breaker.
     pub(crate) fn answering(&mut self, ticket: Ticket) {
-        if self.is_of_now(ticket) && ticket.is_probe && self.is_open() {
+        if self.is_current(ticket) && ticket.is_probe && self.is_open() {
             self.state = State::Closed { failures: self.settings.failures.saturating_sub(1) };
         }
     }
 
-    /// A call was answered.
+    /// Reports a complete answer.
     pub(crate) fn succeeded(&mut self, ticket: Ticket) {
-        if self.is_of_now(ticket) {
+        if self.is_current(ticket) {
             self.state = State::Closed { failures: 0 };
             self.openings_in_a_row = 0;
         }
     }
 
-    /// A call failed.
+    /// Reports a failed call.
     pub(crate) fn failed(&mut self, ticket: Ticket, kind: Kind, now: Instant) {
         match kind.consequence() {
             Consequence::None => self.succeeded(ticket),
             Consequence::Unknown => self.given_back(ticket),
             Consequence::Trip => self.trip(kind, now),
-            Consequence::Failure if self.is_of_now(ticket) => self.count(kind, now),
+            Consequence::Failure if self.is_current(ticket) => self.count(kind, now),
             Consequence::Failure => {}
         }
     }
 
-    /// Nobody waits for the call any more: nothing was learnt.
+    /// Reports an abandoned call, which says nothing about the service.
     pub(crate) fn given_back(&mut self, ticket: Ticket) {
         if let State::Open { is_probed, .. } = &mut self.state
             && ticket.is_probe
@@ -169,7 +172,8 @@ impl Breaker {
         }
     }
 
-    /// Calls that were under way together may all be told: that is one opening.
+    /// Opens the breaker at once. Several calls in flight can hit the same error; they count as one
+    /// opening.
     fn trip(&mut self, kind: Kind, now: Instant) {
         let is_tripped = matches!(
             self.state,
@@ -190,7 +194,7 @@ impl Breaker {
         self.openings_in_a_row = self.openings_in_a_row.saturating_add(1);
     }
 
-    const fn is_of_now(&self, ticket: Ticket) -> bool {
+    const fn is_current(&self, ticket: Ticket) -> bool {
         ticket.openings == self.openings
     }
 }
@@ -214,7 +218,7 @@ mod tests {
         max_trip_pause: Duration::from_secs(100),
     };
 
-    /// A breaker and a clock that is moved by hand.
+    /// A breaker and a manually advanced clock.
     struct Bench {
         breaker: Breaker,
         now: Instant,
@@ -226,10 +230,10 @@ mod tests {
 
     impl Bench {
         fn admit(&mut self) -> Ticket {
-            self.breaker.admit(self.now).expect("a call that is let through")
+            self.breaker.admit(self.now).expect("the breaker should admit the call")
         }
 
-        /// For how long calls are refused, in ms; `None` where they are not.
+        /// Returns for how long calls are refused, in ms; `None` if they are admitted.
         fn refused_ms(&mut self) -> Option<u128> {
             let refused =
                 self.breaker.admit(self.now).map(|ticket| self.breaker.given_back(ticket));
@@ -268,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_the_requests_own_fault_is_no_failure_of_the_service() {
+    fn client_errors_do_not_count_as_service_failures() {
         let own = [
             Kind::InvalidRequest,
             Kind::NotFound,
@@ -290,21 +294,21 @@ mod tests {
     }
 
     #[test]
-    fn an_open_one_lets_one_call_through_when_its_pause_is_over() {
+    fn after_the_pause_one_probe_is_admitted() {
         let mut bench = bench().open();
         assert_eq!(bench.refused_ms(), Some(1_000));
         bench.wait(999);
         assert_eq!(bench.refused_ms(), Some(1));
         bench.wait(1);
         let probe = bench.admit();
-        assert_eq!(bench.refused_ms(), Some(0), "one at a time");
+        assert_eq!(bench.refused_ms(), Some(0), "one probe at a time");
         bench.breaker.succeeded(probe);
         assert_eq!(bench.refused_ms(), None);
         assert!(!bench.breaker.is_open());
     }
 
     #[test]
-    fn a_probe_that_nobody_waits_for_makes_room_for_another() {
+    fn an_abandoned_probe_makes_room_for_another() {
         let mut bench = bench().open();
         bench.wait(1_000);
         let probe = bench.admit();
@@ -313,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pause_doubles_up_to_its_bound_and_starts_anew_after_an_answer() {
+    fn the_pause_doubles_up_to_its_maximum_and_resets_after_an_answer() {
         let mut bench = bench().open();
         for pause_ms in [1_000, 2_000, 3_000, 3_000] {
             assert_eq!(bench.refused_ms(), Some(pause_ms));
@@ -327,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_begins_lets_others_through_and_one_that_breaks_off_ends_that() {
+    fn a_begun_answer_admits_others_until_it_breaks_off() {
         let mut bench = bench().open();
         bench.wait(1_000);
         let probe = bench.admit();
@@ -336,11 +340,11 @@ mod tests {
         bench.breaker.failed(probe, Kind::Broken, bench.now);
         assert_eq!(bench.refused_ms(), Some(2_000));
         bench.breaker.succeeded(other);
-        assert_eq!(bench.refused_ms(), Some(2_000), "it was let through before");
+        assert_eq!(bench.refused_ms(), Some(2_000), "it was admitted before the last opening");
     }
 
     #[test]
-    fn what_comes_late_of_calls_from_before_changes_nothing() {
+    fn late_results_from_before_an_opening_are_ignored() {
         let mut bench = bench();
         let (one, other) = (bench.admit(), bench.admit());
         let mut bench = bench.open();
@@ -351,11 +355,11 @@ mod tests {
         bench.wait(1_000);
         let _probe = bench.admit();
         bench.breaker.given_back(other);
-        assert_eq!(bench.refused_ms(), Some(0), "the probe is another's");
+        assert_eq!(bench.refused_ms(), Some(0), "another call is the probe");
     }
 
     #[test]
-    fn a_probe_of_an_opening_before_makes_no_room_in_the_next() {
+    fn an_earlier_openings_probe_makes_no_room_in_the_next() {
         let mut bench = bench();
         let late = bench.admit();
         let mut bench = bench.open();
@@ -365,11 +369,11 @@ mod tests {
         bench.wait(100_000);
         let _probe = bench.admit();
         bench.breaker.given_back(old_probe);
-        assert_eq!(bench.refused_ms(), Some(0), "one at a time");
+        assert_eq!(bench.refused_ms(), Some(0), "one probe at a time");
     }
 
     #[test]
-    fn what_only_a_human_can_mend_opens_it_at_once_and_for_longer() {
+    fn errors_only_a_human_can_fix_open_it_at_once_and_for_longer() {
         for kind in [Kind::Authentication, Kind::Billing, Kind::Permission, Kind::SpendLimit] {
             let mut bench = bench();
             let late = bench.admit();
@@ -378,15 +382,15 @@ mod tests {
             assert_eq!(bench.breaker.refusal(bench.now).unwrap().because, kind);
             bench.wait(10_000);
             bench.breaker.failed(late, kind, bench.now);
-            assert_eq!(bench.refused_ms(), Some(50_000), "that is one opening");
+            assert_eq!(bench.refused_ms(), Some(50_000), "both count as one opening");
             bench.wait(50_000);
             bench.fail(kind);
-            assert_eq!(bench.refused_ms(), Some(100_000), "no longer than its bound");
+            assert_eq!(bench.refused_ms(), Some(100_000), "capped at the maximum");
         }
     }
 
     #[test]
-    fn a_spent_limit_is_told_though_it_is_open_for_another_reason() {
+    fn a_spend_limit_replaces_another_reason_for_being_open() {
         let mut bench = bench();
         let late = bench.admit();
         let mut bench = bench.open();

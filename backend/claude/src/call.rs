@@ -1,6 +1,6 @@
-//! One call: its turn and its attempts.
+//! One call: waiting for its turn, then its attempts.
 //!
-//! Made by [`crate::client`], kept by [`crate::stream`] until the answer has ended.
+//! Made by [`crate::client`]; [`crate::stream`] keeps it until the answer has ended.
 
 use crate::answer::Answer;
 use crate::assembly::Whole;
@@ -20,10 +20,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// When to come back where there is no room: a call may end at any moment.
+/// The retry hint when all slots are taken. A slot can become free at any moment.
 const BUSY: Duration = Duration::from_secs(1);
 
-/// A call that has its turn.
+/// A call that holds a slot.
 pub(crate) struct Call {
     shared: Arc<Shared>,
     model: String,
@@ -32,7 +32,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// A call that sends `request` as `body`, when its turn has come.
+    /// Waits for a slot for `request`, whose JSON is `body`.
     pub(crate) async fn begin(
         shared: &Arc<Shared>,
         request: &Request,
@@ -51,18 +51,18 @@ impl Call {
         let by = clock::now() + shared.max_wait;
         paced(shared, model, by).await?;
         let slot = place.slot(by).await.ok_or_else(too_late)?;
-        // Those before it may have used up what was left.
+        // Calls ahead of this one may have used up the service's limits.
         paced(shared, model, by).await?;
         Ok(slot)
     }
 
-    /// The breaker's leave to send it.
+    /// Asks the breaker to admit an attempt.
     pub(crate) fn pass(&self) -> Result<Pass, ClaudeError> {
         let pass = self.shared.pass();
         pass.map_err(|refused| ClaudeError::from(refused).with_attempts(self.attempts))
     }
 
-    /// Sends it, once; the reply is an answer.
+    /// Sends the request once. Fails unless the response status is 200.
     pub(crate) async fn attempt(
         &mut self,
         body: &Bytes,
@@ -72,11 +72,11 @@ impl Call {
         let listening = self.shared.silence.listen(clock::now());
         let reply = self.shared.http.post(body.clone(), by).await?;
         listening.heard(clock::now());
-        self.shared.tell_pace(&self.model, &reply);
+        self.shared.record_limits(&self.model, &reply);
         if reply.is_answer() { Ok(reply) } else { Err(reply.into_error().await) }
     }
 
-    /// Waits until it is to be tried again after `error`, or returns it.
+    /// Waits for the next retry after `error`, or returns `error` if none is due.
     pub(crate) async fn failed(&self, pass: Pass, error: ClaudeError) -> Result<(), ClaudeError> {
         pass.failed(error.kind());
         let error = error.with_attempts(self.attempts);
@@ -91,12 +91,18 @@ impl Call {
         meter::retried(&self.model, error.kind());
         let (because, pause_ms) = (error.kind().as_str(), pause.as_millis());
         let request_id = error.request_id().unwrap_or_default();
-        tracing::warn!(model = self.model, because, request_id, pause_ms, "claude is asked again");
+        tracing::warn!(
+            model = self.model,
+            because,
+            request_id,
+            pause_ms,
+            "retrying the call to claude"
+        );
         sleep(pause).await;
         Ok(())
     }
 
-    /// The answer, accounted for.
+    /// Prices, counts and logs an answer.
     pub(crate) fn answered(&self, whole: Whole, request_id: Option<String>) -> Answer {
         let Whole { text, model, usage, stop_reason } = whole;
         let model = if model.is_empty() { self.model.clone() } else { model };
@@ -114,7 +120,8 @@ impl Call {
         Answer { text, stop_reason, model, usage, request_id, cost_micro_usd }
     }
 
-    /// Counts what an answer of `model` used; what it cost, 0 where that is not known.
+    /// Counts the usage of an answer by `model`. Returns its cost in millionths of a dollar, 0 if
+    /// unknown.
     pub(crate) fn account(&self, model: &str, usage: &Usage) -> u64 {
         let prices = &self.shared.prices;
         let by_answer = prices.cost_micro_usd(model, usage);
@@ -128,7 +135,10 @@ impl Call {
     }
 }
 
-/// Waits until nothing holds back calls for `model`, but not beyond `by`.
+/// Waits until calls for `model` are no longer held back.
+///
+/// # Errors
+/// [`Kind::Paced`] if that would take longer than until `by`.
 async fn paced(shared: &Shared, model: &str, by: Instant) -> Result<(), ClaudeError> {
     loop {
         let wait = shared.held(model);
@@ -136,7 +146,7 @@ async fn paced(shared: &Shared, model: &str, by: Instant) -> Result<(), ClaudeEr
             return Ok(());
         }
         if clock::now() + wait > by {
-            let used_up = "the service's limits are used up for longer than a call waits";
+            let used_up = "the service's rate limits are exhausted for longer than a call may wait";
             return Err(ClaudeError::new(Kind::Paced, used_up).with_retry_after(Some(wait)));
         }
         sleep(wait).await;
@@ -147,7 +157,7 @@ impl From<Refused> for ClaudeError {
     fn from(Refused { because, retry_after }: Refused) -> Self {
         let because = because.as_str();
         let message =
-            format_args!("the service is not asked at the moment, for it failed: {because}");
+            format_args!("the circuit breaker is open because of an earlier failure: {because}");
         let retry_after = Some(retry_after).filter(|wait| !wait.is_zero());
         Self::new(Kind::BreakerOpen, message).with_retry_after(retry_after)
     }
@@ -155,13 +165,13 @@ impl From<Refused> for ClaudeError {
 
 fn full(full: Full) -> ClaudeError {
     let message = match full {
-        Full::All => "as many calls are under way and waiting as may",
-        Full::Own => "as many calls of this user are under way and waiting as may",
+        Full::All => "all slots and places in the queue are taken",
+        Full::Own => "all of this user's slots and places in the queue are taken",
     };
     ClaudeError::new(Kind::Busy, message).with_retry_after(Some(BUSY))
 }
 
 fn too_late() -> ClaudeError {
-    let message = "the call's turn did not come in time";
+    let message = "no slot became free in time";
     ClaudeError::new(Kind::Busy, message).with_retry_after(Some(BUSY))
 }

@@ -1,7 +1,7 @@
-//! The client: what a program calls.
+//! The client, the crate's entry point.
 //!
-//! It asks [`crate::call`] for a turn and attempts, and has [`crate::plain`] or [`crate::stream`]
-//! read the answer.
+//! [`crate::call`] waits for a slot and makes the attempts; [`crate::plain`] or [`crate::stream`]
+//! reads the answer.
 
 use crate::answer::Answer;
 use crate::breaker::Health;
@@ -20,27 +20,27 @@ use hyper::body::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The largest request that the service takes, in bytes.
+/// The largest request the service accepts, in bytes.
 const MAX_REQUEST_BYTES: usize = 32 * 1024 * 1024;
 
-/// A client of the service. Clones share everything: connections, bounds, breaker.
+/// A client of the Messages API. Clones share connections, limits and the circuit breaker.
 #[derive(Debug, Clone)]
 pub struct Client(Arc<Shared>);
 
 impl Client {
-    /// A client that works as the settings say. No connection is made yet.
+    /// Builds a client. Makes no connection yet.
     ///
     /// # Errors
-    /// [`BuildError`], where the base URL cannot be used or nothing is there to check TLS with.
+    /// Fails if the base URL is invalid, or uses TLS and the system has no certificate authorities.
     pub fn new(settings: Settings) -> Result<Self, BuildError> {
         Ok(Self(Arc::new(Shared::new(&settings)?)))
     }
 
-    /// Asks, and waits for the whole answer. Dropping the future ends the call.
+    /// Sends a request and waits for the whole answer. Dropping the future ends the call.
     ///
     /// # Errors
-    /// [`ClaudeError`], after the retries that it was worth. An answer that is cut off or a refusal
-    /// is none: see [`Answer::stop_reason`].
+    /// Fails if no answer came, retries included. A truncated answer or a refusal is not an error:
+    /// see [`Answer::stop_reason`].
     pub async fn send(&self, request: &Request) -> Result<Answer, ClaudeError> {
         let mut tally = Tally::of(&request.model);
         let answered = self.answered(request).await;
@@ -51,11 +51,11 @@ impl Client {
         answered
     }
 
-    /// Asks, and returns as soon as the answer begins.
+    /// Sends a request and returns as soon as the answer begins.
     ///
     /// # Errors
-    /// [`ClaudeError`], after the retries that it was worth. Once an answer has begun it is not
-    /// asked for again: an error is then an item of the stream, and the last.
+    /// Fails if no answer began, retries included. Once an answer has begun, the call is not
+    /// retried: an error is then the stream's last item.
     pub async fn stream(&self, request: &Request) -> Result<AnswerStream, ClaudeError> {
         let mut tally = Tally::of(&request.model);
         match self.begun(request).await {
@@ -67,16 +67,17 @@ impl Client {
         }
     }
 
-    /// Returns the service's health, judged by the last calls. Makes no call.
+    /// Returns the service's health, judged by the latest calls. Makes no call.
     #[must_use]
     pub fn health(&self) -> Health {
         self.0.health()
     }
 
-    /// For how long some call has been waiting for the head of a response, and none has come to
-    /// any; `None` where none waits. A stream's comes at once, a plain answer's only when the whole
-    /// answer is there: so a program that streams can tell by it that the service hangs, long
-    /// before a time-out does.
+    /// Returns for how long calls have been waiting while no response head has arrived at all, or
+    /// `None` if no call is waiting.
+    ///
+    /// A stream's head arrives at once, a plain answer's only with the whole answer. A program that
+    /// streams can therefore detect a hung service long before a timeout.
     #[must_use]
     pub fn silence(&self) -> Option<Duration> {
         self.0.silence()
@@ -145,7 +146,7 @@ fn body(request: &Request, stream: bool) -> Result<Bytes, ClaudeError> {
 mod tests {
     use super::*;
 
-    /// What a handler of a multi-threaded service needs.
+    /// Handlers of a multi-threaded server need this.
     #[test]
     fn calls_and_streams_can_move_between_threads() {
         fn can_move<T: Send>(_: impl Fn(Client, Request) -> T) {}

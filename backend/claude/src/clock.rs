@@ -1,14 +1,14 @@
-//! The only file that reads a clock; everything else is handed the time.
+//! The only file that reads a clock. Everything else is passed the time.
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-/// A moment to measure a length of time from. It is tokio's: a test can make it stand still.
+/// Returns the monotonic time. It is tokio's, so a test can pause it.
 pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-/// The time of day.
+/// Returns the wall-clock time.
 pub(crate) fn today() -> Timestamp {
     Timestamp::now()
 }

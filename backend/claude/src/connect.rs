@@ -1,7 +1,7 @@
-//! Connections: plain or with TLS, made in time.
+//! Connections, plain or TLS, each made within a timeout.
 //!
-//! Used by [`crate::http`]. The only file that knows of TLS. Its cryptography is named here rather
-//! than taken from what the process has installed.
+//! Used by [`crate::http`]. The only file that knows of TLS. It names its crypto provider itself,
+//! so a process-wide default does not matter.
 
 use http::Uri;
 use http::uri::InvalidUri;
@@ -17,31 +17,31 @@ use tower::timeout::Timeout;
 use tower::util::BoxCloneSyncService;
 use url::Url;
 
-/// How often a connection is asked whether it still is one, below HTTP.
+/// The interval of TCP keep-alive probes.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
-/// Makes connections, in time.
+/// Makes connections within a timeout.
 pub(crate) type Connector =
     BoxCloneSyncService<Uri, MaybeHttpsStream<TokioIo<TcpStream>>, BoxError>;
 
-/// Why there is no client.
+/// The error of [`crate::Client::new`].
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// The service's URL is no such.
-    #[error("expected a base URL with http or https, without user, query and fragment, found {0}")]
+    /// The base URL is invalid.
+    #[error("expected an http or https base URL without user, query or fragment, found {0}")]
     BaseUrl(String),
-    /// The URL cannot be used.
+    /// The base URL cannot be used for HTTP requests.
     #[error("the base URL: {0}")]
     Uri(#[from] InvalidUri),
-    /// The system has no certificate authorities to trust.
-    #[error("expected the system's certificate authorities, or SSL_CERT_FILE to name them: {0}")]
+    /// The system has no trusted certificate authorities.
+    #[error("found no certificate authorities; install the system's or set SSL_CERT_FILE: {0}")]
     Authorities(String),
-    /// The cryptography lacks what TLS needs.
+    /// The crypto provider lacks something TLS needs.
     #[error("TLS: {0}")]
     Tls(#[from] rustls::Error),
 }
 
-/// Makes connections that trust `trusted`, each within `timeout`, the TLS handshake included.
+/// Builds a connector that trusts `trusted`. `timeout` includes the TLS handshake.
 pub(crate) fn connector(
     trusted: RootCertStore,
     timeout: Duration,
@@ -58,7 +58,9 @@ pub(crate) fn connector(
     Ok(BoxCloneSyncService::new(Timeout::new(connector, timeout)))
 }
 
-/// The system's certificate authorities, if TLS is used: a machine for development may have none.
+/// Returns the system's certificate authorities if `is_used`, and none otherwise.
+///
+/// A development machine that uses plain HTTP may have none, which is not an error.
 pub(crate) fn trusted(is_used: bool) -> Result<RootCertStore, BuildError> {
     let mut trusted = RootCertStore::empty();
     if !is_used {
@@ -67,7 +69,10 @@ pub(crate) fn trusted(is_used: bool) -> Result<RootCertStore, BuildError> {
     let found = rustls_native_certs::load_native_certs();
     let (added, _ignored) = trusted.add_parsable_certificates(found.certs);
     if added == 0 {
-        let why = found.errors.first().map_or_else(|| "none".to_owned(), ToString::to_string);
+        let why = found
+            .errors
+            .first()
+            .map_or_else(|| "the system has none".to_owned(), ToString::to_string);
         return Err(BuildError::Authorities(why));
     }
     Ok(trusted)
@@ -80,7 +85,7 @@ fn tls(trusted: RootCertStore) -> Result<ClientConfig, BuildError> {
     Ok(builder.with_root_certificates(trusted).with_no_client_auth())
 }
 
-/// Where messages are sent to.
+/// Returns the URI that messages are posted to.
 pub(crate) fn messages_uri(base: &Url) -> Result<Uri, BuildError> {
     let is_plain = base.username().is_empty()
         && base.password().is_none()
@@ -107,7 +112,7 @@ mod tests {
     use tokio_rustls::TlsAcceptor;
     use tower::ServiceExt;
 
-    /// A certificate authority of one, and a server's certificate for 127.0.0.1.
+    /// Creates a certificate authority, and a server certificate for 127.0.0.1.
     fn certificates(dir: &Path) {
         std::fs::write(dir.join("names"), "subjectAltName=IP:127.0.0.1\n").unwrap();
         let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
@@ -120,12 +125,12 @@ mod tests {
         ] {
             let output =
                 Command::new("openssl").args(args.split_whitespace()).current_dir(dir).output();
-            let output = output.expect("openssl, which every Debian with curl's certificates has");
+            let output = output.expect("openssl should be installed");
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         }
     }
 
-    /// The port of a service with this certificate.
+    /// Starts a TLS server with this certificate and returns its port.
     async fn service(dir: &Path) -> u16 {
         let certificate = CertificateDer::from_pem_file(dir.join("service.pem")).unwrap();
         let key = PrivateKeyDer::from_pem_file(dir.join("service.key")).unwrap();
@@ -148,7 +153,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_service_is_trusted_by_its_authority_and_its_name() {
+    async fn a_service_is_trusted_by_its_authority_and_name() {
         let dir = TempDir::new().unwrap();
         certificates(dir.path());
         let port = service(dir.path()).await;
@@ -166,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_systems_authorities_are_trusted_where_tls_is_used() {
+    fn the_systems_authorities_are_loaded_only_for_tls() {
         assert!(!trusted(true).unwrap().is_empty());
         assert!(trusted(false).unwrap().is_empty());
     }

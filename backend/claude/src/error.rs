@@ -1,16 +1,16 @@
-//! Why there is no answer, or not a whole one.
+//! The error of a failed call.
 //!
-//! Returned by [`crate::Client`] and its streams; made where it is found out.
+//! Returned by [`crate::Client`] and its streams; made where the failure is detected.
 
 use crate::kind::Kind;
 use std::fmt;
 use std::time::Duration;
 
-/// The longest text of another's that an error repeats, in bytes.
+/// The longest foreign text an error repeats, in bytes.
 const MAX_MESSAGE_BYTES: usize = 300;
 
-/// Why a call failed. It never holds the key, nor what was asked, unless the service repeats it in
-/// its own message.
+/// The error of a failed call. It never contains the API key. It contains parts of the prompt only
+/// if the service's message repeats them.
 #[derive(Debug, Clone)]
 pub struct ClaudeError {
     kind: Kind,
@@ -18,13 +18,13 @@ pub struct ClaudeError {
     message: Box<str>,
     request_id: Option<Box<str>>,
     retry_after: Option<Duration>,
-    /// What the service says about a retry, whatever its status.
+    /// The service's explicit advice on retrying, whatever the status.
     should_retry: Option<bool>,
     attempts: u32,
 }
 
 impl ClaudeError {
-    /// An error of this kind. Of the message, so much is kept as one can print in a line.
+    /// Builds an error. The message is cut to one printable line.
     pub(crate) fn new(kind: Kind, message: impl fmt::Display) -> Self {
         Self {
             kind,
@@ -58,38 +58,38 @@ impl ClaudeError {
         Self { attempts, ..self }
     }
 
-    /// What went wrong.
+    /// Returns the kind of failure.
     #[must_use]
     pub const fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// The status that the service answered with, if it did.
+    /// Returns the HTTP status, if the service responded.
     #[must_use]
     pub const fn status(&self) -> Option<u16> {
         self.status
     }
 
-    /// What exactly went wrong, in one line of at most 300 bytes. Of an error that the service
-    /// told, it is its message.
+    /// Returns the details, in one line of at most 300 bytes. For an error sent by the service,
+    /// this is the service's message.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// The service's name for the request, if it gave one.
+    /// Returns the service's id for the request, if it sent one.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()
     }
 
-    /// How long to wait before the same request has a chance, if that is known.
+    /// Returns how long to wait before sending the same request again, if known.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// How often it was sent. 0: it was not.
+    /// Returns how often the request was sent; 0 if it never was.
     #[must_use]
     pub const fn attempts(&self) -> u32 {
         self.attempts
@@ -99,7 +99,7 @@ impl ClaudeError {
         self.should_retry
     }
 
-    /// Whether the same request may succeed later, without anyone changing anything.
+    /// Returns true if the same request may succeed later without any change.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
         self.kind.is_passing()
@@ -127,7 +127,7 @@ impl fmt::Display for ClaudeError {
     }
 }
 
-/// The text in one line, and no longer than one.
+/// Replaces control characters by spaces and cuts the text to [`MAX_MESSAGE_BYTES`].
 pub(crate) fn printable(text: &str) -> String {
     let mut line = String::new();
     for c in text.chars() {
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_says_all_that_is_known() {
+    fn an_error_shows_all_that_is_known() {
         let error = ClaudeError::new(Kind::RateLimited, "Too many\ntokens");
         insta::assert_snapshot!(error, @"Claude: rate_limited: Too many tokens");
         let error = error

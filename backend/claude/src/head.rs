@@ -1,22 +1,22 @@
-//! What the headers of a response say: its name, whether and when to try again, what is left.
+//! The response headers: the request's id, retry advice, and the remaining rate limits.
 //!
-//! Pure; read by [`crate::http`], for [`crate::retry`] and [`crate::pace`].
+//! Pure; read by [`crate::http`], used by [`crate::retry`] and [`crate::pace`].
 
 use http::{HeaderMap, HeaderName, header};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use std::time::Duration;
 
-/// The longest name of a request that is kept, in bytes.
+/// The longest request id that is kept, in bytes.
 const MAX_REQUEST_ID_BYTES: usize = 100;
 
-/// The four limits that are told.
+/// The number of limits the service reports.
 pub(crate) const LIMITS: usize = 4;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
-/// What is left of each limit, and when it is whole again.
+/// For each limit, the headers with the remaining amount and the time of its reset.
 const LIMIT_HEADERS: [(HeaderName, HeaderName); LIMITS] = [
     (
         HeaderName::from_static("anthropic-ratelimit-requests-remaining"),
@@ -36,26 +36,26 @@ const LIMIT_HEADERS: [(HeaderName, HeaderName); LIMITS] = [
     ),
 ];
 
-/// What the headers say.
+/// The parsed response headers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) request_id: Option<String>,
     pub(crate) should_retry: Option<bool>,
     pub(crate) retry_after: Option<Duration>,
-    /// `None` of a limit that is not told.
+    /// `None` for a limit the response does not mention.
     pub(crate) limits: [Option<Left>; LIMITS],
 }
 
-/// What is left of a limit.
+/// The remaining capacity of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Left {
     Some,
-    /// Nothing for so long.
+    /// Nothing is left for this long.
     Nothing(Duration),
 }
 
 impl Head {
-    /// `today`: the time of day, where the response does not say what the service's own is.
+    /// Parses the headers. `today` is the wall-clock time, used if the response has no `Date`.
     pub(crate) fn read(headers: &HeaderMap, today: Timestamp) -> Self {
         let today = text(headers, &header::DATE).and_then(http_date).unwrap_or(today);
         Self {
@@ -75,7 +75,7 @@ fn request_id(id: &str) -> Option<String> {
     (!id.is_empty() && id.len() <= MAX_REQUEST_ID_BYTES).then(|| id.to_owned())
 }
 
-/// In milliseconds, in seconds, or the time itself (RFC 9110 §10.2.3), in this order.
+/// Reads the wait in milliseconds, in seconds, or as a date (RFC 9110 §10.2.3), in this order.
 fn retry_after(headers: &HeaderMap, today: Timestamp) -> Option<Duration> {
     let number = |text: &str, unit_s: f64| {
         let seconds = text.parse::<f64>().ok()? * unit_s;
@@ -101,7 +101,7 @@ fn left(
     Some(Left::Nothing(until(reset, today)))
 }
 
-/// Zero where it has been.
+/// Returns the time from `today` until `then`; zero if `then` has passed.
 fn until(then: Timestamp, today: Timestamp) -> Duration {
     Duration::try_from(then.duration_since(today)).unwrap_or_default()
 }
@@ -124,12 +124,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_said_is_nothing_known() {
+    fn without_headers_everything_is_unknown() {
         assert_eq!(read(&[]), Head::default());
     }
 
     #[test]
-    fn the_wait_is_told_in_three_ways() {
+    fn the_wait_is_read_from_three_forms() {
         let check = |headers: &[_], expected_ms: Option<u64>| {
             let expected = expected_ms.map(Duration::from_millis);
             assert_eq!(read(headers).retry_after, expected, "{headers:?}");
@@ -147,14 +147,14 @@ mod tests {
     }
 
     #[test]
-    fn whether_to_retry_is_said_in_two_words() {
+    fn retry_advice_is_true_or_false() {
         for (said, expected) in [("true", Some(true)), ("false", Some(false)), ("1", None)] {
             assert_eq!(read(&[("x-should-retry", said)]).should_retry, expected, "{said}");
         }
     }
 
     #[test]
-    fn a_limit_is_used_up_until_its_reset() {
+    fn a_limit_is_exhausted_until_its_reset() {
         let check = |headers: &[_], expected: [Option<Left>; LIMITS]| {
             assert_eq!(read(headers).limits, expected, "{headers:?}");
         };
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_measured_on_the_services_own_clock() {
+    fn times_are_measured_on_the_services_clock() {
         let head = read(&[
             ("date", "Wed, 25 Nov 2026 09:00:00 GMT"),
             ("anthropic-ratelimit-output-tokens-remaining", "0"),
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_too_long_is_no_name() {
+    fn an_overlong_request_id_is_ignored() {
         assert_eq!(read(&[("request-id", "req_1")]).request_id.as_deref(), Some("req_1"));
         assert_eq!(read(&[("request-id", "")]).request_id, None);
         assert_eq!(request_id(&"r".repeat(101)), None);

@@ -1,6 +1,6 @@
-//! HTTP: one request, and its response's head and body, each within bounds.
+//! HTTP: sends one request and reads the response's head and body, all within bounds.
 //!
-//! Called by [`crate::call`], [`crate::plain`] and [`crate::stream`]. Knows nothing of messages.
+//! Called by [`crate::call`], [`crate::plain`] and [`crate::stream`]. Knows nothing about messages.
 
 use crate::api_key::ApiKey;
 use crate::clock;
@@ -19,15 +19,15 @@ use std::error::Error;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// The version of the service that this client speaks.
+/// The API version this client speaks.
 const VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("tollgate-claude/", env!("CARGO_PKG_VERSION")));
-/// The largest body of an error that is looked at.
+/// The largest error body that is parsed, in bytes.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
-/// How long the body of an error may take.
+/// The timeout for reading an error body.
 const ERROR_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a connection is kept that nobody uses.
+/// The time after which an idle connection is closed.
 const KEEP_IDLE: Duration = Duration::from_secs(60);
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -41,7 +41,7 @@ pub(crate) struct Http {
     api_key: ApiKey,
 }
 
-/// A response whose head has come.
+/// A response whose head has arrived.
 #[derive(Debug)]
 pub(crate) struct Reply {
     status: u16,
@@ -62,7 +62,7 @@ impl Http {
         Ok(Self { client, messages, api_key: settings.api_key.clone() })
     }
 
-    /// Sends `body`, and waits for the head of the response until `by`.
+    /// Posts `body` and waits for the response head until `by`.
     pub(crate) async fn post(&self, body: Bytes, by: Instant) -> Result<Reply, ClaudeError> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
@@ -103,25 +103,29 @@ impl Reply {
             .is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
     }
 
-    /// The error that this is, where it is no answer.
+    /// Reads the body of an error response and converts it into an error.
     pub(crate) async fn into_error(mut self) -> ClaudeError {
         let by = clock::now() + ERROR_TIMEOUT;
         let body = collected(&mut self.body, MAX_ERROR_BYTES, by).await;
-        let told: Option<ErrorBody> = body.ok().and_then(|body| serde_json::from_slice(&body).ok());
-        let error = match &told {
-            Some(told) if told.error.is_spend_limit() => {
-                ClaudeError::new(Kind::SpendLimit, told.error.message())
+        let parsed: Option<ErrorBody> =
+            body.ok().and_then(|body| serde_json::from_slice(&body).ok());
+        let error = match &parsed {
+            Some(parsed) if parsed.error.is_spend_limit() => {
+                ClaudeError::new(Kind::SpendLimit, parsed.error.message())
             }
             Some(ErrorBody { error, .. }) => {
-                let kind = Kind::told(Some(self.status), error.name.as_deref());
+                let kind = Kind::from_service(Some(self.status), error.name.as_deref());
                 ClaudeError::new(kind, error.message())
             }
             None => {
-                let kind = Kind::told(Some(self.status), None);
-                ClaudeError::new(kind, "expected an answer or the service's error, found neither")
+                let kind = Kind::from_service(Some(self.status), None);
+                ClaudeError::new(
+                    kind,
+                    "expected an answer or an error of the service, found neither",
+                )
             }
         };
-        let named_in_body = told.as_ref().and_then(|told| told.request_id.as_deref());
+        let named_in_body = parsed.as_ref().and_then(|body| body.request_id.as_deref());
         error
             .with_status(self.status)
             .with_request_id(self.head.request_id.as_deref().or(named_in_body))
@@ -130,7 +134,7 @@ impl Reply {
     }
 }
 
-/// The rest of a body of at most `max_bytes`, if it comes by then.
+/// Reads the rest of a body, at most `max_bytes`, until `by`.
 pub(crate) async fn collected(
     body: &mut Incoming,
     max_bytes: usize,
@@ -147,10 +151,12 @@ pub(crate) async fn collected(
     Ok(bytes)
 }
 
-/// The next piece of a body, if it comes by then; `None` at its end.
+/// Reads the next chunk of a body until `by`. Returns `None` at its end.
 pub(crate) async fn piece(body: &mut Incoming, by: Instant) -> Result<Option<Bytes>, ClaudeError> {
     loop {
-        let frame = timeout_at(by, body.frame()).await.map_err(|_elapsed| timed_out("more"))?;
+        let frame = timeout_at(by, body.frame())
+            .await
+            .map_err(|_elapsed| timed_out("more of the response"))?;
         match frame {
             None => return Ok(None),
             Some(Err(error)) => return Err(ClaudeError::new(Kind::Broken, Chain(&error))),
@@ -164,10 +170,10 @@ pub(crate) async fn piece(body: &mut Incoming, by: Instant) -> Result<Option<Byt
 }
 
 fn timed_out(expected: &str) -> ClaudeError {
-    ClaudeError::new(Kind::TimedOut, format_args!("expected {expected} of the service in time"))
+    ClaudeError::new(Kind::TimedOut, format_args!("expected {expected} in time"))
 }
 
-/// An error with what caused it.
+/// Displays an error with its causes.
 struct Chain<'a>(&'a dyn Error);
 
 impl std::fmt::Display for Chain<'_> {

@@ -1,70 +1,70 @@
-//! The kinds of failure, and what follows from each.
+//! The kinds of failure and their consequences.
 //!
-//! Part of every [`crate::ClaudeError`]; the pure rules of [`crate::retry`] and [`crate::breaker`]
-//! go by it.
+//! Part of every [`crate::ClaudeError`]. The rules of [`crate::retry`] and [`crate::breaker`]
+//! depend on it.
 
-/// What went wrong.
+/// The kind of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// 400: the request is wrong.
+    /// 400: the request is invalid.
     InvalidRequest,
-    /// 401: the key is no good.
+    /// 401: the API key is invalid.
     Authentication,
-    /// 402: there is something with the bill.
+    /// 402: a billing problem.
     Billing,
-    /// 403: the key may not do that.
+    /// 403: the API key lacks permission.
     Permission,
-    /// 404: no such model, or no such service.
+    /// 404: the model or the endpoint does not exist.
     NotFound,
-    /// 409: it collides with another request.
+    /// 409: the request conflicts with another.
     Conflict,
-    /// 413, or more than the service takes: the request is too large.
+    /// The request is too large: 413, or rejected before sending.
     RequestTooLarge,
     /// 429: too many requests or tokens.
     RateLimited,
-    /// 429 for the rest of the month: the limit of spending is reached.
+    /// 429 for the rest of the month: the spend limit is reached.
     SpendLimit,
-    /// 500 and the like: the service failed.
+    /// Another 5xx status: the service failed.
     Service,
     /// 504 and 408: the service took too long.
     ServiceTimedOut,
-    /// 529: the service has too much to do.
+    /// 529: the service is overloaded.
     Overloaded,
     /// Another status.
     OtherStatus,
-    /// No connection could be made.
+    /// The connection failed.
     Connect,
     /// The connection ended before the answer did.
     Broken,
-    /// Nothing came for too long, or not everything in time.
+    /// Nothing arrived for too long, or the whole answer did not arrive in time.
     TimedOut,
-    /// The answer is larger than an answer can be.
+    /// The answer exceeds the size limit.
     AnswerTooLarge,
-    /// What came is no answer.
+    /// The response could not be parsed as an answer.
     NotUnderstood,
-    /// As many calls are being made, and waiting, as may. Nothing was sent.
+    /// All slots are taken and the queue is full, or no slot became free in time. Nothing was sent.
     Busy,
-    /// The service's limits are used up for longer than a call waits. Nothing was sent.
+    /// The service's rate limits are exhausted for longer than a call may wait. Nothing was sent.
     Paced,
-    /// The service has failed too often of late. Nothing was sent.
+    /// The circuit breaker is open after recent failures. Nothing was sent.
     BreakerOpen,
 }
 
-/// What a failure means for the calls after it.
+/// The effect of a failure on later calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Consequence {
-    /// The service answers: the fault was this request's.
+    /// None: the service works, the request was at fault.
     None,
     /// The service may be down.
     Failure,
-    /// No call will succeed before a human has done something.
+    /// No call will succeed until a human steps in.
     Trip,
-    /// Nothing was learnt about the service.
+    /// The failure says nothing about the service.
     Unknown,
 }
 
 impl Kind {
-    /// Its name in metrics and logs.
+    /// Returns the name used in metrics and logs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -92,7 +92,7 @@ impl Kind {
         }
     }
 
-    /// Whether the same request may succeed later, without anyone changing anything.
+    /// Returns true if the same request may succeed later without any change.
     #[must_use]
     pub const fn is_passing(self) -> bool {
         matches!(
@@ -112,9 +112,9 @@ impl Kind {
         )
     }
 
-    /// The kind of an error that the service tells: by its `type`, which streams have alone, and
-    /// else by its status.
-    pub(crate) fn told(status: Option<u16>, name: Option<&str>) -> Self {
+    /// Classifies an error sent by the service by its `type`, or else by its status. Errors within
+    /// a stream have no status.
+    pub(crate) fn from_service(status: Option<u16>, name: Option<&str>) -> Self {
         match name.unwrap_or_default() {
             "invalid_request_error" => Self::InvalidRequest,
             "authentication_error" => Self::Authentication,
@@ -177,9 +177,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_known_by_its_type_and_else_by_its_status() {
+    fn an_error_is_classified_by_its_type_or_else_its_status() {
         let check = |status, name, expected| {
-            assert_eq!(Kind::told(status, name), expected, "{status:?} {name:?}");
+            assert_eq!(Kind::from_service(status, name), expected, "{status:?} {name:?}");
         };
         let table = [
             (400, "invalid_request_error", Kind::InvalidRequest),

@@ -1,23 +1,24 @@
-//! A client of the Claude Messages API that keeps to bounds and says what happened.
+//! A client for the Claude Messages API with bounds on everything, retries, a circuit breaker and
+//! cost accounting.
 //!
-//! It knows nothing of the program around it, and reads no environment.
+//! It knows nothing about the program around it and reads no environment variables.
 //!
-//! - Plain answers ([`Client::send`]) and streams ([`Client::stream`]); answers to a JSON Schema;
-//!   [prompt caching](System::cached).
-//! - Errors by [`Kind`], with the service's name of the request and when to come back.
-//! - The retry rules of the service's own clients, a breaker, pacing by the service's rate-limit
-//!   headers, a bound on calls at once and on those that wait for their turn, of which each user has a fair
-//!   share. Everything has a time-out.
-//! - Tokens and money counted for each answer ([`Answer::usage`], [`Answer::cost_micro_usd`],
-//!   [`Prices`]) and in metrics ([`describe_metrics`]). Logs name requests, and never what was asked
-//!   or answered. The key is shown nowhere.
+//! - Plain answers ([`Client::send`]) and streams ([`Client::stream`]), answers that follow a JSON
+//!   Schema, and [prompt caching](System::cached).
+//! - Errors by [`Kind`], with the service's request id and the time to wait before a retry.
+//! - The retry rules of the official clients, a circuit breaker, and pacing by the service's rate
+//!   limit headers. Concurrent and queued calls are bounded, and users share them fairly.
+//!   Everything has a timeout.
+//! - Tokens and cost for each answer ([`Answer::usage`], [`Answer::cost_micro_usd`], [`Prices`])
+//!   and in metrics ([`describe_metrics`]). Logs contain request ids but never prompts, answers or
+//!   the API key.
 //!
-//! A call's path, file after file: [`Client`] (`client`) makes a `request` into JSON; `call` gets it
-//! a turn (`slots`, and in `shared` `pace` and `breaker`) and has `http` send it (`connect`) and read the response's
-//! `head`;
-//! `plain`, or `stream` with `sse` and `assembly`, reads the answer (`wire`); after a failure `retry`
-//! decides; `meter` counts. `retry`, `breaker`, `pace`, `prices`, `sse` and `assembly` are pure: the
-//! time is handed to them, and only `clock` reads one.
+//! A call's path, file after file: [`Client`] (`client`) turns a `request` into JSON. `call` waits
+//! for a slot (`slots`) and for the checks in `shared` (`pace` and `breaker`), then sends the
+//! request through `http` (`connect`), which parses the response's `head`. `plain`, or `stream`
+//! with `sse` and `assembly`, reads the answer (`wire`). After a failure `retry` decides. `meter`
+//! counts. `retry`, `breaker`, `pace`, `prices`, `sse` and `assembly` are pure: they are passed the
+//! time, and only `clock` reads one.
 //!
 //! # Example
 //!

@@ -1,6 +1,6 @@
-//! Metrics: their names, and the guards that count.
+//! Metrics: their names, and guards that count.
 //!
-//! They go to whatever recorder the program has set up; without one they are nothing.
+//! They go to the program's recorder. Without one, nothing is recorded.
 
 use crate::clock;
 use crate::kind::Kind;
@@ -12,51 +12,55 @@ use tokio::time::Instant;
 
 /// Calls, by model and outcome: `ok`, another stop reason, a [`Kind`], or `abandoned`.
 pub const REQUESTS: &str = "claude_requests_total";
-/// How long calls took, waiting and retries included, by model and outcome.
+/// The duration of calls, including waits and retries, by model and outcome.
 pub const SECONDS: &str = "claude_request_seconds";
-/// Attempts after the first, by model and the [`Kind`] of failure before.
+/// Attempts after the first, by model and the [`Kind`] of the previous failure.
 pub const RETRIES: &str = "claude_retries_total";
 /// Tokens, by model and kind: `input`, `cache_write_5m`, `cache_write_1h`, `cache_read`, `output`;
 /// and `thinking`, which is a part of `output`.
 pub const TOKENS: &str = "claude_tokens_total";
-/// What they cost, in millionths of a dollar, by model.
+/// Money spent, in millionths of a dollar, by model.
 pub const COST: &str = "claude_cost_micro_usd_total";
-/// Answers whose price is not known, by model.
+/// Answers whose price is unknown, by model.
 pub const UNPRICED: &str = "claude_unpriced_total";
 /// 1 while the breaker is open, else 0.
 pub const BREAKER_OPEN: &str = "claude_breaker_open";
-/// How often the breaker has opened, by the [`Kind`] of the last failure.
+/// Openings of the breaker, by the [`Kind`] of the last failure.
 pub const BREAKER_OPENED: &str = "claude_breaker_opened_total";
-/// Calls under way.
+/// Calls in flight.
 pub const IN_FLIGHT: &str = "claude_in_flight";
-/// Calls that wait for their turn.
+/// Calls waiting for a slot.
 pub const WAITING: &str = "claude_waiting";
 
-/// The outcome of a call that nobody waited for to its end.
+/// The outcome of a call that was dropped before its end.
 const ABANDONED: &str = "abandoned";
 
-/// Describes the metrics to the program's recorder. To be called once, after it is set up.
+/// Describes the metrics to the program's recorder. Call it once, after installing the recorder.
 pub fn describe_metrics() {
     describe_counter!(REQUESTS, Unit::Count, "Calls to Claude, by model and outcome");
-    describe_histogram!(SECONDS, Unit::Seconds, "How long calls took, waits and retries included");
+    describe_histogram!(
+        SECONDS,
+        Unit::Seconds,
+        "Duration of calls to Claude, including waits and retries"
+    );
     describe_counter!(RETRIES, Unit::Count, "Attempts after the first, by model and cause");
     describe_counter!(TOKENS, Unit::Count, "Tokens used, by model and kind");
     describe_counter!(COST, Unit::Count, "Money spent, in millionths of a dollar, by model");
-    describe_counter!(UNPRICED, Unit::Count, "Answers whose price is not known, by model");
+    describe_counter!(UNPRICED, Unit::Count, "Answers whose price is unknown, by model");
     describe_gauge!(BREAKER_OPEN, Unit::Count, "1 while the breaker is open, else 0");
-    describe_counter!(BREAKER_OPENED, Unit::Count, "How often the breaker opened, by cause");
-    describe_gauge!(IN_FLIGHT, Unit::Count, "Calls to Claude under way");
-    describe_gauge!(WAITING, Unit::Count, "Calls that wait for their turn");
+    describe_counter!(BREAKER_OPENED, Unit::Count, "Openings of the breaker, by cause");
+    describe_gauge!(IN_FLIGHT, Unit::Count, "Calls to Claude in flight");
+    describe_gauge!(WAITING, Unit::Count, "Calls waiting for a slot");
 }
 
-/// Shows the gauges of a client that has done nothing yet.
+/// Registers the gauges, so that they are exported before the first call.
 pub(crate) fn begin() {
     gauge!(BREAKER_OPEN).increment(0.0);
     gauge!(IN_FLIGHT).increment(0.0);
     gauge!(WAITING).increment(0.0);
 }
 
-/// Counts one in a gauge for as long as it lives.
+/// Adds one to a gauge until dropped.
 pub(crate) struct Counted(Gauge);
 
 impl Counted {
@@ -80,7 +84,7 @@ impl Drop for Counted {
     }
 }
 
-/// Counts one call when it ends, however it ends.
+/// Records one call when dropped, however it ended.
 pub(crate) struct Tally {
     model: String,
     started: Instant,
@@ -92,7 +96,7 @@ impl Tally {
         Self { model: model.to_owned(), started: clock::now(), outcome: ABANDONED }
     }
 
-    /// How the call ended.
+    /// Sets the call's outcome.
     pub(crate) fn ended(&mut self, outcome: &'static str) {
         self.outcome = outcome;
     }
@@ -111,7 +115,7 @@ pub(crate) fn retried(model: &str, because: Kind) {
     counter!(RETRIES, "model" => model.to_owned(), "because" => because.as_str()).increment(1);
 }
 
-/// `cost_micro_usd`: `None` where it is not known.
+/// Records an answer's tokens and cost. `cost_micro_usd` is `None` if unknown.
 pub(crate) fn used(model: &str, usage: &Usage, cost_micro_usd: Option<u64>) {
     let kinds = [
         ("input", usage.input_tokens),
@@ -130,7 +134,7 @@ pub(crate) fn used(model: &str, usage: &Usage, cost_micro_usd: Option<u64>) {
     }
 }
 
-/// The breaker opened because of that, or closed.
+/// Records that the breaker opened for this reason, or closed.
 pub(crate) fn breaker(opened: Option<Kind>) {
     gauge!(BREAKER_OPEN).set(if opened.is_some() { 1.0 } else { 0.0 });
     if let Some(because) = opened {

@@ -1,39 +1,39 @@
-//! Pacing: while the service says that nothing is left of a limit, or asks to wait, no call for that
-//! model is sent.
+//! Pacing: holds back a model's calls while the service reports an exhausted rate limit or asks to
+//! wait.
 //!
-//! Pure: every `now` is passed in. Kept and asked by [`crate::shared`].
+//! Pure: every `now` is passed in. Owned by [`crate::shared`].
 
 use crate::head::{Head, LIMITS, Left};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The most models that are kept account of. Limits are counted by model.
+/// The most models tracked. The service's limits are per model.
 const MAX_MODELS: usize = 64;
-/// The longest that one response can hold calls back: the service counts by the minute.
+/// The longest time one response can hold calls back. The service's limits are per minute.
 const MAX_HOLD: Duration = Duration::from_secs(60);
 
-/// When calls for each model can be sent again.
+/// The time at which each model's calls may be sent again.
 #[derive(Debug, Default)]
 pub(crate) struct Pace(BTreeMap<String, Held>);
 
 #[derive(Debug, Default)]
 struct Held {
-    /// By the limits.
+    /// The reset of each exhausted limit.
     limits: [Option<Instant>; LIMITS],
-    /// By what a refusal asked for.
+    /// The end of the wait that a 429 response asked for.
     asked: Option<Instant>,
 }
 
 impl Pace {
-    /// How long until a call for `model` can be sent; zero: now.
+    /// Returns how long to hold back a call for `model`; zero if it may be sent now.
     pub(crate) fn wait(&self, model: &str, now: Instant) -> Duration {
         let until = self.0.get(model).and_then(Held::until);
         until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
 
-    /// A call for `model` was answered with this head; `is_limited`: refused for its number.
-    pub(crate) fn told(&mut self, model: &str, head: &Head, is_limited: bool, now: Instant) {
+    /// Records the head of a response for `model`. `is_limited`: the status was 429.
+    pub(crate) fn record(&mut self, model: &str, head: &Head, is_limited: bool, now: Instant) {
         if !self.0.contains_key(model) && !self.has_room(now) {
             return;
         }
@@ -82,53 +82,53 @@ mod tests {
     }
 
     #[test]
-    fn calls_wait_for_the_last_of_the_limits_that_are_used_up() {
+    fn calls_wait_for_the_last_exhausted_limit() {
         let (mut pace, now) = (Pace::default(), clock::now());
         assert_eq!(pace.wait("m", now), secs(0));
-        pace.told("m", &limits([Some(Left::Some), nothing_s(7), nothing_s(9), None]), false, now);
+        pace.record("m", &limits([Some(Left::Some), nothing_s(7), nothing_s(9), None]), false, now);
         assert_eq!(pace.wait("m", now), secs(9));
         assert_eq!(pace.wait("m", now + secs(8)), secs(1));
         assert_eq!(pace.wait("m", now + secs(9)), secs(0));
-        assert_eq!(pace.wait("another", now), secs(0), "limits are counted by model");
+        assert_eq!(pace.wait("another", now), secs(0), "limits are per model");
     }
 
     #[test]
-    fn what_is_told_later_counts_and_what_is_not_told_stays() {
+    fn later_values_replace_earlier_ones_and_missing_ones_keep_them() {
         let (mut pace, now) = (Pace::default(), clock::now());
-        pace.told("m", &limits([nothing_s(7), nothing_s(9), None, None]), false, now);
-        pace.told("m", &limits([None, Some(Left::Some), None, None]), false, now);
+        pace.record("m", &limits([nothing_s(7), nothing_s(9), None, None]), false, now);
+        pace.record("m", &limits([None, Some(Left::Some), None, None]), false, now);
         assert_eq!(pace.wait("m", now), secs(7));
-        pace.told("m", &limits([Some(Left::Some), None, None, None]), false, now);
+        pace.record("m", &limits([Some(Left::Some), None, None, None]), false, now);
         assert_eq!(pace.wait("m", now), secs(0));
     }
 
     #[test]
-    fn a_refusal_for_the_number_holds_the_others_back() {
+    fn a_429_holds_back_other_calls() {
         let (mut pace, now) = (Pace::default(), clock::now());
         let head = Head { retry_after: Some(secs(5)), ..Head::default() };
-        pace.told("m", &head, false, now);
+        pace.record("m", &head, false, now);
         assert_eq!(pace.wait("m", now), secs(0));
-        pace.told("m", &head, true, now);
+        pace.record("m", &head, true, now);
         assert_eq!(pace.wait("m", now), secs(5));
     }
 
     #[test]
-    fn no_response_holds_for_longer_than_a_minute() {
+    fn no_response_holds_calls_back_for_longer_than_a_minute() {
         let (mut pace, now) = (Pace::default(), clock::now());
         let head = Head { retry_after: Some(secs(3_600)), ..limits([nothing_s(u64::MAX); LIMITS]) };
-        pace.told("m", &head, true, now);
+        pace.record("m", &head, true, now);
         assert_eq!(pace.wait("m", now), secs(60));
     }
 
     #[test]
-    fn the_table_is_bounded_and_makes_room_by_what_is_over() {
+    fn the_table_is_bounded_and_drops_expired_entries() {
         let (mut pace, now) = (Pace::default(), clock::now());
         for model in 0..100 {
-            pace.told(&model.to_string(), &limits([nothing_s(9); LIMITS]), false, now);
+            pace.record(&model.to_string(), &limits([nothing_s(9); LIMITS]), false, now);
         }
         assert_eq!(pace.0.len(), MAX_MODELS);
         let later = now + secs(10);
-        pace.told("new", &limits([nothing_s(9); LIMITS]), false, later);
+        pace.record("new", &limits([nothing_s(9); LIMITS]), false, later);
         assert_eq!((pace.0.len(), pace.wait("new", later)), (1, secs(9)));
     }
 }

@@ -1,4 +1,4 @@
-//! A plain answer: the whole of it in one body.
+//! Reads a plain answer: the whole of it in one body.
 //!
 //! Called by [`crate::client`].
 
@@ -9,10 +9,10 @@ use crate::kind::Kind;
 use crate::wire::{Block, Message};
 use tokio::time::Instant;
 
-/// The largest answer, in bytes: several times what a model can write, thinking included.
+/// The largest answer, in bytes: several times more than a model can write, thinking included.
 const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 
-/// The answer that a reply is, if all of it comes by then.
+/// Reads the answer from `reply` until `by`.
 pub(crate) async fn read(reply: &mut Reply, by: Instant) -> Result<Whole, ClaudeError> {
     let body = collected(&mut reply.body, MAX_ANSWER_BYTES, by).await?;
     parse(&body)
@@ -33,13 +33,13 @@ fn parse(body: &[u8]) -> Result<Whole, ClaudeError> {
     })
 }
 
-/// What was found is not told: it may be an answer.
+/// Builds the error for unexpected JSON. It does not repeat the text, which may be an answer.
 pub(crate) fn not_a(what: &str, error: &serde_json::Error) -> ClaudeError {
     let (line, column) = (error.line(), error.column());
     let found = match error.classify() {
-        serde_json::error::Category::Data => "other JSON",
-        serde_json::error::Category::Eof => "a part of one",
-        serde_json::error::Category::Syntax | serde_json::error::Category::Io => "no JSON",
+        serde_json::error::Category::Data => "different JSON",
+        serde_json::error::Category::Eof => "only part of one",
+        serde_json::error::Category::Syntax | serde_json::error::Category::Io => "invalid JSON",
     };
     let place = format_args!("expected a {what}, found {found} (line {line}, column {column})");
     ClaudeError::new(Kind::NotUnderstood, place)
@@ -51,7 +51,7 @@ mod tests {
     use crate::stop_reason::StopReason;
 
     #[test]
-    fn the_texts_are_put_together_and_the_thinking_left_out() {
+    fn texts_are_joined_and_thinking_left_out() {
         let body = r#"{"model":"m","content":[{"type":"thinking","thinking":"Hm"},
             {"type":"text","text":"a"},{"type":"text","text":"b"}],"stop_reason":"max_tokens"}"#;
         let whole = parse(body.as_bytes()).unwrap();
@@ -59,11 +59,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_is_told_without_its_content() {
+    fn a_malformed_message_is_reported_without_its_content() {
         let error = |body: &str| parse(body.as_bytes()).unwrap_err().to_string();
-        insta::assert_snapshot!(error("<html>secret"), @"Claude: not_understood: expected a message, found no JSON (line 1, column 1)");
-        insta::assert_snapshot!(error(r#"{"content":"secret"}"#), @"Claude: not_understood: expected a message, found other JSON (line 1, column 19)");
-        insta::assert_snapshot!(error(r#"{"content":[{"type":"text","text":"secret"#), @"Claude: not_understood: expected a message, found a part of one (line 1, column 41)");
-        insta::assert_snapshot!(error(r#"{"content":[],"stop_reason":null}"#), @"Claude: not_understood: expected a message, found other JSON (line 1, column 32)");
+        insta::assert_snapshot!(error("<html>secret"), @"Claude: not_understood: expected a message, found invalid JSON (line 1, column 1)");
+        insta::assert_snapshot!(error(r#"{"content":"secret"}"#), @"Claude: not_understood: expected a message, found different JSON (line 1, column 19)");
+        insta::assert_snapshot!(error(r#"{"content":[{"type":"text","text":"secret"#), @"Claude: not_understood: expected a message, found only part of one (line 1, column 41)");
+        insta::assert_snapshot!(error(r#"{"content":[],"stop_reason":null}"#), @"Claude: not_understood: expected a message, found different JSON (line 1, column 32)");
     }
 }

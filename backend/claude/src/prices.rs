@@ -1,7 +1,7 @@
-//! What tokens cost. Prices change: the table comes from configuration, the default is that of
-//! November 2026.
+//! Prices of tokens. They change, so the table comes from configuration. The default has the prices
+//! of November 2026.
 //!
-//! Part of [`crate::Settings`]; asked by [`crate::meter`] for what an answer cost.
+//! Part of [`crate::Settings`]; [`crate::call`] uses it to price an answer.
 
 use crate::usage::Usage;
 use std::collections::BTreeMap;
@@ -9,11 +9,12 @@ use std::str::FromStr;
 
 /// The most models in a table.
 const MAX_MODELS: usize = 64;
-/// The dearest price, in $ per million tokens; more is a mistake.
+/// The highest price, in $ per million tokens. More is a mistake.
 const MAX_PRICE_USD: u64 = 100_000;
 
-/// The default. Where no price of the prompt cache was published it is the usual multiple of the
-/// input's; where pages disagree it is the dearer. (Haiku 5.5 is for prompts up to 100,000 tokens.)
+/// The default table. If no price of the prompt cache was published, it is the usual multiple of
+/// the input price. If pages disagree, it is the higher price. (Haiku 5.5 is for prompts up to
+/// 100,000 tokens.)
 const DEFAULT: &str = "claude-opus-5-5=4/20/5/8/0.20,\
                        claude-sonnet-5-5=2/10/2.50/4/0.20,\
                        claude-haiku-5-5=0.10/0.50/0.125/0.20/0.01,\
@@ -21,9 +22,9 @@ const DEFAULT: &str = "claude-opus-5-5=4/20/5/8/0.20,\
 
 /// The prices of each model.
 ///
-/// As a text: `MODEL=IN/OUT/WRITE_5M/WRITE_1H/READ,…` in $ per million tokens, with up to three
-/// decimals. The last three are of the prompt cache and can be left out together: then they are
-/// 1.25, 2 and 0.1 times the input's price.
+/// Written as `MODEL=IN/OUT/WRITE_5M/WRITE_1H/READ,…` in $ per million tokens, with up to three
+/// decimals. The last three are the prices of the prompt cache. If all three are left out, they are
+/// 1.25, 2 and 0.1 times the input price.
 ///
 /// ```
 /// let prices: claude::Prices = "claude-sonnet-5-5=2/10, my-model=0.5/1.5".parse()?;
@@ -33,7 +34,7 @@ const DEFAULT: &str = "claude-opus-5-5=4/20/5/8/0.20,\
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prices(BTreeMap<String, Price>);
 
-/// In nano-dollars a token, which is thousandths of a dollar per million.
+/// One model's prices, in nano-dollars per token (thousandths of a dollar per million tokens).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Price {
     input: u64,
@@ -43,45 +44,45 @@ struct Price {
     cache_read: u64,
 }
 
-/// A text that is no table of prices.
+/// The error for a malformed table of prices.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadPrices {
-    /// One of its entries is wrong.
+    /// An entry is malformed.
     #[error(
-        "entry {} of the prices: expected MODEL=IN/OUT or MODEL=IN/OUT/WRITE_5M/WRITE_1H/READ in $ \
+        "entry {} of the price table: expected MODEL=IN/OUT or MODEL=IN/OUT/WRITE_5M/WRITE_1H/READ in $ \
          per million tokens, as in claude-haiku-4-5=1/5/1.25/2/0.10, each at most {MAX_PRICE_USD} \
          with up to three decimals; found \"{found}\"", .index + 1
     )]
     Entry {
-        /// Which one, from 0.
+        /// The entry's index, from 0.
         index: usize,
-        /// What it is.
+        /// The entry's text.
         found: String,
     },
-    /// A model is there twice.
+    /// A model occurs twice.
     #[error("expected one price for each model, found two for \"{model}\"")]
     Twice {
-        /// Which one.
+        /// The model.
         model: String,
     },
-    /// There are too many.
+    /// The table has too many models.
     #[error("expected at most {MAX_MODELS} models, found {found}")]
     TooMany {
-        /// How many.
+        /// The number of entries.
         found: usize,
     },
 }
 
 impl Prices {
-    /// Whether the model's price is known. A dated name (`claude-haiku-4-5-20251001`) is known by
-    /// the one without its date.
+    /// Returns true if the model's price is known. A dated name (`claude-haiku-4-5-20251001`) falls
+    /// back to the name without the date.
     #[must_use]
     pub fn has(&self, model: &str) -> bool {
         self.of(model).is_some()
     }
 
-    /// What `usage` of `model` cost, in millionths of a dollar, rounded up; `None` where the price
-    /// is not known.
+    /// Returns the cost of `usage` in millionths of a dollar, rounded up, or `None` if the model's
+    /// price is unknown.
     #[must_use]
     pub fn cost_micro_usd(&self, model: &str, usage: &Usage) -> Option<u64> {
         let price = self.of(model)?;
@@ -102,7 +103,7 @@ impl Prices {
     }
 }
 
-/// The name without its date.
+/// Returns the name without its date, if it has one.
 fn undated(model: &str) -> Option<&str> {
     let (name, date) = model.rsplit_once('-')?;
     (date.len() == 8 && date.bytes().all(|byte| byte.is_ascii_digit())).then_some(name)
@@ -151,7 +152,7 @@ impl Price {
     }
 }
 
-/// Dollars per million tokens, as nano-dollars a token.
+/// Parses dollars per million tokens into nano-dollars per token.
 fn nano_usd(text: &str) -> Option<u64> {
     let text = text.trim();
     let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
@@ -209,19 +210,19 @@ mod tests {
     }
 
     #[test]
-    fn thinking_is_paid_for_once() {
+    fn thinking_is_charged_once() {
         let usage = Usage { output_tokens: 50, thinking_tokens: 20, ..Usage::default() };
         assert_eq!(Prices::default().cost_micro_usd("claude-haiku-4-5", &usage), Some(250));
     }
 
     #[test]
-    fn the_caches_prices_follow_from_the_inputs_unless_said() {
-        let said: Prices = " m = 2/10/2.5/4/0.2 ".parse().unwrap();
-        assert_eq!("m=2/10".parse(), Ok(said));
+    fn cache_prices_default_to_multiples_of_the_input_price() {
+        let explicit: Prices = " m = 2/10/2.5/4/0.2 ".parse().unwrap();
+        assert_eq!("m=2/10".parse(), Ok(explicit));
     }
 
     #[test]
-    fn what_is_no_table_is_refused() {
+    fn a_malformed_table_is_rejected() {
         for wrong in
             ["", "m", "m=", "=1/2", "m=1", "m=1/2/3", "m=1/2/3/4/5/6", "m=1/-2", "m=1/.5", "m=1/2."]
         {
@@ -229,9 +230,9 @@ mod tests {
             assert!(matches!(error, BadPrices::Entry { index: 0, .. }), "{wrong}: {error}");
         }
         let text = |wrong: &str| wrong.parse::<Prices>().unwrap_err().to_string();
-        insta::assert_snapshot!(text("m=1/2,n=1/2.0001"), @r#"entry 2 of the prices: expected MODEL=IN/OUT or MODEL=IN/OUT/WRITE_5M/WRITE_1H/READ in $ per million tokens, as in claude-haiku-4-5=1/5/1.25/2/0.10, each at most 100000 with up to three decimals; found "n=1/2.0001""#);
+        insta::assert_snapshot!(text("m=1/2,n=1/2.0001"), @r#"entry 2 of the price table: expected MODEL=IN/OUT or MODEL=IN/OUT/WRITE_5M/WRITE_1H/READ in $ per million tokens, as in claude-haiku-4-5=1/5/1.25/2/0.10, each at most 100000 with up to three decimals; found "n=1/2.0001""#);
         insta::assert_snapshot!(text("m=1/2,m=1/2"), @r#"expected one price for each model, found two for "m""#);
-        insta::assert_snapshot!(text("m=100001/2"), @r#"entry 1 of the prices: expected MODEL=IN/OUT or MODEL=IN/OUT/WRITE_5M/WRITE_1H/READ in $ per million tokens, as in claude-haiku-4-5=1/5/1.25/2/0.10, each at most 100000 with up to three decimals; found "m=100001/2""#);
+        insta::assert_snapshot!(text("m=100001/2"), @r#"entry 1 of the price table: expected MODEL=IN/OUT or MODEL=IN/OUT/WRITE_5M/WRITE_1H/READ in $ per million tokens, as in claude-haiku-4-5=1/5/1.25/2/0.10, each at most 100000 with up to three decimals; found "m=100001/2""#);
         insta::assert_snapshot!(text(&",".repeat(64)), @"expected at most 64 models, found 65");
     }
 }

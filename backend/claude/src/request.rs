@@ -1,57 +1,57 @@
-//! What is asked, and the JSON that says it.
+//! Requests and their JSON.
 //!
-//! Handed to [`crate::Client`]. Only what the models of 2026 take: sampling parameters, prefilled
-//! answers and forced tools are answered with 400, so there are no fields for them.
+//! Passed to [`crate::Client`]. The models of 2026 answer sampling parameters, prefilled answers
+//! and forced tools with 400, so there are no fields for them.
 
 use crate::error::printable;
 use serde::Serialize;
 use serde_json::Value;
 use std::str::FromStr;
 
-/// One question to a model.
+/// A request to a model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
-    /// Which model.
+    /// The model's name.
     pub model: String,
     /// The longest answer, in tokens, thinking included.
     pub max_tokens: u32,
-    /// How thoroughly; the model's own measure unless said.
+    /// The effort to spend; the model's default if `None`.
     pub effort: Option<Effort>,
-    /// The stable part of the prompt, in order.
+    /// The system prompt: the stable parts of the prompt, in order.
     pub system: Vec<System>,
-    /// What the user says: the one message.
+    /// The only message, sent as the user.
     pub content: String,
-    /// The JSON Schema of the answer; a text unless said. Objects in it need
+    /// The JSON Schema of the answer; free text if `None`. Objects in it need
     /// `additionalProperties: false`. The service does not enforce ranges and lengths.
     pub schema: Option<Value>,
-    /// Who asks, as an opaque name: nothing personal. Users share the client's bounds fairly.
+    /// The end user, as an opaque id without personal data. Users share the client's slots fairly.
     pub user_id: Option<String>,
 }
 
 /// A part of the system prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct System {
-    /// What it says.
+    /// The text.
     pub text: String,
-    /// Whether the service is to keep the prompt up to here for an hour, which makes it a tenth of
-    /// the price the next time. At most four parts can say so.
+    /// True to let the service cache the prompt up to here for an hour. Cached input costs a tenth
+    /// of the price. At most four parts can be cached.
     pub cached: bool,
 }
 
-/// How thoroughly a model works on its answer.
+/// The effort a model spends on its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effort {
-    /// As little as does.
+    /// As little as suffices.
     Low,
-    /// In between.
+    /// A moderate effort.
     Medium,
-    /// Thoroughly.
+    /// A thorough effort.
     High,
 }
 
 impl Effort {
-    /// Its name, as in the request.
+    /// Returns the name used in the request.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -62,7 +62,7 @@ impl Effort {
     }
 }
 
-/// A text that is no [`Effort`].
+/// The error for an unknown [`Effort`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected an effort of low, medium or high, found \"{0}\"")]
 pub struct BadEffort(String);
@@ -78,7 +78,7 @@ impl FromStr for Effort {
 }
 
 impl Request {
-    /// The body of the HTTP request.
+    /// Builds the body of the HTTP request.
     pub(crate) fn to_json(&self, stream: bool) -> serde_json::Result<Vec<u8>> {
         serde_json::to_vec(&Body {
             model: &self.model,
@@ -156,8 +156,8 @@ impl<'a> Part<'a> {
 impl<'a> OutputConfig<'a> {
     fn of(request: &'a Request) -> Option<Self> {
         let format = request.schema.as_ref().map(|schema| Format { schema });
-        let said = request.effort.is_some() || format.is_some();
-        said.then_some(Self { effort: request.effort, format })
+        let is_needed = request.effort.is_some() || format.is_some();
+        is_needed.then_some(Self { effort: request.effort, format })
     }
 }
 
@@ -183,13 +183,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_said_is_not_sent() {
+    fn unset_fields_are_not_sent() {
         insta::assert_snapshot!(body(&plain(), false), @r#"{"model":"claude-haiku-5-5","max_tokens":64,"messages":[{"role":"user","content":"Which way?"}]}"#);
         insta::assert_snapshot!(body(&plain(), true), @r#"{"model":"claude-haiku-5-5","max_tokens":64,"messages":[{"role":"user","content":"Which way?"}],"stream":true}"#);
     }
 
     #[test]
-    fn all_that_can_be_said_is_sent_as_the_service_wants_it() {
+    fn all_fields_are_sent_in_the_services_format() {
         let system = |text: &str, cached| System { text: text.to_owned(), cached };
         let request = Request {
             effort: Some(Effort::Low),

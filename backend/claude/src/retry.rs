@@ -1,31 +1,32 @@
-//! Whether to try again, and when: the rules of the service's own clients.
+//! Decides if and when to retry, by the rules of the official clients.
 //!
-//! Pure; asked by [`crate::call`] after each attempt that failed.
+//! Pure; called by [`crate::call`] after each failed attempt.
 //!
-//! One rule is stricter than theirs: a call that has timed out is not made again. The service has
-//! no way to recognize it, so it may be paid for twice, and whoever waits for it has waited long.
+//! One rule is stricter than theirs: a call that timed out is not retried. The service cannot
+//! recognize a repeated call, so it could be billed twice, and the user has waited long enough.
 //!
 //! # Source
-//! The official Python client, 0.121.0: two retries; `x-should-retry` is obeyed; else 408, 409, 429,
-//! 5xx and broken connections are retried, after `retry-after-ms` or `retry-after` where that is
-//! at most a minute, else after half a second that doubles up to 8 s, less up to a quarter.
+//! The official Python client, 0.121.0. It retries twice and obeys `x-should-retry`. Without that
+//! header it retries 408, 409, 429, 5xx and broken connections. It waits for `retry-after-ms` or
+//! `retry-after` if that is at most a minute. Otherwise it waits half a second, doubling up to 8 s,
+//! minus a jitter of up to a quarter.
 
 use crate::error::ClaudeError;
 use crate::kind::Kind;
 use std::time::Duration;
 
-/// The longest wait that the service can ask for.
+/// The longest wait the service can ask for.
 const MAX_ASKED: Duration = Duration::from_secs(60);
-/// The first wait, where it asks for none.
+/// The first backoff, if the service asks for no wait.
 const FIRST: Duration = Duration::from_millis(500);
-/// The longest.
+/// The longest backoff.
 const LONGEST: Duration = Duration::from_secs(8);
-/// How much of a wait is left to chance.
+/// The random fraction of a backoff.
 const JITTER: f64 = 0.25;
 
-/// How long to wait before trying again after `error`; `None`: not at all.
+/// Returns how long to wait before retrying after `error`, or `None` if it should not be retried.
 ///
-/// `retries`: how often it was tried again. `chance`: 0 to 1, evenly spread.
+/// `retries`: the number of retries so far. `chance`: a uniform random number from 0 to 1.
 pub(crate) fn pause(
     error: &ClaudeError,
     retries: u32,
@@ -65,8 +66,8 @@ fn backoff(retries: u32, chance: f64) -> Duration {
 mod tests {
     use super::*;
 
-    fn told(status: u16) -> ClaudeError {
-        ClaudeError::new(Kind::told(Some(status), None), "").with_status(status)
+    fn response(status: u16) -> ClaudeError {
+        ClaudeError::new(Kind::from_service(Some(status), None), "").with_status(status)
     }
 
     fn is_retried(error: &ClaudeError) -> bool {
@@ -74,9 +75,9 @@ mod tests {
     }
 
     #[test]
-    fn what_may_pass_is_retried() {
+    fn transient_errors_are_retried() {
         for status in [408, 409, 429, 500, 502, 503, 504, 529] {
-            assert!(is_retried(&told(status)), "{status}");
+            assert!(is_retried(&response(status)), "{status}");
         }
         let without_status = [
             Kind::Connect,
@@ -92,9 +93,9 @@ mod tests {
     }
 
     #[test]
-    fn what_will_not_pass_is_not() {
+    fn permanent_errors_are_not_retried() {
         for status in [302, 400, 401, 402, 403, 404, 413, 418] {
-            assert!(!is_retried(&told(status)), "{status}");
+            assert!(!is_retried(&response(status)), "{status}");
         }
         for kind in [Kind::TimedOut, Kind::NotUnderstood, Kind::AnswerTooLarge, Kind::Busy] {
             assert!(!is_retried(&ClaudeError::new(kind, "")), "{kind:?}");
@@ -102,22 +103,22 @@ mod tests {
     }
 
     #[test]
-    fn the_service_has_the_last_word_but_on_spending() {
+    fn the_services_advice_wins_except_at_the_spend_limit() {
         let check = |error: ClaudeError, should_retry, expected| {
             let error = error.with_should_retry(should_retry);
             assert_eq!(is_retried(&error), expected, "{error} {should_retry:?}");
         };
-        check(told(529), Some(false), false);
-        check(told(400), Some(true), true);
+        check(response(529), Some(false), false);
+        check(response(400), Some(true), true);
         let spent = ClaudeError::new(Kind::SpendLimit, "").with_status(429);
         check(spent.clone(), None, false);
         check(spent, Some(true), false);
     }
 
     #[test]
-    fn the_wait_is_the_one_asked_for_and_else_doubles() {
+    fn the_wait_is_the_one_asked_for_or_else_doubles() {
         let check = |asked_ms: Option<u64>, retries, chance, expected_ms| {
-            let error = told(529).with_retry_after(asked_ms.map(Duration::from_millis));
+            let error = response(529).with_retry_after(asked_ms.map(Duration::from_millis));
             let expected = Duration::from_millis(expected_ms);
             assert_eq!(pause(&error, retries, 9, chance), Some(expected), "{asked_ms:?} {retries}");
         };
@@ -135,9 +136,9 @@ mod tests {
     }
 
     #[test]
-    fn there_are_so_many_retries_and_no_more() {
-        assert!(pause(&told(529), 1, 2, 0.0).is_some());
-        assert!(pause(&told(529), 2, 2, 0.0).is_none());
-        assert!(pause(&told(529), 0, 0, 0.0).is_none());
+    fn retries_are_limited() {
+        assert!(pause(&response(529), 1, 2, 0.0).is_some());
+        assert!(pause(&response(529), 2, 2, 0.0).is_none());
+        assert!(pause(&response(529), 0, 0, 0.0).is_none());
     }
 }

@@ -1,6 +1,6 @@
-//! How a client works.
+//! The client's settings.
 //!
-//! Handed to [`crate::Client::new`]. Nothing is read from the environment.
+//! Passed to [`crate::Client::new`]. Nothing is read from the environment.
 
 use crate::api_key::ApiKey;
 use crate::breaker::BreakerSettings;
@@ -8,48 +8,49 @@ use crate::prices::Prices;
 use std::time::Duration;
 use url::Url;
 
-/// The service.
+/// The base URL of the public API.
 pub const BASE_URL: &str = "https://api.anthropic.com";
 
-/// The longest of all times that can be set.
+/// The upper bound of every duration.
 const LONGEST: Duration = Duration::from_secs(24 * 3_600);
-/// The most retries that can be.
+/// The upper bound of `max_retries`.
 const MOST_RETRIES: u32 = 10;
 
-/// How a client works. Make it with [`Settings::new`] and change what is to be otherwise.
+/// The client's settings. Start from [`Settings::new`] and change fields as needed.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where the service is, `http` or `https`; `/v1/messages` is added. For TLS, the system's
-    /// certificate authorities are trusted.
+    /// The service's `http` or `https` URL, without `/v1/messages`. TLS trusts the system's
+    /// certificate authorities.
     pub base_url: Url,
-    /// Who we are.
+    /// The API key.
     pub api_key: ApiKey,
-    /// The most calls under way at once, at least 1. One user ([`crate::Request::user_id`]) has a
-    /// quarter of them at most, where a large call counts for several.
+    /// The most calls in flight, at least 1. One user ([`crate::Request::user_id`]) gets at most a
+    /// quarter of them, and a large call counts as several.
     pub max_concurrent: usize,
-    /// The most calls that wait for their turn; any more are refused. One user has a quarter of all
-    /// places at most.
+    /// The most calls waiting for a slot. Further calls fail at once. One user gets at most a
+    /// quarter of all places, waiting or in flight.
     pub max_waiting: usize,
-    /// The longest that a call waits before it is sent: for its turn, and while the service's
-    /// limits are used up.
+    /// The longest time a call waits before it is sent: for a slot, and while the service's rate
+    /// limits are exhausted.
     pub max_wait: Duration,
-    /// The longest that a connection takes, the TLS handshake included.
+    /// The timeout for connecting, including the TLS handshake.
     pub connect_timeout: Duration,
-    /// The longest that an attempt takes, to the end of its answer.
+    /// The timeout for one attempt, to the end of its answer.
     pub timeout: Duration,
-    /// The longest between two events of a stream, and until its head and its first.
+    /// The timeout for a stream's head, for its first event, and between two events.
     pub idle_timeout: Duration,
-    /// How often a call is tried again.
+    /// The most retries of a call.
     pub max_retries: u32,
-    /// When the service is given up for a while.
+    /// The circuit breaker.
     pub breaker: BreakerSettings,
-    /// What tokens cost.
+    /// The prices of tokens.
     pub prices: Prices,
 }
 
 impl Settings {
-    /// 16 calls at once, 64 waiting, 30 s at most; 5 s to connect, 600 s for an answer (as the
-    /// service's own clients), 60 s between events; 2 retries; the default breaker and prices.
+    /// Returns the default settings: 16 calls in flight and 64 waiting for at most 30 s; timeouts
+    /// of 5 s to connect, 600 s for an answer (as in the official clients) and 60 s between events;
+    /// 2 retries; the default breaker and prices.
     #[must_use]
     pub fn new(base_url: Url, api_key: ApiKey) -> Self {
         Self {
@@ -67,7 +68,7 @@ impl Settings {
         }
     }
 
-    /// The same, with no time above a day and no more than ten retries.
+    /// Returns the settings with durations capped at a day and retries at ten.
     pub(crate) fn bounded(&self) -> Self {
         let BreakerSettings { failures, pause, max_pause, trip_pause, max_trip_pause } =
             self.breaker;
@@ -94,7 +95,7 @@ impl Settings {
 mod tests {
     use super::*;
 
-    const MEASURED: BreakerSettings = BreakerSettings {
+    const CAPPED: BreakerSettings = BreakerSettings {
         failures: 1,
         pause: LONGEST,
         max_pause: LONGEST,
@@ -103,7 +104,7 @@ mod tests {
     };
 
     #[test]
-    fn what_is_without_measure_is_brought_to_one() {
+    fn excessive_values_are_capped() {
         let max = Duration::MAX;
         let breaker = BreakerSettings {
             failures: 0,
@@ -125,11 +126,11 @@ mod tests {
         .bounded();
         let Settings { max_wait, connect_timeout, timeout, idle_timeout, .. } = bounded;
         assert_eq!([max_wait, connect_timeout, timeout, idle_timeout], [LONGEST; 4]);
-        assert_eq!((bounded.max_retries, bounded.breaker), (MOST_RETRIES, MEASURED));
+        assert_eq!((bounded.max_retries, bounded.breaker), (MOST_RETRIES, CAPPED));
     }
 
     #[test]
-    fn what_has_measure_stays_as_it_is() {
+    fn reasonable_values_are_kept() {
         let plain = Settings::new(BASE_URL.parse().unwrap(), "key".parse().unwrap());
         assert_eq!(format!("{:?}", plain.bounded()), format!("{plain:?}"));
     }

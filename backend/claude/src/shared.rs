@@ -1,6 +1,6 @@
-//! What all calls of a client share, and what the breaker learns from each.
+//! State shared by all calls of a client.
 //!
-//! Made by [`crate::client`], asked by [`crate::call`].
+//! Made by [`crate::client`], used by [`crate::call`].
 
 use crate::breaker::{Breaker, Health, Refused, Ticket};
 use crate::clock;
@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What all calls of a client share.
+/// State shared by all calls of a client.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) http: Http,
@@ -32,11 +32,12 @@ pub(crate) struct Shared {
     pub(crate) idle_timeout: Duration,
 }
 
-/// An attempt that the breaker let through; it learns what becomes of it, whatever does.
+/// An attempt admitted by the breaker. Its result is reported to the breaker, at the latest when it
+/// is dropped.
 pub(crate) struct Pass {
     shared: Arc<Shared>,
     ticket: Ticket,
-    is_told: bool,
+    is_reported: bool,
 }
 
 impl Shared {
@@ -68,23 +69,23 @@ impl Shared {
         self.silence.lasts(clock::now())
     }
 
-    /// Whether the breaker lets no call through at the moment, and why.
+    /// Returns the breaker's refusal, or `None` while it is closed.
     pub(crate) fn refusal(&self) -> Option<Refused> {
         lock(&self.breaker).refusal(clock::now())
     }
 
-    /// The breaker's leave to make an attempt.
+    /// Asks the breaker to admit an attempt.
     pub(crate) fn pass(self: &Arc<Self>) -> Result<Pass, Refused> {
         let ticket = lock(&self.breaker).admit(clock::now())?;
-        Ok(Pass { shared: Arc::clone(self), ticket, is_told: false })
+        Ok(Pass { shared: Arc::clone(self), ticket, is_reported: false })
     }
 
-    /// Tells the breaker something, and others that it opened or closed.
-    fn tell_breaker(&self, tell: impl FnOnce(&mut Breaker, Instant)) {
+    /// Updates the breaker, and logs and counts it if it opened or closed.
+    fn update_breaker(&self, update: impl FnOnce(&mut Breaker, Instant)) {
         let now = clock::now();
         let mut breaker = lock(&self.breaker);
         let before = (breaker.openings(), breaker.is_open());
-        tell(&mut breaker, now);
+        update(&mut breaker, now);
         let after = (breaker.openings(), breaker.is_open());
         let refusal = breaker.refusal(now);
         drop(breaker);
@@ -95,38 +96,38 @@ impl Shared {
         }
     }
 
-    /// How long nothing is to be sent for `model`; zero: something can.
+    /// Returns how long to hold back calls for `model`; zero if they may be sent now.
     pub(crate) fn held(&self, model: &str) -> Duration {
         lock(&self.pace).wait(model, clock::now())
     }
 
-    /// A call for `model` was answered.
-    pub(crate) fn tell_pace(&self, model: &str, reply: &Reply) {
-        lock(&self.pace).told(model, &reply.head, reply.is_limited(), clock::now());
+    /// Records the rate limits in a response for `model`.
+    pub(crate) fn record_limits(&self, model: &str, reply: &Reply) {
+        lock(&self.pace).record(model, &reply.head, reply.is_limited(), clock::now());
     }
 }
 
 impl Pass {
-    /// The answer has begun.
+    /// Reports that the answer has begun.
     pub(crate) fn answering(&self) {
-        self.shared.tell_breaker(|breaker, _now| breaker.answering(self.ticket));
+        self.shared.update_breaker(|breaker, _now| breaker.answering(self.ticket));
     }
 
-    /// The answer has ended.
+    /// Reports that the answer is complete.
     pub(crate) fn succeeded(mut self) {
-        self.is_told = true;
-        self.shared.tell_breaker(|breaker, _now| breaker.succeeded(self.ticket));
+        self.is_reported = true;
+        self.shared.update_breaker(|breaker, _now| breaker.succeeded(self.ticket));
     }
 
     pub(crate) fn failed(mut self, kind: Kind) {
-        self.is_told = true;
-        self.shared.tell_breaker(|breaker, now| breaker.failed(self.ticket, kind, now));
+        self.is_reported = true;
+        self.shared.update_breaker(|breaker, now| breaker.failed(self.ticket, kind, now));
     }
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        if !self.is_told {
+        if !self.is_reported {
             lock(&self.shared.breaker).given_back(self.ticket);
         }
     }
@@ -135,12 +136,12 @@ impl Drop for Pass {
 fn opened(Refused { because, retry_after }: Refused) {
     meter::breaker(Some(because));
     let (because, pause_ms) = (because.as_str(), retry_after.as_millis());
-    tracing::warn!(because, pause_ms, "claude is not asked for a while");
+    tracing::warn!(because, pause_ms, "circuit breaker opened: calls to claude are held back");
 }
 
 fn closed() {
     meter::breaker(None);
-    tracing::info!("claude answers again");
+    tracing::info!("circuit breaker closed: claude answers again");
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,29 +1,29 @@
-//! Since when calls have been waiting for any sign of the service.
+//! Measures how long calls have been waiting without any response from the service.
 //!
-//! A service that hangs fails no call before its time-out, which is minutes: until then this is what
-//! tells. Kept by [`crate::shared`], told by [`crate::Client::silence`].
+//! A hung service fails no call before its timeout, which takes minutes. Until then, this is the
+//! only sign. Owned by [`crate::shared`], exposed by [`crate::Client::silence`].
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Who is waiting, and since when nothing has come.
+/// The number of waiting calls, and the start of the current silence.
 #[derive(Debug, Default)]
 pub(crate) struct Silence(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// How many calls wait for the head of a response.
+    /// The number of calls waiting for a response head.
     waiting: usize,
-    /// When the first of them began, or the last response came if that was later.
+    /// The time the first of them began to wait, or the last response arrived if that was later.
     since: Option<Instant>,
 }
 
-/// A call that waits for the head of a response, for as long as this lives.
+/// A call that waits for a response head until this is dropped.
 pub(crate) struct Listening<'a>(&'a Silence);
 
 impl Silence {
-    /// A call begins to wait.
+    /// Registers a waiting call.
     pub(crate) fn listen(&self, now: Instant) -> Listening<'_> {
         let mut state = self.state();
         state.since = state.since.filter(|_| state.waiting > 0).or(Some(now));
@@ -32,7 +32,8 @@ impl Silence {
         Listening(self)
     }
 
-    /// For how long some call has been waiting and no response has come; `None` where none waits.
+    /// Returns for how long calls have been waiting without any response; `None` if none is
+    /// waiting.
     pub(crate) fn lasts(&self, now: Instant) -> Option<Duration> {
         let state = self.state();
         let since = state.since.filter(|_| state.waiting > 0)?;
@@ -45,7 +46,7 @@ impl Silence {
 }
 
 impl Listening<'_> {
-    /// A response came.
+    /// Records that a response arrived.
     pub(crate) fn heard(self, now: Instant) {
         self.0.state().since = Some(now);
     }
@@ -64,7 +65,7 @@ mod tests {
     use crate::clock;
 
     #[test]
-    fn it_lasts_while_calls_wait_and_nothing_comes() {
+    fn silence_lasts_while_calls_wait_and_no_response_arrives() {
         let (silence, start) = (Silence::default(), clock::now());
         let at = |s| start + Duration::from_secs(s);
         let check = |s, expected: Option<u64>| {

@@ -1,10 +1,11 @@
-//! How many calls there are at once, how many wait for their turn, and for how long.
+//! Bounds the calls in flight and the calls waiting for a slot.
 //!
-//! Asked by [`crate::call`].
+//! Used by [`crate::call`].
 //!
-//! No user has more than a quarter of the places, nor more than a quarter of those that run, where
-//! a large call counts for several. A user's other calls wait for their own, and only then with
-//! everyone's: so behind all that one user asks, another waits for a few calls at most.
+//! One user gets at most a quarter of all places and a quarter of the slots, and a large call
+//! counts as several. A user's further calls first wait for the user's own slots and then queue
+//! with everyone else's. However much one user asks, another user waits behind a few of those calls
+//! at most.
 
 use crate::meter::Counted;
 use std::collections::HashMap;
@@ -12,22 +13,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
-/// One user's part of everything: one in so many.
+/// The divisor for one user's share.
 const SHARE: usize = 4;
-/// The size of a request that counts as one call, about 8,000 tokens; a larger one counts as more.
+/// The request size that counts as one call, about 8,000 tokens. Larger requests count as several.
 const BYTES_PER_CALL: usize = 32 * 1024;
 
-/// The bounds.
+/// The bounded slots and places of a client.
 #[derive(Debug, Clone)]
 pub(crate) struct Slots {
-    /// One permit for each that runs or waits.
+    /// One permit for each running or waiting call.
     admitted: Arc<Semaphore>,
-    /// One permit for each that runs.
+    /// One permit for each running call.
     running: Arc<Semaphore>,
     shares: Arc<Shares>,
 }
 
-/// A place among those that wait.
+/// A place in the queue.
 pub(crate) struct Place {
     admitted: OwnedSemaphorePermit,
     running: Arc<Semaphore>,
@@ -35,7 +36,7 @@ pub(crate) struct Place {
     counted: Counted,
 }
 
-/// A call's turn: it lasts for as long as this is kept.
+/// A slot for a running call, held until dropped.
 pub(crate) struct Slot {
     _admitted: OwnedSemaphorePermit,
     _running: OwnedSemaphorePermit,
@@ -43,16 +44,16 @@ pub(crate) struct Slot {
     _counted: Counted,
 }
 
-/// Why there is no place.
+/// The bound that was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Full {
-    /// As many calls run and wait as may.
+    /// All places are taken.
     All,
-    /// As many of this user's do.
+    /// All of this user's places are taken.
     Own,
 }
 
-/// What each user has of it who has any: no more of them than there are places.
+/// The shares of users with running or waiting calls. There are never more users than places.
 #[derive(Debug)]
 struct Shares {
     max_places: usize,
@@ -66,7 +67,7 @@ struct Share {
     running: Arc<Semaphore>,
 }
 
-/// One of a user's places, for as long as this is kept.
+/// One of a user's places, held until dropped.
 struct Own {
     shares: Arc<Shares>,
     user: Box<str>,
@@ -75,7 +76,7 @@ struct Own {
 }
 
 impl Slots {
-    /// At most `running` at once, `waiting` behind them.
+    /// Allows `running` calls at once and `waiting` calls behind them.
     pub(crate) fn new(running: usize, waiting: usize) -> Self {
         let running = running.clamp(1, Semaphore::MAX_PERMITS / 2);
         let waiting = waiting.min(Semaphore::MAX_PERMITS / 2);
@@ -91,7 +92,7 @@ impl Slots {
         }
     }
 
-    /// A place among those that wait, for a call of `bytes` by `user`, if that is known.
+    /// Takes a place in the queue for a request of `bytes`, counted against `user` if given.
     pub(crate) fn place(&self, user: Option<&str>, bytes: usize) -> Result<Place, Full> {
         let own = user.map(|user| self.shares.own(user, bytes).ok_or(Full::Own)).transpose()?;
         let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| Full::All)?;
@@ -101,7 +102,7 @@ impl Slots {
 }
 
 impl Place {
-    /// A turn, in the order of asking; `None` where it has not come by then.
+    /// Waits for a slot, first come, first served. Returns `None` if none became free until `by`.
     pub(crate) async fn slot(self, by: Instant) -> Option<Slot> {
         let own = match self.own {
             Some(own) => Some(timeout_at(by, own.turn()).await.ok()??),
@@ -145,7 +146,7 @@ impl Shares {
 }
 
 impl Own {
-    /// This call's turn among its user's.
+    /// Waits for one of the user's own slots.
     async fn turn(self) -> Option<(OwnedSemaphorePermit, Self)> {
         let running = Arc::clone(&self.running).acquire_many_owned(self.weight).await.ok()?;
         Some((running, self))
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_too_many_is_refused_and_one_that_waits_too_long() {
+    async fn a_full_queue_and_a_long_wait_are_refused() {
         let slots = Slots::new(1, 1);
         let place = || slots.place(None, 1);
         let running = place().unwrap().slot(soon()).await.unwrap();
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn there_is_always_room_for_one() {
+    async fn there_is_always_room_for_one_call() {
         for user in [None, Some("a")] {
             let place = Slots::new(0, 0).place(user, usize::MAX).unwrap();
             assert!(place.slot(soon()).await.is_some());
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_user_has_a_quarter_of_the_places_and_of_the_turns() {
+    async fn a_user_gets_a_quarter_of_the_places_and_slots() {
         let slots = Slots::new(8, 8);
         let place = |user| slots.place(Some(user), 1);
         let mut running = Vec::new();
@@ -212,8 +213,11 @@ mod tests {
         let waiting = place("a").unwrap();
         let another = place("a").unwrap();
         assert_eq!(place("a").err(), Some(Full::Own));
-        assert!(waiting.slot(soon()).await.is_none(), "it waits for its user's own");
-        assert!(place("b").unwrap().slot(soon()).await.is_some(), "and nobody for it");
+        assert!(waiting.slot(soon()).await.is_none(), "it waits for the user's own slots");
+        assert!(
+            place("b").unwrap().slot(soon()).await.is_some(),
+            "and other users do not wait for it"
+        );
 
         let another = tokio::spawn(another.slot(soon()));
         tokio::task::yield_now().await;
@@ -224,7 +228,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_large_call_counts_for_several() {
+    async fn a_large_call_counts_as_several() {
         let slots = Slots::new(16, 0);
         let place = |bytes| slots.place(Some("a"), bytes).unwrap();
         let large = place(2 * BYTES_PER_CALL + 1).slot(soon()).await.unwrap();
@@ -234,6 +238,6 @@ mod tests {
         let another = place(3 * BYTES_PER_CALL).slot(soon()).await.unwrap();
         assert!(place(1).slot(soon()).await.is_none());
         drop((small, another));
-        assert!(place(usize::MAX).slot(soon()).await.is_some(), "no call is too large for all");
+        assert!(place(usize::MAX).slot(soon()).await.is_some(), "even the largest call can run");
     }
 }

@@ -1,7 +1,7 @@
-//! Server-sent events: bytes in, the data of each event out.
+//! A parser for server-sent events: bytes in, the data of each event out.
 //!
-//! Pure; fed by [`crate::stream`]. Only the data is kept: the service repeats an event's name in it.
-//! Not a library's, for those keep a line that never ends.
+//! Pure; fed by [`crate::stream`]. Only the data is kept, since the service repeats the event's
+//! name in it. Existing libraries buffer an endless line without a bound, so this is our own.
 //!
 //! # Source
 //! HTML Living Standard, 9.2.6 "Interpreting an event stream".
@@ -11,24 +11,24 @@ pub(crate) const MAX_EVENT_BYTES: usize = 1024 * 1024;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// Reads events out of bytes, however they are cut.
+/// Parses events from bytes that can be split anywhere.
 #[derive(Debug, Default)]
 pub(crate) struct Parser {
-    /// The line so far.
+    /// The current line so far.
     line: Vec<u8>,
-    /// The data so far, each line of it ended by a line feed.
+    /// The event's data so far. Each of its lines ends with a line feed.
     data: Vec<u8>,
-    /// Whether the last byte was a carriage return: a line feed after it ends no other line.
+    /// True if the last byte was a carriage return. A line feed after it does not end another line.
     is_after_return: bool,
     has_begun: bool,
 }
 
-/// An event is larger than [`MAX_EVENT_BYTES`].
+/// The error for an event larger than [`MAX_EVENT_BYTES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TooLarge;
 
 impl Parser {
-    /// The data of the events that `bytes` complete.
+    /// Adds `bytes` and returns the data of each event they complete.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<Vec<Vec<u8>>, TooLarge> {
         let mut events = Vec::new();
         for &byte in bytes {
@@ -45,7 +45,7 @@ impl Parser {
         Ok(events)
     }
 
-    /// The event, where the line is the empty one that ends it.
+    /// Ends the current line. Returns the event's data if the line was empty, which ends the event.
     fn end_line(&mut self) -> Option<Vec<u8>> {
         let line = std::mem::take(&mut self.line);
         let is_first = !std::mem::replace(&mut self.has_begun, true);
@@ -71,7 +71,7 @@ impl Parser {
 mod tests {
     use super::*;
 
-    /// Whole, byte by byte, and cut in two at each place.
+    /// Parses the stream whole, byte by byte, and split in two at every position.
     fn check(stream: &str, expected: &[&str]) {
         let bytes = stream.as_bytes();
         let read = |chunks: &[&[u8]]| {
@@ -83,12 +83,12 @@ mod tests {
         assert_eq!(read(&bytes.chunks(1).collect::<Vec<_>>()), expected, "{stream:?}");
         for at in 0..bytes.len() {
             let (one, two) = bytes.split_at(at);
-            assert_eq!(read(&[one, two]), expected, "{stream:?} cut at {at}");
+            assert_eq!(read(&[one, two]), expected, "{stream:?} split at {at}");
         }
     }
 
     #[test]
-    fn events_are_read_however_they_are_written_and_cut() {
+    fn events_are_parsed_however_they_are_written_and_split() {
         check("", &[]);
         check("data: a\n\n", &["a"]);
         check("event: ping\ndata: a\n\ndata: b\n\n", &["a", "b"]);
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_other_fields_and_what_has_no_end_are_no_events() {
+    fn comments_other_fields_and_unfinished_events_are_ignored() {
         check(": a comment\n\n\n\nid: 1\nretry: 5\n\n", &[]);
         check("datax: a\n\n", &[]);
         check("data: a\n", &[]);
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_end_is_not_kept_for_ever() {
+    fn an_endless_event_is_rejected() {
         let mebibyte = "x".repeat(MAX_EVENT_BYTES);
         let mut parser = Parser::default();
         assert_eq!(parser.push(mebibyte.as_bytes()), Ok(vec![]));

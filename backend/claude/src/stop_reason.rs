@@ -1,39 +1,39 @@
-//! Why an answer ends.
+//! The reason an answer ended.
 //!
 //! Part of an [`crate::Answer`].
 
 use serde::{Deserialize, Serialize};
 
-/// Why the model stopped.
+/// The reason the model stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum StopReason {
-    /// It had said everything: the answer is whole.
+    /// The answer is complete.
     EndTurn,
-    /// It came to [`crate::Request::max_tokens`]: the answer is cut off.
+    /// The answer reached [`crate::Request::max_tokens`] and is truncated.
     MaxTokens,
-    /// It came to a sequence that it was to stop at.
+    /// The model generated a stop sequence.
     StopSequence,
-    /// It wants to use a tool.
+    /// The model wants to use a tool.
     ToolUse,
-    /// It pauses in a long turn.
+    /// The model paused a long turn.
     PauseTurn,
-    /// It will not answer that.
+    /// The model refuses to answer.
     Refusal,
-    /// Question and answer are longer than the model can hold: the answer is cut off.
+    /// Prompt and answer exceed the model's context window. The answer is truncated.
     ModelContextWindowExceeded,
-    /// One that this client does not know.
+    /// A reason unknown to this client.
     Other(String),
 }
 
 impl StopReason {
-    /// Whether the answer is whole: only such answers are worth keeping.
+    /// Returns true if the answer is complete. Only complete answers are worth caching.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         *self == Self::EndTurn
     }
 
-    /// Its name, as in the response.
+    /// Returns the name used in the response.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_reason_is_read_and_written_by_its_name() {
+    fn every_reason_round_trips_by_its_name() {
         let names = "end_turn max_tokens stop_sequence tool_use pause_turn refusal \
                      model_context_window_exceeded some_new_one";
         for name in names.split_whitespace() {

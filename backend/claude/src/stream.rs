@@ -1,6 +1,6 @@
-//! A streamed answer: event after event, until it has ended.
+//! A streamed answer.
 //!
-//! Begun by [`crate::client`], read by whoever asked.
+//! Begun by [`crate::client`], read by the caller.
 
 use crate::answer::{Answer, Event};
 use crate::assembly::{Assembly, Step, Whole};
@@ -27,25 +27,25 @@ use tokio::time::Instant;
 
 /// An answer as it arrives: [`Event::Text`]s, then one [`Event::Done`] or an error, then nothing.
 ///
-/// It holds one of the client's slots until it has ended or is dropped, which ends the call.
+/// It holds one of the client's slots until it ends or is dropped. Dropping it ends the call.
 pub struct AnswerStream {
     events: BoxStream<'static, Result<Event, ClaudeError>>,
     bill: Bill,
 }
 
-/// What a streamed answer costs, as far as the service has said. It is known once the stream has
-/// ended, broken off or been dropped, and 0 until then.
+/// The cost of a streamed answer, as far as the service has reported its usage. It is 0 until the
+/// stream has ended, failed or been dropped.
 #[derive(Debug, Clone, Default)]
 pub struct Bill(Arc<AtomicU64>);
 
 impl Bill {
-    /// In millionths of a dollar; 0 where [`crate::Prices`] lack the model.
+    /// Returns the cost in millionths of a dollar; 0 if [`crate::Prices`] lacks the model.
     #[must_use]
     pub fn cost_micro_usd(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn is(&self, cost_micro_usd: u64) {
+    fn set(&self, cost_micro_usd: u64) {
         self.0.store(cost_micro_usd, Ordering::Relaxed);
     }
 }
@@ -57,13 +57,13 @@ impl AnswerStream {
         Self { events: unfold(Some(running), next).fuse().boxed(), bill }
     }
 
-    /// What it costs; good beyond the stream's own end.
+    /// Returns a handle to the answer's cost. It stays valid after the stream is gone.
     #[must_use]
     pub fn bill(&self) -> Bill {
         self.bill.clone()
     }
 
-    /// The next event; `None` after the last.
+    /// Returns the next event; `None` after the last.
     pub async fn next(&mut self) -> Option<Result<Event, ClaudeError>> {
         self.events.next().await
     }
@@ -107,7 +107,7 @@ impl Running {
     fn ended(mut self, whole: Whole) -> Answer {
         self.reading.has_ended = true;
         let answer = self.call.answered(whole, self.reading.request_id.take());
-        self.bill.is(answer.cost_micro_usd);
+        self.bill.set(answer.cost_micro_usd);
         self.tally.ended(answer.outcome());
         if let Some(pass) = self.pass.take() {
             pass.succeeded();
@@ -125,31 +125,31 @@ impl Running {
 }
 
 impl Drop for Running {
-    /// An answer that broke off, or that nobody reads to its end, is paid for as well.
+    /// Accounts for an answer that broke off or was not read to its end: it is billed as well.
     fn drop(&mut self) {
         if !self.reading.has_ended {
             let assembly = &self.reading.assembly;
-            self.bill.is(self.call.account(assembly.model(), &assembly.usage()));
+            self.bill.set(self.call.account(assembly.model(), &assembly.usage()));
         }
     }
 }
 
-/// The bytes of a stream, and the answer so far.
+/// The state of reading a stream.
 pub(crate) struct Reading {
     body: Incoming,
     parser: Parser,
-    /// Events that have come and were not looked at: at most those of one piece.
+    /// Events received but not yet processed: at most those of one chunk.
     pending: VecDeque<Vec<u8>>,
     assembly: Assembly,
     request_id: Option<String>,
     idle_timeout: Duration,
-    /// When all of it must have come.
+    /// The deadline for the whole stream.
     by: Instant,
     has_ended: bool,
 }
 
 impl Reading {
-    /// The stream that a reply is, once its message has begun.
+    /// Reads `reply` as a stream until its message has begun.
     pub(crate) async fn begin(
         reply: Reply,
         idle_timeout: Duration,
@@ -167,8 +167,10 @@ impl Reading {
             has_ended: false,
         };
         if !is_stream {
-            let other =
-                ClaudeError::new(Kind::NotUnderstood, "expected a stream, found another type");
+            let other = ClaudeError::new(
+                Kind::NotUnderstood,
+                "expected a stream, found another content type",
+            );
             return Err(reading.named(other));
         }
         while !reading.assembly.has_begun() {
@@ -177,7 +179,7 @@ impl Reading {
         Ok(reading)
     }
 
-    /// The next that there is to tell.
+    /// Returns the next step to report to the caller.
     async fn step(&mut self) -> Result<Step, ClaudeError> {
         loop {
             if let Some(step) = self.advance().await.map_err(|error| self.named(error))? {
@@ -192,13 +194,14 @@ impl Reading {
             serde_json::from_slice(&data).map_err(|error| not_a("stream's event", &error))?;
         let step = self.assembly.add(event)?;
         if matches!(step, Some(Step::Done(_))) {
-            // Where its end has come with it, the connection can be used again.
+            // If the end of the body has already arrived, reading it lets the connection be reused.
             let _at_end = piece(&mut self.body, clock::now()).await;
         }
         Ok(step)
     }
 
-    /// The data of the next event. Comments are none, so they do not keep a stream alive.
+    /// Returns the data of the next event. SSE comments don't count, so they can't keep a stream
+    /// alive.
     async fn event(&mut self) -> Result<Vec<u8>, ClaudeError> {
         let by = self.by.min(clock::now() + self.idle_timeout);
         loop {

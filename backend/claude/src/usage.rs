@@ -1,10 +1,10 @@
-//! What a call used, in tokens: as the service says it, and as we count it.
+//! Token usage: as the service reports it, and as this crate counts it.
 //!
 //! Read by [`crate::wire`], priced by [`crate::Prices`].
 
 use serde::{Deserialize, Serialize};
 
-/// What a call used. All of the input is the first four together.
+/// The tokens used by a call. The first four fields add up to the whole input.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Usage {
@@ -18,12 +18,12 @@ pub struct Usage {
     pub cache_read_tokens: u64,
     /// The answer, thinking included.
     pub output_tokens: u64,
-    /// Of the answer, what was thinking.
+    /// The part of the answer that was thinking.
     pub thinking_tokens: u64,
 }
 
 impl Usage {
-    /// All of the input.
+    /// Returns the tokens of the whole input.
     #[must_use]
     pub const fn total_input_tokens(&self) -> u64 {
         self.input_tokens
@@ -33,7 +33,7 @@ impl Usage {
     }
 }
 
-/// The service's `usage`. In a stream it comes twice, the second time with what has changed.
+/// The service's `usage`. A stream sends it twice, the second time with the changed fields only.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 pub(crate) struct WireUsage {
     input_tokens: Option<u64>,
@@ -56,7 +56,7 @@ struct OutputDetails {
 }
 
 impl WireUsage {
-    /// This, with what `later` says in the place of what it said before.
+    /// Returns this usage with the fields of `later` replacing earlier values.
     pub(crate) fn updated(self, later: Self) -> Self {
         Self {
             input_tokens: later.input_tokens.or(self.input_tokens),
@@ -70,17 +70,17 @@ impl WireUsage {
         }
     }
 
-    /// As we count it. A write to the cache of which it is not said for how long was for an hour:
-    /// no shorter one is asked for, and it is the dearer.
+    /// Converts to our own counts. A cache write of unspecified duration counts as one for an hour:
+    /// this client asks for no other, and it is the more expensive one.
     pub(crate) fn counted(self) -> Usage {
         let creation = self.cache_creation.unwrap_or_default();
         let cache_write_5m_tokens = creation.ephemeral_5m_input_tokens.unwrap_or_default();
-        let said_1h_tokens = creation.ephemeral_1h_input_tokens.unwrap_or_default();
+        let reported_1h_tokens = creation.ephemeral_1h_input_tokens.unwrap_or_default();
         let written_tokens = self.cache_creation_input_tokens.unwrap_or_default();
         Usage {
             input_tokens: self.input_tokens.unwrap_or_default(),
             cache_write_5m_tokens,
-            cache_write_1h_tokens: said_1h_tokens
+            cache_write_1h_tokens: reported_1h_tokens
                 .max(written_tokens.saturating_sub(cache_write_5m_tokens)),
             cache_read_tokens: self.cache_read_input_tokens.unwrap_or_default(),
             output_tokens: self.output_tokens.unwrap_or_default(),
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_later_in_a_stream_replaces_what_it_says_again() {
+    fn later_usage_in_a_stream_replaces_the_fields_it_repeats() {
         let first = read(r#"{"input_tokens":9,"cache_read_input_tokens":7,"output_tokens":1}"#);
         let later = read(r#"{"input_tokens":null,"output_tokens":50}"#);
         let usage = first.updated(later).counted();

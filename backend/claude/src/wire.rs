@@ -1,17 +1,17 @@
-//! The JSON that the service answers with: messages, the events of a stream, errors.
+//! The service's JSON: messages, stream events and errors.
 //!
-//! Fields, blocks and events that are not known are passed over: the service adds some as it
-//! pleases. Read by [`crate::plain`] and [`crate::assembly`].
+//! Unknown fields, blocks and events are ignored, since the service may add some at any time. Read
+//! by [`crate::plain`] and [`crate::assembly`].
 
 use crate::stop_reason::StopReason;
 use crate::usage::WireUsage;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The `error_code` of the 429 that lasts until the month is over.
+/// The `error_code` of a 429 that lasts until the end of the month.
 const SPEND_LIMIT: &str = "enforced_spend_limit_reached";
 
-/// A whole answer.
+/// A plain answer.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Message {
     #[serde(default)]
@@ -34,7 +34,7 @@ pub(crate) enum Block {
     Other,
 }
 
-/// An event of a stream.
+/// A stream event.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum StreamEvent {
@@ -58,7 +58,7 @@ pub(crate) enum StreamEvent {
     Other,
 }
 
-/// The message as it is when its stream begins.
+/// The message at the start of its stream.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Started {
     #[serde(default)]
@@ -67,7 +67,7 @@ pub(crate) struct Started {
     pub(crate) usage: WireUsage,
 }
 
-/// More of a block.
+/// An addition to a block.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum Delta {
@@ -78,36 +78,36 @@ pub(crate) enum Delta {
     Other,
 }
 
-/// What has changed in the message itself.
+/// A change to the message itself.
 #[derive(Debug, Deserialize)]
 pub(crate) struct MessageDelta {
     pub(crate) stop_reason: Option<StopReason>,
 }
 
-/// An error, as the body of a response or as an event.
+/// An error, as a response body or a stream event.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct ErrorBody {
-    pub(crate) error: Told,
+    pub(crate) error: ServiceError,
     pub(crate) request_id: Option<String>,
 }
 
-/// What the service says about an error.
+/// The details of an error.
 #[derive(Debug, Default, Deserialize)]
-pub(crate) struct Told {
+pub(crate) struct ServiceError {
     #[serde(rename = "type")]
     pub(crate) name: Option<String>,
     message: Option<String>,
     details: Option<Value>,
 }
 
-impl Told {
-    /// Whether no more money may be spent this month.
+impl ServiceError {
+    /// Returns true if the monthly spend limit is reached.
     pub(crate) fn is_spend_limit(&self) -> bool {
         let code = self.details.as_ref().and_then(|details| details.get("error_code"));
         code.and_then(Value::as_str) == Some(SPEND_LIMIT)
     }
 
-    /// What it says to people.
+    /// Returns the human-readable message.
     pub(crate) fn message(&self) -> &str {
         self.message.as_deref().unwrap_or("(no message)")
     }
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_passed_over() {
+    fn unknown_fields_blocks_and_events_are_ignored() {
         let message: Message = serde_json::from_str(
             r#"{"id":"msg_1","type":"message","role":"assistant","model":"m","new":{"a":[1]},
                 "content":[{"type":"thinking","thinking":"Hm","signature":"x"},
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn the_spend_limit_is_told_by_its_code() {
+    fn the_spend_limit_is_recognized_by_its_code() {
         let check = |details: &str, expected: bool| {
             let json = format!(
                 r#"{{"type":"error","error":{{"type":"rate_limit_error","message":"m"{details}}}}}"#

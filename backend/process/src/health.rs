@@ -1,21 +1,21 @@
-//! The health check that a container runs on its own server.
+//! The health check that a container runs against its own server.
 //!
-//! Speaks plain blocking HTTP by hand: an image needs no `curl`, and the check starts no runtime.
+//! Speaks plain blocking HTTP, so the image needs no `curl` and the check needs no async runtime.
 
 use anyhow::{Context, bail};
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// How long each step may take.
+/// The timeout of each step.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// The most bytes of the reply that are looked at.
+/// The most bytes of the reply that are read.
 const MAX_REPLY_BYTES: u64 = 4096;
 
-/// Asks the server that listens on `listen` for `path`, and succeeds if it answers 200.
+/// Requests `path` from the server that listens on `listen`. Succeeds if it answers 200.
 ///
 /// # Errors
-/// Says in one sentence what was asked, and what came instead.
+/// Fails if the server is unreachable or answers another status. The message names the URL.
 pub fn check(listen: SocketAddr, path: &str) -> anyhow::Result<()> {
     let address = reachable(listen);
     let reply = ask(address, path).with_context(|| format!("GET http://{address}{path}"))?;
@@ -36,7 +36,7 @@ fn ask(address: SocketAddr, path: &str) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&reply).into_owned())
 }
 
-/// Returns an address on which a server that listens on `listen` can be reached.
+/// Returns an address that reaches a server listening on `listen`.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_addresses_are_reached_on_loopback() {
+    fn unspecified_addresses_are_reached_on_loopback() {
         let check = |listen: &str, expected: &str| {
             assert_eq!(reachable(listen.parse().unwrap()).to_string(), expected);
         };

@@ -1,5 +1,5 @@
-//! What both servers of the companion API, `tollgate-backend` and `claude-sim`, need of a process: a
-//! health check for their containers, and the signal to stop.
+//! Process-level helpers shared by the companion API's servers, `tollgate-backend` and
+//! `claude-sim`: a container health check and a stop signal.
 
 pub mod health;
 mod stop;

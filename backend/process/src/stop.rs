@@ -1,12 +1,12 @@
-//! The signal to stop.
+//! The stop signal.
 
 use std::io;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Returns a future that is ready once the process receives SIGTERM or SIGINT.
+/// Returns a future that completes when the process receives SIGTERM or SIGINT.
 ///
 /// # Errors
-/// If the process cannot listen for signals.
+/// Fails if the process cannot listen for signals.
 pub fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

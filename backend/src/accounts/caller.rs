@@ -1,21 +1,21 @@
-//! Who asks, as a request's token and the database have it.
+//! The caller of a request, from its token and the database.
 
 use crate::user::{Tier, User};
 use crate::user_secret::UserSecret;
 use uuid::Uuid;
 
-/// Who asks.
+/// An authenticated caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// The user, as they are now.
+    /// The user's current state.
     pub user: User,
-    /// The session that their token belongs to.
+    /// The token's session.
     pub session_id: Uuid,
-    /// Their plan as the token tells it: the one that the gateway counts by.
+    /// The plan in the token, which is the one the gateway counts by.
     pub token_tier: Tier,
-    /// What their cached entries are sealed with and named by.
+    /// The secret that names and encrypts the user's cache entries.
     pub secret: UserSecret,
-    /// How often what is theirs and may be cached had changed when this request came: the version
-    /// of such entries.
+    /// The number of changes to the user's cacheable data when the request arrived. It versions the
+    /// cache entries.
     pub revision: u64,
 }

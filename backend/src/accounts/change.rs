@@ -1,7 +1,7 @@
-//! Changes of an account by its owner. For what cannot be undone they give the password once more:
-//! a token that was left lying about is not enough.
+//! Changes to an account by its owner. Irreversible ones require the password again, because a
+//! stolen token must not be enough.
 
-use super::guesses::Whose;
+use super::guesses::GuessTarget;
 use super::{AccountError, Accounts, Caller};
 use crate::password::Password;
 use crate::store::users::{self, PasswordChange};
@@ -9,10 +9,10 @@ use crate::user::Tier;
 use jiff::Timestamp;
 
 impl Accounts {
-    /// Puts a new password in the old one's place. All sessions but the caller's end.
+    /// Changes the password, and ends every session except the caller's.
     ///
     /// # Errors
-    /// [`AccountError::WrongPassword`] and [`AccountError::TooManyGuesses`]; then nothing changed.
+    /// [`AccountError::WrongPassword`] or [`AccountError::TooManyGuesses`]; then nothing changed.
     pub async fn change_password(
         &self,
         caller: &Caller,
@@ -20,7 +20,7 @@ impl Accounts {
         new: Password,
         now: Timestamp,
     ) -> Result<(), AccountError> {
-        let old_hash = self.proven(caller, current, now).await?;
+        let old_hash = self.verify_password(caller, current, now).await?;
         let new_hash = self.hasher.hash(new).await?;
         let change = PasswordChange {
             user_id: caller.user.id,
@@ -31,15 +31,15 @@ impl Accounts {
         if users::change_password(&self.store, &change).await? {
             Ok(())
         } else {
-            // Changed by someone else meanwhile: what was given is not the password any more.
+            // A concurrent request changed the password, so the one given here is wrong now.
             Err(AccountError::WrongPassword)
         }
     }
 
-    /// Changes the caller's plan: their next token names it. A dearer one has to be paid for.
+    /// Changes the caller's plan, which their next token names. An upgrade requires `is_paid`.
     ///
     /// # Errors
-    /// [`AccountError::NotPaid`]; then nothing changed.
+    /// [`AccountError::NotPaid`] on an unpaid upgrade; then nothing changed.
     pub async fn subscribe(
         &self,
         caller: &Caller,
@@ -54,22 +54,23 @@ impl Accounts {
         }
     }
 
-    /// Deletes the account, and everything that is its owner's.
+    /// Deletes the account and all of its data.
     ///
     /// # Errors
-    /// [`AccountError::WrongPassword`] and [`AccountError::TooManyGuesses`]; then nothing is deleted.
+    /// [`AccountError::WrongPassword`] or [`AccountError::TooManyGuesses`]; then nothing is
+    /// deleted.
     pub async fn delete(
         &self,
         caller: &Caller,
         password: Password,
         now: Timestamp,
     ) -> Result<(), AccountError> {
-        self.proven(caller, password, now).await?;
+        self.verify_password(caller, password, now).await?;
         Ok(users::delete(&self.store, caller.user.id).await?)
     }
 
-    /// What the caller's password hashed to, if they know it.
-    async fn proven(
+    /// Verifies the caller's password, and returns its stored hash.
+    async fn verify_password(
         &self,
         caller: &Caller,
         password: Password,
@@ -77,8 +78,8 @@ impl Accounts {
     ) -> Result<String, AccountError> {
         let stored = users::password_hash(&self.store, caller.user.id).await?;
         let stored = stored.ok_or(AccountError::SessionEnded)?;
-        let whose = Whose::User(caller.user.id);
-        if self.is_right(&whose, password, Some(stored.clone()), now).await? {
+        let target = GuessTarget::User(caller.user.id);
+        if self.check_password(&target, password, Some(stored.clone()), now).await? {
             Ok(stored)
         } else {
             Err(AccountError::WrongPassword)

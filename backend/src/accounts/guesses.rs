@@ -1,10 +1,10 @@
-//! The one place where a password that someone gives is verified, and how often that may happen.
+//! Password verification and its rate limit. No other module verifies a password.
 //!
-//! Each account has tries ([`password_tries`]), whoever makes them and from wherever: a guess costs
-//! one, the right password none. Log-ins are counted by the address that was given, so an address
-//! without an account is treated like one with an account. Those who are logged in and are asked for
-//! their password again are counted by themselves: strangers who guess at an address keep its owner
-//! neither from their sessions nor from changing the password.
+//! Each account has a bucket of tries ([`password_tries`]), shared by all clients. A wrong guess
+//! costs one try, the right password none. Logins are counted by the address given, so an unknown
+//! address is treated like a known one. A logged-in user who must repeat their password has a
+//! separate bucket: strangers guessing at the address can neither end the owner's sessions nor keep
+//! them from changing the password.
 
 use super::{AccountError, Accounts};
 use crate::hashing::PhcString;
@@ -15,27 +15,27 @@ use resume::email::Email;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-/// Whose password it is said to be.
-pub(super) enum Whose<'a> {
-    /// Of the account with this address, if there is one.
+/// The account whose password is being verified.
+pub(super) enum GuessTarget<'a> {
+    /// The account with this address, if there is one.
     Address(&'a Email),
-    /// Of this user, who has shown an access token.
+    /// A user who presented an access token.
     User(Uuid),
 }
 
 impl Accounts {
-    /// Returns true if the password is the one of `stored`.
+    /// Returns true if the password matches the hash in `stored`.
     ///
     /// # Errors
-    /// [`AccountError::TooManyGuesses`]; then nothing was verified.
-    pub(super) async fn is_right(
+    /// [`AccountError::TooManyGuesses`]; then the password was not checked.
+    pub(super) async fn check_password(
         &self,
-        whose: &Whose<'_>,
+        target: &GuessTarget<'_>,
         password: Password,
         stored: Option<PhcString>,
         now: Timestamp,
     ) -> Result<bool, AccountError> {
-        let who = whose.hash();
+        let who = target.hash();
         if let Some(wait) = password_tries::take(&self.store, &who, now).await? {
             return Err(AccountError::TooManyGuesses(wait));
         }
@@ -47,8 +47,9 @@ impl Accounts {
     }
 }
 
-impl Whose<'_> {
-    /// The name of its bucket. An address of someone without an account is not kept as it is.
+impl GuessTarget<'_> {
+    /// Returns the bucket's name: a hash, so addresses without an account are not stored in the
+    /// clear.
     fn hash(&self) -> String {
         let name = match self {
             Self::Address(email) => format!("address {}", email.as_str()),
@@ -69,7 +70,7 @@ mod tests {
         now() + SignedDuration::from_millis(ms)
     }
 
-    /// What logging in comes to: 200, 401, or how many milliseconds to wait.
+    /// Logs in. Returns 200, 401, or the milliseconds to wait.
     async fn log_in(accounts: &Accounts, email: &str, password: &str, ms: i64) -> u128 {
         match accounts.log_in(credentials(email, password), at(ms)).await {
             Ok(_) => 200,
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn guesses_are_bounded_alike_with_an_account_and_without() {
+    async fn guesses_are_limited_with_and_without_an_account() {
         let Fixture { accounts, _dir } = fixture().await;
         accounts.sign_up(credentials("a@b.c", "12345678"), now()).await.unwrap();
         for email in ["a@b.c", "nobody@b.c"] {
@@ -89,31 +90,39 @@ mod tests {
             }
             let verified = accounts.hasher.verified();
             assert_eq!(log_in(&accounts, email, "87654321", 1000).await, 9000);
-            assert_eq!(accounts.hasher.verified(), verified, "it is not even looked at");
+            assert_eq!(
+                accounts.hasher.verified(),
+                verified,
+                "a rate-limited guess must not be hashed"
+            );
         }
     }
 
     #[tokio::test]
-    async fn the_owner_waits_as_long_as_told_and_no_longer() {
+    async fn waiting_exactly_as_long_as_reported_is_enough() {
         let Fixture { accounts, _dir } = fixture().await;
         accounts.sign_up(credentials("a@b.c", "12345678"), now()).await.unwrap();
         for _ in 0..password_tries::MAX_AT_ONCE {
             log_in(&accounts, "a@b.c", "87654321", 0).await;
         }
-        // What is refused makes nobody wait longer.
+        // A denied try doesn't extend the wait.
         for _ in 0..100 {
             assert_eq!(log_in(&accounts, "a@b.c", "12345678", 9_999).await, 1);
         }
         assert_eq!(log_in(&accounts, "a@b.c", "12345678", 10_000).await, 200);
         for _ in 0..20 {
-            assert_eq!(log_in(&accounts, "a@b.c", "12345678", 10_000).await, 200, "costs nothing");
+            assert_eq!(
+                log_in(&accounts, "a@b.c", "12345678", 10_000).await,
+                200,
+                "the right password costs nothing"
+            );
         }
         assert_eq!(log_in(&accounts, "a@b.c", "87654321", 10_000).await, 401);
         assert_eq!(log_in(&accounts, "a@b.c", "12345678", 10_000).await, 10_000);
     }
 
     #[tokio::test]
-    async fn guesses_at_an_address_do_not_keep_its_owner_from_their_account() {
+    async fn guesses_at_an_address_do_not_lock_out_its_logged_in_owner() {
         let Fixture { accounts, _dir } = fixture().await;
         accounts.sign_up(credentials("a@b.c", "12345678"), now()).await.unwrap();
         let tokens = accounts.log_in(credentials("a@b.c", "12345678"), now()).await.unwrap();
@@ -138,7 +147,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_clock_that_steps_back_keeps_nobody_waiting() {
+    async fn a_clock_that_steps_back_does_not_lengthen_the_wait() {
         let Fixture { accounts, _dir } = fixture().await;
         let day_ms = 86_400_000;
         for ms in [day_ms, 0] {
@@ -150,7 +159,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_over_is_forgotten() {
+    async fn full_buckets_are_deleted() {
         let Fixture { accounts, _dir } = fixture().await;
         for (guess, expected) in [(0, 1), (1, 2), (2, 3), (100_000, 3), (100_001, 3)] {
             log_in(&accounts, &format!("a{guess}@b.c"), "87654321", guess).await;

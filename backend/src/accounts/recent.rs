@@ -1,33 +1,33 @@
-//! Who asked with which token, for as long as nothing in the database changes: then neither has
-//! the session ended nor the user changed, and all that is left to look at is the time and the key.
+//! Recently seen tokens and their callers, valid while the database is unchanged. Until it changes,
+//! the session and the user are still current, and only the expiry and the key need checking.
 //!
-//! A token is found by all of it. Only tokens of ours are here, whose text nobody can choose, so
-//! they need no hash that is made against those who would.
+//! Entries are keyed by the whole token. Only tokens that we signed are cached, so an attacker
+//! cannot choose the keys, and the hash need not resist crafted collisions.
 
 use super::caller::Caller;
-use super::remembered::Remembered;
+use super::state_cache::StateCache;
 use crate::token::verifier::Signed;
 use jiff::Timestamp;
 use rustc_hash::FxBuildHasher;
 use std::sync::Arc;
 
-/// Who asked lately, by token.
-pub(super) type Recent = Remembered<Box<[u8]>, Arc<Known>, FxBuildHasher>;
+/// Recent callers, by token.
+pub(super) type Recent = StateCache<Box<[u8]>, Arc<Known>, FxBuildHasher>;
 
-/// Who asked with a token.
+/// A verified token and its caller.
 pub(super) struct Known {
-    /// What it says.
+    /// The verified token.
     pub(super) signed: Arc<Signed>,
-    /// When the session is over.
+    /// The session's end.
     pub(super) ends_at: Timestamp,
-    /// Who it is.
+    /// The caller.
     pub(super) caller: Caller,
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::AccountError;
-    use super::super::remembered::MAX_REMEMBERED;
+    use super::super::state_cache::MAX_ENTRIES;
     use super::super::tests::{Fixture, credentials, fixture, now};
     use super::*;
     use crate::token::verifier::TokenError;
@@ -35,7 +35,7 @@ mod tests {
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use jiff::SignedDuration;
 
-    /// The token with one bit of its signature changed: never the same, whatever the signature is.
+    /// Flips one bit of the token's signature, so it always differs.
     fn forged(token: &str) -> String {
         let (message, signature) = token.rsplit_once('.').unwrap();
         let mut signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
@@ -44,14 +44,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_remembered_is_held_to_its_times_all_the_same() {
+    async fn a_cached_token_still_expires() {
         let Fixture { accounts, _dir } = fixture().await;
         accounts.sign_up(credentials("a@b.c", "12345678"), now()).await.unwrap();
         let tokens = accounts.log_in(credentials("a@b.c", "12345678"), now()).await.unwrap();
         let token = tokens.access.as_bytes();
         let at = |s| now() + SignedDuration::from_secs(s);
         let first = accounts.authenticate(token, now()).await.unwrap();
-        assert_eq!(accounts.recent.len(), 0, "what a query found may be of another state");
+        assert_eq!(accounts.recent.len(), 0, "a query's result may belong to a later state");
         for _ in 0..3 {
             assert_eq!(accounts.authenticate(token, now()).await.unwrap(), first);
         }
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_session_that_ends_before_its_token_ends_it() {
+    async fn a_cached_token_ends_with_its_session() {
         let Fixture { accounts, _dir } = fixture().await;
         accounts.sign_up(credentials("a@b.c", "12345678"), now()).await.unwrap();
         let tokens = accounts.log_in(credentials("a@b.c", "12345678"), now()).await.unwrap();
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_key_that_is_gone_ends_what_it_signed() {
+    async fn a_cached_token_ends_with_its_key() {
         let Fixture { accounts, _dir } = fixture().await;
         accounts.sign_up(credentials("a@b.c", "12345678"), now()).await.unwrap();
         let tokens = accounts.log_in(credentials("a@b.c", "12345678"), now()).await.unwrap();
@@ -94,18 +94,18 @@ mod tests {
             accounts.authenticate(tokens.access.as_bytes(), now()).await.unwrap();
         }
         crate::key_watch::replace_all(&accounts.store, now()).await.unwrap();
-        // Until the keys are read again, its tokens are good, and remembered for the new state.
+        // Until the keys are read again, its tokens stay valid and are cached for the new state.
         for _ in 0..3 {
             let _either = accounts.authenticate(tokens.access.as_bytes(), now()).await;
         }
         let later = now() + SignedDuration::from_secs(2);
-        accounts.keys.asked_again(later).await.unwrap();
+        accounts.keys.reload_for_unknown_key(later).await.unwrap();
         let refused = accounts.authenticate(tokens.access.as_bytes(), later).await;
         assert!(matches!(refused, Err(AccountError::Token(TokenError::UnknownKey))), "{refused:?}");
     }
 
     #[tokio::test]
-    async fn what_is_remembered_is_bounded_and_of_one_state() {
+    async fn the_cache_is_bounded_and_holds_one_state() {
         let Fixture { accounts, _dir } = fixture().await;
         accounts.sign_up(credentials("a@b.c", "12345678"), now()).await.unwrap();
         let tokens = accounts.log_in(credentials("a@b.c", "12345678"), now()).await.unwrap();
@@ -116,11 +116,11 @@ mod tests {
         };
         let state = accounts.store.state().await.unwrap();
         let recent = Recent::default();
-        for n in 0..MAX_REMEMBERED + 10 {
+        for n in 0..MAX_ENTRIES + 10 {
             recent.add(state, [(n.to_le_bytes().into(), known())]);
         }
         assert_eq!(recent.len(), 10);
-        let last = (MAX_REMEMBERED + 9).to_le_bytes();
+        let last = (MAX_ENTRIES + 9).to_le_bytes();
         assert!(recent.get(state, last.as_slice()).is_some());
         accounts.sign_up(credentials("b@b.c", "12345678"), now()).await.unwrap();
         let next = accounts.store.state().await.unwrap();

@@ -1,6 +1,6 @@
-//! A session, from log-in to log-out: it begins with a password, goes on with refresh tokens.
+//! Sessions from login to logout: a password begins one, and refresh tokens continue it.
 
-use super::guesses::Whose;
+use super::guesses::GuessTarget;
 use super::{AccountError, Accounts, Credentials, Tokens, new_id};
 use crate::refresh_token::RefreshToken;
 use crate::store::sessions::{self, NewSession, Refreshed};
@@ -12,10 +12,11 @@ use uuid::Uuid;
 
 impl Accounts {
     /// Begins a session for the right password. A wrong password and an unknown user take the same
-    /// steps: one query, one try, one Argon2 verification, one answer.
+    /// steps: one query, one try, one Argon2 verification.
     ///
     /// # Errors
-    /// [`AccountError::WrongCredentials`] for both, [`AccountError::TooManyGuesses`] for both.
+    /// [`AccountError::WrongCredentials`] or [`AccountError::TooManyGuesses`], the same for a wrong
+    /// password and an unknown user.
     pub async fn log_in(
         &self,
         credentials: Credentials,
@@ -23,13 +24,13 @@ impl Accounts {
     ) -> Result<Tokens, AccountError> {
         let row = users::by_email(&self.store, &credentials.email).await?;
         let password_hash = row.as_ref().map(|row| row.password_hash.clone());
-        let whose = Whose::Address(&credentials.email);
-        let right = self.is_right(&whose, credentials.password, password_hash, now).await?;
+        let target = GuessTarget::Address(&credentials.email);
+        let right = self.check_password(&target, credentials.password, password_hash, now).await?;
         let row = row.filter(|_| right).ok_or(AccountError::WrongCredentials)?;
         self.begin_session(&row, now).await
     }
 
-    /// Begins a session for someone who has shown their password.
+    /// Begins a session for a user whose password has been verified.
     async fn begin_session(&self, row: &LogInRow, now: Timestamp) -> Result<Tokens, AccountError> {
         let refresh = RefreshToken::generate()?;
         let lasts = SignedDuration::from_secs(i64::from(self.session_ttl_s));
@@ -40,17 +41,17 @@ impl Accounts {
             ends_at: now.saturating_add(lasts).unwrap_or(now),
         };
         if !sessions::begin(&self.store, row, &new).await? {
-            // The password has been changed since: it is wrong now.
+            // The password was changed after the row was read, so it is wrong now.
             return Err(AccountError::WrongCredentials);
         }
         self.tokens(&row.user, new.id, refresh, now)
     }
 
-    /// Goes on with a session: new tokens for a refresh token, which is used up. One that comes a
-    /// second time ends its session, because someone has it who should not.
+    /// Exchanges a refresh token for new tokens. Presenting a used token ends its session, because
+    /// one of its two holders must have stolen it.
     ///
     /// # Errors
-    /// [`AccountError::BadRefreshToken`].
+    /// [`AccountError::BadRefreshToken`] if the token is unknown or used, or its session has ended.
     pub async fn refresh(
         &self,
         used: &RefreshToken,
@@ -60,17 +61,17 @@ impl Accounts {
         match sessions::refresh(&self.store, &used.hash(), &next.hash(), now).await? {
             Refreshed::Continued { user, session_id } => self.tokens(&user, session_id, next, now),
             Refreshed::UsedBefore => {
-                tracing::warn!("a refresh token came a second time: its session is ended");
+                tracing::warn!("a refresh token was used twice: its session has been ended");
                 Err(AccountError::BadRefreshToken)
             }
             Refreshed::Unknown => Err(AccountError::BadRefreshToken),
         }
     }
 
-    /// Ends the session: its tokens are no good from now on.
+    /// Ends the session. Its tokens stop working at once.
     ///
     /// # Errors
-    /// [`AccountError::Store`].
+    /// [`AccountError::Store`] if the database fails.
     pub async fn log_out(&self, session_id: Uuid) -> Result<(), AccountError> {
         Ok(sessions::end(&self.store, session_id).await?)
     }
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_session_ends_at_its_time_refreshed_or_not() {
+    async fn refreshing_does_not_extend_a_session() {
         let Fixture { accounts, _dir } = fixture().await;
         let first = logged_in(&accounts).await;
         let second = accounts.refresh(&first.refresh, later(SESSION_S - 1)).await.unwrap();
@@ -121,8 +122,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_many_who_use_one_refresh_token_at_once_at_most_one_gets_tokens_and_none_keeps_them()
-    {
+    async fn concurrent_uses_of_one_refresh_token_end_its_session() {
         let Fixture { accounts, _dir } = fixture().await;
         let tokens = logged_in(&accounts).await;
         let results = join_all((0..8).map(|_| accounts.refresh(&tokens.refresh, now()))).await;
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_log_in_too_many_ends_the_oldest_session() {
+    async fn a_login_beyond_the_limit_ends_the_oldest_session() {
         let Fixture { accounts, _dir } = fixture().await;
         let first = logged_in(&accounts).await;
         let mut last = None;

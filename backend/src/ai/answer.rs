@@ -1,8 +1,8 @@
-//! What Claude answers: for each task the schema that it is told, and the check of what comes.
+//! Claude's answers: for each task, the schema given to Claude and the check of its answer.
 //!
-//! Used by [`super::prompt`] and [`super::ask`]. A schema keeps to the part of JSON Schema that the
-//! API knows (types, names, enumerations; every member required); what it cannot say, `bounds`
-//! checks. What is checked becomes the reply, completed with what our own code finds out.
+//! Used by [`super::prompt`] and [`super::ask`]. Schemas use only the part of JSON Schema that the
+//! API supports (types, names, enumerations; every member required). `bounds` checks the rest. A
+//! checked answer becomes the reply, completed with what our own code finds.
 
 mod bounds;
 mod flags;
@@ -26,7 +26,7 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
-/// The JSON Schema of the task's answer.
+/// Returns the JSON Schema of the task's answer.
 #[must_use]
 pub(crate) fn schema(task: Task) -> Value {
     match task {
@@ -38,23 +38,23 @@ pub(crate) fn schema(task: Task) -> Value {
     }
 }
 
-/// The reply that `text`, Claude's answer for this input, comes to. (Of
-/// [`Task::AnalyzeAtsScore`] it is the `review` only.)
+/// Checks Claude's answer `text` and builds the reply from it. For [`Task::AnalyzeAtsScore`] this
+/// is only the `review`.
 ///
 /// # Errors
-/// [`Unfit`].
+/// [`Unfit`] if the answer breaks the schema or its bounds.
 pub(crate) fn checked(task: Task, input: &Input, text: &str) -> Result<Box<RawValue>, Unfit> {
     match task {
-        Task::AnalyzeAtsScore => written(&review::checked(input, text)?),
-        Task::OptimizeResume => written(&operations::checked(input, text)?),
-        Task::ExtractKeywords => written(&keywords::checked(input, text)?),
-        Task::GenerateCoverLetter => written(&letter::checked(input, text)?),
-        Task::OptimizeLinkedin => written(&linkedin::checked(input, text)?),
+        Task::AnalyzeAtsScore => to_json(&review::checked(input, text)?),
+        Task::OptimizeResume => to_json(&operations::checked(input, text)?),
+        Task::ExtractKeywords => to_json(&keywords::checked(input, text)?),
+        Task::GenerateCoverLetter => to_json(&letter::checked(input, text)?),
+        Task::OptimizeLinkedin => to_json(&linkedin::checked(input, text)?),
     }
 }
 
-/// A reply in JSON.
-pub(super) fn written(reply: &impl Serialize) -> Result<Box<RawValue>, Unfit> {
+/// Serializes a reply.
+pub(super) fn to_json(reply: &impl Serialize) -> Result<Box<RawValue>, Unfit> {
     to_raw_value(reply).map_err(|_| Unfit::Unwritable)
 }
 

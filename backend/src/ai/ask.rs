@@ -1,8 +1,8 @@
-//! One question to Claude: sent, read as it comes, checked, and asked once more if nothing can be
-//! made of the answer.
+//! A question to Claude: sends it, reads the answer as it arrives, checks it, and retries once if
+//! the answer is unusable.
 //!
-//! Run by [`super::Ai`] as the load of a cache entry, so it goes on when the client that began it
-//! has left.
+//! [`super::Ai`] runs this as the load of a cache entry, so it continues when the client that
+//! started it disconnects.
 
 use super::answer::{self, Review};
 use super::error::AiError;
@@ -21,54 +21,54 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
-/// How often Claude is asked for one answer. (What could not be sent is sent again by the client,
-/// within one of these.)
+/// The most attempts per answer. Within each, the client retries failed sends.
 const MAX_TRIES: usize = 2;
-/// How long all of it may take: somewhat less than a request waits
+/// The time limit for all attempts. A little less than a request may take
 /// ([`crate::guard::MODEL_TIMEOUT`]).
 const TIMEOUT: Duration = Duration::from_secs(280);
-/// How long Claude may give no sign of life before a score does without its review.
+/// The longest that Claude can stay silent before a score goes without its review.
 const SILENCE: Duration = Duration::from_secs(10);
-/// How often that is looked at.
+/// The interval between checks for silence.
 const SILENCE_POLL: Duration = Duration::from_millis(250);
-/// Stands among the deltas where Claude begins anew, and all before it is void. JSON has no such
-/// character.
-pub(crate) const ANEW: &str = "\u{1e}";
+/// A marker among the deltas: Claude starts over, and all text before it is void. JSON never
+/// contains this character.
+pub(crate) const START_OVER: &str = "\u{1e}";
 
-/// An answer as the cache keeps it: one for both shapes.
+/// An answer as it is stored. JSON replies and event streams share it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Kept {
-    /// The reply, an object, but for its members that are about the request.
+pub struct StoredAnswer {
+    /// The reply object, without the members that depend on the request.
     pub reply: Box<RawValue>,
-    /// What Claude wrote, for those who want to see it being written.
+    /// The text that Claude wrote, for event streams.
     pub text: String,
-    /// What it cost, in millionths of a dollar.
+    /// The cost in millionths of a dollar.
     pub cost_micro_usd: u64,
-    /// Whether it lacks what Claude would have said. Then it is not kept.
+    /// True if Claude's part is missing. Then the answer is not stored.
     #[serde(skip)]
     pub is_degraded: bool,
 }
 
-/// What answers are made with.
+/// The parts that produce answers.
 #[derive(Debug)]
-pub(super) struct Asking {
+pub(super) struct Engine {
     pub(super) claude: Option<Client>,
-    /// Where it is asked: a development server's answers are not to be taken for Claude's.
+    /// Claude's base URL. Part of the cache key, so that answers of a development server are never
+    /// taken for Claude's.
     pub(super) service: String,
     pub(super) prompts: Prompts,
     pub(super) models: Models,
-    /// What is done with an answer, and without one, takes turns on these.
+    /// The cores for CPU-bound work on answers.
     pub(super) cores: Cores,
 }
 
-/// An answer as it comes. It is paid for, however it ends.
+/// An answer being read. Its cost is recorded when it ends, however it ends.
 struct Reading {
-    /// Dropped first: then its bill is known.
+    /// Dropped first, which makes the bill final.
     events: AnswerStream,
     _paid: Paid,
 }
 
-/// Counts what an answer cost when it is over.
+/// Records the cost of an answer when dropped.
 struct Paid {
     task: Task,
     bill: Bill,
@@ -87,22 +87,22 @@ impl Drop for Paid {
     }
 }
 
-impl Asking {
-    /// What names the answer.
+impl Engine {
+    /// Returns the parts of the answer's cache key.
     pub(super) fn key_parts(&self, task: Task, input: &Input) -> Vec<String> {
         key::parts(task, &self.service, self.prompts.of(task), self.models.of(task), input)
     }
 
-    /// The task done for this input. `user` names the user to the API, and tells it nothing.
+    /// Performs the task for this input. `user` is a pseudonym that identifies the user to the API.
     pub(super) async fn load(
         &self,
         task: Task,
         input: &Input,
         user: String,
         deltas: &Deltas,
-    ) -> Result<Loaded<Shared<Kept>>, AiError> {
+    ) -> Result<Loaded<Shared<StoredAnswer>>, AiError> {
         let begun = AtomicBool::new(false);
-        let answered = timeout(TIMEOUT, self.answered(task, input, user, deltas, &begun));
+        let answered = timeout(TIMEOUT, self.ask_claude(task, input, user, deltas, &begun));
         let in_time = async {
             let answered = answered.await.unwrap_or(Err(AiError::TooSlow(TIMEOUT)));
             let is_paid = begun.load(Ordering::Relaxed);
@@ -112,41 +112,41 @@ impl Asking {
             Task::AnalyzeAtsScore => {
                 let answered = tokio::select! {
                     answered = in_time => answered,
-                    () = self.silent() => Err(AiError::TooSlow(SILENCE)),
+                    () = self.wait_for_silence() => Err(AiError::TooSlow(SILENCE)),
                 };
                 let Loaded { value, keep } = self.scored(input, answered).await?;
                 Ok(Loaded { value: value.into(), keep })
             }
-            _ => in_time.await.map(|kept| Loaded::keep(kept.into())),
+            _ => in_time.await.map(|stored| Loaded::keep(stored.into())),
         }
     }
 
-    /// The score, with a review if there is one.
+    /// Builds the score, with Claude's review if there is one.
     pub(super) async fn scored(
         &self,
         input: &Input,
-        answered: Result<Kept, AiError>,
-    ) -> Result<Loaded<Kept>, AiError> {
+        answered: Result<StoredAnswer, AiError>,
+    ) -> Result<Loaded<StoredAnswer>, AiError> {
         self.cores.run(|| scored(input, answered)).await
     }
 
-    /// Ready once Claude has given those who wait no sign of life for too long.
-    async fn silent(&self) {
+    /// Returns once Claude has been silent for too long.
+    async fn wait_for_silence(&self) {
         while self.claude.as_ref().and_then(Client::silence) < Some(SILENCE) {
             sleep(SILENCE_POLL).await;
         }
     }
 
-    /// Sets `begun` once Claude begins an answer: from then on the call is paid for, whatever comes
-    /// of this answer or of the next.
-    async fn answered(
+    /// Asks Claude, with retries. Sets `begun` once an answer begins. From then on the call is paid
+    /// for, whatever happens.
+    async fn ask_claude(
         &self,
         task: Task,
         input: &Input,
         user: String,
         deltas: &Deltas,
         begun: &AtomicBool,
-    ) -> Result<Kept, AiError> {
+    ) -> Result<StoredAnswer, AiError> {
         let claude = self.claude.as_ref().ok_or(AiError::NotConfigured)?;
         let request = self.request(task, input, user)?;
         let mut tries = 1;
@@ -158,24 +158,24 @@ impl Asking {
                 Err(error) => Err(error),
             };
             match done {
-                Err(error) if error.is_worth_another_try() && tries < MAX_TRIES => {
-                    tracing::warn!(task = task.name(), %error, "asking Claude once more");
+                Err(error) if error.is_worth_retrying() && tries < MAX_TRIES => {
+                    tracing::warn!(task = task.name(), %error, "retrying a question to Claude");
                     tries += 1;
-                    deltas.push(ANEW);
+                    deltas.push(START_OVER);
                 }
                 done => return done,
             }
         }
     }
 
-    /// One answer, read to its end and checked.
+    /// Reads one answer to its end and checks it.
     async fn read(
         &self,
         events: AnswerStream,
         task: Task,
         input: &Input,
         deltas: &Deltas,
-    ) -> Result<Kept, AiError> {
+    ) -> Result<StoredAnswer, AiError> {
         let mut reading = Reading::of(task, events);
         let mut last = None;
         while let Some(event) = reading.events.next().await {
@@ -186,8 +186,8 @@ impl Asking {
         }
         drop(reading);
         let answer = last.ok_or(AiError::NoEnd)?;
-        // A long résumé takes a while to be changed and checked again and again.
-        self.cores.run(|| whole(task, input, answer)).await
+        // Applying and checking each change of a long résumé takes CPU time.
+        self.cores.run(|| checked_answer(task, input, answer)).await
     }
 
     fn request(&self, task: Task, input: &Input, user: String) -> Result<Request, AiError> {
@@ -204,31 +204,35 @@ impl Asking {
     }
 }
 
-fn whole(task: Task, input: &Input, answer: Answer) -> Result<Kept, AiError> {
+fn checked_answer(task: Task, input: &Input, answer: Answer) -> Result<StoredAnswer, AiError> {
     let Answer { text, stop_reason, cost_micro_usd, .. } = answer;
     if !stop_reason.is_complete() {
         return Err(AiError::Stopped(stop_reason));
     }
     let reply = answer::checked(task, input, &text)?;
-    Ok(Kept { reply, text, cost_micro_usd, is_degraded: false })
+    Ok(StoredAnswer { reply, text, cost_micro_usd, is_degraded: false })
 }
 
-/// The score that we count, with Claude's review on top if there is one. Without it the reply is
-/// whole for whoever asked, and not worth keeping.
-fn scored(input: &Input, answered: Result<Kept, AiError>) -> Result<Loaded<Kept>, AiError> {
+/// Builds the reply with our score, plus Claude's review if there is one. A reply without a review
+/// is still valid, but is not stored.
+fn scored(
+    input: &Input,
+    answered: Result<StoredAnswer, AiError>,
+) -> Result<Loaded<StoredAnswer>, AiError> {
     let rules = ats::score(&input.resume, input.job.as_ref().map(JobDescription::as_str));
     let score = rules.score;
     match answered {
-        Ok(Kept { reply: review, text, cost_micro_usd, .. }) => {
+        Ok(StoredAnswer { reply: review, text, cost_micro_usd, .. }) => {
             let reply = Scored { status: "ok", score, rules, review: Some(review) };
-            let reply = answer::written(&reply)?;
-            Ok(Loaded::keep(Kept { reply, text, cost_micro_usd, is_degraded: false }))
+            let reply = answer::to_json(&reply)?;
+            Ok(Loaded::keep(StoredAnswer { reply, text, cost_micro_usd, is_degraded: false }))
         }
         Err(error) => {
-            tracing::warn!(%error, "a score without a review");
+            tracing::warn!(%error, "returning a score without a review");
             let reply = Scored { status: "degraded", score, rules, review: None };
-            let reply = answer::written(&reply)?;
-            let value = Kept { reply, text: String::new(), cost_micro_usd: 0, is_degraded: true };
+            let reply = answer::to_json(&reply)?;
+            let value =
+                StoredAnswer { reply, text: String::new(), cost_micro_usd: 0, is_degraded: true };
             Ok(Loaded { value, keep: false })
         }
     }
@@ -240,11 +244,11 @@ pub(crate) struct Scored {
     /// `ok`, or `degraded` without a review.
     #[schema(pattern = "^(ok|degraded)$")]
     status: &'static str,
-    /// The same as `rules.score`: with Claude and without it, one résumé has one score.
+    /// The same as `rules.score`: Claude's review doesn't change a résumé's score.
     #[schema(maximum = 100)]
     score: u8,
     rules: ats::Report,
-    /// Claude's, if it could be had.
+    /// Claude's review, if available.
     #[schema(value_type = Option<Review>, required)]
     review: Option<Box<RawValue>>,
 }

@@ -1,62 +1,62 @@
-//! Why there is no answer of Claude's. What it comes to for the client, [`crate::respond`] says.
+//! Errors of the AI routes. [`crate::respond`] maps them to HTTP.
 
 use super::answer::Unfit;
 use crate::cache::Aborted;
 use claude::{ClaudeError, Kind, StopReason};
 use std::time::Duration;
 
-/// Why there is no answer.
+/// An answer that could not be produced.
 #[derive(Debug, thiserror::Error)]
 pub enum AiError {
-    /// There is no key to ask with.
+    /// No API key is configured.
     #[error("ANTHROPIC_API_KEY is not set")]
     NotConfigured,
-    /// Claude could not be asked, or did not answer.
+    /// The call to Claude failed.
     #[error(transparent)]
     Claude(ClaudeError),
     /// The answer broke off.
     #[error("the answer broke off: {0}")]
     BrokeOff(ClaudeError),
-    /// The answer ended without an end.
-    #[error("the answer ended before it was whole")]
+    /// The stream ended before the answer was complete.
+    #[error("the answer's stream ended before the answer was complete")]
     NoEnd,
-    /// Nothing came of it in time.
+    /// The time limit passed.
     #[error("expected an answer within {} s", .0.as_secs())]
     TooSlow(Duration),
-    /// Claude stopped for another reason than that it was done.
+    /// Claude stopped for a reason other than finishing.
     #[error("expected the answer to end with end_turn, found {}", .0.as_str())]
     Stopped(StopReason),
-    /// The answer is none that can be used.
-    #[error("the answer cannot be used: {0}")]
+    /// The answer is unusable.
+    #[error("the answer is unusable: {0}")]
     Unfit(#[from] Unfit),
-    /// The prompt cannot be made.
-    #[error("the prompt: {0}")]
+    /// The prompt cannot be rendered.
+    #[error("cannot render the prompt: {0}")]
     Prompt(#[from] minijinja::Error),
-    /// The load was ended, or never begun.
+    /// The load was aborted, or never started.
     #[error(transparent)]
     Aborted(#[from] Aborted),
-    /// Claude began an answer, which is paid for, and this is all that came of it.
-    #[error("paid for in vain: {0}")]
+    /// Claude began an answer, which is paid for, and then the call failed.
+    #[error("paid for, but unusable: {0}")]
     Paid(Box<AiError>),
 }
 
-/// What kind of failure it is, for those who asked.
+/// The kind of a failure, as the client sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// Claude is not to be had at present. Nothing was paid.
+    /// Claude is unavailable. Nothing was charged.
     Away,
-    /// Claude does not accept our request. Nothing was paid.
+    /// Claude rejected our request. Nothing was charged.
     Rejected,
-    /// Claude declines to answer this. That is an answer, and paid for.
+    /// Claude declined to answer, which is charged.
     Declined,
-    /// Claude answers, which is paid for, and nothing can be made of it.
+    /// Claude answered, which is charged, but the answer is unusable.
     Unusable,
-    /// It is our fault.
+    /// An error of ours.
     Ours,
 }
 
 impl Failure {
-    /// Its name in metrics.
+    /// Returns the failure's name in metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -70,7 +70,7 @@ impl Failure {
 }
 
 impl AiError {
-    /// What kind it is.
+    /// Returns the kind of failure.
     #[must_use]
     pub fn failure(&self) -> Failure {
         match self {
@@ -91,13 +91,13 @@ impl AiError {
         }
     }
 
-    /// The error of a call whose answer Claude has begun.
+    /// Wraps the error of a call whose answer had already begun.
     #[must_use]
     pub fn paid(self) -> Self {
         Self::Paid(Box::new(self))
     }
 
-    /// How long to wait before asking again has a chance, if that is known.
+    /// Returns how long to wait before a retry can succeed, if known.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -107,11 +107,11 @@ impl AiError {
         }
     }
 
-    /// Whether asking once more at once is likely to help. What could not be asked at all has been
-    /// tried again already; what took too long, was cut at its bound, or declined, would be so again,
-    /// and be paid for again.
+    /// Returns true if an immediate retry is likely to help. A failed send has been retried
+    /// already. An answer that was too slow, too long or declined would be so again, and cost money
+    /// again.
     #[must_use]
-    pub fn is_worth_another_try(&self) -> bool {
+    pub fn is_worth_retrying(&self) -> bool {
         match self {
             Self::BrokeOff(error) => error.is_retryable() && error.kind() != Kind::TimedOut,
             Self::NoEnd | Self::Unfit(_) => true,
@@ -120,7 +120,7 @@ impl AiError {
     }
 }
 
-/// Whether Claude answers, and would say the same to this request again.
+/// Returns true if Claude would reject this request again.
 fn is_about_the_request(kind: Kind) -> bool {
     matches!(kind, Kind::InvalidRequest | Kind::RequestTooLarge | Kind::AnswerTooLarge)
 }
@@ -130,13 +130,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_failure_has_its_kind_and_says_whether_to_ask_again() {
-        let check = |error: AiError, failure, again| {
-            assert_eq!(
-                (error.failure(), error.is_worth_another_try()),
-                (failure, again),
-                "{error}"
-            );
+    fn each_error_has_a_kind_and_a_retry_decision() {
+        let check = |error: AiError, failure, retry| {
+            assert_eq!((error.failure(), error.is_worth_retrying()), (failure, retry), "{error}");
             assert_eq!(error.retry_after(), None, "{error}");
             let expected = if failure == Failure::Declined { failure } else { Failure::Unusable };
             assert_eq!(error.paid().failure(), expected);

@@ -1,4 +1,4 @@
-//! What an AI route is handed, taken out of a body's members.
+//! The input of an AI route, parsed from a request body.
 //!
 //! Called by [`crate::routes::ai`].
 
@@ -12,61 +12,61 @@ use uuid::Uuid;
 
 /// The longest job description, in bytes of UTF-8.
 pub(crate) const MAX_JOB_BYTES: usize = 32 * 1024;
-/// The most that is asked about, in bytes: the résumé in compact JSON and the job description. It
-/// makes about 16,000 tokens, ten times a long résumé. Services count tokens by the minute, the
-/// smallest accounts 30,000 of them, and nobody's question is to use up everybody's minute.
+/// The longest résumé (as compact JSON) and job description together, in bytes. About 16,000
+/// tokens, ten times a long résumé. The API limits tokens per minute, the smallest accounts to
+/// 30,000, and one question must not use up everyone's minute.
 pub(crate) const MAX_CONTENT_BYTES: usize = 64 * 1024;
 
-/// What a body asks for.
+/// A parsed request body.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Asked {
-    /// Which résumé.
+pub(crate) struct ParsedAsk {
+    /// The résumé, or its id.
     pub source: Source,
-    /// Which job.
-    pub job: Option<JobDescription>,
-    /// In which language the answer is to be.
-    pub language: Language,
-}
-
-/// Where the résumé is.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Source {
-    /// Kept here, under this id.
-    Stored(Uuid),
-    /// In the body.
-    Inline(Resume),
-}
-
-/// More than can be asked about at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "expected a résumé and a job description of at most {MAX_CONTENT_BYTES} bytes together, found {found_bytes}: shorten them"
-)]
-pub struct TooLong {
-    /// How long they are.
-    pub found_bytes: usize,
-}
-
-/// What an answer is made of, and nothing else.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Input {
-    /// The résumé.
-    pub resume: Resume,
-    /// The job.
+    /// The job description, if given.
     pub job: Option<JobDescription>,
     /// The language of the answer.
     pub language: Language,
 }
 
-/// The description of a job: a text that is not blank, of at most [`MAX_JOB_BYTES`].
+/// The source of the résumé.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Source {
+    /// The id of a stored résumé.
+    Stored(Uuid),
+    /// A résumé in the body.
+    Inline(Resume),
+}
+
+/// The résumé and the job description are too long together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "expected a résumé and a job description of at most {MAX_CONTENT_BYTES} bytes together, found {found_bytes}: shorten them"
+)]
+pub struct TooLong {
+    /// Their length in bytes.
+    pub found_bytes: usize,
+}
+
+/// All that an answer depends on, apart from the model and the prompt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Input {
+    /// The résumé.
+    pub resume: Resume,
+    /// The job description, if given.
+    pub job: Option<JobDescription>,
+    /// The language of the answer.
+    pub language: Language,
+}
+
+/// A job description: not blank, at most [`MAX_JOB_BYTES`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobDescription(String);
 
-impl Asked {
-    /// What the members say.
+impl ParsedAsk {
+    /// Parses a body's members.
     ///
     /// # Errors
-    /// Every mistake with its place.
+    /// Every mistake, with its place.
     pub(crate) fn of(task: Task, mut body: Fields) -> Result<Self, Vec<PlacedError>> {
         let source = source(&mut body);
         let job = if task.needs_job() {
@@ -83,10 +83,10 @@ impl Asked {
 }
 
 impl Input {
-    /// What an answer is made of.
+    /// Creates an input.
     ///
     /// # Errors
-    /// [`TooLong`].
+    /// [`TooLong`] if the résumé and the job description exceed [`MAX_CONTENT_BYTES`] together.
     pub fn new(
         resume: Resume,
         job: Option<JobDescription>,
@@ -123,7 +123,7 @@ fn wrong(detail: &str) -> PlacedError {
     PlacedError { pointer: String::new(), detail: detail.to_owned() }
 }
 
-/// As it is in URLs: one spelling only.
+/// Parses an id in its canonical spelling, as in URLs.
 fn resume_id(text: &str) -> Result<Uuid, &'static str> {
     let id = Uuid::parse_str(text).ok().filter(|id| id.to_string() == text);
     id.ok_or("expected the id of a résumé, as GET /api/resumes lists it")
@@ -134,10 +134,10 @@ fn resume(document: Value) -> Result<Resume, Vec<PlacedError>> {
 }
 
 impl JobDescription {
-    /// The description in `text`: without blanks around it, its lines ended by line feeds.
+    /// Parses a job description. Trims it, and normalizes line endings to line feeds.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// Returns the mistake if `text` is blank, too long, or contains U+0000.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.replace("\r\n", "\n").trim().to_owned();
         if text.is_empty() {
@@ -153,7 +153,7 @@ impl JobDescription {
         Ok(Self(text))
     }
 
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -166,7 +166,7 @@ mod tests {
     use serde_json::json;
 
     fn found(task: Task, body: Value) -> String {
-        match Asked::of(task, serde_json::from_value(body).unwrap()) {
+        match ParsedAsk::of(task, serde_json::from_value(body).unwrap()) {
             Ok(asked) => format!("{asked:?}"),
             Err(errors) => {
                 let lines = errors.iter().map(|e| format!("{}: {}\n", e.pointer, e.detail));
@@ -178,14 +178,14 @@ mod tests {
     const ID: &str = "00000000-0000-7000-8000-000000000000";
 
     #[test]
-    fn a_resume_is_named_or_sent() {
-        insta::assert_snapshot!(found(Task::AnalyzeAtsScore, json!({"resume_id": ID})), @r#"Asked { source: Stored(00000000-0000-7000-8000-000000000000), job: None, language: Language("en") }"#);
+    fn a_body_names_or_contains_a_resume() {
+        insta::assert_snapshot!(found(Task::AnalyzeAtsScore, json!({"resume_id": ID})), @r#"ParsedAsk { source: Stored(00000000-0000-7000-8000-000000000000), job: None, language: Language("en") }"#);
         let sent = json!({"resume": {}, "job_description": " a\r\nb ", "language": "DE"});
-        insta::assert_snapshot!(found(Task::GenerateCoverLetter, sent), @r#"Asked { source: Inline(Resume(Object {})), job: Some(JobDescription("a\nb")), language: Language("de") }"#);
+        insta::assert_snapshot!(found(Task::GenerateCoverLetter, sent), @r#"ParsedAsk { source: Inline(Resume(Object {})), job: Some(JobDescription("a\nb")), language: Language("de") }"#);
     }
 
     #[test]
-    fn every_mistake_is_told_with_its_place() {
+    fn every_mistake_is_reported_with_its_place() {
         let bodies = [
             (Task::AnalyzeAtsScore, json!({})),
             (Task::AnalyzeAtsScore, json!({"resume_id": ID, "resume": {}})),
@@ -212,8 +212,8 @@ mod tests {
         /resume_id: expected the id of a résumé, as GET /api/resumes lists it
 
         /resume_id: expected a text, found a number
-        /language: expected the tag of a language like en, de-CH or zh-Hant (BCP 47)
-        /model: expected no such member
+        /language: expected a language tag such as en, de-CH or zh-Hant (BCP 47)
+        /model: unknown member
 
         /resume/basics/name: expected a text, found a number
         /resume/work: expected a list, found a number
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_about_is_bounded_as_a_whole() {
+    fn the_resume_and_job_description_are_limited_together() {
         let input = |summary: usize, job: usize| {
             let [one, rest] = [summary / 2, summary - summary / 2].map(|bytes| "a".repeat(bytes));
             let resume = json!({"basics": {"summary": one}, "work": [{"summary": rest}]});
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_description_of_the_largest_size_is_taken() {
+    fn a_description_of_the_largest_size_is_accepted() {
         assert!(JobDescription::parse(&"a".repeat(MAX_JOB_BYTES)).is_ok());
     }
 }

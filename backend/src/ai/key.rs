@@ -1,6 +1,6 @@
-//! What names an answer in the cache: everything that shapes it.
+//! The cache key of an answer: everything that the answer depends on.
 //!
-//! Used by [`super::Ai`], which has the user's secret hash these parts.
+//! Used by [`super::Ai`], which hashes these parts with the user's secret.
 
 use super::input::Input;
 use super::model::Model;
@@ -9,12 +9,12 @@ use super::task::Task;
 use serde_json::Value;
 use std::fmt::Write as _;
 
-/// Raised when what is kept, or how an answer is checked and completed, changes. (The prompts and
-/// the schemas name themselves.)
+/// Increment this when the stored form of an answer changes, or the way answers are checked and
+/// completed. Prompts and schemas are covered by their hash.
 const VERSION: &str = "1";
 
-/// The parts, in an order of their own. The user is not among them: the hash is keyed with their
-/// secret.
+/// Returns the parts of the key, in a fixed order. The user isn't among them, because the hash is
+/// keyed with their secret.
 #[must_use]
 pub(crate) fn parts(
     task: Task,
@@ -23,7 +23,7 @@ pub(crate) fn parts(
     model: &Model,
     input: &Input,
 ) -> Vec<String> {
-    // An absent description is not an empty one.
+    // Distinguish an absent description from an empty one.
     let job = input.job.as_ref().map_or_else(String::new, |job| format!("={}", job.as_str()));
     vec![
         VERSION.to_owned(),
@@ -40,8 +40,8 @@ pub(crate) fn parts(
     ]
 }
 
-/// The value's one spelling: compact, the members of each object in the order of their names'
-/// bytes. A résumé that is sent and the same one that is stored are named alike.
+/// Returns the value's canonical form: compact, with members sorted by the bytes of their names. A
+/// résumé in the body and the same one in the database get the same key.
 #[must_use]
 pub(crate) fn canonical(value: &Value) -> String {
     let mut text = String::new();
@@ -49,8 +49,7 @@ pub(crate) fn canonical(value: &Value) -> String {
     text
 }
 
-/// No deeper than the value, which has been held to
-/// [`resume::document::check::MAX_DEPTH`].
+/// Recurses as deep as the value, which [`resume::document::check::MAX_DEPTH`] limits.
 fn write_canonical(value: &Value, text: &mut String) {
     match value {
         Value::Object(members) => {
@@ -84,7 +83,7 @@ fn between<T>(
 }
 
 fn write_leaf(leaf: &Value, text: &mut String) {
-    // Writing into a string does not fail.
+    // Writing to a string cannot fail.
     let _infallible = write!(text, "{leaf}");
 }
 
@@ -97,7 +96,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn one_document_has_one_spelling() {
+    fn equal_documents_have_one_canonical_form() {
         let check = |text: &str, expected: &str| {
             let value: Value = serde_json::from_str(text).unwrap();
             assert_eq!(canonical(&value), expected);
@@ -119,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_shapes_an_answer_names_it() {
+    fn every_part_of_the_key_matters() {
         let prompt = |hash: &str| Prompt {
             system: String::new(),
             schema: Value::Null,

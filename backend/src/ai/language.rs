@@ -1,28 +1,28 @@
-//! The language that an answer is to be written in.
+//! The language of an answer.
 //!
-//! It goes into the prompt as it is, so it can hold nothing but a tag: letters, digits and hyphens,
-//! at most 11 of them.
+//! It goes into the prompt verbatim, so it can only be a language tag: letters, digits and hyphens,
+//! at most 11 characters.
 
 use std::fmt;
 
-/// What every tag that is taken matches, as a regular expression.
+/// A regular expression that every accepted tag matches.
 pub(crate) const PATTERN: &str = "^[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?$";
 
-/// A BCP 47 tag of a language, and of a script and a region where they are named: `en`, `pt-BR`,
-/// `zh-Hant-TW`.
+/// A BCP 47 tag of a language with an optional script and region: `en`, `pt-BR`, `zh-Hant-TW`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Language(String);
 
-/// It is no such tag.
+/// The text is not a language tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected the tag of a language like en, de-CH or zh-Hant (BCP 47)")]
+#[error("expected a language tag such as en, de-CH or zh-Hant (BCP 47)")]
 pub struct BadLanguage;
 
 impl Language {
-    /// The tag in `text`, in the case that BCP 47 recommends, so that each language has one spelling.
+    /// Parses a tag, and normalizes its case as BCP 47 recommends, so each language has one
+    /// spelling.
     ///
     /// # Errors
-    /// [`BadLanguage`].
+    /// [`BadLanguage`] if `text` is not a tag.
     ///
     /// # Source
     /// RFC 5646 §2.1 and §2.1.1, without variants and extensions.
@@ -43,14 +43,14 @@ impl Language {
         if subtags.next().is_some() { Err(BadLanguage) } else { Ok(Self(tag)) }
     }
 
-    /// The tag.
+    /// Returns the tag.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// English: what is written where nothing else is asked for.
+/// English, the default.
 impl Default for Language {
     fn default() -> Self {
         Self("en".to_owned())
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_tag_is_refused() {
+    fn malformed_tags_are_rejected() {
         for text in [
             "",
             "e",

@@ -1,27 +1,26 @@
-//! Metrics of the AI routes: how answers came out, and the money that they cost and saved.
+//! Metrics of the AI routes: outcomes, cost and savings.
 //!
-//! What single calls of Claude cost, by model, the `claude` crate counts.
+//! The `claude` crate counts the cost of individual calls, by model.
 
 use super::task::Task;
 use crate::counters::Counters;
 use metrics::{Unit, counter, describe_counter};
 
-/// Requests answered, by route and outcome: `ok`, `degraded`, or a
-/// [`super::error::Failure`].
+/// Answered requests, by route and outcome: `ok`, `degraded`, or a [`super::error::Failure`].
 pub(crate) const REQUESTS: &str = "ai_requests_total";
-/// What answers cost, used or not, in millionths of a dollar, by route.
+/// The cost of all answers, used or not, in millionths of a dollar, by route.
 pub(crate) const SPENT: &str = "ai_spent_micro_usd_total";
-/// What answers would have cost that were there, or on their way, already; likewise.
+/// The cost saved by answers that were stored or already being loaded, in the same units.
 pub(crate) const SAVED: &str = "ai_saved_micro_usd_total";
 
-/// Describes the metrics to the program's recorder.
+/// Describes the metrics to the recorder.
 pub(crate) fn describe() {
     describe_counter!(REQUESTS, Unit::Count, "Answers of the AI routes, by route and outcome");
     describe_counter!(SPENT, Unit::Count, "Money spent on answers, in millionths of a dollar");
     describe_counter!(SAVED, Unit::Count, "Money saved by the cache, in millionths of a dollar");
 }
 
-/// A request has been answered.
+/// Counts an answered request.
 pub(crate) fn answered(task: Task, outcome: &'static str) {
     /// By route and outcome.
     static COUNTERS: Counters<(Task, &str)> = Counters::new();
@@ -29,12 +28,12 @@ pub(crate) fn answered(task: Task, outcome: &'static str) {
     COUNTERS.add((task, outcome), 1, register);
 }
 
-/// An answer has been paid for.
+/// Adds the cost of a paid answer.
 pub(super) fn spent(task: Task, cost_micro_usd: u64) {
     counter!(SPENT, "route" => task.name()).increment(cost_micro_usd);
 }
 
-/// An answer has not been paid for again.
+/// Adds the cost of an answer that was reused.
 pub(crate) fn saved(task: Task, cost_micro_usd: u64) {
     static COUNTERS: Counters<Task> = Counters::new();
     COUNTERS.add(task, cost_micro_usd, || counter!(SAVED, "route" => task.name()));

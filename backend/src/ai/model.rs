@@ -1,36 +1,36 @@
-//! Which model does a task, how hard it thinks, and how much it may write.
+//! Each task's model, effort and output limit.
 //!
-//! Read from the environment by [`crate::config`], one variable for each task.
+//! Read from the environment by [`crate::config`], one variable per task.
 
 use super::task::Task;
 use claude::Effort;
 use std::fmt;
 use std::ops::RangeInclusive;
 
-/// What one answer may take at the most, in output tokens, thinking included.
+/// The allowed limits on output tokens, including thinking.
 const MAX_TOKENS: RangeInclusive<u32> = 256..=32_768;
-/// The longest name of a model.
+/// The longest model name.
 const MAX_NAME_BYTES: usize = 100;
-/// What the effort is called where none is sent: older models know none.
-const UNSAID: &str = "default";
+/// The name of the effort if none is sent. Older models don't support it.
+const DEFAULT_EFFORT: &str = "default";
 
-/// How a task is done.
+/// The model settings of a task.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Model {
-    /// The model's name, as the API has it.
+    /// The model's name in the API.
     pub name: String,
-    /// How hard it thinks; the model's own measure unless said.
+    /// The effort, or `None` for the model's default.
     pub effort: Option<Effort>,
-    /// The most output tokens, thinking included.
+    /// The most output tokens, including thinking.
     pub max_tokens: u32,
 }
 
-/// The model of each task, in the order of [`Task::ALL`].
+/// The models of all tasks, in the order of [`Task::ALL`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Models(pub [Model; Task::ALL.len()]);
 
 impl Models {
-    /// The task's.
+    /// Returns the task's model.
     #[must_use]
     pub const fn of(&self, task: Task) -> &Model {
         let [ats, resume, keywords, letter, linkedin] = &self.0;
@@ -43,15 +43,15 @@ impl Models {
         }
     }
 
-    /// All models' names.
+    /// Returns all model names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|model| model.name.as_str())
     }
 }
 
 impl Model {
-    /// What `text` says: `MODEL:EFFORT:MAX_TOKENS`, as in `claude-sonnet-5-5:low:4096`. `EFFORT` is
-    /// `low`, `medium`, `high`, or `default` to send none.
+    /// Parses `MODEL:EFFORT:MAX_TOKENS`, such as `claude-sonnet-5-5:low:4096`. `EFFORT` is `low`,
+    /// `medium`, `high`, or `default` to send none.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split(':');
@@ -63,14 +63,14 @@ impl Model {
         (is_name && parts.next().is_none()).then_some(model)
     }
 
-    /// The effort's name.
+    /// Returns the effort's name.
     #[must_use]
     pub fn effort_name(&self) -> &'static str {
-        self.effort.map_or(UNSAID, Effort::as_str)
+        self.effort.map_or(DEFAULT_EFFORT, Effort::as_str)
     }
 }
 
-/// As [`Model::parse`] reads it.
+/// Formats the model as [`Model::parse`] reads it.
 impl fmt::Debug for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.name, self.effort_name(), self.max_tokens)
@@ -79,7 +79,7 @@ impl fmt::Debug for Model {
 
 fn parse_effort(text: &str) -> Option<Option<Effort>> {
     let named = || [Effort::Low, Effort::Medium, Effort::High].into_iter();
-    if text == UNSAID { Some(None) } else { named().find(|e| e.as_str() == text).map(Some) }
+    if text == DEFAULT_EFFORT { Some(None) } else { named().find(|e| e.as_str() == text).map(Some) }
 }
 
 #[cfg(test)]
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_model_is_a_name_an_effort_and_a_bound() {
+    fn a_model_has_a_name_an_effort_and_a_token_limit() {
         let name = "claude-haiku-4-5".to_owned();
         let check = |text: &str, effort| {
             let expected = Model { name: name.clone(), effort, max_tokens: 1024 };
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_model_is_refused() {
+    fn malformed_models_are_rejected() {
         for text in [
             "",
             "claude-haiku-4-5",

@@ -1,13 +1,13 @@
-//! What was asked of late, and under which name the answer is kept: the body need not be read, nor
-//! the résumé hashed, to find an answer that is there.
+//! Recent questions and the cache entries of their answers. A repeated question finds its answer
+//! without its body being parsed or the résumé being hashed.
 //!
 //! Used by [`crate::routes::ai`].
 //!
-//! # Nothing stale
-//! A name follows from the task, the body, the user, and the state of what is theirs, which the
-//! session's revision names ([`Caller::revision`]); and from what is the same for as long as this
-//! process runs. What is remembered here is remembered under a keyed hash of all of these, so it is
-//! right or not found. Only what came to a name is remembered: mistakes are told anew.
+//! # Never stale
+//! A cache key depends on the task, the body, the user, the state of the user's data, which the
+//! session's revision identifies ([`Caller::revision`]), and on settings that are fixed for the
+//! life of the process. Questions are stored under a keyed hash of all these, so a lookup is either
+//! right or a miss. Only valid questions are stored; invalid ones are parsed again.
 
 use super::task::Task;
 use crate::accounts::Caller;
@@ -17,45 +17,45 @@ use std::fmt;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// The most that is remembered, at well under a kilobyte each.
+/// The most questions remembered, at well under 1 kB each.
 const MAX_REMEMBERED: u64 = 10_000;
 
-/// What was asked of late.
+/// Recent questions.
 #[derive(Clone)]
 pub(crate) struct Recent(Cache<Digest, Arc<Found>>);
 
-/// A question, word for word.
+/// A keyed hash of a question.
 pub(crate) type Digest = [u8; 32];
 
-/// What a question came to.
+/// A question's cache entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// The answer's entry.
+    /// The cache entry of the answer.
     pub entry: Entry,
-    /// The kept résumé that it is about, and its version; none for one in the body.
+    /// The id and version of the stored résumé, or `None` if it was in the body.
     pub about: Option<(Uuid, i64)>,
 }
 
 impl Recent {
-    /// Nothing yet.
+    /// Creates an empty table.
     #[must_use]
     pub(crate) fn new() -> Self {
         Self(Cache::new(MAX_REMEMBERED))
     }
 
-    /// What this question came to, if it was asked of late.
+    /// Returns the question's cache entry, if it was asked recently.
     #[must_use]
     pub(crate) fn get(&self, question: &Digest) -> Option<Arc<Found>> {
         self.0.get(question)
     }
 
-    /// Remembers what this question came to.
+    /// Stores the question's cache entry.
     pub(crate) fn put(&self, question: Digest, found: Found) {
         self.0.insert(question, Arc::new(found));
     }
 }
 
-/// Names what this caller asks with this body.
+/// Hashes a question: the task, the caller, and the body word for word.
 #[must_use]
 pub(crate) fn digest(task: Task, caller: &Caller, body: &[u8]) -> Digest {
     let Caller { user, secret, revision, .. } = caller;
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_an_answers_name_follows_from_names_the_question() {
+    fn every_input_of_the_cache_key_is_part_of_the_digest() {
         let [a, b] = [(); 2].map(|()| UserSecret::generate().unwrap());
         let task = Task::OptimizeResume;
         let same = digest(task, &caller(1, &a, 7), b"{}");

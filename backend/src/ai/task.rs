@@ -1,22 +1,22 @@
-//! What Claude can be asked to do: one task for each AI route.
+//! Claude's tasks, one per AI route.
 
-/// One of them.
+/// A task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
-    /// How well a résumé would do, on top of what [`resume::ats`] counts.
+    /// Review a résumé, in addition to the score of [`resume::ats`].
     AnalyzeAtsScore,
-    /// A JSON Patch that words it better.
+    /// Improve a résumé's wording by a JSON Patch.
     OptimizeResume,
-    /// What a job description asks for.
+    /// Extract the keywords of a job description.
     ExtractKeywords,
-    /// A letter for a job.
+    /// Write a cover letter.
     GenerateCoverLetter,
-    /// The texts of a LinkedIn profile.
+    /// Write the texts of a LinkedIn profile.
     OptimizeLinkedin,
 }
 
 impl Task {
-    /// All of them, in the order of their variants.
+    /// All tasks, in the order of their variants.
     pub const ALL: [Self; 5] = [
         Self::AnalyzeAtsScore,
         Self::OptimizeResume,
@@ -25,7 +25,7 @@ impl Task {
         Self::OptimizeLinkedin,
     ];
 
-    /// Its name in paths, metrics, logs and the cache's keys.
+    /// Returns the task's name in paths, metrics, logs and cache keys.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -37,7 +37,7 @@ impl Task {
         }
     }
 
-    /// Whether it makes no sense without a job description.
+    /// Returns true if the task requires a job description.
     #[must_use]
     pub const fn needs_job(self) -> bool {
         matches!(self, Self::ExtractKeywords | Self::GenerateCoverLetter)

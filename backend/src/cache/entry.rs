@@ -1,19 +1,19 @@
-//! What is cached, by name, and for how long.
+//! Cache entries: their names, lifetimes and versions.
 
 use std::time::Duration;
 use uuid::Uuid;
 
-/// How long a model may take, its retries and waiting for a place included.
+/// The longest an AI answer may take, including retries and queueing.
 const AI_LOAD: Duration = Duration::from_secs(600);
-/// How long the database may take: longer than any of its own time-outs.
+/// The longest a database load may take. Exceeds the database's own timeouts.
 const DATABASE_LOAD: Duration = Duration::from_secs(20);
 
-/// How long values are good for.
+/// The lifetimes of cached values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ttls {
-    /// Answers of the AI routes.
+    /// AI answers.
     pub ai: Duration,
-    /// The prices.
+    /// The price list.
     pub pricing: Duration,
     /// A user's plan.
     pub subscription: Duration,
@@ -21,27 +21,27 @@ pub struct Ttls {
     pub resume: Duration,
 }
 
-/// One thing that can be cached.
+/// An item that can be cached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its name in Redis: `cache:resume:…`.
+    /// The key in Redis, such as `cache:resume:…`.
     pub name: String,
-    /// How long its value is good for.
+    /// The value's lifetime.
     pub ttl: Duration,
-    /// What it is.
+    /// The kind of value.
     pub kind: Kind,
-    /// Of what state it must be. Whoever asks knows the present state from the database, where it
-    /// is written together with the change: a value of another state is not used, wherever it
-    /// comes from. 0 for what never changes.
+    /// The required version. Callers read the current version from the database, where it changes
+    /// in the same transaction as the data. A value of another version is never used, wherever it
+    /// comes from. 0 for immutable data.
     pub version: u64,
 }
 
-/// What an entry is.
+/// The kind of a cache entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// An answer of this AI route. Dear to load: processes wait for each other.
+    /// An answer of this AI route. Expensive to load, so processes wait for each other.
     Ai(&'static str),
-    /// The prices.
+    /// The price list.
     Pricing,
     /// A user's plan.
     Subscription,
@@ -50,32 +50,33 @@ pub enum Kind {
 }
 
 impl Entry {
-    /// An answer of an AI route. `hash` (`crate::user_secret::UserSecret::hash`) covers
-    /// everything that shapes it, so it never changes.
+    /// Creates an entry for an AI answer. `hash` (`crate::user_secret::UserSecret::hash`) covers
+    /// every input, so the value is immutable.
     #[must_use]
     pub fn ai(route: &'static str, hash: &str, ttls: &Ttls) -> Self {
         let name = format!("cache:ai:{hash}");
         Self { name, ttl: ttls.ai, kind: Kind::Ai(route), version: 0 }
     }
 
-    /// The prices. `version`: of what they are made from.
+    /// Creates the entry for the price list. `version` is that of its source data.
     #[must_use]
     pub fn pricing(version: u64, ttls: &Ttls) -> Self {
         let name = "cache:pricing".to_owned();
         Self { name, ttl: ttls.pricing, kind: Kind::Pricing, version }
     }
 
-    /// A user's plan. `version`: of what it is made from.
+    /// Creates the entry for a user's plan. `version` is that of its source data.
     #[must_use]
     pub fn subscription(user: Uuid, version: u64, ttls: &Ttls) -> Self {
         let name = format!("cache:user:{user}:subscription");
         Self { name, ttl: ttls.subscription, kind: Kind::Subscription, version }
     }
 
-    /// A résumé. `version`: its owner's revision (`crate::accounts::Caller`).
+    /// Creates the entry for a résumé. `version` is its owner's revision
+    /// (`crate::accounts::Caller`).
     #[must_use]
     pub fn resume(id: Uuid, version: u64, ttls: &Ttls) -> Self {
-        // It is made for each request: without a formatter.
+        // Built for each request, so avoid the formatter.
         let mut spelled = Uuid::encode_buffer();
         let name = ["cache:resume:", id.hyphenated().encode_lower(&mut spelled)];
         Self { name: name.concat(), ttl: ttls.resume, kind: Kind::Resume, version }
@@ -83,7 +84,7 @@ impl Entry {
 }
 
 impl Kind {
-    /// What metrics call it.
+    /// Returns the `route` label in metrics.
     #[must_use]
     pub const fn route(self) -> &'static str {
         match self {
@@ -94,7 +95,7 @@ impl Kind {
         }
     }
 
-    /// How long loading one may take; also how long others wait for it.
+    /// Returns the longest a load may take, which is also how long others wait for it.
     pub(super) const fn longest_load(self) -> Duration {
         match self {
             Self::Ai(_) => AI_LOAD,
@@ -102,9 +103,9 @@ impl Kind {
         }
     }
 
-    /// Whether one process loads while others wait. What comes out of the database costs less than
-    /// asking who loads it.
-    pub(super) const fn is_dear(self) -> bool {
+    /// Returns true if one process loads while others wait. A database read costs less than finding
+    /// out who is doing it.
+    pub(super) const fn is_expensive(self) -> bool {
         matches!(self, Self::Ai(_))
     }
 }

@@ -1,5 +1,5 @@
-//! One load that many wait for. It runs in a task of its own, so it outlives whoever began it;
-//! whoever joins late is told everything from the start.
+//! A load shared by many waiters. It runs in a separate task, so it outlives the request that
+//! started it, and late joiners still receive all of its output from the start.
 
 use super::meter;
 use super::outcome::{Aborted, Cached, Origin, outcome};
@@ -7,24 +7,24 @@ use std::fmt;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// The most text that is kept for those who join late. What comes on top reaches nobody piece by
-/// piece; the result is whole all the same.
+/// The most text kept for late joiners. Further text is not streamed to anyone, but the result is
+/// still complete.
 const MAX_DELTA_BYTES: usize = 1 << 20;
 
-/// What a flight's load has told so far.
+/// A load's output so far.
 pub(super) struct Progress<T, E> {
     deltas: Vec<Arc<str>>,
     delta_bytes: usize,
     landed: Option<Landed<T, E>>,
 }
 
-/// What became of a load: the value and where it came from, or why there is none.
+/// A load's outcome: the value and its source, or the error.
 pub(super) type Landed<T, E> = Result<(T, Source), Arc<E>>;
 
-/// Where a flight got its value.
+/// The source of a flight's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
-    /// It had been stored so long ago.
+    /// The value was stored `age_s` seconds ago.
     Stored { age_s: u64 },
     /// Another process has just loaded it.
     Elsewhere,
@@ -32,42 +32,42 @@ pub(super) enum Source {
     Loaded,
 }
 
-/// The end of a flight that its task holds.
+/// The sending half, held by the flight's task.
 pub(super) type Sender<T, E> = watch::Sender<Progress<T, E>>;
-/// The end that those who wait hold.
+/// The receiving half, held by each waiter.
 pub(super) type Receiver<T, E> = watch::Receiver<Progress<T, E>>;
 
-/// What a load tells while it runs.
+/// A sink for the text that a load streams.
 #[derive(Clone)]
 pub struct Deltas(Arc<dyn Fn(&str) + Send + Sync>);
 
-/// A value on its way.
+/// A value being loaded or already present.
 pub struct Flight<T, E> {
-    seat: Seat<T, E>,
+    status: Status<T, E>,
     route: &'static str,
 }
 
-enum Seat<T, E> {
-    /// It was there already.
+enum Status<T, E> {
+    /// The value was already there.
     Landed(Cached<T>),
     Waiting {
         progress: Receiver<T, E>,
-        /// How many deltas have been taken.
+        /// The number of deltas consumed.
         taken: usize,
         role: Role,
     },
-    /// It never took off.
+    /// The load was never started.
     Refused(Aborted),
 }
 
-/// What someone who waits has to do with the load.
+/// A waiter's relation to the load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
-    /// They began it.
+    /// It started the load.
     First,
-    /// They joined.
+    /// It joined the load.
     Joined,
-    /// They wanted one of their own.
+    /// It asked for a separate load.
     Alone,
 }
 
@@ -87,7 +87,7 @@ pub(super) fn progress<T, E>() -> Sender<T, E> {
 }
 
 impl Deltas {
-    /// Tells everyone who waits through `sender`.
+    /// Creates a sink that sends to all of `sender`'s receivers.
     pub(super) fn through<T, E>(sender: &Arc<Sender<T, E>>) -> Self
     where
         T: Send + Sync + 'static,
@@ -99,7 +99,7 @@ impl Deltas {
         }))
     }
 
-    /// A piece of the answer, as it comes.
+    /// Streams a piece of the answer.
     pub fn push(&self, text: &str) {
         (self.0)(text);
     }
@@ -112,7 +112,7 @@ impl fmt::Debug for Deltas {
 }
 
 impl<T, E> Progress<T, E> {
-    /// Whether there was room for it.
+    /// Appends a delta. Returns false if it was empty or didn't fit.
     fn push(&mut self, text: &str) -> bool {
         let bytes = self.delta_bytes.saturating_add(text.len());
         let fits = bytes <= MAX_DELTA_BYTES && !text.is_empty();
@@ -123,7 +123,7 @@ impl<T, E> Progress<T, E> {
         fits
     }
 
-    /// The first result is the result.
+    /// Sets the outcome. Only the first call has an effect, and returns true.
     pub(super) fn land(&mut self, landed: Landed<T, E>) -> bool {
         let first = self.landed.is_none();
         if first {
@@ -135,62 +135,62 @@ impl<T, E> Progress<T, E> {
 
 impl<T, E> Flight<T, E> {
     pub(super) fn landed(route: &'static str, cached: Cached<T>) -> Self {
-        Self { seat: Seat::Landed(cached), route }
+        Self { status: Status::Landed(cached), route }
     }
 
     pub(super) fn refused(route: &'static str, why: Aborted) -> Self {
-        Self { seat: Seat::Refused(why), route }
+        Self { status: Status::Refused(why), route }
     }
 
     pub(super) fn waiting(route: &'static str, progress: Receiver<T, E>, role: Role) -> Self {
-        Self { seat: Seat::Waiting { progress, taken: 0, role }, route }
+        Self { status: Status::Waiting { progress, taken: 0, role }, route }
     }
 
-    /// The next piece of the answer, as the load tells it; `None` once there are no more. A value
-    /// that was there already has none: it is whole.
+    /// Returns the next piece of the answer, or `None` at its end. A value that was already present
+    /// has no pieces.
     pub async fn next_delta(&mut self) -> Option<Arc<str>> {
-        let Seat::Waiting { progress, taken, .. } = &mut self.seat else { return None };
+        let Status::Waiting { progress, taken, .. } = &mut self.status else { return None };
         let at = *taken;
-        let told = progress.wait_for(|now| now.deltas.len() > at || now.landed.is_some()).await;
-        let delta = told.ok()?.deltas.get(at).cloned();
+        let progressed =
+            progress.wait_for(|now| now.deltas.len() > at || now.landed.is_some()).await;
+        let delta = progressed.ok()?.deltas.get(at).cloned();
         *taken = at.saturating_add(usize::from(delta.is_some()));
         delta
     }
 
-    /// Where the value comes from, as soon as that is known: once a first delta has come, it is
-    /// being loaded.
+    /// Returns the value's origin, if known. After the first delta it is known to be loading.
     #[must_use]
     pub fn origin(&self) -> Option<Origin> {
-        match &self.seat {
-            Seat::Landed(cached) => Some(cached.origin),
-            Seat::Waiting { taken: 1.., role, .. } => Some(role.origin(Source::Loaded)),
-            Seat::Waiting { .. } | Seat::Refused(_) => None,
+        match &self.status {
+            Status::Landed(cached) => Some(cached.origin),
+            Status::Waiting { taken: 1.., role, .. } => Some(role.origin(Source::Loaded)),
+            Status::Waiting { .. } | Status::Refused(_) => None,
         }
     }
 }
 
 impl<T: Clone, E: From<Aborted>> Flight<T, E> {
-    /// The value, once it is there.
+    /// Waits for the value.
     ///
     /// # Errors
-    /// What the load failed with, which everyone who waited for it is told; or [`Aborted`].
+    /// The load's error, shared by all who waited for it, or [`Aborted`].
     pub async fn result(self) -> Result<Cached<T>, Arc<E>> {
-        let result = match self.seat {
-            Seat::Landed(cached) => Ok(cached),
-            Seat::Refused(why) => Err(Arc::new(why.into())),
-            Seat::Waiting { mut progress, role, .. } => {
+        let result = match self.status {
+            Status::Landed(cached) => Ok(cached),
+            Status::Refused(why) => Err(Arc::new(why.into())),
+            Status::Waiting { mut progress, role, .. } => {
                 match progress.wait_for(|now| now.landed.is_some()).await {
-                    Ok(now) => told(now.landed.as_ref(), role),
+                    Ok(now) => outcome_for(now.landed.as_ref(), role),
                     Err(_its_task_is_gone) => Err(Arc::new(Aborted::Panicked.into())),
                 }
             }
         };
-        meter::asked(self.route, outcome(result.as_ref().ok()));
+        meter::count_lookup(self.route, outcome(result.as_ref().ok()));
         result
     }
 }
 
-fn told<T: Clone, E: From<Aborted>>(
+fn outcome_for<T: Clone, E: From<Aborted>>(
     landed: Option<&Landed<T, E>>,
     role: Role,
 ) -> Result<Cached<T>, Arc<E>> {

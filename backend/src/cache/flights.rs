@@ -1,5 +1,5 @@
-//! The flights of this process: who asks for what is being loaded joins, and their number is
-//! bounded.
+//! The flights of this process. Concurrent callers join a load in progress. The number of loads is
+//! limited.
 
 use super::entry::Entry;
 use super::flight::{Landed, Receiver, Sender, progress};
@@ -10,10 +10,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The most loads at once. They outlive their requests, so the bound on requests is none for them.
+/// The most concurrent loads. Loads outlive their requests, so the limit on requests doesn't bound
+/// them.
 pub(super) const MAX_FLIGHTS: usize = 1024;
 
-/// Who shares a load: those who ask for the same version of an entry with the same key.
+/// The identity of a shared load: entry name, version and key.
 type Name = (String, u64, KeyId);
 
 #[derive(Debug, Clone)]
@@ -22,20 +23,20 @@ pub(super) struct Flights {
     room: Arc<Semaphore>,
 }
 
-/// How someone comes to a flight.
+/// The outcome of asking for a flight.
 pub(super) enum Boarding<V, T, E: From<Aborted>> {
-    /// What they wanted has just come.
-    There(V),
-    /// Others have begun it.
+    /// The value has just arrived.
+    Cached(V),
+    /// Another caller started the load.
     Joined(Receiver<T, E>),
-    /// They begin it.
+    /// The caller starts the load.
     First(Takeoff<T, E>),
-    /// There are too many.
+    /// Too many loads are running.
     Full,
 }
 
-/// A flight that is to be flown. When it is dropped, whatever has become of it, it has landed and
-/// others begin anew.
+/// A flight that is about to start. Dropping it ends the flight in any case, so the next caller
+/// starts afresh.
 pub(super) struct Takeoff<T, E: From<Aborted>> {
     pub(super) sender: Arc<Sender<T, E>>,
     listed: Option<(Flights, Name)>,
@@ -47,13 +48,13 @@ impl Flights {
         Self { table: Arc::default(), room: Arc::new(Semaphore::new(at_once)) }
     }
 
-    /// Joins the flight for `entry`, or begins it, unless `there` finds that it has landed: a load
-    /// is put where `there` looks before its flight leaves the table.
+    /// Joins the flight for `entry`, or starts one unless `cached` finds the value. A load must
+    /// store its value where `cached` looks before its flight leaves the table.
     pub(super) fn board<V, T, E>(
         &self,
         entry: &Entry,
         key: &SealKey,
-        there: impl FnOnce() -> Option<V>,
+        cached: impl FnOnce() -> Option<V>,
     ) -> Boarding<V, T, E>
     where
         T: Send + Sync + 'static,
@@ -65,8 +66,8 @@ impl Flights {
         if let Some(sender) = flown {
             return Boarding::Joined(sender.subscribe());
         }
-        if let Some(value) = there() {
-            return Boarding::There(value);
+        if let Some(value) = cached() {
+            return Boarding::Cached(value);
         }
         let Some(mut takeoff) = self.alone() else { return Boarding::Full };
         table.insert(name.clone(), Arc::clone(&takeoff.sender) as Arc<dyn Any + Send + Sync>);
@@ -74,7 +75,7 @@ impl Flights {
         Boarding::First(takeoff)
     }
 
-    /// A flight that nobody joins, if there is room.
+    /// Starts a flight that nobody can join. Returns `None` if too many loads are running.
     pub(super) fn alone<T, E: From<Aborted>>(&self) -> Option<Takeoff<T, E>> {
         let room = Arc::clone(&self.room).try_acquire_owned().ok()?;
         Some(Takeoff { sender: Arc::new(progress()), listed: None, _room: room })
@@ -91,8 +92,8 @@ impl Flights {
 }
 
 impl<T, E: From<Aborted>> Takeoff<T, E> {
-    /// Tells those who wait what has become of it. It is off the table by then: whoever is told of
-    /// a failure and asks again is not told of the same once more.
+    /// Publishes the outcome. The flight leaves the table first, so a caller that retries after a
+    /// failure doesn't get the same failure again.
     pub(super) fn land(mut self, landed: Landed<T, E>) {
         self.unlist();
         self.sender.send_if_modified(|progress| progress.land(landed));
@@ -108,7 +109,7 @@ impl<T, E: From<Aborted>> Takeoff<T, E> {
 impl<T, E: From<Aborted>> Drop for Takeoff<T, E> {
     fn drop(&mut self) {
         self.unlist();
-        // Only where nothing has landed: the task panicked, or was ended.
+        // Has an effect only if nothing has landed: the task panicked or was cancelled.
         let lost = || Err(Arc::new(Aborted::Panicked.into()));
         self.sender.send_if_modified(|progress| progress.land(lost()));
     }

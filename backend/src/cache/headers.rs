@@ -1,5 +1,5 @@
-//! The cache in HTTP: what a request lets it do (`Cache-Control`, RFC 9111 §5.2.1), and what a
-//! reply says it did (`X-Cache`, `Age`, `Cache-Status`, RFC 9211).
+//! The cache in HTTP: the request's `Cache-Control` (RFC 9111 §5.2.1), and the reply's `X-Cache`,
+//! `Age` and `Cache-Status` (RFC 9211).
 
 use super::{Origin, Use};
 use axum::extract::FromRequestParts;
@@ -9,14 +9,14 @@ use axum::response::Response;
 use std::convert::Infallible;
 use std::time::Duration;
 
-/// What policies refund on: `HIT` is said of nothing but an answer that was stored before.
+/// The header on which policies grant refunds. `HIT` means the answer was already stored.
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
-/// In it this cache calls itself `tollgate`.
+/// The standard header. This cache's name in it is `tollgate`.
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 impl Use {
-    /// What the request's `Cache-Control` allows: `no-cache` and `max-age=0` want a new answer,
-    /// `no-store` also wants it kept nowhere.
+    /// Parses the request's `Cache-Control`: `no-cache` and `max-age=0` skip the lookup, and
+    /// `no-store` skips storing as well.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
         let values = headers.get_all(header::CACHE_CONTROL);
@@ -44,9 +44,9 @@ impl<S: Sync> FromRequestParts<S> for Use {
 }
 
 impl Origin {
-    /// Says on `response` that it came from here.
+    /// Adds the cache headers to `response`.
     ///
-    /// `ttl`: how long what is stored of it is good for.
+    /// `ttl` is the lifetime of the stored value.
     pub fn mark(self, ttl: Duration, response: &mut Response) {
         let headers = response.headers_mut();
         headers.insert(X_CACHE, HeaderValue::from_static(self.name()));
@@ -75,7 +75,7 @@ impl Origin {
     }
 }
 
-/// A hit that is good for so long still.
+/// Builds the `Cache-Status` of a hit with `left_s` seconds to live.
 fn hit(left_s: u64) -> HeaderValue {
     let text = ["tollgate; hit; ttl=", itoa::Buffer::new().format(left_s)].concat();
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("tollgate; hit"))
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_says_what_the_cache_may_do() {
+    fn cache_control_is_parsed() {
         let check = |values: &[&'static str], read, store| {
             let mut headers = HeaderMap::new();
             for value in values {
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_says_where_it_came_from() {
+    fn replies_carry_cache_headers() {
         let check = |origin: Origin, expected: [Option<&str>; 3]| {
             let mut response = Response::default();
             origin.mark(Duration::from_secs(600), &mut response);

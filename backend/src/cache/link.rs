@@ -1,8 +1,8 @@
-//! The way to Redis: at most so many connections, each shared by any number of commands; and a
-//! breaker, so that a Redis that is away costs nobody any time.
+//! The connections to Redis: a limited number, each shared by any number of commands, behind a
+//! circuit breaker, so that a Redis outage doesn't slow requests down.
 //!
-//! A command that gets no answer within the time-out opens the breaker for everyone: nothing is
-//! asked any more until [`crate::redis_probe`], which asks on, is answered. Nobody else closes it.
+//! A command that gets no answer within the timeout opens the breaker for everyone. Then no command
+//! is sent until a ping from [`crate::redis_probe`] succeeds, which alone closes the breaker.
 
 use super::meter;
 use redis::aio::MultiplexedConnection;
@@ -16,28 +16,28 @@ use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
-/// Whether Redis answers.
+/// The state of Redis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RedisState {
-    /// It answered the last time.
+    /// The last command was answered.
     Up,
-    /// It did not.
+    /// The last command was not answered.
     Down,
-    /// There is none.
+    /// No Redis is configured.
     NotConfigured,
 }
 
-/// How Redis is used.
+/// Settings for the connections to Redis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinkSettings {
-    /// The most connections of this process, at least 1.
+    /// The most connections from this process, at least 1.
     pub max_connections: usize,
-    /// How long a command may take, connecting included.
+    /// The timeout of a command, including connecting.
     pub timeout: Duration,
 }
 
-/// The way to one Redis, or to none. Clones share it.
+/// A pool of connections to one Redis, or to none. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Link(Option<Arc<Inner>>);
 
@@ -46,7 +46,7 @@ struct Inner {
     slots: Vec<Slot>,
     timeout: Duration,
     state: watch::Sender<RedisState>,
-    /// Told when a command has opened the breaker.
+    /// Notified when a command has opened the breaker.
     lost: Notify,
 }
 
@@ -56,35 +56,34 @@ struct Slot {
     busy: AtomicUsize,
 }
 
-/// Why there was no answer.
+/// A command that got no usable answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LinkError {
-    /// It is known to be away; nothing was sent.
-    #[error("redis is away")]
+    /// The breaker is open. The command was not sent.
+    #[error("redis is down")]
     Away,
-    /// It took too long; the command may have run.
-    #[error("nothing within {} ms", .0.as_millis())]
+    /// The timeout passed. The command may have run.
+    #[error("no answer within {} ms", .0.as_millis())]
     TooSlow(Duration),
-    /// It refused, or the connection broke.
+    /// Redis rejected the command, or the connection failed.
     #[error(transparent)]
     Redis(#[from] RedisError),
 }
 
 impl Link {
-    /// The way to the Redis at `info`, if there is one; nothing is connected yet, and until the
-    /// probe has been answered it counts as away.
+    /// Creates the link without connecting. Redis counts as down until the probe's first success.
     #[must_use]
     pub fn new(info: Option<ConnectionInfo>, settings: LinkSettings) -> Self {
-        // CLIENT SETINFO would need a right that Redis 7.0 does not know.
+        // CLIENT SETINFO requires a permission that Redis 7.0 doesn't have.
         let quiet = |info: ConnectionInfo| {
             let settings = info.redis_settings().clone().set_skip_set_lib_name();
             info.set_redis_settings(settings)
         };
         let client = info.and_then(|info| Client::open(quiet(info)).ok());
         Self(client.map(|client| {
-            // rustls panics where the features of all crates of a build leave it a choice. Fails
-            // where it was told before, which is as good.
-            let _told_before = rustls::crypto::ring::default_provider().install_default();
+            // rustls panics if the enabled features leave the provider ambiguous. This fails only
+            // if one is already installed, which is fine.
+            let _already_installed = rustls::crypto::ring::default_provider().install_default();
             Arc::new(Inner {
                 client,
                 slots: (0..settings.max_connections.max(1)).map(|_| Slot::default()).collect(),
@@ -95,32 +94,34 @@ impl Link {
         }))
     }
 
-    /// How Redis is, as far as is known. Waits for nothing.
+    /// Returns the last known state of Redis, without waiting.
     #[must_use]
     pub fn state(&self) -> RedisState {
         self.0.as_ref().map_or(RedisState::NotConfigured, |inner| *inner.state.borrow())
     }
 
-    /// Whether it is worth asking.
+    /// Returns true if the breaker is closed.
     pub(super) fn is_up(&self) -> bool {
         self.state() == RedisState::Up
     }
 
-    /// Sends a command, and waits for its answer no longer than the time-out.
+    /// Sends a command and waits for its answer, at most the timeout.
     pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, LinkError> {
         let inner = self.up()?;
-        inner.kept(inner.on_a_slot(inner.free_slot(), async |c| command.query_async(c).await).await)
+        inner.trip_on_loss(
+            inner.on_a_slot(inner.free_slot(), async |c| command.query_async(c).await).await,
+        )
     }
 
     fn up(&self) -> Result<&Inner, LinkError> {
         self.0.as_deref().filter(|_| self.is_up()).ok_or(LinkError::Away)
     }
 
-    /// Asks whether Redis answers, whatever is known; for the probe alone. Closes the breaker if
-    /// it does, opens it if not.
+    /// Pings Redis even if the breaker is open, and sets the breaker accordingly. For the probe
+    /// only.
     ///
     /// # Errors
-    /// [`LinkError`], if it does not answer.
+    /// [`LinkError`] if Redis doesn't answer.
     pub(crate) async fn probe(&self) -> Result<(), LinkError> {
         let Some(inner) = self.0.as_deref() else { return Ok(()) };
         let ping = redis::cmd("PING");
@@ -130,15 +131,15 @@ impl Link {
         answer
     }
 
-    /// How much memory Redis uses, in bytes, if it says.
+    /// Returns the memory that Redis uses, in bytes, if it reports it.
     pub(crate) async fn used_memory_bytes(&self) -> Option<u64> {
         let mut info = redis::cmd("INFO");
-        let told: String = self.ask(info.arg("memory")).await.ok()?;
-        let line = told.lines().find_map(|line| line.strip_prefix("used_memory:"))?;
+        let info: String = self.ask(info.arg("memory")).await.ok()?;
+        let line = info.lines().find_map(|line| line.strip_prefix("used_memory:"))?;
         line.trim().parse().ok()
     }
 
-    /// Ends when a command has just opened the breaker.
+    /// Waits until a command opens the breaker.
     pub(crate) async fn lost(&self) {
         match self.0.as_deref() {
             Some(inner) => inner.lost.notified().await,
@@ -148,8 +149,8 @@ impl Link {
 }
 
 impl Inner {
-    /// The first connection on which nothing is under way, or else the least busy one: there are
-    /// no more of them than are of use.
+    /// Returns the least busy slot, preferring earlier ones, so no more connections open than
+    /// needed.
     fn free_slot(&self) -> Option<&Slot> {
         self.slots.iter().min_by_key(|slot| slot.busy.load(Ordering::Relaxed))
     }
@@ -172,51 +173,51 @@ impl Inner {
         }
     }
 
-    /// The slot's connection, made now if there is none. Others who need it wait for the same one.
+    /// Returns the slot's connection, connecting first if needed. Concurrent callers share it.
     async fn connection(&self, slot: &Slot) -> Result<MultiplexedConnection, RedisError> {
-        let mut kept = slot.connection.lock().await;
-        if let Some(connection) = &*kept {
+        let mut current = slot.connection.lock().await;
+        if let Some(connection) = &*current {
             return Ok(connection.clone());
         }
-        // What is waited for is bounded where it is asked: connecting and answering together.
+        // The caller's timeout covers connecting and answering together.
         let config =
             AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         let made = self.client.get_multiplexed_async_connection_with_config(&config).await?;
-        Ok(kept.insert(made).clone())
+        Ok(current.insert(made).clone())
     }
 
-    /// Opens the breaker if there was no answer. A refusal is an answer.
-    fn kept<T>(&self, asked: Result<T, LinkError>) -> Result<T, LinkError> {
+    /// Opens the breaker if there was no answer. An error reply is an answer.
+    fn trip_on_loss<T>(&self, asked: Result<T, LinkError>) -> Result<T, LinkError> {
         if let Err(error) = &asked {
             meter::redis_failed();
             if error.is_loss() && self.set_state(RedisState::Down) {
-                tracing::warn!(%error, "redis does not answer: going on without it");
+                tracing::warn!(%error, "redis does not answer: continuing without it");
                 self.lost.notify_one();
             } else {
-                tracing::debug!(%error, "redis refuses");
+                tracing::debug!(%error, "redis returned an error");
             }
         }
         asked
     }
 
-    /// Whether that is news. Connections to a Redis that was away are not used again.
+    /// Sets the state, and returns true if it changed. Going down drops all connections.
     fn set_state(&self, state: RedisState) -> bool {
-        let is_news = self.state.send_replace(state) != state;
+        let changed = self.state.send_replace(state) != state;
         meter::redis_is_up(state == RedisState::Up);
         if state == RedisState::Down {
             for slot in &self.slots {
-                // One that is locked is being made.
+                // A locked slot is still connecting.
                 if let Ok(mut connection) = slot.connection.try_lock() {
                     *connection = None;
                 }
             }
         }
-        is_news
+        changed
     }
 }
 
 impl LinkError {
-    /// Whether Redis did not answer, rather than answer "no".
+    /// Returns true if Redis did not answer, as opposed to an error reply.
     fn is_loss(&self) -> bool {
         match self {
             Self::Away => false,
@@ -234,7 +235,7 @@ impl fmt::Debug for Inner {
     }
 }
 
-/// Counts a command as under way until dropped.
+/// Counts a command as in progress until dropped.
 struct Busy<'a>(&'a Slot);
 
 impl<'a> Busy<'a> {

@@ -1,7 +1,7 @@
-//! Which process loads: a lock in Redis, held by a token and renewed for as long as the load runs.
-//! A holder that vanishes stops renewing, and another process takes over.
+//! The lock that decides which process loads: a key in Redis with its holder's token, renewed while
+//! the load runs. If the holder vanishes, the lock expires and another process takes over.
 //!
-//! It only spares a second load. Nothing wrong comes of two holders.
+//! The lock only avoids duplicate loads. Two holders at once do no harm.
 
 use super::entry::Entry;
 use super::link::{Link, LinkError};
@@ -10,24 +10,26 @@ use tokio::task::AbortHandle;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-/// How long a lock outlives its holder.
-const LIFE_MS: u64 = 6_000;
-/// How often it is renewed.
-const RENEWED_EACH: Duration = Duration::from_millis(LIFE_MS / 3);
+/// The time until an unrenewed lock expires.
+const EXPIRY_MS: u64 = 6_000;
+/// The interval between renewals.
+const RENEW_INTERVAL: Duration = Duration::from_millis(EXPIRY_MS / 3);
 
-/// KEYS: the lock. ARGV: the holder's token, its life in ms. Returns 1 if it is the holder's.
+/// KEYS: the lock. ARGV: the holder's token, the expiry in ms. Returns 1 if the holder still has
+/// it.
 const RENEW: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then
   return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 end
 return 0";
 
-/// KEYS: the lock. ARGV: the holder's token. Returns 1 if it was the holder's, and is gone now.
+/// KEYS: the lock. ARGV: the holder's token. Returns 1 if the lock was the holder's and is
+/// released.
 const RELEASE: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then
   return redis.call('DEL', KEYS[1])
 end
 return 0";
 
-/// A lock that is held. Dropped without [`Held::release`], it goes when its life is over.
+/// A held lock. If dropped without [`Held::release`], it expires.
 #[derive(Debug)]
 pub(super) struct Held {
     link: Link,
@@ -36,16 +38,16 @@ pub(super) struct Held {
     renewing: AbortHandle,
 }
 
-/// The name of the entry's lock.
+/// Returns the name of the entry's lock.
 pub(super) fn name(entry: &Entry) -> String {
     format!("{}:lock", entry.name)
 }
 
-/// Takes the entry's lock; `None` if another has it.
+/// Tries to take the entry's lock. Returns `None` if another process holds it.
 pub(super) async fn take(link: &Link, entry: &Entry) -> Result<Option<Held>, LinkError> {
     let (name, token) = (name(entry), Uuid::new_v4().to_string());
     let mut set = redis::cmd("SET");
-    set.arg(&name).arg(&token).arg("NX").arg("PX").arg(LIFE_MS);
+    set.arg(&name).arg(&token).arg("NX").arg("PX").arg(EXPIRY_MS);
     let taken: Option<String> = link.ask(&set).await?;
     Ok(taken.map(|_ok| {
         let renewing = tokio::spawn(renew(link.clone(), name.clone(), token.clone()));
@@ -53,22 +55,23 @@ pub(super) async fn take(link: &Link, entry: &Entry) -> Result<Option<Held>, Lin
     }))
 }
 
-/// While Redis is away nothing is renewed, and perhaps another takes the lock: see above.
+/// Renews the lock until aborted. While Redis is down another process may take it, which is
+/// harmless.
 async fn renew(link: Link, name: String, token: String) {
     loop {
-        sleep(RENEWED_EACH).await;
+        sleep(RENEW_INTERVAL).await;
         let mut eval = redis::cmd("EVAL");
-        eval.arg(RENEW).arg(1).arg(&name).arg(&token).arg(LIFE_MS);
+        eval.arg(RENEW).arg(1).arg(&name).arg(&token).arg(EXPIRY_MS);
         let _lost: Result<i64, LinkError> = link.ask(&eval).await;
     }
 }
 
 impl Held {
-    /// Lets the next one in.
+    /// Releases the lock.
     pub(super) async fn release(self) {
         let mut eval = redis::cmd("EVAL");
         eval.arg(RELEASE).arg(1).arg(&self.name).arg(&self.token);
-        let _goes_by_itself: Result<i64, LinkError> = self.link.ask(&eval).await;
+        let _expires_anyway: Result<i64, LinkError> = self.link.ask(&eval).await;
     }
 }
 

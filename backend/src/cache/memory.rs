@@ -1,8 +1,8 @@
-//! Values in this process's memory, in front of Redis and in place of it, as they are used: what is
-//! found here is not taken apart again. Bounded in bytes, by the length of their JSON.
+//! Values in this process's memory, in front of Redis, or instead of it. They are stored in their
+//! final form, so a hit needs no parsing. Limited in bytes, measured as JSON.
 //!
-//! They are not sealed: the keys that would seal them pass through the same memory. Nobody gets
-//! one without its key, which is compared by its id; and none stays longer than it is good for.
+//! The values are not encrypted, since their keys pass through the same memory. A lookup must
+//! present the entry's key, which is compared by its id. Entries leave when they expire.
 
 use super::entry::Entry;
 use super::seal::{KeyId, SealKey};
@@ -13,11 +13,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The most memory that values and their names take.
+/// The most memory used by values and their names.
 pub(super) const MAX_BYTES: u64 = 64 << 20;
-/// The largest that is kept here: a few of its size must not push out all others.
+/// The largest value kept here, so that a few large ones can't evict all others.
 const MAX_VALUE_BYTES: usize = 1 << 20;
-/// What a value takes beside its bytes.
+/// The overhead per value.
 const OVERHEAD_BYTES: usize = 200;
 
 #[derive(Debug, Clone)]
@@ -30,13 +30,13 @@ struct Kept {
     stored: Stored<Box<dyn Any + Send + Sync>>,
 }
 
-/// A value that was stored.
+/// A stored value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stored<T> {
     pub(super) value: T,
-    /// How long it is in JSON.
+    /// The length of the value's JSON.
     pub(super) json_bytes: usize,
-    /// When it was stored, in Unix milliseconds.
+    /// The time it was stored, in Unix milliseconds.
     pub(super) at_ms: i64,
 }
 
@@ -73,7 +73,7 @@ impl Memory {
         Self(kept.expire_after(ByTtl).build())
     }
 
-    /// The value of this entry's version that was put here with this key.
+    /// Returns the value stored for this entry's version with this key.
     pub(super) fn get<T: Clone + 'static>(
         &self,
         entry: &Entry,
@@ -107,7 +107,7 @@ impl Memory {
         self.0.invalidate(name);
     }
 
-    /// Does what is otherwise done little by little, so that a test sees it.
+    /// Runs pending evictions now, so that tests see them.
     #[cfg(test)]
     pub(super) fn settle(&self) {
         self.0.run_pending_tasks();
@@ -118,7 +118,7 @@ impl Memory {
         self.0.contains_key(name)
     }
 
-    /// How much is kept, in bytes.
+    /// Returns the size of all values, in bytes.
     pub(super) fn bytes(&self) -> u64 {
         self.0.weighted_size()
     }

@@ -1,34 +1,38 @@
-//! Metrics of the cache: their names, and what counts.
+//! The cache's metrics.
 //!
-//! What answers of the AI routes cost and saved, [`crate::ai::meter`] counts.
+//! [`crate::ai::meter`] counts the cost and savings of AI answers.
 
 use crate::counters::Counters;
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 
-/// Values asked for, by route and outcome: `hit`, `miss`, `coalesced`, `bypass` or `error`.
+/// Cache lookups, by route and outcome: `hit`, `miss`, `coalesced`, `bypass` or `error`.
 pub(crate) const REQUESTS: &str = "cache_requests_total";
-/// Values in Redis that were damaged, or of another key.
+/// Values in Redis that were damaged or sealed with another key.
 pub(crate) const DAMAGED: &str = "cache_damaged_total";
-/// Commands that Redis did not answer, or refused.
+/// Redis commands that failed or got no answer.
 pub(crate) const REDIS_ERRORS: &str = "cache_redis_errors_total";
 /// 1 while Redis answers, else 0.
 pub(crate) const REDIS_UP: &str = "cache_redis_up";
-/// The memory that Redis uses for all its clients, as it says.
+/// The memory that Redis reports using, for all of its clients.
 pub(crate) const REDIS_MEMORY: &str = "cache_redis_memory_bytes";
-/// The memory of this process that values take.
+/// The memory used by cached values in this process.
 pub(crate) const MEMORY: &str = "cache_memory_bytes";
 
-/// Describes the metrics to the program's recorder.
+/// Describes the metrics to the recorder.
 pub(crate) fn describe() {
-    describe_counter!(REQUESTS, Unit::Count, "Values asked for, by route and outcome");
-    describe_counter!(DAMAGED, Unit::Count, "Values in Redis that were damaged, or of another key");
-    describe_counter!(REDIS_ERRORS, Unit::Count, "Commands that Redis did not answer, or refused");
+    describe_counter!(REQUESTS, Unit::Count, "Cache lookups, by route and outcome");
+    describe_counter!(
+        DAMAGED,
+        Unit::Count,
+        "Values in Redis that were damaged or sealed with another key"
+    );
+    describe_counter!(REDIS_ERRORS, Unit::Count, "Redis commands that failed or got no answer");
     describe_gauge!(REDIS_UP, Unit::Count, "1 while Redis answers, else 0");
-    describe_gauge!(REDIS_MEMORY, Unit::Bytes, "Memory that Redis uses, as it says");
-    describe_gauge!(MEMORY, Unit::Bytes, "Memory of this process that cached values take");
+    describe_gauge!(REDIS_MEMORY, Unit::Bytes, "Memory that Redis reports using");
+    describe_gauge!(MEMORY, Unit::Bytes, "Memory used by cached values in this process");
 }
 
-pub(super) fn asked(route: &'static str, outcome: &'static str) {
+pub(super) fn count_lookup(route: &'static str, outcome: &'static str) {
     /// By route and outcome.
     static COUNTERS: Counters<(&str, &str)> = Counters::new();
     COUNTERS.add(
@@ -50,7 +54,7 @@ pub(super) fn redis_is_up(is_up: bool) {
     gauge!(REDIS_UP).set(f64::from(u8::from(is_up)));
 }
 
-/// What Redis said.
+/// Records the memory that Redis reports using.
 pub(crate) fn redis_memory(bytes: u64) {
     set_bytes(REDIS_MEMORY, bytes);
 }

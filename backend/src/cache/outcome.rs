@@ -1,46 +1,46 @@
-//! What asking the cache comes to.
+//! Outcomes of a cache lookup.
 
-/// A value and where it came from.
+/// A value and its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cached<T> {
     /// The value.
     pub value: T,
-    /// Where it came from.
+    /// The value's origin.
     pub origin: Origin,
 }
 
-/// Where a value came from.
+/// The origin of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// It had been stored this long ago.
+    /// The value was in the cache.
     Hit {
-        /// In whole seconds.
+        /// The age in whole seconds.
         age_s: u64,
     },
-    /// It was loaded.
+    /// The value was loaded.
     Miss,
-    /// It was being loaded for someone else. It cost nothing, and is no hit all the same: a policy
-    /// that refunds hits charges it.
+    /// The value was being loaded for another caller. Not a hit, although it cost nothing: a policy
+    /// that refunds hits still charges it.
     Coalesced,
-    /// It was loaded without looking, because the request or the configuration says so.
+    /// The value was loaded without a lookup, as the request or the configuration demands.
     Bypass,
 }
 
-/// Why a load came to no end of its own.
+/// A load that did not finish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Aborted {
-    /// It took longer than anything of its kind may.
+    /// The load exceeded its time limit.
     #[error("loading took too long")]
     TooSlow,
-    /// It panicked.
+    /// The load panicked.
     #[error("loading panicked")]
     Panicked,
-    /// As much is being loaded as may.
-    #[error("too much is being loaded at once")]
+    /// Too many loads are running.
+    #[error("too many loads are in progress")]
     TooMany,
 }
 
-/// What metrics call it.
+/// Returns the `outcome` label in metrics.
 pub(super) fn outcome<T>(cached: Option<&Cached<T>>) -> &'static str {
     match cached.map(|cached| cached.origin) {
         Some(Origin::Hit { .. }) => "hit",

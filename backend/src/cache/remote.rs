@@ -1,5 +1,5 @@
-//! Values in Redis, each a string under its entry's name with its time to live. What is damaged is
-//! as good as absent, and so is what Redis cannot be asked for.
+//! Values in Redis: each a string under its entry's name, with an expiry. A damaged value counts as
+//! a miss.
 
 use super::entry::Entry;
 use super::link::{Link, LinkError};
@@ -8,22 +8,22 @@ use super::seal::{Opened, SealError, SealKey};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The most names in one command.
+/// The most names per command.
 const MAX_NAMES: usize = 128;
 
 #[derive(Debug, Clone)]
 pub(super) struct Remote {
     pub(super) link: Link,
-    /// Whether a damaged value has been logged: once is enough to be looked into.
-    told: Arc<AtomicBool>,
+    /// True once a damaged value has been logged. Later ones are only counted.
+    logged: Arc<AtomicBool>,
 }
 
 impl Remote {
     pub(super) fn new(link: Link) -> Self {
-        Self { link, told: Arc::default() }
+        Self { link, logged: Arc::default() }
     }
 
-    /// The entry's value, if there is one that this key opens.
+    /// Returns the entry's value if there is one that this key opens.
     pub(super) async fn get(
         &self,
         entry: &Entry,
@@ -34,7 +34,7 @@ impl Remote {
         Ok(stored.and_then(|stored| self.open(entry, key, &stored)))
     }
 
-    /// What `stored` holds, if this key opens it.
+    /// Opens a stored value.
     pub(super) fn open(&self, entry: &Entry, key: &SealKey, stored: &[u8]) -> Option<Opened> {
         match key.open(entry, stored) {
             Ok(opened) => Some(opened),
@@ -46,14 +46,14 @@ impl Remote {
         }
     }
 
-    /// Puts `value` in the place of whatever is there.
+    /// Stores a sealed value, replacing any other.
     pub(super) async fn put(&self, entry: &Entry, sealed: &[u8]) -> Result<(), LinkError> {
         let ttl_ms = u64::try_from(entry.ttl.as_millis()).unwrap_or(u64::MAX).max(1);
         let mut set = redis::cmd("SET");
         self.link.ask(set.arg(&entry.name).arg(sealed).arg("PX").arg(ttl_ms)).await
     }
 
-    /// Drops the values of these names.
+    /// Deletes the values with these names.
     pub(super) async fn remove(&self, names: &[&str]) -> Result<(), LinkError> {
         for names in names.chunks(MAX_NAMES) {
             let mut unlink = redis::cmd("UNLINK");
@@ -64,8 +64,8 @@ impl Remote {
 
     fn damaged(&self, entry: &Entry, error: SealError) {
         meter::damaged();
-        if !self.told.swap(true, Ordering::Relaxed) {
-            tracing::error!(name = entry.name, %error, "a value in redis is damaged: not used, nor logged again");
+        if !self.logged.swap(true, Ordering::Relaxed) {
+            tracing::error!(name = entry.name, %error, "a value in redis is damaged and is ignored; further ones are counted but not logged");
         }
     }
 }

@@ -1,11 +1,12 @@
-//! A value as it lies in Redis: compressed, then encrypted under a key that Redis does not have,
-//! bound to its entry's name. Pure but for the nonce.
+//! The format of values in Redis: compressed, then encrypted with a key that Redis does not have
+//! and bound to the entry's name. Pure except for the random nonce.
 //!
 //! ```text
-//! 1 format · 8 key's id · 8 entry's version · 8 when it was stored, Unix ms · 24 nonce · sealed
+//! 1 format · 8 key id · 8 entry version · 8 time stored, Unix ms · 24 nonce · ciphertext
 //! ```
-//! All but the nonce and the sealed part are authenticated with the name (XChaCha20-Poly1305, whose
-//! nonces can be random). The key's id tells somebody else's value from a damaged one.
+//! The fields before the nonce are authenticated together with the name. The cipher is
+//! XChaCha20-Poly1305, whose nonces are long enough to be random. The key id distinguishes a value
+//! sealed with another key from a damaged one.
 
 use super::entry::Entry;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
@@ -17,53 +18,53 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use std::io::{Read, Write};
 
-/// The longest value that is stored, in bytes of JSON.
+/// The longest value stored, in bytes of JSON.
 pub(crate) const MAX_VALUE_BYTES: usize = 2 << 20;
 
-/// The layout above, raw DEFLATE, and JSON within.
+/// The version of this layout: raw DEFLATE over JSON.
 const FORMAT: u8 = 1;
 const KEY_ID_BYTES: usize = 8;
 const NONCE_BYTES: usize = 24;
 
-/// A key, and the id by which it is told from others. The id tells nothing of the key.
+/// An encryption key and its id. The id reveals nothing about the key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealKey {
     key: [u8; 32],
     id: KeyId,
 }
 
-/// Tells keys apart.
+/// A key's id.
 pub(super) type KeyId = [u8; KEY_ID_BYTES];
 
-/// A value that was stored.
+/// A decrypted value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Opened {
-    /// JSON.
+    /// The value as JSON.
     pub(super) value: Vec<u8>,
-    /// When it was stored, in Unix milliseconds.
+    /// The time it was stored, in Unix milliseconds.
     pub(super) stored_at_ms: i64,
 }
 
-/// Why there is no value in what was stored.
+/// A value that cannot be sealed or opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum SealError {
-    /// Sealed with another key, for another version of the entry, or in another format: right for
-    /// someone, or once.
-    #[error("it is of another key, version or format")]
+    /// Sealed with another key, for another version, or in another format. Valid for someone else
+    /// or at another time.
+    #[error("it was sealed with another key, version or format")]
     Other,
-    /// Not what was written.
-    #[error("it is not what was written")]
+    /// Modified since it was written.
+    #[error("it was modified since it was written")]
     Damaged,
-    /// Too long to be stored.
+    /// Too long to store.
     #[error("expected a value of at most {MAX_VALUE_BYTES} bytes")]
     TooLong,
-    /// The operating system gave no randomness.
-    #[error("no random bytes for a nonce")]
+    /// The operating system returned no random bytes.
+    #[error("cannot get random bytes for a nonce")]
     Random,
 }
 
 impl SealKey {
-    /// The key of these bytes.
+    /// Creates a key from its bytes.
     #[must_use]
     pub fn new(key: [u8; 32]) -> Self {
         let hash = Sha256::new().chain_update(b"key id").chain_update(key).finalize();
@@ -76,7 +77,7 @@ impl SealKey {
         self.id
     }
 
-    /// Seals `value` for `entry`.
+    /// Encrypts `value` for `entry`.
     pub(super) fn seal(
         &self,
         entry: &Entry,
@@ -90,26 +91,26 @@ impl SealKey {
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).map_err(|_| SealError::Random)?;
         let aad = aad(entry, &head);
-        let payload = Payload { msg: &compressed(value)?, aad: &aad };
+        let payload = Payload { msg: &compress(value)?, aad: &aad };
         let sealed = self.cipher().encrypt(&XNonce::from(nonce), payload);
         let sealed = sealed.map_err(|_| SealError::TooLong)?;
         Ok([head.as_slice(), &nonce, &sealed].concat())
     }
 
-    /// What was sealed for `entry` with this key.
+    /// Decrypts a value that was sealed for `entry` with this key.
     pub(super) fn open(&self, entry: &Entry, stored: &[u8]) -> Result<Opened, SealError> {
         let (head, rest) = stored.split_first_chunk::<HEAD_BYTES>().ok_or(SealError::Damaged)?;
         let (nonce, sealed) = rest.split_first_chunk().ok_or(SealError::Damaged)?;
-        let [told @ .., _, _, _, _, _, _, _, _] = *head;
+        let [claimed @ .., _, _, _, _, _, _, _, _] = *head;
         let [.., a, b, c, d, e, f, g, h] = *head;
         let stored_at_ms = i64::from_be_bytes([a, b, c, d, e, f, g, h]);
         let expected = self.head(entry, stored_at_ms);
-        if !expected.starts_with(&told) {
+        if !expected.starts_with(&claimed) {
             return Err(SealError::Other);
         }
         let payload = Payload { msg: sealed, aad: &aad(entry, head) };
         let opened = self.cipher().decrypt(&XNonce::from(*nonce), payload);
-        let value = decompressed(&opened.map_err(|_| SealError::Damaged)?)?;
+        let value = decompress(&opened.map_err(|_| SealError::Damaged)?)?;
         Ok(Opened { value, stored_at_ms })
     }
 
@@ -134,14 +135,14 @@ fn aad(entry: &Entry, head: &[u8; HEAD_BYTES]) -> Vec<u8> {
     [head.as_slice(), entry.name.as_bytes()].concat()
 }
 
-fn compressed(value: &[u8]) -> Result<Vec<u8>, SealError> {
+fn compress(value: &[u8]) -> Result<Vec<u8>, SealError> {
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
     let written = encoder.write_all(value).and_then(|()| encoder.finish());
     written.map_err(|_| SealError::TooLong)
 }
 
-/// No more than may have been stored, whatever it claims to be.
-fn decompressed(bytes: &[u8]) -> Result<Vec<u8>, SealError> {
+/// Decompresses a value, up to the longest that can have been stored.
+fn decompress(bytes: &[u8]) -> Result<Vec<u8>, SealError> {
     let mut value = Vec::new();
     let limit = MAX_VALUE_BYTES as u64 + 1;
     let read = DeflateDecoder::new(bytes).take(limit).read_to_end(&mut value);
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sealed_is_opened_for_its_name_and_version_with_its_key() {
+    fn a_sealed_value_opens_only_for_its_key_name_and_version() {
         let stored = sealed(b"{\"name\":\"Ada\"}");
         let opened =
             Opened { value: b"{\"name\":\"Ada\"}".into(), stored_at_ms: 1_800_000_000_123 };
@@ -185,18 +186,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sealed_shows_nothing_and_is_shorter() {
+    fn a_sealed_value_is_unreadable_and_shorter() {
         let value = "Ada Lovelace, Analyst. ".repeat(100);
         let stored = sealed(value.as_bytes());
         assert!(stored.len() < value.len() / 4, "{}", stored.len());
-        // Long enough that random bytes do not spell it.
+        // Long enough that random bytes won't match it.
         let name = b"Ada Lovelace";
         assert!(!stored.windows(name.len()).any(|window| window == name));
-        assert_ne!(stored, sealed(value.as_bytes()), "each time with another nonce");
+        assert_ne!(stored, sealed(value.as_bytes()), "each seal uses a new nonce");
     }
 
     #[test]
-    fn whatever_is_changed_is_noticed() {
+    fn any_modification_is_detected() {
         let stored = sealed(b"[1,2,3]");
         for at in 0..stored.len() {
             let mut changed = stored.clone();
@@ -207,12 +208,12 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_bounded_sealed_and_opened() {
+    fn values_are_limited_in_length_when_sealed_and_when_opened() {
         let long = vec![b' '; MAX_VALUE_BYTES + 1];
         let refused = key(1).seal(&entry("a", 0), &long, 0);
         assert_eq!(refused, Err(SealError::TooLong));
-        assert_eq!(decompressed(&compressed(&long).unwrap()), Err(SealError::Damaged));
-        assert_eq!(decompressed(&compressed(&long[1..]).unwrap()).map(|v| v.len()), Ok(2 << 20));
-        assert_eq!(decompressed(b"no deflate"), Err(SealError::Damaged));
+        assert_eq!(decompress(&compress(&long).unwrap()), Err(SealError::Damaged));
+        assert_eq!(decompress(&compress(&long[1..]).unwrap()).map(|v| v.len()), Ok(2 << 20));
+        assert_eq!(decompress(b"no deflate"), Err(SealError::Damaged));
     }
 }

@@ -1,10 +1,10 @@
-//! A value that is held by many at once: a clone of it costs nothing, and in JSON it is the value.
+//! A cheaply cloned value that serializes like the value itself.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// One value, shared.
+/// A shared value.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Shared<T>(Arc<T>);
 

@@ -1,4 +1,4 @@
-//! The cache without a Redis. With one: `backend/tests/cache`.
+//! Tests of the cache without Redis. Those with Redis are in `backend/tests/cache`.
 
 use super::flight::Flight;
 use super::*;
@@ -51,7 +51,7 @@ async fn ask(cache: &Cache, entry: &Entry, use_: Use, answer: Answer) -> (String
 const HIT: Origin = Origin::Hit { age_s: 0 };
 
 #[tokio::test]
-async fn what_was_loaded_is_hit_by_the_same_key_and_version_only() {
+async fn a_hit_requires_the_same_key_and_version() {
     let cache = cache(true);
     let at = |version| Entry { version, ..entry() };
     assert_eq!(ask(&cache, &at(1), Use::EVERYTHING, text("a")).await, ("a".into(), Origin::Miss));
@@ -62,7 +62,7 @@ async fn what_was_loaded_is_hit_by_the_same_key_and_version_only() {
     assert_eq!(ask(&cache, &at(2), Use::EVERYTHING, text("d")).await, ("d".into(), Origin::Miss));
 }
 
-/// The load of the old version ends last; what it stores is of the old version.
+/// The old version's load ends last, and stores its value under the old version.
 #[tokio::test]
 async fn a_slow_reader_cannot_put_an_old_version_back() {
     let cache = cache(true);
@@ -75,14 +75,14 @@ async fn a_slow_reader_cannot_put_an_old_version_back() {
     cache.invalidate(&at(1)).await;
     assert_eq!(ask(&cache, &at(2), Use::EVERYTHING, text("new")).await.0, "new");
     end.send(()).unwrap();
-    assert_eq!(slow.result().await.unwrap().value, "old", "it asked before the change");
+    assert_eq!(slow.result().await.unwrap().value, "old", "it started before the change");
     let after = ask(&cache, &at(2), Use::EVERYTHING, text("newer")).await;
     assert_ne!(after.0, "old");
     assert_eq!(ask(&cache, &at(2), Use::EVERYTHING, text("x")).await, (after.0, HIT));
 }
 
 #[tokio::test]
-async fn invalidation_has_it_loaded_anew() {
+async fn an_invalidated_entry_is_loaded_again() {
     let cache = cache(true);
     ask(&cache, &entry(), Use::EVERYTHING, text("a")).await;
     cache.invalidate(&entry()).await;
@@ -91,7 +91,7 @@ async fn invalidation_has_it_loaded_anew() {
 }
 
 #[tokio::test]
-async fn a_request_may_want_a_new_answer_or_that_nothing_is_kept() {
+async fn requests_can_skip_reading_and_storing() {
     let cache = cache(true);
     let no_cache = Use { read: false, store: true };
     assert_eq!(ask(&cache, &entry(), no_cache, text("a")).await, ("a".into(), Origin::Bypass));
@@ -101,7 +101,7 @@ async fn a_request_may_want_a_new_answer_or_that_nothing_is_kept() {
 }
 
 #[tokio::test]
-async fn a_cache_that_is_off_loads_each_time() {
+async fn a_disabled_cache_always_loads() {
     let cache = cache(false);
     for value in ["a", "b"] {
         let answer = ask(&cache, &entry(), Use::EVERYTHING, text(value)).await;
@@ -111,7 +111,7 @@ async fn a_cache_that_is_off_loads_each_time() {
 }
 
 #[tokio::test]
-async fn what_may_not_be_kept_and_what_failed_is_loaded_again() {
+async fn failures_and_partial_values_are_not_stored() {
     let cache = cache(true);
     let half = Ok(Loaded { value: "half".to_owned(), keep: false });
     assert_eq!(ask(&cache, &entry(), Use::EVERYTHING, half).await.1, Origin::Miss);
@@ -123,9 +123,9 @@ async fn what_may_not_be_kept_and_what_failed_is_loaded_again() {
     assert_eq!(whole, ("whole".into(), Origin::Miss));
 }
 
-/// A race, so it is run many times.
+/// Repeats a race many times.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_has_been_told_of_a_failure_is_not_told_of_it_again() {
+async fn a_retry_never_joins_a_failed_load() {
     let cache = cache(true);
     for _ in 0..500 {
         let failed: Result<Cached<String>, _> = cache
@@ -138,25 +138,25 @@ async fn who_has_been_told_of_a_failure_is_not_told_of_it_again() {
 }
 
 #[tokio::test]
-async fn a_value_is_good_for_its_time() {
+async fn values_expire() {
     let cache = cache(true);
     ask(&cache, &entry(), Use::EVERYTHING, text("a")).await;
     let over = Entry { ttl: Duration::ZERO, ..entry() };
     assert_eq!(ask(&cache, &over, Use::EVERYTHING, text("b")).await, ("b".into(), Origin::Miss));
-    let wish = |at_ms| {
+    let put = |at_ms| {
         let stored = Stored { value: "old".to_owned(), json_bytes: 5, at_ms };
         cache.remember(&entry(), &key(1), stored);
     };
-    wish(now_ms() - 599_000);
+    put(now_ms() - 599_000);
     let (value, origin) = ask(&cache, &entry(), Use::EVERYTHING, text("c")).await;
     assert_eq!(value, "old");
     assert!(matches!(origin, Origin::Hit { age_s: 599.. }), "{origin:?}");
-    wish(now_ms() - 600_000);
+    put(now_ms() - 600_000);
     assert_eq!(ask(&cache, &entry(), Use::EVERYTHING, text("d")).await.0, "d");
 }
 
 #[tokio::test]
-async fn of_many_who_ask_at_once_one_loads() {
+async fn concurrent_callers_share_one_load() {
     let (cache, loads, begun) = (cache(true), Arc::new(AtomicUsize::new(0)), Notify::new());
     let (end, ended) = oneshot::channel::<()>();
     let ended = Arc::new(Mutex::new(Some(ended)));
@@ -182,7 +182,7 @@ async fn of_many_who_ask_at_once_one_loads() {
 }
 
 #[tokio::test]
-async fn who_asks_with_another_key_does_not_join() {
+async fn callers_with_different_keys_do_not_share_a_load() {
     let cache = cache(true);
     let (end, ended) = oneshot::channel::<()>();
     let theirs: Flight<String, Failure> =
@@ -199,7 +199,7 @@ async fn who_asks_with_another_key_does_not_join() {
 }
 
 #[tokio::test]
-async fn a_load_outlives_whoever_began_it() {
+async fn a_load_outlives_the_caller_that_started_it() {
     let cache = cache(true);
     let (end, ended) = oneshot::channel::<()>();
     let first: Flight<String, Failure> =
@@ -217,7 +217,7 @@ async fn a_load_outlives_whoever_began_it() {
 }
 
 #[tokio::test]
-async fn everyone_is_told_everything_from_the_start() {
+async fn late_joiners_receive_all_deltas() {
     let cache = cache(true);
     let (go_on, gone_on) = oneshot::channel::<()>();
     let (said, has_said) = oneshot::channel::<()>();
@@ -236,11 +236,11 @@ async fn everyone_is_told_everything_from_the_start() {
         cache.flight(&entry(), &key(1), Use::EVERYTHING, |_| async { text("never") });
     go_on.send(()).unwrap();
     for flight in [&mut first, &mut late] {
-        let mut told = String::new();
+        let mut received = String::new();
         while let Some(delta) = flight.next_delta().await {
-            told.push_str(&delta);
+            received.push_str(&delta);
         }
-        assert_eq!(told, "abc");
+        assert_eq!(received, "abc");
         assert_eq!(flight.next_delta().await, None);
     }
     assert_eq!(late.result().await.unwrap().value, "abc");
@@ -251,7 +251,7 @@ async fn everyone_is_told_everything_from_the_start() {
 }
 
 #[tokio::test]
-async fn what_is_told_is_bounded_and_the_result_is_whole() {
+async fn deltas_are_limited_but_the_result_is_complete() {
     let cache = cache(true);
     let mut flight: Flight<String, Failure> =
         cache.flight(&entry(), &key(1), Use::EVERYTHING, |deltas| async move {
@@ -261,20 +261,20 @@ async fn what_is_told_is_bounded_and_the_result_is_whole() {
             deltas.push("y");
             text("whole")
         });
-    let mut told_bytes = 0;
+    let mut received_bytes = 0;
     while let Some(delta) = flight.next_delta().await {
-        told_bytes += delta.len();
+        received_bytes += delta.len();
     }
-    assert_eq!(told_bytes, 600_001);
+    assert_eq!(received_bytes, 600_001);
     assert_eq!(flight.result().await.unwrap().value, "whole");
 }
 
 #[tokio::test]
-async fn a_load_that_panics_is_an_error_for_everyone_and_the_next_one_loads() {
+async fn a_panicking_load_fails_its_callers_but_not_the_next_load() {
     let cache = cache(true);
     let board = || -> Flight<String, Failure> {
         cache.flight(&entry(), &key(1), Use::EVERYTHING, |deltas| async move {
-            // Someone may still hold it.
+            // A delta sink may outlive the load.
             tokio::spawn(async move {
                 std::future::pending::<()>().await;
                 drop(deltas);
@@ -289,7 +289,7 @@ async fn a_load_that_panics_is_an_error_for_everyone_and_the_next_one_loads() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_load_ends_at_its_time() {
+async fn a_load_times_out() {
     let cache = cache(true);
     let never: Result<Cached<String>, Arc<Failure>> = cache
         .get_or_load(&entry(), &key(1), Use::EVERYTHING, || async {
@@ -301,7 +301,7 @@ async fn a_load_ends_at_its_time() {
 }
 
 #[tokio::test]
-async fn loads_are_bounded_in_number() {
+async fn concurrent_loads_are_limited() {
     let mut cache = cache(true);
     cache.flights = Flights::new(1);
     let (end, ended) = oneshot::channel::<()>();
@@ -325,7 +325,7 @@ async fn loads_are_bounded_in_number() {
 }
 
 #[tokio::test]
-async fn memory_is_bounded_in_bytes_and_in_time() {
+async fn memory_is_limited_in_bytes_and_values_expire() {
     let memory = Memory::new(100_000);
     let named = |n: usize| Entry { name: format!("cache:{n}"), ..entry() };
     for n in 0..1000 {

@@ -1,4 +1,4 @@
-//! What the environment says about Claude: where it is, how it is asked, and which model does what.
+//! The Claude settings: its URL, the API key, limits, and the model of each task.
 //!
 //! Part of [`super::Config`].
 
@@ -16,8 +16,7 @@ const CLAUDE_MAX_RETRIES: &str = "CLAUDE_MAX_RETRIES";
 const CLAUDE_TIMEOUT: &str = "CLAUDE_TIMEOUT";
 const CLAUDE_IDLE_TIMEOUT: &str = "CLAUDE_IDLE_TIMEOUT";
 const CLAUDE_PRICES: &str = "CLAUDE_PRICES";
-/// One variable for each task, in the order of [`crate::ai::Task::ALL`], and its model where none
-/// is said.
+/// The variable of each task and its default model, in the order of [`crate::ai::Task::ALL`].
 const MODELS: [(&str, &str); 5] = [
     ("AI_ANALYZE_ATS_SCORE", "claude-haiku-5-5:low:4096"),
     ("AI_OPTIMIZE_RESUME", "claude-sonnet-5-5:medium:16384"),
@@ -26,23 +25,23 @@ const MODELS: [(&str, &str); 5] = [
     ("AI_OPTIMIZE_LINKEDIN", "claude-sonnet-5-5:low:8192"),
 ];
 
-/// How many calls may be under way at once.
+/// The range of concurrent calls.
 const CONCURRENT: RangeInclusive<u32> = 1..=1000;
-/// How often a call may be tried again.
+/// The range of retries per call.
 const RETRIES: RangeInclusive<u32> = 0..=5;
-/// How long an answer may take.
+/// The range of the answer timeout, in seconds.
 const TIMEOUT_S: RangeInclusive<u32> = 1..=600;
 
-/// How Claude is asked.
+/// The Claude settings.
 #[derive(Debug, Clone)]
 pub struct ClaudeConfig {
-    /// Where it is. `ANTHROPIC_BASE_URL`, <https://api.anthropic.com>.
+    /// The base URL. `ANTHROPIC_BASE_URL`, default <https://api.anthropic.com>.
     pub base_url: Url,
-    /// How it is asked, if there is a key to ask with: `ANTHROPIC_API_KEY`, none.
-    /// `CLAUDE_MAX_CONCURRENT`, 16; `CLAUDE_MAX_RETRIES`, 2; `CLAUDE_TIMEOUT`, 120 s;
-    /// `CLAUDE_IDLE_TIMEOUT`, 60 s; `CLAUDE_PRICES`, those of November 2026.
+    /// The client's settings, if `ANTHROPIC_API_KEY` is set. `CLAUDE_MAX_CONCURRENT`, default 16;
+    /// `CLAUDE_MAX_RETRIES`, default 2; `CLAUDE_TIMEOUT`, default 120 s; `CLAUDE_IDLE_TIMEOUT`,
+    /// default 60 s; `CLAUDE_PRICES`, default the prices of November 2026.
     pub settings: Option<Settings>,
-    /// Which model does what. `AI_ANALYZE_ATS_SCORE` and so on.
+    /// The model of each task. `AI_ANALYZE_ATS_SCORE` and so on.
     pub models: Models,
 }
 
@@ -52,7 +51,7 @@ impl ClaudeConfig {
         let key = vars.read(ANTHROPIC_API_KEY, None, KEY, |text| text.parse().ok().map(Some));
         let key = key.map_err(ConfigError::of_secret)?;
         let concurrent = vars.read(CLAUDE_MAX_CONCURRENT, 16, CALLS, |t| number(t, &CONCURRENT))?;
-        let max_retries = vars.read(CLAUDE_MAX_RETRIES, 2, TIMES, |t| number(t, &RETRIES))?;
+        let max_retries = vars.read(CLAUDE_MAX_RETRIES, 2, RETRY_COUNT, |t| number(t, &RETRIES))?;
         let timeout = vars.read(CLAUDE_TIMEOUT, Duration::from_secs(120), SECONDS, seconds)?;
         let idle = vars.read(CLAUDE_IDLE_TIMEOUT, Duration::from_secs(60), SECONDS, seconds)?;
         let prices: Prices =
@@ -75,14 +74,14 @@ impl ClaudeConfig {
     }
 }
 
-const URL: &str = "https://HOST or http://HOST:PORT like https://api.anthropic.com";
+const URL: &str = "https://HOST or http://HOST:PORT, such as https://api.anthropic.com";
 const KEY: &str = "a key of at most 512 visible ASCII characters";
 const CALLS: &str = "a number of calls from 1 to 1000";
-const TIMES: &str = "a number of times from 0 to 5";
+const RETRY_COUNT: &str = "a number of retries from 0 to 5";
 const SECONDS: &str = "a number of seconds from 1 to 600";
 const PRICES: &str =
     "MODEL=IN/OUT,… or MODEL=IN/OUT/WRITE_5M/WRITE_1H/READ,… in $ per million tokens";
-const MODEL: &str = "MODEL:EFFORT:MAX_TOKENS like claude-sonnet-5-5:low:4096 (low, medium, high or default; 256 to 32768)";
+const MODEL: &str = "MODEL:EFFORT:MAX_TOKENS, such as claude-sonnet-5-5:low:4096 (low, medium, high or default; 256 to 32768)";
 
 fn base_url(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
@@ -107,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_key_nothing_is_asked() {
+    fn without_a_key_claude_is_not_configured() {
         let config = read(&[]).unwrap();
         assert!(config.settings.is_none());
         assert_eq!(config.base_url.as_str(), "https://api.anthropic.com/");
@@ -146,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_values_are_told_in_one_sentence() {
+    fn bad_values_are_reported_in_one_sentence() {
         let check = |variable: &str, values: &[&str]| {
             for value in values {
                 let error = read(&[(variable, value)]).unwrap_err();

@@ -1,36 +1,36 @@
-//! Reads variables one by one: absent, empty, right or wrong.
+//! Reads and parses single variables.
 //!
-//! Used by [`super::Config`] and its part for Claude.
+//! Used by [`super::Config`] and `ClaudeConfig`.
 
 use std::ops::RangeInclusive;
 
-/// The longest value repeated back in an error.
+/// The longest value quoted in an error.
 const MAX_FOUND_CHARS: usize = 100;
 
-/// A variable with a value that cannot be used, in one sentence.
+/// A variable with an invalid value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{variable}: expected {expected}, found {found}")]
 pub struct ConfigError {
-    /// Which one.
+    /// The variable's name.
     pub variable: &'static str,
-    /// What it can be.
+    /// The expected form.
     pub expected: &'static str,
-    /// What it is, quoted, without passwords.
+    /// The value found, quoted, without passwords.
     pub found: String,
 }
 
 impl ConfigError {
-    /// The same without the value: whatever was meant as a secret is one to somebody.
+    /// Returns the error without the value, for variables that hold secrets.
     pub(super) fn of_secret(self) -> Self {
         Self { found: "something else".to_owned(), ..self }
     }
 }
 
-/// What the variables hold, by name.
+/// A lookup of variables by name.
 pub(super) struct Vars<F>(pub(super) F);
 
 impl<F: Fn(&str) -> Option<String>> Vars<F> {
-    /// What `parse` makes of the variable, or `unset`.
+    /// Parses the variable, or returns `unset` if it is not set.
     pub(super) fn read<T>(
         &self,
         variable: &'static str,
@@ -44,7 +44,7 @@ impl<F: Fn(&str) -> Option<String>> Vars<F> {
         }
     }
 
-    /// The same where what is not set is as if `unset` were written there.
+    /// Parses the variable, or the text `unset` if it is not set.
     pub(super) fn read_or<T>(
         &self,
         variable: &'static str,
@@ -67,18 +67,18 @@ fn parsed<T>(
     expected: &'static str,
     parse: impl FnOnce(&str) -> Option<T>,
 ) -> Result<T, ConfigError> {
-    // What was no UTF-8 has been read as U+FFFD: the value is not the one that was meant.
+    // Invalid UTF-8 was read as U+FFFD, so the value is not the intended one.
     let parsed = if text.contains(char::REPLACEMENT_CHARACTER) { None } else { parse(text) };
     parsed.ok_or_else(|| ConfigError { variable, expected, found: shown(text) })
 }
 
-/// A whole number within bounds.
+/// Parses a whole number within bounds.
 pub(super) fn number(text: &str, within: &RangeInclusive<u32>) -> Option<u32> {
     text.parse().ok().filter(|number| within.contains(number))
 }
 
-/// A value as an error shows it: quoted, shortened, and without what stands before an `@`, where
-/// URLs keep passwords.
+/// Formats a value for an error: quoted, shortened, and without anything before an `@`, where URLs
+/// have passwords.
 fn shown(text: &str) -> String {
     let public =
         text.rsplit_once('@').map_or_else(|| text.to_owned(), |(_, host)| format!("…@{host}"));

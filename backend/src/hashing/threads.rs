@@ -1,6 +1,6 @@
-//! Threads for long work that nobody should notice: whoever else wants to run runs first.
+//! Threads for long, low-priority work that yields to everything else.
 //!
-//! Used by [`super::Hasher`], which sees to it that there is a thread for each that runs.
+//! Used by [`super::Hasher`], which limits the running jobs to the number of threads.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,18 +8,18 @@ use std::sync::mpsc::{self, Receiver, SendError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-/// How far they stand back, of 19. Linux gives such a thread about a tenth of a core that others
-/// want all of, and all of one that nobody wants.
+/// The niceness of the threads, out of 19. On Linux one gets about a tenth of a contended core, and
+/// all of an idle one.
 const NICE: i32 = 10;
 
-/// Something to do.
+/// A unit of work.
 pub(super) type Job = Box<dyn FnOnce() + Send>;
 
-/// What hands out jobs. The threads end with it.
+/// A thread pool. The threads end when it is dropped.
 pub(super) struct Threads(Sender<Job>);
 
 impl Threads {
-    /// Starts so many.
+    /// Starts `number` threads.
     pub(super) fn start(number: usize) -> io::Result<Self> {
         let (sender, jobs) = mpsc::channel::<Job>();
         let jobs = Arc::new(Mutex::new(jobs));
@@ -30,27 +30,28 @@ impl Threads {
         Ok(Self(sender))
     }
 
-    /// Has one of them do it, as soon as one is free.
+    /// Queues a job for the next free thread.
     pub(super) fn run(&self, job: Job) -> Result<(), SendError<Job>> {
         self.0.send(job)
     }
 }
 
 fn work(jobs: &Mutex<Receiver<Job>>) {
-    stand_back();
+    lower_priority();
     loop {
         let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = next else { return };
-        // Whoever waits for it learns that it has come to nothing; the thread goes on.
+        // A panic drops the job's sender, so its waiter gets an error. The thread continues.
         let _panicked = catch_unwind(AssertUnwindSafe(job));
     }
 }
 
-/// Linux has priorities for single threads; elsewhere it would be the whole process's.
-fn stand_back() {
+/// Lowers the thread's priority. Only Linux has priorities per thread; elsewhere this would affect
+/// the whole process.
+fn lower_priority() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, NICE) {
-        tracing::warn!(%error, "log-ins compete with all others");
+        tracing::warn!(%error, "cannot lower the priority of the hashing threads: logins compete with other requests");
     }
 }
 
@@ -68,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_panics_takes_no_thread_with_it() {
+    fn a_thread_survives_a_panicking_job() {
         let threads = Threads::start(1).unwrap();
         assert!(answer_of(&threads, || panic!("on purpose")).is_err());
         assert_eq!(answer_of(&threads, || 7), Ok(7));
@@ -76,7 +77,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn they_stand_back_and_nobody_else_does() {
+    fn only_the_pools_threads_have_a_low_priority() {
         let nice = || rustix::process::getpriority_process(None).unwrap();
         let before = nice();
         let threads = Threads::start(1).unwrap();

@@ -1,4 +1,4 @@
-//! What the AI routes take ([`crate::ai::Asked`]), for the document only.
+//! The bodies of the AI routes ([`crate::ai::ParsedAsk`]), for the OpenAPI document only.
 
 use crate::ai::input::MAX_JOB_BYTES;
 use crate::ai::language;
@@ -11,10 +11,10 @@ use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder};
 use utoipa::openapi::{KnownFormat, Ref, RefOr, Schema, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-/// For the routes that can do without a job description.
+/// The body of routes with an optional job description.
 pub(crate) enum AskBody {}
 
-/// For those that cannot.
+/// The body of routes with a required job description.
 pub(crate) enum AskAboutJobBody {}
 
 impl ToSchema for AskBody {
@@ -53,8 +53,8 @@ fn body() -> ObjectBuilder {
     let id = SchemaFormat::KnownFormat(KnownFormat::Uuid);
     ObjectBuilder::new()
         .schema_type(Type::Object)
-        .description(Some("Either `resume_id` or `resume`, and about which job"))
-        .property("resume_id", text("A résumé that is kept here").format(Some(id)))
+        .description(Some("Either `resume_id` or `resume`, and the job"))
+        .property("resume_id", text("The id of a stored résumé").format(Some(id)))
         .property("resume", Ref::from_schema_name(<Resume as ToSchema>::name()))
         .property("job_description", job_description())
         .property("language", language())
@@ -67,18 +67,18 @@ fn text(description: &str) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).description(Some(description))
 }
 
-/// The bound is of bytes: see [`super::fields`].
+/// The limit is in bytes: see [`super::fields`].
 fn job_description() -> ObjectBuilder {
-    text("A text that is not blank, without U+0000, of at most 32768 bytes")
+    text("At most 32768 bytes, not blank, without U+0000")
         .min_length(Some(1))
         .max_length(Some(MAX_JOB_BYTES))
 }
 
 fn language() -> ObjectBuilder {
-    text("The language of the answer (BCP 47), `en` unless said").pattern(Some(language::PATTERN))
+    text("The language of the answer (BCP 47), `en` by default").pattern(Some(language::PATTERN))
 }
 
-/// Beside what the builder knows, JSON Schema's own word.
+/// Adds `oneOf`, which the builder doesn't support on objects.
 fn one_resume() -> Extensions {
     let mut words = Extensions::default();
     let either = json!([{ "required": ["resume_id"] }, { "required": ["resume"] }]);

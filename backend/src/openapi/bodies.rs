@@ -1,12 +1,12 @@
-//! What bodies hold that are read without a type of their own, for the document only:
-//! [`crate::fields::Fields`] takes most of them apart, and [`resume::document::edit`] reads a patch.
+//! The bodies that handlers read without a type of their own, for the OpenAPI document only.
+//! [`crate::fields::Fields`] parses most of them, and [`resume::document::edit`] parses patches.
 
 use super::fields;
 use crate::user::Tier;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-/// An address and a password, to sign up with.
+/// An e-mail address and a password for a new account.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewCredentials)]
@@ -18,7 +18,7 @@ pub(crate) struct NewCredentialsBody {
     password: String,
 }
 
-/// An address and a password, to log in with.
+/// An e-mail address and a password for login.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Credentials)]
@@ -40,7 +40,7 @@ pub(crate) struct RefreshBody {
     refresh_token: String,
 }
 
-/// The password that is, and the one that is to be.
+/// The current password and the new one.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = PasswordChange)]
@@ -52,7 +52,7 @@ pub(crate) struct NewPasswordBody {
     new_password: String,
 }
 
-/// The caller's password, for what cannot be undone.
+/// The caller's password, which irreversible changes require.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Password)]
@@ -62,7 +62,7 @@ pub(crate) struct PasswordBody {
     password: String,
 }
 
-/// The plan that is chosen.
+/// The chosen plan.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = PlanChoice)]
@@ -71,7 +71,7 @@ pub(crate) struct TierBody {
     tier: Tier,
 }
 
-/// A JSON Patch (RFC 6902): all of its operations are done, or none.
+/// A JSON Patch (RFC 6902). Its operations are applied all or nothing.
 #[derive(ToSchema)]
 #[schema(as = JsonPatch, max_items = 100)]
 #[expect(dead_code, reason = "describes a body")]
@@ -83,38 +83,38 @@ pub(crate) struct JsonPatchBody(Vec<Operation>);
 #[schema(as = JsonPatchOperation)]
 #[expect(dead_code, reason = "describes a body")]
 enum Operation {
-    /// Puts a value there.
+    /// Inserts a value at `path`.
     Add {
         #[schema(schema_with = fields::pointer)]
         path: String,
         value: Value,
     },
-    /// Takes away what is there.
+    /// Removes the value at `path`.
     Remove {
         #[schema(schema_with = fields::pointer)]
         path: String,
     },
-    /// Puts a value in the place of what is there.
+    /// Replaces the value at `path`.
     Replace {
         #[schema(schema_with = fields::pointer)]
         path: String,
         value: Value,
     },
-    /// Takes it from one place to another.
+    /// Moves a value.
     Move {
         #[schema(schema_with = fields::pointer)]
         from: String,
         #[schema(schema_with = fields::pointer)]
         path: String,
     },
-    /// Puts the same in another place.
+    /// Copies a value.
     Copy {
         #[schema(schema_with = fields::pointer)]
         from: String,
         #[schema(schema_with = fields::pointer)]
         path: String,
     },
-    /// Goes on only if this is there.
+    /// Fails the patch unless `path` has this value.
     Test {
         #[schema(schema_with = fields::pointer)]
         path: String,

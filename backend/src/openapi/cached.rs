@@ -1,4 +1,4 @@
-//! What is said of answers that may come from the cache: `params(Use)` on a handler that takes one.
+//! The description of cached replies: `params(Use)` on a handler.
 
 use crate::cache::Use;
 use serde_json::json;
@@ -7,7 +7,7 @@ use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::{Header, Object, RefOr, Required, Type};
 
-/// The request header that says what may be done.
+/// The request header that controls the cache.
 const CACHE_CONTROL: &str = "Cache-Control";
 
 impl IntoParams for Use {
@@ -16,14 +16,16 @@ impl IntoParams for Use {
             .name(CACHE_CONTROL)
             .parameter_in(ParameterIn::Header)
             .required(Required::False)
-            .description(Some("`no-cache` asks for a new answer, `no-store` also keeps none"))
+            .description(Some(
+                "`no-cache` requests a new answer; `no-store` also keeps it from being stored",
+            ))
             .schema(Some(Object::with_type(Type::String)))
             .example(Some(json!("no-cache")));
         vec![parameter.build()]
     }
 }
 
-/// Adds what [`crate::cache::Origin`] does to what such an operation answers.
+/// Adds the headers that [`crate::cache::Origin`] adds to cached replies.
 pub(super) fn complete(operation: &mut Operation) {
     let mut parameters = operation.parameters.iter().flatten();
     let is_cached = parameters
@@ -46,9 +48,12 @@ fn headers() -> [(&'static str, Header); 3] {
         .build();
     let seconds = Object::builder().schema_type(Type::Integer).minimum(Some(0)).build();
     [
-        ("X-Cache", header(origin, "Where it came from")),
-        ("Age", header(seconds, "How many seconds ago it was made, of a `HIT`")),
-        ("Cache-Status", header(Object::with_type(Type::String), "The same, as RFC 9211 has it")),
+        ("X-Cache", header(origin, "The reply's origin")),
+        ("Age", header(seconds, "The age of a `HIT` in seconds")),
+        (
+            "Cache-Status",
+            header(Object::with_type(Type::String), "The origin in the format of RFC 9211"),
+        ),
     ]
 }
 

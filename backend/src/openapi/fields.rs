@@ -1,14 +1,14 @@
-//! The members that bodies share, with the bounds that they are held to.
+//! Members that several bodies share, and their limits.
 //!
-//! JSON Schema counts a text's characters, the service its bytes. Where the two differ, the schema
-//! lets through what the service refuses with 422, and not the other way round.
+//! JSON Schema counts characters, the service counts bytes. Where these differ, the schema is the
+//! more lenient: it accepts some texts that the service rejects with 422, never the reverse.
 
 use crate::{password, refresh_token};
 use resume::email;
 use utoipa::openapi::schema::ObjectBuilder;
 use utoipa::openapi::{KnownFormat, Object, SchemaFormat, Type};
 
-/// How many bytes a character has at most.
+/// The most bytes per character in UTF-8.
 const MAX_CHAR_BYTES: usize = 4;
 
 fn text() -> ObjectBuilder {
@@ -19,7 +19,7 @@ pub(super) fn email() -> Object {
     text()
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Email)))
         .max_length(Some(email::MAX_BYTES))
-        .description(Some("In ASCII; lower and upper case are the same"))
+        .description(Some("ASCII only, not case-sensitive"))
         .examples(["ada@example.org"])
         .build()
 }
@@ -45,16 +45,16 @@ pub(super) fn chosen_password() -> Object {
 pub(super) fn refresh_token() -> Object {
     text()
         .pattern(Some(refresh_token::PATTERN))
-        .description(Some("Good once"))
+        .description(Some("Good for one use"))
         .examples(["A".repeat(43)])
         .build()
 }
 
-/// A JSON pointer (RFC 6901).
+/// A JSON Pointer (RFC 6901).
 pub(super) fn pointer() -> Object {
     text()
         .pattern(Some("^(/([^/~]|~[01])*)*$"))
-        .description(Some("A JSON pointer into the document"))
+        .description(Some("A JSON Pointer into the document"))
         .examples(["/basics/label"])
         .build()
 }

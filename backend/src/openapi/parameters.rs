@@ -1,4 +1,4 @@
-//! The parameters that several routes have: `params(WhichResume, IfNoneMatch)` on a handler.
+//! Parameters that several routes share: `params(WhichResume, IfNoneMatch)` on a handler.
 
 use crate::payment::PAYMENT_TOKEN;
 use serde_json::json;
@@ -9,10 +9,10 @@ use utoipa::openapi::{KnownFormat, Object, Required, SchemaFormat, Type};
 /// The id in a résumé's path.
 pub(crate) struct WhichResume;
 
-/// The version that a client has.
+/// The version that the client has.
 pub(crate) struct IfNoneMatch;
 
-/// The proof that a plan was paid for.
+/// The proof of payment for a plan.
 pub(crate) struct PaymentProof;
 
 impl IntoParams for WhichResume {
@@ -24,7 +24,7 @@ impl IntoParams for WhichResume {
             .name("id")
             .parameter_in(ParameterIn::Path)
             .required(Required::True)
-            .description(Some("Which one"))
+            .description(Some("The résumé's id"))
             .schema(Some(id.build()));
         vec![parameter.build()]
     }
@@ -36,7 +36,7 @@ impl IntoParams for IfNoneMatch {
             .name("If-None-Match")
             .parameter_in(ParameterIn::Header)
             .required(Required::False)
-            .description(Some("The `ETag` that the client has"))
+            .description(Some("The `ETag` of the client's copy"))
             .schema(Some(Object::with_type(Type::String)))
             .example(Some(json!("\"7\"")));
         vec![parameter.build()]
@@ -49,7 +49,7 @@ impl IntoParams for PaymentProof {
             .name(PAYMENT_TOKEN)
             .parameter_in(ParameterIn::Header)
             .required(Required::False)
-            .description(Some("The operator's secret, which says that the plan was paid for"))
+            .description(Some("The operator's secret, which proves that the plan was paid for"))
             .schema(Some(Object::with_type(Type::String)));
         vec![parameter.build()]
     }

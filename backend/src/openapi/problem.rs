@@ -1,4 +1,4 @@
-//! How [`limits::problem::Problem`] looks to a client.
+//! The schema of [`limits::problem::Problem`].
 
 use limits::problem::CONTENT_TYPE;
 use std::borrow::Cow;
@@ -6,7 +6,7 @@ use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, Object, Object
 use utoipa::openapi::{RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-/// Stands for the problem document, whose crate knows nothing of OpenAPI.
+/// The schema's name. The problem's own crate doesn't depend on utoipa.
 pub(super) enum ProblemReply {}
 
 impl ToSchema for ProblemReply {
@@ -20,19 +20,16 @@ impl PartialSchema for ProblemReply {
         let status = ObjectBuilder::new().schema_type(Type::Integer);
         let errors = ArrayBuilder::new()
             .items(placed_error())
-            .description(Some("The places in the request that were wrong, if it has any"));
+            .description(Some("The invalid places in the request, if any"));
         closed()
-            .description(Some(format!("What went wrong: RFC 9457, {CONTENT_TYPE}")))
-            .property(
-                "type",
-                text("The kind of problem; `about:blank` where the status says it all"),
-            )
+            .description(Some(format!("A problem document (RFC 9457), {CONTENT_TYPE}")))
+            .property("type", text("The problem type's URI; `about:blank` if the status is enough"))
             .required("type")
-            .property("title", text("The kind of problem in words"))
+            .property("title", text("A short name of the problem"))
             .required("title")
             .property("status", status.minimum(Some(400)).maximum(Some(599)))
             .required("status")
-            .property("detail", text("What was wrong this time, and what to do"))
+            .property("detail", text("The problem in this case, and what to do"))
             .required("detail")
             .property("errors", errors)
             .into()
@@ -41,14 +38,14 @@ impl PartialSchema for ProblemReply {
 
 fn placed_error() -> Object {
     closed()
-        .property("pointer", text("Where: a JSON pointer into the body, empty for the whole of it"))
+        .property("pointer", text("A JSON Pointer into the body; empty for the whole body"))
         .required("pointer")
-        .property("detail", text("What was expected, and what was found"))
+        .property("detail", text("The expected and the actual value"))
         .required("detail")
         .build()
 }
 
-/// An object without further members.
+/// An object without additional members.
 fn closed() -> ObjectBuilder {
     let none = AdditionalProperties::FreeForm(false);
     ObjectBuilder::new().schema_type(Type::Object).additional_properties(Some(none))

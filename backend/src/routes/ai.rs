@@ -1,7 +1,7 @@
-//! `POST /api/ai/…`: what Claude does for a résumé.
+//! `POST /api/ai/…`: Claude's work on a résumé.
 //!
-//! Each takes `{"resume_id"}` or `{"resume"}`, and `"job_description"` and `"language"`; each answers
-//! in JSON, or with the same as a stream of events for who accepts those. Asks [`crate::ai`].
+//! Each route takes `{"resume_id"}` or `{"resume"}`, plus `"job_description"` and `"language"`. It
+//! answers in JSON, or as a stream of events if `Accept` prefers one. Calls [`crate::ai`].
 
 mod awaited;
 mod events;
@@ -12,7 +12,7 @@ use crate::ai::answer::{Keywords, Letter, Operations, Profile};
 use crate::ai::ask::Scored;
 use crate::ai::input::Source;
 use crate::ai::recent::{self, Found};
-use crate::ai::{Answer, Asked, Input, Task};
+use crate::ai::{Answer, Input, ParsedAsk, Task};
 use crate::app::App;
 use crate::body::Ask;
 use crate::cache::{Cached, Use};
@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-/// One request: who asks, for what, and in which shape.
+/// A request to an AI route.
 pub(crate) struct Question {
     caller: Caller,
     shape: Shape,
@@ -44,36 +44,36 @@ impl FromRequest<Arc<App>> for Question {
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
         let (mut head, body) = request.into_parts();
         let caller = Caller::from_request_parts(&mut head, app).await?;
-        let (shape, use_) = (Shape::wanted(&head.headers), Use::of(&head.headers));
+        let (shape, use_) = (Shape::from_accept(&head.headers), Use::of(&head.headers));
         let permit = Permit::of(&head.extensions);
         let body = Ask::from_request(Request::from_parts(head, body), app).await?;
         Ok(Self { caller, shape, use_, permit, body })
     }
 }
 
-/// The same with the answer, for the document only.
+/// The shape of a reply, for the OpenAPI document only.
 #[derive(ToSchema)]
 #[schema(as = Answer)]
 #[expect(dead_code, reason = "describes a reply")]
 struct Reply<T> {
-    /// `null` for a résumé that came with the request.
+    /// `null` for a résumé that came in the request.
     #[schema(required)]
     resume: Option<About>,
     #[serde(flatten)]
     answer: T,
 }
 
-/// A stream of events, where `Accept` prefers them: `start`, `delta`s (`{"text"}`) as Claude writes,
-/// then `result` with the same as in JSON, or `error` with a problem. After another `start`, what
-/// came before it is void.
+/// A stream of events, if `Accept` prefers one: `start`, `delta`s (`{"text"}`) as Claude writes,
+/// then `result` with the same content as the JSON reply, or `error` with a problem. Another
+/// `start` voids everything before it.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes a reply")]
 struct Events(String);
 
-/// How well the résumé would do: our score, with Claude's review on top when it can be had.
+/// Scores the résumé for applicant tracking systems, with Claude's review if it is available.
 ///
 /// # Errors
-/// 404 for a résumé that is not there, or not the caller's; 422.
+/// 404 if the résumé doesn't exist or belongs to another user; 422 if the body is invalid.
 #[utoipa::path(
     post,
     path = "/api/ai/analyze-ats-score",
@@ -83,11 +83,11 @@ struct Events(String);
     params(Use),
     request_body = AskBody,
     responses(
-        (status = 200, description = "The score, with a review if Claude can be asked", content(
+        (status = 200, description = "The score, with a review if Claude is available", content(
             (Reply<Scored> = "application/json"),
             (Events = "text/event-stream"),
         )),
-        (status = 404, description = "There is no such résumé, or it is somebody else's"),
+        (status = 404, description = "No résumé has this id, or it belongs to another user"),
     )
 )]
 pub(crate) async fn analyze_ats_score(
@@ -97,11 +97,11 @@ pub(crate) async fn analyze_ats_score(
     answer(&app, Task::AnalyzeAtsScore, question).await
 }
 
-/// A JSON Patch that words the résumé better, to be applied with `PATCH /api/resumes/{id}`.
+/// Improves the résumé's wording: a JSON Patch for `PATCH /api/resumes/{id}`.
 ///
 /// # Errors
-/// As [`analyze_ats_score`]; 422 where Claude declines, 424 where its answer cannot be used: both
-/// are charged. 503 or 502 where Claude gives no answer: neither is charged.
+/// As [`analyze_ats_score`]. 422 if Claude declines and 424 if its answer is unusable; both are
+/// charged. 503 or 502 if Claude doesn't answer; neither is charged.
 #[utoipa::path(
     post,
     path = "/api/ai/optimize-resume",
@@ -111,14 +111,14 @@ pub(crate) async fn analyze_ats_score(
     params(Use),
     request_body = AskBody,
     responses(
-        (status = 200, description = "The patch; `flags` names what the résumé does not have", content(
+        (status = 200, description = "The patch; `flags` lists claims that the résumé doesn't support", content(
             (Reply<Operations> = "application/json"),
             (Events = "text/event-stream"),
         )),
-        (status = 404, description = "There is no such résumé, or it is somebody else's"),
-        (status = 422, description = "The body is not what is expected; or, if no place is named, Claude declines, which is charged"),
-        (status = 424, description = "Claude gave no answer that can be used, which is charged"),
-        (status = 502, description = "Claude does not accept the request, which is not charged"),
+        (status = 404, description = "No résumé has this id, or it belongs to another user"),
+        (status = 422, description = "The body is invalid; or, without `errors`, Claude declined, which is charged"),
+        (status = 424, description = "Claude's answer is unusable, which is charged"),
+        (status = 502, description = "Claude rejected the request, which is not charged"),
     )
 )]
 pub(crate) async fn optimize_resume(
@@ -128,7 +128,7 @@ pub(crate) async fn optimize_resume(
     answer(&app, Task::OptimizeResume, question).await
 }
 
-/// What the job description asks for, and whether the résumé has it.
+/// Extracts the job description's keywords, and marks those that the résumé has.
 ///
 /// # Errors
 /// As [`optimize_resume`].
@@ -141,14 +141,14 @@ pub(crate) async fn optimize_resume(
     params(Use),
     request_body = AskAboutJobBody,
     responses(
-        (status = 200, description = "The keywords, the most important first", content(
+        (status = 200, description = "The keywords, most important first", content(
             (Reply<Keywords> = "application/json"),
             (Events = "text/event-stream"),
         )),
-        (status = 404, description = "There is no such résumé, or it is somebody else's"),
-        (status = 422, description = "The body is not what is expected; or, if no place is named, Claude declines, which is charged"),
-        (status = 424, description = "Claude gave no answer that can be used, which is charged"),
-        (status = 502, description = "Claude does not accept the request, which is not charged"),
+        (status = 404, description = "No résumé has this id, or it belongs to another user"),
+        (status = 422, description = "The body is invalid; or, without `errors`, Claude declined, which is charged"),
+        (status = 424, description = "Claude's answer is unusable, which is charged"),
+        (status = 502, description = "Claude rejected the request, which is not charged"),
     )
 )]
 pub(crate) async fn extract_keywords(
@@ -158,7 +158,7 @@ pub(crate) async fn extract_keywords(
     answer(&app, Task::ExtractKeywords, question).await
 }
 
-/// A letter for the job.
+/// Writes a cover letter for the job.
 ///
 /// # Errors
 /// As [`optimize_resume`].
@@ -171,14 +171,14 @@ pub(crate) async fn extract_keywords(
     params(Use),
     request_body = AskAboutJobBody,
     responses(
-        (status = 200, description = "The letter; `flags` names what neither the résumé nor the job description has", content(
+        (status = 200, description = "The letter; `flags` lists claims that neither the résumé nor the job description supports", content(
             (Reply<Letter> = "application/json"),
             (Events = "text/event-stream"),
         )),
-        (status = 404, description = "There is no such résumé, or it is somebody else's"),
-        (status = 422, description = "The body is not what is expected; or, if no place is named, Claude declines, which is charged"),
-        (status = 424, description = "Claude gave no answer that can be used, which is charged"),
-        (status = 502, description = "Claude does not accept the request, which is not charged"),
+        (status = 404, description = "No résumé has this id, or it belongs to another user"),
+        (status = 422, description = "The body is invalid; or, without `errors`, Claude declined, which is charged"),
+        (status = 424, description = "Claude's answer is unusable, which is charged"),
+        (status = 502, description = "Claude rejected the request, which is not charged"),
     )
 )]
 pub(crate) async fn generate_cover_letter(
@@ -188,7 +188,7 @@ pub(crate) async fn generate_cover_letter(
     answer(&app, Task::GenerateCoverLetter, question).await
 }
 
-/// The texts of a LinkedIn profile.
+/// Writes the texts of a LinkedIn profile.
 ///
 /// # Errors
 /// As [`optimize_resume`].
@@ -201,14 +201,14 @@ pub(crate) async fn generate_cover_letter(
     params(Use),
     request_body = AskBody,
     responses(
-        (status = 200, description = "The texts; `flags` names what the résumé does not have", content(
+        (status = 200, description = "The texts; `flags` lists claims that the résumé doesn't support", content(
             (Reply<Profile> = "application/json"),
             (Events = "text/event-stream"),
         )),
-        (status = 404, description = "There is no such résumé, or it is somebody else's"),
-        (status = 422, description = "The body is not what is expected; or, if no place is named, Claude declines, which is charged"),
-        (status = 424, description = "Claude gave no answer that can be used, which is charged"),
-        (status = 502, description = "Claude does not accept the request, which is not charged"),
+        (status = 404, description = "No résumé has this id, or it belongs to another user"),
+        (status = 422, description = "The body is invalid; or, without `errors`, Claude declined, which is charged"),
+        (status = 424, description = "Claude's answer is unusable, which is charged"),
+        (status = 502, description = "Claude rejected the request, which is not charged"),
     )
 )]
 pub(crate) async fn optimize_linkedin(
@@ -221,14 +221,14 @@ pub(crate) async fn optimize_linkedin(
 async fn answer(app: &Arc<App>, task: Task, question: Question) -> Result<Response, ApiError> {
     let Question { caller, shape, use_, permit, body } = question;
     let question = recent::digest(task, &caller, body.bytes());
-    let (ttl, about, flight, input) = match app.ai.kept(&question, &caller, use_) {
+    let (ttl, about, flight, input) = match app.ai.in_memory(&question, &caller, use_) {
         Some((found, flight)) => {
             let about = found.about.map(|(id, version)| About { id, version });
             (found.entry.ttl, about, flight, None)
         }
         None => {
-            let asked = Asked::of(task, body.fields()?)?;
-            let (input, about) = found(app, &caller, asked).await?;
+            let asked = ParsedAsk::of(task, body.fields()?)?;
+            let (input, about) = find_input(app, &caller, asked).await?;
             let input = Arc::new(input);
             let (entry, flight) = app.ai.ask(task, Arc::clone(&input), &caller.secret, use_);
             let about_ids = about.map(|About { id, version }| (id, version));
@@ -239,16 +239,16 @@ async fn answer(app: &Arc<App>, task: Task, question: Question) -> Result<Respon
     };
     let awaited = Awaited { app: Arc::clone(app), task, input };
     match shape {
-        Shape::Json => whole(&awaited, ttl, about, flight).await,
+        Shape::Json => json_reply(&awaited, ttl, about, flight).await,
         Shape::Events => events::stream(awaited, ttl, about, flight, permit).await,
     }
 }
 
-/// What is asked about, once the résumé is there.
-async fn found(
+/// Loads the résumé that a question is about, and builds Claude's input.
+async fn find_input(
     app: &App,
     caller: &Caller,
-    Asked { source, job, language }: Asked,
+    ParsedAsk { source, job, language }: ParsedAsk,
 ) -> Result<(Input, Option<About>), ApiError> {
     let (resume, about) = match source {
         Source::Inline(resume) => (resume, None),
@@ -268,14 +268,14 @@ async fn found(
     Ok((input, about))
 }
 
-async fn whole(
+async fn json_reply(
     awaited: &Awaited,
     ttl: Duration,
     about: Option<About>,
     flight: Answer,
 ) -> Result<Response, ApiError> {
     let Cached { value, origin } = awaited.landed(flight).await?;
-    let mut response = respond::written_json(StatusCode::OK, reply(about, &value));
+    let mut response = respond::serialized_json(StatusCode::OK, reply(about, &value));
     origin.mark(ttl, &mut response);
     Ok(response)
 }

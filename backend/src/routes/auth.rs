@@ -24,10 +24,10 @@ struct TokensReply<'a> {
     access_token: &'a str,
     #[schema(pattern = "^Bearer$")]
     token_type: &'static str,
-    /// How many seconds the access token is good for.
+    /// The access token's lifetime in seconds.
     #[schema(minimum = 1)]
     expires_in: u32,
-    /// What the next tokens are had with, once.
+    /// The refresh token, good for one use.
     refresh_token: &'a str,
 }
 
@@ -42,10 +42,10 @@ impl<'a> From<&'a Tokens> for TokensReply<'a> {
     }
 }
 
-/// Makes an account: 201 with the user.
+/// Creates an account: 201 with the user.
 ///
 /// # Errors
-/// 409 if the address has one, 422 for a bad address or password.
+/// 409 if the address already has an account, 422 for an invalid address or password.
 #[utoipa::path(
     post,
     path = "/api/auth/signup",
@@ -54,7 +54,7 @@ impl<'a> From<&'a Tokens> for TokensReply<'a> {
     request_body = NewCredentialsBody,
     responses(
         (status = 201, description = "The new user, on the free plan", body = UserReply),
-        (status = 409, description = "The address has an account"),
+        (status = 409, description = "The address already has an account"),
     )
 )]
 pub(crate) async fn sign_up(
@@ -66,10 +66,10 @@ pub(crate) async fn sign_up(
     Ok(respond::json(StatusCode::CREATED, &UserReply::from(&user)))
 }
 
-/// Begins a session: 200 with its first tokens.
+/// Logs in: 200 with the session's first tokens.
 ///
 /// # Errors
-/// 401 for a wrong password and for an unknown user, alike; 429, alike, after ten of either.
+/// 401 for a wrong password or an unknown user, 429 after ten of these.
 #[utoipa::path(
     post,
     path = "/api/auth/login",
@@ -79,7 +79,7 @@ pub(crate) async fn sign_up(
     responses(
         (status = 200, description = "The session's first tokens", body = TokensReply<'_>),
         (status = 401, description = "The address or the password is wrong"),
-        (status = 429, description = "Too many wrong passwords for this address of late"),
+        (status = 429, description = "Too many recent wrong passwords for this address"),
     )
 )]
 pub(crate) async fn log_in(
@@ -91,10 +91,10 @@ pub(crate) async fn log_in(
     Ok(respond::json(StatusCode::OK, &TokensReply::from(&tokens)))
 }
 
-/// Goes on with a session: 200 with its next tokens. The plan in them is the present one.
+/// Refreshes a session: 200 with its next tokens, which name the current plan.
 ///
 /// # Errors
-/// 401 for a refresh token that is not good, or not any more.
+/// 401 for a refresh token that is invalid or no longer valid.
 #[utoipa::path(
     post,
     path = "/api/auth/refresh",
@@ -103,7 +103,7 @@ pub(crate) async fn log_in(
     request_body = RefreshBody,
     responses(
         (status = 200, description = "The session's next tokens", body = TokensReply<'_>),
-        (status = 401, description = "The refresh token is not good, or not any more"),
+        (status = 401, description = "The refresh token is invalid or no longer valid"),
     )
 )]
 pub(crate) async fn refresh(
@@ -116,10 +116,10 @@ pub(crate) async fn refresh(
     Ok(respond::json(StatusCode::OK, &TokensReply::from(&tokens)))
 }
 
-/// Ends the caller's session at once: 204.
+/// Logs out: ends the caller's session at once, with 204.
 ///
 /// # Errors
-/// 401 without a good token.
+/// 401 without a valid token.
 #[utoipa::path(
     post,
     path = "/api/auth/logout",
@@ -136,10 +136,11 @@ pub(crate) async fn log_out(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Changes the caller's password, and ends their other sessions: 204.
+/// Changes the caller's password and ends their other sessions: 204.
 ///
 /// # Errors
-/// 403 if the current password is wrong, 429 after ten of these, 422 for a new one that cannot be chosen.
+/// 403 if the current password is wrong, 429 after ten wrong ones, 422 if the new one is not
+/// allowed.
 #[utoipa::path(
     post,
     path = "/api/auth/password",
@@ -148,9 +149,9 @@ pub(crate) async fn log_out(
     security(("token" = [])),
     request_body = NewPasswordBody,
     responses(
-        (status = 204, description = "The new password counts"),
+        (status = 204, description = "The password is changed"),
         (status = 403, description = "The current password is wrong"),
-        (status = 429, description = "Too many wrong passwords of late"),
+        (status = 429, description = "Too many recent wrong passwords"),
     )
 )]
 pub(crate) async fn change_password(

@@ -1,7 +1,7 @@
-//! `GET /openapi.json`, and `GET /docs`: the same as a page that needs nothing from elsewhere.
+//! `GET /openapi.json`, and `GET /docs`, the same as a self-contained page.
 //!
-//! The page is Swagger UI, whose files come with `utoipa-swagger-ui`; what calls it is ours, in
-//! `docs/`, so that the page can forbid everything that is not a file of its own.
+//! The page is Swagger UI, whose files come with `utoipa-swagger-ui`. The page that loads it is
+//! ours, in `docs/`, so its policy can forbid everything but its own files.
 
 use crate::respond::ApiError;
 use axum::Extension;
@@ -13,36 +13,36 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// What the page may do: load its own files, ask this service, and show pictures of its own.
+/// Lets the page load its own files, call this service, and show inline images. Forbids the rest.
 const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
-/// How long a browser may keep them: another version of the service may have others.
+/// Lets browsers cache the files briefly, because they change with the service.
 const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 const PAGE: &str = include_str!("docs/index.html");
 const START: &str = include_str!("docs/start.js");
 const STYLE: &str = include_str!("docs/style.css");
 
-/// Writes the document, which [`crate::router`] puts together of all routes.
+/// A function that returns the OpenAPI document. [`crate::router`] assembles it from all routes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Document(pub fn() -> &'static str);
 
-/// A file of the page.
+/// A file of the docs page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
 #[schema(as = DocsFile)]
 pub(crate) enum File {
-    /// Begins.
+    /// Starts Swagger UI.
     #[schema(rename = "start.js")]
     Start,
-    /// What is ours of its looks.
+    /// Our styles.
     #[schema(rename = "style.css")]
     Style,
-    /// Swagger UI.
+    /// Swagger UI's script.
     #[schema(rename = "swagger-ui-bundle.js")]
     SwaggerUi,
-    /// Its looks.
+    /// Swagger UI's styles.
     #[schema(rename = "swagger-ui.css")]
     SwaggerUiStyle,
 }
@@ -84,7 +84,7 @@ impl<S: Send + Sync> FromRequestParts<S> for File {
     }
 }
 
-/// This description, as OpenAPI 3.1.
+/// Returns this API's description in OpenAPI 3.1.
 #[utoipa::path(
     get,
     path = "/openapi.json",
@@ -96,7 +96,7 @@ pub(crate) async fn openapi_json(Extension(Document(document)): Extension<Docume
     file(HeaderValue::from_static("application/json"), document())
 }
 
-/// This description, as a page.
+/// Shows this API's description as a page.
 #[utoipa::path(
     get,
     path = "/docs",
@@ -104,7 +104,7 @@ pub(crate) async fn openapi_json(Extension(Document(document)): Extension<Docume
     tag = "operation",
     responses((
         status = 200, description = "The page", body = String, content_type = "text/html",
-        headers(("Content-Security-Policy" = String, description = "The page loads nothing from elsewhere")),
+        headers(("Content-Security-Policy" = String, description = "Forbids loading anything from other sites")),
     ))
 )]
 pub(crate) async fn page() -> Response {
@@ -115,26 +115,26 @@ pub(crate) async fn page() -> Response {
     response
 }
 
-/// A file that the page needs.
+/// Returns a file of the docs page.
 #[utoipa::path(
     get,
     path = "/docs/{file}",
     operation_id = "docs_file",
     tag = "operation",
-    params(("file" = inline(File), Path, description = "Which one")),
+    params(("file" = inline(File), Path, description = "The file's name")),
     responses(
         (status = 200, description = "The file", content(
             (String = "text/javascript"),
             (String = "text/css"),
         )),
-        (status = 404, description = "The page has no such file"),
+        (status = 404, description = "The page has no file with this name"),
     )
 )]
 pub(crate) async fn page_file(name: File) -> Response {
     file(name.content_type(), name.content())
 }
 
-/// Taken for nothing but what it says it is.
+/// Builds a file's response, with MIME sniffing disabled.
 fn file(content_type: HeaderValue, content: impl IntoResponse) -> Response {
     let headers = [
         (header::CONTENT_TYPE, content_type),
@@ -144,7 +144,7 @@ fn file(content_type: HeaderValue, content: impl IntoResponse) -> Response {
     (headers, content).into_response()
 }
 
-/// A file of Swagger UI's, which does not depend on any configuration.
+/// Returns one of Swagger UI's files. These don't depend on the configuration.
 fn swagger_ui(name: &str) -> Cow<'static, [u8]> {
     let found = utoipa_swagger_ui::serve(name, Arc::default());
     found.ok().flatten().map(|file| file.bytes).unwrap_or_default()
@@ -155,11 +155,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_file_that_the_page_asks_for_is_there() {
-        let asked: Vec<&str> =
+    fn every_file_the_page_refers_to_exists() {
+        let references: Vec<&str> =
             PAGE.split(['"']).filter_map(|part| part.strip_prefix("/docs/")).collect();
-        assert_eq!(asked.len(), 4, "{asked:?}");
-        for name in asked {
+        assert_eq!(references.len(), 4, "{references:?}");
+        for name in references {
             let file = File::named(name).expect(name);
             assert!(!file.content().is_empty(), "{name}");
         }

@@ -1,4 +1,4 @@
-//! `GET /api/resumes/{id}/export`: the résumé as a file.
+//! `GET /api/resumes/{id}/export`: downloads a résumé as a file.
 
 use super::resumes::{CACHE_CONTROL, ResumeId, not_modified};
 use crate::accounts::Caller;
@@ -7,7 +7,7 @@ use crate::cache::{Cached, Use};
 use crate::etag::{self, Known};
 use crate::openapi::{IfNoneMatch, WhichResume};
 use crate::respond::ApiError;
-use crate::resumes::{ResumeError, WrittenResume};
+use crate::resumes::{ResumeError, SerializedResume};
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
@@ -19,11 +19,11 @@ use std::sync::Arc;
 use url::form_urlencoded;
 use utoipa::ToSchema;
 
-/// What kind of file.
+/// An export format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub(crate) enum Format {
-    /// JSON Resume, as it was given.
+    /// JSON Resume, as it was submitted.
     Json,
     /// Markdown.
     Markdown,
@@ -40,7 +40,7 @@ impl Format {
         }
     }
 
-    /// The name is ours: one out of the résumé would have to be made harmless first.
+    /// Returns a fixed file name. One taken from the résumé would need sanitizing.
     fn disposition(self) -> &'static str {
         match self {
             Self::Json => "attachment; filename=\"resume.json\"",
@@ -75,10 +75,10 @@ impl<S: Sync> FromRequestParts<S> for Format {
     }
 }
 
-/// The file: 200, or 304 if the client has it.
+/// Downloads the résumé as a file: 200, or 304 if the client's copy is current.
 ///
 /// # Errors
-/// 404 for a résumé that is not there, or not the caller's; 400 for another format.
+/// 404 if the résumé doesn't exist or belongs to another user, 400 for an unknown format.
 #[utoipa::path(
     get,
     path = "/api/resumes/{id}/export",
@@ -87,7 +87,7 @@ impl<S: Sync> FromRequestParts<S> for Format {
     security(("token" = [])),
     params(
         WhichResume,
-        ("format" = inline(Option<Format>), Query, description = "What kind of file, `json` unless said"),
+        ("format" = inline(Option<Format>), Query, description = "The file's format, `json` by default"),
         Use,
         IfNoneMatch,
     ),
@@ -102,11 +102,11 @@ impl<S: Sync> FromRequestParts<S> for Format {
             ),
         ),
         (
-            status = 304, description = "The client has it",
+            status = 304, description = "The client's copy is current",
             headers(("ETag" = String, description = "The résumé's version")),
         ),
-        (status = 400, description = "There is no such format"),
-        (status = 404, description = "There is none, or it is somebody else's"),
+        (status = 400, description = "The format is unknown"),
+        (status = 404, description = "No résumé has this id, or it belongs to another user"),
     )
 )]
 pub(crate) async fn export(
@@ -127,7 +127,7 @@ pub(crate) async fn export(
     Ok(response)
 }
 
-fn file(format: Format, stored: &WrittenResume) -> Result<Response, ApiError> {
+fn file(format: Format, stored: &SerializedResume) -> Result<Response, ApiError> {
     let document = stored.document().map_err(ResumeError::Store)?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(format.content_type())),

@@ -1,5 +1,5 @@
-//! `GET /health`, `/health/live` and `/health/ready`: how the service is. They read what is known,
-//! and wait for nothing.
+//! `GET /health`, `/health/live` and `/health/ready`: the service's health. They report the last
+//! known state, and wait for nothing.
 
 use crate::ai::ClaudeState;
 use crate::app::App;
@@ -30,9 +30,9 @@ struct Reply<'a> {
 #[schema(as = HealthStatus)]
 enum Status {
     Ok,
-    /// Something that it can do without is away.
+    /// A dependency that the service can do without is down.
     Degraded,
-    /// Something that nearly every route needs is away.
+    /// A dependency that nearly every route needs is down.
     Down,
 }
 
@@ -42,13 +42,13 @@ struct Short {
     status: Status,
 }
 
-/// Answers 200 as long as requests are served; `status` says how well.
+/// Reports the service's health. Always 200 while it serves requests; `status` has the details.
 #[utoipa::path(
     get,
     path = "/health",
     operation_id = "health",
     tag = "operation",
-    responses((status = 200, description = "How the service and what it needs are", body = Reply<'_>))
+    responses((status = 200, description = "The health of the service and its dependencies", body = Reply<'_>))
 )]
 pub(crate) async fn health(State(app): State<Arc<App>>) -> Response {
     let (database, redis, claude) =
@@ -67,27 +67,27 @@ pub(crate) async fn health(State(app): State<Arc<App>>) -> Response {
     )
 }
 
-/// Answers 200 as long as the process runs: one that does not is to be started anew.
+/// Liveness: 200 while the process runs. Restart a process that doesn't answer.
 #[utoipa::path(
     get,
     path = "/health/live",
     operation_id = "health_live",
     tag = "operation",
-    responses((status = 200, description = "It runs", body = Short))
+    responses((status = 200, description = "The process runs", body = Short))
 )]
 pub(crate) async fn live() -> Response {
     respond::json(StatusCode::OK, &Short { status: Status::Ok })
 }
 
-/// Answers 200 if requests should come here: 503 while the database is away.
+/// Readiness: 200 if the service can take requests, 503 while the database is down.
 #[utoipa::path(
     get,
     path = "/health/ready",
     operation_id = "health_ready",
     tag = "operation",
     responses(
-        (status = 200, description = "Requests should come here", body = Short),
-        (status = 503, description = "The database is away", body = Short),
+        (status = 200, description = "The service can take requests", body = Short),
+        (status = 503, description = "The database is down", body = Short),
     )
 )]
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {

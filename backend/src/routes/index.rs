@@ -1,4 +1,4 @@
-//! `GET /`: what this is, and where to go on.
+//! `GET /`: the service's name and its routes.
 
 use crate::respond;
 use axum::http::StatusCode;
@@ -33,13 +33,13 @@ struct Links {
     jwks: &'static str,
 }
 
-/// Answers with the service's name, version and routes.
+/// Returns the service's name, version and routes.
 #[utoipa::path(
     get,
     path = "/",
     operation_id = "index",
     tag = "operation",
-    responses((status = 200, description = "Where to go on", body = Reply))
+    responses((status = 200, description = "The service's name, version and routes", body = Reply))
 )]
 pub(crate) async fn index() -> Response {
     respond::json(

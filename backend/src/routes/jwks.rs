@@ -1,4 +1,4 @@
-//! `GET /.well-known/jwks.json`: the keys that tokens can be verified with (RFC 7517).
+//! `GET /.well-known/jwks.json`: the keys that verify tokens (RFC 7517).
 
 use crate::app::App;
 use crate::respond;
@@ -8,10 +8,11 @@ use axum::response::Response;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// How long others may keep the keys: a new key is published at least this long before it signs.
+/// Lets clients cache the keys for five minutes. A new key is published at least this long before
+/// it signs.
 const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
-/// The keys as they are published, for the document only.
+/// The published key set, for the OpenAPI document only.
 #[derive(ToSchema)]
 #[schema(as = JwkSet)]
 #[expect(dead_code, reason = "describes a reply")]
@@ -28,7 +29,7 @@ struct Key {
     alg: String,
     #[schema(pattern = "^Ed25519$")]
     crv: String,
-    /// What tokens name it.
+    /// The key's id, which tokens name.
     kid: String,
     #[schema(pattern = "^OKP$")]
     kty: String,
@@ -38,7 +39,7 @@ struct Key {
     x: String,
 }
 
-/// Answers with the public halves of all keys.
+/// Returns the public halves of all signing keys.
 #[utoipa::path(
     get,
     path = "/.well-known/jwks.json",
@@ -46,7 +47,7 @@ struct Key {
     tag = "accounts",
     responses((
         status = 200, description = "The keys", body = Reply,
-        headers(("Cache-Control" = String, description = "How long they may be kept")),
+        headers(("Cache-Control" = String, description = "How long the keys may be cached")),
     ))
 )]
 pub(crate) async fn jwks(State(app): State<Arc<App>>) -> Response {

@@ -1,4 +1,4 @@
-//! `GET /api/me` and `DELETE /api/me`: who asks, and their leaving.
+//! `GET /api/me` and `DELETE /api/me`: the caller's account.
 
 use crate::accounts::Caller;
 use crate::app::App;
@@ -14,10 +14,10 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use std::sync::Arc;
 
-/// Answers with the user whose token the request carries.
+/// Returns the user that the request's token belongs to.
 ///
 /// # Errors
-/// 401 without a good token, or when its session has ended.
+/// 401 without a valid token, or if its session has ended.
 #[utoipa::path(
     get,
     path = "/api/me",
@@ -30,8 +30,8 @@ pub(crate) async fn me(caller: Caller) -> Response {
     respond::json(StatusCode::OK, &UserReply::from(&caller.user))
 }
 
-/// Deletes the account and everything that is its owner's, for their password: 204. What is cached
-/// of it cannot be read from then on, whether or not it can be dropped.
+/// Deletes the account and all of its data, given the password: 204. Cached data becomes unreadable
+/// even if it cannot be removed from the cache.
 ///
 /// # Errors
 /// 403 for a wrong password, 429 after ten of these.
@@ -43,9 +43,9 @@ pub(crate) async fn me(caller: Caller) -> Response {
     security(("token" = [])),
     request_body = PasswordBody,
     responses(
-        (status = 204, description = "The account is gone, with everything in it"),
+        (status = 204, description = "The account and all of its data are deleted"),
         (status = 403, description = "The password is wrong"),
-        (status = 429, description = "Too many wrong passwords of late"),
+        (status = 429, description = "Too many recent wrong passwords"),
     )
 )]
 pub(crate) async fn leave(

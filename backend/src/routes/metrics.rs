@@ -1,4 +1,4 @@
-//! `GET /metrics`: what has been counted, for Prometheus.
+//! `GET /metrics`: the metrics, for Prometheus.
 
 use crate::app::App;
 use axum::extract::State;
@@ -6,11 +6,11 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 
-/// The text format that every Prometheus reads.
+/// The text format that every Prometheus version reads.
 const CONTENT_TYPE: HeaderValue =
     HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
-/// Metrics, in Prometheus's text format.
+/// Returns the metrics in the Prometheus text format.
 #[utoipa::path(
     get,
     path = "/metrics",

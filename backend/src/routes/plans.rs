@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// How long others may keep the prices: they are the same for everyone.
+/// Lets clients cache the prices, which are the same for everyone.
 const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=300");
-/// What the prices are sealed with, like everything else. They are public, and so is this.
+/// The key for the cached prices. It is public, and so are they.
 const PUBLIC_KEY: [u8; 32] = *b"tollgate: prices, for all to see";
 
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
@@ -28,7 +28,7 @@ struct PricingReply {
     plans: [Plan; 3],
 }
 
-/// What is cached of a subscription: what does not depend on the token.
+/// The cached part of a subscription: everything that doesn't depend on the token.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[schema(as = PresentPlan)]
 struct Subscription {
@@ -40,16 +40,16 @@ struct Subscription {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Subscription)]
 struct SubscriptionReply {
-    /// The plan that the request's token names, which the gateway goes by until it is refreshed.
+    /// The plan in the request's token. The gateway goes by it until the token is refreshed.
     token_tier: Tier,
     #[serde(flatten)]
     subscription: Subscription,
 }
 
-/// What there is to choose from.
+/// Returns the available plans.
 ///
 /// # Errors
-/// 503 for too much at once.
+/// 503 if too many requests are in progress.
 #[utoipa::path(
     get,
     path = "/api/pricing",
@@ -58,7 +58,7 @@ struct SubscriptionReply {
     params(Use),
     responses((
         status = 200, description = "The plans, cheapest first", body = PricingReply,
-        headers(("Cache-Control" = String, description = "How long it may be kept")),
+        headers(("Cache-Control" = String, description = "How long the prices may be cached")),
     ))
 )]
 pub(crate) async fn pricing(State(app): State<Arc<App>>, use_: Use) -> Result<Response, ApiError> {
@@ -76,10 +76,10 @@ pub(crate) async fn pricing(State(app): State<Arc<App>>, use_: Use) -> Result<Re
     Ok(response)
 }
 
-/// The caller's plan.
+/// Returns the caller's plan.
 ///
 /// # Errors
-/// 401 without a good token.
+/// 401 without a valid token.
 #[utoipa::path(
     get,
     path = "/api/subscription",
@@ -104,13 +104,13 @@ pub(crate) async fn subscription(
     Ok(response)
 }
 
-/// Changes the caller's plan. A dearer plan stands for a payment, which this service does not take:
-/// it needs the operator's secret in the header `Payment-Token`, so the request comes from the
-/// operator's payment system. A cheaper one needs the access token only. The change is in the next
-/// token, and a refreshed one carries it.
+/// Changes the caller's plan. An upgrade must be paid for outside this service: it requires the
+/// operator's secret in the `Payment-Token` header, so the request comes from the operator's
+/// payment system. A downgrade needs only the access token. Refresh the token for the new plan to
+/// take effect at the gateway.
 ///
 /// # Errors
-/// 403 for a dearer plan without that secret, 422 for a plan that there is not.
+/// 403 for an upgrade without that secret, 422 for an unknown plan.
 #[utoipa::path(
     put,
     path = "/api/subscription",
@@ -120,8 +120,8 @@ pub(crate) async fn subscription(
     params(PaymentProof),
     request_body = TierBody,
     responses(
-        (status = 200, description = "The plan from now on", body = SubscriptionReply),
-        (status = 403, description = "A dearer plan, and no secret that says that it was paid for"),
+        (status = 200, description = "The new plan", body = SubscriptionReply),
+        (status = 403, description = "An upgrade without the secret that proves payment"),
     )
 )]
 pub(crate) async fn subscribe(
@@ -139,8 +139,8 @@ pub(crate) async fn subscribe(
     Ok(shown(now(&app, tier), caller.token_tier))
 }
 
-/// What a caller's subscription is cached as: it is made from their plan, which came with their
-/// session, and the limits.
+/// Returns the cache entry of the caller's subscription. Its version derives from the inputs: the
+/// plan, which comes with the session, and the limits.
 pub(super) fn entry(app: &App, caller: &Caller) -> Entry {
     let version = app.config.ai_limits.version().wrapping_add(caller.user.tier as u64);
     Entry::subscription(caller.user.id, version, app.cache.ttls())

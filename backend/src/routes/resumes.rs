@@ -21,7 +21,7 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// What a browser may do with a résumé: keep it, and ask each time whether it is still the same.
+/// Lets browsers keep a résumé, but revalidate it before each use.
 pub(super) const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("private, no-cache");
 
 #[derive(Serialize, ToSchema)]
@@ -29,12 +29,12 @@ pub(super) const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("private,
 struct ListReply<'a> {
     #[schema(max_items = 100)]
     items: &'a [Summary],
-    /// The next page's cursor, if there is a next page.
+    /// The next page's cursor, or null on the last page.
     #[schema(required)]
     next: Option<String>,
 }
 
-/// A résumé's id, as the path has it. What is no id leads nowhere, as an unknown one does.
+/// A résumé id from the path. A malformed id is a 404, like an unknown one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ResumeId(pub(super) Uuid);
 
@@ -45,7 +45,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ResumeId {
         let Ok(Path(text)) = Path::<String>::from_request_parts(parts, state).await else {
             return Err(ApiError::NotFound);
         };
-        // One spelling only: what has two URLs is cached and limited as two things.
+        // Accept one spelling only: two URLs for one résumé would be cached and limited separately.
         let mut spelled = Uuid::encode_buffer();
         let id = Uuid::parse_str(&text).ok();
         let id = id.filter(|id| id.hyphenated().encode_lower(&mut spelled) == text.as_str());
@@ -53,10 +53,10 @@ impl<S: Send + Sync> FromRequestParts<S> for ResumeId {
     }
 }
 
-/// The caller's résumés, newest first, a page of them.
+/// Lists the caller's résumés, newest first, one page at a time.
 ///
 /// # Errors
-/// 400 for a bad `limit` or `cursor`.
+/// 400 for an invalid `limit` or `cursor`.
 #[utoipa::path(
     get,
     path = "/api/resumes",
@@ -64,12 +64,12 @@ impl<S: Send + Sync> FromRequestParts<S> for ResumeId {
     tag = "résumés",
     security(("token" = [])),
     params(
-        ("limit" = Option<u8>, Query, description = "How many, 20 unless said", minimum = 1, maximum = 100),
-        ("cursor" = Option<String>, Query, description = "The `next` of the page before", pattern = "^[A-Za-z0-9_-]{21}[AQgw]$"),
+        ("limit" = Option<u8>, Query, description = "The page size, 20 by default", minimum = 1, maximum = 100),
+        ("cursor" = Option<String>, Query, description = "The `next` of the previous page", pattern = "^[A-Za-z0-9_-]{21}[AQgw]$"),
     ),
     responses(
         (status = 200, description = "A page", body = ListReply<'_>),
-        (status = 400, description = "`limit` or `cursor` is wrong"),
+        (status = 400, description = "`limit` or `cursor` is invalid"),
     )
 )]
 pub(crate) async fn list(
@@ -82,10 +82,10 @@ pub(crate) async fn list(
     Ok(respond::json(StatusCode::OK, &ListReply { items: &items, next }))
 }
 
-/// Keeps a new résumé, which is the body as it is: 201 with its id and where it is.
+/// Stores a new résumé, which is the whole body: 201 with its id and location.
 ///
 /// # Errors
-/// 422 for what is no JSON Resume, 409 for one too many.
+/// 422 if the body is not a JSON Resume, 409 if the caller has reached the limit.
 #[utoipa::path(
     post,
     path = "/api/resumes",
@@ -95,10 +95,10 @@ pub(crate) async fn list(
     request_body = Resume,
     responses(
         (
-            status = 201, description = "It is kept", body = StoredResume,
+            status = 201, description = "The résumé is stored", body = StoredResume,
             headers(
-                ("ETag" = String, description = "Its version, for `If-Match`"),
-                ("Location" = String, description = "Where it is"),
+                ("ETag" = String, description = "The version, for `If-Match`"),
+                ("Location" = String, description = "The résumé's URL"),
                 ("Cache-Control" = String, description = "`private, no-cache`"),
             ),
             links(
@@ -113,7 +113,7 @@ pub(crate) async fn list(
                 ("delete" = (operation_id = "delete_resume", parameters(("id" = "$response.body#/id")))),
             ),
         ),
-        (status = 409, description = "The caller has as many as may be"),
+        (status = 409, description = "The caller has reached the limit on résumés"),
     )
 )]
 pub(crate) async fn create(
@@ -129,10 +129,10 @@ pub(crate) async fn create(
     Ok(response)
 }
 
-/// The résumé: 200, or 304 if the client has it.
+/// Returns the résumé: 200, or 304 if the client's copy is current.
 ///
 /// # Errors
-/// 404 for one that is not there, or not the caller's.
+/// 404 if it doesn't exist or belongs to another user.
 #[utoipa::path(
     get,
     path = "/api/resumes/{id}",
@@ -148,15 +148,15 @@ pub(crate) async fn create(
         (
             status = 200, description = "The résumé", body = StoredResume,
             headers(
-                ("ETag" = String, description = "Its version, for `If-Match`"),
+                ("ETag" = String, description = "The version, for `If-Match`"),
                 ("Cache-Control" = String, description = "`private, no-cache`"),
             ),
         ),
         (
-            status = 304, description = "The client has it",
-            headers(("ETag" = String, description = "Its version")),
+            status = 304, description = "The client's copy is current",
+            headers(("ETag" = String, description = "The version")),
         ),
-        (status = 404, description = "There is none, or it is somebody else's"),
+        (status = 404, description = "No résumé has this id, or it belongs to another user"),
     )
 )]
 pub(crate) async fn read(
@@ -170,16 +170,17 @@ pub(crate) async fn read(
     let mut response = if known.has(stored.version) {
         not_modified(stored.version)
     } else {
-        versioned(respond::written_json(StatusCode::OK, stored.json()), stored.version)
+        versioned(respond::serialized_json(StatusCode::OK, stored.json()), stored.version)
     };
     origin.mark(app.resumes.ttl(), &mut response);
     Ok(response)
 }
 
-/// Puts the body in the résumé's place, if it is at the version that `If-Match` names.
+/// Replaces the résumé with the body, if its version matches `If-Match`.
 ///
 /// # Errors
-/// 428 without `If-Match`, 412 for another version, 404, 422.
+/// 428 without `If-Match`, 412 for another version, 404 for an unknown résumé, 422 for an invalid
+/// body.
 #[utoipa::path(
     put,
     path = "/api/resumes/{id}",
@@ -188,20 +189,20 @@ pub(crate) async fn read(
     security(("token" = [])),
     params(
         WhichResume,
-        ("If-Match" = String, Header, description = "The `ETag` of the version that is to be replaced", example = json!("\"1\"")),
+        ("If-Match" = String, Header, description = "The `ETag` of the version to replace", example = json!("\"1\"")),
     ),
     request_body = Resume,
     responses(
         (
             status = 200, description = "The new version", body = StoredResume,
             headers(
-                ("ETag" = String, description = "Its version"),
+                ("ETag" = String, description = "The version"),
                 ("Cache-Control" = String, description = "`private, no-cache`"),
             ),
         ),
-        (status = 404, description = "There is none, or it is somebody else's"),
-        (status = 412, description = "It is at another version than `If-Match` names"),
-        (status = 428, description = "There is no `If-Match`"),
+        (status = 404, description = "No résumé has this id, or it belongs to another user"),
+        (status = 412, description = "The résumé's version differs from `If-Match`"),
+        (status = 428, description = "`If-Match` is missing"),
     )
 )]
 pub(crate) async fn replace(
@@ -217,11 +218,10 @@ pub(crate) async fn replace(
     Ok(shown(StatusCode::OK, &stored))
 }
 
-/// Changes the résumé by a JSON Patch or a JSON Merge Patch, if it is at the version that
-/// `If-Match` names.
+/// Changes the résumé by a JSON Patch or a JSON Merge Patch, if its version matches `If-Match`.
 ///
 /// # Errors
-/// As [`replace`], and 415 for another kind of change.
+/// As [`replace`], and 415 for another type of patch.
 #[utoipa::path(
     patch,
     path = "/api/resumes/{id}",
@@ -230,7 +230,7 @@ pub(crate) async fn replace(
     security(("token" = [])),
     params(
         WhichResume,
-        ("If-Match" = String, Header, description = "The `ETag` of the version that is to be changed", example = json!("\"1\"")),
+        ("If-Match" = String, Header, description = "The `ETag` of the version to change", example = json!("\"1\"")),
     ),
     request_body(content(
         (Object = "application/merge-patch+json", example = json!({ "basics": { "label": "Engineer" } })),
@@ -242,17 +242,17 @@ pub(crate) async fn replace(
         (
             status = 200, description = "The new version", body = StoredResume,
             headers(
-                ("ETag" = String, description = "Its version"),
+                ("ETag" = String, description = "The version"),
                 ("Cache-Control" = String, description = "`private, no-cache`"),
             ),
         ),
-        (status = 404, description = "There is none, or it is somebody else's"),
-        (status = 412, description = "It is at another version than `If-Match` names"),
+        (status = 404, description = "No résumé has this id, or it belongs to another user"),
+        (status = 412, description = "The résumé's version differs from `If-Match`"),
         (
-            status = 415, description = "The body is declared as another type",
-            headers(("Accept-Patch" = String, description = "Which types are taken")),
+            status = 415, description = "The body's type is neither kind of patch",
+            headers(("Accept-Patch" = String, description = "The accepted types")),
         ),
-        (status = 428, description = "There is no `If-Match`"),
+        (status = 428, description = "`If-Match` is missing"),
     )
 )]
 pub(crate) async fn edit(
@@ -267,10 +267,10 @@ pub(crate) async fn edit(
     Ok(shown(StatusCode::OK, &stored))
 }
 
-/// Deletes the résumé, at whatever version unless `If-Match` names one: 204.
+/// Deletes the résumé: 204. Deletes any version unless `If-Match` names one.
 ///
 /// # Errors
-/// 404, 412.
+/// 404 for an unknown résumé, 412 if the version doesn't match.
 #[utoipa::path(
     delete,
     path = "/api/resumes/{id}",
@@ -279,12 +279,12 @@ pub(crate) async fn edit(
     security(("token" = [])),
     params(
         WhichResume,
-        ("If-Match" = Option<String>, Header, description = "The `ETag` of the version that is to be deleted", example = json!("\"1\"")),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` of the version to delete", example = json!("\"1\"")),
     ),
     responses(
-        (status = 204, description = "It is gone"),
-        (status = 404, description = "There is none, or it is somebody else's"),
-        (status = 412, description = "It is at another version than `If-Match` names"),
+        (status = 204, description = "The résumé is deleted"),
+        (status = 404, description = "No résumé has this id, or it belongs to another user"),
+        (status = 412, description = "The résumé's version differs from `If-Match`"),
     )
 )]
 pub(crate) async fn delete(

@@ -1,4 +1,4 @@
-//! `GET /api/usage`: what is left of the caller's quotas.
+//! `GET /api/usage`: the caller's remaining quotas.
 
 use crate::accounts::Caller;
 use crate::app::App;
@@ -24,22 +24,22 @@ struct Reply {
 #[schema(as = UsageStatus)]
 enum Status {
     Ok,
-    /// What has been used is not known just now.
+    /// The current usage is unknown.
     Degraded,
 }
 
-/// Today's AI quota, as the ledger has counted it against the plan that the caller's token names.
-/// Without the ledger, what is known all the same.
+/// Returns today's AI quota: what the ledger has counted against the plan in the caller's token. If
+/// the ledger is unreachable, returns the limit alone.
 ///
 /// # Errors
-/// 401 without a good token.
+/// 401 without a valid token.
 #[utoipa::path(
     get,
     path = "/api/usage",
     operation_id = "usage",
     tag = "plans",
     security(("token" = [])),
-    responses((status = 200, description = "What is left today", body = Reply))
+    responses((status = 200, description = "Today's usage", body = Reply))
 )]
 pub(crate) async fn usage(State(app): State<Arc<App>>, caller: Caller) -> Response {
     let (limit, now) = (app.config.ai_limits.of(caller.token_tier), clock::now());
@@ -50,7 +50,7 @@ pub(crate) async fn usage(State(app): State<Arc<App>>, caller: Caller) -> Respon
     match counted {
         Ok(usage) => shown(Status::Ok, usage),
         Err(error) => {
-            tracing::warn!(%error, "usage is not known");
+            tracing::warn!(%error, "cannot read the usage from the ledger");
             shown(Status::Degraded, Usage::unknown(limit, now))
         }
     }

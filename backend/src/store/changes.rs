@@ -1,25 +1,25 @@
-//! Whether anything in the database has changed: far cheaper to ask than what it holds.
+//! Change detection for the database, far cheaper than reading the data again.
 //!
-//! Wanted by [`crate::accounts`] for each request.
+//! [`crate::accounts`] calls this for each request.
 //!
 //! # Exact
-//! SQLite's `PRAGMA data_version` differs from what it was on the same connection before, if and
-//! only if another connection, of this process or of any other, has committed a change in between.
-//! It reads the head of the write-ahead log's index, as every transaction does, so a change is seen
-//! as soon as its commit has returned to whoever made it. The connection that is asked here can
-//! only read and is asked for nothing else, so all changes are other connections'.
+//! SQLite's `PRAGMA data_version` differs from its previous value on the same connection if and
+//! only if another connection, of any process, committed a change in between. It reads the header
+//! of the write-ahead log's index, as every transaction does, so a change is visible as soon as its
+//! commit has returned. The connection used here is read-only and used for nothing else, so every
+//! change comes from another connection.
 //!
-//! PostgreSQL has nothing like it: there, nothing is known.
+//! PostgreSQL has no equivalent, so there the state is always unknown.
 //!
 //! # In place
-//! It is asked in the thread of one of those who want to know: it takes a microsecond or two, which
-//! is less than handing the question to another thread and waiting for it. It waits for no other process: what
-//! cannot be told at once is not known. Readers of a write-ahead log do not wait for writers.
+//! The query runs on the caller's thread. It takes a microsecond or two, less than handing it to
+//! another thread would. It never waits for another process: if SQLite cannot answer at once, the
+//! state is unknown. Readers of a write-ahead log do not wait for writers.
 //!
-//! # Together
-//! Whoever wants to know lets the others that have come get as far first. Then one of them asks,
-//! and what it is told is the answer for all who came before it asked: in an idle service that is
-//! one, in a busy one a dozen.
+//! # Shared
+//! A caller first yields, so that other pending callers arrive too. Then one of them queries, and
+//! its answer serves all who arrived before the query started: one in an idle service, a dozen in a
+//! busy one.
 
 use super::place::Place;
 use crate::clock;
@@ -31,44 +31,43 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::task::yield_now;
 
-/// How long after a failure another connection is made.
-const REST: Duration = Duration::from_secs(1);
+/// The pause between a failure and the next connection attempt.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// What the database held at some moment. Two that are equal are of moments between which nothing
-/// has changed.
+/// A version of the database's contents. Nothing changed between two moments with equal states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct State {
-    /// Versions of different connections have nothing to do with each other.
+    /// The connection that read the version. Versions of different connections are not comparable.
     connection: u64,
     version: i64,
 }
 
-/// What is asked: none for a database that cannot tell.
+/// The change detector. `None` on PostgreSQL, which has no equivalent.
 #[derive(Debug, Clone)]
 pub(super) struct Changes(Option<Arc<Watched>>);
 
 #[derive(Debug)]
 struct Watched {
     path: PathBuf,
-    /// How often it has been asked, or begun to be: counted before asking, under the lock.
-    asked: AtomicU64,
+    /// The number of queries started. Incremented under the lock, before the query.
+    queries: AtomicU64,
     watch: Mutex<Watch>,
 }
 
 #[derive(Debug, Default)]
 struct Watch {
     connection: Option<Connection>,
-    /// How many connections there have been.
+    /// The number of connection attempts so far.
     connections: u64,
-    /// When it failed last, until it succeeds again.
+    /// The time of the last failure, until the next success.
     failed: Option<Instant>,
-    /// What it told last.
-    told: Option<State>,
+    /// The last answer.
+    last_answer: Option<State>,
 }
 
 impl Watch {
     fn ask(&mut self, path: &Path) -> Option<State> {
-        if self.connection.is_none() && self.has_rested() {
+        if self.connection.is_none() && self.can_retry() {
             match open(path) {
                 Ok(connection) => self.connection = Some(connection),
                 Err(error) => self.fail(&error),
@@ -80,7 +79,7 @@ impl Watch {
                 self.failed = None;
                 Some(State { connection: self.connections, version })
             }
-            // Whoever holds the file is soon done with it, and the connection as good as before.
+            // The holder will release the file soon, and the connection is still good.
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => None,
             Err(error) => {
                 self.fail(&error);
@@ -89,40 +88,40 @@ impl Watch {
         }
     }
 
-    /// The connection is not asked again, and another not made at once. It is told once.
+    /// Drops the connection and pauses before the next attempt. Logs only the first failure.
     fn fail(&mut self, error: &rusqlite::Error) {
         self.connection = None;
         if self.failed.replace(clock::start()).is_none() {
-            tracing::warn!(%error, "SQLite does not tell whether anything has changed");
+            tracing::warn!(%error, "cannot query SQLite's data_version: every request will read its session from the database");
         }
     }
 
-    fn has_rested(&self) -> bool {
-        self.failed.is_none_or(|failed| failed.elapsed() >= REST)
+    fn can_retry(&self) -> bool {
+        self.failed.is_none_or(|failed| failed.elapsed() >= RETRY_PAUSE)
     }
 }
 
 impl Changes {
-    /// As [`super::Store::state`], which says what nothing means.
+    /// Implements [`super::Store::state`].
     pub(super) async fn state(&self, pool: &AnyPool) -> Option<State> {
         let watched = self.0.as_ref()?;
-        let came = watched.asked.load(Ordering::SeqCst);
+        let seen = watched.queries.load(Ordering::SeqCst);
         yield_now().await;
         let mut watch = watched.watch();
-        if watched.asked.load(Ordering::SeqCst) == came {
-            watched.asked.fetch_add(1, Ordering::SeqCst);
-            // Whatever becomes of the question, the last answer is none to it.
-            watch.told = None;
-            watch.told = if pool.is_closed() { None } else { watch.ask(&watched.path) };
+        if watched.queries.load(Ordering::SeqCst) == seen {
+            watched.queries.fetch_add(1, Ordering::SeqCst);
+            // A failed query must not leave the previous answer in place.
+            watch.last_answer = None;
+            watch.last_answer = if pool.is_closed() { None } else { watch.ask(&watched.path) };
         }
-        watch.told
+        watch.last_answer
     }
 
     pub(super) fn of(place: &Place) -> Self {
         Self(match place {
             Place::Sqlite(path) => {
-                let (path, asked, watch) = (path.clone(), AtomicU64::new(0), Mutex::default());
-                Some(Arc::new(Watched { path, asked, watch }))
+                let (path, queries, watch) = (path.clone(), AtomicU64::new(0), Mutex::default());
+                Some(Arc::new(Watched { path, queries, watch }))
             }
             Place::Postgres(_) => None,
         })
@@ -144,7 +143,7 @@ impl Watched {
 
 fn open(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    // What begins with `/` is a path and no URI, whatever it is called.
+    // An absolute path begins with `/`, so SQLite cannot take it for a URI.
     let absolute = std::path::absolute(path);
     let absolute = absolute.map_err(|_| rusqlite::Error::InvalidPath(path.to_owned()))?;
     let connection = Connection::open_with_flags(absolute, flags)?;
@@ -152,7 +151,8 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// The statement is kept, and ends with its row: until it has, it would hold the log.
+/// Reads the data version. The statement is cached, and finishes with its row; an unfinished one
+/// would hold the log.
 fn version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
 }
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_change_of_any_connection_is_seen_and_nothing_else() {
+    async fn only_committed_changes_alter_the_state() {
         let dir = TempDir::new().unwrap();
         let (store, another) = (open(&dir).await, open(&dir).await);
         let mut last = store.state().await.unwrap();
@@ -183,47 +183,47 @@ mod tests {
             assert_eq!(store.state().await.unwrap(), changed, "{n}");
             last = changed;
         }
-        // What is rolled back has changed nothing.
+        // A rollback changes nothing.
         another.execute("BEGIN IMMEDIATE; DELETE FROM users; ROLLBACK").await;
         assert_eq!(store.state().await, Some(last));
-        // Nor has what SQLite does on its own: it moves the log's pages into the file.
+        // Nor does a checkpoint, which moves the log's pages into the file.
         another.execute("PRAGMA wal_checkpoint(TRUNCATE)").await;
         let folded = store.state().await.unwrap();
         another.execute("DELETE FROM users").await;
         assert_ne!(store.state().await, Some(folded));
     }
 
-    fn asked(store: &Store) -> u64 {
-        store.changes.0.as_ref().unwrap().asked.load(Ordering::SeqCst)
+    fn count_queries(store: &Store) -> u64 {
+        store.changes.0.as_ref().unwrap().queries.load(Ordering::SeqCst)
     }
 
     #[tokio::test]
-    async fn those_who_come_together_ask_once() {
+    async fn concurrent_callers_share_one_query() {
         let dir = TempDir::new().unwrap();
         let store = open(&dir).await;
         for times in 1..=3 {
-            let told = join_all((0..10).map(|_| store.state())).await;
-            assert_eq!(asked(&store), times);
-            assert_eq!(told, [told[0]; 10]);
+            let states = join_all((0..10).map(|_| store.state())).await;
+            assert_eq!(count_queries(&store), times);
+            assert_eq!(states, [states[0]; 10]);
             store.execute("DELETE FROM users").await;
         }
     }
 
-    /// Readers on several threads, while all that is told after each commit is written down: what
-    /// had been written down before a reader came, but for the last of it, is over.
+    /// Several threads read while every state after a commit is appended to a list. A reader must
+    /// never see a state that had already been superseded when it started.
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-    async fn nobody_is_told_what_was_before_they_came() {
+    async fn callers_never_get_a_state_from_before_their_call() {
         const COMMITS: usize = 200;
         let dir = TempDir::new().unwrap();
         let (store, another) = (open(&dir).await, open(&dir).await);
-        let told = Arc::new(Mutex::new(vec![store.state().await.unwrap()]));
+        let states = Arc::new(Mutex::new(vec![store.state().await.unwrap()]));
         let readers = (0..8).map(|_| {
-            let (store, told) = (store.clone(), Arc::clone(&told));
+            let (store, states) = (store.clone(), Arc::clone(&states));
             tokio::spawn(async move {
                 loop {
-                    let before = told.lock().unwrap().len();
+                    let before = states.lock().unwrap().len();
                     let state = store.state().await.unwrap();
-                    assert!(!told.lock().unwrap()[..before - 1].contains(&state));
+                    assert!(!states.lock().unwrap()[..before - 1].contains(&state));
                     if before > COMMITS {
                         return;
                     }
@@ -236,7 +236,7 @@ mod tests {
                 .execute(&format!("INSERT INTO users VALUES ('{n}', '{n}', '', 'free', 1, 0, 0)"))
                 .await;
             let state = store.state().await.unwrap();
-            told.lock().unwrap().push(state);
+            states.lock().unwrap().push(state);
         }
         for reader in readers {
             reader.await.unwrap();
@@ -250,23 +250,23 @@ mod tests {
         let first = store.state().await.unwrap();
         store.changes.close();
         let second = store.state().await.unwrap();
-        assert_eq!(first.version, second.version, "they would be taken for the same");
+        assert_eq!(first.version, second.version, "equal versions of different connections");
         assert_ne!(first, second);
     }
 
     #[tokio::test]
-    async fn of_a_closed_store_nothing_is_known() {
+    async fn a_closed_store_has_no_state() {
         let dir = TempDir::new().unwrap();
         let store = open(&dir).await;
         assert!(store.state().await.is_some());
         store.close().await;
         assert_eq!(store.state().await, None);
         let left = std::fs::read_dir(dir.path()).unwrap().count();
-        assert_eq!(left, 1, "the log is folded into the file by whoever closes last");
+        assert_eq!(left, 1, "the last connection to close folds the log into the file");
     }
 
     #[tokio::test]
-    async fn a_writer_is_not_waited_for() {
+    async fn a_writer_does_not_block_the_state() {
         let dir = TempDir::new().unwrap();
         let (store, another) = (open(&dir).await, open(&dir).await);
         let before = store.state().await.unwrap();
@@ -275,25 +275,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_that_cannot_be_asked_rests() {
+    async fn a_failed_connection_is_not_retried_at_once() {
         let dir = TempDir::new().unwrap();
         let mut store = open(&dir).await;
         store.changes = Changes::of(&Place::Sqlite(dir.path().join("missing/test.db")));
         assert_eq!([store.state().await, store.state().await], [None, None]);
         let connections = store.changes.0.as_ref().unwrap().watch().connections;
-        assert_eq!(connections, 1, "it is not tried for each request");
+        assert_eq!(connections, 1, "a failed connection is not retried for each request");
     }
 
     #[test]
-    fn who_has_the_file_to_themselves_is_not_waited_for() {
+    fn an_exclusive_lock_is_not_waited_for() {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("test.db");
         let holder = Connection::open(&path).unwrap();
         holder.execute_batch("CREATE TABLE a (b)").unwrap();
-        let asked = super::open(&path).unwrap();
-        assert!(version(&asked).is_ok());
+        let reader = super::open(&path).unwrap();
+        assert!(version(&reader).is_ok());
         holder.execute_batch("BEGIN EXCLUSIVE").unwrap();
-        let busy = version(&asked).unwrap_err();
+        let busy = version(&reader).unwrap_err();
         assert_eq!(busy.sqlite_error_code(), Some(ErrorCode::DatabaseBusy));
     }
 }

@@ -1,26 +1,26 @@
-//! Why the database did not answer, and whether it may answer a little later.
+//! Database errors, and which of them are temporary.
 
-/// Why the database did not answer as it should.
+/// A database operation that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// It is too busy, or away.
+    /// The database is busy or unreachable.
     #[error("the database did not answer in time")]
     Unavailable,
-    /// It refused, or failed.
-    #[error("the database: {0}")]
+    /// The database rejected the query, or failed.
+    #[error("database error: {0}")]
     Database(sqlx::Error),
-    /// A row holds what this program never writes.
-    #[error("the database holds a {what} that cannot be read")]
+    /// A row holds a value that this program never writes.
+    #[error("the database holds an unreadable {what}")]
     Damaged {
-        /// Which column.
+        /// The damaged column.
         what: &'static str,
     },
 }
 
 impl StoreError {
-    /// The same for another who waited for the same query.
+    /// Returns a copy for another caller that waited for the same query.
     #[must_use]
-    pub fn again(&self) -> Self {
+    pub fn duplicate(&self) -> Self {
         match self {
             Self::Unavailable => Self::Unavailable,
             Self::Database(error) => Self::Database(sqlx::Error::Protocol(error.to_string())),
@@ -31,13 +31,13 @@ impl StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        if is_passing(&error) { Self::Unavailable } else { Self::Database(error) }
+        if is_temporary(&error) { Self::Unavailable } else { Self::Database(error) }
     }
 }
 
-/// Whether the same request may well succeed a little later: the database is away, starting,
-/// stopping, full or busy.
-pub(super) fn is_passing(error: &sqlx::Error) -> bool {
+/// Returns true if the same request may succeed a little later: the database is unreachable,
+/// starting, stopping, full or busy.
+pub(super) fn is_temporary(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {

@@ -1,13 +1,13 @@
-//! Brings the schema up to date, once, however many processes start together.
+//! Schema migrations. They run once, however many processes start together.
 
-use super::error::is_passing;
+use super::error::is_temporary;
 use super::place::Kind;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AnyPool, SqlSafeStr};
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// In the order they are applied. A migration that has been released never changes.
+/// Migrations in the order they are applied. A released migration never changes.
 const MIGRATIONS: [(i64, &str, &str); 7] = [
     (1, "users", include_str!("../../migrations/0001_users.sql")),
     (2, "signing keys", include_str!("../../migrations/0002_signing_keys.sql")),
@@ -18,13 +18,15 @@ const MIGRATIONS: [(i64, &str, &str); 7] = [
     (7, "password tries", include_str!("../../migrations/0007_password_tries.sql")),
 ];
 
-/// Why the schema is not up to date.
+/// A migration that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
-    /// A later version of this program has been here.
-    #[error("it is of a newer version (migration {0}): start that version, or choose another file")]
+    /// The database was migrated by a later version of this program.
+    #[error(
+        "its schema is from a newer version (migration {0}): run that version, or choose another database"
+    )]
     Newer(i64),
-    /// The database refused, or was changed by hand.
+    /// The database rejected a migration, or its schema was changed by hand.
     #[error("{0}")]
     Refused(String),
 }
@@ -44,20 +46,20 @@ impl From<MigrateError> for MigrationError {
     }
 }
 
-/// Whoever holds this lock of PostgreSQL's brings the schema up to date.
+/// Takes the PostgreSQL advisory lock that serializes migrations.
 const POSTGRES_LOCK: &str = "SET LOCAL statement_timeout = '60s'; \
     DO $$ BEGIN PERFORM pg_advisory_xact_lock(7163394026580238437); END $$";
 
-/// Applies what has not been applied yet, all of it or nothing.
+/// Applies the pending migrations, all or nothing.
 ///
 /// # Errors
-/// [`MigrationError`]; the schema is then as it was.
+/// [`MigrationError`]; then the schema is unchanged.
 pub(super) async fn run(pool: &AnyPool, kind: Kind) -> Result<(), MigrationError> {
     let mut transaction = match kind {
         Kind::Sqlite => {
-            write_ahead(pool).await?;
-            // sqlx takes no lock of its own for SQLite: this one makes others wait (5 s at most)
-            // and then find the work done.
+            enable_wal(pool).await?;
+            // sqlx doesn't lock SQLite. This makes other processes wait (5 s at most) and then find
+            // the work done.
             pool.begin_with("BEGIN IMMEDIATE").await?
         }
         Kind::Postgres => {
@@ -70,20 +72,21 @@ pub(super) async fn run(pool: &AnyPool, kind: Kind) -> Result<(), MigrationError
     Ok(transaction.commit().await?)
 }
 
-/// How often a SQLite file is asked to write ahead, and how long lies between: as long together as
-/// the library waits for a lock.
+/// The number of attempts to switch a SQLite file to write-ahead logging. With the pause between
+/// them they take as long as the library waits for a lock.
 const WAL_TRIES: u32 = 100;
 const WAL_PAUSE: Duration = Duration::from_millis(50);
 
-/// Readers and the writer do not wait for each other. Stays with the file.
+/// Switches the file to write-ahead logging, so readers and the writer don't wait for each other.
+/// The setting is stored in the file.
 ///
-/// The change takes the file alone, and here SQLite answers "busy" at once where it waits for other
-/// locks: others who start at the same time are waited for here.
-async fn write_ahead(pool: &AnyPool) -> Result<(), sqlx::Error> {
+/// The switch needs exclusive access. SQLite returns "busy" here at once instead of waiting, so
+/// this retries while other processes start.
+async fn enable_wal(pool: &AnyPool) -> Result<(), sqlx::Error> {
     let mut tries = 1;
     loop {
         match sqlx::query("PRAGMA journal_mode = WAL").execute(pool).await {
-            Err(error) if is_passing(&error) && tries < WAL_TRIES => sleep(WAL_PAUSE).await,
+            Err(error) if is_temporary(&error) && tries < WAL_TRIES => sleep(WAL_PAUSE).await,
             changed => return changed.map(drop),
         }
         tries += 1;
@@ -101,7 +104,7 @@ fn migrator() -> Migrator {
         )
     });
     let mut migrator = Migrator::with_migrations(migrations.into());
-    // Its own lock would be let go before the transaction ends; ours lasts as long as that.
+    // sqlx would release its own lock before the transaction ends. Ours lasts until it ends.
     migrator.set_locking(false);
     migrator
 }
@@ -113,9 +116,9 @@ mod tests {
     use futures_util::future::join_all;
     use tempfile::TempDir;
 
-    /// A race: several rounds, each on a new database that has the first migration only.
+    /// Runs several rounds of the race, each on a new database with only the first migration.
     #[tokio::test]
-    async fn all_who_bring_an_older_database_up_to_date_at_once_succeed() {
+    async fn concurrent_migrations_of_an_older_database_all_succeed() {
         sqlx::any::install_default_drivers();
         for _ in 0..10 {
             let dir = TempDir::new().unwrap();
@@ -130,7 +133,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_migration_that_was_changed_after_its_release_is_refused() {
+    async fn a_modified_migration_is_refused() {
         let dir = TempDir::new().unwrap();
         let place = Place::Sqlite(dir.path().join("test.db"));
         let store = Store::open(&place).await.unwrap();

@@ -1,30 +1,30 @@
-//! How often the passwords of one account may be tried: a bucket of tries, shared by all processes.
+//! Rate limit for password tries: a bucket per account, shared by all processes.
 //!
-//! A try is taken in one statement, before the password is looked at, so that many at the same time
-//! get no more tries than there are. What is stored is the time when the bucket is full again
-//! (GCRA); a row whose time has come is as good as none, and is deleted.
+//! One statement takes a try before the password is checked, so concurrent requests cannot exceed
+//! the limit. The table stores the time when the bucket is full again (GCRA). A row whose time has
+//! passed means a full bucket, and is deleted.
 
 use super::{Store, StoreError};
 use jiff::Timestamp;
 use sqlx::Row;
 use std::time::Duration;
 
-/// The most tries at once.
+/// The bucket's capacity.
 pub(crate) const MAX_AT_ONCE: i64 = 10;
-/// How long a try takes to come back. Six a minute are more than the shipped policy lets one client
-/// make (`auth`, five a minute): nobody can lock an owner out from a single address.
+/// The time for one try to come back. Six a minute exceeds what the shipped policy allows one
+/// client (`auth`, five a minute), so a single address cannot lock an owner out.
 pub(crate) const EVERY_MS: i64 = 10_000;
-/// How long the bucket still has to fill where it has just one try.
+/// The time until full of a bucket that holds exactly one try.
 const LAST_TRY_MS: i64 = (MAX_AT_ONCE - 1) * EVERY_MS;
-/// A bucket that takes longer than this to fill was last changed before the clock stepped back: it
-/// counts as full, so that nobody is kept waiting for the clock. Far more than clocks of several
-/// processes differ.
+/// A bucket that takes longer than this to fill was last written before the clock stepped back. It
+/// counts as full, so that nobody waits for the clock to catch up. Far exceeds the clock skew
+/// between processes.
 const TOO_LATE_MS: i64 = 3_600_000;
 
-/// Takes a try from the bucket of `who`; `Some`: there is none, and how long until there is.
+/// Takes a try from `who`'s bucket. Returns `None` if it took one, or the time until the next.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`] if the database fails.
 pub(crate) async fn take(
     store: &Store,
     who: &str,
@@ -46,7 +46,7 @@ pub(crate) async fn take(
     .execute(&store.pool)
     .await?;
     if taken.rows_affected() == 1 {
-        forget(store, now_ms).await?;
+        delete_full(store, now_ms).await?;
         return Ok(None);
     }
     let row = sqlx::query("SELECT full_at_ms FROM password_tries WHERE who = $1")
@@ -58,10 +58,10 @@ pub(crate) async fn take(
     Ok(Some(Duration::from_millis(wait_ms.unsigned_abs())))
 }
 
-/// Puts a try back.
+/// Returns a try to the bucket.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`] if the database fails.
 pub(crate) async fn put_back(store: &Store, who: &str) -> Result<(), StoreError> {
     sqlx::query("UPDATE password_tries SET full_at_ms = full_at_ms - $1 WHERE who = $2")
         .bind(EVERY_MS)
@@ -71,10 +71,10 @@ pub(crate) async fn put_back(store: &Store, who: &str) -> Result<(), StoreError>
     Ok(())
 }
 
-/// Deletes a row that says nothing any more. Each try adds one row at most and deletes one if it
-/// can, so there are never more than were tried while a bucket fills. One at a time: whoever locks
-/// a single row waits for nobody who waits for them.
-async fn forget(store: &Store, now_ms: i64) -> Result<(), StoreError> {
+/// Deletes one row whose bucket is full. Each try adds at most one row and deletes one if it can,
+/// so the table never holds more rows than tries were made while a bucket fills. Deleting a single
+/// row per statement avoids deadlocks.
+async fn delete_full(store: &Store, now_ms: i64) -> Result<(), StoreError> {
     sqlx::query(
         "DELETE FROM password_tries WHERE full_at_ms <= $1
              AND who = (SELECT who FROM password_tries WHERE full_at_ms <= $1 LIMIT 1)",

@@ -1,6 +1,6 @@
-//! Where the database is: a file, or a server.
+//! The database's location: a file or a server.
 //!
-//! Read off `DATABASE_URL` by [`crate::config`], opened by [`super::Store`].
+//! Parsed from `DATABASE_URL` by [`crate::config`], opened by [`super::Store`].
 
 use sqlx::postgres::PgConnectOptions;
 use std::fmt::{self, Write as _};
@@ -9,28 +9,28 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use url::Url;
 
-/// Where the database is. Neither `Debug` nor `Display` shows a password.
+/// The database's location. Neither `Debug` nor `Display` shows a password.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Place {
-    /// A SQLite database, in this file.
+    /// The path of a SQLite database.
     Sqlite(PathBuf),
-    /// A PostgreSQL database, at this URL.
+    /// The URL of a PostgreSQL database.
     Postgres(Url),
 }
 
-/// Which database it is, where that matters.
+/// The database engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Sqlite,
     Postgres,
 }
 
-/// What a text that names no place is told.
+/// The expected forms of `DATABASE_URL`, for error texts.
 pub const EXPECTED: &str =
-    "sqlite://FILE like sqlite://tollgate.db, or postgres://USER@HOST/DATABASE";
+    "sqlite://FILE, such as sqlite://tollgate.db, or postgres://USER@HOST/DATABASE";
 
 impl Place {
-    /// The place that a URL names.
+    /// Parses a database URL. Returns `None` if it is malformed or unsupported.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         if text.starts_with("sqlite:") {
@@ -50,7 +50,7 @@ impl Place {
         }
     }
 
-    /// As sqlx wants it.
+    /// Returns the location as the URL that sqlx expects.
     pub(super) fn url(&self) -> io::Result<String> {
         match self {
             Self::Sqlite(path) => url_of(path),
@@ -78,9 +78,9 @@ impl fmt::Debug for Place {
     }
 }
 
-/// The file of `sqlite://FILE` or `sqlite:FILE`. No parameters: everyone who shares the database
-/// must open it the same way, so there are none to choose. A database in memory would be one for
-/// each connection.
+/// Returns the file in `sqlite://FILE` or `sqlite:FILE`. Rejects parameters, because every process
+/// must open the database the same way, and `:memory:`, because each connection would get a
+/// separate database.
 fn sqlite_file(text: &str) -> Option<PathBuf> {
     let rest = text.strip_prefix("sqlite:")?;
     let file = rest.strip_prefix("//").unwrap_or(rest);
@@ -91,7 +91,7 @@ fn sqlite_file(text: &str) -> Option<PathBuf> {
     is_file.then(|| file.into())
 }
 
-/// The file as the URL that sqlx expects. Any byte that could mean something in a URL is escaped.
+/// Builds the URL that sqlx expects, with every special byte escaped.
 fn url_of(path: &Path) -> io::Result<String> {
     let absolute = std::path::absolute(path)?;
     let mut url = "sqlite://".to_owned();
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_database_is_no_place() {
+    fn malformed_urls_are_rejected() {
         for bad in [
             "tollgate.db",
             "sqlite://",

@@ -1,4 +1,4 @@
-//! Résumés. Every query names the owner: nobody else's rows are found, changed or counted.
+//! Résumés. Every query names the owner, so it never touches another user's rows.
 
 use super::{Store, StoreError, users};
 use crate::stored_resume::{StoredResume, Summary};
@@ -8,20 +8,20 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 use uuid::Uuid;
 
-/// The most résumés one user has.
+/// The most résumés per user.
 pub(crate) const MAX_PER_USER: i64 = 100;
 
-/// Adds one. `false`, and nothing added, if its owner has as many as may be.
+/// Adds a résumé. Returns `false` without adding it if the owner has [`MAX_PER_USER`].
 ///
 /// # Errors
-/// [`StoreError`]; then nothing is added.
+/// [`StoreError`] if the database fails; then nothing is added.
 pub(crate) async fn add(
     store: &Store,
     owner: Uuid,
     new: &StoredResume,
 ) -> Result<bool, StoreError> {
     let mut transaction = store.begin().await?;
-    // Counting is what holds the bound: two at the same time are one after the other here.
+    // Updating the counter serializes concurrent requests, which enforces the limit.
     let counted =
         sqlx::query("UPDATE users SET resumes = resumes + 1 WHERE id = $1 AND resumes < $2")
             .bind(owner.to_string())
@@ -50,10 +50,10 @@ pub(crate) async fn add(
     Ok(true)
 }
 
-/// The one of this id, if it is this owner's.
+/// Returns the owner's résumé with this id.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`] if the database fails.
 pub(crate) async fn read(
     store: &Store,
     owner: Uuid,
@@ -70,10 +70,10 @@ pub(crate) async fn read(
     row.as_ref().map(stored).transpose()
 }
 
-/// So many of this owner's, newest first, from the one before `before` on.
+/// Lists up to `limit` of the owner's résumés, newest first, starting after `before`.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`] if the database fails.
 pub(crate) async fn list(
     store: &Store,
     owner: Uuid,
@@ -93,11 +93,11 @@ pub(crate) async fn list(
     rows.iter().map(summary).collect()
 }
 
-/// Puts `next` in the place of the version before it. `false`, and nothing changed, if that is not
-/// what is there.
+/// Replaces the previous version with `next`. Returns `false` and changes nothing if the stored
+/// version is a different one.
 ///
 /// # Errors
-/// [`StoreError`]; then nothing changed.
+/// [`StoreError`] if the database fails; then nothing changed.
 pub(crate) async fn replace(
     store: &Store,
     owner: Uuid,
@@ -126,10 +126,10 @@ pub(crate) async fn replace(
     Ok(true)
 }
 
-/// Deletes this version. `false`, and nothing deleted, if that is not what is there.
+/// Deletes the résumé. Returns `false` and deletes nothing if its version is not `version`.
 ///
 /// # Errors
-/// [`StoreError`]; then nothing is deleted.
+/// [`StoreError`] if the database fails; then nothing is deleted.
 pub(crate) async fn delete(
     store: &Store,
     owner: Uuid,
@@ -137,7 +137,7 @@ pub(crate) async fn delete(
     version: i64,
 ) -> Result<bool, StoreError> {
     let mut transaction = store.begin().await?;
-    // First the owner's row, as everywhere: nobody waits for each other.
+    // Lock the owner's row first, as everywhere, to avoid deadlocks.
     sqlx::query("UPDATE users SET resumes = resumes - 1, revision = revision + 1 WHERE id = $1")
         .bind(owner.to_string())
         .execute(&mut *transaction)

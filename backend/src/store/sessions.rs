@@ -1,7 +1,7 @@
 //! Sessions and their refresh tokens.
 //!
-//! Rows are locked in one order everywhere (user, session, refresh token), so no two requests wait
-//! for each other.
+//! Every transaction locks rows in the same order (user, session, refresh token), so requests
+//! cannot deadlock.
 
 use super::users::{self, LogInRow};
 use super::{Store, StoreError};
@@ -10,48 +10,48 @@ use jiff::Timestamp;
 use sqlx::{AnyConnection, Row};
 use uuid::Uuid;
 
-/// The most sessions one user has: a further log-in ends the oldest.
+/// The most sessions per user. One more login ends the oldest.
 pub(crate) const MAX_PER_USER: i64 = 20;
-/// How many used refresh tokens of a session are remembered.
+/// The number of used refresh tokens remembered per session.
 const MAX_USED: i64 = 100;
 /// The generation of a session's first refresh token.
 const FIRST_GENERATION: i64 = 1;
 
-/// A session about to begin.
+/// A session to begin.
 #[derive(Debug)]
 pub(crate) struct NewSession<'a> {
-    /// Its name, in each of its access tokens.
+    /// The session's id, which each of its access tokens names.
     pub id: Uuid,
-    /// The hash of its first refresh token.
+    /// The hash of the session's first refresh token.
     pub refresh_hash: &'a str,
-    /// Now.
+    /// The current time.
     pub begins_at: Timestamp,
-    /// When it is over, refreshed or not.
+    /// The session's end. Refreshing does not extend it.
     pub ends_at: Timestamp,
 }
 
-/// What presenting a refresh token came to.
+/// The outcome of presenting a refresh token.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Refreshed {
-    /// It was good, and is used up now.
+    /// The token was valid, and is now used up.
     Continued {
-        /// Whose session it is, as they are now.
+        /// The session's user, in their current state.
         user: User,
-        /// The session.
+        /// The session's id.
         session_id: Uuid,
     },
-    /// It had been used before: its session has been ended, for one of the two who had it should
-    /// not.
+    /// The token had been used before, so one of its two holders stole it. Its session has been
+    /// ended.
     UsedBefore,
-    /// There is no such token, or its session is over.
+    /// The token is unknown, or its session is over.
     Unknown,
 }
 
-/// Begins a session for `row`'s user. `false`, and nothing begun, if their password is not what it
-/// was when `row` was read.
+/// Begins a session for `row`'s user. Returns `false` without beginning one if their password has
+/// changed since `row` was read.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`] if the database fails.
 pub(crate) async fn begin(
     store: &Store,
     row: &LogInRow,
@@ -59,8 +59,8 @@ pub(crate) async fn begin(
 ) -> Result<bool, StoreError> {
     let mut transaction = store.begin().await?;
     let user_id = row.user.id.to_string();
-    // Holds the row: a change of password at the same time comes before or after, and ends
-    // either this log-in or its session.
+    // Locks the row. A concurrent change of password comes either before, and fails this login, or
+    // after, and ends its session.
     let unchanged = sqlx::query(
         "UPDATE users SET password_hash = password_hash WHERE id = $1 AND password_hash = $2",
     )
@@ -83,7 +83,7 @@ pub(crate) async fn begin(
     .execute(&mut *transaction)
     .await?;
     add_token(&mut transaction, new.id, new.refresh_hash, FIRST_GENERATION).await?;
-    end_superfluous(&mut transaction, &user_id, new.begins_at).await?;
+    end_excess(&mut transaction, &user_id, new.begins_at).await?;
     transaction.commit().await?;
     Ok(true)
 }
@@ -105,8 +105,8 @@ async fn add_token(
     Ok(())
 }
 
-/// Ends what is over, and what is more than one user may have.
-async fn end_superfluous(
+/// Ends the user's expired sessions, and the oldest beyond [`MAX_PER_USER`].
+async fn end_excess(
     connection: &mut AnyConnection,
     user_id: &str,
     now: Timestamp,
@@ -124,10 +124,10 @@ async fn end_superfluous(
     Ok(())
 }
 
-/// Uses the refresh token of `used_hash` up, and puts `next_hash` in its place.
+/// Marks the refresh token with hash `used_hash` as used, and adds `next_hash` as its successor.
 ///
 /// # Errors
-/// [`StoreError`]; then the token is not used up.
+/// [`StoreError`] if the database fails; then the token is still unused.
 pub(crate) async fn refresh(
     store: &Store,
     used_hash: &str,
@@ -135,7 +135,8 @@ pub(crate) async fn refresh(
     now: Timestamp,
 ) -> Result<Refreshed, StoreError> {
     let mut transaction = store.begin().await?;
-    let Some((session_id, generation)) = hold(&mut transaction, used_hash, now).await? else {
+    let Some((session_id, generation)) = lock_session(&mut transaction, used_hash, now).await?
+    else {
         return Ok(Refreshed::Unknown);
     };
     let taken = sqlx::query("UPDATE refresh_tokens SET used = 1 WHERE hash = $1 AND used = 0")
@@ -148,14 +149,14 @@ pub(crate) async fn refresh(
         return Ok(Refreshed::UsedBefore);
     }
     add_token(&mut transaction, session_id, next_hash, generation).await?;
-    forget_old(&mut transaction, session_id, generation).await?;
+    delete_old_tokens(&mut transaction, session_id, generation).await?;
     let user = users::of_session(&mut transaction, session_id).await?;
     transaction.commit().await?;
     Ok(user.map_or(Refreshed::Unknown, |user| Refreshed::Continued { user, session_id }))
 }
 
-/// Holds the session of a refresh token, if it is not over: its id and its next generation.
-async fn hold(
+/// Locks a refresh token's session, if it is not over. Returns its id and next generation.
+async fn lock_session(
     connection: &mut AnyConnection,
     hash: &str,
     now: Timestamp,
@@ -177,7 +178,7 @@ async fn hold(
     .transpose()
 }
 
-async fn forget_old(
+async fn delete_old_tokens(
     connection: &mut AnyConnection,
     session_id: Uuid,
     generation: i64,
@@ -198,10 +199,10 @@ async fn delete(connection: &mut AnyConnection, session_id: Uuid) -> Result<(), 
     Ok(())
 }
 
-/// Ends a session: none of its tokens is good any more.
+/// Ends a session. Its tokens stop working at once.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`] if the database fails.
 pub(crate) async fn end(store: &Store, session_id: Uuid) -> Result<(), StoreError> {
     let mut connection = store.pool.acquire().await?;
     delete(&mut connection, session_id).await

@@ -7,24 +7,24 @@ use sqlx::AnyConnection;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-/// The generation of the key that a new database gets.
+/// The generation of a new database's first key.
 const FIRST_GENERATION: i64 = 1;
-/// The most keys there are at once.
+/// The most keys stored at once.
 pub(crate) const MAX_KEYS: i64 = 8;
 
-/// What became of a key that was to be added.
+/// The outcome of adding a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Added {
-    /// It is there.
+    /// The key was added.
     Added,
-    /// As many keys are in use as may be.
+    /// The maximum number of keys is in use.
     TooMany,
 }
 
-/// All keys, oldest first.
+/// Returns all keys, oldest first.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`] if the database fails.
 pub(crate) async fn all(store: &Store) -> Result<Vec<ScheduledKey>, StoreError> {
     let rows = sqlx::query("SELECT seed, signs_from_ms FROM signing_keys ORDER BY generation")
         .fetch_all(&store.pool)
@@ -43,11 +43,11 @@ fn key(row: &AnyRow) -> Result<ScheduledKey, StoreError> {
     })
 }
 
-/// All keys, oldest first; a database that has none gets `first`. Of several processes that start
-/// together on a new database, one wins, and all then read its key.
+/// Returns all keys, oldest first. Adds `first` to a database without keys. If several processes
+/// start together on a new database, one adds its key, and all read that one.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`] if the database fails.
 pub(crate) async fn all_or(
     store: &Store,
     first: &Seed,
@@ -63,11 +63,11 @@ pub(crate) async fn all_or(
     all(store).await
 }
 
-/// Adds a key that signs from `signs_from` on, and drops those that another had replaced by
-/// `replaced_by`: their last token has expired.
+/// Adds a key that signs from its `signs_from` on. Drops the keys that had been replaced by
+/// `replaced_by`, because the last token they signed has expired.
 ///
 /// # Errors
-/// [`StoreError`]; then nothing changed.
+/// [`StoreError`] if the database fails; then nothing changed.
 pub(crate) async fn rotate(
     store: &Store,
     next: &ScheduledKey,
@@ -82,7 +82,7 @@ pub(crate) async fn rotate(
     .bind(replaced_by.as_millisecond())
     .execute(&mut *transaction)
     .await?;
-    let (count, newest) = census(&mut transaction).await?;
+    let (count, newest) = count_and_newest(&mut transaction).await?;
     if count >= MAX_KEYS {
         return Ok(Added::TooMany);
     }
@@ -91,24 +91,24 @@ pub(crate) async fn rotate(
     Ok(Added::Added)
 }
 
-/// Puts `seed` in the place of all keys, at once.
+/// Replaces all keys with `seed`, atomically.
 ///
 /// # Errors
-/// [`StoreError`]; then nothing changed.
+/// [`StoreError`] if the database fails; then nothing changed.
 pub(crate) async fn replace_all(
     store: &Store,
     seed: &Seed,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let mut transaction = store.begin().await?;
-    let (_, newest) = census(&mut transaction).await?;
+    let (_, newest) = count_and_newest(&mut transaction).await?;
     sqlx::query("DELETE FROM signing_keys").execute(&mut *transaction).await?;
     insert(&mut transaction, newest + 1, seed, now, now).await?;
     Ok(transaction.commit().await?)
 }
 
-/// How many keys there are, and the newest one's generation.
-async fn census(connection: &mut AnyConnection) -> Result<(i64, i64), StoreError> {
+/// Returns the number of keys, and the generation of the newest.
+async fn count_and_newest(connection: &mut AnyConnection) -> Result<(i64, i64), StoreError> {
     let row = sqlx::query(
         "SELECT COUNT(*) AS keys, COALESCE(MAX(generation), 0) AS newest FROM signing_keys",
     )
@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(first, [seeds[0].to_text()]);
         assert_eq!(texts(&all_or(1).await.unwrap()), first);
 
-        // Two processes found none: the later one's key is not added.
+        // Two processes found no key: the later one's key is not added.
         run(&store, "DELETE FROM signing_keys").await;
         let mut connection = store.pool.acquire().await.unwrap();
         insert(&mut connection, 1, &seeds[1], at(0), at(0)).await.unwrap();
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn keys_are_bounded_in_number_and_can_all_be_replaced() {
+    async fn the_number_of_keys_is_limited_and_all_can_be_replaced() {
         let (store, _dir) = store().await;
         let mut added = Vec::new();
         for s in 0..=MAX_KEYS {
@@ -221,9 +221,6 @@ mod tests {
         all_or(&store, &Seed::generate().unwrap(), at(0)).await.unwrap();
         run(&store, "UPDATE signing_keys SET seed = 'x'").await;
         let damaged = all(&store).await.unwrap_err();
-        assert_eq!(
-            damaged.to_string(),
-            "the database holds a signing key's seed that cannot be read"
-        );
+        assert_eq!(damaged.to_string(), "the database holds an unreadable signing key's seed");
     }
 }

@@ -1,15 +1,15 @@
-//! Users' secrets, each made when it is first needed. Gone with their user.
+//! User secrets. Each is created on first use and deleted with its user.
 
 use super::{Store, StoreError};
 use crate::user_secret::UserSecret;
 use sqlx::Row;
 use uuid::Uuid;
 
-/// The user's secret; `new` becomes it if they have none. Of several at the same time one wins, and
-/// all then read it. `None` if there is no such user.
+/// Returns the user's secret, storing `new` if they have none yet. Concurrent callers all get the
+/// one that was stored first. Returns `None` if the user doesn't exist.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`] if the database fails.
 pub(crate) async fn get_or(
     store: &Store,
     user_id: Uuid,
@@ -24,7 +24,7 @@ pub(crate) async fn get_or(
     .execute(&store.pool)
     .await;
     match added {
-        // Deleted in between.
+        // The user was deleted concurrently.
         Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => return Ok(None),
         added => added?,
     };
@@ -35,7 +35,7 @@ pub(crate) async fn get_or(
     row.map(|row| parse(row.try_get("secret")?)).transpose()
 }
 
-/// A secret as it is stored.
+/// Parses a stored secret.
 pub(super) fn parse(text: String) -> Result<UserSecret, StoreError> {
     UserSecret::from_text(&text).map_err(|_| StoreError::Damaged { what: "user's secret" })
 }

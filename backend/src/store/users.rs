@@ -11,20 +11,20 @@ use sqlx::{AnyConnection, Row};
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// A user with what they log in with.
+/// A user and their password hash.
 #[derive(Debug)]
 pub(crate) struct LogInRow {
-    /// Who it is.
+    /// The user.
     pub user: User,
-    /// What their password hashed to.
+    /// The hash of the user's password.
     pub password_hash: PhcString,
 }
 
-/// Adds `user`. `false`, and nothing added, if the address is taken: of two who sign up with one
-/// address at the same time, the database lets one win.
+/// Adds `user`. Returns `false` without adding them if the address is taken. Concurrent sign-ups
+/// with one address: the database picks one.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`] if the database fails.
 pub(crate) async fn add(
     store: &Store,
     user: &User,
@@ -44,10 +44,10 @@ pub(crate) async fn add(
     Ok(added.rows_affected() == 1)
 }
 
-/// The user with this address, and their password's hash.
+/// Returns the user with this address, and their password hash.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`] if the database fails.
 pub(crate) async fn by_email(store: &Store, email: &Email) -> Result<Option<LogInRow>, StoreError> {
     let row = sqlx::query(
         "SELECT id, email, password_hash, tier, created_at_ms FROM users WHERE email = $1",
@@ -59,32 +59,32 @@ pub(crate) async fn by_email(store: &Store, email: &Email) -> Result<Option<LogI
         .transpose()
 }
 
-/// A user in one of their sessions.
+/// A session and its user.
 #[derive(Debug, Clone)]
 pub(crate) struct SessionRow {
-    /// When the session is over.
+    /// The session's end.
     pub ends_at: Timestamp,
-    /// Who it is.
+    /// The session's user.
     pub user: User,
-    /// How often what is theirs and may be cached has changed.
+    /// The number of changes to the user's cacheable data.
     pub revision: u64,
-    /// Their secret, if they have one already.
+    /// The user's secret, if it has been created.
     pub secret: Option<UserSecret>,
 }
 
-/// The most sessions that are asked for at once.
+/// The most sessions in one query.
 pub(crate) const MAX_SESSIONS: usize = 64;
 
-/// The users whose sessions these are, at most [`MAX_SESSIONS`]; each by their session. A row that
-/// cannot be read is nobody's misfortune but its user's.
+/// Returns the sessions with these ids, at most [`MAX_SESSIONS`], and their users. A damaged row
+/// yields an error for its own id only.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`] if the database fails.
 pub(crate) async fn by_sessions(
     store: &Store,
     session_ids: &[Uuid],
 ) -> Result<HashMap<Uuid, Result<SessionRow, StoreError>>, StoreError> {
-    // A statement for each power of two: the database keeps them all prepared.
+    // Round up to a power of two, so that only a few statements have to be prepared.
     let places = session_ids.len().next_power_of_two().min(MAX_SESSIONS);
     let mut query = sqlx::query(sqlx::AssertSqlSafe(by_sessions_sql(places)));
     for id in session_ids.iter().cycle().take(places) {
@@ -125,7 +125,7 @@ fn session(row: &AnyRow) -> Result<SessionRow, StoreError> {
     })
 }
 
-/// Counts a change of what is the user's and may be cached, on a connection that holds nothing yet.
+/// Increments the user's revision. Must be the first write of its transaction.
 pub(super) async fn revise(connection: &mut AnyConnection, id: Uuid) -> Result<(), StoreError> {
     sqlx::query("UPDATE users SET revision = revision + 1 WHERE id = $1")
         .bind(id.to_string())
@@ -134,7 +134,7 @@ pub(super) async fn revise(connection: &mut AnyConnection, id: Uuid) -> Result<(
     Ok(())
 }
 
-/// The user whose session this is, on a connection that holds the session.
+/// Returns the session's user. The connection must hold the session's lock.
 pub(super) async fn of_session(
     connection: &mut AnyConnection,
     session_id: Uuid,
@@ -149,10 +149,10 @@ pub(super) async fn of_session(
     row.as_ref().map(user).transpose()
 }
 
-/// What the user's password hashed to.
+/// Returns the user's password hash.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`] if the database fails.
 pub(crate) async fn password_hash(
     store: &Store,
     id: Uuid,
@@ -164,24 +164,24 @@ pub(crate) async fn password_hash(
     Ok(row.map(|row| row.try_get("password_hash")).transpose()?)
 }
 
-/// A change of password, by someone who has shown that they know the old one.
+/// A change of password. The caller has verified the old one.
 #[derive(Debug)]
 pub(crate) struct PasswordChange<'a> {
-    /// Whose.
+    /// The user's id.
     pub user_id: Uuid,
-    /// What the old password hashed to.
+    /// The old password's hash.
     pub old_hash: &'a str,
-    /// What the new one hashes to.
+    /// The new password's hash.
     pub new_hash: &'a str,
-    /// The session that goes on; all others end.
+    /// The session to keep. All others end.
     pub session_id: Uuid,
 }
 
-/// Puts the new password in the old one's place, and ends the user's other sessions. `false`, and
-/// nothing changed, if the password is not the old one any more.
+/// Replaces the password, and ends the user's other sessions. Returns `false` and changes nothing
+/// if the stored hash is no longer `old_hash`.
 ///
 /// # Errors
-/// [`StoreError`]; then nothing changed.
+/// [`StoreError`] if the database fails; then nothing changed.
 pub(crate) async fn change_password(
     store: &Store,
     change: &PasswordChange<'_>,
@@ -207,11 +207,11 @@ pub(crate) async fn change_password(
     Ok(true)
 }
 
-/// Puts the user on a plan. `false`, and nothing changed, if they are on one of a lower rank than
-/// `min_rank`, whatever others make of the plan at the same time.
+/// Sets the user's plan. Returns `false` and changes nothing if their current plan ranks below
+/// `min_rank`, even if it changes concurrently.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`] if the database fails.
 pub(crate) async fn set_tier(
     store: &Store,
     id: Uuid,
@@ -230,11 +230,10 @@ pub(crate) async fn set_tier(
     Ok(set.rows_affected() == 1)
 }
 
-/// Deletes the user, and with them everything that is theirs: the schema's foreign keys see to
-/// that.
+/// Deletes the user and, through the schema's foreign keys, all of their data.
 ///
 /// # Errors
-/// [`StoreError`]; then nothing is deleted.
+/// [`StoreError`] if the database fails; then nothing is deleted.
 pub(crate) async fn delete(store: &Store, id: Uuid) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM users WHERE id = $1")
         .bind(id.to_string())

@@ -1,8 +1,8 @@
-//! Verifies tokens, and remembers which signatures were good: verifying one costs more than all
-//! else that a cached answer takes.
+//! Verifies tokens, and caches valid signatures: verifying one costs more than the rest of a cached
+//! answer.
 //!
-//! Remembered is what a key has signed, by the token's SHA-256; that the key is still in use and
-//! that the time is right is looked at each time, as is the session, elsewhere.
+//! The cache maps a token's SHA-256 to its claims and key. Whether the key is still in use and the
+//! token is current is checked each time, and the session is checked elsewhere.
 
 use super::{Claims, Terms};
 use crate::keys::KeyRing;
@@ -12,64 +12,61 @@ use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
-/// The most tokens that are remembered, at well under a kilobyte each. Only good ones are, so
-/// strangers cannot fill it.
+/// The most cached tokens, at well under 1 kB each. Only valid ones are cached, so strangers cannot
+/// fill it.
 const MAX_REMEMBERED: u64 = 10_000;
 
-/// How far ahead of ours the clock of whoever issued a token may be. Nothing is allowed the other
-/// way: what has expired here has expired.
+/// The most that the issuer's clock can be ahead of ours, in seconds. Expiry gets no slack.
 const CLOCK_SKEW_S: i64 = 60;
-/// The longest token looked at. Ours are under 600 bytes.
+/// The longest accepted token, in bytes. Ours are under 600 bytes.
 const MAX_BYTES: usize = 4096;
 
-/// Why a token is not accepted.
+/// A token that was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// Not a JWT signed with EdDSA that names its key.
     #[error("expected an access token signed with EdDSA that names its key")]
     Malformed,
-    /// Signed with a key that is not ours, or not any more.
+    /// Signed with a key that is unknown or no longer in use.
     #[error("the token names a key that is not in use: log in again")]
     UnknownKey,
     /// Not signed with the key it names.
     #[error("the token's signature does not match")]
     BadSignature,
-    /// Issued by or for someone else.
+    /// Issued by or for another service.
     #[error("the token was issued by or for another service")]
     NotForUs,
-    /// Its time is over.
+    /// Expired.
     #[error("the token has expired: log in again")]
     Expired,
-    /// Its time has not come.
+    /// Not yet valid.
     #[error("the token is dated in the future")]
     NotYet,
 }
 
-/// What verifies tokens by these terms.
+/// A verifier of tokens with these terms.
 pub(crate) struct Verifier {
     terms: Terms,
     good: Cache<[u8; 32], Arc<Signed>>,
 }
 
 impl Verifier {
-    /// One that has seen no token yet.
+    /// Creates a verifier with an empty cache.
     #[must_use]
     pub(crate) fn new(terms: Terms) -> Self {
         Self { terms, good: Cache::new(MAX_REMEMBERED) }
     }
 
-    /// What is demanded of a token.
+    /// Returns the required issuer, audience and lifetime.
     #[must_use]
     pub(crate) fn terms(&self) -> &Terms {
         &self.terms
     }
 
-    /// Returns what `token` says and which key has signed it, if it is one of ours and its time is
-    /// now.
+    /// Verifies `token` and returns its claims and key.
     ///
     /// # Errors
-    /// [`TokenError`] with the first thing that is wrong. Nothing of the claims is looked at before
-    /// the signature.
+    /// [`TokenError`] for the first mistake. The signature is checked before any claim.
     pub(crate) fn verify(
         &self,
         token: &[u8],
@@ -92,20 +89,20 @@ impl Verifier {
     }
 }
 
-/// What a key of ours has signed.
+/// The claims of a token with a valid signature.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Signed {
-    /// What it says.
+    /// The token's claims.
     pub claims: Claims,
-    /// Which key.
+    /// The key's id.
     pub kid: String,
 }
 
 impl Signed {
-    /// Whether its time is now.
+    /// Checks that the token is valid at `now`.
     ///
     /// # Errors
-    /// [`TokenError::Expired`], [`TokenError::NotYet`].
+    /// [`TokenError::Expired`] or [`TokenError::NotYet`].
     pub(crate) fn check_times(&self, now: Timestamp) -> Result<(), TokenError> {
         let (claims, now_s) = (&self.claims, now.as_second());
         let latest_start_s = now_s.saturating_add(CLOCK_SKEW_S);
@@ -124,8 +121,7 @@ fn signed(token: &str, keys: &KeyRing, terms: &Terms) -> Result<Signed, TokenErr
         return Err(TokenError::Malformed);
     }
     let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Malformed)?;
-    // A critical extension must be understood or the token refused (RFC 7515 §4.1.11); we
-    // understand none.
+    // An unknown critical extension must be rejected (RFC 7515 §4.1.11). We support none.
     if header.alg != Algorithm::EdDSA || header.crit.is_some() {
         return Err(TokenError::Malformed);
     }
@@ -136,7 +132,7 @@ fn signed(token: &str, keys: &KeyRing, terms: &Terms) -> Result<Signed, TokenErr
     Ok(Signed { claims, kid })
 }
 
-/// Everything but the times, which the library would read off its own clock.
+/// Returns the checks except those of times, for which the library would read its own clock.
 fn validation(terms: &Terms) -> Validation {
     let mut validation = Validation::new(Algorithm::EdDSA);
     validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);

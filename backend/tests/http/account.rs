@@ -61,14 +61,14 @@ fn a_new_password_must_be_one_that_can_be_chosen() {
     cache-control: no-store
 
     {
-      "detail": "Members of the body are wrong.",
+      "detail": "The body has invalid members.",
       "errors": [
         {
           "detail": "expected a password of 8 to 1024 bytes, found a shorter one",
           "pointer": "/new_password"
         },
         {
-          "detail": "expected no such member",
+          "detail": "unknown member",
           "pointer": "/email"
         }
       ],

@@ -21,7 +21,7 @@ fn every_mistake_is_told_with_its_place() {
     cache-control: no-store
 
     {
-      "detail": "Members of the body are wrong.",
+      "detail": "The body has invalid members.",
       "errors": [
         {
           "detail": "expected a text, found a number",
@@ -36,11 +36,11 @@ fn every_mistake_is_told_with_its_place() {
           "pointer": "/job_description"
         },
         {
-          "detail": "expected the tag of a language like en, de-CH or zh-Hant (BCP 47)",
+          "detail": "expected a language tag such as en, de-CH or zh-Hant (BCP 47)",
           "pointer": "/language"
         },
         {
-          "detail": "expected no such member",
+          "detail": "unknown member",
           "pointer": "/model"
         }
       ],
@@ -55,7 +55,7 @@ fn every_mistake_is_told_with_its_place() {
     cache-control: no-store
 
     {
-      "detail": "Members of the body are wrong.",
+      "detail": "The body has invalid members.",
       "errors": [
         {
           "detail": "expected either resume_id or resume, found neither",
@@ -122,7 +122,7 @@ fn texts_that_are_too_long_are_refused() {
     cache-control: no-store
 
     {
-      "detail": "Members of the body are wrong.",
+      "detail": "The body has invalid members.",
       "errors": [
         {
           "detail": "expected a text of at most 32768 bytes, found 32769",
@@ -230,7 +230,7 @@ fn anothers_resume_is_as_one_that_is_not_there() {
     cache-control: no-store
 
     {
-      "detail": "There is no such résumé.",
+      "detail": "No résumé has this id.",
       "errors": [
         {
           "detail": "expected the id of one of your résumés",
@@ -287,7 +287,7 @@ fn what_is_too_long_to_ask_about_is_refused() {
     cache-control: no-store
 
     {
-      "detail": "Members of the body are wrong.",
+      "detail": "The body has invalid members.",
       "errors": [
         {
           "detail": "expected a résumé and a job description of at most 65536 bytes together, found 70115: shorten them",

@@ -94,7 +94,7 @@ fn without_a_key_a_score_is_counted_and_nothing_else_is_done() {
     cache-control: no-store
 
     {
-      "detail": "Claude cannot be asked just now. Try again later.",
+      "detail": "Claude is unavailable. Try again later.",
       "status": 503,
       "title": "Service Unavailable",
       "type": "about:blank"
@@ -141,7 +141,7 @@ fn an_overloaded_claude_is_not_asked_for_ever_and_nothing_of_it_is_kept() {
     cache-control: no-store
 
     {
-      "detail": "Claude cannot be asked just now. Try again later.",
+      "detail": "Claude is unavailable. Try again later.",
       "status": 503,
       "title": "Service Unavailable",
       "type": "about:blank"
@@ -200,7 +200,7 @@ fn a_stream_that_is_cut_again_is_an_error_and_nothing_of_it_is_kept() {
     assert_eq!(name, "error");
     insta::assert_snapshot!(format!("{problem:#}"), @r#"
     {
-      "detail": "Claude has given no answer that can be used. Asking again is charged again.",
+      "detail": "Claude's answer is unusable. Asking again is charged again.",
       "status": 424,
       "title": "Failed Dependency",
       "type": "about:blank"

@@ -417,7 +417,7 @@ fn redis_is_given_as_long_as_the_variable_says() {
     let url = format!("redis://{}", silent.local_addr().unwrap());
     let vars = [("REDIS_URL", url.as_str()), ("REDIS_SOCKET_TIMEOUT", "0.123")];
     let log = Backend::start_with(&vars).stop();
-    assert!(log.contains("nothing within 123 ms"), "{log}");
+    assert!(log.contains("no answer within 123 ms"), "{log}");
 }
 
 #[test]

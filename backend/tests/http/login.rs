@@ -101,7 +101,7 @@ fn what_cannot_be_credentials_is_refused_with_its_place() {
     cache-control: no-store
 
     {
-      "detail": "Members of the body are wrong.",
+      "detail": "The body has invalid members.",
       "errors": [
         {
           "detail": "expected an e-mail address like ada@example.org, in ASCII, at most 254 bytes",

@@ -70,8 +70,8 @@ fn each_metric_of_the_cache_and_of_money_says_what_it_is() {
     # HELP ai_requests_total Answers of the AI routes, by route and outcome
     # HELP ai_saved_micro_usd_total Money saved by the cache, in millionths of a dollar
     # HELP ai_spent_micro_usd_total Money spent on answers, in millionths of a dollar
-    # HELP cache_memory_bytes Memory of this process that cached values take
-    # HELP cache_requests_total Values asked for, by route and outcome
+    # HELP cache_memory_bytes Memory used by cached values in this process
+    # HELP cache_requests_total Cache lookups, by route and outcome
     ");
 }
 
@@ -84,9 +84,9 @@ fn metrics_tell_the_version_and_what_they_are() {
     let mut help = lines(&backend, "# HELP backend_http_");
     help.sort();
     insta::assert_snapshot!(help.join("\n"), @r"
-    # HELP backend_http_in_flight_requests Requests whose answer has not begun
-    # HELP backend_http_request_seconds Time until an answer began, by route
-    # HELP backend_http_requests_total Requests answered, by method, route and status class
+    # HELP backend_http_in_flight_requests Requests whose response has not started
+    # HELP backend_http_request_seconds Time until the response starts, by route
+    # HELP backend_http_requests_total Answered requests, by method, route and status class
     ");
     let reply = backend.get("/metrics");
     let expected = Some("text/plain; version=0.0.4; charset=utf-8");

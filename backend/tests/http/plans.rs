@@ -104,14 +104,14 @@ fn a_plan_that_there_is_not_is_refused() {
     cache-control: no-store
 
     {
-      "detail": "Members of the body are wrong.",
+      "detail": "The body has invalid members.",
       "errors": [
         {
           "detail": "expected one of free, starter and pro",
           "pointer": "/tier"
         },
         {
-          "detail": "expected no such member",
+          "detail": "unknown member",
           "pointer": "/price"
         }
       ],
@@ -148,7 +148,7 @@ fn a_dearer_plan_is_had_only_with_word_of_its_payment() {
                 cache-control: no-store
 
                 {
-                  "detail": "A dearer plan stands for a payment: expected the operator's secret in the header Payment-Token.",
+                  "detail": "Moving to a more expensive plan requires payment: expected the operator's secret in the Payment-Token header.",
                   "status": 403,
                   "title": "Forbidden",
                   "type": "about:blank"

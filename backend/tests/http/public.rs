@@ -84,7 +84,7 @@ fn what_is_not_there_is_a_problem() {
     cache-control: no-store
 
     {
-      "detail": "There is nothing at this path. GET / names what there is.",
+      "detail": "No route has this path. GET / lists the routes.",
       "status": 404,
       "title": "Not Found",
       "type": "about:blank"
@@ -108,7 +108,7 @@ fn a_method_that_is_not_there_is_a_problem_that_names_those_that_are() {
     allow: GET,HEAD
 
     {
-      "detail": "There is something at this path, with another method: see the Allow header.",
+      "detail": "This path does not support the method: see the Allow header.",
       "status": 405,
       "title": "Method Not Allowed",
       "type": "about:blank"

@@ -28,7 +28,7 @@ fn every_mistake_is_told_with_its_place() {
     cache-control: no-store
 
     {
-      "detail": "Members of the document are wrong.",
+      "detail": "The document has invalid members.",
       "errors": [
         {
           "detail": "expected a text, found a number",
@@ -131,7 +131,7 @@ fn ten_thousand_skills_are_one_mistake() {
     cache-control: no-store
 
     {
-      "detail": "Members of the document are wrong.",
+      "detail": "The document has invalid members.",
       "errors": [
         {
           "detail": "expected at most 500 entries, found 10000",

@@ -104,7 +104,7 @@ fn another_format_is_a_problem() {
     cache-control: no-store
 
     {
-      "detail": "The query's format: expected json, markdown or text.",
+      "detail": "Query parameter format: expected json, markdown or text.",
       "status": 400,
       "title": "Bad Request",
       "type": "about:blank"

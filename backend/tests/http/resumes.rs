@@ -197,7 +197,7 @@ fn a_patch_that_cannot_be_made_changes_nothing() {
     cache-control: no-store
 
     {
-      "detail": "The change cannot be made.",
+      "detail": "The patch cannot be applied.",
       "errors": [
         {
           "detail": "value did not match",
@@ -216,7 +216,7 @@ fn a_patch_that_cannot_be_made_changes_nothing() {
     cache-control: no-store
 
     {
-      "detail": "Members of the document are wrong.",
+      "detail": "The document has invalid members.",
       "errors": [
         {
           "detail": "expected an e-mail address like ada@example.org, found \"nobody\"",
@@ -261,7 +261,7 @@ fn a_change_must_say_of_which_version() {
     cache-control: no-store
 
     {
-      "detail": "Expected If-Match with the ETag of the version that is to be changed.",
+      "detail": "Expected If-Match with the ETag of the version to change.",
       "status": 428,
       "title": "Precondition Required",
       "type": "about:blank"
@@ -275,7 +275,7 @@ fn a_change_must_say_of_which_version() {
     cache-control: no-store
 
     {
-      "detail": "The résumé is at another version than If-Match names: read it again.",
+      "detail": "The résumé's version does not match If-Match: read it again.",
       "status": 412,
       "title": "Precondition Failed",
       "type": "about:blank"
@@ -368,7 +368,7 @@ fn a_bad_page_is_a_problem() {
     cache-control: no-store
 
     {
-      "detail": "The query's limit: expected a whole number from 1 to 100.",
+      "detail": "Query parameter limit: expected a whole number from 1 to 100.",
       "status": 400,
       "title": "Bad Request",
       "type": "about:blank"

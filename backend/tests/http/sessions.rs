@@ -42,7 +42,7 @@ fn a_refresh_token_that_comes_twice_ends_its_session() {
     www-authenticate: Bearer realm="tollgate", error="invalid_token"
 
     {
-      "detail": "The refresh token is not good, or not any more: log in again.",
+      "detail": "The refresh token is invalid or no longer valid: log in again.",
       "status": 401,
       "title": "Unauthorized",
       "type": "about:blank"
@@ -90,10 +90,10 @@ fn what_is_no_refresh_token_is_refused() {
     cache-control: no-store
 
     {
-      "detail": "Members of the body are wrong.",
+      "detail": "The body has invalid members.",
       "errors": [
         {
-          "detail": "expected a refresh token as log-in answers it: 43 letters, digits, - or _",
+          "detail": "expected a refresh token as returned by login: 43 letters, digits, - or _",
           "pointer": "/refresh_token"
         }
       ],

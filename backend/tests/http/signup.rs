@@ -37,7 +37,7 @@ fn an_address_is_taken_in_whatever_case() {
     cache-control: no-store
 
     {
-      "detail": "An account with this e-mail address exists.",
+      "detail": "An account with this e-mail address already exists.",
       "status": 409,
       "title": "Conflict",
       "type": "about:blank"
@@ -67,7 +67,7 @@ fn a_bad_address_and_a_bad_password_are_told_together() {
     cache-control: no-store
 
     {
-      "detail": "Members of the body are wrong.",
+      "detail": "The body has invalid members.",
       "errors": [
         {
           "detail": "expected an e-mail address like ada@example.org, in ASCII, at most 254 bytes",
@@ -142,14 +142,14 @@ fn nobody_chooses_their_plan_or_id() {
     cache-control: no-store
 
     {
-      "detail": "Members of the body are wrong.",
+      "detail": "The body has invalid members.",
       "errors": [
         {
-          "detail": "expected no such member",
+          "detail": "unknown member",
           "pointer": "/id"
         },
         {
-          "detail": "expected no such member",
+          "detail": "unknown member",
           "pointer": "/tier"
         }
       ],

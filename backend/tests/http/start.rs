@@ -60,20 +60,20 @@ fn a_bad_value_is_one_sentence_and_exit_code_2() {
         }
     }
     insta::assert_snapshot!(sentences, @r#"
-    LISTEN_ADDR: expected an address with a port like 127.0.0.1:8000, found "localhost"
-    DATABASE_URL: expected sqlite://FILE like sqlite://tollgate.db, or postgres://USER@HOST/DATABASE, found "…@db/x"
-    REDIS_URL: expected redis://HOST:PORT or rediss://HOST:PORT (TLS), with USER:PASSWORD@ where needed and /DB, found "…@cache"
-    ENVIRONMENT: expected a word like production (at most 32 letters, digits, - or _), found "two\nlines"
+    LISTEN_ADDR: expected an address with a port, such as 127.0.0.1:8000, found "localhost"
+    DATABASE_URL: expected sqlite://FILE, such as sqlite://tollgate.db, or postgres://USER@HOST/DATABASE, found "…@db/x"
+    REDIS_URL: expected redis://HOST:PORT or rediss://HOST:PORT (TLS), with optional USER:PASSWORD@ and /DB, found "…@cache"
+    ENVIRONMENT: expected a word such as production (at most 32 letters, digits, - or _), found "two\nlines"
     CACHE_ENABLED: expected true or false, found "maybe"
     RATE_LIMIT_ENABLED: expected true or false, found "2"
-    JWT_ISSUER: expected a name or URL like tollgate (1 to 255 visible ASCII characters), found "a b"
-    JWT_AUDIENCE: expected a name or URL like tollgate (1 to 255 visible ASCII characters), found "ä"
+    JWT_ISSUER: expected a name or URL such as tollgate (1 to 255 visible ASCII characters), found "a b"
+    JWT_AUDIENCE: expected a name or URL such as tollgate (1 to 255 visible ASCII characters), found "ä"
     ACCESS_TOKEN_TTL: expected a number of seconds from 1 to 86400, found "15m"
     REFRESH_TOKEN_TTL: expected a number of seconds from 1 to 31536000, found "0"
     PRO_AI_ASSIST_LIMIT: expected a number of requests from 1 to 1000000, found "many"
-    TOLLGATE_URL: expected http://HOST:PORT like http://127.0.0.1:8081, found "shim:8081"
-    TOLLGATE_SALT: expected a name or URL like tollgate (1 to 255 visible ASCII characters), found something else
-    BACKEND_LOG: expected a level like info, or levels by module like info,backend=debug, found "loud"
+    TOLLGATE_URL: expected http://HOST:PORT, such as http://127.0.0.1:8081, found "shim:8081"
+    TOLLGATE_SALT: expected a name or URL such as tollgate (1 to 255 visible ASCII characters), found something else
+    BACKEND_LOG: expected a level such as info, or levels by module such as info,backend=debug, found "loud"
     "#);
 }
 
@@ -102,8 +102,8 @@ fn a_database_that_cannot_be_used_is_one_sentence() {
     }
     insta::assert_snapshot!(sentences.replace(dir.path().to_str().unwrap(), "DIR"), @r#"
     DATABASE_URL: cannot use DIR/text.db as a database: error returned from database: (code: 26) file is not a database
-    DATABASE_URL: cannot open or make DIR/folder.db: Is a directory (os error 21)
-    DATABASE_URL: cannot open or make DIR/missing/test.db: No such file or directory (os error 2)
+    DATABASE_URL: cannot open or create DIR/folder.db: Is a directory (os error 21)
+    DATABASE_URL: cannot open or create DIR/missing/test.db: No such file or directory (os error 2)
     "#);
 }
 
@@ -115,7 +115,7 @@ fn a_database_of_a_newer_version_is_left_alone() {
     let vars = [("LISTEN_ADDR", "127.0.0.1:0"), ("DATABASE_URL", url)];
     let (code, sentence) = outcome(&run(&vars, &[]));
     assert_eq!(code, Some(1));
-    insta::assert_snapshot!(sentence.replace(dir(&backend).to_str().unwrap(), "DIR"), @"DATABASE_URL: cannot use DIR/test.db as a database: it is of a newer version (migration 999): start that version, or choose another file");
+    insta::assert_snapshot!(sentence.replace(dir(&backend).to_str().unwrap(), "DIR"), @"DATABASE_URL: cannot use DIR/test.db as a database: its schema is from a newer version (migration 999): run that version, or choose another database");
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn anothers_resume_is_as_one_that_is_not_there() {
     cache-control: no-store
 
     {
-      "detail": "There is nothing at this path. GET / names what there is.",
+      "detail": "No route has this path. GET / lists the routes.",
       "status": 404,
       "title": "Not Found",
       "type": "about:blank"

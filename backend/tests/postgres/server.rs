@@ -65,7 +65,7 @@ fn a_server_that_restarts_costs_no_500_and_no_data() {
             retry-after: 1
 
             {
-              "detail": "The service is too busy just now. Try again.",
+              "detail": "The service is temporarily unavailable. Try again.",
               "status": 503,
               "title": "Service Unavailable",
               "type": "about:blank"

@@ -1,10 +1,10 @@
-//! A request that a person tells of, rather than one that has arrived.
+//! A request described by hand, for the operator's tools.
 
 use crate::facts::{Facts, Value};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-/// What is told of it. Names that lead to a claim or to metadata are joined by dots.
+/// The request's properties. Claims and metadata are keyed by their path, joined with dots.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Request {
     /// The method.
@@ -13,9 +13,9 @@ pub struct Request {
     pub path: String,
     /// The host, as sent.
     pub host: String,
-    /// Headers, by their names in lower case.
+    /// Headers, by lowercase name.
     pub headers: BTreeMap<String, String>,
-    /// The claims of its verified token; none where it has no token.
+    /// The claims of the verified token; empty if the request has no token.
     pub claims: BTreeMap<String, String>,
     /// The client's address.
     pub client: Option<IpAddr>,

@@ -1,4 +1,4 @@
-//! A request arrives: it is decided at once where that is possible, or else put into the outbox.
+//! Handles an arriving request: decides it at once if possible, otherwise puts it into the outbox.
 
 use super::charged;
 use super::finish::Decided;
@@ -12,7 +12,7 @@ use crate::plan::PlannedCharge;
 use crate::wire;
 
 impl Gate {
-    /// Takes a request that has arrived. `now_us`, here and below: Unix µs on the worker's clock.
+    /// Handles a request that has arrived. `now_us`, here and below: Unix µs on the worker's clock.
     pub fn request(
         &mut self,
         now_us: u64,
@@ -23,12 +23,12 @@ impl Gate {
         let plan = match self.policy.plan(facts) {
             Ok(plan) => plan,
             Err(bad) => {
-                self.metrics.happened(Event::BadPath);
+                self.metrics.increment(Event::BadPath);
                 return self.refuse(stream, verdict::bad_path(bad)).into();
             }
         };
         if plan.charges.is_empty() {
-            self.metrics.happened(Event::Exempt);
+            self.metrics.increment(Event::Exempt);
             return Release::Pass(verdict::exempt(&self.policy, plan.rule)).into();
         }
         let asked = Asked { rule: plan.rule, charges: plan.charges };
@@ -36,7 +36,7 @@ impl Gate {
             return release.into();
         }
         if self.outbox.is_full() {
-            self.metrics.happened(Event::OutboxFull);
+            self.metrics.increment(Event::OutboxFull);
         }
         if self.breaker.is_open() || self.outbox.is_full() {
             return self.degrade(ms(now_us), stream, &asked, shared).into();
@@ -45,10 +45,11 @@ impl Gate {
         Disposition::Pause
     }
 
-    /// Decides a request without a call, if a counter denied it a moment ago or all are leased.
+    /// Decides a request without a call, if a counter denied it a moment ago or all charges are
+    /// leased.
     fn decide_here(&mut self, now_ms: u64, stream: StreamId, asked: &Asked) -> Option<Release> {
         if let Some(outcomes) = self.denied.find(now_ms, &asked.charges) {
-            self.metrics.happened(Event::DeniedBeforeHits);
+            self.metrics.increment(Event::DeniedBeforeHits);
             let judged =
                 outcomes.into_iter().map(|outcome| Judged { by: By::DeniedBefore, outcome });
             return Some(self.deny_again(now_ms, stream, asked, &judged.collect::<Vec<_>>()));
@@ -59,7 +60,7 @@ impl Gate {
         let is_refundable = |bucket| charged::is_refundable(&self.policy, bucket);
         let (outcomes, parts) = self.leases.spend(now_ms, &asked.charges, is_refundable)?;
         let spent = asked.charges.iter().map(|planned| planned.charge.cost.get()).sum();
-        self.metrics.added(Event::LeasesSpent, spent);
+        self.metrics.add_amount(Event::LeasesSpent, spent);
         let judged: Vec<Judged> = outcomes
             .into_iter()
             .map(|outcome| Judged { by: By::Lease, outcome: Some(outcome) })
@@ -68,7 +69,7 @@ impl Gate {
         Some(self.finish(now_ms, Decided { stream, asked, judged: &judged, verdict, parts }))
     }
 
-    /// Refuses a request by what the ledger said a moment ago, in the same words if it was the last.
+    /// Refuses a request based on a recent denial. Reuses the last rendering if it is the same.
     fn deny_again(
         &mut self,
         now_ms: u64,
@@ -76,12 +77,12 @@ impl Gate {
         asked: &Asked,
         judged: &[Judged],
     ) -> Release {
-        let verdict = match self.again.find(asked, judged) {
+        let verdict = match self.refusals.find(asked, judged) {
             Some(answer) => Verdict::Refuse(answer.clone()),
             None => {
                 let verdict = verdict::render(&self.policy, asked, judged);
                 if let Verdict::Refuse(answer) = &verdict {
-                    self.again.note(asked, judged, answer);
+                    self.refusals.note(asked, judged, answer);
                 }
                 verdict
             }
@@ -98,7 +99,7 @@ impl Gate {
             self.ask_for_lease(ms(now_us), planned);
         }
         let charges = asked.charges.iter().map(|planned| &planned.charge).collect();
-        let json = serde_json::to_string(&wire::Asked { charges }).unwrap_or_default();
+        let json = serde_json::to_string(&wire::RequestRef { charges }).unwrap_or_default();
         self.streams.insert(stream, Stream::Waiting);
         self.outbox.push(Waiting { stream, asked, arrived_us: now_us, json });
     }

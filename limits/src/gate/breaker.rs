@@ -1,11 +1,11 @@
-//! The breaker: after repeated failures the ledger is not asked any more, but probed, so that an
-//! outage costs only the first few requests their time-out. Called by `ready`, `reply` and `give_up`.
+//! The circuit breaker: after repeated failures the ledger is only probed, so that an outage costs
+//! only the first few requests their timeout. Called by `ready`, `reply` and `give_up`.
 
 use super::timer::Timer;
 
-/// So many calls in a row must fail before no more are made.
+/// The number of consecutive failed calls that opens the breaker.
 const FAILURES_TO_OPEN: u32 = 3;
-/// How long after a failure the ledger is probed.
+/// How long after a failure the ledger is probed, in ms.
 pub(super) const PROBE_EVERY_MS: u64 = 500;
 
 #[derive(Debug, Default)]
@@ -16,24 +16,24 @@ pub(super) struct Breaker {
 
 #[derive(Debug)]
 enum Open {
-    /// No probe before this.
+    /// No probe until this is due.
     Resting(Timer),
-    /// A probe is under way; a reply that comes later than this is not waited for.
+    /// A probe is under way; it counts as lost once `lost` is due.
     Probing { lost: Timer },
 }
 
 impl Breaker {
-    /// Returns true if the ledger must not be asked.
+    /// Returns true if requests must not be sent to the ledger.
     pub(super) const fn is_open(&self) -> bool {
         self.open.is_some()
     }
 
-    /// Notes that a call was answered.
+    /// Records that a call was answered.
     pub(super) fn succeeded(&mut self) {
         self.failures = 0;
     }
 
-    /// Notes that a call failed. Returns true if that opened the breaker.
+    /// Records that a call failed. Returns true if that opened the breaker.
     pub(super) fn failed(&mut self, now_ms: u64) -> bool {
         self.failures = self.failures.saturating_add(1);
         let opens = self.open.is_none() && self.failures >= FAILURES_TO_OPEN;
@@ -43,7 +43,8 @@ impl Breaker {
         opens
     }
 
-    /// Returns true if a probe must be sent now; it is then under way, and lost after `lost_after_ms`.
+    /// Returns true if a probe must be sent now. The breaker then treats it as under way, and as
+    /// lost after `lost_after_ms`.
     pub(super) fn take_probe(&mut self, now_ms: u64, lost_after_ms: u64) -> bool {
         let due = match self.open {
             None => false,
@@ -55,15 +56,15 @@ impl Breaker {
         due
     }
 
-    /// Notes that a probe was answered, or failed. Returns true if that closed the breaker; the first
-    /// call that fails afterwards opens it again.
-    pub(super) fn probed(&mut self, now_ms: u64, well: bool) -> bool {
+    /// Records that a probe was answered (`ok`) or failed. Returns true if that closed the breaker.
+    /// The next failed call opens it again.
+    pub(super) fn probed(&mut self, now_ms: u64, ok: bool) -> bool {
         if !matches!(self.open, Some(Open::Probing { .. })) {
             return false;
         }
-        self.open = (!well).then(|| resting(now_ms));
+        self.open = (!ok).then(|| resting(now_ms));
         self.failures = FAILURES_TO_OPEN - 1;
-        well
+        ok
     }
 }
 
@@ -76,14 +77,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_failures_in_a_row_open_it() {
+    fn only_consecutive_failures_open_the_breaker() {
         let mut breaker = Breaker::default();
         assert!(!breaker.failed(0) && !breaker.failed(0));
         breaker.succeeded();
         assert!(!breaker.failed(0) && !breaker.failed(0));
         assert!(breaker.failed(0));
         assert!(breaker.is_open());
-        assert!(!breaker.failed(0), "it is open already");
+        assert!(!breaker.failed(0), "already open");
     }
 
     fn open_at(now_ms: u64) -> Breaker {
@@ -95,12 +96,12 @@ mod tests {
     }
 
     #[test]
-    fn an_open_one_is_probed_until_a_probe_is_answered() {
+    fn an_open_breaker_probes_until_a_probe_is_answered() {
         let mut breaker = open_at(1_000);
         assert!(!breaker.take_probe(1_499, 1_000));
         assert!(breaker.take_probe(1_500, 1_000));
         assert!(!breaker.take_probe(2_499, 1_000), "one at a time");
-        assert!(breaker.take_probe(2_500, 1_000), "a lost one is sent again");
+        assert!(breaker.take_probe(2_500, 1_000), "a lost probe is sent again");
         assert!(!breaker.probed(2_600, false));
         assert!(!breaker.take_probe(3_099, 1_000));
         assert!(breaker.take_probe(3_100, 1_000));
@@ -109,22 +110,22 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_steps_back_does_not_keep_it_open() {
+    fn a_clock_stepping_back_does_not_keep_the_breaker_open() {
         let mut breaker = open_at(1_000_000);
-        assert!(breaker.take_probe(1_000, 1_000), "its rest was to end in a thousand seconds");
+        assert!(breaker.take_probe(1_000, 1_000), "the rest would have lasted a thousand seconds");
         assert!(!breaker.take_probe(1_999, 1_000));
-        assert!(breaker.take_probe(500, 1_000), "as was its probe");
+        assert!(breaker.take_probe(500, 1_000), "so would the probe");
     }
 
     #[test]
-    fn a_probe_answered_late_closes_nothing() {
+    fn an_unsolicited_probe_reply_does_not_close_the_breaker() {
         let mut breaker = open_at(0);
-        assert!(!breaker.probed(1, true), "none was sent");
+        assert!(!breaker.probed(1, true), "no probe was sent");
         assert!(breaker.is_open());
     }
 
     #[test]
-    fn after_a_probe_one_failure_is_enough() {
+    fn one_failure_after_a_probe_reopens_the_breaker() {
         let mut breaker = open_at(0);
         assert!(breaker.take_probe(500, 1_000) && breaker.probed(501, true));
         assert!(breaker.failed(502));

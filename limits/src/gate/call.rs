@@ -1,6 +1,6 @@
-//! Calls to the shim and their replies, as the filter makes and hands them.
+//! Calls to the shim and their replies, as exchanged with the filter.
 
-/// Which of the shim's routes a call goes to.
+/// The shim endpoint that a call goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CallKind {
     /// `POST` [`DECIDE_PATH`](crate::wire::DECIDE_PATH).
@@ -11,15 +11,15 @@ pub enum CallKind {
     Probe,
 }
 
-/// A call to make to the shim. At most [`MAX_CALLS`](super::MAX_CALLS) that decide are under way, and
-/// one of each other kind.
+/// A call to make to the shim. At most [`MAX_CALLS`](super::MAX_CALLS) decide calls are under way
+/// at once, and one of each other kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// Its number, for [`Gate::reply`](super::Gate::reply).
+    /// The call's id, to be passed to [`Gate::reply`](super::Gate::reply).
     pub id: u32,
-    /// The route.
+    /// The endpoint.
     pub kind: CallKind,
-    /// Headers beside those of any call to the shim.
+    /// Headers to add to those that every call to the shim has.
     pub headers: Vec<(&'static str, String)>,
     /// The JSON body; empty for a probe.
     pub body: Vec<u8>,
@@ -27,10 +27,10 @@ pub struct Call {
     pub timeout_ms: u64,
 }
 
-/// The reply to a call, as far as there is one.
+/// The reply to a call. Empty if the call failed without one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reply<'a> {
-    /// The `:status`; Envoy makes one up for a call that failed.
+    /// The `:status`. Envoy makes one up for a failed call.
     pub status: Option<&'a [u8]>,
     /// The value of [`MARKER_HEADER`](crate::wire::MARKER_HEADER), which only the shim sets.
     pub marker: Option<&'a [u8]>,
@@ -38,7 +38,7 @@ pub struct Reply<'a> {
     pub body: &'a [u8],
 }
 
-/// The times of an answered call, by the worker's clock.
+/// When a call was made and answered, on the worker's clock.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CallTimes {
     pub(super) asked_ms: u64,

@@ -1,4 +1,4 @@
-//! What a request was charged, and which of it the policy refunds. Called by the gate's events.
+//! A request's charges, and which of them the policy refunds. Called by the gate's events.
 
 use crate::counter::CounterName;
 use crate::plan::PlannedCharge;
@@ -8,36 +8,37 @@ use crate::wire::{Cost, Decision, SettleAmount, SettleCharge};
 use std::cell::Cell;
 use std::rc::Rc;
 
-/// A request's outcome, as its response shows.
+/// A request's outcome, as shown by its response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outcome {
     /// The HTTP status.
     pub status: u16,
-    /// Whether the response says that it came from a cache.
+    /// True if the response reports a cache hit.
     pub is_cache_hit: bool,
 }
 
-/// One counter's part of what was charged.
+/// A charge, or part of one, that can be given back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Part {
-    /// The decision that charged it.
+    /// The id of the decision that charged it.
     pub(super) decision: Rc<str>,
-    /// The bucket's place in the policy.
+    /// The bucket's index in the policy.
     pub(super) bucket: usize,
     pub(super) counter: CounterName,
     pub(super) quota: Quota,
-    /// ≥ 1.
+    /// The amount to give back, at least 1.
     pub(super) amount: u64,
     /// The decision's full charge: the cost, or the lease's grant.
     pub(super) charged: u64,
-    /// The lease's length, if it is a part of one.
+    /// The lease's length, if this is part of a lease.
     pub(super) lease_ms: Option<WindowMs>,
-    /// The part of the lease that has been given back so far; all parts of one lease share this.
+    /// The total given back of the lease so far, shared by all parts of the lease.
     pub(super) returned: Rc<Cell<u64>>,
 }
 
 impl Part {
-    /// Returns the settle's charge for this part; for a lease, for all that has come back so far.
+    /// Returns the settle charge for this part. For a lease, its amount is the total given back so
+    /// far.
     pub(super) fn give_back(&self) -> SettleCharge {
         let total = self.lease_ms.map_or(self.amount, |_| self.returned.get());
         SettleCharge {
@@ -50,12 +51,12 @@ impl Part {
     }
 }
 
-/// Returns true if the policy may refund what its bucket at this place charges.
+/// Returns true if the policy refunds charges of this bucket for some outcome. `bucket`: its index.
 pub(super) fn is_refundable(policy: &Policy, bucket: usize) -> bool {
     policy.buckets.get(bucket).is_some_and(|bucket| !bucket.refund.is_empty())
 }
 
-/// Returns true if the policy refunds what its bucket at this place charged, for this outcome.
+/// Returns true if the policy refunds charges of this bucket for this outcome. `bucket`: its index.
 pub(super) fn is_refunded(policy: &Policy, bucket: usize, outcome: Outcome) -> bool {
     let bucket = policy.buckets.get(bucket);
     bucket.is_some_and(|bucket| bucket.refund.iter().any(|refund| covers(*refund, outcome)))
@@ -71,8 +72,8 @@ fn covers(refund: Refund, outcome: Outcome) -> bool {
     }
 }
 
-/// Returns what `decision` charged: all charges of an admitted request, but for shadows that did not
-/// fit.
+/// Returns what `decision` charged: all charges of an admitted request, except shadow charges that
+/// did not fit.
 pub(super) fn by_ledger(charges: &[PlannedCharge], decision: &Decision) -> Vec<Part> {
     if !decision.admitted {
         return Vec::new();

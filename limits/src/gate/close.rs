@@ -1,14 +1,14 @@
-//! The worker's policy has been replaced, or the worker ends.
+//! Handles the end of a gate: its policy has been replaced, or its worker ends.
 
 use super::metrics::Event;
 use super::timer::Timer;
 use super::{Gate, ms};
 
-/// How long a gate that closes tries to settle.
+/// How long a closing gate keeps trying to settle.
 const CLOSES_WITHIN_MS: u64 = 30_000;
 
 impl Gate {
-    /// Gives back what is leased, and takes no more leases.
+    /// Starts closing the gate: gives back its leases, and takes no more.
     pub fn close(&mut self, now_us: u64) {
         if self.closes.is_none() && self.breaker.is_open() {
             self.metrics.add(Event::BreakersOpen, -1);
@@ -17,8 +17,8 @@ impl Gate {
         self.return_leases(ms(now_us));
     }
 
-    /// Returns true if nothing waits to be sent or answered. A gate that closes gives up what it
-    /// could not settle within half a minute; it stays charged.
+    /// Returns true if nothing waits to be sent or answered. A closing gate gives up after half a
+    /// minute; what it could not settle stays charged.
     #[must_use]
     pub fn is_idle(&self, now_us: u64) -> bool {
         let is_due = self.closes.is_some_and(|closes| closes.is_due(ms(now_us)));

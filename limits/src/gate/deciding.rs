@@ -1,24 +1,25 @@
-//! The calls under way that carry requests to be decided. Called by the gate's events.
+//! The decide calls under way. Called by the gate's events.
 
 use super::outbox::Waiting;
 use super::timer::Timer;
 
-/// The most calls that carry requests to be decided, under way at once.
+/// The most decide calls under way at once.
 pub const MAX_CALLS: usize = 4;
 
-/// The requests of a call under way.
+/// A decide call under way, with its requests.
 #[derive(Debug)]
 pub(super) struct Deciding {
     pub(super) call: u32,
     pub(super) batch: Vec<Waiting>,
     pub(super) sent_ms: u64,
-    /// A reply that comes later is not waited for.
+    /// When the call counts as lost.
     pub(super) lost: Timer,
-    /// Whether its failure says more than the failures before it: it was made after the last of them.
-    pub(super) is_telling: bool,
+    /// True if the call's failure counts toward the breaker: the call was made after the last
+    /// failure that counted.
+    pub(super) counts_failure: bool,
 }
 
-/// All calls under way, the oldest first.
+/// The calls under way, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     under_way: Vec<Deciding>,
@@ -29,11 +30,11 @@ impl Calls {
         self.under_way.is_empty()
     }
 
-    /// Returns true if `gathered` requests are worth a call now. With no call under way, one request
-    /// is enough; otherwise it takes half as many as the largest call carries. So at low load no
-    /// request waits for another's reply, and at high load batches stay large, which makes a decision
-    /// cheap.
-    pub(super) fn are_worth_one(&self, gathered: usize) -> bool {
+    /// Returns true if `gathered` requests should be sent now. With no call under way, one request
+    /// is enough. Otherwise it takes half as many as the largest call carries. So at low load no
+    /// request waits for another's reply, and at high load batches stay large, which makes
+    /// decisions cheap.
+    pub(super) fn is_call_due(&self, gathered: usize) -> bool {
         let largest = self.under_way.iter().map(|call| call.batch.len()).max().unwrap_or(0);
         gathered > 0 && self.under_way.len() < MAX_CALLS && gathered >= largest.div_ceil(2)
     }
@@ -42,30 +43,30 @@ impl Calls {
         self.under_way.push(call);
     }
 
-    /// Takes out the call with this number.
+    /// Removes and returns the call with this id.
     pub(super) fn take(&mut self, call: u32) -> Option<Deciding> {
         let at = self.under_way.iter().position(|under_way| under_way.call == call)?;
         Some(self.under_way.remove(at))
     }
 
-    /// Takes out a call whose reply is not waited for any longer.
+    /// Removes and returns a call that counts as lost.
     pub(super) fn take_lost(&mut self, now_ms: u64) -> Option<Deciding> {
         let at = self.under_way.iter().position(|call| call.lost.is_due(now_ms))?;
         Some(self.under_way.remove(at))
     }
 
-    /// Notes that a failure was counted. The calls under way may fail for the same reason, so their
-    /// failures will not be counted again.
-    pub(super) fn doubt(&mut self) {
-        self.under_way.iter_mut().for_each(|call| call.is_telling = false);
+    /// Excludes the calls under way from the breaker's count. A failure has just been counted, and
+    /// they may fail for the same reason.
+    pub(super) fn ignore_failures(&mut self) {
+        self.under_way.iter_mut().for_each(|call| call.counts_failure = false);
     }
 
-    /// Returns the requests of all calls, decided since or not.
+    /// Returns the requests of all calls, including those that have been decided since.
     pub(super) fn waiting(&self) -> impl Iterator<Item = &Waiting> {
         self.under_way.iter().flat_map(|call| &call.batch)
     }
 
-    /// Returns the requests that arrived at `until_us` or before.
+    /// Returns the requests that arrived at or before `until_us`.
     pub(super) fn overdue(&self, until_us: u64) -> impl Iterator<Item = &Waiting> {
         let late = move |one: &&Waiting| one.arrived_us <= until_us;
         self.under_way.iter().flat_map(move |call| call.batch.iter().take_while(late))

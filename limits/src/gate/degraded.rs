@@ -1,4 +1,4 @@
-//! Deciding without the ledger, each bucket as its `on_failure` says. Called by `finish`.
+//! Decides requests without the ledger, applying each bucket's `on_failure`. Called by `finish`.
 
 use super::metrics::By;
 use super::outbox::Asked;
@@ -9,7 +9,7 @@ use crate::plan::PlannedCharge;
 use crate::policy::{OnFailure, Policy};
 use crate::quota::{FixedWindow, Quota, SlidingWindow, WindowMs};
 
-/// Decides and renders a request, and returns the outcome of each charge.
+/// Decides and renders a request. Also returns the outcome of each charge.
 pub(super) fn decide(
     now_ms: u64,
     policy: &Policy,
@@ -55,7 +55,7 @@ fn is_local(policy: &Policy, planned: &PlannedCharge) -> bool {
     on_failure(policy, planned) == OnFailure::Local
 }
 
-/// Returns the first bucket that refuses what it cannot count. A shadow refuses nothing.
+/// Returns the first bucket with `on_failure: deny`. Shadow charges never refuse.
 fn first_denying<'a>(policy: &Policy, charges: &'a [PlannedCharge]) -> Option<&'a str> {
     let denies = |planned: &&PlannedCharge| {
         planned.charge.enforce && on_failure(policy, planned) == OnFailure::Deny
@@ -63,8 +63,10 @@ fn first_denying<'a>(policy: &Policy, charges: &'a [PlannedCharge]) -> Option<&'
     charges.iter().find(denies).map(|planned| planned.charge.counter.bucket())
 }
 
-/// Prepares a charge for the workers' own ledger. A calendar quota is counted as a sliding window of
-/// the period's length: the calendar is not known here, and that never lets more through in a period.
+/// Converts a charge for the workers' local ledger.
+///
+/// A calendar quota becomes a sliding window of the period's length, because the calendar is not
+/// known here. A sliding window never admits more in a period than the quota does.
 fn local_charge(planned: &PlannedCharge) -> Charge {
     let charge = &planned.charge;
     let method = match charge.quota {

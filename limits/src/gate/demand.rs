@@ -1,50 +1,51 @@
-//! Counts how often each counter is charged, so that leases are asked for where they pay. Called by
-//! `arrive` and `reply`.
+//! Tracks how often each counter is charged, so that leases are requested only where they pay off.
+//! Called by `arrive` and `reply`.
 
 use crate::counter::CounterName;
 use crate::quota::{Quota, WindowMs};
 use crate::wire::{ChargeOutcome, LeaseAsk, LeaseWish};
 use rustc_hash::FxHashMap;
 
-/// Requests are counted for this long, and remembered for as long again.
+/// How long requests are counted before the counts are rotated, in ms. The previous generation is
+/// kept as well.
 const GENERATION_MS: u64 = 250;
-/// The most counters watched in a generation; one with a share of the traffic worth a lease is soon
-/// among them.
+/// The most counters watched in a generation. A counter with enough traffic for a lease soon gets a
+/// place.
 const MAX_COUNTERS: usize = 1_024;
-/// So many requests within two generations are worth a lease.
-const HOT: u64 = 16;
-/// A lease that is expected to spare fewer calls than this is not asked for: most of it would be
-/// parked.
-const WORTH: u64 = 5;
-/// Limits up to this are exact to the request: they have no leases, which are dated ahead.
+/// The number of requests within two generations that justifies a lease.
+const MIN_REQUESTS: u64 = 16;
+/// The number of calls that a lease must be expected to save. Most of a smaller lease would go
+/// unspent.
+const MIN_CALLS_SAVED: u64 = 5;
+/// Limits up to this are exact to the request. They have no leases, because leases are dated ahead.
 const EXACT_LIMIT: u64 = 128;
-/// With less left than this, or than an eighth of the limit, each request is decided by the ledger.
-const MUCH: u64 = 64;
+/// With less than this left, or less than an eighth of the limit, the ledger decides each request.
+const MIN_REMAINING: u64 = 64;
 const SHORTEST_LEASE_MS: u64 = 20;
 const LONGEST_LEASE_MS: u64 = 500;
-/// A window shorter than this has no leases: they would be too short to pay.
+/// The shortest window that has leases. In shorter ones, leases would be too short to pay off.
 const MIN_WINDOW_MS: u64 = 1_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Demand {
     current: FxHashMap<CounterName, Seen>,
     previous: FxHashMap<CounterName, Seen>,
-    turned_ms: u64,
+    rotated_ms: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Seen {
     requests: u64,
-    /// The rest of the limit, as the ledger said last.
+    /// The remaining capacity last reported by the ledger.
     left: u64,
-    /// No lease is asked for before this: one is being asked for, or was just refused.
+    /// No lease is requested before this time: a request for one is under way, or was just denied.
     rests_until_ms: u64,
 }
 
 impl Demand {
-    /// Notes that a request wants to charge `counter`.
+    /// Records that a request wants to charge `counter`.
     pub(super) fn note(&mut self, now_ms: u64, counter: &CounterName) {
-        self.turn(now_ms);
+        self.rotate(now_ms);
         if let Some(seen) = self.current.get_mut(counter) {
             seen.requests += 1;
         } else if self.current.len() < MAX_COUNTERS {
@@ -53,7 +54,7 @@ impl Demand {
         }
     }
 
-    /// Returns the lease to ask for along with a charge, if demand is high and much is left.
+    /// Returns the lease to request along with a charge, if demand is high and enough is left.
     pub(super) fn ask(
         &mut self,
         now_ms: u64,
@@ -62,23 +63,23 @@ impl Demand {
     ) -> Option<LeaseAsk> {
         let lease_ms = lease_ms(quota)?;
         let before = self.previous.get(counter).map_or(0, |seen| seen.requests);
-        let watched_ms = GENERATION_MS + now_ms.saturating_sub(self.turned_ms);
+        let watched_ms = GENERATION_MS + now_ms.saturating_sub(self.rotated_ms);
         let seen = self.current.get_mut(counter)?;
         let requests = before + seen.requests;
-        let much_left = seen.left >= MUCH.max(quota.limit() / 8);
-        if requests < HOT || !much_left || now_ms < seen.rests_until_ms {
+        let has_enough = seen.left >= MIN_REMAINING.max(quota.limit() / 8);
+        if requests < MIN_REQUESTS || !has_enough || now_ms < seen.rests_until_ms {
             return None;
         }
         let expected = requests.saturating_mul(lease_ms.get()).div_ceil(watched_ms);
-        if expected < WORTH {
+        if expected < MIN_CALLS_SAVED {
             return None;
         }
         seen.rests_until_ms = now_ms + GENERATION_MS;
         Some(LeaseAsk { wish: LeaseWish::clamped(with_margin(expected)), lease_ms })
     }
 
-    /// Notes what the ledger decided of a charge, with or without a lease.
-    pub(super) fn answered(&mut self, counter: &CounterName, outcome: &ChargeOutcome) {
+    /// Records the ledger's outcome of a charge, with or without a lease.
+    pub(super) fn note_outcome(&mut self, counter: &CounterName, outcome: &ChargeOutcome) {
         if let Some(seen) = self.current.get_mut(counter) {
             seen.left = outcome.remaining;
             if outcome.lease.is_some() {
@@ -87,8 +88,8 @@ impl Demand {
         }
     }
 
-    fn turn(&mut self, now_ms: u64) {
-        let passed_ms = now_ms.abs_diff(self.turned_ms);
+    fn rotate(&mut self, now_ms: u64) {
+        let passed_ms = now_ms.abs_diff(self.rotated_ms);
         if passed_ms < GENERATION_MS {
             return;
         }
@@ -96,13 +97,13 @@ impl Demand {
         if passed_ms >= 2 * GENERATION_MS {
             self.previous.clear();
         }
-        self.turned_ms = now_ms;
+        self.rotated_ms = now_ms;
     }
 }
 
-/// Adds to the expected demand what random arrivals may: twice its standard deviation, if they are
-/// independent. A lease that is used up stops the traffic for a round trip; what is not spent is
-/// parked until the lease ends.
+/// Adds a margin for random arrivals to the expected demand: twice its standard deviation, assuming
+/// independent arrivals. A lease that runs out stalls the traffic for a round trip, while an
+/// unspent rest is unavailable to others until the lease ends.
 fn with_margin(expected: u64) -> u64 {
     expected.saturating_add(expected.isqrt().saturating_mul(2))
 }
@@ -128,29 +129,29 @@ mod tests {
     use super::*;
     use crate::gate::tests::{admitted_with, charge_of};
 
-    fn watched(limit: u64, left: u64, requests: u64) -> Option<LeaseAsk> {
+    fn lease_after(limit: u64, left: u64, requests: u64) -> Option<LeaseAsk> {
         let charge = charge_of("a", limit);
         let mut demand = Demand::default();
         demand.note(1_000, &charge.counter);
-        demand.answered(&charge.counter, &admitted_with(limit, left));
+        demand.note_outcome(&charge.counter, &admitted_with(limit, left));
         (1..requests).for_each(|_| demand.note(1_000, &charge.counter));
         demand.ask(1_000, &charge.counter, &charge.quota)
     }
 
     #[test]
-    fn a_lease_is_asked_for_where_demand_is_high_and_much_is_left() {
-        assert_eq!(watched(1_000, 900, HOT - 1), None);
-        assert_eq!(watched(1_000, MUCH * 2 - 4, HOT), None, "less than an eighth");
-        assert_eq!(watched(200, MUCH - 1, HOT), None);
-        assert_eq!(watched(EXACT_LIMIT, EXACT_LIMIT, HOT), None);
-        assert!(watched(EXACT_LIMIT + 1, EXACT_LIMIT, HOT).is_some());
-        // 16 in 250 ms are 30 in a 128th of a minute, give or take 5.
-        let ask = watched(1_000, 900, HOT).unwrap();
+    fn a_lease_needs_high_demand_and_enough_left() {
+        assert_eq!(lease_after(1_000, 900, MIN_REQUESTS - 1), None);
+        assert_eq!(lease_after(1_000, MIN_REMAINING * 2 - 4, MIN_REQUESTS), None, "less than an eighth");
+        assert_eq!(lease_after(200, MIN_REMAINING - 1, MIN_REQUESTS), None);
+        assert_eq!(lease_after(EXACT_LIMIT, EXACT_LIMIT, MIN_REQUESTS), None);
+        assert!(lease_after(EXACT_LIMIT + 1, EXACT_LIMIT, MIN_REQUESTS).is_some());
+        // 16 requests in 250 ms are 30 in a 128th of a minute; the margin makes 40.
+        let ask = lease_after(1_000, 900, MIN_REQUESTS).unwrap();
         assert_eq!((ask.wish.get(), ask.lease_ms.get()), (40, 468));
     }
 
     #[test]
-    fn demand_that_is_too_low_yet_is_looked_at_again_at_once() {
+    fn low_demand_is_reconsidered_with_each_request() {
         let mut charge = charge_of("a", 1_000);
         let window_ms = WindowMs::clamped(2_000);
         charge.quota = Quota::SlidingWindow(crate::quota::SlidingWindow {
@@ -160,39 +161,39 @@ mod tests {
         let mut demand = Demand::default();
         let mut ask = |now_ms: u64| {
             demand.note(now_ms, &charge.counter);
-            demand.answered(&charge.counter, &admitted_with(1_000, 900));
+            demand.note_outcome(&charge.counter, &admitted_with(1_000, 900));
             demand.ask(now_ms, &charge.counter, &charge.quota).is_some()
         };
-        // One each ms: 5 in 20 ms are expected once 50 have come within 250 ms.
+        // At one request per ms, 50 within 250 ms make 5 expected in the lease's 20 ms.
         let first = (0..100).find(|ms| ask(1_000 + ms));
         assert!(first.is_some_and(|ms| (45..80).contains(&ms)), "{first:?}");
     }
 
     #[test]
-    fn a_lease_is_asked_for_once() {
+    fn one_lease_is_requested_at_a_time() {
         let charge = charge_of("a", 1_000);
         let mut demand = Demand::default();
         let mut ask = |now_ms: u64, answer: Option<&ChargeOutcome>| {
-            (0..HOT).for_each(|_| demand.note(now_ms, &charge.counter));
+            (0..MIN_REQUESTS).for_each(|_| demand.note(now_ms, &charge.counter));
             if let Some(outcome) = answer {
-                demand.answered(&charge.counter, outcome);
+                demand.note_outcome(&charge.counter, outcome);
             }
             demand.ask(now_ms, &charge.counter, &charge.quota).is_some()
         };
         let plain = admitted_with(1_000, 900);
         assert!(ask(1_000, Some(&plain)));
-        assert!(!ask(1_001, Some(&plain)), "it was not granted");
+        assert!(!ask(1_001, Some(&plain)), "the last request was not granted");
         assert!(ask(1_250, None));
         let lease = Some(crate::wire::LeaseGrant { granted: 10, lease_ms: 468 });
-        assert!(ask(1_251, Some(&ChargeOutcome { lease, ..plain })), "the next one");
+        assert!(ask(1_251, Some(&ChargeOutcome { lease, ..plain })), "the next lease");
     }
 
     #[test]
-    fn demand_is_forgotten() {
+    fn old_demand_is_forgotten() {
         let charge = charge_of("a", 1_000);
         let mut demand = Demand::default();
-        (0..HOT).for_each(|_| demand.note(1_000, &charge.counter));
-        demand.answered(&charge.counter, &admitted_with(1_000, 900));
+        (0..MIN_REQUESTS).for_each(|_| demand.note(1_000, &charge.counter));
+        demand.note_outcome(&charge.counter, &admitted_with(1_000, 900));
         demand.note(1_600, &charge.counter);
         assert_eq!(demand.ask(1_600, &charge.counter, &charge.quota), None);
     }

@@ -1,5 +1,5 @@
-//! Counters known to be exhausted: a request that asks again before their capacity returns is refused
-//! at once, without asking the ledger. Called by `arrive` and `reply`.
+//! Remembers exhausted counters: until their capacity returns, requests that charge them are
+//! refused without asking the ledger. Called by `arrive` and `reply`.
 
 use super::call::CallTimes;
 use crate::counter::CounterName;
@@ -9,13 +9,13 @@ use crate::wire::{Charge, ChargeOutcome};
 use rustc_hash::FxHashMap;
 use std::rc::Rc;
 
-/// The longest that an exhausted counter is remembered: a reset, a refund or an upgrade is felt
-/// after that.
+/// The longest that an exhausted counter is remembered, in ms. A reset, refund or upgrade takes
+/// effect after at most this long.
 pub(super) const REMEMBERED_MS: u64 = 1_000;
-/// The most counters remembered; the ledger is asked about the others.
+/// The most counters remembered. Requests for any others go to the ledger.
 const MAX_ENTRIES: usize = 4_096;
 
-/// The counters that denied a short while ago.
+/// The counters that recently denied.
 #[derive(Debug, Default)]
 pub(super) struct DeniedBefore {
     entries: FxHashMap<CounterName, Rc<Denial>>,
@@ -28,7 +28,7 @@ struct Denial {
     times: CallTimes,
 }
 
-/// One charge of it, and its outcome.
+/// One charge of a denied decision, and its outcome.
 #[derive(Debug)]
 struct Seen {
     charge: Charge,
@@ -36,7 +36,7 @@ struct Seen {
 }
 
 impl DeniedBefore {
-    /// Remembers that a request with these charges was denied. Returns true if there was room for it.
+    /// Remembers that a request with these charges was denied. Returns false if there was no room.
     pub(super) fn note<'a>(
         &mut self,
         charges: impl Iterator<Item = (&'a Charge, &'a ChargeOutcome)>,
@@ -56,8 +56,8 @@ impl DeniedBefore {
         has_room
     }
 
-    /// Returns what the ledger would say to `charges`, if one of them is known to be denied; `None`
-    /// for a charge that it was not asked about then.
+    /// Returns the outcome of each of `charges` if one of them is known to be denied. An outcome is
+    /// `None` if that charge was not part of the denied request.
     pub(super) fn find(
         &self,
         now_ms: u64,
@@ -74,34 +74,35 @@ impl DeniedBefore {
         Some(charges.iter().map(|planned| denial.outcome(now_ms, &planned.charge)).collect())
     }
 
-    /// Forgets `counter`: a settle has just changed what is left in it.
+    /// Forgets `counter`, because a settle has just changed what is left in it.
     pub(super) fn forget(&mut self, counter: &CounterName) {
         self.entries.remove(counter);
     }
 
     fn make_room(&mut self, now_ms: u64, counter: &CounterName) -> bool {
         if self.entries.len() >= MAX_ENTRIES && !self.entries.contains_key(counter) {
-            self.entries.retain(|_, denial| denial.is_on(now_ms));
+            self.entries.retain(|_, denial| denial.is_fresh(now_ms));
         }
         self.entries.len() < MAX_ENTRIES || self.entries.contains_key(counter)
     }
 }
 
 impl Denial {
-    /// Returns true if it may be remembered; not by a clock that has stepped back.
-    fn is_on(&self, now_ms: u64) -> bool {
+    /// Returns true if the denial may still be used. False if the clock has stepped back.
+    fn is_fresh(&self, now_ms: u64) -> bool {
         (self.times.answered_ms..self.times.asked_ms + REMEMBERED_MS).contains(&now_ms)
     }
 
-    /// Returns what is known of the same charge at `now_ms`.
+    /// Returns the known outcome of an identical charge at `now_ms`.
     fn outcome(&self, now_ms: u64, charge: &Charge) -> Option<ChargeOutcome> {
         let seen = self.seen.iter().find(|seen| seen.charge.counter == charge.counter)?;
         let outcome = &seen.outcome;
         let is_same = seen.charge.quota == charge.quota && seen.charge.cost == charge.cost;
-        // It was exhausted for `retry_after_ms` from some time after it was asked.
+        // The counter stays exhausted for `retry_after_ms` from some moment after the request was
+        // sent.
         let lasts = outcome.admitted || now_ms < self.times.asked_ms + outcome.retry_after_ms;
         let passed_ms = now_ms.saturating_sub(self.times.answered_ms);
-        (is_same && lasts && self.is_on(now_ms)).then(|| ChargeOutcome {
+        (is_same && lasts && self.is_fresh(now_ms)).then(|| ChargeOutcome {
             reset_ms: outcome.reset_ms.saturating_sub(passed_ms),
             retry_after_ms: outcome.retry_after_ms.saturating_sub(passed_ms),
             ..*outcome
@@ -110,7 +111,7 @@ impl Denial {
 }
 
 impl Seen {
-    /// Returns true if its counter is known to deny for some time.
+    /// Returns true if the counter is known to deny for some time.
     fn denies(&self) -> bool {
         let wait_ms = self.outcome.retry_after_ms;
         self.charge.enforce && !self.outcome.admitted && (1..NEVER).contains(&wait_ms)
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_told_is_what_is_left_of_it() {
+    fn the_wait_shrinks_as_time_passes() {
         let denied = noted(30_000);
         check(&denied, ASKED_MS + 5, planned("a", 5), Some(30_000));
         check(&denied, ASKED_MS + 999, planned("a", 5), Some(29_006));
@@ -157,14 +158,14 @@ mod tests {
     }
 
     #[test]
-    fn it_ends_when_capacity_returns() {
+    fn a_denial_ends_when_capacity_returns() {
         let denied = noted(300);
         check(&denied, ASKED_MS + 299, planned("a", 5), Some(6));
         check(&denied, ASKED_MS + 300, planned("a", 5), None);
     }
 
     #[test]
-    fn only_the_same_question_has_the_same_answer() {
+    fn only_identical_charges_are_denied() {
         let denied = noted(30_000);
         let now_ms = ASKED_MS + 10;
         check(&denied, now_ms, planned("b", 5), None);
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_of_the_other_charges_is_said_again() {
+    fn outcomes_of_the_other_charges_are_remembered_too() {
         let mut denied = DeniedBefore::default();
         let fits = admitted_with(5, 3);
         note(&mut denied, TIMES, &[("a", denied_for(30_000)), ("b", fits), ("c", denied_for(200))]);
@@ -198,7 +199,7 @@ mod tests {
         };
         assert!((0..MAX_ENTRIES).all(|at| deny(at, ASKED_MS)));
         assert!(!deny(MAX_ENTRIES, ASKED_MS));
-        assert!(deny(0, ASKED_MS), "one that is there is brought up to date");
+        assert!(deny(0, ASKED_MS), "a remembered counter is updated");
         assert!(deny(MAX_ENTRIES, ASKED_MS + REMEMBERED_MS));
         assert_eq!(denied.entries.len(), 1);
     }

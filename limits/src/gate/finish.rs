@@ -1,4 +1,4 @@
-//! The last steps of every decision: it is recorded, and its stream remembered or refused.
+//! The last steps of every decision: recording it, and storing or refusing its stream.
 
 use super::charged::{self, Part};
 use super::metrics::{self, By, Event};
@@ -7,19 +7,19 @@ use super::shared::SharedData;
 use super::verdict::{Answer, Judged, Verdict};
 use super::{Gate, Release, Stream, degraded};
 
-/// A request whose decision is rendered.
+/// A request with its rendered decision.
 pub(super) struct Decided<'a> {
     pub(super) stream: StreamId,
     pub(super) asked: &'a Asked,
-    /// One for each charge.
+    /// One outcome per charge.
     pub(super) judged: &'a [Judged],
     pub(super) verdict: Verdict,
-    /// What was charged, if any of it may be refunded.
+    /// The charges, if any may be refunded.
     pub(super) parts: Vec<Part>,
 }
 
 impl Gate {
-    /// Decides without the ledger, each bucket as its `on_failure` says.
+    /// Decides without the ledger, applying each bucket's `on_failure`.
     pub(super) fn degrade(
         &mut self,
         now_ms: u64,
@@ -31,7 +31,7 @@ impl Gate {
         self.finish(now_ms, Decided { stream, asked, judged: &judged, verdict, parts: Vec::new() })
     }
 
-    /// Records a decision, and keeps what the response of its stream needs.
+    /// Records a decision, and keeps what the stream's response needs.
     pub(super) fn finish(&mut self, now_ms: u64, decided: Decided<'_>) -> Release {
         self.record(&decided);
         match decided.verdict {
@@ -43,24 +43,25 @@ impl Gate {
             }
             Verdict::Refuse(answer) => {
                 if !self.log.note(now_ms, || answer.summary.clone()) {
-                    self.metrics.happened(Event::DenialsUnlogged);
+                    self.metrics.increment(Event::DenialsUnlogged);
                 }
                 self.refuse(decided.stream, answer)
             }
         }
     }
 
-    /// Refuses a stream. Its answer passes the response callback too, and has all its headers already.
+    /// Refuses a stream. Its answer also passes the response callback, but already has all its
+    /// headers.
     pub(super) fn refuse(&mut self, stream: StreamId, answer: Answer) -> Release {
         self.streams.insert(stream, Stream::Decided { headers: Vec::new(), charged: Vec::new() });
         Release::Refuse(answer)
     }
 
-    /// Counts a decision, and each of its charges. Of a request that was refused, only those charges
-    /// count that refused it.
+    /// Counts a decision and each of its charges. For a refused request, only the charges that
+    /// refused it are counted.
     fn record(&mut self, Decided { asked, judged, verdict, .. }: &Decided<'_>) {
         let refuses = matches!(verdict, Verdict::Refuse(_));
-        self.metrics.happened(match refuses {
+        self.metrics.increment(match refuses {
             _ if judged.iter().any(|judged| judged.by.is_degraded()) => Event::Degraded,
             true => Event::Denied,
             false => Event::Admitted,
@@ -74,7 +75,7 @@ impl Gate {
                 (true, _) => continue,
             };
             if outcome.is_some() || by.is_degraded() {
-                self.metrics.decided(planned.bucket, *by, verdict);
+                self.metrics.record_charge(planned.bucket, *by, verdict);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! A call has failed, or a request has waited too long: it is decided without the ledger.
+//! Gives up on the ledger for requests whose call failed or that waited too long.
 
 use super::call::CallKind;
 use super::deciding::Deciding;
@@ -8,20 +8,21 @@ use super::shared::SharedData;
 use super::{Gate, Released, Stream, ms};
 
 impl Gate {
-    /// Gives up the requests of a call that failed; if that opens the breaker, all that wait.
+    /// Gives up the requests of a failed call, or all waiting requests if the failure opens the
+    /// breaker.
     pub(super) fn fail(
         &mut self,
         now_us: u64,
         call: Deciding,
         shared: &impl SharedData,
     ) -> Vec<Released> {
-        self.metrics.called(CallKind::Decide, false);
+        self.metrics.record_call(CallKind::Decide, false);
         let (mut batch, mut released) = (call.batch, Vec::new());
-        if call.is_telling {
-            self.deciding.doubt();
+        if call.counts_failure {
+            self.deciding.ignore_failures();
         }
-        if call.is_telling && self.breaker.failed(ms(now_us)) {
-            self.metrics.happened(Event::BreakerOpened);
+        if call.counts_failure && self.breaker.failed(ms(now_us)) {
+            self.metrics.increment(Event::BreakerOpened);
             if self.closes.is_none() {
                 self.metrics.add(Event::BreakersOpen, 1);
             }
@@ -34,7 +35,7 @@ impl Gate {
         released
     }
 
-    /// Decides a request without the ledger, if its stream still waits.
+    /// Decides a request without the ledger, if its stream is still waiting.
     pub(super) fn give_up(
         &mut self,
         now_us: u64,
@@ -50,7 +51,7 @@ impl Gate {
         Some(Released { stream, release })
     }
 
-    /// Returns true if `stream` is there and not yet decided.
+    /// Returns true if `stream` exists and is not yet decided.
     pub(super) fn is_waiting(&self, stream: StreamId) -> bool {
         matches!(self.streams.get(&stream), Some(Stream::Waiting))
     }

@@ -1,8 +1,8 @@
-//! Leases: parts of counters' capacity, charged in advance, spent here without asking. Called by
-//! the gate's events.
+//! Leases: parts of counters' capacity that are charged in advance and spent here without asking
+//! the ledger. Called by the gate's events.
 //!
-//! A lease is charged when it is granted and dated at its end, so whatever is spent of it before
-//! has been charged already, and counts at least as long as it must.
+//! A lease is charged when granted, and dated at its end. So anything spent from it has already
+//! been charged, and counts at least as long as it must.
 
 use super::call::CallTimes;
 use super::charged::Part;
@@ -31,7 +31,7 @@ struct Lease {
     granted: u64,
     unspent: u64,
     returned: Rc<Cell<u64>>,
-    /// When it was asked for, and when granted along with `outcome`.
+    /// When the lease was requested, and when it was granted along with `outcome`.
     times: CallTimes,
     ends_ms: u64,
     outcome: ChargeOutcome,
@@ -46,18 +46,18 @@ pub(super) struct Granted {
 }
 
 impl Leases {
-    /// Returns true if one more can be held.
+    /// Returns true if another lease can be held.
     pub(super) fn has_room(&self) -> bool {
         self.held.len() < MAX_LEASES
     }
 
-    /// Returns true if one of `counter` is held.
+    /// Returns true if a lease of `counter` is held.
     pub(super) fn has(&self, counter: &CounterName) -> bool {
         self.held.contains_key(counter)
     }
 
-    /// Takes a lease of the counter that `planned` charges. Returns what must be given back of it, or
-    /// of the one before it.
+    /// Stores a lease of the counter that `planned` charges. Returns the part to give back, if any:
+    /// the rest of the lease it replaces, or all of it if the table is full.
     pub(super) fn take(&mut self, planned: &PlannedCharge, granted: Granted) -> Option<Part> {
         let Granted { decision, grant, outcome, times } = granted;
         let lease = Lease {
@@ -80,8 +80,8 @@ impl Leases {
         before.unspent_part(counter)
     }
 
-    /// Spends the cost of each of `charges` from its lease, if each lease has it. Returns the outcomes,
-    /// and what was spent of buckets that are refundable.
+    /// Spends each charge's cost from its lease, if every lease has enough. Returns the outcomes,
+    /// and the parts spent on refundable buckets.
     pub(super) fn spend(
         &mut self,
         now_ms: u64,
@@ -104,10 +104,10 @@ impl Leases {
         Some((outcomes.collect(), parts))
     }
 
-    /// Puts back what was spent and is refunded. Returns true if its lease is still there.
+    /// Returns a refunded part to its lease. Returns false if that lease has ended.
     pub(super) fn put_back(&mut self, now_ms: u64, part: &Part) -> bool {
         match self.held.get_mut(&part.counter) {
-            Some(lease) if lease.decision == part.decision && lease.is_on(now_ms) => {
+            Some(lease) if lease.decision == part.decision && lease.is_active(now_ms) => {
                 lease.unspent += part.amount;
                 true
             }
@@ -115,13 +115,13 @@ impl Leases {
         }
     }
 
-    /// Ends the leases whose time has passed, and returns what is unspent.
+    /// Ends the leases whose time is up, and returns their unspent parts.
     pub(super) fn end_due(&mut self, now_ms: u64) -> Vec<Part> {
-        let ended = self.held.extract_if(|_, lease| !lease.is_on(now_ms));
+        let ended = self.held.extract_if(|_, lease| !lease.is_active(now_ms));
         ended.filter_map(|(counter, lease)| lease.unspent_part(counter)).collect()
     }
 
-    /// Ends all leases, and returns what is unspent.
+    /// Ends all leases, and returns their unspent parts.
     pub(super) fn end_all(&mut self) -> Vec<Part> {
         let ended = self.held.drain();
         ended.filter_map(|(counter, lease)| lease.unspent_part(counter)).collect()
@@ -129,7 +129,7 @@ impl Leases {
 
     fn can_spend(&self, now_ms: u64, planned: &PlannedCharge) -> bool {
         self.held.get(&planned.charge.counter).is_some_and(|lease| {
-            lease.is_on(now_ms)
+            lease.is_active(now_ms)
                 && lease.unspent >= planned.charge.cost.get()
                 && lease.quota == planned.charge.quota
         })
@@ -137,12 +137,13 @@ impl Leases {
 }
 
 impl Lease {
-    /// Returns true if it may be spent; not by a clock that has stepped back.
-    fn is_on(&self, now_ms: u64) -> bool {
+    /// Returns true if the lease may be spent. False if the clock has stepped back.
+    fn is_active(&self, now_ms: u64) -> bool {
         (self.times.asked_ms..self.ends_ms).contains(&now_ms)
     }
 
-    /// Returns a charge's outcome: what is left is in the ledger and here.
+    /// Returns the outcome of a charge. Its remaining capacity is the ledger's plus the unspent
+    /// lease.
     fn outcome_at(&self, now_ms: u64) -> ChargeOutcome {
         let passed_ms = now_ms.saturating_sub(self.times.answered_ms);
         ChargeOutcome {
@@ -189,7 +190,7 @@ mod tests {
         leases.take(planned, Granted { decision: "1-a".into(), grant, outcome, times })
     }
 
-    fn holding(granted: u64) -> (Leases, PlannedCharge) {
+    fn with_lease(granted: u64) -> (Leases, PlannedCharge) {
         let (mut leases, planned) = (Leases::default(), planned("a", 1_000));
         assert_eq!(take(&mut leases, &planned, granted), None);
         (leases, planned)
@@ -206,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_lease_is_spent_until_nothing_is_left() {
-        let (mut leases, planned) = holding(2);
+        let (mut leases, planned) = with_lease(2);
         assert_eq!(spent(&mut leases, ASKED_MS + 3, &planned), Some(501));
         assert_eq!(spent(&mut leases, ASKED_MS + 3, &planned), Some(500));
         assert_eq!(spent(&mut leases, ASKED_MS + 3, &planned), None);
@@ -215,8 +216,8 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_ends_when_its_time_has_passed_since_it_was_asked_for() {
-        let (mut leases, planned) = holding(3);
+    fn a_lease_s_time_starts_when_it_is_requested() {
+        let (mut leases, planned) = with_lease(3);
         assert_eq!(spent(&mut leases, ASKED_MS + 99, &planned), Some(502));
         assert!(leases.end_due(ASKED_MS + 99).is_empty());
         assert_eq!(spent(&mut leases, ASKED_MS + 100, &planned), None);
@@ -226,15 +227,15 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_steps_back_ends_it() {
-        let (mut leases, planned) = holding(3);
+    fn a_clock_stepping_back_ends_a_lease() {
+        let (mut leases, planned) = with_lease(3);
         assert_eq!(spent(&mut leases, ASKED_MS - 1, &planned), None);
         assert_eq!(unspent(&leases.end_due(ASKED_MS - 1)), [3]);
     }
 
     #[test]
-    fn all_of_a_request_s_charges_or_none_are_spent() {
-        let (mut leases, first) = holding(1);
+    fn a_request_spends_from_all_its_leases_or_none() {
+        let (mut leases, first) = with_lease(1);
         let second = planned("b", 1_000);
         let both = [first.clone(), second.clone()];
         assert!(leases.spend(ASKED_MS + 3, &both, |_| true).is_none());
@@ -244,25 +245,25 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_is_for_its_quota_only() {
-        let (mut leases, _) = holding(3);
+    fn a_lease_only_covers_its_own_quota() {
+        let (mut leases, _) = with_lease(3);
         assert_eq!(spent(&mut leases, ASKED_MS + 3, &planned("a", 999)), None);
     }
 
     #[test]
-    fn what_turned_out_free_is_spent_again() {
-        let (mut leases, planned) = holding(1);
+    fn a_refunded_part_can_be_spent_again() {
+        let (mut leases, planned) = with_lease(1);
         let (_, parts) =
             leases.spend(ASKED_MS + 3, std::slice::from_ref(&planned), |_| true).unwrap();
         let part = parts.first().unwrap();
         assert!(leases.put_back(ASKED_MS + 50, part));
         assert_eq!(spent(&mut leases, ASKED_MS + 51, &planned), Some(500));
-        assert!(!leases.put_back(ASKED_MS + 100, part), "it has ended");
+        assert!(!leases.put_back(ASKED_MS + 100, part), "the lease has ended");
     }
 
     #[test]
-    fn another_lease_of_a_counter_sends_the_first_back() {
-        let (mut leases, planned) = holding(3);
+    fn a_new_lease_returns_the_rest_of_the_old_one() {
+        let (mut leases, planned) = with_lease(3);
         let before = take(&mut leases, &planned, 7).unwrap();
         assert_eq!(before.amount, 3);
         assert_eq!(unspent(&leases.end_all()), [7]);

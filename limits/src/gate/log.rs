@@ -1,7 +1,7 @@
-//! Denials in the gateway's log: each names its bucket, rule and wait, and there are never more than
-//! a few a second, however many requests are refused. Called by `finish`.
+//! Logs denials in the gateway's log, with bucket, rule and wait. Bounded to a few lines per
+//! second, however many requests are refused. Called by `finish`.
 
-/// The most denials logged in a second by one worker.
+/// The most denials that one worker logs per second.
 const MAX_IN_SECOND: u32 = 5;
 const SECOND_MS: u64 = 1_000;
 
@@ -14,9 +14,9 @@ pub(super) struct DenialLog {
 }
 
 impl DenialLog {
-    /// Notes that a request was refused. Returns true if a line says so.
+    /// Records a refusal. Returns true if it will be logged as a line.
     pub(super) fn note(&mut self, now_ms: u64, line: impl FnOnce() -> String) -> bool {
-        self.turn(now_ms);
+        self.rotate(now_ms);
         let logs = self.logged < MAX_IN_SECOND;
         if logs {
             self.logged += 1;
@@ -27,13 +27,13 @@ impl DenialLog {
         logs
     }
 
-    /// Takes the lines to log now.
+    /// Returns the lines to log now.
     pub(super) fn take(&mut self, now_ms: u64) -> Vec<String> {
-        self.turn(now_ms);
+        self.rotate(now_ms);
         std::mem::take(&mut self.lines)
     }
 
-    fn turn(&mut self, now_ms: u64) {
+    fn rotate(&mut self, now_ms: u64) {
         if self.second == now_ms / SECOND_MS {
             return;
         }
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flood_is_logged_as_a_number() {
+    fn a_flood_is_summarized() {
         let mut log = DenialLog::default();
         let logged = (0..100).filter(|at| log.note(1_500, || format!("denial {at}"))).count();
         assert_eq!(logged, 5);

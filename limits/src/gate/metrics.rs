@@ -1,53 +1,44 @@
-//! Counts a worker's decisions for the gateway's own statistics. Called by the gate's events; the
-//! filter hands the samples on.
+//! Counts a worker's decisions for Envoy's statistics. Called by the gate's events; the filter
+//! exports the samples.
 //!
-//! Names are `tollgate.<what>`, with labels as further parts, `.<label>=<value>`: the gateway's
-//! `stats_tags` make them labels again. Counting costs no call of the host: samples are gathered and
-//! taken together.
+//! Names are `tollgate.<name>`, with labels as further parts, `.<label>=<value>`. Envoy's
+//! `stats_tags` turn those into labels again. Counting makes no host calls: samples are collected
+//! and taken together.
 
 mod described;
+mod kind;
 
 pub use described::{DESCRIBED_METRICS, DescribedMetric};
+pub use kind::MetricKind;
 
 use super::call::CallKind;
 use crate::policy::Policy;
 
-/// How a metric adds up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum MetricKind {
-    /// Amounts are added.
-    Counter,
-    /// Amounts are added, and may be negative.
-    Gauge,
-    /// Each amount is a value of its own.
-    Histogram,
-}
-
-/// Something to add to a metric.
+/// An amount to add to a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {
-    /// Its number; [`metric_name`](super::Gate::metric_name) returns its name.
+    /// The metric's number; [`metric_name`](super::Gate::metric_name) returns its name.
     pub metric: usize,
-    /// Its kind.
+    /// The metric's kind.
     pub kind: MetricKind,
-    /// What to add.
+    /// The amount.
     pub amount: i64,
 }
 
-/// The one who decided a charge.
+/// The source of a charge's outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum By {
-    /// The ledger.
+    /// The ledger's decision.
     Ledger,
-    /// A lease of the ledger's.
+    /// A lease granted by the ledger.
     Lease,
-    /// The ledger, a moment ago.
+    /// A recent denial by the ledger.
     DeniedBefore,
-    /// The workers of this process by themselves.
+    /// The ledger that the workers of this process share.
     Local,
     /// `on_failure: allow`.
     Allow,
-    /// `on_failure: deny`, or nobody who could count.
+    /// `on_failure: deny`, or `local` if the local ledger could not count the charge.
     Deny,
 }
 
@@ -58,12 +49,12 @@ impl By {
     }
 }
 
-/// A charge's end.
+/// The verdict on a charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Admitted,
     Denied,
-    /// A shadow did not fit.
+    /// A shadow charge that did not fit.
     WouldDeny,
 }
 
@@ -80,10 +71,10 @@ const VERDICTS: [(Verdict, &str); 3] = [
     (Verdict::Denied, "denied"),
     (Verdict::WouldDeny, "would_deny"),
 ];
-/// The metrics of one bucket.
+/// The number of metrics per bucket.
 const PER_BUCKET: usize = BYS.len() * VERDICTS.len();
 
-/// An event that is counted for the worker as a whole.
+/// An event counted for the whole worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Event {
     Exempt,
@@ -137,7 +128,7 @@ const EVENTS: [(Event, MetricKind, &str); 23] = [
     (Event::WaitUs, MetricKind::Histogram, "wait_us"),
 ];
 
-/// The most values of histograms that are kept until they are taken; further ones are left out.
+/// The most histogram values kept until they are taken. Further values are dropped.
 const MAX_VALUES: usize = 4_096;
 
 /// One worker's samples since they were last taken.
@@ -154,13 +145,13 @@ impl Metrics {
         Self { sums: vec![0; count], values: Vec::new(), has_sums: false }
     }
 
-    /// Counts a charge of `bucket` (its place in the policy) as decided.
-    pub(super) fn decided(&mut self, bucket: usize, by: By, verdict: Verdict) {
+    /// Counts a decided charge of `bucket`, an index in the policy.
+    pub(super) fn record_charge(&mut self, bucket: usize, by: By, verdict: Verdict) {
         let at = EVENTS.len() + bucket * PER_BUCKET + by as usize * VERDICTS.len();
         self.sum(at + verdict as usize, 1);
     }
 
-    pub(super) fn happened(&mut self, event: Event) {
+    pub(super) fn increment(&mut self, event: Event) {
         self.add(event, 1);
     }
 
@@ -168,11 +159,11 @@ impl Metrics {
         self.sum(event as usize, amount);
     }
 
-    pub(super) fn added(&mut self, event: Event, amount: u64) {
+    pub(super) fn add_amount(&mut self, event: Event, amount: u64) {
         self.add(event, i64::try_from(amount).unwrap_or(i64::MAX));
     }
 
-    /// Notes a value of a histogram.
+    /// Records a histogram value.
     pub(super) fn observe(&mut self, event: Event, value: u64) {
         if self.values.len() < MAX_VALUES {
             let amount = i64::try_from(value).unwrap_or(i64::MAX);
@@ -181,8 +172,8 @@ impl Metrics {
         }
     }
 
-    pub(super) fn called(&mut self, kind: CallKind, well: bool) {
-        self.happened(match (kind, well) {
+    pub(super) fn record_call(&mut self, kind: CallKind, ok: bool) {
+        self.increment(match (kind, ok) {
             (CallKind::Decide, true) => Event::DecideOk,
             (CallKind::Decide, false) => Event::DecideFailed,
             (CallKind::Settle, true) => Event::SettleOk,
@@ -192,7 +183,7 @@ impl Metrics {
         });
     }
 
-    /// Takes everything since the last time.
+    /// Returns all samples since the last call.
     pub(super) fn take(&mut self) -> Vec<Sample> {
         let mut samples = std::mem::take(&mut self.values);
         if std::mem::take(&mut self.has_sums) {
@@ -233,20 +224,20 @@ mod tests {
     use crate::plan::tests::shipped;
 
     #[test]
-    fn the_tables_are_in_the_order_of_their_enums() {
+    fn the_tables_match_the_order_of_their_enums() {
         assert!(EVENTS.iter().enumerate().all(|(at, event)| event.0 as usize == at));
         assert!(BYS.iter().enumerate().all(|(at, by)| by.0 as usize == at));
         assert!(VERDICTS.iter().enumerate().all(|(at, verdict)| verdict.0 as usize == at));
     }
 
     #[test]
-    fn samples_are_sums_by_name() {
+    fn counter_samples_are_summed_by_name() {
         let policy = shipped();
         let mut metrics = Metrics::new(&policy);
         let last = policy.buckets.len() - 1;
-        metrics.decided(last, By::DeniedBefore, Verdict::Denied);
-        metrics.decided(last, By::DeniedBefore, Verdict::Denied);
-        metrics.decided(0, By::Ledger, Verdict::Admitted);
+        metrics.record_charge(last, By::DeniedBefore, Verdict::Denied);
+        metrics.record_charge(last, By::DeniedBefore, Verdict::Denied);
+        metrics.record_charge(0, By::Ledger, Verdict::Admitted);
         metrics.add(Event::BreakersOpen, -1);
         metrics.observe(Event::WaitUs, 250);
         let samples = metrics.take();

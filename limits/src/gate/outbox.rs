@@ -1,18 +1,18 @@
-//! Requests on their way to the ledger: those that gather for a call. Called by the gate's events.
+//! The requests that are gathering for the next call. Called by the gate's events.
 
 use crate::plan::PlannedCharge;
 use crate::wire;
 use std::collections::VecDeque;
 
-/// Envoy's number for a stream, unique within a worker.
+/// Envoy's stream id, unique within a worker.
 pub type StreamId = u32;
 
-/// The most requests that may gather at once; the rest is decided without the ledger.
+/// The most requests that gather at once. Any others are decided without the ledger.
 pub const MAX_WAITING: usize = 10_000;
-/// The most bytes of requests in one call: well under what the shim takes.
+/// The most bytes of requests in one call, well under the shim's maximum.
 const MAX_CALL_BYTES: usize = wire::MAX_BODY_BYTES / 2;
 
-/// A request's rule, and what it is to be charged.
+/// A request's rule and the charges to decide.
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) rule: Option<usize>,
@@ -25,15 +25,15 @@ pub(super) struct Waiting {
     pub(super) stream: StreamId,
     pub(super) asked: Asked,
     pub(super) arrived_us: u64,
-    /// The request as the shim reads it.
+    /// The request as serialized for the shim.
     pub(super) json: String,
 }
 
-/// Requests that gather, the oldest first.
+/// The gathering requests, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     gathered: VecDeque<Waiting>,
-    /// Headers of the first, for the call that they will be in.
+    /// The trace headers of the first request, for the call that will carry it.
     pub(super) trace: Vec<(&'static str, String)>,
 }
 
@@ -54,7 +54,7 @@ impl Outbox {
         self.gathered.push_back(waiting);
     }
 
-    /// Takes out as many of the oldest as one call carries, with its body.
+    /// Removes the oldest requests that fit into one call. Returns them with the call's body.
     pub(super) fn take_batch(&mut self) -> (Vec<Waiting>, Vec<u8>) {
         let mut bytes = 0;
         let fitting = self.gathered.iter().take(wire::MAX_BATCH).take_while(|waiting| {
@@ -74,7 +74,7 @@ impl Outbox {
         (batch, body)
     }
 
-    /// Takes out the requests that arrived at `until_us` or before.
+    /// Removes and returns the requests that arrived at or before `until_us`.
     pub(super) fn take_overdue(&mut self, until_us: u64) -> Vec<Waiting> {
         let count = self.gathered.iter().take_while(|one| one.arrived_us <= until_us).count();
         self.gathered.drain(..count).collect()

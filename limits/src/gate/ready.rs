@@ -1,4 +1,4 @@
-//! The worker's queue is woken: what has gathered is sent.
+//! Handles the wake-up of the worker's queue: sends the gathered requests.
 
 use super::call::{Call, CallKind};
 use super::deciding::Deciding;
@@ -7,20 +7,20 @@ use super::timer::Timer;
 use super::{Gate, LOST_AFTER_MS, ms};
 use crate::wire;
 
-/// How long a probe waits for its reply: a pause of the ledger is not taken for an answer.
+/// A probe's timeout. Long enough that a short pause of the ledger does not count as a failure.
 const PROBE_TIMEOUT_MS: u64 = 1_000;
 
 impl Gate {
-    /// Returns true, once, if the worker's queue must be woken so that [`Gate::ready`] is called.
+    /// Returns true, once, if the worker's queue must be woken to call [`Gate::ready`].
     pub fn take_wake(&mut self, now_us: u64) -> bool {
         let settles = !self.breaker.is_open() && self.settles.is_ready(ms(now_us));
-        let has_work = self.deciding.are_worth_one(self.outbox.len()) || settles;
+        let has_work = self.deciding.is_call_due(self.outbox.len()) || settles;
         let wake = has_work && !self.woken;
         self.woken |= wake;
         wake
     }
 
-    /// Returns the calls to make now. Hand the reply to each to [`Gate::reply`], also if the call
+    /// Returns the calls to make now. Pass each call's reply to [`Gate::reply`], even if the call
     /// could not be made.
     pub fn ready(&mut self, now_us: u64) -> Vec<Call> {
         self.woken = false;
@@ -28,7 +28,7 @@ impl Gate {
         let timeout_ms = self.policy.timeout_ms;
         let lost_after_ms = timeout_ms + LOST_AFTER_MS;
         let mut calls = Vec::new();
-        while self.deciding.are_worth_one(self.outbox.len()) {
+        while self.deciding.is_call_due(self.outbox.len()) {
             let (batch, body) = self.outbox.take_batch();
             self.metrics.observe(Event::BatchSize, batch.len() as u64);
             let mut headers = std::mem::take(&mut self.outbox.trace);
@@ -37,7 +37,7 @@ impl Gate {
             }
             let id = self.call_id();
             let lost = Timer::after(now_ms, lost_after_ms);
-            let call = Deciding { call: id, batch, sent_ms: now_ms, lost, is_telling: true };
+            let call = Deciding { call: id, batch, sent_ms: now_ms, lost, counts_failure: true };
             self.deciding.push(call);
             calls.push(Call { id, kind: CallKind::Decide, headers, body, timeout_ms });
         }

@@ -1,4 +1,4 @@
-//! A call to the shim is answered, or has failed.
+//! Handles the reply to a call, or its failure.
 
 use super::call::{CallKind, CallTimes, Reply};
 use super::charged;
@@ -6,15 +6,15 @@ use super::finish::Decided;
 use super::lease::Granted;
 use super::metrics::{By, Event};
 use super::outbox::Waiting;
-use super::settles::Answer as Settling;
+use super::settles::CallResult;
 use super::shared::SharedData;
 use super::verdict::{self, Judged};
 use super::{Gate, Release, Released, ms};
 use crate::wire::{self, DecideReply, Decision, DecisionError};
 
 impl Gate {
-    /// Takes the reply to the call `id`, or its failure, and returns the streams that it releases.
-    /// Ignores a reply to a call that was given up.
+    /// Handles the reply to call `id`, or its failure. Returns the streams to release. Ignores a
+    /// reply to a call that was given up.
     pub fn reply(
         &mut self,
         now_us: u64,
@@ -26,13 +26,13 @@ impl Gate {
         match kind {
             CallKind::Decide => return self.reply_to_decide(now_us, id, reply, shared),
             CallKind::Settle => {
-                let sending = self.settles.replied(ms(now_us), id, settling(reply));
-                self.note_settled(sending);
+                let outcome = self.settles.replied(ms(now_us), id, settle_result(reply));
+                self.note_settled(outcome);
             }
             CallKind::Probe => {
-                let well = genuine(reply).is_some();
-                self.metrics.called(CallKind::Probe, well);
-                if self.breaker.probed(ms(now_us), well) && self.closes.is_none() {
+                let ok = genuine_body(reply).is_some();
+                self.metrics.record_call(CallKind::Probe, ok);
+                if self.breaker.probed(ms(now_us), ok) && self.closes.is_none() {
                     self.metrics.add(Event::BreakersOpen, -1);
                 }
             }
@@ -51,7 +51,7 @@ impl Gate {
         let Some(decisions) = decisions(reply, &call.batch) else {
             return self.fail(now_us, call, shared);
         };
-        self.metrics.called(CallKind::Decide, true);
+        self.metrics.record_call(CallKind::Decide, true);
         self.breaker.succeeded();
         let times = CallTimes { asked_ms: call.sent_ms, answered_ms: ms(now_us) };
         let mut released = Vec::with_capacity(call.batch.len());
@@ -70,19 +70,19 @@ impl Gate {
         released
     }
 
-    /// Takes what the decision says beyond itself: leases, and which counters are exhausted.
+    /// Records what a decision reveals beyond its own request: leases and exhausted counters.
     fn learn(&mut self, times: CallTimes, waiting: &Waiting, decision: &Decision) {
         let asked = waiting.asked.charges.iter().map(|planned| &planned.charge);
         if !decision.admitted && !self.denied.note(asked.zip(&decision.charges), times) {
-            self.metrics.happened(Event::DeniedBeforeFull);
+            self.metrics.increment(Event::DeniedBeforeFull);
         }
         for (planned, outcome) in waiting.asked.charges.iter().zip(&decision.charges) {
-            self.demand.answered(&planned.charge.counter, outcome);
+            self.demand.note_outcome(&planned.charge.counter, outcome);
             let Some(grant) = outcome.lease.filter(|_| decision.admitted && outcome.admitted)
             else {
                 continue;
             };
-            self.metrics.added(Event::LeasesGranted, grant.granted);
+            self.metrics.add_amount(Event::LeasesGranted, grant.granted);
             let decision = decision.id.as_str().into();
             let granted = Granted { decision, grant, outcome: *outcome, times };
             if let Some(part) = self.leases.take(planned, granted) {
@@ -94,7 +94,7 @@ impl Gate {
         }
     }
 
-    /// Decides a request as the ledger did, or without it where its decision cannot be acted on.
+    /// Applies the ledger's decision to a request. Decides without it if it cannot be used.
     fn decide(
         &mut self,
         now_ms: u64,
@@ -120,8 +120,8 @@ impl Gate {
     }
 }
 
-/// Returns the body of a reply that is the shim's own; anything else is a failure in disguise.
-fn genuine<'a>(reply: Reply<'a>) -> Option<&'a [u8]> {
+/// Returns the body of a successful reply that comes from the shim itself.
+fn genuine_body<'a>(reply: Reply<'a>) -> Option<&'a [u8]> {
     (is_marked(reply) && reply.status == Some(b"200")).then_some(reply.body)
 }
 
@@ -129,34 +129,34 @@ fn is_marked(reply: Reply<'_>) -> bool {
     reply.marker == Some(wire::MARKER_VALUE.as_bytes())
 }
 
-/// Reads what became of a settle call. The shim would repeat its own 4xx, unless it was too busy to
-/// listen.
-fn settling(reply: Reply<'_>) -> Settling {
+/// Classifies the reply to a settle call. The shim would repeat a 4xx of its own, except 408 and
+/// 429, which mean that it was too busy.
+fn settle_result(reply: Reply<'_>) -> CallResult {
     match reply.status {
-        _ if genuine(reply).is_some() => Settling::Taken,
-        Some(b"408" | b"429") => Settling::None,
-        Some([b'4', ..]) if is_marked(reply) => Settling::Refused,
-        _ => Settling::None,
+        _ if genuine_body(reply).is_some() => CallResult::Accepted,
+        Some(b"408" | b"429") => CallResult::Lost,
+        Some([b'4', ..]) if is_marked(reply) => CallResult::Rejected,
+        _ => CallResult::Lost,
     }
 }
 
-/// Reads the decisions of a genuine reply that fit the batch, one for one.
+/// Parses the decisions of a genuine reply. Returns `None` unless there is one for each request.
 fn decisions(reply: Reply<'_>, batch: &[Waiting]) -> Option<Vec<Decision>> {
-    let reply: DecideReply = serde_json::from_slice(genuine(reply)?).ok()?;
+    let reply: DecideReply = serde_json::from_slice(genuine_body(reply)?).ok()?;
     let fits = reply.decisions.len() == batch.len()
         && batch.iter().zip(&reply.decisions).all(|(waiting, decision)| fits(waiting, decision));
     fits.then_some(reply.decisions)
 }
 
-/// Returns true if a decision is about what was asked. One that the ledger could not give has no
-/// charges.
+/// Returns true if a decision has the charges of its request. A decision that the ledger could not
+/// give has no charges.
 fn fits(waiting: &Waiting, decision: &Decision) -> bool {
     let is_missing =
         decision.error == Some(DecisionError::Unavailable) && decision.charges.is_empty();
     is_missing || decision.charges.len() == waiting.asked.charges.len()
 }
 
-/// Returns true if a decision can be acted on: it has no error, and agrees with its charges.
+/// Returns true if a decision can be used: it has no error, and is consistent with its charges.
 fn is_decided(waiting: &Waiting, decision: &Decision) -> bool {
     let charges = waiting.asked.charges.iter();
     let mut enforced = charges.zip(&decision.charges).filter(|(c, _)| c.charge.enforce);

@@ -1,15 +1,15 @@
-//! A response is on its way, or its stream has ended.
+//! Handles a response on its way to the client, and the end of a stream.
 
 use super::charged::{self, Outcome, Part};
 use super::outbox::StreamId;
 use super::{Gate, Response, Stream, ms};
 
 impl Gate {
-    /// Takes a response that is on its way: returns the headers to add, once, and gives back the
-    /// charges that the policy refunds for its outcome.
+    /// Handles a response: returns the headers to add (once), and gives back the charges that the
+    /// policy refunds for its outcome.
     ///
-    /// Asks for `outcome` only where the policy may refund, and for `now_us` only where it does: a
-    /// call of the host costs more than all that is done here.
+    /// Calls `outcome` only if the policy may refund, and `now_us` only if it does. A host call
+    /// costs more than all the work done here.
     pub fn response(
         &mut self,
         stream: StreamId,
@@ -24,15 +24,16 @@ impl Gate {
         Response { headers, wakes }
     }
 
-    /// Ends a stream. If it was still waiting, what it may have been charged is given back once that
-    /// is known.
+    /// Ends a stream. If its request is in a call under way, the charges are given back once the
+    /// reply arrives.
     pub fn done(&mut self, stream: StreamId) {
         if let Some(Stream::Waiting) = self.streams.remove(&stream) {
             self.outbox.remove(stream);
         }
     }
 
-    /// Gives back what the policy refunds of `charged`. Returns true if the worker must be woken.
+    /// Gives back the parts of `charged` that the policy refunds. Returns true if the worker must
+    /// be woken.
     fn refund(
         &mut self,
         mut charged: Vec<Part>,

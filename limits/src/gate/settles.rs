@@ -1,29 +1,29 @@
-//! Charges to give back: gathered, sent together, tried again a few times. Called by `give_back`,
-//! `ready`, `reply` and `tick`.
+//! Sends charges back to the ledger: gathered, batched, and retried a few times. Called by
+//! `give_back`, `ready`, `reply` and `tick`.
 //!
-//! A settle takes effect once however often it arrives, so trying again is safe. Parts of one lease
-//! are asked for as their sum, in order, so a part that was lost comes back with the next.
+//! Settles are idempotent, so retrying is safe. Parts of one lease are sent in order, each with the
+//! total so far, so a lost part comes back with the next.
 
 use super::charged::Part;
 use super::timer::Timer;
 use crate::wire::{MAX_BATCH, MAX_CHARGES, Settle, SettleBody, decision_name};
 use std::collections::VecDeque;
 
-/// The most settles that wait to be sent; what is over is dropped, which is on the safe side: it
-/// stays charged.
+/// The most settles that wait to be sent. Any more are dropped, which errs on the safe side: their
+/// charges stay.
 const MAX_WAITING: usize = 4_096;
 /// The most settles in one call.
 const MAX_IN_CALL: usize = MAX_BATCH / 2;
-/// How often a batch is sent before it is given up.
+/// How many times a batch is sent before it is given up.
 const MAX_ATTEMPTS: u32 = 5;
-/// How long a batch that failed rests before it is sent again.
+/// How long a failed batch rests before it is sent again, in ms.
 const REST_MS: u64 = 1_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Settles {
     waiting: VecDeque<Settle>,
     sent: Option<Sent>,
-    /// Makes the ids of settles of one lease differ.
+    /// A counter that makes the ids of one lease's settles unique.
     leases: u64,
 }
 
@@ -40,39 +40,40 @@ enum State {
     Failed { again: Timer },
 }
 
-/// The fate of the settles of a call.
+/// The outcome of sending a batch of settles.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Sending {
-    /// These have arrived.
+pub(super) enum SendOutcome {
+    /// The shim accepted these settles.
     Arrived(Vec<Settle>),
-    /// They are sent again.
+    /// The settles will be sent again.
     Failed,
-    /// This many were given up.
+    /// This many settles were given up.
     GivenUp(usize),
-    /// The call is not under way any more.
+    /// The call is not under way.
     Unknown,
 }
 
-/// The reply to a settle call.
+/// The result of a settle call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// The shim has taken it.
-    Taken,
-    /// The shim says that it is wrong, and would say so again.
-    Refused,
-    /// It got lost.
-    None,
+pub(super) enum CallResult {
+    /// The shim accepted it.
+    Accepted,
+    /// The shim rejected it as invalid, and would do so again.
+    Rejected,
+    /// No valid reply arrived.
+    Lost,
 }
 
 impl Settles {
-    /// Gives back parts of one decision's own charges. Returns how many settles had no room.
+    /// Queues parts of one decision's charges to be given back. Returns the number of settles
+    /// dropped.
     pub(super) fn give_back(&mut self, parts: &[Part]) -> usize {
-        // A decision is given back once at most, so its own name serves.
+        // A decision is settled at most once, so its own name is a unique id.
         let Some(first) = parts.first() else { return 0 };
         self.push(decision_name(&first.decision).to_owned(), parts)
     }
 
-    /// Gives back a part of a lease. Returns how many settles had no room.
+    /// Queues a part of a lease to be given back. Returns the number of settles dropped.
     pub(super) fn return_lease(&mut self, part: &Part) -> usize {
         self.leases = self.leases.wrapping_add(1);
         part.returned.set(part.returned.get().saturating_add(part.amount));
@@ -80,7 +81,7 @@ impl Settles {
         self.push(id, std::slice::from_ref(part))
     }
 
-    /// Returns true if nothing waits and nothing is under way.
+    /// Returns true if nothing is waiting or under way.
     pub(super) fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.sent.is_none()
     }
@@ -93,7 +94,7 @@ impl Settles {
         }
     }
 
-    /// Returns the body of the call to make now, number `call`, if one is due.
+    /// Returns the body of the call to make now, with id `call`, if one is due.
     pub(super) fn take_call(
         &mut self,
         now_ms: u64,
@@ -115,41 +116,41 @@ impl Settles {
         serde_json::to_vec(&body).ok()
     }
 
-    /// Takes the reply to a call, or its failure. Ignores a call that was given up: its settles have
-    /// been sent again, or the reply would be taken for another batch's.
-    pub(super) fn replied(&mut self, now_ms: u64, call: u32, answer: Answer) -> Sending {
+    /// Handles the reply to a call, or its failure. Ignores a call that was given up, because its
+    /// reply would otherwise be attributed to the batch under way.
+    pub(super) fn replied(&mut self, now_ms: u64, call: u32, result: CallResult) -> SendOutcome {
         let Some(mut sent) = self.sent.take_if(|sent| sent.is_under_way(call)) else {
-            return Sending::Unknown;
+            return SendOutcome::Unknown;
         };
         let count = sent.batch.len();
-        match answer {
-            Answer::Taken => Sending::Arrived(sent.batch),
-            Answer::Refused if count == 1 => Sending::GivenUp(count),
-            Answer::Refused => {
+        match result {
+            CallResult::Accepted => SendOutcome::Arrived(sent.batch),
+            CallResult::Rejected if count == 1 => SendOutcome::GivenUp(count),
+            CallResult::Rejected => {
                 self.halve(now_ms, sent);
-                Sending::Failed
+                SendOutcome::Failed
             }
-            Answer::None if sent.attempts >= MAX_ATTEMPTS => Sending::GivenUp(count),
-            Answer::None => {
+            CallResult::Lost if sent.attempts >= MAX_ATTEMPTS => SendOutcome::GivenUp(count),
+            CallResult::Lost => {
                 sent.state = State::Failed { again: Timer::after(now_ms, REST_MS) };
                 self.sent = Some(sent);
-                Sending::Failed
+                SendOutcome::Failed
             }
         }
     }
 
-    /// Gives up a call whose reply never came.
-    pub(super) fn tick(&mut self, now_ms: u64) -> Sending {
+    /// Gives up a call whose reply did not arrive in time.
+    pub(super) fn tick(&mut self, now_ms: u64) -> SendOutcome {
         match self.sent.as_ref().map(|sent| &sent.state) {
             Some(State::UnderWay { call, lost }) if lost.is_due(now_ms) => {
-                self.replied(now_ms, *call, Answer::None)
+                self.replied(now_ms, *call, CallResult::Lost)
             }
-            _ => Sending::Unknown,
+            _ => SendOutcome::Unknown,
         }
     }
 
-    /// Sends the first half of a refused batch by itself, and the rest with what waits: only what is
-    /// refused alone is wrong.
+    /// Splits a rejected batch: its first half is sent separately, the rest with the waiting
+    /// settles. Repeated splitting isolates the invalid settle.
     fn halve(&mut self, now_ms: u64, mut sent: Sent) {
         for settle in sent.batch.drain(sent.batch.len() / 2..).rev() {
             self.waiting.push_front(settle);

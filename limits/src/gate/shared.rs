@@ -1,9 +1,9 @@
-//! Counters that the workers of one gateway process share while the ledger is away.
+//! Counters shared by the workers of one gateway process while the ledger is unavailable.
 //!
-//! Counters live in the process's shared data, in a fixed number of pages; a counter's page follows
-//! from whose it is, so that all counters of one payer change together. A page holds a bounded
-//! number of counters, and never forgets one that still counts: in a full page, further keys are
-//! refused rather than let through uncounted.
+//! Counters live in the process's shared data, in a fixed number of pages. A payer's identity
+//! determines the page, so that all its counters change together. A page holds a bounded number of
+//! counters, and never drops one that still counts. When it is full, requests with new keys are
+//! refused rather than admitted uncounted.
 //!
 //! Called by `degraded`.
 
@@ -11,31 +11,32 @@ use crate::ledger::{Charge, Decided, Ledger, Request, SettleCharge};
 use crate::wire::{ChargeOutcome, SettleAmount};
 use std::fmt::Write as _;
 
-/// Values by name that all workers of a gateway process see, changed by compare-and-swap.
+/// Named values shared by all workers of a gateway process, updated by compare-and-swap.
 pub trait SharedData {
-    /// Returns the value called `name` and its version, if there is one.
+    /// Returns the value called `name` and its version; `None` if it does not exist.
     fn read(&self, name: &str) -> Option<(Vec<u8>, u32)>;
-    /// Writes the value called `name`, if its version is still `version` or that is `None`. Returns
-    /// true if it was written.
+    /// Writes the value called `name`, unless `version` is given and no longer current. Returns
+    /// true if the value was written.
     fn write(&self, name: &str, value: &[u8], version: Option<u32>) -> bool;
 }
 
 /// The number of pages.
 const PAGES: u32 = 4_096;
-/// The most counters of a page: 131,072 in all. One takes 150 to 190 bytes under the shipped policy, so
-/// a full table takes 25 MB; at most, with the longest names and times, 2.3 KB, which makes 300 MB.
+/// The most counters per page: 131,072 in all. Under the shipped policy a counter takes 150 to 190
+/// bytes, so a full table takes 25 MB. The maximum, with the longest names and times, is 2.3 KB per
+/// counter, which makes 300 MB.
 const PAGE_COUNTERS: usize = 32;
-/// The most tries of a change, if other workers keep coming first.
+/// The most attempts at a change while other workers keep winning the race.
 const MAX_TRIES: usize = 100;
-/// Names the pages, and the form of what is in them.
+/// The prefix of the pages' names. Includes the version of the page format.
 const PREFIX: &str = "tollgate.local.2.";
 
-/// The request could not be counted: a page is full, or too many workers write to it.
+/// A request that could not be counted: a page is full, or too many workers write to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Uncounted;
 
-/// Creates the pages that are not there, so that no two workers create the same one. Call it when a
-/// process starts, before there are several workers.
+/// Creates the missing pages. Call it when a process starts, before there are several workers, so
+/// that no two workers create the same page.
 pub fn prepare(shared: &impl SharedData) {
     if shared.read(&name(PAGES - 1)).is_none() {
         let empty = Ledger::new(PAGE_COUNTERS).to_bytes();
@@ -45,10 +46,10 @@ pub fn prepare(shared: &impl SharedData) {
     }
 }
 
-/// Decides `charges`, all or nothing; the outcomes are in their order.
+/// Decides `charges`, all or nothing. Returns the outcomes in the same order.
 ///
-/// Counters of several payers may lie in several pages: they are decided page by page, and what was
-/// charged is given back where a later page denies.
+/// Counters of different payers can be in different pages. Pages are decided one after the other;
+/// if a later page denies, the charges in the earlier ones are given back.
 pub(super) fn decide(
     now_ms: u64,
     shared: &impl SharedData,
@@ -79,7 +80,7 @@ pub(super) fn decide(
         let taken = own.into_iter().zip(&decided.charges).filter(|(_, outcome)| outcome.admitted);
         done.push((page, taken.map(|(charge, _)| charge).collect()));
     }
-    // Pages after one that denied are looked at, not charged.
+    // Pages after the one that denied are read, not charged.
     let looked = charges.iter().zip(outcomes).map(|(charge, outcome)| match outcome {
         Some(outcome) => Ok(outcome),
         None => peek(now_ms, shared, charge),
@@ -109,7 +110,8 @@ fn peek(
     ledger.peek(now_ms, charge).map_err(|_| Uncounted)
 }
 
-/// Gives back `charges`. What cannot be given back stays charged, which is on the safe side.
+/// Gives back `charges`. Anything that cannot be given back stays charged, which errs on the safe
+/// side.
 fn give_back(now_ms: u64, shared: &impl SharedData, page: u32, charges: &[Charge]) {
     for charge in charges {
         let back = SettleCharge {
@@ -125,7 +127,8 @@ fn give_back(now_ms: u64, shared: &impl SharedData, page: u32, charges: &[Charge
     }
 }
 
-/// Writes a page that `change` says it has changed; tries again if another worker came first.
+/// Applies `change` to a page, and writes the page if `change` returns true. Retries if another
+/// worker wrote it first.
 fn change<T>(
     shared: &impl SharedData,
     page: u32,
@@ -149,7 +152,7 @@ fn load(shared: &impl SharedData, page: u32) -> (Ledger, Option<u32>) {
     (ledger, Some(version))
 }
 
-/// Returns the page of a counter's payer, by the first digits of a keyed hash.
+/// Returns the page of a counter's payer, derived from the first digits of its keyed hash.
 fn page_of(charge: &Charge) -> u32 {
     let digits = charge.counter.slot_tag().get(..8).unwrap_or_default();
     u32::from_str_radix(digits, 16).unwrap_or_default() % PAGES
@@ -190,7 +193,7 @@ mod tests {
         outcomes.iter().map(|outcome| outcome.admitted).collect()
     }
 
-    /// What is left of `charge`'s counter.
+    /// Returns the remaining capacity of `charge`'s counter.
     fn left(process: &Process, charge: &Charge) -> u64 {
         peek(NOW_MS, process, charge).unwrap().remaining
     }
@@ -203,18 +206,18 @@ mod tests {
     }
 
     #[test]
-    fn all_workers_count_together() {
+    fn workers_share_their_counters() {
         let process = Process::default();
         prepare(&process);
         let first = charge("a", 2);
         let of_each = |_| admits(&process, std::slice::from_ref(&first));
         assert_eq!((0..3).flat_map(of_each).collect::<Vec<_>>(), [true, true, false]);
         prepare(&process);
-        assert_eq!(left(&process, &first), 0, "preparing again forgets nothing");
+        assert_eq!(left(&process, &first), 0, "preparing again keeps the counters");
     }
 
     #[test]
-    fn nothing_is_charged_in_any_page_where_one_denies() {
+    fn a_denial_in_one_page_undoes_charges_in_the_others() {
         let process = Process::default();
         prepare(&process);
         let (first, second) = two_pages();
@@ -226,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_that_came_second_is_made_again() {
+    fn a_change_that_loses_a_race_is_retried() {
         let process = Process::default();
         prepare(&process);
         let first = charge("a", 5);
@@ -238,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_page_refuses_further_keys_and_forgets_none() {
+    fn a_full_page_refuses_new_keys_and_keeps_its_counters() {
         let process = Process::default();
         prepare(&process);
         let page = page_of(&charge("a", 1));
@@ -253,9 +256,9 @@ mod tests {
         assert!(later.iter().all(|outcome| outcome.admitted));
     }
 
-    /// How much a counter takes when it is used up, and all of them together at most.
+    /// Measures a counter's size when its limit is used up, and checks the number of counters.
     #[test]
-    fn the_table_is_of_a_bounded_size() {
+    fn the_table_size_is_bounded() {
         let bytes = |limit: u64| {
             let process = Process::default();
             prepare(&process);
@@ -275,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_pages_are_empty_ones() {
+    fn damaged_pages_count_as_empty() {
         let process = Process::default();
         let first = charge("a", 1);
         process.write(&name(page_of(&first)), b"?", None);

@@ -1,6 +1,6 @@
 use super::*;
 use crate::counter::{CounterName, Identity};
-use crate::plan::tests::{Told, shipped};
+use crate::plan::tests::{FakeRequest, shipped};
 use crate::quota::{Limit, Quota, SlidingWindow, WindowMs};
 use crate::wire::{
     self, Charge, ChargeOutcome, Cost, DecideBody, DecideReply, Decision, LeaseGrant, Settle,
@@ -23,7 +23,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Lets another worker come first the next `count` times.
+    /// Makes the next `count` writes fail, as if another worker had written first.
     pub(super) fn lose_races(&self, count: usize) {
         self.races.set(count);
     }
@@ -49,7 +49,7 @@ impl SharedData for Process {
     }
 }
 
-/// A charge of 1 of `limit` in a minute, of a payer called `name`.
+/// Returns a charge of 1 against `limit` per minute, for a payer called `name`.
 pub(super) fn charge_of(name: &str, limit: u64) -> Charge {
     let identity = Identity::derive(b"", [name.as_bytes()]);
     let (limit, window_ms) = (Limit::clamped(limit), WindowMs::clamped(60_000));
@@ -78,8 +78,8 @@ pub(super) fn denied_for(retry_after_ms: u64) -> ChargeOutcome {
     ChargeOutcome { admitted: false, limit: 5, remaining: 0, reset_ms, retry_after_ms, lease: None }
 }
 
-/// What the shim would say: each request gets `admitted`, with `left` in each counter.
-fn answered(call: &Call, admitted: bool, left: u64) -> Vec<u8> {
+/// Builds the shim's reply to `call`: every request gets `admitted`, every counter has `left` left.
+fn shim_reply(call: &Call, admitted: bool, left: u64) -> Vec<u8> {
     let body: DecideBody = serde_json::from_slice(&call.body).unwrap();
     let decisions = body.requests.iter().enumerate().map(|(at, request)| Decision {
         id: format!("{NOW_MS}-{at}"),
@@ -103,7 +103,7 @@ fn answered(call: &Call, admitted: bool, left: u64) -> Vec<u8> {
     serde_json::to_vec(&reply).unwrap()
 }
 
-fn genuinely(body: &[u8]) -> Reply<'_> {
+fn ok_reply(body: &[u8]) -> Reply<'_> {
     Reply { status: Some(b"200"), marker: Some(b"1"), body }
 }
 
@@ -111,9 +111,9 @@ fn gate() -> Gate {
     Gate::new(shipped())
 }
 
-/// `told` arrives at a worker alone in its process.
-fn ask(gate: &mut Gate, now_ms: u64, stream: StreamId, told: &Told) -> Option<Release> {
-    released(gate.request(now_ms * 1_000, stream, told, &Process::default()))
+/// Sends `request` to the only worker of a process.
+fn ask(gate: &mut Gate, now_ms: u64, stream: StreamId, request: &FakeRequest) -> Option<Release> {
+    released(gate.request(now_ms * 1_000, stream, request, &Process::default()))
 }
 
 fn released(disposition: Disposition) -> Option<Release> {
@@ -123,21 +123,21 @@ fn released(disposition: Disposition) -> Option<Release> {
     }
 }
 
-/// The response of `stream` comes.
+/// Delivers the response of `stream`.
 fn respond(gate: &mut Gate, now_us: u64, stream: StreamId, outcome: Outcome) -> Response {
     gate.response(stream, || outcome, || now_us)
 }
 
-/// The reply to `call` comes.
+/// Delivers the reply to `call`.
 fn reply(gate: &mut Gate, call: &Call, reply: Reply<'_>) -> Vec<Released> {
     gate.reply(NOW_US, call.id, call.kind, reply, &Process::default())
 }
 
-fn arrive(gate: &mut Gate, stream: StreamId, told: &Told) {
-    assert_eq!(ask(gate, NOW_MS, stream, told), None);
+fn arrive(gate: &mut Gate, stream: StreamId, request: &FakeRequest) {
+    assert_eq!(ask(gate, NOW_MS, stream, request), None);
 }
 
-/// What the gate has counted under `name` since it was last asked.
+/// Returns the gate's count of `name` since the last call.
 fn counted(gate: &mut Gate, name: &str) -> i64 {
     let samples = gate.take_samples();
     let own = samples.iter().filter(|sample| gate.metric_name(sample.metric) == name);
@@ -152,8 +152,8 @@ fn one_call(gate: &mut Gate) -> Call {
 
 fn decide(gate: &mut Gate, admitted: bool, left: u64) -> Vec<Released> {
     let call = one_call(gate);
-    let body = answered(&call, admitted, left);
-    reply(gate, &call, genuinely(&body))
+    let body = shim_reply(&call, admitted, left);
+    reply(gate, &call, ok_reply(&body))
 }
 
 fn settles_sent(gate: &mut Gate) -> Vec<Settle> {
@@ -162,7 +162,7 @@ fn settles_sent(gate: &mut Gate) -> Vec<Settle> {
     serde_json::from_slice::<SettleBody>(&call.body).unwrap().settles
 }
 
-/// An answer as a client sees it.
+/// Renders an answer as a client sees it.
 fn shown(release: &Release) -> String {
     let Release::Refuse(answer) = release else { return format!("{release:?}") };
     let headers = answer.headers.iter().map(|(name, value)| format!("{name}: {value}\n"));
@@ -175,26 +175,26 @@ fn an_exempt_request_passes_at_once() {
     let mut policy = shipped();
     policy.rules[0].charge.clear();
     let mut gate = Gate::new(policy);
-    let passed = ask(&mut gate, NOW_MS, 1, &Told::get("/health"));
+    let passed = ask(&mut gate, NOW_MS, 1, &FakeRequest::get("/health"));
     assert_eq!(passed, Some(Release::Pass("exempt rule=0".to_owned())));
 }
 
 #[test]
-fn a_path_that_cannot_be_read_is_refused() {
-    insta::assert_snapshot!(shown(&ask(&mut gate(), NOW_MS, 1, &Told::get("/a%2fb")).unwrap()), @r#"
+fn an_invalid_path_is_refused() {
+    insta::assert_snapshot!(shown(&ask(&mut gate(), NOW_MS, 1, &FakeRequest::get("/a%2fb")).unwrap()), @r#"
 400
 content-type: application/problem+json
 
-{"type":"about:blank","title":"Bad path","status":400,"detail":"the path has an escaped slash or backslash: send it in its plain form."}
+{"type":"about:blank","title":"Bad path","status":400,"detail":"the path has an escaped slash or backslash: send the path in its normal form."}
 
 refused path="the path has an escaped slash or backslash"
 "#);
 }
 
 #[test]
-fn an_admitted_request_passes_and_its_response_says_what_is_left() {
+fn an_admitted_request_passes_and_its_response_carries_the_limits() {
     let mut gate = gate();
-    arrive(&mut gate, 1, &Told::post("/api/ai/x").user("42", "free"));
+    arrive(&mut gate, 1, &FakeRequest::post("/api/ai/x").user("42", "free"));
     let released = decide(&mut gate, true, 9);
     let summary = "admitted rule=2 ai=9 ai_daily=9 ai_client=9".to_owned();
     assert_eq!(released, [Released { stream: 1, release: Release::Pass(summary) }]);
@@ -227,14 +227,14 @@ fn an_admitted_request_passes_and_its_response_says_what_is_left() {
     assert_eq!(
         respond(&mut gate, NOW_US, 1, Outcome { status: 200, is_cache_hit: false }).headers,
         [],
-        "once"
+        "headers are added once"
     );
 }
 
 #[test]
-fn a_denied_request_is_told_why_and_for_how_long() {
+fn a_denial_names_the_bucket_and_the_wait() {
     let mut gate = gate();
-    arrive(&mut gate, 1, &Told::post("/api/auth/login"));
+    arrive(&mut gate, 1, &FakeRequest::post("/api/auth/login"));
     let released = decide(&mut gate, false, 0);
     insta::assert_snapshot!(shown(&released.first().unwrap().release), @r#"
 429
@@ -256,51 +256,51 @@ denied rule=1 bucket=auth retry_after_ms=41500
     );
 }
 
-/// How many requests each of `calls` carries.
+/// Returns the number of requests in each of `calls`.
 fn sizes(calls: &[Call]) -> Vec<usize> {
     let size =
         |call: &Call| serde_json::from_slice::<DecideBody>(&call.body).unwrap().requests.len();
     calls.iter().map(size).collect()
 }
 
-/// `count` requests arrive, and then the root is woken if the gate wishes it: the calls made.
+/// Sends `count` requests, then calls `ready` if the gate asks to be woken. Returns its calls.
 fn arrive_many(gate: &mut Gate, first: StreamId, count: u32) -> Vec<Call> {
-    (first..first + count).for_each(|stream| arrive(gate, stream, &Told::get("/")));
+    (first..first + count).for_each(|stream| arrive(gate, stream, &FakeRequest::get("/")));
     if gate.take_wake(NOW_US) { gate.ready(NOW_US) } else { Vec::new() }
 }
 
 #[test]
-fn one_wake_is_enough() {
+fn the_queue_is_woken_once() {
     let mut gate = gate();
-    arrive(&mut gate, 1, &Told::get("/"));
+    arrive(&mut gate, 1, &FakeRequest::get("/"));
     assert!(gate.take_wake(NOW_US));
     assert!(!gate.take_wake(NOW_US));
     one_call(&mut gate);
-    assert!(!gate.take_wake(NOW_US), "nothing waits");
+    assert!(!gate.take_wake(NOW_US), "nothing is waiting");
 }
 
 #[test]
-fn where_little_is_asked_nobody_waits_for_another_s_reply() {
+fn at_low_load_no_request_waits_for_another_s_reply() {
     let mut gate = gate();
     for stream in 1..=4 {
         assert_eq!(sizes(&arrive_many(&mut gate, stream, 1)), [1]);
     }
-    assert_eq!(arrive_many(&mut gate, 5, 3), [], "four calls are the most");
+    assert_eq!(arrive_many(&mut gate, 5, 3), [], "at most four calls");
 }
 
 #[test]
-fn where_much_is_asked_requests_gather_while_a_call_is_under_way() {
+fn at_high_load_requests_gather_while_a_call_is_under_way() {
     let mut gate = gate();
     let first = arrive_many(&mut gate, 1, 10);
     assert_eq!(sizes(&first), [10]);
-    assert_eq!(arrive_many(&mut gate, 11, 4), [], "not half as many");
+    assert_eq!(arrive_many(&mut gate, 11, 4), [], "less than half as many");
     let second = arrive_many(&mut gate, 15, 1);
     assert_eq!(sizes(&second), [5]);
     assert_eq!(arrive_many(&mut gate, 16, 4), []);
     for (call, left) in [(&second, [0; 0].as_slice()), (&first, &[4])] {
-        let body = answered(&call[0], true, 29);
-        assert_eq!(reply(&mut gate, &call[0], genuinely(&body)).len(), sizes(call)[0]);
-        assert_eq!(sizes(&gate.ready(NOW_US)), left, "the last reply sends what has gathered");
+        let body = shim_reply(&call[0], true, 29);
+        assert_eq!(reply(&mut gate, &call[0], ok_reply(&body)).len(), sizes(call)[0]);
+        assert_eq!(sizes(&gate.ready(NOW_US)), left, "the last reply sends the gathered requests");
     }
 }
 
@@ -311,30 +311,30 @@ fn a_batch_is_bounded() {
     assert_eq!(sizes(&calls), [1_024, 1_024, 952]);
     for call in calls {
         assert!(call.body.len() <= wire::MAX_BODY_BYTES);
-        let body = answered(&call, true, 1);
-        assert_eq!(reply(&mut gate, &call, genuinely(&body)).len(), sizes(&[call])[0]);
+        let body = shim_reply(&call, true, 1);
+        assert_eq!(reply(&mut gate, &call, ok_reply(&body)).len(), sizes(&[call])[0]);
     }
     assert!(gate.is_idle(NOW_US));
 }
 
 #[test]
-fn a_stream_that_leaves_before_the_call_is_not_charged() {
+fn a_stream_that_ends_before_the_call_is_not_charged() {
     let mut gate = gate();
-    arrive(&mut gate, 1, &Told::get("/"));
+    arrive(&mut gate, 1, &FakeRequest::get("/"));
     gate.done(1);
     assert!(!gate.take_wake(NOW_US));
     assert_eq!(gate.ready(NOW_US), []);
 }
 
 #[test]
-fn a_stream_that_leaves_during_the_call_gets_its_charge_back() {
+fn a_stream_that_ends_during_the_call_is_refunded() {
     let mut gate = gate();
-    arrive(&mut gate, 1, &Told::get("/"));
-    arrive(&mut gate, 2, &Told::get("/"));
+    arrive(&mut gate, 1, &FakeRequest::get("/"));
+    arrive(&mut gate, 2, &FakeRequest::get("/"));
     let call = one_call(&mut gate);
     gate.done(1);
-    let body = answered(&call, true, 29);
-    let released = reply(&mut gate, &call, genuinely(&body));
+    let body = shim_reply(&call, true, 29);
+    let released = reply(&mut gate, &call, ok_reply(&body));
     assert_eq!(released.iter().map(|release| release.stream).collect::<Vec<_>>(), [2]);
     let settles = settles_sent(&mut gate);
     assert_eq!(settles.len(), 1);
@@ -345,17 +345,17 @@ fn a_stream_that_leaves_during_the_call_gets_its_charge_back() {
 #[test]
 fn a_denied_request_has_nothing_to_give_back() {
     let mut gate = gate();
-    arrive(&mut gate, 1, &Told::get("/"));
+    arrive(&mut gate, 1, &FakeRequest::get("/"));
     let call = one_call(&mut gate);
     gate.done(1);
-    let body = answered(&call, false, 0);
-    assert_eq!(reply(&mut gate, &call, genuinely(&body)), []);
+    let body = shim_reply(&call, false, 0);
+    assert_eq!(reply(&mut gate, &call, ok_reply(&body)), []);
     assert_eq!(gate.ready(NOW_US), []);
 }
 
 fn refunded(outcome: Outcome) -> Vec<String> {
     let mut gate = gate();
-    arrive(&mut gate, 1, &Told::post("/api/ai/x").user("42", "free"));
+    arrive(&mut gate, 1, &FakeRequest::post("/api/ai/x").user("42", "free"));
     decide(&mut gate, true, 9);
     if !respond(&mut gate, NOW_US, 1, outcome).wakes {
         return Vec::new();
@@ -365,7 +365,7 @@ fn refunded(outcome: Outcome) -> Vec<String> {
 }
 
 #[test]
-fn the_policy_says_which_outcomes_are_free() {
+fn the_policy_defines_which_outcomes_are_refunded() {
     let none: [&str; 0] = [];
     let quotas = ["ai_daily", "ai_client"];
     assert_eq!(refunded(Outcome { status: 200, is_cache_hit: false }), none);
@@ -376,29 +376,29 @@ fn the_policy_says_which_outcomes_are_free() {
 }
 
 #[test]
-fn the_host_is_asked_only_for_what_matters() {
+fn outcome_and_time_are_fetched_only_when_needed() {
     let mut gate = gate();
-    arrive(&mut gate, 1, &Told::get("/"));
+    arrive(&mut gate, 1, &FakeRequest::get("/"));
     decide(&mut gate, true, 9);
-    let response = gate.response(1, || panic!("nothing is refunded"), || panic!("as before"));
+    let response = gate.response(1, || panic!("nothing is refunded"), || panic!("nothing is refunded"));
     assert!(!response.headers.is_empty());
-    arrive(&mut gate, 2, &Told::post("/api/ai/x").user("42", "free"));
+    arrive(&mut gate, 2, &FakeRequest::post("/api/ai/x").user("42", "free"));
     decide(&mut gate, true, 9);
     let outcome = Outcome { status: 200, is_cache_hit: false };
     gate.response(2, || outcome, || panic!("a success is not refunded"));
 }
 
 #[test]
-fn a_failed_settle_is_tried_again_a_few_times() {
+fn a_failed_settle_is_retried_a_few_times() {
     let mut gate = gate();
-    arrive(&mut gate, 1, &Told::post("/api/ai/x").user("42", "free"));
+    arrive(&mut gate, 1, &FakeRequest::post("/api/ai/x").user("42", "free"));
     decide(&mut gate, true, 9);
     respond(&mut gate, NOW_US, 1, Outcome { status: 503, is_cache_hit: false });
     let mut fail = |now_us: u64| {
         let calls = gate.ready(now_us);
         let [call] = calls.as_slice() else { return None };
         gate.reply(now_us, call.id, CallKind::Settle, Reply::default(), &Process::default());
-        assert_eq!(gate.ready(now_us), [], "not at once");
+        assert_eq!(gate.ready(now_us), [], "not immediately");
         Some(call.body.clone())
     };
     let first = fail(NOW_US);
@@ -409,40 +409,40 @@ fn a_failed_settle_is_tried_again_a_few_times() {
 }
 
 #[test]
-fn a_settle_s_late_reply_is_not_taken_for_another_s() {
+fn a_late_settle_reply_does_not_affect_the_next_settle() {
     let process = Process::default();
     let mut gate = gate();
     let refund = |gate: &mut Gate, stream| {
-        arrive(gate, stream, &Told::post("/api/ai/x").user("42", "free"));
+        arrive(gate, stream, &FakeRequest::post("/api/ai/x").user("42", "free"));
         decide(gate, true, 9);
         respond(gate, NOW_US, stream, Outcome { status: 503, is_cache_hit: false });
     };
     refund(&mut gate, 1);
     let first = one_call(&mut gate);
-    // Its reply does not come; it is sent again, and arrives.
+    // The first call gets no reply. It is sent again, and that arrives.
     let later_us = NOW_US + 2_000_000;
     gate.tick(later_us, &process);
     let again_us = later_us + 1_000_000;
     let again = gate.ready(again_us).remove(0);
     assert_eq!(again.body, first.body);
-    gate.reply(again_us, again.id, CallKind::Settle, genuinely(b"{}"), &process);
+    gate.reply(again_us, again.id, CallKind::Settle, ok_reply(b"{}"), &process);
     assert!(gate.is_idle(again_us));
-    // The next is on its way when the first one's replies come: they say nothing about it.
+    // The next settle is under way when both replies to the first arrive. They do not affect it.
     refund(&mut gate, 2);
     let next = one_call(&mut gate);
     for late in [&first, &again] {
-        gate.reply(again_us, late.id, CallKind::Settle, genuinely(b"{}"), &process);
+        gate.reply(again_us, late.id, CallKind::Settle, ok_reply(b"{}"), &process);
         assert!(!gate.is_idle(again_us));
     }
-    gate.reply(again_us, next.id, CallKind::Settle, genuinely(b"{}"), &process);
+    gate.reply(again_us, next.id, CallKind::Settle, ok_reply(b"{}"), &process);
     assert!(gate.is_idle(again_us));
 }
 
 #[test]
-fn a_clock_that_steps_back_delays_no_settle() {
+fn a_clock_stepping_back_does_not_delay_settles() {
     let process = Process::default();
     let mut gate = gate();
-    arrive(&mut gate, 1, &Told::post("/api/ai/x").user("42", "free"));
+    arrive(&mut gate, 1, &FakeRequest::post("/api/ai/x").user("42", "free"));
     decide(&mut gate, true, 9);
     respond(&mut gate, NOW_US, 1, Outcome { status: 503, is_cache_hit: false });
     let call = one_call(&mut gate);
@@ -452,32 +452,32 @@ fn a_clock_that_steps_back_delays_no_settle() {
     assert_eq!(gate.ready(before_us + 1_000_000).remove(0).body, call.body);
     gate.tick(before_us - 3_600_000_000, &process);
     let again_us = before_us - 7_200_000_000;
-    assert_eq!(gate.ready(again_us).remove(0).body, call.body, "its rest was to last an hour");
+    assert_eq!(gate.ready(again_us).remove(0).body, call.body, "the rest would have lasted an hour");
 }
 
 #[test]
-fn a_settle_that_the_shim_refuses_is_not_sent_again() {
+fn a_rejected_settle_is_not_sent_again() {
     let mut gate = gate();
-    arrive(&mut gate, 1, &Told::post("/api/ai/x").user("42", "free"));
+    arrive(&mut gate, 1, &FakeRequest::post("/api/ai/x").user("42", "free"));
     decide(&mut gate, true, 9);
     respond(&mut gate, NOW_US, 1, Outcome { status: 503, is_cache_hit: false });
     let call = one_call(&mut gate);
-    reply(&mut gate, &call, Reply { status: Some(b"400"), ..genuinely(b"") });
+    reply(&mut gate, &call, Reply { status: Some(b"400"), ..ok_reply(b"") });
     assert!(gate.is_idle(NOW_US));
     assert_eq!(counted(&mut gate, "tollgate.settles.dropped"), 1);
 }
 
 #[test]
-fn a_request_that_could_not_be_decided_spoils_no_other() {
+fn an_undecided_request_does_not_affect_others() {
     let mut gate = gate();
-    arrive(&mut gate, 1, &Told::post("/api/auth/login"));
-    arrive(&mut gate, 2, &Told::get("/"));
+    arrive(&mut gate, 1, &FakeRequest::post("/api/auth/login"));
+    arrive(&mut gate, 2, &FakeRequest::get("/"));
     let call = one_call(&mut gate);
-    let mut replied: DecideReply = serde_json::from_slice(&answered(&call, true, 4)).unwrap();
+    let mut replied: DecideReply = serde_json::from_slice(&shim_reply(&call, true, 4)).unwrap();
     replied.decisions[0].admitted = false;
     replied.decisions[0].error = Some(wire::DecisionError::CostExceedsLimit);
     let body = serde_json::to_vec(&replied).unwrap();
-    let released = reply(&mut gate, &call, genuinely(&body));
+    let released = reply(&mut gate, &call, ok_reply(&body));
     let summaries: Vec<_> = released.iter().map(|release| shown(&release.release)).collect();
     assert_eq!(
         summaries,
@@ -486,25 +486,25 @@ fn a_request_that_could_not_be_decided_spoils_no_other() {
 }
 
 #[test]
-fn a_part_of_the_ledger_that_is_away_fails_no_call() {
+fn an_unavailable_cluster_node_does_not_fail_the_call() {
     let mut gate = gate();
-    // As the shim says it of a Cluster's server that is away: a decision without charges.
+    // The shim reports an unavailable Cluster node as a decision without charges.
     let unavailable = |reply: &mut DecideReply, at: usize| {
         let decision = &mut reply.decisions[at];
         (decision.admitted, decision.charges) = (false, Vec::new());
         decision.error = Some(wire::DecisionError::Unavailable);
     };
     for round in 0..4 {
-        arrive(&mut gate, 1, &Told::post("/api/auth/login"));
-        arrive(&mut gate, 2, &Told::get("/"));
+        arrive(&mut gate, 1, &FakeRequest::post("/api/auth/login"));
+        arrive(&mut gate, 2, &FakeRequest::get("/"));
         let call = one_call(&mut gate);
-        let mut replied: DecideReply = serde_json::from_slice(&answered(&call, true, 4)).unwrap();
+        let mut replied: DecideReply = serde_json::from_slice(&shim_reply(&call, true, 4)).unwrap();
         unavailable(&mut replied, 0);
         if round > 0 {
             unavailable(&mut replied, 1);
         }
         let body = serde_json::to_vec(&replied).unwrap();
-        let released = reply(&mut gate, &call, genuinely(&body));
+        let released = reply(&mut gate, &call, ok_reply(&body));
         let summaries: Vec<_> = released.iter().map(|release| shown(&release.release)).collect();
         let first = "Pass(\"degraded admitted rule=1 auth=4\")".to_owned();
         let second =
@@ -512,17 +512,17 @@ fn a_part_of_the_ledger_that_is_away_fails_no_call() {
         assert_eq!(summaries, [first, format!("Pass({second:?})")]);
         (1..=2).for_each(|stream| gate.done(stream));
     }
-    // After as many failed calls nobody would ask any more.
+    // As many failed calls would have opened the breaker.
     assert_eq!(counted(&mut gate, "tollgate.breaker.opened"), 0);
-    arrive(&mut gate, 3, &Told::get("/"));
+    arrive(&mut gate, 3, &FakeRequest::get("/"));
 }
 
 #[test]
-fn what_is_decided_is_counted_by_bucket() {
+fn decisions_are_counted_by_bucket() {
     let mut gate = gate();
-    arrive(&mut gate, 1, &Told::post("/api/ai/x").user("42", "free"));
+    arrive(&mut gate, 1, &FakeRequest::post("/api/ai/x").user("42", "free"));
     decide(&mut gate, true, 9);
-    arrive(&mut gate, 2, &Told::post("/api/auth/login"));
+    arrive(&mut gate, 2, &FakeRequest::post("/api/auth/login"));
     decide(&mut gate, false, 0);
     let mut shown: Vec<String> = gate
         .take_samples()
@@ -548,40 +548,40 @@ tollgate.wait_us: 0
 #[test]
 fn a_denial_is_logged() {
     let mut gate = gate();
-    arrive(&mut gate, 1, &Told::post("/api/auth/login"));
+    arrive(&mut gate, 1, &FakeRequest::post("/api/auth/login"));
     decide(&mut gate, false, 0);
     assert_eq!(gate.take_log(NOW_US), ["denied rule=1 bucket=auth retry_after_ms=41500"]);
 }
 
 #[test]
-fn a_call_says_whose_it_is() {
+fn a_call_carries_the_trace_of_its_first_request() {
     let mut gate = Gate::new(Policy { salt: "our-own".to_owned(), ..shipped() });
     let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     arrive(
         &mut gate,
         1,
-        &Told::get("/").with("traceparent", traceparent).with("x-request-id", "7"),
+        &FakeRequest::get("/").with("traceparent", traceparent).with("x-request-id", "7"),
     );
-    arrive(&mut gate, 2, &Told::get("/").with("x-request-id", "8"));
+    arrive(&mut gate, 2, &FakeRequest::get("/").with("x-request-id", "8"));
     let expected = [("traceparent", traceparent.to_owned()), ("x-request-id", "7".to_owned())];
     assert_eq!(one_call(&mut gate).headers, expected);
 }
 
 #[test]
-fn a_call_says_that_everyone_knows_the_salt() {
+fn a_call_reports_a_publicly_known_salt() {
     let calls_with = |salt: &str| {
         let mut gate = Gate::new(Policy { salt: salt.to_owned(), ..shipped() });
-        arrive(&mut gate, 1, &Told::get("/"));
+        arrive(&mut gate, 1, &FakeRequest::get("/"));
         one_call(&mut gate).headers.contains(&("tollgate-salt", "known".to_owned()))
     };
     assert!(calls_with("tollgate-development") && calls_with("") && !calls_with("our-own"));
 }
 
 #[test]
-fn a_settle_that_the_shim_refuses_takes_no_other_with_it() {
+fn a_rejected_settle_does_not_affect_others_in_its_batch() {
     let mut gate = gate();
     for (stream, user) in (1..).zip(["1", "2", "3", "4", "5"]) {
-        arrive(&mut gate, stream, &Told::post("/api/ai/x").user(user, "free"));
+        arrive(&mut gate, stream, &FakeRequest::post("/api/ai/x").user(user, "free"));
         decide(&mut gate, true, 9);
     }
     for stream in 1..=5 {
@@ -593,15 +593,15 @@ fn a_settle_that_the_shim_refuses_takes_no_other_with_it() {
         let settles = serde_json::from_slice::<SettleBody>(&call.body).unwrap().settles;
         let payers: Vec<_> =
             settles.iter().map(|settle| settle.charges[0].counter.to_string()).collect();
-        // The third is wrong: whatever call it is in is refused.
+        // The third settle is invalid: any call that carries it is rejected.
         let wrong: &String = wrong.get_or_insert_with(|| payers[2].clone());
         let status: &[u8] = if payers.contains(wrong) { b"400" } else { b"200" };
-        reply(&mut gate, &call, Reply { status: Some(status), ..genuinely(b"{}") });
+        reply(&mut gate, &call, Reply { status: Some(status), ..ok_reply(b"{}") });
         if status == b"200" {
             arrived.extend(payers);
         }
         calls += 1;
-        assert!(calls < 20, "it comes to an end");
+        assert!(calls < 20, "too many calls");
     }
     assert_eq!(arrived.len(), 4, "{arrived:?}");
     assert_eq!(counted(&mut gate, "tollgate.settles.dropped"), 1);

@@ -1,12 +1,11 @@
-//! Some time has passed: what has waited long enough is given up.
+//! Handles the passing of time: gives up requests and calls that have waited too long.
 
 use super::shared::SharedData;
 use super::{Gate, Released, ms};
 
 impl Gate {
-    /// Decides requests that have waited long enough without the ledger, gives up calls whose reply
-    /// never came, ends leases, and has failed settles sent again. Call it every
-    /// [`TICK_MS`](super::TICK_MS).
+    /// Decides overdue requests without the ledger, gives up lost calls, ends expired leases, and lets
+    /// failed settles be sent again. Call it every [`TICK_MS`](super::TICK_MS).
     pub fn tick(&mut self, now_us: u64, shared: &impl SharedData) -> Vec<Released> {
         let now_ms = ms(now_us);
         self.return_leases(now_ms);
@@ -20,8 +19,8 @@ impl Gate {
         released
     }
 
-    /// Decides without the ledger what has waited for as long as the policy allows. If its call is
-    /// answered after all, what was charged is given back.
+    /// Decides requests without the ledger that have waited for the policy's timeout. If their call is
+    /// answered later, the charges are given back.
     fn give_up_overdue(&mut self, now_us: u64, shared: &impl SharedData) -> Vec<Released> {
         let until_us = now_us.saturating_sub(self.policy.timeout_ms * 1_000);
         let gathered = self.outbox.take_overdue(until_us);

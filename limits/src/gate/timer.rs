@@ -1,6 +1,6 @@
-//! A time to wait for, by a clock that may step.
+//! A timer for a clock that can step.
 
-/// A time to wait for.
+/// A deadline, and the wait it was set with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Timer {
     at_ms: u64,
@@ -13,8 +13,8 @@ impl Timer {
         Self { at_ms: now_ms.saturating_add(wait_ms), wait_ms }
     }
 
-    /// Returns true if it is due. It also is if it is further away than it ever was: the clock has then
-    /// stepped back, and waiting on would take as long as the step.
+    /// Returns true if the timer is due. Also true if it is further away than its full wait: the clock
+    /// has stepped back, and waiting on would take as long as the step.
     pub(super) const fn is_due(self, now_ms: u64) -> bool {
         self.at_ms <= now_ms || self.at_ms - now_ms > self.wait_ms
     }
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_due_when_it_has_passed_and_when_the_clock_has_stepped_back() {
+    fn a_timer_is_due_when_reached_or_when_the_clock_steps_back() {
         let timer = Timer::after(10_000, 500);
         for (now_ms, due) in [
             (10_000, false),

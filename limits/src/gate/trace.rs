@@ -1,4 +1,5 @@
-//! The trace and the id of a call's first request, for the shim's logs. Called by `arrive`.
+//! The trace headers and request id of a call's first request, for the shim's logs. Called by
+//! `arrive`.
 
 use crate::facts::Facts;
 use sha2::{Digest, Sha256};
@@ -6,18 +7,18 @@ use sha2::{Digest, Sha256};
 /// W3C Trace Context, version 00.
 pub(super) const TRACEPARENT: &str = "traceparent";
 pub(super) const REQUEST_ID: &str = "x-request-id";
-/// The longest request id that is handed on, in bytes.
+/// The longest request id that is forwarded, in bytes.
 const MAX_ID_BYTES: usize = 128;
 
-/// Returns the headers that a call carries for its first request: its `traceparent`, or one made from
-/// its id, and its id.
+/// Returns the headers that a call carries for its first request: its request id, and its
+/// `traceparent` or a new one derived from the id.
 ///
 /// # Source
 /// W3C Trace Context, §3.2: `00-<32 hex digits>-<16 hex digits>-<2 hex digits>`, no id all zeros.
 pub(super) fn of(now_us: u64, facts: &impl Facts) -> Vec<(&'static str, String)> {
     let id = facts.header(REQUEST_ID).and_then(text).filter(|id| is_id(id));
     let given = facts.header(TRACEPARENT).and_then(text).filter(|text| is_traceparent(text));
-    let traceparent = given.unwrap_or_else(|| begun(now_us, id.as_deref().unwrap_or_default()));
+    let traceparent = given.unwrap_or_else(|| new_traceparent(now_us, id.as_deref().unwrap_or_default()));
     let id = id.map(|id| (REQUEST_ID, id));
     [(TRACEPARENT, traceparent)].into_iter().chain(id).collect()
 }
@@ -48,8 +49,8 @@ fn is_traceparent(text: &str) -> bool {
     }
 }
 
-/// Begins a trace here: not sampled, since nobody has asked for it.
-fn begun(now_us: u64, id: &str) -> String {
+/// Starts a new trace. It is not sampled, because nobody asked for it.
+fn new_traceparent(now_us: u64, id: &str) -> String {
     let digest = Sha256::new().chain_update(now_us.to_be_bytes()).chain_update(id).finalize();
     let hex: String = digest.iter().take(24).map(|byte| format!("{byte:02x}")).collect();
     let (trace, span) = hex.split_at_checked(32).unwrap_or_default();
@@ -59,14 +60,15 @@ fn begun(now_us: u64, id: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::tests::Told;
+    use crate::plan::tests::FakeRequest;
 
     const GIVEN: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
     fn check(headers: &[(&'static str, &'static str)], expected: Option<&str>) {
-        let told =
-            headers.iter().fold(Told::get("/"), |told, (name, value)| told.with(name, value));
-        let sent = of(1_790_000_000_000_000, &told);
+        let request = headers
+            .iter()
+            .fold(FakeRequest::get("/"), |request, (name, value)| request.with(name, value));
+        let sent = of(1_790_000_000_000_000, &request);
         let traceparent = &sent.first().unwrap().1;
         assert!(is_traceparent(traceparent), "{traceparent}");
         match expected {
@@ -76,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_is_carried_on_or_begun() {
+    fn a_trace_is_continued_or_started() {
         check(&[(TRACEPARENT, GIVEN)], Some(GIVEN));
         check(&[], None);
         for bad in [
@@ -92,9 +94,10 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_carried_if_it_is_one() {
-        let id =
-            |value: &'static str| of(1, &Told::get("/").with(REQUEST_ID, value)).get(1).cloned();
+    fn a_valid_request_id_is_forwarded() {
+        let id = |value: &'static str| {
+            of(1, &FakeRequest::get("/").with(REQUEST_ID, value)).get(1).cloned()
+        };
         assert_eq!(id("5f1c"), Some((REQUEST_ID, "5f1c".to_owned())));
         assert_eq!(id("a b"), None);
         assert_eq!(id("a".repeat(129).leak()), None);

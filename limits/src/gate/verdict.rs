@@ -1,35 +1,35 @@
-//! Renders decisions: for the client (headers, problem+json) and for the access log.
+//! Renders decisions for the client (headers, problem+json) and for the access log.
 
 use super::metrics::By;
 use super::outbox::Asked;
-use crate::headers::{self, Told};
+use crate::headers::{self, BucketState};
 use crate::path::BadPath;
 use crate::policy::Policy;
 use crate::problem::{self, Problem};
 use crate::quota::Quota;
 use crate::wire::ChargeOutcome;
 
-/// The problem type of a request refused because the ledger is away, from the IANA registry.
+/// The problem type of a request refused because the ledger is unavailable, from the IANA registry.
 const REDUCED_CAPACITY: &str =
     "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity";
 
-/// Says that a request was decided without the ledger.
+/// The header of responses to requests that were decided without the ledger.
 const VERDICT_HEADER: &str = "tollgate-verdict";
 
-/// An answer of the gateway's own, in place of the upstream's.
+/// A response sent by the gateway itself, instead of the upstream's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// Its headers.
+    /// The headers.
     pub headers: Vec<(&'static str, String)>,
-    /// A problem+json document.
+    /// The body, a problem+json document.
     pub body: Vec<u8>,
     /// A line for the access log.
     pub summary: String,
 }
 
-/// One charge's outcome, and who decided it. Without an outcome it was not counted.
+/// A charge's outcome and its source. `outcome` is `None` if the charge was not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Judged {
     pub(super) by: By,
@@ -43,39 +43,39 @@ pub(super) enum Verdict {
     Refuse(Answer),
 }
 
-/// The words of a summary that depend on who decided.
+/// The parts of a summary that depend on the decision's source.
 struct Words {
     admitted: &'static str,
     denied: &'static str,
     by: &'static str,
 }
 
-/// Renders the passing of a request that is charged nothing.
+/// Renders the summary of an exempt request.
 pub(super) fn exempt(policy: &Policy, rule: Option<usize>) -> String {
     format!("exempt rule={}", policy.rule_name(rule))
 }
 
-/// Renders the refusal of a path that cannot be read.
+/// Renders the refusal of an invalid path.
 pub(super) fn bad_path(error: BadPath) -> Answer {
-    let detail = format!("{error}: send it in its plain form.");
+    let detail = format!("{error}: send the path in its normal form.");
     answer(Problem::new(400, "Bad path", detail), Vec::new(), format!("refused path=\"{error}\""))
 }
 
-/// Renders a refusal because `bucket`, which must not go uncounted, cannot be counted.
+/// Renders the refusal of a request because `bucket` cannot be counted.
 pub(super) fn unavailable(policy: &Policy, asked: &Asked, bucket: &str) -> Verdict {
     let detail = format!("The quota {bucket:?} cannot be checked at the moment. Retry in 1 s.");
     let mut problem = Problem::new(503, "Temporary reduced capacity", detail);
     problem.kind = REDUCED_CAPACITY.into();
     let headers = vec![("retry-after", "1".to_owned())];
     let summary = format!("degraded refused rule={} bucket={bucket}", policy.rule_name(asked.rule));
-    mark(Verdict::Refuse(answer(problem, headers, summary)))
+    mark_degraded(Verdict::Refuse(answer(problem, headers, summary)))
 }
 
-/// Renders a decision, by the ledger or without it. A charge without an outcome was not counted.
+/// Renders a decision, made by the ledger or without it.
 pub(super) fn render(policy: &Policy, asked: &Asked, judged: &[Judged]) -> Verdict {
     let by = judged.first().map_or(By::Ledger, |judged| judged.by);
     let verdict = render_in(words(by), policy, asked, judged);
-    if by.is_degraded() { mark(verdict) } else { verdict }
+    if by.is_degraded() { mark_degraded(verdict) } else { verdict }
 }
 
 const fn words(by: By) -> Words {
@@ -91,26 +91,28 @@ const fn words(by: By) -> Words {
 }
 
 fn render_in(words: Words, policy: &Policy, asked: &Asked, judged: &[Judged]) -> Verdict {
-    let enforced: Vec<Told<'_>> = asked
+    let enforced: Vec<BucketState<'_>> = asked
         .charges
         .iter()
         .zip(judged)
         .filter(|(planned, _)| planned.charge.enforce)
         .filter_map(|(planned, judged)| {
             let bucket = policy.buckets.get(planned.bucket)?.name.as_str();
-            Some(Told { bucket, quota: &planned.charge.quota, outcome: judged.outcome.as_ref()? })
+            let quota = &planned.charge.quota;
+            Some(BucketState { bucket, quota, outcome: judged.outcome.as_ref()? })
         })
         .collect();
-    let refusing: Vec<&Told<'_>> = enforced.iter().filter(|told| !told.outcome.admitted).collect();
+    let refusing: Vec<&BucketState<'_>> =
+        enforced.iter().filter(|state| !state.outcome.admitted).collect();
     let headers = headers::of(&enforced, &policy.response_headers);
     let rule = policy.rule_name(asked.rule);
-    match refusing.iter().max_by_key(|told| told.outcome.retry_after_ms) {
+    match refusing.iter().max_by_key(|state| state.outcome.retry_after_ms) {
         None => {
             let mut summary = String::with_capacity(64 + 32 * enforced.len());
             [words.admitted, " rule=", &rule].iter().for_each(|text| summary.push_str(text));
-            for told in &enforced {
-                [" ", told.bucket, "="].iter().for_each(|text| summary.push_str(text));
-                headers::push_digits(&mut summary, told.outcome.remaining);
+            for state in &enforced {
+                [" ", state.bucket, "="].iter().for_each(|text| summary.push_str(text));
+                headers::push_digits(&mut summary, state.outcome.remaining);
             }
             summary.push_str(words.by);
             Verdict::Pass { summary, headers }
@@ -124,8 +126,8 @@ fn render_in(words: Words, policy: &Policy, asked: &Asked, judged: &[Judged]) ->
     }
 }
 
-/// Tells the client as well that the ledger did not decide this.
-fn mark(mut verdict: Verdict) -> Verdict {
+/// Adds the header that marks a decision made without the ledger.
+fn mark_degraded(mut verdict: Verdict) -> Verdict {
     let header = (VERDICT_HEADER, "degraded".to_owned());
     match &mut verdict {
         Verdict::Pass { headers, .. } | Verdict::Refuse(Answer { headers, .. }) => {
@@ -136,8 +138,8 @@ fn mark(mut verdict: Verdict) -> Verdict {
 }
 
 fn refused(
-    last: &Told<'_>,
-    refusing: &[&Told<'_>],
+    last: &BucketState<'_>,
+    refusing: &[&BucketState<'_>],
     mut headers: Vec<(&'static str, String)>,
     summary: &str,
 ) -> Answer {
@@ -145,11 +147,11 @@ fn refused(
     let retry_after_s = headers::seconds(retry_after_ms);
     let problem = Problem {
         kind: problem::QUOTA_EXCEEDED.into(),
-        violated_policies: refusing.iter().map(|told| told.bucket.to_owned()).collect(),
+        violated_policies: refusing.iter().map(|state| state.bucket.to_owned()).collect(),
         ..Problem::new(
             429,
             "Quota exceeded",
-            format!("{} Retry in {retry_after_s} s.", used_up(last)),
+            format!("{} Retry in {retry_after_s} s.", exceeded_detail(last)),
         )
     };
     headers.insert(0, ("retry-after", retry_after_s.to_string()));
@@ -157,13 +159,13 @@ fn refused(
     answer(problem, headers, summary)
 }
 
-fn used_up(told: &Told<'_>) -> String {
-    let Told { bucket, quota, outcome } = told;
+fn exceeded_detail(state: &BucketState<'_>) -> String {
+    let BucketState { bucket, quota, outcome } = state;
     let limit = outcome.limit;
     match quota {
         Quota::SlidingWindow(quota) => {
             let window_ms = quota.window_ms.get();
-            format!("The limit {bucket:?} of {limit} in any {} is used up.", length(window_ms))
+            format!("The limit {bucket:?} of {limit} in any {} is used up.", shown_ms(window_ms))
         }
         Quota::FixedWindow(quota) => {
             let per = format!("{:?}", quota.per).to_lowercase();
@@ -173,7 +175,7 @@ fn used_up(told: &Told<'_>) -> String {
     }
 }
 
-fn length(ms: u64) -> String {
+fn shown_ms(ms: u64) -> String {
     if ms.is_multiple_of(1_000) { format!("{} s", ms / 1_000) } else { format!("{ms} ms") }
 }
 

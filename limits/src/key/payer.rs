@@ -1,28 +1,28 @@
-//! Who pays, and the identity that counters are named by.
+//! The payer of a charge, and the identity that counters are named after.
 
 use super::value;
 use crate::counter::Identity;
 use crate::policy::Policy;
 
-/// Who pays: the keys that had a value, with it. Several only where keys pay together.
+/// The keys that pay, with their values: one key, or several for a combination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payer<'a> {
-    /// The keys together by whose name they are counted, if they are several.
+    /// The name of the combination, if this is one.
     pub(super) together: Option<&'a str>,
     pub(super) parts: Vec<Part<'a>>,
 }
 
-/// One key, and its value.
+/// One key, with its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part<'a> {
     /// The key's name.
     pub key: &'a str,
-    /// Its value as it is hashed: for an address the network's bytes, else text.
+    /// The value as hashed: the network's bytes for an address, otherwise text.
     pub value: Vec<u8>,
 }
 
 impl Part<'_> {
-    /// The network that a client's address was cut to, as people write it: `192.0.2.0/24`.
+    /// Returns the network that the client's address was cut to, in CIDR notation: `192.0.2.0/24`.
     #[must_use]
     pub fn network(&self) -> Option<String> {
         value::shown_network(&self.value)
@@ -30,13 +30,13 @@ impl Part<'_> {
 }
 
 impl<'a> Payer<'a> {
-    /// The keys, and their values.
+    /// Returns the keys, with their values.
     #[must_use]
     pub fn parts(&self) -> &[Part<'a>] {
         &self.parts
     }
 
-    /// What counters are named by: a hash over all names and values, each behind its length.
+    /// Returns the identity: a hash over all names and values, each prefixed with its length.
     #[must_use]
     pub(crate) fn identity(&self, policy: &Policy) -> Identity {
         let together = self.together.map(str::as_bytes);

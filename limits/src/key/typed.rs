@@ -1,4 +1,4 @@
-//! A key's value as a person types it: `42`, `203.0.113.7`, `user=42,site=example.com`.
+//! Parses key values typed by a person: `42`, `203.0.113.7`, `user=42,site=example.com`.
 
 use super::payer::{Part, Payer};
 use super::value::network;
@@ -6,35 +6,35 @@ use crate::counter::Identity;
 use crate::host;
 use crate::policy::{Key, Policy, Source};
 
-/// A key's value as a person typed it is not one.
+/// An invalid key value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadKey {
-    /// The policy has no such key.
+    /// The policy does not define this key.
     #[error("the policy has no key {0:?}")]
     Unknown(String),
-    /// A client-address key's value is no address.
+    /// The value of a client-address key is not an IP address.
     #[error("expected an IP address for key {key:?}, found {value:?}")]
     NoAddress {
         /// The key.
         key: String,
-        /// What was given.
+        /// The value given.
         value: String,
     },
-    /// Keys that pay together have a value each.
-    #[error("expected a value for each of its keys, such as {expected}, found {value:?}")]
+    /// A combination lacks a value for one of its keys.
+    #[error("expected a value for each key, such as {expected}, found {value:?}")]
     NotTogether {
-        /// How it is written.
+        /// The expected form.
         expected: String,
-        /// What was given.
+        /// The value given.
         value: String,
     },
 }
 
-/// Who pays by key `name` if its value is `text`, as a person would write it. Keys that pay together
-/// are written `user=42,site=example.com`, each as itself or as the one that it falls back on.
+/// Returns the identity of the payer by key `name` whose value is `text`. A combination is written
+/// `user=42,site=example.com`, with each key's own name or that of one of its fallbacks.
 ///
 /// # Errors
-/// [`BadKey`] if the policy has no such key, or the value is none of its kind.
+/// [`BadKey`] if the policy does not define the key, or the value is not valid for it.
 pub fn of_text(policy: &Policy, name: &str, text: &str) -> Result<Identity, BadKey> {
     let payer = match policy.keys.get(name) {
         Some(Key::All(names)) => {

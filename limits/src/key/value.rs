@@ -1,15 +1,15 @@
-//! One value of a request, as it is hashed into a counter's name or looked up in a table of limits.
+//! Extracts a request's value for a key or a limit table.
 
 use crate::facts::{Facts, Value};
 use crate::host;
 use crate::policy::Source;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-/// What stands for a value that every request should have and this one has not: such requests share
-/// one counter.
+/// The value used when a request lacks one that every request should have. All requests without it
+/// share one counter.
 pub(super) const NONE: &[u8] = b"unknown";
 
-/// The value of `source`, or `None` where the request has none.
+/// Returns the value of `source`; `None` if the request has none.
 pub(super) fn of(source: &Source, facts: &impl Facts) -> Option<Vec<u8>> {
     match source {
         Source::ClientIp { v4_prefix, v6_prefix } => {
@@ -21,7 +21,7 @@ pub(super) fn of(source: &Source, facts: &impl Facts) -> Option<Vec<u8>> {
     }
 }
 
-/// The value of `source` as text; never there for a client's address.
+/// Returns the value of `source` as text; always `None` for a client address.
 pub(crate) fn text_of(source: &Source, facts: &impl Facts) -> Option<Vec<u8>> {
     match source {
         Source::JwtClaim(names) => facts.claim(names).map(Value::into_text),
@@ -34,19 +34,19 @@ pub(crate) fn text_of(source: &Source, facts: &impl Facts) -> Option<Vec<u8>> {
     .filter(|value| !value.is_empty())
 }
 
-/// Returns the network of a client's address, Envoy's `ip:port`; `None` if it is not one.
+/// Returns the network of a client's address (Envoy's `ip:port`); `None` if it cannot be parsed.
 pub(crate) fn client(bytes: &[u8], v4_prefix: u8, v6_prefix: u8) -> Option<Vec<u8>> {
     address(bytes).map(|ip| network(ip, v4_prefix, v6_prefix))
 }
 
-/// Reads Envoy's `ip:port`; an address without a port is taken too.
+/// Parses Envoy's `ip:port`. Also accepts an address without a port.
 fn address(bytes: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(bytes).ok()?;
     text.parse::<SocketAddr>().map(|socket| socket.ip()).or_else(|_| text.parse()).ok()
 }
 
-/// The network's bytes, behind the length of its prefix; an IPv4 address in IPv6 clothes counts as
-/// the IPv4 address that it is.
+/// Returns the network's bytes, preceded by the IP version and the prefix length. An IPv4-mapped
+/// IPv6 address counts as the IPv4 address.
 pub(super) fn network(ip: IpAddr, v4_prefix: u8, v6_prefix: u8) -> Vec<u8> {
     match ip.to_canonical() {
         IpAddr::V4(ip) => {
@@ -64,7 +64,7 @@ pub(super) fn network(ip: IpAddr, v4_prefix: u8, v6_prefix: u8) -> Vec<u8> {
     }
 }
 
-/// What [`network`] made, as people write it.
+/// Formats the bytes made by [`network`] in CIDR notation.
 pub(super) fn shown_network(bytes: &[u8]) -> Option<String> {
     let (&[_, prefix], address) = bytes.split_first_chunk::<2>()?;
     let address: IpAddr = match address.len() {
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_is_its_network() {
+    fn clients_in_one_network_are_one_client() {
         assert!(same_client("192.0.2.1:1000", "192.0.2.255:2000"));
         assert!(!same_client("192.0.2.1:1000", "192.0.3.1:1000"));
         assert!(same_client("[2001:db8::1]:1", "[2001:db8::ffff:1]:2"));
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_is_shown_as_people_write_it() {
+    fn networks_are_shown_in_cidr_notation() {
         let shown = |text: &str| shown_network(&network(text.parse().unwrap(), 24, 64));
         assert_eq!(shown("192.0.2.7").as_deref(), Some("192.0.2.0/24"));
         assert_eq!(shown("2001:db8::7").as_deref(), Some("2001:db8::/64"));

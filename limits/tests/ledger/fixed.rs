@@ -1,4 +1,4 @@
-//! Fixed windows: in each period of the calendar, what was used is at most the limit.
+//! Fixed windows: the use in each calendar period stays within the limit.
 
 use super::world::{ALL, Algorithm, Mix, Outcome, World, cases, steps};
 use proptest::prelude::*;
@@ -11,8 +11,8 @@ fn quotas() -> impl Strategy<Value = Algorithm> {
         .prop_map(|limit| Algorithm::Fixed { limit, period_ms: PERIOD_MS })
 }
 
-/// What was used in the period of the use at `place`. Where the clock has stepped back, a use
-/// belongs to the latest period that anything before it belongs to.
+/// Returns the use in the period of the use at index `place`. If the clock has stepped back, a use
+/// belongs to the latest period of any use before it.
 fn used(world: &World, place: usize) -> u64 {
     let mut latest = 0;
     let periods: Vec<u64> = world
@@ -36,9 +36,9 @@ fn used(world: &World, place: usize) -> u64 {
 proptest! {
     #![proptest_config(cases(10_000, FILE))]
 
-    /// Refunds, leases, settles delivered again: no period holds more than the limit.
+    /// With refunds, leases and redelivered settles, no period exceeds the limit.
     #[test]
-    fn no_period_ever_holds_more_than_the_limit(
+    fn no_period_exceeds_the_limit(
         algorithm in quotas(),
         steps in steps(40, 1_500),
     ) {
@@ -57,15 +57,15 @@ proptest! {
 proptest! {
     #![proptest_config(cases(10_000, FILE))]
 
-    /// So it is when the clock steps back, the limit changes, and charges come afterwards.
+    /// Also holds when the clock steps back, the limit changes, and settles charge more.
     #[test]
-    fn what_is_admitted_fits_the_limit_of_its_time(
+    fn an_admitted_charge_fits_the_limit_at_its_time(
         algorithm in quotas(),
         steps in steps(40, 1_500),
     ) {
         let mut world = World::new(algorithm);
         for step in &steps {
-            // A lease may be spent in a period that the clock, stepping back, takes for another.
+            // With a clock that steps back, a lease can be spent in a different period.
             if let Outcome::Admitted(place) = world.step(step, Mix { leases: 0, ..ALL }) {
                 let (used, limit) = (used(&world, place), world.algorithm.limit());
                 prop_assert!(used <= limit, "{} of {} at {}", used, limit, world.true_ms);
@@ -73,22 +73,22 @@ proptest! {
         }
     }
 
-    /// Nothing is denied that the definition admits, and what is left is told to the number: refunds
-    /// of any age, leases, charges afterwards and changed limits included. What is given back counts
-    /// in the charge's own period only.
+    /// Nothing is denied that the definition admits, and the remaining capacity is exact, even with
+    /// old refunds, leases, late charges and limit changes. A refund counts only in its charge's own
+    /// period.
     #[test]
-    fn what_is_left_is_exact(algorithm in quotas(), steps in steps(60, 1_500)) {
+    fn the_remaining_capacity_is_exact(algorithm in quotas(), steps in steps(60, 1_500)) {
         let mut world = World::new(algorithm);
         for step in &steps {
             let outcome = world.step(step, Mix { steps_back: 0, refunds: 24, ..ALL });
             let (now_ms, limit) = (world.now_ms(), world.algorithm.limit());
             let period = now_ms / PERIOD_MS;
-            // A lease ends with its period, and so does not lie in the next.
+            // A lease ends with its period, so it never reaches into the next.
             let inside = world.dated.iter().filter(|one| one.made_ms / PERIOD_MS == period);
             let counted: u64 = inside.map(|one| one.cost).sum();
-            if let Outcome::Denied(cost, told) = outcome {
+            if let Outcome::Denied(cost, outcome) = outcome {
                 prop_assert!(counted + cost > limit);
-                prop_assert_eq!(told.retry_after_ms, (period + 1) * PERIOD_MS - now_ms);
+                prop_assert_eq!(outcome.retry_after_ms, (period + 1) * PERIOD_MS - now_ms);
             }
             prop_assert_eq!(world.peek_at(now_ms, 1).remaining, limit.saturating_sub(counted));
         }

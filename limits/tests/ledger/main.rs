@@ -1,11 +1,11 @@
-//! The ledger's promises, on random histories, checked by brute force on a record of its own.
+//! The ledger's promises, tested on random histories by brute force against an independent record.
 //!
-//! A failing history's seed is saved under `proptest-regressions/` and tried first from then on.
+//! The seed of a failing history is saved under `proptest-regressions/` and tried first from then on.
 
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "all of it is tests; a helper that fails fails its test"
+    reason = "test code: a panic in a helper fails its test"
 )]
 
 mod fixed;

@@ -1,4 +1,4 @@
-//! Requests: all or nothing, shadows, overrides, and costs that can never fit.
+//! Requests: atomicity, shadow charges, overrides, and costs that can never fit.
 
 use super::world::{Algorithm, World, cases, steps};
 use limits::bounded::MAX_SAFE;
@@ -26,10 +26,10 @@ fn decide(ledger: &mut Ledger, now_ms: u64, charges: Vec<Charge>) -> Decided {
 proptest! {
     #![proptest_config(cases(4_000, FILE))]
 
-    /// Admitted if and only if every enforced charge fits by itself; denied, nothing has changed
-    /// anywhere; admitted, exactly what fits has been charged.
+    /// A request is admitted if and only if each enforced charge would fit by itself. A denied
+    /// request changes nothing; an admitted one charges exactly what fits.
     #[test]
-    fn a_request_is_charged_whole_or_not_at_all(
+    fn a_request_is_charged_completely_or_not_at_all(
         steps in steps(30, 500),
         chosen in prop::collection::vec((1..16_u8, 0..16_u8), 30),
     ) {
@@ -55,18 +55,19 @@ proptest! {
                 continue;
             }
             prop_assert_eq!(decided.retry_after_ms, 0);
-            for ((charge, alone), told) in charges.iter().zip(&alone).zip(&decided.charges) {
+            for ((charge, alone), outcome) in charges.iter().zip(&alone).zip(&decided.charges) {
                 let charged = if alone.admitted { charge.cost.get() } else { 0 };
-                prop_assert_eq!(told.admitted, alone.admitted);
-                prop_assert_eq!(told.remaining, alone.remaining - charged);
-                prop_assert_eq!(ledger.peek(now_ms, charge).unwrap().remaining, told.remaining);
+                prop_assert_eq!(outcome.admitted, alone.admitted);
+                prop_assert_eq!(outcome.remaining, alone.remaining - charged);
+                let left = ledger.peek(now_ms, charge).unwrap().remaining;
+                prop_assert_eq!(left, outcome.remaining);
             }
         }
     }
 }
 
 #[test]
-fn a_cost_above_the_limit_is_an_error_and_not_a_wait() {
+fn a_cost_above_the_limit_is_an_error_without_a_wait() {
     for world in buckets() {
         let mut ledger = Ledger::new(100);
         let limit = world.algorithm.limit();
@@ -88,7 +89,7 @@ fn a_cost_above_the_limit_is_an_error_and_not_a_wait() {
 }
 
 #[test]
-fn a_blocked_key_waits_for_the_block_and_then_for_the_count() {
+fn a_blocked_key_waits_for_the_block_and_for_capacity() {
     for world in buckets() {
         let mut ledger = Ledger::new(100);
         let limit = world.algorithm.limit();
@@ -99,10 +100,10 @@ fn a_blocked_key_waits_for_the_block_and_then_for_the_count() {
             charge
         };
         for until_ms in [NOW_MS + 1, NOW_MS + 100_000] {
-            let told = decide(&mut ledger, NOW_MS, vec![blocked(NOW_MS, until_ms)]);
-            assert!(!told.admitted);
-            assert_eq!(told.charges[0].remaining, 0);
-            let then_ms = NOW_MS + told.retry_after_ms;
+            let decided = decide(&mut ledger, NOW_MS, vec![blocked(NOW_MS, until_ms)]);
+            assert!(!decided.admitted);
+            assert_eq!(decided.charges[0].remaining, 0);
+            let then_ms = NOW_MS + decided.retry_after_ms;
             assert!(then_ms >= until_ms);
             assert!(ledger.peek(then_ms, &blocked(then_ms, until_ms)).unwrap().admitted);
             assert!(!ledger.peek(then_ms - 1, &blocked(then_ms - 1, until_ms)).unwrap().admitted);
@@ -118,17 +119,18 @@ fn an_unlimited_key_is_counted_and_never_denied() {
         for _ in 0..3 {
             let mut charge = world.charge_at(NOW_MS, limit);
             charge.terms.standing = Standing::Unlimited;
-            let told = decide(&mut ledger, NOW_MS, vec![charge]);
-            assert!(told.admitted);
-            assert_eq!((told.charges[0].limit, told.charges[0].remaining), (MAX_SAFE, MAX_SAFE));
+            let decided = decide(&mut ledger, NOW_MS, vec![charge]);
+            assert!(decided.admitted);
+            let outcome = decided.charges[0];
+            assert_eq!((outcome.limit, outcome.remaining), (MAX_SAFE, MAX_SAFE));
         }
         let limited = ledger.peek(NOW_MS, &world.charge_at(NOW_MS, 1)).unwrap();
-        assert_eq!((limited.admitted, limited.remaining), (false, 0), "what was used counts");
+        assert_eq!((limited.admitted, limited.remaining), (false, 0), "its use counts");
     }
 }
 
 #[test]
-fn an_unlimited_key_empties_a_token_bucket_and_no_more() {
+fn an_unlimited_key_cannot_overdraw_a_token_bucket() {
     let world = World::new(Algorithm::Tokens { rate: 1, per_ms: 100, burst: 6 });
     let mut ledger = Ledger::new(100);
     let mut charge = world.charge_at(NOW_MS, 1_000);
@@ -139,7 +141,7 @@ fn an_unlimited_key_empties_a_token_bucket_and_no_more() {
 }
 
 #[test]
-fn a_period_that_does_not_contain_the_time_is_told() {
+fn a_period_that_does_not_contain_the_time_is_an_error() {
     let [_, _, quota, _] = buckets();
     let mut ledger = Ledger::new(100);
     let request = Request::new(vec![quota.charge_at(NOW_MS, 1)]).unwrap();
@@ -151,7 +153,7 @@ fn a_period_that_does_not_contain_the_time_is_told() {
 }
 
 #[test]
-fn a_changed_limit_holds_at_once_and_keeps_the_count() {
+fn a_changed_limit_applies_at_once_and_keeps_the_count() {
     for world in buckets() {
         let mut ledger = Ledger::new(100);
         let with = |limit: u64| {
@@ -164,15 +166,15 @@ fn a_changed_limit_holds_at_once_and_keeps_the_count() {
             vec![Charge { cost: limits::wire::Cost::clamped(3), ..with(4) }],
         );
         for (limit, remaining) in [(4, 1), (3, 0), (2, 0), (1_000, 997), (128, 125), (5, 2)] {
-            let told = ledger.peek(NOW_MS, &with(limit)).unwrap();
-            assert_eq!((told.limit, told.remaining), (limit, remaining));
-            assert_eq!(told.admitted, remaining > 0);
+            let outcome = ledger.peek(NOW_MS, &with(limit)).unwrap();
+            assert_eq!((outcome.limit, outcome.remaining), (limit, remaining));
+            assert_eq!(outcome.admitted, remaining > 0);
         }
     }
 }
 
 #[test]
-fn a_changed_algorithm_starts_anew() {
+fn a_changed_algorithm_starts_from_zero() {
     let mut ledger = Ledger::new(100);
     for world in buckets() {
         let limit = world.algorithm.limit();

@@ -1,4 +1,4 @@
-//! Honest waits: absent other traffic, waiting as long as told is enough, and 1 ms less is not.
+//! Retry times are exact: without other traffic, waiting that long is enough, and 1 ms less is not.
 
 use super::world::{ALL, Algorithm, Outcome, World, cases, steps};
 use limits::ledger::{NEVER, Request};
@@ -17,8 +17,8 @@ fn algorithms() -> impl Strategy<Value = Algorithm> {
     ])
 }
 
-fn check_retry(world: &World, cost: u64, told: &ChargeOutcome) -> Result<(), TestCaseError> {
-    let (now_ms, wait_ms) = (world.ledger.time_ms(world.now_ms()), told.retry_after_ms);
+fn check_retry(world: &World, cost: u64, outcome: &ChargeOutcome) -> Result<(), TestCaseError> {
+    let (now_ms, wait_ms) = (world.ledger.time_ms(world.now_ms()), outcome.retry_after_ms);
     prop_assert!(wait_ms > 0 && wait_ms < NEVER);
     prop_assert!(world.peek_at(now_ms + wait_ms, cost).admitted, "after {wait_ms} ms still denied");
     let sooner = world.peek_at(now_ms + wait_ms - 1, cost);
@@ -29,15 +29,15 @@ fn check_retry(world: &World, cost: u64, told: &ChargeOutcome) -> Result<(), Tes
 
 fn check_reset(world: &World) -> Result<(), TestCaseError> {
     let now_ms = world.ledger.time_ms(world.now_ms());
-    let told = world.peek_at(now_ms, 1);
+    let outcome = world.peek_at(now_ms, 1);
     let limit = world.algorithm.limit();
-    prop_assert_eq!(told.reset_ms == 0 && told.remaining < limit, false);
-    if told.reset_ms > 0 {
-        let sooner = world.peek_at(now_ms + told.reset_ms - 1, 1);
-        prop_assert_eq!(sooner.remaining, told.remaining);
-        let then = world.peek_at(now_ms + told.reset_ms, 1);
-        // Where more was charged than the limit, the first to leave need not make room.
-        prop_assert!(then.remaining > told.remaining || told.remaining == 0);
+    prop_assert_eq!(outcome.reset_ms == 0 && outcome.remaining < limit, false);
+    if outcome.reset_ms > 0 {
+        let sooner = world.peek_at(now_ms + outcome.reset_ms - 1, 1);
+        prop_assert_eq!(sooner.remaining, outcome.remaining);
+        let then = world.peek_at(now_ms + outcome.reset_ms, 1);
+        // If more than the limit was charged, the first charge to leave need not free capacity.
+        prop_assert!(then.remaining > outcome.remaining || outcome.remaining == 0);
     }
     Ok(())
 }
@@ -45,16 +45,16 @@ fn check_reset(world: &World) -> Result<(), TestCaseError> {
 proptest! {
     #![proptest_config(cases(6_000, FILE))]
 
-    /// Whatever has happened to the counter.
+    /// Holds after any history of the counter.
     #[test]
-    fn waiting_as_long_as_told_is_enough_and_any_less_is_not(
+    fn waiting_for_the_retry_time_is_enough_and_any_less_is_not(
         algorithm in algorithms(),
         steps in steps(40, 2_000),
     ) {
         let mut world = World::new(algorithm);
         for step in &steps {
-            if let Outcome::Denied(cost, told) = world.step(step, ALL) {
-                check_retry(&world, cost, &told)?;
+            if let Outcome::Denied(cost, outcome) = world.step(step, ALL) {
+                check_retry(&world, cost, &outcome)?;
             }
             check_reset(&world)?;
         }
@@ -64,9 +64,9 @@ proptest! {
 proptest! {
     #![proptest_config(cases(2_000, FILE))]
 
-    /// A request with several buckets: told the longest wait, which is enough for all of them.
+    /// A request with several buckets gets the longest wait, which is enough for all of them.
     #[test]
-    fn a_request_waits_for_the_last_of_its_buckets(steps in steps(40, 500)) {
+    fn a_request_waits_for_its_slowest_bucket(steps in steps(40, 500)) {
         let algorithms = [
             Algorithm::Sliding { limit: 5, window_ms: 1_000 },
             Algorithm::Fixed { limit: 9, period_ms: 700 },

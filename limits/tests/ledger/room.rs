@@ -1,4 +1,4 @@
-//! A ledger with little room: full, it refuses; what still counts is never pushed out.
+//! A full ledger refuses new counters, and never evicts one that still counts.
 
 use super::world::{Algorithm, Mix, START_MS, World, cases, steps};
 use limits::ledger::{Ledger, Refusal, Request};
@@ -11,10 +11,10 @@ const CAPACITY: usize = 3;
 proptest! {
     #![proptest_config(cases(4_000, FILE))]
 
-    /// Six counters contend for the room of three while the clock steps back: each keeps its limit,
-    /// and there are never more than three.
+    /// Six counters compete for three places while the clock steps back. Each stays within its
+    /// limit, and there are never more than three.
     #[test]
-    fn counters_keep_their_limits_when_there_is_no_room(steps in steps(80, 900)) {
+    fn counters_keep_their_limits_in_a_full_ledger(steps in steps(80, 900)) {
         let algorithm = Algorithm::Sliding { limit: 4, window_ms: WINDOW_MS };
         let names = ["a", "b", "c", "d", "e", "f"];
         let mut worlds = names.map(|name| World::on(Ledger::new(0), algorithm, name));
@@ -57,9 +57,9 @@ fn a_full_ledger_refuses_new_counters_until_one_expires() {
     assert_eq!(refusal, Refusal::Full { capacity: 2 });
     assert_eq!(
         refusal.to_string(),
-        "the in-memory ledger is full: 2 counters still count; wait, or give it more room"
+        "the in-memory ledger is full: 2 counters still count; wait, or raise its capacity"
     );
-    assert_eq!(charge("a", START_MS + 399), Ok(true), "those that are there go on");
+    assert_eq!(charge("a", START_MS + 399), Ok(true), "existing counters still work");
     assert_eq!(charge("c", START_MS + 499), Err(Refusal::Full { capacity: 2 }));
     assert_eq!(charge("c", START_MS + 500), Ok(true), "b has expired");
 }

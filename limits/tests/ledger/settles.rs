@@ -1,4 +1,4 @@
-//! Settles: applied once, however often they arrive, and harmless when late.
+//! Settles: applied once however often they arrive, and harmless when late.
 
 use super::world::{Algorithm, World};
 use limits::counter::CounterName;
@@ -11,6 +11,7 @@ use limits::wire::{LeaseAsk, LeaseWish, SettleAmount};
 
 const NOW_MS: u64 = super::world::START_MS;
 
+/// A ledger with one counter.
 struct Bench {
     ledger: Ledger,
     world: World,
@@ -61,7 +62,7 @@ fn more(amount: u64) -> SettleAmount {
 }
 
 fn every_algorithm() -> [(Algorithm, u64); 3] {
-    // With how long, at most, a charge made at NOW_MS can be given back.
+    // The second value: how long a charge made at NOW_MS can be given back, in ms.
     [
         (Algorithm::Sliding { limit: 5, window_ms: 1_000 }, 1_000),
         (Algorithm::Fixed { limit: 5, period_ms: 1_000 }, 1_000),
@@ -70,7 +71,7 @@ fn every_algorithm() -> [(Algorithm, u64); 3] {
 }
 
 #[test]
-fn a_settle_takes_effect_once_whichever_way_it_goes() {
+fn a_settle_takes_effect_once_in_either_direction() {
     for (algorithm, _) in every_algorithm() {
         let mut bench = Bench::new(algorithm);
         assert!(bench.charge(NOW_MS, 4));
@@ -84,7 +85,7 @@ fn a_settle_takes_effect_once_whichever_way_it_goes() {
 }
 
 #[test]
-fn giving_back_takes_effect_as_long_as_what_was_charged_counts() {
+fn a_charge_can_be_given_back_while_it_counts() {
     for (algorithm, counts_ms) in every_algorithm() {
         let last_ms = NOW_MS + counts_ms - 1;
         let mut bench = Bench::new(algorithm);
@@ -94,7 +95,7 @@ fn giving_back_takes_effect_as_long_as_what_was_charged_counts() {
         assert!(bench.charge(NOW_MS, 5));
         assert_eq!(bench.settle(last_ms + 1, "a", NOW_MS, back(5)), (false, 5), "{algorithm:?}");
     }
-    // Or for an hour.
+    // And for at most an hour.
     let mut bench = Bench::new(Algorithm::Sliding { limit: 5, window_ms: 2 * SETTLE_WITHIN_MS });
     assert!(bench.charge(NOW_MS, 5));
     assert_eq!(bench.settle(NOW_MS + SETTLE_WITHIN_MS, "a", NOW_MS, back(1)), (false, 0));
@@ -102,7 +103,7 @@ fn giving_back_takes_effect_as_long_as_what_was_charged_counts() {
 }
 
 #[test]
-fn charging_afterwards_takes_effect_for_an_hour() {
+fn a_late_charge_takes_effect_within_an_hour() {
     for (algorithm, _) in every_algorithm() {
         let last_ms = NOW_MS + SETTLE_WITHIN_MS - 1;
         let mut bench = Bench::new(algorithm);
@@ -116,7 +117,7 @@ fn charging_afterwards_takes_effect_for_an_hour() {
 }
 
 #[test]
-fn the_mark_outlives_everything_that_the_settle_could_touch() {
+fn a_settle_cannot_be_repeated_however_late() {
     for (algorithm, counts_ms) in every_algorithm() {
         let mut bench = Bench::new(algorithm);
         assert!(bench.charge(NOW_MS, 5));
@@ -128,7 +129,7 @@ fn the_mark_outlives_everything_that_the_settle_could_touch() {
 }
 
 #[test]
-fn a_decision_that_the_counter_has_not_seen_is_not_settled() {
+fn a_decision_unknown_to_the_counter_is_not_settled() {
     for (algorithm, _) in every_algorithm() {
         let mut bench = Bench::new(algorithm);
         assert!(bench.charge(NOW_MS, 2));
@@ -141,20 +142,20 @@ fn a_decision_that_the_counter_has_not_seen_is_not_settled() {
 }
 
 #[test]
-fn charging_afterwards_may_go_over_and_counts_against_what_follows() {
+fn a_late_charge_may_exceed_the_limit_and_counts_afterwards() {
     for (algorithm, _) in every_algorithm() {
         let mut bench = Bench::new(algorithm);
         assert!(bench.charge(NOW_MS, 5));
         assert_eq!(bench.settle(NOW_MS, "a", NOW_MS, more(5)), (true, 0));
         assert!(!bench.charge(NOW_MS, 1));
-        let told = bench.ledger.peek(NOW_MS, &bench.world.charge_at(NOW_MS, 1)).unwrap();
-        let then_ms = NOW_MS + told.retry_after_ms;
+        let outcome = bench.ledger.peek(NOW_MS, &bench.world.charge_at(NOW_MS, 1)).unwrap();
+        let then_ms = NOW_MS + outcome.retry_after_ms;
         assert!(bench.ledger.peek(then_ms, &bench.world.charge_at(then_ms, 1)).unwrap().admitted);
     }
 }
 
 #[test]
-fn giving_back_never_goes_below_nothing() {
+fn giving_back_is_capped_at_the_charge() {
     for (algorithm, _) in every_algorithm() {
         let mut bench = Bench::new(algorithm);
         assert!(bench.charge(NOW_MS, 2));
@@ -169,11 +170,11 @@ fn giving_back_cancels_its_own_charge_and_no_other() {
     let mut bench = Bench::new(Algorithm::Sliding { limit: 5, window_ms: 1_000 });
     assert!(bench.charge(NOW_MS, 3));
     assert!(bench.charge(NOW_MS + 900, 2));
-    // The later charge is given back: the earlier one leaves at its own time.
+    // The later charge is given back. The earlier one still leaves at its own time.
     assert_eq!(bench.settle(NOW_MS + 900, "a", NOW_MS + 900, back(2)), (true, 2));
     assert_eq!(bench.left(NOW_MS + 999), 2);
     assert_eq!(bench.left(NOW_MS + 1_000), 5);
-    // More than the charge, and for the charge that has been given back: nothing else is touched.
+    // Giving back too much, or the same charge twice, does not affect other charges.
     let mut bench = Bench::new(Algorithm::Sliding { limit: 5, window_ms: 1_000 });
     assert!(bench.charge(NOW_MS, 3));
     assert!(bench.charge(NOW_MS + 900, 2));
@@ -182,7 +183,7 @@ fn giving_back_cancels_its_own_charge_and_no_other() {
 }
 
 #[test]
-fn an_unspent_lease_comes_back_as_long_as_it_counts() {
+fn an_unspent_lease_can_be_given_back_while_it_counts() {
     let lease_ms = 30;
     let algorithm = Algorithm::Sliding { limit: 10, window_ms: 1_000 };
     let leased = || {
@@ -194,7 +195,7 @@ fn an_unspent_lease_comes_back_as_long_as_it_counts() {
         let charge = Charge { lease: Some(ask), ..bench.world.charge_at(NOW_MS, 2) };
         let decided = bench.ledger.decide(NOW_MS, &Request::new(vec![charge]).unwrap()).unwrap();
         let lease = decided.charges[0].lease.unwrap();
-        assert_eq!((lease.granted, lease.lease_ms), (4, lease_ms), "half of the 8 that are left");
+        assert_eq!((lease.granted, lease.lease_ms), (4, lease_ms), "half of the remaining 8");
         assert_eq!(decided.charges[0].remaining, 4);
         bench
     };
@@ -202,12 +203,12 @@ fn an_unspent_lease_comes_back_as_long_as_it_counts() {
     assert_eq!(leased().settle_lease(NOW_MS + 10, "a", NOW_MS, back(4), Some(30)), (true, 8));
     assert_eq!(leased().settle_lease(last_ms, "a", NOW_MS, back(3), Some(30)), (true, 9));
     assert_eq!(leased().settle_lease(last_ms + 1, "a", NOW_MS, back(3), Some(30)), (false, 10));
-    // Told without the lease's length, it is taken for an ordinary charge.
+    // Without the lease's length, the settle is treated as one of an ordinary charge.
     assert_eq!(leased().settle(last_ms, "a", NOW_MS, back(3)), (false, 6));
 }
 
 #[test]
-fn leases_share_what_is_left() {
+fn leases_share_the_remaining_capacity() {
     for (algorithm, expected) in [
         (Algorithm::Sliding { limit: 1_000, window_ms: 100_000 }, [499, 166, 83, 49]),
         (Algorithm::Fixed { limit: 1_000, period_ms: 1_000 }, [499, 249, 124, 62]),
@@ -245,7 +246,7 @@ fn a_lease_ends_with_the_period() {
 }
 
 #[test]
-fn a_settle_is_for_one_identity_and_names_its_decision() {
+fn a_settle_covers_one_identity_and_names_its_decision() {
     let charge = |bucket: &str| {
         let world = World::on(Ledger::new(1), every_algorithm()[0].0, bucket);
         let Charge { counter, terms, .. } = world.charge_at(NOW_MS, 1);
@@ -278,7 +279,7 @@ fn a_settle_is_for_one_identity_and_names_its_decision() {
 }
 
 #[test]
-fn a_period_that_does_not_contain_the_time_is_told() {
+fn a_period_that_does_not_contain_the_time_is_an_error() {
     let mut bench = Bench::new(Algorithm::Fixed { limit: 5, period_ms: 1_000 });
     let Charge { counter, terms, .. } = bench.world.charge_at(NOW_MS, 1);
     let charges = vec![SettleCharge { counter, terms, amount: more(1), lease_ms: None }];
@@ -290,7 +291,7 @@ fn a_period_that_does_not_contain_the_time_is_told() {
 }
 
 #[test]
-fn a_lease_comes_back_in_parts_and_never_more_than_the_last_says() {
+fn a_lease_comes_back_in_parts_up_to_the_latest_total() {
     for algorithm in [
         Algorithm::Sliding { limit: 20, window_ms: 1_000 },
         Algorithm::Fixed { limit: 20, period_ms: 1_000 },
@@ -304,7 +305,7 @@ fn a_lease_comes_back_in_parts_and_never_more_than_the_last_says() {
         let mut part = |id, total| bench.settle_lease(NOW_MS, id, NOW_MS, back(total), Some(30));
         assert_eq!(part("a", 1), (true, 14), "{algorithm:?}");
         assert_eq!(part("a", 3), (true, 16));
-        // Late, or again: the sum was more already.
+        // Late or repeated: the total was already higher.
         for total in [1, 2, 3] {
             assert_eq!(part("a", total), (false, 16), "{total}");
         }

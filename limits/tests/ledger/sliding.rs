@@ -1,4 +1,4 @@
-//! Sliding windows: in every interval of the window's length, what was used is at most the limit.
+//! Sliding windows: the use in every interval of the window's length stays within the limit.
 
 use super::world::{ALL, Algorithm, Mix, Outcome, Step, World, cases, steps};
 use proptest::prelude::*;
@@ -6,13 +6,13 @@ use proptest::prelude::*;
 const FILE: &str = "proptest-regressions/ledger_sliding.txt";
 const WINDOW_MS: u64 = 1_000;
 
-/// What was used in the window that ends at `end_ms`, by brute force.
+/// Returns the use in the window that ends at `end_ms`, by brute force.
 fn used(world: &World, end_ms: u64, window_ms: u64) -> u64 {
     let inside = |at_ms: u64| at_ms <= end_ms && at_ms + window_ms > end_ms;
     world.uses.iter().filter(|one| inside(one.at_ms)).map(|one| one.cost).sum()
 }
 
-/// How long until `cost` fits, by brute force: until enough of what was used has left.
+/// Returns the time until `cost` fits, by brute force: until enough use has left the window.
 fn exact_wait_ms(world: &World, cost: u64, limit: u64, window_ms: u64) -> u64 {
     let leaving = world.uses.iter().map(|one| one.at_ms + window_ms);
     let fits = |end_ms: &u64| used(world, *end_ms, window_ms) + cost <= limit;
@@ -20,7 +20,7 @@ fn exact_wait_ms(world: &World, cost: u64, limit: u64, window_ms: u64) -> u64 {
     first.unwrap_or(world.true_ms).saturating_sub(world.true_ms)
 }
 
-/// Limits on both sides of 128, and windows that slots divide or not.
+/// Generates limits on both sides of 128, and windows that are or are not divisible by 128.
 fn windows() -> impl Strategy<Value = Algorithm> {
     let limits = prop::sample::select(vec![1_u64, 5, 127, 128, 129, 300, 5_000]);
     let windows_ms = prop::sample::select(vec![1_u64, 100, WINDOW_MS, 1_280, 12_801]);
@@ -37,10 +37,10 @@ fn window_ms(algorithm: Algorithm) -> u64 {
 proptest! {
     #![proptest_config(cases(10_000, FILE))]
 
-    /// Refunds, leases spent at any time until they end, settles delivered again, a clock that
-    /// steps back: no window holds more than the limit.
+    /// With refunds, leases spent at any time until they end, redelivered settles, and a clock that
+    /// steps back, no window exceeds the limit.
     #[test]
-    fn no_window_ever_holds_more_than_the_limit(
+    fn no_window_exceeds_the_limit(
         algorithm in windows(),
         steps in steps(40, 2_000),
     ) {
@@ -60,10 +60,10 @@ proptest! {
 proptest! {
     #![proptest_config(cases(10_000, FILE))]
 
-    /// The limit changes, and charges come afterwards that nobody was asked about: what is admitted
-    /// fits beneath the limit of its time, with all of it.
+    /// With limit changes and late charges, which are never refused, each admitted charge fits the
+    /// limit at its time, counting everything before it.
     #[test]
-    fn what_is_admitted_fits_the_limit_of_its_time(
+    fn an_admitted_charge_fits_the_limit_at_its_time(
         algorithm in windows(),
         steps in steps(40, 2_000),
     ) {
@@ -77,8 +77,8 @@ proptest! {
         }
     }
 
-    /// Nothing is denied that should fit: exactly so up to a limit of 128; above, what lies less
-    /// than 1/128 of the window before it may count too.
+    /// Nothing is denied that should fit. Exact up to a limit of 128; above it, charges from the last
+    /// 1/128 of a window before the current one may count too.
     #[test]
     fn nothing_is_denied_that_fits(algorithm in windows(), steps in steps(60, 2_000)) {
         let mut world = World::new(algorithm);
@@ -91,8 +91,8 @@ proptest! {
                     let used = used(&world, world.true_ms, window_ms + late_ms);
                     prop_assert!(used + cost > limit, "{} + {} of {}", used, cost, limit);
                     let exact_ms = exact_wait_ms(&world, cost, limit, window_ms);
-                    let told_ms = outcome.retry_after_ms;
-                    prop_assert!((exact_ms..=exact_ms + late_ms).contains(&told_ms));
+                    let wait_ms = outcome.retry_after_ms;
+                    prop_assert!((exact_ms..=exact_ms + late_ms).contains(&wait_ms));
                     prop_assert!(outcome.remaining <= limit - before);
                     prop_assert!(outcome.remaining >= limit.saturating_sub(used));
                 }
@@ -106,7 +106,7 @@ proptest! {
     }
 }
 
-/// What the definition counts at `now_ms` where dates may be `late_ms` late.
+/// Returns the cost that the definition counts at `now_ms` if dates can be `late_ms` late.
 fn counted(world: &World, now_ms: u64, window_ms: u64, late_ms: u64) -> u64 {
     let counts = |at_ms: u64| at_ms + window_ms + late_ms > now_ms;
     world.dated.iter().filter(|one| counts(one.at_ms)).map(|one| one.cost).sum()
@@ -115,10 +115,10 @@ fn counted(world: &World, now_ms: u64, window_ms: u64, late_ms: u64) -> u64 {
 proptest! {
     #![proptest_config(cases(10_000, FILE))]
 
-    /// Refunds of any age, in any order and repeated, leases spent in part and given back early or
-    /// late, charges afterwards, changed limits: whatever is denied, the definition denies, and what
-    /// is left is what it leaves. Exactly so while the limit is at most 128; above, a date may be
-    /// late by less than 1/128 of the window.
+    /// With refunds of any age, in any order and repeated, leases partly spent and given back early
+    /// or late, late charges and limit changes: any denial agrees with the definition, and so does
+    /// the remaining capacity. Exact up to a limit of 128; above it, a date may be late by less than
+    /// 1/128 of the window.
     #[test]
     fn nothing_is_denied_that_the_definition_admits(
         algorithm in windows(),
@@ -143,7 +143,7 @@ proptest! {
     }
 }
 
-/// Small costs in every slot, and leases that end as far ahead as they may.
+/// Generates small costs in every slot, and leases that end as far ahead as they can.
 fn crowd() -> impl Strategy<Value = Vec<Step>> {
     let which = prop::sample::select(vec![298_usize, 299]);
     let step = (0..4_u64, 0..100_u8, which, 1..3_u64)
@@ -154,10 +154,10 @@ fn crowd() -> impl Strategy<Value = Vec<Step>> {
 proptest! {
     #![proptest_config(cases(60, FILE))]
 
-    /// A log as full as it gets, with leases ahead of the clock: never more than the limit, and
-    /// nothing is forgotten or kept for longer than the leases last and a slot.
+    /// With a completely full log and leases ahead of the clock, use never exceeds the limit. Nothing
+    /// is forgotten, or kept longer than the longest lease plus a slot.
     #[test]
-    fn a_crowded_log_holds_what_is_admitted_to_the_limit(steps in crowd()) {
+    fn a_full_log_stays_within_the_limit(steps in crowd()) {
         let (limit, window_ms, slot_ms, longest_lease_ms) = (4_000, 1_280, 10, 40);
         let mut world = World::new(Algorithm::Sliding { limit, window_ms });
         let mix = Mix { leases: 60, ..Mix::default() };
@@ -168,9 +168,9 @@ proptest! {
                     let used = used(&world, world.true_ms, window_ms);
                     prop_assert!(used <= limit, "{} of {} at {}", used, limit, world.true_ms);
                 }
-                Outcome::Denied(cost, told) => {
+                Outcome::Denied(cost, outcome) => {
                     let longest_ms = window_ms + longest_lease_ms + slot_ms;
-                    prop_assert!(told.retry_after_ms <= longest_ms, "{:?} for {}", told, cost);
+                    prop_assert!(outcome.retry_after_ms <= longest_ms, "{:?} for {}", outcome, cost);
                 }
                 Outcome::Other => {}
             }
@@ -180,15 +180,15 @@ proptest! {
             prop_assert!(left >= limit - most, "{left} left, {most} counted");
             fullest = fullest.max(format!("{:?}", world.ledger).matches("Entry {").count());
         }
-        prop_assert!((129..=133).contains(&fullest), "{fullest} entries came together");
+        prop_assert!((129..=133).contains(&fullest), "{fullest} entries at most");
         let quiet_ms = world.true_ms + window_ms + longest_lease_ms + slot_ms;
         prop_assert_eq!(world.peek_at(quiet_ms, 1).remaining, limit);
     }
 }
 
-/// The shortest window of 128 slots that are not one millisecond: lateness can be seen.
+/// Uses the shortest window with slots longer than one millisecond, so that lateness is visible.
 #[test]
-fn above_128_a_charge_leaves_less_than_a_slot_late() {
+fn above_128_a_charge_leaves_at_most_a_slot_late() {
     let mut world = World::new(Algorithm::Sliding { limit: 200, window_ms: 1_280 });
     let charge = |world: &mut World, now_ms: u64, cost: u64| {
         let request = limits::ledger::Request::new(vec![world.charge_at(now_ms, cost)]).unwrap();
@@ -196,7 +196,7 @@ fn above_128_a_charge_leaves_less_than_a_slot_late() {
     };
     assert!(charge(&mut world, 10_000, 150));
     assert!(charge(&mut world, 10_009, 50));
-    assert!(!charge(&mut world, 11_280, 1), "the slot's first charge counts until its last leaves");
+    assert!(!charge(&mut world, 11_280, 1), "a slot's first charge counts until its last leaves");
     assert!(!charge(&mut world, 11_288, 1));
     assert!(charge(&mut world, 11_289, 200));
 }

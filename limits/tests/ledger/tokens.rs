@@ -1,4 +1,4 @@
-//! Token buckets: in every interval, what was used is at most the burst and what flowed in.
+//! Token buckets: the use in every interval is at most the burst plus the inflow.
 
 use super::world::{ALL, Algorithm, Mix, Outcome, Step, Use, World, cases, steps};
 use limits::ledger::Ledger;
@@ -17,8 +17,8 @@ fn buckets() -> impl Strategy<Value = Algorithm> {
     })
 }
 
-/// By how much what was used from the use at `first` to `end_ms`, and `cost` more, exceeds what the
-/// bucket allows in that time, in tokens × per_ms.
+/// Returns how much the use from `first` to `end_ms`, plus `cost`, exceeds the bucket's allowance
+/// for that time, in tokens × per_ms.
 fn excess(world: &World, first: &Use, end_ms: u64, cost: u64) -> i128 {
     let Algorithm::Tokens { rate, per_ms, burst } = world.algorithm else {
         unreachable!("only token buckets here")
@@ -29,7 +29,7 @@ fn excess(world: &World, first: &Use, end_ms: u64, cost: u64) -> i128 {
     (used - i128::from(burst)) * i128::from(per_ms) - flowed_in
 }
 
-/// The largest such excess of the intervals that end at `end_ms`.
+/// Returns the largest excess of all intervals that end at `end_ms`.
 fn worst(world: &World, end_ms: u64, cost: u64) -> i128 {
     let excesses = world.uses.iter().map(|first| excess(world, first, end_ms, cost));
     excesses.max().unwrap_or(0)
@@ -38,10 +38,10 @@ fn worst(world: &World, end_ms: u64, cost: u64) -> i128 {
 proptest! {
     #![proptest_config(cases(10_000, FILE))]
 
-    /// The burst changes, charges come afterwards, refunds, settles delivered again, a clock that
-    /// steps back: what is admitted fits in every interval that it ends.
+    /// With changing bursts, late charges, refunds, redelivered settles and a clock that steps back,
+    /// an admitted charge fits in every interval that it ends.
     #[test]
-    fn no_interval_ever_holds_more_than_the_bucket_allows(
+    fn no_interval_exceeds_the_bucket_s_allowance(
         algorithm in buckets(),
         steps in steps(40, 2_000),
     ) {
@@ -55,7 +55,7 @@ proptest! {
     }
 }
 
-/// How many low points a bucket keeps.
+/// The number of low points that a bucket keeps.
 const LOW_POINTS: usize = 64;
 
 fn charge_times(world: &World) -> usize {
@@ -64,7 +64,7 @@ fn charge_times(world: &World) -> usize {
     times.len()
 }
 
-/// What would be left had nothing been charged but what was not given back.
+/// Returns the remaining tokens as if the refunded charges had never been made.
 fn as_if_never_charged(world: &World) -> u64 {
     let Algorithm::Tokens { rate, per_ms, burst } = world.algorithm else {
         unreachable!("only token buckets here")
@@ -78,7 +78,7 @@ fn as_if_never_charged(world: &World) -> u64 {
     (burst * per_ms).saturating_sub(missing) / per_ms
 }
 
-/// Waits in which about as much flows in as is charged.
+/// Generates waits in which about as much flows in as is charged.
 fn waits() -> impl Strategy<Value = Vec<u64>> {
     prop::collection::vec(0..20_u64, 1..200)
 }
@@ -86,7 +86,7 @@ fn waits() -> impl Strategy<Value = Vec<u64>> {
 proptest! {
     #![proptest_config(cases(4_000, FILE))]
 
-    /// Nothing is denied that fits, to the unit: no drift, however long the history.
+    /// Nothing is denied that fits, to the unit. There is no drift, however long the history.
     #[test]
     fn nothing_is_denied_that_fits(algorithm in buckets(), steps in steps(60, 2_000)) {
         let mut world = World::new(algorithm);
@@ -98,8 +98,8 @@ proptest! {
         }
     }
 
-    /// Refunds of any age, in any order and repeated, and charges afterwards: the bucket is as if what
-    /// was given back had never been charged. To the unit while it keeps all of its low points.
+    /// With refunds of any age, in any order and repeated, and late charges, the bucket is as if the
+    /// refunded charges had never been made. Exact to the unit while it keeps all its low points.
     #[test]
     fn nothing_is_denied_that_the_definition_admits(
         algorithm in buckets(),
@@ -120,10 +120,10 @@ proptest! {
         }
     }
 
-    /// A bucket that has kept a few low points gives a request back whole, however long the history:
-    /// what the later ones share is more than a small request costs.
+    /// However long its history, a bucket that has kept a few low points gives a small request back
+    /// in full: the capacity shared by the later ones exceeds the request's cost.
     #[test]
-    fn a_small_request_comes_back_whole_from_a_busy_bucket(waits in waits()) {
+    fn a_small_request_is_refunded_in_full_from_a_busy_bucket(waits in waits()) {
         let (rate, per_ms, burst) = (10, 100, 90);
         let algorithm = Algorithm::Tokens { rate, per_ms, burst };
         let mut world = World::on(Ledger::new(1_000), algorithm, "bucket");
@@ -140,12 +140,12 @@ proptest! {
         }
     }
 
-    /// The same rate told in another unit neither gains nor loses more than a token each time.
+    /// Writing the same rate in another unit gains or loses at most a token each time.
     #[test]
     fn a_change_of_unit_never_admits_more(steps in steps(40, 2_000)) {
-        let told = [(1_u64, 10_u64), (7, 70), (100, 1_000), (33, 330)];
+        let units = [(1_u64, 10_u64), (7, 70), (100, 1_000), (33, 330)];
         let of = |which: usize| {
-            let (rate, per_ms) = told[which % told.len()];
+            let (rate, per_ms) = units[which % units.len()];
             Algorithm::Tokens { rate, per_ms, burst: 20 }
         };
         let mut world = World::new(of(0));

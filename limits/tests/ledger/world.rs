@@ -1,12 +1,12 @@
-//! One counter's history, and the record that the ledger is held to.
+//! One counter's history, and the records that the ledger is checked against.
 //!
-//! The record is in *true* time, which never steps back; the ledger is shown a clock, which may. It
-//! knows what was used and when: each admitted cost at the time it was admitted, each part of a
-//! lease at the time it was spent, less what was given back. It knows nothing of entries, slots,
-//! periods or units.
+//! The first record is in *true* time, which never steps back; the ledger sees a clock that may. It
+//! holds what was used and when: each admitted cost at its admission, and each part of a lease when
+//! it was spent, less refunds. It knows nothing of entries, slots, periods or units.
 //!
-//! A second record is by the ledger's clock, for the other direction: what the definition counts,
-//! each charge at its date and each lease at its end, less what was given back of that same charge.
+//! The second record uses the ledger's clock, for the other direction. It holds what the definition
+//! counts: each charge at its date and each lease at its end, less what was given back of that
+//! charge.
 
 use limits::counter::{CounterName, Identity};
 use limits::ledger::{
@@ -18,16 +18,16 @@ use limits::wire::{ChargeOutcome, Cost, LeaseAsk, LeaseWish, SettleAmount};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence};
 
-/// When a history begins, by both clocks.
+/// The start of each history, on both clocks.
 pub(crate) const START_MS: u64 = 1_000_000;
 
-/// `cases` cases; the seeds of failures go to `proptest-regressions/<file>.txt`.
+/// Configures `cases` cases. Seeds of failures are saved in `file`.
 pub(crate) fn cases(cases: u32, file: &'static str) -> Config {
     let persistence = FileFailurePersistence::Direct(file);
     Config { cases, failure_persistence: Some(Box::new(persistence)), ..Config::default() }
 }
 
-/// How the counter counts.
+/// The counter's algorithm and its parameters.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Algorithm {
     Sliding { limit: u64, window_ms: u64 },
@@ -72,8 +72,8 @@ impl Algorithm {
     }
 }
 
-/// One thing that happens, after `wait_ms` of true time. What `what`, `which` and `amount` come to
-/// depends on what there is when it happens.
+/// One step of a history, after `wait_ms` of true time. The effect of `what`, `which` and `amount`
+/// depends on the state at that time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Step {
     pub(crate) wait_ms: u64,
@@ -82,7 +82,7 @@ pub(crate) struct Step {
     pub(crate) amount: u64,
 }
 
-/// Up to `length` steps; waits are bursts, hesitations, and a few longer than a window.
+/// Generates up to `length` steps, with waits that form bursts, pauses, and a few long gaps.
 pub(crate) fn steps(length: usize, longest_wait_ms: u64) -> impl Strategy<Value = Vec<Step>> {
     let wait_ms = prop_oneof![
         3 => Just(0_u64),
@@ -94,7 +94,7 @@ pub(crate) fn steps(length: usize, longest_wait_ms: u64) -> impl Strategy<Value 
     prop::collection::vec(step, 1..=length)
 }
 
-/// What is allowed to happen, as shares of a hundred; the rest are charges.
+/// The kinds of steps allowed, as percentages. All other steps are charges.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Mix {
     pub(crate) refunds: u8,
@@ -104,44 +104,44 @@ pub(crate) struct Mix {
     pub(crate) limit_changes: u8,
 }
 
-/// Everything.
+/// All kinds of steps.
 pub(crate) const ALL: Mix =
     Mix { refunds: 12, leases: 20, steps_back: 4, late_charges: 6, limit_changes: 6 };
 
-/// Something used, in true time.
+/// A use, in true time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Use {
     pub(crate) at_ms: u64,
-    /// What the ledger took the time for.
+    /// The ledger's time.
     pub(crate) clock_ms: u64,
-    /// What was not given back.
+    /// The cost, less refunds.
     pub(crate) cost: u64,
-    /// What has not been sent to be given back.
+    /// The part for which no refund has been sent.
     unclaimed: u64,
 }
 
-/// Something that the definition counts.
+/// A charge that the definition counts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Dated {
-    /// When it was charged, by the ledger's clock.
+    /// When it was charged, on the ledger's clock.
     pub(crate) made_ms: u64,
-    /// Its date by the same clock: a lease is dated at its end.
+    /// Its date on the same clock; a lease is dated at its end.
     pub(crate) at_ms: u64,
-    /// What was not given back.
+    /// The cost, less refunds.
     pub(crate) cost: u64,
 }
 
-/// A charge that may be given back.
+/// A charge that can be given back.
 #[derive(Debug, Clone, Copy)]
 struct Decision {
-    /// Its place among the uses.
+    /// Its index in the uses.
     place: usize,
-    /// Its place among what the definition counts.
+    /// Its index in the dated charges.
     dated: usize,
     decision_ms: u64,
 }
 
-/// A lease granted.
+/// A granted lease.
 #[derive(Debug, Clone, Copy)]
 struct Lease {
     dated: usize,
@@ -151,7 +151,7 @@ struct Lease {
     unspent: u64,
 }
 
-/// A settle that was sent, and what the record learns once it takes effect.
+/// A settle that was sent, and its effect on the records.
 #[derive(Debug, Clone)]
 struct Sent {
     settle: Settle,
@@ -161,18 +161,18 @@ struct Sent {
 
 #[derive(Debug, Clone, Copy)]
 enum Effect {
-    /// Less of the use at this place, and of what the definition counts of it.
+    /// Reduces the use at this index, and its dated charge.
     Refund { place: usize, dated: usize, amount: u64 },
-    /// Another use.
+    /// Adds a use.
     Late(u64),
-    /// Less of what the definition counts; what is unspent was never used.
+    /// Reduces the dated charge. The unspent part was never used.
     LeaseBack { dated: usize, amount: u64 },
 }
 
-/// What a step came to.
+/// The outcome of a step.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// A charge was admitted: the use at this place of the record.
+    /// A charge was admitted; the index of its use.
     Admitted(usize),
     /// A charge of this cost was denied.
     Denied(u64, ChargeOutcome),
@@ -180,17 +180,17 @@ pub(crate) enum Outcome {
     Other,
 }
 
-/// One counter and its record.
+/// One counter and its records.
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) ledger: Ledger,
     pub(crate) algorithm: Algorithm,
     /// True time.
     pub(crate) true_ms: u64,
-    /// By how much the clock is behind it.
+    /// How far the clock is behind true time.
     behind_ms: u64,
     pub(crate) uses: Vec<Use>,
-    /// What the definition counts.
+    /// The charges that the definition counts.
     pub(crate) dated: Vec<Dated>,
     decisions: Vec<Decision>,
     leases: Vec<Lease>,
@@ -219,22 +219,22 @@ impl World {
         }
     }
 
-    /// What the clock shows.
+    /// Returns the time on the clock.
     pub(crate) fn now_ms(&self) -> u64 {
         self.true_ms - self.behind_ms
     }
 
-    /// True time, and by how much the clock is behind it.
+    /// Returns the true time, and how far the clock is behind it.
     pub(crate) fn clock(&self) -> (u64, u64) {
         (self.true_ms, self.behind_ms)
     }
 
-    /// Takes over the time of another world.
+    /// Sets the time, as returned by [`Self::clock`].
     pub(crate) fn set_clock(&mut self, true_ms: u64, behind_ms: u64) {
         (self.true_ms, self.behind_ms) = (true_ms, behind_ms);
     }
 
-    /// A charge of the counter at `now_ms`.
+    /// Builds a charge of the counter at `now_ms`.
     pub(crate) fn charge_at(&self, now_ms: u64, cost: u64) -> Charge {
         Charge {
             counter: self.counter.clone(),
@@ -245,12 +245,12 @@ impl World {
         }
     }
 
-    /// What a charge at `now_ms` would come to.
+    /// Returns the outcome that a charge at `now_ms` would have.
     pub(crate) fn peek_at(&self, now_ms: u64, cost: u64) -> ChargeOutcome {
         self.ledger.peek(now_ms, &self.charge_at(now_ms, cost)).unwrap()
     }
 
-    /// Lets `step` happen.
+    /// Performs `step`.
     pub(crate) fn step(&mut self, step: &Step, mix: Mix) -> Outcome {
         self.true_ms += step.wait_ms;
         let mut what = step.what;
@@ -282,7 +282,7 @@ impl World {
         Outcome::Other
     }
 
-    /// Costs are mostly small, and at most the limit.
+    /// Returns the step's cost: mostly small, and at most the limit.
     pub(crate) fn cost_of(&self, step: &Step) -> u64 {
         let cost = if step.which.is_multiple_of(3) { step.amount } else { step.amount % 3 };
         1 + cost % self.algorithm.limit()
@@ -320,7 +320,7 @@ impl World {
         Outcome::Admitted(place)
     }
 
-    /// Counts `cost`, charged at `made_ms` and dated `ahead_ms` later.
+    /// Adds a dated charge of `cost`, made at `made_ms` and dated `ahead_ms` later.
     fn date(&mut self, made_ms: u64, ahead_ms: u64, cost: u64) -> usize {
         self.dated.push(Dated { made_ms, at_ms: made_ms + ahead_ms, cost });
         self.dated.len() - 1
@@ -336,7 +336,7 @@ impl World {
         self.uses.len() - 1
     }
 
-    /// Gives a part of an admitted cost back.
+    /// Gives back a part of an admitted cost.
     fn refund(&mut self, step: &Step) {
         let Some(&decision) = pick(&self.decisions, step.which) else { return };
         let Decision { place, dated, decision_ms } = decision;
@@ -349,7 +349,7 @@ impl World {
         }
     }
 
-    /// Spends a part of a lease that has not ended.
+    /// Spends a part of an active lease.
     fn spend(&mut self, step: &Step) {
         let true_ms = self.true_ms;
         self.leases.retain(|lease| lease.unspent > 0);
@@ -362,7 +362,7 @@ impl World {
         self.record(spent);
     }
 
-    /// Gives a lease's unspent part back, early or late.
+    /// Gives back a lease's unspent part, early or late.
     fn give_lease_back(&mut self, step: &Step) {
         let Some(&lease) = pick(&self.leases, step.which) else { return };
         let Lease { dated, decision_ms, lease_ms, unspent, .. } = lease;
@@ -375,7 +375,7 @@ impl World {
         self.leases.swap_remove(place);
     }
 
-    /// Charges what turned out to be due for an earlier decision.
+    /// Charges more for an earlier decision.
     fn charge_late(&mut self, step: &Step) {
         let Some(&Decision { decision_ms, .. }) = pick(&self.decisions, step.which) else {
             return;
@@ -385,7 +385,7 @@ impl World {
         self.send(decision_ms, due, None, Effect::Late(amount));
     }
 
-    /// Delivers a new settle.
+    /// Sends and delivers a new settle.
     fn send(
         &mut self,
         decision_ms: u64,
@@ -405,7 +405,7 @@ impl World {
         self.deliver(self.settles.len() - 1);
     }
 
-    /// Delivers an earlier settle once more, whether or not it took effect.
+    /// Delivers an earlier settle again, even if it took effect.
     fn deliver_again(&mut self, step: &Step) {
         if !self.settles.is_empty() {
             self.deliver(step.which % self.settles.len());

@@ -1,9 +1,9 @@
-//! Bounds on answers: how many unread bytes a peer may leave lying, and for how long.
+//! Bounds the responses that clients have not read yet, in bytes and in time.
 //!
-//! [`super::server`] puts every answer of its port through [`bound`].
+//! [`super::server`] passes every response through [`bound`].
 
 use super::fair::{Fair, Share};
-use super::guests::{Asking, Guest, Untaken};
+use super::guests::{ActiveRequest, Guest, Unread};
 use super::refused::Refused;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -15,37 +15,37 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::time::Instant;
 
-/// Bytes of answers that clients have not taken, of all peers.
-pub(super) const MAX_UNTAKEN_BYTES: usize = 256 << 20;
-/// An answer is handed out in pieces of this size, so that the rest of it is counted here.
+/// The most unread bytes of responses, over all peers.
+pub(super) const MAX_UNREAD_BYTES: usize = 256 << 20;
+/// The size of the pieces in which a response is passed to hyper. The rest stays here and counts as
+/// unread.
 const PIECE_BYTES: usize = 16 << 10;
 
-/// A whole answer, handed out piece by piece. While any of it is here, it counts as not taken.
+/// A response body that is passed on piece by piece and counts as unread until the last one.
 struct Held {
     bytes: Bytes,
     _share: Share,
-    _untaken: Untaken,
-    _asking: Asking,
+    _unread: Unread,
+    _request: ActiveRequest,
 }
 
-/// Counts an answer until the client has taken it. Returns 503 instead if its peer leaves too much
-/// lying.
+/// Counts a response against the unread bytes of its peer until the client has read it. Returns 503
+/// instead if the peer has too many unread bytes already.
 pub(super) async fn bound(
     response: Response,
-    asking: Asking,
+    request: ActiveRequest,
     guest: &Arc<Guest>,
-    untaken: &Fair,
+    unread: &Fair,
     now: Instant,
 ) -> Response {
     let (head, body) = response.into_parts();
-    // What we answer is in memory already, so this neither waits nor fails.
+    // Our responses are complete in memory, so this neither waits nor fails.
     let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    let mut share = untaken.share(guest.peer());
+    let mut share = unread.share(guest.peer());
     if !share.grow(bytes.len()) {
-        return Refused::unavailable("Too many answers wait to be read by this client.")
-            .into_response();
+        return Refused::unavailable("This client has too many unread responses.").into_response();
     }
-    let held = Held { bytes, _share: share, _untaken: guest.answer(now), _asking: asking };
+    let held = Held { bytes, _share: share, _unread: guest.answer(now), _request: request };
     Response::from_parts(head, Body::new(held))
 }
 

@@ -1,4 +1,4 @@
-//! Reads a request's body, so far as it is not too long.
+//! Reads request bodies, up to a maximum length.
 //!
 //! Called by [`super::calls`] and [`crate::admin`].
 
@@ -10,16 +10,20 @@ use limits::wire::MAX_BODY_BYTES;
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// What is read of a body that is too long, and for how long: an HTTP/1.1 client that is still
-/// writing when the connection closes would not see why.
+/// The most bytes discarded of a body that is too long. Some must be read before the connection
+/// closes: an HTTP/1.1 client that is still writing would not see the response.
 const MAX_DISCARDED_BYTES: usize = 16 << 20;
+/// The longest time spent on discarding a body.
 const MAX_DISCARDING: Duration = Duration::from_secs(1);
 
-/// Room made for a body before any of it is there, at most.
+/// The most memory allocated for a body before any of it has arrived.
 const FIRST_BYTES: u64 = 64 << 10;
 
-/// The whole body, at most [`MAX_BODY_BYTES`] and complete by `deadline`. What it takes is taken
-/// from `room`.
+/// Reads a whole body and charges its length to `room`.
+///
+/// # Errors
+/// Refuses a body that is longer than [`MAX_BODY_BYTES`], exceeds `room`, breaks off, or is not
+/// complete by `deadline`.
 pub(crate) async fn read(
     body: Body,
     deadline: Instant,
@@ -48,7 +52,7 @@ async fn collect(mut body: Body, room: &mut Share) -> Result<Vec<u8>, Refused> {
     Ok(bytes)
 }
 
-/// Reads on for a while and throws it away.
+/// Discards the rest of a body, within bounds, and returns the refusal.
 async fn refuse(mut body: Body) -> Refused {
     let discard = async {
         let mut left = MAX_DISCARDED_BYTES;
@@ -59,7 +63,7 @@ async fn refuse(mut body: Body) -> Refused {
             }
         }
     };
-    // Whether it was read to its end makes no difference to the answer.
+    // The refusal is the same if the body's end was not reached.
     let _ = timeout(MAX_DISCARDING, discard).await;
     Refused::too_large()
 }

@@ -1,11 +1,12 @@
-//! `POST /v1/decide`, `POST /v1/settle` and `POST /v1/peek`: bounds, deadline, body; the rest is decided elsewhere.
+//! `POST /v1/decide`, `POST /v1/settle` and `POST /v1/peek`: bounds, deadlines and bodies. The
+//! ledger decides.
 //!
 //! Routed to by [`super`]; calls [`ledger::checked`], then [`ledger::Ledger`].
 //!
-//! A call whose client has gone away, or whose deadline has passed, is taken out of the queue if
-//! it is still there. What was sent to the ledger by then is charged; its decision's id is known to
-//! nobody, so it lapses with its window. Where requests span slots of a Cluster, it is given back
-//! instead ([`ledger::store::spanning`]): they are to take nothing unless admitted.
+//! A call whose client has gone away, or whose deadline has passed, leaves the queue if it is still
+//! there. If it was already sent to the ledger, it is charged. Nobody knows that decision's id, so
+//! the charge lasts until its window has passed. Requests that span slots of a Cluster are refunded
+//! instead ([`ledger::store::spanning`]): they must be charged only if admitted.
 
 use super::guests::{Guest, peer};
 use super::refused::Refused;
@@ -30,14 +31,14 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument, Span, debug, debug_span, field, warn};
 
-/// The longest correlation id taken into a log line.
+/// The longest correlation id that is logged.
 const MAX_ID_BYTES: usize = 128;
 
 pub(super) async fn decide(State(app): State<App>, request: Request) -> Result<Response, Refused> {
     call(&app, request, "decide", async |body, limit| {
         let body = parse::<DecideBody>(&body).map_err(Refused::unparsable)?;
         let requests = checked::requests(body).map_err(Refused::invalid)?;
-        let reply: DecideReply = limit.hold(app.ledger.decide(&requests)).await?;
+        let reply: DecideReply = limit.apply(app.ledger.decide(&requests)).await?;
         Ok(json(&reply))
     })
     .await
@@ -51,7 +52,7 @@ pub(super) async fn settle(State(app): State<App>, request: Request) -> Result<R
             NotAccepted::Fault(fault) => Refused::unavailable(fault.to_string()),
             NotAccepted::Strange(places) => Refused::invalid(places),
         })?;
-        let reply: SettleReply = limit.hold(app.ledger.settle(&settles)).await?;
+        let reply: SettleReply = limit.apply(app.ledger.settle(&settles)).await?;
         Ok(json(&reply))
     })
     .await
@@ -60,13 +61,13 @@ pub(super) async fn settle(State(app): State<App>, request: Request) -> Result<R
 pub(super) async fn peek(State(app): State<App>, request: Request) -> Result<Response, Refused> {
     call(&app, request, "peek", async |body, limit| {
         let PeekBody { counter, quota } = parse(&body).map_err(Refused::unparsable)?;
-        let peeked = limit.hold(app.ledger.peek(counter, quota)).await?;
+        let peeked = limit.apply(app.ledger.peek(counter, quota)).await?;
         Ok(json(&PeekReply { now_ms: peeked.now_ms, charge: peeked.answer }))
     })
     .await
 }
 
-/// Until when a call is to be answered.
+/// The deadline of a call.
 #[derive(Debug, Clone, Copy)]
 struct Limit {
     at: Instant,
@@ -74,8 +75,8 @@ struct Limit {
 }
 
 impl Limit {
-    /// The ledger's answer, if it comes in time.
-    async fn hold<T>(
+    /// Waits for the ledger's answer until the deadline.
+    async fn apply<T>(
         self,
         answer: impl Future<Output = Result<T, impl Display>>,
     ) -> Result<T, Refused> {
@@ -83,15 +84,16 @@ impl Limit {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(fault)) => Err(Refused::unavailable(fault.to_string())),
             Err(_) => Err(Refused::unavailable(format!(
-                "The ledger did not answer within {} ms; what was asked may have been charged.",
+                "The ledger did not answer within {} ms; the request may have been charged.",
                 self.allowed.as_millis()
             ))),
         }
     }
 }
 
-/// What all calls have in common: a deadline, a span, the body, a place. The place is taken once the
-/// body is there, so that clients that send none keep nobody out.
+/// Runs the steps shared by all calls: sets the deadline, opens a span, reads the body, takes a
+/// place, and calls `answer`. The place is taken only after the body has arrived, so that clients
+/// that never send one cannot block others.
 async fn call(
     app: &App,
     request: Request,
@@ -108,7 +110,7 @@ async fn call(
     let peer = peer(&parts.extensions);
     async {
         let mut room = app.bodies.share(peer);
-        // Until the body is there, the connection counts as one on which nothing is asked.
+        // Until the body has arrived, the connection counts as idle.
         let waiting = parts.extensions.get::<Arc<Guest>>().map(Guest::wait);
         let body = body::read(body, limit.at, &mut room).await?;
         drop(waiting);
@@ -117,20 +119,20 @@ async fn call(
             return Err(Refused::overloaded());
         }
         let answered = answer(body, limit).await;
-        debug!(answered = answered.is_ok(), "a call");
+        debug!(answered = answered.is_ok(), "handled a call");
         answered
     }
     .instrument(span)
     .await
 }
 
-/// Logs once that a gateway counts by a salt that everyone knows: only its filter can tell.
+/// Logs, once per process, that a gateway uses a publicly known salt. Only its filter can tell.
 fn warn_of_salt() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| warn!("of a gateway that calls, {KNOWN_SALT}"));
+    ONCE.call_once(|| warn!("of a calling gateway, {KNOWN_SALT}"));
 }
 
-/// A span that carries the caller's correlation ids, if there are any.
+/// Creates a span with the caller's correlation ids, if it sent any.
 fn span(name: &'static str, headers: &HeaderMap) -> Span {
     let span = debug_span!("call", name, traceparent = field::Empty, request_id = field::Empty);
     if span.is_disabled() {

@@ -1,14 +1,14 @@
-//! How long a call may take.
+//! The timeout of a call.
 //!
 //! Called by [`super::calls`].
 
 use axum::http::HeaderMap;
 use std::time::Duration;
 
-/// Envoy's word for how long it will wait, in milliseconds.
+/// The header in which Envoy announces its own timeout, in milliseconds.
 const EXPECTED_TIMEOUT: &str = "x-envoy-expected-rq-timeout-ms";
 
-/// The time that the caller is willing to wait, if it says so; `longest` otherwise and at most.
+/// Returns the caller's timeout, or `longest` if the header is missing, invalid or larger.
 pub(super) fn of(headers: &HeaderMap, longest: Duration) -> Duration {
     headers
         .get(EXPECTED_TIMEOUT)
@@ -25,7 +25,7 @@ mod tests {
     const LONGEST: Duration = Duration::from_secs(1);
 
     #[test]
-    fn the_caller_can_only_shorten_it() {
+    fn a_caller_can_only_shorten_the_timeout() {
         for (value, expected_ms) in
             [("50", 50), ("1", 1), ("0", 1000), ("5000", 1000), ("-1", 1000), ("soon", 1000)]
         {

@@ -1,7 +1,8 @@
-//! Shares a bounded good (places, bytes) among peers: each may hold as much as is left for others.
+//! Shares a bounded resource (places, bytes) among peers. A peer can hold at most as much as is left
+//! over for the others.
 //!
-//! A single peer can have half of all there is, two a third each, and so on: however much one takes,
-//! there is something left for the next.
+//! One peer alone can take half, two a third each, and so on. Something is always left for the next
+//! peer, however much the others take.
 //!
 //! Used by [`super::calls`], [`super::body`] and [`super::answer`].
 
@@ -9,7 +10,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A bounded good. Clones share it.
+/// A bounded resource. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Fair(Arc<Inner>);
 
@@ -19,14 +20,14 @@ struct Inner {
     taken: Mutex<Taken>,
 }
 
-/// How much is taken, in all and by peer.
+/// The amounts taken, in total and by peer.
 #[derive(Debug, Default)]
 struct Taken {
     total: usize,
     by_peer: HashMap<IpAddr, usize>,
 }
 
-/// One peer's part, for one purpose; given back when dropped.
+/// An amount taken by one peer. Dropping it returns the amount.
 #[derive(Debug)]
 pub(crate) struct Share {
     of: Fair,
@@ -35,7 +36,7 @@ pub(crate) struct Share {
 }
 
 impl Fair {
-    /// Makes one of this size, of which a single peer may have half.
+    /// Creates a resource of `capacity` units.
     pub(crate) fn new(capacity: usize) -> Self {
         Self(Arc::new(Inner { capacity, taken: Mutex::default() }))
     }
@@ -51,7 +52,8 @@ impl Fair {
 }
 
 impl Share {
-    /// Takes more; returns false, and takes nothing, if the peer would hold more than is left.
+    /// Takes `amount` more. Returns false and takes nothing if the peer would then hold more than
+    /// is left.
     pub(crate) fn grow(&mut self, amount: usize) -> bool {
         let mut taken = self.of.taken();
         let left = self.of.0.capacity.saturating_sub(taken.total);
@@ -87,7 +89,7 @@ mod tests {
         IpAddr::from([192, 0, 2, last])
     }
 
-    /// Takes one after the other until there is none left for this peer.
+    /// Takes one unit after another until the peer can take no more.
     fn take_all(fair: &Fair, last: u8) -> Vec<Share> {
         let one = || {
             let mut share = fair.share(peer(last));
@@ -97,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_one_takes_there_is_something_left_for_the_next() {
+    fn something_is_always_left_for_the_next_peer() {
         let fair = Fair::new(64);
         let mut held = Vec::new();
         for (last, expected) in [(1, 32), (2, 16), (3, 8), (4, 4), (5, 2), (6, 1)] {
@@ -106,8 +108,8 @@ mod tests {
             held.push(shares);
         }
         drop(held);
-        assert_eq!(take_all(&fair, 9).len(), 32, "all is given back");
-        assert!(fair.taken().by_peer.is_empty(), "no peer is remembered");
+        assert_eq!(take_all(&fair, 9).len(), 32, "everything was returned");
+        assert!(fair.taken().by_peer.is_empty(), "the table is empty again");
     }
 
     #[test]

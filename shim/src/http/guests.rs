@@ -1,10 +1,11 @@
-//! Connections of one port, and which of them is closed where there is no room for another.
+//! The connections of one port, and which one is closed when a new one needs its place.
 //!
-//! If there are too many connections, a new one takes the place of one of the peer that has the most:
-//! one on which nothing is asked, rather one on which nothing ever was, and of those the one that has
-//! been quiet for longest. So a peer that hoards connections loses its own, and others never wait.
+//! If the port is full, the victim is a connection of the peer that has the most. Connections
+//! without a request in progress go first, among them those that never sent one, and among those
+//! the one that has been quiet longest. A peer that hoards connections thus loses its own, and other
+//! peers never wait.
 //!
-//! Used by [`super::server`]; [`super::answer`] notes what is under way.
+//! Used by [`super::server`]; [`super::answer`] records unread responses.
 
 use axum::http::Extensions;
 use std::collections::HashMap;
@@ -15,8 +16,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// A connection on which something is asked may be closed for another once it has been quiet for
-/// this long.
+/// The time without activity after which even a connection with a request in progress can be
+/// closed for another.
 const STUCK: Duration = Duration::from_secs(2);
 
 /// The connections of one port. Clones share them.
@@ -24,7 +25,7 @@ const STUCK: Duration = Duration::from_secs(2);
 pub(super) struct Guests {
     most: usize,
     table: Arc<Mutex<Table>>,
-    /// A place has become free.
+    /// Notified when a place becomes free.
     freed: Arc<Notify>,
 }
 
@@ -33,7 +34,7 @@ struct Table {
     last: u64,
     guests: HashMap<u64, Arc<Guest>>,
     by_peer: HashMap<IpAddr, usize>,
-    /// One of them has been told to leave, and is still there.
+    /// The connection that has been asked to close, while it is still open.
     leaving: Option<u64>,
 }
 
@@ -42,7 +43,8 @@ struct Table {
 pub(crate) struct Guest {
     peer: IpAddr,
     number: u64,
-    under_way: AtomicUsize,
+    /// Requests in progress.
+    requests: AtomicUsize,
     state: Mutex<State>,
     leave: Notify,
 }
@@ -50,42 +52,43 @@ pub(crate) struct Guest {
 #[derive(Debug)]
 struct State {
     active: Instant,
+    /// True once the client has sent a request.
     has_asked: bool,
-    /// Since when each answer has not been taken by the client.
-    untaken: HashMap<u64, Instant>,
+    /// The start time of each response that the client has not read in full.
+    unread: HashMap<u64, Instant>,
     last: u64,
 }
 
-/// A connection's place; it is free again when this is dropped.
+/// A connection's place. Dropping it frees the place.
 #[derive(Debug)]
 pub(super) struct Place {
     guest: Arc<Guest>,
     guests: Guests,
 }
 
-/// Something is asked on a connection, until this is dropped.
+/// A request in progress on a connection, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Asking(Arc<Guest>);
+pub(crate) struct ActiveRequest(Arc<Guest>);
 
-/// Something that is asked on a connection waits, until this is dropped.
+/// A request that nobody is working on yet, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Waiting(Arc<Guest>);
 
-/// An answer that the client has not taken, until this is dropped.
+/// A response that the client has not read in full, until this is dropped.
 #[derive(Debug)]
-pub(super) struct Untaken {
+pub(super) struct Unread {
     guest: Arc<Guest>,
     number: u64,
 }
 
 impl Guests {
-    /// Room for `most` connections, at least one.
+    /// Creates a table for `most` connections, at least one.
     pub(super) fn new(most: usize) -> Self {
         Self { most: most.max(1), table: Arc::default(), freed: Arc::default() }
     }
 
-    /// Lets a connection of `peer` in; if there are too many, once another has left for it. Returns
-    /// `None` if none can leave. To be called by one task.
+    /// Admits a connection of `peer`. If the port is full, closes another one first and waits until
+    /// it is gone. Returns `None` if no connection can be closed. Call this from one task only.
     pub(super) async fn admit(&self, peer: IpAddr, now: Instant) -> Option<Place> {
         while self.is_full(now)? {
             self.freed.notified().await;
@@ -93,11 +96,11 @@ impl Guests {
         let peer = group(peer);
         let mut table = self.table();
         table.last += 1;
-        let state = State { active: now, has_asked: false, untaken: HashMap::new(), last: 0 };
+        let state = State { active: now, has_asked: false, unread: HashMap::new(), last: 0 };
         let guest = Arc::new(Guest {
             peer,
             number: table.last,
-            under_way: AtomicUsize::new(0),
+            requests: AtomicUsize::new(0),
             state: Mutex::new(state),
             leave: Notify::new(),
         });
@@ -106,7 +109,8 @@ impl Guests {
         Some(Place { guest, guests: self.clone() })
     }
 
-    /// Returns true if there is no room, and tells a connection to leave; `None` if none can.
+    /// Returns true if the port is full, after asking a connection to close. Returns `None` if no
+    /// connection can be closed.
     fn is_full(&self, now: Instant) -> Option<bool> {
         let mut table = self.table();
         if table.guests.len() < self.most {
@@ -126,8 +130,8 @@ impl Guests {
 }
 
 impl Table {
-    /// Returns the connection to close first: of the peer with the most, the one that has been quiet
-    /// for longest, if possible one on which nothing is asked.
+    /// Returns the connection to close first, as the module describes, or `None` if all candidates
+    /// have requests in progress and are not stuck.
     fn least_missed(&self, now: Instant) -> Option<Arc<Guest>> {
         let (greediest, _) = self.by_peer.iter().max_by_key(|(_, count)| **count)?;
         let own = self.guests.values().filter(|guest| guest.peer == *greediest);
@@ -150,52 +154,52 @@ impl Table {
 }
 
 impl Guest {
-    /// Returns the peer: an IPv4 address, or an IPv6 network of 64 bits.
+    /// Returns the peer: an IPv4 address or a /64 IPv6 network.
     pub(crate) fn peer(&self) -> IpAddr {
         self.peer
     }
 
-    /// Resolves when the connection is to be closed for another.
-    pub(super) async fn is_to_leave(&self) {
+    /// Resolves when the connection must close to make room for another.
+    pub(super) async fn asked_to_leave(&self) {
         self.leave.notified().await;
     }
 
-    /// Notes that something is asked, until the result is dropped.
-    pub(super) fn ask(self: &Arc<Self>, now: Instant) -> Asking {
+    /// Records that a request is in progress until the result is dropped.
+    pub(super) fn ask(self: &Arc<Self>, now: Instant) -> ActiveRequest {
         let mut state = self.state();
         (state.active, state.has_asked) = (now, true);
         drop(state);
-        self.under_way.fetch_add(1, Ordering::Relaxed);
-        Asking(Arc::clone(self))
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        ActiveRequest(Arc::clone(self))
     }
 
-    /// Notes that nobody works on what is asked, until the result is dropped: the connection counts
-    /// as one on which nothing is asked.
+    /// Records that nobody is working on a request until the result is dropped. The request does
+    /// not count as in progress meanwhile.
     pub(crate) fn wait(self: &Arc<Self>) -> Waiting {
-        self.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.requests.fetch_sub(1, Ordering::Relaxed);
         Waiting(Arc::clone(self))
     }
 
-    /// Notes that the client has an answer to take, until the result is dropped.
-    pub(super) fn answer(self: &Arc<Self>, now: Instant) -> Untaken {
+    /// Records that the client has a response to read until the result is dropped.
+    pub(super) fn answer(self: &Arc<Self>, now: Instant) -> Unread {
         let mut state = self.state();
         state.active = now;
         state.last += 1;
         let number = state.last;
-        state.untaken.insert(number, now);
-        Untaken { guest: Arc::clone(self), number }
+        state.unread.insert(number, now);
+        Unread { guest: Arc::clone(self), number }
     }
 
-    /// Returns when the oldest answer began to wait that the client has not taken.
-    pub(super) fn untaken_since(&self) -> Option<Instant> {
-        self.state().untaken.values().min().copied()
+    /// Returns the start time of the oldest response that the client has not read in full.
+    pub(super) fn unread_since(&self) -> Option<Instant> {
+        self.state().unread.values().min().copied()
     }
 
     fn is_asked(&self) -> bool {
-        self.under_way.load(Ordering::Relaxed) > 0
+        self.requests.load(Ordering::Relaxed) > 0
     }
 
-    /// Returns true if anything was ever asked, and when it was last active.
+    /// Returns true if the client has ever sent a request, and the time of the last activity.
     fn activity(&self) -> (bool, Instant) {
         let state = self.state();
         (state.has_asked, state.active)
@@ -219,25 +223,26 @@ impl Drop for Place {
     }
 }
 
-impl Drop for Asking {
+impl Drop for ActiveRequest {
     fn drop(&mut self) {
-        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.0.requests.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.0.under_way.fetch_add(1, Ordering::Relaxed);
+        self.0.requests.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-impl Drop for Untaken {
+impl Drop for Unread {
     fn drop(&mut self) {
-        self.guest.state().untaken.remove(&self.number);
+        self.guest.state().unread.remove(&self.number);
     }
 }
 
-/// Returns the peer that an address belongs to. A client with an IPv6 network has 2^64 addresses.
+/// Returns the peer that an address belongs to. IPv6 addresses are grouped by /64, since a single
+/// client usually has a whole one.
 fn group(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
@@ -248,7 +253,7 @@ fn group(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Returns the peer whose connection a request came by, as [`super::server`] has noted it.
+/// Returns the peer that sent a request, from the [`Guest`] that [`super::server`] attached to it.
 pub(crate) fn peer(extensions: &Extensions) -> IpAddr {
     let guest = extensions.get::<Arc<Guest>>();
     guest.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |guest| guest.peer())
@@ -268,58 +273,58 @@ mod tests {
         numbers
     }
 
-    /// Lets one in that leaves when it is told to.
-    async fn seat(guests: &Guests, last: u8, now: Instant) -> Option<Arc<Guest>> {
+    /// Admits a connection that closes when asked to.
+    async fn admit(guests: &Guests, last: u8, now: Instant) -> Option<Arc<Guest>> {
         let place = guests.admit(peer(last), now).await?;
         let guest = Arc::clone(place.guest());
         tokio::spawn(async move {
-            place.guest().is_to_leave().await;
+            place.guest().asked_to_leave().await;
             drop(place);
         });
         Some(guest)
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_greediest_peer_s_quietest_connection_leaves_for_another() {
+    async fn the_greediest_peers_quietest_connection_is_closed_first() {
         let guests = Guests::new(5);
         let now = Instant::now();
         let at = |seconds| now + Duration::from_secs(seconds);
-        let has_asked = seat(&guests, 1, at(0)).await.unwrap();
+        let has_asked = admit(&guests, 1, at(0)).await.unwrap();
         drop(has_asked.ask(at(0)));
-        let asked = seat(&guests, 1, at(1)).await.unwrap();
-        let _asking = asked.ask(at(1));
-        seat(&guests, 1, at(2)).await.unwrap();
-        seat(&guests, 1, at(3)).await.unwrap();
-        seat(&guests, 2, at(0)).await.unwrap();
+        let asked = admit(&guests, 1, at(1)).await.unwrap();
+        let _request = asked.ask(at(1));
+        admit(&guests, 1, at(2)).await.unwrap();
+        admit(&guests, 1, at(3)).await.unwrap();
+        admit(&guests, 2, at(0)).await.unwrap();
         assert_eq!(numbers(&guests), [1, 2, 3, 4, 5]);
         for (newcomer, expected) in [
-            (3, [1, 2, 4, 5, 6]), // one that never asked, the older
-            (1, [1, 2, 5, 6, 7]), // its own peer's
+            (3, [1, 2, 4, 5, 6]), // closes the older of the two that never sent a request
+            (1, [1, 2, 5, 6, 7]), // closes one of the newcomer's own peer
             (4, [1, 2, 5, 6, 8]),
-            (5, [2, 5, 6, 8, 9]), // none is left that never asked
+            (5, [2, 5, 6, 8, 9]), // all have sent a request; closes the idle one
         ] {
-            seat(&guests, newcomer, at(10)).await.unwrap();
+            admit(&guests, newcomer, at(10)).await.unwrap();
             assert_eq!(numbers(&guests), expected, "for peer {newcomer}");
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_that_is_asked_stays_unless_it_is_stuck() {
+    async fn a_connection_with_a_request_in_progress_stays_unless_it_is_stuck() {
         let guests = Guests::new(1);
         let now = Instant::now();
-        let guest = seat(&guests, 1, now).await.unwrap();
-        let _asking = guest.ask(now);
-        assert!(seat(&guests, 2, now).await.is_none());
+        let guest = admit(&guests, 1, now).await.unwrap();
+        let _request = guest.ask(now);
+        assert!(admit(&guests, 2, now).await.is_none());
         let waiting = guest.wait();
-        assert_eq!(seat(&guests, 2, now).await.unwrap().peer(), peer(2));
+        assert_eq!(admit(&guests, 2, now).await.unwrap().peer(), peer(2));
         drop(waiting);
         let second = guests.table().guests.values().next().cloned().unwrap();
-        let _asking = second.ask(now);
-        assert!(seat(&guests, 3, now + STUCK).await.is_some());
+        let _request = second.ask(now);
+        assert!(admit(&guests, 3, now + STUCK).await.is_some());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_place_is_given_back() {
+    async fn a_dropped_place_is_free_again() {
         let guests = Guests::new(1);
         for last in 1..5 {
             drop(guests.admit(peer(last), Instant::now()).await.unwrap());
@@ -328,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_is_one_peer() {
+    fn an_ipv6_network_is_one_peer() {
         let grouped = |text: &str| group(text.parse().unwrap()).to_string();
         assert_eq!(grouped("192.0.2.7"), "192.0.2.7");
         assert_eq!(grouped("::ffff:192.0.2.7"), "192.0.2.7");

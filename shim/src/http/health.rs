@@ -1,4 +1,4 @@
-//! `GET /healthz`: whether decisions can be had.
+//! `GET /healthz`: reports if the shim can decide.
 
 use super::refused::Refused;
 use super::reply::json;
@@ -10,12 +10,12 @@ use serde_json::json as value;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// For the ledger's answer.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// The timeout of the ledger's health check.
+const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// 200 while the ledger answers, if only a part of it; 503 otherwise.
+/// Answers 200 while all or part of the ledger responds, and 503 otherwise.
 pub(super) async fn healthz(State(app): State<App>) -> Result<Response, Refused> {
-    let health = timeout(PATIENCE, app.ledger.health()).await;
+    let health = timeout(TIMEOUT, app.ledger.health()).await;
     let is_reached = app.ledger.is_reached();
     match health {
         Ok(Health::Ill(fault @ Fault::Unsupported { .. })) => {

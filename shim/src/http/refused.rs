@@ -1,6 +1,6 @@
-//! How a call is refused: the only place that turns an error into an HTTP reply.
+//! Refusals. Nothing else turns an error into an HTTP response.
 //!
-//! Used by everything under [`crate::http`] and [`crate::admin`].
+//! Used by everything under [`crate::http`] and by [`crate::admin`].
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -8,10 +8,10 @@ use limits::json::JsonError;
 use limits::problem::{self, PlacedError, Problem};
 use limits::wire::MAX_BODY_BYTES;
 
-/// The most mistakes listed in one reply; the rest are counted.
+/// The most mistakes listed in one response. Further ones are only counted.
 const MAX_ERRORS: usize = 256;
 
-/// A call that was not answered as asked.
+/// The refusal of a call.
 #[derive(Debug)]
 pub(crate) struct Refused(Box<Reply>);
 
@@ -22,19 +22,19 @@ struct Reply {
 }
 
 impl Refused {
-    /// The body is no JSON, or not of the expected shape.
+    /// Refuses a body that is not JSON or has the wrong shape.
     pub(crate) fn unparsable(error: JsonError) -> Self {
-        let detail = "The body is not what this path takes; see errors.";
+        let detail = "The body is not valid for this path; see errors.";
         Self::new(StatusCode::BAD_REQUEST, detail).listing(error.pointer, error.message)
     }
 
-    /// The body parses, and what it asks for makes no sense.
+    /// Refuses a body that parses but has invalid values.
     pub(crate) fn invalid(mut errors: Vec<PlacedError>) -> Self {
         let found = errors.len();
         let detail = if found > MAX_ERRORS {
             format!("The body has {found} mistakes; errors lists the first {MAX_ERRORS}.")
         } else {
-            "The body asks for something impossible; see errors.".to_owned()
+            "The body has invalid values; see errors.".to_owned()
         };
         errors.truncate(MAX_ERRORS);
         let mut refused = Self::new(StatusCode::BAD_REQUEST, detail);
@@ -42,58 +42,58 @@ impl Refused {
         refused
     }
 
-    /// The body is longer than is read.
+    /// Refuses a body of more than [`MAX_BODY_BYTES`].
     pub(crate) fn too_large() -> Self {
         let detail = format!("Expected a body of at most {MAX_BODY_BYTES} bytes, found more.");
-        // What is in it was not read, so the field that is wrong is the whole of it.
+        // The empty pointer stands for the whole body.
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
             .listing("", format!("expected at most {MAX_BODY_BYTES} bytes"))
     }
 
-    /// The body did not arrive in time.
+    /// Refuses a body that did not arrive in time.
     pub(crate) fn slow_body() -> Self {
         Self::new(StatusCode::REQUEST_TIMEOUT, "The body did not arrive before the deadline.")
     }
 
-    /// The body broke off.
+    /// Refuses a body that broke off.
     pub(crate) fn broken_body() -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "The body could not be read to its end.")
+        Self::new(StatusCode::BAD_REQUEST, "The body ended before it was complete.")
     }
 
-    /// There is more to do than is taken on at once.
+    /// Refuses a call because too many are in progress.
     pub(crate) fn overloaded() -> Self {
         Self::unavailable("Too much is waiting for the ledger already; nothing was charged.")
     }
 
-    /// The ledger gave no answer.
+    /// Refuses a call that the ledger could not answer. Clients can retry after a second.
     pub(crate) fn unavailable(detail: impl Into<std::borrow::Cow<'static, str>>) -> Self {
         let mut refused = Self::new(StatusCode::SERVICE_UNAVAILABLE, detail);
         refused.0.header = Some((header::RETRY_AFTER, HeaderValue::from_static("1")));
         refused
     }
 
-    /// No such path.
+    /// Refuses an unknown path.
     pub(crate) fn unknown_path(detail: &'static str) -> Self {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
 
-    /// The path is there, but not for this method. (axum adds `Allow`.)
+    /// Refuses a method that the path does not support. (axum adds `Allow`.)
     pub(crate) fn unknown_method() -> Self {
-        let detail = "This path does not take this method; see the Allow header.";
+        let detail = "This path does not support this method; see the Allow header.";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, detail)
     }
 
-    /// No token, or a wrong one.
+    /// Refuses a request without the right token.
     pub(crate) fn unauthorized() -> Self {
         let mut refused = Self::new(
             StatusCode::UNAUTHORIZED,
-            "Expected an Authorization header with the bearer token that TOLLGATE_ADMIN_TOKEN sets.",
+            "Expected an Authorization header with the bearer token set in TOLLGATE_ADMIN_TOKEN.",
         );
         refused.0.header = Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
         refused
     }
 
-    /// The request contradicts what is there.
+    /// Refuses a change that conflicts with the current state.
     pub(crate) fn conflict(detail: String) -> Self {
         Self::new(StatusCode::CONFLICT, detail)
     }

@@ -1,12 +1,12 @@
-//! Accepts connections and serves a router on them: HTTP/1.1 and, by prior knowledge, HTTP/2.
+//! Accepts connections and serves a router on them: HTTP/1.1, and HTTP/2 by prior knowledge.
 //!
-//! Called by [`crate::serve`], for the public port and the operator's. `axum::serve` would do the
-//! same but has no setting for time-outs, and none for how many connections there may be.
+//! Called by [`crate::serve`] for the public port and the admin port. `axum::serve` would do, but it
+//! cannot set timeouts or limit the number of connections.
 //!
-//! No peer may keep another waiting: connections are shared by `guests`,
-//! and what clients do not read by `answer`.
+//! No peer can keep another waiting: `guests` shares the connections fairly, and `answer` the memory
+//! of unread responses.
 
-use super::answer::{self, MAX_UNTAKEN_BYTES};
+use super::answer::{self, MAX_UNREAD_BYTES};
 use super::fair::Fair;
 use super::guests::{Guest, Guests};
 use crate::telemetry;
@@ -28,29 +28,30 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, warn};
 
-/// The most connections to the public port and to the operator's; what else may be open is decided
-/// by [`crate::descriptors`].
+/// The most connections to the public port, if [`crate::descriptors`] can provide as many.
 pub(crate) const MAX_CONNECTIONS: usize = 4096;
+/// The most connections to the admin port.
 pub(crate) const MAX_OPERATORS: usize = 64;
-/// A request's head must be complete within this time, the first after connecting included. For
-/// HTTP/1.1 it is also how long a connection may idle.
+/// The timeout for a request's head, including the first one after connecting. For HTTP/1.1 it is
+/// also the idle timeout of a connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// A client must take an answer within this time, or its connection is closed.
+/// The timeout for a client to read a response. After it, the connection is closed.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Streams open at once on one HTTP/2 connection.
+/// The most concurrent streams on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 128;
-/// A silent HTTP/2 peer is pinged, and dropped if it stays silent.
+/// The time after which a silent HTTP/2 peer is pinged.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
+/// The time after which a peer that does not answer a ping is dropped.
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
-/// Bytes of headers, and of a connection's unread input.
+/// The most bytes of headers, and of buffered input per connection.
 const MAX_HEADER_BYTES: u32 = 64 << 10;
-/// Calls under way when the process is told to end have this long.
+/// The time that calls in progress have to finish at shutdown.
 const GRACE: Duration = Duration::from_secs(5);
-/// After a failure to accept (no file descriptors left, say).
+/// The pause after a failed accept, for instance if file descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves `router` on `listener` until `stop` resolves, then lets the calls under way finish. At
-/// most `connections` are open at once.
+/// Serves `router` on `listener` until `stop` resolves, then gives the calls in progress up to 5 s
+/// to finish. At most `connections` are open at once.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
@@ -59,7 +60,7 @@ pub(crate) async fn serve(
 ) {
     let graceful = GracefulShutdown::new();
     let guests = Guests::new(connections);
-    let untaken = Fair::new(MAX_UNTAKEN_BYTES);
+    let unread = Fair::new(MAX_UNREAD_BYTES);
     let complaints = Quiet::new(Duration::from_secs(5));
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -73,16 +74,16 @@ pub(crate) async fn serve(
             continue;
         };
         let (router, watcher) = (router.clone(), graceful.watcher());
-        let untaken = untaken.clone();
+        let unread = unread.clone();
         tokio::spawn(async move {
             let guest = Arc::clone(place.guest());
-            converse(stream, router, watcher, (guest, untaken), HEAD_TIMEOUT).await;
+            serve_connection(stream, router, watcher, (guest, unread), HEAD_TIMEOUT).await;
             drop(place);
         });
     }
     drop(listener);
     if timeout(GRACE, graceful.shutdown()).await.is_err() {
-        warn!("calls still under way {GRACE:?} after the order to end were cut off");
+        warn!("aborted calls still in progress {GRACE:?} after shutdown began");
     }
 }
 
@@ -91,7 +92,7 @@ async fn accept(listener: &TcpListener, complaints: &Quiet) -> Option<(TcpStream
         Ok((stream, peer)) => Some((stream, peer.ip())),
         Err(error) => {
             if let Some(held_back) = complaints.speak(clock::instant()) {
-                warn!(%error, held_back, "could not accept a connection");
+                warn!(%error, held_back, "cannot accept a connection");
             }
             sleep(ACCEPT_PAUSE).await;
             None
@@ -99,29 +100,29 @@ async fn accept(listener: &TcpListener, complaints: &Quiet) -> Option<(TcpStream
     }
 }
 
-/// Serves one connection to its end.
-async fn converse(
+/// Serves one connection until it closes.
+async fn serve_connection(
     stream: TcpStream,
     router: Router,
     watcher: Watcher,
-    (guest, untaken): (Arc<Guest>, Fair),
+    (guest, unread): (Arc<Guest>, Fair),
     head_timeout: Duration,
 ) {
-    // Small replies must not wait for the acknowledgement of the last one.
+    // A small response must not wait until the one before is acknowledged.
     if let Err(error) = stream.set_nodelay(true) {
-        debug!(%error, "could not set TCP_NODELAY");
+        debug!(%error, "cannot set TCP_NODELAY");
     }
     let asked = Arc::new(AtomicBool::new(false));
     let service = {
         let (asked, guest) = (Arc::clone(&asked), Arc::clone(&guest));
         router.layer(from_fn(move |mut request: Request, next: Next| {
             asked.store(true, Ordering::Relaxed);
-            let (guest, untaken) = (Arc::clone(&guest), untaken.clone());
+            let (guest, unread) = (Arc::clone(&guest), unread.clone());
             async move {
-                let asking = guest.ask(now());
+                let active = guest.ask(now());
                 request.extensions_mut().insert(Arc::clone(&guest));
                 let response = next.run(request).await;
-                answer::bound(response, asking, &guest, &untaken, now()).await
+                answer::bound(response, active, &guest, &unread, now()).await
             }
         }))
     };
@@ -131,8 +132,8 @@ async fn converse(
     let mut connection = std::pin::pin!(watcher.watch(connection));
     let ended = tokio::select! {
         ended = &mut connection => ended,
-        why = has_to_end(&guest, &asked, head_timeout) => {
-            debug!(peer = %guest.peer(), why, "a connection was closed");
+        why = must_close(&guest, &asked, head_timeout) => {
+            debug!(peer = %guest.peer(), why, "closed a connection");
             return;
         }
     };
@@ -141,28 +142,28 @@ async fn converse(
     }
 }
 
-/// Resolves when the connection is to be closed, with the reason.
-async fn has_to_end(guest: &Guest, asked: &AtomicBool, head_timeout: Duration) -> &'static str {
-    // hyper's own time-out begins with the first byte that tells HTTP/1.1 from HTTP/2.
+/// Resolves when the connection must be closed, and returns the reason.
+async fn must_close(guest: &Guest, asked: &AtomicBool, head_timeout: Duration) -> &'static str {
+    // hyper's own timeout starts only once the bytes tell HTTP/1.1 from HTTP/2.
     let silent = async {
         sleep(head_timeout).await;
         if asked.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
     };
-    let left_lying = async {
+    let unread = async {
         loop {
             sleep(ANSWER_TIMEOUT / 4).await;
-            let since = guest.untaken_since();
+            let since = guest.unread_since();
             if since.is_some_and(|since| since.elapsed() >= ANSWER_TIMEOUT) {
                 return;
             }
         }
     };
     tokio::select! {
-        () = silent => "no request came",
-        () = left_lying => "an answer was not read",
-        () = guest.is_to_leave() => "there are too many connections of this peer",
+        () = silent => "the client sent no request",
+        () = unread => "the client did not read a response",
+        () = guest.asked_to_leave() => "this peer has too many connections",
     }
 }
 
@@ -195,40 +196,41 @@ mod tests {
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    const PATIENCE: Duration = Duration::from_secs(30);
+    const TIMEOUT: Duration = Duration::from_secs(30);
 
-    /// Sends `bytes` and nothing more; what comes back until the server closes.
-    async fn say(bytes: &[u8], head_timeout: Duration) -> Vec<u8> {
+    /// Sends `bytes` and returns everything received until the server closes the connection.
+    async fn send(bytes: &[u8], head_timeout: Duration) -> Vec<u8> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let graceful = GracefulShutdown::new();
-        let router = Router::new().route("/", get(async || "here"));
+        let router = Router::new().route("/", get(async || "hello"));
         let watcher = graceful.watcher();
         tokio::spawn(async move {
             let (stream, peer) = listener.accept().await.unwrap();
             let place = Guests::new(1).admit(peer.ip(), now()).await.unwrap();
             let guest = (Arc::clone(place.guest()), Fair::new(1 << 20));
-            converse(stream, router, watcher, guest, head_timeout).await;
+            serve_connection(stream, router, watcher, guest, head_timeout).await;
         });
         let mut stream = TcpStream::connect(addr).await.unwrap();
         stream.write_all(bytes).await.unwrap();
         let mut answer = Vec::new();
-        timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("it closes").unwrap();
+        let closed = timeout(TIMEOUT, stream.read_to_end(&mut answer)).await;
+        closed.expect("the server closes the connection").unwrap();
         answer
     }
 
     #[tokio::test]
-    async fn whoever_does_not_finish_a_head_is_shown_out() {
+    async fn a_client_that_does_not_finish_a_head_is_disconnected() {
         for beginning in ["", "P", "PRI * HTTP/2.0\r\n", "GET / HTTP/1.1\r\nhost: x\r\nx-slow: "] {
-            let answer = say(beginning.as_bytes(), Duration::from_millis(50)).await;
+            let answer = send(beginning.as_bytes(), Duration::from_millis(50)).await;
             assert!(!answer.starts_with(b"HTTP/1.1 200"), "{beginning:?}");
         }
     }
 
     #[tokio::test]
-    async fn an_idle_connection_was_served_first() {
-        let answer = say(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", Duration::from_millis(200)).await;
+    async fn an_idle_connection_is_served_before_it_is_closed() {
+        let answer = send(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", Duration::from_millis(200)).await;
         let answer = String::from_utf8(answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("here"), "{answer}");
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("hello"), "{answer}");
     }
 }

@@ -1,5 +1,5 @@
-//! `tollgate policy check`: all mistakes of a document, each with its line, its place, and what would
-//! be right.
+//! `tollgate policy check`: reports every mistake in a document with its line, its place, and what
+//! was expected.
 
 use super::places::Places;
 use crate::file;
@@ -7,19 +7,22 @@ use anyhow::{anyhow, bail};
 use limits::policy::{KNOWN_SALT, Policy, PolicyErrors};
 use std::path::Path;
 
-/// What there is to say of a document without mistakes.
+/// The report on a document without mistakes.
 pub(super) struct Checked {
-    /// How much is in it.
+    /// The numbers of keys, buckets and rules.
     pub(super) summary: String,
-    /// What is no mistake, but dangerous.
+    /// A warning about a setting that is valid but dangerous.
     pub(super) warning: Option<String>,
 }
 
-/// Reads the document `path`.
+/// Checks the document `path`.
+///
+/// # Errors
+/// Same as [`read`].
 pub(super) fn check(path: &Path) -> anyhow::Result<Checked> {
     let policy = read(path)?;
-    let count = |number: usize, what: &str| {
-        format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+    let count = |number: usize, noun: &str| {
+        format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
     };
     let keys = count(policy.keys.len(), "key");
     let buckets = count(policy.buckets.len(), "bucket");
@@ -29,7 +32,7 @@ pub(super) fn check(path: &Path) -> anyhow::Result<Checked> {
     Ok(Checked { summary, warning })
 }
 
-/// That everyone knows the salt, with its line if it has one.
+/// Warns of the publicly known salt, with its line if the document sets it.
 fn warning(path: &Path) -> anyhow::Result<String> {
     let shown = path.display();
     let place = match Places::of(&file::read(path)?).find("salt") {
@@ -39,10 +42,11 @@ fn warning(path: &Path) -> anyhow::Result<String> {
     Ok(format!("tollgate: warning: {place}: salt: {KNOWN_SALT}\n"))
 }
 
-/// The policy in the YAML document `path`.
+/// Reads the policy in the YAML document `path`.
 ///
 /// # Errors
-/// All mistakes, each on a line of its own: `FILE:LINE:COLUMN: PLACE: …`.
+/// Fails if the file cannot be read or is not a valid policy. The error lists every mistake on a
+/// separate line: `FILE:LINE:COLUMN: PLACE: …`.
 pub(crate) fn read(path: &Path) -> anyhow::Result<Policy> {
     let text = file::read(path)?;
     let document = yaml(&text, path)?;
@@ -56,19 +60,19 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Policy> {
             Some((line, column)) => format!("\n{shown}:{line}:{column}: {mistake}"),
             None => format!("\n{shown}: {mistake}"),
         });
-        anyhow!("{shown} is no policy:{}", lines.collect::<String>())
+        anyhow!("{shown} is not a valid policy:{}", lines.collect::<String>())
     })
 }
 
-/// Any YAML document, as JSON.
+/// Parses a YAML document from `path` into a JSON value.
 pub(super) fn yaml(text: &str, path: &Path) -> anyhow::Result<serde_json::Value> {
     match serde_saphyr::from_str(text) {
         Ok(document) => Ok(document),
         Err(error) => {
-            // Its first line says what and where; then it draws a picture.
-            let told = error.to_string();
-            let line = told.lines().next().unwrap_or_default();
-            bail!("{} is no YAML: {}", path.display(), line.trim_start_matches("error: "))
+            // The first line has the message and the position. The others quote the source.
+            let message = error.to_string();
+            let line = message.lines().next().unwrap_or_default();
+            bail!("{} is not valid YAML: {}", path.display(), line.trim_start_matches("error: "))
         }
     }
 }
@@ -79,35 +83,35 @@ mod tests {
 
     const SHIPPED: &str = include_str!("../../../envoy/policy.yaml");
 
-    /// What is told of `text`, whose file is called FILE.
-    fn told(text: &str) -> String {
+    /// Returns the warning, summary or error for `text`, with FILE as the file's name.
+    fn report(text: &str) -> String {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("policy.yaml");
         std::fs::write(&file, text).unwrap();
-        let told = check(&file).map(|checked| checked.warning.unwrap_or(checked.summary));
-        let told = told.unwrap_or_else(|error| format!("{error:#}"));
-        told.replace(&file.display().to_string(), "FILE")
+        let report = check(&file).map(|checked| checked.warning.unwrap_or(checked.summary));
+        let report = report.unwrap_or_else(|error| format!("{error:#}"));
+        report.replace(&file.display().to_string(), "FILE")
     }
 
     #[test]
     fn the_shipped_policy_has_no_mistakes() {
         let own = SHIPPED.replace("tollgate-development", "our-own");
-        insta::assert_snapshot!(told(&own), @"FILE: 2 keys, 7 buckets, 5 rules; no mistakes");
+        insta::assert_snapshot!(report(&own), @"FILE: 2 keys, 7 buckets, 5 rules; no mistakes");
     }
 
     #[test]
-    fn a_salt_that_everyone_knows_is_warned_of_with_its_line() {
-        insta::assert_snapshot!(told(SHIPPED), @"tollgate: warning: FILE:4:1: salt: everyone knows the policy's salt: with it, names of counters in Redis lead back to clients, and chosen addresses can fill another client's page of the local table; outside development, set a salt of your own (TOLLGATE_SALT)");
+    fn a_publicly_known_salt_causes_a_warning_with_its_line() {
+        insta::assert_snapshot!(report(SHIPPED), @"tollgate: warning: FILE:4:1: salt: the policy's salt is publicly known: anyone can link counter names in Redis to clients, and clients can choose addresses that fill another client's page of the local table; outside development, set your own salt (TOLLGATE_SALT)");
         let without: String = SHIPPED
             .lines()
             .filter(|line| !line.starts_with("salt:"))
             .map(|line| format!("{line}\n"))
             .collect();
-        insta::assert_snapshot!(told(&without), @"tollgate: warning: FILE: salt: everyone knows the policy's salt: with it, names of counters in Redis lead back to clients, and chosen addresses can fill another client's page of the local table; outside development, set a salt of your own (TOLLGATE_SALT)");
+        insta::assert_snapshot!(report(&without), @"tollgate: warning: FILE: salt: the policy's salt is publicly known: anyone can link counter names in Redis to clients, and clients can choose addresses that fill another client's page of the local table; outside development, set your own salt (TOLLGATE_SALT)");
     }
 
     #[test]
-    fn all_mistakes_are_told_at_once_each_with_its_line() {
+    fn all_mistakes_are_reported_at_once_with_their_lines() {
         let mut text = SHIPPED.to_owned();
         for (right, wrong) in [
             ("limit: 5,", "limt: 5,"),
@@ -122,8 +126,8 @@ mod tests {
             assert!(text.contains(right), "{right}");
             text = text.replacen(right, wrong, 1);
         }
-        insta::assert_snapshot!(told(&text), @r#"
-FILE is no policy:
+        insta::assert_snapshot!(report(&text), @r#"
+FILE is not a valid policy:
 FILE:9:3: keys.user: can be absent from a request: add `otherwise: <key>`, the key that pays then
 FILE:13:24: buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of `key`, `limit`, `window`, `per`, `time_zone`, `rate`, `every`, `burst`, `on_failure`, `refund`, `enforce`
 FILE:20:72: buckets.ai_daily.limit.values.pro: invalid value: integer `0`, expected a whole number from 1 to 9007199254740992
@@ -136,21 +140,21 @@ FILE:34:16: rules[3].match.authenticated: invalid type: string "yes please", exp
     }
 
     #[test]
-    fn what_is_missing_is_told_where_it_would_be() {
-        insta::assert_snapshot!(told("version: 1\nkeys: {}\nrules:\n  - match: {}\n"), @r"
-FILE is no policy:
+    fn a_missing_field_is_reported_at_its_parent() {
+        insta::assert_snapshot!(report("version: 1\nkeys: {}\nrules:\n  - match: {}\n"), @r"
+FILE is not a valid policy:
 FILE: policy: missing field `buckets`
 FILE:4:5: rules[0]: missing field `charge`
 ");
-        insta::assert_snapshot!(told("- 1\n"), @r"
-FILE is no policy:
+        insta::assert_snapshot!(report("- 1\n"), @r"
+FILE is not a valid policy:
 FILE: policy: invalid type: sequence, expected a mapping, `{ field: value }`
 ");
     }
 
     #[test]
-    fn text_that_is_no_yaml_is_told_with_its_line() {
-        insta::assert_snapshot!(told("version: 1\nrules: [\n"), @"FILE is no YAML: line 2 column 8: unclosed bracket '['");
-        insta::assert_snapshot!(told("version: 1\nversion: 1\n"), @"FILE is no YAML: line 2 column 1: duplicate mapping key: version, set DuplicateKeyPolicy in Options if acceptable");
+    fn invalid_yaml_is_reported_with_its_line() {
+        insta::assert_snapshot!(report("version: 1\nrules: [\n"), @"FILE is not valid YAML: line 2 column 8: unclosed bracket '['");
+        insta::assert_snapshot!(report("version: 1\nversion: 1\n"), @"FILE is not valid YAML: line 2 column 1: duplicate mapping key: version, set DuplicateKeyPolicy in Options if acceptable");
     }
 }

@@ -1,46 +1,48 @@
-//! Small changes of a YAML text, which leave all the rest of it, its comments too, as it is. Called
-//! by [`super::render`].
+//! Edits scalars and fields in a YAML text and keeps the rest of it, including comments.
+//!
+//! Called by [`super::render`].
 
 use super::places::Places;
 use super::sets::joined;
 use serde_json::Value;
 use std::ops::Range;
 
-/// `text`, which holds the document `before`, changed so that it holds `after`. `None` where that
-/// takes more than other scalars and more fields, or the text is not written in a way that is known
-/// here.
+/// Edits `text`, which contains the document `before`, so that it contains `after`. Returns `None`
+/// if that takes more than replacing scalars and adding fields, or if the text uses a notation that
+/// is not supported here.
 pub(super) fn edited(text: &str, before: &Value, after: &Value) -> Option<String> {
     let places = Places::of(text);
     let mut edits = Vec::new();
     find(&Edited { text, places: &places }, "", before, after, &mut edits)?;
-    // From the end on: what is changed moves nothing that is still to be changed.
+    // Edits go from the end to the start, so that the offsets of the remaining ones stay valid.
     edits.sort_by_key(|edit| std::cmp::Reverse(edit.at.start));
     let (mut changed, mut end) = (text.to_owned(), text.len());
     for edit in edits {
-        // Two names that are the same with their dots are taken for one place.
+        // Edits overlap if a name contains dots and looks like another field's path.
         if edit.at.end > end {
             return None;
         }
         end = edit.at.start;
         changed.replace_range(edit.at, &edit.with);
     }
-    // Whatever was misread on the way: only what says the right thing is taken.
+    // A final check catches everything that the edits misread.
     (serde_saphyr::from_str::<Value>(&changed).ok().as_ref() == Some(after)).then_some(changed)
 }
 
-/// A text that is being changed.
+/// A text that is being edited.
 struct Edited<'a> {
     text: &'a str,
     places: &'a Places,
 }
 
-/// Bytes of the text, and what comes there instead.
+/// A byte range of the text, and its replacement.
 struct Edit {
     at: Range<usize>,
     with: String,
 }
 
-/// Gathers what makes `after` of `before`, which stands at `place`.
+/// Collects the edits that turn `before`, which is at `place`, into `after`. Returns `None` if they
+/// are not supported.
 fn find(
     edited: &Edited<'_>,
     place: &str,
@@ -67,7 +69,7 @@ fn find(
 }
 
 impl Edited<'_> {
-    /// Another scalar behind the name at `place`, on its line.
+    /// Replaces the scalar after the name at `place`, on the same line.
     fn replaced(&self, place: &str, value: &Value) -> Option<Edit> {
         let start = self.offset(self.places.find(place)?)?;
         let rest = self.text.get(start..)?;
@@ -79,7 +81,7 @@ impl Edited<'_> {
         Some(Edit { at: from..from + length, with: value.to_string() })
     }
 
-    /// A field before all `others` of the mapping at `place`, written as they are.
+    /// Adds a field before all `others` of the mapping at `place`, in their style.
     fn added<'a>(
         &self,
         place: &str,
@@ -98,7 +100,7 @@ impl Edited<'_> {
         Some(Edit { at: start..start, with: format!("{name}: {value}{end}") })
     }
 
-    /// Where a line and a column, both counted from 1, are in the text.
+    /// Returns the byte offset of a line and a column, both counted from 1.
     fn offset(&self, (line, column): (u64, u64)) -> Option<usize> {
         let (line, column) = (usize::try_from(line).ok()?, usize::try_from(column).ok()?);
         let mut lines = self.text.split_inclusive('\n');
@@ -134,7 +136,7 @@ d:
     }
 
     #[test]
-    fn scalars_are_replaced_and_fields_added_as_their_neighbours_are_written() {
+    fn scalars_are_replaced_and_fields_added_in_the_style_of_their_neighbors() {
         check(|_| {}, Some(TEXT.to_owned()));
         check(|v| v["a"]["b"] = json!(600), Some(TEXT.replace("b: 5", "b: 600")));
         check(|v| v["d"]["e"] = json!(true), Some(TEXT.replace("10", "true")));
@@ -150,14 +152,14 @@ d:
     }
 
     #[test]
-    fn what_is_more_than_that_is_not_done() {
+    fn other_changes_are_not_supported() {
         check(|v| v["a"]["c"] = json!([2]), None);
         check(|v| drop(v["a"].as_object_mut().unwrap().remove("b")), None);
         check(|v| v["d"]["f"] = json!(1), None);
     }
 
     #[test]
-    fn a_text_that_is_written_otherwise_is_not_harmed() {
+    fn unsupported_notations_are_not_corrupted() {
         let after = json!({ "a": 2, "b": 1 });
         for text in
             ["a: &x 1\nb: *x\n", "{\"a\": 1, \"b\": 1}", "a:\n  1\nb: 1\n", "? a\n: 1\n? b\n: 1\n"]
@@ -167,7 +169,7 @@ d:
             let read = edited.map(|text| serde_saphyr::from_str::<Value>(&text).unwrap());
             assert!(read.is_none_or(|read| read == after), "{text}");
         }
-        // Two places of one name.
+        // Two places with the same dotted name.
         let both = |b: u64| json!({ "a": { "b": b }, "a.b": b });
         let text = "a: { b: 1000000 }\na.b: 1000000";
         assert_eq!(edited(text, &both(1_000_000), &both(1)), None);

@@ -1,4 +1,4 @@
-//! `tollgate policy explain`: which rule is for a request, and what it charges to whom, and why.
+//! `tollgate policy explain`: shows the rule that matches a request, its charges, and the reasons.
 
 use super::check;
 use crate::cli::{Pair, TypedRequest};
@@ -11,21 +11,24 @@ use limits::quota::Quota;
 use std::fmt::Write;
 use std::path::Path;
 
-/// What there is to say of `typed` under the policy in `path`.
+/// Explains the charges of the request `typed` under the policy in `path`.
+///
+/// # Errors
+/// Fails if the policy cannot be read or has a mistake.
 pub(super) fn explain(path: &Path, typed: &TypedRequest) -> anyhow::Result<String> {
     let policy = check::read(path)?;
     let mut request = request(typed);
     let mut text = format!("{} {}\n", request.method, request.path);
     if let Some(resolved) = resolved_by_envoy(&request.path) {
-        writeln!(text, "  as Envoy passes it on: {resolved}")?;
+        writeln!(text, "  as normalized by Envoy: {resolved}")?;
         request.path = resolved;
     }
     match policy.explain(&request) {
-        Err(error) => writeln!(text, "  is answered with 400: {error}")?,
+        Err(error) => writeln!(text, "  answered with 400: {error}")?,
         Ok(explanation) => {
             let host = limits::host::normal(request.host.as_bytes());
             let path = explanation.path.as_ref().map(ToString::to_string).unwrap_or_default();
-            writeln!(text, "  as rules see it: path {path}, host {host:?}\n")?;
+            writeln!(text, "  matched as path {path}, host {host:?}\n")?;
             rules(&mut text, &policy, &explanation)?;
             for charge in &explanation.charges {
                 charged(&mut text, &policy, charge)?;
@@ -35,9 +38,11 @@ pub(super) fn explain(path: &Path, typed: &TypedRequest) -> anyhow::Result<Strin
     Ok(text)
 }
 
-/// A path that leads above the root, as Envoy's normalization (`normalize_path`, on in
-/// `envoy/envoy.yaml`) resolves it before the filter sees it: by staying at the root, as browsers do.
-/// By itself the filter refuses such a path, and so does what is said of it where nothing resolved it.
+/// Normalizes a path that leads above the root, in the way that Envoy does before the filter runs
+/// (`normalize_path`, on in `envoy/envoy.yaml`): it stays at the root, as in browsers. Returns `None`
+/// for other paths.
+///
+/// The filter itself refuses a path above the root, so without this the explanation would be a 400.
 fn resolved_by_envoy(raw: &str) -> Option<String> {
     if NormalPath::parse(raw.as_bytes()) != Err(BadPath::AboveRoot) {
         return None;
@@ -77,36 +82,36 @@ fn rules(text: &mut String, policy: &Policy, explanation: &Explanation<'_>) -> s
     };
     for (at, mismatch) in explanation.passed_over.iter().enumerate() {
         let Some(rule) = policy.rules.get(at) else { continue };
-        writeln!(text, "{} is not for it: {}", shown(at), reason(mismatch, &rule.matching))?;
+        writeln!(text, "{} does not match: {}", shown(at), reason(mismatch, &rule.matching))?;
     }
     match explanation.rule {
-        None => writeln!(text, "no rule is for it: it passes, and nothing is charged"),
+        None => writeln!(text, "no rule matches: the request passes and nothing is charged"),
         Some(at) if explanation.charges.is_empty() => {
-            writeln!(text, "{} is for it: it is exempt, and nothing is charged", shown(at))
+            writeln!(text, "{} matches: the request is exempt and nothing is charged", shown(at))
         }
-        Some(at) => writeln!(text, "{} is for it, and charges:", shown(at)),
+        Some(at) => writeln!(text, "{} matches and charges:", shown(at)),
     }
 }
 
 fn reason(mismatch: &Mismatch, matching: &Match) -> String {
     match mismatch {
-        Mismatch::Path => "none of its paths is this one".to_owned(),
+        Mismatch::Path => "none of its paths matches".to_owned(),
         Mismatch::Method => {
             format!("its methods are {}", matching.methods.clone().unwrap_or_default().join(", "))
         }
-        Mismatch::Host => "none of its hosts is this one".to_owned(),
-        Mismatch::Header(name) => format!("the header {name} is not what it names"),
-        Mismatch::Key(name) => format!("the key {name} has no value of its own"),
+        Mismatch::Host => "none of its hosts matches".to_owned(),
+        Mismatch::Header(name) => format!("header {name} does not match"),
+        Mismatch::Key(name) => format!("key {name} has no value"),
         Mismatch::Authenticated if matching.authenticated == Some(true) => {
-            "there is no verified token (no --claim)".to_owned()
+            "the request has no verified token (no --claim)".to_owned()
         }
-        Mismatch::Authenticated => "there is a verified token".to_owned(),
+        Mismatch::Authenticated => "the request has a verified token".to_owned(),
     }
 }
 
 fn charged(text: &mut String, policy: &Policy, charge: &Explained<'_>) -> std::fmt::Result {
     let bucket = charge.bucket;
-    let shadow = if bucket.enforce { "" } else { " (a shadow: it never refuses)" };
+    let shadow = if bucket.enforce { "" } else { " (shadow: never denies)" };
     writeln!(text, "\n  bucket {}{shadow}", bucket.name)?;
     let mut line = |name: &str, value: String| writeln!(text, "    {name:<12}{value}");
     line("limit", limit(charge))?;
@@ -117,13 +122,13 @@ fn charged(text: &mut String, policy: &Policy, charge: &Explained<'_>) -> std::f
     line("key", parts.join(" and "))?;
     let fell_back = charge.payer.parts().first().filter(|part| part.key != bucket.key);
     if let Some(part) = fell_back.filter(|_| parts.len() == 1) {
-        line("because", format!("the key {} has no value, so {} pays", bucket.key, part.key))?;
+        line("because", format!("key {} has no value, so {} pays", bucket.key, part.key))?;
     }
     line("counter", charge.counter.to_string())?;
     line("on failure", on_failure(bucket.on_failure).to_owned())?;
     if !bucket.refund.is_empty() {
         let outcomes: Vec<_> = bucket.refund.iter().map(ToString::to_string).collect();
-        line("free on", outcomes.join(", "))?;
+        line("refunded on", outcomes.join(", "))?;
     }
     Ok(())
 }
@@ -135,7 +140,7 @@ fn limit(charge: &Explained<'_>) -> String {
         }
         Quota::FixedWindow(quota) => {
             let per = quota.per.name();
-            format!("{} each {per} of the calendar in {}", quota.limit, quota.time_zone)
+            format!("{} per calendar {per} ({})", quota.limit, quota.time_zone)
         }
         Quota::TokenBucket(quota) => {
             let per = length(quota.per_ms());
@@ -153,8 +158,8 @@ fn chosen(charge: &Explained<'_>) -> Option<String> {
     let source = named(source);
     Some(match &charge.chosen_by {
         Some(value) if values.contains_key(value) => format!("{source} is {value:?}"),
-        Some(value) => format!("{source} is {value:?}, which has no limit of its own"),
-        None => format!("there is no {source}"),
+        Some(value) => format!("{source} is {value:?}, which is not listed"),
+        None => format!("the request has no {source}"),
     })
 }
 
@@ -178,11 +183,11 @@ fn paying(policy: &Policy, part: &Part<'_>) -> String {
     format!("{}={value}", part.key)
 }
 
-const fn on_failure(what: OnFailure) -> &'static str {
-    match what {
+const fn on_failure(action: OnFailure) -> &'static str {
+    match action {
         OnFailure::Allow => "allow: passes uncounted",
         OnFailure::Deny => "deny: answered with 503",
-        OnFailure::Local => "local: this Envoy counts by itself",
+        OnFailure::Local => "local: each Envoy counts separately",
     }
 }
 
@@ -217,7 +222,7 @@ rules:
   - { match: { paths: [/b], authenticated: false }, charge: [calls, steady] }
 "#;
 
-    fn told(args: &str) -> String {
+    fn explained(args: &str) -> String {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("policy.yaml");
         std::fs::write(&file, POLICY).unwrap();
@@ -232,112 +237,112 @@ rules:
     }
 
     #[test]
-    fn the_rule_and_what_it_charges_are_told_with_reasons() {
-        insta::assert_snapshot!(told("--method POST --path /a/b --claim org.sub=42 --host A.example:80"), @r#"
+    fn the_matching_rule_and_its_charges_are_explained() {
+        insta::assert_snapshot!(explained("--method POST --path /a/b --claim org.sub=42 --host A.example:80"), @r#"
 POST /a/b
-  as rules see it: path /a/b, host "a.example"
+  matched as path /a/b, host "a.example"
 
-rule 0 (probes) is not for it: none of its paths is this one
-rule 1 is not for it: its methods are GET, HEAD
-rule 2 is not for it: none of its hosts is this one
-rule 3 is for it, and charges:
+rule 0 (probes) does not match: none of its paths matches
+rule 1 does not match: its methods are GET, HEAD
+rule 2 does not match: none of its hosts matches
+rule 3 matches and charges:
 
   bucket calls
     limit       5 in any 1500 ms
     key         user=42
     counter     tg:{4818c9786b26fe92e342c751b7393385}:calls
-    on failure  local: this Envoy counts by itself
+    on failure  local: each Envoy counts separately
 
-  bucket steady (a shadow: it never refuses)
+  bucket steady (shadow: never denies)
     limit       20 at once, 10 more every 1 s
     key         user=42 and site=a.example
     counter     tg:{0841f94caa76d65a73423dfe53564151}:steady
-    on failure  local: this Envoy counts by itself
+    on failure  local: each Envoy counts separately
 "#);
-        insta::assert_snapshot!(told("--path /b --client 192.0.2.7"), @r#"
+        insta::assert_snapshot!(explained("--path /b --client 192.0.2.7"), @r#"
 GET /b
-  as rules see it: path /b, host "localhost"
+  matched as path /b, host "localhost"
 
-rule 0 (probes) is not for it: none of its paths is this one
-rule 1 is not for it: none of its paths is this one
-rule 2 is not for it: none of its hosts is this one
-rule 3 is not for it: the key user has no value of its own
-rule 4 is for it, and charges:
+rule 0 (probes) does not match: none of its paths matches
+rule 1 does not match: none of its paths matches
+rule 2 does not match: none of its hosts matches
+rule 3 does not match: key user has no value
+rule 4 matches and charges:
 
   bucket calls
     limit       5 in any 1500 ms
     key         client=192.0.2.0/24
-    because     the key user has no value, so client pays
+    because     key user has no value, so client pays
     counter     tg:{74c85ef2c83ba7d7a14354dce84d54e5}:calls
-    on failure  local: this Envoy counts by itself
+    on failure  local: each Envoy counts separately
 
-  bucket steady (a shadow: it never refuses)
+  bucket steady (shadow: never denies)
     limit       20 at once, 10 more every 1 s
     key         client=192.0.2.0/24 and site=localhost
     counter     tg:{00d8fad2c652c9c6a1afbe2fe26b598b}:steady
-    on failure  local: this Envoy counts by itself
+    on failure  local: each Envoy counts separately
 "#);
-        insta::assert_snapshot!(told("--path /a/b/../%62?x=1 --metadata tollgate.plan=gold"), @r#"
+        insta::assert_snapshot!(explained("--path /a/b/../%62?x=1 --metadata tollgate.plan=gold"), @r#"
 GET /a/b/../%62?x=1
-  as rules see it: path /a/b, host "localhost"
+  matched as path /a/b, host "localhost"
 
-rule 0 (probes) is not for it: none of its paths is this one
-rule 1 is for it, and charges:
+rule 0 (probes) does not match: none of its paths matches
+rule 1 matches and charges:
 
   bucket plan
-    limit       7 each month of the calendar in Europe/Berlin
+    limit       7 per calendar month (Europe/Berlin)
     because     route metadata tollgate.plan is "gold"
     key         client=127.0.0.0/24
     counter     tg:{72c4bd50548fddea6edcfdb12b336ba4}:plan
     on failure  deny: answered with 503
-    free on     success, 404
+    refunded on success, 404
 "#);
-        insta::assert_snapshot!(told("--path /a/b --metadata tollgate.plan=tin --client 2001:db8::7"), @r#"
+        insta::assert_snapshot!(explained("--path /a/b --metadata tollgate.plan=tin --client 2001:db8::7"), @r#"
 GET /a/b
-  as rules see it: path /a/b, host "localhost"
+  matched as path /a/b, host "localhost"
 
-rule 0 (probes) is not for it: none of its paths is this one
-rule 1 is for it, and charges:
+rule 0 (probes) does not match: none of its paths matches
+rule 1 matches and charges:
 
   bucket plan
-    limit       1 each month of the calendar in Europe/Berlin
-    because     route metadata tollgate.plan is "tin", which has no limit of its own
+    limit       1 per calendar month (Europe/Berlin)
+    because     route metadata tollgate.plan is "tin", which is not listed
     key         client=2001:db8::/64
     counter     tg:{c241b339558b8ea84544a7eaeb6a6da2}:plan
     on failure  deny: answered with 503
-    free on     success, 404
+    refunded on success, 404
 "#);
     }
 
     #[test]
-    fn what_charges_nothing_is_told_too() {
-        insta::assert_snapshot!(told("--path /health"), @r#"
+    fn a_request_that_is_charged_nothing_is_explained_too() {
+        insta::assert_snapshot!(explained("--path /health"), @r#"
 GET /health
-  as rules see it: path /health, host "localhost"
+  matched as path /health, host "localhost"
 
-rule 0 (probes) is for it: it is exempt, and nothing is charged
+rule 0 (probes) matches: the request is exempt and nothing is charged
 "#);
-        insta::assert_snapshot!(told("--path /c --host www.example.com --header x-mode=prod"), @r#"
+        insta::assert_snapshot!(explained("--path /c --host www.example.com --header x-mode=prod"), @r#"
 GET /c
-  as rules see it: path /c, host "www.example.com"
+  matched as path /c, host "www.example.com"
 
-rule 0 (probes) is not for it: none of its paths is this one
-rule 1 is not for it: none of its paths is this one
-rule 2 is not for it: the header x-mode is not what it names
-rule 3 is not for it: the key user has no value of its own
-rule 4 is not for it: none of its paths is this one
-no rule is for it: it passes, and nothing is charged
+rule 0 (probes) does not match: none of its paths matches
+rule 1 does not match: none of its paths matches
+rule 2 does not match: header x-mode does not match
+rule 3 does not match: key user has no value
+rule 4 does not match: none of its paths matches
+no rule matches: the request passes and nothing is charged
 "#);
-        insta::assert_snapshot!(told("--path /../x/%2e%2E/../health?x=/.."), @r#"
+        insta::assert_snapshot!(explained("--path /../x/%2e%2E/../health?x=/.."), @r#"
 GET /../x/%2e%2E/../health?x=/..
-  as Envoy passes it on: /health?x=/..
-  as rules see it: path /health, host "localhost"
+  as normalized by Envoy: /health?x=/..
+  matched as path /health, host "localhost"
 
-rule 0 (probes) is for it: it is exempt, and nothing is charged
+rule 0 (probes) matches: the request is exempt and nothing is charged
 "#);
-        insta::assert_snapshot!(told("--path /a%2fb"), @r"
+        insta::assert_snapshot!(explained("--path /a%2fb"), @r"
 GET /a%2fb
-  is answered with 400: the path has an escaped slash or backslash
+  answered with 400: the path has an escaped slash or backslash
 ");
     }
 }

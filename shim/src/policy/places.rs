@@ -1,16 +1,16 @@
-//! Where in a YAML text the places of its document are: `rules[3].match` is on line 41.
+//! Maps the places of a YAML document to lines and columns: `rules[3].match` is on line 41.
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The line and the column of each place, both counted from 1.
+/// The line and column of each place, both counted from 1.
 #[derive(Debug, Default)]
 pub(super) struct Places(BTreeMap<String, (u64, u64)>);
 
 impl Places {
-    /// Those of `text`; none where it is no YAML.
+    /// Finds the places of `text`. The result is empty if `text` is not valid YAML.
     pub(super) fn of(text: &str) -> Self {
         let mut places = Self::default();
         if let Ok(node) = serde_saphyr::from_str::<Node>(text) {
@@ -19,7 +19,7 @@ impl Places {
         places
     }
 
-    /// Where `place` is, or what is nearest around it: what is missing is nowhere.
+    /// Returns the line and column of `place`, or of its nearest ancestor if it does not exist.
     pub(super) fn find(&self, place: &str) -> Option<(u64, u64)> {
         let mut place = place;
         loop {
@@ -53,7 +53,7 @@ impl Places {
     }
 }
 
-/// A document of which only the places matter.
+/// A document without its values.
 enum Node {
     Mapping(Vec<(Spanned<String>, Node)>),
     List(Vec<Spanned<Node>>),
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_where_it_is_written() {
+    fn a_place_maps_to_its_line_and_column() {
         let places =
             Places::of("a: 1\nb:\n  c: { d: [x, { e: 1.5 }] }\n  f:\n    - ~\n    - g: true\n");
         let check = |place: &str, expected: (u64, u64)| {

@@ -1,4 +1,4 @@
-//! `tollgate policy render`: a policy with single values of the operator's written in.
+//! `tollgate policy render`: prints a policy with the operator's own values set in it.
 
 use super::sets::Settings;
 use super::{check, edit};
@@ -7,15 +7,18 @@ use anyhow::Context;
 use serde_json::Value;
 use std::path::Path;
 
-/// A policy without mistakes.
+/// A rendered policy without mistakes.
 pub(super) struct Rendered {
-    /// As YAML: as its author wrote it but for those values, or else without comments.
+    /// The policy as YAML. The author's layout and comments are kept if possible.
     pub(super) text: String,
-    /// As JSON.
+    /// The policy as JSON.
     pub(super) document: Value,
 }
 
-/// Returns the policy in `path` with `settings`, as YAML or as JSON, to be printed.
+/// Returns the policy in `path` with `settings` as text, in YAML or JSON.
+///
+/// # Errors
+/// Same as [`read`].
 pub(super) fn render(path: &Path, settings: &Settings, is_json: bool) -> anyhow::Result<String> {
     let Rendered { text, document } = read(path, settings)?;
     if is_json { Ok(serde_json::to_string_pretty(&document)? + "\n") } else { Ok(text) }
@@ -24,7 +27,7 @@ pub(super) fn render(path: &Path, settings: &Settings, is_json: bool) -> anyhow:
 /// Returns the policy in `path` with `settings`.
 ///
 /// # Errors
-/// As [`check::read`] and [`Settings::write`].
+/// Same as [`check::read`] and [`Settings::write`].
 pub(super) fn read(path: &Path, settings: &Settings) -> anyhow::Result<Rendered> {
     let policy = check::read(path)?;
     let text = file::read(path)?;
@@ -45,7 +48,7 @@ mod tests {
 
     const SHIPPED: &str = include_str!("../../../envoy/policy.yaml");
 
-    /// Returns `text`, whose file is called FILE, as it is printed with `sets`, or the error.
+    /// Returns `text` rendered with `sets`, or the error, with FILE as the file's name.
     fn printed(text: &str, sets: &[(&str, &str)], is_json: bool) -> String {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("policy.yaml");
@@ -56,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_say_the_same() {
+    fn yaml_and_json_contain_the_same_policy() {
         let sets = [("buckets.auth.limit", "7")];
         let expected: Value =
             serde_saphyr::from_str(&SHIPPED.replace("limit: 5,", "limit: 7,")).unwrap();
@@ -91,9 +94,9 @@ mod tests {
         assert_eq!(off, expected);
     }
 
-    /// An anchor that stands for a limit: what is written in is not so for all who name it.
+    /// The limit has an anchor. Editing it in place would change every alias too.
     #[test]
-    fn what_is_not_written_plainly_is_printed_anew_without_comments() {
+    fn a_policy_with_anchors_is_rewritten_without_comments() {
         let text =
             SHIPPED.replace("limit: 5,", "limit: &five 5,").replace("limit: 30,", "limit: *five,");
         let printed = printed(&text, &[("buckets.auth.limit", "7")], false);
@@ -108,9 +111,9 @@ mod tests {
         );
     }
 
-    /// What YAML could take for something else: `no`, `1e3`, `~`, a colon, a line's end.
+    /// Plain YAML would read these strings as other types: `no`, `1e3`, `~`, a colon, a newline.
     #[test]
-    fn texts_stay_texts() {
+    fn strings_stay_strings() {
         let mut policy: Value = serde_saphyr::from_str(SHIPPED).unwrap();
         for text in [
             "no",
@@ -135,17 +138,17 @@ mod tests {
     }
 
     #[test]
-    fn without_a_value_it_is_printed_as_it_is_written() {
+    fn without_settings_the_policy_is_printed_unchanged() {
         assert_eq!(printed(SHIPPED, &[], false), SHIPPED);
     }
 
     #[test]
-    fn a_mistake_in_the_file_comes_with_its_line_and_one_in_a_value_with_its_path() {
+    fn mistakes_in_the_file_have_a_line_and_those_in_a_setting_a_path() {
         let printed = |from: &str, to: &str, path: &str, value: &str| {
             printed(&SHIPPED.replacen(from, to, 1), &[(path, value)], true)
         };
         insta::assert_snapshot!(printed("limit: 30,", "limit: 0,", "buckets.auth.limit", "7"), @"
-FILE is no policy:
+FILE is not a valid policy:
 FILE:26:26: buckets.public.limit: invalid value: integer `0`, expected a whole number from 1 to 9007199254740992
 ");
         insta::assert_snapshot!(printed("", "", "buckets.auth.limit", "0"), @"FILE: --set: buckets.auth.limit: invalid value: integer `0`, expected a whole number from 1 to 9007199254740992");

@@ -1,46 +1,47 @@
-//! `--set PATH=VALUE` and `--set-env PATH=VARIABLE`: single values written into a policy document.
+//! `--set PATH=VALUE` and `--set-env PATH=VARIABLE`: sets values in a policy document.
 //!
-//! Called by [`super::render`]. Nothing here knows a bucket's name or a variable that sets one: the
-//! operator names both.
+//! Called by [`super::render`]. The operator names both paths and variables; none are built in here,
+//! except the salt's path and [`ENVIRONMENT`].
 
 use crate::cli::{Pair, Sets};
 use anyhow::{anyhow, bail, ensure};
 use limits::policy::{EXPECTED_SALT, Policy, PolicyError, PolicyErrors, flag, is_salt, no_such};
 use serde_json::Value;
 
-/// The variable that names the kind of place this is. Outside [`DEVELOPMENT`] a policy that takes
-/// values from the environment needs a salt of its own.
+/// The variable that names the deployment environment. Outside [`DEVELOPMENT`], a policy that takes
+/// values from the environment needs a private salt.
 const ENVIRONMENT: &str = "ENVIRONMENT";
-/// The only [`ENVIRONMENT`] in which everyone may know the salt; also what an unset one means.
+/// The only [`ENVIRONMENT`] in which the salt can be publicly known, and the default.
 const DEVELOPMENT: &str = "development";
-/// The path of the salt: always a text, and nearly a secret.
+/// The path of the salt, whose value is always text and should not be disclosed.
 const SALT: &str = "salt";
-/// The last key of a path to a flag.
+/// The last key of a path to a boolean.
 const FLAG: &str = "enforce";
-/// Stands for every key of a mapping.
+/// Matches every key of a mapping.
 const EVERY: &str = "*";
 
-/// The values to write into a policy.
+/// The values to set in a policy.
 #[derive(Debug, Default)]
 pub(super) struct Settings {
     all: Vec<Setting>,
-    /// The [`ENVIRONMENT`], if it counts and is not [`DEVELOPMENT`].
+    /// The [`ENVIRONMENT`], if `--set-env` is used and it is not [`DEVELOPMENT`].
     environment: Option<String>,
 }
 
-/// One value to write.
+/// A value to set.
 #[derive(Debug)]
 struct Setting {
     keys: Vec<String>,
     text: String,
-    /// The variable or the flag, for errors.
+    /// The variable or flag that sets the value, for errors.
     by: String,
     is_from_variable: bool,
 }
 
 impl Settings {
-    /// Reads what `sets` ask for. Flags come last, so they win over variables. A variable that is
-    /// empty counts as unset, since `NAME=` is how compose files leave one out.
+    /// Reads the values that `sets` asks for. Flags come last, so they take precedence over
+    /// variables. An empty variable counts as unset, since compose files cannot leave one out
+    /// otherwise.
     pub(super) fn new(sets: Sets, variable: impl Fn(&str) -> Option<String>) -> Self {
         let variable = |name: &str| variable(name).filter(|text| !text.is_empty());
         let environment = variable(ENVIRONMENT).filter(|name| name != DEVELOPMENT);
@@ -58,7 +59,7 @@ impl Settings {
         Self { all: variables.chain(flags).collect(), environment }
     }
 
-    /// Sets each path to its value, as `--set` does.
+    /// Builds settings from pairs of path and value, like `--set`.
     #[cfg(test)]
     pub(super) fn of(sets: &[(&str, &str)]) -> Self {
         let pair = |(name, value): &(&str, &str)| Pair {
@@ -68,11 +69,12 @@ impl Settings {
         Self::new(Sets { set: sets.iter().map(pair).collect(), set_env: Vec::new() }, |_| None)
     }
 
-    /// Writes the values into `document`, which is the checked `policy`; the rest of it stays.
+    /// Sets the values in `document`, which contains the checked `policy`.
     ///
     /// # Errors
-    /// Names the flag or the variable whose path leads nowhere or whose value is invalid. Refuses a
-    /// salt that everyone knows in place of the policy's own, and outside development.
+    /// Fails if a path does not exist or a value is invalid; the error names the flag or variable.
+    /// Also fails if a publicly known salt would replace the policy's private one, or would be used
+    /// outside development.
     pub(super) fn write(&self, policy: &Policy, document: &mut Value) -> anyhow::Result<()> {
         for setting in &self.all {
             setting.write(document)?;
@@ -84,22 +86,21 @@ impl Settings {
         if let Some(Setting { by, .. }) = self.all.iter().rfind(|setting| setting.is_salt()) {
             ensure!(
                 policy.has_known_salt(),
-                "{by}: expected the policy's own salt, or another that is private, found the one \
-                 that everyone knows: set it to the salt in the policy, so that the backend has it \
-                 too"
+                "{by}: expected the policy's own salt or another private one, found the publicly \
+                 known one: set it to the salt in the policy, so that the backend uses it too"
             );
         }
         if let Some(environment) = &self.environment {
             bail!(
-                "{ENVIRONMENT} is {environment:?}: expected the policy to have a salt of its own, \
-                 found {:?}, which everyone knows: set TOLLGATE_SALT to a random text, and keep it",
+                "{ENVIRONMENT} is {environment:?}: expected a private salt in the policy, found \
+                 the publicly known {:?}: set TOLLGATE_SALT to a random text, and keep it",
                 written.salt
             );
         }
         Ok(())
     }
 
-    /// The first mistake, with what has written the value there.
+    /// Returns the first mistake that a setting caused, with that setting's flag or variable.
     fn blamed(&self, PolicyErrors(mistakes): &PolicyErrors) -> anyhow::Error {
         let blamed = mistakes.iter().find_map(|mistake| {
             let wrote = self.all.iter().rfind(|setting| setting.is_at(&mistake.place))?;
@@ -117,7 +118,7 @@ impl Setting {
             "{by}: expected {EXPECTED_SALT}, found something else"
         );
         let value = self.value();
-        // A variable that switches limits on leaves a bucket that never refuses as it is.
+        // A variable that enables all limits must not turn shadow buckets into enforced ones.
         if self.is_from_variable && keys.iter().any(|key| key == EVERY) && value == true {
             return Ok(());
         }
@@ -143,14 +144,14 @@ impl Setting {
         self.keys == [SALT]
     }
 
-    /// Returns true if `place` is this one, in it, or around it.
+    /// Returns true if `place` is at this setting's path, below it or above it.
     fn is_at(&self, place: &str) -> bool {
         let mut both = self.keys.iter().zip(place.split('.'));
         both.all(|(key, name)| key == EVERY || key == name)
     }
 }
 
-/// Splits `buckets.auth.limit`, or the JSON pointer `/buckets/a.b/limit`.
+/// Splits a path such as `buckets.auth.limit` or the JSON pointer `/buckets/a.b/limit` into keys.
 fn keys(path: &str) -> Vec<String> {
     match path.strip_prefix('/') {
         Some(pointer) => {
@@ -160,7 +161,7 @@ fn keys(path: &str) -> Vec<String> {
     }
 }
 
-/// Puts `value` at `keys` under `node`, which stands at `place`. Only the last key may be new.
+/// Sets `value` at `keys` under `node`, which is at `place`. Only the last key can be new.
 fn put(node: &mut Value, place: &str, keys: &[String], value: &Value) -> Result<(), PolicyError> {
     let mistake = |message| PolicyError { place: place.to_owned(), message };
     match (keys.split_first(), node) {
@@ -190,7 +191,7 @@ fn put(node: &mut Value, place: &str, keys: &[String], value: &Value) -> Result<
     }
 }
 
-/// Returns the place of `name` under `place`: `buckets.auth`.
+/// Returns the place of the field `name` in `place`, for example `buckets.auth`.
 pub(super) fn joined(place: &str, name: &str) -> String {
     if place.is_empty() { name.to_owned() } else { format!("{place}.{name}") }
 }

@@ -1,4 +1,4 @@
-//! Builds the programs that run natively: the shim, the backend and claude-sim.
+//! Builds the native programs: the shim, the backend and claude-sim.
 
 use crate::{command, paths};
 use anyhow::{Context, Result};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 const BUILD_LIMIT: Duration = Duration::from_secs(3600);
 
-/// Where the built programs are.
+/// The paths of the built programs.
 #[derive(Debug, Clone)]
 pub struct Binaries {
     /// `tollgate`, the shim.
@@ -19,26 +19,26 @@ pub struct Binaries {
     pub claude_sim: PathBuf,
 }
 
-/// Builds them; cargo tells only what is wrong.
+/// Builds the programs. Cargo prints only warnings and errors.
 ///
 /// # Errors
-/// Where one does not compile.
+/// Fails if a program does not compile.
 pub fn build() -> Result<Binaries> {
     build_with(&["--quiet"])
 }
 
-/// Builds them, optimized if `release`; cargo tells its progress.
+/// Builds the programs and shows cargo's progress. `release` selects an optimized build.
 ///
 /// # Errors
-/// As [`build`].
+/// Same as [`build`].
 pub fn build_shown(release: bool) -> Result<Binaries> {
     build_with(if release { &["--release"] } else { &[] })
 }
 
-/// Builds the shim alone, optimized; cargo tells its progress.
+/// Builds an optimized shim and shows cargo's progress.
 ///
 /// # Errors
-/// As [`build`].
+/// Same as [`build`].
 pub fn build_release_shim() -> Result<PathBuf> {
     find(&cargo(&["--package", "tollgate-shim", "--release"])?, "tollgate")
 }
@@ -60,19 +60,20 @@ fn build_with(flags: &[&str]) -> Result<Binaries> {
     })
 }
 
-/// Has cargo build programs and returns its messages.
+/// Runs `cargo build` and returns its JSON messages.
 fn cargo(args: &[&str]) -> Result<String> {
     let mut cargo = command::cargo();
-    // Progress and errors for people on stderr; what was built, as JSON, on stdout.
+    // Readable progress and errors go to stderr, the JSON list of what was built to stdout.
     cargo.args(["build", "--bins", "--message-format=json-render-diagnostics"]).args(args);
     command::show_and_capture(cargo.current_dir(paths::root()), BUILD_LIMIT)
 }
 
 fn find(messages: &str, name: &str) -> Result<PathBuf> {
-    executable(messages, name).with_context(|| format!("cargo built no program called {name}"))
+    executable(messages, name)
+        .with_context(|| format!("cargo did not build a program named {name}"))
 }
 
-/// The part of cargo's messages that matters here.
+/// The relevant part of a cargo message.
 #[derive(Deserialize)]
 struct Message {
     executable: Option<PathBuf>,

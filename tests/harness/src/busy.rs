@@ -1,9 +1,10 @@
-//! One busy key: requests at a constant rate above its limit, and how much of the limit they get.
+//! Sends requests for one key at a constant rate above its limit, and measures the share of the
+//! limit that is admitted.
 //!
-//! Called by `cargo xtask bench gateway` and the gateway's tests. What is due follows from when
-//! the requests were answered: a window that counts each for exactly as long as it must says which
-//! of them it would have admitted. What a limit admits in a few windows ends in the middle of one;
-//! the time until it has been admitted so many times, and once more, does not.
+//! Called by `cargo xtask bench gateway` and the gateway's tests. The expected admissions come from
+//! an ideal sliding window, fed with the times of the answers. The load ends with a number of
+//! admissions rather than a number of windows, because a fixed time would end in the middle of a
+//! window and skew the share.
 
 use crate::clock::{Deadline, Stopwatch};
 use anyhow::{Context, Result, bail};
@@ -14,42 +15,42 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// Connections that the requests come on.
+/// The number of client connections.
 const CONNECTIONS: usize = 16;
-/// How many times longer than it must take a load goes on at most.
+/// The longest duration of a load, as a multiple of the ideal one.
 const PATIENCE: u64 = 3;
-/// How long an answer may take.
+/// The timeout of a request.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
-/// A load.
+/// A load on one key.
 #[derive(Debug, Clone, Copy)]
 pub struct Busy {
     /// The key's limit.
     pub limit: usize,
-    /// The limit's window.
+    /// The limit's window, in seconds.
     pub window_s: u64,
-    /// How many requests come in a second.
+    /// The request rate.
     pub per_second: u64,
-    /// It goes on until the limit has been admitted so many times, and one request more.
+    /// The load ends after `limit * windows + 1` admissions.
     pub windows: usize,
 }
 
-/// What came of a load.
+/// The measurements of a load.
 #[derive(Debug)]
-pub struct Got {
+pub struct Outcome {
     busy: Busy,
-    /// When each request was answered, in µs after the start, and whether it was admitted.
+    /// The time of each answer in µs after the start, and true if it was an admission.
     answers: Vec<(u64, bool)>,
 }
 
 impl Busy {
-    /// Puts the load on `gateway`, whose limit is this one, for the key `x-user: <user>`.
+    /// Puts the load on `gateway`, which must have this limit for the key `x-user: <user>`.
     ///
     /// # Errors
-    /// Where the gateway does not answer, or answers something else than 200 and 429.
-    pub fn put_on(self, gateway: SocketAddr, user: &str) -> Result<Got> {
+    /// Fails if the gateway does not answer, or answers with a status other than 200 and 429.
+    pub fn put_on(self, gateway: SocketAddr, user: &str) -> Result<Outcome> {
         let most_s = self.windows as u64 * self.window_s * PATIENCE;
-        let under_way = UnderWay {
+        let run = Run {
             busy: self,
             request: format!("GET / HTTP/1.1\r\nhost: gateway\r\nx-user: {user}\r\n\r\n"),
             watch: Stopwatch::start(),
@@ -59,25 +60,28 @@ impl Busy {
             answers: Mutex::default(),
         };
         thread::scope(|scope| {
-            let take_part = || scope.spawn(|| under_way.take_part(gateway));
-            let all: Vec<_> = (0..CONNECTIONS).map(|_| take_part()).collect();
-            all.into_iter().try_for_each(|one| one.join().unwrap_or_else(|_| bail!("a panic")))
+            let spawn = || scope.spawn(|| run.send_requests(gateway));
+            let all: Vec<_> = (0..CONNECTIONS).map(|_| spawn()).collect();
+            all.into_iter()
+                .try_for_each(|one| one.join().unwrap_or_else(|_| bail!("a client panicked")))
         })?;
-        let mut answers = under_way.answers.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut answers = run.answers.into_inner().unwrap_or_else(PoisonError::into_inner);
         answers.sort_unstable();
-        Ok(Got { busy: self, answers })
+        Ok(Outcome { busy: self, answers })
     }
 
-    /// The number of the request, among those admitted, that ends the load.
+    /// Returns the index of the admission that ends the load.
     const fn last(self) -> usize {
         self.limit * self.windows
     }
 }
 
-impl Got {
-    /// How much of the limit was used: how long it had to take until the last request was admitted,
-    /// of how long it took; or how many were admitted by when it was due, of all before it, if that
-    /// is less. 0 if it was not admitted.
+impl Outcome {
+    /// Returns the share of the limit that was used, from 0 to 1.
+    ///
+    /// It is the smaller of two ratios: the ideal time until the last admission to the actual time,
+    /// and the admissions before the ideal time to the expected ones. It is 0 if the last admission
+    /// never happened.
     #[must_use]
     pub fn share(&self) -> f64 {
         let (due, admitted) = (self.due(), self.admitted());
@@ -89,20 +93,20 @@ impl Got {
         of_them.min(due_us as f64 / took_us.max(1) as f64)
     }
 
-    /// How many requests came in a second.
+    /// Returns the actual request rate.
     #[must_use]
     pub fn per_second(&self) -> f64 {
         let took_us = self.answers.last().map_or(1, |(at_us, _)| *at_us);
         self.answers.len() as f64 * 1e6 / took_us.max(1) as f64
     }
 
-    /// When requests were admitted.
+    /// Returns the times of the admissions.
     fn admitted(&self) -> Vec<u64> {
         let admitted = self.answers.iter().filter(|(_, is_admitted)| *is_admitted);
         admitted.map(|(at_us, _)| *at_us).collect()
     }
 
-    /// When requests are admitted by a window that counts each for as long as it must.
+    /// Returns the times of the admissions that an ideal sliding window would make.
     fn due(&self) -> Vec<u64> {
         let mut due: Vec<u64> = Vec::new();
         let window_us = self.busy.window_s * 1_000_000;
@@ -116,8 +120,8 @@ impl Got {
     }
 }
 
-/// A load, while it goes on.
-struct UnderWay {
+/// A load in progress.
+struct Run {
     busy: Busy,
     request: String,
     watch: Stopwatch,
@@ -127,23 +131,23 @@ struct UnderWay {
     answers: Mutex<Vec<(u64, bool)>>,
 }
 
-impl UnderWay {
-    /// One connection: takes the request that is due next, again and again. What is late is sent at
-    /// once.
-    fn take_part(&self, gateway: SocketAddr) -> Result<()> {
-        let stream = TcpStream::connect(gateway).context("the gateway does not accept")?;
-        stream.set_nodelay(true).context("TCP_NODELAY")?;
-        stream.set_read_timeout(Some(ANSWER_LIMIT)).context("a time-out")?;
+impl Run {
+    /// Sends requests on one connection until the load ends. Each takes the next send time of the
+    /// schedule; a request that is late is sent at once.
+    fn send_requests(&self, gateway: SocketAddr) -> Result<()> {
+        let stream = TcpStream::connect(gateway).context("cannot connect to the gateway")?;
+        stream.set_nodelay(true).context("cannot set TCP_NODELAY")?;
+        stream.set_read_timeout(Some(ANSWER_LIMIT)).context("cannot set a timeout")?;
         let mut answers = BufReader::new(&stream);
         while !self.is_over() {
             let due_us =
                 self.taken.fetch_add(1, Ordering::Relaxed) * 1_000_000 / self.busy.per_second;
             thread::sleep(Duration::from_micros(due_us).saturating_sub(self.watch.elapsed()));
-            (&stream).write_all(self.request.as_bytes()).context("cannot send")?;
+            (&stream).write_all(self.request.as_bytes()).context("cannot send a request")?;
             match read_answer(&mut answers)? {
-                200 => self.note(true),
-                429 => self.note(false),
-                other => bail!("expected 200 or 429, found {other}"),
+                200 => self.record(true),
+                429 => self.record(false),
+                other => bail!("expected status 200 or 429, got {other}"),
             }
         }
         Ok(())
@@ -154,23 +158,23 @@ impl UnderWay {
             || self.deadline.has_passed()
     }
 
-    fn note(&self, is_admitted: bool) {
+    fn record(&self, is_admitted: bool) {
         self.admitted.fetch_add(u64::from(is_admitted), Ordering::Relaxed);
         let at_us = u64::try_from(self.watch.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.answers.lock().unwrap_or_else(PoisonError::into_inner).push((at_us, is_admitted));
     }
 }
 
-/// Reads an answer with a body of a known length: its status.
+/// Reads a response with a `Content-Length` and returns its status.
 fn read_answer(from: &mut impl BufRead) -> Result<u16> {
     let (mut status, mut length) = (None, 0);
     loop {
         let mut line = String::new();
-        from.read_line(&mut line).context("no answer")?;
+        from.read_line(&mut line).context("cannot read a response")?;
         let line = line.trim_end();
         if let Some((name, value)) = line.split_once(": ") {
             if name.eq_ignore_ascii_case("content-length") {
-                length = value.parse().context("a length")?;
+                length = value.parse().context("invalid Content-Length")?;
             }
         } else if let Some(rest) = line.strip_prefix("HTTP/1.1 ") {
             status = rest.get(..3).and_then(|status| status.parse().ok());
@@ -178,8 +182,8 @@ fn read_answer(from: &mut impl BufRead) -> Result<u16> {
             break;
         }
     }
-    std::io::copy(&mut from.take(length), &mut std::io::sink()).context("no whole answer")?;
-    status.context("expected an answer of HTTP/1.1")
+    std::io::copy(&mut from.take(length), &mut std::io::sink()).context("incomplete response")?;
+    status.context("expected an HTTP/1.1 response")
 }
 
 #[cfg(test)]
@@ -189,11 +193,11 @@ mod tests {
     fn share(answers: &[(u64, bool)]) -> f64 {
         let busy = Busy { limit: 2, window_s: 1, per_second: 3, windows: 1 };
         let answers = answers.iter().map(|(ms, admitted)| (ms * 1_000, *admitted)).collect();
-        Got { busy, answers }.share()
+        Outcome { busy, answers }.share()
     }
 
     #[test]
-    fn a_share_is_of_the_time_that_it_must_take() {
+    fn a_share_compares_the_ideal_time_with_the_actual_one() {
         let check = |answers: &[(u64, bool)], expected: f64| {
             assert!((share(answers) - expected).abs() < 1e-9, "{answers:?}");
         };
@@ -206,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_read_to_its_end() {
+    fn a_response_is_read_to_its_end() {
         let text =
             "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 2\r\n\r\n{}HTTP/1.1 200 OK\r\n\r\n";
         let mut from = text.as_bytes();

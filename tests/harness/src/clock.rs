@@ -1,8 +1,8 @@
-//! The only file of this crate that reads the time.
+//! The only file in this crate that reads the clock.
 
 use std::time::{Duration, Instant};
 
-/// A point in time after which waiting has no sense.
+/// A point in time at which to stop waiting.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
     end: Instant,
@@ -10,26 +10,26 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// The deadline that comes after `length`.
+    /// Creates a deadline `length` from now.
     #[must_use]
     pub fn after(length: Duration) -> Self {
         Self { end: now() + length, length }
     }
 
-    /// Whether it has passed.
+    /// Returns true once the deadline has passed.
     #[must_use]
     pub fn has_passed(&self) -> bool {
         now() >= self.end
     }
 
-    /// How long it was from the start.
+    /// Returns the duration that the deadline was created with.
     #[must_use]
     pub const fn length(&self) -> Duration {
         self.length
     }
 }
 
-/// Measures how long something took.
+/// Measures elapsed time.
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch(Instant);
 
@@ -40,7 +40,7 @@ impl Stopwatch {
         Self(now())
     }
 
-    /// How long ago it was started.
+    /// Returns the time since the start.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.0.elapsed()

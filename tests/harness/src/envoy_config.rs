@@ -1,9 +1,9 @@
-//! Envoy's configuration for other ports, hosts and policies than those of `envoy/envoy.yaml`.
+//! Renders Envoy's configuration with other ports, hosts and policies.
 //!
-//! That file, and `envoy/tollgate.yaml` which it has Envoy watch, are the only description of the
-//! gateway. `cargo xtask up`, the tests and the container image run what [`render`] makes of them:
-//! copies with single values changed, as JSON. Each place that is changed must be there: a file of
-//! another structure is refused, naming the place.
+//! `envoy/envoy.yaml`, and `envoy/tollgate.yaml` which Envoy watches, are the only description of the
+//! gateway. `cargo xtask up`, the tests and the container image run copies made by [`render`], as
+//! JSON with some values changed. A value to change must already exist; otherwise the error names
+//! the missing place.
 
 pub mod filter;
 
@@ -13,31 +13,31 @@ use limits::policy::Policy;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-/// What differs from `envoy/envoy.yaml`.
+/// The differences to `envoy/envoy.yaml`. `None` keeps the value in the file.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Where the gateway listens.
+    /// The endpoint that the gateway listens on.
     pub gateway: Endpoint,
-    /// Where Envoy's admin interface listens.
+    /// The endpoint of Envoy's admin interface.
     pub admin: Endpoint,
-    /// Where the shim is.
+    /// The shim's endpoint.
     pub shim: Endpoint,
-    /// Where the backend is.
+    /// The backend's endpoint.
     pub backend: Endpoint,
-    /// The filter's file.
+    /// The path of the filter's `.wasm`.
     pub wasm: Option<PathBuf>,
-    /// The policy.
+    /// The policy document.
     pub policy: Option<Value>,
-    /// The file that the access log goes to, instead of stdout.
+    /// The path of the access log, which goes to stdout otherwise.
     pub access_log: Option<PathBuf>,
-    /// How many proxies before this one append to `X-Forwarded-For`.
+    /// The number of proxies in front of this one that append to `X-Forwarded-For`.
     pub trusted_hops: Option<u32>,
 }
 
-/// A host and a port; what is `None` stays as it is in the file.
+/// A host and a port. `None` keeps the value in the file.
 #[derive(Debug, Clone, Default)]
 pub struct Endpoint {
-    /// An address, or a name where the cluster resolves names.
+    /// An address, or a name if the cluster resolves names.
     pub host: Option<String>,
     /// A TCP port.
     pub port: Option<u16>,
@@ -49,38 +49,38 @@ impl From<u16> for Endpoint {
     }
 }
 
-/// What an Envoy runs with.
+/// The rendered files of an Envoy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rendered {
-    /// Its configuration, which names [`FILTER_FILE`] as the filter's.
+    /// Envoy's configuration, which refers to [`FILTER_FILE`].
     pub envoy: Value,
-    /// The filter's file, if it has the filter.
+    /// The content of the filter's file, or `None` for an Envoy without the filter.
     pub filter: Option<Value>,
 }
 
-/// An Envoy without the filter.
+/// Creates the configuration of an Envoy without the filter.
 impl From<Value> for Rendered {
     fn from(envoy: Value) -> Self {
         Self { envoy, filter: None }
     }
 }
 
-/// The file that `envoy/envoy.yaml` has Envoy watch.
+/// The filter's file, which Envoy watches.
 pub const FILTER_FILE: &str = "envoy/tollgate.yaml";
 
 impl Rendered {
-    /// The policy that the filter's file gives it.
+    /// Returns the policy in the filter's file.
     ///
     /// # Errors
-    /// Where there is none.
+    /// Fails if there is no filter's file, or no policy in it.
     pub fn policy(&mut self) -> Result<&mut Value> {
-        filter::policy(self.filter.as_mut().context("it has no filter")?)
+        filter::policy(self.filter.as_mut().context("this Envoy has no filter")?)
     }
 
-    /// Has Envoy look for the filter's file at `path`.
+    /// Makes Envoy watch the filter's file at `path`.
     ///
     /// # Errors
-    /// Where the configuration has no place for that.
+    /// Fails if the configuration does not watch a filter's file.
     pub fn watch(&mut self, path: &Path) -> Result<()> {
         let filters = at(http_connection_manager(&mut self.envoy)?, "/http_filters")?;
         let filter = named(filters, "tollgate")?;
@@ -89,11 +89,11 @@ impl Rendered {
     }
 }
 
-/// `envoy/envoy.yaml` and `envoy/tollgate.yaml`, changed as `options` say. Paths in them stay
-/// relative to the repository's root.
+/// Renders `envoy/envoy.yaml` and `envoy/tollgate.yaml` with `options`. Paths in them stay relative
+/// to the repository's root.
 ///
 /// # Errors
-/// Where a file cannot be read, is no YAML, or has not the place of something to change.
+/// Fails if a file cannot be read, is not valid YAML, or lacks a value to change.
 pub fn render(options: &Options) -> Result<Rendered> {
     let path = paths::root().join("envoy/envoy.yaml");
     let mut envoy = read_yaml(&path)?;
@@ -103,19 +103,19 @@ pub fn render(options: &Options) -> Result<Rendered> {
     Ok(Rendered { envoy, filter: Some(filter) })
 }
 
-/// The policy document in `path`, which the filter would take.
+/// Reads the policy document in `path` and checks it as the filter does.
 ///
 /// # Errors
-/// Where it cannot be read, is no YAML (names the line and column), or is no policy (names the
-/// place in the document).
+/// Fails if the file cannot be read, is not valid YAML (with line and column), or is not a valid
+/// policy (with the place in the document).
 pub fn read_policy(path: &Path) -> Result<Value> {
     let policy = read_yaml(path)?;
     Policy::from_value(policy.clone())
-        .with_context(|| format!("the policy {} is refused", path.display()))?;
+        .with_context(|| format!("invalid policy {}", path.display()))?;
     Ok(policy)
 }
 
-/// Changes `config` as `options` say.
+/// Applies `options` to `config`.
 fn change(config: &mut Value, options: &Options) -> Result<()> {
     set_address(at(config, "/admin/address")?, &options.admin)?;
     set_address(at(config, "/static_resources/listeners/0/address")?, &options.gateway)?;
@@ -142,48 +142,48 @@ fn change_http(http: &mut Value, options: &Options) -> Result<()> {
         let typed = at(log, "/typed_config")?;
         *at(typed, "/@type")? =
             json!("type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog");
-        let typed = typed.as_object_mut().context("/access_log/0/typed_config is no object")?;
+        let typed = typed.as_object_mut().context("/access_log/0/typed_config is not an object")?;
         typed.insert("path".to_owned(), json!(path));
     }
     Ok(())
 }
 
-/// The part of `config` that says how HTTP is handled.
+/// Returns the HTTP connection manager in `config`.
 ///
 /// # Errors
-/// Where it is not where it is in `envoy/envoy.yaml`.
+/// Fails if `config` is not laid out like `envoy/envoy.yaml`.
 pub fn http_connection_manager(config: &mut Value) -> Result<&mut Value> {
     let filters = at(config, "/static_resources/listeners/0/filter_chains/0/filters")?;
     let manager = named(filters, "envoy.filters.network.http_connection_manager")?;
     at(manager, "/typed_config")
 }
 
-/// The part of `config` that limits the connections of an address.
+/// Returns the filter in `config` that limits the connections of an address.
 ///
 /// # Errors
-/// Where it is not where it is in `envoy/envoy.yaml`.
+/// Fails if `config` is not laid out like `envoy/envoy.yaml`.
 pub fn connection_limit(config: &mut Value) -> Result<&mut Value> {
     let filters = at(config, "/static_resources/listeners/0/filter_chains/0/filters")?;
     named(filters, "tollgate.connections")
 }
 
-/// The place `pointer` (a JSON pointer) of `value`.
+/// Returns the value at `pointer` (a JSON pointer) in `value`.
 ///
 /// # Errors
-/// Where there is none.
+/// Fails if it does not exist.
 pub fn at<'a>(value: &'a mut Value, pointer: &str) -> Result<&'a mut Value> {
-    value.pointer_mut(pointer).ok_or_else(|| anyhow!("it has no {pointer}"))
+    value.pointer_mut(pointer).ok_or_else(|| anyhow!("{pointer} is missing"))
 }
 
-/// The element of the list `list` whose `name` is `name`.
+/// Returns the element of the list `list` whose `name` field is `name`.
 ///
 /// # Errors
-/// Where there is none.
+/// Fails if it does not exist.
 pub fn named<'a>(list: &'a mut Value, name: &str) -> Result<&'a mut Value> {
     let list =
-        list.as_array_mut().with_context(|| format!("no list where {name} is looked for"))?;
+        list.as_array_mut().with_context(|| format!("expected a list with an element {name}"))?;
     let found = list.iter_mut().find(|element| element.get("name").is_some_and(|n| n == name));
-    found.with_context(|| format!("it has nothing named {name}"))
+    found.with_context(|| format!("the element named {name} is missing"))
 }
 
 fn set_address(address: &mut Value, endpoint: &Endpoint) -> Result<()> {
@@ -196,18 +196,18 @@ fn set_address(address: &mut Value, endpoint: &Endpoint) -> Result<()> {
     Ok(())
 }
 
-/// Any YAML document, as JSON.
+/// Reads the YAML document in `path` as JSON.
 ///
 /// # Errors
-/// Where `path` cannot be read, or is no YAML: names the line and column.
+/// Fails if the file cannot be read, or is not valid YAML (with line and column).
 pub fn read_yaml(path: &Path) -> Result<Value> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     serde_saphyr::from_str(&text).map_err(|error| {
-        // Its first line says what and where; then it draws a picture.
+        // The first line has the message and the position. The others quote the source.
         let text = error.to_string();
         let line = text.lines().next().unwrap_or_default();
-        anyhow!("{} is no YAML: {}", path.display(), line.trim_start_matches("error: "))
+        anyhow!("{} is not valid YAML: {}", path.display(), line.trim_start_matches("error: "))
     })
 }
 
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn each_option_changes_its_place_and_nothing_else() {
+    fn each_option_changes_one_place_and_nothing_else() {
         let mut rendered = render(&options()).unwrap();
         rendered.watch(Path::new("/x.json")).unwrap();
         let Rendered { envoy: mut config, filter: Some(mut tollgate) } = rendered else { panic!() };
@@ -268,7 +268,7 @@ mod tests {
         assert_eq!(http.pointer("/access_log/0/typed_config/path"), Some(&json!("/x.log")));
         assert_eq!(http.pointer("/xff_num_trusted_hops"), Some(&json!(1)));
 
-        // Rendered back with the file's own values, it is the file again.
+        // Changing the values back restores the file.
         let (mut original, mut kept) = (file(), filter_file());
         let policy = filter::policy(&mut kept).unwrap().clone();
         let wasm = Path::new("target/wasm/tollgate_filter.wasm");
@@ -299,14 +299,14 @@ mod tests {
     #[test]
     fn a_missing_place_is_named() {
         for (place, key, expected) in [
-            ("", "admin", "it has no /admin/address"),
+            ("", "admin", "/admin/address is missing"),
             (
                 "/static_resources/listeners/0",
                 "address",
-                "it has no /static_resources/listeners/0/address",
+                "/static_resources/listeners/0/address is missing",
             ),
-            ("/static_resources/clusters/0", "name", "it has nothing named backend"),
-            ("/static_resources", "clusters", "it has no /static_resources/clusters"),
+            ("/static_resources/clusters/0", "name", "the element named backend is missing"),
+            ("/static_resources", "clusters", "/static_resources/clusters is missing"),
         ] {
             let mut config = file();
             at(&mut config, place).unwrap().as_object_mut().unwrap().remove(key).unwrap();
@@ -316,13 +316,13 @@ mod tests {
         let filters = at(http_connection_manager(&mut rendered.envoy).unwrap(), "/http_filters");
         filters.unwrap().as_array_mut().unwrap().clear();
         let missing = rendered.watch(Path::new("x")).unwrap_err();
-        assert_eq!(missing.to_string(), "it has nothing named tollgate");
+        assert_eq!(missing.to_string(), "the element named tollgate is missing");
         let missing = filter::change(&mut json!({}), None, None).unwrap_err();
-        assert_eq!(missing.to_string(), "it has no /resources/0/typed_config/config");
+        assert_eq!(missing.to_string(), "/resources/0/typed_config/config is missing");
     }
 
     #[test]
-    fn a_file_that_is_no_policy_is_refused() {
+    fn an_invalid_policy_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let check = |text: &str, expected: &str| {
             let path = dir.path().join("policy.yaml");
@@ -331,12 +331,15 @@ mod tests {
             let expected = expected.replace("FILE", &path.display().to_string());
             assert!(error.starts_with(&expected), "{error}");
         };
-        check("version: 1\nrules: [\n", "FILE is no YAML: line 2 column 8: unclosed bracket");
-        check("- a\n- b\n", "the policy FILE is refused: policy: invalid type: sequence");
+        check(
+            "version: 1\nrules: [\n",
+            "FILE is not valid YAML: line 2 column 8: unclosed bracket",
+        );
+        check("- a\n- b\n", "invalid policy FILE: policy: invalid type: sequence");
         let shipped = std::fs::read_to_string(paths::root().join("envoy/policy.yaml")).unwrap();
         check(
             &shipped.replace("limit: 5,", "limit: 0,"),
-            "the policy FILE is refused: buckets.auth.limit: ",
+            "invalid policy FILE: buckets.auth.limit: ",
         );
         std::fs::write(dir.path().join("policy.yaml"), &shipped).unwrap();
         read_policy(&dir.path().join("policy.yaml")).unwrap();

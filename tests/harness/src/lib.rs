@@ -1,12 +1,12 @@
-//! Servers as values: the parts of the real stack, set up, built, started, and stopped when dropped.
+//! Sets up, builds and starts the servers of the real stack. Each server is a value that stops its
+//! server when dropped.
 //!
-//! `xtask` and the tests use it. Read in this order: [`setup`] (downloads what a fresh machine
-//! lacks), [`wasm`] and [`binaries`] (build the filter and the programs), [`stack`] (the servers),
-//! [`envoy_config`] (Envoy's configuration for other ports and policies), [`variables`] (the
-//! environment variables that set values of the policy), [`busy`] (a load of one
-//! key above its limit). Beneath them: [`command`] (programs run to their end), [`paths`],
-//! [`env`](mod@env) (the only file that reads the environment), [`clock`] (the only one that reads
-//! the time), [`signals`], [`progress`].
+//! `xtask` and the tests use this crate. Read it in this order: [`setup`] (downloads tools that the
+//! machine lacks), [`wasm`] and [`binaries`] (build the filter and the programs), [`stack`] (the
+//! servers), [`envoy_config`] (renders Envoy's configuration), [`variables`] (environment variables
+//! that set values in the policy), [`busy`] (puts load on one key). The helpers are [`command`] (runs
+//! programs to completion), [`paths`], [`env`](mod@env) (the only file that reads the environment),
+//! [`clock`] (the only file that reads the clock), [`signals`] and [`progress`].
 
 pub mod setup;
 

@@ -1,27 +1,28 @@
-//! Where things are: in the repository, and in the user's cache folder.
+//! Paths in the repository and in the user's cache folder.
 
 use crate::env;
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
-/// The repository's root.
+/// Returns the repository's root.
 #[must_use]
 pub fn root() -> &'static Path {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     manifest.ancestors().nth(2).unwrap_or(manifest)
 }
 
-/// Where a running stack keeps its logs, its database and its state.
+/// Returns the folder with the logs, database and state of a running stack.
 #[must_use]
 pub fn state_dir() -> PathBuf {
     root().join("target/tollgate")
 }
 
-/// The user's folder for what `cargo xtask setup` fetches and builds: `$TOLLGATE_CACHE_DIR`, else
-/// `$XDG_CACHE_HOME/tollgate`, else `$HOME/.cache/tollgate`. Created if it is not there.
+/// Returns the cache folder of `cargo xtask setup`, and creates it if it does not exist.
+///
+/// It is `$TOLLGATE_CACHE_DIR`, or else `$XDG_CACHE_HOME/tollgate`, or else `$HOME/.cache/tollgate`.
 ///
 /// # Errors
-/// Where none of the three variables is set, or the folder cannot be created.
+/// Fails if none of the three variables is set, or the folder cannot be created.
 pub fn cache_dir() -> Result<PathBuf> {
     let dir = env::path(env::CACHE_DIR)
         .or_else(|| Some(env::path("XDG_CACHE_HOME")?.join("tollgate")))
@@ -29,7 +30,7 @@ pub fn cache_dir() -> Result<PathBuf> {
         .context("no cache folder: set TOLLGATE_CACHE_DIR, XDG_CACHE_HOME or HOME")?;
     std::fs::create_dir_all(&dir).with_context(|| {
         format!(
-            "cannot create the cache folder {}: set TOLLGATE_CACHE_DIR to another",
+            "cannot create the cache folder {}: set TOLLGATE_CACHE_DIR to a different one",
             dir.display()
         )
     })?;

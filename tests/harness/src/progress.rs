@@ -1,6 +1,6 @@
-//! What is told while work goes on: one line per step, on stderr.
+//! Progress messages on stderr, one line per step.
 
-/// Tells one step.
+/// Prints a progress message.
 pub fn say(text: impl std::fmt::Display) {
     eprintln!("  {text}");
 }

@@ -1,8 +1,8 @@
-//! `cargo xtask setup`: what a fresh machine lacks, fetched once into the user's cache folder.
+//! `cargo xtask setup`: fetches tools that the machine lacks, once, into the user's cache folder.
 //!
-//! Called by the binary and, through [`envoy`], [`redis`], [`PinnedRedis`] and [`wasm_rustc`], by
-//! whatever needs one of the pieces. Each looks for what is there, does nothing more if it is, and
-//! says what it does if it is not. Nothing needs root; nothing half-made is left.
+//! The `xtask` binary calls [`run`]. Code that needs a single tool calls [`envoy`], [`redis`],
+//! [`PinnedRedis`] or [`wasm_rustc`], which fetch it if it is missing and print what they do. Nothing
+//! needs root, and a failure leaves nothing half-made behind.
 
 pub mod cache;
 mod cargo_deny;
@@ -25,12 +25,12 @@ use clap::{Args, ValueEnum};
 /// The flags of `cargo xtask setup`.
 #[derive(Debug, Clone, Args)]
 pub struct Setup {
-    /// Only these [default: all that `cargo xtask up` needs]
+    /// The pieces to set up [default: all that `cargo xtask up` needs]
     #[arg(value_enum, value_name = "PIECE")]
     pub pieces: Vec<Piece>,
 }
 
-/// A piece that a fresh machine lacks.
+/// A tool that can be set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Piece {
     /// Envoy 1.40
@@ -39,24 +39,24 @@ pub enum Piece {
     Redis,
     /// A compiler for wasm32-unknown-unknown
     Wasm,
-    /// The versions of Redis and Valkey that only the tests need
+    /// Further versions of Redis and Valkey, for the tests only
     RedisVersions,
-    /// PostgreSQL, which only the tests need
+    /// PostgreSQL, for the tests only
     Postgres,
-    /// curl, which only the tests need
+    /// curl, for the tests only
     Curl,
-    /// schemathesis, which only the tests need
+    /// schemathesis, for the tests only
     Schemathesis,
-    /// cargo-deny, which only the tests need
+    /// cargo-deny, for the tests only
     CargoDeny,
-    /// wrk, which only the bench needs
+    /// wrk, for the benchmarks only
     Wrk,
 }
 
-/// Makes sure of what was asked for.
+/// Sets up the requested pieces.
 ///
 /// # Errors
-/// As [`all`].
+/// Same as [`all`].
 pub fn run(setup: &Setup) -> Result<()> {
     if setup.pieces.is_empty() {
         return all();
@@ -77,10 +77,10 @@ pub fn run(setup: &Setup) -> Result<()> {
     Ok(())
 }
 
-/// Makes sure of everything that `cargo xtask up` needs, and of what else the tests do.
+/// Sets up everything that `cargo xtask up` and the tests need.
 ///
 /// # Errors
-/// As [`all`].
+/// Same as [`all`].
 pub fn all_for_tests() -> Result<()> {
     all()?;
     redis_versions()?;
@@ -95,10 +95,10 @@ fn redis_versions() -> Result<()> {
     PinnedRedis::ALL.into_iter().try_for_each(|version| version.program().map(drop))
 }
 
-/// Makes sure of everything that `cargo xtask up` needs.
+/// Sets up everything that `cargo xtask up` needs.
 ///
 /// # Errors
-/// Names the piece that could not be had, why, and what to do.
+/// Fails if a piece cannot be fetched. The error names the piece, the cause and a remedy.
 pub fn all() -> Result<()> {
     envoy()?;
     redis()?;

@@ -1,4 +1,4 @@
-//! Ctrl-C and its kin: noted here, looked at wherever something waits.
+//! Records Ctrl-C and similar signals. Code that waits checks for them.
 
 use anyhow::{Context, Result, bail};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 static INTERRUPTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
-/// From now on SIGINT, SIGTERM and SIGHUP are noted instead of ending the process.
+/// Installs handlers that record SIGINT, SIGTERM and SIGHUP instead of ending the process.
 ///
 /// # Errors
-/// Where the system refuses the handlers.
+/// Fails if a handler cannot be installed.
 pub fn note_interrupts() -> Result<()> {
     let flag = INTERRUPTED.get_or_init(Arc::default);
     for signal in [SIGINT, SIGTERM, SIGHUP] {
@@ -21,16 +21,16 @@ pub fn note_interrupts() -> Result<()> {
     Ok(())
 }
 
-/// Whether one of them has arrived.
+/// Returns true once a signal has arrived.
 #[must_use]
 pub fn interrupted() -> bool {
     INTERRUPTED.get().is_some_and(|flag| flag.load(Ordering::Relaxed))
 }
 
-/// An error once one of them has arrived.
+/// Checks that no signal has arrived.
 ///
 /// # Errors
-/// `interrupted`, then.
+/// Fails with `interrupted` once a signal has arrived.
 pub fn check() -> Result<()> {
     if interrupted() {
         bail!("interrupted");

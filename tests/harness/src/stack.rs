@@ -1,10 +1,9 @@
-//! The stack's servers as values: each runs while its value lives, on loopback, in a folder of
-//! its own, and ends with it (or with us, however we end).
+//! The stack's servers. Each runs on loopback, in the folder it is given, until its value is dropped
+//! or this process ends in any way.
 //!
-//! Called by `cargo xtask up` and by the `tests` crate. Read in this order: [`port`] (ports that
-//! nobody else has), [`process`] (one server's process), [`health`] (how it is asked whether it is
-//! ready), [`server`] (these three together), then [`redis`], [`postgres`], [`shim`],
-//! [`claude_sim`], [`backend`], [`envoy`].
+//! Called by `cargo xtask up` and the `tests` crate. Read it in this order: [`port`] (reserved
+//! ports), [`process`] (a server's process), [`health`] (readiness checks), [`server`] (all three
+//! together), then [`redis`], [`postgres`], [`shim`], [`claude_sim`], [`backend`] and [`envoy`].
 
 pub mod backend;
 pub mod claude_sim;

@@ -1,4 +1,4 @@
-//! Builds the filter as it ships: cargo's module, without what `exports` drops.
+//! Builds the filter as it ships: cargo's module without the exports that `exports` removes.
 
 mod exports;
 
@@ -11,27 +11,27 @@ use std::time::Duration;
 
 const BUILD_LIMIT: Duration = Duration::from_secs(1800);
 const NAME: &str = "tollgate_filter.wasm";
-/// Names the compiler that filled the folder.
+/// The file that identifies the compiler of the folder's content.
 const STAMP: &str = "tollgate-compiler";
 
-/// Where the built filter is.
+/// Returns the path of the built filter.
 #[must_use]
 pub fn path() -> PathBuf {
     target_dir().join(NAME)
 }
 
-/// Builds the filter and returns where it is; cargo tells only what is wrong.
+/// Builds the filter and returns its path. Cargo prints only warnings and errors.
 ///
 /// # Errors
-/// Where there is no compiler for it, or it does not compile.
+/// Fails if there is no compiler for the target, or if the filter does not compile.
 pub fn build() -> Result<PathBuf> {
     build_with(&["--quiet"])
 }
 
-/// Builds the filter and returns where it is; cargo tells its progress.
+/// Builds the filter, shows cargo's progress, and returns the filter's path.
 ///
 /// # Errors
-/// As [`build`].
+/// Same as [`build`].
 pub fn build_shown() -> Result<PathBuf> {
     build_with(&[])
 }
@@ -52,7 +52,8 @@ fn build_with(args: &[&str]) -> Result<PathBuf> {
     Ok(path())
 }
 
-/// Moves the trimmed module into its place at once: another process may read what is there.
+/// Trims the module `built` and moves the result to `trimmed` atomically, since another process may
+/// be reading that file.
 fn trim(built: &Path, trimmed: &Path) -> Result<()> {
     let module =
         std::fs::read(built).with_context(|| format!("cannot read {}", built.display()))?;
@@ -62,12 +63,12 @@ fn trim(built: &Path, trimmed: &Path) -> Result<()> {
         .with_context(|| format!("cannot write {}", trimmed.display()))
 }
 
-/// Apart from the native one: it may be filled by another compiler.
+/// Returns the target folder. It is separate from the native one because the compiler can differ.
 fn target_dir() -> PathBuf {
     paths::root().join("target/wasm")
 }
 
-/// Cargo lets one process at a time build in a folder, but not empty it before.
+/// Locks the target folder. Cargo's own lock covers building in it, but not emptying it before.
 fn lock() -> Result<File> {
     let path = target_dir().with_extension("lock");
     let parent = path.parent().unwrap_or(paths::root());
@@ -77,7 +78,7 @@ fn lock() -> Result<File> {
         .with_context(|| format!("cannot lock {}", path.display()))
 }
 
-/// What tells one compiler and its standard library from another.
+/// Returns a text that identifies the compiler and its standard library.
 fn identity(rustc: Option<&Path>) -> Result<String> {
     let Some(rustc) = rustc else { return Ok("the toolchain's own".to_owned()) };
     let libraries = rustc
@@ -88,12 +89,12 @@ fn identity(rustc: Option<&Path>) -> Result<String> {
     let library = wasm_target::standard_library(&libraries)
         .with_context(|| format!("no standard library in {}", libraries.display()))?;
     let made = library.metadata().and_then(|meta| meta.modified());
-    let made = made.with_context(|| format!("cannot look at {}", library.display()))?;
+    let made = made.with_context(|| format!("cannot get the time of {}", library.display()))?;
     Ok(format!("{} {made:?}", library.display()))
 }
 
-/// Empties `dir` if another compiler than `identity` has filled it: cargo looks at the compiler's
-/// version only, and a rebuilt standard library has the same.
+/// Empties `dir` if it was filled by a compiler other than `identity`. Cargo compares only the
+/// compiler's version, which does not change when the standard library is rebuilt.
 fn renew(dir: &Path, identity: &str) -> Result<()> {
     let stamp = dir.join(STAMP);
     if std::fs::read_to_string(&stamp).is_ok_and(|found| found == identity) {
@@ -111,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_folder_is_emptied_when_the_compiler_changes_and_only_then() {
+    fn the_folder_is_emptied_only_when_the_compiler_changes() {
         let parent = tempfile::tempdir().unwrap();
         let dir = parent.path().join("wasm");
         renew(&dir, "one").unwrap();

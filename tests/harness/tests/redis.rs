@@ -1,4 +1,4 @@
-//! The stack's Redis, for real: started, paused, killed, and started again on its port.
+//! Tests of the stack's Redis with real servers.
 
 use harness::clock::Deadline;
 use harness::setup::PinnedRedis;
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 #[test]
-fn it_comes_back_on_the_same_port() {
+fn a_restarted_server_keeps_its_port() {
     let dir = tempfile::tempdir().unwrap();
     let mut server = redis::start(redis::Options::new(dir.path()).unwrap()).unwrap();
     let addr = server.addr();
@@ -40,7 +40,7 @@ fn each_pinned_version_runs() {
 }
 
 #[test]
-fn each_has_its_own_port_and_keeps_nothing_on_disk() {
+fn each_server_has_its_own_port_and_writes_only_a_log() {
     let dir = tempfile::tempdir().unwrap();
     let start = || redis::start(redis::Options::new(dir.path()).unwrap()).unwrap();
     let mut servers = [start(), start(), start()];
@@ -59,7 +59,7 @@ fn each_has_its_own_port_and_keeps_nothing_on_disk() {
 }
 
 #[test]
-fn a_server_that_cannot_start_is_told_with_its_own_words() {
+fn a_failed_start_is_reported_with_the_servers_output() {
     let dir = tempfile::tempdir().unwrap();
     let args = vec!["--no-such-option".to_owned(), "yes".to_owned()];
     let error = redis::start(redis::Options { args, ..redis::Options::new(dir.path()).unwrap() });
@@ -69,7 +69,7 @@ fn a_server_that_cannot_start_is_told_with_its_own_words() {
 }
 
 #[test]
-fn a_port_that_a_server_holds_is_refused_at_once() {
+fn a_port_in_use_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let mut server = redis::start(redis::Options::new(dir.path()).unwrap()).unwrap();
     server.wait_ready_until(Deadline::after(Duration::from_secs(30))).unwrap();

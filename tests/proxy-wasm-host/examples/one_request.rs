@@ -4,8 +4,8 @@
 //! cargo run -p tollgate-proxy-wasm-host --example one_request -- PLUGIN.wasm CONFIGURATION.json [PATH]
 //! ```
 //!
-//! Callouts go to a cluster `tollgate` that refuses the connection; `CONFIGURATION.json` is handed
-//! to the plugin as it is.
+//! Callouts go to a cluster `tollgate` that refuses the connection. The plugin gets
+//! `CONFIGURATION.json` unchanged.
 
 use proxy_wasm_host::callout::Fate;
 use proxy_wasm_host::event::Event;

@@ -1,57 +1,57 @@
-//! The numbers and encodings of proxy-wasm 0.2.1, as both sides of the boundary know them.
+//! The constants and encodings of proxy-wasm 0.2.1, used by every import.
 //!
-//! Used by every import. Source: the ABI's specification (proxy-wasm/spec, abi-versions/v0.2.1), and
-//! where that is silent, the status that Envoy returns.
+//! Source: the ABI specification (proxy-wasm/spec, abi-versions/v0.2.1) and, where it is silent,
+//! the status that Envoy returns.
 
 use crate::headers::Headers;
 
-/// What an import returns.
+/// The status that an import returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Status {
-    /// Done.
+    /// Success.
     Ok = 0,
-    /// There is no such thing.
+    /// The requested item does not exist.
     NotFound = 1,
-    /// The arguments make no sense here.
+    /// An argument is invalid, or the call is not allowed now.
     BadArgument = 2,
-    /// A value has no encoding.
+    /// A value cannot be encoded.
     SerializationFailure = 3,
-    /// An encoded argument could not be read.
+    /// An encoded argument could not be decoded.
     ParseFailure = 4,
-    /// A pointer leads out of the plugin's memory.
+    /// A pointer lies outside the plugin's memory.
     InvalidMemoryAccess = 6,
-    /// A queue holds nothing.
+    /// The queue is empty.
     Empty = 7,
-    /// Shared data was changed by another since it was read.
+    /// Shared data changed since it was read.
     CasMismatch = 8,
-    /// The host could not.
+    /// The host failed to do it.
     InternalFailure = 10,
-    /// This host has no such function.
+    /// The host doesn't implement the function.
     Unimplemented = 12,
 }
 
-/// Which of the header maps is meant.
+/// A kind of header map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MapKind {
-    /// Of the request.
+    /// The request's headers.
     RequestHeaders,
-    /// Of the request.
+    /// The request's trailers.
     RequestTrailers,
-    /// Of the response.
+    /// The response's headers.
     ResponseHeaders,
-    /// Of the response.
+    /// The response's trailers.
     ResponseTrailers,
-    /// Of a gRPC reply; this host makes no gRPC calls.
+    /// The metadata of a gRPC reply; this host makes no gRPC calls.
     Grpc,
-    /// Of a callout's reply.
+    /// The headers of a callout's reply.
     CalloutHeaders,
-    /// Of a callout's reply.
+    /// The trailers of a callout's reply.
     CalloutTrailers,
 }
 
 impl MapKind {
-    /// The map that the ABI numbers `number`.
+    /// Returns the map with this ABI number.
     #[must_use]
     pub const fn of(number: u32) -> Option<Self> {
         Some(match number {
@@ -67,25 +67,25 @@ impl MapKind {
     }
 }
 
-/// Which of the buffers is meant.
+/// A kind of buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BufferKind {
-    /// The part of the request's body at hand.
+    /// The buffered part of the request body.
     RequestBody,
-    /// The part of the response's body at hand.
+    /// The buffered part of the response body.
     ResponseBody,
-    /// A callout's reply.
+    /// The body of a callout's reply.
     CalloutBody,
     /// The VM's configuration.
     VmConfiguration,
     /// The plugin's configuration.
     PluginConfiguration,
-    /// Of a kind of stream or call that this host does not have.
+    /// A buffer of a stream or call type that this host does not support.
     Other,
 }
 
 impl BufferKind {
-    /// The buffer that the ABI numbers `number`.
+    /// Returns the buffer with this ABI number.
     #[must_use]
     pub const fn of(number: u32) -> Option<Self> {
         Some(match number {
@@ -109,7 +109,7 @@ pub enum Side {
     Response,
 }
 
-/// How grave a log line is.
+/// The severity of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
     /// 0.
@@ -122,12 +122,12 @@ pub enum LogLevel {
     Warn,
     /// 4.
     Error,
-    /// 5: the Rust SDK logs a panic with it.
+    /// 5. The Rust SDK logs panics at this level.
     Critical,
 }
 
 impl LogLevel {
-    /// The level that the ABI numbers `number`.
+    /// Returns the level with this ABI number.
     #[must_use]
     pub const fn of(number: u32) -> Option<Self> {
         Some(match number {
@@ -142,7 +142,8 @@ impl LogLevel {
     }
 }
 
-/// Encodes a map: the number of pairs, the lengths of each, then the texts, each with a zero.
+/// Encodes a map: the number of pairs, the lengths of each name and value, then the texts, each
+/// followed by a zero byte.
 #[must_use]
 pub fn encode_pairs(headers: &Headers) -> Vec<u8> {
     let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes();
@@ -160,7 +161,8 @@ pub fn encode_pairs(headers: &Headers) -> Vec<u8> {
     encoded
 }
 
-/// Decodes what [`encode_pairs`] encodes; `None` if it is anything else. No bytes are no pairs.
+/// Decodes the output of [`encode_pairs`], or returns `None` if it is malformed. Empty input is an
+/// empty map.
 #[must_use]
 pub fn decode_pairs(encoded: &[u8]) -> Option<Headers> {
     if encoded.is_empty() {
@@ -191,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pairs_come_back_as_they_were() {
+    fn encoded_pairs_decode_to_the_same_pairs() {
         let mut headers = Headers::default();
         headers.add(b":path", b"/a");
         headers.add(b"x", b"\xff\0\r");
@@ -203,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_short_is_no_map() {
+    fn a_truncated_map_does_not_decode() {
         let mut headers = Headers::default();
         headers.add(b"name", b"value");
         let encoded = encode_pairs(&headers);

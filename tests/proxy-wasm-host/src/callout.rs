@@ -1,15 +1,16 @@
-//! A plugin's own HTTP calls, and what can become of them.
+//! HTTP calls that a plugin makes, and their outcomes.
 
 use crate::headers::Headers;
 
-/// A call that a plugin has made. Answer it with [`Vm::answer_callout`](crate::vm::Vm::answer_callout).
+/// An HTTP call that a plugin has made. Answer it with
+/// [`Vm::answer_callout`](crate::vm::Vm::answer_callout).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Callout {
-    /// Its number, unique within the VM.
+    /// The call's number, unique within the VM.
     pub token: u32,
-    /// The context that it belongs to: if that ends, the answer never comes.
+    /// The context that made the call. If it ends, the reply is never delivered.
     pub context: u32,
-    /// Where it goes.
+    /// The target cluster.
     pub cluster: String,
     /// Its headers.
     pub headers: Headers,
@@ -17,14 +18,14 @@ pub struct Callout {
     pub body: Vec<u8>,
     /// Its trailers.
     pub trailers: Headers,
-    /// How long it may take; `None` (0 in the ABI) is for ever.
+    /// The timeout; `None` (0 in the ABI) waits forever.
     pub timeout_ms: Option<u32>,
 }
 
-/// A reply.
+/// A reply to a callout.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reply {
-    /// Its headers, `:status` among them.
+    /// Its headers, including `:status`.
     pub headers: Headers,
     /// Its body.
     pub body: Vec<u8>,
@@ -32,36 +33,36 @@ pub struct Reply {
     pub trailers: Headers,
 }
 
-/// What becomes of a callout. Failures look like replies to the plugin, as they do in Envoy.
+/// The outcome of a callout. Most failures look like replies to the plugin, as in Envoy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
-    /// It was answered.
+    /// The upstream replied.
     Replied(Reply),
-    /// No connection could be had, or it broke before the reply began: a made-up 503.
+    /// The connection failed, or broke before the reply began. The plugin sees a generated 503.
     Refused,
-    /// It took too long: a made-up 504.
+    /// The call timed out. The plugin sees a generated 504.
     TimedOut,
-    /// The reply broke off in the middle: no headers at all.
+    /// The reply was cut off partway. The plugin sees no headers at all.
     Reset,
 }
 
 impl Fate {
-    /// What the plugin is shown; nothing for a reset.
-    pub(crate) fn shown(self) -> Option<Reply> {
+    /// Returns the reply that the plugin sees, or `None` for a reset.
+    pub(crate) fn into_reply(self) -> Option<Reply> {
         match self {
             Self::Replied(reply) => Some(reply),
-            Self::Refused => Some(made_up(
+            Self::Refused => Some(generated_reply(
                 "503",
                 "upstream connect error or disconnect/reset before headers. reset reason: \
                  connection failure",
             )),
-            Self::TimedOut => Some(made_up("504", "upstream request timeout")),
+            Self::TimedOut => Some(generated_reply("504", "upstream request timeout")),
             Self::Reset => None,
         }
     }
 }
 
-fn made_up(status: &str, text: &str) -> Reply {
+fn generated_reply(status: &str, text: &str) -> Reply {
     let length = text.len().to_string();
     let headers = Headers::of([
         (":status", status),

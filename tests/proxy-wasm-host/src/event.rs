@@ -1,84 +1,84 @@
-//! What a VM's plugin does to the world outside, in the order in which it does it.
+//! The effects of a plugin on the world outside its VM, in order.
 
 use crate::callout::Callout;
 use crate::headers::Headers;
 
-/// A stream, as its VM numbers it: the context's number.
+/// A stream's number within its VM: the number of its context.
 pub type StreamNumber = u32;
 
-/// Something left the plugin.
+/// An effect of the plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A request's headers go on to the upstream.
+    /// A request's headers continue to the upstream.
     Request {
-        /// Which stream.
+        /// The stream.
         stream: StreamNumber,
-        /// As the plugin left them.
+        /// The pairs, as the plugin left them.
         headers: Headers,
-        /// Whether nothing follows.
+        /// True if nothing follows.
         is_end: bool,
     },
-    /// A part of a request's body goes on.
+    /// A part of a request's body continues.
     RequestBody {
-        /// Which stream.
+        /// The stream.
         stream: StreamNumber,
-        /// As the plugin left it.
+        /// The bytes, as the plugin left them.
         bytes: Vec<u8>,
-        /// Whether nothing follows.
+        /// True if nothing follows.
         is_end: bool,
     },
-    /// A request's trailers go on.
+    /// A request's trailers continue.
     RequestTrailers {
-        /// Which stream.
+        /// The stream.
         stream: StreamNumber,
-        /// As the plugin left them.
+        /// The pairs, as the plugin left them.
         trailers: Headers,
     },
-    /// A response's headers go on to the client.
+    /// A response's headers continue to the client.
     Response {
-        /// Which stream.
+        /// The stream.
         stream: StreamNumber,
-        /// As the plugin left them, `:status` among them.
+        /// The pairs, as the plugin left them, including `:status`.
         headers: Headers,
-        /// Whether the plugin answers by itself.
+        /// True if the plugin, not the upstream, responded.
         is_local: bool,
-        /// Whether nothing follows.
+        /// True if nothing follows.
         is_end: bool,
     },
-    /// A part of a response's body goes on.
+    /// A part of a response's body continues.
     ResponseBody {
-        /// Which stream.
+        /// The stream.
         stream: StreamNumber,
-        /// As the plugin left it.
+        /// The bytes, as the plugin left them.
         bytes: Vec<u8>,
-        /// Whether nothing follows.
+        /// True if nothing follows.
         is_end: bool,
     },
-    /// A response's trailers go on.
+    /// A response's trailers continue.
     ResponseTrailers {
-        /// Which stream.
+        /// The stream.
         stream: StreamNumber,
-        /// As the plugin left them.
+        /// The pairs, as the plugin left them.
         trailers: Headers,
     },
-    /// The plugin has cut a stream.
+    /// The plugin reset a stream.
     Reset {
-        /// Which stream.
+        /// The stream.
         stream: StreamNumber,
     },
-    /// The plugin calls somebody.
+    /// The plugin makes an HTTP call.
     Callout(Callout),
-    /// The VM has crashed: every stream in it that is paused hangs.
+    /// The VM crashed. Its paused streams hang.
     Crashed(Crash),
 }
 
-/// How a VM crashed.
+/// The details of a VM's crash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Crash {
     /// The callback that was running.
     pub callback: &'static str,
     /// The trap.
     pub trap: String,
-    /// What the plugin logged last, which for a Rust plugin is the panic's message.
+    /// The plugin's last log line. For a Rust plugin that is the panic message.
     pub last_words: String,
 }

@@ -1,11 +1,11 @@
-//! The callbacks of a plugin, as far as it has them.
+//! The callbacks that a plugin exports.
 
 use crate::state::HostState;
 use wasmtime::{Instance, Store, TypedFunc};
 
 type Callback<P, R = ()> = Option<TypedFunc<P, R>>;
 
-/// All callbacks that this host makes.
+/// The callbacks that this host calls; `None` where the plugin lacks one.
 #[derive(Clone)]
 pub(crate) struct Exports {
     pub(crate) initialize: Callback<()>,
@@ -27,7 +27,7 @@ pub(crate) struct Exports {
 }
 
 impl Exports {
-    /// Those of `instance`.
+    /// Looks up the callbacks of `instance`.
     pub(crate) fn of(instance: &Instance, store: &mut Store<HostState>) -> Self {
         macro_rules! callback {
             ($name:literal) => {

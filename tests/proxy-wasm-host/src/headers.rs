@@ -1,36 +1,36 @@
-//! A header map: names in lower case, values of any bytes, in their order.
+//! An ordered header map with lowercase names and arbitrary bytes as values.
 
 /// Headers or trailers.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers(Vec<(Vec<u8>, Vec<u8>)>);
 
 impl Headers {
-    /// Headers of these names and values.
+    /// Builds a map from name and value pairs.
     pub fn of<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut headers = Self::default();
         pairs.into_iter().for_each(|(name, value)| headers.add(name.as_bytes(), value.as_bytes()));
         headers
     }
 
-    /// The first value of `name`, as Envoy's plugins get it.
+    /// Returns the first value of `name`, as Envoy does for plugins.
     #[must_use]
     pub fn get(&self, name: &[u8]) -> Option<&[u8]> {
         let name = name.to_ascii_lowercase();
         self.0.iter().find(|(other, _)| *other == name).map(|(_, value)| value.as_slice())
     }
 
-    /// The first value of `name` as text; empty if there is none, or none that is UTF-8.
+    /// Returns the first value of `name` as text, or `""` if it is missing or not UTF-8.
     #[must_use]
     pub fn text(&self, name: &str) -> &str {
         self.get(name.as_bytes()).and_then(|value| str::from_utf8(value).ok()).unwrap_or_default()
     }
 
-    /// Adds one after the others.
+    /// Appends a header, keeping other values of the same name.
     pub fn add(&mut self, name: &[u8], value: &[u8]) {
         self.0.push((name.to_ascii_lowercase(), value.to_vec()));
     }
 
-    /// Makes `value` the only one of `name`.
+    /// Replaces all values of `name` with `value`.
     pub fn set(&mut self, name: &[u8], value: &[u8]) {
         let name = name.to_ascii_lowercase();
         let mut is_first = true;
@@ -48,25 +48,25 @@ impl Headers {
         }
     }
 
-    /// Takes all of `name` away.
+    /// Removes all values of `name`.
     pub fn remove(&mut self, name: &[u8]) {
         let name = name.to_ascii_lowercase();
         self.0.retain(|(other, _)| *other != name);
     }
 
-    /// How many there are.
+    /// Returns the number of headers.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Returns true if the map has no headers.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// All of them.
+    /// Iterates over names and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.0.iter().map(|(name, value)| (name.as_slice(), value.as_slice()))
     }
@@ -79,20 +79,21 @@ impl std::fmt::Debug for Headers {
     }
 }
 
-/// What is wrong with a header that a plugin writes, if something is. Envoy takes such bytes, and
-/// what the client sees of them is a header more, or a broken message.
+/// Describes the error in a header that a plugin writes, or returns `None` if it is valid.
+///
+/// Envoy accepts invalid bytes, and the client then sees an extra header or a broken message.
 #[must_use]
-pub fn mistake(name: &[u8], value: &[u8]) -> Option<String> {
+pub fn header_error(name: &[u8], value: &[u8]) -> Option<String> {
     let is_token = |b: &u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b);
     let plain = name.strip_prefix(b":").unwrap_or(name);
     if plain.is_empty() || !plain.iter().all(is_token) {
-        return Some(format!("no header's name: {:?}", String::from_utf8_lossy(name)));
+        return Some(format!("invalid header name: {:?}", String::from_utf8_lossy(name)));
     }
-    let is_foul = |b: &u8| matches!(b, b'\r' | b'\n' | 0);
+    let is_forbidden = |b: &u8| matches!(b, b'\r' | b'\n' | 0);
     value
         .iter()
-        .any(is_foul)
-        .then(|| format!("CR, LF or NUL in a header's value: {:?}", String::from_utf8_lossy(value)))
+        .any(is_forbidden)
+        .then(|| format!("CR, LF or NUL in a header value: {:?}", String::from_utf8_lossy(value)))
 }
 
 #[cfg(test)]
@@ -100,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_know_no_case_and_the_first_value_counts() {
+    fn names_ignore_case_and_the_first_value_wins() {
         let mut headers = Headers::of([("X-A", "1"), ("b", "2"), ("x-a", "3")]);
         assert_eq!((headers.text("x-A"), headers.len()), ("1", 3));
         headers.set(b"X-a", b"4");
@@ -111,8 +112,8 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_would_split_a_message_is_noticed() {
-        for (name, value, is_right) in [
+    fn a_header_that_would_split_a_message_is_an_error() {
+        for (name, value, is_valid) in [
             ("x-a", "any \u{e9} value", true),
             (":path", "/", true),
             ("", "x", false),
@@ -122,7 +123,11 @@ mod tests {
             ("a", "x\r\nset-cookie: y", false),
             ("a", "x\0", false),
         ] {
-            assert_eq!(mistake(name.as_bytes(), value.as_bytes()).is_none(), is_right, "{name:?}");
+            assert_eq!(
+                header_error(name.as_bytes(), value.as_bytes()).is_none(),
+                is_valid,
+                "{name:?}"
+            );
         }
     }
 }

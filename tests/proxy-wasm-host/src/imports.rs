@@ -1,8 +1,9 @@
-//! The functions that a plugin can call, all of proxy-wasm 0.2.1's that the Rust SDK imports.
+//! The functions that a plugin can call: all functions of proxy-wasm 0.2.1 that the Rust SDK
+//! imports.
 //!
-//! Each takes its arguments out of the plugin's memory, checks them, and does to
-//! [`HostState`](crate::state::HostState) what Envoy would do. What no correct plugin asks for is
-//! noted as a [`Violation`](crate::process::Violation) as well as answered as Envoy answers it.
+//! Each reads its arguments from the plugin's memory, checks them, and changes
+//! [`HostState`](crate::state::HostState) as Envoy would. A call that no correct plugin makes gets
+//! Envoy's answer and is also recorded as a [`Violation`](crate::process::Violation).
 
 mod buffers;
 mod calls;
@@ -17,10 +18,10 @@ use crate::abi::Status;
 use crate::state::HostState;
 use wasmtime::{Engine, Linker};
 
-/// The module that the functions are imported from.
+/// The module name in the plugin's imports.
 const MODULE: &str = "env";
 
-/// All functions, ready to be linked.
+/// Builds a linker with all functions.
 pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<HostState>> {
     let mut linker = Linker::new(engine);
     general::link(&mut linker)?;
@@ -34,7 +35,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<HostState>> {
     Ok(linker)
 }
 
-/// What a function returns to the plugin.
+/// Converts a result to the status code that the plugin gets.
 fn number(done: Result<(), Status>) -> u32 {
     match done {
         Ok(()) => Status::Ok as u32,

@@ -1,14 +1,14 @@
-//! The plugin's memory as an import sees it: bytes in by pointer and length, bytes out by asking the
-//! plugin for room.
+//! Access to the plugin's memory: an import reads bytes by pointer and length, and returns bytes in
+//! memory that the plugin allocates.
 
 use crate::abi::Status;
 use crate::state::HostState;
 use wasmtime::Caller;
 
-/// A call of the host under way.
+/// The context of a host call.
 pub(crate) type Call<'a> = Caller<'a, HostState>;
 
-/// The bytes at `at`.
+/// Returns a copy of the bytes at `at`.
 pub(crate) fn read(
     call: &mut Call<'_>,
     function: &'static str,
@@ -19,8 +19,8 @@ pub(crate) fn read(
     found.ok_or_else(|| outside(call, function, at, length))
 }
 
-/// The bytes at `at` as text. Names that are no UTF-8 are no names: Envoy would take them, and log,
-/// count or look up rubbish.
+/// Returns the bytes at `at` as text. Names must be UTF-8; Envoy would accept garbage and then log,
+/// count or look it up.
 pub(crate) fn read_text(
     call: &mut Call<'_>,
     function: &'static str,
@@ -29,12 +29,12 @@ pub(crate) fn read_text(
 ) -> Result<String, Status> {
     let bytes = read(call, function, at, length)?;
     String::from_utf8(bytes).map_err(|error| {
-        let what = format!("no UTF-8: {:?}", String::from_utf8_lossy(error.as_bytes()));
-        call.data_mut().wrong(function, what, Status::BadArgument)
+        let what = format!("not UTF-8: {:?}", String::from_utf8_lossy(error.as_bytes()));
+        call.data_mut().reject(function, what, Status::BadArgument)
     })
 }
 
-/// Writes to where the plugin said.
+/// Writes `bytes` at `at`.
 pub(crate) fn write(
     call: &mut Call<'_>,
     function: &'static str,
@@ -51,8 +51,8 @@ pub(crate) fn write(
     }
 }
 
-/// Gives `bytes` to the plugin: in memory that it allocates, whose place and length are written to
-/// where it said. No bytes are a null pointer.
+/// Returns `bytes` to the plugin: copies them into memory that the plugin allocates, and writes
+/// their pointer and length to the given addresses. Empty bytes become a null pointer.
 pub(crate) fn give(
     call: &mut Call<'_>,
     function: &'static str,
@@ -79,5 +79,5 @@ fn slice<'a>(call: &'a mut Call<'_>, at: u32, length: u32) -> Option<&'a mut [u8
 
 fn outside(call: &mut Call<'_>, function: &'static str, at: u32, length: u32) -> Status {
     let what = format!("{length} bytes at {at} lie outside the plugin's memory");
-    call.data_mut().wrong(function, what, Status::InvalidMemoryAccess)
+    call.data_mut().reject(function, what, Status::InvalidMemoryAccess)
 }

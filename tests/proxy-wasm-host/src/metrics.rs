@@ -1,58 +1,59 @@
-//! A process's metrics: counters, gauges and histograms, found by name or by the number that a
-//! definition returned.
+//! A process's counters, gauges and histograms, found by name or by the number that
+//! [`Metrics::define`] returned.
 
 use crate::abi::Status;
 use std::collections::BTreeMap;
 
-/// The most definitions that a process takes: each of Envoy's costs memory that is never given back.
+/// The maximum number of definitions. In Envoy each one costs memory that is never freed.
 pub const MAX_DEFINITIONS: usize = 100_000;
 
-/// What kind of metric it is.
+/// The type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetricKind {
-    /// Only grows.
+    /// A value that only grows.
     Counter,
-    /// Goes up and down.
+    /// A value that goes up and down.
     Gauge,
-    /// Notes values.
+    /// A distribution of recorded values.
     Histogram,
 }
 
 /// A metric's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Metric {
-    /// What kind it is.
+    /// Its type.
     pub kind: MetricKind,
-    /// A counter's or gauge's value; the sum of what a histogram has noted.
+    /// The value of a counter or gauge; the sum of a histogram's recorded values.
     pub value: u64,
-    /// How many values a histogram has noted.
+    /// The number of values recorded in a histogram.
     pub count: u64,
 }
 
-/// All of a process's metrics.
+/// All metrics of a process.
 #[derive(Debug, Default)]
 pub struct Metrics {
     metrics: BTreeMap<String, Metric>,
-    /// Numbers begin at 1.
+    /// The name of metric `n` is at index `n - 1`.
     names: Vec<String>,
 }
 
 impl Metrics {
-    /// The metric called `name`.
+    /// Returns the metric called `name`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Metric> {
         self.metrics.get(name).copied()
     }
 
-    /// All metrics and their names.
+    /// Iterates over names and metrics.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Metric)> {
         self.metrics.iter().map(|(name, metric)| (name.as_str(), *metric))
     }
 
-    /// Defines a metric; a name that is there already goes on counting under one number more.
+    /// Defines a metric and returns its number. An existing name gets an additional number and
+    /// keeps its value.
     ///
     /// # Errors
-    /// [`Status::BadArgument`] for a kind that is none, [`Status::InternalFailure`] past
+    /// [`Status::BadArgument`] for an unknown kind, [`Status::InternalFailure`] beyond
     /// [`MAX_DEFINITIONS`].
     pub fn define(&mut self, kind: u32, name: &str) -> Result<u32, Status> {
         let kind = match kind {
@@ -69,10 +70,11 @@ impl Metrics {
         u32::try_from(self.names.len()).map_err(|_| Status::InternalFailure)
     }
 
-    /// Adds `by` to a counter (only more than 0) or a gauge.
+    /// Adds `by` to a counter or a gauge. For a counter it must be greater than 0.
     ///
     /// # Errors
-    /// [`Status::NotFound`], [`Status::BadArgument`].
+    /// [`Status::NotFound`] if the number is unknown, [`Status::BadArgument`] for a histogram or a
+    /// counter that would not grow.
     pub fn increment(&mut self, number: u32, by: i64) -> Result<(), Status> {
         let metric = self.numbered(number)?;
         match metric.kind {
@@ -88,10 +90,10 @@ impl Metrics {
         }
     }
 
-    /// Sets a gauge, adds to a counter, or notes a value in a histogram.
+    /// Sets a gauge, adds to a counter, or records a value in a histogram.
     ///
     /// # Errors
-    /// [`Status::NotFound`].
+    /// [`Status::NotFound`] if the number is unknown.
     pub fn record(&mut self, number: u32, value: u64) -> Result<(), Status> {
         let metric = self.numbered(number)?;
         metric.value = match metric.kind {
@@ -105,10 +107,10 @@ impl Metrics {
         Ok(())
     }
 
-    /// A counter's or gauge's value.
+    /// Returns the value of a counter or gauge.
     ///
     /// # Errors
-    /// [`Status::NotFound`], [`Status::BadArgument`] for a histogram.
+    /// [`Status::NotFound`] if the number is unknown, [`Status::BadArgument`] for a histogram.
     pub fn read(&mut self, number: u32) -> Result<u64, Status> {
         let metric = self.numbered(number)?;
         if metric.kind == MetricKind::Histogram {
@@ -145,8 +147,8 @@ mod tests {
         metrics.record(histogram, 10).unwrap();
         metrics.record(histogram, 20).unwrap();
         assert_eq!(metrics.read(histogram), Err(Status::BadArgument));
-        let noted = metrics.get("h").unwrap();
-        assert_eq!((noted.value, noted.count), (30, 2));
+        let recorded = metrics.get("h").unwrap();
+        assert_eq!((recorded.value, recorded.count), (30, 2));
     }
 
     #[test]
@@ -160,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_defined_is_not_found() {
+    fn an_undefined_metric_is_not_found() {
         let mut metrics = Metrics::default();
         assert_eq!(metrics.define(3, "x"), Err(Status::BadArgument));
         assert_eq!(metrics.increment(1, 1), Err(Status::NotFound));

@@ -1,46 +1,46 @@
-//! A compiled plugin. Compiling takes a second or so; starting a VM from it, microseconds. One
-//! serves any number of VMs on any number of threads.
+//! A compiled plugin. Compiling takes about a second; starting a VM from it takes microseconds. One
+//! compiled plugin serves any number of VMs on any number of threads.
 
 use crate::imports;
 use crate::state::HostState;
 use wasmtime::{Config, Engine, InstancePre, Module, OptLevel};
 
-/// The instructions that one callback may take: a plugin that loops for ever crashes.
+/// The maximum number of instructions in one callback. An endless loop becomes a crash.
 pub const MAX_FUEL: u64 = 5_000_000_000;
-/// The most memory that a VM may have; past that, Envoy's V8 fails the same way.
+/// The maximum memory of a VM. Beyond it, growing fails as it does in Envoy's V8.
 pub const MAX_MEMORY_BYTES: usize = 1 << 30;
 
-/// A plugin, ready to be started.
+/// A compiled plugin, ready to start.
 #[derive(Clone)]
 pub struct Plugin {
     pub(crate) engine: Engine,
     pub(crate) instance: InstancePre<HostState>,
 }
 
-/// A module that is no plugin of proxy-wasm 0.2.1.
+/// The reason that a module is not a proxy-wasm 0.2.1 plugin.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// It does not compile, or it imports what this host has not.
+    /// It does not compile, or it imports a function that this host lacks.
     #[error("expected a WebAssembly module that imports proxy-wasm 0.2.1, found: {0}")]
     Module(String),
-    /// It does not say that it speaks this version.
+    /// It does not declare this ABI version.
     #[error("expected the export proxy_abi_version_0_2_1: is this a plugin for another version?")]
     Version,
-    /// The host has no memory or function to give things with.
+    /// It exports no memory, or no function to allocate in it.
     #[error("expected the exports `memory` and `malloc` or `proxy_on_memory_allocate`")]
     Memory,
 }
 
 impl Plugin {
-    /// Compiles `module`: WebAssembly, or its text form.
+    /// Compiles `module`, in WebAssembly's binary or text format.
     ///
     /// # Errors
-    /// [`LoadError`].
+    /// [`LoadError`] if the module is not a proxy-wasm 0.2.1 plugin.
     pub fn compile(module: &[u8]) -> Result<Self, LoadError> {
         let mut config = Config::new();
         config.consume_fuel(true);
-        // In a test this compiler is itself compiled without optimization, and most of its time goes
-        // into optimizing: the plugin runs fast enough without.
+        // In tests the compiler itself is unoptimized, and optimizing is most of its work. The
+        // plugin runs fast enough without.
         config.cranelift_opt_level(OptLevel::None);
         let bad = |error: wasmtime::Error| LoadError::Module(format!("{error:#}"));
         let engine = Engine::new(&config).map_err(bad)?;
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_plugin_is_refused_with_the_reason() {
+    fn a_module_that_is_not_a_plugin_is_rejected_with_the_reason() {
         let check = |module: &str, expected: &str| {
             let error = Plugin::compile(module.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");

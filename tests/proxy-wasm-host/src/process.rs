@@ -1,7 +1,7 @@
-//! One Envoy process: its clock, its clusters, and what its VMs share.
+//! One Envoy process: its clock, its clusters, and the state that its VMs share.
 //!
-//! Nothing moves by itself: the embedder sets the time, and has VMs run what is due. So a run is
-//! the same each time.
+//! Nothing moves by itself: the embedder sets the time and tells VMs to run their timers and
+//! queues, so every run is reproducible.
 
 use crate::abi::LogLevel;
 use crate::metrics::Metrics;
@@ -10,11 +10,11 @@ use std::cell::{Ref, RefCell, RefMut};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// A process. Clones are the same one.
+/// A handle to a process. Clones share its state.
 #[derive(Debug, Clone, Default)]
 pub struct Process(Rc<RefCell<State>>);
 
-/// What a process holds.
+/// The state of a process.
 #[derive(Debug, Default)]
 pub struct State {
     /// The clock, in Unix ns.
@@ -27,49 +27,49 @@ pub struct State {
     pub metrics: Metrics,
     /// The clusters that can be called.
     pub clusters: BTreeMap<String, Cluster>,
-    /// What plugins have logged and that nobody has taken yet.
+    /// Log lines not yet taken.
     pub log: Vec<LogLine>,
-    /// What plugins have asked for that a real Envoy would refuse, or worse, take.
+    /// Incorrect host calls not yet taken. A real Envoy would reject them or, worse, accept them.
     pub violations: Vec<Violation>,
     last_vm: VmNumber,
 }
 
-/// Where callouts go.
+/// A target of callouts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cluster {
-    /// It has hosts (whether they answer shows later).
+    /// The cluster has hosts, which may or may not reply.
     Hosts,
-    /// It has none: a callout fails at once, without a callback.
+    /// The cluster has no hosts: a callout fails at once, without a callback.
     Empty,
 }
 
-/// A line that a plugin has logged.
+/// A line that a plugin logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
-    /// Which VM.
+    /// The VM that made the call.
     pub vm: VmNumber,
-    /// How grave.
+    /// Its level.
     pub level: LogLevel,
-    /// What.
+    /// Its text.
     pub message: String,
 }
 
-/// A call of the host that no correct plugin makes.
+/// A host call that no correct plugin makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Which VM.
+    /// The VM that made the call.
     pub vm: VmNumber,
     /// The function called.
     pub function: &'static str,
-    /// What was wrong.
+    /// A description of the error.
     pub what: String,
 }
 
-/// The most log lines and violations that are kept.
+/// The maximum number of log lines, and of violations, kept; later ones are dropped.
 pub const MAX_KEPT: usize = 100_000;
 
 impl Process {
-    /// A process at `now_ns` (Unix ns) with these clusters.
+    /// Creates a process whose clock stands at `now_ns` (Unix ns).
     pub fn new<'a>(now_ns: u64, clusters: impl IntoIterator<Item = (&'a str, Cluster)>) -> Self {
         let process = Self::default();
         process.state().now_ns = now_ns;
@@ -78,12 +78,12 @@ impl Process {
         process
     }
 
-    /// What it holds, to read and to change. Not to be kept while a VM runs.
+    /// Borrows the state mutably. Drop the borrow before running a VM, which panics otherwise.
     pub fn state(&self) -> RefMut<'_, State> {
         self.0.borrow_mut()
     }
 
-    /// What it holds, to read.
+    /// Borrows the state.
     #[must_use]
     pub fn read(&self) -> Ref<'_, State> {
         self.0.borrow()
@@ -94,12 +94,12 @@ impl Process {
         self.state().now_ns = now_ns;
     }
 
-    /// Takes what has been logged.
+    /// Takes the log lines recorded since the last call.
     pub fn take_log(&self) -> Vec<LogLine> {
         std::mem::take(&mut self.state().log)
     }
 
-    /// Takes what has been called wrongly.
+    /// Takes the violations recorded since the last call.
     pub fn take_violations(&self) -> Vec<Violation> {
         std::mem::take(&mut self.state().violations)
     }
@@ -118,7 +118,7 @@ impl State {
         }
     }
 
-    pub(crate) fn accuse(&mut self, violation: Violation) {
+    pub(crate) fn record_violation(&mut self, violation: Violation) {
         if self.violations.len() < MAX_KEPT {
             self.violations.push(violation);
         }

@@ -1,39 +1,41 @@
-//! What a stream says of itself by path, such as `["source", "address"]`.
+//! A stream's properties by path, for example `["source", "address"]`.
 //!
-//! Segments are joined with zero bytes, as they are on the way to the host.
+//! A path's segments are joined with zero bytes, as in the ABI.
 
 use crate::abi::encode_pairs;
 use crate::headers::Headers;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// The properties that a test gives to a request; what the headers tell is worked out from them.
+/// The properties that a test gives to a request. Those under `request` are derived from its
+/// headers.
 #[derive(Debug, Clone, Default)]
 pub struct Properties(BTreeMap<Vec<u8>, Found>);
 
-/// A property that is there.
+/// The value of an existing property.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
-    /// With this encoding.
+    /// The encoded value.
     Value(Vec<u8>),
-    /// With none: a JSON null, say.
+    /// A value that has no encoding, for example a JSON null.
     NoEncoding,
 }
 
-/// A path's bytes.
+/// Encodes a path.
 #[must_use]
 pub fn path(segments: &[&str]) -> Vec<u8> {
     segments.join("\0").into_bytes()
 }
 
 impl Properties {
-    /// Sets one to bytes: text as it is; Envoy's whole numbers as 8 bytes, little end first.
+    /// Sets a property to raw bytes. Envoy encodes text as is, and integers as 8 little-endian
+    /// bytes.
     pub fn set(&mut self, segments: &[&str], value: impl Into<Vec<u8>>) {
         self.0.insert(path(segments), Found::Value(value.into()));
     }
 
-    /// Sets one to a document, and with it all the paths that lead into it, as Envoy does for a
-    /// `google.protobuf.Struct`: numbers are 8-byte floats, flags one byte, maps encoded pairs.
+    /// Sets a property to a document, including all paths into it, as Envoy does for a
+    /// `google.protobuf.Struct`: numbers are 8-byte floats, booleans one byte, maps encoded pairs.
     pub fn set_document(&mut self, segments: &[&str], value: &Value) {
         self.0.insert(path(segments), encoded(value));
         let inner: Vec<(String, &Value)> = match value {
@@ -50,14 +52,14 @@ impl Properties {
         }
     }
 
-    /// The property at `path`.
+    /// Returns the property at `path`.
     #[must_use]
     pub fn get(&self, path: &[u8]) -> Option<&Found> {
         self.0.get(path)
     }
 }
 
-/// What a request's headers tell under `request`.
+/// Returns a property under `request`, derived from the request's headers.
 pub(crate) fn of_request(path: &[u8], headers: &Headers) -> Option<Vec<u8>> {
     let rest = path.strip_prefix(b"request\0")?;
     if let Some(name) = rest.strip_prefix(b"headers\0") {
@@ -112,7 +114,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_document_is_found_by_all_its_paths() {
+    fn a_document_can_be_read_by_every_path_into_it() {
         let mut properties = Properties::default();
         let claims =
             json!({ "sub": "42", "age": 7, "ok": true, "none": null, "in": { "er": ["a"] } });
@@ -131,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_tell_of_the_request() {
+    fn request_properties_come_from_the_headers() {
         let headers = Headers::of([(":path", "/a?b"), (":method", "GET"), ("x-y", "z")]);
         let of = |segments: &[&str]| of_request(&path(segments), &headers);
         assert_eq!(of(&["request", "path"]).unwrap(), b"/a?b");

@@ -1,15 +1,15 @@
-//! What all VMs of a process share: data with compare-and-swap, and queues.
+//! The data (with compare-and-swap) and queues that all VMs of a process share.
 //!
-//! As in Envoy, neither has an expiry or an eviction: bounding the key space is the plugin's part,
-//! and [`SharedData::len`] is there to check that it does.
+//! As in Envoy, nothing expires and nothing is evicted. The plugin must bound its key space;
+//! [`SharedData::len`] lets tests check that it does.
 
 use crate::abi::Status;
 use std::collections::{BTreeMap, VecDeque};
 
-/// A VM, as its process numbers it.
+/// A VM's number within its process.
 pub type VmNumber = u32;
 
-/// Values that all VMs with one `vm_id` see.
+/// Values that all VMs with the same `vm_id` see.
 #[derive(Debug, Default)]
 pub struct SharedData {
     values: BTreeMap<(String, Vec<u8>), (Vec<u8>, u32)>,
@@ -17,18 +17,18 @@ pub struct SharedData {
 }
 
 impl SharedData {
-    /// The value of `key` and its version, if it has one.
+    /// Returns the value of `key` and its version.
     #[must_use]
     pub fn get(&self, vm_id: &str, key: &[u8]) -> Option<(&[u8], u32)> {
         let found = self.values.get(&(vm_id.to_owned(), key.to_vec()))?;
         Some((found.0.as_slice(), found.1))
     }
 
-    /// Sets `key` if its version is still `cas`, or whatever it is where `cas` is 0. A key that has
-    /// no value yet takes any.
+    /// Sets `key` if its version is still `cas`. The check is skipped if `cas` is 0 or the key has
+    /// no value yet.
     ///
     /// # Errors
-    /// [`Status::CasMismatch`].
+    /// [`Status::CasMismatch`] if the version differs.
     pub fn set(&mut self, vm_id: &str, key: &[u8], value: &[u8], cas: u32) -> Result<(), Status> {
         let key = (vm_id.to_owned(), key.to_vec());
         if self.values.get(&key).is_some_and(|(_, version)| cas != 0 && cas != *version) {
@@ -39,37 +39,37 @@ impl SharedData {
         Ok(())
     }
 
-    /// How many keys have a value.
+    /// Returns the number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
         self.values.len()
     }
 
-    /// Whether none has.
+    /// Returns true if no key has a value.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
 
-    /// The bytes of all keys and values.
+    /// Returns the total size of all keys and values, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.values.iter().map(|((_, key), (value, _))| key.len() + value.len()).sum()
     }
 }
 
-/// That a queue has something for a VM: its root context `root` is to be told of `queue`.
+/// A pending notification: `queue` has an item for the root context `root` of a VM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wake {
     /// The VM that registered the queue last.
     pub vm: VmNumber,
-    /// Its root context that did.
+    /// The root context that registered it.
     pub root: u32,
     /// The queue.
     pub queue: u32,
 }
 
-/// Queues that all VMs of a process can write to.
+/// The queues that all VMs of a process can write to.
 #[derive(Debug, Default)]
 pub struct SharedQueues {
     numbers: BTreeMap<(String, Vec<u8>), u32>,
@@ -85,7 +85,7 @@ struct Queue {
 }
 
 impl SharedQueues {
-    /// Registers a queue for a VM's root context. Who registers a name again takes it over.
+    /// Registers a queue for a VM's root context. Registering the same name again takes it over.
     pub fn register(&mut self, vm_id: &str, name: &[u8], vm: VmNumber, root: u32) -> u32 {
         let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX).saturating_add(1);
         let number = *self.numbers.entry((vm_id.to_owned(), name.to_vec())).or_insert(next);
@@ -94,16 +94,16 @@ impl SharedQueues {
         number
     }
 
-    /// The queue called `name`.
+    /// Returns the number of the queue called `name`.
     #[must_use]
     pub fn resolve(&self, vm_id: &str, name: &[u8]) -> Option<u32> {
         self.numbers.get(&(vm_id.to_owned(), name.to_vec())).copied()
     }
 
-    /// Puts `item` into a queue, and has who registered it woken in a later turn of its loop.
+    /// Appends `item` to a queue and schedules a wake-up of the VM that registered it.
     ///
     /// # Errors
-    /// [`Status::NotFound`].
+    /// [`Status::NotFound`] if the number is unknown.
     pub fn enqueue(&mut self, number: u32, item: &[u8]) -> Result<(), Status> {
         let queue = self.queues.get_mut(&number).ok_or(Status::NotFound)?;
         queue.items.push_back(item.to_vec());
@@ -111,29 +111,29 @@ impl SharedQueues {
         Ok(())
     }
 
-    /// Takes the oldest item of a queue.
+    /// Removes and returns the oldest item of a queue.
     ///
     /// # Errors
-    /// [`Status::NotFound`], [`Status::Empty`].
+    /// [`Status::NotFound`] if the number is unknown, [`Status::Empty`] if the queue is empty.
     pub fn dequeue(&mut self, number: u32) -> Result<Vec<u8>, Status> {
         let queue = self.queues.get_mut(&number).ok_or(Status::NotFound)?;
         queue.items.pop_front().ok_or(Status::Empty)
     }
 
-    /// Whether a VM is to be woken.
+    /// Returns true if a VM has a pending wake-up.
     #[must_use]
     pub fn wakes(&self, vm: VmNumber) -> bool {
         self.wakes.iter().any(|wake| wake.vm == vm)
     }
 
-    /// Takes what a VM is to be told, in the order in which it was put in.
+    /// Takes a VM's pending wake-ups, in the order of the items.
     pub fn take_wakes(&mut self, vm: VmNumber) -> Vec<Wake> {
         let (own, others): (Vec<_>, Vec<_>) = self.wakes.drain(..).partition(|w| w.vm == vm);
         self.wakes = others.into();
         own
     }
 
-    /// How many items wait in all queues.
+    /// Returns the number of items in all queues.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.queues.values().map(|queue| queue.items.len()).sum()
@@ -154,13 +154,13 @@ mod tests {
         assert_eq!(data.get("vm", b"k").unwrap().0, b"2");
         data.set("vm", b"k", b"4", 0).unwrap();
         assert_eq!(data.get("vm", b"k").unwrap().0, b"4");
-        assert_eq!(data.set("vm", b"new", b"5", 77), Ok(()), "no value, no version to differ");
+        assert_eq!(data.set("vm", b"new", b"5", 77), Ok(()), "a new key has no version to compare");
         assert_eq!(data.get("other", b"k"), None);
         assert_eq!((data.len(), data.bytes()), (2, 6));
     }
 
     #[test]
-    fn who_registered_a_queue_last_is_woken_once_for_each_item() {
+    fn the_latest_owner_of_a_queue_is_woken_once_per_item() {
         let mut queues = SharedQueues::default();
         let number = queues.register("vm", b"q", 1, 10);
         assert_eq!(queues.register("vm", b"q", 2, 20), number);

@@ -1,5 +1,5 @@
-//! What a VM's imports work on: its contexts, what it has asked to be done after the call under way,
-//! its callouts. The data of the wasmtime store.
+//! The state that a VM's imports work on: contexts, deferred actions and callouts. It is the data
+//! of the wasmtime store.
 
 use crate::abi::Status;
 use crate::callout::Reply;
@@ -16,7 +16,7 @@ use wasmtime::{Memory, StoreLimits, TypedFunc};
 pub(crate) struct Root {
     pub(crate) configuration: Vec<u8>,
     pub(crate) tick: Option<Tick>,
-    /// It has said that it is not done yet.
+    /// True if the plugin has answered `proxy_on_done` with "not yet".
     pub(crate) is_pending: bool,
 }
 
@@ -27,17 +27,17 @@ pub(crate) struct Tick {
     pub(crate) next_ns: u64,
 }
 
-/// What a plugin has asked for and gets once its call has returned, as in Envoy.
+/// An action that waits until the current callback has returned, as in Envoy.
 #[derive(Debug)]
 pub(crate) enum Deferred {
     Continue(StreamNumber, crate::abi::Side),
     Answer(StreamNumber, LocalReply),
     Reset(StreamNumber),
-    /// A root context that was pending is done now.
+    /// Deletes a root context that was pending and is now done.
     Delete(u32),
 }
 
-/// An answer of the plugin's own.
+/// A response that the plugin sends itself.
 #[derive(Debug)]
 pub(crate) struct LocalReply {
     pub(crate) status: u32,
@@ -59,17 +59,17 @@ pub(crate) struct HostState {
     pub(crate) roots: BTreeMap<u32, Root>,
     pub(crate) streams: BTreeMap<StreamNumber, Stream>,
     last_context: u32,
-    /// Whose callback is running; 0 if none is.
+    /// The context whose callback is running, or 0.
     pub(crate) current: u32,
-    /// Whom the plugin acts for instead; 0 if for nobody else.
+    /// The context that the plugin has switched to, or 0.
     pub(crate) effective: u32,
     pub(crate) has_answered: bool,
     pub(crate) deferred: VecDeque<Deferred>,
 
-    /// Callouts under way: to which context each belongs.
+    /// The context of each callout in flight, by token.
     pub(crate) callouts: BTreeMap<u32, u32>,
     last_token: u32,
-    /// The reply being shown, and to which context.
+    /// The reply being delivered, and its context.
     pub(crate) reply: Option<(u32, Reply)>,
     pub(crate) events: Vec<Event>,
     pub(crate) last_words: String,
@@ -102,7 +102,7 @@ impl HostState {
         }
     }
 
-    /// A context's number that no other of this VM has had.
+    /// Returns a context number that this VM has never used.
     pub(crate) fn next_context(&mut self) -> u32 {
         self.last_context += 1;
         self.last_context
@@ -113,7 +113,8 @@ impl HostState {
         self.last_token
     }
 
-    /// Whom a call of the host is about: the effective context if it is still there.
+    /// Returns the context that host calls apply to: the effective one if it still exists, else the
+    /// current one.
     pub(crate) fn context(&self) -> u32 {
         if self.has_context(self.effective) { self.effective } else { self.current }
     }
@@ -122,7 +123,7 @@ impl HostState {
         self.roots.contains_key(&context) || self.streams.contains_key(&context)
     }
 
-    /// The root context of the context that a call is about.
+    /// Returns the root context of [`Self::context`].
     pub(crate) fn root(&self) -> u32 {
         let context = self.context();
         self.streams.get(&context).map_or(context, |stream| stream.root)
@@ -133,25 +134,25 @@ impl HostState {
         self.streams.get_mut(&context)
     }
 
-    /// The reply being shown, if it is shown to the context that the call is about.
+    /// Returns the reply being delivered, if it belongs to [`Self::context`].
     pub(crate) fn reply(&mut self) -> Option<&mut Reply> {
         let context = self.context();
         self.reply.as_mut().filter(|(owner, _)| *owner == context).map(|(_, reply)| reply)
     }
 
-    pub(crate) fn accuse(&mut self, function: &'static str, what: impl Into<String>) {
+    pub(crate) fn record_violation(&mut self, function: &'static str, what: impl Into<String>) {
         let violation = Violation { vm: self.vm, function, what: what.into() };
-        self.process.state().accuse(violation);
+        self.process.state().record_violation(violation);
     }
 
-    /// Notes a violation and gives the status to return.
-    pub(crate) fn wrong(
+    /// Records a violation and returns `status`.
+    pub(crate) fn reject(
         &mut self,
         function: &'static str,
         what: impl Into<String>,
         status: Status,
     ) -> Status {
-        self.accuse(function, what);
+        self.record_violation(function, what);
         status
     }
 

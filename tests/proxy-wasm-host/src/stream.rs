@@ -1,5 +1,5 @@
-//! One HTTP stream as the plugin sees it: two directions, each a sequence of parts that pass one
-//! after the other unless the plugin holds them.
+//! One HTTP stream as the plugin sees it: two directions, each a sequence of parts that pass
+//! through in order unless the plugin pauses them.
 
 use crate::abi::Side;
 use crate::event::{Event, StreamNumber};
@@ -18,13 +18,13 @@ pub(crate) enum Part {
 /// One direction.
 #[derive(Debug, Default)]
 pub(crate) struct Half {
-    /// Has arrived, and waits until the plugin is shown it.
+    /// Parts that the plugin has not seen yet.
     waiting: VecDeque<Part>,
-    /// The plugin is being shown it, or has stopped it.
+    /// Parts that the plugin is looking at or has paused.
     held: Vec<Part>,
-    /// Whether what is held has been stopped.
+    /// True if the plugin has paused the held parts.
     pub(crate) is_paused: bool,
-    /// The headers as they went on, for the access log.
+    /// The headers as they continued, for the access log.
     pub(crate) logged: Headers,
     pub(crate) has_begun: bool,
 }
@@ -34,12 +34,12 @@ pub(crate) struct Half {
 pub(crate) struct Stream {
     pub(crate) root: u32,
     pub(crate) properties: Properties,
-    /// What the plugin has set; Envoy's access log knows it as `wasm.<path>`.
+    /// Properties that the plugin set. Envoy's access log names them `wasm.<path>`.
     pub(crate) filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(crate) request: Half,
     pub(crate) response: Half,
     pub(crate) is_answered_locally: bool,
-    /// The access log is being written: maps are there to read, whatever was held.
+    /// True during the access-log callback, when all maps are readable.
     pub(crate) is_logging: bool,
 }
 
@@ -63,7 +63,8 @@ impl Stream {
         }
     }
 
-    /// The property that the plugin set under `path`, or that the request came with.
+    /// Returns the property at `path`: given with the request, derived from headers, or set by the
+    /// plugin.
     pub(crate) fn property(&self, path: &[u8]) -> Option<Found> {
         let set = |key: &[u8]| self.filter_state.get(key).cloned().map(Found::Value);
         let by_headers = || {
@@ -90,8 +91,8 @@ impl Half {
         self.waiting.push_back(part);
     }
 
-    /// The part that the plugin is to be shown now, if there is one: after headers or trailers that
-    /// it holds nothing follows, while a held body grows.
+    /// Moves the next part to the plugin and returns it. Held headers or trailers block everything
+    /// behind them; a held body grows by each further part.
     pub(crate) fn next(&mut self) -> Option<&mut Part> {
         let may_follow = match self.held.last() {
             None => true,
@@ -109,7 +110,7 @@ impl Half {
         self.held.last_mut()
     }
 
-    /// Lets go what is held.
+    /// Releases and returns the held parts.
     pub(crate) fn release(&mut self) -> Vec<Part> {
         self.is_paused = false;
         let released = std::mem::take(&mut self.held);
@@ -119,7 +120,7 @@ impl Half {
         released
     }
 
-    /// Forgets what is held or has not been shown.
+    /// Discards all held and waiting parts.
     pub(crate) fn drop_rest(&mut self) {
         if let Some(headers) = self.headers() {
             self.logged = headers.clone();
@@ -172,7 +173,7 @@ impl Half {
     }
 }
 
-/// A part on its way out.
+/// Builds the event for a part that leaves the plugin.
 pub(crate) fn event(side: Side, stream: StreamNumber, part: Part, is_local: bool) -> Event {
     match (side, part) {
         (Side::Request, Part::Headers { headers, is_end }) => {

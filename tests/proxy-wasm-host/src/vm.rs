@@ -1,9 +1,9 @@
 //! One VM: an instance of the plugin, its root contexts and its streams.
 //!
-//! The embedder plays the rest of Envoy: it opens streams, hands over what clients and upstreams
-//! send, answers callouts, moves the clock, and reads from [`Vm::take_events`] what came of it.
-//! [`Process`] says what VMs share. How parts of a stream pass is in `flow`; what root contexts go
-//! through, in `roots`.
+//! The embedder plays the rest of Envoy: it opens streams, passes on what clients and upstreams
+//! send, answers callouts, moves the clock, and reads the results from [`Vm::take_events`].
+//! VMs share a [`Process`]. `flow` moves the parts of a stream through the plugin; `roots` manages
+//! root contexts.
 
 mod flow;
 mod roots;
@@ -21,28 +21,28 @@ use crate::shared::VmNumber;
 use crate::state::HostState;
 use wasmtime::{Store, StoreLimitsBuilder, TypedFunc, WasmParams, WasmResults};
 
-/// What a VM is started with.
+/// The settings of a VM.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Which VMs share data and queues.
+    /// VMs with the same id share data and queues.
     pub vm_id: String,
-    /// Which of its plugins the module is to be.
+    /// Selects the plugin within the module.
     pub root_id: String,
     /// The VM's configuration.
     pub vm_configuration: Vec<u8>,
-    /// The plugin's configuration: from YAML, Envoy makes the binary form of a
-    /// `google.protobuf.Struct`; other control planes send JSON.
+    /// The plugin's configuration. Envoy turns YAML into a serialized `google.protobuf.Struct`;
+    /// other control planes send JSON.
     pub configuration: Vec<u8>,
 }
 
-/// A request as it arrives.
+/// An incoming request.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
-    /// Its headers, `:method`, `:path` and `:authority` among them.
+    /// Its headers, including `:method`, `:path` and `:authority`.
     pub headers: Headers,
-    /// Whether nothing follows.
+    /// True if no body or trailers follow.
     pub is_end: bool,
-    /// What Envoy and the filters before have to say of it.
+    /// The properties that Envoy and earlier filters set.
     pub properties: Properties,
 }
 
@@ -58,7 +58,7 @@ impl Vm {
     /// Starts a plugin and configures it.
     ///
     /// # Errors
-    /// [`StartError`] where it crashes meanwhile or refuses.
+    /// [`StartError`] if the plugin crashes or rejects its configuration.
     pub fn start(
         plugin: &Plugin,
         process: &Process,
@@ -85,37 +85,38 @@ impl Vm {
         Ok(vm)
     }
 
-    /// The process's number for it.
+    /// Returns this VM's number within the process.
     #[must_use]
     pub fn number(&self) -> VmNumber {
         self.host().vm
     }
 
-    /// How it crashed, if it has. Nothing of the plugin runs any more then.
+    /// Returns the crash, if there was one. A crashed plugin never runs again.
     #[must_use]
     pub const fn crash(&self) -> Option<&Crash> {
         self.crash.as_ref()
     }
 
-    /// How many bytes of memory it has.
+    /// Returns the size of the plugin's memory, in bytes.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.host().memory.map_or(0, |memory| memory.data_size(&self.store))
     }
 
-    /// The streams that are there.
+    /// Returns the open streams.
     #[must_use]
     pub fn streams(&self) -> Vec<StreamNumber> {
         self.host().streams.keys().copied().collect()
     }
 
-    /// Whether a stream's request has been stopped by the plugin.
+    /// Returns true if the plugin has paused the stream's request.
     #[must_use]
     pub fn is_paused(&self, stream: StreamNumber) -> bool {
         self.host().streams.get(&stream).is_some_and(|stream| stream.request.is_paused)
     }
 
-    /// What the plugin has set under `path` on a stream: Envoy's access log prints it as
+    /// Returns the property that the plugin set at `path` on a stream. Envoy's access log prints it
+    /// as
     /// `%FILTER_STATE(wasm.<path>:PLAIN)%`.
     #[must_use]
     pub fn filter_state(&self, stream: StreamNumber, path: &str) -> Option<&[u8]> {
@@ -123,16 +124,16 @@ impl Vm {
         stream.filter_state.get(path.as_bytes()).map(Vec::as_slice)
     }
 
-    /// Takes what the plugin has done since, in its order.
+    /// Takes the events since the last call, in order.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.host_mut().events)
     }
 
-    /// Tells the plugin what became of a callout. If the context that it belongs to has ended, or
-    /// the token is unknown, nothing happens.
+    /// Delivers the outcome of a callout to the plugin. Does nothing if the token is unknown or the
+    /// context that made the call has ended.
     pub fn answer_callout(&mut self, token: u32, fate: Fate) {
         let Some(context) = self.host_mut().callouts.remove(&token) else { return };
-        let reply = fate.shown();
+        let reply = fate.into_reply();
         let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
         let (headers, body, trailers) = reply.as_ref().map_or((0, 0, 0), |reply| {
             (count(reply.headers.len()), count(reply.body.len()), count(reply.trailers.len()))
@@ -142,17 +143,17 @@ impl Vm {
         let params = (context, token, headers, body, trailers);
         self.invoke("proxy_on_http_call_response", callback, context, params);
         self.host_mut().reply = None;
-        self.act();
+        self.run_deferred();
     }
 
-    /// Whether queues have something for this VM.
+    /// Returns true if a queue has an item for this VM.
     #[must_use]
     pub fn has_wakes(&self) -> bool {
         self.host().process.read().queues.wakes(self.number())
     }
 
-    /// Tells the plugin of its queues: the next turn of the event loop. What is put in meanwhile is
-    /// for the turn after.
+    /// Runs the next turn of the event loop: calls the plugin for each queued item. Items enqueued
+    /// meanwhile wait for the turn after.
     pub fn run_wakes(&mut self) {
         let number = self.number();
         let wakes = self.host().process.state().queues.take_wakes(number);
@@ -161,7 +162,7 @@ impl Vm {
                 let callback = self.exports.queue_ready.clone();
                 let params = (wake.root, wake.queue);
                 self.invoke("proxy_on_queue_ready", callback, wake.root, params);
-                self.act();
+                self.run_deferred();
             }
         }
     }
@@ -174,8 +175,8 @@ impl Vm {
         self.store.data_mut()
     }
 
-    /// Calls the plugin in the context `context`. `None` where it has no such callback, or has
-    /// crashed, now or before.
+    /// Calls a plugin callback in `context`. Returns `None` if the plugin doesn't export it,
+    /// crashed earlier, or crashes during the call.
     fn invoke<P: WasmParams, R: WasmResults>(
         &mut self,
         name: &'static str,
@@ -209,7 +210,7 @@ impl std::fmt::Debug for Vm {
     }
 }
 
-/// Fuel is always to be had: the engine was made so.
+/// `set_fuel` fails only if the engine was built without fuel, and ours has it.
 fn refuel(store: &mut Store<HostState>) {
     let _ = store.set_fuel(MAX_FUEL);
 }

@@ -1,21 +1,21 @@
-//! A worker's VM as Envoy keeps it with `failure_policy: FAIL_RELOAD`: after a crash, a new one is
-//! started for a request that comes once the back-off has passed. What was paused in the old one
-//! hangs until something ends it.
+//! A worker's VM under Envoy's `failure_policy: FAIL_RELOAD`. After a crash, the first request that
+//! arrives once the backoff has passed starts a new VM. Streams paused in the old VM hang until
+//! something ends them.
 
 use crate::event::StreamNumber;
 use crate::plugin::Plugin;
 use crate::process::Process;
 use crate::vm::{Options, Request, StartError, Vm};
 
-/// How long after a VM was started a crashed one is left as it is. (Envoy adds some jitter.)
+/// The minimum time between the start of a VM and its replacement. (Envoy adds some jitter.)
 pub const RELOAD_BACKOFF_NS: u64 = 1_000_000_000;
 
-/// A stream of a worker: in which of its VMs, and there which one.
+/// A stream of a worker: the VM and the stream's number in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkerStream {
-    /// How many times the worker had been reloaded.
+    /// The number of reloads before the stream opened, which identifies its VM.
     pub reload: usize,
-    /// The stream, as that VM numbers it.
+    /// The stream's number in that VM.
     pub stream: StreamNumber,
 }
 
@@ -30,10 +30,10 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts its first VM.
+    /// Starts a worker and its first VM.
     ///
     /// # Errors
-    /// [`StartError`].
+    /// [`StartError`] if the plugin crashes or rejects its configuration.
     pub fn start(
         plugin: &Plugin,
         process: &Process,
@@ -50,14 +50,14 @@ impl Worker {
         })
     }
 
-    /// How many times it has been reloaded.
+    /// Returns the number of reloads so far.
     #[must_use]
     pub fn reloads(&self) -> usize {
         self.vms.len() - 1
     }
 
-    /// A request arrives; a crashed VM is replaced first, if it may be by now. Without one, the
-    /// client gets a 503.
+    /// Opens a stream, first replacing a crashed VM if the backoff has passed. Returns `None` if
+    /// there is no running VM: the client gets a 503.
     pub fn open(&mut self, request: Request) -> Option<WorkerStream> {
         let now_ns = self.process.read().now_ns;
         let has_crashed = self.vms.last().is_none_or(|vm| vm.crash().is_some());
@@ -71,7 +71,7 @@ impl Worker {
         Some(WorkerStream { reload, stream: vm.open(request) })
     }
 
-    /// All VMs that there have been, the newest last.
+    /// Returns all VMs since the start, the newest last.
     pub fn vms(&mut self) -> &mut [Vm] {
         &mut self.vms
     }

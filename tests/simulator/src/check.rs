@@ -1,4 +1,4 @@
-//! The invariants: what must hold of every run's record, whatever went wrong in it.
+//! The invariants that must hold for every run, whatever fails in it.
 
 mod admission;
 mod counting;
@@ -9,54 +9,53 @@ mod refusals;
 use crate::record::Record;
 use std::fmt;
 
-/// What must hold.
+/// An invariant of every run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Invariant {
-    /// In no interval of a window's length more is admitted than the limit.
+    /// No interval of a window's length admits more than the limit.
     NeverOverAdmitted,
-    /// Each paused request goes on or is answered within its time-out and a tick.
+    /// Each paused request continues or is answered within its timeout plus one tick.
     NeverStuck,
-    /// Once all is quiet, leases and charges of requests that came to nothing are back.
+    /// After the run has settled, unspent leases and refunded charges are back.
     NothingLost,
-    /// Who waits as long as he was told is let through.
+    /// A client that waits for the given Retry-After is admitted.
     RetryAfterHonest,
-    /// Tables and memory do not grow without end.
+    /// Tables and memory stay bounded.
     Bounded,
-    /// Nobody is refused, or told to wait longer, than what was charged, leased and given back asks
-    /// for.
+    /// Nothing is refused, or delayed longer, than the charges, leases and refunds require.
     NoNeedlessRefusal,
-    /// The filter never crashes, and never calls the host wrongly.
-    WellConducted,
+    /// The filter never crashes, never calls the host incorrectly, and logs no warnings.
+    WellBehaved,
 }
 
-/// That something does not hold.
+/// A violated invariant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Breach {
-    /// What does not.
+    /// The invariant.
     pub invariant: Invariant,
-    /// How.
-    pub how: String,
+    /// A description of the violation.
+    pub detail: String,
 }
 
 impl fmt::Display for Breach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}: {}", self.invariant, self.how)
+        write!(f, "{:?}: {}", self.invariant, self.detail)
     }
 }
 
-/// Everything that does not hold of `record`.
+/// Checks all invariants on `record`.
 #[must_use]
 pub fn breaches(record: &Record) -> Vec<Breach> {
     let mut found = Vec::new();
-    let mut add = |invariant, broken: Vec<String>| {
-        found.extend(broken.into_iter().map(|how| Breach { invariant, how }));
+    let mut add = |invariant, details: Vec<String>| {
+        found.extend(details.into_iter().map(|detail| Breach { invariant, detail }));
     };
     add(Invariant::NeverOverAdmitted, admission::over_admitted(record));
     add(Invariant::NeverStuck, limits::stuck(record));
     add(Invariant::NothingLost, counting::lost(record));
-    add(Invariant::RetryAfterHonest, limits::dishonest(record));
+    add(Invariant::RetryAfterHonest, limits::short_waits(record));
     add(Invariant::Bounded, limits::unbounded(record));
     add(Invariant::NoNeedlessRefusal, refusals::needless(record));
-    add(Invariant::WellConducted, record.misconduct.clone());
+    add(Invariant::WellBehaved, record.misbehavior.clone());
     found
 }

@@ -1,4 +1,4 @@
-//! One simulated Envoy: a process, its main thread's VM and its workers'.
+//! One simulated Envoy: a process with a VM for the main thread and for each worker.
 
 use crate::fault::Fault;
 use proxy_wasm_host::metrics::MAX_DEFINITIONS;
@@ -7,25 +7,25 @@ use proxy_wasm_host::process::{Cluster, Process};
 use proxy_wasm_host::vm::{Options, StartError, Vm};
 use serde_json::Value;
 
-/// The Unix time at which all runs begin, in ms: in the middle of an hour, on a day that changes
-/// nobody's clocks.
+/// The Unix time at which all runs begin, in ms: in the middle of an hour, away from any
+/// daylight-saving change.
 pub const START_MS: u64 = 1_900_002_000_000;
 
-/// An Envoy.
+/// A simulated Envoy.
 #[derive(Debug)]
 pub struct Envoy {
-    /// What its VMs share.
+    /// The state that its VMs share.
     pub process: Process,
-    /// The main thread's VM, then the workers'.
+    /// The main thread's VM, followed by those of the workers.
     pub vms: Vec<Vm>,
     ahead_ms: u64,
 }
 
 impl Envoy {
-    /// Starts one whose clock is `ahead_ms` ahead.
+    /// Starts an Envoy with `workers` workers whose clock runs `ahead_ms` ahead.
     ///
     /// # Errors
-    /// [`StartError`].
+    /// [`StartError`] if the filter crashes or rejects `policy`.
     pub fn start(
         plugin: &Plugin,
         (ahead_ms, workers): (u64, usize),
@@ -45,12 +45,12 @@ impl Envoy {
         Ok(Self { process, vms, ahead_ms })
     }
 
-    /// Sets its clock to what it shows `now_us` after the start.
+    /// Sets the clock to `now_us` after the start.
     pub fn set_time(&self, now_us: u64) {
         self.process.set_time_ns((START_MS + self.ahead_ms) * 1_000_000 + now_us * 1_000);
     }
 
-    /// When a VM's next timer is due, in µs after the start.
+    /// Returns when a VM's next timer is due, in µs after the start.
     #[must_use]
     pub fn next_tick_us(&self, vm: usize) -> Option<u64> {
         let due_ns = self.vms.get(vm)?.next_tick_ns()?;
@@ -58,15 +58,15 @@ impl Envoy {
     }
 }
 
-/// As Envoy does before it gives its workers a configuration: a VM of its own, for a moment.
+/// Starts and stops a VM to validate a configuration, as Envoy does before passing it to workers.
 ///
 /// # Errors
-/// [`StartError`].
+/// [`StartError`] if the filter crashes or rejects its configuration.
 pub fn validate(plugin: &Plugin, process: &Process, options: &Options) -> Result<(), StartError> {
     Vm::start(plugin, process, options).map(Vm::shut_down)
 }
 
-/// What a VM is started with.
+/// Returns the VM options for `policy`.
 #[must_use]
 pub fn options(policy: &Value) -> Options {
     Options {

@@ -1,22 +1,22 @@
-//! Faults planted on purpose, to show that each invariant's check would find one.
+//! Faults planted on purpose to prove that each invariant's check works.
 
 use clap::ValueEnum;
 
-/// Something that is made wrong.
+/// A planted fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Fault {
-    /// The ledger admits a third of what it should deny.
+    /// The ledger admits a third of the requests that it should deny
     AdmitsTooMany,
-    /// Calls are never answered, and the filter's timers do not run.
+    /// Calls are never answered, and the filter's timers do not run
     Silence,
-    /// Settles are taken and not applied.
+    /// Settles are accepted but not applied
     SettlesSwallowed,
-    /// Settles give back from the oldest charge that counts, not from their own.
+    /// Settles refund the oldest charge instead of their own
     OldestGivenBack,
-    /// The ledger says a wait that is an eighth of the true one.
+    /// The ledger announces an eighth of the true wait
     WaitTooShort,
-    /// Each request leaves a key in the process's shared data.
+    /// Each request leaves a key in the process's shared data
     Leak,
-    /// Metrics cannot be defined: the filter asks for them again and again, which is refused.
+    /// The host rejects every metric definition, so the filter keeps retrying
     NoMetrics,
 }

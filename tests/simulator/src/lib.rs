@@ -1,11 +1,13 @@
-//! Tollgate, simulated: the shipped `.wasm` in several Envoys with several workers each, virtual
-//! time, and a network that delays, reorders, loses and garbles; behind it the ledger in memory. A
-//! seed chooses everything, and reproduces a run exactly.
+//! Simulates Tollgate: the shipped `.wasm` in several Envoys with several workers each, virtual
+//! time, a network that delays, reorders, loses and garbles messages, and an in-memory ledger. A
+//! seed determines everything and reproduces a run exactly.
 //!
-//! [`run`] makes one run and says what does not hold of it. Read in this order: [`scenario`] (what a
-//! seed chooses), `world` (the event loop, and everybody in it), [`envoy`], [`shim`], [`request`],
-//! [`record`] (what a run leaves behind, [`log`] included), [`check`] (the invariants), [`fault`] (mistakes planted to
-//! show that each check finds one), [`trace`], [`seeds`] (many runs, on all processors).
+//! [`run`] simulates one seed and checks the invariants. Read in this order: [`scenario`] (chosen
+//! by the seed), `world` (the event loop and all participants), [`envoy`], [`shim`], [`request`],
+//! [`record`] (the data for the checks, including the ledger's [`log`]), [`check`] (the
+//! invariants),
+//! [`fault`] (bugs planted to prove that each check works), [`trace`], [`seeds`] (many runs, on all
+//! processors).
 
 pub mod check;
 pub mod dice;
@@ -25,20 +27,20 @@ use fault::Fault;
 use proxy_wasm_host::plugin::Plugin;
 use record::Record;
 
-/// What came of one run.
+/// The result of one run.
 #[derive(Debug)]
 pub struct Run {
-    /// What does not hold.
+    /// The violated invariants.
     pub breaches: Vec<Breach>,
-    /// What it left behind.
+    /// The data that the checks examined.
     pub record: Record,
-    /// The hash of everything that happened.
+    /// A hash over all events.
     pub hash: u64,
-    /// Everything that happened, where that was asked for.
+    /// All events, if tracing was on.
     pub trace: Vec<String>,
 }
 
-/// Makes the run of `seed`, with a planted `fault` if one is given.
+/// Simulates `seed`, optionally with a planted `fault`, and checks the invariants.
 #[must_use]
 pub fn run(plugin: &Plugin, seed: u64, fault: Option<Fault>, is_traced: bool) -> Run {
     let (record, trace) = world::World::of(plugin, seed, fault, is_traced).run();

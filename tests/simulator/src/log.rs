@@ -1,6 +1,5 @@
-//! A plain log of what the ledger was asked and what it answered: who was charged, leased, given
-//! back and refused, and when. Nothing of the ledger's arithmetic is in it, so the checks can go by
-//! it.
+//! A plain log of the ledger's charges, leases, refunds and refusals. It contains none of the
+//! ledger's arithmetic, so the checks can rely on it.
 
 use limits::counter::CounterName;
 use limits::ledger::Method;
@@ -12,50 +11,50 @@ pub struct Line {
     pub at_us: u64,
     /// The same on the ledger's clock, in Unix ms.
     pub now_ms: u64,
-    /// Which Envoy asked.
+    /// The index of the Envoy that called.
     pub envoy: usize,
-    /// Which of its VMs.
+    /// The index of the VM in that Envoy.
     pub vm: usize,
-    /// What happened.
+    /// The action.
     pub act: Act,
 }
 
-/// What the ledger did about one counter.
+/// An action of the ledger on one counter.
 #[derive(Debug, Clone)]
 pub enum Act {
-    /// It charged this much, for a request or for a lease.
+    /// Charged a request's cost or a lease.
     Charged {
         /// The decision's id.
         decision: String,
         /// The counter.
         counter: CounterName,
-        /// What it is held against.
+        /// Its method and limit.
         method: Method,
-        /// How much.
+        /// The amount.
         amount: u64,
-        /// The lease's length; `None` for a request's own cost.
+        /// The lease's duration; `None` for a request's own cost.
         lease_ms: Option<u64>,
     },
-    /// It was asked to give this much back, for the first time.
+    /// Received a refund for the first time.
     GivenBack {
-        /// The id of the decision that charged it.
+        /// The id of the decision that made the charge.
         decision: String,
         /// The counter.
         counter: CounterName,
-        /// How much; of a lease, how much in all.
+        /// The amount. For a lease, the total refunded so far.
         amount: u64,
-        /// Whether it is a part of a lease.
+        /// True if the charge is a lease.
         is_lease: bool,
     },
-    /// It refused this cost.
+    /// Refused a cost.
     Refused {
         /// The counter.
         counter: CounterName,
-        /// What it is held against.
+        /// Its method and limit.
         method: Method,
-        /// How much.
+        /// The cost.
         cost: u64,
-        /// How long it said that it would take until this cost fits.
+        /// The wait that the ledger announced.
         retry_after_ms: u64,
     },
 }

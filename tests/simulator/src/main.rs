@@ -1,5 +1,5 @@
-//! `simulator --wasm FILE --seeds N --from S`: runs seeds, and says how to replay those that fail.
-//! Usually run as `cargo xtask simulate`.
+//! `simulator --wasm FILE --seeds N --from S`: runs seeds and prints how to replay those that fail.
+//! Usually run through `cargo xtask simulate`.
 
 use clap::Parser;
 use proxy_wasm_host::plugin::Plugin;
@@ -8,22 +8,22 @@ use simulator::seeds;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Runs the filter in simulated Envoys, seed after seed, and checks what must hold
+/// Runs the filter in simulated Envoys, seed after seed, and checks the invariants
 #[derive(Debug, Parser)]
 struct Args {
-    /// The built filter
+    /// Path to the built filter
     #[arg(long, value_name = "FILE")]
     wasm: PathBuf,
-    /// How many seeds
+    /// Number of seeds to run
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     seeds: u64,
-    /// The first seed
+    /// First seed
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     from: u64,
-    /// Print everything that happens; for a single seed
+    /// Print all events of the first seed, and run only that one
     #[arg(long)]
     trace: bool,
-    /// Plant a fault, to see it found
+    /// Plant a fault to see that it is found
     #[arg(long)]
     fault: Option<Fault>,
 }
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether everything holds.
+/// Runs the seeds and prints the results. Returns true if all invariants hold.
 fn simulate(args: &Args) -> Result<bool, String> {
     let name = args.wasm.display();
     let module =
@@ -50,7 +50,7 @@ fn simulate(args: &Args) -> Result<bool, String> {
     }
     let summary = seeds::run(&plugin, args.from..args.from.saturating_add(args.seeds), args.fault);
     println!(
-        "{} runs, {} requests: {} refused, {} decided without the ledger, {} waits; {} broken",
+        "{} runs, {} requests: {} denied, {} decided without the ledger, {} waits; {} failed",
         summary.runs,
         summary.requests,
         summary.refused,
@@ -68,7 +68,7 @@ fn simulate(args: &Args) -> Result<bool, String> {
     Ok(summary.broken.is_empty())
 }
 
-/// Runs one seed and prints all of it.
+/// Runs one seed and prints its trace. Returns true if all invariants hold.
 fn replay(plugin: &Plugin, args: &Args) -> bool {
     let run = simulator::run(plugin, args.from, args.fault, true);
     run.trace.iter().for_each(|line| println!("{line}"));

@@ -1,4 +1,4 @@
-//! What a run has left behind, for the checks to look at.
+//! The data that a run records for the checks.
 
 use crate::log::Line;
 use limits::counter::CounterName;
@@ -12,143 +12,143 @@ use std::collections::BTreeMap;
 pub struct Record {
     /// The requests, in the order in which they arrived.
     pub requests: Vec<Request>,
-    /// What the ledger was asked and answered, in order.
+    /// The ledger's log, in order.
     pub ledger: Vec<Line>,
-    /// The longest time between a decision of the ledger and its arrival at a worker, in µs.
+    /// The longest delay between a decision of the ledger and its arrival at a worker, in µs.
     pub lag_us: u64,
-    /// What counts in each counter when all is quiet.
+    /// The usage of each counter after the run has settled.
     pub used: BTreeMap<CounterName, u64>,
-    /// What the ledger charged of each counter in calls whose answer never arrived.
+    /// Charges to each counter by calls whose reply never arrived.
     pub lost: BTreeMap<CounterName, u64>,
-    /// What workers wanted to give back in settles that never arrived.
+    /// Refunds to each counter in settles that never arrived.
     pub unsettled: BTreeMap<CounterName, u64>,
     /// The waits of patient clients.
     pub waits: Vec<Wait>,
     /// The largest sizes seen.
     pub sizes: Sizes,
-    /// How much of what the filter can do was done.
+    /// The filter's activity.
     pub work: Work,
-    /// Crashes, wrong calls of the host, and what the filter complained of.
-    pub misconduct: Vec<String>,
+    /// Crashes, incorrect host calls, and the filter's warnings and errors.
+    pub misbehavior: Vec<String>,
 }
 
-/// What became of one request.
+/// The life of one request.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
-    /// Which Envoy it went through.
+    /// The index of its Envoy.
     pub envoy: usize,
-    /// Which of its VMs.
+    /// The index of the VM in that Envoy.
     pub vm: usize,
-    /// Which of its policies held for it.
+    /// The index of the policy that applied.
     pub generation: usize,
-    /// How long that lets a request wait, in ms.
+    /// The policy's timeout for a decision, in ms.
     pub timeout_ms: u64,
-    /// What it was to be charged.
+    /// Its charges under that policy.
     pub due: Vec<Due>,
-    /// When it was paused, in µs.
+    /// When the filter paused it, in µs.
     pub paused_us: Option<u64>,
-    /// When it went on, was answered, or its client left.
+    /// When it continued, was answered, or lost its client, in µs.
     pub released_us: Option<u64>,
-    /// When it reached the upstream.
+    /// When it reached the upstream, in µs.
     pub upstream_us: Option<u64>,
-    /// Whether it was decided without the ledger.
+    /// True if it was decided without the ledger.
     pub is_degraded: bool,
-    /// What the upstream answered: the status, and whether it came from a cache.
+    /// The upstream's status, and true if the response came from a cache.
     pub outcome: Option<(u16, bool)>,
-    /// What the client got.
+    /// The status that the client got.
     pub status: Option<u16>,
-    /// Who refused it, if it was refused for a limit.
+    /// The refusal, if a limit was exceeded.
     pub refusal: Option<Refusal>,
 }
 
-/// A request's refusal for a limit.
+/// The refusal of a request that exceeded a limit.
 #[derive(Debug, Clone)]
 pub struct Refusal {
-    /// When it was refused, in µs.
+    /// The time, in µs.
     pub at_us: u64,
-    /// The bucket that it names.
+    /// The exceeded bucket.
     pub bucket: String,
-    /// Who decided.
-    pub by: By,
+    /// The part that decided.
+    pub by: DecidedBy,
 }
 
-/// Who refused a request.
+/// The part that refused a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum By {
-    /// The ledger, for this request.
+pub enum DecidedBy {
+    /// The ledger.
     Ledger,
-    /// A worker, since the ledger refused it the same a moment ago.
+    /// A worker, because the ledger refused the same a moment ago.
     DeniedBefore,
-    /// An Envoy by itself, without the ledger.
+    /// An Envoy without the ledger.
     Envoy,
 }
 
-/// One charge that a request is due.
+/// One charge of a request.
 #[derive(Debug, Clone)]
 pub struct Due {
-    /// Whom and what it charges.
+    /// The counter to charge.
     pub counter: CounterName,
-    /// What it is held against.
+    /// The quota of the counter.
     pub quota: Quota,
-    /// How much.
+    /// The amount.
     pub cost: u64,
-    /// `false` for a shadow.
+    /// False for a shadow bucket, which is charged but never denies.
     pub enforce: bool,
-    /// What happens without the ledger.
+    /// The fallback without the ledger.
     pub on_failure: OnFailure,
-    /// What makes it free.
+    /// The outcomes that refund the charge.
     pub refund: Vec<Refund>,
 }
 
-/// A patient client was told to wait, did so, and asked again.
+/// A patient client waited for the given Retry-After and tried again.
 #[derive(Debug, Clone)]
 pub struct Wait {
-    /// How long it was told to wait, in s.
-    pub told_s: u64,
-    /// What it got then.
+    /// The wait, in s.
+    pub retry_after_s: u64,
+    /// The status of the second attempt.
     pub status: u16,
-    /// Whether its counters were charged in between, by a call on its way for long, say.
+    /// True if its counters were charged in between, for example by a delayed call.
     pub were_charged: bool,
 }
 
 /// The largest sizes seen.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sizes {
-    /// Of a VM's memory, in bytes.
+    /// Memory of a VM, in bytes.
     pub memory_bytes: usize,
     /// Keys in a process's shared data.
     pub shared_keys: usize,
-    /// Their and their values' bytes.
+    /// Bytes of those keys and their values.
     pub shared_bytes: usize,
     /// Items waiting in a process's queues.
     pub queued: usize,
     /// Metrics of a process.
     pub metrics: usize,
-    /// Calls of one VM under way.
+    /// Calls of one VM in flight.
     pub calls: usize,
 }
 
-/// How often something was done that a run may do without: what never happens is never checked.
+/// Counts of optional activity. A check proves nothing about activity that never happens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Work {
     /// Requests that spent leases.
     pub leases_spent: u64,
-    /// What was leased and given back unspent.
+    /// Leased amounts that came back unspent.
     pub leases_returned: u64,
-    /// Requests refused since their counter had denied just before.
+    /// Requests denied because the ledger had just denied the same counter.
     pub denied_before: u64,
-    /// Times that a breaker opened.
+    /// Breaker openings.
     pub breakers_opened: u64,
     /// Settles that the ledger applied.
     pub settled: u64,
-    /// Policies that a worker took in place of another.
+    /// Policies that a worker replaced.
     pub reloaded: u64,
-    /// Clients that left while their request waited.
+    /// Clients that disconnected while their request was paused.
     pub left_waiting: u64,
 }
 
 impl Work {
-    /// The work of both.
+    /// Adds the counts of `more`.
     pub fn add(&mut self, more: Self) {
         self.leases_spent += more.leases_spent;
         self.leases_returned += more.leases_returned;
@@ -159,7 +159,7 @@ impl Work {
         self.left_waiting += more.left_waiting;
     }
 
-    /// What it comes to, by name.
+    /// Returns the counts by name.
     #[must_use]
     pub const fn counts(&self) -> [(&'static str, u64); 7] {
         [
@@ -175,22 +175,23 @@ impl Work {
 }
 
 impl Refusal {
-    /// The refusal that the filter's words for the access log tell of.
+    /// Parses the filter state that the filter writes for the access log. Returns `None` if it is
+    /// not a refusal.
     #[must_use]
-    pub fn read(at_us: u64, said: &str) -> Option<Self> {
-        let by = match said {
-            _ if said.starts_with("degraded denied") => By::Envoy,
-            _ if !said.starts_with("denied") => return None,
-            _ if said.ends_with(" by=denied_before") => By::DeniedBefore,
-            _ => By::Ledger,
+    pub fn read(at_us: u64, state: &str) -> Option<Self> {
+        let by = match state {
+            _ if state.starts_with("degraded denied") => DecidedBy::Envoy,
+            _ if !state.starts_with("denied") => return None,
+            _ if state.ends_with(" by=denied_before") => DecidedBy::DeniedBefore,
+            _ => DecidedBy::Ledger,
         };
-        let bucket = said.split(' ').find_map(|word| word.strip_prefix("bucket="))?;
+        let bucket = state.split(' ').find_map(|word| word.strip_prefix("bucket="))?;
         Some(Self { at_us, bucket: bucket.to_owned(), by })
     }
 }
 
 impl Due {
-    /// What `planned` is, under `policy`.
+    /// Resolves a planned charge under `policy`.
     #[must_use]
     pub fn of(policy: &Policy, planned: &PlannedCharge) -> Option<Self> {
         let bucket = policy.buckets.get(planned.bucket)?;
@@ -204,7 +205,7 @@ impl Due {
         })
     }
 
-    /// Whether a request with this outcome is not charged after all.
+    /// Returns true if `outcome` refunds the charge.
     #[must_use]
     pub fn is_free(&self, outcome: Option<(u16, bool)>) -> bool {
         let Some((status, is_cache_hit)) = outcome else { return false };
@@ -219,7 +220,7 @@ impl Due {
 }
 
 impl Record {
-    /// Notes the larger of the sizes seen before and now.
+    /// Updates the largest sizes seen.
     pub fn note_sizes(&mut self, now: Sizes) {
         let seen = &mut self.sizes;
         seen.memory_bytes = seen.memory_bytes.max(now.memory_bytes);

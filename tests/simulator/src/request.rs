@@ -1,5 +1,5 @@
-//! Who asks for what. The same facts reach the filter through the host, and the policy natively, to
-//! know what a request should be charged.
+//! Client requests. Their facts reach the filter through the host. The policy also gets them
+//! natively, to compute the expected charges.
 
 use crate::dice::Dice;
 use crate::scenario::{PATHS, TIERS};
@@ -8,29 +8,29 @@ use proxy_wasm_host::headers::Headers;
 use proxy_wasm_host::vm;
 use serde_json::json;
 
-/// A request of a client.
+/// A client's request.
 #[derive(Debug, Clone)]
-pub struct Ask {
+pub struct ClientRequest {
     /// Its path.
     pub path: &'static str,
-    /// Its verified user, if it has one.
+    /// The verified user, if any.
     pub user: Option<u64>,
-    /// The last numbers of its address.
+    /// The client's number, which determines its address.
     pub address: u64,
 }
 
-/// Patient clients have numbers from here on, users and addresses alike: nobody shares them.
+/// The first user and address number of patient clients, who share them with nobody.
 pub const PATIENT: u64 = 1_000;
 
-impl Ask {
-    /// One of `payers` users, or somebody without a token.
+impl ClientRequest {
+    /// Creates a request from one of `payers` addresses, with or without one of `payers` users.
     pub fn random(dice: &mut Dice, payers: u64) -> Self {
         let path = if dice.chance(30) { "/free" } else { Self::path(dice) };
-        let user = dice.chance(700).then(|| dice.of_range(1..=payers));
-        Self { path, user, address: dice.of_range(1..=payers) }
+        let user = dice.chance(700).then(|| dice.in_range(1..=payers));
+        Self { path, user, address: dice.in_range(1..=payers) }
     }
 
-    /// One who waits as long as he is told; nobody else has his user or his address.
+    /// Creates a request of patient client `number`, whose user and address nobody else has.
     pub fn patient(dice: &mut Dice, number: u64) -> Self {
         let number = PATIENT + number;
         Self { path: Self::path(dice), user: dice.chance(500).then_some(number), address: number }
@@ -41,9 +41,9 @@ impl Ask {
         dice.pick(first, &others)
     }
 
-    /// What the host is given.
+    /// Converts to the host's request.
     #[must_use]
-    pub fn at_envoy(&self) -> vm::Request {
+    pub fn to_host_request(&self) -> vm::Request {
         let headers =
             Headers::of([(":method", "GET"), (":path", self.path), (":authority", "gateway")]);
         let mut request = vm::Request { headers, is_end: true, ..vm::Request::default() };
@@ -71,7 +71,7 @@ fn tier(user: u64) -> &'static str {
     }
 }
 
-impl Facts for Ask {
+impl Facts for ClientRequest {
     fn method(&self) -> Option<Vec<u8>> {
         Some(b"GET".to_vec())
     }

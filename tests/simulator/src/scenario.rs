@@ -1,6 +1,6 @@
-//! What a seed chooses: how many Envoys, which policy, who asks how often, and what goes wrong.
+//! The scenario that a seed chooses: the Envoys, the policy, the traffic and the failures.
 
-#[expect(clippy::indexing_slicing, reason = "JSON objects that were made just before")]
+#[expect(clippy::indexing_slicing, reason = "indexes JSON objects built in the same file")]
 mod policy;
 
 pub(crate) use policy::{PATHS, TIERS};
@@ -8,86 +8,86 @@ pub(crate) use policy::{PATHS, TIERS};
 use crate::dice::Dice;
 use serde_json::Value;
 
-/// One run, as its seed has it.
+/// The parameters of one run.
 #[derive(Debug, Clone)]
 pub struct Scenario {
-    /// For how long requests arrive, in µs.
+    /// The duration for which requests arrive, in µs.
     pub busy_us: u64,
-    /// The Envoys: how far each one's clock is ahead, in ms, and how many workers it has.
+    /// The Envoys: the lead of each one's clock, in ms, and the number of workers.
     pub envoys: Vec<(u64, usize)>,
-    /// How far the ledger's clock is ahead, in ms.
+    /// The lead of the ledger's clock, in ms.
     pub ledger_ahead_ms: u64,
-    /// The policy.
+    /// The initial policy.
     pub policy: Value,
-    /// Another one, and when the Envoys are given it.
+    /// A second policy, and when it is rolled out, in µs.
     pub reload: Option<(u64, Value)>,
     /// The mean time between requests, in µs.
     pub pause_us: u64,
-    /// How many users, and addresses, there are.
+    /// The number of users, and of addresses.
     pub payers: u64,
-    /// How many of a thousand clients leave early.
+    /// Clients that disconnect early, per thousand.
     pub leavers: u64,
-    /// How calls to the shim fare.
+    /// The behavior of the network to the shim.
     pub network: Network,
-    /// When the shim is away, in µs.
+    /// The times when the shim is unavailable.
     pub outages: Vec<Outage>,
 }
 
-/// How calls to the shim fare, in so many of a thousand cases.
+/// The behavior of the network to the shim. Failure rates are per thousand calls.
 #[derive(Debug, Clone, Copy)]
 pub struct Network {
-    /// The longest that one way takes, in µs.
+    /// The longest one-way delay, in µs.
     pub slowest_us: u64,
-    /// Lost on the way there, or cut.
+    /// Lost or cut on the way to the shim.
     pub lost_there: u64,
-    /// Lost on the way back, or cut, after the ledger has charged.
+    /// Lost or cut on the way back, after the ledger has charged.
     pub lost_back: u64,
-    /// Answered with something that is no answer, after the ledger has charged.
+    /// Answered with garbage, after the ledger has charged.
     pub garbled: u64,
 }
 
-/// A time without the shim.
+/// A time when the shim is unavailable.
 #[derive(Debug, Clone, Copy)]
 pub struct Outage {
-    /// From here, in µs.
+    /// Start, in µs.
     pub from_us: u64,
-    /// To there.
+    /// End, in µs (exclusive).
     pub to_us: u64,
-    /// Whether calls hang, or are refused.
+    /// True if calls hang, false if their connections are refused.
     pub hangs: bool,
 }
 
-/// The longest that requests arrive.
+/// The maximum of [`Scenario::busy_us`].
 const MAX_BUSY_US: u64 = 6_000_000;
 
 impl Scenario {
-    /// What `seed` chooses.
+    /// Chooses a scenario.
     #[must_use]
     pub fn of(dice: &mut Dice) -> Self {
-        let busy_us = dice.of_range(1_500_000..=MAX_BUSY_US);
-        let envoys = (0..dice.of_range(1..=3)).map(|_| {
-            let workers = usize::try_from(dice.of_range(1..=3)).unwrap_or(1);
-            (dice.of_range(0..=20_000), workers)
+        let busy_us = dice.in_range(1_500_000..=MAX_BUSY_US);
+        let envoys = (0..dice.in_range(1..=3)).map(|_| {
+            let workers = usize::try_from(dice.in_range(1..=3)).unwrap_or(1);
+            (dice.in_range(0..=20_000), workers)
         });
         let envoys: Vec<_> = envoys.collect();
         let policy = policy::random(dice);
-        let reload_at_us = dice.of_range(100_000..=busy_us);
+        let reload_at_us = dice.in_range(100_000..=busy_us);
         let reload = dice.chance(400).then(|| (reload_at_us, policy::changed(dice, &policy)));
         Self {
             busy_us,
             envoys,
-            ledger_ahead_ms: dice.of_range(0..=20_000),
+            ledger_ahead_ms: dice.in_range(0..=20_000),
             policy,
             reload,
             pause_us: dice.pick(10_000, &[3_000, 20_000, 40_000]),
-            payers: dice.of_range(1..=6),
+            payers: dice.in_range(1..=6),
             leavers: dice.pick(0, &[50, 200]),
             network: Network::of(dice),
             outages: outages(dice, busy_us),
         }
     }
 
-    /// Whether the shim is away at `now_us`, and how.
+    /// Returns the outage at `now_us`, if the shim is unavailable then.
     #[must_use]
     pub fn outage(&self, now_us: u64) -> Option<Outage> {
         self.outages.iter().copied().find(|out| (out.from_us..out.to_us).contains(&now_us))
@@ -109,8 +109,8 @@ impl Network {
 fn outages(dice: &mut Dice, busy_us: u64) -> Vec<Outage> {
     let count = dice.pick(0, &[0, 1, 2]);
     let outage = |dice: &mut Dice| {
-        let from_us = dice.of_range(0..=busy_us);
-        let to_us = from_us + dice.of_range(10_000..=2_500_000);
+        let from_us = dice.in_range(0..=busy_us);
+        let to_us = from_us + dice.in_range(10_000..=2_500_000);
         Outage { from_us, to_us, hangs: dice.chance(500) }
     };
     (0..count).map(|_| outage(dice)).collect()

@@ -1,4 +1,4 @@
-//! Many runs, on all processors.
+//! Runs many seeds on all processors.
 
 use crate::Run;
 use crate::fault::Fault;
@@ -11,29 +11,29 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-/// What came of many runs.
+/// The results of many runs.
 #[derive(Debug, Default)]
 pub struct Summary {
-    /// How many runs there were.
+    /// The number of runs.
     pub runs: u64,
-    /// How many requests there were in all of them.
+    /// The number of requests in all runs.
     pub requests: usize,
-    /// How many of them were decided without the ledger.
+    /// Requests decided without the ledger.
     pub degraded: usize,
-    /// How many were refused with 429.
+    /// Requests denied with 429.
     pub refused: usize,
-    /// How many times a patient client waited as long as it was told.
+    /// The number of times that a patient client waited for the given Retry-After.
     pub waits: usize,
-    /// How much of what the filter can do was done in all of them.
+    /// The filter's activity in all runs.
     pub work: Work,
-    /// The runs of which something does not hold, by their seeds, in order.
+    /// The failed runs and their seeds, in order of seeds.
     pub broken: Vec<(u64, Run)>,
 }
 
-/// The most broken runs that are kept: after that it is plain that something is wrong.
+/// The number of failed runs after which [`run`] stops early.
 pub const MAX_BROKEN: usize = 10;
 
-/// Makes the runs of all `seeds`; stops early when [`MAX_BROKEN`] are broken.
+/// Runs all `seeds`. Stops early after [`MAX_BROKEN`] failed runs.
 #[must_use]
 pub fn run(plugin: &Plugin, seeds: Range<u64>, fault: Option<Fault>) -> Summary {
     let next = AtomicU64::new(seeds.start);
@@ -61,7 +61,7 @@ pub fn run(plugin: &Plugin, seeds: Range<u64>, fault: Option<Fault>) -> Summary 
     summary
 }
 
-/// The command that shows all of the run of `seed`.
+/// Returns the command that replays `seed` with a trace.
 #[must_use]
 pub fn replay(seed: u64, fault: Option<Fault>) -> String {
     let mut command = format!("cargo xtask simulate --seeds 1 --from {seed} --trace");
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_replay_has_the_fault_that_was_planted() {
+    fn a_replay_includes_the_planted_fault() {
         let plain = "cargo xtask simulate --seeds 1 --from 7 --trace";
         assert_eq!(replay(7, None), plain);
         assert_eq!(replay(7, Some(Fault::WaitTooShort)), format!("{plain} --fault wait-too-short"));

@@ -1,5 +1,5 @@
-//! The shim and the ledger behind it: the shim's own checks and calendar, `limits`' ledger, virtual
-//! time. What it was asked and did is noted for the checks.
+//! The shim and its ledger: the real checks and calendar, the ledger of `limits`, virtual time. It
+//! logs its actions for the checks.
 
 mod oldest;
 
@@ -22,10 +22,10 @@ use proxy_wasm_host::headers::Headers;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// The most counters that the ledger holds.
+/// The maximum number of counters in the ledger.
 const CAPACITY: usize = 100_000;
 
-/// The shim.
+/// A simulated shim.
 #[derive(Debug)]
 pub struct Shim {
     ledger: Ledger,
@@ -34,35 +34,34 @@ pub struct Shim {
     fault: Option<Fault>,
     sealer: Sealer,
     decisions: u64,
-    /// How many times each counter was charged.
+    /// The number of charges per counter.
     charges: BTreeMap<CounterName, u64>,
-    /// What each counter was held against, at its highest limit: one that several tiers share has
-    /// several.
+    /// The terms of each counter. If tiers share a counter, those with the highest limit.
     terms: BTreeMap<CounterName, Terms>,
-    /// The settles that arrived whole.
+    /// The ids of the settles that arrived.
     settled: BTreeMap<String, ()>,
     applied: u64,
-    /// Of [`Fault::OldestGivenBack`]: what counts.
+    /// The state of [`Fault::OldestGivenBack`].
     oldest: Oldest,
 }
 
-/// What a call came to.
+/// The result of a call.
 #[derive(Debug)]
-pub struct Answered {
+pub struct CallResult {
     /// The reply.
     pub reply: Reply,
-    /// What was charged, leases included, by counter.
+    /// Amounts charged per counter, including leases.
     pub charged: Vec<(CounterName, u64)>,
-    /// How many answers are in the reply.
+    /// The number of decisions or settles in the reply.
     pub answers: usize,
-    /// The ledger's time.
+    /// The ledger's time, in Unix ms.
     pub now_ms: u64,
-    /// What it did, for the log.
+    /// The ledger's actions, for the log.
     pub acts: Vec<Act>,
 }
 
 impl Shim {
-    /// One whose ledger's clock is `ahead_ms` ahead.
+    /// Creates a shim whose ledger clock runs `ahead_ms` ahead.
     #[must_use]
     pub fn new(ahead_ms: u64, fault: Option<Fault>) -> Self {
         Self {
@@ -80,35 +79,35 @@ impl Shim {
         }
     }
 
-    /// Answers a call at the time `now_ms`.
-    pub fn call(&mut self, now_ms: u64, path: &str, body: &[u8]) -> Answered {
+    /// Answers a call at `now_ms` (Unix ms).
+    pub fn call(&mut self, now_ms: u64, path: &str, body: &[u8]) -> CallResult {
         let now_ms = self.ledger.time_ms(now_ms + self.ahead_ms);
         match path {
-            HEALTH_PATH => answered("200", b"{}".to_vec(), now_ms),
+            HEALTH_PATH => call_result("200", b"{}".to_vec(), now_ms),
             DECIDE_PATH => self.decide(now_ms, body).unwrap_or_else(|| bad_request(now_ms)),
             _ => self.settle(now_ms, body).unwrap_or_else(|| bad_request(now_ms)),
         }
     }
 
-    /// How often `counter` was charged so far.
+    /// Returns the number of charges to `counter` so far.
     #[must_use]
     pub fn charges(&self, counter: &CounterName) -> u64 {
         self.charges.get(counter).copied().unwrap_or(0)
     }
 
-    /// Whether a settle of this id has arrived.
+    /// Returns true if the settle `id` has arrived.
     #[must_use]
     pub fn has_settled(&self, id: &str) -> bool {
         self.settled.contains_key(id)
     }
 
-    /// How many settles took effect.
+    /// Returns the number of settles that took effect.
     #[must_use]
     pub const fn settles_applied(&self) -> u64 {
         self.applied
     }
 
-    /// What counts in `counter` at `now_ms`, if it was ever charged.
+    /// Returns the usage of `counter` at `now_ms`, or `None` if it was never charged.
     #[must_use]
     pub fn used(&self, now_ms: u64, counter: &CounterName) -> Option<u64> {
         let terms = *self.terms.get(counter)?;
@@ -119,13 +118,13 @@ impl Shim {
         Some(outcome.limit.saturating_sub(outcome.remaining))
     }
 
-    /// How many counters the ledger holds.
+    /// Returns the number of counters in the ledger.
     #[must_use]
     pub fn counters(&self) -> usize {
         self.ledger.len()
     }
 
-    fn decide(&mut self, now_ms: u64, body: &[u8]) -> Option<Answered> {
+    fn decide(&mut self, now_ms: u64, body: &[u8]) -> Option<CallResult> {
         let requests = checked::requests(parse::<DecideBody>(body).ok()?).ok()?;
         let (mut charged, mut acts) = (Vec::new(), Vec::new());
         let mut decisions = Vec::with_capacity(requests.len());
@@ -144,7 +143,7 @@ impl Shim {
                     acts.extend(charges_of(&decision.id, charge, outcome));
                 }
             }
-            self.spoil(&mut decision);
+            self.apply_fault(&mut decision);
             for (charge, outcome) in question.charges().iter().zip(&decision.charges) {
                 acts.extend(refusal_of(charge, outcome));
             }
@@ -158,10 +157,10 @@ impl Shim {
             self.oldest.note(now_ms, &acts);
         }
         let reply = DecideReply { now_ms, decisions };
-        Some(Answered { charged, answers, acts, ..answered("200", json(&reply), now_ms) })
+        Some(CallResult { charged, answers, acts, ..call_result("200", json(&reply), now_ms) })
     }
 
-    fn settle(&mut self, now_ms: u64, body: &[u8]) -> Option<Answered> {
+    fn settle(&mut self, now_ms: u64, body: &[u8]) -> Option<CallResult> {
         let settles = checked::settles(parse::<SettleBody>(body).ok()?).ok()?;
         let mut settled = Vec::with_capacity(settles.len());
         let (mut charged, mut acts) = (Vec::new(), Vec::new());
@@ -172,7 +171,7 @@ impl Shim {
             if self.fault != Some(Fault::SettlesSwallowed) {
                 let parts = self.parts(now_ms, settle)?;
                 let parts = match self.fault {
-                    Some(Fault::OldestGivenBack) => self.oldest.instead(now_ms, &parts),
+                    Some(Fault::OldestGivenBack) => self.oldest.rewrite(now_ms, &parts),
                     _ => parts,
                 };
                 for part in parts {
@@ -191,8 +190,8 @@ impl Shim {
             settled.push(whole);
         }
         let answers = settled.len();
-        let reply = answered("200", json(&SettleReply { now_ms, settled }), now_ms);
-        Some(Answered { charged, answers, acts, ..reply })
+        let reply = call_result("200", json(&SettleReply { now_ms, settled }), now_ms);
+        Some(CallResult { charged, answers, acts, ..reply })
     }
 
     fn note_terms(&mut self, charge: &Charge) {
@@ -202,15 +201,16 @@ impl Shim {
         }
     }
 
-    /// A settle's parts, one for each identity and lease; `None` if no decision charged that.
+    /// Splits a settle into parts, one for each identity and lease. Returns `None` if no decision
+    /// made the charge.
     fn parts(&self, now_ms: u64, settle: &checked::Settle) -> Option<Vec<Settle>> {
         let preparer = Preparer { book: &self.book, now_ms };
         let parts = self.sealer.parts(settle).ok()?;
         parts.iter().map(|part| preparer.part(settle, part).ok()?).collect()
     }
 
-    /// Makes of a decision what a faulty ledger would.
-    fn spoil(&self, decision: &mut Decision) {
+    /// Alters a decision as the planted fault would.
+    fn apply_fault(&self, decision: &mut Decision) {
         match self.fault {
             Some(Fault::AdmitsTooMany) if self.decisions.is_multiple_of(3) => {
                 decision.admitted = decision.error.is_none();
@@ -230,21 +230,21 @@ fn json(reply: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(reply).unwrap_or_default()
 }
 
-fn answered(status: &str, body: Vec<u8>, now_ms: u64) -> Answered {
+fn call_result(status: &str, body: Vec<u8>, now_ms: u64) -> CallResult {
     let headers = Headers::of([
         (":status", status),
         (MARKER_HEADER, MARKER_VALUE),
         ("content-type", "application/json"),
     ]);
     let reply = Reply { headers, body, trailers: Headers::default() };
-    Answered { reply, charged: Vec::new(), answers: 0, now_ms, acts: Vec::new() }
+    CallResult { reply, charged: Vec::new(), answers: 0, now_ms, acts: Vec::new() }
 }
 
-fn bad_request(now_ms: u64) -> Answered {
-    answered("400", b"{}".to_vec(), now_ms)
+fn bad_request(now_ms: u64) -> CallResult {
+    call_result("400", b"{}".to_vec(), now_ms)
 }
 
-/// What the decision `id` charged for `charge`: its cost, and the lease.
+/// Returns the log entries for `charge` in the decision `id`: its cost, and its lease.
 fn charges_of(id: &str, charge: &Charge, outcome: &ChargeOutcome) -> impl Iterator<Item = Act> {
     let act = |amount, lease_ms| Act::Charged {
         decision: id.to_owned(),
@@ -257,7 +257,7 @@ fn charges_of(id: &str, charge: &Charge, outcome: &ChargeOutcome) -> impl Iterat
     [act(charge.cost.get(), None)].into_iter().chain(lease)
 }
 
-/// The refusal of `charge`, if it was refused and waiting helps.
+/// Returns the log entry for a refusal of `charge`, unless waiting can never help.
 fn refusal_of(charge: &Charge, outcome: &ChargeOutcome) -> Option<Act> {
     (!outcome.admitted && outcome.retry_after_ms < NEVER).then(|| Act::Refused {
         counter: charge.counter.clone(),
@@ -267,7 +267,7 @@ fn refusal_of(charge: &Charge, outcome: &ChargeOutcome) -> Option<Act> {
     })
 }
 
-/// What a settle of `decision` gives back.
+/// Returns the log entries for the refunds in a settle of `decision`.
 fn given_back(decision: &str, settle: &checked::Settle) -> impl Iterator<Item = Act> {
     settle.charges.iter().filter_map(move |charge| match charge.amount {
         SettleAmount::GiveBack(amount) => Some(Act::GivenBack {

@@ -1,8 +1,8 @@
-//! What happened, in order: as a hash, and as lines where somebody wants to read them.
+//! The events of a run in order: as a hash and, optionally, as lines.
 
 use std::fmt::{Arguments, Write};
 
-/// The most lines that are kept: the last ones.
+/// The number of lines kept; older ones are dropped.
 pub const MAX_LINES: usize = 20_000;
 
 /// A run's trace.
@@ -13,15 +13,15 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// One that keeps its lines if `is_kept`.
+    /// Creates a trace that keeps its lines if `is_kept`.
     #[must_use]
     pub fn new(is_kept: bool) -> Self {
         Self { hash: Fnv::default(), lines: is_kept.then(Default::default) }
     }
 
-    /// Notes one thing that happened at `now_us`.
+    /// Records an event at `now_us`.
     pub fn note(&mut self, now_us: u64, what: Arguments<'_>) {
-        // Writing into a hash cannot fail.
+        // Writing to the hash cannot fail.
         let _ = write!(self.hash, "{now_us} {what}");
         let Some(lines) = &mut self.lines else { return };
         if lines.len() == MAX_LINES {
@@ -30,20 +30,20 @@ impl Trace {
         lines.push_back(format!("{:>3}.{:06} {what}", now_us / 1_000_000, now_us % 1_000_000));
     }
 
-    /// The hash of everything noted.
+    /// Returns the hash over all events.
     #[must_use]
     pub const fn hash(&self) -> u64 {
         self.hash.0
     }
 
-    /// The lines, if they were kept.
+    /// Returns the lines, or nothing if they were not kept.
     #[must_use]
     pub fn into_lines(self) -> Vec<String> {
         self.lines.map(Vec::from).unwrap_or_default()
     }
 }
 
-/// The FNV-1a hash: the standard library's is not promised to stay the same.
+/// The FNV-1a hash. The standard library's hash may change between releases.
 #[derive(Debug)]
 struct Fnv(u64);
 

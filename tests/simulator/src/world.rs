@@ -1,8 +1,8 @@
-//! The simulated world: a queue of what happens when, and everybody to whom it happens.
+//! The simulated world: an event queue and all participants.
 //!
-//! One event after the other; each may bring about others, later. Chance comes from the seed, time
-//! from the queue, so a run is the same each time. What VMs do is handled in `outcomes`, calls to
-//! the shim in `calls`, clients in `clients`.
+//! Events run one at a time and may schedule later ones. Randomness comes from the seed and time
+//! from the queue, so every run is reproducible. `outcomes` handles the effects of VMs, `calls` the
+//! calls to the shim, and `clients` the clients.
 
 mod calls;
 mod clients;
@@ -25,48 +25,48 @@ use serde_json::Value;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// How long after the last trouble everything must have come to rest.
+/// The time after the last disturbance until the run ends, in µs. Everything must settle by then.
 const QUIET_US: u64 = 9_000_000;
-/// The latest that a timer is.
+/// The maximum delay of a timer, in µs.
 const TIMER_LATE_US: u64 = 2_000;
-/// The most events of a run: one that goes on for ever ends.
+/// The maximum number of events in a run, which stops endless ones.
 const MAX_EVENTS: u64 = 2_000_000;
 
-/// Where a VM is: in which Envoy, and which of its VMs.
+/// The place of a VM: the index of its Envoy, and its index there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     pub(crate) envoy: usize,
     pub(crate) vm: usize,
 }
 
-/// What happens.
+/// An event in the simulated world.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Happening {
-    /// A client asks.
+pub(crate) enum WorldEvent {
+    /// A client sends a request.
     Asks,
-    /// A patient client asks.
+    /// A patient client sends a request.
     PatientAsks(usize),
-    /// A VM's event loop turns.
+    /// A VM's event loop runs a turn.
     Turn(Place),
     /// A VM's timers may be due.
     Tick(Place),
     /// A call reaches the shim.
     CallArrives(u64),
-    /// A call's reply, or what stands for it, reaches the VM.
+    /// A call's reply or failure reaches the VM.
     CallEnds(u64, calls::Ending),
     /// The upstream answers a request.
     UpstreamAnswers(usize),
-    /// A client leaves.
+    /// A client disconnects.
     Leaves(usize),
     /// A response is complete.
     Ends(usize),
-    /// An Envoy is given another policy.
+    /// An Envoy receives another policy.
     Reloads(usize),
-    /// One of its VMs is.
+    /// A VM is configured with it.
     Configures(Place),
 }
 
-/// The world.
+/// The state of a run.
 pub(crate) struct World {
     now_us: u64,
     end_us: u64,
@@ -75,20 +75,20 @@ pub(crate) struct World {
     fault: Option<Fault>,
     plugin: Plugin,
     envoys: Vec<Envoy>,
-    /// Which policy each VM has.
+    /// The index of each VM's policy, by Envoy and VM.
     generations: Vec<Vec<usize>>,
     policies: Vec<Policy>,
     shim: Shim,
     calls: Calls,
     clients: Clients,
-    queue: BinaryHeap<Reverse<(u64, u64, u64, Happening)>>,
+    queue: BinaryHeap<Reverse<(u64, u64, u64, WorldEvent)>>,
     pushed: u64,
     record: Record,
     trace: Trace,
 }
 
 impl World {
-    /// The world of `seed`.
+    /// Creates the world that `seed` determines.
     pub(crate) fn of(plugin: &Plugin, seed: u64, fault: Option<Fault>, is_traced: bool) -> Self {
         let mut dice = Dice::of(seed);
         let scenario = Scenario::of(&mut dice);
@@ -117,16 +117,16 @@ impl World {
         world
     }
 
-    /// Runs to the end: the record, and the trace.
+    /// Runs to the end and returns the record and the trace.
     pub(crate) fn run(mut self) -> (Record, Trace) {
         let mut events = 0;
-        while let Some(Reverse((at_us, _, _, happening))) = self.queue.pop() {
+        while let Some(Reverse((at_us, _, _, event))) = self.queue.pop() {
             if at_us > self.end_us || events > MAX_EVENTS {
                 break;
             }
             events += 1;
             self.now_us = at_us;
-            self.happen(happening);
+            self.handle(event);
         }
         self.finish();
         (self.record, self.trace)
@@ -146,20 +146,20 @@ impl World {
                     self.generations.push(vec![0; envoy.vms.len()]);
                     self.envoys.push(envoy);
                 }
-                Err(error) => self.record.misconduct.push(error.to_string()),
+                Err(error) => self.record.misbehavior.push(error.to_string()),
             }
         }
         for envoy in 0..self.envoys.len() {
-            (0..self.vms(envoy)).for_each(|vm| self.after(Place { envoy, vm }));
+            (0..self.vms(envoy)).for_each(|vm| self.collect_outcomes(Place { envoy, vm }));
             if let Some((at_us, _)) = reload {
                 let late_us = self.dice.delay_us(100_000);
-                self.push(at_us + late_us, Happening::Reloads(envoy));
+                self.push(at_us + late_us, WorldEvent::Reloads(envoy));
             }
         }
         self.begin_clients();
     }
 
-    /// Notes what is left when all is quiet.
+    /// Records the final state.
     fn finish(&mut self) {
         let now_ms = START_MS + self.end_us / 1_000;
         for due in self.record.requests.iter().flat_map(|request| &request.due) {
@@ -181,76 +181,75 @@ impl World {
         (0..self.envoys.len()).for_each(|envoy| self.measure(envoy));
     }
 
-    fn happen(&mut self, happening: Happening) {
-        match happening {
-            Happening::Asks => self.somebody_asks(),
-            Happening::PatientAsks(patient) => self.patient_asks(patient),
-            Happening::Turn(place) => self.with(place, Vm::run_wakes),
-            Happening::Tick(place) if self.fault != Some(Fault::Silence) => {
-                self.with(place, Vm::run_ticks);
+    fn handle(&mut self, event: WorldEvent) {
+        match event {
+            WorldEvent::Asks => self.random_client_asks(),
+            WorldEvent::PatientAsks(patient) => self.patient_asks(patient),
+            WorldEvent::Turn(place) => self.run_vm(place, Vm::run_wakes),
+            WorldEvent::Tick(place) if self.fault != Some(Fault::Silence) => {
+                self.run_vm(place, Vm::run_ticks);
             }
-            Happening::Tick(_) => {}
-            Happening::CallArrives(call) => self.call_arrives(call),
-            Happening::CallEnds(call, ending) => self.call_ends(call, ending),
-            Happening::UpstreamAnswers(request) => self.upstream_answers(request),
-            Happening::Leaves(request) => self.leaves(request),
-            Happening::Ends(request) => self.ends(request),
-            Happening::Reloads(envoy) => self.reloads(envoy),
-            Happening::Configures(place) => self.configures(place),
+            WorldEvent::Tick(_) => {}
+            WorldEvent::CallArrives(call) => self.call_arrives(call),
+            WorldEvent::CallEnds(call, ending) => self.call_ends(call, ending),
+            WorldEvent::UpstreamAnswers(request) => self.upstream_answers(request),
+            WorldEvent::Leaves(request) => self.leaves(request),
+            WorldEvent::Ends(request) => self.ends(request),
+            WorldEvent::Reloads(envoy) => self.reloads(envoy),
+            WorldEvent::Configures(place) => self.configures(place),
         }
     }
 
-    /// Puts something into the queue. What happens at one time happens in an order that the seed
-    /// chooses.
-    fn push(&mut self, at_us: u64, happening: Happening) {
+    /// Schedules an event. The seed determines the order of simultaneous events.
+    fn push(&mut self, at_us: u64, event: WorldEvent) {
         self.pushed += 1;
-        let order = self.dice.of_range(0..=u64::from(u16::MAX));
-        self.queue.push(Reverse((at_us.max(self.now_us), order, self.pushed, happening)));
+        let order = self.dice.in_range(0..=u64::from(u16::MAX));
+        self.queue.push(Reverse((at_us.max(self.now_us), order, self.pushed, event)));
     }
 
-    /// Has a VM do something now, and looks at what comes of it.
-    fn with(&mut self, place: Place, act: impl FnOnce(&mut Vm)) {
+    /// Runs `act` on a VM now and collects the outcomes.
+    fn run_vm(&mut self, place: Place, act: impl FnOnce(&mut Vm)) {
         let Some(envoy) = self.envoys.get_mut(place.envoy) else { return };
         envoy.set_time(self.now_us);
         let Some(vm) = envoy.vms.get_mut(place.vm) else { return };
         act(vm);
-        self.after(place);
+        self.collect_outcomes(place);
     }
 
-    /// Looks at what has come of what a VM did: events, wakes, timers, words.
-    fn after(&mut self, place: Place) {
+    /// Collects the outcomes of a VM's activity: events, wake-ups, timers and log lines.
+    fn collect_outcomes(&mut self, place: Place) {
         let events = self.vm(place).map(Vm::take_events).unwrap_or_default();
-        events.into_iter().for_each(|event| self.comes_of(place, event));
+        events.into_iter().for_each(|event| self.handle_vm_event(place, event));
         for vm in 0..self.vms(place.envoy) {
             let other = Place { vm, ..place };
             if self.vm(other).is_some_and(|vm| vm.has_wakes()) {
-                let at_us = self.now_us + self.dice.of_range(0..=30);
-                self.push(at_us, Happening::Turn(other));
+                let at_us = self.now_us + self.dice.in_range(0..=30);
+                self.push(at_us, WorldEvent::Turn(other));
             }
         }
         let due_us = self.envoys.get(place.envoy).and_then(|envoy| envoy.next_tick_us(place.vm));
-        if let Some(due_us) = due_us.filter(|due_us| self.clients.is_news(place, *due_us)) {
-            let late_us = self.dice.of_range(0..=TIMER_LATE_US);
-            self.push(due_us + late_us, Happening::Tick(place));
+        if let Some(due_us) = due_us.filter(|due_us| self.clients.needs_tick(place, *due_us)) {
+            let late_us = self.dice.in_range(0..=TIMER_LATE_US);
+            self.push(due_us + late_us, WorldEvent::Tick(place));
         }
-        self.listen(place.envoy);
+        self.collect_log(place.envoy);
     }
 
-    /// Notes what the filter complains of and calls wrongly.
-    fn listen(&mut self, envoy: usize) {
+    /// Records the filter's warnings, errors and violations.
+    fn collect_log(&mut self, envoy: usize) {
         let Some(process) = self.envoys.get(envoy).map(|envoy| envoy.process.clone()) else {
             return;
         };
         for line in process.take_log() {
             self.trace.note(self.now_us, format_args!("envoy {envoy} logs {}", line.message));
             if line.level >= LogLevel::Warn {
-                self.record.misconduct.push(format!("{:?}: {}", line.level, line.message));
+                self.record.misbehavior.push(format!("{:?}: {}", line.level, line.message));
             }
         }
         for violation in process.take_violations() {
             let what = format!("{}: {}", violation.function, violation.what);
-            self.trace.note(self.now_us, format_args!("envoy {envoy} wrongs {what}"));
-            self.record.misconduct.push(what);
+            self.trace.note(self.now_us, format_args!("envoy {envoy} violation: {what}"));
+            self.record.misbehavior.push(what);
         }
     }
 
@@ -277,11 +276,11 @@ impl World {
         at.set_time(self.now_us);
         let options = crate::envoy::options(&policy);
         if let Err(error) = crate::envoy::validate(&self.plugin, &at.process, &options) {
-            self.record.misconduct.push(error.to_string());
+            self.record.misbehavior.push(error.to_string());
         }
         for vm in 0..self.vms(envoy) {
             let at_us = self.now_us + self.dice.delay_us(20_000);
-            self.push(at_us, Happening::Configures(Place { envoy, vm }));
+            self.push(at_us, WorldEvent::Configures(Place { envoy, vm }));
         }
     }
 
@@ -289,9 +288,9 @@ impl World {
         let Some((_, policy)) = self.scenario.reload.clone() else { return };
         let configuration = Value::to_string(&policy).into_bytes();
         let mut refused = None;
-        self.with(place, |vm| refused = vm.configure(configuration).err());
+        self.run_vm(place, |vm| refused = vm.configure(configuration).err());
         self.record.work.reloaded += u64::from(refused.is_none());
-        self.record.misconduct.extend(refused.map(|error| error.to_string()));
+        self.record.misbehavior.extend(refused.map(|error| error.to_string()));
         let held = self.generations.get_mut(place.envoy).and_then(|vms| vms.get_mut(place.vm));
         if let Some(generation) = held {
             *generation = 1;
@@ -301,7 +300,9 @@ impl World {
     fn add_policy(&mut self, policy: &Value) {
         match Policy::from_value(policy.clone()) {
             Ok(policy) => self.policies.push(policy),
-            Err(error) => self.record.misconduct.push(format!("no policy: {error}: {policy}")),
+            Err(error) => {
+                self.record.misbehavior.push(format!("invalid policy: {error}: {policy}"))
+            }
         }
     }
 

@@ -1,7 +1,7 @@
-//! The shipped filter, simulated: a thousand seeds hold, a seed is one run, and each check finds the
-//! fault that is planted for it.
+//! Simulates the shipped filter: a thousand seeds keep all invariants, a seed reproduces its run,
+//! and each check finds its planted fault.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests may panic: that is how a test fails")]
+#![expect(clippy::unwrap_used, reason = "test helpers panic to fail the test")]
 
 use proxy_wasm_host::plugin::Plugin;
 use simulator::check::Invariant;
@@ -9,9 +9,9 @@ use simulator::fault::Fault;
 use simulator::seeds;
 use std::sync::OnceLock;
 
-/// The seeds that must hold.
+/// The seeds that must keep all invariants.
 const SEEDS: std::ops::Range<u64> = 1..1_001;
-/// Among so many runs, each planted fault shows.
+/// Enough seeds for each planted fault to show.
 const FAULTY: std::ops::Range<u64> = 1..31;
 
 fn plugin() -> &'static Plugin {
@@ -23,17 +23,17 @@ fn plugin() -> &'static Plugin {
 }
 
 #[test]
-fn a_thousand_seeds_hold() {
+fn a_thousand_seeds_keep_all_invariants() {
     let summary = seeds::run(plugin(), SEEDS, None);
-    let told = summary.broken.iter().map(|(seed, run)| {
+    let failures = summary.broken.iter().map(|(seed, run)| {
         let breaches: Vec<String> = run.breaches.iter().map(ToString::to_string).collect();
         let replay = seeds::replay(*seed, None);
         format!("seed {seed}: {}\n  replay: {replay}", breaches.join("\n  "))
     });
-    let told: Vec<String> = told.collect();
-    assert!(told.is_empty(), "{}", told.join("\n"));
+    let failures: Vec<String> = failures.collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert_eq!(summary.runs, SEEDS.end - SEEDS.start);
-    // What would hold of nothing shows nothing.
+    // The invariants prove nothing about activity that never happens.
     assert!(summary.refused > 10_000 && summary.degraded > 10_000 && summary.waits > 100);
     for (what, count) in summary.work.counts() {
         assert!(count > 100, "{count} {what}");
@@ -41,7 +41,7 @@ fn a_thousand_seeds_hold() {
 }
 
 #[test]
-fn a_seed_is_one_run() {
+fn a_seed_reproduces_its_run() {
     for seed in 1..4 {
         let (first, again) = (run(seed), run(seed));
         assert_eq!(first.hash, again.hash, "seed {seed}");
@@ -54,44 +54,44 @@ fn run(seed: u64) -> simulator::Run {
     simulator::run(plugin(), seed, None, true)
 }
 
-/// Among a few runs with `fault`, some break `invariant`.
-fn is_found(fault: Fault, invariant: Invariant) {
+/// Asserts that at least one run with `fault` violates `invariant`.
+fn assert_found(fault: Fault, invariant: Invariant) {
     let summary = seeds::run(plugin(), FAULTY, Some(fault));
     let breaches: Vec<_> = summary.broken.iter().flat_map(|(_, run)| &run.breaches).collect();
     assert!(breaches.iter().any(|breach| breach.invariant == invariant), "{breaches:?}");
 }
 
 #[test]
-fn a_ledger_that_admits_too_many_is_found() {
-    is_found(Fault::AdmitsTooMany, Invariant::NeverOverAdmitted);
+fn a_ledger_that_over_admits_is_found() {
+    assert_found(Fault::AdmitsTooMany, Invariant::NeverOverAdmitted);
 }
 
 #[test]
-fn requests_that_wait_for_ever_are_found() {
-    is_found(Fault::Silence, Invariant::NeverStuck);
+fn requests_that_wait_forever_are_found() {
+    assert_found(Fault::Silence, Invariant::NeverStuck);
 }
 
 #[test]
-fn settles_that_take_no_effect_are_found() {
-    is_found(Fault::SettlesSwallowed, Invariant::NothingLost);
+fn settles_without_effect_are_found() {
+    assert_found(Fault::SettlesSwallowed, Invariant::NothingLost);
 }
 
 #[test]
-fn a_wait_that_is_not_enough_is_found() {
-    is_found(Fault::WaitTooShort, Invariant::RetryAfterHonest);
+fn a_wait_that_is_too_short_is_found() {
+    assert_found(Fault::WaitTooShort, Invariant::RetryAfterHonest);
 }
 
 #[test]
-fn tables_that_grow_without_end_are_found() {
-    is_found(Fault::Leak, Invariant::Bounded);
+fn unbounded_tables_are_found() {
+    assert_found(Fault::Leak, Invariant::Bounded);
 }
 
 #[test]
 fn a_crash_is_found() {
-    is_found(Fault::NoMetrics, Invariant::WellConducted);
+    assert_found(Fault::NoMetrics, Invariant::WellBehaved);
 }
 
 #[test]
-fn a_give_back_from_the_oldest_is_found() {
-    is_found(Fault::OldestGivenBack, Invariant::NoNeedlessRefusal);
+fn refunds_of_the_wrong_charge_are_found() {
+    assert_found(Fault::OldestGivenBack, Invariant::NoNeedlessRefusal);
 }

@@ -1,6 +1,6 @@
-//! Random histories of a few counters, of every algorithm, with everything that can happen to them:
-//! bursts, equal times, clocks that step back, costs of every size, several buckets in a request,
-//! shadows, overrides, changed limits and algorithms, leases, settles early, late and twice.
+//! Random histories of a few counters, covering every algorithm and event: bursts, equal times,
+//! clocks that step back, costs of every size, several buckets in a request, shadows, overrides,
+//! changed limits and algorithms, leases, and early, late and repeated settles.
 
 use limits::bounded::MAX_SAFE;
 use limits::counter::{CounterName, Identity};
@@ -14,44 +14,43 @@ use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// When every history begins.
+/// The start of every history, in Unix ms.
 pub const START_MS: u64 = 1_700_000_000_000;
 
-/// One thing that happens.
+/// An event of a history.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// The clock moves, perhaps back.
+    /// Moves the clock by this many ms, possibly back.
     Clock(i64),
-    /// A batch of requests.
+    /// Decides a batch of requests.
     Decide(Vec<Vec<ChargeSpec>>),
-    /// The same request again and again, the clock moving in between, and perhaps another then: fills
-    /// a log.
+    /// Repeats requests while the clock moves, to fill a log.
     Runs(Vec<(ChargeSpec, Run)>),
-    /// A batch of settles.
+    /// Applies a batch of settles.
     Settle(Vec<SettleSpec>),
-    /// A look at a counter.
+    /// Peeks at a counter.
     Peek(ChargeSpec),
-    /// A counter is forgotten.
+    /// Resets a counter.
     Reset(Family),
 }
 
-/// How often, and how far apart.
+/// The number and spacing of repeated requests.
 #[derive(Debug, Clone, Copy)]
 pub struct Run {
-    /// How many requests.
+    /// The number of requests.
     pub count: u64,
-    /// The time between two.
+    /// The time between two requests.
     pub step_ms: i64,
 }
 
-/// A counter, by how it is used.
+/// A counter, named after its use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
     /// A sliding window with an entry for each charge.
     Small,
     /// A sliding window whose entries share slots.
     Slots,
-    /// A sliding window whose limit changes between the two.
+    /// A sliding window whose limit changes between those two kinds.
     Changing,
     /// A fixed window.
     Fixed,
@@ -62,7 +61,7 @@ pub enum Family {
 }
 
 impl Family {
-    /// All of them.
+    /// All families.
     pub const ALL: [Self; 6] =
         [Self::Small, Self::Slots, Self::Changing, Self::Fixed, Self::Tokens, Self::Any];
 
@@ -78,7 +77,7 @@ impl Family {
     }
 }
 
-/// A charge to be.
+/// A charge before preparation.
 #[derive(Debug, Clone)]
 pub struct ChargeSpec {
     family: Family,
@@ -88,7 +87,7 @@ pub struct ChargeSpec {
     lease: Option<(u64, u64)>,
 }
 
-/// Terms to be.
+/// Terms before preparation.
 #[derive(Debug, Clone)]
 pub struct TermsSpec {
     method: MethodSpec,
@@ -101,7 +100,7 @@ enum MethodSpec {
         limit: u64,
         window_ms: u64,
     },
-    /// `early`: whether the time lies in the first of two periods; `astray`: in neither.
+    /// `early`: the time lies in the first of two periods. `astray`: it lies in neither.
     Fixed {
         limit: u64,
         length_ms: u64,
@@ -123,13 +122,13 @@ enum StandingSpec {
     Blocked { for_ms: u64 },
 }
 
-/// A settle to be.
+/// A settle before preparation.
 #[derive(Debug, Clone)]
 pub struct SettleSpec {
     id: u8,
-    /// How many clock times ago the decision was made.
+    /// The number of clock times since the decision.
     ago: usize,
-    /// And how much later than that, to name decisions that never were.
+    /// An offset from that time, to name decisions that never existed.
     off_ms: i64,
     charges: Vec<(Family, TermsSpec, bool, u64, Option<u64>)>,
 }
@@ -137,16 +136,16 @@ pub struct SettleSpec {
 /// A history's counters and clock.
 #[derive(Debug)]
 pub struct World {
-    /// Who pays. Each has counters of every family, and a slot of a Cluster to itself.
+    /// The payers. Each has counters of every family, all in one Cluster slot.
     payers: [Identity; 2],
-    /// Whose turn it is.
+    /// The index of the current payer.
     turn: usize,
-    /// The times the clock has shown.
+    /// All clock times so far, in Unix ms.
     times_ms: Vec<u64>,
 }
 
 impl World {
-    /// A world of its own: no two numbers share a counter.
+    /// Creates a world. Worlds with different numbers share no counters.
     #[must_use]
     pub fn new(number: u64) -> Self {
         let payer =
@@ -154,15 +153,15 @@ impl World {
         Self { payers: [0, 1].map(payer), turn: 0, times_ms: vec![START_MS] }
     }
 
-    /// Says who pays for event number `at`: every fourth time the second.
-    pub fn take_turns(&mut self, at: usize) {
+    /// Selects the payer for event `at`: every fourth event is the second payer's.
+    pub fn select_payer(&mut self, at: usize) {
         self.turn = usize::from(at % 4 == 3);
     }
 
-    /// What the clock shows.
+    /// Returns the clock's time, in Unix ms.
     #[must_use]
     pub fn now_ms(&self) -> u64 {
-        *self.times_ms.last().expect("it begins with one")
+        *self.times_ms.last().expect("never empty")
     }
 
     /// Moves the clock.
@@ -170,13 +169,13 @@ impl World {
         self.times_ms.push(self.now_ms().saturating_add_signed(by_ms));
     }
 
-    /// The counter of a family of whose turn it is.
+    /// Returns the current payer's counter of a family.
     #[must_use]
     pub fn counter(&self, family: Family) -> CounterName {
         CounterName::new(&self.payers[self.turn], family.bucket()).expect("a bucket's name")
     }
 
-    /// All counters there may be.
+    /// Iterates over all possible counters.
     pub fn counters(&self) -> impl Iterator<Item = CounterName> {
         let buckets = || Family::ALL.into_iter().map(Family::bucket);
         let all =
@@ -184,7 +183,7 @@ impl World {
         all.map(|(payer, name)| CounterName::new(payer, name).expect("a bucket's name"))
     }
 
-    /// The charge as prepared now.
+    /// Prepares a charge at the current time.
     #[must_use]
     pub fn charge(&self, spec: &ChargeSpec) -> Charge {
         Charge {
@@ -199,7 +198,7 @@ impl World {
         }
     }
 
-    /// The request as prepared now; of each family, the first charge.
+    /// Prepares a request at the current time, with the first charge of each family.
     #[must_use]
     pub fn request(&self, specs: &[ChargeSpec]) -> Request {
         let firsts = specs.iter().enumerate().filter(|(at, spec)| {
@@ -208,7 +207,7 @@ impl World {
         Request::new(firsts.map(|(_, spec)| self.charge(spec)).collect()).expect("distinct")
     }
 
-    /// The settle as prepared now.
+    /// Prepares a settle at the current time.
     #[must_use]
     pub fn settle(&self, spec: &SettleSpec) -> Settle {
         let made_ms = self.times_ms[self.times_ms.len().saturating_sub(spec.ago + 1)];
@@ -265,7 +264,7 @@ impl World {
     }
 }
 
-/// Up to `length` events.
+/// Generates 1 to `length` events.
 pub fn history(length: usize) -> impl Strategy<Value = Vec<Event>> {
     vec(event(), 1..=length)
 }
@@ -281,7 +280,8 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// Bursts, hesitations, steps back; and the edges of windows, periods and a settle's hour.
+/// Generates clock steps: bursts, pauses, steps back, and the edges of windows, periods and the
+/// hour in which a settle is accepted.
 fn clock() -> impl Strategy<Value = i64> {
     let edges = select(vec![99_i64, 100, 999, 1_000, 3_599_999, 3_600_000]);
     prop_oneof![
@@ -293,7 +293,7 @@ fn clock() -> impl Strategy<Value = i64> {
     ]
 }
 
-/// Short ones of any kind, and ones long enough to fill a log.
+/// Generates short runs of any kind, and runs long enough to fill a log.
 fn run() -> impl Strategy<Value = Event> {
     let any = (charge(), 2..20_u64, 0..12_i64);
     let any = any.prop_map(|(charge, count, step_ms)| vec![(charge, Run { count, step_ms })]);
@@ -306,7 +306,8 @@ fn run() -> impl Strategy<Value = Event> {
             },
         )
     };
-    // An entry in each slot; or several in one, and then a limit with which they share.
+    // `long` puts an entry in each slot. `full` puts several in one, then switches to a limit at
+    // which they share one.
     let long = filling(vec![128, 1_000, 5_000], 130..180_u64, 6..10_i64).prop_map(|run| vec![run]);
     let full = (
         filling(vec![128], 100..128_u64, 2..5_i64),

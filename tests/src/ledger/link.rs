@@ -1,13 +1,14 @@
-//! Connections to every server of a ledger: each command goes to the one that has its key.
+//! Connections to every server of a ledger. Each command goes to the server that has its key.
 
 use crate::shim::cluster::owner;
 use redis::{Cmd, Connection, FromRedisValue, Value};
 use std::collections::HashMap;
 
-/// A connection to each server; made by [`LedgerServer::connect`](super::server::LedgerServer::connect).
+/// A connection to each server; made by
+/// [`LedgerServer::connect`](super::server::LedgerServer::connect).
 pub struct Link {
     nodes: Vec<Connection>,
-    /// By what is between a key's braces.
+    /// The server for each hash tag (the text between a key's braces).
     node_of: HashMap<String, usize>,
 }
 
@@ -16,15 +17,15 @@ impl Link {
         Self { nodes, node_of: HashMap::new() }
     }
 
-    /// All of them.
+    /// Returns all connections.
     pub fn all(&mut self) -> &mut [Connection] {
         &mut self.nodes
     }
 
-    /// Sends a command about `key`; to the first server if it is about none.
+    /// Sends a command to the server that has `key`, or to the first server if there is no key.
     ///
     /// # Errors
-    /// Where the server refuses it.
+    /// Fails if the server rejects it.
     pub fn query<T: FromRedisValue>(
         &mut self,
         key: Option<&str>,
@@ -34,11 +35,11 @@ impl Link {
         command.query(&mut self.nodes[node])
     }
 
-    /// Sends commands, each with its key, to each server all of its own in one go. The replies, in
-    /// the commands' order.
+    /// Sends commands with their keys, in one pipeline per server. Returns the replies in the order
+    /// of the commands.
     ///
     /// # Panics
-    /// Where one is refused.
+    /// Panics if a command is rejected.
     pub fn pipe(&mut self, commands: Vec<(&str, Cmd)>) -> Vec<Value> {
         let mut replies = vec![Value::Nil; commands.len()];
         let mut pipes = vec![(Vec::new(), redis::pipe()); self.nodes.len()];
@@ -47,17 +48,17 @@ impl Link {
             places.push(place);
             pipe.add_command(command);
         }
-        let asked = pipes.iter().zip(&mut self.nodes);
-        for ((places, pipe), node) in asked.filter(|((places, _), _)| !places.is_empty()) {
-            let told: Vec<Value> = pipe.query(node).expect("replies");
-            for (place, reply) in places.iter().zip(told) {
+        let batches = pipes.iter().zip(&mut self.nodes);
+        for ((places, pipe), node) in batches.filter(|((places, _), _)| !places.is_empty()) {
+            let values: Vec<Value> = pipe.query(node).expect("replies");
+            for (place, reply) in places.iter().zip(values) {
                 replies[*place] = reply;
             }
         }
         replies
     }
 
-    /// Which server has `key`.
+    /// Returns the index of the server that has `key`.
     fn node(&mut self, key: &str) -> usize {
         if self.nodes.len() == 1 {
             return 0;

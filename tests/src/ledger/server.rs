@@ -1,4 +1,4 @@
-//! Servers that run the scripts: by their own clock as shipped, or by a time that is given.
+//! Servers that run the scripts, either as shipped or with a clock that the test controls.
 
 use super::link::Link;
 use crate::shim::cluster::Cluster;
@@ -9,12 +9,12 @@ use redis::Value;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-/// The part of each script that takes the server's time; it comes first.
+/// The beginning of each script, which reads the server's clock.
 const CLOCK: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../ledger/src/script/clock.lua"));
 
-/// Takes the time from the last argument instead. Keys live a day longer: the server's own clock,
-/// by which they go, has no part in it.
+/// A replacement that reads the time from the last argument. Keys live a day longer, because the
+/// server expires them by its own clock.
 const GIVEN_CLOCK: &str = "
 local now_ms = tonumber(ARGV[#ARGV])
 local redis = { pcall = redis.pcall, call = function(command, ...)
@@ -31,10 +31,10 @@ local redis = { pcall = redis.pcall, call = function(command, ...)
 end }
 ";
 
-/// How much longer keys live under the clock that a test gives.
+/// The additional lifetime of keys under a clock that the test controls.
 pub const LONGER_MS: u64 = 86_400_000;
 
-/// Which script.
+/// A script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Script {
     /// `decide.lua`
@@ -48,7 +48,7 @@ pub enum Script {
 impl Script {
     const ALL: [Self; 3] = [Self::Decide, Self::Settle, Self::Peek];
 
-    /// As shipped.
+    /// Returns the script as shipped.
     #[must_use]
     pub const fn source(self) -> &'static str {
         match self {
@@ -67,7 +67,7 @@ impl Script {
 /// A running ledger with the scripts loaded.
 #[derive(Debug)]
 pub struct LedgerServer {
-    /// Names it in messages, as it says itself: `Redis 7.0.15`, `Valkey 9.1.2`; or `Cluster`.
+    /// The server's name and version for messages, such as `Valkey 9.1.2`, or `Cluster`.
     pub name: String,
     servers: Servers,
     shipped: [String; 3],
@@ -76,20 +76,20 @@ pub struct LedgerServer {
 
 #[derive(Debug)]
 enum Servers {
-    Alone { server: Server, _dir: TempDir },
+    Single { server: Server, _dir: TempDir },
     Cluster(Cluster),
 }
 
 impl LedgerServer {
-    /// Every kind, to be started: what holds of one has to hold of all.
+    /// A function for each kind of server, which starts it. All must behave the same.
     pub const EACH: [fn() -> Self; 5] =
         [Self::redis7, Self::redis8, Self::valkey8, Self::valkey9, Self::cluster];
 
-    /// Debian's Redis: 7.0 in Debian 12, on which all of this is promised. A later Debian's is
-    /// taken as well; its name says which it is.
+    /// Starts Debian's Redis. Debian 12 has the supported version 7.0; the Redis of a later Debian
+    /// is accepted too.
     ///
     /// # Panics
-    /// Where it is another server, or older.
+    /// Panics if the server is not Redis, or is older.
     #[must_use]
     pub fn redis7() -> Self {
         let server = Self::pinned(PinnedRedis::Redis7, "Redis ");
@@ -98,52 +98,55 @@ impl LedgerServer {
         assert!(major >= Some(7), "{version}");
         let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
         if release.contains("VERSION_ID=\"12\"") {
-            assert!(version.starts_with("7.0."), "Debian 12 has Redis 7.0, not {version}");
+            assert!(
+                version.starts_with("7.0."),
+                "expected Redis 7.0 on Debian 12, found {version}"
+            );
         }
         server
     }
 
-    /// Redis 8.
+    /// Starts Redis 8.
     ///
     /// # Panics
-    /// Where it is another.
+    /// Panics if the version differs.
     #[must_use]
     pub fn redis8() -> Self {
         Self::pinned(PinnedRedis::Redis8, "Redis 8.")
     }
 
-    /// Valkey 8.
+    /// Starts Valkey 8.
     ///
     /// # Panics
-    /// Where it is another.
+    /// Panics if the version differs.
     #[must_use]
     pub fn valkey8() -> Self {
         Self::pinned(PinnedRedis::Valkey8, "Valkey 8.")
     }
 
-    /// Valkey 9.
+    /// Starts Valkey 9.
     ///
     /// # Panics
-    /// Where it is another.
+    /// Panics if the version differs.
     #[must_use]
     pub fn valkey9() -> Self {
         Self::pinned(PinnedRedis::Valkey9, "Valkey 9.")
     }
 
-    /// Three of the usual server, as a Cluster.
+    /// Starts a Cluster of three default servers.
     #[must_use]
     pub fn cluster() -> Self {
         Self::with(Some("Cluster"), Servers::Cluster(Cluster::start()))
     }
 
     fn pinned(version: PinnedRedis, name: &str) -> Self {
-        let server = Self::alone(version.program().expect("a server"));
+        let server = Self::single(version.program().expect("a server"));
         assert!(server.name.starts_with(name), "{}", server.name);
         server
     }
 
-    fn alone(program: PathBuf) -> Self {
-        let dir = TempDir::new().expect("a folder");
+    fn single(program: PathBuf) -> Self {
+        let dir = TempDir::new().expect("a directory");
         let options = stack_redis::Options {
             program,
             port: Port::free().expect("a free port"),
@@ -151,7 +154,7 @@ impl LedgerServer {
             args: Vec::new(),
         };
         let server = stack_redis::start(options).expect("a server that answers");
-        Self::with(None, Servers::Alone { server, _dir: dir })
+        Self::with(None, Servers::Single { server, _dir: dir })
     }
 
     fn with(name: Option<&str>, servers: Servers) -> Self {
@@ -174,21 +177,20 @@ impl LedgerServer {
         this
     }
 
-    /// How much more a key takes than on a server that is alone: Redis 7 links the keys of a
-    /// Cluster's slot with each other.
+    /// Returns the extra memory of a key in a Cluster, in bytes: Redis 7 links the keys of a slot.
     #[must_use]
     pub const fn cluster_overhead_bytes(&self) -> u64 {
         match self.servers {
-            Servers::Alone { .. } => 0,
+            Servers::Single { .. } => 0,
             Servers::Cluster(_) => 16,
         }
     }
 
-    /// New connections.
+    /// Opens a connection to each server.
     #[must_use]
     pub fn connect(&self) -> Link {
         let servers = match &self.servers {
-            Servers::Alone { server, .. } => std::slice::from_ref(server),
+            Servers::Single { server, .. } => std::slice::from_ref(server),
             Servers::Cluster(cluster) => cluster.nodes.as_slice(),
         };
         let connect = |server| {
@@ -198,13 +200,13 @@ impl LedgerServer {
         Link::new(servers.iter().map(connect).collect())
     }
 
-    /// The command that puts `call` to the script as shipped.
+    /// Builds the command that runs `script` as shipped.
     #[must_use]
     pub fn command(&self, script: Script, call: &Call) -> redis::Cmd {
         Self::evalsha(&self.shipped[script as usize], call)
     }
 
-    /// The command that puts `call` to the script at a given time.
+    /// Builds the command that runs `script` at `now_ms` (Unix ms).
     #[must_use]
     pub fn command_at(&self, script: Script, call: &Call, now_ms: u64) -> redis::Cmd {
         let mut command = Self::evalsha(&self.given[script as usize], call);
@@ -219,11 +221,11 @@ impl LedgerServer {
     }
 }
 
-/// What a server says that it is.
+/// Returns the server's name and version.
 fn name_of(connection: &mut redis::Connection) -> String {
     let info: String = redis::cmd("INFO").arg("server").query(connection).expect("text");
     let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name));
-    // Valkey says which Redis it stands for as well.
+    // Valkey also reports the Redis version that it is compatible with.
     match (field("valkey_version:"), field("redis_version:")) {
         (Some(version), _) => format!("Valkey {version}"),
         (None, Some(version)) => format!("Redis {version}"),
@@ -231,7 +233,7 @@ fn name_of(connection: &mut redis::Connection) -> String {
     }
 }
 
-/// A script's reply.
+/// Converts a script's reply to bytes.
 #[must_use]
 pub fn bytes(value: &Value) -> Vec<u8> {
     redis::from_redis_value_ref(value).expect("one string")

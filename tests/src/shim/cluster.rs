@@ -1,4 +1,4 @@
-//! A Redis Cluster of real processes on loopback: three primaries, formed by hand.
+//! A Redis Cluster of real processes on loopback: three primaries, joined by hand.
 
 use super::proxy::Proxy;
 use super::{start_redis, wait_for};
@@ -8,16 +8,16 @@ use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// How many primaries.
+/// The number of primaries.
 const NODES: usize = 3;
 const SLOTS: usize = 16_384;
 
-/// The first and the last slot of a server.
+/// Returns the first and last slot of a node.
 const fn range(node: usize) -> (usize, usize) {
     (node * SLOTS / NODES, (node + 1) * SLOTS / NODES - 1)
 }
 
-/// Which server has `slot` from the start.
+/// Returns the node that initially has `slot`.
 #[must_use]
 pub fn owner(slot: u16) -> usize {
     ((usize::from(slot) + 1) * NODES - 1) / SLOTS
@@ -26,22 +26,22 @@ pub fn owner(slot: u16) -> usize {
 /// A running Cluster.
 #[derive(Debug)]
 pub struct Cluster {
-    /// Its servers; each has a third of the slots, in order.
+    /// The nodes. Each has a third of the slots, in order.
     pub nodes: Vec<Server>,
-    /// Where each talks to the others.
+    /// The bus port of each node.
     buses: Vec<Port>,
     _dirs: Vec<TempDir>,
 }
 
 impl Cluster {
-    /// Starts and forms it.
+    /// Starts the nodes and joins them.
     ///
     /// # Panics
-    /// Where it does not come together.
+    /// Panics if they do not form a Cluster.
     #[must_use]
     pub fn start() -> Self {
-        // A folder each: a node keeps its configuration there.
-        let dirs: Vec<_> = (0..NODES).map(|_| TempDir::new().expect("a folder")).collect();
+        // Each node keeps its configuration in its own directory.
+        let dirs: Vec<_> = (0..NODES).map(|_| TempDir::new().expect("a directory")).collect();
         let buses: Vec<_> = (0..NODES).map(|_| Port::free().expect("a free port")).collect();
         let pairs = dirs.iter().zip(&buses);
         let nodes: Vec<_> = pairs.map(|(dir, bus)| start_node(dir.path(), bus)).collect();
@@ -57,15 +57,16 @@ impl Cluster {
             }
         }
         for at in 0..NODES {
-            wait_for("the Cluster to come together", || cluster.is_whole(at).then_some(()));
+            wait_for("the Cluster to form", || cluster.is_whole(at).then_some(()));
         }
         cluster
     }
 
-    /// Puts a proxy before a node that is no seed: clients are told its port instead of the node's.
+    /// Starts a proxy for a node that is not a seed. The Cluster announces the proxy's port to
+    /// clients instead of the node's.
     ///
     /// # Panics
-    /// Where the others do not come to tell it.
+    /// Panics if the other nodes do not announce it.
     #[must_use]
     pub fn put_proxy_before(&self, node: usize) -> Proxy {
         let proxy = Proxy::before(self.nodes[node].addr());
@@ -81,16 +82,16 @@ impl Cluster {
         proxy
     }
 
-    /// The shim's URL for it: by two of the nodes.
+    /// Returns the Cluster's URL for a shim, with two nodes as seeds.
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis+cluster://{},{}", self.nodes[0].addr(), self.nodes[1].addr())
     }
 
-    /// A connection to a node.
+    /// Connects to a node.
     ///
     /// # Panics
-    /// Where there is none.
+    /// Panics if it cannot connect.
     #[must_use]
     pub fn connection(&self, at: usize) -> Connection {
         let client = Client::open(format!("redis://{}", self.nodes[at].addr())).expect("a URL");
@@ -100,27 +101,27 @@ impl Cluster {
     /// Sends one command to one node.
     ///
     /// # Panics
-    /// Where the node refuses it.
+    /// Panics if the node rejects it.
     pub fn ask(&self, at: usize, command: &[&str]) -> Value {
         let mut cmd = redis::cmd(command[0]);
         cmd.arg(&command[1..]);
         cmd.query(&mut self.connection(at)).unwrap_or_else(|error| panic!("{command:?}: {error}"))
     }
 
-    /// Which node has `key` from the start, as the Cluster computes its slot.
+    /// Returns the node that initially has `key`. The Cluster computes the slot.
     ///
     /// # Panics
-    /// Where the Cluster does not tell.
+    /// Panics if the Cluster does not answer.
     #[must_use]
     pub fn node_of(&self, key: &str) -> usize {
         let slot = self.ask(0, &["CLUSTER", "KEYSLOT", key]);
         owner(redis::from_redis_value(slot).expect("a slot"))
     }
 
-    /// A node's own id.
+    /// Returns a node's id.
     ///
     /// # Panics
-    /// Where the node does not tell.
+    /// Panics if the node does not answer.
     #[must_use]
     pub fn id(&self, at: usize) -> String {
         redis::from_redis_value(self.ask(at, &["CLUSTER", "MYID"])).expect("an id")
@@ -134,7 +135,7 @@ impl Cluster {
 }
 
 fn start_node(dir: &Path, bus: &Port) -> Server {
-    // Without the full coverage that is asked for by default, two nodes go on without the third.
+    // Without full coverage, two nodes keep serving when the third fails.
     let args = ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"];
     let bus = bus.number().to_string();
     start_redis(
@@ -148,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_slot_has_the_owner_that_it_is_given_to() {
+    fn every_slot_has_exactly_one_owner() {
         for node in 0..NODES {
             let (first, last) = range(node);
             assert!((first..=last).all(|slot| owner(u16::try_from(slot).unwrap()) == node));

@@ -1,4 +1,4 @@
-//! A TCP proxy that loses what it is told to lose.
+//! A TCP proxy that drops messages on demand.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -6,23 +6,24 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// What becomes of the next script that a client sends.
+/// The treatment of the next script that a client sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It passes, and its reply too.
+    /// Forwards the script and its reply.
     Pass,
-    /// It is dropped, and the connection cut: it never ran.
+    /// Cuts the connection without forwarding the script, so it never runs.
     CutBefore,
-    /// It reaches the server, and the connection is cut at once: it may have run, and no reply to it
-    /// comes through.
+    /// Forwards the script and cuts the connection at once. The script may have run, but the client
+    /// never gets a reply.
     CutAfter,
-    /// It reaches the server, whose reply is dropped, and the connection cut: it ran.
+    /// Forwards the script, and cuts the connection instead of forwarding its reply. The script
+    /// ran.
     CutReply,
-    /// It reaches the server, whose reply is dropped, while the connection stays: silence.
+    /// Forwards the script and drops its reply, but keeps the connection open.
     Swallow,
 }
 
-/// A proxy before one server. It ends with the process.
+/// A proxy for one server. It ends with the process.
 #[derive(Debug)]
 pub struct Proxy {
     addr: SocketAddr,
@@ -37,10 +38,10 @@ struct State {
 }
 
 impl Proxy {
-    /// A proxy before `server`.
+    /// Starts a proxy for `server`.
     ///
     /// # Panics
-    /// Where it cannot listen.
+    /// Panics if it cannot listen.
     #[must_use]
     pub fn before(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -51,41 +52,41 @@ impl Proxy {
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let state = Arc::clone(&shared);
-                thread::spawn(move || carry(client, &state));
+                thread::spawn(move || forward(client, &state));
             }
         });
         Self { addr, state }
     }
 
-    /// Where it listens.
+    /// Returns the address it listens on.
     #[must_use]
     pub const fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// Where it listens, as a ledger's URL.
+    /// Returns its address as a ledger URL.
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://{}", self.addr)
     }
 
-    /// What becomes of the next script; those after it pass.
+    /// Sets the treatment of the next script. Later ones are forwarded.
     ///
     /// # Panics
-    /// Never: nothing panics with the lock held.
+    /// Never panics in practice, because no thread panics while holding the lock.
     pub fn next_script(&self, fate: Fate) {
         *self.state.fate.lock().expect("no panic") = fate;
     }
 
-    /// How many scripts clients have sent.
+    /// Returns the number of scripts that clients have sent.
     #[must_use]
     pub fn scripts(&self) -> usize {
         self.state.scripts.load(Ordering::SeqCst)
     }
 }
 
-/// Carries one connection in both directions.
-fn carry(client: TcpStream, state: &Arc<State>) {
+/// Forwards one connection in both directions.
+fn forward(client: TcpStream, state: &Arc<State>) {
     let Ok(server) = TcpStream::connect(state.server) else { return };
     let drop_replies = Arc::new(Mutex::new(Fate::Pass));
     let back = {

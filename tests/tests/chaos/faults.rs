@@ -1,10 +1,10 @@
-//! What goes wrong, and when.
+//! The schedule of faults.
 
 use super::stack::Stack;
 use harness::clock::Stopwatch;
 use std::time::Duration;
 
-/// How long it takes, all in all.
+/// The duration of the whole schedule.
 pub(super) const LENGTH: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Copy)]
@@ -19,7 +19,7 @@ enum Fault {
     ThawRedis,
 }
 
-/// By the second.
+/// The faults by their time, in s since the start.
 const PLAN: [(u64, Fault); 18] = [
     (4, Fault::KillShim(0)),
     (8, Fault::StartShim(0)),
@@ -41,13 +41,13 @@ const PLAN: [(u64, Fault); 18] = [
     (51, Fault::StartShim(1)),
 ];
 
-/// Lets all of it go wrong. When Redis was back each time: a process started, and not yet asked
-/// whether it answers.
+/// Plays the schedule. Returns the times at which Redis was started or resumed, which is before it
+/// answers.
 pub(super) fn play(stack: &mut Stack, clock: Stopwatch) -> Vec<Duration> {
     let mut returns = Vec::new();
     for (at_s, fault) in PLAN {
         std::thread::sleep(Duration::from_secs(at_s).saturating_sub(clock.elapsed()));
-        stack.suffer(fault);
+        stack.apply(fault);
         if matches!(fault, Fault::StartRedis | Fault::ThawRedis) {
             returns.push(clock.elapsed());
         }
@@ -57,7 +57,7 @@ pub(super) fn play(stack: &mut Stack, clock: Stopwatch) -> Vec<Duration> {
 }
 
 impl Stack {
-    fn suffer(&mut self, fault: Fault) {
+    fn apply(&mut self, fault: Fault) {
         match fault {
             Fault::KillShim(at) => self.shims[at].kill(),
             Fault::StartShim(at) => self.shims[at].restart().unwrap(),

@@ -1,25 +1,25 @@
-//! What happened, and what must hold of it.
+//! Checks that no limit was exceeded.
 //!
-//! A request is decided at some time between its departure from the client and its arrival at the
-//! upstream; both are known, by one clock. So those that departed and arrived within one window were
-//! all decided within it, and there may be no more of them than the limit.
+//! A request is decided between its departure from the client and its arrival at the upstream, and
+//! both times are known by one clock. Requests that departed and arrived within one window were
+//! therefore decided within it, and must not exceed the limit.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A request that reached the upstream, or that a client had an answer to.
+/// A request that reached the upstream or was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Passed {
-    /// When its client sent it.
+    /// The time when the client sent it.
     pub(super) sent: Duration,
-    /// When it arrived.
+    /// The time when it reached the upstream, or the answer reached the client.
     pub(super) arrived: Duration,
 }
 
-/// Who paid: the path and the user, and the Envoy where that matters.
+/// The path and the user that paid. The user includes the Envoy for counts without the ledger.
 pub(super) type Payer = (String, String);
 
-/// The most requests that were decided within any one window.
+/// Returns the highest number of requests decided within any one window.
 pub(super) fn most_within(window: Duration, passed: &[Passed]) -> usize {
     let mut by_sent = passed.to_vec();
     by_sent.sort_by_key(|one| one.sent);
@@ -30,7 +30,7 @@ pub(super) fn most_within(window: Duration, passed: &[Passed]) -> usize {
     (0..by_sent.len()).map(within).max().unwrap_or(0)
 }
 
-/// The payers who got more than `limit` within `window`.
+/// Returns the payers with more than `limit` requests within `window`.
 pub(super) fn exceeding(
     limit: usize,
     window: Duration,
@@ -44,7 +44,7 @@ pub(super) fn exceeding(
 }
 
 #[test]
-fn one_too_many_within_a_window_is_found() {
+fn one_request_too_many_within_a_window_is_found() {
     let at = |sent_ms: u64, arrived_ms: u64| Passed {
         sent: Duration::from_millis(sent_ms),
         arrived: Duration::from_millis(arrived_ms),

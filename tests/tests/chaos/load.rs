@@ -1,5 +1,5 @@
-//! The clients: each asks one Envoy again and again on a connection of its own, for one user after
-//! the other, and sometimes leaves before the answer.
+//! The clients. Each sends requests to one Envoy on its own connection, for random users, and
+//! sometimes disconnects before the answer.
 
 use super::history::{Passed, Payer};
 use harness::clock::Stopwatch;
@@ -16,27 +16,27 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-/// Who asks.
+/// The header with the user.
 pub(super) const USER: &str = "x-user";
-/// When it was sent, in µs by the test's clock.
+/// The header with the sending time, in µs by the test's clock.
 pub(super) const SENT: &str = "x-sent-us";
-/// What is asked for, and how many of ten ask for it.
+/// The paths and their share of requests, in tenths.
 pub(super) const PATHS: [(&str, usize); 4] =
     [("/strict", 3), ("/hot", 4), ("/near", 2), ("/open", 1)];
 const USERS: u64 = 2;
-/// No answer for so long: it is stuck.
+/// The time without an answer after which a request counts as stuck.
 const STUCK: Duration = Duration::from_secs(30);
-/// Of so many requests, one is left before its answer.
+/// One in this many requests is abandoned before its answer.
 const LEAVES_ONE_IN: u64 = 20;
 
-/// What the clients saw.
+/// The clients' record.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// Answers by status and verdict: `200`, `200 degraded`.
+    /// Counts of answers by status and verdict, such as `200` or `200 degraded`.
     pub(super) answers: BTreeMap<String, u64>,
-    /// Passed without the ledger, by path, and user and Envoy.
+    /// Requests admitted without the ledger, by path, user and Envoy.
     pub(super) degraded: BTreeMap<Payer, Vec<Passed>>,
-    /// Passed with it, by path and user.
+    /// Requests admitted by the ledger, by path and user.
     pub(super) decided: BTreeMap<Payer, Vec<Passed>>,
     pub(super) left_early: u64,
     pub(super) stuck: Vec<String>,
@@ -45,7 +45,7 @@ pub(super) struct Seen {
     pub(super) waits: Vec<Duration>,
 }
 
-/// One client, and what it needs.
+/// One client.
 #[derive(Debug, Clone)]
 pub(super) struct Load {
     pub(super) envoy: usize,
@@ -55,7 +55,7 @@ pub(super) struct Load {
     pub(super) ends: Arc<AtomicBool>,
 }
 
-/// Numbers that look random, the same ones for the same seed (splitmix64).
+/// A seeded pseudo-random number generator (splitmix64).
 #[derive(Debug)]
 pub(super) struct Dice(pub(super) u64);
 
@@ -70,7 +70,7 @@ impl Dice {
 }
 
 impl Load {
-    /// Asks until it is told to end.
+    /// Sends requests until `ends` is set.
     pub(super) async fn run(self, mut dice: Dice) {
         let mut connection = None;
         while !self.ends.load(Ordering::Relaxed) {
@@ -95,7 +95,7 @@ impl Load {
         Some(sender)
     }
 
-    /// Asks once; tells whether the connection can be used again.
+    /// Sends one request. Returns true if the connection can be reused.
     async fn ask(&self, sender: &mut SendRequest<Empty<Bytes>>, dice: &mut Dice) -> bool {
         let (path, user) = (path_of(dice.roll(10)), format!("user-{}", dice.roll(USERS)));
         let sent = self.clock.elapsed();

@@ -1,4 +1,4 @@
-//! Two Envoys of two workers, two shims, a Redis that keeps what it has acknowledged.
+//! Two Envoys with two workers each, two shims, and a Redis that persists every acknowledged write.
 
 use harness::envoy_config::{self, at, named};
 use harness::setup;
@@ -9,16 +9,16 @@ use tempfile::TempDir;
 use tests::gateway::filter;
 use tests::shim::{start_redis, start_shim};
 
-/// How long a request waits for the ledger, in ms.
+/// The policy's timeout for a decision, in ms.
 pub(super) const TIMEOUT_MS: u64 = 250;
-/// At most so many in a [`WINDOW_S`], by path.
+/// The limit per window of [`WINDOW_S`], by path.
 pub(super) const LIMITS: [(&str, usize); 3] = [("/strict", 40), ("/hot", 1_500), ("/near", 40)];
 pub(super) const WINDOW_S: u64 = 4;
-/// The shims' time-outs.
+/// The shims' default timeouts.
 const AS_SHIPPED: [(&str, &str); 2] =
     [("TOLLGATE_DEADLINE_MS", "1000"), ("TOLLGATE_REDIS_RESPONSE_TIMEOUT_MS", "500")];
 
-/// The fields are in the order in which it stops.
+/// Fields are declared in the order in which the processes stop.
 #[derive(Debug)]
 pub(super) struct Stack {
     pub(super) envoys: Vec<Server>,

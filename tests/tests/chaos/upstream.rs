@@ -1,4 +1,4 @@
-//! The upstream: answers 200 to all, and remembers who came and when.
+//! The upstream answers every request with 200 and records the payer and the time.
 
 use super::history::{Passed, Payer};
 use super::load::{SENT, USER};
@@ -14,14 +14,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
 
-/// Who came, and when.
+/// The requests that arrived.
 #[derive(Debug, Default)]
 pub(super) struct Record {
     passed: Mutex<BTreeMap<Payer, Vec<Passed>>>,
 }
 
 impl Record {
-    /// All that came to `path`, by payer.
+    /// Returns the requests to `path`, by payer.
     pub(super) fn of(&self, path: &str) -> BTreeMap<Payer, Vec<Passed>> {
         let passed = self.passed.lock().unwrap();
         passed

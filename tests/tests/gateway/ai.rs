@@ -1,5 +1,5 @@
-//! The AI routes behind the gateway: what is kept and what fails costs nothing, what was paid for
-//! costs what it costs, and a plan's quota is a plan's quota.
+//! AI routes behind the gateway: cached and failed answers are free, paid-for answers are charged,
+//! and each plan's quota is enforced.
 
 use harness::stack::Server;
 use harness::stack::claude_sim as sim_server;
@@ -19,7 +19,8 @@ const SCORE: &str = "/api/ai/analyze-ats-score";
 const LETTER: &str = "/api/ai/generate-cover-letter";
 const KEYWORDS: &str = "/api/ai/extract-keywords";
 
-/// The stack, with a Claude behind it. As many requests a minute as anyone likes: it is about days.
+/// A stack with a Claude simulator. Its limit per minute is out of reach, because the tests are
+/// about daily quotas.
 struct Stack {
     gateway: Gateway,
     claude: Server,
@@ -41,7 +42,7 @@ impl Stack {
         self.gateway.client().post(path, body, Some(token))
     }
 
-    /// The tokens of a new user; nothing of it is charged.
+    /// Signs up a user directly at the backend, so nothing is charged. Returns the tokens.
     fn tokens_of(&self, email: &str) -> Value {
         let direct = Client::of(self.gateway.backend.addr());
         let account = json!({"email": email, "password": "correct horse battery"});
@@ -49,8 +50,8 @@ impl Stack {
         direct.post("/api/auth/login", &account, None).json()
     }
 
-    /// The access token after a change to the plan `tier`, which was paid for.
-    fn upgraded(&self, tokens: &Value, tier: &str) -> String {
+    /// Upgrades a user to the paid plan `tier`. Returns the new access token.
+    fn upgrade(&self, tokens: &Value, tier: &str) -> String {
         let direct = Client::of(self.gateway.backend.addr());
         let access = tokens["access_token"].as_str().unwrap();
         let change = Request::put("/api/subscription")
@@ -58,13 +59,13 @@ impl Stack {
             .header("payment-token", PAYMENT_TOKEN)
             .header("content-type", "application/json");
         let changed = direct.send(change.body(json!({ "tier": tier }).to_string().into()).unwrap());
-        assert_eq!(changed.status, 200, "{}", changed.shown());
+        assert_eq!(changed.status, 200, "{}", changed.as_text());
         let refresh = json!({"refresh_token": tokens["refresh_token"]});
         let refreshed = direct.post("/api/auth/refresh", &refresh, None).json();
         refreshed["access_token"].as_str().unwrap().to_owned()
     }
 
-    /// Waits until so much of the day's quota is used: what is given back is so a little later.
+    /// Waits until `expected` of the daily quota is used. Refunds arrive with a delay.
     fn wait_used(&self, token: &str, expected: u64) {
         let used = || {
             let usage = Client::of(self.gateway.backend.addr()).get("/api/usage", Some(token));
@@ -87,16 +88,16 @@ fn question(number: u32) -> Value {
 }
 
 #[test]
-fn what_is_kept_and_what_fails_costs_nothing() {
+fn cached_and_failed_answers_are_free() {
     let stack = Stack::start();
     let token = stack.gateway.token_of("ada@example.com");
     let made = stack.gateway.client().post("/api/resumes", &json!({}), Some(&token)).json();
     let asked = json!({"resume_id": made["id"]});
 
     let first = stack.ask(&token, SCORE, &asked);
-    assert_eq!((first.status, first.header("x-cache")), (200, "MISS"), "{}", first.shown());
+    assert_eq!((first.status, first.header("x-cache")), (200, "MISS"), "{}", first.as_text());
     let second = stack.ask(&token, SCORE, &asked);
-    assert_eq!((second.status, second.header("x-cache")), (200, "HIT"), "{}", second.shown());
+    assert_eq!((second.status, second.header("x-cache")), (200, "HIT"), "{}", second.as_text());
     assert_eq!(first.body, second.body);
     let stream = Request::post(SCORE)
         .header("authorization", format!("Bearer {token}"))
@@ -111,17 +112,21 @@ fn what_is_kept_and_what_fails_costs_nothing() {
     let overloaded = json!({"status": 529, "type": "overloaded_error"});
     put_fault(&stack.claude, &overloaded);
     let failed = stack.ask(&token, LETTER, &question(1));
-    assert_eq!(failed.status, 503, "{}", failed.shown());
+    assert_eq!(failed.status, 503, "{}", failed.as_text());
     stack.wait_used(&token, 1);
-    assert_eq!(stack.ask(&token, SCORE, &asked).header("x-cache"), "HIT", "what is kept is served");
+    assert_eq!(
+        stack.ask(&token, SCORE, &asked).header("x-cache"),
+        "HIT",
+        "cached answers are served during an outage"
+    );
     stack.wait_used(&token, 1);
 }
 
-/// Whatever Claude makes of a question: what it is paid for is charged, and nothing else.
+/// Answers that Claude bills are charged even if unusable; unbilled failures are not.
 #[test]
-fn twenty_answers_that_cannot_be_used_are_twenty_of_the_days() {
+fn unusable_but_billed_answers_are_charged() {
     let stack = Stack::start();
-    let token = &stack.upgraded(&stack.tokens_of("ada@example.com"), "pro");
+    let token = &stack.upgrade(&stack.tokens_of("ada@example.com"), "pro");
     let paid = [
         (json!({"stop_reason": "refusal"}), 422),
         (json!({"cut_after_events": 3}), 424),
@@ -136,41 +141,41 @@ fn twenty_answers_that_cannot_be_used_are_twenty_of_the_days() {
     };
     for (number, (fault, status)) in (1..=20).zip(paid.iter().cycle()) {
         let reply = ask(number, fault);
-        assert_eq!(reply.status, *status, "{fault}: {}", reply.shown());
+        assert_eq!(reply.status, *status, "{fault}: {}", reply.as_text());
     }
     stack.wait_used(token, 20);
     let unpaid = ask(21, &json!({"status": 529, "type": "overloaded_error"}));
-    assert_eq!(unpaid.status, 503, "{}", unpaid.shown());
+    assert_eq!(unpaid.status, 503, "{}", unpaid.as_text());
     let paid = ask(22, &paid[0].0);
-    assert_eq!(paid.status, 422, "{}", paid.shown());
+    assert_eq!(paid.status, 422, "{}", paid.as_text());
     stack.wait_used(token, 21);
 }
 
 #[test]
-fn ten_a_day_are_free_and_forty_more_are_the_next_plans() {
+fn an_upgrade_raises_the_daily_quota_from_10_to_50() {
     let stack = Stack::start();
     let direct = Client::of(stack.gateway.backend.addr());
     let tokens = stack.tokens_of("ada@example.com");
     let free = tokens["access_token"].as_str().unwrap();
     for number in 1..=10 {
         let reply = stack.ask(free, KEYWORDS, &question(number));
-        assert_eq!(reply.status, 200, "{number}: {}", reply.shown());
+        assert_eq!(reply.status, 200, "{number}: {}", reply.as_text());
     }
     let refused = stack.ask(free, KEYWORDS, &question(11));
-    assert_eq!(refused.status, 429, "{}", refused.shown());
+    assert_eq!(refused.status, 429, "{}", refused.as_text());
     assert_eq!(refused.json()["violated-policies"], json!(["ai_daily"]));
     let usage = direct.get("/api/usage", Some(free)).json();
     assert_eq!(usage["ai_daily"]["left"], 0);
     let resets_at = usage["ai_daily"]["resets_at"].as_str().unwrap();
-    assert!(resets_at.ends_with("T00:00:00Z"), "at the end of the day: {resets_at}");
+    assert!(resets_at.ends_with("T00:00:00Z"), "expected midnight UTC, got {resets_at}");
     let wait_s: u64 = refused.header("retry-after").parse().unwrap();
     let off_s = wait_s.abs_diff(midnight::seconds_left());
-    assert!(off_s <= 60, "a wait of {wait_s} s is {off_s} s off midnight");
+    assert!(off_s <= 60, "a wait of {wait_s} s ends {off_s} s from midnight");
 
-    let starter = &stack.upgraded(&tokens, "starter");
+    let starter = &stack.upgrade(&tokens, "starter");
     for number in 11..=50 {
         let reply = stack.ask(starter, KEYWORDS, &question(number));
-        assert_eq!(reply.status, 200, "{number}: {}", reply.shown());
+        assert_eq!(reply.status, 200, "{number}: {}", reply.as_text());
     }
     assert_eq!(stack.ask(starter, KEYWORDS, &question(51)).status, 429);
     assert_eq!(requests(&stack.claude), 50);

@@ -1,4 +1,5 @@
-//! The shipped configuration runs as it is; a bad policy is refused, by name.
+//! The shipped configuration runs unchanged, and a bad policy is rejected with the name of the bad
+//! field.
 
 use harness::envoy_config::{Options, Rendered};
 use harness::{envoy_config, paths, setup};
@@ -8,20 +9,19 @@ use std::process::Command;
 use tempfile::TempDir;
 use tests::gateway::{envoy_with, filter, shipped_policy};
 
-/// What the filter has to say against the shipped policy with one thing changed.
+/// Applies `change` to the shipped policy and returns the filter's error.
 fn refusal(change: impl FnOnce(&mut Value)) -> String {
     let mut policy = shipped_policy();
     change(&mut policy);
-    let (valid, said) = validate(&inlined(envoy_with(policy).unwrap()));
-    let refusal = said.lines().find_map(|line| line.split_once("the policy is refused: "));
+    let (valid, log) = validate(&inlined(envoy_with(policy).unwrap()));
+    let refusal = log.lines().find_map(|line| line.split_once("the policy is refused: "));
     match refusal {
         Some((_, why)) if !valid => why.to_owned(),
         _ => format!("valid: {valid}"),
     }
 }
 
-/// One configuration of both files, as those write it who need no other policy while Envoy runs. Of
-/// files that it watches, Envoy checks none when it validates.
+/// Merges both files into one configuration. Envoy's validation ignores files that it would watch.
 fn inlined(mut config: Rendered) -> Value {
     let http = envoy_config::http_connection_manager(&mut config.envoy).unwrap();
     let filters = envoy_config::at(http, "/http_filters").unwrap();
@@ -32,7 +32,7 @@ fn inlined(mut config: Rendered) -> Value {
     config.envoy
 }
 
-/// Whether Envoy takes `config`, and what it says.
+/// Returns true if Envoy accepts `config`, and its log.
 fn validate(config: &Value) -> (bool, String) {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("envoy.json");
@@ -53,7 +53,7 @@ fn the_shipped_configuration_is_valid() {
 }
 
 #[test]
-fn a_policy_with_a_mistake_is_refused_with_its_place() {
+fn a_policy_error_names_its_place() {
     insta::assert_snapshot!(refusal(|p| p["buckets"]["auth"]["limt"] = json!(5)), @r#"buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of `key`, `limit`, `window`, `per`, `time_zone`, `rate`, `every`, `burst`, `on_failure`, `refund`, `enforce`"#);
     insta::assert_snapshot!(refusal(|p| p["buckets"]["auth"]["limit"] = json!(0)), @"buckets.auth.limit: invalid value: integer `0`, expected a whole number from 1 to 9007199254740992");
     insta::assert_snapshot!(refusal(|p| { p["rules"][1].as_object_mut().unwrap().remove("charge"); }), @"rules[1]: missing field `charge`");
@@ -63,18 +63,18 @@ fn a_policy_with_a_mistake_is_refused_with_its_place() {
 }
 
 #[test]
-fn the_policy_may_be_text_as_istio_sends_it() {
+fn the_policy_can_be_text_as_istio_sends_it() {
     let mut config = envoy_with(shipped_policy()).unwrap();
     *config.policy().unwrap() = json!(shipped_policy().to_string());
     let mut config = inlined(config);
     let http = envoy_config::http_connection_manager(&mut config).unwrap();
     let configuration = find(http, "google.protobuf.Struct");
     *configuration = json!("type.googleapis.com/google.protobuf.StringValue");
-    let (valid, said) = validate(&config);
-    assert!(valid, "{said}");
+    let (valid, log) = validate(&config);
+    assert!(valid, "{log}");
 }
 
-/// The string that ends with `end`, wherever it is.
+/// Finds the string that ends with `end`, anywhere in `value`.
 fn find<'a>(value: &'a mut Value, end: &str) -> &'a mut Value {
     fn search<'a>(value: &'a mut Value, end: &str) -> Option<&'a mut Value> {
         if value.as_str().is_some_and(|text| text.ends_with(end)) {
@@ -86,11 +86,11 @@ fn find<'a>(value: &'a mut Value, end: &str) -> &'a mut Value {
             _ => None,
         }
     }
-    search(value, end).expect("the configuration has it")
+    search(value, end).expect("the configuration contains the string")
 }
 
 #[test]
-fn tollgate_yaml_carries_policy_yaml() {
+fn tollgate_yaml_contains_policy_yaml() {
     let text = |name| std::fs::read_to_string(paths::root().join(name)).unwrap();
     let (policy, tollgate) = (text("envoy/policy.yaml"), text("envoy/tollgate.yaml"));
     let written = tollgate.split_once("          value:\n").unwrap().1;
@@ -103,10 +103,10 @@ fn tollgate_yaml_carries_policy_yaml() {
 }
 
 #[test]
-fn envoy_yaml_runs_as_it_is() {
+fn envoy_yaml_is_valid_unchanged() {
     filter();
-    let (valid, said) = validate_file(&paths::root().join("envoy/envoy.yaml"));
-    assert!(valid, "{said}");
-    let (valid, said) = validate(&inlined(envoy_config::render(&Options::default()).unwrap()));
-    assert!(valid, "{said}");
+    let (valid, log) = validate_file(&paths::root().join("envoy/envoy.yaml"));
+    assert!(valid, "{log}");
+    let (valid, log) = validate(&inlined(envoy_config::render(&Options::default()).unwrap()));
+    assert!(valid, "{log}");
 }

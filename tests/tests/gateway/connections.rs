@@ -1,4 +1,4 @@
-//! One client's connections do not shut others out.
+//! One client's connections cannot shut out others.
 
 use harness::clock::Deadline;
 use harness::envoy_config::{at, connection_limit, named};
@@ -8,12 +8,12 @@ use std::thread::sleep;
 use std::time::Duration;
 use tests::client::Client;
 use tests::gateway::{Gateway, Options, counter_of};
-use tests::hold::Held;
+use tests::hold::HeldConnection;
 
 const POLL: Duration = Duration::from_millis(50);
 
-/// As `envoy/envoy.yaml` says, but for the number of connections: 200 in all.
-fn fewer(config: &mut Value) {
+/// Lowers the total connection limit of `envoy/envoy.yaml` to 200.
+fn limit_200_connections(config: &mut Value) {
     let monitors = at(config, "/overload_manager/resource_monitors").unwrap();
     let all = named(monitors, "envoy.resource_monitors.global_downstream_max_connections").unwrap();
     *at(all, "/typed_config/max_active_downstream_connections").unwrap() = json!(200);
@@ -24,15 +24,15 @@ fn limit_addresses(config: &mut Value, max: u32) {
     *at(limit, "/typed_config/config/configuration/value/max_per_address").unwrap() = json!(max);
 }
 
-/// 200 connections, of which an address has 20 at each worker.
-fn fewer_for_each(config: &mut Value) {
-    fewer(config);
+/// Allows 200 connections in total, and 20 per address at each worker.
+fn limit_20_per_address(config: &mut Value) {
+    limit_200_connections(config);
     limit_addresses(config, 20);
 }
 
-/// 200 connections, all of which an address can have.
-fn fewer_for_all(config: &mut Value) {
-    fewer(config);
+/// Allows 200 connections in total, all of which one address can have.
+fn limit_1000_per_address(config: &mut Value) {
+    limit_200_connections(config);
     limit_addresses(config, 1_000);
 }
 
@@ -42,12 +42,12 @@ fn start(edit: fn(&mut Value)) -> Gateway {
     Gateway::start(&options).unwrap()
 }
 
-/// Has `client` open connections until it has tried 300 times. It keeps those that it gets.
-fn occupy(client: &Client) -> Vec<Held> {
-    (0..300).filter_map(|_| Held::idle(client).ok()).collect()
+/// Tries to open 300 idle connections and keeps those that succeed.
+fn occupy(client: &Client) -> Vec<HeldConnection> {
+    (0..300).filter_map(|_| HeldConnection::idle(client).ok()).collect()
 }
 
-fn open(held: &[Held]) -> usize {
+fn count_open(held: &[HeldConnection]) -> usize {
     held.iter().filter(|held| !held.is_closed()).count()
 }
 
@@ -66,44 +66,44 @@ fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 #[test]
-fn an_address_has_so_many_connections_and_others_have_theirs() {
-    let gateway = start(fewer_for_each);
+fn the_limit_per_address_leaves_connections_for_others() {
+    let gateway = start(limit_20_per_address);
     let (greedy, other) = (gateway.client().at(2), gateway.client().at(3));
     let held = occupy(&greedy);
-    wait_until("Envoy closes those past the limit", || open(&held) == 20);
+    wait_until("Envoy closes connections beyond the limit", || count_open(&held) == 20);
     for _ in 0..50 {
-        assert!(is_served(&other), "another client is served while all of them are held");
+        assert!(is_served(&other), "other clients are served meanwhile");
     }
-    assert_eq!(open(&held), 20, "those within the limit stay");
+    assert_eq!(count_open(&held), 20, "connections within the limit stay open");
     assert!(!is_served(&greedy));
     let refused = || counter_of(&gateway.envoys[0], "wasmcustom.tollgate.connections_refused");
-    wait_until("the refused ones are counted", || refused() >= 280);
-    // What an ended connection leaves is its client's again.
+    wait_until("refused connections are counted", || refused() >= 280);
+    // Closed connections free the client's limit.
     drop(held);
-    wait_until("its own client is served again", || is_served(&greedy));
+    wait_until("the greedy client is served again", || is_served(&greedy));
 }
 
 #[test]
-fn connections_that_say_nothing_end_where_they_become_many() {
-    let gateway = start(fewer_for_all);
+fn idle_connections_end_when_there_are_too_many() {
+    let gateway = start(limit_1000_per_address);
     let (greedy, other) = (gateway.client().at(2), gateway.client().at(3));
     let held = occupy(&greedy);
-    assert!(held.len() >= 200, "there is a limit to what is accepted, not to what is tried");
+    assert!(held.len() >= 200, "the limit applies to accepted connections, not to attempts");
     wait_until("another client is served", || is_served(&other));
-    wait_until("idle connections end", || open(&held) < 160);
+    wait_until("idle connections end", || count_open(&held) < 160);
     for _ in 0..20 {
-        assert!(is_served(&other), "it is still served");
+        assert!(is_served(&other), "the other client is still served");
     }
 }
 
-/// Partial requests are not idle: they have their own timeout, and the address's limit.
+/// A partial request is not idle. It has its own timeout, and the limit per address still applies.
 #[test]
-fn half_a_request_holds_a_connection_no_longer_than_a_whole_one() {
-    let gateway = start(fewer_for_each);
+fn partial_requests_time_out() {
+    let gateway = start(limit_20_per_address);
     let (greedy, other) = (gateway.client().at(2), gateway.client().at(3));
     let held = occupy(&greedy);
     held.iter().for_each(|held| held.send(b"GET / HTTP/1.1\r\nX"));
     assert!(is_served(&other));
-    wait_until("Envoy closes those past the limit", || open(&held) <= 20);
-    wait_until("the others end by request_headers_timeout", || open(&held) == 0);
+    wait_until("Envoy closes connections beyond the limit", || count_open(&held) <= 20);
+    wait_until("request_headers_timeout ends the others", || count_open(&held) == 0);
 }

@@ -1,5 +1,5 @@
-//! Exact from below: what the limit leaves room for is admitted. What was given back counts no
-//! more, whatever it was given back among, and a busy key gets all of its limit.
+//! Limits are exact from below: every request that fits is admitted. Refunds free capacity at once,
+//! and a busy key gets its whole limit.
 
 use super::metrics::wait_for;
 use harness::busy::Busy;
@@ -8,8 +8,8 @@ use std::time::Duration;
 use tests::gateway::{Gateway, Options, counter_of};
 use tests::upstream::Upstream;
 
-/// How much of what is due must be admitted: dates may be late by a 128th of the window, and so
-/// may leases.
+/// The minimum share of the limit that must be admitted. Charges may expire late by a 128th of the
+/// window, and so may leases.
 const LEAST_SHARE: f64 = 0.97;
 /// The ledger's clock.
 struct LedgerClock(redis::Connection);
@@ -33,7 +33,7 @@ impl LedgerClock {
 }
 
 #[test]
-fn what_was_refunded_later_does_not_make_earlier_charges_count_longer() {
+fn refunds_do_not_extend_earlier_charges() {
     let mut options = Options::default();
     options.policy["buckets"]["public"] =
         json!({ "key": "client", "limit": 5, "window": "10s", "refund": ["client_error"] });
@@ -43,27 +43,27 @@ fn what_was_refunded_later_does_not_make_earlier_charges_count_longer() {
         (0..count).map(|_| client.get(path, None).status).collect()
     };
     let began_ms = ledger.now_ms();
-    assert_eq!(statuses("/", 4), [200; 4], "four that count");
+    assert_eq!(statuses("/", 4), [200; 4], "four charged requests");
     let charged_ms = ledger.now_ms();
     ledger.wait_until(began_ms + 6_000);
     for settled in 1..=4 {
-        assert_eq!(statuses("/nothing", 1), [404], "one of four that do not");
+        assert_eq!(statuses("/nothing", 1), [404], "one of four refunded requests");
         let calls = [("kind", "settle"), ("outcome", "ok")];
         wait_for(&gateway, "tollgate_calls", &calls, settled);
     }
-    // The first four have left, and the others never counted.
+    // The first four charges have expired, and the others were refunded.
     ledger.wait_until(charged_ms + 10_300);
     let due_ms = ledger.now_ms();
-    assert_eq!(statuses("/", 5), [200; 5], "five fit from 10.0 s on");
+    assert_eq!(statuses("/", 5), [200; 5], "the whole limit is free after 10 s");
     let sixth = client.get("/", None);
     if ledger.now_ms() < due_ms + 10_000 {
-        assert_eq!(sixth.status, 429, "{}", sixth.shown());
+        assert_eq!(sixth.status, 429, "{}", sixth.as_text());
     }
 }
 
 #[test]
 fn a_busy_key_of_3000_in_10_s_gets_its_limit() {
-    let leased = gets_its_limit(
+    let leased = assert_gets_limit(
         Busy { limit: 3_000, window_s: 10, per_second: 450, windows: 1 },
         &Options::default(),
     );
@@ -72,7 +72,7 @@ fn a_busy_key_of_3000_in_10_s_gets_its_limit() {
 
 #[test]
 fn a_busy_key_of_900_in_2_s_gets_its_limit() {
-    let leased = gets_its_limit(
+    let leased = assert_gets_limit(
         Busy { limit: 900, window_s: 2, per_second: 675, windows: 4 },
         &Options { workers: 2, ..Options::default() },
     );
@@ -81,7 +81,7 @@ fn a_busy_key_of_900_in_2_s_gets_its_limit() {
 
 #[test]
 fn a_busy_key_of_200_in_1_s_gets_its_limit() {
-    gets_its_limit(
+    assert_gets_limit(
         Busy { limit: 200, window_s: 1, per_second: 300, windows: 8 },
         &Options::default(),
     );
@@ -89,15 +89,16 @@ fn a_busy_key_of_200_in_1_s_gets_its_limit() {
 
 #[test]
 fn a_busy_key_of_100_in_1_s_gets_its_limit() {
-    let leased = gets_its_limit(
+    let leased = assert_gets_limit(
         Busy { limit: 100, window_s: 1, per_second: 150, windows: 8 },
         &Options::default(),
     );
-    assert_eq!(leased, 0, "up to 128, each request is decided by itself");
+    assert_eq!(leased, 0, "limits up to 128 are never leased");
 }
 
-/// Puts half as much again as the limit on a gateway: what was spent of leases.
-fn gets_its_limit(busy: Busy, options: &Options) -> u64 {
+/// Sends 1.5 times the limit and asserts that the limit is used up. Returns the amount spent from
+/// leases.
+fn assert_gets_limit(busy: Busy, options: &Options) -> u64 {
     let upstream = Upstream::start().unwrap();
     let mut options = Options { upstream: Some(upstream.addr()), ..options.clone() };
     let window = format!("{}s", busy.window_s);
@@ -106,8 +107,8 @@ fn gets_its_limit(busy: Busy, options: &Options) -> u64 {
     let gateway = Gateway::start(&options).unwrap();
     let got = busy.put_on(gateway.client().to, "nobody").unwrap();
     let leased = counter_of(&gateway.envoys[0], "leases.spent");
-    let told = format!("{busy:?}: {:.3} of the limit, {leased} leased", got.share());
-    println!("{told}");
-    assert!(got.share() >= LEAST_SHARE, "{told}");
+    let summary = format!("{busy:?}: {:.3} of the limit, {leased} leased", got.share());
+    println!("{summary}");
+    assert!(got.share() >= LEAST_SHARE, "{summary}");
     leased
 }

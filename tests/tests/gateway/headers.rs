@@ -1,4 +1,4 @@
-//! What an admitted request is told.
+//! The rate-limit headers of admitted and denied requests, and refunds as they show there.
 
 use harness::clock::Deadline;
 use serde_json::json;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use tests::client::Reply;
 use tests::gateway::{Gateway, Options, counter_of};
 
-fn an_admitted_request_is_told_what_is_left(is_redis: bool) {
+fn an_admitted_request_reports_what_is_left(is_redis: bool) {
     let gateway = Gateway::start(&Options { is_redis, ..Options::default() }).unwrap();
     let first = gateway.client().get("/", None);
     assert_eq!(first.status, 200);
@@ -20,18 +20,18 @@ fn an_admitted_request_is_told_what_is_left(is_redis: bool) {
 }
 
 #[test]
-fn an_admitted_request_is_told_what_is_left_by_redis() {
-    an_admitted_request_is_told_what_is_left(true);
+fn an_admitted_request_reports_what_is_left_by_redis() {
+    an_admitted_request_reports_what_is_left(true);
 }
 
 #[test]
-fn an_admitted_request_is_told_what_is_left_by_memory() {
-    an_admitted_request_is_told_what_is_left(false);
+fn an_admitted_request_reports_what_is_left_by_memory() {
+    an_admitted_request_reports_what_is_left(false);
 }
 
 #[test]
-fn clients_are_told_only_what_the_policy_says() {
-    let told = |families| {
+fn clients_get_only_the_headers_that_the_policy_lists() {
+    let headers_of = |families| {
         let mut options = Options::default();
         options.policy["response_headers"] = families;
         options.policy["buckets"]["public"]["limit"] = json!(1);
@@ -43,16 +43,19 @@ fn clients_are_told_only_what_the_policy_says() {
             names.map(|name| reply.headers.contains_key(name))
         })
     };
-    assert_eq!(told(json!([])), [[false; 4], [false, false, false, true]]);
-    assert_eq!(told(json!(["ratelimit"])), [[true, true, false, false], [true, true, false, true]]);
+    assert_eq!(headers_of(json!([])), [[false; 4], [false, false, false, true]]);
     assert_eq!(
-        told(json!(["x_ratelimit"])),
+        headers_of(json!(["ratelimit"])),
+        [[true, true, false, false], [true, true, false, true]]
+    );
+    assert_eq!(
+        headers_of(json!(["x_ratelimit"])),
         [[false, false, true, false], [false, false, true, true]]
     );
 }
 
 #[test]
-fn each_kind_of_request_has_its_bucket() {
+fn each_kind_of_request_charges_its_bucket() {
     let gateway = Gateway::start(&Options::default()).unwrap();
     let client = gateway.client();
     let token = gateway.token_of("ada@example.com");
@@ -71,7 +74,7 @@ fn each_kind_of_request_has_its_bucket() {
 }
 
 #[test]
-fn probes_pass_when_nothing_else_does_and_are_limited_too() {
+fn probes_have_their_own_limit() {
     let mut options = Options::default();
     options.policy["buckets"]["public"]["limit"] = json!(1);
     let gateway = Gateway::start(&options).unwrap();
@@ -87,7 +90,7 @@ fn probes_pass_when_nothing_else_does_and_are_limited_too() {
 }
 
 #[test]
-fn the_backend_knows_who_the_gateway_let_through() {
+fn the_backend_recognizes_the_user_behind_the_gateway() {
     let gateway = Gateway::start(&Options::default()).unwrap();
     let token = gateway.token_of("ada@example.com");
     let me = gateway.client().get("/api/me", Some(&token));
@@ -102,7 +105,7 @@ fn several_buckets_are_charged_together_or_not_at_all() {
     options.policy["buckets"]["ai"]["limit"] = json!(2);
     let gateway = Gateway::start(&options).unwrap();
     let (client, token) = (gateway.client(), gateway.token_of("ada@example.com"));
-    // The route is not there: a 404 is charged like any answer but those that the policy refunds.
+    // The route does not exist, but a 404 is charged because the policy does not refund it.
     let ask = || client.get("/api/ai/x", Some(&token));
     let daily = |reply: &Reply| {
         let all = reply.header("ratelimit").to_owned();
@@ -114,19 +117,19 @@ fn several_buckets_are_charged_together_or_not_at_all() {
             .map(str::to_owned)
     };
     assert_eq!([ask().status, ask().status], [404, 404]);
-    // The ledger is asked again once what it said is forgotten.
+    // The worker asks the ledger again once it has forgotten the denial.
     let deadline = Deadline::after(Duration::from_secs(30));
     while counter_of(&gateway.envoys[0], "decisions.bucket=ai.by=ledger.verdict=denied") < 3 {
-        assert!(!deadline.has_passed(), "the ledger is not asked again");
+        assert!(!deadline.has_passed(), "the worker does not ask the ledger again");
         let refused = ask();
         assert_eq!(refused.status, 429);
         assert_eq!(refused.json()["violated-policies"], json!(["ai"]));
-        assert_eq!(daily(&refused).as_deref(), Some("r=8"), "{}", refused.shown());
+        assert_eq!(daily(&refused).as_deref(), Some("r=8"), "{}", refused.as_text());
     }
 }
 
 #[test]
-fn what_the_policy_refunds_is_given_back() {
+fn refunded_responses_cost_nothing() {
     let mut options = Options::default();
     options.policy["buckets"]["public"]["refund"] = json!(["client_error"]);
     let gateway = Gateway::start(&options).unwrap();
@@ -135,7 +138,7 @@ fn what_the_policy_refunds_is_given_back() {
     for _ in 0..5 {
         assert_eq!(client.get("/nothing/here", None).status, 404);
     }
-    // The settles follow their responses: until then they count.
+    // Settles follow their responses, and until then the charges count.
     let deadline = Deadline::after(Duration::from_secs(30));
     let mut asked = 1;
     loop {
@@ -149,7 +152,7 @@ fn what_the_policy_refunds_is_given_back() {
 }
 
 #[test]
-fn an_upstream_that_dies_costs_nothing_where_the_policy_says_so() {
+fn a_failed_upstream_costs_nothing_if_the_policy_refunds_it() {
     let mut options = Options::default();
     options.policy["buckets"]["public"]["refund"] = json!(["server_error"]);
     let mut gateway = Gateway::start(&options).unwrap();
@@ -157,12 +160,12 @@ fn an_upstream_that_dies_costs_nothing_where_the_policy_says_so() {
     assert_eq!(client.get("/", None).header("x-ratelimit-remaining"), "29");
     gateway.backend.kill();
     let deadline = Deadline::after(Duration::from_secs(30));
-    // Each shows its own charge; those before it are given back.
+    // Each reply shows its own charge; earlier ones are refunded.
     let mut shown = Vec::new();
     while shown.len() < 5 || shown.last().is_none_or(|left| left != "28") {
         assert!(!deadline.has_passed(), "{shown:?}");
         let reply = client.get("/", None);
-        assert_eq!(reply.status, 503, "{}", reply.shown());
+        assert_eq!(reply.status, 503, "{}", reply.as_text());
         shown.push(reply.header("x-ratelimit-remaining").to_owned());
     }
 }

@@ -1,5 +1,5 @@
-//! What the policy's language can name, read from a real Envoy: hosts, headers, routes, their
-//! metadata, several keys together, refunds for single statuses.
+//! The policy language on a real Envoy: hosts, headers, routes and their metadata, combined keys,
+//! refunds for single statuses.
 
 use harness::clock::Deadline;
 use harness::envoy_config::{at, http_connection_manager};
@@ -12,8 +12,8 @@ use tests::upstream::Upstream;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// A stack in front of `upstream` with these keys, buckets and rules; its routes have a name and
-/// metadata.
+/// Starts a stack in front of `upstream` with these keys, buckets and rules. Its routes have a name
+/// and metadata.
 fn start(upstream: &Upstream, keys: &Value, buckets: &Value, rules: &Value) -> Gateway {
     let mut policy = json!({ "version": 1, "shim": { "timeout": "10s" }, "rules": rules });
     policy["keys"] = keys.clone();
@@ -44,7 +44,7 @@ fn get(client: &Client, path: &str, host: &str, header: Option<(&str, &str)>) ->
 #[test]
 fn every_source_is_read_from_envoy() {
     let upstream = Upstream::start().unwrap();
-    // One bucket and one rule a source: where its value is found, the limit is 7, else 1.
+    // One bucket and one rule per source. The limit is 7 if the source has the value, else 1.
     let sources = [
         ("name", json!({ "route_metadata": ["tollgate", "plan", "name"] }), "gold"),
         ("number", json!({ "route_metadata": ["tollgate", "size"] }), "5"),
@@ -64,17 +64,17 @@ fn every_source_is_read_from_envoy() {
     for (name, ..) in &sources {
         let path = format!("/{name}");
         let reply = get(&gateway.client(), &path, "API.Example.com:80", Some(("x-plan", "gold")));
-        assert_eq!(reply.header("x-ratelimit-limit"), "7", "{name}: {}", reply.shown());
+        assert_eq!(reply.header("x-ratelimit-limit"), "7", "{name}: {}", reply.as_text());
     }
     for name in ["host", "header", "host_header"] {
         let path = format!("/{name}");
         let reply = get(&gateway.client().at(2), &path, "example.org", None);
-        assert_eq!(reply.header("x-ratelimit-limit"), "1", "{name}: {}", reply.shown());
+        assert_eq!(reply.header("x-ratelimit-limit"), "1", "{name}: {}", reply.as_text());
     }
 }
 
 #[test]
-fn keys_pay_by_themselves_or_together() {
+fn keys_pay_alone_or_combined() {
     let upstream = Upstream::start().unwrap();
     let keys = json!({
         "plan": { "route_metadata": ["tollgate", "plan", "name"], "otherwise": "client" },
@@ -94,13 +94,13 @@ fn keys_pay_by_themselves_or_together() {
     };
     let by = |key: &str| [(2, "a"), (3, "a"), (2, "b"), (2, "A:80")].map(|(c, h)| left(key, c, h));
     assert_eq!(by("plan"), ["8", "7", "6", "5"], "all requests have one plan");
-    assert_eq!(by("none"), ["8", "8", "7", "6"], "without one, each client pays");
+    assert_eq!(by("none"), ["8", "8", "7", "6"], "without the metadata, each client pays");
     assert_eq!(by("site"), ["8", "7", "8", "6"], "each host pays");
     assert_eq!(by("client_at_site"), ["8", "8", "8", "7"], "each client pays on each host");
 }
 
 #[test]
-fn rules_see_hosts_headers_and_keys() {
+fn rules_match_hosts_headers_and_keys() {
     let upstream = Upstream::start().unwrap();
     let keys = json!({ "key": { "header": "x-key", "otherwise": "client" } });
     let matches = [
@@ -131,7 +131,7 @@ fn rules_see_hosts_headers_and_keys() {
 }
 
 #[test]
-fn a_single_status_can_be_free() {
+fn a_single_status_can_be_refunded() {
     let upstream = Upstream::start().unwrap();
     let bucket =
         |refund: Value| json!({ "key": "client", "window": "1h", "limit": 1, "refund": refund });
@@ -145,13 +145,13 @@ fn a_single_status_can_be_free() {
     assert_eq!([status("/free"), status("/dear")], [200, 200]);
     let deadline = Deadline::after(LIMIT);
     while status("/free") != 200 {
-        assert!(!deadline.has_passed(), "the charge has not come back");
+        assert!(!deadline.has_passed(), "the charge was not refunded");
     }
     assert_eq!(status("/dear"), 429);
 }
 
 #[test]
-fn a_rule_s_name_stands_in_the_log() {
+fn the_log_shows_a_rules_name() {
     let mut policy = shipped_policy();
     policy["shim"]["timeout"] = json!("10s");
     policy["rules"][0]["name"] = json!("probes");

@@ -1,4 +1,4 @@
-//! A counter in high demand: parts of it are leased to the workers, and it is exact all the same.
+//! A counter in high demand stays exact even though parts of it are leased to workers.
 
 use super::metrics::value_of;
 use harness::clock::Deadline;
@@ -11,14 +11,14 @@ use tests::gateway::{Gateway, Options, counter_of};
 const LIMIT: usize = 3_000;
 
 #[test]
-fn leased_or_not_as_many_are_admitted_as_the_limit_says() {
+fn leases_admit_exactly_the_limit() {
     let mut options = Options { envoys: 2, workers: 2, ..Options::default() };
     options.policy["buckets"]["public"]["limit"] = json!(LIMIT);
     options.policy["buckets"]["public"]["window"] = json!("1h");
     let gateway = Gateway::start(&options).unwrap();
     let deadline = Deadline::after(Duration::from_secs(120));
     let (admitted, denied) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    // Until all of it is used up, what is leased and not spent comes back.
+    // Unspent leases come back, so the whole limit can be used up.
     let ask = |at: usize| {
         let client = gateway.client_of(at % 2);
         while admitted.load(Ordering::Relaxed) < LIMIT || denied.load(Ordering::Relaxed) < 100 {
@@ -35,11 +35,11 @@ fn leased_or_not_as_many_are_admitted_as_the_limit_says() {
     assert_eq!(admitted.into_inner(), LIMIT);
     let spent: u64 = gateway.envoys.iter().map(|envoy| counter_of(envoy, "leases.spent")).sum();
     assert!(spent > 0, "nothing was leased");
-    // Under the names that `envoy.yaml` gives them; which of the two leased how much is chance.
+    // Checks the metric names in `envoy.yaml`. The amounts per Envoy are random.
     for name in ["granted", "spent", "returned"] {
-        let told = value_of(&gateway, &format!("tollgate_leases_{name}"));
+        let value = value_of(&gateway, &format!("tollgate_leases_{name}"));
         assert_eq!(
-            told,
+            value,
             Some(counter_of(&gateway.envoys[0], &format!("leases.{name}$"))),
             "{name}"
         );

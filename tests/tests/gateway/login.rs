@@ -1,4 +1,4 @@
-//! Brute force at the login is stopped, on either ledger, for as long as the answer says.
+//! Brute-force logins are stopped on either ledger, for as long as Retry-After says.
 
 use super::metrics::wait_for;
 use serde_json::json;
@@ -15,31 +15,31 @@ pub(super) fn statuses(client: &Client, count: usize) -> Vec<u16> {
     (0..count).map(|_| wrong_login(client).status).collect()
 }
 
-fn the_sixth_login_is_refused_until_retry_after(is_redis: bool) {
+fn the_sixth_login_is_denied_until_retry_after(is_redis: bool) {
     let gateway = Gateway::start(&Options { is_redis, ..Options::default() }).unwrap();
     let client = gateway.client();
     assert_eq!(statuses(&client, 5), [401; 5]);
     let refused = wrong_login(&client);
-    assert_eq!(refused.status, 429, "{}", refused.shown());
+    assert_eq!(refused.status, 429, "{}", refused.as_text());
     let retry_after_s: u64 = refused.header("retry-after").parse().unwrap();
-    assert!((1..=60).contains(&retry_after_s), "{}", refused.shown());
-    // The wait is the promise under test.
+    assert!((1..=60).contains(&retry_after_s), "{}", refused.as_text());
+    // The wait itself is under test.
     std::thread::sleep(Duration::from_secs(retry_after_s));
     assert_eq!(wrong_login(&client).status, 401);
 }
 
 #[test]
-fn the_sixth_login_is_refused_until_retry_after_by_redis() {
-    the_sixth_login_is_refused_until_retry_after(true);
+fn the_sixth_login_is_denied_until_retry_after_by_redis() {
+    the_sixth_login_is_denied_until_retry_after(true);
 }
 
 #[test]
-fn the_sixth_login_is_refused_until_retry_after_by_memory() {
-    the_sixth_login_is_refused_until_retry_after(false);
+fn the_sixth_login_is_denied_until_retry_after_by_memory() {
+    the_sixth_login_is_denied_until_retry_after(false);
 }
 
 #[test]
-fn only_failed_logins_count_where_success_is_refunded() {
+fn only_failed_logins_count_if_success_is_refunded() {
     let mut options = Options::default();
     options.policy["buckets"]["auth"]["refund"] = json!(["success"]);
     let gateway = Gateway::start(&options).unwrap();
@@ -49,7 +49,7 @@ fn only_failed_logins_count_where_success_is_refunded() {
         let account = json!({ "email": "ann@example.com", "password": password });
         client.post("/api/auth/login", &account, None).status
     };
-    // More than five in a minute, and each is given back once its answer has gone.
+    // More than five in a minute, each refunded after its response.
     for settled in 1..=8 {
         assert_eq!(login("correct horse battery"), 200);
         let calls = [("kind", "settle"), ("outcome", "ok")];
@@ -57,7 +57,7 @@ fn only_failed_logins_count_where_success_is_refunded() {
     }
     let wrong: Vec<_> = (0..6).map(|_| login("wrong horse battery")).collect();
     assert_eq!(wrong, [401, 401, 401, 401, 401, 429]);
-    assert_eq!(login("correct horse battery"), 429, "not even who knows it by now");
+    assert_eq!(login("correct horse battery"), 429, "even the right password is denied now");
 }
 
 #[test]
@@ -67,12 +67,16 @@ fn a_refusal_names_the_bucket_and_the_wait() {
     statuses(&client, 5);
     let refused = wrong_login(&client);
     let wait = refused.header("retry-after").to_owned();
-    assert_eq!(refused.header("x-ratelimit-reset"), wait, "one bucket: both say when");
-    let mut shown = refused.shown();
-    for told in ["retry-after: ", "x-ratelimit-reset: ", ";t=", "Retry in "] {
-        shown = shown.replace(&format!("{told}{wait}"), &format!("{told}W"));
+    assert_eq!(
+        refused.header("x-ratelimit-reset"),
+        wait,
+        "with one bucket, both headers give the same time"
+    );
+    let mut text = refused.as_text();
+    for prefix in ["retry-after: ", "x-ratelimit-reset: ", ";t=", "Retry in "] {
+        text = text.replace(&format!("{prefix}{wait}"), &format!("{prefix}W"));
     }
-    insta::assert_snapshot!(shown, @r#"
+    insta::assert_snapshot!(text, @r#"
 429
 retry-after: W
 x-ratelimit-limit: 5

@@ -1,4 +1,4 @@
-//! What the filter tells Envoy's statistics.
+//! The filter's metrics in Envoy's statistics.
 
 use super::login::{statuses, wrong_login};
 use harness::clock::Deadline;
@@ -6,8 +6,8 @@ use serde_json::json;
 use std::time::Duration;
 use tests::gateway::{Gateway, Options, stats_of};
 
-/// Waits until the first Envoy's Prometheus text has the line `name{<labels>} <value>`; labels of
-/// Envoy's own are not looked at.
+/// Waits until the first Envoy's Prometheus output has the line `name{<labels>} <value>`, ignoring
+/// additional labels.
 pub(super) fn wait_for(gateway: &Gateway, name: &str, labels: &[(&str, &str)], value: u64) {
     let deadline = Deadline::after(Duration::from_secs(30));
     let has = |line: &str| {
@@ -26,7 +26,7 @@ pub(super) fn wait_for(gateway: &Gateway, name: &str, labels: &[(&str, &str)], v
     }
 }
 
-/// The first Envoy's Prometheus value called `name`, whatever its labels.
+/// Returns the first Envoy's Prometheus value `name` with any labels.
 pub(super) fn value_of(gateway: &Gateway, name: &str) -> Option<u64> {
     let text = stats_of(&gateway.envoys[0], "/stats/prometheus");
     let own = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with('{'));
@@ -55,20 +55,20 @@ fn decisions_are_counted_with_labels() {
 }
 
 #[test]
-fn a_shadow_is_counted_and_refuses_nobody() {
+fn a_shadow_bucket_counts_but_never_denies() {
     let mut options = Options::default();
     options.policy["buckets"]["public"]["limit"] = json!(1);
     options.policy["buckets"]["public"]["enforce"] = json!(false);
     let gateway = Gateway::start(&options).unwrap();
-    let shown: Vec<_> = (0..3).map(|_| gateway.client().get("/", None).status).collect();
-    assert_eq!(shown, [200, 200, 200]);
+    let statuses: Vec<_> = (0..3).map(|_| gateway.client().get("/", None).status).collect();
+    assert_eq!(statuses, [200, 200, 200]);
     let public = |verdict| [("bucket", "public"), ("by", "ledger"), ("verdict", verdict)];
     wait_for(&gateway, "tollgate_decisions", &public("admitted"), 1);
     wait_for(&gateway, "tollgate_decisions", &public("would_deny"), 2);
 }
 
 #[test]
-fn an_outage_shows_until_it_is_over() {
+fn metrics_show_an_outage_until_it_ends() {
     let mut gateway = Gateway::start(&Options::default()).unwrap();
     gateway.shim.kill();
     let client = gateway.client();
@@ -80,11 +80,11 @@ fn an_outage_shows_until_it_is_over() {
     let allowed = [("bucket", "public"), ("by", "allow"), ("verdict", "admitted")];
     wait_for(&gateway, "tollgate_decisions", &allowed, 4);
     wait_for(&gateway, "tollgate_requests", &[("verdict", "degraded")], 4);
-    // The fourth was not tried.
+    // The open breaker skipped the fourth call.
     wait_for(&gateway, "tollgate_calls", &[("kind", "decide"), ("outcome", "failed")], 3);
     wait_for(&gateway, "tollgate_breaker_open", &[], 1);
     gateway.shim.restart().unwrap();
     wait_for(&gateway, "tollgate_breaker_open", &[], 0);
     let decided = gateway.client().get("/", None);
-    assert_eq!(decided.header("tollgate-verdict"), "", "{}", decided.shown());
+    assert_eq!(decided.header("tollgate-verdict"), "", "{}", decided.as_text());
 }

@@ -1,5 +1,5 @@
-//! The shim and the backend by names that have an IPv6 address too, as Docker's do on a network with
-//! IPv6: they listen on IPv4 only.
+//! The shim and the backend listen on IPv4 only, but their names also have IPv6 addresses, as in
+//! Docker networks with IPv6.
 
 use harness::envoy_config;
 use serde_json::{Value, json};
@@ -8,14 +8,15 @@ use std::sync::OnceLock;
 use std::time::Duration;
 use tests::gateway::{Gateway, Options};
 
-/// Where a name server of this test listens.
+/// The port of the test's name server.
 static NAME_SERVER: OnceLock<u16> = OnceLock::new();
 
 const HEADER_BYTES: usize = 12;
 const A: u16 = 1;
 const AAAA: u16 = 28;
 
-/// Answers all questions with loopback, in IPv4 and in IPv6, until the process ends.
+/// Starts a name server that answers every query with the loopback address, in IPv4 and IPv6, until
+/// the process ends.
 fn start_name_server() -> u16 {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = socket.local_addr().unwrap().port();
@@ -30,7 +31,7 @@ fn start_name_server() -> u16 {
     port
 }
 
-/// The answer to a message with one question.
+/// Builds the answer to a message with one question.
 ///
 /// # Source
 /// RFC 1035, §4.1: header, question, answer; RFC 3596, §2.1: AAAA.
@@ -46,11 +47,11 @@ fn answer(message: &[u8]) -> Option<Vec<u8>> {
     };
     let count = u8::from(!address.is_empty());
     let mut answer = message[..2].to_vec();
-    // A response without an error; one question, and an answer if there is one.
+    // A response without an error: one question, and at most one answer.
     answer.extend([0x81, 0x80, 0, 1, 0, count, 0, 0, 0, 0]);
     answer.extend(question);
     if count > 0 {
-        // The name is the question's. Class IN, good for a minute.
+        // A pointer to the question's name, class IN, a TTL of 60 s.
         answer.extend([0xc0, 0x0c, 0, u8::try_from(kind).ok()?, 0, 1, 0, 0, 0, 60, 0]);
         answer.push(u8::try_from(address.len()).ok()?);
         answer.extend(address);
@@ -58,16 +59,16 @@ fn answer(message: &[u8]) -> Option<Vec<u8>> {
     Some(answer)
 }
 
-/// Has both clusters named, and their names resolved by the test's server.
+/// Points both clusters to names that the test's name server resolves.
 fn by_name(config: &mut Value) {
     for cluster in ["backend", "tollgate"] {
         let clusters = envoy_config::at(config, "/static_resources/clusters").unwrap();
-        let is = envoy_config::named(clusters, cluster).unwrap();
+        let cluster_config = envoy_config::named(clusters, cluster).unwrap();
         let address =
             "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address/address";
-        *envoy_config::at(is, address).unwrap() = json!(format!("{cluster}.test"));
+        *envoy_config::at(cluster_config, address).unwrap() = json!(format!("{cluster}.test"));
         let server = json!({ "address": "127.0.0.1", "port_value": NAME_SERVER.get().unwrap() });
-        is["typed_dns_resolver_config"] = json!({
+        cluster_config["typed_dns_resolver_config"] = json!({
             "name": "envoy.network.dns_resolver.cares",
             "typed_config": {
                 "@type": "type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
@@ -79,7 +80,7 @@ fn by_name(config: &mut Value) {
 }
 
 #[test]
-fn a_name_with_an_ipv6_address_leads_to_a_server_that_listens_on_ipv4() {
+fn a_name_with_an_ipv6_address_reaches_an_ipv4_server() {
     NAME_SERVER.set(start_name_server()).unwrap();
     let gateway = Gateway::start(&Options { edit: by_name, ..Options::default() }).unwrap();
     let reply = gateway.client().get("/", None);
@@ -88,7 +89,7 @@ fn a_name_with_an_ipv6_address_leads_to_a_server_that_listens_on_ipv4() {
 }
 
 #[test]
-fn the_name_server_of_these_tests_knows_both_kinds_of_address() {
+fn the_tests_name_server_answers_both_address_types() {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let port = start_name_server();

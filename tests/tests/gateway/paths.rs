@@ -1,25 +1,25 @@
-//! No spelling of a path escapes its rule: what the upstream sees and what was charged agree.
+//! No spelling of a path escapes its rule: the charge matches the path that the upstream sees.
 
 use serde_json::json;
 use tests::client::Client;
 use tests::gateway::{Gateway, Options, shipped_policy};
 use tests::upstream::Upstream;
 
-/// What becomes of a spelling.
+/// The outcome of a spelling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Becomes {
-    /// It is charged as a log-in.
+enum Outcome {
+    /// Charged as a login.
     Login,
-    /// It is charged as some other path.
+    /// Charged as some other path.
     Other,
-    /// It is refused and reaches no upstream.
+    /// Rejected before it reaches the upstream.
     Refused,
 }
-use Becomes::{Login, Other, Refused};
+use Outcome::{Login, Other, Refused};
 
-/// Spellings of `/api/auth/login`, of paths like it, and of no path at all.
-const SPELLINGS: &[(&[u8], Becomes)] = &[
-    // Plain, and with what is not part of the path.
+/// Spellings of `/api/auth/login` and similar paths, and targets that are not paths.
+const SPELLINGS: &[(&[u8], Outcome)] = &[
+    // The plain path, with and without query or fragment.
     (b"/api/auth/login", Login),
     (b"/api/auth/login?", Login),
     (b"/api/auth/login?x=/health", Login),
@@ -54,7 +54,7 @@ const SPELLINGS: &[(&[u8], Becomes)] = &[
     // Dot segments that lead above the root: Envoy resolves them as browsers do.
     (b"/../api/auth/login", Login),
     (b"/x/../../api/auth/login", Login),
-    // Escapes of what needs none.
+    // Needless escapes.
     (b"/api/auth/%6cogin", Login),
     (b"/api/auth/%6Cogin", Login),
     (b"/%61pi/auth/login", Login),
@@ -66,7 +66,7 @@ const SPELLINGS: &[(&[u8], Becomes)] = &[
     (b"/x/.%2e/api/auth/login", Login),
     (b"/x/%2e./api/auth/login", Login),
     (b"/%2e%2e/api/auth/login", Login),
-    // Escapes of escapes: decoded once, they are other paths, to us and to the upstream.
+    // Double escapes: decoded once, they are other paths, for us and for the upstream.
     (b"/api/auth/%256cogin", Other),
     (b"/x/%252e%252e/api/auth/login", Other),
     (b"/api%252fauth%252flogin", Other),
@@ -84,7 +84,7 @@ const SPELLINGS: &[(&[u8], Becomes)] = &[
     (b"/api/auth\\login", Login),
     (b"/x\\..\\api/auth/login", Login),
     (b"/health\\..\\api\\auth\\login", Login),
-    // Parameters of a segment.
+    // Path parameters.
     (b"/api/auth/login;v=1", Login),
     (b"/api/auth/login;", Login),
     (b"/api;a=b/auth;c/login", Login),
@@ -94,7 +94,7 @@ const SPELLINGS: &[(&[u8], Becomes)] = &[
     (b"/;/api/auth/login", Login),
     (b"/api/auth/login%3bv=1", Other),
     (b"/api/auth/;login", Other),
-    // Controls, and what is not UTF-8.
+    // Control characters and invalid UTF-8.
     (b"/api/auth/login%00", Refused),
     (b"/api/auth/log%00in", Refused),
     (b"/api/auth/login%0a", Refused),
@@ -103,7 +103,7 @@ const SPELLINGS: &[(&[u8], Becomes)] = &[
     (b"/api/auth/login%09", Refused),
     (b"/api/auth/login\x01", Refused),
     (b"/api/auth/login\0", Refused),
-    // Envoy takes the tab for the space that ends a target.
+    // Envoy treats the tab as the space that ends the target.
     (b"/api/auth/login\t", Login),
     (b"/\xff/api/auth/login", Refused),
     (b"/%ff/api/auth/login", Refused),
@@ -115,8 +115,8 @@ const SPELLINGS: &[(&[u8], Becomes)] = &[
     (b"/api/auth/login%", Refused),
     (b"/api/auth/login%6", Refused),
     (b"/api/auth/%zzlogin", Refused),
-    // Other letters are other paths: case is kept, and so is every letter beyond ASCII, which Envoy
-    // takes only escaped.
+    // Different letters make different paths. Case matters, and so do letters beyond ASCII, which
+    // Envoy accepts only escaped.
     (b"/API/auth/login", Other),
     (b"/api/auth/Login", Other),
     (b"/api/auth/log%C4%B1n", Other),
@@ -126,7 +126,7 @@ const SPELLINGS: &[(&[u8], Becomes)] = &[
     (b"/api/auth/login+", Other),
     (b"/api/auth/login.json", Other),
     (b"/api/auth", Other),
-    // The other forms of a request's target.
+    // Other forms of a request target.
     (b"http://gateway/api/auth/login", Login),
     (b"http://gateway//api/auth/%6cogin", Login),
     (b"http://other/x/../api/auth/login", Login),
@@ -138,15 +138,15 @@ const SPELLINGS: &[(&[u8], Becomes)] = &[
     (b"*", Refused),
 ];
 
-/// How servers could read a path: decoded or not, with or without parameters, and so on. Written
-/// without a look at the filter's own reading, which it is to be held against.
+/// Returns all paths that servers could make of a target: decoded or not, with or without
+/// parameters, and so on. It shares no code with the filter, so the two check each other.
 fn readings(target: &str) -> Vec<String> {
     let path = target.split(['?', '#']).next().unwrap_or_default();
-    // Parameters are told apart before anything is unescaped (RFC 3986 §3.3).
+    // Parameters are separated before anything is unescaped (RFC 3986 §3.3).
     let mut all = vec![path.to_owned(), without_parameters(path)];
     let steps: [fn(&str) -> String; 4] =
         [unescaped, |path| path.replace('\\', "/"), resolved, trimmed];
-    // Each server does some of these, in some order: as many rounds reach every order's end.
+    // Each server applies some of these steps in some order. One round per step covers every order.
     for _ in steps {
         for step in steps {
             let more: Vec<_> = all.iter().map(|path| step(path)).collect();
@@ -163,7 +163,7 @@ fn without_parameters(path: &str) -> String {
     segments.collect::<Vec<_>>().join("/")
 }
 
-/// Unescapes as lax servers do: what is no escape is kept. Never twice: `%25` stays.
+/// Unescapes once, as lax servers do: keeps invalid escapes, and `%25` to avoid double decoding.
 fn unescaped(path: &str) -> String {
     let (mut bytes, mut rest) = (Vec::new(), path.as_bytes());
     while let Some((first, after)) = rest.split_first() {
@@ -194,13 +194,14 @@ fn resolved(path: &str) -> String {
     format!("/{}", segments.join("/"))
 }
 
-/// Up to a NUL, where C's strings end, and without the slash that many frameworks drop.
+/// Cuts at a NUL, where C strings end, and drops the trailing slash, as many frameworks do.
 fn trimmed(path: &str) -> String {
     path.split('\0').next().unwrap_or_default().trim_end_matches('/').to_owned()
 }
 
-/// The bucket that was charged, and the request line that the upstream saw.
-fn sent(client: &Client, target: &[u8]) -> (u16, String, String) {
+/// Sends a request. Returns the status, the charged bucket, and the request line that the upstream
+/// saw.
+fn send(client: &Client, target: &[u8]) -> (u16, String, String) {
     let head: [&[u8]; 3] = [
         b"POST ",
         target,
@@ -216,8 +217,8 @@ fn sent(client: &Client, target: &[u8]) -> (u16, String, String) {
     (status, bucket.to_owned(), line.strip_prefix("POST ").unwrap_or_default().to_owned())
 }
 
-/// The same over HTTP/2: the printable ones, which its client neither refuses nor takes apart.
-fn sent_http2(client: &Client, target: &[u8]) -> Option<(u16, String, String)> {
+/// Like [`send`], over HTTP/2. Returns `None` for targets that the client library cannot send.
+fn send_http2(client: &Client, target: &[u8]) -> Option<(u16, String, String)> {
     let text = std::str::from_utf8(target).ok()?;
     if !text.is_ascii() || !text.starts_with('/') || text.contains('#') {
         return None;
@@ -231,7 +232,8 @@ fn sent_http2(client: &Client, target: &[u8]) -> Option<(u16, String, String)> {
     Some((reply.status, bucket, line.strip_prefix("POST ").unwrap_or_default().to_owned()))
 }
 
-/// The gateway with room for all spellings, and the shipped rules, but for log-ins alone.
+/// Starts a gateway with limits high enough for all spellings, and the shipped login rule reduced
+/// to one path.
 fn start(upstream: &Upstream) -> Gateway {
     let mut policy = shipped_policy();
     policy["shim"]["timeout"] = json!("10s");
@@ -243,7 +245,7 @@ fn start(upstream: &Upstream) -> Gateway {
     Gateway::start(&Options { policy, upstream, ..Options::default() }).unwrap()
 }
 
-/// Sends each spelling by `send`; how many it could send. Each becomes what it should.
+/// Sends each spelling with `send` and checks its outcome. Returns the number of spellings sent.
 fn check(send: impl Fn(&Client, &[u8]) -> Option<(u16, String, String)>) -> usize {
     let upstream = Upstream::start().unwrap();
     let gateway = start(&upstream);
@@ -254,19 +256,19 @@ fn check(send: impl Fn(&Client, &[u8]) -> Option<(u16, String, String)>) -> usiz
         let Some((status, bucket, line)) = send(&gateway.client(), target) else { continue };
         count += 1;
         let arrived = upstream.requests() - before;
-        let seen = line.rsplit_once(" HTTP/1.1").map_or("", |(seen, _)| seen);
-        let became = match (status, bucket.as_str(), arrived) {
+        let upstream_path = line.rsplit_once(" HTTP/1.1").map_or("", |(path, _)| path);
+        let outcome = match (status, bucket.as_str(), arrived) {
             (200, "auth", 1) => Some(Login),
             (200, "public" | "probes", 1) => Some(Other),
             (400, "", 0) => Some(Refused),
             _ => None,
         };
-        // Whatever was expected: if any server could take it for a log-in, it was charged as one.
-        let is_login = readings(seen).iter().any(|path| path == "/api/auth/login");
-        if became != Some(*expected) || (is_login && became != Some(Login)) {
+        // If any server could read the path as a login, it must have been charged as one.
+        let is_login = readings(upstream_path).iter().any(|path| path == "/api/auth/login");
+        if outcome != Some(*expected) || (is_login && outcome != Some(Login)) {
             let target = target.escape_ascii();
             wrong.push(format!(
-                "{target}: {status} {bucket:?}, upstream saw {seen:?}, expected {expected:?}"
+                "{target}: {status} {bucket:?}, upstream saw {upstream_path:?}, expected {expected:?}"
             ));
         }
     }
@@ -277,21 +279,21 @@ fn check(send: impl Fn(&Client, &[u8]) -> Option<(u16, String, String)>) -> usiz
 
 #[test]
 fn no_spelling_of_a_path_escapes_its_rule() {
-    assert_eq!(check(|client, target| Some(sent(client, target))), SPELLINGS.len());
+    assert_eq!(check(|client, target| Some(send(client, target))), SPELLINGS.len());
 }
 
 #[test]
 fn no_spelling_of_a_path_escapes_its_rule_over_http_2() {
-    let count = check(sent_http2);
-    assert!(count > 80, "only {count} could be sent");
+    let count = check(send_http2);
+    assert!(count > 80, "only {count} could be send");
 }
 
 #[test]
-fn a_path_without_end_is_refused() {
+fn an_overlong_path_is_rejected() {
     let upstream = Upstream::start().unwrap();
     let gateway = start(&upstream);
     let client = gateway.client();
-    let status = |target: String| sent(&client, target.as_bytes()).0;
+    let status = |target: String| send(&client, target.as_bytes()).0;
     assert_eq!(status(format!("/{}", "a".repeat(70_000))), 431);
     assert_eq!(status("/a".repeat(257)), 400);
     assert_eq!(status("/a".repeat(20_000)), 400);

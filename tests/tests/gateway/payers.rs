@@ -1,4 +1,5 @@
-//! Who pays: the verified user wherever it is, else the client; nothing that a client can forge.
+//! The payer is the verified user at any address, or else the client's address. Clients cannot
+//! forge it.
 
 use hyper::body::Bytes;
 use tests::client::{Client, Reply};
@@ -9,7 +10,7 @@ fn left(reply: &Reply) -> &str {
 }
 
 #[test]
-fn two_users_behind_one_address_do_not_share_a_count() {
+fn two_users_at_one_address_have_separate_counters() {
     let gateway = Gateway::start(&Options::default()).unwrap();
     let (ada, bob) = (gateway.token_of("ada@example.com"), gateway.token_of("bob@example.com"));
     let client = gateway.client();
@@ -19,7 +20,7 @@ fn two_users_behind_one_address_do_not_share_a_count() {
 }
 
 #[test]
-fn one_user_behind_two_addresses_shares_a_count() {
+fn one_user_at_two_addresses_has_one_counter() {
     let gateway = Gateway::start(&Options::default()).unwrap();
     let token = gateway.token_of("ada@example.com");
     assert_eq!(left(&gateway.client().at(2).get("/api/me", Some(&token))), "59");
@@ -27,7 +28,7 @@ fn one_user_behind_two_addresses_shares_a_count() {
 }
 
 #[test]
-fn two_addresses_do_not_share_a_count() {
+fn two_addresses_have_separate_counters() {
     let gateway = Gateway::start(&Options::default()).unwrap();
     assert_eq!(left(&gateway.client().at(2).get("/", None)), "29");
     assert_eq!(left(&gateway.client().at(3).get("/", None)), "29");
@@ -40,7 +41,7 @@ fn get_with(client: &Client, path: &str, name: &str, value: &str) -> Reply {
 }
 
 #[test]
-fn what_a_client_writes_about_itself_changes_nothing() {
+fn forged_identity_headers_change_nothing() {
     let gateway = Gateway::start(&Options::default()).unwrap();
     let client = gateway.client();
     let claims = [
@@ -53,23 +54,23 @@ fn what_a_client_writes_about_itself_changes_nothing() {
         ("x-jwt-payload", "eyJzdWIiOiJzb21lb25lIn0"),
         ("authorization", "Bearer garbled"),
     ];
-    for (already, (name, value)) in claims.iter().enumerate() {
-        let expected = (29 - already).to_string();
+    for (charged, (name, value)) in claims.iter().enumerate() {
+        let expected = (29 - charged).to_string();
         assert_eq!(left(&get_with(&client, "/", name, value)), expected, "{name}: {value}");
     }
 }
 
 #[test]
-fn a_token_that_does_not_verify_pays_as_the_client() {
+fn a_request_with_an_invalid_token_is_charged_to_the_client() {
     let gateway = Gateway::start(&Options::default()).unwrap();
     let client = gateway.client();
     let token = gateway.token_of("ada@example.com");
-    // The first letter of the signature is made another: all of its bits count.
+    // Changes the first letter of the signature, because all of its bits matter.
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let other = if signature.starts_with('A') { 'B' } else { 'A' };
     let forged = format!("{signed}.{other}{}", &signature[1..]);
     let reply = client.get("/api/me", Some(&forged));
-    assert_eq!(reply.status, 401, "the backend refuses it");
+    assert_eq!(reply.status, 401, "the backend rejects the token");
     assert_eq!(reply.header("ratelimit-policy"), "\"public\";q=30;w=60");
     // alg: none
     let unsigned = "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIiwiaXNzIjoidG9sbGdhdGUiLCJhdWQiOiJ0b2xsZ2F0ZSIsImV4cCI6OTk5OTk5OTk5OX0.";

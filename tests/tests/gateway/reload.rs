@@ -1,5 +1,5 @@
-//! A policy that is edited while Envoy runs: no request is lost or goes undecided, and a mistake
-//! changes nothing.
+//! Policy changes while Envoy runs: every request is decided, and an invalid policy changes
+//! nothing.
 
 use harness::clock::Deadline;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use tests::upstream::Upstream;
 const LIMIT: Duration = Duration::from_secs(60);
 const SENDERS: usize = 4;
 
-/// The shipped policy with another limit for those without a token.
+/// Returns the shipped policy with another limit for anonymous requests.
 fn policy(limit: u64) -> Value {
     let mut policy = shipped_policy();
     policy["shim"]["timeout"] = json!("10s");
@@ -31,7 +31,7 @@ fn start(upstream: &Upstream, policy: Value) -> Gateway {
     Gateway::start(&Options { policy, upstream, workers: 2, ..Options::default() }).unwrap()
 }
 
-/// Waits until Envoy's counter `name` is `count`.
+/// Waits until Envoy's counter `name` is at least `count`.
 fn wait_for(gateway: &Gateway, name: &str, count: u64) {
     let deadline = Deadline::after(LIMIT);
     while counter_of(&gateway.envoys[0], name) < count {
@@ -40,26 +40,27 @@ fn wait_for(gateway: &Gateway, name: &str, count: u64) {
     }
 }
 
-/// The limit by which a request was decided.
+/// Returns the limit that applied to a request.
 fn limit_of(reply: &Reply) -> &str {
     reply.header("x-ratelimit-limit")
 }
 
-/// Sends requests until `ended`; how many, and those that were not admitted by the ledger.
+/// Sends requests until `ended`. Returns their number and the replies that the ledger did not
+/// admit.
 fn send(client: &Client, ended: &AtomicBool) -> (u64, Vec<String>) {
     let (mut sent, mut wrong) = (0, Vec::new());
     while !ended.load(Ordering::SeqCst) {
         let reply = client.get("/", None);
         sent += 1;
         if reply.status != 200 || limit_of(&reply).is_empty() {
-            wrong.push(reply.shown());
+            wrong.push(reply.as_text());
         }
     }
     (sent, wrong)
 }
 
 #[test]
-fn no_request_is_lost_while_the_policy_changes_and_changes_again() {
+fn repeated_policy_changes_lose_no_request() {
     let upstream = Upstream::start().unwrap();
     let gateway = start(&upstream, policy(1_000_000));
     let ended = AtomicBool::new(false);
@@ -72,7 +73,7 @@ fn no_request_is_lost_while_the_policy_changes_and_changes_again() {
             })
             .collect();
         for change in 1..=5_u64 {
-            // Good, bad, good, …: those who send must notice neither.
+            // Alternate valid and invalid policies. The senders must notice neither.
             gateway.put_policy(0, &bad_policy()).unwrap();
             wait_for(&gateway, "tollgate.update_rejected", change);
             wait_for(&gateway, "tollgate.config_fail", change);
@@ -80,7 +81,8 @@ fn no_request_is_lost_while_the_policy_changes_and_changes_again() {
             gateway.put_policy(0, &policy(limit)).unwrap();
             let deadline = Deadline::after(LIMIT);
             let mut tries = gateway.client();
-            // Both workers have it once so many connections in a row, each from another address, meet it.
+            // After 8 new connections in a row see the new policy, both workers most likely have
+            // it.
             let mut met = 0;
             while met < 8 {
                 assert!(!deadline.has_passed(), "the new policy is not in force");
@@ -100,7 +102,7 @@ fn no_request_is_lost_while_the_policy_changes_and_changes_again() {
 }
 
 #[test]
-fn a_request_that_waits_while_the_policy_changes_is_decided_by_the_old_one() {
+fn a_request_paused_during_a_policy_change_is_decided_by_the_old_policy() {
     let upstream = Upstream::start().unwrap();
     let gateway = start(&upstream, policy(100));
     gateway.shim.pause();
@@ -116,19 +118,19 @@ fn a_request_that_waits_while_the_policy_changes_is_decided_by_the_old_one() {
         wait_for(&gateway, "tollgate.update_success", 2);
         gateway.shim.resume();
         for reply in waiting.into_iter().map(|waiting| waiting.join().unwrap()) {
-            assert_eq!((reply.status, limit_of(&reply)), (200, "100"), "{}", reply.shown());
+            assert_eq!((reply.status, limit_of(&reply)), (200, "100"), "{}", reply.as_text());
         }
     });
     let deadline = Deadline::after(LIMIT);
     while limit_of(&gateway.client().get("/", None)) != "200" {
         assert!(!deadline.has_passed(), "the new policy is not in force");
     }
-    // What was charged stays charged: the counters are the same.
+    // The counters are the same, so earlier charges remain.
     assert_eq!(gateway.client().at(20).get("/", None).header("x-ratelimit-remaining"), "198");
 }
 
 #[test]
-fn what_the_old_policy_had_leased_comes_back() {
+fn leases_of_the_old_policy_come_back() {
     const MANY: u64 = 1_000_000;
     let with_limit = |auth: u64| {
         let mut policy = policy(MANY);
@@ -145,7 +147,7 @@ fn what_the_old_policy_had_leased_comes_back() {
     };
     let deadline = Deadline::after(LIMIT);
     let count = |name: &str| counter_of(&gateway.envoys[0], &format!("leases.{name}$"));
-    // What is leased at the moment and neither spent nor returned.
+    // The amount leased now and neither spent nor returned.
     let held = || count("granted").saturating_sub(count("spent") + count("returned"));
     let ended = AtomicBool::new(false);
     let returned = std::thread::scope(|scope| {
@@ -158,28 +160,28 @@ fn what_the_old_policy_had_leased_comes_back() {
         while held() == 0 {
             assert!(!deadline.has_passed(), "nothing is leased");
         }
-        // While there is demand, something is leased whenever the new policy comes.
+        // Demand continues, so something is leased when the new policy arrives.
         let returned = count("returned");
         gateway.put_policy(0, &with_limit(6)).unwrap();
         wait_for(&gateway, "tollgate.update_success", 2);
         ended.store(true, Ordering::SeqCst);
         returned
     });
-    // What is charged beyond what was asked for.
+    // The amount charged beyond the requests sent.
     let leased = || {
         let left: u64 = ask().header("x-ratelimit-remaining").parse().unwrap();
         MANY - sent.load(Ordering::SeqCst) - left
     };
-    // Whatever was leased and not spent counts until it is given back.
+    // Unspent leases count until they are returned.
     while leased() != 0 {
-        assert!(!deadline.has_passed(), "{} of what was leased is lost", leased());
+        assert!(!deadline.has_passed(), "{} leased units are lost", leased());
         std::thread::sleep(Duration::from_millis(100));
     }
     assert!(count("returned") > returned, "nothing was returned");
 }
 
 #[test]
-fn nothing_passes_until_a_policy_has_been_read() {
+fn nothing_passes_until_a_policy_is_loaded() {
     let upstream = Upstream::start().unwrap();
     let gateway = start(&upstream, bad_policy());
     wait_for(&gateway, "tollgate.update_rejected", 1);

@@ -1,5 +1,5 @@
-//! Every route of the backend through the gateway: what it reads is what the backend answers, what it
-//! changes is changed, and nobody reaches what is somebody else's.
+//! Every backend route through the gateway: reads match the backend's answers, writes take effect,
+//! and users cannot reach each other's data.
 
 use harness::envoy_config::{at, http_connection_manager};
 use harness::stack::Server;
@@ -10,7 +10,7 @@ use tests::backends::{resume, start_claude_sim};
 use tests::client::{Client, Reply};
 use tests::gateway::{Gateway, Options, PAYMENT_TOKEN};
 
-/// The stack, with limits that nobody meets: other tests are about those.
+/// A stack with limits that the tests never reach.
 struct Stack {
     gateway: Gateway,
     _claude: Server,
@@ -33,7 +33,7 @@ impl Stack {
         Client::of(self.gateway.backend.addr())
     }
 
-    /// Asks the gateway.
+    /// Sends a request through the gateway.
     fn ask(&self, method: &str, path: &str, token: &str, body: Option<&Value>) -> Reply {
         self.ask_with(method, path, token, body, &[])
     }
@@ -73,12 +73,12 @@ fn request(
 }
 
 fn expect(reply: &Reply, status: u16) -> &Reply {
-    assert_eq!(reply.status, status, "{}", reply.shown());
+    assert_eq!(reply.status, status, "{}", reply.as_text());
     reply
 }
 
 #[test]
-fn what_is_read_through_the_gateway_is_what_the_backend_answers() {
+fn reads_through_the_gateway_match_the_backend() {
     let stack = Stack::start();
     let token = stack.gateway.token_of("ada@example.com");
     let made = stack.ask("POST", "/api/resumes", &token, Some(&resume()));
@@ -101,7 +101,7 @@ fn what_is_read_through_the_gateway_is_what_the_backend_answers() {
         "/health",
         "/health/live",
         "/health/ready",
-        // What is not there, and what is wrong, is the same too.
+        // Errors match too.
         "/api/nothing",
         "/api/resumes?limit=0",
         "/api/resumes/nothing",
@@ -109,18 +109,18 @@ fn what_is_read_through_the_gateway_is_what_the_backend_answers() {
     for path in others.into_iter().map(str::to_owned).chain(of_the_resume) {
         let direct = stack.direct().send(request("GET", &path, &token, None, &[]));
         let through = stack.ask("GET", &path, &token, None);
-        assert_eq!(through.status, direct.status, "{path}: {}", through.shown());
+        assert_eq!(through.status, direct.status, "{path}: {}", through.as_text());
         assert_eq!(through.body, direct.body, "{path}");
         for name in ["content-type", "etag", "cache-control", "content-security-policy"] {
             assert_eq!(through.header(name), direct.header(name), "{path}: {name}");
         }
     }
     let metrics = stack.ask("GET", "/metrics", "", None);
-    assert!(expect(&metrics, 200).body.starts_with(b"# "), "metrics in Prometheus's form");
+    assert!(expect(&metrics, 200).body.starts_with(b"# "), "expected Prometheus metrics");
 }
 
 #[test]
-fn what_is_changed_through_the_gateway_is_changed() {
+fn writes_through_the_gateway_take_effect() {
     let stack = Stack::start();
     let account = json!({ "email": "ada@example.com", "password": "correct horse battery" });
     expect(&stack.ask("POST", "/api/auth/signup", "", Some(&account)), 201);
@@ -183,7 +183,7 @@ fn what_is_changed_through_the_gateway_is_changed() {
 }
 
 #[test]
-fn nobody_reaches_what_is_anothers_through_the_gateway() {
+fn users_cannot_reach_each_others_data_through_the_gateway() {
     let stack = Stack::start();
     let ada = stack.gateway.token_of("ada@example.com");
     let bob = stack.gateway.token_of("bob@example.com");
@@ -200,12 +200,17 @@ fn nobody_reaches_what_is_anothers_through_the_gateway() {
     expect(&stack.ask("POST", "/api/ai/analyze-ats-score", &ada, Some(&asked)), 404);
     assert_eq!(stack.ask("GET", "/api/resumes", &ada, None).json()["items"], json!([]));
     let read = stack.ask("GET", &path, &bob, None).json();
-    assert_eq!((&read["version"], &read["resume"]), (&json!(1), &resume()), "nothing was changed");
+    assert_eq!(
+        (&read["version"], &read["resume"]),
+        (&json!(1), &resume()),
+        "the résumé is unchanged"
+    );
 }
 
-/// As README has it: no spelling of the path brings them to a client, and nothing else changes.
+/// Applies the route from README.md: no spelling of the path exposes the metrics to clients, and
+/// nothing else changes.
 #[test]
-fn metrics_can_be_kept_from_clients() {
+fn metrics_can_be_hidden_from_clients() {
     let edit = |config: &mut Value| {
         let readme = std::fs::read_to_string(harness::paths::root().join("README.md")).unwrap();
         let line = readme.lines().find(|line| line.contains("direct_response")).unwrap();

@@ -1,5 +1,5 @@
-//! A salt that everyone knows is warned of, once by each Envoy and once by the shim, which learns of
-//! it from the filter's calls.
+//! A publicly known salt is logged as a warning: once by each Envoy, and once by the shim, which
+//! detects it from the filter's calls.
 
 use super::tracing::wait_for;
 use harness::stack::Server;
@@ -7,17 +7,17 @@ use limits::policy::KNOWN_SALT;
 use serde_json::json;
 use tests::gateway::{Gateway, Options, counter_of};
 
-/// How often `server` has logged the warning.
+/// Returns the number of times that `server` has logged the warning.
 fn warnings(server: &Server) -> usize {
     std::fs::read_to_string(server.log()).unwrap().matches(KNOWN_SALT).count()
 }
 
 #[test]
-fn a_salt_that_everyone_knows_is_logged_once_by_the_filter_and_by_the_shim() {
+fn the_filter_and_the_shim_each_warn_once_of_a_known_salt() {
     let gateway = Gateway::start(&Options { workers: 2, ..Options::default() }).unwrap();
     (10..18).for_each(|last| assert_eq!(gateway.client().at(last).get("/", None).status, 200));
     wait_for("the warning is not in the shim's log", || warnings(&gateway.shim) > 0);
-    // Another policy with the same salt is nothing new.
+    // Another policy with the same salt causes no new warning.
     let mut policy = Options::default().policy;
     policy["buckets"]["public"]["limit"] = json!(31);
     gateway.put_policy(0, &policy).unwrap();
@@ -29,7 +29,7 @@ fn a_salt_that_everyone_knows_is_logged_once_by_the_filter_and_by_the_shim() {
 }
 
 #[test]
-fn a_salt_of_ones_own_is_nothing_to_warn_of() {
+fn a_private_salt_causes_no_warning() {
     let mut options = Options { workers: 2, ..Options::default() };
     options.policy["salt"] = json!("our-own");
     let gateway = Gateway::start(&options).unwrap();

@@ -1,4 +1,4 @@
-//! One count, however many Envoys and workers.
+//! All Envoys and workers share one count.
 
 use super::login::{statuses, wrong_login};
 use std::thread;
@@ -34,15 +34,15 @@ fn two_envoys_admit_five_logins_together_on_memory() {
 #[test]
 fn two_workers_of_one_envoy_admit_five_logins_together() {
     let gateway = Gateway::start(&Options { workers: 2, ..Options::default() }).unwrap();
-    // Each request has a connection of its own, which the kernel gives to either worker.
+    // Each request opens a new connection, which the kernel assigns to either worker.
     let clients = [gateway.client(); 8];
     assert_eq!(admitted_of(&clients, 3), 5);
-    both_workers_are_met(&gateway);
+    wait_for_both_workers(&gateway);
     assert_eq!(admitted_of(&clients, 1), 0);
 }
 
-/// Until both have had a connection, nothing is shown.
-fn both_workers_are_met(gateway: &Gateway) {
+/// Sends requests until both workers have had a connection; otherwise the test proves nothing.
+fn wait_for_both_workers(gateway: &Gateway) {
     for worker in ["worker_0", "worker_1"] {
         let name = format!("{worker}.downstream_cx_total");
         let deadline = harness::clock::Deadline::after(std::time::Duration::from_secs(30));
@@ -60,15 +60,15 @@ fn two_workers_of_one_envoy_admit_five_logins_together_without_the_ledger() {
         Gateway::start(&Options { workers: 2, policy, ..Options::default() }).unwrap();
     gateway.shim.kill();
     let clients = [gateway.client(); 8];
-    assert_eq!(admitted_of(&clients, 3), 5, "counted in what the workers share");
-    both_workers_are_met(&gateway);
+    assert_eq!(admitted_of(&clients, 3), 5, "the workers share a local count");
+    wait_for_both_workers(&gateway);
     assert_eq!(admitted_of(&clients, 1), 0);
     let refused = wrong_login(&gateway.client());
-    assert_eq!(refused.header("tollgate-verdict"), "degraded", "{}", refused.shown());
+    assert_eq!(refused.header("tollgate-verdict"), "degraded", "{}", refused.as_text());
 }
 
 #[test]
-fn many_at_once_are_admitted_to_the_last_one() {
+fn concurrent_requests_use_the_whole_limit() {
     let gateway = Gateway::start(&Options { envoys: 2, workers: 2, ..Options::default() }).unwrap();
     let clients: Vec<_> = (0..16).map(|at| gateway.client_of(at % 2)).collect();
     let all: Vec<u16> = thread::scope(|scope| {

@@ -1,5 +1,4 @@
-//! However a client spells its token, the backend serves it as a user only if the gateway has
-//! counted that user.
+//! No spelling of a token makes the backend serve a user whom the gateway has not counted.
 
 use harness::clock::Deadline;
 use harness::stack::server::READY_LIMIT;
@@ -10,12 +9,11 @@ use std::time::Duration;
 use tests::client::{Client, Reply};
 use tests::gateway::{Gateway, Options, binaries};
 
-/// How a request carries `TOKEN`, and whether the backend takes it: lines of its head, without the
-/// CR LF that ends the last.
+/// Header lines that carry `TOKEN`, without the final CR LF, and true if the backend accepts them.
 const SPELLINGS: &[(&str, bool)] = &[
     ("authorization: Bearer TOKEN", true),
     ("AUTHORIZATION: Bearer TOKEN", true),
-    // HTTP has no blanks at the ends of a value, so these are the same request.
+    // HTTP ignores whitespace around a value, so these are the same request.
     ("authorization:Bearer TOKEN", true),
     ("authorization: \t Bearer TOKEN", true),
     ("authorization: Bearer TOKEN \t ", true),
@@ -30,14 +28,14 @@ const SPELLINGS: &[(&str, bool)] = &[
     ("authorization: Bearer Bearer TOKEN", false),
     ("authorization: bearer Bearer TOKEN", false),
     ("authorization: TOKEN", false),
-    // What is between.
+    // The separator.
     ("authorization: Bearer  TOKEN", false),
     ("authorization: Bearer\tTOKEN", false),
     ("authorization: Bearer \tTOKEN", false),
     ("authorization: BearerTOKEN", false),
     ("authorization: Bearer=TOKEN", false),
     ("authorization: Bearer\u{a0}TOKEN", false),
-    // What is around it.
+    // Text around the token.
     ("authorization: Bearer \"TOKEN\"", false),
     ("authorization: Bearer 'TOKEN'", false),
     ("authorization: Bearer <TOKEN>", false),
@@ -67,11 +65,11 @@ const SPELLINGS: &[(&str, bool)] = &[
     ("sec-websocket-protocol: Bearer, TOKEN", false),
 ];
 
-/// Where a token can stand in a path that leads to `/api/me`.
+/// Query strings of `/api/me` that carry a token.
 const QUERIES: &[&str] =
     &["?access_token=TOKEN", "?token=TOKEN&jwt=TOKEN", "?authorization=Bearer%20TOKEN"];
 
-/// The status, and which bucket counted the request.
+/// Sends a `GET` with raw header lines. Returns the status and the charged bucket.
 fn get(client: &Client, path: &str, headers: &str) -> (u16, String) {
     let request =
         format!("GET {path} HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n{headers}\r\n\r\n");
@@ -83,7 +81,7 @@ fn get(client: &Client, path: &str, headers: &str) -> (u16, String) {
     (status, bucket.to_owned())
 }
 
-/// Limits that nobody meets.
+/// Starts a gateway with limits that the tests never reach.
 fn start() -> Gateway {
     let mut options = Options::default();
     for bucket in ["authenticated", "public"] {
@@ -93,7 +91,7 @@ fn start() -> Gateway {
 }
 
 #[test]
-fn whom_the_backend_serves_as_a_user_the_gateway_has_counted_as_that_user() {
+fn the_gateway_counts_every_user_whom_the_backend_serves() {
     let gateway = start();
     let token = gateway.token_of("ada@example.com");
     let (through, direct) = (gateway.client(), Client::of(gateway.backend.addr()));
@@ -108,17 +106,18 @@ fn whom_the_backend_serves_as_a_user_the_gateway_has_counted_as_that_user() {
         let is_as_listed = (behind == 200) == is_taken && (status == 200 || !is_taken);
         let is_counted = status != 200 || bucket == "authenticated";
         if !is_as_listed || !is_counted {
-            let shown = format!("{path} {headers}").replace(&token, "TOKEN");
-            wrong
-                .push(format!("{shown:?}: {status} by {bucket}, {behind} from the backend itself"));
+            let request = format!("{path} {headers}").replace(&token, "TOKEN");
+            wrong.push(format!(
+                "{request:?}: {status} by {bucket}, {behind} from the backend directly"
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// HTTP/2 knows no blanks that are not part of a value, and no case of names.
+/// HTTP/2 has no whitespace around values, and its header names are lowercase.
 #[test]
-fn over_http2_it_is_the_same() {
+fn the_gateway_counts_every_user_over_http2() {
     let gateway = start();
     let token = gateway.token_of("ada@example.com");
     let ask = |values: &[&str]| -> Reply {
@@ -146,9 +145,9 @@ fn over_http2_it_is_the_same() {
     }
 }
 
-/// A new signing key reaches the gateway a little later than the backend uses it.
+/// The gateway learns of a new signing key a little after the backend starts to use it.
 #[test]
-fn a_token_that_the_gateway_cannot_verify_yet_is_served_to_nobody() {
+fn a_token_that_the_gateway_cannot_verify_yet_is_not_served() {
     let gateway = start();
     let header = |token: &str| token.split('.').next().unwrap().to_owned();
     let before = header(&gateway.token_of("ada@example.com"));
@@ -174,5 +173,5 @@ fn a_token_that_the_gateway_cannot_verify_yet_is_served_to_nobody() {
     assert_eq!(direct.get("/api/me", Some(&token)).status, 200);
     let through = gateway.client().get("/api/me", Some(&token));
     let is_counted = through.header("ratelimit-policy").starts_with("\"authenticated\"");
-    assert!(through.status == 401 || is_counted, "served, and not counted: {}", through.shown());
+    assert!(through.status == 401 || is_counted, "served but not counted: {}", through.as_text());
 }

@@ -1,5 +1,5 @@
-//! A request's trace and id are found again in the shim's log; a denial in Envoy's; each decision in
-//! its access log.
+//! The shim's log has each request's trace and id, Envoy's log has denials, and its access log has
+//! every decision.
 
 use super::login::statuses;
 use harness::clock::Deadline;
@@ -19,7 +19,7 @@ pub fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
 }
 
 #[test]
-fn the_shim_is_told_whose_call_it_is() {
+fn the_shim_logs_the_requests_trace() {
     let mut options = Options::default();
     options.shim_env.push(("TOLLGATE_LOG".to_owned(), "debug".into()));
     let gateway = Gateway::start(&options).unwrap();
@@ -42,7 +42,7 @@ fn a_denial_is_logged_with_its_bucket_rule_and_wait() {
     });
 }
 
-/// Waits for a line of the access log that has all of `parts`.
+/// Waits for a line of the access log that contains all of `parts`.
 fn wait_for_line(gateway: &Gateway, parts: &[&str]) {
     wait_for(&format!("no line of the access log has {parts:?}"), || {
         let log = std::fs::read_to_string(gateway.envoys[0].log()).unwrap();

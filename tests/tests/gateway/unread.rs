@@ -1,4 +1,4 @@
-//! Answers that their client does not read fill no memory.
+//! Responses that clients do not read cannot fill Envoy's memory.
 
 use harness::clock::Deadline;
 use harness::envoy_config::{at, named};
@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use std::thread::sleep;
 use std::time::Duration;
 use tests::gateway::{Gateway, Options, counter_of, stats_of};
-use tests::hold::Held;
+use tests::hold::HeldConnection;
 
-/// The largest answer that a `GET` without a token has: 236 KB.
+/// The largest response to a `GET` without a token: 236 KB.
 const PATH: &str = "/openapi.json";
 const CONNECTIONS: usize = 4;
-/// Fewer than an address may have.
+/// Fewer connections than the limit per address.
 const MAX_HELD: usize = 200;
 const MB: u64 = 1 << 20;
 
@@ -22,14 +22,14 @@ fn start(edit: fn(&mut Value)) -> Gateway {
     Gateway::start(&options).unwrap()
 }
 
-/// What Envoy has allocated.
+/// Returns the bytes that Envoy has allocated.
 fn allocated(gateway: &Gateway) -> u64 {
     let memory: Value = serde_json::from_str(&stats_of(&gateway.envoys[0], "/memory")).unwrap();
     memory["allocated"].as_str().unwrap().parse().unwrap()
 }
 
-/// The most that Envoy has allocated by the time that it stays as it is for two seconds.
-fn settled(gateway: &Gateway) -> u64 {
+/// Waits until Envoy's memory has not grown for two seconds, and returns its peak.
+fn peak_allocated(gateway: &Gateway) -> u64 {
     let deadline = Deadline::after(READY_LIMIT);
     let (mut most, mut still) = (0, 0);
     while still < 20 {
@@ -42,41 +42,45 @@ fn settled(gateway: &Gateway) -> u64 {
     most
 }
 
-fn serves(gateway: &Gateway) {
+fn assert_serves(gateway: &Gateway) {
     let reply = gateway.client().at(3).get(PATH, None);
     assert_eq!((reply.status, reply.body.len() > 100_000), (200, true));
 }
 
-/// Holds so many streams on each of [`CONNECTIONS`]; what Envoy's memory grew by.
-fn grown_by(gateway: &Gateway, streams: u32) -> (u64, Vec<Held>) {
-    serves(gateway);
+/// Opens `streams` unread streams on each of [`CONNECTIONS`] connections. Returns the growth of
+/// Envoy's memory and the connections.
+fn hold_streams(gateway: &Gateway, streams: u32) -> (u64, Vec<HeldConnection>) {
+    assert_serves(gateway);
     let before = allocated(gateway);
     let greedy = gateway.client().at(2);
-    let open = |_| Held::unread(&greedy, PATH, streams).unwrap();
-    let held: Vec<Held> = (0..CONNECTIONS).map(open).collect();
-    let grown = settled(gateway).saturating_sub(before);
-    serves(gateway);
+    let open = |_| HeldConnection::unread(&greedy, PATH, streams).unwrap();
+    let held: Vec<HeldConnection> = (0..CONNECTIONS).map(open).collect();
+    let grown = peak_allocated(gateway).saturating_sub(before);
+    assert_serves(gateway);
     (grown, held)
 }
 
 #[test]
-fn a_client_cannot_open_more_streams_than_it_may() {
+fn a_connection_with_too_many_streams_is_closed() {
     let gateway = start(|_| {});
-    let (grown, held) = grown_by(&gateway, 400);
-    assert!(held.iter().all(Held::is_closed), "what asks for too many streams is closed");
-    assert!(grown < 60 * MB, "{} MB for streams that are refused", grown / MB);
+    let (grown, held) = hold_streams(&gateway, 400);
+    assert!(
+        held.iter().all(HeldConnection::is_closed),
+        "Envoy closes connections with too many streams"
+    );
+    assert!(grown < 60 * MB, "{} MB for refused streams", grown / MB);
 }
 
 #[test]
-fn an_unread_answer_takes_a_bounded_amount_of_memory() {
+fn unread_responses_use_bounded_memory() {
     let gateway = start(|_| {});
-    let (grown, held) = grown_by(&gateway, 100);
-    assert!(held.iter().all(|held| !held.is_closed()), "as many as it may have");
-    // 236 KB of answer for each of 400 streams would be 92 MB.
+    let (grown, held) = hold_streams(&gateway, 100);
+    assert!(held.iter().all(|held| !held.is_closed()), "100 streams are within the limit");
+    // Buffering 236 KB for each of 400 streams would take 92 MB.
     assert!(grown < 80 * MB, "{} MB for 400 streams", grown / MB);
 }
 
-/// As `envoy/envoy.yaml` says, but for how much memory there is.
+/// Lowers the heap limit of `envoy/envoy.yaml`.
 fn little_memory(config: &mut Value) {
     let monitors = at(config, "/overload_manager/resource_monitors").unwrap();
     let heap = named(monitors, "envoy.resource_monitors.fixed_heap").unwrap();
@@ -84,7 +88,7 @@ fn little_memory(config: &mut Value) {
 }
 
 #[test]
-fn where_memory_becomes_short_the_largest_streams_are_reset_and_others_are_served() {
+fn low_memory_resets_the_largest_streams_and_serves_others() {
     let gateway = start(little_memory);
     let greedy = gateway.client().at(2);
     let resets = || counter_of(&gateway.envoys[0], "reset_high_memory_stream.count");
@@ -93,13 +97,17 @@ fn where_memory_becomes_short_the_largest_streams_are_reset_and_others_are_serve
     while resets() == 0 {
         assert!(!deadline.has_passed(), "no stream was reset: {} MB", allocated(&gateway) / MB);
         if held.len() < MAX_HELD {
-            held.push(Held::unread(&greedy, PATH, 20).unwrap());
+            held.push(HeldConnection::unread(&greedy, PATH, 20).unwrap());
         }
         sleep(Duration::from_millis(100));
     }
     let other = gateway.client().at(3);
     while other.get("/", None).status != 200 {
-        assert!(!deadline.has_passed(), "nobody else is served: {} MB", allocated(&gateway) / MB);
+        assert!(
+            !deadline.has_passed(),
+            "other clients are not served: {} MB",
+            allocated(&gateway) / MB
+        );
         sleep(Duration::from_millis(50));
     }
 }

@@ -1,18 +1,18 @@
-//! What a user is told of their quota is what the gateway counts.
+//! The quota that the backend reports to a user matches the gateway's counters.
 
 use harness::stack::server::READY_LIMIT;
 use serde_json::{Value, json};
 use tests::client::{Client, Reply};
 use tests::gateway::{Gateway, Options, PAYMENT_TOKEN};
 
-/// Asked past the gateway, so that asking costs nothing.
+/// Requests the usage directly from the backend, so the request costs nothing.
 fn usage(gateway: &Gateway, token: &str) -> Value {
     let reply = Client::of(gateway.backend.addr()).get("/api/usage", Some(token));
-    assert_eq!(reply.status, 200, "{}", reply.shown());
+    assert_eq!(reply.status, 200, "{}", reply.as_text());
     reply.json()
 }
 
-/// Charged like any request there; that there is no such route does not matter.
+/// Sends a request that is charged like any AI request, although the route does not exist.
 fn ask_ai(gateway: &Gateway, token: &str) -> Reply {
     gateway.client().post("/api/ai/nothing", &json!({}), Some(token))
 }
@@ -23,7 +23,7 @@ fn counts(usage: &Value) -> [&Value; 4] {
 }
 
 #[test]
-fn usage_is_what_the_gateway_has_counted() {
+fn usage_matches_the_gateways_counters() {
     let gateway = Gateway::start(&Options::default()).unwrap();
     let (ada, bob) = (gateway.token_of("ada@example.com"), gateway.token_of("bob@example.com"));
     let before = usage(&gateway, &ada);
@@ -34,18 +34,18 @@ fn usage_is_what_the_gateway_has_counted() {
         assert_eq!(ask_ai(&gateway, &ada).status, 404);
     }
     assert_eq!(counts(&usage(&gateway, &ada)), [&json!("ok"), &json!(10), &json!(3), &json!(7)]);
-    assert_eq!(counts(&usage(&gateway, &ada))[2], 3, "asking costs nothing");
+    assert_eq!(counts(&usage(&gateway, &ada))[2], 3, "reading the usage costs nothing");
     assert_eq!(counts(&usage(&gateway, &bob))[2], 0);
 
-    // Past the end of the quota: what is refused is not counted.
+    // Beyond the quota, denied requests are not counted.
     let statuses: Vec<_> = (0..9).map(|_| ask_ai(&gateway, &ada).status).collect();
     assert_eq!(statuses, [404, 404, 404, 404, 404, 404, 404, 429, 429]);
     assert_eq!(counts(&usage(&gateway, &ada)), [&json!("ok"), &json!(10), &json!(10), &json!(0)]);
 }
 
-/// Counters are named by a hash with the policy's salt: who asks by another finds others.
+/// Counter names contain a salted hash, so another salt leads to other counters.
 #[test]
-fn usage_is_found_by_the_salt_that_the_variable_says() {
+fn usage_needs_the_gateways_salt() {
     for (salt, used) in [("our-own", 1), ("another", 0)] {
         let mut options = Options::default();
         options.policy["salt"] = json!("our-own");
@@ -73,8 +73,8 @@ fn a_refreshed_token_has_the_new_plans_quota() {
         .header("payment-token", PAYMENT_TOKEN)
         .header("content-type", "application/json");
     let changed = direct.send(change.body(json!({"tier": "starter"}).to_string().into()).unwrap());
-    assert_eq!(changed.status, 200, "{}", changed.shown());
-    assert_eq!(counts(&usage(&gateway, &free))[1], 10, "this token is still the old plan's");
+    assert_eq!(changed.status, 200, "{}", changed.as_text());
+    assert_eq!(counts(&usage(&gateway, &free))[1], 10, "the old token keeps the old plan");
 
     let refresh = json!({"refresh_token": text(&tokens, "refresh_token")});
     let refreshed = direct.post("/api/auth/refresh", &refresh, None).json();
@@ -83,13 +83,17 @@ fn a_refreshed_token_has_the_new_plans_quota() {
         counts(&usage(&gateway, &starter)),
         [&json!("ok"), &json!(50), &json!(1), &json!(49)]
     );
-    assert_eq!(ask_ai(&gateway, &starter).header("x-ratelimit-limit"), "10", "the minute's");
-    assert_eq!(counts(&usage(&gateway, &starter))[2], 2, "one count for both plans");
+    assert_eq!(
+        ask_ai(&gateway, &starter).header("x-ratelimit-limit"),
+        "10",
+        "the limit per minute"
+    );
+    assert_eq!(counts(&usage(&gateway, &starter))[2], 2, "both plans share one counter");
 }
 
-/// The gateway verifies a token by itself, so it cannot know that its session has ended.
+/// The gateway verifies tokens itself, so it cannot know that a session has ended.
 #[test]
-fn a_logged_out_token_spends_nobodys_quota() {
+fn a_logged_out_token_spends_no_daily_quota() {
     let gateway = Gateway::start(&Options::default()).unwrap();
     let direct = Client::of(gateway.backend.addr());
     let account = json!({"email": "ada@example.com", "password": "correct horse battery"});
@@ -99,10 +103,10 @@ fn a_logged_out_token_spends_nobodys_quota() {
     let new = new["access_token"].as_str().unwrap();
     let ask = || gateway.client().post("/api/ai/extract-keywords", &json!({}), Some(&old));
     let first = ask();
-    assert_eq!(first.status, 401, "{}", first.shown());
+    assert_eq!(first.status, 401, "{}", first.as_text());
     let statuses: Vec<_> = (0..10).map(|_| ask().status).collect();
     assert_eq!(statuses[..9], [401; 9]);
-    assert_eq!(statuses[9], 429, "attempts are not free: the minute's limit counts them");
+    assert_eq!(statuses[9], 429, "the limit per minute counts attempts");
     let deadline = harness::clock::Deadline::after(READY_LIMIT);
     while counts(&usage(&gateway, new))[2] != 0 {
         assert!(!deadline.has_passed(), "{}", usage(&gateway, new));
@@ -110,9 +114,9 @@ fn a_logged_out_token_spends_nobodys_quota() {
     }
 }
 
-/// Accounts cost nothing, so what they use is summed by address as well.
+/// Accounts are free, so usage is also limited by address.
 #[test]
-fn the_accounts_of_an_address_share_a_quota() {
+fn accounts_at_one_address_share_a_quota() {
     let mut options = Options::default();
     options.policy["buckets"]["ai_client"]["limit"] = json!(12);
     let gateway = Gateway::start(&options).unwrap();
@@ -120,14 +124,14 @@ fn the_accounts_of_an_address_share_a_quota() {
     assert_eq!((0..10).map(|_| ask_ai(&gateway, &ada).status).collect::<Vec<_>>(), [404; 10]);
     assert_eq!([ask_ai(&gateway, &bob).status, ask_ai(&gateway, &bob).status], [404; 2]);
     let refused = ask_ai(&gateway, &bob);
-    assert_eq!(refused.status, 429, "{}", refused.shown());
+    assert_eq!(refused.status, 429, "{}", refused.as_text());
     assert_eq!(refused.json()["violated-policies"], json!(["ai_client"]));
     let elsewhere = gateway.client().at(2).post("/api/ai/nothing", &json!({}), Some(&bob));
-    assert_eq!(elsewhere.status, 404, "{}", elsewhere.shown());
+    assert_eq!(elsewhere.status, 404, "{}", elsewhere.as_text());
 }
 
 #[test]
-fn usage_is_degraded_while_the_shim_is_away() {
+fn usage_is_degraded_while_the_shim_is_unavailable() {
     let mut gateway = Gateway::start(&Options::default()).unwrap();
     let token = gateway.token_of("ada@example.com");
     ask_ai(&gateway, &token);

@@ -1,5 +1,5 @@
-//! Limits by the names of environment variables: each, written into the policy by `tollgate policy
-//! render`, is what the gateway enforces.
+//! The gateway enforces limits set by environment variables, which `tollgate policy render` writes
+//! into the policy.
 
 use super::login::{statuses, wrong_login};
 use super::metrics::wait_for;
@@ -12,11 +12,11 @@ use tests::gateway::{Gateway, Options, PAYMENT_TOKEN, binaries};
 
 const PASSWORD: &str = "correct horse battery";
 
-/// `tollgate policy` with `words`, from the repository's root, in an environment of `vars`.
+/// Runs `tollgate policy` with `words` in the repository's root. Returns its output.
 fn tollgate(words: &[&str], vars: &[(&str, &str)]) -> String {
     let mut command = Command::new(&binaries().shim);
     let (chore, words) = words.split_first().unwrap();
-    // Whatever the environment of the tests is.
+    // Only `vars` are set, whatever the tests' own environment.
     command
         .env_clear()
         .args(["policy", chore, "--set-env", "@envoy/policy.variables"])
@@ -28,8 +28,8 @@ fn tollgate(words: &[&str], vars: &[(&str, &str)]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The whole stack with the shipped policy rendered from `vars`.
-fn started(vars: &[(&str, &str)]) -> Gateway {
+/// Starts the whole stack with the shipped policy rendered from `vars`.
+fn start_with(vars: &[(&str, &str)]) -> Gateway {
     let rendered = tollgate(&["render", "--json", "envoy/policy.yaml"], vars);
     let mut options = Options::default();
     let timeout = options.policy["shim"]["timeout"].clone();
@@ -38,8 +38,9 @@ fn started(vars: &[(&str, &str)]) -> Gateway {
     Gateway::start(&options).unwrap()
 }
 
-/// The token of a new user on the plan `tier`; nothing of it is charged.
-fn token_on(gateway: &Gateway, tier: &str) -> String {
+/// Signs up a user on the plan `tier` directly at the backend, so nothing is charged. Returns the
+/// token.
+fn token_for_plan(gateway: &Gateway, tier: &str) -> String {
     let direct = Client::of(gateway.backend.addr());
     let email = format!("{tier}@example.com");
     let token = gateway.token_of(&email);
@@ -48,13 +49,13 @@ fn token_on(gateway: &Gateway, tier: &str) -> String {
         .header("payment-token", PAYMENT_TOKEN)
         .header("content-type", "application/json");
     let changed = direct.send(change.body(json!({ "tier": tier }).to_string().into()).unwrap());
-    assert_eq!(changed.status, 200, "{}", changed.shown());
+    assert_eq!(changed.status, 200, "{}", changed.as_text());
     let account = json!({ "email": email, "password": PASSWORD });
     let tokens = direct.post("/api/auth/login", &account, None).json();
     tokens["access_token"].as_str().unwrap().to_owned()
 }
 
-/// Charged like any request there, whatever the backend has at that path.
+/// Sends a request that is charged like any AI request, although the route does not exist.
 fn ask_ai(gateway: &Gateway, token: &str) -> Reply {
     gateway.client().post("/api/ai/nothing", &json!({}), Some(token))
 }
@@ -63,15 +64,15 @@ fn limit_of(reply: &Reply) -> &str {
     reply.header("x-ratelimit-limit")
 }
 
-/// The buckets that a refusal names.
+/// Returns the buckets that a refusal names.
 fn refused_by(reply: &Reply) -> Value {
-    assert_eq!(reply.status, 429, "{}", reply.shown());
+    assert_eq!(reply.status, 429, "{}", reply.as_text());
     reply.json()["violated-policies"].clone()
 }
 
 #[test]
-fn each_limit_a_minute_is_the_variables() {
-    let gateway = started(&[
+fn variables_set_each_limit_per_minute() {
+    let gateway = start_with(&[
         ("AUTH_RATE_LIMIT_PER_MINUTE", "2"),
         ("PUBLIC_RATE_LIMIT_PER_MINUTE", "3"),
         ("RATE_LIMIT_PER_MINUTE", "4"),
@@ -88,7 +89,7 @@ fn each_limit_a_minute_is_the_variables() {
         for count in 0..limit {
             let reply = ask(&client);
             assert_ne!(reply.status, 429, "{bucket}: {count}");
-            assert_eq!(limit_of(&reply), limit.to_string(), "{bucket}: {}", reply.shown());
+            assert_eq!(limit_of(&reply), limit.to_string(), "{bucket}: {}", reply.as_text());
         }
         assert_eq!(refused_by(&ask(&client)), json!([bucket]));
     };
@@ -98,22 +99,22 @@ fn each_limit_a_minute_is_the_variables() {
 }
 
 #[test]
-fn each_plans_limit_a_day_is_the_variables() {
-    let gateway = started(&[
+fn variables_set_each_plans_daily_limit() {
+    let gateway = start_with(&[
         ("FREE_AI_ASSIST_LIMIT", "2"),
         ("STARTER_AI_ASSIST_LIMIT", "3"),
         ("PRO_AI_ASSIST_LIMIT", "4"),
     ]);
     for (tier, limit) in [("free", 2), ("starter", 3), ("pro", 4)] {
-        let token = token_on(&gateway, tier);
+        let token = token_for_plan(&gateway, tier);
         for count in 0..limit {
             let reply = ask_ai(&gateway, &token);
-            assert_eq!(reply.status, 404, "{tier}: {count}: {}", reply.shown());
-            assert_eq!(limit_of(&reply), limit.to_string(), "{tier}: {}", reply.shown());
+            assert_eq!(reply.status, 404, "{tier}: {count}: {}", reply.as_text());
+            assert_eq!(limit_of(&reply), limit.to_string(), "{tier}: {}", reply.as_text());
         }
         assert_eq!(refused_by(&ask_ai(&gateway, &token)), json!(["ai_daily"]), "{tier}");
     }
-    // Without a token there is no plan: the free one's.
+    // Without a token, the free plan's limit applies.
     let nobody = gateway.client().at(9);
     let ask = || nobody.post("/api/ai/nothing", &json!({}), None);
     assert_eq!(limit_of(&ask()), "2");
@@ -122,8 +123,8 @@ fn each_plans_limit_a_day_is_the_variables() {
 }
 
 #[test]
-fn switched_off_nothing_is_refused_and_all_is_counted() {
-    let gateway = started(&[
+fn disabled_limits_count_but_never_deny() {
+    let gateway = start_with(&[
         ("RATE_LIMIT_ENABLED", "false"),
         ("AUTH_RATE_LIMIT_PER_MINUTE", "1"),
         ("PUBLIC_RATE_LIMIT_PER_MINUTE", "2"),
@@ -143,10 +144,10 @@ fn switched_off_nothing_is_refused_and_all_is_counted() {
     }
 }
 
-/// As the compose file does it, and an operator may do it while Envoy runs.
+/// The compose file applies limits this way, and so may an operator while Envoy runs.
 #[test]
-fn a_limit_that_is_applied_while_envoy_runs_takes_effect() {
-    let gateway = started(&[]);
+fn a_limit_applied_while_envoy_runs_takes_effect() {
+    let gateway = start_with(&[]);
     assert_eq!(limit_of(&gateway.client().get("/", None)), "30");
     let filter = envoy::filter_file(gateway.dir.path(), gateway.envoys[0].addr().port());
     let words = ["apply", "envoy/policy.yaml", filter.to_str().unwrap()];

@@ -1,19 +1,20 @@
-//! Redis with a user of few rights, and behind TLS.
+//! Redis with a restricted user, and Redis behind TLS.
 
 use harness::stack::{Port, Server, redis};
 use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 use tests::shim::{
-    Api, TOKEN, back, charge, counter, more, only, request, settle, sliding, start_ready,
-    start_redis, start_shim, wait_for,
+    Api, TOKEN, charge, charge_more, counter, give_back, only_charge, request, settle, sliding,
+    start_ready, start_redis, start_shim, wait_for,
 };
 
-/// All that the shim's user needs, outside a Cluster.
+/// The permissions that the shim's user needs outside a Cluster.
 const RIGHTS: &str = "~tg:* +ping +evalsha +eval +script|load +time +get +mget +set +unlink \
                       +del +hget +hgetall +hset +hdel +hlen +hexists";
 
-/// A Redis with a user `shim` of these rights; its URL, and a connection with all rights.
+/// Starts a Redis with a user `shim` that has these permissions. Returns the user's URL and an
+/// unrestricted connection.
 fn server_with_user(dir: &Path, rights: &str) -> (Server, String, ::redis::Connection) {
     let server = start_redis(dir, &[]);
     let client = ::redis::Client::open(redis::url(&server)).expect("a URL");
@@ -27,18 +28,21 @@ fn server_with_user(dir: &Path, rights: &str) -> (Server, String, ::redis::Conne
 }
 
 #[test]
-fn a_user_needs_no_more_rights_than_these() {
-    let dir = TempDir::new().expect("a folder");
+fn the_listed_permissions_are_enough() {
+    let dir = TempDir::new().expect("a directory");
     let (_server, url, _) = server_with_user(dir.path(), RIGHTS);
     let mut shim = start_shim(dir.path(), &url, &[]);
-    shim.wait_ready().expect("the shim gets ready");
+    shim.wait_ready().expect("the shim becomes ready");
     let mut api = Api::connect(shim.addr());
     let one = charge(counter("a", "b"), sliding(10, 60_000));
-    let decision = api.one(request([one.clone()]));
-    assert_eq!(only(&decision).remaining, 9);
+    let decision = api.decide_one(request([one.clone()]));
+    assert_eq!(only_charge(&decision).remaining, 9);
     let other = charge(counter("a", "other"), sliding(10, 60_000));
-    assert!(api.one(request([other.clone(), charge(counter("a", "third"), other.quota)])).admitted);
-    let settles = [("s-1", back(1), 10), ("s-2", more(4), 6)];
+    assert!(
+        api.decide_one(request([other.clone(), charge(counter("a", "third"), other.quota)]))
+            .admitted
+    );
+    let settles = [("s-1", give_back(1), 10), ("s-2", charge_more(4), 6)];
     for (id, amount, left) in settles {
         let settled = api.settle(vec![settle(id, &decision.id, &one, amount)]);
         assert_eq!(settled.settled[0].remaining, [left]);
@@ -52,33 +56,33 @@ fn a_user_needs_no_more_rights_than_these() {
         ("/v1/counters/reset", serde_json::json!({ "counter": name })),
     ] {
         let reply = admin.post(path, &body, Some(TOKEN));
-        assert_eq!(reply.status, 200, "{path}: {}", reply.shown());
+        assert_eq!(reply.status, 200, "{path}: {}", reply.as_text());
     }
     let log = std::fs::read_to_string(shim.log()).expect("a log");
     assert!(!log.contains("refuses to serve") && !log.contains("s3cret"), "{log}");
 }
 
 #[test]
-fn a_missing_right_is_told_and_no_counter_is_taken_for_damaged() {
-    let dir = TempDir::new().expect("a folder");
+fn a_missing_permission_is_logged_and_damages_no_counter() {
+    let dir = TempDir::new().expect("a directory");
     let (server, url, mut redis) = server_with_user(dir.path(), &RIGHTS.replace("+get ", ""));
     let one = || vec![request([charge(counter("a", "b"), sliding(10, 60_000))])];
-    let (all_rights, few_rights) = (redis::url(&server), url);
-    let shims = [all_rights, few_rights].map(|url| start_ready(dir.path(), &url));
+    let (unrestricted, restricted) = (redis::url(&server), url);
+    let shims = [unrestricted, restricted].map(|url| start_ready(dir.path(), &url));
     let [mut able, mut unable] = shims.each_ref().map(|shim| Api::connect(shim.addr()));
-    assert_eq!(only(&able.decide(one()).decisions[0]).remaining, 9);
-    assert_eq!(unable.try_decide(one()).expect_err("no right to read").status, 503);
-    assert_eq!(only(&able.decide(one()).decisions[0]).remaining, 8);
-    // With the right, the same connection goes on.
-    ::redis::cmd("ACL").arg(&["SETUSER", "shim", "+get"]).exec(&mut redis).expect("a right");
-    assert_eq!(only(&unable.decide(one()).decisions[0]).remaining, 7);
+    assert_eq!(only_charge(&able.decide(one()).decisions[0]).remaining, 9);
+    assert_eq!(unable.try_decide(one()).expect_err("no permission to read").status, 503);
+    assert_eq!(only_charge(&able.decide(one()).decisions[0]).remaining, 8);
+    // Once the permission is granted, the same connection works.
+    ::redis::cmd("ACL").arg(&["SETUSER", "shim", "+get"]).exec(&mut redis).expect("a permission");
+    assert_eq!(only_charge(&unable.decide(one()).decisions[0]).remaining, 7);
     let log = std::fs::read_to_string(shims[1].log()).expect("a log");
     assert!(log.contains("refuses to serve") && !log.contains("damaged"), "{log}");
 }
 
 #[test]
-fn a_wrong_password_is_told_and_not_shown() {
-    let dir = TempDir::new().expect("a folder");
+fn a_wrong_password_is_reported_but_not_logged() {
+    let dir = TempDir::new().expect("a directory");
     let server = start_redis(dir.path(), &[]);
     let client = ::redis::Client::open(redis::url(&server)).expect("a URL");
     let mut connection = client.get_connection().expect("Redis answers");
@@ -92,11 +96,11 @@ fn a_wrong_password_is_told_and_not_shown() {
     assert_eq!(shim.get("/healthz").expect("an answer").status, 503);
 }
 
-/// A certificate authority of one, and a server's certificate for 127.0.0.1.
+/// Creates a certificate authority and a server certificate for 127.0.0.1.
 fn certificates(dir: &Path) {
     let run = |args: &[&str]| {
         let output = Command::new("openssl").args(args).current_dir(dir).output();
-        let output = output.expect("openssl, which every Debian with curl's certificates has");
+        let output = output.expect("openssl, which is installed with Debian's ca-certificates");
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     };
     let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
@@ -126,8 +130,8 @@ fn certificates(dir: &Path) {
 }
 
 #[test]
-fn a_redis_behind_tls_is_verified() {
-    let dir = TempDir::new().expect("a folder");
+fn the_certificate_of_a_tls_redis_is_verified() {
+    let dir = TempDir::new().expect("a directory");
     certificates(dir.path());
     let file = |name: &str| dir.path().join(name).to_str().expect("text").to_owned();
     let tls = Port::free().expect("a free port");
@@ -151,8 +155,8 @@ fn a_redis_behind_tls_is_verified() {
     let mut shim = start_shim(dir.path(), &url, &trusting);
     shim.wait_ready().expect("the shim trusts that authority");
     let one = request([charge(counter("a", "b"), sliding(10, 60_000))]);
-    assert!(Api::connect(shim.addr()).one(one).admitted);
-    // Another authority's certificates are not taken.
+    assert!(Api::connect(shim.addr()).decide_one(one).admitted);
+    // Without that authority, the certificate is rejected.
     let doubting = start_shim(dir.path(), &url, &[]);
     let log = || std::fs::read_to_string(doubting.log()).expect("a log");
     wait_for("the shim to refuse", || log().contains("cannot be reached").then_some(()));

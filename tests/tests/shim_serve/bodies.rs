@@ -1,7 +1,7 @@
-//! Bodies that the shim refuses: whole replies. The ledger is untouched by all of them.
+//! Bodies that the shim rejects, with the complete replies. None of them changes the ledger.
 
 use tests::client::{Client, Reply};
-use tests::shim::{Api, Shims, Store, charge, counter, only, request, sliding};
+use tests::shim::{Api, Shims, Store, charge, counter, only_charge, request, sliding};
 
 const NAME: &str = "tg:{0123456789abcdef0123456789abcdef}:b";
 
@@ -14,15 +14,15 @@ fn window(limit: &str, window_ms: &str) -> String {
 }
 
 fn decide(api: &mut Api, body: impl Into<Vec<u8>>) -> String {
-    shown(&api.post("/v1/decide", &[], body.into()))
+    render(&api.post("/v1/decide", &[], body.into()))
 }
 
 fn settle(api: &mut Api, body: &str) -> String {
-    shown(&api.post("/v1/settle", &[], body.to_owned()))
+    render(&api.post("/v1/settle", &[], body.to_owned()))
 }
 
-/// The whole reply but for its length and date.
-fn shown(reply: &Reply) -> String {
+/// Renders a reply for a snapshot, without its length and date.
+fn render(reply: &Reply) -> String {
     assert_eq!(reply.header("tollgate-version"), "1");
     let kind = reply.header("content-type");
     let body = serde_json::to_string_pretty(&reply.json()).expect("JSON");
@@ -36,12 +36,12 @@ fn memory() -> (Shims, Api) {
 }
 
 #[test]
-fn what_is_no_json() {
+fn invalid_json() {
     let (_shims, mut api) = memory();
     insta::assert_snapshot!(decide(&mut api, ""), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "EOF while parsing a value at line 1 column 0",
@@ -56,7 +56,7 @@ fn what_is_no_json() {
     insta::assert_snapshot!(decide(&mut api, "{\"requests\":["), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "EOF while parsing a list at line 1 column 13",
@@ -71,7 +71,7 @@ fn what_is_no_json() {
     insta::assert_snapshot!(decide(&mut api, "null"), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "invalid type: null, expected struct DecideBody at line 1 column 4",
@@ -86,7 +86,7 @@ fn what_is_no_json() {
     insta::assert_snapshot!(decide(&mut api, b"{\"requests\":[{\"charges\":[{\"counter\":\"\xff\xfe\"}]}]}".as_slice()), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "invalid unicode code point at line 1 column 38",
@@ -101,7 +101,7 @@ fn what_is_no_json() {
     insta::assert_snapshot!(decide(&mut api, b"{\"requests\":\0[]}".as_slice()), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "expected value at line 1 column 13",
@@ -116,7 +116,7 @@ fn what_is_no_json() {
     insta::assert_snapshot!(decide(&mut api, "{\"requests\":[]} x"), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "trailing characters at line 1 column 17",
@@ -131,12 +131,12 @@ fn what_is_no_json() {
 }
 
 #[test]
-fn what_nests_ten_thousand_levels_deep() {
+fn ten_thousand_levels_of_nesting() {
     let (_shims, mut api) = memory();
     insta::assert_snapshot!(decide(&mut api, "[".repeat(10_000)), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "invalid type: sequence, expected a string at line 1 column 5",
@@ -151,7 +151,7 @@ fn what_nests_ten_thousand_levels_deep() {
     insta::assert_snapshot!(decide(&mut api, format!("{{\"requests\":{}", "[".repeat(10_000))), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "invalid type: sequence, expected a string at line 1 column 16",
@@ -167,7 +167,7 @@ fn what_nests_ten_thousand_levels_deep() {
     insta::assert_snapshot!(decide(&mut api, charge_with(&quota)), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "invalid type: map, expected a whole number from 1 to 9007199254740992 at line 1 column 114",
@@ -187,7 +187,7 @@ fn numbers_out_of_range() {
     insta::assert_snapshot!(decide(&mut api, window("0", "1000")), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "invalid value: integer `0`, expected a whole number from 1 to 9007199254740992 at line 1 column 114",
@@ -202,7 +202,7 @@ fn numbers_out_of_range() {
     insta::assert_snapshot!(decide(&mut api, window("-5", "1000")), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "invalid value: integer `-5`, expected a whole number from 1 to 9007199254740992 at line 1 column 115",
@@ -217,7 +217,7 @@ fn numbers_out_of_range() {
     insta::assert_snapshot!(decide(&mut api, window("9007199254740993", "1000")), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "invalid value: integer `9007199254740993`, expected a whole number from 1 to 9007199254740992 at line 1 column 129",
@@ -232,7 +232,7 @@ fn numbers_out_of_range() {
     insta::assert_snapshot!(decide(&mut api, window("1e400", "1000")), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "number out of range at line 1 column 118",
@@ -247,7 +247,7 @@ fn numbers_out_of_range() {
     insta::assert_snapshot!(decide(&mut api, window("1.5", "1000")), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "invalid value: floating point `1.5`, expected a whole number from 1 to 9007199254740992 at line 1 column 116",
@@ -262,7 +262,7 @@ fn numbers_out_of_range() {
     insta::assert_snapshot!(decide(&mut api, window("5", "0")), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "invalid value: integer `0`, expected a whole number from 1 to 31622400000 at line 1 column 128",
@@ -274,11 +274,11 @@ fn numbers_out_of_range() {
   "type": "about:blank"
 }
 "#);
-    // A century.
+    // 100 years.
     insta::assert_snapshot!(decide(&mut api, window("5", "3155760000000")), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "invalid value: integer `3155760000000`, expected a whole number from 1 to 31622400000 at line 1 column 140",
@@ -293,7 +293,7 @@ fn numbers_out_of_range() {
     insta::assert_snapshot!(decide(&mut api, window("\"5\"", "1000")), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "invalid type: string \"5\", expected a whole number from 1 to 9007199254740992 at line 1 column 116",
@@ -308,12 +308,12 @@ fn numbers_out_of_range() {
 }
 
 #[test]
-fn unknown_things() {
+fn unknown_fields_and_values() {
     let (_shims, mut api) = memory();
     insta::assert_snapshot!(decide(&mut api, charge_with(r#"{"leaky_bucket":{"limit":5}}"#)), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "unknown variant `leaky_bucket`, expected one of `sliding_window`, `fixed_window`, `token_bucket` at line 1 column 101",
@@ -328,7 +328,7 @@ fn unknown_things() {
     insta::assert_snapshot!(decide(&mut api, charge_with(r#"{"fixed_window":{"limit":5,"per":"week"}}"#)), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "unknown variant `week`, expected one of `minute`, `hour`, `day`, `month` at line 1 column 125",
@@ -343,7 +343,7 @@ fn unknown_things() {
     insta::assert_snapshot!(decide(&mut api, charge_with(r#"{"fixed_window":{"limit":5,"per":"day","time_zone":"Mars/Olympus"}}"#)), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "expected an IANA time zone such as Europe/Berlin, found \"Mars/Olympus\" at line 1 column 152",
@@ -358,7 +358,7 @@ fn unknown_things() {
     insta::assert_snapshot!(decide(&mut api, charge_with(r#"{"token_bucket":{"rate":1,"per_ms":2000000,"burst":9007199254740992}}"#)), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "expected burst × per_ms to be at most 2^53, found 9007199254740992 × 2000000 at line 1 column 155",
@@ -373,7 +373,7 @@ fn unknown_things() {
     insta::assert_snapshot!(decide(&mut api, r#"{"requests":[],"dry_run":true}"#), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "unknown field `dry_run`, expected `requests` at line 1 column 24",
@@ -388,16 +388,16 @@ fn unknown_things() {
 }
 
 #[test]
-fn names_that_are_none() {
+fn invalid_counter_names() {
     let (_shims, mut api) = memory();
     let named = |name: &str| window("5", "1000").replace(NAME, name);
     insta::assert_snapshot!(decide(&mut api, named("user:42")), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
-      "detail": "expected a counter's name, tg:{<32 hex digits>}:<bucket>, found \"user:42\" at line 1 column 45",
+      "detail": "expected a counter name, tg:{<32 hex digits>}:<bucket>, found \"user:42\" at line 1 column 45",
       "pointer": "/requests/0/charges/0/counter"
     }
   ],
@@ -409,10 +409,10 @@ fn names_that_are_none() {
     insta::assert_snapshot!(decide(&mut api, named(&NAME.replace(":b", ":b\\u0000"))), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
-      "detail": "expected a counter's name, tg:{<32 hex digits>}:<bucket>, found \"tg:{0123456789abcdef0123456789abcdef}:b\\0\" at line 1 column 83",
+      "detail": "expected a counter name, tg:{<32 hex digits>}:<bucket>, found \"tg:{0123456789abcdef0123456789abcdef}:b\\0\" at line 1 column 83",
       "pointer": "/requests/0/charges/0/counter"
     }
   ],
@@ -424,10 +424,10 @@ fn names_that_are_none() {
     insta::assert_snapshot!(decide(&mut api, named(&NAME.replace(":b", ":b\\r\\nDEL x"))), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
-      "detail": "expected a counter's name, tg:{<32 hex digits>}:<bucket>, found \"tg:{0123456789abcdef0123456789abcdef}:b\\r\\nDEL x\" at line 1 column 86",
+      "detail": "expected a counter name, tg:{<32 hex digits>}:<bucket>, found \"tg:{0123456789abcdef0123456789abcdef}:b\\r\\nDEL x\" at line 1 column 86",
       "pointer": "/requests/0/charges/0/counter"
     }
   ],
@@ -439,12 +439,12 @@ fn names_that_are_none() {
 }
 
 #[test]
-fn the_same_key_twice() {
+fn duplicate_fields() {
     let (_shims, mut api) = memory();
     insta::assert_snapshot!(decide(&mut api, r#"{"requests":[],"requests":[]}"#), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "duplicate field `requests` at line 1 column 25",
@@ -459,7 +459,7 @@ fn the_same_key_twice() {
     insta::assert_snapshot!(decide(&mut api, window("5,\"limit\":6", "1000")), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "duplicate field `limit` at line 1 column 122",
@@ -474,7 +474,7 @@ fn the_same_key_twice() {
 }
 
 #[test]
-fn every_mistake_between_fields_is_listed() {
+fn all_errors_across_fields_are_listed() {
     let (_shims, mut api) = memory();
     let quota = r#"{"sliding_window":{"limit":5,"window_ms":1000}}"#;
     let body = format!(
@@ -490,7 +490,7 @@ fn every_mistake_between_fields_is_listed() {
     insta::assert_snapshot!(decide(&mut api, body), @r#"
 400 application/problem+json
 {
-  "detail": "The body asks for something impossible; see errors.",
+  "detail": "The body has invalid values; see errors.",
   "errors": [
     {
       "detail": "expected 1 to 16 charges, found 0",
@@ -526,7 +526,7 @@ fn every_mistake_between_fields_is_listed() {
     insta::assert_snapshot!(settle(&mut api, &body), @r#"
 400 application/problem+json
 {
-  "detail": "The body asks for something impossible; see errors.",
+  "detail": "The body has invalid values; see errors.",
   "errors": [
     {
       "detail": "expected a settle's id, 1 to 64 letters, digits, `.`, `_` or `-`, found \"\"",
@@ -557,7 +557,7 @@ fn every_mistake_between_fields_is_listed() {
     insta::assert_snapshot!(settle(&mut api, r#"{"settles":[]}"#), @r#"
 400 application/problem+json
 {
-  "detail": "The body asks for something impossible; see errors.",
+  "detail": "The body has invalid values; see errors.",
   "errors": [
     {
       "detail": "expected 1 to 1024 settles, found 0",
@@ -572,7 +572,7 @@ fn every_mistake_between_fields_is_listed() {
     insta::assert_snapshot!(settle(&mut api, &format!(r#"{{"settles":[{{"id":"a","decision":"1-2","charges":[{{"counter":"{NAME}","quota":{quota},"amount":{{"give_back":0}}}}]}}]}}"#)), @r#"
 400 application/problem+json
 {
-  "detail": "The body is not what this path takes; see errors.",
+  "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
       "detail": "invalid value: integer `0`, expected a whole number from 1 to 9007199254740992 at line 1 column 182",
@@ -587,7 +587,7 @@ fn every_mistake_between_fields_is_listed() {
 }
 
 #[test]
-fn too_many() {
+fn too_many_charges_and_requests() {
     let (_shims, mut api) = memory();
     let charges = |count: usize| {
         let one = |at| {
@@ -604,7 +604,7 @@ fn too_many() {
     insta::assert_snapshot!(decide(&mut api, calls(1, &charges(17))), @r#"
 400 application/problem+json
 {
-  "detail": "The body asks for something impossible; see errors.",
+  "detail": "The body has invalid values; see errors.",
   "errors": [
     {
       "detail": "expected 1 to 16 charges, found 17",
@@ -616,7 +616,7 @@ fn too_many() {
   "type": "about:blank"
 }
 "#);
-    // 10,000 buckets in one request do not fit into what is read at all.
+    // A request with 10,000 buckets exceeds the body limit.
     insta::assert_snapshot!(decide(&mut api, calls(1, &charges(10_000))), @r#"
 413 application/problem+json
 {
@@ -635,7 +635,7 @@ fn too_many() {
     insta::assert_snapshot!(decide(&mut api, calls(1, &charges(5_000))), @r#"
 400 application/problem+json
 {
-  "detail": "The body asks for something impossible; see errors.",
+  "detail": "The body has invalid values; see errors.",
   "errors": [
     {
       "detail": "expected 1 to 16 charges, found 5000",
@@ -650,7 +650,7 @@ fn too_many() {
     insta::assert_snapshot!(decide(&mut api, calls(1_025, &charges(1))), @r#"
 400 application/problem+json
 {
-  "detail": "The body asks for something impossible; see errors.",
+  "detail": "The body has invalid values; see errors.",
   "errors": [
     {
       "detail": "expected 1 to 1024 requests, found 1025",
@@ -668,7 +668,7 @@ fn too_many() {
 }
 
 #[test]
-fn ten_megabytes() {
+fn a_body_of_ten_megabytes() {
     let (shims, mut api) = memory();
     let body = || " ".repeat(10 << 20);
     insta::assert_snapshot!(decide(&mut api, body()), @r#"
@@ -690,7 +690,7 @@ fn ten_megabytes() {
     let post = || hyper::Request::post("/v1/decide");
     let reply = http1.send(post().body(body().into()).expect("a request"));
     assert_eq!(reply.status, 413);
-    // In chunks, so that no length announces it.
+    // Chunked, so that no content-length announces the size.
     let mut chunked = b"POST /v1/decide HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
     for _ in 0..40 {
         chunked.extend_from_slice(b"40000\r\n");
@@ -703,10 +703,10 @@ fn ten_megabytes() {
 }
 
 #[test]
-fn other_paths_and_methods() {
+fn unknown_paths_and_methods() {
     let (shims, _api) = memory();
     let client = Client::of(shims.shims[0].addr());
-    insta::assert_snapshot!(shown(&client.get("/", None)), @r#"
+    insta::assert_snapshot!(render(&client.get("/", None)), @r#"
 404 application/problem+json
 {
   "detail": "Expected /v1/decide, /v1/settle, /v1/peek, /healthz or /metrics.",
@@ -717,10 +717,10 @@ fn other_paths_and_methods() {
 "#);
     let reply = client.get("/v1/decide", None);
     assert_eq!(reply.header("allow"), "POST");
-    insta::assert_snapshot!(shown(&reply), @r#"
+    insta::assert_snapshot!(render(&reply), @r#"
 405 application/problem+json
 {
-  "detail": "This path does not take this method; see the Allow header.",
+  "detail": "This path does not support this method; see the Allow header.",
   "status": 405,
   "title": "Method Not Allowed",
   "type": "about:blank"
@@ -729,7 +729,7 @@ fn other_paths_and_methods() {
 }
 
 #[test]
-fn what_is_refused_touches_nothing() {
+fn a_rejected_call_charges_nothing() {
     let shims = Shims::start(Store::Redis, 1);
     let mut api = shims.api(0);
     let good = || charge(counter("a", "b"), sliding(5, 60_000));
@@ -745,8 +745,8 @@ fn what_is_refused_touches_nothing() {
         vec![request([good()]), request(Vec::new())],
         many,
     ] {
-        let reply = api.try_decide(bad).expect_err("a mistake");
-        assert!([400, 413].contains(&reply.status), "{}", reply.shown());
+        let reply = api.try_decide(bad).expect_err("an invalid call");
+        assert!([400, 413].contains(&reply.status), "{}", reply.as_text());
     }
-    assert_eq!(only(&api.one(request([good()]))).remaining, 4);
+    assert_eq!(only_charge(&api.decide_one(request([good()]))).remaining, 4);
 }

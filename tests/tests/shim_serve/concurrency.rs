@@ -1,4 +1,4 @@
-//! Many clients, two shims, one Redis or a Cluster: what was admitted never exceeds a limit in any interval.
+//! Many clients with two shims and a Redis or a Cluster never exceed a limit in any interval.
 
 use limits::wire::Request;
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ const CALLS: usize = 500;
 const BATCH: usize = 25;
 const HOUR_MS: u64 = 3_600_000;
 
-/// What there is to charge: a few hot counters, a few with brief windows, and many cold ones.
+/// Returns the counters: a few hot ones, a few with short windows, and many cold ones.
 fn counters() -> Vec<(String, u64, u64)> {
     let hot = (0..4).map(|at| (format!("hot{at}"), 1_000 + at * 777, HOUR_MS));
     let brief = (0..4).map(|at| (format!("brief{at}"), 20 + at * 30, 50 + at * 100));
@@ -19,7 +19,7 @@ fn counters() -> Vec<(String, u64, u64)> {
     hot.chain(brief).chain(exact).chain(cold).collect()
 }
 
-/// A cheap generator of numbers: the same ones in each run.
+/// A cheap, deterministic pseudo-random number generator.
 struct Dice(u64);
 
 impl Dice {
@@ -34,21 +34,21 @@ impl Dice {
 struct Tally {
     admitted: usize,
     denied: usize,
-    /// By counter, the times at which 1 was charged.
+    /// The times of the charges of 1, by counter.
     history: HashMap<usize, Vec<u64>>,
 }
 
 #[test]
-fn no_interval_sees_more_than_the_limit() {
-    on(Store::Redis);
+fn no_interval_admits_more_than_the_limit() {
+    check_limits(Store::Redis);
 }
 
 #[test]
-fn no_interval_sees_more_than_the_limit_on_a_cluster() {
-    on(Store::Cluster);
+fn no_interval_admits_more_than_the_limit_on_a_cluster() {
+    check_limits(Store::Cluster);
 }
 
-fn on(store: Store) {
+fn check_limits(store: Store) {
     let shims = Shims::start(store, 2);
     let counters = counters();
     let tallies: Vec<Tally> = thread::scope(|scope| {
@@ -69,9 +69,9 @@ fn on(store: Store) {
             tallies.iter().filter_map(|tally| tally.history.get(&at)).flatten().copied().collect();
         times.sort_unstable();
         let most = most_in_a_window(&times, *window_ms);
-        assert!(most <= *limit, "{name}: {most} in {window_ms} ms, and the limit is {limit}");
+        assert!(most <= *limit, "{name}: {most} in {window_ms} ms exceed the limit of {limit}");
         if name.starts_with("hot") {
-            assert_eq!(times.len() as u64, *limit, "{name}: less than there was room for");
+            assert_eq!(times.len() as u64, *limit, "{name}: the limit was not used up");
         }
     }
 }
@@ -80,13 +80,13 @@ fn one_client(client: usize, shims: &Shims, counters: &[(String, u64, u64)]) -> 
     let mut api = shims.api(client % shims.shims.len());
     let mut dice = Dice(client as u64 + 1);
     let mut tally = Tally::default();
-    // A Cluster decides slot by slot: a decision's time may be later than a charge's in one of them.
-    // That does not matter where the window outlasts the test.
+    // A Cluster decides slot by slot, so a decision's time may be later than that of its charge
+    // in one slot. This does not matter if the window outlasts the test.
     let outlasts = |at: usize| counters[at].2 == HOUR_MS;
     let spans = |first, second| shims.cluster.is_none() || outlasts(first) && outlasts(second);
     for _ in 0..CALLS {
         let picks: Vec<_> = (0..BATCH).map(|_| pick(&mut dice, counters.len(), spans)).collect();
-        let requests = picks.iter().map(|pick| asked(pick, counters)).collect();
+        let requests = picks.iter().map(|pick| request_for(pick, counters)).collect();
         let reply = api.decide(requests);
         for (pick, decision) in picks.iter().zip(&reply.decisions) {
             assert_eq!(decision.error, None);
@@ -105,7 +105,7 @@ fn one_client(client: usize, shims: &Shims, counters: &[(String, u64, u64)]) -> 
     tally
 }
 
-/// One counter, mostly among the first dozen; sometimes a second.
+/// Picks a counter, usually among the first dozen, and sometimes a second one.
 fn pick(dice: &mut Dice, counters: usize, spans: impl Fn(usize, usize) -> bool) -> Vec<usize> {
     let first = if dice.roll(4) > 0 { dice.roll(12) } else { dice.roll(counters) };
     let second = dice.roll(counters);
@@ -116,7 +116,7 @@ fn pick(dice: &mut Dice, counters: usize, spans: impl Fn(usize, usize) -> bool) 
     }
 }
 
-fn asked(pick: &[usize], counters: &[(String, u64, u64)]) -> Request {
+fn request_for(pick: &[usize], counters: &[(String, u64, u64)]) -> Request {
     let charges: Vec<_> = pick
         .iter()
         .map(|at| {
@@ -127,7 +127,8 @@ fn asked(pick: &[usize], counters: &[(String, u64, u64)]) -> Request {
     request(charges)
 }
 
-/// The most of the sorted `times` in any half-open interval of the window's length.
+/// Returns the highest number of the sorted `times` in any half-open interval of the window's
+/// length.
 fn most_in_a_window(times: &[u64], window_ms: u64) -> u64 {
     let mut first = 0;
     let mut most = 0;
@@ -141,7 +142,7 @@ fn most_in_a_window(times: &[u64], window_ms: u64) -> u64 {
 }
 
 #[test]
-fn the_check_would_notice_one_too_many() {
+fn one_request_too_many_is_detected() {
     assert_eq!(most_in_a_window(&[0, 10, 20, 30], 20), 2);
     assert_eq!(most_in_a_window(&[0, 10, 19, 30], 20), 3);
     assert_eq!(most_in_a_window(&[], 20), 0);

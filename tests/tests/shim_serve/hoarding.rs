@@ -1,4 +1,4 @@
-//! Clients that take what others need: connections, places, descriptors. The others are served.
+//! Clients that hoard connections, concurrency slots or file descriptors cannot starve others.
 
 use harness::stack::{Server, redis};
 use hyper::body::{Body, Bytes, Frame};
@@ -15,12 +15,12 @@ use tempfile::TempDir;
 use tests::client::Client;
 use tests::gateway::binaries;
 use tests::shim::{
-    Api, PATIENCE, Shims, Store, charge, counter, request, sliding, start_limited, start_redis,
+    Api, Shims, Store, WAIT_LIMIT, charge, counter, request, sliding, start_limited, start_redis,
     wait_for,
 };
 use tokio::task::JoinHandle;
 
-/// Too few descriptors for the connections that come.
+/// Fewer file descriptors than the connections that the tests open.
 const FEW_DESCRIPTORS: usize = 256;
 const HOARDED: usize = 300;
 
@@ -34,12 +34,12 @@ fn metric(shim: &Server, name: &str) -> u64 {
     lines.map(|line| line.rsplit(' ').next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0)).sum()
 }
 
-/// As many idle connections from one address as there are given.
+/// Opens `count` idle connections from one address.
 fn hoard(to: SocketAddr, count: usize) -> Vec<TcpStream> {
     (0..count).map(|_| TcpStream::connect(to).expect("the kernel accepts")).collect()
 }
 
-/// Nothing, and never the end.
+/// A body that never yields data and never ends.
 struct Never;
 
 impl Body for Never {
@@ -56,7 +56,8 @@ impl Body for Never {
 
 type Sender<B> = http2::SendRequest<B>;
 
-/// An HTTP/2 connection whose unread answers may be `window` bytes each; and its end.
+/// Opens an HTTP/2 connection that accepts `window` bytes per unread response. Returns its sender,
+/// and a task that finishes when the connection ends.
 async fn connect<B>(to: SocketAddr, window: u32) -> (Sender<B>, JoinHandle<()>)
 where
     B: Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static,
@@ -67,13 +68,13 @@ where
     let (sender, connection) =
         builder.handshake(TokioIo::new(stream)).await.expect("the shim speaks HTTP/2");
     let ended = tokio::spawn(async move {
-        let _how = connection.await;
+        let _result = connection.await;
     });
     (sender, ended)
 }
 
 #[test]
-fn heads_without_bodies_take_no_place() {
+fn requests_without_their_bodies_occupy_no_slot() {
     const CONNECTIONS: usize = 9;
     const HEADS: usize = 127;
     let patient = [("TOLLGATE_DEADLINE_MS", "60000")];
@@ -94,42 +95,43 @@ fn heads_without_bodies_take_no_place() {
             };
             let waiting: Vec<_> = (0..HEADS).map(|_| call("/v1/decide")).collect();
             tokio::task::yield_now().await;
-            // What is answered after them says that they have arrived.
+            // The answer to a later request proves that the heads have arrived.
             let answer = call("/nowhere").await.expect("no panic").expect("an answer");
             assert_eq!(answer.status(), 404);
             (waiting, ended, sender)
         }));
     }
-    assert!(shims.api(0).one(one().remove(0)).admitted);
+    assert!(shims.api(0).decide_one(one().remove(0)).admitted);
     for call in held.iter().flat_map(|(waiting, ..)| waiting) {
-        assert!(!call.is_finished(), "nothing is answered before its body is there");
+        assert!(!call.is_finished(), "no request may be answered before its body arrives");
     }
 }
 
 #[test]
-fn idle_connections_of_one_client_keep_no_other_waiting() {
-    let dir = TempDir::new().expect("a folder");
+fn idle_connections_of_one_client_do_not_delay_others() {
+    let dir = TempDir::new().expect("a directory");
     let mut shim = start_limited(dir.path(), "memory:", FEW_DESCRIPTORS);
-    shim.wait_ready().expect("the shim gets ready");
+    shim.wait_ready().expect("the shim becomes ready");
     let mut gateway = Api::connect(shim.addr());
     gateway.decide(one());
     let hoarded = hoard(shim.addr(), HOARDED);
-    // One from another address, and one from the same: none waits, and who was there stays.
+    // New connections from another address and from the same one are served, and the existing
+    // connection stays open.
     let body = serde_json::to_value(DecideBody { requests: one() }).expect("JSON");
     for last in [7, 1] {
         let reply = Client::of(shim.addr()).at(last).post("/v1/decide", &body, None);
-        assert_eq!(reply.status, 200, "127.0.0.{last}: {}", reply.shown());
+        assert_eq!(reply.status, 200, "127.0.0.{last}: {}", reply.as_text());
     }
     gateway.decide(one());
     drop(hoarded);
 }
 
 #[test]
-fn connections_of_clients_never_cost_the_one_to_redis() {
-    let dir = TempDir::new().expect("a folder");
+fn client_connections_never_starve_the_redis_connection() {
+    let dir = TempDir::new().expect("a directory");
     let server = start_redis(dir.path(), &[]);
     let mut shim = start_limited(dir.path(), &redis::url(&server), FEW_DESCRIPTORS);
-    shim.wait_ready().expect("the shim gets ready");
+    shim.wait_ready().expect("the shim becomes ready");
     let mut gateway = Api::connect(shim.addr());
     gateway.decide(one());
     let hoarded = hoard(shim.addr(), HOARDED);
@@ -139,7 +141,7 @@ fn connections_of_clients_never_cost_the_one_to_redis() {
         let mut kill = ::redis::cmd("CLIENT");
         kill.arg(&["KILL", "TYPE", "normal", "SKIPME", "yes"]).exec(&mut redis).expect("a kill");
         wait_for("the shim to connect anew", || {
-            // A call notices that the connection is gone.
+            // A call makes the shim notice that the connection is gone.
             let decided = gateway.try_decide(one()).is_ok();
             (decided && metric(&shim, "tollgate_ledger_connects_total") >= times).then_some(())
         });
@@ -148,7 +150,7 @@ fn connections_of_clients_never_cost_the_one_to_redis() {
 }
 
 #[test]
-fn the_limit_on_descriptors_is_raised_and_one_too_low_is_told() {
+fn the_descriptor_limit_is_raised_or_rejected_if_too_low() {
     let shim = &binaries().shim;
     let run = |limit: &str| {
         let script =
@@ -157,14 +159,14 @@ fn the_limit_on_descriptors_is_raised_and_one_too_low_is_told() {
         command.arg("-c").arg(script).arg(shim);
         command.stderr(std::process::Stdio::piped()).spawn().expect("a shell")
     };
-    let mut low = Ended(run("-n 100"));
+    let mut low = KillOnDrop(run("-n 100"));
     let status = wait_for("it to end", || low.0.try_wait().expect("a process"));
-    let mut complaint = String::new();
+    let mut message = String::new();
     let mut stderr = low.0.stderr.take().expect("a pipe");
-    stderr.read_to_string(&mut complaint).expect("text");
-    assert_eq!(status.code(), Some(1), "{complaint}");
-    assert!(complaint.contains("file descriptors, found a limit of 100"), "{complaint}");
-    let raised = Ended(run("-S -n 200"));
+    stderr.read_to_string(&mut message).expect("text");
+    assert_eq!(status.code(), Some(1), "{message}");
+    assert!(message.contains("file descriptors, found a limit of 100"), "{message}");
+    let raised = KillOnDrop(run("-S -n 200"));
     wait_for("the limit to be raised", || {
         let limits = std::fs::read_to_string(format!("/proc/{}/limits", raised.0.id())).ok()?;
         let line = limits.lines().find(|line| line.starts_with("Max open files"))?;
@@ -174,12 +176,12 @@ fn the_limit_on_descriptors_is_raised_and_one_too_low_is_told() {
     });
 }
 
-/// A process that ends with the test.
-struct Ended(Child);
+/// A process that is killed when the test ends.
+struct KillOnDrop(Child);
 
-impl Drop for Ended {
+impl Drop for KillOnDrop {
     fn drop(&mut self) {
-        // Fails where it has ended.
+        // Fails if the process has already ended.
         let _ended = self.0.kill();
         let _ended = self.0.wait();
     }
@@ -189,7 +191,7 @@ impl Drop for Ended {
 fn a_connection_has_128_streams() {
     let shims = Shims::start(Store::Memory, 1);
     let mut stream = TcpStream::connect(shims.shims[0].addr()).expect("a connection");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    stream.set_read_timeout(Some(WAIT_LIMIT)).expect("a timeout");
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").expect("a preface");
     let mut head = [0; 9];
     stream.read_exact(&mut head).expect("a frame");
@@ -201,7 +203,7 @@ fn a_connection_has_128_streams() {
 }
 
 #[test]
-fn a_client_that_reads_no_answers_is_shown_out() {
+fn a_client_that_reads_no_responses_is_disconnected() {
     let shims = Shims::start(Store::Memory, 1);
     let to = shims.shims[0].addr();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -217,9 +219,12 @@ fn a_client_that_reads_no_answers_is_shown_out() {
             assert_eq!(answer.status(), 200);
             unread.push(answer);
         }
-        tokio::time::timeout(PATIENCE, ended).await.expect("it is closed").expect("no panic");
+        tokio::time::timeout(WAIT_LIMIT, ended)
+            .await
+            .expect("the connection is closed")
+            .expect("no panic");
     });
-    assert!(shims.api(0).one(one().remove(0)).admitted);
+    assert!(shims.api(0).decide_one(one().remove(0)).admitted);
 }
 
 type Full = http_body_util::Full<Bytes>;

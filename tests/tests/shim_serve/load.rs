@@ -1,4 +1,4 @@
-//! Many calls at once: they share scripts, and what is too much is refused.
+//! Many concurrent calls: they share scripts, and overload is rejected.
 
 use harness::stack::Server;
 use http_body_util::{BodyExt, Full};
@@ -12,14 +12,14 @@ use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
-/// While Redis is paused nothing is to time out.
-const PATIENT: [(&str, &str); 2] =
+/// Timeouts long enough for calls to survive a paused Redis.
+const LONG_TIMEOUTS: [(&str, &str); 2] =
     [("TOLLGATE_DEADLINE_MS", "60000"), ("TOLLGATE_REDIS_RESPONSE_TIMEOUT_MS", "60000")];
 
-/// Calls on one connection: well under as many as it may have.
+/// Calls per connection, well below its stream limit.
 const CALLS_EACH: usize = 100;
 
-/// `count` calls at once, each of one request: their statuses and bodies.
+/// Starts `count` concurrent calls of one request each. Returns tasks with their status and body.
 fn calls(runtime: &Runtime, to: SocketAddr, count: usize) -> Vec<JoinHandle<(u16, Bytes)>> {
     let one = request([charge(counter("a", "b"), sliding(1_000_000, 60_000))]);
     let body = serde_json::to_vec(&DecideBody { requests: vec![one] }).expect("JSON");
@@ -62,12 +62,12 @@ fn statuses(runtime: &Runtime, calls: Vec<JoinHandle<(u16, Bytes)>>) -> Vec<u16>
     statuses
 }
 
-/// Freezes the server that has the counter of [`calls`].
+/// Pauses the server that has the counter of [`calls`].
 fn freeze(shims: &mut Shims) {
     match &shims.cluster {
         None => shims.redis().pause(),
         Some(cluster) => {
-            // The others are not to give it up meanwhile.
+            // The other nodes must not declare it failed meanwhile.
             for node in 0..cluster.nodes.len() {
                 cluster.ask(node, &["CONFIG", "SET", "cluster-node-timeout", "600000"]);
             }
@@ -84,17 +84,17 @@ fn thaw(shims: &mut Shims) {
 }
 
 #[test]
-fn what_gathers_during_one_script_is_the_next() {
-    gathers(Store::Redis);
+fn calls_that_wait_for_a_script_share_the_next_one() {
+    assert_calls_share_scripts(Store::Redis);
 }
 
 #[test]
-fn what_gathers_during_one_script_to_a_cluster_s_server_is_the_next() {
-    gathers(Store::Cluster);
+fn calls_that_wait_for_a_script_share_the_next_one_on_a_cluster() {
+    assert_calls_share_scripts(Store::Cluster);
 }
 
-fn gathers(store: Store) {
-    let mut shims = Shims::start_with(store, 1, &PATIENT);
+fn assert_calls_share_scripts(store: Store) {
+    let mut shims = Shims::start_with(store, 1, &LONG_TIMEOUTS);
     let scripts =
         |shims: &Shims| metric(&shims.shims[0], r#"tollgate_scripts_total{kind="decide"}"#);
     let runtime = runtime();
@@ -104,7 +104,7 @@ fn gathers(store: Store) {
     freeze(&mut shims);
     let calls = calls(&runtime, to, 200);
     wait_for("all calls to wait", || {
-        // The calls are only driven while something waits for them.
+        // A current-thread runtime drives the calls only inside block_on.
         runtime.block_on(tokio::task::yield_now());
         (metric(&shims.shims[0], "tollgate_queue_depth_requests") == 200).then_some(())
     });
@@ -116,17 +116,17 @@ fn gathers(store: Store) {
 }
 
 #[test]
-fn too_many_calls_at_once_are_refused_and_the_others_answered() {
-    refuses(Store::Redis);
+fn excess_calls_are_rejected_and_the_others_answered() {
+    assert_overload_is_rejected(Store::Redis);
 }
 
 #[test]
-fn too_many_calls_at_once_for_a_cluster_s_server_are_refused_and_the_others_answered() {
-    refuses(Store::Cluster);
+fn excess_calls_are_rejected_and_the_others_answered_on_a_cluster() {
+    assert_overload_is_rejected(Store::Cluster);
 }
 
-fn refuses(store: Store) {
-    let mut shims = Shims::start_with(store, 1, &PATIENT);
+fn assert_overload_is_rejected(store: Store) {
+    let mut shims = Shims::start_with(store, 1, &LONG_TIMEOUTS);
     let runtime = runtime();
     let to = shims.shims[0].addr();
     assert_eq!(statuses(&runtime, calls(&runtime, to, 1)), [200]);

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::process::{Command, Output};
 use tests::client::Client;
 use tests::gateway::binaries;
-use tests::shim::{Api, Shims, Store, TOKEN, charge, counter, only, request, sliding, wait_for};
+use tests::shim::{
+    Api, Shims, Store, TOKEN, charge, counter, only_charge, request, sliding, wait_for,
+};
 
 const MINUTE_MS: u64 = 60_000;
 
@@ -18,11 +20,11 @@ fn admin(shim: &Server) -> Client {
 
 fn change(shim: &Server, path: &str, body: &Value) -> bool {
     let reply = admin(shim).post(path, body, Some(TOKEN));
-    assert_eq!(reply.status, 200, "{}", reply.shown());
-    reply.json()["changed"].as_bool().expect("whether it changed")
+    assert_eq!(reply.status, 200, "{}", reply.as_text());
+    reply.json()["changed"].as_bool().expect("a boolean")
 }
 
-/// `tollgate` with `args`, from the repository's root.
+/// Runs `tollgate` with `args` in the repository's root.
 fn tollgate(shim: &Server, args: &[&str]) -> Output {
     let url = format!("http://{}", shim.admin_addr().expect("an admin port"));
     Command::new(&binaries().shim)
@@ -34,20 +36,21 @@ fn tollgate(shim: &Server, args: &[&str]) -> Output {
         .expect("the program runs")
 }
 
-fn told(shim: &Server, args: &[&str]) -> String {
+fn run_ok(shim: &Server, args: &[&str]) -> String {
     let output = tollgate(shim, args);
-    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{args:?}: {complaint}");
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{args:?}: {message}");
     String::from_utf8(output.stdout).expect("text")
 }
 
 fn limit_at(api: &mut Api) -> (u64, bool) {
-    let outcome = only(&api.one(request([charge(counter("a", "b"), sliding(10, MINUTE_MS))])));
+    let outcome =
+        only_charge(&api.decide_one(request([charge(counter("a", "b"), sliding(10, MINUTE_MS))])));
     (outcome.limit, outcome.admitted)
 }
 
 #[test]
-fn an_override_set_through_one_shim_holds_in_another() {
+fn an_override_set_through_one_shim_applies_in_another() {
     let shims = Shims::start(Store::Redis, 2);
     let mut other = shims.api(1);
     let name = counter("a", "b");
@@ -59,14 +62,14 @@ fn an_override_set_through_one_shim_holds_in_another() {
     ] {
         assert!(change(&shims.shims[0], "/v1/overrides/set", &body));
         assert!(!change(&shims.shims[0], "/v1/overrides/set", &body));
-        // How soon, `overrides::watch` is tested for, by a clock of its own.
+        // The unit tests of `overrides::watch` check how fast this happens.
         wait_for("the other shim to see it", || (limit_at(&mut other) == expected).then_some(()));
     }
     assert!(change(&shims.shims[0], "/v1/overrides/remove", &json!({ "counter": name })));
     wait_for("the other shim to see it", || (limit_at(&mut other).0 == 10).then_some(()));
 }
 
-/// How often each command was called, as the server has counted it.
+/// Returns the server's call count for each command.
 fn calls(shims: &mut Shims) -> BTreeMap<String, u64> {
     let url = harness::stack::redis::url(shims.redis());
     let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
@@ -79,7 +82,7 @@ fn calls(shims: &mut Shims) -> BTreeMap<String, u64> {
 }
 
 #[test]
-fn a_decision_is_one_command_with_an_override_or_without() {
+fn a_decision_is_one_command_even_with_an_override() {
     const DECISIONS: u64 = 200;
     let mut shims = Shims::start(Store::Redis, 1);
     let mut api = shims.api(0);
@@ -96,13 +99,13 @@ fn a_decision_is_one_command_with_an_override_or_without() {
         .map(|(name, count)| (name.as_str(), count - before.get(name).copied().unwrap_or(0)))
         .filter(|(_, count)| *count >= DECISIONS)
         .collect();
-    // The script, and what it does itself.
+    // The script, and the commands inside it.
     let each = |name| (name, DECISIONS);
     assert_eq!(more, [each("evalsha"), each("get"), each("set"), each("time")]);
 }
 
 #[test]
-fn a_block_ends_by_itself() {
+fn a_block_expires() {
     for store in Store::ALL {
         let shims = Shims::start(store, 1);
         let mut api = shims.api(0);
@@ -112,7 +115,7 @@ fn a_block_ends_by_itself() {
         let body =
             json!({ "counter": counter("a", "b"), "override": { "blocked_until_ms": until_ms } });
         assert!(change(&shims.shims[0], "/v1/overrides/set", &body));
-        wait_for("the block to hold or to have ended", || {
+        wait_for("the block to apply or to have expired", || {
             let reply = api.decide(one());
             let decision = &reply.decisions[0];
             assert!(decision.admitted || reply.now_ms + decision.retry_after_ms == until_ms.get());
@@ -126,12 +129,12 @@ fn a_block_ends_by_itself() {
         assert_eq!(listed, json!({ "overrides": [] }));
         let past = json!({ "counter": counter("a", "b"), "override": { "blocked_until_ms": 1 } });
         let refused = admin(&shims.shims[0]).post("/v1/overrides/set", &past, Some(TOKEN));
-        assert_eq!(refused.status, 400, "{}", refused.shown());
+        assert_eq!(refused.status, 400, "{}", refused.as_text());
     }
 }
 
 #[test]
-fn a_cost_above_an_overridden_limit_is_an_error_of_that_request_alone() {
+fn a_cost_above_an_overridden_limit_fails_only_that_request() {
     for store in Store::ALL {
         let shims = Shims::start(store, 1);
         let mut api = shims.api(0);
@@ -151,7 +154,7 @@ fn a_cost_above_an_overridden_limit_is_an_error_of_that_request_alone() {
 }
 
 #[test]
-fn no_token_no_answer() {
+fn the_admin_api_requires_the_token() {
     let shims = Shims::start(Store::Memory, 1);
     let client = admin(&shims.shims[0]);
     let body = json!({ "counter": counter("a", "b"), "override": "unlimited" });
@@ -167,14 +170,14 @@ fn no_token_no_answer() {
             client.get("/v1/overrides", token),
             client.get("/nowhere", token),
         ] {
-            assert_eq!(reply.status, 401, "{token:?}: {}", reply.shown());
+            assert_eq!(reply.status, 401, "{token:?}: {}", reply.as_text());
             assert_eq!(reply.header("www-authenticate"), "Bearer");
         }
     }
     let listed = client.get("/v1/overrides", Some(TOKEN)).json();
     assert_eq!(listed, json!({ "overrides": [] }));
     assert_eq!(client.get("/nowhere", Some(TOKEN)).status, 404);
-    // The public port has none of it.
+    // The public port does not serve the admin API.
     let public = Client::of(shims.shims[0].addr());
     assert_eq!(public.get("/v1/overrides", Some(TOKEN)).status, 404);
     let log = std::fs::read_to_string(shims.shims[0].log()).expect("a log");
@@ -182,7 +185,7 @@ fn no_token_no_answer() {
 }
 
 #[test]
-fn operators_name_keys_as_people_do() {
+fn operators_name_keys_in_plain_text() {
     let policy: limits::policy::Policy =
         limits::policy::Policy::from_value(tests::gateway::shipped_policy()).expect("a policy");
     let identity = limits::key::of_text(&policy, "user", "42").expect("a key");
@@ -194,38 +197,40 @@ fn operators_name_keys_as_people_do() {
         api.decide(vec![one(), one(), one()]);
         let key = ["--bucket", "ai", "--key", "user=42"];
         let with = |command: &[&'static str], more: &[&'static str]| [command, &key, more].concat();
-        let shown = told(shim, &with(&["counters", "show"], &[]));
+        let shown = run_ok(shim, &with(&["counters", "show"], &[]));
         let shown: Vec<_> = shown.lines().take(4).collect();
         assert_eq!(shown[0], format!("ai for user=42  ({name})"));
         assert_eq!(shown[1..], ["  limit      10", "  remaining  7", "  next       admitted"]);
 
-        let set = told(shim, &with(&["overrides", "set"], &["--limit", "3"]));
+        let set = run_ok(shim, &with(&["overrides", "set"], &["--limit", "3"]));
         assert_eq!(set, "ai for user=42: limit 3\n");
         wait_for("the override to hold", || {
-            let shown = told(shim, &with(&["counters", "show"], &[]));
+            let shown = run_ok(shim, &with(&["counters", "show"], &[]));
             shown.contains("  override   limit 3\n").then_some(())
         });
-        assert!(!api.one(one()).admitted);
-        let listed = told(shim, &["overrides", "list"]);
+        assert!(!api.decide_one(one()).admitted);
+        let listed = run_ok(shim, &["overrides", "list"]);
         assert_eq!(listed, format!("{name}  limit 3\n"));
-        let removed = told(shim, &with(&["overrides", "remove"], &[]));
-        assert_eq!(removed, "ai for user=42: the override is gone\n");
+        let removed = run_ok(shim, &with(&["overrides", "remove"], &[]));
+        assert_eq!(removed, "ai for user=42: override removed\n");
         assert_eq!(
-            told(shim, &with(&["overrides", "remove"], &[])),
+            run_ok(shim, &with(&["overrides", "remove"], &[])),
             "ai for user=42: there was no override\n"
         );
 
-        assert_eq!(told(shim, &with(&["counters", "reset"], &[])), "ai for user=42: reset\n");
+        assert_eq!(run_ok(shim, &with(&["counters", "reset"], &[])), "ai for user=42: reset\n");
         assert_eq!(
-            told(shim, &with(&["counters", "reset"], &[])),
+            run_ok(shim, &with(&["counters", "reset"], &[])),
             "ai for user=42: nothing was counted\n"
         );
-        wait_for("the override to be gone", || (only(&api.one(one())).limit == 10).then_some(()));
+        wait_for("the override to be gone", || {
+            (only_charge(&api.decide_one(one())).limit == 10).then_some(())
+        });
     }
 }
 
 #[test]
-fn a_mistaken_operator_is_told_in_one_sentence() {
+fn an_operator_error_prints_one_line() {
     let shims = Shims::start(Store::Memory, 1);
     let shim = &shims.shims[0];
     for (args, code, expected) in [
@@ -248,7 +253,7 @@ fn a_mistaken_operator_is_told_in_one_sentence() {
                 "2001-01-01T00:00:00Z",
             ],
             1,
-            "expected a time to come",
+            "expected a time in the future",
         ),
         (&["overrides", "list", "--admin-token", "a-wrong-token-of-length"], 1, "401 Unauthorized"),
         (
@@ -263,15 +268,15 @@ fn a_mistaken_operator_is_told_in_one_sentence() {
         ),
     ] {
         let output = tollgate(shim, args);
-        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(code), "{args:?}: {complaint}");
-        assert!(complaint.contains(expected), "{args:?}: {complaint}");
-        assert_eq!(complaint.lines().count(), 1, "{args:?}: {complaint}");
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {message}");
+        assert!(message.contains(expected), "{args:?}: {message}");
+        assert_eq!(message.lines().count(), 1, "{args:?}: {message}");
     }
 }
 
 #[test]
-fn redis_holds_ten_thousand_overrides_and_ended_blocks_make_room() {
+fn redis_holds_ten_thousand_overrides_not_counting_expired_blocks() {
     let shims = Shims::start(Store::Redis, 1);
     let url = harness::stack::redis::url(shims.redis.as_ref().expect("a Redis"));
     let client = redis::Client::open(url).expect("a URL");
@@ -287,14 +292,14 @@ fn redis_holds_ten_thousand_overrides_and_ended_blocks_make_room() {
     wait_for("all to be loaded", || (count() == Some(10_000)).then_some(()));
     let one_more = json!({ "counter": counter("one more", "b"), "override": { "limit": 5 } });
     let refused = client.post("/v1/overrides/set", &one_more, Some(TOKEN));
-    assert_eq!(refused.status, 409, "{}", refused.shown());
-    assert!(refused.shown().contains("at most 10000 overrides"), "{}", refused.shown());
-    // What is there already can be changed, and a block that has ended makes room.
+    assert_eq!(refused.status, 409, "{}", refused.as_text());
+    assert!(refused.as_text().contains("at most 10000 overrides"), "{}", refused.as_text());
+    // Existing overrides can be changed, and an expired block frees its place.
     let first = json!({ "counter": counter("0", "b"), "override": { "limit": 5 } });
     assert!(change(&shims.shims[0], "/v1/overrides/set", &first));
     let mut end = redis::cmd("HSET");
     end.arg("tg:overrides").arg(counter("1", "b").as_str()).arg(r#"{"blocked_until_ms":1}"#);
-    end.exec(&mut connection).expect("a block that has ended");
+    end.exec(&mut connection).expect("an expired block");
     assert!(change(&shims.shims[0], "/v1/overrides/set", &one_more));
     let mut length = redis::cmd("HLEN");
     let length: usize = length.arg("tg:overrides").query(&mut connection).expect("a number");

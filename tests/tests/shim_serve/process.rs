@@ -1,4 +1,4 @@
-//! The process: how it starts, listens, and ends.
+//! The process: startup, listening, shutdown.
 
 use harness::stack::Port;
 use std::io::{Read, Write};
@@ -16,7 +16,7 @@ fn run(args: &[&str], env: &[(&str, &str)]) -> Output {
 }
 
 #[test]
-fn a_bad_value_is_one_sentence_that_names_the_variable() {
+fn a_bad_value_prints_one_line_that_names_the_variable() {
     for (variable, value, expected) in [
         ("TOLLGATE_LISTEN", "8081", "expected an address and a port"),
         ("TOLLGATE_LISTEN", "", "expected an address and a port"),
@@ -31,23 +31,23 @@ fn a_bad_value_is_one_sentence_that_names_the_variable() {
         ("TOLLGATE_THREADS", "0", "expected a whole number of threads"),
     ] {
         let output = run(&["serve"], &[(variable, value)]);
-        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(2), "{variable}: {complaint}");
-        assert!(complaint.contains(variable), "{complaint}");
-        assert!(complaint.contains(expected), "{complaint}");
-        assert!(!complaint.contains("secret"), "{complaint}");
-        assert_eq!(complaint.lines().count(), 1, "{complaint}");
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{variable}: {message}");
+        assert!(message.contains(variable), "{message}");
+        assert!(message.contains(expected), "{message}");
+        assert!(!message.contains("secret"), "{message}");
+        assert_eq!(message.lines().count(), 1, "{message}");
     }
 }
 
 #[test]
-fn a_policy_with_mistakes_ends_with_1_and_all_of_them() {
-    let dir = TempDir::new().expect("a folder");
+fn checking_an_invalid_policy_lists_all_errors_and_exits_with_1() {
+    let dir = TempDir::new().expect("a directory");
     let file = dir.path().join("policy.yaml");
     let check = || run(&["policy", "check", file.to_str().expect("a path")], &[]);
     let shipped = harness::paths::root().join("envoy/policy.yaml");
     let shipped = std::fs::read_to_string(shipped).expect("the shipped policy");
-    // The shipped one is warned of.
+    // The shipped salt causes a warning.
     let shipped = shipped.replace("tollgate-development", "our-own");
     std::fs::write(&file, &shipped).expect("a file");
     let good = check();
@@ -55,29 +55,29 @@ fn a_policy_with_mistakes_ends_with_1_and_all_of_them() {
     let bad = shipped.replace("limit: 5,", "limit: 0,").replace("[public]", "[pubic]");
     std::fs::write(&file, bad).expect("a file");
     let output = check();
-    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{complaint}");
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{message}");
     assert!(output.stdout.is_empty());
     for place in [":13:24: buckets.auth.limit: ", "rules[4].charge[0]: "] {
-        assert!(complaint.contains(place), "{complaint}");
+        assert!(message.contains(place), "{message}");
     }
 }
 
 #[test]
-fn a_port_in_use_is_one_sentence() {
+fn a_port_in_use_prints_one_line() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let addr = taken.local_addr().expect("an address").to_string();
     let output = run(&["serve", "--ledger", "memory:", "--listen", &addr], &[]);
-    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
-    let sentence = complaint.lines().last().unwrap_or_default();
-    assert_eq!(output.status.code(), Some(1), "{complaint}");
-    assert!(sentence.contains(&format!("cannot listen on {addr}")), "{complaint}");
-    assert!(sentence.contains("--listen"), "{complaint}");
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    let sentence = message.lines().last().unwrap_or_default();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(sentence.contains(&format!("cannot listen on {addr}")), "{message}");
+    assert!(sentence.contains("--listen"), "{message}");
 }
 
 #[test]
-fn without_a_token_the_admin_port_stays_closed() {
-    let dir = TempDir::new().expect("a folder");
+fn the_admin_port_opens_only_with_a_token() {
+    let dir = TempDir::new().expect("a directory");
     let admin = Port::free().expect("a free port");
     let start = |token: Option<&str>| {
         let listen = Some(("TOLLGATE_ADMIN_LISTEN", admin.addr().to_string()));
@@ -92,16 +92,16 @@ fn without_a_token_the_admin_port_stays_closed() {
             env: env.map(|(name, value)| (name.to_owned(), value.into())).collect(),
         })
         .expect("the shim starts");
-        shim.wait_ready().expect("the shim gets ready");
+        shim.wait_ready().expect("the shim becomes ready");
         shim
     };
     let shim = start(None);
-    let refused = TcpStream::connect(admin.addr()).expect_err("nobody listens");
+    let refused = TcpStream::connect(admin.addr()).expect_err("the port is closed");
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     let log = std::fs::read_to_string(shim.log()).expect("a log");
     assert!(!log.contains("operator"), "{log}");
     drop(shim);
-    // It is the token that opens it.
+    // With a token, the port opens.
     let _shim = start(Some(tests::shim::TOKEN));
     wait_for("the port to be open", || TcpStream::connect(admin.addr()).ok());
 }
@@ -120,7 +120,7 @@ fn help_shows_no_secret() {
 
 #[test]
 fn the_redis_password_is_not_logged() {
-    let dir = TempDir::new().expect("a folder");
+    let dir = TempDir::new().expect("a directory");
     let shim =
         start_shim(dir.path(), "redis://user:hush-hush@127.0.0.1:1", &[("TOLLGATE_LOG", "trace")]);
     let read = || std::fs::read_to_string(shim.log()).expect("a log");
@@ -135,17 +135,17 @@ fn one_port_speaks_http_1_and_2() {
     shims.api(0).decide(one());
     let body = serde_json::to_value(limits::wire::DecideBody { requests: one() }).expect("JSON");
     let reply = Client::of(shims.shims[0].addr()).post("/v1/decide", &body, None);
-    assert_eq!(reply.status, 200, "{}", reply.shown());
+    assert_eq!(reply.status, 200, "{}", reply.as_text());
 }
 
 #[test]
 fn sigterm_lets_calls_finish_and_ends_with_0() {
-    let dir = TempDir::new().expect("a folder");
+    let dir = TempDir::new().expect("a directory");
     let mut shim = start_shim(dir.path(), "memory:", &[]);
-    shim.wait_ready().expect("the shim gets ready");
-    // A call that is under way: its head is there, its body is not.
+    shim.wait_ready().expect("the shim becomes ready");
+    // Start a call by sending only its head.
     let mut stream = TcpStream::connect(shim.addr()).expect("a connection");
-    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a time-out");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
     let body = serde_json::to_string(&limits::wire::DecideBody {
         requests: vec![request([charge(counter("a", "b"), sliding(10, 60_000))])],
     })
@@ -158,16 +158,16 @@ fn sigterm_lets_calls_finish_and_ends_with_0() {
     let mut first = [0; 12];
     stream.read_exact(&mut first).expect("100 Continue");
     assert_eq!(&first, b"HTTP/1.1 100");
-    // The signal is sent, and seen, before the body is.
+    // Send the signal, and wait until it is handled, before the body.
     let killed = Command::new("kill").args(["-TERM", &shim.id().to_string()]).status();
     assert!(killed.expect("kill runs").success());
-    wait_for("the order to end", || {
+    wait_for("the shim to log the signal", || {
         let log = std::fs::read_to_string(shim.log()).expect("a log");
         log.contains("SIGTERM").then_some(())
     });
     stream.write_all(body.as_bytes()).expect("a body");
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer, and then the end");
+    stream.read_to_string(&mut answer).expect("an answer and the end of the stream");
     assert!(answer.contains("HTTP/1.1 200") && answer.contains("\"admitted\":true"), "{answer}");
     let status = wait_for("the process to end", || shim.exited().expect("a process"));
     assert_eq!(status.code(), Some(0));
@@ -175,7 +175,7 @@ fn sigterm_lets_calls_finish_and_ends_with_0() {
 }
 
 #[test]
-fn a_healthcheck_is_an_exit_code() {
+fn a_healthcheck_reports_by_exit_code() {
     let shims = Shims::start(Store::Memory, 1);
     let well = run(&["healthcheck", "--url", &shims.shims[0].url("/healthz")], &[]);
     assert_eq!(well.status.code(), Some(0), "{}", String::from_utf8_lossy(&well.stderr));
@@ -185,10 +185,10 @@ fn a_healthcheck_is_an_exit_code() {
 }
 
 #[test]
-fn a_body_that_does_not_come_is_408() {
+fn a_missing_body_is_408() {
     let shims = Shims::start(Store::Memory, 1);
     let mut stream = TcpStream::connect(shims.shims[0].addr()).expect("a connection");
-    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a time-out");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
     let head = "POST /v1/decide HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\nx-envoy-expected-rq-timeout-ms: 50\r\n\r\n{";
     stream.write_all(head.as_bytes()).expect("a head");
     let mut answer = [0; 12];
@@ -197,11 +197,11 @@ fn a_body_that_does_not_come_is_408() {
 }
 
 #[test]
-fn correlation_ids_reach_the_log() {
-    let dir = TempDir::new().expect("a folder");
+fn correlation_ids_appear_in_the_log() {
+    let dir = TempDir::new().expect("a directory");
     let env = [("TOLLGATE_LOG", "debug")];
     let mut shim = start_shim(dir.path(), "memory:", &env);
-    shim.wait_ready().expect("the shim gets ready");
+    shim.wait_ready().expect("the shim becomes ready");
     let mut api = tests::shim::Api::connect(shim.addr());
     let headers = [
         ("x-request-id", "the-request"),

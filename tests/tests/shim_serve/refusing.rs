@@ -1,14 +1,14 @@
-//! A Redis that is there and refuses, by its own rules: 503, and recovery by itself.
+//! A reachable Redis that rejects commands: the shim answers 503 and recovers without a restart.
 
 use harness::stack::{Server, redis as stack_redis};
 use redis::{Client, Connection, RedisResult};
 use tempfile::TempDir;
 use tests::shim::{
-    Api, charge, counter, only, request, sliding, start_ready, start_redis, wait_for,
+    Api, charge, counter, only_charge, request, sliding, start_ready, start_redis, wait_for,
 };
 
 const LIMIT: u64 = 100;
-/// Loaded one a millisecond, they take longer than any test.
+/// At 1 ms per key, loading takes longer than any test.
 const KEYS: u32 = 60_000;
 
 fn one() -> Vec<limits::wire::Request> {
@@ -23,10 +23,10 @@ fn run(connection: &mut Connection, command: &[&str]) {
     redis::cmd(command[0]).arg(&command[1..]).exec(connection).expect("a command");
 }
 
-/// Nothing is decided, the shim is not healthy, and its log names `code`.
+/// Asserts that calls fail, the shim is unhealthy, and its log names `code`.
 fn check_refused(api: &mut Api, shim: &Server, code: &str) {
     let reply = wait_for("the shim to be refused", || api.try_decide(one()).err());
-    assert_eq!(reply.status, 503, "{}", reply.shown());
+    assert_eq!(reply.status, 503, "{}", reply.as_text());
     let health = shim.get("/healthz").expect("an answer");
     assert_eq!(health.status, 503, "{}", health.body);
     wait_for("the log to name the cause", || {
@@ -36,14 +36,14 @@ fn check_refused(api: &mut Api, shim: &Server, code: &str) {
 }
 
 #[test]
-fn a_redis_that_loads_is_503_and_then_counts_on() {
-    let dir = TempDir::new().expect("a folder");
-    // Without the second setting it does not answer at all before 2 MB are loaded.
+fn a_loading_redis_is_503_and_keeps_its_counts() {
+    let dir = TempDir::new().expect("a directory");
+    // Without the second setting, Redis answers nothing until 2 MB are loaded.
     let slowly = ["--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024"];
     let mut server = start_redis(dir.path(), &slowly);
     let shim = start_ready(dir.path(), &stack_redis::url(&server));
     let mut api = Api::connect(shim.addr());
-    assert_eq!(only(&api.decide(one()).decisions[0]).remaining, LIMIT - 1);
+    assert_eq!(only_charge(&api.decide(one()).decisions[0]).remaining, LIMIT - 1);
     let mut fill = redis::pipe();
     (0..KEYS).for_each(|key| {
         fill.set(key, "x").ignore();
@@ -53,17 +53,17 @@ fn a_redis_that_loads_is_503_and_then_counts_on() {
     run(&mut connection, &["SAVE"]);
     server.restart().expect("Redis starts again");
     let mut connection = wait_for("Redis to listen", || connect(&server).ok());
-    let loads = redis::cmd("PING").exec(&mut connection).expect_err("it loads");
+    let loads = redis::cmd("PING").exec(&mut connection).expect_err("Redis is loading");
     assert_eq!(loads.code(), Some("LOADING"));
     check_refused(&mut api, &shim, "loading");
     run(&mut connection, &["CONFIG", "SET", "key-load-delay", "0"]);
     let reply = wait_for("the shim to recover", || api.try_decide(one()).ok());
-    assert_eq!(only(&reply.decisions[0]).remaining, LIMIT - 2, "what was saved still counts");
+    assert_eq!(only_charge(&reply.decisions[0]).remaining, LIMIT - 2, "saved charges still count");
 }
 
 #[test]
-fn a_redis_that_cannot_save_is_503_and_then_well_again() {
-    let dir = TempDir::new().expect("a folder");
+fn a_redis_that_cannot_save_is_503_until_it_recovers() {
+    let dir = TempDir::new().expect("a directory");
     let server = start_redis(dir.path(), &["--stop-writes-on-bgsave-error", "yes"]);
     let shim = start_ready(dir.path(), &stack_redis::url(&server));
     let mut api = Api::connect(shim.addr());
@@ -79,9 +79,9 @@ fn a_redis_that_cannot_save_is_503_and_then_well_again() {
             (ended && info.contains(&format!("rdb_last_bgsave_status:{expected}"))).then_some(())
         });
     };
-    // A folder in its place: not even root can put the file there.
+    // A directory with the file's name: not even root can write the file.
     let dump = dir.path().join("dump.rdb");
-    std::fs::create_dir(&dump).expect("a folder");
+    std::fs::create_dir(&dump).expect("a directory");
     save("err");
     check_refused(&mut api, &shim, "MISCONF");
     std::fs::remove_dir(&dump).expect("it is empty");

@@ -1,10 +1,10 @@
-//! Servers that are too old: refused in one sentence, and taken again once they will do.
+//! Servers that are too old are rejected with one log line, and accepted again after an upgrade.
 
 use harness::setup::PinnedRedis;
 use harness::stack::{Port, Server, redis};
 use std::path::Path;
 use tempfile::TempDir;
-use tests::shim::{Api, charge, counter, only, request, sliding, start_shim, wait_for};
+use tests::shim::{Api, charge, counter, only_charge, request, sliding, start_shim, wait_for};
 
 const NEEDED: &str = "Redis 7.0 or later or Valkey 7.2 or later";
 
@@ -12,7 +12,7 @@ fn one() -> Vec<limits::wire::Request> {
     vec![request([charge(counter("a", "b"), sliding(100, 60_000))])]
 }
 
-/// A server whose program can be replaced by another version's.
+/// A server whose program can be replaced by another version.
 struct Replaceable {
     server: Server,
     dir: TempDir,
@@ -20,7 +20,7 @@ struct Replaceable {
 
 impl Replaceable {
     fn start(version: PinnedRedis) -> Self {
-        let dir = TempDir::new().expect("a folder");
+        let dir = TempDir::new().expect("a directory");
         link(dir.path(), version);
         let program = dir.path().join("server");
         let port = Port::free().expect("a free port");
@@ -47,9 +47,9 @@ fn log(shim: &Server) -> String {
 }
 
 #[test]
-fn a_server_that_is_too_old_is_refused_until_another_takes_its_place() {
+fn a_server_that_is_too_old_is_rejected_until_it_is_replaced() {
     let mut redis = Replaceable::start(PinnedRedis::Redis6);
-    let dir = TempDir::new().expect("a folder");
+    let dir = TempDir::new().expect("a directory");
     let mut shim = start_shim(dir.path(), &redis::url(&redis.server), &[]);
     let sentence = format!("expected {NEEDED}, found redis 6.2.14");
     wait_for("the log to name the version", || log(&shim).contains(&sentence).then_some(()));
@@ -61,12 +61,12 @@ fn a_server_that_is_too_old_is_refused_until_another_takes_its_place() {
     assert!(health.body.contains(&refused), "{}", health.body);
 
     redis.replace(PinnedRedis::Valkey9);
-    shim.wait_ready().expect("healthy, without having been started again");
-    assert_eq!(only(&api.decide(one()).decisions[0]).remaining, 99);
+    shim.wait_ready().expect("healthy without a restart");
+    assert_eq!(only_charge(&api.decide(one()).decisions[0]).remaining, 99);
 
     redis.replace(PinnedRedis::Redis6);
     wait_for("decisions to be refused for the version", || {
-        api.try_decide(one()).is_err_and(|reply| reply.shown().contains(&refused)).then_some(())
+        api.try_decide(one()).is_err_and(|reply| reply.as_text().contains(&refused)).then_some(())
     });
     let health = shim.get("/healthz").expect("an answer");
     assert_eq!(health.status, 503);
@@ -74,13 +74,13 @@ fn a_server_that_is_too_old_is_refused_until_another_takes_its_place() {
 
     redis.replace(PinnedRedis::Redis8);
     shim.wait_ready().expect("healthy again");
-    assert_eq!(only(&api.decide(one()).decisions[0]).remaining, 99);
+    assert_eq!(only_charge(&api.decide(one()).decisions[0]).remaining, 99);
     assert!(!log(&shim).contains("newer"), "{}", log(&shim));
 }
 
 #[test]
-fn a_cluster_that_is_too_old_is_refused() {
-    let dir = TempDir::new().expect("a folder");
+fn a_cluster_that_is_too_old_is_rejected() {
+    let dir = TempDir::new().expect("a directory");
     let options = redis::Options {
         program: PinnedRedis::Redis6.program().expect("a server"),
         port: Port::free().expect("a free port"),

@@ -7,21 +7,21 @@ use claude::{Client, Effort, Kind, Request, Settings, StopReason, System};
 use serde_json::json;
 
 #[tokio::test]
-async fn the_text_is_the_answer_and_the_thinking_is_not() {
-    let mut said = message("Yes.");
-    said["content"] = json!([
+async fn the_answer_contains_the_text_without_thinking() {
+    let mut body = message("Yes.");
+    body["content"] = json!([
         {"type": "thinking", "thinking": "Hm.", "signature": "x"},
         {"type": "some_new_block", "data": {"a": 1}},
         {"type": "text", "text": "Yes.", "citations": null, "new": 1},
     ]);
-    said["some_new_field"] = json!([1]);
-    let service = Service::start([Reply::message(&said, &[])]).await;
+    body["some_new_field"] = json!([1]);
+    let service = Service::start([Reply::message(&body, &[])]).await;
     let answer = client(&service).send(&question()).await.unwrap();
     insta::assert_snapshot!(serde_json::to_string(&answer).unwrap(), @r#"{"text":"Yes.","stop_reason":"end_turn","model":"claude-haiku-5-5","usage":{"input_tokens":1000,"cache_write_5m_tokens":0,"cache_write_1h_tokens":0,"cache_read_tokens":0,"output_tokens":100,"thinking_tokens":0},"request_id":"req_1","cost_micro_usd":150}"#);
 }
 
 #[tokio::test]
-async fn the_service_is_asked_as_it_wants_to_be() {
+async fn requests_have_the_expected_headers_and_body() {
     let service = Service::start([Reply::text("{}")]).await;
     let request = Request {
         effort: Some(Effort::Medium),
@@ -46,7 +46,7 @@ async fn the_service_is_asked_as_it_wants_to_be() {
 }
 
 #[tokio::test]
-async fn a_structured_answer_is_the_text_that_the_service_made_of_the_schema() {
+async fn a_structured_answer_is_returned_as_json_text() {
     let service = Service::start([Reply::text(r#"{"score":78}"#)]).await;
     let schema = json!({"type": "object", "additionalProperties": false, "required": ["score"],
                         "properties": {"score": {"type": "integer"}}});
@@ -58,12 +58,12 @@ async fn a_structured_answer_is_the_text_that_the_service_made_of_the_schema() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_cut_off_or_refused_is_an_answer_that_says_so() {
+async fn a_truncated_or_refused_answer_is_not_an_error() {
     for reason in ["max_tokens", "refusal", "some_new_reason"] {
-        let mut said = message("");
-        said["stop_reason"] = json!(reason);
-        said["content"] = json!([]);
-        let service = Service::start([Reply::message(&said, &[])]).await;
+        let mut body = message("");
+        body["stop_reason"] = json!(reason);
+        body["content"] = json!([]);
+        let service = Service::start([Reply::message(&body, &[])]).await;
         let answer = client(&service).send(&question()).await.unwrap();
         assert_eq!(answer.stop_reason, StopReason::from(reason.to_owned()));
         assert!(!answer.stop_reason.is_complete());
@@ -83,7 +83,7 @@ async fn a_path_of_the_base_url_is_kept() {
 }
 
 #[tokio::test]
-async fn a_connection_is_used_again_and_one_that_has_ended_is_not_missed() {
+async fn connections_are_reused_and_closed_ones_replaced() {
     let replies = [Reply::text("1"), Reply::text("2").then(Then::Close), Reply::text("3")];
     let service = Service::start(replies).await;
     let client = client(&service);
@@ -94,7 +94,7 @@ async fn a_connection_is_used_again_and_one_that_has_ended_is_not_missed() {
 }
 
 #[tokio::test]
-async fn what_is_no_answer_is_told_from_one() {
+async fn a_malformed_answer_is_an_error() {
     for body in ["", "<html>", "{}", r#"{"content":[],"stop_reason":null}"#, "[1]"] {
         let service = Service::start([Reply::new(200, &[("request-id", "req_1")], body)]).await;
         let error = error_of(&client(&service)).await;
@@ -104,15 +104,15 @@ async fn what_is_no_answer_is_told_from_one() {
 }
 
 #[test]
-fn only_a_plain_url_is_a_base_url() {
+fn a_base_url_has_no_user_query_or_fragment() {
     let check = |url: &str| {
         let settings = Settings::new(url.parse().unwrap(), "key".parse().unwrap());
         Client::new(settings).map(|_client| ()).map_err(|error| error.to_string())
     };
     assert_eq!(check("http://127.0.0.1:1/a/b"), Ok(()));
-    insta::assert_snapshot!(check("ftp://host/").unwrap_err(), @"expected a base URL with http or https, without user, query and fragment, found ftp://host/");
-    insta::assert_snapshot!(check("http://user:secret@host/").unwrap_err(), @"expected a base URL with http or https, without user, query and fragment, found http://user@host/");
-    insta::assert_snapshot!(check("http://user@host/").unwrap_err(), @"expected a base URL with http or https, without user, query and fragment, found http://user@host/");
-    insta::assert_snapshot!(check("http://host/?a=b").unwrap_err(), @"expected a base URL with http or https, without user, query and fragment, found http://host/?a=b");
-    insta::assert_snapshot!(check("http://host/#a").unwrap_err(), @"expected a base URL with http or https, without user, query and fragment, found http://host/#a");
+    insta::assert_snapshot!(check("ftp://host/").unwrap_err(), @"expected an http or https base URL without user, query or fragment, found ftp://host/");
+    insta::assert_snapshot!(check("http://user:secret@host/").unwrap_err(), @"expected an http or https base URL without user, query or fragment, found http://user@host/");
+    insta::assert_snapshot!(check("http://user@host/").unwrap_err(), @"expected an http or https base URL without user, query or fragment, found http://user@host/");
+    insta::assert_snapshot!(check("http://host/?a=b").unwrap_err(), @"expected an http or https base URL without user, query or fragment, found http://host/?a=b");
+    insta::assert_snapshot!(check("http://host/#a").unwrap_err(), @"expected an http or https base URL without user, query or fragment, found http://host/#a");
 }

@@ -1,6 +1,6 @@
-//! How many calls, how long, how large.
+//! Bounds on concurrency, time and size.
 
-use crate::ask::{asking, client, client_without_retries, error_of, question, settings};
+use crate::ask::{client, client_without_retries, error_of, question, settings, spawn_call};
 use crate::recorded::metrics;
 use crate::reply::{Reply, Then, message, start};
 use crate::service::Service;
@@ -10,14 +10,14 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 #[tokio::test]
-async fn so_many_calls_are_made_at_once_so_many_wait_and_no_more() {
+async fn running_and_waiting_calls_are_bounded() {
     let (recorder, metrics) = metrics();
     let _recording = metrics::set_default_local_recorder(&recorder);
     let service = Service::gated([Reply::text("Yes.")]).await;
     let bounds = Settings { max_concurrent: 2, max_waiting: 3, ..settings(&service) };
     let client = Client::new(bounds).unwrap();
-    let calls: Vec<_> = (0..5).map(|_| asking(&client)).collect();
-    service.until_asked(2).await;
+    let calls: Vec<_> = (0..5).map(|_| spawn_call(&client)).collect();
+    service.wait_for_requests(2).await;
     let error = error_of(&client).await;
     assert_eq!((error.kind(), error.attempts()), (Kind::Busy, 0));
     assert!(error.is_retryable());
@@ -27,7 +27,7 @@ async fn so_many_calls_are_made_at_once_so_many_wait_and_no_more() {
 
     for answered in 1..=5 {
         service.let_through(1);
-        service.until_asked(5.min(2 + answered)).await;
+        service.wait_for_requests(5.min(2 + answered)).await;
     }
     for call in calls {
         assert!(call.await.unwrap().is_ok());
@@ -37,7 +37,7 @@ async fn so_many_calls_are_made_at_once_so_many_wait_and_no_more() {
     assert!(metrics.lines("claude_waiting").ends_with(" 0"));
 }
 
-/// What everyone but the first asks is asked at once, however much that one has asked before.
+/// Other users' calls are sent at once, however many calls one user has queued before.
 #[tokio::test]
 async fn a_user_with_many_large_calls_does_not_keep_others_waiting() {
     let service = Service::gated([Reply::text("Yes.")]).await;
@@ -55,10 +55,10 @@ async fn a_user_with_many_large_calls_does_not_keep_others_waiting() {
     let refused = refused.unwrap_err();
     assert_eq!((refused.kind(), refused.attempts()), (Kind::Busy, 0));
     assert_eq!(refused.retry_after(), Some(Duration::from_secs(1)));
-    service.until_asked(2).await;
+    service.wait_for_requests(2).await;
 
     calls.extend(["b", "c"].map(|user| ask(user, 1)));
-    service.until_asked(4).await;
+    service.wait_for_requests(4).await;
     let users = |at: usize| service.asked()[at].body["metadata"]["user_id"].clone();
     let mut first = [0, 1, 2, 3].map(users);
     first.sort_by_key(ToString::to_string);
@@ -71,12 +71,12 @@ async fn a_user_with_many_large_calls_does_not_keep_others_waiting() {
 }
 
 #[tokio::test]
-async fn a_turn_that_does_not_come_is_not_waited_for_for_ever() {
+async fn a_call_waits_only_so_long_for_a_slot() {
     let service = Service::gated([Reply::text("Yes.")]).await;
     let client = Client::new(Settings { max_concurrent: 1, ..settings(&service) }).unwrap();
-    let first = asking(&client);
-    service.until_asked(1).await;
-    // From now on time passes as soon as nothing happens.
+    let first = spawn_call(&client);
+    service.wait_for_requests(1).await;
+    // Paused time advances by itself whenever all tasks are idle.
     tokio::time::pause();
     assert_eq!(error_of(&client).await.kind(), Kind::Busy);
     tokio::time::resume();
@@ -85,12 +85,12 @@ async fn a_turn_that_does_not_come_is_not_waited_for_for_ever() {
 }
 
 #[tokio::test]
-async fn a_call_that_nobody_waits_for_makes_room() {
+async fn an_abandoned_call_frees_its_slot() {
     let service = Service::gated([Reply::text("Yes.")]).await;
     let bounds = Settings { max_concurrent: 1, max_waiting: 0, ..settings(&service) };
     let client = Client::new(bounds).unwrap();
-    let first = asking(&client);
-    service.until_asked(1).await;
+    let first = spawn_call(&client);
+    service.wait_for_requests(1).await;
     first.abort();
     assert!(first.await.unwrap_err().is_cancelled());
     service.let_through(2);
@@ -98,7 +98,7 @@ async fn a_call_that_nobody_waits_for_makes_room() {
 }
 
 #[tokio::test]
-async fn a_stream_takes_a_turn_until_it_is_over() {
+async fn a_stream_holds_its_slot_until_it_ends() {
     let service = Service::start([Reply::open_stream(&[start()])]).await;
     let bounds = Settings { max_concurrent: 1, max_waiting: 0, ..settings(&service) };
     let client = Client::new(bounds).unwrap();
@@ -109,13 +109,13 @@ async fn a_stream_takes_a_turn_until_it_is_over() {
 }
 
 #[tokio::test]
-async fn a_service_that_hangs_is_given_up_and_not_asked_twice() {
+async fn a_hung_call_times_out_and_is_not_retried() {
     let mut half = Reply::text("Yes.").then(Then::Hang);
     half.bytes.truncate(half.bytes.len() - 1);
     for reply in [Reply::silence(), half] {
         let service = Service::start([reply]).await;
-        let call = asking(&client(&service));
-        service.until_asked(1).await;
+        let call = spawn_call(&client(&service));
+        service.wait_for_requests(1).await;
         tokio::time::pause();
         let error = call.await.unwrap().unwrap_err();
         assert_eq!((error.kind(), error.attempts()), (Kind::TimedOut, 1), "{error}");
@@ -125,12 +125,12 @@ async fn a_service_that_hangs_is_given_up_and_not_asked_twice() {
 }
 
 #[tokio::test]
-async fn that_nothing_comes_is_known_long_before_it_is_given_up() {
+async fn silence_is_visible_long_before_the_timeout() {
     let service = Service::gated([Reply::error(529, "overloaded_error", &[])]).await;
     let client = client_without_retries(&service);
     assert_eq!(client.silence(), None);
-    let call = asking(&client);
-    service.until_asked(1).await;
+    let call = spawn_call(&client);
+    service.wait_for_requests(1).await;
     tokio::time::pause();
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert!(client.silence() >= Some(Duration::from_secs(5)), "{:?}", client.silence());
@@ -141,7 +141,7 @@ async fn that_nothing_comes_is_known_long_before_it_is_given_up() {
 }
 
 #[tokio::test]
-async fn settings_without_measure_are_brought_to_one() {
+async fn excessive_settings_are_capped() {
     let service = Service::start([Reply::text("Yes.")]).await;
     let long = Duration::MAX;
     let breaker = BreakerSettings {
@@ -171,13 +171,13 @@ async fn settings_without_measure_are_brought_to_one() {
     assert!(retry_after <= Duration::from_secs(24 * 3_600));
 }
 
-/// TLS is begun and not answered.
+/// The server never answers the TLS handshake.
 #[tokio::test]
-async fn a_connection_that_is_not_made_in_time_is_given_up() {
+async fn connecting_times_out() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}", silent.local_addr().unwrap()).parse().unwrap();
     let settings = Settings { max_retries: 0, ..Settings::new(url, "key".parse().unwrap()) };
-    let call = asking(&Client::new(settings).unwrap());
+    let call = spawn_call(&Client::new(settings).unwrap());
     let _connection = silent.accept().await.unwrap();
     tokio::time::pause();
     let before = Instant::now();
@@ -187,7 +187,7 @@ async fn a_connection_that_is_not_made_in_time_is_given_up() {
 }
 
 #[tokio::test]
-async fn an_answer_without_end_is_refused() {
+async fn an_overlong_answer_is_rejected() {
     let long = message(&"x".repeat(9 * 1024 * 1024));
     let service = Service::start([Reply::message(&long, &[])]).await;
     let error = error_of(&client_without_retries(&service)).await;
@@ -195,7 +195,7 @@ async fn an_answer_without_end_is_refused() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_too_large_is_not_sent() {
+async fn an_overlarge_request_is_not_sent() {
     let service = Service::start([Reply::text("Yes.")]).await;
     let request = Request { content: "x".repeat(32 * 1024 * 1024), ..question() };
     let error = client_without_retries(&service).send(&request).await.unwrap_err();

@@ -1,22 +1,22 @@
-//! The breaker, and what `health` says.
+//! The circuit breaker and `health`.
 
-use crate::ask::{all_of, asking, client, error_of, question, settings};
+use crate::ask::{all_of, client, error_of, question, settings, spawn_call};
 use crate::recorded::{Log, metrics};
 use crate::reply::{Reply, saying, start};
-use crate::service::{Service, until};
+use crate::service::{Service, wait_until};
 use claude::{BreakerSettings, Client, Health, Kind, Settings};
 use std::time::Duration;
 
-/// Two failures open it, for a moment.
-fn quick(service: &Service) -> Client {
+/// Builds a client whose breaker opens after two failures, for 1 ms.
+fn client_with_quick_breaker(service: &Service) -> Client {
     let pause = Duration::from_millis(1);
     let breaker = BreakerSettings { failures: 2, pause, max_pause: pause, ..Default::default() };
     Client::new(Settings { breaker, max_retries: 0, ..settings(service) }).unwrap()
 }
 
-/// Once a call would be made again.
-async fn until_it_can_be_asked(client: &Client) {
-    until("its pause is over", || match client.health() {
+/// Waits until the breaker admits a call.
+async fn wait_until_admitted(client: &Client) {
+    wait_until("the breaker's pause is over", || match client.health() {
         Health::Down { retry_after, .. } => retry_after.is_zero(),
         Health::Up => true,
     })
@@ -24,7 +24,7 @@ async fn until_it_can_be_asked(client: &Client) {
 }
 
 #[tokio::test]
-async fn a_service_that_fails_and_fails_is_not_asked_any_more() {
+async fn repeated_failures_open_the_breaker() {
     let service = Service::start([Reply::error(529, "overloaded_error", &[])]).await;
     let (pause, max_pause) = (Duration::from_secs(600), Duration::from_secs(600));
     let breaker = BreakerSettings { pause, max_pause, ..Default::default() };
@@ -45,7 +45,7 @@ async fn a_service_that_fails_and_fails_is_not_asked_any_more() {
 }
 
 #[tokio::test]
-async fn a_spent_limit_is_not_tried_again_and_opens_the_breaker_for_long() {
+async fn a_spend_limit_is_not_retried_and_opens_the_breaker_for_long() {
     let service = Service::start([Reply::spent()]).await;
     let client = client(&service);
     assert_eq!(error_of(&client).await.kind(), Kind::SpendLimit);
@@ -57,7 +57,7 @@ async fn a_spent_limit_is_not_tried_again_and_opens_the_breaker_for_long() {
 }
 
 #[tokio::test]
-async fn so_does_a_key_that_is_no_good() {
+async fn a_bad_key_opens_the_breaker_at_once() {
     for status in [401, 402, 403] {
         let service = Service::start([Reply::error(status, "", &[])]).await;
         let client = client(&service);
@@ -77,33 +77,33 @@ async fn retries_end_when_the_breaker_opens() {
 }
 
 #[tokio::test]
-async fn it_is_asked_again_and_goes_on_when_it_answers() {
+async fn the_breaker_closes_once_a_probe_succeeds() {
     let failing = Reply::error(500, "api_error", &[]);
     let replies = [failing.clone(), failing.clone(), failing, Reply::text("Yes.")];
     let service = Service::start(replies).await;
-    let client = quick(&service);
+    let client = client_with_quick_breaker(&service);
     for _ in 0..3 {
-        until_it_can_be_asked(&client).await;
+        wait_until_admitted(&client).await;
         assert_eq!(error_of(&client).await.kind(), Kind::Service);
     }
-    until_it_can_be_asked(&client).await;
+    wait_until_admitted(&client).await;
     assert!(matches!(client.health(), Health::Down { .. }));
     assert!(client.send(&question()).await.is_ok());
     assert_eq!(client.health(), Health::Up);
 }
 
 #[tokio::test]
-async fn one_call_at_a_time_finds_out_whether_it_answers_again() {
+async fn only_one_probe_runs_at_a_time() {
     let failing = Reply::error(500, "api_error", &[]);
     let service = Service::gated([failing.clone(), failing, Reply::text("Yes.")]).await;
     service.let_through(2);
-    let client = quick(&service);
+    let client = client_with_quick_breaker(&service);
     error_of(&client).await;
     error_of(&client).await;
-    until_it_can_be_asked(&client).await;
+    wait_until_admitted(&client).await;
 
-    let probe = asking(&client);
-    service.until_asked(3).await;
+    let probe = spawn_call(&client);
+    service.wait_for_requests(3).await;
     let error = error_of(&client).await;
     assert_eq!((error.kind(), error.retry_after()), (Kind::BreakerOpen, None));
     service.let_through(1);
@@ -112,17 +112,17 @@ async fn one_call_at_a_time_finds_out_whether_it_answers_again() {
 }
 
 #[tokio::test]
-async fn a_probe_that_is_given_up_lets_the_next_one_through() {
+async fn an_abandoned_probe_lets_the_next_one_through() {
     let failing = Reply::error(500, "api_error", &[]);
     let service = Service::gated([failing.clone(), failing, Reply::text("Yes.")]).await;
     service.let_through(2);
-    let client = quick(&service);
+    let client = client_with_quick_breaker(&service);
     error_of(&client).await;
     error_of(&client).await;
-    until_it_can_be_asked(&client).await;
+    wait_until_admitted(&client).await;
 
-    let probe = asking(&client);
-    service.until_asked(3).await;
+    let probe = spawn_call(&client);
+    service.wait_for_requests(3).await;
     probe.abort();
     assert!(probe.await.unwrap_err().is_cancelled());
     service.let_through(2);
@@ -130,9 +130,9 @@ async fn a_probe_that_is_given_up_lets_the_next_one_through() {
 }
 
 #[tokio::test]
-async fn streams_that_break_off_are_failures_though_they_began_well() {
+async fn streams_that_break_off_count_as_failures() {
     let service = Service::start([Reply::stream(&[start()])]).await;
-    let client = quick(&service);
+    let client = client_with_quick_breaker(&service);
     for _ in 0..2 {
         all_of(client.stream(&question()).await.unwrap()).await;
     }
@@ -140,12 +140,12 @@ async fn streams_that_break_off_are_failures_though_they_began_well() {
 }
 
 #[tokio::test]
-async fn an_answer_streamed_or_not_ends_the_row_of_failures() {
+async fn an_answer_resets_the_failure_count() {
     let failing = Reply::error(500, "api_error", &[]);
     for answer in [Reply::stream(&saying("Yes.")), Reply::text("Yes.")] {
         let is_plain = answer == Reply::text("Yes.");
         let service = Service::start([failing.clone(), answer, failing.clone()]).await;
-        let client = quick(&service);
+        let client = client_with_quick_breaker(&service);
         error_of(&client).await;
         if is_plain {
             client.send(&question()).await.unwrap();
@@ -158,15 +158,15 @@ async fn an_answer_streamed_or_not_ends_the_row_of_failures() {
 }
 
 #[tokio::test]
-async fn a_stream_that_begins_lets_the_others_through() {
+async fn a_begun_stream_admits_other_calls() {
     let failing = Reply::error(500, "api_error", &[]);
     let replies =
         [failing.clone(), failing, Reply::open_stream(&[start()]), Reply::stream(&saying("Yes."))];
     let service = Service::start(replies).await;
-    let client = quick(&service);
+    let client = client_with_quick_breaker(&service);
     error_of(&client).await;
     error_of(&client).await;
-    until_it_can_be_asked(&client).await;
+    wait_until_admitted(&client).await;
     let open = client.stream(&question()).await.unwrap();
     assert_eq!(client.health(), Health::Up);
     let events = all_of(client.stream(&question()).await.unwrap()).await;
@@ -175,21 +175,24 @@ async fn a_stream_that_begins_lets_the_others_through() {
 }
 
 #[tokio::test]
-async fn its_state_is_in_metrics_and_in_the_log() {
+async fn its_state_is_in_the_metrics_and_the_log() {
     let (recorder, metrics) = metrics();
     let _recording = metrics::set_default_local_recorder(&recorder);
     let log = Log::start();
     let failing = Reply::error(500, "api_error", &[]);
     let service = Service::start([failing.clone(), failing, Reply::text("Yes.")]).await;
-    let client = quick(&service);
+    let client = client_with_quick_breaker(&service);
     assert_eq!(metrics.lines("claude_breaker_open"), "claude_breaker_open 0");
     error_of(&client).await;
     error_of(&client).await;
     insta::assert_snapshot!(metrics.lines("claude_breaker_open"), @"claude_breaker_open 1");
     insta::assert_snapshot!(metrics.lines("claude_breaker_opened_total"), @r#"claude_breaker_opened_total{because="service"} 1"#);
-    assert!(log.text().contains("claude is not asked for a while because=\"service\""));
-    until_it_can_be_asked(&client).await;
+    assert!(
+        log.text()
+            .contains("circuit breaker opened: calls to claude are held back because=\"service\"")
+    );
+    wait_until_admitted(&client).await;
     client.send(&question()).await.unwrap();
     insta::assert_snapshot!(metrics.lines("claude_breaker_open"), @"claude_breaker_open 0");
-    assert!(log.text().contains("claude answers again"));
+    assert!(log.text().contains("circuit breaker closed: claude answers again"));
 }

@@ -1,7 +1,6 @@
-//! The client over real HTTP, against a service that answers what each test tells it to, byte for
-//! byte.
+//! Tests the client over real HTTP, against a server that sends each test's reply byte for byte.
 //!
-//! `cfg(test)` on each module is what lets helpers unwrap under the workspace's lints.
+//! `cfg(test)` on each module lets helpers unwrap under the workspace's lints.
 
 #[cfg(test)]
 mod ask;

@@ -1,4 +1,4 @@
-//! What calls used and cost.
+//! Usage and cost of calls.
 
 use crate::ask::{all_of, client, question, settings};
 use crate::recorded::{Log, metrics};
@@ -18,9 +18,9 @@ fn usage() -> Value {
 async fn an_answer_is_priced_by_the_table_and_counted() {
     let (recorder, metrics) = metrics();
     let _recording = metrics::set_default_local_recorder(&recorder);
-    let mut said = message("Yes.");
-    said["usage"] = usage();
-    let service = Service::start([Reply::message(&said, &[])]).await;
+    let mut body = message("Yes.");
+    body["usage"] = usage();
+    let service = Service::start([Reply::message(&body, &[])]).await;
     let prices = "claude-haiku-5-5=1/5/1.25/2/0.1".parse().unwrap();
     let client = Client::new(Settings { prices, ..settings(&service) }).unwrap();
     let answer = client.send(&question()).await.unwrap();
@@ -41,7 +41,7 @@ async fn an_answer_is_priced_by_the_table_and_counted() {
 }
 
 #[tokio::test]
-async fn a_stream_costs_what_a_plain_answer_does() {
+async fn a_stream_costs_the_same_as_a_plain_answer() {
     let (recorder, metrics) = metrics();
     let _recording = metrics::set_default_local_recorder(&recorder);
     let service = Service::start([Reply::text("Yes."), Reply::stream(&saying("Yes."))]).await;
@@ -50,24 +50,24 @@ async fn a_stream_costs_what_a_plain_answer_does() {
     let events = all_of(client.stream(&question()).await.unwrap()).await;
     let Some(Ok(Event::Done(streamed))) = events.last() else { panic!("{events:?}") };
     assert_eq!((streamed, plain.cost_micro_usd), (&plain, 150));
-    assert!(metrics.lines("claude_cost_micro_usd_total").ends_with(" 300"), "each of them once");
+    assert!(metrics.lines("claude_cost_micro_usd_total").ends_with(" 300"), "each is counted once");
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_is_paid_for_as_far_as_it_is_known() {
+async fn a_broken_off_answer_is_billed_as_far_as_known() {
     let (recorder, metrics) = metrics();
     let _recording = metrics::set_default_local_recorder(&recorder);
     let broken = || Reply::stream(&[start(), more("Ye"), end()]);
     let service = Service::start([broken(), broken()]).await;
     let stream = client(&service).stream(&question()).await.unwrap();
     let bill = stream.bill();
-    assert_eq!(bill.cost_micro_usd(), 0, "not known yet");
+    assert_eq!(bill.cost_micro_usd(), 0, "unknown until the stream has ended");
     all_of(stream).await;
     assert_eq!(bill.cost_micro_usd(), 101);
     let left = client(&service).stream(&question()).await.unwrap();
     let bill = left.bill();
     drop(left);
-    assert_eq!(bill.cost_micro_usd(), 101, "nobody read it");
+    assert_eq!(bill.cost_micro_usd(), 101, "dropped without being read");
     insta::assert_snapshot!(metrics.lines("claude_cost_micro_usd_total"), @r#"claude_cost_micro_usd_total{model="claude-haiku-5-5"} 202"#);
     insta::assert_snapshot!(metrics.lines("claude_requests_total"), @r#"
     claude_requests_total{model="claude-haiku-5-5",outcome="abandoned"} 1
@@ -76,7 +76,7 @@ async fn an_answer_that_breaks_off_is_paid_for_as_far_as_it_is_known() {
 }
 
 #[tokio::test]
-async fn a_model_without_a_price_is_counted_as_such() {
+async fn answers_without_a_price_are_counted() {
     let (recorder, metrics) = metrics();
     let _recording = metrics::set_default_local_recorder(&recorder);
     let service = Service::start([Reply::text("Yes.")]).await;
@@ -87,16 +87,16 @@ async fn a_model_without_a_price_is_counted_as_such() {
 }
 
 #[tokio::test]
-async fn an_answer_of_another_name_is_priced_by_the_model_that_was_asked() {
-    let mut said = message("Yes.");
-    said["model"] = json!("a-name-that-nobody-knows");
-    let service = Service::start([Reply::message(&said, &[])]).await;
+async fn an_answer_from_an_unknown_model_is_priced_as_the_requested_one() {
+    let mut body = message("Yes.");
+    body["model"] = json!("an-unknown-name");
+    let service = Service::start([Reply::message(&body, &[])]).await;
     let answer = client(&service).send(&question()).await.unwrap();
-    assert_eq!((answer.model.as_str(), answer.cost_micro_usd), ("a-name-that-nobody-knows", 150));
+    assert_eq!((answer.model.as_str(), answer.cost_micro_usd), ("an-unknown-name", 150));
 }
 
 #[tokio::test]
-async fn an_answer_is_logged_with_its_name_and_its_cost() {
+async fn an_answer_is_logged_with_its_request_id_and_cost() {
     let log = Log::start();
     let service = Service::start([Reply::text("Yes.")]).await;
     client(&service).send(&question()).await.unwrap();

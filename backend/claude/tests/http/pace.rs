@@ -1,9 +1,9 @@
-//! Pacing by what the service says is left.
+//! Pacing by the service's rate limit headers.
 
-use crate::ask::{asking, client, client_without_retries, error_of, question, settings};
+use crate::ask::{client, client_without_retries, error_of, question, settings, spawn_call};
 use crate::recorded::Log;
 use crate::reply::{Reply, message};
-use crate::service::{Service, until};
+use crate::service::{Service, wait_until};
 use claude::{Client, Kind, Request, Settings};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -12,13 +12,13 @@ const DATE: (&str, &str) = ("date", "Wed, 25 Nov 2026 12:00:00 GMT");
 const NOTHING: (&str, &str) = ("anthropic-ratelimit-output-tokens-remaining", "0");
 const RESET: &str = "anthropic-ratelimit-output-tokens-reset";
 
-fn used_up_until(reset: &'static str) -> Reply {
+fn exhausted_until(reset: &'static str) -> Reply {
     Reply::message(&message("Yes."), &[DATE, NOTHING, (RESET, reset)])
 }
 
 #[tokio::test]
-async fn while_nothing_is_left_for_long_nothing_is_sent() {
-    let service = Service::start([used_up_until("2026-11-25T12:00:45Z")]).await;
+async fn calls_fail_while_a_limit_is_exhausted_for_long() {
+    let service = Service::start([exhausted_until("2026-11-25T12:00:45Z")]).await;
     let client = client(&service);
     client.send(&question()).await.unwrap();
     let error = error_of(&client).await;
@@ -29,8 +29,8 @@ async fn while_nothing_is_left_for_long_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn another_model_is_another_limit() {
-    let service = Service::start([used_up_until("2026-11-25T12:00:45Z")]).await;
+async fn limits_are_per_model() {
+    let service = Service::start([exhausted_until("2026-11-25T12:00:45Z")]).await;
     let client = client(&service);
     client.send(&question()).await.unwrap();
     let other = Request { model: "claude-sonnet-5-5".to_owned(), ..question() };
@@ -38,12 +38,12 @@ async fn another_model_is_another_limit() {
 }
 
 #[tokio::test]
-async fn who_has_waited_for_a_turn_is_held_back_by_what_the_call_before_found() {
-    let service = Service::gated([used_up_until("2026-11-25T12:00:45Z")]).await;
+async fn a_call_checks_the_limits_again_once_it_has_a_slot() {
+    let service = Service::gated([exhausted_until("2026-11-25T12:00:45Z")]).await;
     let client = Client::new(Settings { max_concurrent: 1, ..settings(&service) }).unwrap();
-    let first = asking(&client);
-    service.until_asked(1).await;
-    let second = asking(&client);
+    let first = spawn_call(&client);
+    service.wait_for_requests(1).await;
+    let second = spawn_call(&client);
     service.let_through(2);
     assert!(first.await.unwrap().is_ok());
     assert_eq!(second.await.unwrap().unwrap_err().kind(), Kind::Paced);
@@ -51,8 +51,8 @@ async fn who_has_waited_for_a_turn_is_held_back_by_what_the_call_before_found() 
 }
 
 #[tokio::test]
-async fn an_open_breaker_is_told_before_anything_is_waited_for() {
-    let replies = [used_up_until("2026-11-25T12:00:20Z"), Reply::error(401, "", &[])];
+async fn an_open_breaker_fails_calls_without_waiting() {
+    let replies = [exhausted_until("2026-11-25T12:00:20Z"), Reply::error(401, "", &[])];
     let service = Service::start(replies).await;
     let client = client(&service);
     client.send(&question()).await.unwrap();
@@ -64,11 +64,11 @@ async fn an_open_breaker_is_told_before_anything_is_waited_for() {
     assert_eq!(before.elapsed(), Duration::ZERO);
 }
 
-/// The wait begins when the answer comes, so no later than the test's own clock says.
+/// The wait begins when the answer arrives, which is after `begun`.
 #[tokio::test]
-async fn while_nothing_is_left_for_a_moment_calls_wait() {
+async fn calls_wait_while_a_limit_is_exhausted_briefly() {
     let service =
-        Service::start([used_up_until("2026-11-25T12:00:00.2Z"), Reply::text("Again.")]).await;
+        Service::start([exhausted_until("2026-11-25T12:00:00.2Z"), Reply::text("Again.")]).await;
     let client = client(&service);
     let begun = Instant::now();
     client.send(&question()).await.unwrap();
@@ -77,7 +77,7 @@ async fn while_nothing_is_left_for_a_moment_calls_wait() {
 }
 
 #[tokio::test]
-async fn a_refusal_for_the_number_is_not_followed_by_more_calls() {
+async fn no_calls_are_sent_after_a_429() {
     let limited = Reply::error(429, "rate_limit_error", &[("retry-after", "50")]);
     let service = Service::start([limited]).await;
     let client = client_without_retries(&service);
@@ -87,12 +87,12 @@ async fn a_refusal_for_the_number_is_not_followed_by_more_calls() {
 }
 
 #[tokio::test]
-async fn a_retry_waits_for_the_limits_too() {
+async fn a_retry_waits_for_the_limits() {
     let log = Log::start();
     let headers = [DATE, NOTHING, (RESET, "2026-11-25T12:00:20Z"), ("retry-after-ms", "1")];
     let service = Service::start([Reply::error(529, "overloaded_error", &headers)]).await;
-    let _call = asking(&client(&service));
-    until("it waits", || log.text().contains("claude is asked again")).await;
+    let _call = spawn_call(&client(&service));
+    wait_until("the call waits", || log.text().contains("retrying the call to claude")).await;
     let text = log.text();
     let (_, pause_ms) = text.split_once("pause_ms=").unwrap();
     let pause_ms: u64 = pause_ms.split_whitespace().next().unwrap().parse().unwrap();
@@ -100,7 +100,7 @@ async fn a_retry_waits_for_the_limits_too() {
 }
 
 #[tokio::test]
-async fn a_retry_that_would_wait_too_long_for_the_limits_is_none() {
+async fn a_call_is_not_retried_if_the_limits_take_too_long_to_reset() {
     let headers = [DATE, NOTHING, (RESET, "2026-11-25T12:00:45Z"), ("retry-after-ms", "1")];
     let service = Service::start([Reply::error(529, "overloaded_error", &headers)]).await;
     let settings = Settings { max_wait: Duration::from_secs(1), ..settings(&service) };

@@ -1,15 +1,14 @@
-//! What a test's calls leave in metrics and logs. Both are the thread's own, and so is a test's
-//! runtime.
+//! The metrics and logs of a test. Both are per thread, as is each test's runtime.
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use std::cell::RefCell;
 use std::io::{self, Write};
 use std::sync::Once;
 
-/// The metrics of what this thread does while its recorder is set.
+/// The metrics recorded on this thread while its recorder is set.
 pub(crate) struct Metrics(PrometheusHandle);
 
-/// A recorder, and what it has recorded.
+/// Returns a recorder and a handle to its metrics.
 pub(crate) fn metrics() -> (PrometheusRecorder, Metrics) {
     let recorder = PrometheusBuilder::new().build_recorder();
     let metrics = Metrics(recorder.handle());
@@ -17,7 +16,7 @@ pub(crate) fn metrics() -> (PrometheusRecorder, Metrics) {
 }
 
 impl Metrics {
-    /// The lines of the metric, in order.
+    /// Returns the sorted lines of one metric.
     pub(crate) fn lines(&self, name: &str) -> String {
         let rendered = self.0.render();
         let mut lines: Vec<_> = rendered
@@ -28,47 +27,47 @@ impl Metrics {
         lines.join("\n")
     }
 
-    /// All of it.
+    /// Returns all metrics.
     pub(crate) fn all(&self) -> String {
         self.0.render()
     }
 }
 
 thread_local! {
-    /// What this thread has logged, since a test asked for it.
+    /// This thread's log, if a test has started one.
     static LOGGED: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
-/// A log of everything that this thread does, whatever its level.
+/// This thread's log, at all levels.
 pub(crate) struct Log(());
 
 impl Log {
-    /// Begins to log. There is one subscriber for all threads, and it is never taken away:
-    /// `tracing` remembers for the whole process who was interested in an event when it first came,
-    /// and with a subscriber for each test that could be nobody.
+    /// Starts logging. All threads share one subscriber, which is never removed: `tracing` caches
+    /// for the whole process whether any subscriber was interested in an event when it first fired.
+    /// With a subscriber per test, the answer could be none.
     pub(crate) fn start() -> Self {
         static SUBSCRIBED: Once = Once::new();
         SUBSCRIBED.call_once(|| {
             tracing_subscriber::fmt()
                 .with_max_level(tracing::Level::TRACE)
                 .with_ansi(false)
-                .with_writer(|| ThreadsOwn)
+                .with_writer(|| ThreadLog)
                 .init();
         });
         LOGGED.set(Some(Vec::new()));
         Self(())
     }
 
-    /// What was logged so far.
+    /// Returns the log so far.
     pub(crate) fn text(&self) -> String {
         LOGGED.with_borrow(|logged| String::from_utf8(logged.clone().unwrap()).unwrap())
     }
 }
 
-/// Writes to the log of its thread, if that keeps one.
-struct ThreadsOwn;
+/// Writes to the current thread's log, if started.
+struct ThreadLog;
 
-impl Write for ThreadsOwn {
+impl Write for ThreadLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         LOGGED.with_borrow_mut(|logged| {
             if let Some(logged) = logged {

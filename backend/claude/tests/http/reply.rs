@@ -1,22 +1,22 @@
-//! What the service answers, byte for byte.
+//! The test server's replies, byte for byte.
 
 use serde_json::{Value, json};
 
-/// A reply: bytes, and what comes after them.
+/// A reply: its bytes, and the action after sending them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reply {
     pub(crate) bytes: Vec<u8>,
     pub(crate) then: Then,
 }
 
-/// What the service does when it has said everything.
+/// The server's action after sending a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Then {
-    /// It closes the connection.
+    /// Closes the connection.
     Close,
-    /// It neither says more nor closes the connection.
+    /// Neither sends more nor closes the connection.
     Hang,
-    /// It reads the next request.
+    /// Reads the next request.
     KeepAlive,
 }
 
@@ -24,7 +24,7 @@ pub(crate) enum Then {
 pub(crate) type Header<'a> = (&'a str, &'a str);
 
 impl Reply {
-    /// Any response.
+    /// Builds any response.
     pub(crate) fn new(status: u16, headers: &[Header<'_>], body: &str) -> Self {
         let mut head = format!("HTTP/1.1 {status} Whatever\r\ncontent-length: {}\r\n", body.len());
         for (name, value) in headers {
@@ -33,54 +33,54 @@ impl Reply {
         Self { bytes: format!("{head}\r\n{body}").into_bytes(), then: Then::KeepAlive }
     }
 
-    /// Nothing, and no end of it.
+    /// Sends nothing and keeps the connection open.
     pub(crate) fn silence() -> Self {
         Self { bytes: Vec::new(), then: Then::Hang }
     }
 
-    /// The end of the connection, at once.
+    /// Closes the connection without sending anything.
     pub(crate) fn hang_up() -> Self {
         Self { bytes: Vec::new(), then: Then::Close }
     }
 
-    /// A plain answer.
+    /// Builds a plain answer with this text.
     pub(crate) fn text(text: &str) -> Self {
         Self::message(&message(text), &[])
     }
 
-    /// A plain answer as it is.
+    /// Builds a plain answer from its JSON.
     pub(crate) fn message(message: &Value, headers: &[Header<'_>]) -> Self {
         let headers = [&[("request-id", "req_1")], headers].concat();
         Self::new(200, &headers, &message.to_string())
     }
 
-    /// An error as the service tells it.
+    /// Builds an error of this type.
     pub(crate) fn error(status: u16, name: &str, headers: &[Header<'_>]) -> Self {
         let error = json!({"type": name, "message": format!("This is {name}.")});
-        Self::told(status, &error, headers)
+        Self::error_object(status, &error, headers)
     }
 
-    /// An error as it is.
-    pub(crate) fn told(status: u16, error: &Value, headers: &[Header<'_>]) -> Self {
+    /// Builds an error from the JSON of its `error` object.
+    pub(crate) fn error_object(status: u16, error: &Value, headers: &[Header<'_>]) -> Self {
         let body = json!({"type": "error", "error": error, "request_id": "req_1"});
         Self::new(status, headers, &body.to_string())
     }
 
-    /// The 429 that lasts until the month is over.
+    /// Builds the 429 that lasts until the end of the month.
     pub(crate) fn spent() -> Self {
         let details = json!({"error_code": "enforced_spend_limit_reached"});
         let error = json!({"type": "rate_limit_error", "message": "Spent.", "details": details});
-        Self::told(429, &error, &[])
+        Self::error_object(429, &error, &[])
     }
 
-    /// A stream of these events, whole.
+    /// Builds a complete stream of these events.
     pub(crate) fn stream(events: &[Value]) -> Self {
         let mut reply = Self::open_stream(events);
         reply.bytes.extend(b"0\r\n\r\n");
         Self { then: Then::KeepAlive, ..reply }
     }
 
-    /// A stream of these events that does not end.
+    /// Builds a stream of these events that stays open.
     pub(crate) fn open_stream(events: &[Value]) -> Self {
         let head = "HTTP/1.1 200 OK\r\nrequest-id: req_1\r\ntransfer-encoding: chunked\r\n\
                     content-type: text/event-stream; charset=utf-8\r\n\r\n";
@@ -93,13 +93,13 @@ impl Reply {
         Self { bytes, then: Then::Hang }
     }
 
-    /// The same, then what is said.
+    /// Changes the action after sending.
     pub(crate) fn then(self, then: Then) -> Self {
         Self { then, ..self }
     }
 }
 
-/// A plain answer.
+/// Returns the JSON of a plain answer.
 pub(crate) fn message(text: &str) -> Value {
     json!({
         "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-haiku-5-5",
@@ -109,7 +109,7 @@ pub(crate) fn message(text: &str) -> Value {
     })
 }
 
-/// The first event of a stream.
+/// Returns the first event of a stream.
 pub(crate) fn start() -> Value {
     let usage = json!({"input_tokens": 1000, "output_tokens": 1});
     json!({"type": "message_start", "message": {"id": "msg_1", "type": "message",
@@ -117,29 +117,29 @@ pub(crate) fn start() -> Value {
            "usage": usage}})
 }
 
-/// More of the text.
+/// Returns an event with more of the text.
 pub(crate) fn more(text: &str) -> Value {
     json!({"type": "content_block_delta", "index": 0,
            "delta": {"type": "text_delta", "text": text}})
 }
 
-/// The last but one.
+/// Returns the event with the stop reason, the last but one.
 pub(crate) fn stop(reason: &str) -> Value {
     json!({"type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": null},
            "usage": {"output_tokens": 100}})
 }
 
-/// The last.
+/// Returns the last event.
 pub(crate) fn end() -> Value {
     json!({"type": "message_stop"})
 }
 
-/// An event without any further members.
+/// Returns an event without further members.
 pub(crate) fn event(name: &str) -> Value {
     json!({"type": name})
 }
 
-/// A whole stream that says this.
+/// Returns the events of a complete stream with this text.
 pub(crate) fn saying(text: &str) -> Vec<Value> {
     vec![start(), more(text), stop("end_turn"), end()]
 }

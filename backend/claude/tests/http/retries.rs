@@ -1,9 +1,9 @@
-//! What is tried again.
+//! Retries.
 
-use crate::ask::{all_of, asking, client, error_of, question, settings};
+use crate::ask::{all_of, client, error_of, question, settings, spawn_call};
 use crate::recorded::{Log, metrics};
 use crate::reply::{Reply, Then, event, saying, start};
-use crate::service::{Service, until};
+use crate::service::{Service, wait_until};
 use claude::{Client, Event, Kind};
 use serde_json::json;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use std::time::Duration;
 const AT_ONCE: (&str, &str) = ("retry-after-ms", "1");
 
 #[tokio::test]
-async fn what_passes_is_tried_again_when_the_service_asks_for_it() {
+async fn transient_errors_are_retried_after_the_requested_wait() {
     let overloaded = Reply::error(529, "overloaded_error", &[AT_ONCE]);
     for status in [408, 409, 429, 500, 503, 504] {
         let other = Reply::error(status, "some_new_error", &[AT_ONCE]);
@@ -24,7 +24,7 @@ async fn what_passes_is_tried_again_when_the_service_asks_for_it() {
 }
 
 #[tokio::test]
-async fn the_last_error_is_told_when_retries_are_used_up() {
+async fn the_last_error_is_returned_when_retries_are_exhausted() {
     let overloaded = Reply::error(529, "overloaded_error", &[AT_ONCE]);
     let last = Reply::error(500, "api_error", &[AT_ONCE]);
     let service = Service::start([overloaded.clone(), overloaded, last]).await;
@@ -34,19 +34,19 @@ async fn the_last_error_is_told_when_retries_are_used_up() {
 }
 
 #[tokio::test]
-async fn an_overload_that_does_not_say_until_when_is_tried_again_all_the_same() {
+async fn an_overload_without_a_wait_is_retried() {
     let service =
         Service::start([Reply::error(529, "overloaded_error", &[]), Reply::text("Yes.")]).await;
     assert_eq!(client(&service).send(&question()).await.unwrap().text, "Yes.");
 }
 
 #[tokio::test]
-async fn a_wait_of_up_to_a_minute_is_waited_for() {
+async fn a_requested_wait_of_up_to_a_minute_is_respected() {
     let log = Log::start();
     let limited = Reply::error(429, "rate_limit_error", &[("retry-after", "55")]);
     let service = Service::start([limited, Reply::text("Yes.")]).await;
-    let call = asking(&client(&service));
-    until("it waits", || log.text().contains("claude is asked again")).await;
+    let call = spawn_call(&client(&service));
+    wait_until("the call waits", || log.text().contains("retrying the call to claude")).await;
     assert!(log.text().contains("request_id=\"req_1\" pause_ms=55000"), "{}", log.text());
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(56)).await;
@@ -55,7 +55,7 @@ async fn a_wait_of_up_to_a_minute_is_waited_for() {
 }
 
 #[tokio::test]
-async fn what_will_not_pass_is_not_tried_again() {
+async fn permanent_errors_are_not_retried() {
     for status in [302, 400, 401, 402, 403, 404, 413] {
         let service = Service::start([Reply::error(status, "", &[AT_ONCE])]).await;
         let error = error_of(&client(&service)).await;
@@ -64,7 +64,7 @@ async fn what_will_not_pass_is_not_tried_again() {
 }
 
 #[tokio::test]
-async fn the_service_can_ask_for_no_retry_and_for_one() {
+async fn the_service_can_forbid_or_request_a_retry() {
     let no = [AT_ONCE, ("x-should-retry", "false")];
     let service = Service::start([Reply::error(529, "overloaded_error", &no)]).await;
     assert_eq!(error_of(&client(&service)).await.attempts(), 1);
@@ -76,7 +76,7 @@ async fn the_service_can_ask_for_no_retry_and_for_one() {
 }
 
 #[tokio::test]
-async fn a_connection_that_ends_too_early_is_tried_again() {
+async fn a_broken_connection_is_retried() {
     let mut cut = Reply::text("Yes.").then(Then::Close);
     cut.bytes.truncate(cut.bytes.len() - 1);
     let service = Service::start([Reply::hang_up(), cut, Reply::text("Yes.")]).await;
@@ -85,7 +85,7 @@ async fn a_connection_that_ends_too_early_is_tried_again() {
 }
 
 #[tokio::test]
-async fn where_nobody_listens_no_connection_is_made_and_that_is_tried_again() {
+async fn a_refused_connection_is_retried() {
     let service = Service::start([Reply::text("Yes.")]).await;
     let mut settings = settings(&service);
     settings.base_url = "http://127.0.0.1:1".parse().unwrap();
@@ -95,7 +95,7 @@ async fn where_nobody_listens_no_connection_is_made_and_that_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_stream_is_tried_again_before_its_first_event_and_not_after() {
+async fn a_stream_is_retried_only_before_its_first_event() {
     let overloaded = json!({"type": "error", "error": {"type": "overloaded_error"}});
     let before = [
         Reply::error(529, "overloaded_error", &[AT_ONCE]),

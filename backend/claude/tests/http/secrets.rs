@@ -1,4 +1,4 @@
-//! What is shown nowhere: the key, the question, the answer.
+//! The API key, prompts and answers never leak.
 
 use crate::ask::{KEY, all_of, client, question, settings};
 use crate::recorded::{Log, metrics};

@@ -1,4 +1,4 @@
-//! A service that speaks just enough HTTP, and breaks off wherever a test wants it to.
+//! A test server that speaks just enough HTTP and can break off anywhere.
 
 use crate::reply::{Reply, Then};
 use serde_json::Value;
@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-/// A service on loopback, for one test. It is gone with the test's runtime.
+/// A server on loopback for one test. It ends with the test's runtime.
 pub(crate) struct Service {
     pub(crate) url: String,
     shared: Arc<Shared>,
@@ -21,11 +21,11 @@ struct Shared {
     replies: Mutex<VecDeque<Reply>>,
     asked: Mutex<Vec<Asked>>,
     connections: AtomicUsize,
-    /// A permit for each reply that may be sent.
+    /// One permit for each reply that can be sent.
     gate: Semaphore,
 }
 
-/// A request that came.
+/// A received request.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
     /// The request line and the headers.
@@ -34,12 +34,12 @@ pub(crate) struct Asked {
 }
 
 impl Service {
-    /// Answers with `replies`, one after the other, and then with the last of them.
+    /// Starts a server that sends `replies` in order and repeats the last one.
     pub(crate) async fn start(replies: impl Into<Vec<Reply>>) -> Self {
         Self::with_gate(replies, Semaphore::MAX_PERMITS).await
     }
 
-    /// The same, but no reply is sent before the test [lets it](Self::let_through).
+    /// Starts a server that holds each reply until the test [lets it through](Self::let_through).
     pub(crate) async fn gated(replies: impl Into<Vec<Reply>>) -> Self {
         Self::with_gate(replies, 0).await
     }
@@ -57,34 +57,34 @@ impl Service {
         Self { url, shared }
     }
 
-    /// Lets so many replies be sent.
+    /// Lets the next `replies` replies be sent.
     pub(crate) fn let_through(&self, replies: usize) {
         self.shared.gate.add_permits(replies);
     }
 
-    /// What was asked so far.
+    /// Returns the requests received so far.
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.shared.asked.lock().unwrap().clone()
     }
 
-    /// How often it was asked so far.
+    /// Returns the number of requests received so far.
     pub(crate) fn count(&self) -> usize {
         self.shared.asked.lock().unwrap().len()
     }
 
-    /// How many connections were made to it.
+    /// Returns the number of connections accepted so far.
     pub(crate) fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::Relaxed)
     }
 
-    /// Waits until it was asked so often.
-    pub(crate) async fn until_asked(&self, times: usize) {
-        until("the service is asked", || self.count() >= times).await;
+    /// Waits until `times` requests were received.
+    pub(crate) async fn wait_for_requests(&self, times: usize) {
+        wait_until("requests arrive", || self.count() >= times).await;
     }
 }
 
-/// Waits for something that happens in another task, but not for ever.
-pub(crate) async fn until(what: &str, happens: impl Fn() -> bool) {
+/// Waits for an event in another task, for at most a minute.
+pub(crate) async fn wait_until(what: &str, happens: impl Fn() -> bool) {
     let happened = async {
         while !happens() {
             tokio::task::yield_now().await;

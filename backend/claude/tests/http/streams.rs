@@ -17,11 +17,11 @@ async fn streamed(reply: Reply) -> Vec<Result<Event, ClaudeError>> {
     all_of(client_without_retries(&service).stream(&question()).await.unwrap()).await
 }
 
-/// The texts, then the error that ends them.
+/// Returns the joined texts and the error that ends them.
 fn broken(events: Vec<Result<Event, ClaudeError>>) -> (String, ClaudeError) {
     let (mut text, mut error) = (String::new(), None);
     for event in events {
-        assert!(error.is_none(), "something after the end");
+        assert!(error.is_none(), "an item after the error");
         match event {
             Ok(Event::Text(more)) => text += &more,
             Ok(Event::Done(answer)) => panic!("{answer:?}"),
@@ -32,7 +32,7 @@ fn broken(events: Vec<Result<Event, ClaudeError>>) -> (String, ClaudeError) {
 }
 
 #[tokio::test]
-async fn the_text_comes_in_pieces_and_then_the_whole_answer() {
+async fn text_arrives_in_pieces_and_then_the_whole_answer() {
     let events = [
         start(),
         event("ping"),
@@ -64,7 +64,7 @@ async fn the_text_comes_in_pieces_and_then_the_whole_answer() {
 }
 
 #[tokio::test]
-async fn a_stream_is_a_stream_to_others_and_is_over_when_it_is_over() {
+async fn an_answer_stream_implements_stream_and_is_fused() {
     let service = Service::start([Reply::stream(&saying("Yes."))]).await;
     let mut stream = client(&service).stream(&question()).await.unwrap();
     let texts = stream.by_ref().filter_map(async |event| match event.unwrap() {
@@ -77,14 +77,14 @@ async fn a_stream_is_a_stream_to_others_and_is_over_when_it_is_over() {
 }
 
 #[tokio::test]
-async fn text_is_passed_on_before_the_answer_has_ended() {
+async fn text_is_passed_on_before_the_answer_ends() {
     let service = Service::start([Reply::open_stream(&[start(), more("Ye")])]).await;
     let mut stream = client(&service).stream(&question()).await.unwrap();
     assert!(matches!(stream.next().await, Some(Ok(Event::Text(text))) if text == "Ye"));
 }
 
 #[tokio::test]
-async fn a_stream_that_is_cut_is_an_error_after_what_came() {
+async fn a_truncated_stream_ends_in_an_error() {
     let events = [start(), more("Ye")];
     let mut in_a_chunk = Reply::open_stream(&events).then(Then::Close);
     in_a_chunk.bytes.truncate(in_a_chunk.bytes.len() - 2);
@@ -99,7 +99,7 @@ async fn a_stream_that_is_cut_is_an_error_after_what_came() {
 }
 
 #[tokio::test]
-async fn an_error_can_come_after_the_200() {
+async fn an_error_can_follow_a_200() {
     let overloaded = json!({"type": "error", "request_id": "req_1",
                             "error": {"type": "overloaded_error", "message": "Overloaded"}});
     let (text, error) = broken(streamed(Reply::stream(&[start(), more("Ye"), overloaded])).await);
@@ -107,20 +107,20 @@ async fn an_error_can_come_after_the_200() {
     insta::assert_snapshot!(error, @"Claude: overloaded: Overloaded; request req_1");
 }
 
-/// From then on time passes as soon as nothing happens: what is waited for in vain ends at once.
+/// Paused time advances by itself whenever all tasks are idle, so the timeout passes at once.
 #[tokio::test]
-async fn a_stream_that_falls_silent_is_ended() {
+async fn a_silent_stream_times_out() {
     let service = Service::start([Reply::open_stream(&[start(), more("Ye"), event("ping")])]).await;
     let mut stream = client(&service).stream(&question()).await.unwrap();
     stream.next().await.unwrap().unwrap();
     tokio::time::pause();
     let before = Instant::now();
     assert_eq!(broken(all_of(stream).await).1.kind(), Kind::TimedOut);
-    assert_eq!(before.elapsed().as_secs(), 60, "the time between two events");
+    assert_eq!(before.elapsed().as_secs(), 60, "the timeout between two events");
 }
 
 #[tokio::test]
-async fn a_stream_that_does_not_begin_is_given_up_and_not_asked_for_twice() {
+async fn a_stream_that_does_not_begin_times_out_and_is_not_retried() {
     let comments = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n: a comment\n\n";
     let comments = Reply { bytes: comments.into(), then: Then::Hang };
     let empty = Reply::open_stream(&[]);
@@ -128,7 +128,7 @@ async fn a_stream_that_does_not_begin_is_given_up_and_not_asked_for_twice() {
         let service = Service::start([reply]).await;
         let client = client(&service);
         let begun = tokio::spawn(async move { client.stream(&question()).await });
-        service.until_asked(1).await;
+        service.wait_for_requests(1).await;
         tokio::time::pause();
         let before = Instant::now();
         assert_eq!(begun.await.unwrap().unwrap_err().kind(), Kind::TimedOut);
@@ -138,9 +138,9 @@ async fn a_stream_that_does_not_begin_is_given_up_and_not_asked_for_twice() {
     }
 }
 
-/// Its end is a length of time from its beginning, however many events there are.
+/// The overall timeout counts from the beginning, however many events arrive.
 #[tokio::test]
-async fn a_stream_that_never_ends_is_ended() {
+async fn an_endless_stream_times_out() {
     let service = Service::start([Reply::open_stream(&[start(), more("Ye")])]).await;
     let settings = Settings { idle_timeout: HOUR, ..settings(&service) };
     let mut stream = Client::new(settings).unwrap().stream(&question()).await.unwrap();
@@ -152,7 +152,7 @@ async fn a_stream_that_never_ends_is_ended() {
 }
 
 #[tokio::test]
-async fn what_is_no_stream_is_told_from_one() {
+async fn a_malformed_stream_is_an_error() {
     let service = Service::start([Reply::text("Yes.")]).await;
     let error = client(&service).stream(&question()).await.unwrap_err();
     assert_eq!((error.kind(), error.request_id()), (Kind::NotUnderstood, Some("req_1")));
@@ -165,14 +165,14 @@ async fn what_is_no_stream_is_told_from_one() {
 }
 
 #[tokio::test]
-async fn an_event_without_end_is_refused() {
+async fn an_overlong_event_is_rejected() {
     let huge = more(&"x".repeat(1024 * 1024));
     let (_, error) = broken(streamed(Reply::stream(&[start(), huge])).await);
     assert_eq!(error.kind(), Kind::AnswerTooLarge);
 }
 
 #[tokio::test]
-async fn a_stream_that_nobody_reads_to_its_end_is_counted_as_far_as_it_came() {
+async fn a_dropped_stream_is_billed_as_far_as_it_arrived() {
     let (recorder, metrics) = metrics();
     let _recording = metrics::set_default_local_recorder(&recorder);
     let service = Service::start([Reply::open_stream(&[start(), more("Ye")])]).await;
@@ -186,7 +186,7 @@ async fn a_stream_that_nobody_reads_to_its_end_is_counted_as_far_as_it_came() {
 }
 
 #[tokio::test]
-async fn a_connection_whose_stream_has_ended_is_used_again() {
+async fn a_connection_is_reused_after_its_stream_ends() {
     let service = Service::start([Reply::stream(&saying("Yes.")), Reply::text("No.")]).await;
     let client = client(&service);
     all_of(client.stream(&question()).await.unwrap()).await;

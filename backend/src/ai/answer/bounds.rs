@@ -1,12 +1,12 @@
-//! What the schema cannot say: the service that Claude answers through holds it to types and
-//! names, not to ranges and lengths.
+//! Checks that the schema cannot express: the API enforces types and names, but not ranges and
+//! lengths.
 
 use super::unfit::Unfit;
 use serde::de::DeserializeOwned;
 
-/// Reads `text` as one `T`, which has no members that it does not know.
-pub(super) fn parsed<T: DeserializeOwned>(text: &str) -> Result<T, Unfit> {
-    // Where it is not JSON at all, the message has a place and none of the text.
+/// Parses `text` as a `T`.
+pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Unfit> {
+    // On a syntax error, report the place but not the text.
     serde_json::from_str(text).map_err(|error| Unfit::Shape {
         line: error.line(),
         column: error.column(),
@@ -14,8 +14,8 @@ pub(super) fn parsed<T: DeserializeOwned>(text: &str) -> Result<T, Unfit> {
     })
 }
 
-/// A text without blanks around it and without control characters (but for line feeds where there
-/// may be several lines), which is not empty, and not longer than it may be.
+/// Cleans up a text: trims it, removes control characters, and with [`Lines::One`] turns line
+/// breaks into spaces. Fails if the result is empty or longer than `max_chars`.
 pub(super) fn text(
     what: &'static str,
     text: &str,
@@ -33,19 +33,19 @@ pub(super) fn text(
     Ok(text)
 }
 
-/// Whether a text may have line breaks.
+/// The line breaks that a text may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lines {
     One,
     Many,
 }
 
-/// A score from 0 to 100.
+/// Checks a score, from 0 to 100.
 pub(super) fn score(what: &'static str, found: i64) -> Result<u8, Unfit> {
     u8::try_from(found).ok().filter(|score| *score <= 100).ok_or(Unfit::Score { what, found })
 }
 
-/// A list that is not longer than it may be.
+/// Checks a list's length.
 pub(super) fn list<T>(what: &'static str, items: Vec<T>, max: usize) -> Result<Vec<T>, Unfit> {
     let found = items.len();
     if found > max { Err(Unfit::Length { what, min: 0, max, found }) } else { Ok(items) }

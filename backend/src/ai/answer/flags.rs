@@ -1,21 +1,21 @@
-//! What a text says that neither the résumé nor the job description does.
+//! Claims in a text that neither the résumé nor the job description supports.
 //!
-//! Used for answers that are no changes of the résumé; asks [`resume::invention`], which compares
-//! documents: the text stands in one for the whole.
+//! Used for answers that are not edits of the résumé. Calls [`resume::invention`], which compares
+//! documents, so each text is wrapped in a document.
 
 use crate::ai::input::{Input, JobDescription};
 use resume::Resume;
 use resume::invention::{self, Invented};
 use serde_json::{Value, json};
 
-/// How letters and sentences begin, in capitals, and which is no part of a name beside it.
+/// Capitalized words that start letters and sentences. They are not part of an adjacent name.
 const NO_NAMES: &str = "I Dear Hello Hi To Sehr Geehrte Geehrter Geehrtes Liebe Liebes Guten Tag \
                            Cher Chère Chers Bonjour Estimado Estimada Estimados Hola Caro Cara Gentile";
 
-/// Where the texts stand that are compared.
+/// The place of each text in its wrapper document.
 const PLACE: &str = "/basics/summary";
 
-/// What is invented in `texts`, each a place in the answer and what stands there.
+/// Returns the unsupported claims in `texts`, pairs of a JSON Pointer into the answer and a text.
 pub(super) fn flags(input: &Input, texts: &[(&str, &str)]) -> Vec<Invented> {
     let known = Resume::stored(known(input));
     let found = texts.iter().flat_map(|(pointer, text)| {
@@ -28,7 +28,7 @@ pub(super) fn flags(input: &Input, texts: &[(&str, &str)]) -> Vec<Invented> {
     found.collect()
 }
 
-/// All that the answer was made of, as one document.
+/// Combines everything the answer is based on into one document.
 fn known(input: &Input) -> Value {
     let mut document = input.resume.as_value().clone();
     let job = input.job.as_ref().map_or("", JobDescription::as_str);

@@ -1,4 +1,4 @@
-//! `extract-keywords`: what a job description asks for, and whether the résumé has it.
+//! `extract-keywords`: a job description's keywords, and which of them the résumé has.
 
 use super::bounds::{self, Lines};
 use super::unfit::Unfit;
@@ -7,12 +7,12 @@ use resume::keywords::Held;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// The most keywords taken.
+/// The most keywords in an answer.
 const MAX_KEYWORDS: usize = 60;
 /// The longest keyword, in characters.
 const MAX_TERM_CHARS: usize = 100;
 
-/// The keywords, the most important first, each once.
+/// The keywords, most important first, without duplicates.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = Keywords)]
 pub(crate) struct Keywords {
@@ -24,7 +24,7 @@ struct Keyword {
     term: String,
     category: Category,
     importance: Importance,
-    /// Whether the résumé has these words; found by us, not by Claude.
+    /// True if the résumé contains the term. Our code determines this, not Claude.
     in_resume: bool,
 }
 
@@ -52,13 +52,13 @@ enum Importance {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Said {
-    keywords: Vec<SaidKeyword>,
+struct RawAnswer {
+    keywords: Vec<RawKeyword>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SaidKeyword {
+struct RawKeyword {
     term: String,
     category: Category,
     importance: Importance,
@@ -86,11 +86,11 @@ pub(super) fn schema() -> Value {
 }
 
 pub(super) fn checked(input: &Input, text: &str) -> Result<Keywords, Unfit> {
-    let said: Said = bounds::parsed(text)?;
-    let said = bounds::list("keywords", said.keywords, MAX_KEYWORDS)?;
+    let raw: RawAnswer = bounds::parse(text)?;
+    let raw = bounds::list("keywords", raw.keywords, MAX_KEYWORDS)?;
     let held = Held::of(texts(input.resume.as_value()));
     let mut keywords: Vec<Keyword> = Vec::new();
-    for SaidKeyword { term, category, importance } in said {
+    for RawKeyword { term, category, importance } in raw {
         let term = bounds::text("term", &term, MAX_TERM_CHARS, Lines::One)?;
         if !keywords.iter().any(|known| known.term.to_lowercase() == term.to_lowercase()) {
             let in_resume = held.has(&term);
@@ -100,7 +100,8 @@ pub(super) fn checked(input: &Input, text: &str) -> Result<Keywords, Unfit> {
     Ok(Keywords { keywords })
 }
 
-/// All texts of a document, which is no deeper than [`resume::document::check::MAX_DEPTH`].
+/// Collects all strings in a document, which is no deeper than
+/// [`resume::document::check::MAX_DEPTH`].
 fn texts(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => vec![text],

@@ -1,5 +1,5 @@
-//! `generate-cover-letter`: a letter, with what it says that neither the résumé nor the job
-//! description does.
+//! `generate-cover-letter`: a letter, and its claims that neither the résumé nor the job
+//! description supports.
 
 use super::bounds::{self, Lines};
 use super::flags::flags;
@@ -14,7 +14,7 @@ const MAX_SUBJECT_CHARS: usize = 200;
 /// The longest letter, in characters.
 const MAX_LETTER_CHARS: usize = 8000;
 
-/// A letter.
+/// A cover letter.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct Letter {
     subject: String,
@@ -24,7 +24,7 @@ pub(crate) struct Letter {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Said {
+struct RawAnswer {
     subject: String,
     letter: String,
 }
@@ -40,9 +40,9 @@ pub(super) fn schema() -> Value {
 }
 
 pub(super) fn checked(input: &Input, text: &str) -> Result<Letter, Unfit> {
-    let said: Said = bounds::parsed(text)?;
-    let subject = bounds::text("subject", &said.subject, MAX_SUBJECT_CHARS, Lines::One)?;
-    let letter = bounds::text("letter", &said.letter, MAX_LETTER_CHARS, Lines::Many)?;
+    let raw: RawAnswer = bounds::parse(text)?;
+    let subject = bounds::text("subject", &raw.subject, MAX_SUBJECT_CHARS, Lines::One)?;
+    let letter = bounds::text("letter", &raw.letter, MAX_LETTER_CHARS, Lines::Many)?;
     let flags = flags(input, &[("/subject", &subject), ("/letter", &letter)]);
     Ok(Letter { subject, letter, flags })
 }

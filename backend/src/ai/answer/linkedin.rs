@@ -1,5 +1,5 @@
-//! `optimize-linkedin`: the texts of a profile, with what they say that neither the résumé nor the
-//! job description does.
+//! `optimize-linkedin`: the texts of a profile, and their claims that neither the résumé nor the
+//! job description supports.
 
 use super::bounds::{self, Lines};
 use super::flags::flags;
@@ -9,16 +9,16 @@ use resume::invention::Invented;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// The longest headline, in characters: as long as LinkedIn takes.
+/// The longest headline, in characters. LinkedIn's limit.
 const MAX_HEADLINE_CHARS: usize = 220;
-/// The longest text about someone, in characters: as long as LinkedIn takes.
+/// The longest "about" text, in characters. LinkedIn's limit.
 const MAX_ABOUT_CHARS: usize = 2600;
-/// The most skills: as many as there are places for in a profile.
+/// The most skills. LinkedIn's limit.
 const MAX_SKILLS: usize = 100;
 /// The longest skill, in characters.
 const MAX_SKILL_CHARS: usize = 80;
 
-/// A profile.
+/// A LinkedIn profile.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = LinkedinProfile)]
 pub(crate) struct Profile {
@@ -30,7 +30,7 @@ pub(crate) struct Profile {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Said {
+struct RawAnswer {
     headline: String,
     about: String,
     skills: Vec<String>,
@@ -51,18 +51,18 @@ pub(super) fn schema() -> Value {
 }
 
 pub(super) fn checked(input: &Input, text: &str) -> Result<Profile, Unfit> {
-    let said: Said = bounds::parsed(text)?;
-    let headline = bounds::text("headline", &said.headline, MAX_HEADLINE_CHARS, Lines::One)?;
-    let about = bounds::text("about", &said.about, MAX_ABOUT_CHARS, Lines::Many)?;
-    let skills = skills(said.skills)?;
+    let raw: RawAnswer = bounds::parse(text)?;
+    let headline = bounds::text("headline", &raw.headline, MAX_HEADLINE_CHARS, Lines::One)?;
+    let about = bounds::text("about", &raw.about, MAX_ABOUT_CHARS, Lines::Many)?;
+    let skills = skills(raw.skills)?;
     let flags = flags(input, &[("/headline", &headline), ("/about", &about)]);
     Ok(Profile { headline, about, skills, flags })
 }
 
-/// Each once, however it is spelt.
-fn skills(said: Vec<String>) -> Result<Vec<String>, Unfit> {
+/// Checks the skills, and drops those that differ from an earlier one only in case.
+fn skills(raw: Vec<String>) -> Result<Vec<String>, Unfit> {
     let mut skills: Vec<String> = Vec::new();
-    for skill in bounds::list("skills", said, MAX_SKILLS)? {
+    for skill in bounds::list("skills", raw, MAX_SKILLS)? {
         let skill = bounds::text("skill", &skill, MAX_SKILL_CHARS, Lines::One)?;
         if !skills.iter().any(|known| known.to_lowercase() == skill.to_lowercase()) {
             skills.push(skill);

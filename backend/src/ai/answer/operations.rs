@@ -1,5 +1,5 @@
-//! `optimize-resume`: a JSON Patch against the résumé that was read, each operation shown to apply
-//! and to leave a valid résumé, and flags for what it says that the résumé does not.
+//! `optimize-resume`: a JSON Patch against the given résumé. Each operation is verified to apply
+//! and to leave a valid résumé. Claims that the original doesn't support are flagged.
 
 use super::bounds::{self, Lines};
 use super::unfit::Unfit;
@@ -10,25 +10,26 @@ use resume::invention::{self, Invented};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// The most operations taken; a patch may have more ([`resume::document::edit::MAX_OPERATIONS`]).
+/// The most operations in an answer. A patch can have more
+/// ([`resume::document::edit::MAX_OPERATIONS`]).
 const MAX_OPERATIONS: usize = 40;
 /// The longest new text, in characters.
 const MAX_VALUE_CHARS: usize = 4000;
 /// The longest reason, in characters.
 const MAX_REASON_CHARS: usize = 500;
 
-/// The texts that may be worded anew: by the name that they, or their list, have.
+/// Texts that may be reworded, by their name or the name of their list.
 const TEXTS: [&str; 2] = ["summary", "description"];
 const LISTS: [&str; 4] = ["highlights", "keywords", "courses", "roles"];
-/// The only other.
+/// The only other text that may be reworded.
 const LABEL: &str = "/basics/label";
 
-/// A change of wording.
+/// A patch that improves the wording.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = Wording)]
 pub(crate) struct Operations {
-    /// As RFC 6902 has it, which lets `reason` stand beside its own members: the list as it is can
-    /// be sent to `PATCH /api/resumes/{id}`.
+    /// RFC 6902 operations, which allow the extra member `reason`. A client can send the list to
+    /// `PATCH /api/resumes/{id}` unchanged.
     operations: Vec<Operation>,
     flags: Vec<Invented>,
 }
@@ -53,7 +54,7 @@ enum Op {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Said {
+struct RawAnswer {
     operations: Vec<Operation>,
 }
 
@@ -77,19 +78,18 @@ pub(super) fn schema() -> Value {
     })
 }
 
-/// The operations that can be made, one after the other. Those that cannot are left out; if that
-/// leaves none of several, the answer is not taken.
+/// Keeps the operations that apply in sequence, and drops the others. Fails if all are dropped.
 pub(super) fn checked(input: &Input, text: &str) -> Result<Operations, Unfit> {
-    let said: Said = bounds::parsed(text)?;
-    let said = bounds::list("operations", said.operations, MAX_OPERATIONS)?;
-    let found = said.len();
+    let raw: RawAnswer = bounds::parse(text)?;
+    let raw = bounds::list("operations", raw.operations, MAX_OPERATIONS)?;
+    let found = raw.len();
     let mut resume = input.resume.clone();
     let mut operations: Vec<Operation> = Vec::new();
-    for operation in said {
-        let operation = bounded(operation)?;
+    for operation in raw {
+        let operation = check_bounds(operation)?;
         let is_first = operation.op == Op::Add
             || operations.iter().all(|earlier| earlier.path != operation.path);
-        if let Some(next) = is_first.then(|| applied(&resume, &operation)).flatten() {
+        if let Some(next) = is_first.then(|| apply(&resume, &operation)).flatten() {
             resume = next;
             operations.push(operation);
         }
@@ -101,17 +101,17 @@ pub(super) fn checked(input: &Input, text: &str) -> Result<Operations, Unfit> {
     Ok(Operations { operations, flags })
 }
 
-fn bounded(said: Operation) -> Result<Operation, Unfit> {
+fn check_bounds(raw: Operation) -> Result<Operation, Unfit> {
     Ok(Operation {
-        value: bounds::text("value", &said.value, MAX_VALUE_CHARS, Lines::Many)?,
-        reason: bounds::text("reason", &said.reason, MAX_REASON_CHARS, Lines::Many)?,
-        ..said
+        value: bounds::text("value", &raw.value, MAX_VALUE_CHARS, Lines::Many)?,
+        reason: bounds::text("reason", &raw.reason, MAX_REASON_CHARS, Lines::Many)?,
+        ..raw
     })
 }
 
-/// The résumé after the operation, if it is one that may be, changes something, and leaves a valid
-/// résumé.
-fn applied(resume: &Resume, operation: &Operation) -> Option<Resume> {
+/// Applies the operation. Returns `None` if it is not allowed, changes nothing, or leaves an
+/// invalid résumé.
+fn apply(resume: &Resume, operation: &Operation) -> Option<Resume> {
     let document = resume.as_value();
     let is_change = match operation.op {
         Op::Replace => {
@@ -128,7 +128,7 @@ fn applied(resume: &Resume, operation: &Operation) -> Option<Resume> {
     Resume::new(changed).ok()
 }
 
-/// Whether the path leads to a text that may be worded anew.
+/// Returns true if the path leads to a text that may be reworded.
 fn is_wording(path: &str) -> bool {
     let (parent, name) = path.rsplit_once('/').unwrap_or_default();
     path == LABEL || TEXTS.contains(&name) || is_list(parent)

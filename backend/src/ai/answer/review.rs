@@ -1,4 +1,4 @@
-//! `analyze-ats-score`: Claude's review, beside the score that [`resume::ats`] counts.
+//! `analyze-ats-score`: Claude's review, which accompanies the score from [`resume::ats`].
 
 use super::bounds::{self, Lines};
 use super::unfit::Unfit;
@@ -6,7 +6,7 @@ use crate::ai::input::Input;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// The most suggestions taken.
+/// The most suggestions in an answer.
 const MAX_SUGGESTIONS: usize = 20;
 /// The longest comment or suggestion, in characters.
 const MAX_SENTENCE_CHARS: usize = 1000;
@@ -23,7 +23,7 @@ pub(crate) struct Review {
     suggestions: Vec<Suggestion>,
 }
 
-/// What is looked at, each by itself.
+/// The dimensions of a review.
 #[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ReviewDimensions)]
@@ -42,7 +42,7 @@ struct Dimension {
     comment: String,
 }
 
-/// A suggestion, and the part of the résumé that it is about.
+/// A suggestion, and the part of the résumé it concerns.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = ReviewSuggestion)]
 struct Suggestion {
@@ -52,23 +52,23 @@ struct Suggestion {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Said {
+struct RawAnswer {
     score: i64,
     summary: String,
-    dimensions: Dimensions<SaidDimension>,
-    suggestions: Vec<SaidSuggestion>,
+    dimensions: Dimensions<RawDimension>,
+    suggestions: Vec<RawSuggestion>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SaidDimension {
+struct RawDimension {
     score: i64,
     comment: String,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SaidSuggestion {
+struct RawSuggestion {
     path: String,
     suggestion: String,
 }
@@ -114,35 +114,35 @@ pub(super) fn schema() -> Value {
 }
 
 pub(super) fn checked(input: &Input, text: &str) -> Result<Review, Unfit> {
-    let said: Said = bounds::parsed(text)?;
-    let Dimensions { relevance, impact, clarity, structure } = said.dimensions;
+    let raw: RawAnswer = bounds::parse(text)?;
+    let Dimensions { relevance, impact, clarity, structure } = raw.dimensions;
     Ok(Review {
-        score: bounds::score("score", said.score)?,
-        summary: bounds::text("summary", &said.summary, MAX_SUMMARY_CHARS, Lines::Many)?,
+        score: bounds::score("score", raw.score)?,
+        summary: bounds::text("summary", &raw.summary, MAX_SUMMARY_CHARS, Lines::Many)?,
         dimensions: Dimensions {
             relevance: dimension(&relevance)?,
             impact: dimension(&impact)?,
             clarity: dimension(&clarity)?,
             structure: dimension(&structure)?,
         },
-        suggestions: suggestions(input, said.suggestions)?,
+        suggestions: suggestions(input, raw.suggestions)?,
     })
 }
 
-fn dimension(said: &SaidDimension) -> Result<Dimension, Unfit> {
+fn dimension(raw: &RawDimension) -> Result<Dimension, Unfit> {
     Ok(Dimension {
-        score: bounds::score("a dimension's score", said.score)?,
-        comment: bounds::text("comment", &said.comment, MAX_SENTENCE_CHARS, Lines::Many)?,
+        score: bounds::score("a dimension's score", raw.score)?,
+        comment: bounds::text("comment", &raw.comment, MAX_SENTENCE_CHARS, Lines::Many)?,
     })
 }
 
-/// Those about a part that there is.
-fn suggestions(input: &Input, said: Vec<SaidSuggestion>) -> Result<Vec<Suggestion>, Unfit> {
-    let said = bounds::list("suggestions", said, MAX_SUGGESTIONS)?;
+/// Keeps the suggestions whose path exists in the résumé.
+fn suggestions(input: &Input, raw: Vec<RawSuggestion>) -> Result<Vec<Suggestion>, Unfit> {
+    let raw = bounds::list("suggestions", raw, MAX_SUGGESTIONS)?;
     let document = input.resume.as_value();
-    said.into_iter()
-        .filter(|said| document.pointer(&said.path).is_some())
-        .map(|SaidSuggestion { path: pointer, suggestion }| {
+    raw.into_iter()
+        .filter(|raw| document.pointer(&raw.path).is_some())
+        .map(|RawSuggestion { path: pointer, suggestion }| {
             let suggestion =
                 bounds::text("suggestion", &suggestion, MAX_SENTENCE_CHARS, Lines::Many)?;
             Ok(Suggestion { pointer, suggestion })

@@ -1,4 +1,4 @@
-//! What is taken of an answer, and what is not.
+//! Tests of the checks on answers.
 
 use super::*;
 use crate::ai::input::JobDescription;
@@ -34,7 +34,8 @@ fn found(task: Task, answer: &Value) -> String {
     }
 }
 
-/// What the API knows of JSON Schema, and no more; every object closed, every member required.
+/// Checks that a schema uses only what the API supports: every object closed, every member
+/// required.
 fn check_schema(schema: &Value) {
     for (name, value) in schema.as_object().unwrap() {
         match name.as_str() {
@@ -59,7 +60,7 @@ fn check_schema(schema: &Value) {
 }
 
 #[test]
-fn schemas_keep_to_what_the_api_knows() {
+fn schemas_use_only_what_the_api_supports() {
     for task in Task::ALL {
         check_schema(&schema(task));
     }
@@ -82,12 +83,12 @@ fn review() -> Value {
 }
 
 #[test]
-fn a_review_is_taken_with_the_suggestions_that_lead_somewhere() {
+fn suggestions_for_missing_parts_are_dropped() {
     insta::assert_snapshot!(found(Task::AnalyzeAtsScore, &review()), @r#"{"score":100,"summary":"Fine.\nMore.","dimensions":{"relevance":{"score":70,"comment":"Good."},"impact":{"score":70,"comment":"Good."},"clarity":{"score":70,"comment":"Good."},"structure":{"score":70,"comment":"Good."}},"suggestions":[{"pointer":"/work/0/highlights/1","suggestion":"Say whom."},{"pointer":"","suggestion":"Shorter."}]}"#);
 }
 
 #[test]
-fn a_review_of_other_scores_or_members_is_not_taken() {
+fn a_review_with_bad_scores_or_members_is_unfit() {
     let with = |pointer: &str, value: Value| {
         let mut review = review();
         *review.pointer_mut(pointer).unwrap() = value;
@@ -111,29 +112,29 @@ fn a_review_of_other_scores_or_members_is_not_taken() {
     insta::assert_snapshot!(all.join("\n"), @r"
     unfit: score: expected a score from 0 to 100, found 101
     unfit: score: expected a score from 0 to 100, found -1
-    unfit: expected JSON of the schema, found other members at line 1 column 195
-    unfit: expected JSON of the schema, found other members at line 1 column 196
+    unfit: expected JSON that matches the schema, found other members at line 1 column 195
+    unfit: expected JSON that matches the schema, found other members at line 1 column 196
     unfit: a dimension's score: expected a score from 0 to 100, found 1000
-    unfit: expected JSON of the schema, found other members at line 1 column 69
+    unfit: expected JSON that matches the schema, found other members at line 1 column 69
     unfit: summary: expected 1 to 2000 characters or entries, found 0
     unfit: summary: expected 1 to 2000 characters or entries, found 2001
     unfit: summary: expected 1 to 2000 characters or entries, found 0
     unfit: suggestions: expected 0 to 20 characters or entries, found 21
-    unfit: expected JSON of the schema, found other members at line 1 column 390
+    unfit: expected JSON that matches the schema, found other members at line 1 column 390
     ");
 }
 
 #[test]
-fn what_is_not_json_is_not_taken_and_not_repeated() {
+fn an_answer_that_is_not_json_is_unfit_and_not_quoted() {
     for text in ["", "Certainly! Here is it: {}", "{\"subject\": \"secret\"", "null", "[]"] {
         let unfit = checked(Task::GenerateCoverLetter, &input(), text).unwrap_err().to_string();
-        assert!(unfit.starts_with("expected JSON of the schema, found "), "{unfit}");
+        assert!(unfit.starts_with("expected JSON that matches the schema, found "), "{unfit}");
         assert!(!unfit.contains("secret"), "{unfit}");
     }
 }
 
 #[test]
-fn operations_that_can_be_made_are_taken() {
+fn only_applicable_operations_are_kept() {
     let op = |op: &str, path: &str, value: &str| json!({"op": op, "path": path, "value": value, "reason": "Clearer."});
     let answer = json!({"operations": [
         op("replace", "/basics/summary", "Writes programs for analytical engines."),
@@ -142,7 +143,7 @@ fn operations_that_can_be_made_are_taken() {
         op("add", "/skills/0/keywords/-", "tokio"),
         op("replace", "/work/0/highlights/2", "Led all work"),
         op("replace", "/basics/label", "Programmer"),
-        // None of these.
+        // The rest must be dropped.
         op("replace", "/basics/label", "Programmer again"),
         op("replace", "/work/0/summary", "Notes."),
         op("replace", "/work/0/name", "Google"),
@@ -165,7 +166,7 @@ fn operations_that_can_be_made_are_taken() {
 }
 
 #[test]
-fn an_answer_without_an_operation_that_can_be_made_is_not_taken() {
+fn an_answer_without_applicable_operations_is_unfit() {
     let bad = json!({"op": "replace", "path": "/basics/name", "value": "Eve", "reason": "x"});
     let remove = json!({"op": "remove", "path": "/basics", "value": "", "reason": "x"});
     let blank = json!({"op": "replace", "path": "/basics/summary", "value": " ", "reason": "x"});
@@ -179,15 +180,15 @@ fn an_answer_without_an_operation_that_can_be_made_is_not_taken() {
     .map(|answer| found(Task::OptimizeResume, &answer));
     insta::assert_snapshot!(all.join("\n"), @r#"
     {"operations":[],"flags":[]}
-    unfit: expected changes that can be made, found 1 that cannot
-    unfit: expected JSON of the schema, found other members at line 1 column 29
+    unfit: expected changes that can be applied, found 1 that cannot
+    unfit: expected JSON that matches the schema, found other members at line 1 column 29
     unfit: value: expected 1 to 4000 characters or entries, found 0
     unfit: operations: expected 0 to 40 characters or entries, found 41
     "#);
 }
 
 #[test]
-fn what_is_invented_is_flagged() {
+fn unsupported_claims_are_flagged() {
     let value = "Wrote 40 programs at Google from 1839 to 1843";
     let op =
         json!({"op": "replace", "path": "/work/0/highlights/0", "value": value, "reason": "x"});
@@ -203,19 +204,19 @@ fn what_is_invented_is_flagged() {
 }
 
 #[test]
-fn keywords_are_looked_for_in_the_resume() {
+fn keywords_are_searched_in_the_resume() {
     let keyword = |term: &str| json!({"term": term, "category": "tool", "importance": "required"});
     let answer = json!({"keywords": [keyword("Rust"), keyword("Postgres"), keyword("rust")]});
     insta::assert_snapshot!(found(Task::ExtractKeywords, &answer), @r#"{"keywords":[{"term":"Rust","category":"tool","importance":"required","in_resume":true},{"term":"Postgres","category":"tool","importance":"required","in_resume":false}]}"#);
     let other =
         json!({"keywords": [{"term": "Rust", "category": "vibe", "importance": "required"}]});
-    insta::assert_snapshot!(found(Task::ExtractKeywords, &other), @"unfit: expected JSON of the schema, found other members at line 1 column 31");
+    insta::assert_snapshot!(found(Task::ExtractKeywords, &other), @"unfit: expected JSON that matches the schema, found other members at line 1 column 31");
     let sentence = json!({"keywords": [keyword(&"word ".repeat(30))]});
     insta::assert_snapshot!(found(Task::ExtractKeywords, &sentence), @"unfit: term: expected 1 to 100 characters or entries, found 149");
 }
 
 #[test]
-fn a_line_is_one_line_and_control_characters_are_left_out() {
+fn line_breaks_and_control_characters_are_removed() {
     let letter = json!({"subject": "a\nb\u{7}", "letter": "x\r\n\ny\u{1b}[2J"});
     insta::assert_snapshot!(found(Task::GenerateCoverLetter, &letter), @r#"{"subject":"a b","letter":"x\n\ny[2J","flags":[{"pointer":"/letter","kind":"number","found":"2"}]}"#);
     let headline = "é".repeat(221);

@@ -1,46 +1,47 @@
-//! Why an answer is not taken.
+//! The error for unusable answers.
 
-/// Why an answer is not taken. It says nothing of what the answer says: that is someone's résumé.
+/// An answer that fails its checks. The message never quotes the answer, which contains personal
+/// data.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
-    /// It is not of its schema, or not JSON.
-    #[error("expected JSON of the schema, found {} at line {line} column {column}",
-        if *is_json { "other members" } else { "no JSON" })]
+    /// The answer doesn't match its schema, or isn't JSON.
+    #[error("expected JSON that matches the schema, found {} at line {line} column {column}",
+        if *is_json { "other members" } else { "invalid JSON" })]
     Shape {
-        /// Where.
+        /// The line of the mistake.
         line: usize,
-        /// Where.
+        /// The column of the mistake.
         column: usize,
-        /// Whether it is JSON all the same.
+        /// True if the answer is valid JSON.
         is_json: bool,
     },
-    /// A score is none.
+    /// A score is out of range.
     #[error("{what}: expected a score from 0 to 100, found {found}")]
     Score {
-        /// Which.
+        /// The score's name.
         what: &'static str,
-        /// What it is.
+        /// The score found.
         found: i64,
     },
     /// A text or a list is empty or too long.
     #[error("{what}: expected {min} to {max} characters or entries, found {found}")]
     Length {
-        /// Which.
+        /// The text's or list's name.
         what: &'static str,
-        /// How many characters or entries there have to be.
+        /// The minimum number of characters or entries.
         min: usize,
-        /// How many may be.
+        /// The maximum number of characters or entries.
         max: usize,
-        /// How many there are.
+        /// The number found.
         found: usize,
     },
-    /// There are changes, and none of them can be made.
-    #[error("expected changes that can be made, found {found} that cannot")]
+    /// The answer proposes changes, but none can be applied.
+    #[error("expected changes that can be applied, found {found} that cannot")]
     NoOperation {
-        /// How many.
+        /// The number of changes.
         found: usize,
     },
-    /// It cannot be written down, which our own types rule out.
-    #[error("expected a reply that can be written as JSON")]
+    /// The reply cannot be serialized, which its types rule out.
+    #[error("cannot serialize the reply as JSON")]
     Unwritable,
 }

@@ -1,6 +1,6 @@
-//! An answer that is on its way, and what is written of it once it is there.
+//! A pending answer, and its reply once it has arrived.
 
-use crate::ai::{AiError, Answer, Input, Kept, Task, meter};
+use crate::ai::{AiError, Answer, Input, StoredAnswer, Task, meter};
 use crate::app::App;
 use crate::cache::{Cached, Origin, Shared};
 use crate::respond::ApiError;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// The kept résumé that an answer is about: applying a patch, say, takes its version.
+/// The stored résumé that an answer is about. A client needs its version to apply a patch.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[schema(as = AnswerAbout)]
 pub(super) struct About {
@@ -17,35 +17,38 @@ pub(super) struct About {
     pub(super) version: i64,
 }
 
-/// What a reply says about its request, before it goes on as the answer does.
+/// The members of a reply that precede the answer's.
 #[derive(Serialize)]
 pub(super) struct Head {
-    /// `null` for a résumé that came with the request.
+    /// `null` for a résumé that came in the request.
     pub(super) resume: Option<About>,
 }
 
-/// An answer that is asked for.
+/// A pending answer.
 pub(super) struct Awaited {
     pub(super) app: Arc<App>,
     pub(super) task: Task,
-    /// None where the answer is there already.
+    /// The input, or `None` if the answer is already there.
     pub(super) input: Option<Arc<Input>>,
 }
 
 impl Awaited {
-    /// What the flight brings, or what there is without it; counted.
-    pub(super) async fn landed(&self, flight: Answer) -> Result<Cached<Shared<Kept>>, ApiError> {
+    /// Waits for the flight, falls back if it failed, and counts the outcome.
+    pub(super) async fn landed(
+        &self,
+        flight: Answer,
+    ) -> Result<Cached<Shared<StoredAnswer>>, ApiError> {
         let result = match (flight.result().await, &self.input) {
-            (Err(why), Some(input)) => self.app.ai.instead(self.task, input, why).await,
+            (Err(why), Some(input)) => self.app.ai.fallback(self.task, input, why).await,
             (landed, _) => landed,
         };
-        counted(self.task, result)
+        count(self.task, result)
     }
 }
 
-/// The whole reply, in JSON: one object of the head's and the answer's members. The answer is in
-/// JSON already, however many ask for it.
-pub(super) fn reply(about: Option<About>, answer: &Kept) -> String {
+/// Builds the JSON reply: one object with the head's and the answer's members. The answer is
+/// already serialized, however many requests share it.
+pub(super) fn reply(about: Option<About>, answer: &StoredAnswer) -> String {
     let head = serde_json::to_string(&Head { resume: about }).unwrap_or_default();
     let members = answer.reply.get();
     match (head.strip_suffix('}'), members.strip_prefix('{')) {
@@ -54,11 +57,11 @@ pub(super) fn reply(about: Option<About>, answer: &Kept) -> String {
     }
 }
 
-/// Counts how an answer came out, and what it would have cost a second time.
-fn counted(
+/// Counts an answer's outcome, and the cost that the cache saved.
+fn count(
     task: Task,
-    result: Result<Cached<Shared<Kept>>, Arc<AiError>>,
-) -> Result<Cached<Shared<Kept>>, ApiError> {
+    result: Result<Cached<Shared<StoredAnswer>>, Arc<AiError>>,
+) -> Result<Cached<Shared<StoredAnswer>>, ApiError> {
     let outcome = match &result {
         Ok(cached) if cached.value.is_degraded => "degraded",
         Ok(_) => "ok",

@@ -1,15 +1,14 @@
 //! An answer as a stream of events (`text/event-stream`): `start`, then `delta`s as Claude writes,
-//! then `result` with the whole checked answer or `error` with a problem; comments in between keep
-//! proxies from hanging up.
+//! then `result` with the whole checked answer, or `error` with a problem. Comments in between keep
+//! proxies from closing the connection.
 //!
-//! `start` comes again, and what was written before it is void, where Claude had to begin anew.
-//! What is kept in the cache is written again from there. The stream is sent from a task of its
-//! own, so that a client that does not read holds its place among those served no longer than
-//! [`guard::MODEL_TIMEOUT`].
+//! If Claude has to start over, another `start` voids what came before it. A cached answer is
+//! streamed the same way. The stream is sent from a separate task, so a client that doesn't read
+//! occupies a request slot for at most [`guard::MODEL_TIMEOUT`].
 
 use super::awaited::{About, Awaited, Head, reply};
-use crate::ai::ask::ANEW;
-use crate::ai::{Answer, Kept};
+use crate::ai::ask::START_OVER;
+use crate::ai::{Answer, StoredAnswer};
 use crate::cache::{Cached, Shared};
 use crate::guard::{self, Permit};
 use crate::respond::ApiError;
@@ -24,14 +23,14 @@ use std::time::Duration;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::time::timeout;
 
-/// How long an answer may take before its stream begins without it. Until then a failure still has
-/// a status of its own, by which gateways refund what was not paid for.
+/// The longest wait for the first text before the stream begins. Until then a failure can still
+/// have a status code, by which gateways refund unpaid requests.
 const HEAD_START: Duration = Duration::from_secs(5);
-/// How often a comment is sent where there is nothing else.
+/// The interval between comments on an idle stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// The most events that wait for a client that reads slowly.
+/// The most events queued for a slow reader.
 const MAX_WAITING: usize = 64;
-/// How much of a kept text one event has.
+/// The length of each event's piece of a cached text.
 const PIECE_CHARS: usize = 256;
 
 #[derive(Serialize)]
@@ -39,17 +38,17 @@ struct Delta<'a> {
     text: &'a str,
 }
 
-/// One answer on its way to one client.
+/// An answer being sent to one client.
 #[derive(Clone)]
 struct Sending {
     about: Option<About>,
     events: Sender<Event>,
 }
 
-/// The client has left.
-struct Left;
+/// The client has disconnected.
+struct Disconnected;
 
-/// The answer as it comes. A failure before anything has come is a problem with its status.
+/// Streams an answer as it arrives. A failure before the first event is an ordinary problem reply.
 pub(super) async fn stream(
     awaited: Awaited,
     ttl: Duration,
@@ -63,7 +62,7 @@ pub(super) async fn stream(
         Ok(None) => {
             let cached = awaited.landed(flight).await?;
             let origin = cached.origin;
-            tokio::spawn(in_time(permit, sending.clone(), sending.kept(cached)));
+            tokio::spawn(in_time(permit, sending.clone(), sending.cached(cached)));
             Some(origin)
         }
         first => {
@@ -89,8 +88,12 @@ fn sse(mut receiver: Receiver<Event>) -> Response {
     response
 }
 
-/// Sends, for as long as it may.
-async fn in_time(_served: Permit, sending: Sending, sent: impl Future<Output = Result<(), Left>>) {
+/// Runs the sender under the time limit.
+async fn in_time(
+    _served: Permit,
+    sending: Sending,
+    sent: impl Future<Output = Result<(), Disconnected>>,
+) {
     if timeout(guard::MODEL_TIMEOUT, sent).await.is_err() {
         let _full_or_gone =
             sending.events.try_send(failed(ApiError::TimedOut(guard::MODEL_TIMEOUT)));
@@ -98,20 +101,20 @@ async fn in_time(_served: Permit, sending: Sending, sent: impl Future<Output = R
 }
 
 impl Sending {
-    /// An answer that is being written.
+    /// Sends an answer that is still being written.
     async fn live(
         self,
         first: Option<Arc<str>>,
         mut flight: Answer,
         awaited: Awaited,
-    ) -> Result<(), Left> {
+    ) -> Result<(), Disconnected> {
         self.start().await?;
         let mut next = first;
         if next.is_none() {
             next = flight.next_delta().await;
         }
         while let Some(text) = next {
-            if &*text == ANEW {
+            if &*text == START_OVER {
                 self.start().await?
             } else {
                 self.delta(&text).await?
@@ -124,8 +127,8 @@ impl Sending {
         }
     }
 
-    /// An answer that is there.
-    async fn kept(self, cached: Cached<Shared<Kept>>) -> Result<(), Left> {
+    /// Sends an answer that is already complete.
+    async fn cached(self, cached: Cached<Shared<StoredAnswer>>) -> Result<(), Disconnected> {
         self.start().await?;
         let mut chars = cached.value.text.chars();
         loop {
@@ -137,20 +140,20 @@ impl Sending {
         }
     }
 
-    async fn start(&self) -> Result<(), Left> {
+    async fn start(&self) -> Result<(), Disconnected> {
         self.send(event("start", json(&Head { resume: self.about }))).await
     }
 
-    async fn delta(&self, text: &str) -> Result<(), Left> {
+    async fn delta(&self, text: &str) -> Result<(), Disconnected> {
         self.send(event("delta", json(&Delta { text }))).await
     }
 
-    async fn result(&self, kept: &Kept) -> Result<(), Left> {
-        self.send(event("result", reply(self.about, kept))).await
+    async fn result(&self, answer: &StoredAnswer) -> Result<(), Disconnected> {
+        self.send(event("result", reply(self.about, answer))).await
     }
 
-    async fn send(&self, event: Event) -> Result<(), Left> {
-        self.events.send(event).await.map_err(|_gone| Left)
+    async fn send(&self, event: Event) -> Result<(), Disconnected> {
+        self.events.send(event).await.map_err(|_gone| Disconnected)
     }
 }
 
@@ -158,7 +161,7 @@ fn failed(error: ApiError) -> Event {
     event("error", json(&error.into_problem()))
 }
 
-/// JSON has no line breaks of its own, so an event's data is one line.
+/// Builds an event. Serialized JSON contains no line breaks, so its data is one line.
 fn event(name: &str, json: String) -> Event {
     Event::default().event(name).data(json)
 }
@@ -179,7 +182,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stream_that_waits_is_kept_alive_by_comments() {
+    async fn comments_keep_an_idle_stream_alive() {
         let (events, receiver) = mpsc::channel(1);
         let mut body = sse(receiver).into_body();
         let begun = tokio::time::Instant::now();
@@ -190,18 +193,18 @@ mod tests {
         events.send(event("delta", json(&Delta { text: "a\r\nb" }))).await.unwrap();
         assert_eq!(frame(&mut body).await, "event: delta\ndata: {\"text\":\"a\\r\\nb\"}\n\n");
         drop(events);
-        assert!(body.frame().await.is_none(), "it ends when all is sent");
+        assert!(body.frame().await.is_none(), "the stream ends when all is sent");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_does_not_read_is_not_served_for_ever() {
+    async fn a_client_that_does_not_read_times_out() {
         let (events, mut receiver) = mpsc::channel(1);
         let sending = Sending { about: None, events };
         let never = std::future::pending();
         let begun = tokio::time::Instant::now();
         in_time(Permit::default(), sending, never).await;
         assert_eq!(begun.elapsed(), guard::MODEL_TIMEOUT);
-        assert!(receiver.recv().await.is_some(), "it is told");
+        assert!(receiver.recv().await.is_some(), "an error event");
         assert!(receiver.recv().await.is_none());
     }
 }

@@ -6,8 +6,8 @@ SwaggerUIBundle({
   defaultModelsExpandDepth: 0,
   displayRequestDuration: true,
   docExpansion: "list",
-  // A token stays in the page: nothing is written to the browser's storage.
+  // Keep the token in the page only, never in the browser's storage.
   persistAuthorization: false,
-  // No badge of another site's.
+  // Don't load a badge from another site.
   validatorUrl: null,
 });

@@ -1,4 +1,4 @@
-//! What a token has to be, and that a remembered signature changes none of it.
+//! Tests of token verification, with and without a cached signature.
 
 use super::super::sign;
 use super::*;
@@ -25,7 +25,7 @@ fn issued(keys: &KeyRing) -> String {
     sign(&claims(), keys).unwrap()
 }
 
-/// Verifies a token that has not been seen before.
+/// Verifies a token with an empty cache.
 fn verify(
     token: &str,
     keys: &KeyRing,
@@ -60,7 +60,7 @@ fn part(value: &Value) -> String {
     URL_SAFE_NO_PAD.encode(value.to_string())
 }
 
-/// A token with any header and claims, signed with the ring's key.
+/// Builds a token with any header and claims, signed with the ring's key.
 fn token(keys: &KeyRing, header: &Value, claims: &Value) -> String {
     let message = format!("{}.{}", part(header), part(claims));
     let secret = &keys.signing().secret;
@@ -74,7 +74,7 @@ fn good_header(keys: &KeyRing) -> Value {
 }
 
 #[test]
-fn a_token_says_who_and_what_plan_and_for_how_long() {
+fn a_token_names_its_user_plan_and_expiry() {
     let keys = keys();
     let claims = claims();
     let found = verify(&sign(&claims, &keys).unwrap(), &keys, &terms(), now()).unwrap();
@@ -112,12 +112,12 @@ fn keys_can_be_rotated() {
 }
 
 #[test]
-fn each_token_has_its_own_name() {
+fn each_token_has_a_unique_id() {
     assert_ne!(claims().jti, claims().jti);
 }
 
 #[test]
-fn a_token_is_good_from_its_first_second_to_before_its_last() {
+fn a_token_is_valid_between_its_issue_and_expiry() {
     let keys = keys();
     let token = sign(&claims(), &keys).unwrap();
     let at = |s| verify(&token, &keys, &terms(), Timestamp::from_second(NOW_S + s).unwrap());
@@ -127,7 +127,7 @@ fn a_token_is_good_from_its_first_second_to_before_its_last() {
     assert_eq!(at(900).unwrap_err(), TokenError::Expired);
 }
 
-/// `change` is merged into good claims; `null` takes a claim away.
+/// Merges `change` into valid claims. `null` removes a claim.
 fn check_claims(change: &Value, expected: Result<(), TokenError>) {
     let keys = keys();
     let mut claims = serde_json::to_value(claims()).unwrap();
@@ -141,7 +141,7 @@ fn check_claims(change: &Value, expected: Result<(), TokenError>) {
 }
 
 #[test]
-fn claims_are_held_to_the_terms() {
+fn claims_must_match_the_terms() {
     let malformed = Err(TokenError::Malformed);
     check_claims(&json!({}), Ok(()));
     check_claims(&json!({"unknown": 1}), Ok(()));
@@ -177,7 +177,7 @@ fn check_header(change: &Value, expected: Result<(), TokenError>) {
 }
 
 #[test]
-fn the_header_chooses_neither_algorithm_nor_key() {
+fn the_header_cannot_choose_the_algorithm_or_key() {
     let malformed = Err(TokenError::Malformed);
     check_header(&json!({}), Ok(()));
     check_header(&json!({"alg": "none"}), malformed);
@@ -195,7 +195,7 @@ fn the_header_chooses_neither_algorithm_nor_key() {
 }
 
 #[test]
-fn a_key_embedded_in_the_header_verifies_nothing() {
+fn an_embedded_key_is_ignored() {
     let (ours, theirs) = (keys(), keys());
     let jwk = serde_json::to_value(theirs.published().keys.first()).unwrap();
     let header = json!({"alg": "EdDSA", "kid": ours.signing().kid, "jwk": jwk});
@@ -205,7 +205,7 @@ fn a_key_embedded_in_the_header_verifies_nothing() {
 }
 
 #[test]
-fn the_public_key_is_no_shared_secret() {
+fn the_public_key_is_not_accepted_as_a_shared_secret() {
     let keys = keys();
     let public = serde_json::to_value(keys.published().keys.first()).unwrap();
     let secret = URL_SAFE_NO_PAD.decode(public["x"].as_str().unwrap()).unwrap();
@@ -216,7 +216,7 @@ fn the_public_key_is_no_shared_secret() {
 }
 
 #[test]
-fn a_changed_token_is_refused() {
+fn a_modified_token_is_rejected() {
     let keys = keys();
     let token = sign(&claims(), &keys).unwrap();
     let [header, payload, signature]: [&str; 3] =
@@ -238,7 +238,7 @@ fn a_changed_token_is_refused() {
 }
 
 #[test]
-fn a_token_that_was_good_is_held_to_its_times_and_its_key_all_the_same() {
+fn a_cached_token_still_needs_a_current_time_and_key() {
     let (verifier, keys, others) = (Verifier::new(terms()), keys(), keys());
     let token = issued(&keys);
     let first = verifier.verify(token.as_bytes(), &keys, at(0)).unwrap();
@@ -249,7 +249,7 @@ fn a_token_that_was_good_is_held_to_its_times_and_its_key_all_the_same() {
 }
 
 #[test]
-fn only_the_very_token_that_was_good_is_remembered() {
+fn only_valid_tokens_are_cached() {
     let (verifier, keys) = (Verifier::new(terms()), keys());
     let token = issued(&keys);
     let (message, _) = token.rsplit_once('.').unwrap();

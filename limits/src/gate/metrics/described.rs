@@ -1,6 +1,6 @@
 //! The filter's metrics in words, for the reference in the docs.
 
-use super::MetricKind;
+use super::kind::MetricKind;
 
 /// A metric of the filter.
 #[derive(Debug, Clone, Copy)]

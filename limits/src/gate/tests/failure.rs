@@ -1,4 +1,4 @@
-//! What the gate does when the ledger cannot answer.
+//! The gate's behavior when the ledger cannot answer.
 
 use super::*;
 
@@ -6,10 +6,10 @@ fn allowed() -> Release {
     Release::Pass("degraded admitted rule=4".to_owned())
 }
 
-/// A request arrives at `now_ms`, and its call fails.
-fn fail(gate: &mut Gate, process: &Process, now_ms: u64, told: &Told) -> Release {
+/// Sends a request at `now_ms` and lets its call fail. Returns the gate's decision.
+fn fail(gate: &mut Gate, process: &Process, now_ms: u64, request: &FakeRequest) -> Release {
     let now_us = now_ms * 1_000;
-    if let Some(known) = released(gate.request(now_us, 1, told, process)) {
+    if let Some(known) = released(gate.request(now_us, 1, request, process)) {
         return known;
     }
     let calls = gate.ready(now_us);
@@ -17,77 +17,79 @@ fn fail(gate: &mut Gate, process: &Process, now_ms: u64, told: &Told) -> Release
     gate.reply(now_us, call.id, CallKind::Decide, Reply::default(), process).remove(0).release
 }
 
-/// A gate that has stopped asking the ledger.
-fn broken(process: &Process) -> Gate {
+/// Returns a gate with an open breaker.
+fn gate_with_open_breaker(process: &Process) -> Gate {
     let mut gate = gate();
-    (0..3).for_each(|_| assert_eq!(fail(&mut gate, process, NOW_MS, &Told::get("/")), allowed()));
+    for _ in 0..3 {
+        assert_eq!(fail(&mut gate, process, NOW_MS, &FakeRequest::get("/")), allowed());
+    }
     gate
 }
 
 #[test]
-fn what_is_not_the_shim_s_reply_is_a_failure() {
+fn a_reply_not_from_the_shim_is_a_failure() {
     let mut gate = gate();
-    arrive(&mut gate, 1, &Told::get("/"));
+    arrive(&mut gate, 1, &FakeRequest::get("/"));
     let call = one_call(&mut gate);
-    let body = answered(&call, false, 0);
-    let two = answered_twice(&body);
+    let body = shim_reply(&call, false, 0);
+    let two = with_decisions_doubled(&body);
     reply(&mut gate, &call, Reply::default());
     let impostors = [
         Reply::default(),
-        Reply { status: Some(b"503"), ..genuinely(&body) },
-        Reply { marker: None, ..genuinely(&body) },
-        genuinely(b""),
-        genuinely(b"[]"),
-        genuinely(&two),
+        Reply { status: Some(b"503"), ..ok_reply(&body) },
+        Reply { marker: None, ..ok_reply(&body) },
+        ok_reply(b""),
+        ok_reply(b"[]"),
+        ok_reply(&two),
     ];
     for impostor in impostors {
         let mut gate = super::gate();
-        arrive(&mut gate, 1, &Told::get("/"));
+        arrive(&mut gate, 1, &FakeRequest::get("/"));
         let call = one_call(&mut gate);
         let released = reply(&mut gate, &call, impostor);
         assert_eq!(released, [Released { stream: 1, release: allowed() }], "{impostor:?}");
     }
 }
 
-fn answered_twice(body: &[u8]) -> Vec<u8> {
+fn with_decisions_doubled(body: &[u8]) -> Vec<u8> {
     let mut reply: DecideReply = serde_json::from_slice(body).unwrap();
     reply.decisions.extend(reply.decisions.clone());
     serde_json::to_vec(&reply).unwrap()
 }
 
 #[test]
-fn a_call_that_is_never_answered_is_given_up() {
+fn an_unanswered_call_is_given_up() {
     let mut gate = gate();
-    arrive(&mut gate, 1, &Told::get("/"));
+    arrive(&mut gate, 1, &FakeRequest::get("/"));
     let call = one_call(&mut gate);
     gate.tick(NOW_US + 1_050_000, &Process::default());
-    arrive(&mut gate, 2, &Told::get("/"));
+    arrive(&mut gate, 2, &FakeRequest::get("/"));
     one_call(&mut gate);
-    let body = answered(&call, true, 9);
-    assert_eq!(reply(&mut gate, &call, genuinely(&body)), [], "a late reply finds nobody");
+    let body = shim_reply(&call, true, 9);
+    assert_eq!(reply(&mut gate, &call, ok_reply(&body)), [], "a late reply releases nothing");
 }
 
 #[test]
-fn nobody_waits_longer_than_the_time_out() {
+fn no_request_waits_longer_than_the_timeout() {
     let mut gate = gate();
     let process = Process::default();
-    arrive(&mut gate, 1, &Told::get("/"));
+    arrive(&mut gate, 1, &FakeRequest::get("/"));
     let call = one_call(&mut gate);
-    assert_eq!(gate.request(NOW_US + 30_000, 2, &Told::get("/"), &process), Disposition::Pause);
+    assert_eq!(gate.request(NOW_US + 30_000, 2, &FakeRequest::get("/"), &process), Disposition::Pause);
     assert_eq!(gate.tick(NOW_US + 49_999, &process), []);
     let of = |stream| Released { stream, release: allowed() };
-    assert_eq!(gate.tick(NOW_US + 50_000, &process), [of(1)], "of the call under way");
-    assert_eq!(gate.tick(NOW_US + 80_000, &process), [of(2)], "of those that gather");
+    assert_eq!(gate.tick(NOW_US + 50_000, &process), [of(1)], "the request in the call under way");
+    assert_eq!(gate.tick(NOW_US + 80_000, &process), [of(2)], "the request in the outbox");
     assert_eq!(gate.tick(NOW_US + 90_000, &process), []);
-    let body = answered(&call, true, 9);
-    assert_eq!(reply(&mut gate, &call, genuinely(&body)), []);
-    assert_eq!(settles_sent(&mut gate).len(), 1, "what was charged for it is given back");
+    let body = shim_reply(&call, true, 9);
+    assert_eq!(reply(&mut gate, &call, ok_reply(&body)), []);
+    assert_eq!(settles_sent(&mut gate).len(), 1, "its charge is given back");
 }
 
 #[test]
-fn a_quota_that_must_be_counted_refuses_while_it_cannot_be() {
+fn on_failure_deny_refuses_while_the_ledger_is_unavailable() {
     let mut gate = gate();
-    arrive(&mut gate, 1, &Told::post("/api/ai/x").user("42", "free"));
+    arrive(&mut gate, 1, &FakeRequest::post("/api/ai/x").user("42", "free"));
     let call = one_call(&mut gate);
     let released = reply(&mut gate, &call, Reply::default());
     insta::assert_snapshot!(shown(&released.first().unwrap().release), @r#"
@@ -103,10 +105,10 @@ degraded refused rule=2 bucket=ai_daily
 }
 
 #[test]
-fn a_local_bucket_is_counted_by_all_workers_while_the_ledger_is_away() {
+fn on_failure_local_counts_across_all_workers() {
     let process = Process::default();
     let (mut one, mut other) = (gate(), gate());
-    let login = Told::post("/api/auth/login");
+    let login = FakeRequest::post("/api/auth/login");
     for left in (0..5).rev() {
         let summary = format!("degraded admitted rule=1 auth={left}");
         let gate = if left % 2 == 0 { &mut one } else { &mut other };
@@ -134,9 +136,9 @@ degraded denied rule=1 bucket=auth retry_after_ms=59000
 }
 
 #[test]
-fn what_was_decided_without_the_ledger_says_so() {
+fn degraded_responses_are_marked() {
     let mut gate = gate();
-    fail(&mut gate, &Process::default(), NOW_MS, &Told::get("/"));
+    fail(&mut gate, &Process::default(), NOW_MS, &FakeRequest::get("/"));
     let headers =
         respond(&mut gate, NOW_US, 1, Outcome { status: 200, is_cache_hit: false }).headers;
     assert_eq!(headers, [("tollgate-verdict", "degraded".to_owned())]);
@@ -144,17 +146,17 @@ fn what_was_decided_without_the_ledger_says_so() {
 }
 
 #[test]
-fn after_repeated_failures_nobody_waits_any_more() {
+fn after_repeated_failures_no_request_waits() {
     let process = Process::default();
     let mut gate = gate();
-    let home = Told::get("/");
+    let home = FakeRequest::get("/");
     fail(&mut gate, &process, NOW_MS, &home);
     fail(&mut gate, &process, NOW_MS, &home);
     arrive(&mut gate, 7, &home);
     let call = one_call(&mut gate);
     arrive(&mut gate, 8, &home);
     let released = reply(&mut gate, &call, Reply::default());
-    assert_eq!(released.len(), 2, "those that had gathered, too: {released:?}");
+    assert_eq!(released.len(), 2, "includes the request in the outbox: {released:?}");
     assert_eq!(ask(&mut gate, NOW_MS, 9, &home), Some(allowed()));
     assert_eq!(gate.ready(NOW_US), []);
     let samples = gate.take_samples();
@@ -162,84 +164,85 @@ fn after_repeated_failures_nobody_waits_any_more() {
     assert_eq!((gate.metric_name(open.metric).as_str(), open.amount), ("tollgate.breaker.open", 1));
 }
 
-/// A worker with a call under way for each of `streams`.
-fn asking(streams: std::ops::RangeInclusive<StreamId>) -> (Gate, Vec<Call>) {
+/// Returns a gate with one call under way for each of `streams`.
+fn gate_with_calls(streams: std::ops::RangeInclusive<StreamId>) -> (Gate, Vec<Call>) {
     let mut gate = gate();
     let calls = streams.flat_map(|stream| {
-        arrive(&mut gate, stream, &Told::get("/"));
+        arrive(&mut gate, stream, &FakeRequest::get("/"));
         gate.ready(NOW_US)
     });
     let calls = calls.collect();
     (gate, calls)
 }
 
-/// A request arrives, and its call fails: how many are released.
+/// Sends a request and lets its call fail. Returns the number of requests released.
 fn ask_and_fail(gate: &mut Gate, stream: StreamId) -> usize {
-    arrive(gate, stream, &Told::get("/"));
+    arrive(gate, stream, &FakeRequest::get("/"));
     let call = one_call(gate);
     reply(gate, &call, Reply::default()).len()
 }
 
 #[test]
-fn calls_that_fail_together_are_one_failure() {
-    let (mut gate, calls) = asking(1..=4);
+fn calls_failing_together_count_as_one_failure() {
+    let (mut gate, calls) = gate_with_calls(1..=4);
     for call in &calls {
         assert_eq!(reply(&mut gate, call, Reply::default()).len(), 1);
     }
     for stream in 5..=6 {
         assert_eq!(ask_and_fail(&mut gate, stream), 1);
     }
-    assert_eq!(ask(&mut gate, NOW_MS, 7, &Told::get("/")), Some(allowed()), "three in a row");
+    let passed = ask(&mut gate, NOW_MS, 7, &FakeRequest::get("/"));
+    assert_eq!(passed, Some(allowed()), "three consecutive failures");
 }
 
 #[test]
-fn a_ledger_that_hangs_is_given_up_however_calls_overlap() {
-    let (mut gate, calls) = asking(1..=4);
+fn a_hanging_ledger_opens_the_breaker_even_if_calls_overlap() {
+    let (mut gate, calls) = gate_with_calls(1..=4);
     let mut under_way = std::collections::VecDeque::from(calls);
     let mut failures = 0;
     for stream in 5..20 {
         reply(&mut gate, &under_way.pop_front().unwrap(), Reply::default());
         failures += 1;
-        if ask(&mut gate, NOW_MS, stream, &Told::get("/")) == Some(allowed()) {
+        if ask(&mut gate, NOW_MS, stream, &FakeRequest::get("/")) == Some(allowed()) {
             break;
         }
         under_way.push_back(one_call(&mut gate));
     }
-    // Of each four in a row the first was made after the one that counted before it.
+    // With four calls under way, one failure in four counts: the breaker opens after the ninth.
     assert_eq!(failures, 9);
 }
 
 #[test]
-fn calls_that_are_lost_together_are_one_failure() {
-    let (mut gate, _calls) = asking(1..=4);
-    // The clock steps back: no timer of theirs will be due.
+fn calls_lost_together_count_as_one_failure() {
+    let (mut gate, _calls) = gate_with_calls(1..=4);
+    // The clock steps back further than any timer's wait, so all of them are due.
     let released = gate.tick(NOW_US - 10_000_000, &Process::default());
     assert_eq!(released.len(), 4);
-    arrive(&mut gate, 5, &Told::get("/"));
+    arrive(&mut gate, 5, &FakeRequest::get("/"));
 }
 
 #[test]
-fn when_the_ledger_is_given_up_so_are_the_other_calls() {
+fn an_opening_breaker_releases_the_requests_of_all_calls() {
     let mut gate = gate();
     (1..=2).for_each(|stream| assert_eq!(ask_and_fail(&mut gate, stream), 1));
     let calls: Vec<Call> = (3..=4)
         .map(|stream| {
-            arrive(&mut gate, stream, &Told::get("/"));
+            arrive(&mut gate, stream, &FakeRequest::get("/"));
             one_call(&mut gate)
         })
         .collect();
     let released = reply(&mut gate, &calls[0], Reply::default());
     let streams: Vec<StreamId> = released.iter().map(|release| release.stream).collect();
-    assert_eq!(streams, [4, 3], "nobody waits any more");
-    let body = answered(&calls[1], true, 9);
-    assert_eq!(reply(&mut gate, &calls[1], genuinely(&body)), [], "a late reply finds nobody");
-    assert!(!gate.is_idle(NOW_US), "what it charged is given back");
+    assert_eq!(streams, [4, 3], "both are released");
+    let body = shim_reply(&calls[1], true, 9);
+    assert_eq!(reply(&mut gate, &calls[1], ok_reply(&body)), [], "a late reply releases nothing");
+    assert!(!gate.is_idle(NOW_US), "its charge is given back");
 }
 
 #[test]
 fn the_ledger_is_probed_until_it_answers() {
     let process = Process::default();
-    let mut gate = broken(&process);
+    let mut gate = gate_with_open_breaker(&process);
     let mut probe = |now_ms: u64, reply: Reply<'_>| {
         let calls = gate.ready(now_ms * 1_000);
         let [call] = calls.as_slice() else { return false };
@@ -250,55 +253,55 @@ fn the_ledger_is_probed_until_it_answers() {
     assert!(!probe(NOW_MS + 499, Reply::default()));
     assert!(probe(NOW_MS + 500, Reply::default()));
     assert!(!probe(NOW_MS + 999, Reply::default()));
-    let impostor = Reply { marker: None, ..genuinely(b"") };
+    let impostor = Reply { marker: None, ..ok_reply(b"") };
     assert!(probe(NOW_MS + 1_000, impostor));
-    assert!(probe(NOW_MS + 1_500, genuinely(b"")));
-    assert!(!probe(NOW_MS + 2_000, genuinely(b"")));
+    assert!(probe(NOW_MS + 1_500, ok_reply(b"")));
+    assert!(!probe(NOW_MS + 2_000, ok_reply(b"")));
     assert_eq!(
-        gate.request((NOW_MS + 1_500) * 1_000, 1, &Told::get("/"), &process),
+        gate.request((NOW_MS + 1_500) * 1_000, 1, &FakeRequest::get("/"), &process),
         Disposition::Pause
     );
 }
 
 #[test]
-fn settles_wait_for_the_ledger_to_come_back() {
+fn settles_wait_until_the_ledger_is_back() {
     let process = Process::default();
     let mut gate = gate();
-    arrive(&mut gate, 5, &Told::post("/api/ai/x").user("42", "free"));
+    arrive(&mut gate, 5, &FakeRequest::post("/api/ai/x").user("42", "free"));
     decide(&mut gate, true, 9);
-    (0..3).for_each(|_| drop(fail(&mut gate, &process, NOW_MS, &Told::get("/"))));
+    (0..3).for_each(|_| drop(fail(&mut gate, &process, NOW_MS, &FakeRequest::get("/"))));
     let response = respond(&mut gate, NOW_US, 5, Outcome { status: 503, is_cache_hit: false });
     assert!(!response.wakes && !gate.take_wake(NOW_US));
     let later_us = NOW_US + 60_000_000;
     let calls = gate.ready(later_us);
     let probe = calls.first().unwrap();
     assert_eq!((calls.len(), probe.kind), (1, CallKind::Probe));
-    gate.reply(later_us, probe.id, CallKind::Probe, genuinely(b""), &process);
+    gate.reply(later_us, probe.id, CallKind::Probe, ok_reply(b""), &process);
     let kinds: Vec<_> = gate.ready(later_us).iter().map(|call| call.kind).collect();
     assert_eq!(kinds, [CallKind::Settle]);
 }
 
 #[test]
-fn more_than_can_wait_is_decided_without_the_ledger() {
+fn requests_beyond_the_outbox_are_decided_without_the_ledger() {
     let mut gate = gate();
     for stream in 0..u32::try_from(MAX_WAITING).unwrap() {
-        arrive(&mut gate, stream, &Told::get("/"));
+        arrive(&mut gate, stream, &FakeRequest::get("/"));
     }
-    assert_eq!(ask(&mut gate, NOW_MS, 10_001, &Told::get("/")), Some(allowed()));
+    assert_eq!(ask(&mut gate, NOW_MS, 10_001, &FakeRequest::get("/")), Some(allowed()));
 }
 
 #[test]
-fn a_gate_that_closes_while_the_ledger_is_away_gives_up_in_the_end() {
+fn a_closing_gate_eventually_gives_up_on_the_ledger() {
     let process = Process::default();
     let mut gate = gate();
-    arrive(&mut gate, 5, &Told::post("/api/ai/x").user("42", "free"));
+    arrive(&mut gate, 5, &FakeRequest::post("/api/ai/x").user("42", "free"));
     decide(&mut gate, true, 9);
     for _ in 0..3 {
-        fail(&mut gate, &process, NOW_MS, &Told::get("/"));
+        fail(&mut gate, &process, NOW_MS, &FakeRequest::get("/"));
     }
     respond(&mut gate, NOW_US, 5, Outcome { status: 503, is_cache_hit: false });
     gate.close(NOW_US);
-    assert_eq!(counted(&mut gate, "tollgate.breaker.open"), 0, "opened, and gone");
+    assert_eq!(counted(&mut gate, "tollgate.breaker.open"), 0, "opened, then removed");
     assert!(!gate.is_idle(NOW_US + 29_999_000));
     assert!(gate.is_idle(NOW_US + 30_000_000));
 }

@@ -1,11 +1,11 @@
-//! What the gate decides without asking: leases, and counters that denied a moment ago.
+//! Decisions without a call: leases, and counters that denied a moment ago.
 
 use super::*;
 
 const LEASE_MS: u64 = 468;
 
-/// A policy of one bucket with much room, whose charges an outcome of 5xx gives back.
-fn roomy() -> Gate {
+/// Returns a gate with a single bucket of a high limit, which refunds server errors.
+fn high_limit_gate() -> Gate {
     let policy = serde_json::json!({
         "version": 1,
         "shim": { "cluster": "tollgate", "timeout": "50ms" },
@@ -18,35 +18,35 @@ fn roomy() -> Gate {
     Gate::new(Policy::from_value(policy).unwrap())
 }
 
-/// What the shim would say to the one request of `call`, with `granted` leased.
-fn leased(call: &Call, left: u64, granted: u64) -> Vec<u8> {
-    let mut reply: DecideReply = serde_json::from_slice(&answered(call, true, left)).unwrap();
+/// Builds the shim's reply to the only request of `call`, with a lease of `granted`.
+fn lease_reply(call: &Call, left: u64, granted: u64) -> Vec<u8> {
+    let mut reply: DecideReply = serde_json::from_slice(&shim_reply(call, true, left)).unwrap();
     let outcome = reply.decisions.first_mut().unwrap().charges.first_mut().unwrap();
     outcome.lease = Some(LeaseGrant { granted, lease_ms: LEASE_MS });
     serde_json::to_vec(&reply).unwrap()
 }
 
-/// Asks until a lease is asked for: that call.
-fn until_asked(gate: &mut Gate) -> Call {
+/// Sends requests until one asks for a lease, and returns its call.
+fn call_asking_for_lease(gate: &mut Gate) -> Call {
     for stream in 0..100 {
-        arrive(gate, stream, &Told::get("/"));
+        arrive(gate, stream, &FakeRequest::get("/"));
         let call = one_call(gate);
         let body: DecideBody = serde_json::from_slice(&call.body).unwrap();
         if body.requests[0].charges[0].lease.is_some() {
             return call;
         }
-        let body = answered(&call, true, 900);
-        reply(gate, &call, genuinely(&body));
+        let body = shim_reply(&call, true, 900);
+        reply(gate, &call, ok_reply(&body));
     }
-    panic!("no lease was asked for");
+    panic!("no request asked for a lease");
 }
 
-/// A gate that has a lease of `granted`.
-fn holding(granted: u64) -> Gate {
-    let mut gate = roomy();
-    let call = until_asked(&mut gate);
-    let body = leased(&call, 800, granted);
-    assert_eq!(reply(&mut gate, &call, genuinely(&body)).len(), 1);
+/// Returns a gate that holds a lease of `granted`.
+fn gate_with_lease(granted: u64) -> Gate {
+    let mut gate = high_limit_gate();
+    let call = call_asking_for_lease(&mut gate);
+    let body = lease_reply(&call, 800, granted);
+    assert_eq!(reply(&mut gate, &call, ok_reply(&body)).len(), 1);
     gate
 }
 
@@ -61,18 +61,18 @@ fn gave_back(settles: &[Settle]) -> Vec<(u64, Option<u64>)> {
             wire::SettleAmount::GiveBack(amount) => {
                 (amount.get(), charge.lease_ms.map(WindowMs::get))
             }
-            wire::SettleAmount::Charge(_) => panic!("nothing is charged afterwards"),
+            wire::SettleAmount::Charge(_) => panic!("unexpected charge"),
         })
         .collect()
 }
 
 #[test]
 fn a_leased_counter_needs_no_call() {
-    let mut gate = holding(2);
-    assert_eq!(ask(&mut gate, NOW_MS, 200, &Told::get("/")), spent(801));
-    assert_eq!(ask(&mut gate, NOW_MS, 201, &Told::get("/")), spent(800));
+    let mut gate = gate_with_lease(2);
+    assert_eq!(ask(&mut gate, NOW_MS, 200, &FakeRequest::get("/")), spent(801));
+    assert_eq!(ask(&mut gate, NOW_MS, 201, &FakeRequest::get("/")), spent(800));
     assert!(!gate.take_wake(NOW_US));
-    arrive(&mut gate, 202, &Told::get("/"));
+    arrive(&mut gate, 202, &FakeRequest::get("/"));
     let headers =
         respond(&mut gate, NOW_US, 200, Outcome { status: 200, is_cache_hit: false }).headers;
     assert!(headers.contains(&("x-ratelimit-remaining", "801".to_owned())), "{headers:?}");
@@ -80,15 +80,15 @@ fn a_leased_counter_needs_no_call() {
 }
 
 #[test]
-fn another_client_s_counter_is_another() {
-    let mut gate = holding(2);
-    arrive(&mut gate, 200, &Told::get("/").from("198.51.100.1:1"));
+fn a_lease_does_not_cover_other_clients() {
+    let mut gate = gate_with_lease(2);
+    arrive(&mut gate, 200, &FakeRequest::get("/").from("198.51.100.1:1"));
 }
 
 #[test]
-fn what_is_unspent_at_the_end_is_given_back() {
-    let mut gate = holding(5);
-    assert_eq!(ask(&mut gate, NOW_MS, 200, &Told::get("/")), spent(804));
+fn an_ended_lease_gives_back_its_unspent_rest() {
+    let mut gate = gate_with_lease(5);
+    assert_eq!(ask(&mut gate, NOW_MS, 200, &FakeRequest::get("/")), spent(804));
     let end_us = NOW_US + LEASE_MS * 1_000;
     gate.tick(end_us - 1, &Process::default());
     assert!(!gate.take_wake(end_us - 1));
@@ -99,13 +99,13 @@ fn what_is_unspent_at_the_end_is_given_back() {
 }
 
 #[test]
-fn a_spent_part_that_turns_out_free_is_spent_again() {
-    let mut gate = holding(1);
+fn a_refunded_part_of_a_lease_can_be_spent_again() {
+    let mut gate = gate_with_lease(1);
     let failed = Outcome { status: 503, is_cache_hit: false };
-    assert_eq!(ask(&mut gate, NOW_MS, 200, &Told::get("/")), spent(800));
+    assert_eq!(ask(&mut gate, NOW_MS, 200, &FakeRequest::get("/")), spent(800));
     let response = respond(&mut gate, NOW_US, 200, failed);
     assert!(!response.wakes && !gate.take_wake(NOW_US), "nothing to settle");
-    assert_eq!(ask(&mut gate, NOW_MS, 201, &Told::get("/")), spent(800));
+    assert_eq!(ask(&mut gate, NOW_MS, 201, &FakeRequest::get("/")), spent(800));
     let end_us = NOW_US + LEASE_MS * 1_000;
     gate.tick(end_us, &Process::default());
     respond(&mut gate, end_us, 201, failed);
@@ -113,10 +113,10 @@ fn a_spent_part_that_turns_out_free_is_spent_again() {
 }
 
 #[test]
-fn settles_of_one_lease_have_names_of_their_own() {
-    let mut gate = holding(2);
+fn settles_of_one_lease_have_distinct_ids() {
+    let mut gate = gate_with_lease(2);
     let failed = Outcome { status: 503, is_cache_hit: false };
-    (200..202).for_each(|stream| drop(ask(&mut gate, NOW_MS, stream, &Told::get("/"))));
+    (200..202).for_each(|stream| drop(ask(&mut gate, NOW_MS, stream, &FakeRequest::get("/"))));
     let end_us = NOW_US + LEASE_MS * 1_000;
     gate.tick(end_us, &Process::default());
     (200..202).for_each(|stream| drop(respond(&mut gate, end_us, stream, failed)));
@@ -127,50 +127,50 @@ fn settles_of_one_lease_have_names_of_their_own() {
 }
 
 #[test]
-fn a_gate_that_closes_gives_all_back_and_takes_no_more() {
-    let mut gate = holding(5);
+fn a_closing_gate_gives_back_its_leases_and_takes_no_more() {
+    let mut gate = gate_with_lease(5);
     gate.close(NOW_US);
     assert!(!gate.is_idle(NOW_US));
     let call = one_call(&mut gate);
-    reply(&mut gate, &call, genuinely(b"{}"));
+    reply(&mut gate, &call, ok_reply(b"{}"));
     assert!(gate.is_idle(NOW_US));
-    arrive(&mut gate, 200, &Told::get("/"));
+    arrive(&mut gate, 200, &FakeRequest::get("/"));
     let call = one_call(&mut gate);
-    let body = leased(&call, 800, 7);
-    reply(&mut gate, &call, genuinely(&body));
+    let body = lease_reply(&call, 800, 7);
+    reply(&mut gate, &call, ok_reply(&body));
     assert_eq!(gave_back(&settles_sent(&mut gate)), [(7, Some(LEASE_MS))]);
 }
 
 #[test]
-fn the_lease_of_a_request_that_has_gone_is_kept() {
-    let mut gate = roomy();
-    let call = until_asked(&mut gate);
+fn a_lease_is_kept_if_its_request_has_ended() {
+    let mut gate = high_limit_gate();
+    let call = call_asking_for_lease(&mut gate);
     (0..100).for_each(|stream| gate.done(stream));
-    let body = leased(&call, 800, 3);
-    assert_eq!(reply(&mut gate, &call, genuinely(&body)), []);
+    let body = lease_reply(&call, 800, 3);
+    assert_eq!(reply(&mut gate, &call, ok_reply(&body)), []);
     assert_eq!(gave_back(&settles_sent(&mut gate)), [(1, None)], "its own charge");
-    assert_eq!(ask(&mut gate, NOW_MS, 200, &Told::get("/")), spent(802));
+    assert_eq!(ask(&mut gate, NOW_MS, 200, &FakeRequest::get("/")), spent(802));
 }
 
 #[test]
-fn leases_are_spent_while_the_ledger_is_away() {
-    let mut gate = holding(1);
+fn leases_are_spent_while_the_ledger_is_unavailable() {
+    let mut gate = gate_with_lease(1);
     let process = Process::default();
     for stream in 200..203 {
-        let told = Told::get("/").from("198.51.100.1:1");
-        assert_eq!(gate.request(NOW_US, stream, &told, &process), Disposition::Pause);
+        let request = FakeRequest::get("/").from("198.51.100.1:1");
+        assert_eq!(gate.request(NOW_US, stream, &request, &process), Disposition::Pause);
         let call = one_call(&mut gate);
         reply(&mut gate, &call, Reply::default());
     }
-    assert_eq!(ask(&mut gate, NOW_MS, 204, &Told::get("/")), spent(800));
-    let next = ask(&mut gate, NOW_MS, 205, &Told::get("/"));
+    assert_eq!(ask(&mut gate, NOW_MS, 204, &FakeRequest::get("/")), spent(800));
+    let next = ask(&mut gate, NOW_MS, 205, &FakeRequest::get("/"));
     assert_eq!(next, Some(Release::Pass("degraded admitted rule=0 public=999".to_owned())));
 }
 
 #[test]
-fn a_counter_that_denied_is_not_asked_about_again() {
+fn a_recent_denial_is_repeated_without_a_call() {
     let mut gate = gate();
-    let login = Told::post("/api/auth/login");
+    let login = FakeRequest::post("/api/auth/login");
     arrive(&mut gate, 1, &login);
     decide(&mut gate, false, 0);
     let again = ask(&mut gate, NOW_MS + 400, 2, &login).unwrap();
@@ -195,24 +195,24 @@ denied rule=1 bucket=auth retry_after_ms=41100 by=denied_before
 
 #[test]
 fn a_denial_is_forgotten_when_a_settle_of_its_counter_arrives() {
-    let mut gate = roomy();
-    arrive(&mut gate, 1, &Told::get("/"));
+    let mut gate = high_limit_gate();
+    arrive(&mut gate, 1, &FakeRequest::get("/"));
     decide(&mut gate, true, 0);
-    arrive(&mut gate, 2, &Told::get("/"));
+    arrive(&mut gate, 2, &FakeRequest::get("/"));
     decide(&mut gate, false, 0);
-    assert!(matches!(ask(&mut gate, NOW_MS, 3, &Told::get("/")), Some(Release::Refuse(_))));
+    assert!(matches!(ask(&mut gate, NOW_MS, 3, &FakeRequest::get("/")), Some(Release::Refuse(_))));
     respond(&mut gate, NOW_US, 1, Outcome { status: 503, is_cache_hit: false });
     let settle = one_call(&mut gate);
-    assert!(matches!(ask(&mut gate, NOW_MS, 4, &Told::get("/")), Some(Release::Refuse(_))));
-    reply(&mut gate, &settle, genuinely(b"{}"));
-    assert_eq!(ask(&mut gate, NOW_MS, 5, &Told::get("/")), None);
+    assert!(matches!(ask(&mut gate, NOW_MS, 4, &FakeRequest::get("/")), Some(Release::Refuse(_))));
+    reply(&mut gate, &settle, ok_reply(b"{}"));
+    assert_eq!(ask(&mut gate, NOW_MS, 5, &FakeRequest::get("/")), None);
 }
 
 #[test]
-fn parts_of_a_lease_are_asked_for_as_their_sum() {
-    let mut gate = holding(3);
+fn parts_of_a_lease_are_settled_with_their_running_total() {
+    let mut gate = gate_with_lease(3);
     let failed = Outcome { status: 503, is_cache_hit: false };
-    (200..202).for_each(|stream| drop(ask(&mut gate, NOW_MS, stream, &Told::get("/"))));
+    (200..202).for_each(|stream| drop(ask(&mut gate, NOW_MS, stream, &FakeRequest::get("/"))));
     let end_us = NOW_US + LEASE_MS * 1_000;
     gate.tick(end_us, &Process::default());
     (200..202).for_each(|stream| drop(respond(&mut gate, end_us, stream, failed)));
@@ -220,18 +220,18 @@ fn parts_of_a_lease_are_asked_for_as_their_sum() {
     let lease_ms = Some(LEASE_MS);
     assert_eq!(gave_back(&settles), [(1, lease_ms), (2, lease_ms), (3, lease_ms)]);
     let charged = settles.iter().map(|settle| settle.charges[0].charged.get());
-    assert_eq!(charged.collect::<Vec<_>>(), [3, 3, 3], "what was granted");
+    assert_eq!(charged.collect::<Vec<_>>(), [3, 3, 3], "the grant");
     assert_eq!(counted(&mut gate, "tollgate.leases.returned"), 3);
 }
 
 #[test]
-fn a_settle_names_the_whole_decision_and_is_named_without_its_seals() {
-    let mut gate = roomy();
-    arrive(&mut gate, 1, &Told::get("/"));
+fn a_settle_s_id_is_the_decision_id_without_seals() {
+    let mut gate = high_limit_gate();
+    arrive(&mut gate, 1, &FakeRequest::get("/"));
     let call = one_call(&mut gate);
-    let mut body: DecideReply = serde_json::from_slice(&answered(&call, true, 5)).unwrap();
+    let mut body: DecideReply = serde_json::from_slice(&shim_reply(&call, true, 5)).unwrap();
     body.decisions[0].id = "1790000000000-a-1.AAAAAAAAAAA".to_owned();
-    reply(&mut gate, &call, genuinely(&serde_json::to_vec(&body).unwrap()));
+    reply(&mut gate, &call, ok_reply(&serde_json::to_vec(&body).unwrap()));
     respond(&mut gate, NOW_US, 1, Outcome { status: 503, is_cache_hit: false });
     let settles = settles_sent(&mut gate);
     assert_eq!(settles[0].decision, "1790000000000-a-1.AAAAAAAAAAA");

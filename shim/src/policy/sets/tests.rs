@@ -15,7 +15,7 @@ fn list() -> Vec<Pair> {
     lines.map(|(path, name)| Pair { name: path.to_owned(), value: name.to_owned() }).collect()
 }
 
-/// Returns what `--set-env @envoy/policy.variables` asks for in an environment of `vars`.
+/// Returns the settings of `--set-env @envoy/policy.variables` with `vars` as the environment.
 fn from_env(vars: &[(&str, &str)]) -> Settings {
     let vars: BTreeMap<_, _> = vars.iter().copied().collect();
     let sets = Sets { set: Vec::new(), set_env: vec![list()] };
@@ -28,7 +28,7 @@ fn written(settings: &Settings, mut document: Value) -> Result<Value, String> {
     Ok(document)
 }
 
-/// Returns what differs from the shipped policy with `settings`, place by place.
+/// Returns the differences that `settings` make to the shipped policy, one per place.
 fn changes(settings: &Settings) -> Vec<String> {
     let (before, after) = (leaves(&shipped()), leaves(&written(settings, shipped()).unwrap()));
     assert!(before.keys().all(|place| after.contains_key(place)), "nothing is lost");
@@ -77,7 +77,7 @@ fn each_variable_sets_its_own_limit_and_nothing_else() {
 }
 
 #[test]
-fn switched_off_every_bucket_is_a_shadow() {
+fn disabling_the_limits_turns_every_bucket_into_a_shadow() {
     let shadows: Vec<_> =
         ["ai", "ai_client", "ai_daily", "auth", "authenticated", "probes", "public"]
             .map(|bucket| format!("/buckets/{bucket}/enforce=false"))
@@ -91,14 +91,14 @@ fn switched_off_every_bucket_is_a_shadow() {
     let mut policy = shipped();
     policy["buckets"]["auth"]["enforce"] = json!(false);
     let on = from_env(&[("RATE_LIMIT_ENABLED", "true")]);
-    assert_eq!(written(&on, policy.clone()).unwrap(), policy, "a shadow by intent stays one");
-    // A flag is asked for by name: it does what it says.
+    assert_eq!(written(&on, policy.clone()).unwrap(), policy, "a shadow bucket stays one");
+    // An explicit flag does enforce it.
     let on = Settings::of(&[("buckets.*.enforce", "true")]);
     assert_eq!(written(&on, policy).unwrap()["buckets"]["auth"]["enforce"], true);
 }
 
 #[test]
-fn what_is_unset_or_empty_stays_as_it_is() {
+fn unset_and_empty_variables_change_nothing() {
     let names: BTreeSet<_> = list().into_iter().map(|pair| pair.value).collect();
     assert_eq!(names.len(), 9, "{names:?}");
     let empty: Vec<_> = names.iter().map(|name| (name.as_str(), "")).collect();
@@ -108,7 +108,7 @@ fn what_is_unset_or_empty_stays_as_it_is() {
 }
 
 #[test]
-fn all_of_them_together() {
+fn all_variables_can_be_set_together() {
     let names: BTreeSet<_> = list().into_iter().map(|pair| pair.value).collect();
     let value = |name| if name == "RATE_LIMIT_ENABLED" { "false" } else { "2" };
     let all: Vec<_> = names.iter().map(|name| (name.as_str(), value(name.as_str()))).collect();
@@ -117,7 +117,7 @@ fn all_of_them_together() {
 }
 
 #[test]
-fn flags_win_over_variables_and_later_ones_over_earlier_ones() {
+fn flags_override_variables_and_later_flags_override_earlier_ones() {
     let pair = |name: &str, value: &str| Pair { name: name.to_owned(), value: value.to_owned() };
     let limit = "buckets.auth.limit";
     let sets = Sets {
@@ -129,7 +129,7 @@ fn flags_win_over_variables_and_later_ones_over_earlier_ones() {
 }
 
 #[test]
-fn paths_lead_into_mappings_and_values_have_the_kind_that_they_look_like() {
+fn paths_lead_into_mappings_and_values_are_typed_by_their_text() {
     let check = |path: &str, value: &str, expected: &[&str]| {
         assert_eq!(changes(&Settings::of(&[(path, value)])), expected, "{path}={value}");
     };
@@ -141,7 +141,7 @@ fn paths_lead_into_mappings_and_values_have_the_kind_that_they_look_like() {
     let plans = "/buckets/ai_daily/limit/values";
     let expected = ["free", "pro", "starter"].map(|plan| format!("{plans}/{plan}=7"));
     check("buckets.ai_daily.limit.values.*", "7", &expected.each_ref().map(String::as_str));
-    // A new key behind a path that is there.
+    // A new key under an existing path.
     check("buckets.ai_daily.limit.values.gold", "7", &[&format!("{plans}/gold=7")]);
     let mut policy = shipped();
     policy["buckets"]["ai_daily"]["limit"]["values"]["a.b/c"] = json!(1);
@@ -151,7 +151,7 @@ fn paths_lead_into_mappings_and_values_have_the_kind_that_they_look_like() {
 }
 
 #[test]
-fn a_path_that_leads_nowhere_is_told_what_is_there() {
+fn an_unknown_path_is_refused_with_the_existing_names() {
     insta::assert_snapshot!(refusal("buckets.auht.limit", "5"), @r#"--set: buckets: there is no field "auht" (did you mean "auth"?), only ai, ai_client, ai_daily, auth, authenticated, probes, public"#);
     insta::assert_snapshot!(refusal("bucket.auth.limit", "5"), @r#"--set: policy: there is no field "bucket" (did you mean "buckets"?), only buckets, keys, rules, salt, shim, version"#);
     insta::assert_snapshot!(refusal("buckets.auth.limit.values.pro", "5"), @r#"--set: buckets.auth.limit: expected a mapping with "values", found 5"#);
@@ -161,8 +161,8 @@ fn a_path_that_leads_nowhere_is_told_what_is_there() {
 }
 
 #[test]
-fn a_bad_value_is_told_in_one_sentence_that_names_what_set_it() {
-    let told = |variable: &str, value: &str| {
+fn an_invalid_value_is_one_sentence_that_names_the_variable() {
+    let refusal = |variable: &str, value: &str| {
         written(&from_env(&[(variable, value)]), shipped()).unwrap_err()
     };
     for Pair { name: path, value: variable } in list() {
@@ -170,27 +170,27 @@ fn a_bad_value_is_told_in_one_sentence_that_names_what_set_it() {
             continue;
         }
         for value in ["0", "-1", "1e3", "ten", " 5", "5.0", "99999999999999999", "\u{fffd}"] {
-            let told = told(&variable, value);
-            // One variable sets two of them.
+            let error = refusal(&variable, value);
+            // One variable sets two limits, so the path is not compared.
             let start = format!("{variable}: buckets.");
-            assert!(told.starts_with(&start) && told.contains(".limit"), "{told}");
-            assert!(told.contains(", expected a whole number from 1 to "), "{told}");
-            assert_eq!(told.lines().count(), 1, "{told}");
+            assert!(error.starts_with(&start) && error.contains(".limit"), "{error}");
+            assert!(error.contains(", expected a whole number from 1 to "), "{error}");
+            assert_eq!(error.lines().count(), 1, "{error}");
         }
     }
-    insta::assert_snapshot!(told("AUTH_RATE_LIMIT_PER_MINUTE", "many"), @r#"AUTH_RATE_LIMIT_PER_MINUTE: buckets.auth.limit: invalid type: string "many", expected a whole number from 1 to 2^53, or { by, values, otherwise }"#);
-    insta::assert_snapshot!(told("RATE_LIMIT_ENABLED", "maybe\n"), @r#"RATE_LIMIT_ENABLED: buckets.ai.enforce: invalid type: string "maybe\n", expected a boolean"#);
+    insta::assert_snapshot!(refusal("AUTH_RATE_LIMIT_PER_MINUTE", "many"), @r#"AUTH_RATE_LIMIT_PER_MINUTE: buckets.auth.limit: invalid type: string "many", expected a whole number from 1 to 2^53, or { by, values, otherwise }"#);
+    insta::assert_snapshot!(refusal("RATE_LIMIT_ENABLED", "maybe\n"), @r#"RATE_LIMIT_ENABLED: buckets.ai.enforce: invalid type: string "maybe\n", expected a boolean"#);
     for bad in ["a b", "é", "a\n", " ", &"a".repeat(256)] {
         let expected = "1 to 255 visible ASCII characters";
         let sentence = format!("TOLLGATE_SALT: expected {expected}, found something else");
-        assert_eq!(told("TOLLGATE_SALT", bad), sentence);
+        assert_eq!(refusal("TOLLGATE_SALT", bad), sentence);
     }
     let longest = "a".repeat(255);
     written(&from_env(&[("TOLLGATE_SALT", &longest)]), shipped()).unwrap();
 }
 
 #[test]
-fn only_development_takes_a_salt_that_everyone_knows() {
+fn a_publicly_known_salt_is_refused_outside_development() {
     let render = |environment: &str, variable: &str, policy: Option<&str>| {
         let settings = from_env(&[("ENVIRONMENT", environment), ("TOLLGATE_SALT", variable)]);
         let mut document = shipped();
@@ -204,8 +204,7 @@ fn only_development_takes_a_salt_that_everyone_knows() {
     for environment in ["production", "staging", "Development", "development "] {
         for salt in known {
             let refused = render(environment, "", salt).unwrap_err();
-            let start =
-                format!("ENVIRONMENT is {environment:?}: expected the policy to have a salt");
+            let start = format!("ENVIRONMENT is {environment:?}: expected a private salt");
             assert!(refused.starts_with(&start), "{refused}");
             render(environment, "tollgate-development", salt).unwrap_err();
             render(environment, "our-own", salt).unwrap();
@@ -218,5 +217,5 @@ fn only_development_takes_a_salt_that_everyone_knows() {
         let refused = render(environment, "tollgate-development", Some("our-own")).unwrap_err();
         assert!(refused.starts_with("TOLLGATE_SALT: expected the policy's own salt"), "{refused}");
     }
-    insta::assert_snapshot!(render("production", "", Some("tollgate-development")).unwrap_err(), @r#"ENVIRONMENT is "production": expected the policy to have a salt of its own, found "tollgate-development", which everyone knows: set TOLLGATE_SALT to a random text, and keep it"#);
+    insta::assert_snapshot!(render("production", "", Some("tollgate-development")).unwrap_err(), @r#"ENVIRONMENT is "production": expected a private salt in the policy, found the publicly known "tollgate-development": set TOLLGATE_SALT to a random text, and keep it"#);
 }

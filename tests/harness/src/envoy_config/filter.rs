@@ -1,7 +1,7 @@
-//! The filter's own file, `envoy/tollgate.yaml`, which Envoy watches: the policy is in it.
+//! The filter's file, `envoy/tollgate.yaml`, which contains the policy and which Envoy watches.
 //!
-//! Envoy reads it anew when another file is moved into its place, and only then: a file that is
-//! written in place could be read half written.
+//! Envoy reads it again only when another file is moved over it, so it never reads a half-written
+//! file.
 
 use super::{at, read_yaml};
 use crate::paths;
@@ -13,7 +13,7 @@ use std::path::Path;
 
 const PLUGIN: &str = "/resources/0/typed_config/config";
 
-/// `envoy/tollgate.yaml` with another module and another policy, where there are.
+/// Renders `envoy/tollgate.yaml` with another module or policy, if given.
 pub(super) fn render(wasm: Option<&Path>, policy: Option<&Value>) -> Result<Value> {
     let path = paths::root().join("envoy/tollgate.yaml");
     let mut filter = read_yaml(&path)?;
@@ -37,26 +37,27 @@ pub(super) fn change(
     Ok(())
 }
 
-/// The policy in `filter`, a file such as `envoy/tollgate.yaml`.
+/// Returns the policy in `filter`, the content of a filter's file.
 ///
 /// # Errors
-/// Where it has none.
+/// Fails if it has no policy.
 pub fn policy(filter: &mut Value) -> Result<&mut Value> {
     at(at(filter, PLUGIN)?, "/configuration/value")
 }
 
-/// Puts `filter` in the place of `file`, in one step: Envoy sees the old one or the new one.
+/// Replaces `file` with `filter` atomically, so that Envoy sees either the old or the new content.
 ///
 /// # Errors
-/// Where it cannot be written.
+/// Fails if the file cannot be written.
 pub fn put(filter: &Value, file: &Path) -> Result<()> {
     replace(filter, file, 0o644)
 }
 
-/// As [`put`], readable by its owner only: the salt of a stack that runs here is in it.
+/// Does the same as [`put`], but makes `file` readable only by its owner, since it contains the
+/// running stack's salt.
 ///
 /// # Errors
-/// As [`put`].
+/// Same as [`put`].
 pub fn put_private(filter: &Value, file: &Path) -> Result<()> {
     replace(filter, file, 0o600)
 }

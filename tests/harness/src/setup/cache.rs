@@ -1,4 +1,4 @@
-//! The cache folder's entries: made beside their place, then moved there whole.
+//! Entries of the cache folder. Each is built in a temporary folder and then moved into place.
 
 use crate::{paths, progress, signals};
 use anyhow::{Context, Result};
@@ -6,21 +6,21 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How the folders are called in which entries are made.
+/// The prefix of the temporary folders in which entries are built.
 const PARTIAL: &str = ".partial-";
 
-/// The entry called `name` of the user's cache folder, made by `make` if it is not there.
+/// Returns the entry `name` of the user's cache folder, and builds it with `make` if it is missing.
 ///
 /// # Errors
-/// What `make` failed with; then no entry is left.
+/// Fails if `make` does, or if the folder cannot be written. No entry is left then.
 pub fn entry(name: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
     entry_in(&paths::cache_dir()?, name, make)
 }
 
-/// As [`entry`], in the cache folder `dir`.
+/// Does the same as [`entry`] in the cache folder `dir`.
 ///
 /// # Errors
-/// As [`entry`].
+/// Same as [`entry`].
 pub fn entry_in(dir: &Path, name: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
     let place = dir.join(name);
     if place.is_dir() {
@@ -43,18 +43,19 @@ pub fn entry_in(dir: &Path, name: &str, make: impl FnOnce(&Path) -> Result<()>) 
     Ok(place)
 }
 
-/// A temporary folder is its owner's alone; a cache entry may be read by whoever reaches it.
+/// Makes `dir` readable for everyone. A temporary folder is private to its owner.
 fn open_to_all(dir: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755))
         .with_context(|| format!("cannot set the permissions of {}", dir.display()))
 }
 
-/// One set-up at a time: another process's is waited for. Released when the file is closed.
+/// Locks the cache folder, after waiting for any other process that holds the lock. Closing the file
+/// releases it.
 fn lock(dir: &Path) -> Result<File> {
     let path = dir.join("lock");
     let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
-    let mut told = false;
+    let mut has_reported = false;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
@@ -63,15 +64,15 @@ fn lock(dir: &Path) -> Result<File> {
                 return Err(error).with_context(|| format!("cannot lock {}", path.display()));
             }
         }
-        if !std::mem::replace(&mut told, true) {
-            progress::say("waiting for another set-up to finish");
+        if !std::mem::replace(&mut has_reported, true) {
+            progress::say("waiting for another setup to finish");
         }
         signals::check()?;
         std::thread::sleep(Duration::from_millis(100));
     }
 }
 
-/// Removes what a killed set-up has left. Only the lock's holder makes such folders.
+/// Removes the temporary folders of a killed setup. Only the holder of the lock creates them.
 fn sweep(dir: &Path) -> Result<()> {
     for entry in dir.read_dir().with_context(|| format!("cannot list {}", dir.display()))? {
         let entry = entry?;
@@ -99,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_made_once() {
+    fn an_entry_is_built_once() {
         let dir = tempfile::tempdir().unwrap();
         let made = AtomicU32::new(0);
         let make = || {
@@ -108,7 +109,7 @@ mod tests {
                 Ok(std::fs::write(place.join("file"), "content")?)
             })
         };
-        // Two at the same time, then one more.
+        // Two run at the same time, then one more.
         std::thread::scope(|scope| {
             scope.spawn(|| make().unwrap());
             scope.spawn(|| make().unwrap());
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_set_up_left_is_removed() {
+    fn the_leftovers_of_a_killed_setup_are_removed() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join(".partial-abc")).unwrap();
         entry_in(dir.path(), "thing", |_| Ok(())).unwrap();

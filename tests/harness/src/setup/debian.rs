@@ -1,6 +1,6 @@
-//! Debian packages unpacked into a private folder: no root, and nothing installed.
+//! Unpacks Debian packages into a private folder, without root and without installing anything.
 //!
-//! apt checks every package against the archive's signatures, as it does when it installs.
+//! apt checks every package against the archive's signatures, as for an installation.
 
 use crate::{command, env, progress};
 use anyhow::{Context, Result, bail};
@@ -12,21 +12,21 @@ use std::time::Duration;
 const LOOK_UP_LIMIT: Duration = Duration::from_secs(60);
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(900);
 
-/// Libraries that every Debian machine with a C compiler has.
+/// Libraries present on every Debian machine with a C compiler.
 const BASE_LIBRARIES: [&str; 3] = ["libc6", "libgcc-s1", "libcrypt1"];
 
-/// apt, with the machine's package lists or with private ones.
+/// The apt tools, with the machine's package lists or private ones.
 #[derive(Debug)]
 pub struct Apt {
     options: Vec<String>,
 }
 
 impl Apt {
-    /// Runs `work` with the machine's package lists; if that fails, because they are missing or
-    /// old, once more with fresh ones that are kept in `dir`.
+    /// Runs `work` with the machine's package lists. If that fails, because they are missing or old,
+    /// runs it again with fresh lists kept in `dir`.
     ///
     /// # Errors
-    /// Where there is no apt, or the second try fails.
+    /// Fails if apt is missing, or if the second try fails.
     pub fn with_lists<T>(dir: &Path, work: impl Fn(&Self) -> Result<T>) -> Result<T> {
         for tool in ["apt-get", "apt-cache", "dpkg-deb", "dpkg-query"] {
             if env::on_path(tool).is_none() {
@@ -44,7 +44,7 @@ impl Apt {
         work(&private)
     }
 
-    /// Lists and caches of our own, so that no root is needed to refresh them.
+    /// Creates private lists and caches, which can be refreshed without root.
     fn private(dir: &Path) -> Result<Self> {
         for folder in ["state/lists/partial", "cache/archives/partial"] {
             let folder = dir.join(folder);
@@ -55,7 +55,7 @@ impl Apt {
             format!("Dir::State={}/state", dir.display()),
             "Dir::State::status=/var/lib/dpkg/status".to_owned(),
             format!("Dir::Cache={}/cache", dir.display()),
-            // Fail where a list cannot be had, instead of going on with none.
+            // Fail if a list cannot be fetched, instead of continuing without it.
             "APT::Update::Error-Mode=any".to_owned(),
         ];
         Ok(Self { options })
@@ -63,17 +63,17 @@ impl Apt {
 
     fn tool(&self, name: &str) -> Command {
         let mut command = Command::new(name);
-        // The files go to the caller's own folder, which apt's unprivileged user cannot enter.
+        // Files go to the caller's folder, which apt's unprivileged user cannot enter.
         command.args(["-q", "-o", "APT::Sandbox::User=root"]);
         command.env("LC_ALL", "C");
         command.args(self.options.iter().flat_map(|option| ["-o", option]));
         command
     }
 
-    /// The version of `package` that would be downloaded.
+    /// Returns the version of `package` that would be downloaded.
     ///
     /// # Errors
-    /// Where there is no such package.
+    /// Fails if the package does not exist.
     pub fn version(&self, package: &str) -> Result<String> {
         let shown = command::output(
             self.tool("apt-cache").args(["show", "--no-all-versions", package]),
@@ -83,23 +83,24 @@ impl Apt {
         Ok(version.with_context(|| format!("Debian has no package {package}"))?.to_owned())
     }
 
-    /// What `packages` directly depend on; of alternatives, the first.
+    /// Returns the direct dependencies of `packages`, and the first of any alternatives.
     ///
     /// # Errors
-    /// Where there is no such package.
+    /// Fails if a package does not exist.
     pub fn depends(&self, packages: &[String]) -> Result<Vec<String>> {
         let mut tool = self.tool("apt-cache");
         Ok(dependencies(&command::output(tool.arg("depends").args(packages), LOOK_UP_LIMIT)?))
     }
 
-    /// The libraries that `packages` need, directly or not, and that this machine does not have.
+    /// Returns the libraries that `packages` need, directly or indirectly, and that this machine
+    /// lacks.
     ///
     /// # Errors
-    /// Where one of `packages` does not exist.
+    /// Fails if a package does not exist.
     pub fn missing_libraries(&self, packages: &[String]) -> Result<Vec<String>> {
         let mut missing = BTreeSet::new();
         let mut next = packages.to_vec();
-        // What an installed library needs is installed, so this soon comes to an end.
+        // The dependencies of installed libraries are installed, so this ends soon.
         while !next.is_empty() {
             let found = self.depends(&next)?;
             next = found.into_iter().filter(|name| is_library_package(name)).collect();
@@ -114,7 +115,7 @@ impl Apt {
     /// Downloads `packages` and unpacks them into `tree`.
     ///
     /// # Errors
-    /// Where one cannot be had or unpacked.
+    /// Fails if a package cannot be downloaded or unpacked.
     pub fn unpack(&self, packages: &[String], tree: &Path) -> Result<()> {
         let files =
             tempfile::tempdir_in(tree).context("cannot create a folder for the packages")?;
@@ -131,25 +132,26 @@ impl Apt {
     }
 }
 
-/// The names in what `apt-cache depends` shows: of a row of `|Depends:` and the `Depends:` that
-/// ends it, the first. Virtual packages stand in angle brackets.
+/// Parses the output of `apt-cache depends` into names. Alternatives are a run of `|Depends:` lines
+/// that ends with a `Depends:` line; only the first is returned. Virtual packages, in angle brackets,
+/// are skipped.
 fn dependencies(shown: &str) -> Vec<String> {
     let mut names = Vec::new();
     let mut in_alternatives = false;
     for line in shown.lines() {
         let text = line.trim_start();
-        let goes_on = text.starts_with('|');
+        let has_alternative = text.starts_with('|');
         let text = text.trim_start_matches('|').trim_start_matches("Pre");
         let Some(name) = text.strip_prefix("Depends: ") else { continue };
         if !in_alternatives && !name.starts_with('<') {
             names.push(name.to_owned());
         }
-        in_alternatives = goes_on;
+        in_alternatives = has_alternative;
     }
     names
 }
 
-/// Compilers' own libraries are laid out apart.
+/// Returns true for library packages, except Rust's standard library, which is laid out separately.
 fn is_library_package(name: &str) -> bool {
     name.starts_with("lib") && !name.starts_with("libstd-rust") && !BASE_LIBRARIES.contains(&name)
 }
@@ -157,14 +159,14 @@ fn is_library_package(name: &str) -> bool {
 fn is_installed(package: &str) -> bool {
     let mut query = Command::new("dpkg-query");
     query.args(["-W", "-f", "${db:Status-Status}", package]);
-    // A package that dpkg has never heard of makes it fail.
+    // dpkg-query fails for unknown packages.
     command::output(&mut query, LOOK_UP_LIMIT).is_ok_and(|status| status == "installed")
 }
 
-/// The files and folders in `dir`, sorted.
+/// Returns the files and folders in `dir`, sorted.
 ///
 /// # Errors
-/// Where `dir` cannot be read.
+/// Fails if `dir` cannot be read.
 pub fn list(dir: &Path) -> Result<Vec<PathBuf>> {
     let entries = dir.read_dir().with_context(|| format!("cannot list {}", dir.display()))?;
     let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
@@ -172,10 +174,10 @@ pub fn list(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Moves the shared libraries of an unpacked `tree` into `to`, without their folders.
+/// Moves the shared libraries of an unpacked `tree` into the folder `to`.
 ///
 /// # Errors
-/// Where one cannot be moved.
+/// Fails if a library cannot be moved.
 pub fn move_libraries(tree: &Path, to: &Path) -> Result<()> {
     for parent in ["usr/lib", "lib"].map(|folder| tree.join(folder)) {
         if !parent.is_dir() {
@@ -192,7 +194,7 @@ pub fn move_libraries(tree: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// `x86_64-linux-gnu` and its kin.
+/// Returns true for folders such as `x86_64-linux-gnu`.
 fn is_multiarch(path: &Path) -> bool {
     path.is_dir() && path.to_string_lossy().ends_with("-linux-gnu")
 }
@@ -201,11 +203,11 @@ fn is_library(path: &Path) -> bool {
     !path.is_dir() && path.file_name().is_some_and(|name| name.to_string_lossy().contains(".so"))
 }
 
-/// Writes a program at `path` that runs `program`, named from its own folder, with the libraries
-/// of `../lib`. It works wherever its folder is moved.
+/// Writes a script at `path` that runs `program`, from the same folder, with the libraries in
+/// `../lib`. The script still works after its folder has moved.
 ///
 /// # Errors
-/// Where it cannot be written.
+/// Fails if the script cannot be written.
 pub fn write_wrapper(path: &Path, program: &str) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     let script = format!(
@@ -222,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_alternatives_the_first_is_taken() {
+    fn the_first_of_several_alternatives_is_taken() {
         let shown = "\
 redis-tools
   PreDepends: init
@@ -240,7 +242,7 @@ libssl3
     }
 
     #[test]
-    fn a_wrapper_runs_its_program_wherever_its_folder_is_moved() {
+    fn a_wrapper_works_after_its_folder_has_moved() {
         let dir = tempfile::tempdir().unwrap();
         let bin = dir.path().join("made/bin");
         std::fs::create_dir_all(&bin).unwrap();

@@ -1,4 +1,4 @@
-//! PostgreSQL, for the backend's tests: the one that is named, or Debian's.
+//! PostgreSQL for the backend's tests: from `$TOLLGATE_POSTGRES`, or Debian's.
 
 use super::cache;
 use super::debian::{self, Apt};
@@ -6,16 +6,16 @@ use crate::{env, progress};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 
-/// What is needed of it.
+/// The required programs.
 const PROGRAMS: [&str; 3] = ["postgres", "initdb", "pg_isready"];
-/// Where Debian keeps the programs of each version.
+/// The folder with a subfolder per version in Debian's package.
 const DEBIAN_VERSIONS: &str = "usr/lib/postgresql";
 
-/// The folder of a PostgreSQL's programs: `$TOLLGATE_POSTGRES`, else Debian's, unpacked into the
-/// cache folder.
+/// Returns the folder of PostgreSQL's programs: `$TOLLGATE_POSTGRES`, or else Debian's, unpacked into
+/// the cache folder.
 ///
 /// # Errors
-/// Names what is missing and what to do.
+/// Fails if a program is missing or cannot be fetched. The error says what to do.
 pub fn postgres() -> Result<PathBuf> {
     if let Some(named) = env::path(env::POSTGRES) {
         if !has_programs(&named) {
@@ -24,7 +24,7 @@ pub fn postgres() -> Result<PathBuf> {
         return Ok(named);
     }
     debian_postgres().with_context(|| {
-        format!("cannot get PostgreSQL, which the tests need; name one with {}", env::POSTGRES)
+        format!("cannot get PostgreSQL, which the tests need; set {} to use another", env::POSTGRES)
     })
 }
 
@@ -32,13 +32,14 @@ fn has_programs(dir: &Path) -> bool {
     PROGRAMS.iter().all(|program| env::is_executable(&dir.join(program)))
 }
 
-/// The programs of the newest version below `root`.
+/// Returns the program folder of the newest version below `root`.
 fn newest(root: &Path) -> Option<PathBuf> {
     let versions = debian::list(&root.join(DEBIAN_VERSIONS)).ok()?;
     versions.into_iter().map(|version| version.join("bin")).rfind(|dir| dir.is_dir())
 }
 
-/// Debian's, laid out as Debian does, because a server finds its files by where it lies itself.
+/// Returns the program folder of Debian's PostgreSQL. Debian's layout is kept, because a server finds
+/// its files relative to its own path.
 fn debian_postgres() -> Result<PathBuf> {
     let place = cache::entry("debian-postgresql-1", |place| {
         progress::say("fetching Debian's PostgreSQL");
@@ -48,21 +49,21 @@ fn debian_postgres() -> Result<PathBuf> {
         Apt::with_lists(&lists, |apt| apt.unpack(&packages(apt)?, place))?;
         std::fs::remove_dir_all(&lists)
             .with_context(|| format!("cannot remove {}", lists.display()))?;
-        let programs = newest(place).context("Debian's package holds no PostgreSQL")?;
+        let programs = newest(place).context("Debian's package contains no PostgreSQL")?;
         debian::move_libraries(place, &programs.join("../lib"))?;
         for program in PROGRAMS {
             let (file, real) = (programs.join(program), format!("{program}.real"));
             std::fs::rename(&file, programs.join(&real))
-                .with_context(|| format!("Debian's package holds no {program}"))?;
+                .with_context(|| format!("Debian's package contains no {program}"))?;
             debian::write_wrapper(&file, &real)?;
         }
         Ok(())
     })?;
-    newest(&place).with_context(|| format!("{} holds no PostgreSQL", place.display()))
+    newest(&place).with_context(|| format!("{} contains no PostgreSQL", place.display()))
 }
 
-/// The server, the client, and what of their libraries this machine lacks, but for the compiler
-/// that speeds up long queries.
+/// Returns the packages of the server, the client, and the libraries that this machine lacks, except
+/// LLVM, which only speeds up long queries.
 fn packages(apt: &Apt) -> Result<Vec<String>> {
     let depends = apt.depends(&["postgresql".to_owned()])?;
     let server = depends.into_iter().find(|name| name.starts_with("postgresql-"));

@@ -1,4 +1,4 @@
-//! Programs written in Python, with all that they import: fetched by pip into a folder of their own.
+//! Python programs with their dependencies, fetched by pip into a separate folder each.
 
 use super::cache;
 use crate::{command, env, paths, progress};
@@ -8,16 +8,16 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-/// The most that pip may take.
+/// The timeout of `pip install`.
 const INSTALL_LIMIT: Duration = Duration::from_secs(600);
-/// The most that Python takes to tell its version.
+/// The timeout of asking Python for its version.
 const VERSION_LIMIT: Duration = Duration::from_secs(60);
-/// The packages with their versions, from the repository's root.
+/// The file with the pinned packages, relative to the repository's root.
 const PINNED: &str = "tests/harness/src/setup/schemathesis.txt";
-/// The same, to tell when they change.
+/// The text of [`PINNED`], which is part of the cache key.
 const PINNED_TEXT: &str = include_str!("schemathesis.txt");
 
-/// A Python program, and where what it imports is.
+/// A Python program and the folder of its packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PythonProgram {
     packages: PathBuf,
@@ -25,7 +25,7 @@ pub struct PythonProgram {
 }
 
 impl PythonProgram {
-    /// Runs it: its arguments are the caller's to add.
+    /// Returns a command that runs the program. Callers add its arguments.
     #[must_use]
     pub fn command(&self) -> Command {
         let mut command = Command::new("python3");
@@ -35,16 +35,17 @@ impl PythonProgram {
     }
 }
 
-/// schemathesis, which makes up requests from an OpenAPI document. Fetched if it is not there.
+/// Returns schemathesis, which generates requests from an OpenAPI document. Fetches it if it is
+/// missing.
 ///
 /// # Errors
-/// Where Python or pip is missing or fails.
+/// Fails if Python or pip is missing or fails.
 pub fn schemathesis() -> Result<PythonProgram> {
     if env::on_path("python3").is_none() {
         bail!("python3 is not on the PATH: install it with pip (Debian: python3-pip)");
     }
     let packages = cache::entry(&name(&python_version()?, PINNED_TEXT), |place| {
-        progress::say("fetching schemathesis and what it imports (60 MB)");
+        progress::say("fetching schemathesis and its dependencies (60 MB)");
         let mut pip = Command::new("python3");
         pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]);
         pip.args(["--only-binary=:all:", "--constraint"]).arg(paths::root().join(PINNED));
@@ -54,14 +55,14 @@ pub fn schemathesis() -> Result<PythonProgram> {
     Ok(PythonProgram { packages, script: "st" })
 }
 
-/// `3.11`: what one Python has compiled, another cannot load.
+/// Returns Python's version, such as `3.11`. Packages compiled for one version do not load in another.
 fn python_version() -> Result<String> {
     let mut python = Command::new("python3");
     python.args(["-c", "import sys; print('%d.%d' % sys.version_info[:2])"]);
     Ok(command::output(&mut python, VERSION_LIMIT)?.trim().to_owned())
 }
 
-/// The cache folder's entry for these packages.
+/// Returns the name of the cache entry for these packages.
 fn name(python: &str, pinned: &str) -> String {
     let hash = Sha256::digest(pinned);
     let hash: String = hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
@@ -74,7 +75,7 @@ mod tests {
     use std::ffi::OsStr;
 
     #[test]
-    fn another_version_of_anything_is_another_entry() {
+    fn each_version_of_python_or_a_package_has_its_own_entry() {
         let first = name("3.11", "schemathesis==1");
         assert_eq!(first, name("3.11", "schemathesis==1"));
         assert_ne!(first, name("3.12", "schemathesis==1"));

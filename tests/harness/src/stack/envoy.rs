@@ -9,27 +9,27 @@ use serde_json::Value;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// What to start.
+/// The settings of an Envoy.
 #[derive(Debug)]
 pub struct Options<'a> {
-    /// The server ([`crate::setup::envoy`]).
+    /// The Envoy binary ([`crate::setup::envoy`]).
     pub program: PathBuf,
-    /// Where it listens: as the configuration says.
+    /// The gateway's port, which must match `config`.
     pub gateway: Port,
-    /// Where its admin interface listens: as the configuration says.
+    /// The admin interface's port, which must match `config`.
     pub admin: Port,
-    /// Its configuration ([`crate::envoy_config::render`]).
+    /// The configuration ([`crate::envoy_config::render`]).
     pub config: &'a Rendered,
-    /// How many worker threads it has.
+    /// The number of worker threads.
     pub workers: u32,
-    /// A folder for its configuration and its log.
+    /// The folder for the configuration and the log.
     pub dir: &'a Path,
 }
 
-/// Starts it and waits until it takes requests.
+/// Starts an Envoy and waits until it is ready.
 ///
 /// # Errors
-/// Where it does not get ready.
+/// Fails if Envoy does not become ready.
 pub fn start(options: Options<'_>) -> Result<Server> {
     ensure_dir(options.dir)?;
     let number = options.gateway.number();
@@ -42,7 +42,7 @@ pub fn start(options: Options<'_>) -> Result<Server> {
     let config = write_config(options.dir, number, &config.envoy)?;
     let mut args = common_args(&config);
     let workers = options.workers.to_string();
-    // The access log is shown as it grows: it is not held back for the usual 10 s.
+    // Flush the access log every 50 ms instead of every 10 s, since it is shown live.
     let more = ["--concurrency", &workers, "--file-flush-interval-msec", "50"];
     args.extend(more.iter().map(OsString::from));
     let spec = Spec {
@@ -59,14 +59,14 @@ pub fn start(options: Options<'_>) -> Result<Server> {
     Ok(server)
 }
 
-/// Where the Envoy that listens on port `number` finds its filter's file, if it runs in `dir`.
+/// Returns the path of the filter's file of the Envoy that listens on port `number` and runs in `dir`.
 #[must_use]
 pub fn filter_file(dir: &Path, number: u16) -> PathBuf {
     dir.join(format!("tollgate-{number}.json"))
 }
 
 fn common_args(config: &Path) -> Vec<OsString> {
-    // Hot restart would have it end with its parent's shell, and collide with other Envoys.
+    // With hot restart, Envoy would end with its parent's shell and collide with other Envoys.
     let fixed = ["--disable-hot-restart", "-l", "warning", "--component-log-level", "wasm:info"];
     let mut args: Vec<OsString> = fixed.iter().map(OsString::from).collect();
     args.extend(["-c".into(), config.into()]);

@@ -1,51 +1,51 @@
-//! How a server is asked whether it is ready: one HTTP GET, or one PING. Blocking, and bounded.
+//! Readiness checks: one HTTP GET or one Redis PING, blocking, with a timeout.
 
 use anyhow::{Context, Result, bail};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// The most that a GET may take, at each step of it; on a busy machine a server takes long.
+/// The timeout of each step of a GET. It allows for a busy machine.
 const GET_LIMIT: Duration = Duration::from_secs(10);
-/// The most that a PING may take.
+/// The timeout of each step of a PING.
 const PING_LIMIT: Duration = Duration::from_secs(2);
-/// The most of an answer that is read.
+/// The most bytes of a response that are read.
 const ANSWER_BYTES: u64 = 1 << 20;
 
-/// An answer to [`get`].
+/// A response to [`get`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// What followed the headers, as it came.
+    /// Everything after the headers, not decoded.
     pub body: String,
 }
 
-/// One GET of `path`, on a connection of its own.
+/// Sends a GET of `path` on a new connection.
 ///
 /// # Errors
-/// Where there is no answer in time, or it is not HTTP.
+/// Fails if there is no response in time, or if it is not HTTP.
 pub fn get(addr: SocketAddr, path: &str) -> Result<Answer> {
     let request = format!("GET {path} HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\n\r\n");
     parse(&ask(addr, &request, GET_LIMIT)?)
 }
 
-/// Whether the Redis at `addr` answers a PING.
+/// Returns true if the Redis at `addr` answers a PING.
 #[must_use]
 pub fn ping(addr: SocketAddr) -> bool {
-    // QUIT has it close the connection, so that the answer has an end.
+    // QUIT makes Redis close the connection, which marks the end of the response.
     ask(addr, "PING\r\nQUIT\r\n", PING_LIMIT).is_ok_and(|answer| answer.starts_with("+PONG"))
 }
 
-/// Whether a GET of `path` answers 200.
+/// Returns true if a GET of `path` answers 200.
 #[must_use]
 pub fn is_ok(addr: SocketAddr, path: &str) -> bool {
     get(addr, path).is_ok_and(|answer| answer.status == 200)
 }
 
-/// Sends `text` and reads until the other end closes.
+/// Sends `text` and reads until the server closes the connection.
 fn ask(addr: SocketAddr, text: &str, limit: Duration) -> Result<String> {
-    let no_answer = || format!("no answer from {addr}");
+    let no_answer = || format!("no response from {addr}");
     let mut stream = TcpStream::connect_timeout(&addr, limit).with_context(no_answer)?;
     stream.set_read_timeout(Some(limit))?;
     stream.set_write_timeout(Some(limit))?;
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_http_is_an_error() {
+    fn a_response_that_is_not_http_is_an_error() {
         assert_eq!(
             get(answering("-ERR\r\n"), "/").unwrap_err().to_string(),
             "the answer is not HTTP"

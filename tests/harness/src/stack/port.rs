@@ -1,9 +1,9 @@
-//! TCP ports on loopback that nobody else has.
+//! Reserved TCP ports on loopback.
 //!
-//! Envoy listens with `SO_REUSEPORT` and starts silently where another Envoy listens already, so a
-//! port is looked at before it is handed out. Free ones are taken from below the range that the
-//! system uses for outgoing connections, under a lock file each, so that tests and processes
-//! running at the same time never meet.
+//! Envoy listens with `SO_REUSEPORT`, so it would silently share a port with another Envoy. Ports are
+//! therefore checked before they are handed out. They come from below the system's range for outgoing
+//! connections, and each is protected by a lock file, so that concurrent tests and processes never
+//! get the same one.
 
 use crate::paths;
 use anyhow::{Context, Result, bail};
@@ -12,23 +12,24 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// Where free ports are looked for.
+/// The lowest port to hand out.
 const FIRST: u16 = 20_000;
+/// The number of ports to choose from.
 const COUNT: u16 = 12_000;
 
-/// A port that is ours while this value lives.
+/// A port, reserved until this is dropped.
 #[derive(Debug)]
 pub struct Port {
     number: u16,
-    /// Holds the lock; ports named by a person have none.
+    /// The locked file, or `None` for a port chosen by the user.
     _lock: Option<File>,
 }
 
 impl Port {
-    /// A port that no one listens on.
+    /// Reserves a port on which nothing listens.
     ///
     /// # Errors
-    /// Where there is none, or the lock files cannot be written.
+    /// Fails if no port is free, or if the lock files cannot be written.
     pub fn free() -> Result<Self> {
         let dir = lock_dir()?;
         for _ in 0..COUNT {
@@ -36,13 +37,13 @@ impl Port {
                 return Ok(port);
             }
         }
-        bail!("no free port from {FIRST} to {}", FIRST + COUNT - 1)
+        bail!("expected a free port from {FIRST} to {}, all are in use", FIRST + COUNT - 1)
     }
 
-    /// The port `number`, which the flag `flag` chose.
+    /// Returns the port `number`, chosen by the user with the flag `flag`.
     ///
     /// # Errors
-    /// Where somebody listens on it: names the port and the flag.
+    /// Fails if the port is in use or invalid. The error names the port and the flag.
     pub fn named(number: u16, flag: &str) -> Result<Self> {
         if number == 0 {
             bail!("{flag} 0: expected a port from 1 to 65535");
@@ -58,13 +59,13 @@ impl Port {
         }
     }
 
-    /// Its number.
+    /// Returns the port's number.
     #[must_use]
     pub const fn number(&self) -> u16 {
         self.number
     }
 
-    /// Its address.
+    /// Returns the port's loopback address.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.number).into()
@@ -80,7 +81,7 @@ impl Port {
     }
 }
 
-/// Each call names another port; each process begins elsewhere.
+/// Returns the next port to try. Each process starts with a different one.
 fn candidate() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let process = std::process::id().wrapping_mul(101) % u32::from(COUNT);
@@ -88,7 +89,8 @@ fn candidate() -> u16 {
     FIRST + u16::try_from((process + offset) % u32::from(COUNT)).unwrap_or(0)
 }
 
-/// The user's own folder for the lock files: in one that all may write to, others could leave links.
+/// Returns the folder for the lock files. It is private to the user: in a shared folder, others could
+/// plant links.
 fn lock_dir() -> Result<PathBuf> {
     let dir = paths::cache_dir()?.join("ports");
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;

@@ -1,4 +1,4 @@
-//! A PostgreSQL whose data live as long as it does.
+//! A temporary PostgreSQL server.
 
 use super::Port;
 use super::process::{Process, Spec, ensure_dir, log_file};
@@ -13,14 +13,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// How long making a new data folder may take.
+/// The timeout of creating a data folder.
 const INIT_LIMIT: Duration = Duration::from_secs(120);
-/// How long the server may take to stop in order.
+/// The time that the server has to shut down before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
-/// The superuser, whom everyone on loopback is taken for.
+/// The superuser. Connections from loopback need no password.
 const USER: &str = "tollgate";
 
-/// A running server. What [`Process`] can do, it can too.
+/// A running server. It dereferences to its [`Process`].
 #[derive(Debug)]
 pub struct Postgres {
     process: Process,
@@ -29,10 +29,10 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Starts one with a new data folder in `dir`, and waits until it answers.
+    /// Starts a server with a new data folder in `dir`, and waits until it is ready.
     ///
     /// # Errors
-    /// Where there is none, or it does not get ready.
+    /// Fails if PostgreSQL is missing or does not become ready.
     pub fn start(dir: &Path) -> Result<Self> {
         let (programs, port) = (setup::postgres()?, Port::free()?);
         ensure_dir(dir)?;
@@ -53,10 +53,10 @@ impl Postgres {
         Ok(server)
     }
 
-    /// Waits until it takes connections.
+    /// Waits until the server accepts connections.
     ///
     /// # Errors
-    /// As [`Process::wait_until`].
+    /// Same as [`Process::wait_until`].
     pub fn wait_ready(&mut self) -> Result<()> {
         let port = self.port.number().to_string();
         let program = self.programs.join("pg_isready");
@@ -67,13 +67,13 @@ impl Postgres {
         })
     }
 
-    /// Where it listens.
+    /// Returns the server's address.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.port.addr()
     }
 
-    /// The URL of the database `name` on it, which may have to be created.
+    /// Returns the URL of the database `name`. The database need not exist.
     #[must_use]
     pub fn url(&self, name: &str) -> String {
         format!("postgres://{USER}@127.0.0.1:{}/{name}", self.port.number())
@@ -96,7 +96,7 @@ impl DerefMut for Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // In order, so that it gives its shared memory back; killed if it does not.
+        // A clean shutdown releases the shared memory. After the grace period it is killed.
         let _ended = self.process.stop(GRACE);
     }
 }
@@ -106,11 +106,11 @@ fn init(programs: &Path, data: &Path) -> Result<()> {
     let mut initdb = Command::new(program);
     initdb.args(args).arg("-D").arg(data);
     initdb.args(["-U", USER, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]);
-    command::output(&mut initdb, INIT_LIMIT).map(drop).context("cannot make a database")
+    command::output(&mut initdb, INIT_LIMIT).map(drop).context("cannot create a data folder")
 }
 
-/// On loopback only, and careless of power cuts: the data are a test's. (They survive the server being
-/// killed.)
+/// Returns the server's arguments. It listens on loopback only and does not sync to disk: the data
+/// survives a kill of the server, but not a power failure.
 fn arguments(data: &Path, port: u16) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec!["-D".into(), data.into()];
     let port = format!("port={port}");
@@ -129,9 +129,11 @@ fn arguments(data: &Path, port: u16) -> Vec<OsString> {
     arguments
 }
 
-/// How `program` is run: PostgreSQL refuses to be root, so where we are, it is put into a user
-/// namespace in which it is not, and still reaches our files. It is tied to our life in there once
-/// more: entering the namespace has untied it.
+/// Returns the command line that runs `program` without root.
+///
+/// PostgreSQL refuses to run as root. If this process is root, the program runs in a user namespace,
+/// where it is an ordinary user that can still access our files. Entering the namespace clears the
+/// parent death signal, so it is set again there.
 fn unprivileged(program: &Path) -> Result<(PathBuf, Vec<OsString>)> {
     if !rustix::process::geteuid().is_root() {
         return Ok((program.to_owned(), Vec::new()));

@@ -1,4 +1,5 @@
-//! One server's process: started, watched, paused, killed, started again; its output in a file.
+//! A server's process. It can be started, watched, paused, killed and restarted. Its output goes to a
+//! file.
 
 use super::spawn;
 use crate::clock::Deadline;
@@ -13,26 +14,27 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::Duration;
 
-/// How often a condition that is waited for is looked at.
+/// The polling interval while waiting for a condition.
 const POLL: Duration = Duration::from_millis(20);
-/// The most of a log that an error repeats.
+/// The most bytes of a log that an error repeats.
 const TAIL_BYTES: u64 = 4_000;
+/// The most lines of a log that an error repeats.
 const TAIL_LINES: usize = 20;
 
-/// What to run.
+/// A description of the process to run.
 #[derive(Debug, Clone)]
 pub struct Spec {
-    /// What people call it.
+    /// The server's name in messages.
     pub name: String,
-    /// The program.
+    /// The program to run.
     pub program: PathBuf,
-    /// Its arguments.
+    /// The program's arguments.
     pub args: Vec<OsString>,
-    /// Variables set for it (`Some`), or taken away (`None`), beyond those that we have.
+    /// Changes to the inherited environment: variables to set (`Some`) or remove (`None`).
     pub env: Vec<(String, Option<OsString>)>,
-    /// The folder that it runs in.
+    /// The working folder.
     pub dir: PathBuf,
-    /// The file that its output goes to.
+    /// The file for the output.
     pub log: PathBuf,
 }
 
@@ -41,25 +43,25 @@ pub struct Spec {
 pub struct Process {
     spec: Spec,
     child: Child,
-    /// Set once it has ended and its process id may be another's.
+    /// The exit status, once the process has ended. Its process id can be reused from then on.
     ended: Option<ExitStatus>,
 }
 
 impl Process {
-    /// Starts it, with an empty log.
+    /// Starts the process with an empty log.
     ///
     /// # Errors
-    /// Where it cannot be started.
+    /// Fails if the process cannot be started.
     pub fn start(spec: Spec) -> Result<Self> {
         File::create(&spec.log).with_context(|| format!("cannot create {}", spec.log.display()))?;
         let child = launch(&spec)?;
         Ok(Self { spec, child, ended: None })
     }
 
-    /// Ends it if it runs, and starts it again, with the same log.
+    /// Kills the process if it is running, and starts it again with the same log.
     ///
     /// # Errors
-    /// Where it cannot be started.
+    /// Fails if the process cannot be started.
     pub fn restart(&mut self) -> Result<()> {
         self.kill();
         self.child = launch(&self.spec)?;
@@ -67,29 +69,30 @@ impl Process {
         Ok(())
     }
 
-    /// Its process id.
+    /// Returns the process id.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// The file that holds its output.
+    /// Returns the path of the log.
     #[must_use]
     pub fn log(&self) -> &Path {
         &self.spec.log
     }
 
-    /// Ends it at once, and all that it has started (SIGKILL).
+    /// Kills the process and its children (SIGKILL).
     pub fn kill(&mut self) {
         self.signal(Signal::KILL);
         // A killed child can always be waited for.
         self.ended = self.child.wait().ok().or(self.ended);
     }
 
-    /// Asks it to end (SIGTERM), and kills it if it has not within `grace`. Its exit status.
+    /// Stops the process (SIGTERM), kills it if it has not ended within `grace`, and returns its exit
+    /// status.
     ///
     /// # Errors
-    /// Where it cannot be waited for.
+    /// Fails if waiting for the process fails.
     pub fn stop(&mut self, grace: Duration) -> Result<ExitStatus> {
         self.signal(Signal::TERM);
         let deadline = Deadline::after(grace);
@@ -100,40 +103,40 @@ impl Process {
             std::thread::sleep(POLL);
         }
         self.kill();
-        self.ended.with_context(|| format!("waiting for {}", self.spec.name))
+        self.ended.with_context(|| format!("cannot wait for {}", self.spec.name))
     }
 
-    /// Freezes it (SIGSTOP): its connections stay open, and nothing answers.
+    /// Freezes the process (SIGSTOP). Its connections stay open, but it does not answer.
     pub fn pause(&self) {
         self.signal(Signal::STOP);
     }
 
-    /// Lets it go on (SIGCONT).
+    /// Lets a frozen process continue (SIGCONT).
     pub fn resume(&self) {
         self.signal(Signal::CONT);
     }
 
-    /// How it ended, if it has.
+    /// Returns the exit status, or `None` while the process is running.
     ///
     /// # Errors
-    /// Where it cannot be looked at.
+    /// Fails if the status cannot be read.
     pub fn exited(&mut self) -> Result<Option<ExitStatus>> {
         if self.ended.is_none() {
             let status = self.child.try_wait();
-            let status = status.with_context(|| format!("waiting for {}", self.spec.name))?;
+            let status = status.with_context(|| format!("cannot wait for {}", self.spec.name))?;
             if status.is_some() {
-                self.signal(Signal::KILL); // what it has started and left
+                self.signal(Signal::KILL); // ends children that are still running
                 self.ended = status;
             }
         }
         Ok(self.ended)
     }
 
-    /// Waits until `condition` holds, looking again and again.
+    /// Polls `condition` until it holds.
     ///
     /// # Errors
-    /// Where the process ends first, `deadline` passes, or we are interrupted: repeats the last
-    /// lines of its log.
+    /// Fails if the process ends first, `deadline` passes, or a signal arrives. The error has the end
+    /// of the log.
     pub fn wait_until(
         &mut self,
         deadline: Deadline,
@@ -156,10 +159,10 @@ impl Process {
         }
     }
 
-    /// The last lines of its log.
+    /// Returns the last lines of the log.
     ///
     /// # Errors
-    /// Where the log cannot be read.
+    /// Fails if the log cannot be read.
     pub fn log_tail(&self) -> Result<String> {
         tail(self.log()).with_context(|| format!("cannot read {}", self.log().display()))
     }
@@ -173,7 +176,7 @@ impl Process {
         }
     }
 
-    /// To the process and all that it has started. It may have ended: then nothing happens.
+    /// Sends `signal` to the process and its children. Does nothing if the process has ended.
     fn signal(&self, signal: Signal) {
         if self.ended.is_some() {
             return;
@@ -216,19 +219,19 @@ fn tail(path: &Path) -> std::io::Result<String> {
     Ok(lines.get(lines.len().saturating_sub(TAIL_LINES)..).unwrap_or_default().join("\n"))
 }
 
-/// A file in `dir` for the output of the server `name` on port `number`.
+/// Returns the log's path in `dir` for the server `name` on port `number`.
 #[must_use]
 pub fn log_file(dir: &Path, name: &str, number: u16) -> PathBuf {
     dir.join(format!("{name}-{number}.log"))
 }
 
-/// Makes sure of the folder that a server runs in.
+/// Creates the folder `dir` if it does not exist.
 ///
 /// # Errors
-/// Where it cannot be created, or `dir` is something else.
+/// Fails if the folder cannot be created, or if `dir` is something else.
 pub fn ensure_dir(dir: &Path) -> Result<()> {
     if dir.exists() && !dir.is_dir() {
-        bail!("{} is no folder", dir.display());
+        bail!("{} is not a folder", dir.display());
     }
     std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))
 }
@@ -252,9 +255,9 @@ mod tests {
         .unwrap()
     }
 
-    /// Whether it is there and has not ended. Its command line would not tell: while a program takes
-    /// another's place it has none either.
-    fn runs(pid: u32) -> bool {
+    /// Returns true if the process exists and has not ended. (Its command line can be empty during
+    /// `exec` too, so it cannot be used here.)
+    fn is_running(pid: u32) -> bool {
         state(pid).is_some_and(|state| !matches!(state, 'Z' | 'X'))
     }
 
@@ -266,13 +269,13 @@ mod tests {
     fn eventually(mut condition: impl FnMut() -> bool) {
         let deadline = Deadline::after(LONG);
         while !condition() {
-            assert!(!deadline.has_passed(), "it did not happen");
+            assert!(!deadline.has_passed(), "the condition did not hold in time");
             std::thread::sleep(POLL);
         }
     }
 
     #[test]
-    fn a_server_that_ends_early_is_told_with_its_log() {
+    fn an_early_exit_is_reported_with_the_log() {
         let dir = tempfile::tempdir().unwrap();
         let mut shell = shell(dir.path(), "echo \"$GREETING ${HOME:-homeless}\"; exit 7");
         let error = shell.wait_until(Deadline::after(LONG), || false).unwrap_err();
@@ -283,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_never_gets_ready_is_told_at_the_deadline() {
+    fn a_server_that_never_becomes_ready_is_reported_at_the_deadline() {
         let dir = tempfile::tempdir().unwrap();
         let mut shell = shell(dir.path(), "sleep 600");
         let error = shell.wait_until(Deadline::after(Duration::ZERO), || false).unwrap_err();
@@ -291,20 +294,20 @@ mod tests {
     }
 
     #[test]
-    fn dropping_it_ends_it_and_what_it_has_started() {
+    fn dropping_a_process_kills_its_children_too() {
         let dir = tempfile::tempdir().unwrap();
         let mut shell = shell(dir.path(), "sleep 600 & echo $! > started; wait");
         let file = dir.path().join("started");
         let content = || std::fs::read_to_string(&file).unwrap_or_default();
         shell.wait_until(Deadline::after(LONG), || content().ends_with('\n')).unwrap();
         let (parent, child) = (shell.id(), content().trim().parse().unwrap());
-        assert!(runs(parent) && runs(child));
+        assert!(is_running(parent) && is_running(child));
         drop(shell);
-        eventually(|| !runs(parent) && !runs(child));
+        eventually(|| !is_running(parent) && !is_running(child));
     }
 
     #[test]
-    fn it_outlives_the_thread_that_started_it() {
+    fn a_process_outlives_the_thread_that_started_it() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().to_owned();
         let mut shell =
@@ -316,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn it_can_be_paused_and_go_on_and_be_restarted() {
+    fn a_process_can_be_paused_resumed_and_restarted() {
         let dir = tempfile::tempdir().unwrap();
         let mut shell = shell(dir.path(), "echo up; exec sleep 600");
         let first = shell.id();
@@ -326,13 +329,13 @@ mod tests {
         eventually(|| state(first) == Some('S'));
         shell.restart().unwrap();
         assert_ne!(shell.id(), first);
-        eventually(|| !runs(first));
+        eventually(|| !is_running(first));
         let log = shell.log().to_owned();
         eventually(|| std::fs::read_to_string(&log).is_ok_and(|text| text == "up\nup\n"));
     }
 
     #[test]
-    fn stopping_lets_it_end_by_itself() {
+    fn a_stopped_process_can_exit_by_itself() {
         let dir = tempfile::tempdir().unwrap();
         let script = "trap 'exit 5' TERM; echo up; while :; do sleep 0.01; done";
         let mut shell = shell(dir.path(), script);
@@ -342,22 +345,23 @@ mod tests {
         assert_eq!(shell.stop(LONG).unwrap().code(), Some(5));
     }
 
-    /// Set in the process that [`it_ends_when_we_are_killed`] starts: the folder to use.
+    /// The variable with the folder to use, set in the process that
+    /// [`a_process_ends_when_its_parent_is_killed`] starts.
     const HOLDER: &str = "XTASK_TEST_HOLDER_DIR";
 
     #[test]
-    fn it_ends_when_we_are_killed() {
+    fn a_process_ends_when_its_parent_is_killed() {
         if let Some(dir) = crate::env::path(HOLDER) {
             let shell = shell(&dir, "echo $$ > started; exec sleep 600");
             loop {
-                assert!(runs(shell.id()));
+                assert!(is_running(shell.id()));
                 std::thread::park_timeout(LONG);
             }
         }
-        // This test again, in a process that can be killed.
+        // Run this test again in a process that can be killed.
         let dir = tempfile::tempdir().unwrap();
         let mut holder = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "stack::process::tests::it_ends_when_we_are_killed"])
+            .args(["--exact", "stack::process::tests::a_process_ends_when_its_parent_is_killed"])
             .env(HOLDER, dir.path())
             .stdout(Stdio::null())
             .spawn()
@@ -366,9 +370,9 @@ mod tests {
         let content = || std::fs::read_to_string(&file).unwrap_or_default();
         eventually(|| content().ends_with('\n'));
         let started = content().trim().parse().unwrap();
-        assert!(runs(started));
+        assert!(is_running(started));
         holder.kill().unwrap();
         holder.wait().unwrap();
-        eventually(|| !runs(started));
+        eventually(|| !is_running(started));
     }
 }

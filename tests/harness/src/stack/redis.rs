@@ -1,4 +1,4 @@
-//! A Redis-compatible server that keeps nothing on disk.
+//! A Redis-compatible server without persistence.
 
 use super::Port;
 use super::process::{Spec, ensure_dir, log_file};
@@ -7,33 +7,33 @@ use anyhow::Result;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// What to start.
+/// The settings of a server.
 #[derive(Debug)]
 pub struct Options<'a> {
-    /// The server ([`crate::setup::redis`] or a [`crate::setup::PinnedRedis`]).
+    /// The server's binary ([`crate::setup::redis`] or a [`crate::setup::PinnedRedis`]).
     pub program: PathBuf,
-    /// Where it listens.
+    /// The port to listen on.
     pub port: Port,
-    /// A folder for its log and whatever else it writes.
+    /// The folder for the log and other files.
     pub dir: &'a Path,
-    /// More arguments: `["--cluster-enabled", "yes"]`.
+    /// Additional arguments: `["--cluster-enabled", "yes"]`.
     pub args: Vec<String>,
 }
 
 impl<'a> Options<'a> {
-    /// The usual one, on a free port.
+    /// Returns the settings of the default server on a free port.
     ///
     /// # Errors
-    /// Where there is no server or no free port.
+    /// Fails if the server cannot be set up or no port is free.
     pub fn new(dir: &'a Path) -> Result<Self> {
         Ok(Self { program: crate::setup::redis()?, port: Port::free()?, dir, args: Vec::new() })
     }
 }
 
-/// Starts it and waits until it answers.
+/// Starts a server and waits until it answers.
 ///
 /// # Errors
-/// Where it does not get ready.
+/// Fails if the server does not become ready.
 pub fn start(options: Options<'_>) -> Result<Server> {
     let number = options.port.number();
     ensure_dir(options.dir)?;
@@ -55,7 +55,7 @@ pub fn start(options: Options<'_>) -> Result<Server> {
     Ok(server)
 }
 
-/// The URL of a Redis started here.
+/// Returns the `redis://` URL of `server`.
 #[must_use]
 pub fn url(server: &Server) -> String {
     format!("redis://{}", server.addr())

@@ -1,4 +1,4 @@
-//! A server: its process, its ports, and how to see that it is ready.
+//! A server: its process, its ports and its readiness probe.
 
 use super::health::{self, Answer};
 use super::port::Port;
@@ -9,14 +9,14 @@ use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-/// How long a server may take to get ready, unless said otherwise. They take well under a second;
-/// a busy machine may take long.
+/// The default timeout for a server to become ready. It usually takes well under a second, but much
+/// longer on a busy machine.
 pub const READY_LIMIT: Duration = Duration::from_secs(60);
 
-/// How to see that a server is ready.
+/// A readiness probe.
 #[derive(Debug, Clone)]
 pub enum Probe {
-    /// It answers PING.
+    /// A Redis PING is answered.
     Ping,
     /// A GET of this path answers 200.
     Get(String),
@@ -24,7 +24,7 @@ pub enum Probe {
     GetAdmin(String),
 }
 
-/// A running server. What [`Process`] can do, it can too.
+/// A running server. It dereferences to its [`Process`].
 #[derive(Debug)]
 pub struct Server {
     process: Process,
@@ -34,26 +34,26 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts it, without waiting until it is ready.
+    /// Starts a server without waiting until it is ready.
     ///
     /// # Errors
-    /// Where it cannot be started.
+    /// Fails if the process cannot be started.
     pub fn start(spec: Spec, port: Port, admin: Option<Port>, probe: Probe) -> Result<Self> {
         Ok(Self { process: Process::start(spec)?, port, admin, probe })
     }
 
-    /// Waits until it is ready: at most [`READY_LIMIT`].
+    /// Waits until the server is ready, for at most [`READY_LIMIT`].
     ///
     /// # Errors
-    /// As [`Process::wait_until`].
+    /// Same as [`Process::wait_until`].
     pub fn wait_ready(&mut self) -> Result<()> {
         self.wait_ready_until(Deadline::after(READY_LIMIT))
     }
 
-    /// Waits until it is ready: until `deadline` at the latest.
+    /// Waits until the server is ready, at most until `deadline`.
     ///
     /// # Errors
-    /// As [`Process::wait_until`].
+    /// Same as [`Process::wait_until`].
     pub fn wait_ready_until(&mut self, deadline: Deadline) -> Result<()> {
         let (addr, admin, probe) = (self.addr(), self.admin_addr(), self.probe.clone());
         self.process.wait_until(deadline, || match &probe {
@@ -63,34 +63,34 @@ impl Server {
         })
     }
 
-    /// The address that it serves.
+    /// Returns the server's address.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.port.addr()
     }
 
-    /// The port that it serves.
+    /// Returns the server's port.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port.number()
     }
 
-    /// The address that its operators use, if it has one.
+    /// Returns the address of the admin port, if the server has one.
     #[must_use]
     pub fn admin_addr(&self) -> Option<SocketAddr> {
         self.admin.as_ref().map(Port::addr)
     }
 
-    /// `http://127.0.0.1:PORT` followed by `path`.
+    /// Returns `http://127.0.0.1:PORT` followed by `path`.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.addr())
     }
 
-    /// One GET of `path`, on a connection of its own.
+    /// Sends a GET of `path` on a new connection.
     ///
     /// # Errors
-    /// As [`health::get`].
+    /// Same as [`health::get`].
     pub fn get(&self, path: &str) -> Result<Answer> {
         health::get(self.addr(), path)
     }

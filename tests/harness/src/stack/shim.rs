@@ -7,27 +7,27 @@ use anyhow::Result;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// What to start.
+/// The settings of a shim.
 #[derive(Debug)]
 pub struct Options<'a> {
     /// The `tollgate` binary ([`crate::binaries::build`]).
     pub program: PathBuf,
-    /// Where it listens.
+    /// The port to listen on.
     pub port: Port,
     /// The ledger's URL: `redis://…` or `memory:`.
     pub ledger: String,
-    /// The admin API's port and bearer token, if it is to be opened.
+    /// The admin API's port and bearer token, or `None` to leave it closed.
     pub admin: Option<(Port, String)>,
-    /// A folder for its log.
+    /// The folder for the log.
     pub dir: &'a Path,
-    /// More variables: `("TOLLGATE_LOG", "debug")`.
+    /// Additional variables: `("TOLLGATE_LOG", "debug")`.
     pub env: Vec<(String, OsString)>,
 }
 
-/// Starts it, without waiting: it is ready only once its ledger is ([`Server::wait_ready`]).
+/// Starts a shim without waiting. It becomes ready only once its ledger is ([`Server::wait_ready`]).
 ///
 /// # Errors
-/// Where it cannot be started.
+/// Fails if the shim cannot be started.
 pub fn start(options: Options<'_>) -> Result<Server> {
     ensure_dir(options.dir)?;
     let number = options.port.number();

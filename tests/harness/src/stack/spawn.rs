@@ -1,7 +1,7 @@
-//! Starts processes that the kernel ends when we end, however we end.
+//! Starts processes that the kernel kills when this process ends in any way.
 //!
-//! The kernel's "parent death signal" follows the *thread* that started the process, and a test's
-//! thread ends with its test: so all are started by one thread that lives as long as we do.
+//! The kernel's "parent death signal" is tied to the *thread* that started the process, and the thread
+//! of a test ends with the test. One thread that never ends therefore starts all processes.
 
 use crate::env;
 use anyhow::{Context, Result, bail};
@@ -14,12 +14,13 @@ type Order = (Command, Sender<std::io::Result<Child>>);
 
 static STARTER: OnceLock<Mutex<Sender<Order>>> = OnceLock::new();
 
-/// The command that becomes `program`, and is sent SIGKILL when we end.
+/// Returns a command that runs `program` and is killed when this process ends.
 pub(super) fn tied_to_us(program: &Path) -> Result<Command> {
     if !env::is_executable(program) {
-        bail!("{} is no program", program.display());
+        bail!("{} is not an executable file", program.display());
     }
-    // util-linux, which every Linux distribution has: setpriv becomes the program, same process id.
+    // setpriv is part of util-linux, which every Linux distribution has. It replaces itself with the
+    // program, so the process id stays the same.
     let mut command = match env::on_path("setpriv") {
         Some(setpriv) => Command::new(setpriv),
         None => return Ok(Command::new(program)),
@@ -28,7 +29,7 @@ pub(super) fn tied_to_us(program: &Path) -> Result<Command> {
     Ok(command)
 }
 
-/// Starts `command` from the thread that lives as long as we do.
+/// Starts `command` from the thread that never ends.
 pub(super) fn start(command: Command) -> Result<Child> {
     let program = command.get_program().to_string_lossy().into_owned();
     let (reply_to, reply) = channel();
@@ -44,7 +45,7 @@ fn launch_starter() -> Sender<Order> {
     let (orders, inbox): (Sender<Order>, Receiver<Order>) = channel();
     std::thread::spawn(move || {
         for (mut command, reply_to) in inbox {
-            // Whoever asked may have gone.
+            // Fails if the caller no longer waits.
             let _ = reply_to.send(command.spawn());
         }
     });

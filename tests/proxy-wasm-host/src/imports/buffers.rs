@@ -41,14 +41,14 @@ fn get(
     let kind = known(c, NAME, kind)?;
     let bytes = contents(c.data_mut(), kind).ok_or(Status::NotFound)?;
     if start.checked_add(length).is_none() {
-        return Err(c.data_mut().wrong(NAME, "the range overflows", Status::BadArgument));
+        return Err(c.data_mut().reject(NAME, "start + length overflows", Status::BadArgument));
     }
     let (start, length) = (usize::try_from(start), usize::try_from(length));
     let (Ok(start), Ok(length)) = (start, length) else { return Err(Status::BadArgument) };
     let end = (start + length).min(bytes.len());
     match bytes.get(start..end) {
         Some(part) if !part.is_empty() => give(c, NAME, part, place),
-        // Nothing is written: the plugin finds its own zeros.
+        // Envoy writes nothing here, so the plugin keeps the zeros that it passed in.
         _ => Ok(()),
     }
 }
@@ -62,7 +62,7 @@ fn status(c: &mut Call<'_>, kind: u32, length_at: u32, flags_at: u32) -> Result<
     write(c, NAME, flags_at, &0_u32.to_le_bytes())
 }
 
-/// Envoy takes a change at the start (in front, or of everything) or at the end.
+/// Changes a body. Envoy can prepend, append or replace everything, but not edit the middle.
 fn set(
     c: &mut Call<'_>,
     kind: u32,
@@ -79,8 +79,8 @@ fn set(
         _ => None,
     });
     let Some(body) = body else {
-        let what = format!("{kind:?} cannot be changed at this time");
-        return Err(host.wrong(NAME, what, Status::BadArgument));
+        let what = format!("{kind:?} cannot be changed now");
+        return Err(host.reject(NAME, what, Status::BadArgument));
     };
     let whole = u32::try_from(body.len()).unwrap_or(u32::MAX);
     match (start, length) {
@@ -89,14 +89,20 @@ fn set(
         }
         (0, length) if length >= whole => *body = new,
         (start, _) if start >= whole => body.extend(new),
-        _ => return Err(host.wrong(NAME, "a change in the middle", Status::BadArgument)),
+        _ => {
+            return Err(host.reject(
+                NAME,
+                "a body can be changed only at its start or end, or as a whole",
+                Status::BadArgument,
+            ));
+        }
     }
     Ok(())
 }
 
 fn known(c: &mut Call<'_>, function: &'static str, kind: u32) -> Result<BufferKind, Status> {
     BufferKind::of(kind).ok_or_else(|| {
-        c.data_mut().wrong(function, format!("no buffer: {kind}"), Status::BadArgument)
+        c.data_mut().reject(function, format!("unknown buffer: {kind}"), Status::BadArgument)
     })
 }
 

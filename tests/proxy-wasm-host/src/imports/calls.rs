@@ -1,4 +1,4 @@
-//! Callouts. One belongs to the context that a call of the host is about when it is made.
+//! Callouts. A callout belongs to the context that was effective when it was made.
 
 use super::maps::check_all;
 use super::{MODULE, number};
@@ -12,8 +12,8 @@ use crate::state::HostState;
 use wasmtime::Linker;
 
 const NAME: &str = "proxy_http_call";
-/// What Envoy does not send a request without.
-const NEEDED: [&str; 3] = [":method", ":path", ":authority"];
+/// The headers without which Envoy rejects a request.
+const REQUIRED: [&str; 3] = [":method", ":path", ":authority"];
 
 pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     linker.func_wrap(
@@ -54,11 +54,15 @@ fn call(
     let trailers = pairs(c, trailers)?;
     let host = c.data_mut();
     if i32::try_from(timeout_ms).is_err() {
-        return Err(host.wrong(NAME, "a negative time-out", Status::BadArgument));
+        return Err(host.reject(NAME, "the timeout is negative", Status::BadArgument));
     }
     let found = host.process.read().clusters.get(&cluster).copied().ok_or(Status::BadArgument)?;
-    if let Some(missing) = NEEDED.iter().find(|name| headers.text(name).is_empty()) {
-        return Err(host.wrong(NAME, format!("no {missing}"), Status::BadArgument));
+    if let Some(missing) = REQUIRED.iter().find(|name| headers.text(name).is_empty()) {
+        return Err(host.reject(
+            NAME,
+            format!("the header {missing} is missing"),
+            Status::BadArgument,
+        ));
     }
     if found == Cluster::Empty {
         return Err(Status::InternalFailure);
@@ -81,7 +85,7 @@ fn call(
 fn pairs(c: &mut Call<'_>, (at, length): (u32, u32)) -> Result<Headers, Status> {
     let bytes = read(c, NAME, at, length)?;
     let Some(headers) = decode_pairs(&bytes) else {
-        return Err(c.data_mut().wrong(NAME, "no encoded map", Status::ParseFailure));
+        return Err(c.data_mut().reject(NAME, "malformed header map", Status::ParseFailure));
     };
     check_all(c.data_mut(), NAME, &headers);
     Ok(headers)

@@ -7,7 +7,7 @@ use crate::properties::{Found, path};
 use crate::state::{Deferred, HostState, Tick};
 use wasmtime::Linker;
 
-/// The level that the host logs at, and so the plugin should.
+/// The log level that the host reports to the plugin.
 const LOG_LEVEL: LogLevel = LogLevel::Info;
 
 pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
@@ -56,9 +56,9 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
 
 fn log(c: &mut Call<'_>, level: u32, at: u32, length: u32) -> Result<(), Status> {
     let Some(known) = LogLevel::of(level) else {
-        return Err(c.data_mut().wrong(
+        return Err(c.data_mut().reject(
             "proxy_log",
-            format!("no level: {level}"),
+            format!("unknown log level: {level}"),
             Status::BadArgument,
         ));
     };
@@ -90,7 +90,7 @@ fn get_property(
     }
 }
 
-/// What the plugin says of itself, or the stream of itself.
+/// Returns a property of the plugin or of the current stream.
 fn property(host: &mut HostState, wanted: &[u8]) -> Option<Found> {
     let own = [("plugin_root_id", &host.root_id), ("plugin_vm_id", &host.vm_id)];
     if let Some((_, value)) = own.iter().find(|(name, _)| path(&[name]) == wanted) {
@@ -109,13 +109,13 @@ fn set_property(
     let value = read(c, NAME, value, value_length)?;
     let host = c.data_mut();
     let Some(stream) = host.stream() else {
-        return Err(host.wrong(NAME, "the context has no stream", Status::NotFound));
+        return Err(host.reject(NAME, "the context has no stream", Status::NotFound));
     };
     stream.filter_state.insert(key, value);
     Ok(())
 }
 
-/// A context that has gone is no mistake: a plugin has no other way to find out.
+/// An ended context is not a violation: a plugin has no other way to find out.
 fn set_effective(c: &mut Call<'_>, context: u32) -> Result<(), Status> {
     let host = c.data_mut();
     if !host.has_context(context) {
@@ -134,6 +134,6 @@ fn done(c: &mut Call<'_>) -> Result<(), Status> {
             host.deferred.push_back(Deferred::Delete(context));
             Ok(())
         }
-        _ => Err(host.wrong("proxy_done", "the context is not being ended", Status::BadArgument)),
+        _ => Err(host.reject("proxy_done", "the context is not being ended", Status::BadArgument)),
     }
 }

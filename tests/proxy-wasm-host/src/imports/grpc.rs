@@ -1,5 +1,5 @@
-//! gRPC calls: this host knows no gRPC service, so a call finds none, and there is never one to send
-//! to, to close or to cancel.
+//! gRPC calls. This host has no gRPC services, so every call fails, and there is never a stream to
+//! send on, close or cancel.
 
 use super::{MODULE, number};
 use crate::abi::Status;
@@ -41,8 +41,8 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         "proxy_get_status",
         |mut c: Call<'_>, code_at: u32, pointer: u32, size: u32| {
             const NAME: &str = "proxy_get_status";
-            let told = write(&mut c, NAME, code_at, &0_u32.to_le_bytes());
-            number(told.and_then(|()| give(&mut c, NAME, b"", (pointer, size))))
+            let written = write(&mut c, NAME, code_at, &0_u32.to_le_bytes());
+            number(written.and_then(|()| give(&mut c, NAME, b"", (pointer, size))))
         },
     )?;
     Ok(())

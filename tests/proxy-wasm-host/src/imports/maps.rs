@@ -1,11 +1,11 @@
 //! Headers and trailers.
 //!
-//! A map is there while the plugin is being shown it or holds it up, and in the access log's
-//! callback. At any other time Envoy answers `BadArgument`, on which the Rust SDK panics.
+//! A map is available during its callback, while the plugin pauses the stream there, and in the
+//! access-log callback. At any other time Envoy returns `BadArgument`, and the Rust SDK panics.
 
 use super::{MODULE, number};
 use crate::abi::{MapKind, Side, Status, decode_pairs, encode_pairs};
-use crate::headers::{Headers, mistake};
+use crate::headers::{Headers, header_error};
 use crate::memory::{Call, give, read, write};
 use crate::state::HostState;
 use wasmtime::Linker;
@@ -83,7 +83,7 @@ fn set_all(c: &mut Call<'_>, kind: u32, at: u32, length: u32) -> Result<(), Stat
     let kind = known(c, NAME, kind)?;
     let bytes = read(c, NAME, at, length)?;
     let Some(pairs) = decode_pairs(&bytes) else {
-        return Err(c.data_mut().wrong(NAME, "no encoded map", Status::ParseFailure));
+        return Err(c.data_mut().reject(NAME, "malformed header map", Status::ParseFailure));
     };
     check_all(c.data_mut(), NAME, &pairs);
     *writable(c.data_mut(), NAME, kind)? = pairs;
@@ -121,8 +121,8 @@ fn change(
     let kind = known(c, function, kind)?;
     let name = read(c, function, name, name_length)?;
     let value = read(c, function, value, value_length)?;
-    if let Some(what) = mistake(&name, &value) {
-        c.data_mut().accuse(function, what);
+    if let Some(what) = header_error(&name, &value) {
+        c.data_mut().record_violation(function, what);
     }
     how(writable(c.data_mut(), function, kind)?, &name, &value);
     Ok(())
@@ -136,16 +136,17 @@ fn remove(c: &mut Call<'_>, kind: u32, name: u32, name_length: u32) -> Result<()
     Ok(())
 }
 
-/// Notes each header that would do harm.
+/// Records a violation for each invalid header.
 pub(super) fn check_all(host: &mut HostState, function: &'static str, headers: &Headers) {
-    let mistakes: Vec<_> =
-        headers.iter().filter_map(|(name, value)| mistake(name, value)).collect();
-    mistakes.into_iter().for_each(|what| host.accuse(function, what));
+    let errors: Vec<_> =
+        headers.iter().filter_map(|(name, value)| header_error(name, value)).collect();
+    errors.into_iter().for_each(|what| host.record_violation(function, what));
 }
 
 fn known(c: &mut Call<'_>, function: &'static str, kind: u32) -> Result<MapKind, Status> {
-    MapKind::of(kind)
-        .ok_or_else(|| c.data_mut().wrong(function, format!("no map: {kind}"), Status::BadArgument))
+    MapKind::of(kind).ok_or_else(|| {
+        c.data_mut().reject(function, format!("unknown header map: {kind}"), Status::BadArgument)
+    })
 }
 
 fn readable(
@@ -178,15 +179,15 @@ fn writable<'a>(
     function: &'static str,
     kind: MapKind,
 ) -> Result<&'a mut Headers, Status> {
-    let is_there = host.stream().is_some_and(|stream| match kind {
+    let is_available = host.stream().is_some_and(|stream| match kind {
         MapKind::RequestHeaders => stream.request.headers().is_some(),
         MapKind::ResponseHeaders => stream.response.headers().is_some(),
         MapKind::RequestTrailers => stream.request.trailers().is_some(),
         MapKind::ResponseTrailers => stream.response.trailers().is_some(),
-        // A reply is there to read.
+        // A reply is read-only.
         MapKind::CalloutHeaders | MapKind::CalloutTrailers | MapKind::Grpc => false,
     });
-    if !is_there {
+    if !is_available {
         return Err(absent(host, function, kind));
     }
     let stream = host.stream().ok_or(Status::BadArgument)?;
@@ -201,5 +202,5 @@ fn writable<'a>(
 }
 
 fn absent(host: &mut HostState, function: &'static str, kind: MapKind) -> Status {
-    host.wrong(function, format!("{kind:?} are not there at this time"), Status::BadArgument)
+    host.reject(function, format!("{kind:?} are not available now"), Status::BadArgument)
 }

@@ -54,6 +54,6 @@ fn checked<T>(
     done: Result<T, Status>,
 ) -> Result<T, Status> {
     done.inspect_err(|status| {
-        c.data_mut().accuse(function, format!("metric {metric}: {status:?}"));
+        c.data_mut().record_violation(function, format!("metric {metric}: {status:?}"));
     })
 }

@@ -115,5 +115,5 @@ fn enqueue(c: &mut Call<'_>, queue: u32, at: u32, length: u32) -> Result<(), Sta
     let item = read(c, NAME, at, length)?;
     let host = c.data_mut();
     let done = host.process.state().queues.enqueue(queue, &item);
-    done.inspect_err(|_| host.accuse(NAME, format!("no queue: {queue}")))
+    done.inspect_err(|_| host.record_violation(NAME, format!("unknown queue: {queue}")))
 }

@@ -1,5 +1,5 @@
-//! Letting streams go on, answering them, cutting them. All of it happens once the call under way
-//! has returned, in the order in which it was asked for.
+//! Resuming, answering and resetting streams. Each takes effect once the current callback has
+//! returned, in the order of the calls.
 
 use super::maps::check_all;
 use super::{MODULE, number};
@@ -8,12 +8,12 @@ use crate::memory::{Call, read};
 use crate::state::{Deferred, HostState, LocalReply};
 use wasmtime::Linker;
 
-/// The statuses that Envoy can answer with.
+/// The statuses that Envoy allows in a local response.
 const STATUSES: std::ops::RangeInclusive<u32> = 200..=599;
 
 pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     linker.func_wrap(MODULE, "proxy_continue_stream", |mut c: Call<'_>, kind: u32| {
-        number(go_on(c.data_mut(), kind))
+        number(resume(c.data_mut(), kind))
     })?;
     linker.func_wrap(MODULE, "proxy_close_stream", |mut c: Call<'_>, kind: u32| {
         number(close(c.data_mut(), kind))
@@ -48,15 +48,15 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-fn go_on(host: &mut HostState, kind: u32) -> Result<(), Status> {
+fn resume(host: &mut HostState, kind: u32) -> Result<(), Status> {
     const NAME: &str = "proxy_continue_stream";
     let side = side(host, NAME, kind)?;
     let stream_number = host.context();
     let Some(stream) = host.stream() else {
-        return Err(host.wrong(NAME, "the context has no stream", Status::BadArgument));
+        return Err(host.reject(NAME, "the context has no stream", Status::BadArgument));
     };
     if !stream.half(side).is_paused {
-        host.accuse(NAME, format!("the {side:?} is not paused"));
+        host.record_violation(NAME, format!("the {side:?} side is not paused"));
     }
     host.deferred.push_back(Deferred::Continue(stream_number, side));
     Ok(())
@@ -67,7 +67,7 @@ fn close(host: &mut HostState, kind: u32) -> Result<(), Status> {
     side(host, NAME, kind)?;
     let context = host.context();
     if host.stream().is_none() {
-        return Err(host.wrong(NAME, "the context has no stream", Status::BadArgument));
+        return Err(host.reject(NAME, "the context has no stream", Status::BadArgument));
     }
     host.deferred.push_back(Deferred::Reset(context));
     Ok(())
@@ -86,21 +86,21 @@ fn answer(
     let headers = decode_pairs(&read(c, NAME, headers, headers_length)?);
     let host = c.data_mut();
     let Some(headers) = headers else {
-        return Err(host.wrong(NAME, "no encoded map", Status::ParseFailure));
+        return Err(host.reject(NAME, "malformed header map", Status::ParseFailure));
     };
     check_all(host, NAME, &headers);
     if !STATUSES.contains(&status) {
-        host.accuse(NAME, format!("no status to answer with: {status}"));
+        host.record_violation(NAME, format!("status must be between 200 and 599, got {status}"));
     }
     if headers.iter().any(|(name, _)| name.starts_with(b":")) {
-        host.accuse(NAME, "a pseudo-header among the headers");
+        host.record_violation(NAME, "pseudo-headers are not allowed in a local response");
     }
     let context = host.context();
     let Some(stream) = host.stream() else {
-        return Err(host.wrong(NAME, "the context has no stream", Status::BadArgument));
+        return Err(host.reject(NAME, "the context has no stream", Status::BadArgument));
     };
     if stream.is_answered_locally || stream.response.has_begun {
-        return Err(host.wrong(NAME, "the stream has its answer already", Status::BadArgument));
+        return Err(host.reject(NAME, "the stream already has a response", Status::BadArgument));
     }
     stream.is_answered_locally = true;
     host.has_answered |= context == host.current;
@@ -108,8 +108,8 @@ fn answer(
     Ok(())
 }
 
-/// Envoy's foreign functions are its own matter; a plugin has to do without where they are not
-/// there.
+/// Accepts `clear_route_cache` only. Foreign functions are specific to each host, and a plugin must
+/// work without them.
 fn foreign(c: &mut Call<'_>, name: u32, length: u32) -> Result<(), Status> {
     let name = read(c, "proxy_call_foreign_function", name, length)?;
     if name == b"clear_route_cache" { Ok(()) } else { Err(Status::NotFound) }
@@ -119,6 +119,10 @@ fn side(host: &mut HostState, function: &'static str, kind: u32) -> Result<Side,
     match kind {
         0 => Ok(Side::Request),
         1 => Ok(Side::Response),
-        _ => Err(host.wrong(function, format!("no HTTP stream: {kind}"), Status::BadArgument)),
+        _ => Err(host.reject(
+            function,
+            format!("unknown HTTP stream type: {kind}"),
+            Status::BadArgument,
+        )),
     }
 }

@@ -1,4 +1,4 @@
-//! How streams pass through the plugin, and what it has asked for is done once its call returns.
+//! Moves streams through the plugin, and runs its deferred actions once each callback returns.
 
 use super::{Request, Vm};
 use crate::abi::Side;
@@ -7,13 +7,13 @@ use crate::headers::Headers;
 use crate::state::{Deferred, LocalReply};
 use crate::stream::{Part, Stream, event};
 
-/// What a callback returns to let a part go on; anything else stops it.
+/// The return value of a callback that lets a part continue; any other value pauses it.
 const CONTINUE: u32 = 0;
-/// What the clients of a crashed plugin's streams get.
+/// The status that clients get after the plugin has crashed.
 const CRASHED_STATUS: &str = "503";
 
 impl Vm {
-    /// A request arrives: opens a stream under the newest configuration.
+    /// Opens a stream for a request, under the newest configuration.
     pub fn open(&mut self, request: Request) -> StreamNumber {
         let root = self.newest_root;
         let host = self.host_mut();
@@ -26,33 +26,33 @@ impl Vm {
         stream
     }
 
-    /// A part of the request's body arrives.
+    /// Passes a part of the request's body to the plugin.
     pub fn request_body(&mut self, stream: StreamNumber, bytes: &[u8], is_end: bool) {
         self.arrive(stream, Side::Request, Part::Body { bytes: bytes.to_vec(), is_end });
     }
 
-    /// The request's trailers arrive.
+    /// Passes the request's trailers to the plugin.
     pub fn request_trailers(&mut self, stream: StreamNumber, trailers: Headers) {
         self.arrive(stream, Side::Request, Part::Trailers(trailers));
     }
 
-    /// The upstream's response arrives.
+    /// Passes the upstream's response headers to the plugin.
     pub fn response(&mut self, stream: StreamNumber, headers: Headers, is_end: bool) {
         self.arrive(stream, Side::Response, Part::Headers { headers, is_end });
     }
 
-    /// A part of the response's body arrives.
+    /// Passes a part of the response's body to the plugin.
     pub fn response_body(&mut self, stream: StreamNumber, bytes: &[u8], is_end: bool) {
         self.arrive(stream, Side::Response, Part::Body { bytes: bytes.to_vec(), is_end });
     }
 
-    /// The response's trailers arrive.
+    /// Passes the response's trailers to the plugin.
     pub fn response_trailers(&mut self, stream: StreamNumber, trailers: Headers) {
         self.arrive(stream, Side::Response, Part::Trailers(trailers));
     }
 
-    /// A stream ends: its response is complete, or its client or upstream has gone. Its callouts'
-    /// answers never come.
+    /// Ends a stream: its response is complete, or its client or upstream has disconnected. Replies
+    /// to its callouts are never delivered.
     pub fn end(&mut self, stream: StreamNumber) {
         let Some(ending) = self.host_mut().streams.get_mut(&stream) else { return };
         ending.is_logging = true;
@@ -60,20 +60,21 @@ impl Vm {
         ending.response.drop_rest();
         let log = self.exports.log.clone();
         self.invoke("proxy_on_log", log, stream, (stream,));
-        self.act();
+        self.run_deferred();
         let done = self.exports.done.clone();
         self.invoke("proxy_on_done", done, stream, (stream,));
-        self.act();
+        self.run_deferred();
         self.delete(stream);
-        self.act();
+        self.run_deferred();
         self.end_idle_roots();
     }
 
-    /// Does what the plugin has asked for during its call, and what it asks for while that is done.
-    pub(super) fn act(&mut self) {
+    /// Runs the actions that the plugin requested during its callback, and those requested
+    /// meanwhile.
+    pub(super) fn run_deferred(&mut self) {
         while let Some(deferred) = self.host_mut().deferred.pop_front() {
             match deferred {
-                Deferred::Continue(stream, side) => self.go_on(stream, side),
+                Deferred::Continue(stream, side) => self.resume(stream, side),
                 Deferred::Answer(stream, reply) => self.answer(stream, reply),
                 Deferred::Reset(stream) => self.reset(stream),
                 Deferred::Delete(root) => self.delete(root),
@@ -81,7 +82,7 @@ impl Vm {
         }
     }
 
-    /// Ends a context for good.
+    /// Deletes a context and forgets its callouts.
     pub(super) fn delete(&mut self, context: u32) {
         let callback = self.exports.delete.clone();
         self.invoke("proxy_on_delete", callback, context, (context,));
@@ -95,18 +96,18 @@ impl Vm {
         let is_crashed = self.crash.is_some();
         let Some(receiving) = self.host_mut().streams.get_mut(&stream) else { return };
         if receiving.is_answered_locally {
-            return; // what an answered request still sends, and its upstream, are not heard
+            return; // the client and the upstream are ignored once the stream has its response
         }
         receiving.half(side).arrive(part);
         if is_crashed {
             self.fail(stream);
         } else {
             self.pump(stream, side);
-            self.act();
+            self.run_deferred();
         }
     }
 
-    /// Shows the plugin what has arrived, as far as it lets it.
+    /// Shows the plugin the parts that have arrived, until it pauses.
     fn pump(&mut self, stream: StreamNumber, side: Side) {
         while let Some(action) = self.show_next(stream, side) {
             let has_answered = self.host().has_answered;
@@ -122,13 +123,13 @@ impl Vm {
         }
     }
 
-    /// Shows the plugin the next part: what it says to it, if there was one.
+    /// Shows the plugin the next part and returns its answer, or `None` if there is no next part.
     fn show_next(&mut self, stream: StreamNumber, side: Side) -> Option<u32> {
         let host = self.host_mut();
         host.has_answered = false;
         let shown = host.streams.get_mut(&stream)?;
         let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
-        let said = match *shown.half(side).next()? {
+        let answer = match *shown.half(side).next()? {
             Part::Headers { ref headers, is_end } => {
                 let params = (stream, count(headers.len()), u32::from(is_end));
                 let (name, callback) = match side {
@@ -156,7 +157,7 @@ impl Vm {
                 self.invoke(name, callback.clone(), stream, params)
             }
         };
-        Some(said.unwrap_or(CONTINUE))
+        Some(answer.unwrap_or(CONTINUE))
     }
 
     fn release(&mut self, stream: StreamNumber, side: Side) {
@@ -167,7 +168,7 @@ impl Vm {
         host.events.extend(parts.into_iter().map(|part| event(side, stream, part, is_local)));
     }
 
-    fn go_on(&mut self, stream: StreamNumber, side: Side) {
+    fn resume(&mut self, stream: StreamNumber, side: Side) {
         let Some(paused) = self.host_mut().streams.get_mut(&stream) else { return };
         if paused.half(side).is_paused {
             self.release(stream, side);
@@ -175,7 +176,7 @@ impl Vm {
         }
     }
 
-    /// Answers in the upstream's place. The answer passes the plugin's response callbacks.
+    /// Sends a local response, which passes through the plugin's response callbacks.
     fn answer(&mut self, stream: StreamNumber, reply: LocalReply) {
         let Some(answered) = self.host_mut().streams.get_mut(&stream) else { return };
         answered.request.drop_rest();
@@ -204,7 +205,7 @@ impl Vm {
         self.host_mut().events.push(Event::Reset { stream });
     }
 
-    /// What a client gets whose stream meets a crashed plugin.
+    /// Answers a stream whose plugin has crashed.
     fn fail(&mut self, stream: StreamNumber) {
         let host = self.host_mut();
         let Some(failed) = host.streams.get_mut(&stream) else { return };

@@ -1,6 +1,8 @@
-//! Plugins in WebAssembly's text form, in a few lines: `@"text"` stands for a pointer and a length,
-//! `@{name=value|name=value}` for those of an encoded map; all functions of the host are imported
-//! under their names; `$say` logs a text, `$tell` a number (a status, say).
+//! Short plugins in WebAssembly's text format.
+//!
+//! `@"text"` expands to a pointer and a length, `@{name=value|name=value}` to those of an encoded
+//! map. All host functions are imported by name. `$print` logs a text, `$print_number` a two-digit
+//! number, and `$print_returned` the bytes that the last host call returned.
 
 use proxy_wasm_host::abi::encode_pairs;
 use proxy_wasm_host::event::Event;
@@ -9,14 +11,14 @@ use proxy_wasm_host::plugin::Plugin;
 use proxy_wasm_host::process::{Cluster, Process};
 use proxy_wasm_host::vm::{Options, Request, Vm};
 
-/// Where texts begin; below is room to write to.
+/// The address of the first text; the memory below it is scratch space.
 const TEXTS_AT: usize = 4096;
-/// Where `malloc` begins.
+/// The address of the first allocation.
 const HEAP_AT: usize = 32_768;
-/// A process's time at its start.
+/// The clock of a new process, in Unix ns.
 pub(crate) const START_NS: u64 = 1_000_000_000_000;
 
-/// The functions of the host, with the number of their parameters; all return a status.
+/// The host functions and their parameter types. All return a status.
 const IMPORTS: [(&str, &str); 37] = [
     ("log", "i32 i32 i32"),
     ("get_log_level", "i32"),
@@ -57,7 +59,7 @@ const IMPORTS: [(&str, &str); 37] = [
     ("get_status", "i32 i32 i32"),
 ];
 
-/// What every plugin has: memory, room to be given things in, and ways to say something.
+/// The common part of all plugins: memory, an allocator and the logging functions.
 const PRELUDE: &str = r#"
   (memory (export "memory") 1)
   (global $heap (mut i32) (i32.const HEAP_AT))
@@ -65,17 +67,17 @@ const PRELUDE: &str = r#"
   (func $malloc (export "malloc") (param $size i32) (result i32)
     (global.get $heap)
     (global.set $heap (i32.add (global.get $heap) (local.get $size))))
-  (func $say (param $at i32) (param $length i32)
+  (func $print (param $at i32) (param $length i32)
     (drop (call $log (i32.const 2) (local.get $at) (local.get $length))))
-  ;; what a call has given: the pointer at 0, the length at 4
-  (func $say_given (call $say (i32.load (i32.const 0)) (i32.load (i32.const 4))))
-  (func $tell (param $number i32)
+  ;; host calls return a pointer at address 0 and a length at address 4
+  (func $print_returned (call $print (i32.load (i32.const 0)) (i32.load (i32.const 4))))
+  (func $print_number (param $number i32)
     (i32.store8 (i32.const 64) (i32.add (i32.const 48) (i32.div_u (local.get $number) (i32.const 10))))
     (i32.store8 (i32.const 65) (i32.add (i32.const 48) (i32.rem_u (local.get $number) (i32.const 10))))
-    (call $say (i32.const 64) (i32.const 2)))
+    (call $print (i32.const 64) (i32.const 2)))
 "#;
 
-/// A module of these callbacks.
+/// Returns the text of a module with these callbacks.
 pub(crate) fn module(callbacks: &str) -> String {
     let mut texts: Vec<u8> = Vec::new();
     let mut body = String::new();
@@ -83,7 +85,7 @@ pub(crate) fn module(callbacks: &str) -> String {
     while let Some(at) = rest.find('@') {
         body.push_str(&rest[..at]);
         let close = if rest[at + 1..].starts_with('"') { '"' } else { '}' };
-        let end = at + 2 + rest[at + 2..].find(close).expect("a closing mark");
+        let end = at + 2 + rest[at + 2..].find(close).expect("a closing \" or }");
         let inner = &rest[at + 2..end];
         let bytes = if close == '"' { inner.replace("\\r\\n", "\r\n").into() } else { map(inner) };
         let place = TEXTS_AT + texts.len();
@@ -108,30 +110,30 @@ fn map(pairs: &str) -> Vec<u8> {
     encode_pairs(&Headers::of(pairs.map(|pair| pair.split_once('=').expect("name=value"))))
 }
 
-/// A process with the clusters `up` and `empty`.
+/// Creates a process with the clusters `up` and `empty`.
 pub(crate) fn process() -> Process {
     Process::new(START_NS, [("up", Cluster::Hosts), ("empty", Cluster::Empty)])
 }
 
-/// One VM of these callbacks in a process of its own.
+/// Starts a VM with these callbacks in a new process.
 pub(crate) fn start(callbacks: &str) -> (Process, Vm) {
     let process = process();
     let vm = start_in(&process, callbacks);
     (process, vm)
 }
 
-/// One VM of these callbacks.
+/// Starts a VM with these callbacks.
 pub(crate) fn start_in(process: &Process, callbacks: &str) -> Vm {
     let plugin = plugin(callbacks);
-    Vm::start(&plugin, process, &options("config")).expect("it starts")
+    Vm::start(&plugin, process, &options("config")).expect("the plugin should start")
 }
 
-/// A plugin of these callbacks.
+/// Compiles a plugin with these callbacks.
 pub(crate) fn plugin(callbacks: &str) -> Plugin {
     Plugin::compile(module(callbacks).as_bytes()).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Options with this configuration.
+/// Returns options with this configuration.
 pub(crate) fn options(configuration: &str) -> Options {
     Options {
         vm_id: "vm".to_owned(),
@@ -141,27 +143,27 @@ pub(crate) fn options(configuration: &str) -> Options {
     }
 }
 
-/// A `GET` without a body.
+/// Returns a `GET` request without a body.
 pub(crate) fn get(path: &str) -> Request {
     let headers = [(":method", "GET"), (":path", path), (":authority", "host"), ("x-a", "1")];
     Request { headers: Headers::of(headers), is_end: true, ..Request::default() }
 }
 
-/// What has been logged since.
-pub(crate) fn said(process: &Process) -> String {
+/// Takes the log lines since the last call, joined by spaces.
+pub(crate) fn logged(process: &Process) -> String {
     let lines = process.take_log().into_iter().map(|line| line.message);
     lines.collect::<Vec<_>>().join(" ")
 }
 
-/// What has been called wrongly since.
-pub(crate) fn wrong(process: &Process) -> String {
+/// Takes the violations since the last call, joined by semicolons.
+pub(crate) fn violations(process: &Process) -> String {
     let found =
         process.take_violations().into_iter().map(|v| format!("{}: {}", v.function, v.what));
     found.collect::<Vec<_>>().join("; ")
 }
 
-/// What has left the plugin since, in short.
-pub(crate) fn left(vm: &mut Vm) -> String {
+/// Takes the events since the last call, in a short notation.
+pub(crate) fn events(vm: &mut Vm) -> String {
     let shown = |headers: &Headers| {
         let pairs = headers.iter().map(|(name, value)| {
             format!("{}={}", String::from_utf8_lossy(name), String::from_utf8_lossy(value))
@@ -169,7 +171,7 @@ pub(crate) fn left(vm: &mut Vm) -> String {
         pairs.collect::<Vec<_>>().join(" ")
     };
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let events = vm.take_events().into_iter().map(|event| match event {
+    let lines = vm.take_events().into_iter().map(|event| match event {
         Event::Request { stream, headers, .. } => format!("{stream} > {}", shown(&headers)),
         Event::RequestBody { stream, bytes, is_end } => {
             format!("{stream} > body {}{}", text(&bytes), if is_end { "." } else { "" })
@@ -197,5 +199,5 @@ pub(crate) fn left(vm: &mut Vm) -> String {
         ),
         Event::Crashed(crash) => format!("crashed in {}: {}", crash.callback, crash.last_words),
     });
-    events.collect::<Vec<_>>().join("\n")
+    lines.collect::<Vec<_>>().join("\n")
 }

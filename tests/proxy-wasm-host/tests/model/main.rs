@@ -1,10 +1,10 @@
-//! Each behaviour that the host models, shown by a plugin of a few lines (see [`kit`]).
+//! The behaviors that the host models, each shown by a short plugin (see [`kit`]).
 
 #![expect(
     clippy::expect_used,
     clippy::panic,
     clippy::string_slice,
-    reason = "helpers of tests may panic: that is how a test fails"
+    reason = "test helpers panic to fail the test"
 )]
 
 mod kit;

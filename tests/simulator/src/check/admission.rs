@@ -1,8 +1,8 @@
-//! Never over-admitted: from what reached the upstream, counter by counter.
+//! Checks that no counter over-admits, judging by the requests that reached the upstream.
 //!
 //! A request reaches the upstream when the decision reaches the worker, up to the record's `lag_us`
-//! after the ledger made it. So what comes within a window less that lag was decided within a
-//! window. What is spent of a lease, or decided without the ledger, arrives at once.
+//! after the ledger made it. Requests that arrive within a window minus that lag were therefore
+//! decided within one window. Requests that spend a lease or bypass the ledger arrive at once.
 
 use crate::record::{Due, Record, Request};
 use limits::counter::CounterName;
@@ -10,20 +10,21 @@ use limits::policy::OnFailure;
 use limits::quota::{Quota, TokenBucket};
 use std::collections::BTreeMap;
 
-/// The clocks of ledger and workers show whole ms: times differ by that much from the true ones.
+/// The clocks of the ledger and workers are rounded to whole ms.
 const ROUNDING_US: u64 = 1_000;
 
-/// Who counts: the ledger, or one Envoy by itself.
+/// The party that counts a charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Counted {
     ByLedger,
     ByEnvoy(usize),
 }
 
-/// What reached the upstream of one counter: when, and at what cost; and what it is held against.
+/// The charges to one counter that reached the upstream.
 #[derive(Debug)]
 struct Arrivals {
     quota: Quota,
+    /// The arrival time and cost of each charge.
     at_us: Vec<(u64, u64)>,
 }
 
@@ -35,7 +36,9 @@ pub(super) fn over_admitted(record: &Record) -> Vec<String> {
         for due in request.due.iter().filter(|due| due.enforce) {
             if request.is_degraded && due.on_failure == OnFailure::Deny {
                 let counter = &due.counter;
-                broken.push(format!("request {number} passed uncounted, though {counter} denies"));
+                broken.push(format!(
+                    "request {number} passed without the ledger, but {counter} has on_failure: deny"
+                ));
             }
             let Some(counted) = counted(request, due) else { continue };
             let new = || Arrivals { quota: due.quota, at_us: Vec::new() };
@@ -48,13 +51,13 @@ pub(super) fn over_admitted(record: &Record) -> Vec<String> {
     }
     broken.extend(arrivals.iter().filter_map(|((counted, counter), arrivals)| {
         let lag_us = if *counted == Counted::ByLedger { record.lag_us } else { 0 };
-        let how = excess(arrivals, lag_us + ROUNDING_US, *counted)?;
-        Some(format!("{counter} ({counted:?}): {how}"))
+        let detail = excess(arrivals, lag_us + ROUNDING_US, *counted)?;
+        Some(format!("{counter} ({counted:?}): {detail}"))
     }));
     broken
 }
 
-/// By whom a charge is counted; by nobody where it turned out free, or is let through uncounted.
+/// Returns the party that counts a charge, or `None` if it was refunded or let through uncounted.
 fn counted(request: &Request, due: &Due) -> Option<Counted> {
     match (request.is_degraded, due.on_failure) {
         (false, _) => (!due.is_free(request.outcome)).then_some(Counted::ByLedger),
@@ -71,8 +74,8 @@ fn excess(arrivals: &Arrivals, lag_us: u64, counted: Counted) -> Option<String> 
             let window_us = window.window_ms.get() * 1_000;
             within(&at_us, window_us.saturating_sub(lag_us), window.limit.get())
         }
-        // An Envoy by itself counts a period as a window of its length. The ledger's periods begin
-        // at times that are not known here: what comes in half of one lies in at most two.
+        // The ledger's periods start at times unknown here, but half a period overlaps at most two.
+        // Without the ledger, an Envoy counts a period as a sliding window.
         Quota::FixedWindow(window) if counted == Counted::ByLedger => {
             let half_us = window.per.nominal_ms() * 500;
             within(&at_us, half_us, window.limit.get() * 2)
@@ -84,7 +87,7 @@ fn excess(arrivals: &Arrivals, lag_us: u64, counted: Counted) -> Option<String> 
     }
 }
 
-/// What is too much in some interval of `length_us`.
+/// Describes an interval of `length_us` whose cost exceeds `limit`, if there is one.
 fn within(at_us: &[(u64, u64)], length_us: u64, limit: u64) -> Option<String> {
     let mut first = 0;
     let mut sum = 0;
@@ -103,7 +106,7 @@ fn within(at_us: &[(u64, u64)], length_us: u64, limit: u64) -> Option<String> {
     None
 }
 
-/// What is more than a full bucket and what flows in come to, in some interval.
+/// Describes an interval whose cost exceeds a full bucket plus its refill, if there is one.
 fn beyond_rate(at_us: &[(u64, u64)], lag_us: u64, bucket: TokenBucket) -> Option<String> {
     let (rate, per_us) = (bucket.rate(), bucket.per_ms() * 1_000);
     at_us.iter().enumerate().find_map(|(first, (from_us, _))| {
@@ -111,9 +114,8 @@ fn beyond_rate(at_us: &[(u64, u64)], lag_us: u64, bucket: TokenBucket) -> Option
         at_us.iter().skip(first).find_map(|(to_us, cost)| {
             sum += cost;
             let allowed = bucket.burst() + (to_us - from_us + lag_us) * rate / per_us + 1;
-            (sum > allowed).then(|| {
-                format!("{sum} from {from_us} to {to_us} µs, {allowed} could have flowed in")
-            })
+            (sum > allowed)
+                .then(|| format!("{sum} from {from_us} to {to_us} µs, expected at most {allowed}"))
         })
     })
 }
@@ -124,7 +126,7 @@ mod tests {
     use limits::bounded::Bounded;
 
     #[test]
-    fn one_too_many_in_any_window_is_found() {
+    fn one_request_too_many_in_any_window_is_found() {
         let check = |times: &[u64], expected: bool| {
             let at_us: Vec<_> = times.iter().map(|at| (*at, 1)).collect();
             assert_eq!(within(&at_us, 100, 2).is_some(), expected, "{times:?}");
@@ -136,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_flows_in_is_found() {
+    fn exceeding_the_refill_rate_is_found() {
         let bucket =
             TokenBucket::new(Bounded::clamped(1), Bounded::clamped(1), Bounded::clamped(2))
                 .unwrap();

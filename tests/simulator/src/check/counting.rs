@@ -1,7 +1,7 @@
-//! Nothing lost: once all is quiet, the ledger counts what reached the upstream and was not free,
-//! and nothing else, in counters whose window outlasts the run. (It may count more by what it
-//! charged in calls whose answer was lost, and by settles that never got through: both are on the
-//! safe side, and known here.)
+//! Checks that nothing is lost, in counters whose window outlasts the run. After the run has
+//! settled, the ledger must count exactly the requests that reached the upstream and were not
+//! refunded. It may also count charges whose reply was lost and refunds in settles that never
+//! arrived. Both err on the safe side, and their amounts are known here.
 
 use crate::record::{Due, Record};
 use limits::counter::CounterName;
@@ -21,7 +21,7 @@ pub(super) fn lost(record: &Record) -> Vec<String> {
                 && !due.is_free(request.outcome);
             *expected.entry(&due.counter).or_default() += if counts { due.cost } else { 0 };
             if !due.enforce {
-                // Charged where it fits, and nobody is told.
+                // A shadow is charged only where it fits, which the record doesn't show.
                 shadows.insert(&due.counter);
             }
         }
@@ -37,8 +37,8 @@ fn difference(record: &Record, counter: &CounterName, expected: u64) -> Option<S
     let is_right = (expected..=expected + excused).contains(&used);
     (!is_right).then(|| {
         format!(
-            "{counter}: the ledger counts {used}, the upstream got {expected}, {excused} can be \
-             explained by what the network lost"
+            "{counter}: the ledger counts {used}, expected {expected} and at most {excused} more \
+             that the network lost"
         )
     })
 }

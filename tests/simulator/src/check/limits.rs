@@ -1,12 +1,11 @@
-//! Never stuck, honest waits, bounded sizes.
+//! Checks that no request is stuck, waits are honest, and sizes are bounded.
 
 use crate::record::Record;
 
-/// How often the filter looks at what has waited for too long, with what a timer may be late by, in
-/// µs.
+/// The period of the filter's timeout check plus the maximum delay of a timer, in µs.
 const TICK_US: u64 = 50_000 + 5_000;
 
-/// What the filter's own bounds allow of each size, with room.
+// The filter's own bounds on each size, with a margin.
 const MAX_MEMORY_BYTES: usize = 32 << 20;
 const MAX_SHARED_KEYS: usize = 4_200;
 const MAX_SHARED_BYTES: usize = 40 << 20;
@@ -32,12 +31,15 @@ pub(super) fn stuck(record: &Record) -> Vec<String> {
     late.collect()
 }
 
-pub(super) fn dishonest(record: &Record) -> Vec<String> {
+pub(super) fn short_waits(record: &Record) -> Vec<String> {
     let waits = record.waits.iter().filter(|wait| wait.status == 429 && !wait.were_charged);
-    let lied = waits.map(|wait| {
-        format!("a client waited the {} s that it was told, and was refused again", wait.told_s)
+    let lines = waits.map(|wait| {
+        format!(
+            "a client waited for its Retry-After of {} s and was denied again",
+            wait.retry_after_s
+        )
     });
-    lied.collect()
+    lines.collect()
 }
 
 pub(super) fn unbounded(record: &Record) -> Vec<String> {
@@ -48,7 +50,7 @@ pub(super) fn unbounded(record: &Record) -> Vec<String> {
         ("bytes in shared data", sizes.shared_bytes, MAX_SHARED_BYTES),
         ("items in queues", sizes.queued, MAX_QUEUED),
         ("metrics", sizes.metrics, MAX_METRICS),
-        ("calls of a VM under way", sizes.calls, MAX_CALLS),
+        ("calls of a VM in flight", sizes.calls, MAX_CALLS),
     ];
     let over = sizes.into_iter().filter(|(_, found, most)| found > most);
     over.map(|(what, found, most)| format!("{found} {what}, expected at most {most}")).collect()

@@ -1,32 +1,32 @@
-//! What counts in one counter, by the definition: the charges dated within the last window, or
-//! made in this period, or not flowed in again since, less what was given back of those same
-//! charges. Kept as simply as it is said, charge by charge, and nothing of it is shared with the
-//! ledger.
+//! A naive counter that follows the definition: it counts charges dated within the last window (or
+//! period, or not yet refilled), minus the refunds of those same charges. It keeps every charge and
+//! shares no code with the ledger.
 
 use limits::ledger::Method;
 use limits::quota::{SlidingWindow, TokenBucket};
 use std::collections::BTreeMap;
 
-/// Above this limit, a date may be late by up to a 128th of the window.
+/// Above this limit, a charge may expire late by up to a 128th of the window.
 const EXACT_LIMIT: u64 = 128;
-/// A token bucket that was charged at more times than this since it was full may take a give-back in
-/// part only: it remembers so many low points.
+/// A token bucket remembers this many low points. With more charge times since it was last full, it
+/// may apply a refund only partially.
 const EXACT_TIMES: usize = 64;
 
-/// What counts in one counter.
+/// One counter.
 #[derive(Debug, Default)]
-pub(super) struct Plain {
-    /// What was charged and not given back, by its date: for a calendar quota, its period's start.
+pub(super) struct PlainCounter {
+    /// Unrefunded charges by date. For a calendar quota the date is its period's start.
     by_date: BTreeMap<u64, u64>,
-    /// What all dates come to.
+    /// The sum over all dates.
     total: u64,
-    /// Of a token bucket: what was charged since it was full, given back or not, by its date.
+    /// Token buckets only: charges since the bucket was last full, including refunded ones, by
+    /// date.
     charged: BTreeMap<u64, u64>,
-    /// Whether it was ever held against more than [`EXACT_LIMIT`].
+    /// True if its limit ever exceeded [`EXACT_LIMIT`].
     is_coarse: bool,
 }
 
-/// A charge that was made, and may be given back.
+/// A charge that can be refunded.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Charge {
     date_ms: u64,
@@ -35,13 +35,13 @@ pub(super) struct Charge {
 }
 
 impl Charge {
-    /// How much of it has come back.
+    /// Returns the refunded amount.
     pub(super) const fn given_back(&self) -> u64 {
         self.charged - self.left
     }
 }
 
-impl Plain {
+impl PlainCounter {
     /// Charges `amount`, dated `ahead_ms` from now.
     pub(super) fn charge(
         &mut self,
@@ -72,7 +72,7 @@ impl Plain {
         Charge { date_ms, charged: amount, left: amount }
     }
 
-    /// Gives `amount` of `charge` back: it is as if so much had never been charged.
+    /// Refunds `amount` of `charge`, as if it had never been charged.
     pub(super) fn give_back(&mut self, amount: u64, charge: &mut Charge) {
         let amount = amount.min(charge.left);
         charge.left -= amount;
@@ -82,8 +82,8 @@ impl Plain {
         }
     }
 
-    /// How long from `now_ms` until `cost` fits at the latest, absent other traffic: with every
-    /// date as late as it may be.
+    /// Returns the longest wait, in ms from `now_ms`, until `cost` fits without other traffic.
+    /// Assumes that every charge expires as late as it may.
     pub(super) fn wait_ms(&mut self, now_ms: u64, cost: u64, method: &Method) -> u64 {
         match method {
             Method::SlidingWindow(SlidingWindow { limit, window_ms }) => {
@@ -112,7 +112,7 @@ impl Plain {
         }
     }
 
-    /// Forgets what is dated `until_ms` or before.
+    /// Removes charges dated `until_ms` or earlier.
     fn forget(&mut self, until_ms: u64) {
         while let Some(first) = self.by_date.first_entry().filter(|first| *first.key() <= until_ms)
         {
@@ -121,7 +121,7 @@ impl Plain {
     }
 }
 
-/// The units missing from a full bucket of which so much was taken at these times.
+/// Returns the units missing from a bucket at `now_ms`, given its charges by time.
 fn missing(charges: &BTreeMap<u64, u64>, now_ms: u64, tokens: &TokenBucket) -> u64 {
     let flows_in = |missing: u64, from_ms: u64, to_ms: u64| {
         missing.saturating_sub((to_ms - from_ms).saturating_mul(tokens.rate()))
@@ -146,9 +146,9 @@ mod tests {
     }
 
     #[test]
-    fn a_charge_counts_for_a_window_and_at_most_a_slot_longer() {
+    fn a_charge_counts_for_a_window_plus_at_most_one_slot() {
         for (limit, waits) in [(2, 1_280), (200, 1_290)] {
-            let (method, mut plain) = (sliding(limit), Plain::default());
+            let (method, mut plain) = (sliding(limit), PlainCounter::default());
             plain.charge(1_000, limit, 0, &method);
             assert_eq!(plain.wait_ms(1_000, 1, &method), waits);
             assert_eq!(plain.wait_ms(1_000 + waits, 1, &method), 0);
@@ -156,8 +156,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_back_is_of_its_own_charge() {
-        let (method, mut plain) = (sliding(5), Plain::default());
+    fn a_refund_cancels_its_own_charge() {
+        let (method, mut plain) = (sliding(5), PlainCounter::default());
         plain.charge(1_000, 4, 0, &method);
         for now_ms in [1_600, 1_601] {
             let mut charge = plain.charge(now_ms, 1, 0, &method);
@@ -171,8 +171,8 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_is_dated_at_its_end_and_ends_a_calendar_quota_with_its_period() {
-        let (method, mut plain) = (sliding(5), Plain::default());
+    fn a_lease_counts_from_its_end_but_expires_with_its_calendar_period() {
+        let (method, mut plain) = (sliding(5), PlainCounter::default());
         let mut lease = plain.charge(1_000, 5, 20, &method);
         assert_eq!(plain.wait_ms(1_000, 1, &method), 1_300);
         plain.give_back(4, &mut lease);
@@ -180,20 +180,24 @@ mod tests {
 
         let periods = Periods::new([0, 10_000, 20_000].map(TimeMs::clamped)).unwrap();
         let method = Method::FixedWindow { limit: Limit::clamped(5), periods };
-        let mut plain = Plain::default();
+        let mut plain = PlainCounter::default();
         let mut lease = plain.charge(9_000, 5, 500, &method);
         assert_eq!(plain.wait_ms(9_400, 1, &method), 600);
         assert_eq!(plain.wait_ms(10_000, 5, &method), 0);
         plain.charge(10_000, 5, 0, &method);
         plain.give_back(5, &mut lease);
-        assert_eq!(plain.wait_ms(10_200, 1, &method), 9_800, "of another period");
+        assert_eq!(
+            plain.wait_ms(10_200, 1, &method),
+            9_800,
+            "the refund belongs to the previous period"
+        );
     }
 
     #[test]
-    fn a_bucket_gets_back_what_would_not_be_missing() {
+    fn a_token_bucket_refund_excludes_what_has_refilled() {
         let burst = Limit::clamped(2);
         let tokens = TokenBucket::new(Limit::clamped(1), WindowMs::clamped(100), burst).unwrap();
-        let (method, mut plain) = (Method::TokenBucket(tokens), Plain::default());
+        let (method, mut plain) = (Method::TokenBucket(tokens), PlainCounter::default());
         plain.charge(1_000, 1, 0, &method);
         let mut charge = plain.charge(1_000, 1, 0, &method);
         assert_eq!(plain.wait_ms(1_030, 1, &method), 70);
@@ -203,6 +207,6 @@ mod tests {
         let mut early = plain.charge(1_500, 1, 0, &method);
         plain.charge(1_600, 1, 0, &method);
         plain.give_back(1, &mut early);
-        assert_eq!(plain.wait_ms(1_600, 2, &method), 100, "it had flowed in again");
+        assert_eq!(plain.wait_ms(1_600, 2, &method), 100, "the early charge had already refilled");
     }
 }

@@ -1,26 +1,26 @@
-//! No needless refusal: whatever is refused would not have fitted, by the definition and the plain
-//! log of what was charged, leased and given back; and who is told to wait is not told to wait
-//! longer than that.
+//! Checks that nothing is refused, or made to wait, needlessly.
 //!
-//! A worker may refuse by itself what the ledger refused it within the last second, until the
-//! ledger's own wait is over. An Envoy without the ledger refuses by what it let through itself.
+//! A refused cost must not have fitted according to the plain log of charges, leases and refunds,
+//! and its Retry-After must not be longer than needed. A worker may repeat a refusal of the ledger
+//! for up to a second, but no longer than the ledger's wait. An Envoy without the ledger counts
+//! only the requests that it admitted itself.
 
-use super::plain::{Charge, Plain};
+use super::plain::{Charge, PlainCounter};
 use crate::log::{Act, Line};
-use crate::record::{By, Due, Record, Refusal, Request};
+use crate::record::{DecidedBy, Due, Record, Refusal, Request};
 use limits::counter::CounterName;
 use limits::ledger::Method;
 use limits::policy::OnFailure;
 use limits::quota::{FixedWindow, Quota, SlidingWindow, WindowMs};
 use std::collections::BTreeMap;
 
-/// How long a worker goes by an earlier refusal.
+/// The maximum time for which a worker repeats a refusal.
 const REMEMBERED_US: u64 = 1_000_000;
-/// Workers and the ledger reckon in whole ms.
+/// Workers and the ledger calculate in whole ms.
 const ROUNDING_US: u64 = 1_000;
 
-/// When the ledger refused something, and until when, in µs.
-type Told = (u64, u64);
+/// The time of a refusal by the ledger and the end of its wait, in µs.
+type Refused = (u64, u64);
 
 pub(super) fn needless(record: &Record) -> Vec<String> {
     let mut broken = by_the_ledger(&record.ledger);
@@ -29,9 +29,9 @@ pub(super) fn needless(record: &Record) -> Vec<String> {
     broken
 }
 
-/// What the ledger refused, or had wait, without need.
+/// Returns the ledger's needless refusals and waits.
 fn by_the_ledger(ledger: &[Line]) -> Vec<String> {
-    let mut counters: BTreeMap<&CounterName, Plain> = BTreeMap::new();
+    let mut counters: BTreeMap<&CounterName, PlainCounter> = BTreeMap::new();
     let mut charges: BTreeMap<(&str, &CounterName, bool), Charge> = BTreeMap::new();
     let mut broken = Vec::new();
     for Line { at_us, now_ms, act, .. } in ledger {
@@ -53,7 +53,7 @@ fn by_the_ledger(ledger: &[Line]) -> Vec<String> {
                 if *retry_after_ms > due_ms {
                     broken.push(format!(
                         "{counter}: at {at_us} µs the ledger refuses {cost} for {retry_after_ms} \
-                         ms, it is due after {due_ms} ms"
+                         ms, but it fits after {due_ms} ms"
                     ));
                 }
             }
@@ -62,31 +62,33 @@ fn by_the_ledger(ledger: &[Line]) -> Vec<String> {
     broken
 }
 
-/// Refusals by workers that nothing the ledger told them explains.
+/// Returns the workers' refusals that no refusal by the ledger explains.
 fn unexplained(record: &Record) -> Vec<String> {
-    let mut told: BTreeMap<(usize, usize, &CounterName), Vec<Told>> = BTreeMap::new();
+    let mut refusals: BTreeMap<(usize, usize, &CounterName), Vec<Refused>> = BTreeMap::new();
     for Line { at_us, envoy, vm, act, .. } in &record.ledger {
         if let Act::Refused { counter, retry_after_ms, .. } = act {
             let until_us = at_us + retry_after_ms.saturating_mul(1_000);
-            told.entry((*envoy, *vm, counter)).or_default().push((*at_us, until_us));
+            refusals.entry((*envoy, *vm, counter)).or_default().push((*at_us, until_us));
         }
     }
     let mut broken = Vec::new();
     for (number, request, refusal, due) in refused(record) {
         let asked_us = request.paused_us.unwrap_or(refusal.at_us);
-        let explains = |(at_us, until_us): &Told| match refusal.by {
-            By::Ledger => (asked_us..=refusal.at_us).contains(at_us),
-            By::DeniedBefore => {
+        let explains = |(at_us, until_us): &Refused| match refusal.by {
+            DecidedBy::Ledger => (asked_us..=refusal.at_us).contains(at_us),
+            DecidedBy::DeniedBefore => {
                 let until_us = (at_us + REMEMBERED_US).min(*until_us) + ROUNDING_US;
                 (*at_us..until_us).contains(&refusal.at_us)
             }
-            By::Envoy => true,
+            DecidedBy::Envoy => true,
         };
-        let of_worker = told.get(&(request.envoy, request.vm, &due.counter));
-        if refusal.by != By::Envoy && !of_worker.is_some_and(|told| told.iter().any(explains)) {
+        let of_worker = refusals.get(&(request.envoy, request.vm, &due.counter));
+        if refusal.by != DecidedBy::Envoy
+            && !of_worker.is_some_and(|refusals| refusals.iter().any(explains))
+        {
             broken.push(format!(
-                "{}: request {number} is refused at {} µs ({:?}), and the ledger's word for it is \
-                 missing or over",
+                "{}: request {number} is refused at {} µs ({:?}), but the ledger's refusal is \
+                 missing or expired",
                 due.counter, refusal.at_us, refusal.by
             ));
         }
@@ -94,9 +96,9 @@ fn unexplained(record: &Record) -> Vec<String> {
     broken
 }
 
-/// What an Envoy refused without the ledger and without need.
+/// Returns the needless refusals by Envoys without the ledger.
 fn by_envoys(record: &Record) -> Vec<String> {
-    /// What happens at one time is charged first: the order within it is not known here.
+    /// Sorts charges before refusals at the same time, because their true order is unknown.
     #[derive(PartialEq, Eq, PartialOrd, Ord)]
     enum Local {
         Passes,
@@ -110,12 +112,12 @@ fn by_envoys(record: &Record) -> Vec<String> {
         }
     }
     for (number, request, refusal, due) in refused(record) {
-        if refusal.by == By::Envoy {
+        if refusal.by == DecidedBy::Envoy {
             happened.push((refusal.at_us, Local::Refused, number, request.envoy, due));
         }
     }
     happened.sort_by(|a, b| (a.0, &a.1, a.2).cmp(&(b.0, &b.1, b.2)));
-    let mut counters: BTreeMap<(usize, &CounterName), Plain> = BTreeMap::new();
+    let mut counters: BTreeMap<(usize, &CounterName), PlainCounter> = BTreeMap::new();
     let mut broken = Vec::new();
     for (at_us, what, number, envoy, due) in happened {
         let method = local_method(due.quota);
@@ -126,14 +128,15 @@ fn by_envoys(record: &Record) -> Vec<String> {
         } else if plain.wait_ms(now_ms, due.cost, &method) == 0 {
             let counter = &due.counter;
             broken.push(format!(
-                "{counter}: Envoy {envoy} refuses request {number} at {at_us} µs, and it would fit"
+                "{counter}: Envoy {envoy} refuses request {number} at {at_us} µs, but it fits"
             ));
         }
     }
     broken
 }
 
-/// A calendar quota is counted as a window that is as long as its period can be.
+/// Returns the method that an Envoy uses without the ledger. It counts a calendar quota as a
+/// sliding window as long as the longest period.
 fn local_method(quota: Quota) -> Method {
     match quota {
         Quota::SlidingWindow(window) => Method::SlidingWindow(window),
@@ -145,7 +148,7 @@ fn local_method(quota: Quota) -> Method {
     }
 }
 
-/// The refused requests, by their numbers, with the charge that refused each.
+/// Iterates over refused requests, each with its number and the charge that was refused.
 fn refused(record: &Record) -> impl Iterator<Item = (usize, &Request, &Refusal, &Due)> {
     record.requests.iter().enumerate().filter_map(|(number, request)| {
         let refusal = request.refusal.as_ref()?;

@@ -1,20 +1,19 @@
-//! Policies by chance: every algorithm, every `on_failure`, refunds, shadows, tiers, several buckets
-//! for one request. Some windows outlast the run, so that what is left in the ledger at its end
-//! shows whether anything was lost.
+//! Random policies: every algorithm, every `on_failure`, refunds, shadows, tiers, several buckets
+//! per request. Some windows outlast the run, so the final ledger shows if anything was lost.
 
 use crate::dice::Dice;
 use serde_json::{Map, Value, json};
 
 /// The paths that rules match.
 pub(crate) const PATHS: [&str; 3] = ["/a", "/b", "/c"];
-/// The tiers that users have; each user keeps theirs.
+/// The tiers of users. A user's tier never changes.
 pub(crate) const TIERS: [&str; 3] = ["free", "pro", "other"];
 const MAX_BUCKETS: u64 = 5;
 
-/// A policy.
+/// Creates a random policy.
 pub(super) fn random(dice: &mut Dice) -> Value {
     let names: Vec<String> =
-        (0..dice.of_range(1..=MAX_BUCKETS)).map(|at| format!("bucket{at}")).collect();
+        (0..dice.in_range(1..=MAX_BUCKETS)).map(|at| format!("bucket{at}")).collect();
     let buckets: Map<String, Value> =
         names.iter().map(|name| (name.clone(), bucket(dice))).collect();
     let mut rules = vec![json!({ "match": { "paths": ["/free"] }, "charge": [] })];
@@ -22,7 +21,7 @@ pub(super) fn random(dice: &mut Dice) -> Value {
     json!({
         "version": 1,
         "salt": "one",
-        "shim": { "cluster": "tollgate", "timeout": format!("{}ms", dice.of_range(20..=250)) },
+        "shim": { "cluster": "tollgate", "timeout": format!("{}ms", dice.in_range(20..=250)) },
         "keys": {
             "user": { "jwt_claim": "sub", "otherwise": "client" },
             "client": { "client_ip": { "v4_prefix": 32, "v6_prefix": 64 } },
@@ -32,29 +31,29 @@ pub(super) fn random(dice: &mut Dice) -> Value {
     })
 }
 
-/// The same policy with what an operator might change without changing a limit: the time-out, and
-/// the salt (which starts all counts anew).
+/// Returns `policy` with changes that leave its limits alone: another timeout, or another salt,
+/// which resets all counters.
 pub(super) fn changed(dice: &mut Dice, policy: &Value) -> Value {
     let mut changed = policy.clone();
     if dice.chance(500) {
         changed["salt"] = json!("two");
     }
     if dice.chance(300) {
-        changed["shim"]["timeout"] = json!(format!("{}ms", dice.of_range(20..=250)));
+        changed["shim"]["timeout"] = json!(format!("{}ms", dice.in_range(20..=250)));
     }
     changed
 }
 
 fn bucket(dice: &mut Dice) -> Value {
-    let mut bucket = match dice.of_range(0..=5) {
+    let mut bucket = match dice.in_range(0..=5) {
         0 => json!({ "per": dice.pick("day", &["hour", "minute"]), "limit": limit(dice) }),
         1 => {
-            let burst = dice.of_range(1..=20);
-            json!({ "rate": dice.of_range(1..=20), "every": "1s", "burst": burst })
+            let burst = dice.in_range(1..=20);
+            json!({ "rate": dice.in_range(1..=20), "every": "1s", "burst": burst })
         }
         2 | 3 => json!({ "window": "10m", "limit": limit(dice) }),
         _ => {
-            let window = format!("{}ms", dice.of_range(400..=3_000));
+            let window = format!("{}ms", dice.in_range(400..=3_000));
             json!({ "window": window, "limit": limit(dice) })
         }
     };
@@ -72,10 +71,10 @@ fn bucket(dice: &mut Dice) -> Value {
 }
 
 fn limit(dice: &mut Dice) -> Value {
-    let one = |dice: &mut Dice| match dice.of_range(0..=3) {
-        0 => dice.of_range(100..=2_000),
-        1 => dice.of_range(20..=120),
-        _ => dice.of_range(1..=12),
+    let one = |dice: &mut Dice| match dice.in_range(0..=3) {
+        0 => dice.in_range(100..=2_000),
+        1 => dice.in_range(20..=120),
+        _ => dice.in_range(1..=12),
     };
     if dice.chance(800) {
         return json!(one(dice));

@@ -1,5 +1,4 @@
-//! The planted fault of giving back from the oldest: settles are rewritten to be of the oldest
-//! charges that count, whichever they are of.
+//! A planted fault: rewrites settles to refund the oldest live charges instead of their own.
 
 use crate::log::Act;
 use limits::counter::CounterName;
@@ -8,17 +7,17 @@ use limits::quota::{Limit, SlidingWindow, WindowMs};
 use limits::wire::SettleAmount;
 use std::collections::BTreeMap;
 
-/// What counts in sliding windows: when it was charged, as a lease of which length, by its date.
+/// The live charges of sliding windows: the amount left by date and lease duration, in ms.
 #[derive(Debug, Default)]
 pub(super) struct Oldest {
     counters: BTreeMap<CounterName, BTreeMap<(u64, u64), u64>>,
-    /// What has come back, by its mark: settles of a lease say how much of it in all.
+    /// The amount refunded so far, by the settle's mark. Settles of a lease carry running totals.
     marks: BTreeMap<String, u64>,
     settles: u64,
 }
 
 impl Oldest {
-    /// Notes what the ledger charged at `now_ms`.
+    /// Records the charges that the ledger made at `now_ms`.
     pub(super) fn note(&mut self, now_ms: u64, acts: &[Act]) {
         for act in acts {
             if let Act::Charged { counter, amount, lease_ms, .. } = act {
@@ -29,8 +28,8 @@ impl Oldest {
         }
     }
 
-    /// Settles of the oldest charges in place of `parts`.
-    pub(super) fn instead(&mut self, now_ms: u64, parts: &[Settle]) -> Vec<Settle> {
+    /// Returns settles of the oldest charges in place of `parts`.
+    pub(super) fn rewrite(&mut self, now_ms: u64, parts: &[Settle]) -> Vec<Settle> {
         let mut settles = Vec::new();
         for part in parts {
             let before = self.marks.get(&part.mark()).copied().unwrap_or(0);
@@ -41,7 +40,7 @@ impl Oldest {
             for charge in part.charges() {
                 let before = if charge.lease_ms.is_some() { before } else { 0 };
                 let made_ms = part.decision_ms();
-                for (made_ms, charge) in self.of_the_oldest(now_ms, made_ms, charge, before) {
+                for (made_ms, charge) in self.oldest_refunds(now_ms, made_ms, charge, before) {
                     self.settles += 1;
                     let id: Option<SettleId> = format!("oldest-{}", self.settles).try_into().ok();
                     let made_ms = TimeMs::clamped(made_ms);
@@ -52,8 +51,9 @@ impl Oldest {
         settles
     }
 
-    /// What is given back, of what was charged when, in place of `charge` of what was at `made_ms`.
-    fn of_the_oldest(
+    /// Returns the refunds, each with its charge's time, that replace a refund of `charge`, which
+    /// was made at `made_ms`.
+    fn oldest_refunds(
         &mut self,
         now_ms: u64,
         made_ms: u64,

@@ -1,6 +1,6 @@
-//! Calls to the shim: on their way, answered, lost on the way there or back, garbled, too late.
+//! Calls to the shim: in flight, answered, lost in either direction, garbled, or late.
 
-use super::{Happening, Place, World};
+use super::{Place, World, WorldEvent};
 use crate::envoy::START_MS;
 use crate::fault::Fault;
 use crate::log::Line;
@@ -12,22 +12,22 @@ use proxy_wasm_host::headers::Headers;
 use proxy_wasm_host::vm::Vm;
 use std::collections::BTreeMap;
 
-/// How a call ends for the worker that made it.
+/// The end of a call, as seen by the worker that made it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Ending {
-    /// With the shim's own reply.
+    /// The shim's reply arrived.
     Replied,
-    /// With something that is no reply of the shim's; which, is chosen by the number.
+    /// A garbled reply arrived. The number selects its kind, below [`GARBLED`].
     Garbled(u64),
-    /// With a connection refused, or cut before the reply began.
+    /// The connection was refused, or was cut before the reply began.
     Refused,
-    /// With a reply that broke off.
+    /// The reply was cut off partway.
     Reset,
-    /// Not within its time.
+    /// The call timed out.
     TimedOut,
 }
 
-/// The kinds of [`Ending::Garbled`].
+/// The number of kinds of [`Ending::Garbled`].
 const GARBLED: u64 = 6;
 
 /// All calls.
@@ -35,11 +35,11 @@ const GARBLED: u64 = 6;
 pub(crate) struct Calls {
     calls: BTreeMap<u64, Call>,
     last: u64,
-    /// What each settle that a worker has sent was to give back, of which part of a decision.
+    /// The refunds in each settle that a worker sent, by settle id.
     settles: BTreeMap<String, Vec<(Part, u64)>>,
 }
 
-/// A decision's id, a counter, and whether it is its lease.
+/// A decision's id, a counter, and true for its lease.
 type Part = (String, CounterName, bool);
 
 #[derive(Debug)]
@@ -50,7 +50,7 @@ struct Call {
     has_ended: bool,
 }
 
-/// What the shim did about a call.
+/// The shim's reaction to a call.
 #[derive(Debug, Default)]
 struct Executed {
     reply: Reply,
@@ -59,14 +59,14 @@ struct Executed {
 }
 
 impl Calls {
-    /// How many calls of a VM are under way.
+    /// Returns the number of a VM's calls in flight.
     pub(super) fn of(&self, place: Place) -> usize {
         self.calls.values().filter(|call| call.place == place && !call.has_ended).count()
     }
 
-    /// What settles that never reached the shim were to give back.
+    /// Returns the refunds in settles that never reached the shim.
     pub(super) fn unsettled(&self, shim: &Shim) -> BTreeMap<CounterName, u64> {
-        // Each settle of a lease says how much comes back in all.
+        // Settles of a lease carry running totals, so the largest counts.
         let mut totals = BTreeMap::<_, (u64, u64)>::new();
         for (id, back) in &self.settles {
             for (part, amount) in back {
@@ -104,7 +104,7 @@ impl Calls {
 }
 
 impl World {
-    /// A worker calls the shim.
+    /// Sends a worker's call to the shim.
     pub(super) fn calls(&mut self, place: Place, callout: Callout) {
         self.calls.last += 1;
         let number = self.calls.last;
@@ -126,23 +126,24 @@ impl World {
         }
         if let Some(timeout_us) = timeout_us {
             let at_us = self.now_us + timeout_us;
-            self.push(at_us, Happening::CallEnds(number, Ending::TimedOut));
+            self.push(at_us, WorldEvent::CallEnds(number, Ending::TimedOut));
         }
         let there_us = self.now_us + self.dice.delay_us(self.scenario.network.slowest_us);
         let outage = self.scenario.outage(self.now_us);
-        let is_lost = self.is_troubled() && self.dice.chance(self.scenario.network.lost_there);
+        let is_lost =
+            self.is_network_faulty() && self.dice.chance(self.scenario.network.lost_there);
         match (outage.map(|outage| outage.hangs), is_lost) {
             (Some(true), _) => {}
-            (Some(false), _) => self.push(there_us, Happening::CallEnds(number, Ending::Refused)),
+            (Some(false), _) => self.push(there_us, WorldEvent::CallEnds(number, Ending::Refused)),
             (None, true) if self.dice.chance(500) => {
-                self.push(there_us, Happening::CallEnds(number, Ending::Refused));
+                self.push(there_us, WorldEvent::CallEnds(number, Ending::Refused));
             }
             (None, true) => {}
-            (None, false) => self.push(there_us, Happening::CallArrives(number)),
+            (None, false) => self.push(there_us, WorldEvent::CallArrives(number)),
         }
     }
 
-    /// A call reaches the shim, which acts on it, whether or not anybody waits still.
+    /// Executes a call at the shim, even if the worker no longer waits for it.
     pub(super) fn call_arrives(&mut self, number: u64) {
         let Some(call) = self.calls.calls.get_mut(&number) else { return };
         let path = call.callout.headers.text(":path");
@@ -151,7 +152,7 @@ impl World {
         self.trace.note(
             self.now_us,
             format_args!(
-                "call {number} is answered {} with {} answers: {}",
+                "call {number} gets {} with {} answers: {}",
                 answered.reply.headers.text(":status"),
                 answered.answers,
                 String::from_utf8_lossy(&answered.reply.body)
@@ -168,26 +169,26 @@ impl World {
         call.executed = Some(Executed { reply, charged, at_us: self.now_us });
         let back_us = self.now_us + self.dice.delay_us(self.scenario.network.slowest_us);
         if let Some(ending) = self.ending() {
-            self.push(back_us, Happening::CallEnds(number, ending));
+            self.push(back_us, WorldEvent::CallEnds(number, ending));
         }
     }
 
-    /// How an executed call ends; not at all where it runs into its time-out.
+    /// Chooses how an executed call ends; `None` lets it time out.
     fn ending(&mut self) -> Option<Ending> {
         let network = self.scenario.network;
         if self.scenario.outage(self.now_us).is_some() {
             return self.dice.chance(500).then_some(Ending::Refused);
         }
-        if self.is_troubled() && self.dice.chance(network.lost_back) {
+        if self.is_network_faulty() && self.dice.chance(network.lost_back) {
             return self.dice.pick(None, &[Some(Ending::Refused), Some(Ending::Reset)]);
         }
-        if self.is_troubled() && self.dice.chance(network.garbled) {
-            return Some(Ending::Garbled(self.dice.of_range(0..=GARBLED - 1)));
+        if self.is_network_faulty() && self.dice.chance(network.garbled) {
+            return Some(Ending::Garbled(self.dice.in_range(0..=GARBLED - 1)));
         }
         Some(Ending::Replied)
     }
 
-    /// A call ends for its worker. The first ending counts.
+    /// Ends a call for its worker. Only the first ending counts.
     pub(super) fn call_ends(&mut self, number: u64, ending: Ending) {
         let now_us = self.now_us;
         let Some(call) = self.calls.calls.get_mut(&number).filter(|call| !call.has_ended) else {
@@ -206,7 +207,7 @@ impl World {
             self.lose(charged);
         }
         let fate = fate(ending, reply);
-        self.with(place, |vm: &mut Vm| vm.answer_callout(token, fate));
+        self.run_vm(place, |vm: &mut Vm| vm.answer_callout(token, fate));
     }
 
     fn lose(&mut self, charged: Vec<(CounterName, u64)>) {
@@ -215,8 +216,8 @@ impl World {
         }
     }
 
-    /// Whether the network may still lose things.
-    fn is_troubled(&self) -> bool {
+    /// Returns true while the network may still fail.
+    fn is_network_faulty(&self) -> bool {
         self.now_us < self.scenario.busy_us
     }
 }
@@ -231,7 +232,7 @@ fn fate(ending: Ending, reply: Reply) -> Fate {
     }
 }
 
-/// What comes instead of a reply: somebody else's, a broken one, one for another question.
+/// Garbles a reply: another server's, a truncated one, or one for another question.
 fn garbled(kind: u64, mut reply: Reply) -> Reply {
     match kind {
         0 => reply.headers.remove(MARKER_HEADER.as_bytes()),

@@ -1,44 +1,44 @@
-//! Clients: most ask and forget; a few have counters of their own, wait as long as they are told,
-//! and ask again.
+//! Clients. Most send requests regardless of the answers. A few patient ones have their own
+//! counters, wait for the given Retry-After, and try again.
 
-use super::{Happening, Place, World};
+use super::{Place, World, WorldEvent};
 use crate::fault::Fault;
 use crate::record::{Due, Request, Wait};
-use crate::request::Ask;
+use crate::request::ClientRequest;
 use limits::counter::CounterName;
 use proxy_wasm_host::event::StreamNumber;
 use proxy_wasm_host::vm::Vm;
 use std::collections::BTreeMap;
 
-/// How long before the end nobody asks any more, so that everything comes to rest.
+/// The time before the end without new requests, so that everything can settle, in µs.
 const CALM_US: u64 = 3_000_000;
-/// How many patient clients there are.
+/// The number of patient clients.
 const PATIENT: usize = 2;
 
-/// Who has asked, and where their streams are.
+/// The clients and the streams of their requests.
 #[derive(Debug, Default)]
 pub(crate) struct Clients {
     streams: BTreeMap<(Place, StreamNumber), usize>,
     places: BTreeMap<usize, (Place, StreamNumber)>,
     patient: BTreeMap<usize, Patient>,
-    /// Which requests are a patient client's.
+    /// The patient client of each of their open requests.
     of_patient: BTreeMap<usize, usize>,
-    /// For when each VM's timer has been put into the queue.
+    /// The time for which each VM's timer was last scheduled, in µs.
     ticks: BTreeMap<Place, u64>,
 }
 
 #[derive(Debug)]
 struct Patient {
-    ask: Ask,
-    waits: Option<Told>,
+    ask: ClientRequest,
+    promised: Option<PromisedRetry>,
 }
 
-/// What a patient client was told.
+/// The Retry-After that a patient client is waiting for.
 #[derive(Debug, Clone)]
-struct Told {
+struct PromisedRetry {
     seconds: u64,
     generation: usize,
-    /// How often its counters had been charged when it asked.
+    /// The number of charges to its counters at the time of the refusal.
     charges: u64,
 }
 
@@ -51,8 +51,8 @@ impl Clients {
         self.places.get(&request).copied()
     }
 
-    /// Whether a timer due then is not in the queue yet.
-    pub(super) fn is_news(&mut self, place: Place, due_us: u64) -> bool {
+    /// Returns true if a timer due at `due_us` is not scheduled yet, and marks it as scheduled.
+    pub(super) fn needs_tick(&mut self, place: Place, due_us: u64) -> bool {
         self.ticks.insert(place, due_us) != Some(due_us)
     }
 
@@ -65,24 +65,24 @@ impl Clients {
 
 impl World {
     pub(super) fn begin_clients(&mut self) {
-        self.push(1_000, Happening::Asks);
+        self.push(1_000, WorldEvent::Asks);
         for patient in 0..PATIENT {
-            let ask = Ask::patient(&mut self.dice, patient as u64);
-            self.clients.patient.insert(patient, Patient { ask, waits: None });
-            self.push(2_000, Happening::PatientAsks(patient));
+            let ask = ClientRequest::patient(&mut self.dice, patient as u64);
+            self.clients.patient.insert(patient, Patient { ask, promised: None });
+            self.push(2_000, WorldEvent::PatientAsks(patient));
         }
     }
 
-    pub(super) fn somebody_asks(&mut self) {
-        let ask = Ask::random(&mut self.dice, self.scenario.payers);
-        let request = self.asks(&ask);
+    pub(super) fn random_client_asks(&mut self) {
+        let ask = ClientRequest::random(&mut self.dice, self.scenario.payers);
+        let request = self.send(&ask);
         if self.dice.chance(self.scenario.leavers) {
             let at_us = self.now_us + self.dice.delay_us(100_000);
-            self.push(at_us, Happening::Leaves(request));
+            self.push(at_us, WorldEvent::Leaves(request));
         }
-        let next_us = self.now_us + self.dice.of_range(0..=self.scenario.pause_us * 2);
+        let next_us = self.now_us + self.dice.in_range(0..=self.scenario.pause_us * 2);
         if next_us < self.scenario.busy_us {
-            self.push(next_us, Happening::Asks);
+            self.push(next_us, WorldEvent::Asks);
         }
     }
 
@@ -91,15 +91,15 @@ impl World {
         else {
             return;
         };
-        // The request is known as his before its answer can come.
+        // Register the request first: its answer can come immediately.
         self.clients.of_patient.insert(self.record.requests.len(), patient);
-        self.asks(&ask);
+        self.send(&ask);
     }
 
-    /// A request arrives at some worker: its number.
-    fn asks(&mut self, ask: &Ask) -> usize {
+    /// Sends a request to a random worker and returns the request's number.
+    fn send(&mut self, ask: &ClientRequest) -> usize {
         let number = self.record.requests.len();
-        let Some(place) = self.somewhere() else { return number };
+        let Some(place) = self.random_worker() else { return number };
         let held = self.generations.get(place.envoy).and_then(|vms| vms.get(place.vm));
         let generation = held.copied().unwrap_or(0);
         let Some(policy) = self.policies.get(generation) else { return number };
@@ -120,11 +120,11 @@ impl World {
         {
             let key = format!("leak {number}").into_bytes();
             let mut state = envoy.process.state();
-            // Always set: no version is expected.
+            // Version 0 cannot mismatch.
             let _ = state.data.set("tollgate", &key, &[0; 100_000], 0);
         }
         let mut stream = 0;
-        let request = ask.at_envoy();
+        let request = ask.to_host_request();
         let Some(envoy) = self.envoys.get_mut(place.envoy) else { return number };
         envoy.set_time(self.now_us);
         if let Some(vm) = envoy.vms.get_mut(place.vm) {
@@ -136,23 +136,23 @@ impl World {
         if let Some(request) = self.record.requests.get_mut(number).filter(|_| is_paused) {
             request.paused_us = Some(self.now_us);
         }
-        self.after(place);
+        self.collect_outcomes(place);
         number
     }
 
-    /// A worker: the main thread has no listener.
-    fn somewhere(&mut self) -> Option<Place> {
+    /// Chooses a random worker. The main thread (VM 0) has no listener.
+    fn random_worker(&mut self) -> Option<Place> {
         let envoys = u64::try_from(self.envoys.len()).ok()?.checked_sub(1)?;
-        let envoy = usize::try_from(self.dice.of_range(0..=envoys)).ok()?;
+        let envoy = usize::try_from(self.dice.in_range(0..=envoys)).ok()?;
         let workers = u64::try_from(self.vms(envoy)).ok()?.checked_sub(1)?;
-        let vm = usize::try_from(self.dice.of_range(1..=workers.max(1))).ok()?;
+        let vm = usize::try_from(self.dice.in_range(1..=workers.max(1))).ok()?;
         Some(Place { envoy, vm })
     }
 
-    /// A client leaves; if its request is done with, that is not noticed.
+    /// Disconnects a client. Does nothing if its request has ended.
     pub(super) fn leaves(&mut self, request: usize) {
         if self.clients.place(request).is_some() {
-            self.trace.note(self.now_us, format_args!("request {request}: its client leaves"));
+            self.trace.note(self.now_us, format_args!("request {request}: its client disconnects"));
             let waits = |one: &Request| one.paused_us.is_some() && one.released_us.is_none();
             let is_waiting = self.record.requests.get(request).is_some_and(waits);
             self.record.work.left_waiting += u64::from(is_waiting);
@@ -161,14 +161,14 @@ impl World {
         }
     }
 
-    /// A stream ends.
+    /// Ends a request's stream.
     pub(super) fn ends(&mut self, request: usize) {
         let Some((place, stream)) = self.clients.place(request) else { return };
         self.clients.forget(request);
-        self.with(place, |vm: &mut Vm| vm.end(stream));
+        self.run_vm(place, |vm: &mut Vm| vm.end(stream));
     }
 
-    /// Notes that a request does not wait any more.
+    /// Records that a request is no longer paused.
     pub(super) fn release(&mut self, request: usize) {
         let now_us = self.now_us;
         if let Some(request) = self.record.requests.get_mut(request) {
@@ -176,33 +176,39 @@ impl World {
         }
     }
 
-    /// A client has its answer. A patient one that was refused waits as long as it was told.
-    pub(super) fn is_answered(&mut self, request: usize, status: u16, retry_after_s: Option<u64>) {
+    /// Delivers an answer to its client. A patient client that was refused waits for the
+    /// Retry-After.
+    pub(super) fn client_gets_answer(
+        &mut self,
+        request: usize,
+        status: u16,
+        retry_after_s: Option<u64>,
+    ) {
         let Some(patient) = self.clients.of_patient.remove(&request) else { return };
         let charges = self.own_charges(request);
         let asked = self.record.requests.get(request);
         let generation = asked.map_or(0, |asked| asked.generation);
         let is_degraded = asked.is_some_and(|asked| asked.is_degraded);
         let Some(client) = self.clients.patient.get_mut(&patient) else { return };
-        if let Some(told) = client.waits.take()
-            && told.generation == generation
+        if let Some(promised) = client.promised.take()
+            && promised.generation == generation
             && !is_degraded
         {
-            let were_charged = told.charges != charges;
-            self.record.waits.push(Wait { told_s: told.seconds, status, were_charged });
+            let were_charged = promised.charges != charges;
+            self.record.waits.push(Wait { retry_after_s: promised.seconds, status, were_charged });
         }
         let refused = retry_after_s.filter(|_| status == 429 && !is_degraded);
-        client.waits = refused.map(|seconds| Told { seconds, generation, charges });
+        client.promised = refused.map(|seconds| PromisedRetry { seconds, generation, charges });
         let pause_us =
-            refused.map_or_else(|| self.dice.of_range(1_000..=60_000), |s| s * 1_000_000);
+            refused.map_or_else(|| self.dice.in_range(1_000..=60_000), |s| s * 1_000_000);
         let next_us = self.now_us + pause_us;
         let last_us = if refused.is_some() { self.end_us - CALM_US } else { self.scenario.busy_us };
         if next_us < last_us {
-            self.push(next_us, Happening::PatientAsks(patient));
+            self.push(next_us, WorldEvent::PatientAsks(patient));
         }
     }
 
-    /// How often the counters that a request is held against have been charged so far.
+    /// Returns the number of charges so far to the counters of a request.
     fn own_charges(&self, request: usize) -> u64 {
         let due = self.record.requests.get(request).into_iter().flat_map(|request| &request.due);
         due.map(|due: &Due| self.charges_of(&due.counter)).sum()

@@ -1,27 +1,27 @@
-//! What comes of what VMs do: requests reach the upstream, answers reach clients, calls are made.
+//! The effects of VMs: requests reach the upstream, responses reach clients, calls go out.
 
-use super::{Happening, Place, World};
+use super::{Place, World, WorldEvent};
 use crate::record::Refusal;
 use proxy_wasm_host::event::{Event, StreamNumber};
 use proxy_wasm_host::headers::Headers;
 use proxy_wasm_host::vm::Vm;
 
-/// Where the filter leaves its decision.
+/// The filter-state key of the filter's decision.
 const FILTER_STATE: &str = "tollgate";
 
 impl World {
-    pub(super) fn comes_of(&mut self, place: Place, event: Event) {
+    pub(super) fn handle_vm_event(&mut self, place: Place, event: Event) {
         match event {
-            Event::Request { stream, .. } => self.goes_on(place, stream),
-            Event::Response { stream, headers, .. } => self.responds(place, stream, &headers),
+            Event::Request { stream, .. } => self.reach_upstream(place, stream),
+            Event::Response { stream, headers, .. } => self.reach_client(place, stream, &headers),
             Event::Callout(callout) => self.calls(place, callout),
             Event::Crashed(crash) => {
                 let what = format!("crashed in {}: {}", crash.callback, crash.last_words);
                 self.trace.note(self.now_us, format_args!("{place:?} {what}"));
-                self.record.misconduct.push(what);
+                self.record.misbehavior.push(what);
             }
             Event::Reset { stream } => {
-                self.record.misconduct.push(format!("stream {stream} was cut"));
+                self.record.misbehavior.push(format!("stream {stream} was reset"));
             }
             Event::RequestBody { .. }
             | Event::RequestTrailers { .. }
@@ -30,22 +30,22 @@ impl World {
         }
     }
 
-    /// A request reaches the upstream.
-    fn goes_on(&mut self, place: Place, stream: StreamNumber) {
+    /// Records that a request reached the upstream, and schedules the response.
+    fn reach_upstream(&mut self, place: Place, stream: StreamNumber) {
         let Some(request) = self.clients_request(place, stream) else { return };
-        let said = self.said(place, stream);
+        let state = self.filter_state(place, stream);
         let now_us = self.now_us;
-        self.trace.note(now_us, format_args!("request {request} passes: {said}"));
+        self.trace.note(now_us, format_args!("request {request} passes: {state}"));
         self.release(request);
         if let Some(record) = self.record.requests.get_mut(request) {
             record.upstream_us = Some(now_us);
-            record.is_degraded = said.starts_with("degraded");
+            record.is_degraded = state.starts_with("degraded");
         }
         let at_us = now_us + self.dice.delay_us(60_000);
-        self.push(at_us, Happening::UpstreamAnswers(request));
+        self.push(at_us, WorldEvent::UpstreamAnswers(request));
     }
 
-    /// The upstream answers somehow, or Envoy does for it where it has died.
+    /// Sends a random response from the upstream, or from Envoy if the upstream failed.
     pub(super) fn upstream_answers(&mut self, request: usize) {
         let Some((place, stream)) = self.clients.place(request) else { return };
         let status = self.dice.pick(200, &[200, 200, 204, 302, 404, 500, 503]);
@@ -57,27 +57,27 @@ impl World {
         if let Some(record) = self.record.requests.get_mut(request) {
             record.outcome = Some((status, is_cache_hit));
         }
-        self.with(place, |vm: &mut Vm| vm.response(stream, headers, true));
+        self.run_vm(place, |vm: &mut Vm| vm.response(stream, headers, true));
     }
 
-    /// An answer reaches a client.
-    fn responds(&mut self, place: Place, stream: StreamNumber, headers: &Headers) {
+    /// Records that a response reached its client, and schedules the end of the stream.
+    fn reach_client(&mut self, place: Place, stream: StreamNumber, headers: &Headers) {
         let Some(request) = self.clients_request(place, stream) else { return };
-        let said = self.said(place, stream);
+        let state = self.filter_state(place, stream);
         let status: u16 = headers.text(":status").parse().unwrap_or(0);
-        self.trace.note(self.now_us, format_args!("request {request} gets {status}: {said}"));
+        self.trace.note(self.now_us, format_args!("request {request} gets {status}: {state}"));
         self.release(request);
         if let Some(record) = self.record.requests.get_mut(request) {
             record.status = Some(status);
-            record.refusal = Refusal::read(self.now_us, &said).filter(|_| status == 429);
-            record.is_degraded |= said.starts_with("degraded");
+            record.refusal = Refusal::read(self.now_us, &state).filter(|_| status == 429);
+            record.is_degraded |= state.starts_with("degraded");
         }
-        self.is_answered(request, status, headers.text("retry-after").parse().ok());
+        self.client_gets_answer(request, status, headers.text("retry-after").parse().ok());
         let at_us = self.now_us + self.dice.delay_us(2_000);
-        self.push(at_us, Happening::Ends(request));
+        self.push(at_us, WorldEvent::Ends(request));
     }
 
-    fn said(&mut self, place: Place, stream: StreamNumber) -> String {
+    fn filter_state(&mut self, place: Place, stream: StreamNumber) -> String {
         let state = self.vm(place).and_then(|vm| vm.filter_state(stream, FILTER_STATE));
         state.map(|state| String::from_utf8_lossy(state).into_owned()).unwrap_or_default()
     }

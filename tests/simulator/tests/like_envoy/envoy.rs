@@ -1,4 +1,4 @@
-//! The script through a real Envoy. The shim records what it is asked.
+//! Plays the script through a real Envoy. The shim records the calls that it gets.
 
 use crate::script::{Seen, Step, callout, policy, seen, shim_reply, upstream};
 use crate::web::{self, Message};
@@ -14,7 +14,7 @@ use std::time::Duration;
 const LIMIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(10);
 
-/// The shim, and what it has been asked.
+/// A shim that records calls.
 struct Recorder {
     state: Mutex<State>,
     released: Condvar,
@@ -25,11 +25,11 @@ struct State {
     callouts: Vec<(String, Value)>,
     is_away: bool,
     is_cut: bool,
-    /// Replies wait until this is over.
+    /// Replies wait while this is true.
     is_held: bool,
 }
 
-/// Plays the script; `expected` says how many callouts to wait for after each step.
+/// Plays the script. After each step, waits for as many callouts as the `expected` step has.
 pub(crate) fn play(script: &[Step], expected: &[Seen]) -> Vec<Seen> {
     let state = State {
         shim: Shim::new(0, None),
@@ -84,9 +84,9 @@ impl Recorder {
         (reply.headers, reply.body)
     }
 
-    /// What the shim has been asked, once it is so much.
+    /// Waits for `count` calls, then takes the calls recorded so far.
     fn callouts(&self, count: usize) -> Vec<(String, Value)> {
-        wait(|| self.state.lock().unwrap().callouts.len() >= count);
+        wait_until(|| self.state.lock().unwrap().callouts.len() >= count);
         std::mem::take(&mut self.state.lock().unwrap().callouts)
     }
 }
@@ -98,10 +98,10 @@ fn ask(envoy: &Server, recorder: &Recorder, step: Step, callouts: usize) -> Seen
     let headers = [("x-client", step.client), ("x-answer", step.answer)];
     let mut answer = web::get(envoy.addr(), step.path, &headers);
     let came = if step.leaves {
-        wait(|| !recorder.state.lock().unwrap().callouts.is_empty());
+        wait_until(|| !recorder.state.lock().unwrap().callouts.is_empty());
         drop(answer);
         let admin = envoy.admin_addr().unwrap();
-        wait(|| counter(admin, "downstream_cx_destroy_remote_active_rq") > 0);
+        wait_until(|| counter(admin, "downstream_cx_destroy_remote_active_rq") > 0);
         recorder.state.lock().unwrap().is_held = false;
         recorder.released.notify_all();
         Seen::default()
@@ -116,16 +116,16 @@ fn counter(admin: SocketAddr, name: &str) -> u64 {
     let path = format!("/stats?filter=gateway.{name}");
     let mut reader = web::get(admin, &path, &[]);
     let mut text = String::new();
-    // The admin interface closes after its answer.
+    // The admin interface closes the connection after its response.
     let _ = std::io::Read::read_to_string(&mut reader, &mut text);
     let counts = text.lines().filter_map(|line| line.rsplit_once(": "));
     counts.filter(|(stat, _)| stat.contains(name)).filter_map(|(_, n)| n.parse::<u64>().ok()).sum()
 }
 
-fn wait(is_so: impl Fn() -> bool) {
+fn wait_until(is_true: impl Fn() -> bool) {
     let deadline = Deadline::after(LIMIT);
-    while !is_so() {
-        assert!(!deadline.has_passed(), "it did not come to be");
+    while !is_true() {
+        assert!(!deadline.has_passed(), "the condition was not met within {LIMIT:?}");
         std::thread::sleep(POLL);
     }
 }

@@ -1,4 +1,4 @@
-//! The script through the host.
+//! Plays the script through the proxy-wasm host.
 
 use crate::script::{Seen, Step, callout, policy, seen, shim_reply, upstream};
 use proxy_wasm_host::callout::{Callout, Fate};

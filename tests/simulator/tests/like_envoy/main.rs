@@ -1,11 +1,11 @@
-//! The same script of requests through the host and through a real Envoy, with the same filter, the
-//! same policy and the same shim behind both: the same statuses, headers, bodies and callouts.
+//! Sends the same requests through the proxy-wasm host and through a real Envoy, with the same
+//! filter, policy and shim, and compares statuses, headers, bodies and callouts.
 
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "helpers of tests may panic: that is how a test fails"
+    reason = "test helpers panic to fail the test"
 )]
 
 mod envoy;
@@ -14,11 +14,11 @@ mod script;
 mod web;
 
 #[test]
-fn the_host_does_what_envoy_does() {
+fn the_host_behaves_like_envoy() {
     let simulated = host::play(&script::script());
     let real = envoy::play(&script::script(), &simulated);
     for ((step, simulated), real) in script::script().iter().zip(&simulated).zip(&real) {
-        assert_eq!(simulated, real, "{step:?}: the host's on the left, Envoy's on the right");
+        assert_eq!(simulated, real, "{step:?} (left: the host, right: Envoy)");
     }
     assert_eq!(simulated.len(), real.len());
     let statuses: Vec<u16> = simulated.iter().map(|seen| seen.status).collect();

@@ -1,4 +1,4 @@
-//! What is asked, and what is seen of it.
+//! The requests to send, and the results to compare.
 
 use limits::wire::{DECIDE_PATH, MARKER_HEADER, SETTLE_PATH};
 use proxy_wasm_host::callout::Reply;
@@ -7,33 +7,33 @@ use serde_json::{Value, json};
 use simulator::envoy::START_MS;
 use simulator::shim::Shim;
 
-/// One step.
+/// One request and its conditions.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Step {
-    /// What is asked for.
+    /// The request path.
     pub(crate) path: &'static str,
-    /// Who asks: the header that the policy's key reads.
+    /// The client's name, sent in the header that the policy uses as the key.
     pub(crate) client: &'static str,
-    /// What the upstream answers: a status, or `hit` from a cache.
+    /// The upstream's answer: a status, or `hit` for a cache hit.
     pub(crate) answer: &'static str,
-    /// Whether the shim is broken.
+    /// True if the shim is broken.
     pub(crate) is_away: bool,
-    /// Whether the shim's reply breaks off.
+    /// True if the shim's reply is cut off.
     pub(crate) is_cut: bool,
-    /// Whether the client leaves while its request is paused.
+    /// True if the client disconnects while its request is paused.
     pub(crate) leaves: bool,
 }
 
-/// What came of it.
+/// The result of a step.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
-    /// 0 if nobody was there any more to get one.
+    /// The status, or 0 if the client disconnected first.
     pub(crate) status: u16,
-    /// What the filter adds, in its order.
+    /// The headers that the filter added, sorted.
     pub(crate) headers: Vec<String>,
-    /// The filter's own answer.
+    /// The response body.
     pub(crate) body: String,
-    /// Path and body of each call to the shim.
+    /// The path and body of each call to the shim.
     pub(crate) callouts: Vec<(String, Value)>,
 }
 
@@ -93,8 +93,8 @@ pub(crate) fn policy() -> Value {
     })
 }
 
-/// The shim's reply: its clock stands still, so that both runs read the same; a broken one's has no
-/// marker.
+/// Returns the shim's reply. The clock stands still, so both runs get the same reply. A broken
+/// shim's reply has no marker header.
 pub(crate) fn shim_reply(shim: &mut Shim, is_away: bool, path: &str, body: &[u8]) -> Reply {
     if is_away {
         return Reply { headers: Headers::of([(":status", "500")]), ..Reply::default() };
@@ -104,7 +104,7 @@ pub(crate) fn shim_reply(shim: &mut Shim, is_away: bool, path: &str, body: &[u8]
     reply
 }
 
-/// Status and headers of what the upstream answers.
+/// Returns the status and headers of the upstream's answer.
 pub(crate) fn upstream(answer: &str) -> Headers {
     match answer {
         "hit" => Headers::of([(":status", "200"), ("x-cache", "HIT")]),
@@ -112,24 +112,24 @@ pub(crate) fn upstream(answer: &str) -> Headers {
     }
 }
 
-/// A call to the shim, as both are compared by. Probes come when a timer has it, and on a busy machine
-/// a stranger may knock at the port.
+/// Returns the comparable part of a call to the shim, or `None` for other calls. Health probes
+/// depend on timers, and on a busy machine other processes may connect to the port.
 pub(crate) fn callout(path: &str, body: &[u8]) -> Option<(String, Value)> {
     let body = serde_json::from_slice(body).unwrap_or(Value::Null);
     [DECIDE_PATH, SETTLE_PATH].contains(&path).then(|| (path.to_owned(), body))
 }
 
-/// An answer, as both are compared by. What is decided without the ledger goes by Envoy's clock,
-/// which one second may have passed on: its numbers of three digits are left out.
+/// Returns the comparable part of an answer. Decisions without the ledger depend on Envoy's clock,
+/// which may have advanced by a second, so their three-digit numbers are masked.
 pub(crate) fn seen(status: u16, headers: &Headers, body: &[u8]) -> Seen {
-    let told = ["x-ratelimit", "ratelimit", "retry-after", "tollgate-verdict"];
-    let is_told = |name: &str| told.iter().any(|start| name.starts_with(start));
+    let names = ["x-ratelimit", "ratelimit", "retry-after", "tollgate-verdict"];
+    let is_compared = |name: &str| names.iter().any(|start| name.starts_with(start));
     let is_degraded = !headers.text("tollgate-verdict").is_empty();
     let shown = |text: String| if is_degraded { without_times(&text) } else { text };
     let lines = headers.iter().map(|(name, value)| {
         (String::from_utf8_lossy(name).into_owned(), String::from_utf8_lossy(value).into_owned())
     });
-    let lines = lines.filter(|(name, _)| is_told(name));
+    let lines = lines.filter(|(name, _)| is_compared(name));
     let mut headers: Vec<String> =
         lines.map(|(name, value)| shown(format!("{name}: {value}"))).collect();
     headers.sort();

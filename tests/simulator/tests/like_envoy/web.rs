@@ -1,4 +1,4 @@
-//! HTTP/1.1 as far as the script needs it: a server of one function, and a client.
+//! A minimal HTTP/1.1 server and client for the script.
 
 use proxy_wasm_host::headers::Headers;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-/// How long an answer may take before the test fails.
+/// The read timeout after which the test fails.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// A message: its first line, headers and body.
+/// A request or response.
 pub(crate) struct Message {
     pub(crate) first: String,
     pub(crate) headers: Headers,
@@ -18,16 +18,16 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// The second word of the first line: a request's path, a response's status.
+    /// Returns the second word of the first line: a request's path or a response's status.
     pub(crate) fn second(&self) -> &str {
         self.first.split(' ').nth(1).unwrap_or_default()
     }
 }
 
-/// A header that makes the server break its answer off.
+/// A header that makes the server cut its answer off.
 pub(crate) const CUT: &str = ":cut";
 
-/// Answers requests with a status, headers and a body. It ends with the process.
+/// Starts a server that answers requests with `answer`, until the process ends.
 pub(crate) fn serve(
     answer: impl Fn(&Message) -> (Headers, Vec<u8>) + Send + Sync + 'static,
 ) -> SocketAddr {
@@ -51,7 +51,7 @@ pub(crate) fn serve(
     addr
 }
 
-/// Sends a request; what comes back is read with [`read`].
+/// Sends a request. Read the response with [`read`].
 pub(crate) fn get(to: SocketAddr, path: &str, headers: &[(&str, &str)]) -> BufReader<TcpStream> {
     let mut stream = TcpStream::connect(to).unwrap();
     stream.set_read_timeout(Some(LIMIT)).unwrap();
@@ -61,7 +61,7 @@ pub(crate) fn get(to: SocketAddr, path: &str, headers: &[(&str, &str)]) -> BufRe
     BufReader::new(stream)
 }
 
-/// Reads a message; none if the other side has closed.
+/// Reads a message. Returns `None` if the connection was closed.
 pub(crate) fn read(from: &mut BufReader<TcpStream>) -> Option<Message> {
     let mut line = || {
         let mut text = String::new();

@@ -6,7 +6,7 @@ use super::servers::{Alone, Parts};
 use crate::bench::bound::Bound;
 use crate::bench::spread::Spread;
 use anyhow::{Context, Result};
-use harness::busy::{Busy, Got};
+use harness::busy::{Busy, Outcome};
 use harness::progress;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -106,7 +106,7 @@ fn policy(busy: Busy) -> Value {
     })
 }
 
-fn mistakes(got: &Got, counts: &Counts) -> Vec<String> {
+fn mistakes(got: &Outcome, counts: &Counts) -> Vec<String> {
     let mut found = Vec::new();
     let offered = got.per_second() / ADMITTED_PER_SECOND as f64;
     if offered < LEAST_OFFERED {

@@ -1,23 +1,23 @@
-//! Caches the last rendered refusal: in a flood from one key nearly every request is refused the same.
+//! Caches the last rendered refusal: in a flood from one key, nearly every refusal is the same.
 //! Called by `arrive`.
 
 use super::outbox::Asked;
 use super::verdict::{Answer, Judged};
 
-/// The last refusal by an earlier denial.
+/// The last refusal based on an earlier denial.
 #[derive(Debug, Default)]
-pub(super) struct Again(Option<Refusal>);
+pub(super) struct RefusalCache(Option<Refusal>);
 
 #[derive(Debug)]
 struct Refusal {
     rule: Option<usize>,
-    /// Each charge's bucket and outcome, to the ms: all that the rendering depends on.
+    /// Each charge's bucket and outcome, to the ms. The rendering depends on nothing else.
     charges: Vec<(usize, Judged)>,
     answer: Answer,
 }
 
-impl Again {
-    /// Returns the last answer, if it was to the same question.
+impl RefusalCache {
+    /// Returns the last answer, if it was to the same request.
     pub(super) fn find(&self, asked: &Asked, judged: &[Judged]) -> Option<&Answer> {
         let last = self.0.as_ref()?;
         let is_same =
@@ -25,7 +25,7 @@ impl Again {
         is_same.then_some(&last.answer)
     }
 
-    /// Remembers an answer.
+    /// Stores an answer.
     pub(super) fn note(&mut self, asked: &Asked, judged: &[Judged], answer: &Answer) {
         let charges = pairs(asked, judged).collect();
         self.0 = Some(Refusal { rule: asked.rule, charges, answer: answer.clone() });
@@ -56,23 +56,23 @@ mod tests {
     }
 
     #[test]
-    fn only_the_same_question_has_the_same_words() {
-        let mut again = Again::default();
+    fn only_an_identical_refusal_is_reused() {
+        let mut cache = RefusalCache::default();
         let (one, two) = ([denied(900)], [denied(900), denied(900)]);
-        assert_eq!(again.find(&asked(1, &[0]), &one), None);
+        assert_eq!(cache.find(&asked(1, &[0]), &one), None);
         let answer = Answer {
             status: 429,
             headers: Vec::new(),
             body: b"{}".to_vec(),
             summary: "denied".to_owned(),
         };
-        again.note(&asked(1, &[0]), &one, &answer);
-        assert_eq!(again.find(&asked(1, &[0]), &one), Some(&answer));
-        assert_eq!(again.find(&asked(2, &[0]), &one), None, "another rule");
-        assert_eq!(again.find(&asked(1, &[1]), &one), None, "another bucket");
-        assert_eq!(again.find(&asked(1, &[0, 0]), &two), None, "a charge more");
-        assert_eq!(again.find(&asked(1, &[0]), &[denied(899)]), None, "a ms later");
+        cache.note(&asked(1, &[0]), &one, &answer);
+        assert_eq!(cache.find(&asked(1, &[0]), &one), Some(&answer));
+        assert_eq!(cache.find(&asked(2, &[0]), &one), None, "another rule");
+        assert_eq!(cache.find(&asked(1, &[1]), &one), None, "another bucket");
+        assert_eq!(cache.find(&asked(1, &[0, 0]), &two), None, "an extra charge");
+        assert_eq!(cache.find(&asked(1, &[0]), &[denied(899)]), None, "a ms later");
         let uncounted = Judged { by: By::DeniedBefore, outcome: None };
-        assert_eq!(again.find(&asked(1, &[0]), &[uncounted]), None);
+        assert_eq!(cache.find(&asked(1, &[0]), &[uncounted]), None);
     }
 }

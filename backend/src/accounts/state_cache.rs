@@ -1,4 +1,4 @@
-//! What was found while the database was in one state: right for as long as nothing in it changes.
+//! A bounded cache of query results, valid while the database stays in one state.
 //!
 //! Used by [`super::lookups`] for sessions, and by [`super::recent`] for tokens.
 
@@ -8,12 +8,12 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The most entries, at about a kilobyte each. One more, and all others are forgotten.
-pub(super) const MAX_REMEMBERED: usize = 10_000;
+/// The most entries, at about 1 kB each. Adding to a full table clears it first.
+pub(super) const MAX_ENTRIES: usize = 10_000;
 
-/// A bounded table of one state of the database.
+/// A bounded table for one state of the database.
 #[derive(Debug)]
-pub(super) struct Remembered<K, V, S = RandomState>(Mutex<Table<K, V, S>>);
+pub(super) struct StateCache<K, V, S = RandomState>(Mutex<Table<K, V, S>>);
 
 #[derive(Debug)]
 struct Table<K, V, S> {
@@ -21,8 +21,8 @@ struct Table<K, V, S> {
     found: HashMap<K, V, S>,
 }
 
-impl<K: Eq + Hash, V: Clone, S: BuildHasher + Default> Remembered<K, V, S> {
-    /// Returns what was found under `key` in this very state.
+impl<K: Eq + Hash, V: Clone, S: BuildHasher + Default> StateCache<K, V, S> {
+    /// Returns the entry under `key` if it was added in exactly this state.
     pub(super) fn get<Q: Eq + Hash + ?Sized>(&self, state: State, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
@@ -31,10 +31,10 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher + Default> Remembered<K, V, S> {
         if table.state == Some(state) { table.found.get(key).cloned() } else { None }
     }
 
-    /// Remembers what a query found that began in this state.
+    /// Adds the results of a query that began in `state`. A new state clears the table.
     pub(super) fn add(&self, state: State, found: impl IntoIterator<Item = (K, V)>) {
         let mut table = self.table();
-        if table.state != Some(state) || table.found.len() >= MAX_REMEMBERED {
+        if table.state != Some(state) || table.found.len() >= MAX_ENTRIES {
             *table = Table { state: Some(state), found: HashMap::default() };
         }
         table.found.extend(found);
@@ -50,7 +50,7 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher + Default> Remembered<K, V, S> {
     }
 }
 
-impl<K, V, S: Default> Default for Remembered<K, V, S> {
+impl<K, V, S: Default> Default for StateCache<K, V, S> {
     fn default() -> Self {
         Self(Mutex::new(Table { state: None, found: HashMap::default() }))
     }
