@@ -168,10 +168,10 @@ impl Cache {
         let route = entry.kind.route();
         let use_ = if self.enabled { use_ } else { Use::NOTHING };
         let (takeoff, role) = if use_.read {
-            if let Some(cached) = self.from_memory(entry, key) {
+            if let Some(cached) = self.find_in_memory(entry, key) {
                 return Flight::landed(route, cached);
             }
-            match self.flights.board(entry, key, || self.from_memory(entry, key)) {
+            match self.flights.board(entry, key, || self.find_in_memory(entry, key)) {
                 Boarding::Cached(cached) => return Flight::landed(route, cached),
                 Boarding::Joined(progress) => {
                     return Flight::waiting(route, progress, Role::Joined);
@@ -199,7 +199,7 @@ impl Cache {
         key: &SealKey,
         use_: Use,
     ) -> Option<Flight<T, E>> {
-        let cached = (self.enabled && use_.read).then(|| self.from_memory(entry, key))??;
+        let cached = (self.enabled && use_.read).then(|| self.find_in_memory(entry, key))??;
         Some(Flight::landed(entry.kind.route(), cached))
     }
 
@@ -297,7 +297,11 @@ impl Cache {
     }
 
     /// Returns the value in this process's memory.
-    fn from_memory<T: Clone + 'static>(&self, entry: &Entry, key: &SealKey) -> Option<Cached<T>> {
+    fn find_in_memory<T: Clone + 'static>(
+        &self,
+        entry: &Entry,
+        key: &SealKey,
+    ) -> Option<Cached<T>> {
         let Stored { value, at_ms, .. } = self.memory.get(entry, key)?;
         let age_s = age_s(entry, at_ms)?;
         Some(Cached { value, origin: Origin::Hit { age_s } })

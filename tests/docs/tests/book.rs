@@ -1,6 +1,8 @@
 //! The book and the other Markdown files: links lead somewhere, the table of contents is complete,
 //! and generated tables match the code.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use docs::markdown::{Page, files};
 use harness::paths;
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,6 +4,15 @@
 //! `<!-- file: NAME -->` is written to that file first, and one after `<!-- output -->` is compared
 //! with what the block before it printed. Blocks marked `sh,not-tested` are left out.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::disallowed_methods,
+    reason = "helpers of tests"
+)]
+
 use docs::markdown::{Block, Page, files};
 use harness::setup::PinnedRedis;
 use harness::stack::Port;
@@ -17,7 +26,7 @@ use std::time::Duration;
 /// The most that one page may take, on a busy machine.
 const PAGE_LIMIT: Duration = Duration::from_secs(300);
 /// The ports that pages name; each page gets free ones in their place.
-const PORTS: [&str; 7] = ["10000", "9901", "8080", "8081", "6379", "8000", "8090"];
+const PORTS: [&str; 8] = ["10000", "9901", "8080", "8081", "8082", "6379", "8000", "8090"];
 /// The line that the shell prints before it runs a block, followed by the block's number.
 const MARK: &str = "@@ block ";
 

@@ -23,13 +23,13 @@ struct Schema<'a>(&'a Value);
 
 impl<'a> Schema<'a> {
     fn definition(&self, name: &str) -> &'a Value {
-        &self.0["definitions"][name]
+        self.0.pointer(&format!("/definitions/{name}")).unwrap_or(&Value::Null)
     }
 
     /// Follows a reference, and the wrappers `Mapping…`, which say only that a value is a mapping.
     fn target(&self, reference: &str) -> String {
         let name = reference.rsplit('/').next().unwrap_or_default();
-        let wrapped = self.definition(name)["allOf"][0]["$ref"].as_str();
+        let wrapped = self.definition(name).pointer("/allOf/0/$ref").and_then(Value::as_str);
         match wrapped {
             Some(inner) if name.starts_with("Mapping") => self.target(inner),
             _ => name.to_owned(),
