@@ -116,12 +116,14 @@ impl ApiError {
     pub fn into_problem(self) -> Problem {
         let status = self.status();
         match status {
-            StatusCode::INTERNAL_SERVER_ERROR => tracing::error!(error = %Chain(&self), "failed"),
+            StatusCode::INTERNAL_SERVER_ERROR => {
+                tracing::error!(error = %Chain(&self), "request failed")
+            }
             StatusCode::SERVICE_UNAVAILABLE => {
-                tracing::warn!(error = %Chain(&self), "refused");
+                tracing::warn!(error = %Chain(&self), "request refused");
             }
             _ if matches!(self, Self::Ai(_)) => {
-                tracing::warn!(error = %Chain(&self), "refused");
+                tracing::warn!(error = %Chain(&self), "request refused");
             }
             _ => {}
         }

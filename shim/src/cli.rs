@@ -42,8 +42,8 @@ pub(crate) enum Command {
 /// `tollgate serve`
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// Address to listen on, for HTTP/1.1 and HTTP/2 with prior knowledge. Let only gateways and
-    /// the backend reach this port: it has no authentication, and a caller can use up any limit
+    /// Address to listen on, for HTTP/1.1 and HTTP/2 with prior knowledge. Let only gateways and the
+    /// backend reach this port: it asks for no password, and a caller can use up anyone's limits
     #[arg(long, env = "TOLLGATE_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8081", value_parser = address)]
     pub listen: SocketAddr,
     #[doc = "The store that holds the counters"]

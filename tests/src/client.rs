@@ -123,7 +123,7 @@ impl Client {
     /// Sends `request`, adding a `Host` header if it has none.
     ///
     /// # Panics
-    /// Fails if no answer arrives within 30 s.
+    /// Panics if no answer arrives within 30 s.
     #[must_use]
     pub fn send(&self, mut request: Request) -> Reply {
         let host = self.to.to_string().parse().expect("an address is a header value");

@@ -133,8 +133,7 @@ pub fn start_redis(dir: &Path, args: &[&str]) -> Server {
 }
 
 /// Starts a shim with an admin port, without waiting for its ledger. It has [`LONG_TIMEOUTS`]
-/// unless
-/// `env` overrides them.
+/// unless `env` overrides them.
 ///
 /// # Panics
 /// Panics if it cannot be started.

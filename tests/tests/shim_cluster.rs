@@ -171,7 +171,7 @@ fn call_with_fate(api: &mut Api, proxy: &Proxy, charges: [&Charge; 2], fate: Fat
 #[test]
 fn a_cut_connection_to_one_server_never_charges_twice() {
     let cluster = Cluster::start();
-    let proxy = cluster.put_proxy_before(2);
+    let proxy = cluster.start_proxy_for(2);
     let (stack, mut api) = Stack::start_with(cluster, &SHORT_TIMEOUT);
     let [here, _, there] = &stack.on_each("b")[..] else { unreachable!("there are three") };
     let [here, there] = [here, there].map(|name| charge(name.clone(), sliding(1_000, MINUTE_MS)));
@@ -198,7 +198,7 @@ fn a_cut_connection_to_one_server_never_charges_twice() {
 #[test]
 fn a_request_with_one_slot_cut_off_refunds_the_others() {
     let cluster = Cluster::start();
-    let proxy = cluster.put_proxy_before(2);
+    let proxy = cluster.start_proxy_for(2);
     let (stack, mut api) = Stack::start_with(cluster, &SHORT_TIMEOUT);
     let names = stack.on_each("b");
     let charges = [0, 2].map(|node| charge(names[node].clone(), sliding(1_000, MINUTE_MS)));

@@ -1,8 +1,8 @@
-//! `cargo xtask bench …`: what the parts cost, measured on the real ones. Called by the binary.
+//! `cargo xtask bench …`: benchmarks of the real programs. Called by the binary.
 //!
-//! All share [`wrk`], the load (but for [`harness::busy`], one key's above its limit); [`cpu`], what
-//! it cost whom; [`spread`], what rounds come to; [`bound`], what they should be; and [`machine`],
-//! what they were taken on.
+//! Shared parts: [`wrk`] generates the load (except that of [`harness::busy`]), [`cpu`] reads CPU
+//! times, [`spread`] summarizes rounds, [`bound`] describes the aims, and [`machine`] describes the
+//! machine.
 
 pub(crate) mod backend;
 pub(crate) mod bound;
@@ -15,19 +15,19 @@ pub(crate) mod wrk;
 use anyhow::Result;
 use clap::Subcommand;
 
-/// What is measured.
+/// A benchmark.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Bench {
     /// The gateway's throughput, CPU and latency, against a bare Envoy and Envoy's local_ratelimit
     Gateway(gateway::Gateway),
-    /// What the backend's cache is worth, and what log-ins cost the others
+    /// The benefit of the backend's cache, and the effect of logins on other requests
     Backend(backend::Backend),
 }
 
-/// Measures, and prints the figures as Markdown.
+/// Runs a benchmark and prints the figures as Markdown.
 ///
 /// # Errors
-/// What could not be had or started, and where a run did not measure what it says.
+/// Fails if something cannot be set up or started, or if a run was not valid.
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Gateway(flags) => gateway::run(flags),

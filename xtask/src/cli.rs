@@ -17,19 +17,19 @@ pub struct Cli {
 /// A chore.
 #[derive(Debug, Subcommand)]
 pub enum Chore {
-    /// Fetch what this machine lacks; silent when there is nothing to do
+    /// Fetch the tools that this machine lacks; prints nothing if there are none
     Setup(setup::Setup),
     /// Build the filter, the shim, the backend and claude-sim
     Build(build::Build),
     /// Build everything and run the stack on loopback
     Up(up::Up),
-    /// End a running stack
+    /// Stop a running stack
     Down(down::Down),
     /// Check formatting and lints, and run the unit tests of the pure crates: the inner loop
     Check,
     /// Check formatting, lints and docs, build everything, and run all tests
     Test(test::Test),
-    /// Run the filter in simulated Envoys with a failing network, and check what must hold
+    /// Run the filter in simulated Envoys with a failing network, and check its guarantees
     Simulate(simulate::Simulate),
     /// Generate the reference tables of the book from the code
     Docs(docs::Docs),
@@ -41,20 +41,20 @@ pub enum Chore {
 }
 
 impl Cli {
-    /// What `args`, the words after `cargo xtask`, ask for.
+    /// Parses `args`, the words after `cargo xtask`.
     ///
     /// # Errors
-    /// Where they are nothing that it takes: says what it does take.
+    /// Fails if they are not a valid command. The error lists the valid ones.
     pub fn of(args: &[String]) -> Result<Self> {
         let words = std::iter::once("xtask").chain(args.iter().map(String::as_str));
         Ok(Self::try_parse_from(words)?)
     }
 }
 
-/// Does one chore.
+/// Runs a chore.
 ///
 /// # Errors
-/// What went wrong, and what to do.
+/// Fails if the chore does. The error says what to do.
 pub fn run(cli: &Cli) -> Result<()> {
     match &cli.chore {
         Chore::Setup(flags) => setup::run(flags),
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_flag_is_told_with_what_was_expected() {
+    fn a_wrong_flag_is_refused_with_the_expected_form() {
         let check = |args: &[&str], expected: &str| {
             let error = Cli::try_parse_from(std::iter::once(&"xtask").chain(args)).unwrap_err();
             let text = error.to_string();

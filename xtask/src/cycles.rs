@@ -43,7 +43,7 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// Reads the files in `dir`, whose names begin with `prefix`.
+/// Reads the files in `dir`, whose names start with `prefix`.
 fn read(dir: &Path, prefix: &str, sources: &mut Sources) -> Result<()> {
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
@@ -106,7 +106,7 @@ fn collect_paths(tokens: TokenStream, prefix: &[String], paths: &mut Vec<Vec<Str
             TokenTree::Group(group) if is_test(&group) => {
                 tokens.find(ends_item);
             }
-            // Where something is visible is not an import.
+            // The path in `pub(in …)` is not an import.
             TokenTree::Group(_) if path.last().is_some_and(|last| last == "pub") => path.clear(),
             TokenTree::Group(group) => {
                 let prefix = if colons == 2 { std::mem::take(&mut path) } else { Vec::new() };
@@ -138,7 +138,7 @@ fn ends_item(token: &TokenTree) -> bool {
     }
 }
 
-/// Returns the file that `path`, written in `file`, leads to.
+/// Returns the file that `path` in `file` leads to.
 fn target<'a>(file: &str, path: &[String], sources: &'a Sources) -> Option<&'a str> {
     let own: Vec<&str> = file.split('/').filter(|name| *name != "lib").collect();
     let (first, names) = path.split_first().filter(|(_, names)| !names.is_empty())?;
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cycle_is_found_with_the_imports_that_tie_it() {
+    fn a_cycle_is_found_with_its_imports() {
         check(
             &[
                 ("lib", "mod a; mod b; pub use a::A;"),
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_import_ties_nothing() {
+    fn paths_that_are_not_imports_do_not_count() {
         let a = "mod b; mod c; use b::B; // crate::d\n#[cfg(test)] mod tests { use super::c::C; }";
         let b = "pub(in crate::a) struct B; #[cfg(test)] use super::A;";
         check(&[("a", a), ("a/b", b), ("a/c", "impl super::A {}"), ("d", "\"crate::a::b\"")], &[]);

@@ -1,4 +1,4 @@
-//! `cargo xtask down`: ends the stack that `cargo xtask up` runs, detached or not.
+//! `cargo xtask down`: stops the stack that `cargo xtask up` runs, detached or not.
 
 use crate::up::state::Owner;
 use anyhow::{Context, Result, bail};
@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How long the stack may take to end by itself.
+/// The time that the stack has to shut down before it is killed.
 const GRACE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 
@@ -20,10 +20,10 @@ pub struct Down {
     pub state_dir: Option<PathBuf>,
 }
 
-/// Ends the stack, and returns once it has ended. Says so if none runs.
+/// Stops the stack and waits until it has ended. Prints a message if no stack is running.
 ///
 /// # Errors
-/// Where the process that runs it cannot be told to end.
+/// Fails if the process that runs the stack cannot be signaled, or does not end.
 pub(crate) fn run(down: &Down) -> Result<()> {
     let Some(owner) = Owner::of(down.state_dir.as_deref())? else {
         println!("No stack is running.");
@@ -31,10 +31,10 @@ pub(crate) fn run(down: &Down) -> Result<()> {
     };
     signal(owner, Signal::TERM)?;
     if !ends(owner) {
-        // Its servers end with it: the kernel sees to that.
+        // The kernel kills its servers with it.
         signal(owner, Signal::KILL)?;
         if !ends(owner) {
-            bail!("process {} does not end, even when killed", owner.pid);
+            bail!("process {} is still running after SIGKILL", owner.pid);
         }
     }
     println!("The stack has ended.");
@@ -51,10 +51,10 @@ fn ends(owner: Owner) -> bool {
 
 fn signal(owner: Owner, signal: Signal) -> Result<()> {
     let pid = i32::try_from(owner.pid).ok().and_then(Pid::from_raw);
-    let pid = pid.with_context(|| format!("{} is no process id", owner.pid))?;
+    let pid = pid.with_context(|| format!("{} is not a process id", owner.pid))?;
     match kill_process(pid, signal) {
         Err(error) if owner.runs() => {
-            Err(error).with_context(|| format!("cannot tell process {} to end", owner.pid))
+            Err(error).with_context(|| format!("cannot signal process {}", owner.pid))
         }
         _ => Ok(()),
     }

@@ -1,6 +1,6 @@
-//! The fuzz targets of `tests/fuzz/`: built, and given again what fuzzing found worth keeping.
+//! Builds the fuzz targets in `tests/fuzz/` and runs them over their saved corpora.
 //!
-//! Called by [`crate::test`]. Fuzzing itself is `cargo fuzz`'s; see `CONTRIBUTING.md`.
+//! Called by [`crate::test`]. For fuzzing itself there is `cargo fuzz`; see `CONTRIBUTING.md`.
 
 use crate::cargo::{STEP_LIMIT, cargo};
 use anyhow::{Context, Result};
@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 use zip::ZipArchive;
 
-/// A workspace of its own: the fuzzer brings its own `main`.
+/// The manifest of a separate workspace, since the fuzzer provides `main`.
 pub(crate) const MANIFEST: &str = "tests/fuzz/Cargo.toml";
 const TARGETS: [&str; 4] = ["policy", "path", "reply", "events"];
 
@@ -29,7 +29,7 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// One archive instead of hundreds of files of a few bytes each.
+/// Unpacks a target's corpus. The repository has one archive each instead of hundreds of tiny files.
 fn unpack(target: &str, corpus: &Path) -> Result<()> {
     let archive = paths::root().join("tests/fuzz/corpus").join(format!("{target}.zip"));
     let unpacked = File::open(&archive)

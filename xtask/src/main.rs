@@ -1,4 +1,4 @@
-//! `cargo xtask …`: the repository's own chores. See the library for what they do.
+//! `cargo xtask …`: the repository's own chores, which the library implements.
 
 use clap::Parser;
 use harness::signals;

@@ -1,6 +1,7 @@
-//! `cargo xtask envoy-config`: the gateway's configuration for other addresses, for the container
-//! image and for whoever runs Envoy some other way. It is two files: Envoy's own, and the filter's
-//! with the policy, which Envoy watches.
+//! `cargo xtask envoy-config`: writes the gateway's configuration with other addresses.
+//!
+//! For the container image, and for people who run Envoy in other ways. There are two files: Envoy's
+//! configuration, and the filter's file with the policy, which Envoy watches.
 
 use crate::up::ports::{ADMIN, BACKEND, GATEWAY, SHIM};
 use anyhow::Result;
@@ -35,16 +36,16 @@ pub struct PrintConfig {
     /// The backend's port
     #[arg(long, value_name = "PORT", default_value_t = BACKEND)]
     pub backend_port: u16,
-    /// The filter's file, where Envoy finds it
+    /// The path at which Envoy finds the filter's .wasm
     #[arg(long, value_name = "FILE")]
     pub wasm: Option<PathBuf>,
-    /// Another policy than the one in envoy/tollgate.yaml
+    /// The policy to use instead of the one in envoy/tollgate.yaml
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
-    /// Where Envoy finds the filter's file [default: where it is written]
+    /// The path at which Envoy finds the filter's file [default: the path it is written to]
     #[arg(long, value_name = "FILE")]
     pub filter_file: Option<PathBuf>,
-    /// The folder to write to: envoy.json, and tollgate.json for the filter
+    /// The folder for envoy.json and the filter's tollgate.json
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
 }
@@ -52,7 +53,7 @@ pub struct PrintConfig {
 /// Writes the configuration.
 ///
 /// # Errors
-/// As [`PrintConfig::config`]; where a file cannot be written.
+/// Same as [`PrintConfig::config`]. Also fails if a file cannot be written.
 pub fn run(flags: &PrintConfig) -> Result<()> {
     let config = flags.config()?;
     let file = |name| flags.out.join(name);
@@ -60,16 +61,16 @@ pub fn run(flags: &PrintConfig) -> Result<()> {
     config.filter.map_or(Ok(()), |content| filter::put(&content, &file(FILTER_NAME)))
 }
 
-/// What Envoy's configuration is written to.
+/// The file name of Envoy's configuration.
 pub const ENVOY_NAME: &str = "envoy.json";
-/// What the filter's file is written to.
+/// The file name of the filter's file.
 pub const FILTER_NAME: &str = "tollgate.json";
 
 impl PrintConfig {
-    /// The configuration that these flags describe.
+    /// Renders the configuration that the flags describe.
     ///
     /// # Errors
-    /// As [`render`], [`read_policy`] and [`Rendered::watch`].
+    /// Same as [`render`], [`read_policy`] and [`Rendered::watch`].
     pub fn config(&self) -> Result<Rendered> {
         let endpoint =
             |host: &str, port| Endpoint { host: Some(host.to_owned()), port: Some(port) };

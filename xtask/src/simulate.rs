@@ -1,7 +1,7 @@
-//! `cargo xtask simulate`: the shipped filter in simulated Envoys, seed after seed.
+//! `cargo xtask simulate`: runs the shipped filter in simulated Envoys, one seed after another.
 //!
-//! Called by the binary; builds the filter and runs the `simulator` crate's binary, which brings
-//! wasmtime and so is no dependency of this one.
+//! Called by the binary. It builds the filter and runs the `simulator` crate's binary. That crate is
+//! not a dependency of this one because it needs wasmtime.
 
 use anyhow::Result;
 use clap::Args;
@@ -13,25 +13,25 @@ const SIMULATION_LIMIT: Duration = Duration::from_secs(24 * 3600);
 /// The flags of `cargo xtask simulate`.
 #[derive(Debug, Clone, Args)]
 pub struct Simulate {
-    /// How many seeds
+    /// The number of seeds
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     pub seeds: u64,
     /// The first seed
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     pub from: u64,
-    /// Print everything that happens in the first seed's run
+    /// Print every event in the first seed's run
     #[arg(long)]
     pub trace: bool,
-    /// Plant a fault, to see it found: admits-too-many, silence, settles-swallowed, wait-too-short,
-    /// leak or no-metrics
+    /// Inject a fault to see that it is found: admits-too-many, silence, settles-swallowed,
+    /// wait-too-short, leak or no-metrics
     #[arg(long)]
     pub fault: Option<String>,
 }
 
-/// Runs the seeds; tells which do not hold, and how to replay them.
+/// Runs the seeds and prints which fail and how to replay them.
 ///
 /// # Errors
-/// Where something does not build, or a seed does not hold.
+/// Fails if the filter or the simulator does not build, or if a seed fails.
 pub(crate) fn run(simulate: &Simulate) -> Result<()> {
     let filter = wasm::build()?;
     let mut cargo = command::cargo();

@@ -1,6 +1,6 @@
-//! `cargo xtask test`: everything that must hold, cheapest first, until the first failure.
+//! `cargo xtask test`: runs all checks and tests, cheapest first, until the first failure.
 //!
-//! Called by the binary, and by `.ci/run`, which does nothing else.
+//! Called by the binary, which `.ci/run` runs.
 
 use crate::cargo::{STEP_LIMIT, cargo};
 use crate::steps::{self, Step};
@@ -13,7 +13,7 @@ use std::process::Command;
 /// The flags of `cargo xtask test`.
 #[derive(Debug, Clone, Args)]
 pub struct Test {
-    /// Given to `cargo test`: `cargo xtask test -- --package tollgate-limits`
+    /// Arguments for `cargo test`: `cargo xtask test -- --package tollgate-limits`
     #[arg(last = true, value_name = "ARGS")]
     pub cargo_test_args: Vec<String>,
 }
@@ -56,7 +56,7 @@ fn tests(args: &[String]) -> Result<()> {
     cargo(&test_args(args), &[])
 }
 
-/// What `cargo test` is given: the whole workspace, unless `args` choose packages.
+/// Returns the arguments of `cargo`: all packages are tested unless `args` selects some.
 fn test_args(args: &[String]) -> Vec<&str> {
     let own = args.iter().map(String::as_str).take_while(|arg| *arg != "--");
     let chosen = own.into_iter().any(|arg| arg.starts_with("-p") || arg.starts_with("--package"));

@@ -1,7 +1,7 @@
-//! `cargo xtask up`: the whole stack on loopback, built, started, and followed.
+//! `cargo xtask up`: builds the whole stack, starts it on loopback, and follows its decisions.
 //!
-//! Called by the binary. [`run`] reads from top to bottom what happens; [`detach`] does it in a
-//! process of its own. `cargo xtask down` ends either.
+//! Called by the binary. [`run`] has all the steps in order; [`detach`] runs them in a separate
+//! process. `cargo xtask down` stops either.
 
 pub mod claude;
 pub mod detach;
@@ -28,24 +28,25 @@ use std::path::PathBuf;
 /// The flags of `cargo xtask up`.
 #[derive(Debug, Clone, Args)]
 pub struct Up {
-    /// Return once everything is healthy; `cargo xtask down` ends it
+    /// Return once everything is healthy; `cargo xtask down` stops the stack
     #[arg(long)]
     pub detach: bool,
 
-    /// Optimize the shim, the backend and claude-sim, as their images are (the filter always is)
+    /// Optimize the shim, the backend and claude-sim, as in their images (the filter is always
+    /// optimized)
     #[arg(long)]
     pub release: bool,
 
-    /// Where counters live: `memory:`, or the URL of a Redis that runs already
-    /// [default: a Redis of the stack's own]
+    /// The store that holds the counters: `memory:`, or the URL of a running Redis
+    /// [default: a Redis that the stack starts]
     #[arg(long, value_name = "URL")]
     pub ledger: Option<String>,
 
-    /// Another policy than envoy/policy.yaml
+    /// The policy to use instead of envoy/policy.yaml
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
 
-    /// Envoy's worker threads
+    /// Number of Envoy's worker threads
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub workers: u32,
 
@@ -53,19 +54,20 @@ pub struct Up {
     #[command(flatten)]
     pub ports: PortFlags,
 
-    /// A folder for logs, the database and the state [default: target/tollgate]
+    /// The folder for logs, the database and the state [default: target/tollgate]
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
 
-    /// Set in the process that `--detach` leaves behind.
+    /// Set in the background process that `--detach` starts.
     #[arg(long, hide = true)]
     pub supervise: bool,
 }
 
-/// Builds everything, starts the stack, and follows its decisions until it is told to end.
+/// Builds everything, starts the stack, and follows its decisions until a signal arrives.
 ///
 /// # Errors
-/// What could not be had, built or started, and what to do; then nothing is left running.
+/// Fails if something cannot be fetched, built or started. The error says what to do, and nothing is
+/// left running.
 pub fn run(up: &Up) -> Result<()> {
     if up.detach {
         return detach::run(up);
@@ -73,7 +75,7 @@ pub fn run(up: &Up) -> Result<()> {
     if up.supervise {
         detach::leave_terminal()?;
     }
-    // What is told at once needs no build first.
+    // Check everything that can be checked before the long build.
     let ledger = Ledger::from_flag(up.ledger.as_deref())?;
     let policy_file = up.policy.clone().unwrap_or_else(|| paths::root().join("envoy/policy.yaml"));
     let document = envoy_config::read_policy(&policy_file)?;
@@ -99,7 +101,7 @@ pub fn run(up: &Up) -> Result<()> {
     followed
 }
 
-/// Sets up and builds the rest of what the stack is made of.
+/// Sets up and builds the remaining parts of the stack.
 fn prepare(ledger: &Ledger, binaries: Binaries, policy: Value, claude: Claude) -> Result<Parts> {
     let envoy = setup::envoy()?;
     let redis = if matches!(ledger, Ledger::OwnRedis) { Some(setup::redis()?) } else { None };

@@ -1,9 +1,8 @@
-//! `docker-compose.yml` and `deploy/docker/Dockerfile`, checked without a container engine.
+//! Tests of `docker-compose.yml` and `deploy/docker/Dockerfile` without a container engine.
 //!
-//! What they name must exist and agree: files, stages, ports, variables, commands. And what they
-//! run is run here, as processes on loopback: the same commands with the same environment, but for
-//! addresses and folders, must come up healthy by the same health checks. The build's script runs as
-//! it is.
+//! They check that files, stages, ports, variables and commands exist and match. They also run the
+//! containers' commands as processes on loopback, with the same environment except for addresses and
+//! folders, and with the containers' own health checks. The build's script runs unchanged.
 
 #![expect(
     clippy::unwrap_used,
@@ -11,7 +10,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
-    reason = "helpers of tests"
+    reason = "test helpers"
 )]
 
 #[path = "compose/build.rs"]
@@ -35,11 +34,11 @@ use xtask::up::ports;
 
 const SERVICES: [&str; 7] =
     ["backend", "cache", "claude-sim", "gateway", "ledger", "policy", "shim"];
-/// Who has this folder in the image that is not ours, and owns it there.
+/// The data folder in the official Redis image, and its owner.
 const REDIS_DATA: (&str, &str) = ("/data", "999:999");
 
 #[test]
-fn the_stack_has_its_seven_services_and_nothing_unknown() {
+fn the_compose_file_has_only_known_services_and_keys() {
     let compose = Compose::read();
     assert_eq!(compose.services().collect::<Vec<_>>(), SERVICES);
     let known = BTreeSet::from([
@@ -83,14 +82,14 @@ fn every_service_is_hardened() {
 }
 
 #[test]
-fn services_wait_for_the_health_of_what_they_need() {
+fn services_wait_until_their_dependencies_are_healthy() {
     let compose = Compose::read();
     let needs = |name: &str| -> Vec<String> {
         let Some(needs) = compose.service(name)["depends_on"].as_object() else {
             return Vec::new();
         };
         for (other, how) in needs {
-            // What ends by itself has no health.
+            // This service ends by itself, so it has no health check.
             if other == "policy" {
                 assert_eq!(how["condition"], "service_completed_successfully", "{name} on {other}");
                 continue;
@@ -107,7 +106,7 @@ fn services_wait_for_the_health_of_what_they_need() {
     assert_eq!(needs("backend"), ["cache", "claude-sim"]);
     assert!(needs("claude-sim").is_empty());
     assert!(compose.service("gateway")["healthcheck"]["test"].is_array());
-    // Started again for as long as it ends, it would never have ended.
+    // With a restart policy, a service that ends by itself would never complete.
     for (name, service) in compose.all() {
         let restart = if name == "policy" { "no" } else { "unless-stopped" };
         assert_eq!(service["restart"], restart, "{name}");
@@ -125,14 +124,14 @@ fn only_the_gateway_is_published_and_its_admin_port_to_this_machine_only() {
         strings(&compose.service("gateway")["ports"]),
         [format!("{gateway}:{gateway}"), format!("127.0.0.1:{admin}:{admin}")]
     );
-    // Each of these is on a network that leads nowhere, with the one that asks it.
+    // Each of these is on an isolated network with its only client.
     for (name, network, asked_by) in [
         ("ledger", "ledger", "shim"),
         ("cache", "cache", "backend"),
         ("claude-sim", "claude", "backend"),
     ] {
         assert_eq!(networks(compose.service(name)), [network]);
-        // Alone, the first would leave it the way to the machine that it runs on.
+        // `internal` alone would leave the host reachable.
         let network_is = &compose.0["networks"][network];
         assert_eq!(network_is["internal"], true);
         let mode = "com.docker.network.bridge.gateway_mode_ipv4";
@@ -148,14 +147,14 @@ fn on_network<'a>(compose: &'a Compose, network: &str) -> BTreeSet<&'a str> {
     compose.all().filter(on_it).map(|(name, _)| name).collect()
 }
 
-/// By the admin interface, others could end the gateway and read the policy's salt.
+/// Anyone who reaches the admin interface can stop the gateway and read the policy's salt.
 #[test]
 fn only_this_machine_reaches_the_admin_interface() {
     let compose = Compose::read();
     let gateway = compose.service("gateway");
     assert_eq!(on_network(&compose, "admin"), BTreeSet::from(["gateway"]));
     assert_eq!(networks(gateway), ["admin", "front"]);
-    // It listens on its address there alone: in the image, on loopback.
+    // It listens only on its address in that network. In the image it listens on loopback.
     assert_eq!(Dockerfile::read().envoy_config().admin_address, "127.0.0.1");
     let address = text(&gateway["networks"]["admin"]["ipv4_address"]);
     let command = strings(&gateway["command"]);
@@ -168,17 +167,17 @@ fn only_this_machine_reaches_the_admin_interface() {
     let number = |address: &str| u32::from(address.parse::<std::net::Ipv4Addr>().unwrap());
     let mask = u32::MAX << (32 - bits.parse::<u32>().unwrap());
     assert_eq!(number(&address) & mask, number(start), "{address} is not in {subnet}");
-    // The first address is the machine's own, the last one everyone's.
+    // The first addresses are the network's and the host's; the last one is for broadcasts.
     assert!((2..!mask).contains(&(number(&address) & !mask)), "{address}");
-    // Ports are mapped to the network with the highest priority, which must lead to the machine.
+    // Ports are mapped to the network with the highest priority, which must not be internal.
     assert!(network.get("internal").is_none());
     assert_eq!(gateway["networks"]["admin"]["gw_priority"], 1);
     assert!(gateway["networks"]["front"].get("gw_priority").is_none());
 }
 
-/// Seldom enough to cost nothing, and soon enough to be of use: Docker's own defaults are neither.
+/// Docker's defaults are too slow at the start.
 #[test]
-fn health_is_asked_often_at_the_start_and_seldom_after_it() {
+fn health_checks_are_frequent_at_the_start_and_rare_afterwards() {
     let compose = Compose::read();
     let checked: Vec<_> = compose.all().filter(|(_, is)| is.get("healthcheck").is_some()).collect();
     assert_eq!(checked.len(), SERVICES.len() - 1);
@@ -194,19 +193,19 @@ fn health_is_asked_often_at_the_start_and_seldom_after_it() {
 }
 
 #[test]
-fn logs_have_a_bound_and_a_drain_has_time() {
+fn logs_are_bounded_and_the_backend_has_time_to_drain() {
     let compose = Compose::read();
     for (name, service) in compose.all() {
         let expected =
             json!({ "driver": "json-file", "options": { "max-size": "10m", "max-file": "3" } });
         assert_eq!(service["logging"], expected, "{name}");
     }
-    // The backend gives requests 10 s, which is Docker's default for all of it.
+    // The backend drains for 10 s, which is also Docker's default for the whole stop.
     assert_eq!(compose.service("backend")["stop_grace_period"], "15s");
 }
 
 #[test]
-fn networks_and_volumes_are_declared_and_folders_exist_in_the_image() {
+fn networks_volumes_and_mounted_folders_exist() {
     let compose = Compose::read();
     let dockerfile = Dockerfile::read();
     for (name, service) in compose.all() {
@@ -218,7 +217,7 @@ fn networks_and_volumes_are_declared_and_folders_exist_in_the_image() {
             if read_only {
                 continue;
             }
-            // With the owner that the service runs as, or it could not write there.
+            // The folder must belong to the service's user, or it could not write there.
             let user = text(&service["user"]);
             if service.get("build").is_none() {
                 assert_eq!((target.as_str(), user.as_str()), REDIS_DATA, "{name}");
@@ -236,7 +235,7 @@ fn networks_and_volumes_are_declared_and_folders_exist_in_the_image() {
 }
 
 #[test]
-fn images_are_pinned_and_fit_each_other() {
+fn images_are_pinned_and_compatible() {
     let compose = Compose::read();
     let dockerfile = Dockerfile::read();
     let mut images = vec![text(&compose.service("ledger")["image"])];
@@ -248,7 +247,7 @@ fn images_are_pinned_and_fit_each_other() {
     }
     assert_eq!(dockerfile.image("gateway"), "envoyproxy/envoy:v1.40.0");
     assert!("1.40.0".starts_with(harness::setup::servers::ENVOY_VERSION));
-    // What is built against one Debian's libraries runs on the same.
+    // Programs must run on the Debian release that they are built on.
     let rust = env!("CARGO_PKG_RUST_VERSION");
     assert_eq!(dockerfile.image("build"), format!("rust:{rust}-bookworm"));
     assert_eq!(dockerfile.image("shim"), "debian:bookworm-slim");
@@ -257,7 +256,7 @@ fn images_are_pinned_and_fit_each_other() {
 }
 
 #[test]
-fn files_stages_and_users_exist_and_agree() {
+fn files_stages_and_users_match() {
     let compose = Compose::read();
     let dockerfile = Dockerfile::read();
     let build = dockerfile.stage("build").join("\n");
@@ -272,7 +271,7 @@ fn files_stages_and_users_exist_and_agree() {
         assert_eq!(service["build"]["context"], ".");
         assert_eq!(service["build"]["dockerfile"], "deploy/docker/Dockerfile");
         assert_eq!(service["build"]["target"], target);
-        // The same for all, or the build would run once for each.
+        // Equal arguments let all services share one build.
         assert_eq!(service["build"]["args"], json!({ "CHECKOUT": "${PWD:-default}" }), "{name}");
         let stage = dockerfile.stage(target);
         assert!(stage.contains(&format!("USER {}", text(&service["user"]))), "{name}");
@@ -285,14 +284,14 @@ fn files_stages_and_users_exist_and_agree() {
                 let made = [format!("/{file} "), format!("/out/{file}"), format!("/{file}\n")];
                 let is_config = [ENVOY_NAME, FILTER_NAME].contains(&file);
                 let is_made = is_config || made.iter().any(|made| build.contains(made));
-                assert!(is_made, "{source} is never made");
+                assert!(is_made, "{source} is never created");
             }
         }
     }
 }
 
 #[test]
-fn the_build_finds_its_files_and_its_commands() {
+fn the_builds_files_and_commands_exist() {
     let dockerfile = Dockerfile::read();
     let ignored = Ignored::read();
     let manifest = std::fs::read_to_string(paths::root().join("Cargo.toml")).unwrap();
@@ -302,14 +301,14 @@ fn the_build_finds_its_files_and_its_commands() {
     let manifests = members.into_iter().map(|member| format!("{member}/Cargo.toml"));
     for file in ROOT_FILES.map(str::to_owned).into_iter().chain(manifests) {
         assert!(paths::root().join(&file).exists(), "{file}");
-        assert!(!ignored.has(&file), "{file} is kept from the build");
+        assert!(!ignored.has(&file), "{file} is excluded from the build");
     }
     let chores = dockerfile.chores();
     assert_eq!(chores.len(), 2, "{chores:?}");
     for chore in &chores {
         files::parse_chore(chore);
     }
-    // What the release build makes, and where.
+    // The paths of the release build's programs.
     let build = dockerfile.stage("build").join("\n");
     for name in ["tollgate", "tollgate-backend", "claude-sim"] {
         assert!(build.contains(&format!("target/release/{name} ")), "{name}");
@@ -319,10 +318,9 @@ fn the_build_finds_its_files_and_its_commands() {
     assert!(build.contains(&wasm), "{wasm}");
 }
 
-/// Whatever lies about in a checkout stays out of the images' layers: secrets, databases, what was
-/// built.
+/// Secrets, databases and build outputs in a checkout must not get into an image's layers.
 #[test]
-fn the_build_gets_nothing_else() {
+fn other_files_are_excluded_from_the_build() {
     let ignored = Ignored::read();
     for file in [
         ".env",
@@ -345,10 +343,10 @@ fn the_build_gets_nothing_else() {
     }
 }
 
-/// The build trusts no times but those that its script has set, in a cache of the checkout's own; and
-/// it fetches the target before anything of the checkout, whose every change would have it do so again.
+/// The build relies only on file times set by its script, in a cache that belongs to the checkout. It
+/// fetches the target before copying the checkout, so that changes do not fetch it again.
 #[test]
-fn the_build_trusts_no_cache_of_another_checkout() {
+fn each_checkout_has_its_own_build_cache() {
     let dockerfile = Dockerfile::read();
     let build = dockerfile.stage("build");
     let at = |start: &str| build.iter().position(|line| line.starts_with(start)).unwrap();
@@ -361,15 +359,15 @@ fn the_build_trusts_no_cache_of_another_checkout() {
         mounts[1..],
         ["--mount=type=cache,id=tollgate-target-${CHECKOUT},target=/src/target,sharing=locked"]
     );
-    // What is not built through the script would be built by the times of the checkout's files. And
-    // not by `cargo xtask`, which is silent while it builds xtask.
+    // Without the script, cargo would rely on the times of the checkout's files. `cargo xtask` would
+    // print nothing while it builds xtask.
     let first = run.split(' ').find(|word| !word.starts_with("--") && *word != "RUN").unwrap();
     let script = "sh deploy/docker/build.sh cargo run --package xtask -- build --release && ";
     assert!(first == "sh" && run.contains(script), "{run}");
 }
 
 #[test]
-fn the_gateways_configuration_names_the_services_and_the_published_ports() {
+fn the_gateways_configuration_has_the_services_and_the_published_ports() {
     let dockerfile = Dockerfile::read();
     let flags = dockerfile.envoy_config();
     let wasm = flags.wasm.clone().unwrap();
@@ -377,7 +375,7 @@ fn the_gateways_configuration_names_the_services_and_the_published_ports() {
         dockerfile.stage("gateway").contains(
             &"COPY --from=build /out/envoy.json /out/tollgate_filter.wasm /etc/envoy/".to_owned()
         ),
-        "the filter is copied to where the configuration looks for it"
+        "the filter is not copied to the path in the configuration"
     );
     assert_eq!(wasm.to_str(), Some("/etc/envoy/tollgate_filter.wasm"));
     assert_eq!(flags.policy.as_deref().and_then(|path| path.to_str()), Some("envoy/policy.yaml"));
@@ -406,13 +404,13 @@ fn the_gateways_configuration_names_the_services_and_the_published_ports() {
         let address = cluster.pointer(address).unwrap();
         assert_eq!(address["address"], service);
         assert_eq!(address["port_value"], port);
-        // A name, not an address: Envoy has to resolve it, again and again.
+        // The address is a name, which Envoy must resolve repeatedly.
         assert_eq!(cluster["type"], "STRICT_DNS");
     }
 }
 
 #[test]
-fn services_find_each_other() {
+fn services_can_reach_each_other() {
     let compose = Compose::read();
     let shim = &compose.service("shim")["environment"];
     let backend = &compose.service("backend")["environment"];
@@ -431,15 +429,15 @@ fn services_find_each_other() {
     }
     let claude = &compose.service("claude-sim")["environment"];
     assert_eq!(claude["CLAUDE_SIM_LISTEN"], format!("0.0.0.0:{}", ports::CLAUDE));
-    // Where the database is kept is where the volume is.
+    // The database is in the volume.
     assert!(text(&backend["DATABASE_URL"]).ends_with(":-sqlite:///data/tollgate.db}"));
     assert_eq!(strings(&compose.service("backend")["volumes"]), ["backend-data:/data"]);
 }
 
-/// The policy's service writes where the gateway looks, and the gateway cannot write there, nor fill
-/// a new volume with files of another owner.
+/// The policy's service writes the file that the gateway watches. The gateway can neither write there
+/// nor fill a new volume with files of another owner.
 #[test]
-fn the_gateway_watches_what_the_policys_service_writes() {
+fn the_gateway_watches_the_file_that_the_policys_service_writes() {
     let (compose, dockerfile) = (Compose::read(), Dockerfile::read());
     let [written] = &files::mounts(compose.service("policy"))[..] else { panic!("one volume") };
     let [watched] = &files::mounts(compose.service("gateway"))[..] else { panic!("one volume") };
@@ -450,7 +448,7 @@ fn the_gateway_watches_what_the_policys_service_writes() {
     let name = filter_file.strip_prefix(&watched.target).unwrap().to_str().unwrap();
     let command = strings(&compose.service("policy")["command"]);
     assert_eq!(command.last(), Some(&format!("{}/{name}", written.target)));
-    // What it is made of is in the image.
+    // The input files are in the image.
     let copied = "COPY --from=build /out/tollgate.json /out/policy.yaml /out/policy.variables /etc/tollgate/".to_owned();
     assert!(dockerfile.stage("shim").contains(&copied));
     for file in [
@@ -463,10 +461,10 @@ fn the_gateway_watches_what_the_policys_service_writes() {
 }
 
 #[test]
-fn the_readme_tells_the_same_command_and_ports() {
+fn the_readme_has_the_same_command_and_ports() {
     let readme = std::fs::read_to_string(paths::root().join("README.md")).unwrap();
     assert!(readme.contains("docker compose up"), "the command");
-    // The last is where `tollgate serve` has its admin API, which the stack does not open.
+    // The last is the default port of the admin API, which the stack does not open.
     let known = [
         ports::GATEWAY,
         ports::ADMIN,
@@ -486,42 +484,42 @@ fn the_readme_tells_the_same_command_and_ports() {
     assert!(found.iter().all(|port| known.contains(port)), "{found:?}");
 }
 
-/// What was wrong there once: Docker's port mapping keeps IPv4 clients apart, and the gateway cannot have
-/// the machine's network beside its own.
+/// Earlier versions were wrong: Docker's port mapping does keep the addresses of IPv4 clients, and the
+/// gateway cannot use the host's network besides its own.
 #[test]
-fn what_is_told_of_clients_addresses_is_so() {
+fn the_notes_on_client_addresses_are_correct() {
     for file in ["README.md", "docker-compose.yml"] {
-        let told = std::fs::read_to_string(paths::root().join(file)).unwrap();
-        let told = told.replace("\n# ", " ");
+        let text = std::fs::read_to_string(paths::root().join(file)).unwrap();
+        let text = text.replace("\n# ", " ");
         for wrong in
             ["all clients have one address", "every client that comes", "network_mode: host"]
         {
-            assert!(!told.contains(wrong), "{file}: {wrong}");
+            assert!(!text.contains(wrong), "{file}: {wrong}");
         }
         for right in ["IPv4 clients", "own clients share one address", "all IPv6 clients"] {
-            assert!(told.contains(right), "{file}: {right}");
+            assert!(text.contains(right), "{file}: {right}");
         }
     }
 }
 
-/// Until calls are authenticated, the network has to keep others away from the shim.
+/// Calls to the shim are not authenticated, so the network must keep others away from it.
 #[test]
-fn the_shims_port_is_said_to_be_for_the_gateway_and_the_backend_only() {
+fn the_docs_warn_that_the_shims_port_is_only_for_the_gateway_and_the_backend() {
     let read = |file: &str| std::fs::read_to_string(paths::root().join(file)).unwrap();
     let compose = read("docker-compose.yml").replace("\n  # ", " ");
-    for told in [read("README.md"), compose, variables::help()] {
+    for text in [read("README.md"), compose, variables::help()] {
         for part in ["backend reach ", "asks for no password", "anyone's limits"] {
-            assert!(told.contains(part), "{part}: {told}");
+            assert!(text.contains(part), "{part}: {text}");
         }
     }
     let compose = Compose::read();
     assert_eq!(on_network(&compose, "front"), BTreeSet::from(["backend", "gateway", "shim"]));
 }
 
-/// With a salt of one's own, what is counted under it is what the backend tells of, and the
-/// environment may be any.
+/// With a private salt, the stack starts in any environment, and the backend reports the usage that
+/// the gateway counts.
 #[test]
-fn a_salt_of_ones_own_is_the_policys_and_the_backends() {
+fn a_private_salt_is_shared_by_the_policy_and_the_backend() {
     tests::midnight::wait_if_near();
     let salt = "0123456789abcdef0123456789abcdef";
     let stack = Stack::start(&[("TOLLGATE_SALT", salt), ("ENVIRONMENT", "production")]);
@@ -531,33 +529,34 @@ fn a_salt_of_ones_own_is_the_policys_and_the_backends() {
         &tests::client::Client::of(stack.backend().addr()),
         "ada@example.com",
     );
-    // Charged whether or not there is such a route; refused while the ledger takes longer than 50 ms.
+    // The request is charged although the route does not exist. It gets 503 while the ledger takes
+    // longer than 50 ms.
     let deadline = Deadline::after(READY_LIMIT);
     while client.post("/api/ai/nothing", &json!({}), Some(&token)).status == 503 {
-        assert!(!deadline.has_passed(), "nothing is decided");
+        assert!(!deadline.has_passed(), "the ledger decides nothing");
     }
-    // One that was refused for want of time may have been charged; with another salt, none would be.
+    // A request that timed out can have been charged too. With different salts, the backend would see 0.
     let usage = client.get("/api/usage", Some(&token));
     let used = usage.json()["ai_daily"]["used"].as_u64();
     assert!(used.is_some_and(|used| used >= 1), "{}", usage.as_text());
 }
 
-/// The gateway waits for the policy's service, which refuses what everyone knows.
+/// The gateway waits for the policy's service, which refuses the publicly known salt.
 #[test]
-fn outside_development_the_stack_does_not_start_with_a_salt_that_everyone_knows() {
+fn outside_development_the_stack_does_not_start_with_a_publicly_known_salt() {
     for salt in ["", "tollgate-development"] {
         let stack = Stack::new(&[("TOLLGATE_SALT", salt), ("ENVIRONMENT", "production")]);
         let error = stack.run("policy").unwrap_err().to_string();
         assert!(error.contains("ENVIRONMENT is \"production\": expected a private"), "{error}");
 
-        assert!(stack.policy_file().is_err(), "and nothing is put in force");
+        assert!(stack.policy_file().is_err(), "the policy was written");
     }
 }
 
-/// The commands, variables and health checks of all containers, as processes on loopback, and a
-/// limit on its way from the environment to a client.
+/// Runs the commands, variables and health checks of all containers as processes on loopback, with a
+/// limit from the environment that reaches a client.
 #[test]
-fn the_containers_commands_come_up_healthy_and_serve() {
+fn the_containers_commands_become_healthy_and_serve() {
     let mut stack = Stack::start(&[("PUBLIC_RATE_LIMIT_PER_MINUTE", "7")]);
     for name in ["ledger", "cache", "shim", "claude-sim", "backend", "gateway"] {
         assert!(stack.is_healthy(name), "{name}");
@@ -572,7 +571,7 @@ fn the_containers_commands_come_up_healthy_and_serve() {
         reply = client.get("/", None);
     }
     assert_eq!(reply.header("x-ratelimit-limit"), "7", "{}", reply.as_text());
-    // What counts forgets nothing to make room, nor when it starts again. What only saves work may.
+    // The ledger must never evict counters or lose them in a restart. The cache can.
     for (name, setting, expected) in [
         ("ledger", "maxmemory-policy", "noeviction"),
         ("ledger", "appendonly", "yes"),
@@ -584,16 +583,16 @@ fn the_containers_commands_come_up_healthy_and_serve() {
     for name in ["ledger", "cache"] {
         assert_ne!(stack.setting(name, "maxmemory"), "0", "{name}");
     }
-    assert!(stack.keys("ledger") > 0, "the limit was counted there");
+    assert!(stack.keys("ledger") > 0, "the request was not counted in the ledger");
     assert!(stack.gateway().get("/api/pricing").unwrap().status == 200);
-    assert!(stack.keys("cache") > 0, "and prices are kept here");
-    assert!(stack.admin_answers(), "the admin interface is where the compose file puts it");
-    // The gateway is healthy as long as requests get through to the backend.
+    assert!(stack.keys("cache") > 0, "the prices were not cached");
+    assert!(stack.admin_answers(), "the admin interface is not at the compose file's address");
+    // The gateway is healthy only while requests get through to the backend.
     stack.kill("backend");
     assert!(!stack.is_healthy("gateway"));
-    // A health check that could not fail would be none.
+    // Every health check must be able to fail.
     for name in ["gateway", "backend", "claude-sim", "shim", "cache", "ledger"] {
         stack.kill(name);
-        assert!(!stack.is_healthy(name), "{name} is dead");
+        assert!(!stack.is_healthy(name), "{name} was killed but is healthy");
     }
 }

@@ -1,6 +1,6 @@
-//! `cargo xtask up` and `down`, as programs, with the real stack.
+//! Tests of the `cargo xtask up` and `down` binary with the real stack.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test helpers")]
 
 use harness::clock::Deadline;
 use harness::stack::{Port, health};
@@ -14,12 +14,13 @@ use std::time::Duration;
 use tempfile::TempDir;
 use xtask::up::welcome::curl_lines;
 
-/// Building what has changed is part of it.
+/// The timeout of `up`, which includes building what has changed.
 const UP_LIMIT: Duration = Duration::from_secs(1800);
+/// The timeout of anything else.
 const END_LIMIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
 
-/// A flag for each port, in the order of [`Place::ports`].
+/// The flag of each port, in the order of [`Place::ports`].
 const FLAGS: [&str; 6] = [
     "--gateway-port",
     "--admin-port",
@@ -29,7 +30,7 @@ const FLAGS: [&str; 6] = [
     "--claude-port",
 ];
 
-/// Six ports and a folder of a test's own.
+/// The ports and the folder of a test.
 struct Place {
     ports: Vec<Port>,
     dir: TempDir,
@@ -44,9 +45,9 @@ impl Place {
     fn command(&self, chore: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
         command.arg(chore).arg("--state-dir").arg(self.dir.path()).stdin(Stdio::null());
-        // The developer's own: a test must not spend money.
+        // A test must not spend the developer's money,
         command.env_remove("ANTHROPIC_API_KEY").env_remove("ANTHROPIC_BASE_URL");
-        // Nor do limits that a developer has set change what it finds.
+        // and must not depend on limits in the developer's environment.
         for (_, name) in harness::variables::list().unwrap() {
             command.env_remove(name);
         }
@@ -63,14 +64,15 @@ impl Place {
         command
     }
 
-    /// The salt of the policy that is in force, as the operator's commands find it.
+    /// Returns the salt in the stack's copy of the policy.
     fn salt(&self) -> String {
         let kept =
             harness::envoy_config::read_policy(&self.dir.path().join("policy.json")).unwrap();
         kept["salt"].as_str().unwrap().to_owned()
     }
 
-    /// The shipped policy with another limit in its bucket `public`, and patient with a busy machine.
+    /// Writes the shipped policy with `public` as the limit of the bucket `public`, and with a timeout
+    /// for a busy machine. Returns the path.
     fn write_policy(&self, public: u32) -> String {
         let file = self.dir.path().join("policy.yaml");
         let shipped = harness::paths::root().join("envoy/policy.yaml");
@@ -82,16 +84,16 @@ impl Place {
 
     fn down(&self) -> String {
         let output = self.command("down").output().unwrap();
-        assert!(output.status.success(), "{}", told(&output));
+        assert!(output.status.success(), "{}", stderr(&output));
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Starts it with its stdout in a file, and waits until that says that all is healthy.
+    /// Starts the stack, with stdout in a file, and waits until it is healthy.
     fn up_in_foreground(&self, more: &[&str]) -> Foreground {
         self.up_with(&[], more)
     }
 
-    /// The same in an environment of `vars`.
+    /// Does the same with the variables `vars`.
     fn up_with(&self, vars: &[(&str, &str)], more: &[&str]) -> Foreground {
         let (out, err) = (self.dir.path().join("stdout"), self.dir.path().join("stderr"));
         let mut command = self.up(more);
@@ -99,17 +101,17 @@ impl Place {
         command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
         let mut foreground = Foreground { child: command.spawn().unwrap(), out };
         let deadline = Deadline::after(UP_LIMIT);
-        while !foreground.told().contains("Ctrl-C ends it.") {
+        while !foreground.stdout().contains("Ctrl-C stops it.") {
             let ended = foreground.child.try_wait().unwrap().is_some();
-            let told = std::fs::read_to_string(&err).unwrap();
-            assert!(!ended && !deadline.has_passed(), "it is not healthy: {told}");
+            let stderr = std::fs::read_to_string(&err).unwrap();
+            assert!(!ended && !deadline.has_passed(), "the stack is not healthy: {stderr}");
             std::thread::sleep(POLL);
         }
         foreground
     }
 
-    /// Whether nothing is left: no process of the stack's, and nobody on its ports. (A process
-    /// that is being killed loses its name before its ports.)
+    /// Waits until no process of the stack is running and its ports are free. (A process that is being
+    /// killed loses its name before its ports.)
     fn assert_nothing_is_left(&self) {
         let deadline = Deadline::after(END_LIMIT);
         let taken = || {
@@ -130,7 +132,7 @@ struct Foreground {
 }
 
 impl Foreground {
-    fn told(&self) -> String {
+    fn stdout(&self) -> String {
         std::fs::read_to_string(&self.out).unwrap()
     }
 
@@ -139,7 +141,7 @@ impl Foreground {
     }
 }
 
-/// Ends with its test, also where that fails.
+/// Kills the stack at the end of its test, even if that fails.
 impl Drop for Foreground {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -147,7 +149,7 @@ impl Drop for Foreground {
     }
 }
 
-/// What runs in `dir`, or was told of it.
+/// Returns the command lines of processes that run in `dir` or have it as an argument.
 fn processes_of(dir: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for process in std::fs::read_dir("/proc").unwrap().flatten() {
@@ -161,13 +163,13 @@ fn processes_of(dir: &Path) -> Vec<String> {
     found
 }
 
-fn told(output: &Output) -> String {
+fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// Returns the error, one line, which comes after what the build of `tollgate` shows.
+/// Returns the error line, which comes after the output of the build.
 fn refusal(output: &Output) -> String {
-    let shown = told(output);
+    let shown = stderr(output);
     let (before, error) = shown.rsplit_once("error: ").unwrap();
     assert_eq!(error.lines().count(), 1, "{shown}");
     assert!(!before.contains("is ready on"), "nothing has been started: {shown}");
@@ -175,22 +177,22 @@ fn refusal(output: &Output) -> String {
 }
 
 fn shell(line: &str) -> String {
-    // curl as a person would call it, wherever it is.
+    // The commands call plain `curl`, so its folder must be on the PATH.
     let curl = harness::setup::curl().unwrap();
     let path = format!("{}:/usr/bin:/bin", curl.parent().unwrap().display());
     let output = Command::new("sh").args(["-c", line]).env("PATH", path).output().unwrap();
-    assert!(output.status.success(), "{line}: {}", told(&output));
+    assert!(output.status.success(), "{line}: {}", stderr(&output));
     String::from_utf8(output.stdout).unwrap()
 }
 
 #[test]
-fn up_runs_the_stack_follows_its_decisions_and_ends_all_of_it_on_ctrl_c() {
+fn up_runs_the_stack_shows_decisions_and_stops_everything_on_ctrl_c() {
     let place = Place::new();
     let policy = place.write_policy(30);
     let mut up = place.up_in_foreground(&["--workers", "1", "--policy", &policy]);
     let lines = curl_lines(place.ports[0].number());
     for line in &lines {
-        assert!(up.told().contains(line), "{line}");
+        assert!(up.stdout().contains(line), "{line}");
     }
 
     let index = shell(&lines[0]);
@@ -201,7 +203,7 @@ fn up_runs_the_stack_follows_its_decisions_and_ends_all_of_it_on_ctrl_c() {
     );
     let wrong = shell(&lines[1]);
     assert!(wrong.starts_with("HTTP/1.1 401"), "{wrong}");
-    // The last line goes by the token that the one before has put into the shell.
+    // The last line uses the token that the line before has stored in the shell.
     let me = shell(&[&*lines[2], &*lines[3], &*lines[3]].join("; "));
     assert!(me.starts_with("HTTP/1.1 200") && me.contains("ada@example.com"), "{me}");
     assert!(me.contains("x-ratelimit-limit: 60"), "{me}");
@@ -209,21 +211,21 @@ fn up_runs_the_stack_follows_its_decisions_and_ends_all_of_it_on_ctrl_c() {
     assert!(answers[0].is_some() && answers[0] < answers[1], "{me}");
 
     let deadline = Deadline::after(END_LIMIT);
-    while !(up.told().contains(" GET / 200 ") && up.told().contains(" GET /api/me 200 ")) {
-        assert!(!deadline.has_passed(), "{}", up.told());
+    while !(up.stdout().contains(" GET / 200 ") && up.stdout().contains(" GET /api/me 200 ")) {
+        assert!(!deadline.has_passed(), "{}", up.stdout());
         std::thread::sleep(POLL);
     }
 
-    // Without a key to the service, the backend asks claude-sim.
+    // Without an API key, the backend uses claude-sim.
     let sim = place.ports[5].addr();
     assert!(health::is_ok(sim, "/sim/health"));
-    assert!(up.told().contains(&format!("claude-sim   http://{sim}/")), "{}", up.told());
+    assert!(up.stdout().contains(&format!("claude-sim   http://{sim}/")), "{}", up.stdout());
     let backend = environment_of_the_backend(&place);
     for line in ["ANTHROPIC_API_KEY=claude-sim", &format!("ANTHROPIC_BASE_URL=http://{sim}")] {
         assert!(backend.iter().any(|variable| variable == line), "{line}: {backend:?}");
     }
 
-    // The gateway and the backend have a salt that nobody else has, and its files are private.
+    // The gateway and the backend share a private salt, and the files with it are private.
     let (salt, dir) = (place.salt(), place.dir.path());
     assert!(salt.len() == 32 && backend.contains(&format!("TOLLGATE_SALT={salt}")), "{backend:?}");
     let filter = format!("tollgate-{}.json", place.ports[0].number());
@@ -236,16 +238,20 @@ fn up_runs_the_stack_follows_its_decisions_and_ends_all_of_it_on_ctrl_c() {
         );
     }
     assert!(
-        up.told().contains(&format!("policy       {}/policy.json", dir.display())),
+        up.stdout().contains(&format!("policy       {}/policy.json", dir.display())),
         "{}",
-        up.told()
+        up.stdout()
     );
-    assert!(up.told().contains("A debug build: don't judge its speed by this."), "{}", up.told());
+    assert!(
+        up.stdout().contains("A debug build: don't judge its speed by this."),
+        "{}",
+        up.stdout()
+    );
 
-    // One stack a folder.
+    // A folder has at most one stack.
     let second = place.up(&[]).output().unwrap();
     assert_eq!(second.status.code(), Some(1));
-    assert!(told(&second).starts_with("error: a stack runs already with its state in "));
+    assert!(stderr(&second).starts_with("error: a stack is already running in "));
 
     up.signal(Signal::INT);
     assert!(up.child.wait().unwrap().success());
@@ -254,18 +260,18 @@ fn up_runs_the_stack_follows_its_decisions_and_ends_all_of_it_on_ctrl_c() {
 }
 
 #[test]
-fn a_detached_stack_runs_until_it_is_ended_and_needs_no_redis() {
+fn a_detached_stack_runs_until_down_and_works_without_redis() {
     let place = Place::new();
     let mut up = place.up(&["--detach", "--ledger", "memory:"]);
     let own = [("ANTHROPIC_API_KEY", "sk-not-a-key"), ("ANTHROPIC_BASE_URL", "http://127.0.0.1:9")];
     let output = up.envs(own).output().unwrap();
-    assert!(output.status.success(), "{}", told(&output));
-    assert!(told(&output).contains("The stack is healthy."), "{}", told(&output));
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains("The stack is healthy."), "{}", stderr(&output));
     let answer = health::get(place.ports[0].addr(), "/").unwrap();
     assert_eq!(answer.status, 200);
-    assert!(!health::ping(place.ports[4].addr()), "there is no Redis");
-    // With a key, the backend asks the service.
-    assert!(!health::is_ok(place.ports[5].addr(), "/sim/health"), "there is no claude-sim");
+    assert!(!health::ping(place.ports[4].addr()), "Redis is running");
+    // With an API key, the backend uses the Claude API.
+    assert!(!health::is_ok(place.ports[5].addr(), "/sim/health"), "claude-sim is running");
     let backend = environment_of_the_backend(&place);
     for (name, value) in own {
         assert!(backend.contains(&format!("{name}={value}")), "{name}: {backend:?}");
@@ -273,9 +279,10 @@ fn a_detached_stack_runs_until_it_is_ended_and_needs_no_redis() {
 
     let second = place.up(&["--detach", "--ledger", "memory:"]).output().unwrap();
     assert_eq!(second.status.code(), Some(1));
-    assert!(told(&second).starts_with("error: a stack runs already"), "{}", told(&second));
-    assert_eq!(told(&second).lines().count(), 1, "{}", told(&second));
-    assert!(health::is_ok(place.ports[0].addr(), "/health"), "the first one runs on");
+    let error = stderr(&second);
+    assert!(error.starts_with("error: a stack is already running in "), "{error}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+    assert!(health::is_ok(place.ports[0].addr(), "/health"), "the first one is still running");
 
     assert_eq!(place.down(), "The stack has ended.\n");
     place.assert_nothing_is_left();
@@ -294,12 +301,12 @@ fn a_killed_stack_leaves_no_process_and_can_be_started_again() {
         place.assert_nothing_is_left();
     }
     assert_eq!(salts[0], salts[1], "counters keep their names");
-    // The state file that it has left names a process that is gone.
+    // The remaining state file names a process that no longer exists.
     assert_eq!(place.down(), "No stack is running.\n");
 }
 
 #[test]
-fn a_part_that_dies_ends_the_stack_with_its_name_and_its_log() {
+fn if_a_part_dies_the_stack_stops_and_the_error_names_the_part() {
     let place = Place::new();
     let err = place.dir.path().join("stderr");
     let mut command = place.up(&["--ledger", "memory:"]);
@@ -317,12 +324,12 @@ fn a_part_that_dies_ends_the_stack_with_its_name_and_its_log() {
     };
     kill_process(Pid::from_raw(shim).unwrap(), Signal::KILL).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(1));
-    let told = std::fs::read_to_string(err).unwrap();
-    assert!(told.contains("error: the shim has ended (signal: 9 (SIGKILL))"), "{told}");
+    let stderr = std::fs::read_to_string(err).unwrap();
+    assert!(stderr.contains("error: the shim has ended (signal: 9 (SIGKILL))"), "{stderr}");
     place.assert_nothing_is_left();
 }
 
-/// The variables of the process that was told by one to listen on the backend's port.
+/// Returns the environment of the backend, found by its variable for the port.
 fn environment_of_the_backend(place: &Place) -> Vec<String> {
     let listen = format!("LISTEN_ADDR={}", place.ports[3].addr());
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
@@ -334,7 +341,7 @@ fn environment_of_the_backend(place: &Place) -> Vec<String> {
     environments.find(|variables| variables.contains(&listen)).unwrap()
 }
 
-/// The process of the stack that was told to listen on port number `index`.
+/// Returns the id of the process that has the port number `index` in its command line.
 fn listener_on(place: &Place, index: usize) -> i32 {
     let addr = place.ports[index].addr().to_string();
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
@@ -346,15 +353,15 @@ fn listener_on(place: &Place, index: usize) -> i32 {
 }
 
 #[test]
-fn a_port_in_use_is_told_in_one_sentence_before_anything_is_done() {
+fn a_port_in_use_is_refused_before_anything_is_built() {
     let place = Place::new();
     for (port, flag) in place.ports.iter().zip(FLAGS) {
         let _listener = TcpListener::bind(port.addr()).unwrap();
-        for how in [&[][..], &["--detach"]] {
-            let output = place.up(how).output().unwrap();
+        for flags in [&[][..], &["--detach"]] {
+            let output = place.up(flags).output().unwrap();
             assert_eq!(output.status.code(), Some(1));
             assert_eq!(
-                told(&output),
+                stderr(&output),
                 format!("error: port {} is in use: choose another with {flag}\n", port.number())
             );
         }
@@ -363,18 +370,18 @@ fn a_port_in_use_is_told_in_one_sentence_before_anything_is_done() {
 }
 
 #[test]
-fn outside_development_a_salt_that_everyone_knows_is_refused_in_one_sentence() {
+fn a_publicly_known_salt_is_refused_outside_development() {
     let place = Place::new();
     let known = [("ENVIRONMENT", "production"), ("TOLLGATE_SALT", "tollgate-development")];
     let output = place.up(&[]).envs(known).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let refused = refusal(&output);
-    assert!(refused.contains(" is refused: ENVIRONMENT is \"production\": expected "), "{refused}");
+    assert!(refused.contains(": ENVIRONMENT is \"production\": expected "), "{refused}");
     place.assert_nothing_is_left();
 }
 
 #[test]
-fn limits_of_the_environment_are_the_gateways_and_what_the_backend_tells() {
+fn limits_from_the_environment_apply_to_the_gateway_and_the_backend() {
     let place = Place::new();
     let policy = place.write_policy(30);
     let vars = [
@@ -385,7 +392,7 @@ fn limits_of_the_environment_are_the_gateways_and_what_the_backend_tells() {
     let _up = place.up_with(&vars, &["--ledger", "memory:", "--policy", &policy]);
     let gateway = place.ports[0].number();
     let lines = curl_lines(gateway);
-    // Signs up and in, and asks who that is: two of three allowed.
+    // Signs up, logs in and gets the profile, which uses two of three attempts.
     let me = shell(&lines[2]);
     assert!(me.starts_with("HTTP/1.1 200"), "{me}");
     let wrong = shell(&lines[1]);
@@ -393,7 +400,7 @@ fn limits_of_the_environment_are_the_gateways_and_what_the_backend_tells() {
     let refused = shell(&lines[1]);
     assert!(refused.starts_with("HTTP/1.1 429"), "{refused}");
 
-    // The log-in past the gateway, which takes no more of them.
+    // Log in directly at the backend, since the gateway admits no more logins.
     let backend = place.ports[3].number();
     let direct = |path: &str| {
         let line =
@@ -408,11 +415,11 @@ fn limits_of_the_environment_are_the_gateways_and_what_the_backend_tells() {
     assert!(usage.contains(r#""limit":4,"used":1"#), "{usage}");
     assert!(direct("/health").contains(r#""rate_limit_enabled":true"#));
 
-    // A policy that is saved again has them too.
+    // An edited policy gets the environment's limits too.
     place.write_policy(31);
     let deadline = Deadline::after(END_LIMIT);
     while !shell(&lines[0]).contains("x-ratelimit-limit: 31") {
-        assert!(!deadline.has_passed(), "the new policy is not in force");
+        assert!(!deadline.has_passed(), "the edited policy is not in force");
         std::thread::sleep(POLL);
     }
     let refused = shell(&lines[1]);
@@ -420,7 +427,7 @@ fn limits_of_the_environment_are_the_gateways_and_what_the_backend_tells() {
 }
 
 #[test]
-fn switched_off_by_the_environment_nothing_is_refused_and_health_says_so() {
+fn with_limits_disabled_nothing_is_denied_and_health_reports_it() {
     let place = Place::new();
     let policy = place.write_policy(2);
     let vars = [("RATE_LIMIT_ENABLED", "false")];
@@ -434,18 +441,18 @@ fn switched_off_by_the_environment_nothing_is_refused_and_health_says_so() {
 }
 
 #[test]
-fn a_bad_limit_in_the_environment_is_refused_before_anything_is_started() {
+fn an_invalid_limit_in_the_environment_is_refused_before_anything_is_started() {
     let place = Place::new();
-    let told_with = |variable: &str, value: &str, more: &[&str]| {
+    let refusal_of = |variable: &str, value: &str, more: &[&str]| {
         let output = place.up(more).env(variable, value).output().unwrap();
         assert_eq!(output.status.code(), Some(1));
         refusal(&output)
     };
     let shipped = harness::paths::root().join("envoy/policy.yaml");
     assert_eq!(
-        told_with("AUTH_RATE_LIMIT_PER_MINUTE", "0", &[]),
+        refusal_of("AUTH_RATE_LIMIT_PER_MINUTE", "0", &[]),
         format!(
-            "error: the policy {} is refused: AUTH_RATE_LIMIT_PER_MINUTE: buckets.auth.limit: invalid \
+            "error: invalid policy {}: AUTH_RATE_LIMIT_PER_MINUTE: buckets.auth.limit: invalid \
              value: integer `0`, expected a whole number from 1 to 9007199254740992\n",
             shipped.display()
         )
@@ -453,14 +460,14 @@ fn a_bad_limit_in_the_environment_is_refused_before_anything_is_started() {
     let policy = place.write_policy(30);
     let text = std::fs::read_to_string(&policy).unwrap();
     std::fs::write(&policy, text.replace("limit: 30, window: 1m", "limit: 30, per: day")).unwrap();
-    let told = told_with("PUBLIC_RATE_LIMIT_PER_MINUTE", "5", &["--policy", &policy]);
-    let start = format!("error: the policy {policy} is refused: PUBLIC_RATE_LIMIT_PER_MINUTE: ");
-    assert!(told.starts_with(&start), "{told}");
+    let error = refusal_of("PUBLIC_RATE_LIMIT_PER_MINUTE", "5", &["--policy", &policy]);
+    let start = format!("error: invalid policy {policy}: PUBLIC_RATE_LIMIT_PER_MINUTE: ");
+    assert!(error.starts_with(&start), "{error}");
     place.assert_nothing_is_left();
 }
 
 #[test]
-fn a_bad_policy_is_refused_before_anything_is_done() {
+fn an_invalid_policy_is_refused_before_anything_is_built() {
     let place = Place::new();
     let policy = place.dir.path().join("policy.yaml");
     let shipped =
@@ -471,10 +478,10 @@ fn a_bad_policy_is_refused_before_anything_is_done() {
         std::fs::write(&policy, text).unwrap();
         let output = place.up(&["--policy", policy.to_str().unwrap()]).output().unwrap();
         assert_eq!(output.status.code(), Some(1));
-        let told = told(&output);
-        let start = format!("error: the policy {} is refused: {expected}", policy.display());
-        assert!(told.starts_with(&start), "{told}");
-        assert_eq!(told.lines().count(), 1, "{told}");
+        let error = stderr(&output);
+        let start = format!("error: invalid policy {}: {expected}", policy.display());
+        assert!(error.starts_with(&start), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
     };
     check("limit: 5,", "limit: 0,", "buckets.auth.limit: ");
     check("window: 1m", "window: 1x", "buckets.");

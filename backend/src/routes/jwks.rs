@@ -47,7 +47,7 @@ struct Key {
     tag = "accounts",
     responses((
         status = 200, description = "The keys", body = Reply,
-        headers(("Cache-Control" = String, description = "How long the keys may be cached")),
+        headers(("Cache-Control" = String, description = "The time that the keys can be cached")),
     ))
 )]
 pub(crate) async fn jwks(State(app): State<Arc<App>>) -> Response {

@@ -58,7 +58,7 @@ struct SubscriptionReply {
     params(Use),
     responses((
         status = 200, description = "The plans, cheapest first", body = PricingReply,
-        headers(("Cache-Control" = String, description = "How long the prices may be cached")),
+        headers(("Cache-Control" = String, description = "The time that the prices can be cached")),
     ))
 )]
 pub(crate) async fn pricing(State(app): State<Arc<App>>, use_: Use) -> Result<Response, ApiError> {

@@ -46,7 +46,7 @@ pub enum Cluster {
 /// A line that a plugin logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
-    /// The VM that made the call.
+    /// The VM that logged it.
     pub vm: VmNumber,
     /// Its level.
     pub level: LogLevel,

@@ -116,8 +116,7 @@ impl Vm {
     }
 
     /// Returns the property that the plugin set at `path` on a stream. Envoy's access log prints it
-    /// as
-    /// `%FILTER_STATE(wasm.<path>:PLAIN)%`.
+    /// as `%FILTER_STATE(wasm.<path>:PLAIN)%`.
     #[must_use]
     pub fn filter_state(&self, stream: StreamNumber, path: &str) -> Option<&[u8]> {
         let stream = self.host().streams.get(&stream)?;

@@ -5,9 +5,8 @@
 //! [`run`] simulates one seed and checks the invariants. Read in this order: [`scenario`] (chosen
 //! by the seed), `world` (the event loop and all participants), [`envoy`], [`shim`], [`request`],
 //! [`record`] (the data for the checks, including the ledger's [`log`]), [`check`] (the
-//! invariants),
-//! [`fault`] (bugs planted to prove that each check works), [`trace`], [`seeds`] (many runs, on all
-//! processors).
+//! invariants), [`fault`] (bugs planted to prove that each check works), [`trace`], [`seeds`] (many
+//! runs, on all processors).
 
 pub mod check;
 pub mod dice;

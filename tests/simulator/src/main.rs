@@ -20,7 +20,7 @@ struct Args {
     /// First seed
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     from: u64,
-    /// Print all events of the first seed, and run only that one
+    /// Run only the first seed, and print all its events
     #[arg(long)]
     trace: bool,
     /// Plant a fault to see that it is found

@@ -68,8 +68,8 @@ impl Cluster {
     /// # Panics
     /// Panics if the other nodes do not announce it.
     #[must_use]
-    pub fn put_proxy_before(&self, node: usize) -> Proxy {
-        let proxy = Proxy::before(self.nodes[node].addr());
+    pub fn start_proxy_for(&self, node: usize) -> Proxy {
+        let proxy = Proxy::start(self.nodes[node].addr());
         let port = i64::from(proxy.addr().port());
         self.ask(node, &["CONFIG", "SET", "cluster-announce-port", &port.to_string()]);
         for at in 0..NODES {

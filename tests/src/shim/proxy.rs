@@ -43,7 +43,7 @@ impl Proxy {
     /// # Panics
     /// Panics if it cannot listen.
     #[must_use]
-    pub fn before(server: SocketAddr) -> Self {
+    pub fn start(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let addr = listener.local_addr().expect("an address");
         let state = State { server, fate: Mutex::new(Fate::Pass), scripts: AtomicUsize::new(0) };

@@ -20,12 +20,12 @@ fn an_admitted_request_reports_what_is_left(is_redis: bool) {
 }
 
 #[test]
-fn an_admitted_request_reports_what_is_left_by_redis() {
+fn an_admitted_request_reports_what_is_left_with_redis() {
     an_admitted_request_reports_what_is_left(true);
 }
 
 #[test]
-fn an_admitted_request_reports_what_is_left_by_memory() {
+fn an_admitted_request_reports_what_is_left_with_memory() {
     an_admitted_request_reports_what_is_left(false);
 }
 
@@ -161,11 +161,11 @@ fn a_failed_upstream_costs_nothing_if_the_policy_refunds_it() {
     gateway.backend.kill();
     let deadline = Deadline::after(Duration::from_secs(30));
     // Each reply shows its own charge; earlier ones are refunded.
-    let mut shown = Vec::new();
-    while shown.len() < 5 || shown.last().is_none_or(|left| left != "28") {
-        assert!(!deadline.has_passed(), "{shown:?}");
+    let mut remaining = Vec::new();
+    while remaining.len() < 5 || remaining.last().is_none_or(|left| left != "28") {
+        assert!(!deadline.has_passed(), "{remaining:?}");
         let reply = client.get("/", None);
         assert_eq!(reply.status, 503, "{}", reply.as_text());
-        shown.push(reply.header("x-ratelimit-remaining").to_owned());
+        remaining.push(reply.header("x-ratelimit-remaining").to_owned());
     }
 }

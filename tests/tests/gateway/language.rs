@@ -135,19 +135,19 @@ fn a_single_status_can_be_refunded() {
     let upstream = Upstream::start().unwrap();
     let bucket =
         |refund: Value| json!({ "key": "client", "window": "1h", "limit": 1, "refund": refund });
-    let buckets = json!({ "free": bucket(json!([404, 200])), "dear": bucket(json!([404])) });
+    let buckets = json!({ "free": bucket(json!([404, 200])), "charged": bucket(json!([404])) });
     let rules = json!([
         { "match": { "paths": ["/free"] }, "charge": ["free"] },
-        { "charge": ["dear"] },
+        { "charge": ["charged"] },
     ]);
     let gateway = start(&upstream, &json!({}), &buckets, &rules);
     let status = |path: &str| get(&gateway.client(), path, "x", None).status;
-    assert_eq!([status("/free"), status("/dear")], [200, 200]);
+    assert_eq!([status("/free"), status("/charged")], [200, 200]);
     let deadline = Deadline::after(LIMIT);
     while status("/free") != 200 {
         assert!(!deadline.has_passed(), "the charge was not refunded");
     }
-    assert_eq!(status("/dear"), 429);
+    assert_eq!(status("/charged"), 429);
 }
 
 #[test]

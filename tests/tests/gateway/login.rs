@@ -29,12 +29,12 @@ fn the_sixth_login_is_denied_until_retry_after(is_redis: bool) {
 }
 
 #[test]
-fn the_sixth_login_is_denied_until_retry_after_by_redis() {
+fn the_sixth_login_is_denied_until_retry_after_with_redis() {
     the_sixth_login_is_denied_until_retry_after(true);
 }
 
 #[test]
-fn the_sixth_login_is_denied_until_retry_after_by_memory() {
+fn the_sixth_login_is_denied_until_retry_after_with_memory() {
     the_sixth_login_is_denied_until_retry_after(false);
 }
 

@@ -285,7 +285,7 @@ fn no_spelling_of_a_path_escapes_its_rule() {
 #[test]
 fn no_spelling_of_a_path_escapes_its_rule_over_http_2() {
     let count = check(send_http2);
-    assert!(count > 80, "only {count} could be send");
+    assert!(count > 80, "only {count} could be sent");
 }
 
 #[test]

@@ -81,8 +81,8 @@ fn repeated_policy_changes_lose_no_request() {
             gateway.put_policy(0, &policy(limit)).unwrap();
             let deadline = Deadline::after(LIMIT);
             let mut tries = gateway.client();
-            // After 8 new connections in a row see the new policy, both workers most likely have
-            // it.
+            // When 8 new connections in a row see the new policy, both workers have it, almost
+            // certainly.
             let mut met = 0;
             while met < 8 {
                 assert!(!deadline.has_passed(), "the new policy is not in force");

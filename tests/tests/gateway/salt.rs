@@ -13,7 +13,7 @@ fn warnings(server: &Server) -> usize {
 }
 
 #[test]
-fn the_filter_and_the_shim_each_warn_once_of_a_known_salt() {
+fn the_filter_and_the_shim_each_warn_once_about_a_known_salt() {
     let gateway = Gateway::start(&Options { workers: 2, ..Options::default() }).unwrap();
     (10..18).for_each(|last| assert_eq!(gateway.client().at(last).get("/", None).status, 200));
     wait_for("the warning is not in the shim's log", || warnings(&gateway.shim) > 0);

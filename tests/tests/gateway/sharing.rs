@@ -22,12 +22,12 @@ fn two_envoys_admit_five_logins_together(is_redis: bool) {
 }
 
 #[test]
-fn two_envoys_admit_five_logins_together_on_redis() {
+fn two_envoys_admit_five_logins_together_with_redis() {
     two_envoys_admit_five_logins_together(true);
 }
 
 #[test]
-fn two_envoys_admit_five_logins_together_on_memory() {
+fn two_envoys_admit_five_logins_together_with_memory() {
     two_envoys_admit_five_logins_together(false);
 }
 

@@ -81,7 +81,7 @@ fn unread_responses_use_bounded_memory() {
 }
 
 /// Lowers the heap limit of `envoy/envoy.yaml`.
-fn little_memory(config: &mut Value) {
+fn limit_heap(config: &mut Value) {
     let monitors = at(config, "/overload_manager/resource_monitors").unwrap();
     let heap = named(monitors, "envoy.resource_monitors.fixed_heap").unwrap();
     *at(heap, "/typed_config/max_heap_size_bytes").unwrap() = json!(120 * MB);
@@ -89,7 +89,7 @@ fn little_memory(config: &mut Value) {
 
 #[test]
 fn low_memory_resets_the_largest_streams_and_serves_others() {
-    let gateway = start(little_memory);
+    let gateway = start(limit_heap);
     let greedy = gateway.client().at(2);
     let resets = || counter_of(&gateway.envoys[0], "reset_high_memory_stream.count");
     let deadline = Deadline::after(READY_LIMIT);

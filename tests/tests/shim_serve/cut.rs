@@ -16,7 +16,7 @@ const LIMIT: u64 = 1_000;
 fn call_with_fate(fate: Fate) -> (usize, u64) {
     let dir = TempDir::new().expect("a directory");
     let server = start_redis(dir.path(), &[]);
-    let proxy = Proxy::before(server.addr());
+    let proxy = Proxy::start(server.addr());
     // Long enough for an answer on a busy machine, and short enough for the test to wait out.
     let env = [("TOLLGATE_REDIS_RESPONSE_TIMEOUT_MS", "2000")];
     let mut shim = start_shim(dir.path(), &proxy.url(), &env);
@@ -24,7 +24,7 @@ fn call_with_fate(fate: Fate) -> (usize, u64) {
     let direct = start_ready(dir.path(), &redis::url(&server));
     let mut api = Api::connect(shim.addr());
     let one = || vec![request([charge(counter("a", "b"), sliding(LIMIT, 60_000))])];
-    // The connection is in use before it is cut.
+    // Use the connection before it is cut.
     assert_eq!(only_charge(&api.decide(one()).decisions[0]).remaining, LIMIT - 1);
     let before = proxy.scripts();
     proxy.next_script(fate);
@@ -54,7 +54,7 @@ fn a_cut_connection_never_charges_twice() {
 fn a_silent_connection_is_replaced() {
     let dir = TempDir::new().expect("a directory");
     let server = start_redis(dir.path(), &[]);
-    let proxy = Proxy::before(server.addr());
+    let proxy = Proxy::start(server.addr());
     let env = [("TOLLGATE_REDIS_RESPONSE_TIMEOUT_MS", "100")];
     let mut shim = start_shim(dir.path(), &proxy.url(), &env);
     shim.wait_ready().expect("the shim becomes ready");

@@ -140,7 +140,7 @@ fn client_connections_never_starve_the_redis_connection() {
     for times in 2..5 {
         let mut kill = ::redis::cmd("CLIENT");
         kill.arg(&["KILL", "TYPE", "normal", "SKIPME", "yes"]).exec(&mut redis).expect("a kill");
-        wait_for("the shim to connect anew", || {
+        wait_for("the shim to reconnect", || {
             // A call makes the shim notice that the connection is gone.
             let decided = gateway.try_decide(one()).is_ok();
             (decided && metric(&shim, "tollgate_ledger_connects_total") >= times).then_some(())
@@ -160,7 +160,7 @@ fn the_descriptor_limit_is_raised_or_rejected_if_too_low() {
         command.stderr(std::process::Stdio::piped()).spawn().expect("a shell")
     };
     let mut low = KillOnDrop(run("-n 100"));
-    let status = wait_for("it to end", || low.0.try_wait().expect("a process"));
+    let status = wait_for("the shim to exit", || low.0.try_wait().expect("a process"));
     let mut message = String::new();
     let mut stderr = low.0.stderr.take().expect("a pipe");
     stderr.read_to_string(&mut message).expect("text");

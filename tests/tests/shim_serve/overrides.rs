@@ -141,10 +141,10 @@ fn a_cost_above_an_overridden_limit_fails_only_that_request() {
         let body = json!({ "counter": counter("a", "b"), "override": { "limit": 2 } });
         assert!(change(&shims.shims[0], "/v1/overrides/set", &body));
         wait_for("the override to hold", || (limit_at(&mut api).0 == 2).then_some(()));
-        let mut dear = charge(counter("a", "b"), sliding(10, MINUTE_MS));
-        dear.cost = limits::wire::Cost::clamped(3);
+        let mut costly = charge(counter("a", "b"), sliding(10, MINUTE_MS));
+        costly.cost = limits::wire::Cost::clamped(3);
         let reply = api.decide(vec![
-            request([dear]),
+            request([costly]),
             request([charge(counter("c", "d"), sliding(10, MINUTE_MS))]),
         ]);
         let error = reply.decisions[0].error;
@@ -197,16 +197,16 @@ fn operators_name_keys_in_plain_text() {
         api.decide(vec![one(), one(), one()]);
         let key = ["--bucket", "ai", "--key", "user=42"];
         let with = |command: &[&'static str], more: &[&'static str]| [command, &key, more].concat();
-        let shown = run_ok(shim, &with(&["counters", "show"], &[]));
-        let shown: Vec<_> = shown.lines().take(4).collect();
-        assert_eq!(shown[0], format!("ai for user=42  ({name})"));
-        assert_eq!(shown[1..], ["  limit      10", "  remaining  7", "  next       admitted"]);
+        let lines = run_ok(shim, &with(&["counters", "show"], &[]));
+        let lines: Vec<_> = lines.lines().take(4).collect();
+        assert_eq!(lines[0], format!("ai for user=42  ({name})"));
+        assert_eq!(lines[1..], ["  limit      10", "  remaining  7", "  next       admitted"]);
 
         let set = run_ok(shim, &with(&["overrides", "set"], &["--limit", "3"]));
         assert_eq!(set, "ai for user=42: limit 3\n");
         wait_for("the override to hold", || {
-            let shown = run_ok(shim, &with(&["counters", "show"], &[]));
-            shown.contains("  override   limit 3\n").then_some(())
+            let lines = run_ok(shim, &with(&["counters", "show"], &[]));
+            lines.contains("  override   limit 3\n").then_some(())
         });
         assert!(!api.decide_one(one()).admitted);
         let listed = run_ok(shim, &["overrides", "list"]);

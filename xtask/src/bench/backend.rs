@@ -1,12 +1,13 @@
-//! `cargo xtask bench backend`: what the backend's cache is worth, and what log-ins cost the others.
+//! `cargo xtask bench backend`: the benefit of the backend's cache, and the effect of logins on other
+//! requests.
 //!
-//! [`servers`] starts Redis, the Claude simulator and the backend, with one user who has a résumé;
-//! [`work`] is what is asked of it, each answered from the cache but for `/health/live`, against which
-//! all is measured; [`logins`] is what happens to others while many log in; [`report`] tells the
-//! ratios with their aims.
+//! [`servers`] starts Redis, the Claude simulator and the backend, and creates a user with a résumé.
+//! [`work`] defines the requests: all are answered from the cache, except `/health/live`, the
+//! baseline. [`logins`] measures other requests while many users log in. [`report`] prints the ratios
+//! with their aims.
 //!
-//! The works take turns within each round and a ratio is of one round's runs, so that whatever else
-//! the machine does meets all of them.
+//! The works take turns within each round, and a ratio compares runs of the same round, so that other
+//! load on the machine affects all of them.
 
 pub(crate) mod logins;
 pub(crate) mod report;
@@ -22,34 +23,34 @@ use logins::Beside;
 use servers::{Parts, Servers};
 use work::{WORKS, Work};
 
-/// How long each work is put on the backend before anything is measured.
+/// The warm-up time of each work.
 const WARM_UP_S: u32 = 2;
 
 /// The flags of `cargo xtask bench backend`.
 #[derive(Debug, Clone, Args)]
 pub struct Backend {
-    /// How often each is measured
+    /// Number of measurements of each work
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rounds: u32,
-    /// How long each measurement takes, in seconds
+    /// Length of each measurement, in seconds
     #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=600))]
     pub seconds: u32,
 }
 
-/// One round: a load for each work, in their order, and the log-ins.
+/// The measurements of one round.
 #[derive(Debug)]
 pub(crate) struct Round {
-    /// In the order of [`WORKS`].
+    /// A load per work, in the order of [`WORKS`].
     pub loads: Vec<Load>,
-    /// Others, idle and beside log-ins.
+    /// Other requests, with and without logins.
     pub beside: Beside,
 }
 
-/// Measures and prints the figures.
+/// Runs the benchmark and prints the figures.
 ///
 /// # Errors
-/// What could not be had, built or started; after the figures are printed, each run that did not
-/// measure what it says.
+/// Fails if something cannot be set up, built or started. After printing the figures, fails if a run
+/// was not valid.
 pub(crate) fn run(flags: &Backend) -> Result<()> {
     let parts = prepare()?;
     let before = Machine::read()?;
@@ -66,7 +67,7 @@ pub(crate) fn run(flags: &Backend) -> Result<()> {
     }
     print!("{}", report::markdown(flags, &before, &Machine::read()?, &rounds));
     if !wrong.is_empty() {
-        bail!("these figures do not measure what they say:\n{}", wrong.join("\n"));
+        bail!("these runs are not valid:\n{}", wrong.join("\n"));
     }
     Ok(())
 }
@@ -95,21 +96,22 @@ fn round(
         loads.push(load);
     }
     let beside = logins::measure(servers, flags.seconds)?;
-    progress::say(format_args!("beside log-ins, round {number} of {}: {beside}", flags.rounds));
-    wrong.extend(beside.mistakes().map(|mistake| format!("log-ins, round {number}: {mistake}")));
+    progress::say(format_args!("beside logins, round {number} of {}: {beside}", flags.rounds));
+    wrong.extend(beside.mistakes().map(|mistake| format!("logins, round {number}: {mistake}")));
     Ok(Round { loads, beside })
 }
 
-/// What is wrong with a run: all are to be answered, and by the cache where the work says so.
+/// Returns the mistakes of a run. All requests must be answered, and by the cache if the work is
+/// cached.
 fn mistakes(work: &Work, load: &Load, hits: u64) -> impl Iterator<Item = String> {
-    /// The last requests of a run are cut off, counted by one side only.
+    /// Only one side counts the last requests of a run, which are cut off.
     const NEARLY_ALL: f64 = 0.99;
     let all = load.requests as f64;
     let lost = load.refused + load.failed;
     let failed = (all < 1.0 || lost > 0)
-        .then(|| format!("of {} requests {lost} were refused or lost", load.requests));
+        .then(|| format!("{lost} of {} requests were refused or lost", load.requests));
     let missed = (work.is_cached && (hits as f64) < all * NEARLY_ALL)
-        .then(|| format!("of {} requests only {hits} were hits", load.requests));
+        .then(|| format!("only {hits} of {} requests were cache hits", load.requests));
     [failed, missed].into_iter().flatten()
 }
 
@@ -118,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_that_measured_something_else_is_told() {
+    fn an_invalid_run_is_reported() {
         let load = |refused| Load {
             requests: 1_000,
             duration_us: 1_000_000,
@@ -133,7 +135,7 @@ mod tests {
         };
         check(0, 0, 0, &[]);
         check(1, 0, 995, &[]);
-        check(0, 1, 0, &["of 1000 requests 1 were refused or lost"]);
-        check(2, 0, 10, &["of 1000 requests only 10 were hits"]);
+        check(0, 1, 0, &["1 of 1000 requests were refused or lost"]);
+        check(2, 0, 10, &["only 10 of 1000 requests were cache hits"]);
     }
 }

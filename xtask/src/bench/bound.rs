@@ -1,16 +1,16 @@
-//! What a figure should be.
+//! Aims for figures.
 
-/// A bound, itself included.
+/// An inclusive bound.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Bound {
-    /// No less.
+    /// A lower bound.
     AtLeast(f64),
-    /// No more.
+    /// An upper bound.
     AtMost(f64),
 }
 
 impl Bound {
-    /// Whether `value` is within it.
+    /// Returns true if `value` is within the bound.
     #[must_use]
     pub(crate) fn holds(self, value: f64) -> bool {
         match self {
@@ -19,7 +19,7 @@ impl Bound {
         }
     }
 
-    /// Whether `value` is within it, as the tables say it.
+    /// Returns the text in tables for `value`: met, or missed.
     #[must_use]
     pub(crate) fn told(self, value: f64) -> &'static str {
         if self.holds(value) { "met" } else { "**missed**" }
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bound_includes_itself() {
+    fn bounds_are_inclusive() {
         assert!(Bound::AtLeast(0.8).holds(0.8) && !Bound::AtLeast(0.8).holds(0.79));
         assert!(Bound::AtMost(2.2).holds(2.2) && !Bound::AtMost(2.2).holds(2.3));
         assert_eq!(Bound::AtLeast(0.8).to_string(), "≥ 0.80");

@@ -1,4 +1,4 @@
--- Appended to each script of a bench: what wrk measured, as its last line of output.
+-- Appended to each script of a benchmark. Prints wrk's measurements as the last line of its output.
 done = function(summary, latency)
   local errors = summary.errors
   local failed = errors.connect + errors.read + errors.write + errors.timeout

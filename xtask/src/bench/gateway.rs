@@ -1,16 +1,15 @@
-//! `cargo xtask bench gateway`: Tollgate in a real Envoy of one worker, against the same Envoy bare
-//! and with its own in-process `local_ratelimit`.
+//! `cargo xtask bench gateway`: compares Tollgate in a real Envoy with one worker to the same Envoy
+//! without limits and to Envoy's own in-process `local_ratelimit`.
 //!
-//! [`work`] is what is asked of the gateway, and the aims; [`system`] the three gateways;
-//! [`servers`] runs them beside each other, for one work at a time; [`load`] is what wrk does;
-//! [`sample`] is what one run of it came to, with the CPU time of all processes and what Envoy counted
-//! ([`counts`]); [`check`] refuses a run that measured something else than it says; [`figures`]
-//! makes ratios of the rounds, and [`report`] tells them.
+//! [`work`] defines the requests and the aims, and [`system`] the three gateways. [`servers`] runs the
+//! gateways side by side, for one work at a time. [`load`] writes wrk's script. [`sample`] measures one
+//! run, with the CPU time of all processes and Envoy's counters ([`counts`]). [`check`] rejects invalid
+//! runs. [`figures`] computes the ratios, and [`report`] prints them.
 //!
-//! [`share`] is about something else: how much of its limit a busy key gets.
+//! [`share`] is a separate benchmark of the share of its limit that a busy key gets.
 //!
-//! The systems take turns within each round and a ratio is of one round's runs, so that whatever
-//! else the machine does meets all of them.
+//! The systems take turns within each round, and a ratio compares runs of the same round, so that other
+//! load on the machine affects all of them.
 
 pub(crate) mod check;
 pub(crate) mod counts;
@@ -32,38 +31,37 @@ use servers::{Parts, Servers};
 use system::{EachSystem, SYSTEMS};
 use work::{WORKS, Work, WorkName};
 
-/// How long each system is under load before anything is measured: connections are made and V8 has
-/// compiled what is hot.
+/// The warm-up time of each system, in which connections are opened and V8 compiles hot code.
 const WARM_UP_S: u32 = 3;
 
 /// The flags of `cargo xtask bench gateway`.
 #[derive(Debug, Clone, Args)]
 pub struct Gateway {
-    /// How often each system is measured
+    /// Number of measurements of each system
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rounds: u32,
-    /// How long each measurement takes, in seconds
+    /// Length of each measurement, in seconds
     #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=600))]
     pub seconds: u32,
-    /// Only this work
+    /// Run only this work
     #[arg(long, value_enum, value_name = "NAME")]
     pub only: Option<WorkName>,
 }
 
-/// What was measured of one work: of each system, a sample a round.
+/// The measurements of one work: a sample per round and system.
 #[derive(Debug)]
 pub(crate) struct Measured {
     /// The work.
     pub work: &'static Work,
-    /// In the order of the rounds.
+    /// The samples, in the order of the rounds.
     pub rounds: Vec<EachSystem<Sample>>,
 }
 
-/// Measures and prints the figures.
+/// Runs the benchmark and prints the figures.
 ///
 /// # Errors
-/// What could not be had, built or started; after the figures are printed, each run that did not
-/// measure what it says.
+/// Fails if something cannot be set up, built or started. After printing the figures, fails if a run
+/// was not valid.
 pub(crate) fn run(flags: &Gateway) -> Result<()> {
     let parts = prepare()?;
     let before = Machine::read()?;
@@ -79,7 +77,7 @@ pub(crate) fn run(flags: &Gateway) -> Result<()> {
     let mut wrong: Vec<String> = measured.iter().flat_map(check::mistakes).collect();
     wrong.extend(shares.iter().flat_map(share::Shares::mistakes));
     if !wrong.is_empty() {
-        bail!("these figures do not measure what they say:\n{}", wrong.join("\n"));
+        bail!("these runs are not valid:\n{}", wrong.join("\n"));
     }
     Ok(())
 }

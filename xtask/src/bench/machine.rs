@@ -1,11 +1,11 @@
-//! What the figures were taken on.
+//! The machine that runs a benchmark.
 
 use anyhow::{Context, Result};
 
-/// A machine, and how busy it is.
+/// A machine and its load.
 #[derive(Debug, Clone)]
 pub(crate) struct Machine {
-    /// How many cores we may use.
+    /// The number of available cores.
     pub cores: usize,
     /// The processor's name.
     pub model: String,
@@ -16,15 +16,17 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// This one, now.
+    /// Reads the data of this machine.
     ///
     /// # Errors
-    /// Where the kernel does not tell.
+    /// Fails if `/proc` cannot be read.
     pub(crate) fn read() -> Result<Self> {
         let read =
             |path| std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"));
         Ok(Self {
-            cores: std::thread::available_parallelism().context("the number of cores")?.get(),
+            cores: std::thread::available_parallelism()
+                .context("cannot get the number of cores")?
+                .get(),
             model: model(&read("/proc/cpuinfo")?).to_owned(),
             kernel: read("/proc/sys/kernel/osrelease")?.trim().to_owned(),
             load: load(&read("/proc/loadavg")?),
@@ -32,7 +34,7 @@ impl Machine {
     }
 }
 
-/// Of several cores, the first: they are of one kind.
+/// Returns the model of the first core. All cores are assumed to be the same.
 fn model(cpuinfo: &str) -> &str {
     let names = cpuinfo.lines().filter_map(|line| line.strip_prefix("model name"));
     let mut names = names.filter_map(|rest| rest.split_once(": "));
@@ -48,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_machine_is_read_out_of_what_the_kernel_says() {
+    fn the_model_and_the_load_are_parsed() {
         let cpuinfo = "processor\t: 0\nmodel name\t: AMD EPYC\nprocessor\t: 1\nmodel name\t: x\n";
         assert_eq!(model(cpuinfo), "AMD EPYC");
         assert_eq!(model("processor : 0"), "unknown processor");

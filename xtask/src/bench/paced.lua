@@ -1,5 +1,5 @@
--- Each connection waits a random while before each request, INTERVAL_MS on average: so the
--- connections do not march in step, and a request now and then meets others, as on a real gateway.
+-- Each connection waits a random time before each request, INTERVAL_MS on average. So the connections
+-- do not run in step, and requests sometimes coincide, as on a real gateway.
 delay = function()
   return math.random(0, 2 * INTERVAL_MS)
 end

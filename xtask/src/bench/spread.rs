@@ -1,18 +1,18 @@
-//! Figures of several rounds: a value for each round, of which the median counts.
+//! Summarizes the values of several rounds.
 
-/// The values of some rounds.
+/// The spread of some values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Spread {
-    /// The least.
+    /// The smallest value.
     pub least: f64,
-    /// The middle one; of an even number, the mean of the two in the middle.
+    /// The median. For an even number of values, it is the mean of the two in the middle.
     pub median: f64,
-    /// The most.
+    /// The largest value.
     pub most: f64,
 }
 
 impl Spread {
-    /// Of `values`; not a number where there are none.
+    /// Returns the spread of `values`. All fields are NaN if there are no values.
     #[must_use]
     pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let mut sorted: Vec<f64> = values.into_iter().collect();
@@ -24,7 +24,7 @@ impl Spread {
     }
 }
 
-/// `us` in ms.
+/// Converts µs to ms.
 #[must_use]
 pub(crate) fn ms(us: u64) -> f64 {
     us as f64 / 1_000.0
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_is_the_one_in_the_middle() {
+    fn the_median_is_the_middle_value() {
         let check = |values: &[f64], least, median, most| {
             assert_eq!(Spread::of(values.iter().copied()), Spread { least, median, most });
         };

@@ -1,4 +1,4 @@
-//! wrk: the load, and what it measured.
+//! Runs wrk and reads its measurements.
 
 use anyhow::{Context, Result};
 use harness::command;
@@ -7,41 +7,41 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// How much longer than its run wrk may take.
+/// The time that wrk can take beyond the length of its run.
 const GRACE: Duration = Duration::from_secs(30);
 
 const DONE: &str = include_str!("done.lua");
 
-/// What wrk measured.
+/// wrk's measurements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub(crate) struct Load {
-    /// Answers of any status.
+    /// Responses of any status.
     pub requests: u64,
-    /// How long it took.
+    /// The length of the run.
     pub duration_us: u64,
     /// The median latency.
     pub p50_us: u64,
     /// The 99th percentile of latency.
     pub p99_us: u64,
-    /// Answers with a status of 400 or above.
+    /// Responses with a status of 400 or above.
     pub refused: u64,
-    /// Connections and requests that came to nothing.
+    /// Failed connections and requests.
     pub failed: u64,
 }
 
 impl Load {
-    /// Answers a second.
+    /// Returns the number of responses per second.
     #[must_use]
     pub(crate) fn per_second(&self) -> f64 {
         self.requests as f64 * 1e6 / self.duration_us.max(1) as f64
     }
 }
 
-/// Has wrk put the load of `script` on `url` for `seconds`, on one thread and `connections`. The script
-/// is written into `dir`.
+/// Runs wrk with `script` against `url` for `seconds`, on one thread with the given number of
+/// `connections`. Writes the script to a temporary file in `dir`.
 ///
 /// # Errors
-/// Where wrk fails, or reports something else than expected.
+/// Fails if wrk does, or if its report cannot be parsed.
 pub(crate) fn run(
     wrk: &Path,
     script: &str,
@@ -64,10 +64,11 @@ pub(crate) fn run(
     parse(&command::output(&mut command, limit)?)
 }
 
-/// The last line that wrk prints is `done.lua`'s.
+/// Parses the last line of wrk's output, which `done.lua` prints.
 fn parse(printed: &str) -> Result<Load> {
     let line = printed.trim_end().lines().next_back().unwrap_or_default();
-    serde_json::from_str(line).with_context(|| format!("wrk did not report as expected: {line:?}"))
+    serde_json::from_str(line)
+        .with_context(|| format!("expected a JSON report as wrk's last line, found {line:?}"))
 }
 
 #[cfg(test)]
@@ -75,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_wrk_measured_is_its_last_line() {
+    fn the_measurements_are_parsed_from_the_last_line() {
         let printed = "Running 1s test @ http://127.0.0.1:1\n  1 threads and 32 connections\n\
             Requests/sec:  17000.00\n\
             {\"requests\":17000,\"duration_us\":1000000,\"p50_us\":1800,\"p99_us\":4000,\

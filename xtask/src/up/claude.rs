@@ -1,18 +1,18 @@
-//! Whom the backend asks for its AI answers: the service if there is a key, else `claude-sim`.
+//! The source of the backend's AI answers: the Claude API if there is a key, or else `claude-sim`.
 
 use harness::stack::claude_sim::API_KEY;
 
-/// Who answers.
+/// The source of AI answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claude {
     /// `claude-sim`, which the stack starts.
     Sim,
-    /// The service. The backend has our environment, the key and the address in it.
+    /// The Claude API. The backend inherits the key and the URL from our environment.
     Service,
 }
 
 impl Claude {
-    /// What the environment, asked with `read`, says: the service if it has a key.
+    /// Chooses the Claude API if the environment has a key. `read` looks up a variable.
     pub fn from_vars(read: impl Fn(&str) -> Option<String>) -> Self {
         let key = read(API_KEY).filter(|key| !key.is_empty());
         key.map_or(Self::Sim, |_| Self::Service)
@@ -25,7 +25,7 @@ mod tests {
     use harness::stack::claude_sim::BASE_URL;
 
     #[test]
-    fn the_service_is_asked_if_there_is_a_key() {
+    fn a_key_selects_the_claude_api() {
         let of = |name: &'static str, value: &str| {
             let value = value.to_owned();
             Claude::from_vars(move |asked| (asked == name).then(|| value.clone()))

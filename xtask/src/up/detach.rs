@@ -1,5 +1,4 @@
-//! `--detach`: the stack runs under a process of its own, which this one waits for until all is
-//! healthy.
+//! `--detach`: starts a background process that runs the stack, and waits until the stack is healthy.
 
 use super::Up;
 use super::state::Owner;
@@ -14,53 +13,55 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 const POLL: Duration = Duration::from_millis(50);
-/// How long an interrupted process may take to end all that it has started.
+/// The time that the background process has to stop the stack after an interrupt.
 const GRACE: Duration = Duration::from_secs(60);
-/// How the binary begins to tell an error.
+/// The prefix of the binary's error message.
 pub const ERROR: &str = "error: ";
 
-/// Starts the process that runs the stack, shows what it tells, and returns once it is healthy.
+/// Starts the background process, shows its messages, and returns once the stack is healthy.
 ///
 /// # Errors
-/// What that process failed with. If we are interrupted, it is told to end, and has when we do.
+/// Fails with the background process's error. If this process is interrupted, it stops the background
+/// process and waits for it before returning.
 pub fn run(up: &Up) -> Result<()> {
     let dir = up.state_dir.clone().unwrap_or_else(paths::state_dir);
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
-    // Named only once all is well: a second `up` in this folder must not touch the first one's log.
+    // The log gets its name only after success, so that a second `up` in this folder cannot overwrite
+    // the first one's log.
     let log = tempfile::Builder::new().prefix("up-").tempfile_in(&dir);
     let log = log.with_context(|| format!("cannot create a log in {}", dir.display()))?;
-    let mut told = Told::new(log.path())?;
+    let mut output = Output::new(log.path())?;
     let mut supervisor = start(log.as_file())?;
-    await_health(&mut supervisor, &mut told, &dir)?;
-    told.show()?;
-    log.persist(dir.join("up.log")).context("cannot name the log")?;
+    await_health(&mut supervisor, &mut output, &dir)?;
+    output.show()?;
+    log.persist(dir.join("up.log")).context("cannot rename the log to up.log")?;
     Ok(())
 }
 
-/// In the process that runs the stack: outlives the terminal that it was started from.
+/// Detaches the background process from the terminal, so that it survives its end.
 ///
 /// # Errors
-/// Where the system refuses.
+/// Fails if a new session cannot be created.
 pub fn leave_terminal() -> Result<()> {
     setsid().context("cannot leave the terminal's session")?;
     Ok(())
 }
 
-/// The same command, without `--detach`.
+/// Starts the background process: the same command without `--detach`.
 fn start(log: &File) -> Result<Child> {
-    let program = std::env::current_exe().context("cannot find our own program")?;
+    let program = std::env::current_exe().context("cannot find the path of this program")?;
     let mut command = Command::new(program);
     command.args(std::env::args_os().skip(1).filter(|arg| arg != "--detach")).arg("--supervise");
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log.try_clone()?);
-    command.spawn().context("cannot start the process that runs the stack")
+    command.spawn().context("cannot start the background process")
 }
 
-fn await_health(supervisor: &mut Child, told: &mut Told, dir: &Path) -> Result<()> {
+fn await_health(supervisor: &mut Child, output: &mut Output, dir: &Path) -> Result<()> {
     loop {
-        let exited = supervisor.try_wait().context("waiting for the stack")?;
-        told.show()?;
+        let exited = supervisor.try_wait().context("cannot wait for the stack")?;
+        output.show()?;
         if let Some(status) = exited {
-            let error = told.error();
+            let error = output.error();
             return Err(error.unwrap_or_else(|| anyhow!("the stack did not start ({status})")));
         }
         if Owner::of(Some(dir))?.is_some_and(|owner| owner.pid == supervisor.id()) {
@@ -74,36 +75,36 @@ fn await_health(supervisor: &mut Child, told: &mut Told, dir: &Path) -> Result<(
     }
 }
 
-/// Tells `supervisor` to end, and waits until it has.
+/// Stops `supervisor` and waits until it has ended.
 fn end(supervisor: &mut Child) -> Result<()> {
     if let Some(pid) = i32::try_from(supervisor.id()).ok().and_then(Pid::from_raw) {
-        // It may be ending by itself.
+        // Fails if it has ended by itself.
         let _ = kill_process(pid, Signal::TERM);
     }
     let deadline = Deadline::after(GRACE);
-    while supervisor.try_wait().context("waiting for the stack")?.is_none() {
+    while supervisor.try_wait().context("cannot wait for the stack")?.is_none() {
         if deadline.has_passed() {
-            supervisor.kill().context("cannot end the process that runs the stack")?;
+            supervisor.kill().context("cannot kill the background process")?;
         }
         std::thread::sleep(POLL);
     }
     Ok(())
 }
 
-/// What the other process has told so far.
-struct Told {
+/// The output of the background process.
+struct Output {
     file: File,
-    /// From its error on: ours to tell.
+    /// Everything from its error on, which this process reports as its own.
     error: String,
 }
 
-impl Told {
+impl Output {
     fn new(log: &Path) -> Result<Self> {
         let file = File::open(log).context("cannot open the log")?;
         Ok(Self { file, error: String::new() })
     }
 
-    /// Shows what is new, but for an error.
+    /// Shows new output, except an error.
     fn show(&mut self) -> Result<()> {
         let mut new = String::new();
         self.file.read_to_string(&mut new).context("cannot read the log")?;
@@ -128,15 +129,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_kept_to_be_told_again() {
+    fn an_error_is_kept_and_not_shown() {
         let dir = tempfile::tempdir().unwrap();
         let log = dir.path().join("log");
         std::fs::write(&log, "  building\n").unwrap();
-        let mut told = Told::new(&log).unwrap();
-        told.show().unwrap();
-        assert!(told.error().is_none());
-        std::fs::write(&log, "  building\nerror: no luck; its log:\nlast words\n").unwrap();
-        told.show().unwrap();
-        assert_eq!(told.error().unwrap().to_string(), "no luck; its log:\nlast words");
+        let mut output = Output::new(&log).unwrap();
+        output.show().unwrap();
+        assert!(output.error().is_none());
+        std::fs::write(&log, "  building\nerror: no luck; its log:\nlast line\n").unwrap();
+        output.show().unwrap();
+        assert_eq!(output.error().unwrap().to_string(), "no luck; its log:\nlast line");
     }
 }

@@ -1,4 +1,4 @@
-//! Shows decisions as they are made: what Envoy adds to its access log.
+//! Shows decisions live, from Envoy's access log.
 
 use super::policy::Watched;
 use super::running::Running;
@@ -10,14 +10,14 @@ use std::path::Path;
 use std::time::Duration;
 
 const POLL: Duration = Duration::from_millis(50);
-/// The most that is shown at once.
+/// The most bytes read at once.
 const BLOCK_BYTES: u64 = 1 << 20;
 
-/// Follows the decisions of `running`, showing them if `shown`, until we are told to end. What is
-/// changed in the policy meanwhile takes effect.
+/// Follows the decisions of `running` until a signal arrives, and prints them if `shown`. Applies
+/// changes of the policy meanwhile.
 ///
 /// # Errors
-/// Where a part of the stack ends by itself.
+/// Fails if a part of the stack ends by itself.
 pub fn until_ended(running: &mut Running, policy: &mut Watched, shown: bool) -> Result<()> {
     let mut lines = Lines::of(running.access_log())?;
     while !signals::interrupted() {
@@ -25,7 +25,7 @@ pub fn until_ended(running: &mut Running, policy: &mut Watched, shown: bool) -> 
         policy.look();
         let new = lines.read()?;
         if shown {
-            // Whoever read our output may have gone: the stack runs on.
+            // The stack keeps running if stdout is closed.
             let _ = std::io::stdout().write_all(new.as_bytes());
         }
         std::thread::sleep(POLL);
@@ -33,7 +33,7 @@ pub fn until_ended(running: &mut Running, policy: &mut Watched, shown: bool) -> 
     Ok(())
 }
 
-/// What is added to a file, as whole lines.
+/// A reader of complete lines appended to a file.
 struct Lines {
     file: File,
     rest: Vec<u8>,
@@ -45,10 +45,13 @@ impl Lines {
         Ok(Self { file, rest: Vec::new() })
     }
 
-    /// The lines that have become whole since the last call.
+    /// Returns the lines completed since the last call.
     fn read(&mut self) -> Result<String> {
         let mut block = Vec::new();
-        (&self.file).take(BLOCK_BYTES).read_to_end(&mut block).context("the access log")?;
+        (&self.file)
+            .take(BLOCK_BYTES)
+            .read_to_end(&mut block)
+            .context("cannot read the access log")?;
         self.rest.extend(block);
         let whole = self.rest.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
         let lines: Vec<u8> = self.rest.drain(..whole).collect();
@@ -62,7 +65,7 @@ mod tests {
     use std::fs::OpenOptions;
 
     #[test]
-    fn only_whole_lines_are_shown_each_once() {
+    fn complete_lines_are_returned_once() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         std::fs::write(&path, "one\ntw").unwrap();

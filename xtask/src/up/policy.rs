@@ -1,11 +1,11 @@
-//! The policy of a stack: a document, with the values that the environment sets and the stack's salt
-//! written in by `tollgate policy`. (The backend has the same environment, and tells the same
-//! limits.) A copy is kept in the stack's folder for the operator's commands, which name counters by
-//! its salt.
+//! The policy of a stack: a document in which `tollgate policy` sets the environment's values and the
+//! stack's salt.
 //!
-//! An edited policy takes effect while the stack runs: its file is looked at again and again, and
-//! `tollgate policy apply` moves a policy without a mistake into the place that Envoy watches. Called
-//! by [`super::follow`].
+//! The backend has the same environment, so it reports the same limits. A copy is kept in the stack's
+//! folder for the operator's commands, which need its salt to name counters.
+//!
+//! An edited policy takes effect while the stack runs. Its file is polled, and `tollgate policy apply`
+//! checks it and writes it to the file that Envoy watches. Called by [`super::follow`].
 
 use super::state::write_private;
 use anyhow::{Context, Result, bail, ensure};
@@ -19,18 +19,18 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
-/// The name of the copy.
+/// The file name of the copy.
 pub const KEPT: &str = "policy.json";
 /// The variable that sets the salt.
 pub const SALT: &str = "TOLLGATE_SALT";
 const MINUTE_MS: u64 = 60_000;
 
-/// The policy's file, and what is written into it.
+/// The policy's file, and the values to set in it.
 #[derive(Debug)]
 pub struct Source {
     tollgate: PathBuf,
     file: PathBuf,
-    /// Variables besides those of our own environment, and before them.
+    /// Variables that take precedence over the environment.
     variables: BTreeMap<&'static str, String>,
 }
 
@@ -44,21 +44,21 @@ impl Source {
     /// Renders the policy.
     ///
     /// # Errors
-    /// Where it has a mistake, no place for what a variable sets, or no salt that the environment
-    /// takes.
+    /// Fails if the policy has a mistake, lacks a value that a variable sets, or has a publicly known
+    /// salt outside development.
     pub fn render(&self) -> Result<Value> {
         read_policy(&self.file)?;
         let policy = serde_json::from_str(&self.run("render", &["--json".as_ref()])?)?;
-        self.check_periods(&policy).with_context(|| self.refused())?;
+        self.check_periods(&policy).with_context(|| self.invalid())?;
         Ok(policy)
     }
 
-    /// Puts the policy into the filter's file `filter`.
+    /// Writes the policy into the filter's file `filter`.
     fn apply(&self, filter: &Path) -> Result<()> {
         self.run("apply", &[filter]).map(drop)
     }
 
-    /// Returns what `tollgate policy` prints for the file and `more`.
+    /// Runs `tollgate policy <chore>` with the file and the arguments `more`; returns its output.
     fn run(&self, chore: &str, more: &[&Path]) -> Result<String> {
         let mut command = Command::new(&self.tollgate);
         command.args(["policy", chore, "--set-env"]);
@@ -68,17 +68,18 @@ impl Source {
         if output.status.success() {
             return Ok(String::from_utf8(output.stdout)?);
         }
-        let told = String::from_utf8_lossy(&output.stderr);
-        let told = told.trim().trim_start_matches("tollgate: ");
-        let told = told.strip_prefix(&format!("{}: ", self.file.display())).unwrap_or(told);
-        bail!("{}: {told}", self.refused())
+        let error = String::from_utf8_lossy(&output.stderr);
+        let error = error.trim().trim_start_matches("tollgate: ");
+        let error = error.strip_prefix(&format!("{}: ", self.file.display())).unwrap_or(error);
+        bail!("{}: {error}", self.invalid())
     }
 
-    fn refused(&self) -> String {
-        format!("the policy {} is refused", self.file.display())
+    fn invalid(&self) -> String {
+        format!("invalid policy {}", self.file.display())
     }
 
-    /// Checks that buckets count over the time that the variables which set their limits stand for.
+    /// Checks that each bucket whose limit a variable sets counts over the period in the variable's
+    /// name.
     fn check_periods(&self, policy: &Value) -> Result<()> {
         let policy = Policy::from_value(policy.clone())?;
         for (path, variable) in variables::list()?.into_iter().filter(|(_, name)| self.is_set(name))
@@ -96,7 +97,7 @@ impl Source {
             ensure!(
                 is_right,
                 "{variable}: expected the policy's bucket {} to have `{expected}`, found something \
-                 else: change the policy, or leave the variable out",
+                 else: change the policy or unset the variable",
                 bucket.name
             );
         }
@@ -109,16 +110,16 @@ impl Source {
     }
 }
 
-/// Keeps a copy of `policy` in the stack's folder `dir`.
+/// Writes a copy of `policy` to the stack's folder `dir`.
 ///
 /// # Errors
-/// Where it cannot be written.
+/// Fails if the copy cannot be written.
 pub fn keep(policy: &Value, dir: &Path) -> Result<()> {
     let text = serde_json::to_vec_pretty(policy).context("cannot write the policy")?;
     write_private(&dir.join(KEPT), &text)
 }
 
-/// The policy's file, and the one that Envoy watches.
+/// A policy's file that is watched for changes.
 #[derive(Debug)]
 pub struct Watched {
     source: Source,
@@ -128,17 +129,18 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Watches `source`, which the filter's file `filter` and the stack's folder `dir` have already.
+    /// Starts watching `source`. Its current content must already be in the filter's file `filter`
+    /// and in the stack's folder `dir`.
     #[must_use]
     pub fn new(source: Source, filter: PathBuf, dir: &Path) -> Self {
         let seen = changed_at(&source.file);
         Self { source, filter, dir: dir.to_owned(), seen }
     }
 
-    /// Puts the policy in place if its file has changed since it was looked at; says what became of it.
+    /// Applies the policy if its file has changed since the last call, and prints the outcome.
     pub fn look(&mut self) {
         let now = changed_at(&self.source.file);
-        // A file that is away is about to be replaced.
+        // A missing file is about to be replaced.
         if now.is_none() || now == self.seen {
             return;
         }
@@ -146,7 +148,7 @@ impl Watched {
         match self.apply() {
             Ok(()) => progress::say(format_args!("{} is in force", self.source.file.display())),
             Err(error) => {
-                progress::say(format_args!("{error:#}; the policy before stays in force"))
+                progress::say(format_args!("{error:#}; the previous policy stays in force"))
             }
         }
     }
@@ -170,13 +172,13 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn an_edited_policy_is_put_in_place_unless_it_has_a_mistake() {
+    fn an_edited_policy_is_applied_unless_it_has_a_mistake() {
         let dir = tempfile::tempdir().unwrap();
         let (policy, file) = (dir.path().join("policy.yaml"), dir.path().join("tollgate.json"));
         let shipped =
             std::fs::read_to_string(harness::paths::root().join("envoy/policy.yaml")).unwrap();
         let mut ticks = 0;
-        // Each write at a time of its own, however coarse the file system's clock.
+        // Each write gets a distinct time, however coarse the file system's clock is.
         let mut write = |text: &str| {
             ticks += 1;
             std::fs::write(&policy, text).unwrap();
@@ -201,14 +203,14 @@ mod tests {
         write(&shipped.replace("limit: 5,", "limit: 6,"));
         watched.look();
         assert_eq!(limit(), json!(6));
-        assert_eq!(limit_of("public"), json!(31), "the environment's limit is in the new one too");
-        // And so is the salt that the backend was started with, for the operator's commands too.
+        assert_eq!(limit_of("public"), json!(31), "the environment's limit is kept");
+        // The copy for the operator's commands keeps the salt that the backend was started with.
         let kept = read_policy(&dir.path().join(KEPT)).unwrap();
         assert_eq!((&kept["salt"], &kept["buckets"]["auth"]["limit"]), (&json!("kept"), &json!(6)));
         write(&shipped.replace("limit: 5,", "limit: 0,"));
         watched.look();
         assert_eq!(limit(), json!(6));
-        // A good policy, but without a place for the environment's limit.
+        // A valid policy, but with another period than the variable's.
         write(&shipped.replace("limit: 30, window: 1m", "limit: 30, per: hour"));
         watched.look();
         assert_eq!(limit_of("public"), json!(31));
@@ -220,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_is_refused_where_its_bucket_counts_over_another_time() {
+    fn a_variable_is_refused_if_its_bucket_counts_over_another_period() {
         let shipped = envoy_config::read_yaml(&harness::paths::root().join("envoy/policy.yaml"));
         let check = |variable, bucket: &str, fields: Value, expected: Option<&str>| {
             let mut source = Source::new(PathBuf::new(), PathBuf::new(), String::new());
@@ -233,7 +235,7 @@ mod tests {
             });
             assert_eq!(refused.is_some(), start.is_some(), "{refused:?}");
             let is_as_expected =
-                refused.zip(start).is_none_or(|(told, start)| told.starts_with(&start));
+                refused.zip(start).is_none_or(|(error, start)| error.starts_with(&start));
             assert!(is_as_expected, "{variable}");
         };
         let auth = "AUTH_RATE_LIMIT_PER_MINUTE";

@@ -6,20 +6,20 @@ use anyhow::{Result, bail};
 use clap::Args;
 use harness::stack::Port;
 
-/// Where the gateway listens, unless said otherwise.
+/// The default port of the gateway.
 pub const GATEWAY: u16 = 10_000;
-/// Where Envoy's admin interface listens, unless said otherwise.
+/// The default port of Envoy's admin interface.
 pub const ADMIN: u16 = 9901;
-/// Where the shim listens, unless said otherwise.
+/// The default port of the shim.
 pub const SHIM: u16 = 8081;
-/// Where the backend listens, unless said otherwise.
+/// The default port of the backend.
 pub const BACKEND: u16 = 8000;
-/// Where claude-sim listens, unless said otherwise.
+/// The default port of claude-sim.
 pub const CLAUDE: u16 = 8090;
-/// Where the stack's own Redis listens, unless said otherwise.
+/// The default port of the stack's own Redis.
 pub const REDIS: u16 = 6390;
 
-/// The flags.
+/// The flags that set ports.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct PortFlags {
     /// The gateway's port
@@ -43,68 +43,68 @@ pub struct PortFlags {
 }
 
 impl PortFlags {
-    /// Whether all that will be needed are different and free.
+    /// Checks that all required ports are different and free.
     ///
     /// # Errors
-    /// Names the first that is not, and its flag.
+    /// Fails with the first port that is not, and its flag.
     pub fn check(&self, ledger: &Ledger, claude: Claude) -> Result<()> {
         let mut seen: Vec<(u16, &str)> = Vec::new();
         for (number, flag) in self.needed(ledger, claude) {
             if let Some((_, other)) = seen.iter().find(|(taken, _)| *taken == number) {
-                bail!("port {number} is given to both {other} and {flag}: choose another for one");
+                bail!("{other} and {flag} are both {number}: choose different ports");
             }
             seen.push((number, flag));
         }
-        // Held together, so that all are seen to be free at the same time; then let go.
+        // All are held at once, so that they are free at the same time, and then released.
         let free: Result<Vec<Port>> =
             seen.iter().map(|(number, flag)| Port::named(*number, flag)).collect();
         free.map(drop)
     }
 
-    /// The gateway's.
+    /// Returns the gateway's port.
     ///
     /// # Errors
-    /// As [`Port::named`]; so with the others.
+    /// Same as [`Port::named`].
     pub fn gateway(&self) -> Result<Port> {
         Port::named(self.gateway_port, "--gateway-port")
     }
 
-    /// Envoy's admin interface's.
+    /// Returns the port of Envoy's admin interface.
     ///
     /// # Errors
-    /// As [`Port::named`].
+    /// Same as [`Port::named`].
     pub fn admin(&self) -> Result<Port> {
         Port::named(self.admin_port, "--admin-port")
     }
 
-    /// The shim's.
+    /// Returns the shim's port.
     ///
     /// # Errors
-    /// As [`Port::named`].
+    /// Same as [`Port::named`].
     pub fn shim(&self) -> Result<Port> {
         Port::named(self.shim_port, "--shim-port")
     }
 
-    /// The backend's.
+    /// Returns the backend's port.
     ///
     /// # Errors
-    /// As [`Port::named`].
+    /// Same as [`Port::named`].
     pub fn backend(&self) -> Result<Port> {
         Port::named(self.backend_port, "--backend-port")
     }
 
-    /// claude-sim's.
+    /// Returns claude-sim's port.
     ///
     /// # Errors
-    /// As [`Port::named`].
+    /// Same as [`Port::named`].
     pub fn claude(&self) -> Result<Port> {
         Port::named(self.claude_port, "--claude-port")
     }
 
-    /// Redis's.
+    /// Returns the port of the stack's own Redis.
     ///
     /// # Errors
-    /// As [`Port::named`].
+    /// Same as [`Port::named`].
     pub fn redis(&self) -> Result<Port> {
         Port::named(self.redis_port, "--redis-port")
     }
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
     use std::net::TcpListener;
 
-    /// Free ports: the second value keeps them ours.
+    /// Returns flags with free ports. The second value keeps them reserved.
     fn flags() -> (PortFlags, Vec<Port>) {
         let ports: Vec<Port> = (0..6).map(|_| Port::free().unwrap()).collect();
         let number = |index: usize| ports[index].number();
@@ -173,27 +173,27 @@ mod tests {
     }
 
     #[test]
-    fn redis_port_matters_only_to_the_stacks_own_redis() {
+    fn the_redis_port_can_be_in_use_if_the_stack_starts_no_redis() {
         let (flags, ports) = flags();
         let _listener = TcpListener::bind(ports[4].addr()).unwrap();
         flags.check(&Ledger::Url("memory:".to_owned()), Claude::Sim).unwrap();
     }
 
     #[test]
-    fn claude_port_matters_only_to_claude_sim() {
+    fn the_claude_port_can_be_in_use_if_claude_sim_does_not_run() {
         let (flags, ports) = flags();
         let _listener = TcpListener::bind(ports[5].addr()).unwrap();
         flags.check(&Ledger::OwnRedis, Claude::Service).unwrap();
     }
 
     #[test]
-    fn one_port_for_two_is_refused() {
+    fn the_same_port_for_two_servers_is_refused() {
         let (flags, _ports) = flags();
         let flags = PortFlags { shim_port: flags.gateway_port, ..flags };
         assert_eq!(
             flags.check(&Ledger::OwnRedis, Claude::Sim).unwrap_err().to_string(),
             format!(
-                "port {} is given to both --gateway-port and --shim-port: choose another for one",
+                "--gateway-port and --shim-port are both {}: choose different ports",
                 flags.gateway_port
             )
         );

@@ -1,4 +1,4 @@
-//! The stack as it runs: started in the order in which the parts need each other.
+//! The running stack, whose parts are started in the order of their dependencies.
 
 use super::Up;
 use super::claude::Claude;
@@ -14,28 +14,28 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long a part may take to end by itself.
+/// The time that a part has to shut down before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
-/// How long the gateway may take to reach the backend.
+/// The timeout for the gateway to reach the backend.
 const REACH_LIMIT: Duration = Duration::from_secs(30);
 
-/// Where counters live.
+/// The store that holds the counters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ledger {
-    /// In a Redis that the stack starts.
+    /// A Redis that the stack starts.
     OwnRedis,
-    /// Where this URL says: `memory:`, or a Redis that runs already.
+    /// The store at this URL: `memory:`, or a running Redis.
     Url(String),
 }
 
 impl Ledger {
-    /// What `--ledger` says.
+    /// Parses the value of `--ledger`.
     ///
     /// # Errors
-    /// Where it is nothing that `tollgate serve` takes.
+    /// Fails if the URL's scheme is not one that `tollgate serve` supports.
     pub fn from_flag(flag: Option<&str>) -> Result<Self> {
         let Some(url) = flag else { return Ok(Self::OwnRedis) };
-        // What comes after is the shim's to judge, and may hold a password.
+        // The shim checks the rest, which can contain a password and must not appear in errors.
         let scheme = url.split_inclusive(':').next().unwrap_or_default();
         let known = ["redis:", "rediss:", "redis+cluster:", "rediss+cluster:"];
         if url != "memory:" && !known.contains(&scheme) {
@@ -47,34 +47,35 @@ impl Ledger {
         Ok(Self::Url(url.to_owned()))
     }
 
-    /// The Redis that the backend can cache in too: not memory, and not a Cluster.
+    /// Returns the URL of the Redis if the backend can use it for its cache, too. That excludes
+    /// `memory:` and a Cluster.
     fn cache_url(url: &str) -> Option<String> {
         let single = url.starts_with("redis:") || url.starts_with("rediss:");
         single.then(|| url.to_owned())
     }
 }
 
-/// What the stack is made of.
+/// The parts of a stack.
 #[derive(Debug)]
 pub struct Parts {
-    /// Envoy.
+    /// The path of Envoy.
     pub envoy: PathBuf,
-    /// The Redis server, where the stack has one of its own.
+    /// The path of the Redis server, if the stack starts one.
     pub redis: Option<PathBuf>,
-    /// The filter.
+    /// The path of the filter.
     pub wasm: PathBuf,
-    /// The shim, the backend and claude-sim.
+    /// The paths of the shim, the backend and claude-sim.
     pub binaries: Binaries,
-    /// The policy.
+    /// The policy document.
     pub policy: Value,
-    /// Whom the backend asks.
+    /// The source of AI answers.
     pub claude: Claude,
 }
 
 /// The running stack. Dropping it kills it.
 #[derive(Debug)]
 pub struct Running {
-    // In the order in which they are stopped: nothing loses what it still needs.
+    // In the order in which they are stopped, so that none loses another that it still needs.
     envoy: Server,
     backend: Server,
     claude: Option<Server>,
@@ -84,10 +85,10 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts everything in `dir` and waits until a request gets through to the backend.
+    /// Starts all parts in `dir` and waits until a request gets through to the backend.
     ///
     /// # Errors
-    /// The part that does not get ready, with the end of its log.
+    /// Fails if a part does not become ready. The error has the end of its log.
     pub fn start(up: &Up, ledger: &Ledger, parts: &Parts, dir: &Path) -> Result<Self> {
         let redis = parts.redis.clone().map(|program| {
             let port = up.ports.redis()?;
@@ -97,9 +98,9 @@ impl Running {
         let ledger_url = match (ledger, &redis) {
             (Ledger::Url(url), _) => url.clone(),
             (Ledger::OwnRedis, Some(server)) => redis::url(server),
-            (Ledger::OwnRedis, None) => bail!("there is no Redis to start"),
+            (Ledger::OwnRedis, None) => bail!("no Redis to start"),
         };
-        tell("Redis", redis.as_ref());
+        say_ready("Redis", redis.as_ref());
 
         let mut shim = shim::start(shim::Options {
             program: parts.binaries.shim.clone(),
@@ -110,10 +111,10 @@ impl Running {
             env: Vec::new(),
         })?;
         shim.wait_ready()?;
-        tell("the shim", Some(&shim));
+        say_ready("the shim", Some(&shim));
 
         let claude = start_claude(up, parts, dir)?;
-        tell("claude-sim", claude.as_ref());
+        say_ready("claude-sim", claude.as_ref());
 
         let mut env = salt_of(&parts.policy);
         env.extend(claude_sim::backend_vars(claude.as_ref()));
@@ -125,7 +126,7 @@ impl Running {
             dir,
             env,
         })?;
-        tell("the backend", Some(&backend));
+        say_ready("the backend", Some(&backend));
 
         let access_log = dir.join("access.log");
         std::fs::write(&access_log, "")
@@ -134,42 +135,42 @@ impl Running {
         let (gateway, admin) = (envoy.addr(), envoy.admin_addr());
         envoy
             .wait_until(Deadline::after(REACH_LIMIT), || health::is_ok(gateway, "/health"))
-            .context("no request gets through the gateway to the backend")?;
+            .context("the gateway cannot reach the backend")?;
         envoy
             .wait_until(Deadline::after(REACH_LIMIT), || admin.is_some_and(has_keys))
             .context("Envoy cannot fetch the keys that tokens are verified with")?;
-        tell("Envoy", Some(&envoy));
+        say_ready("Envoy", Some(&envoy));
         Ok(Self { envoy, backend, claude, shim, redis, access_log })
     }
 
-    /// Envoy.
+    /// Returns Envoy.
     #[must_use]
     pub const fn envoy(&self) -> &Server {
         &self.envoy
     }
 
-    /// claude-sim, if it is what the backend asks.
+    /// Returns claude-sim, if the stack uses it.
     #[must_use]
     pub const fn claude(&self) -> Option<&Server> {
         self.claude.as_ref()
     }
 
-    /// The filter's file that Envoy watches, if it runs in `dir`.
+    /// Returns the path of the filter's file that Envoy watches, given the stack's folder `dir`.
     #[must_use]
     pub fn filter_file(&self, dir: &Path) -> PathBuf {
         envoy::filter_file(dir, self.envoy.port())
     }
 
-    /// The file that decisions are written to.
+    /// Returns the path of the access log, which has the decisions.
     #[must_use]
     pub fn access_log(&self) -> &Path {
         &self.access_log
     }
 
-    /// Whether all parts still run.
+    /// Checks that all parts are still running.
     ///
     /// # Errors
-    /// The part that has ended, with the end of its log.
+    /// Fails if a part has ended. The error has the end of its log.
     pub fn check(&mut self) -> Result<()> {
         let redis = self.redis.as_mut().map(|redis| ("Redis", redis));
         let claude = self.claude.as_mut().map(|claude| ("claude-sim", claude));
@@ -190,10 +191,10 @@ impl Running {
         Ok(())
     }
 
-    /// Ends all parts, each by itself if it can.
+    /// Stops all parts, and kills those that do not shut down in time.
     ///
     /// # Errors
-    /// Where one cannot be waited for.
+    /// Fails if waiting for a part fails.
     pub fn stop(mut self) -> Result<()> {
         self.envoy.stop(GRACE)?;
         self.backend.stop(GRACE)?;
@@ -208,7 +209,7 @@ impl Running {
     }
 }
 
-/// claude-sim, unless the backend asks the service.
+/// Starts claude-sim, unless the backend uses the Claude API.
 fn start_claude(up: &Up, parts: &Parts, dir: &Path) -> Result<Option<Server>> {
     if parts.claude == Claude::Service {
         return Ok(None);
@@ -246,26 +247,26 @@ fn start_envoy(
     })
 }
 
-/// What the backend has to know of another policy, to name counters as that does.
+/// Returns the backend's variable for the policy's salt, which it needs to name counters.
 fn salt_of(policy: &Value) -> Vec<(String, OsString)> {
     let salt = policy.get("salt").and_then(Value::as_str);
     salt.map(|salt| ("TOLLGATE_SALT".to_owned(), salt.into())).into_iter().collect()
 }
 
-/// Whether the Envoy whose admin interface is at `admin` has fetched the backend's keys. Until
-/// then, users count as clients without a token.
+/// Returns true if the Envoy with the admin interface at `admin` has fetched the backend's signing
+/// keys. Until then, users count as clients without a token.
 fn has_keys(admin: SocketAddr) -> bool {
     let stats = health::get(admin, "/stats?format=text&filter=jwks_fetch_success");
     stats.is_ok_and(|answer| any_is_counted(&answer.body))
 }
 
-/// Whether one of `stats`, each `name: count`, is above 0.
+/// Returns true if one of `stats`, lines of `name: count`, is above 0.
 fn any_is_counted(stats: &str) -> bool {
     let counts = stats.lines().filter_map(|line| line.rsplit_once(": ")?.1.trim().parse().ok());
     counts.into_iter().any(|count: u64| count > 0)
 }
 
-fn tell(name: &str, server: Option<&Server>) {
+fn say_ready(name: &str, server: Option<&Server>) {
     if let Some(server) = server {
         progress::say(format_args!("{name} is ready on {}", server.addr()));
     }
@@ -276,7 +277,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ledger_is_a_url_that_the_shim_takes() {
+    fn only_schemes_that_the_shim_supports_are_accepted() {
         let of = |flag| Ledger::from_flag(flag).map_err(|error| error.to_string());
         assert_eq!(of(None), Ok(Ledger::OwnRedis));
         for (url, cache) in [
@@ -296,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_are_read_out_of_envoys_statistics() {
+    fn counts_are_parsed_from_envoys_statistics() {
         assert!(!any_is_counted(""));
         assert!(!any_is_counted("http.gateway.jwt_authn.jwks_fetch_success: 0\r\n"));
         assert!(any_is_counted("1c\r\na.b: 0\nhttp.gateway.jwt_authn.jwks_fetch_success: 2\n"));

@@ -1,24 +1,25 @@
-//! The salt of a stack: the environment's, else the policy's own, else a random one. The shipped
-//! policy's salt is known to everyone, so it is replaced by one that is made at the first start and
-//! kept in the stack's folder.
+//! The salt of a stack: from the environment, or else the policy's private one, or else a random one.
 //!
-//! Called by [`super::run`], once: the backend names counters by the same salt, so it stays until the
-//! stack ends, whatever is edited.
+//! The shipped policy's salt is publicly known. A random one, generated at the first start and kept in
+//! the stack's folder, replaces it.
+//!
+//! Called by [`super::run`], once. The backend names counters by the same salt, so it stays the same
+//! until the stack ends, even if the policy is edited.
 
 use anyhow::{Context, Result, bail};
 use limits::policy::{DEVELOPMENT_SALT, EXPECTED_SALT, Policy, is_salt};
 use serde_json::Value;
 use std::path::Path;
 
-/// The file that keeps the random one.
+/// The file name of the random salt.
 const FILE: &str = "salt";
 const RANDOM_BYTES: usize = 16;
 
-/// Returns the salt that the policy `document` runs with in the stack's folder `dir`. `variable`: the
-/// value of TOLLGATE_SALT.
+/// Returns the salt for the policy `document` in the stack's folder `dir`. `variable` is the value of
+/// `TOLLGATE_SALT`.
 ///
 /// # Errors
-/// Where the file cannot be read or written, or is damaged.
+/// Fails if the salt's file cannot be read or written, or is damaged.
 pub fn settled(variable: Option<String>, document: &Value, dir: &Path) -> Result<String> {
     if let Some(salt) = variable.filter(|salt| !salt.is_empty()) {
         return Ok(salt);
@@ -27,7 +28,7 @@ pub fn settled(variable: Option<String>, document: &Value, dir: &Path) -> Result
     if policy.has_known_salt() { kept(dir) } else { Ok(policy.salt) }
 }
 
-/// Returns the random one in `dir`, which is made if it is not there.
+/// Returns the random salt in `dir`, and generates it if it does not exist.
 fn kept(dir: &Path) -> Result<String> {
     let file = dir.join(FILE);
     let text = match std::fs::read_to_string(&file) {
@@ -43,7 +44,7 @@ fn kept(dir: &Path) -> Result<String> {
     if !is_salt(salt) || salt == DEVELOPMENT_SALT {
         let shown = file.display();
         bail!(
-            "{shown} is damaged: expected a salt of {EXPECTED_SALT}; remove it to have a new one"
+            "{shown} is damaged: expected a salt of {EXPECTED_SALT}; remove the file to get a new one"
         );
     }
     Ok(salt.to_owned())
@@ -51,7 +52,7 @@ fn kept(dir: &Path) -> Result<String> {
 
 fn random() -> Result<String> {
     let mut bytes = [0; RANDOM_BYTES];
-    getrandom::fill(&mut bytes).context("the system gives no random bytes")?;
+    getrandom::fill(&mut bytes).context("cannot get random bytes from the operating system")?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
@@ -61,7 +62,7 @@ mod tests {
     use serde_json::json;
     use std::os::unix::fs::PermissionsExt;
 
-    /// What `document` runs with in `dir`, with `variable` in the environment.
+    /// Returns the salt for `document` in `dir`, with `variable` in the environment.
     fn salt_of(document: &Value, variable: Option<&str>, dir: &Path) -> Result<String> {
         settled(variable.map(str::to_owned), document, dir)
     }
@@ -73,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_random_salt_takes_the_place_of_a_known_one_and_is_kept_for_its_owner_alone() {
+    fn a_private_random_salt_replaces_a_publicly_known_one() {
         let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let first = salt_of(&policy(Some(DEVELOPMENT_SALT)), None, one.path()).unwrap();
         assert!(first.len() == 32 && first.bytes().all(|b| b.is_ascii_hexdigit()), "{first}");
@@ -86,14 +87,14 @@ mod tests {
     }
 
     #[test]
-    fn the_environments_salt_and_the_policys_own_need_no_file() {
+    fn a_salt_from_the_environment_or_the_policy_needs_no_file() {
         let dir = tempfile::tempdir().unwrap();
         let own = policy(Some("own"));
         assert_eq!(salt_of(&own, None, dir.path()).unwrap(), "own");
         assert_eq!(salt_of(&own, Some("ours"), dir.path()).unwrap(), "ours");
         let known = policy(None);
         assert_eq!(salt_of(&known, Some("ours"), dir.path()).unwrap(), "ours");
-        // Whoever asks for it by name gets it: in development.
+        // The known salt can still be chosen explicitly, in development.
         assert_eq!(salt_of(&known, Some(DEVELOPMENT_SALT), dir.path()).unwrap(), DEVELOPMENT_SALT);
         assert!(!dir.path().join(FILE).exists());
     }

@@ -1,8 +1,8 @@
-//! The folder of a running stack: whose it is, and which process to tell to end.
+//! The folder of a running stack, and the process that owns it.
 //!
-//! The folder's lock is held by the process that runs the stack, so there is one stack a folder.
-//! The state file names that process by its id *and* the time it started: an id that another
-//! process has got in the meantime is never mistaken for it.
+//! The process that runs the stack holds the folder's lock, so a folder has at most one stack. The
+//! state file has the process id *and* the start time of that process, so another process with a
+//! reused id is never mistaken for it.
 
 use anyhow::{Context, Result, bail};
 use harness::paths;
@@ -11,7 +11,7 @@ use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// The folder, held by this process.
+/// A folder locked by this process.
 #[derive(Debug)]
 pub struct StateDir {
     path: PathBuf,
@@ -21,17 +21,17 @@ pub struct StateDir {
 /// A process that runs a stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
-    /// Its process id.
+    /// The process id.
     pub pid: u32,
-    /// When it started, in clock ticks since the machine did.
+    /// The process's start time, in clock ticks since boot.
     pub started_ticks: u64,
 }
 
 impl StateDir {
-    /// Takes the folder `path`, or the default one.
+    /// Locks the folder `path`, or the default one.
     ///
     /// # Errors
-    /// Where a stack runs in it already, or it cannot be written.
+    /// Fails if a stack is already running in it, or if it cannot be written.
     pub fn claim(path: Option<&Path>) -> Result<Self> {
         let flag = path.map(|path| format!(" --state-dir {}", path.display())).unwrap_or_default();
         let path = resolve(path)?;
@@ -41,7 +41,7 @@ impl StateDir {
         match file.try_lock() {
             Ok(()) => Ok(Self { path, _lock: file }),
             Err(TryLockError::WouldBlock) => bail!(
-                "a stack runs already with its state in {}: end it with `cargo xtask down{flag}`, or choose another --state-dir",
+                "a stack is already running in {}: stop it with `cargo xtask down{flag}`, or choose another --state-dir",
                 path.display()
             ),
             Err(TryLockError::Error(error)) => {
@@ -50,22 +50,23 @@ impl StateDir {
         }
     }
 
-    /// The folder.
+    /// Returns the path of the folder.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Tells that the stack is healthy, and that this process runs it.
+    /// Records in the state file that the stack is healthy and that this process runs it.
     ///
     /// # Errors
-    /// Where the file cannot be written.
+    /// Fails if the file cannot be written.
     pub fn record(&self) -> Result<()> {
         let pid = std::process::id();
         let started_ticks =
-            started_ticks(pid).context("/proc does not tell when this process started")?;
-        let text = serde_json::to_string(&Owner { pid, started_ticks }).context("the state")?;
-        // Whole or not at all: another process may be waiting for it.
+            started_ticks(pid).context("cannot read this process's start time from /proc")?;
+        let owner = Owner { pid, started_ticks };
+        let text = serde_json::to_string(&owner).context("cannot serialize the state")?;
+        // The write is atomic, since another process can be polling the file.
         let (new, file) = (self.path.join("state.new"), state_file(&self.path));
         std::fs::write(&new, text)
             .and_then(|()| std::fs::rename(&new, &file))
@@ -75,16 +76,17 @@ impl StateDir {
 
 impl Drop for StateDir {
     fn drop(&mut self) {
-        // It may not have been written.
+        // Fails if the file was never written.
         let _ = std::fs::remove_file(state_file(&self.path));
     }
 }
 
 impl Owner {
-    /// The process that runs the stack in the folder `path` (or the default one), if one does.
+    /// Returns the process that runs a stack in the folder `path`, or in the default one. Returns
+    /// `None` if no stack is running there.
     ///
     /// # Errors
-    /// Where the folder or its state file cannot be read.
+    /// Fails if the folder or its state file cannot be read.
     pub fn of(path: Option<&Path>) -> Result<Option<Self>> {
         let file = state_file(&resolve(path)?);
         let text = match std::fs::read_to_string(&file) {
@@ -99,21 +101,21 @@ impl Owner {
         Ok(Some(owner).filter(Self::runs))
     }
 
-    /// Whether it still runs.
+    /// Returns true if the process is still running.
     #[must_use]
     pub fn runs(&self) -> bool {
         started_ticks(self.pid) == Some(self.started_ticks)
     }
 }
 
-/// Writes `bytes` to `file`, whole or not at all, so that only its owner can read it.
+/// Writes `bytes` to `file` atomically. Only the owner can read the file.
 ///
 /// # Errors
-/// Where that is not possible.
+/// Fails if the file cannot be written.
 pub fn write_private(file: &Path, bytes: &[u8]) -> Result<()> {
     let write = || {
         let folder = file.parent().unwrap_or(Path::new("."));
-        // Made with mode 0600.
+        // A temporary file has mode 0600.
         let mut new = tempfile::NamedTempFile::new_in(folder)?;
         new.write_all(bytes)?;
         new.persist(file).map_err(|error| error.error)
@@ -125,17 +127,18 @@ fn state_file(dir: &Path) -> PathBuf {
     dir.join("state.json")
 }
 
-/// The folder, created, with its whole path.
+/// Creates the folder if it does not exist and returns its absolute path.
 fn resolve(path: Option<&Path>) -> Result<PathBuf> {
     let path = path.map_or_else(paths::state_dir, Path::to_owned);
     std::fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
     path.canonicalize().with_context(|| format!("cannot find {}", path.display()))
 }
 
-/// When the process `pid` started; `None` if there is none, or it has ended and waits to be reaped.
+/// Returns the start time of the process `pid`, or `None` if it does not exist or is a zombie.
 fn started_ticks(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, in parentheses, may hold spaces. After it: field 3, the state; field 22, the start.
+    // The name, in parentheses, can contain spaces. After it come field 3, the state, and later field
+    // 22, the start time.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     if matches!(fields.first(), Some(&("Z" | "X"))) {
         return None;
@@ -148,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_has_one_stack() {
+    fn a_folder_has_at_most_one_stack() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(Owner::of(Some(dir.path())).unwrap(), None);
         let state = StateDir::claim(Some(dir.path())).unwrap();
@@ -158,7 +161,7 @@ mod tests {
         assert_eq!(owner.pid, std::process::id());
         assert!(owner.runs());
         let second = StateDir::claim(Some(dir.path())).unwrap_err().to_string();
-        assert!(second.starts_with("a stack runs already with its state in "), "{second}");
+        assert!(second.starts_with("a stack is already running in "), "{second}");
         drop(state);
         assert_eq!(Owner::of(Some(dir.path())).unwrap(), None);
         StateDir::claim(Some(dir.path())).unwrap();

@@ -1,11 +1,11 @@
-//! What is told once the stack is healthy: where it is, and what to try.
+//! The message printed once the stack is healthy: its URLs, and commands to try.
 
 use super::Up;
 use super::policy;
 use super::running::Running;
 use std::path::Path;
 
-/// Prints it on stdout, for a stack whose folder is `dir`.
+/// Prints the message to stdout, for a stack with the folder `dir`.
 pub fn print(up: &Up, running: &Running, dir: &Path) {
     let ports = &up.ports;
     println!();
@@ -17,7 +17,7 @@ pub fn print(up: &Up, running: &Running, dir: &Path) {
     println!("  backend      http://127.0.0.1:{}/", ports.backend_port);
     match running.claude() {
         Some(sim) => println!("  claude-sim   {}", sim.url("/")),
-        None => println!("  Claude       the service: ANTHROPIC_API_KEY is set"),
+        None => println!("  Claude       the Claude API, since ANTHROPIC_API_KEY is set"),
     }
     println!();
     println!("  policy       {}", dir.join(policy::KEPT).display());
@@ -33,14 +33,14 @@ pub fn print(up: &Up, running: &Running, dir: &Path) {
     }
     println!();
     let end =
-        if up.supervise { "`cargo xtask down` ends it." } else { "Ctrl-C ends it. Decisions:" };
+        if up.supervise { "`cargo xtask down` stops it." } else { "Ctrl-C stops it. Decisions:" };
     println!("{end}");
     if !up.supervise {
         println!();
     }
 }
 
-/// Returns a warning unless the stack is built as it is to be measured.
+/// Returns a warning about speed unless the stack is a release build.
 const fn speed_note(release: bool) -> Option<&'static str> {
     if release {
         return None;
@@ -48,9 +48,11 @@ const fn speed_note(release: bool) -> Option<&'static str> {
     Some("A debug build: don't judge its speed by this. `cargo xtask up --release` is optimized.")
 }
 
-/// Four lines for a shell: what is left of the public limit; a wrong password, whose sixth
-/// attempt within a minute is refused; a user's own page; and, with that user's token, an AI
-/// answer, which costs nothing the second time.
+/// Returns four shell commands to try.
+///
+/// The first shows what is left of the public limit. The second sends a wrong password; its sixth
+/// attempt within a minute is denied. The third signs up a user and gets their profile. The fourth,
+/// in the same shell, gets an AI answer, which costs nothing the second time.
 #[must_use]
 pub fn curl_lines(gateway_port: u16) -> [String; 4] {
     let gateway = format!("http://127.0.0.1:{gateway_port}");
@@ -80,7 +82,7 @@ mod tests {
     use crate::cli::{Chore, Cli};
 
     #[test]
-    fn only_a_debug_build_is_not_to_be_judged_by_its_speed() {
+    fn only_a_debug_build_has_a_warning_about_speed() {
         let note = |words: &[&str]| {
             let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
             let Chore::Up(up) = Cli::of(&words).unwrap().chore else { panic!("up") };

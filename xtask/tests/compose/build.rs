@@ -1,5 +1,5 @@
-//! `deploy/docker/build.sh`, run as the images' build runs it: a copy of a checkout with the times of its
-//! files, a target folder that other builds have filled, and a real cargo.
+//! Tests of `deploy/docker/build.sh` under the conditions of an image's build: a copy of a checkout with
+//! the original file times, a target folder filled by other builds, and a real cargo.
 
 use harness::paths;
 use std::path::Path;
@@ -7,10 +7,10 @@ use std::process::{Command, Output};
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
-/// When checkouts were made: before anything is built of them.
+/// The modification time of all files in a checkout, which is before any build.
 const LONG_AGO: Duration = Duration::from_secs(1_700_000_000);
 
-/// The folder in which images are built, and the cache that is mounted there.
+/// The folder of an image's build, including the mounted cache.
 struct Build(TempDir);
 
 impl Build {
@@ -22,7 +22,7 @@ impl Build {
         self.0.path().join(name)
     }
 
-    /// Replaces all but the cache by a checkout: `files`, all as old as each other.
+    /// Replaces the sources, but not the cache, with `files`, which all have the same time.
     fn copy(&self, files: &[(&str, &str)]) {
         let _ = std::fs::remove_dir_all(self.file("src"));
         let manifest = "[package]\nname = \"program\"\nversion = \"0.1.0\"\nedition = \"2024\"\n";
@@ -35,23 +35,23 @@ impl Build {
         }
     }
 
-    /// Builds by `words`.
+    /// Runs the command `words` in the folder.
     fn run(&self, words: &[&str]) -> Output {
         let mut command = Command::new(words[0]);
         command.args(&words[1..]).current_dir(self.0.path());
         command.env_remove("CARGO_TARGET_DIR").env_remove("RUSTFLAGS").output().unwrap()
     }
 
-    /// Builds as the Dockerfile does; whether that went well, and whether anything was compiled.
+    /// Builds as the Dockerfile does. Returns true if that succeeded, and true if anything was compiled.
     fn build(&self) -> (bool, bool) {
         let script = paths::root().join("deploy/docker/build.sh");
         let output = self.run(&["sh", path(&script), "cargo", "build", "--offline"]);
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        (output.status.success(), told.contains("Compiling program"))
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.success(), stderr.contains("Compiling program"))
     }
 
-    /// What the built program says.
-    fn says(&self) -> String {
+    /// Runs the built program and returns its output.
+    fn program_output(&self) -> String {
         let output = self.run(&[path(&self.file("target/debug/program"))]);
         String::from_utf8(output.stdout).unwrap()
     }
@@ -61,32 +61,32 @@ fn path(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// A program that prints what `part` has.
+/// Returns the sources of a program that prints the text in `part`.
 fn program(part: &'static str) -> [(&'static str, &'static str); 2] {
     [
-        ("src/main.rs", "mod part;\nfn main() { print!(\"{}\", part::SAYS); }\n"),
+        ("src/main.rs", "mod part;\nfn main() { print!(\"{}\", part::TEXT); }\n"),
         ("src/part.rs", part),
     ]
 }
 
-const ONE: &str = "pub const SAYS: &str = \"one\";\n";
-const TWO: &str = "pub const SAYS: &str = \"two\";\n";
-const BAD: &str = "pub const SAYS: &str = ;\n";
+const ONE: &str = "pub const TEXT: &str = \"one\";\n";
+const TWO: &str = "pub const TEXT: &str = \"two\";\n";
+const BAD: &str = "pub const TEXT: &str = ;\n";
 
 #[test]
-fn an_image_has_the_code_of_its_own_checkout_whatever_the_cache_was_filled_by() {
+fn an_image_has_its_own_checkouts_code_even_if_another_one_filled_the_cache() {
     let build = Build::new();
     build.copy(&program(ONE));
-    assert_eq!((build.build(), build.says()), ((true, true), "one".to_owned()));
-    // Another checkout, whose files are older than what was built of the first.
+    assert_eq!((build.build(), build.program_output()), ((true, true), "one".to_owned()));
+    // Another checkout, whose files are older than the outputs of the first build.
     build.copy(&program(TWO));
-    assert_eq!((build.build(), build.says()), ((true, true), "two".to_owned()));
+    assert_eq!((build.build(), build.program_output()), ((true, true), "two".to_owned()));
     build.copy(&program(ONE));
-    assert_eq!((build.build(), build.says()), ((true, true), "one".to_owned()));
+    assert_eq!((build.build(), build.program_output()), ((true, true), "one".to_owned()));
 }
 
 #[test]
-fn what_has_not_changed_is_not_built_again() {
+fn unchanged_files_are_not_built_again() {
     let build = Build::new();
     for compiled in [true, false, false] {
         build.copy(&program(ONE));
@@ -94,34 +94,34 @@ fn what_has_not_changed_is_not_built_again() {
     }
 }
 
-/// A build that fails may have built some of its files: they are not what the last whole build had.
+/// A failed build can leave outputs of some of its files. They must not be used for later builds.
 #[test]
-fn after_a_build_that_failed_nothing_of_it_is_taken_for_another() {
+fn outputs_of_a_failed_build_are_not_reused() {
     let build = Build::new();
     build.copy(&program(ONE));
     assert_eq!(build.build(), (true, true));
     build.copy(&program(BAD));
     assert!(!build.build().0);
     build.copy(&program(BAD));
-    assert!(!build.build().0, "it fails again");
+    assert!(!build.build().0, "the build must fail again");
     build.copy(&program(ONE));
-    assert_eq!((build.build(), build.says()), ((true, true), "one".to_owned()));
-    // This one fails after cargo has built all.
+    assert_eq!((build.build(), build.program_output()), ((true, true), "one".to_owned()));
+    // This build fails after cargo has built everything.
     build.copy(&program(TWO));
     let script = paths::root().join("deploy/docker/build.sh");
     let words = ["sh", path(&script), "sh", "-c", "cargo build --offline && false"];
     assert!(!build.run(&words).status.success());
     build.copy(&program(ONE));
-    assert_eq!((build.build(), build.says()), ((true, true), "one".to_owned()));
+    assert_eq!((build.build(), build.program_output()), ((true, true), "one".to_owned()));
 }
 
 #[test]
-fn a_file_that_went_and_came_back_is_a_new_one() {
+fn a_file_that_was_removed_and_added_again_is_rebuilt() {
     let build = Build::new();
     build.copy(&program(ONE));
     assert_eq!(build.build(), (true, true));
     build.copy(&[("src/main.rs", "fn main() { print!(\"alone\"); }\n")]);
-    assert_eq!((build.build(), build.says()), ((true, true), "alone".to_owned()));
+    assert_eq!((build.build(), build.program_output()), ((true, true), "alone".to_owned()));
     build.copy(&program(ONE));
-    assert_eq!((build.build(), build.says()), ((true, true), "one".to_owned()));
+    assert_eq!((build.build(), build.program_output()), ((true, true), "one".to_owned()));
 }

@@ -1,4 +1,4 @@
-//! `docker-compose.yml` and `deploy/docker/Dockerfile`, read.
+//! Readers of `docker-compose.yml`, `.dockerignore` and `deploy/docker/Dockerfile`.
 
 use harness::{envoy_config, paths};
 use serde_json::Value;
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use xtask::cli::{Chore, Cli};
 use xtask::print_config::PrintConfig;
 
-/// What the build reads, beside the workspace's members.
+/// The files that the build reads, besides the workspace's members.
 pub(crate) const ROOT_FILES: [&str; 8] = [
     ".cargo/config.toml",
     "Cargo.lock",
@@ -30,7 +30,7 @@ impl Compose {
         self.all().map(|(name, _)| name)
     }
 
-    /// Each service, in the order of their names.
+    /// Returns all services, sorted by name.
     pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &Value)> {
         let services = self.0["services"].as_object().unwrap();
         services
@@ -41,7 +41,7 @@ impl Compose {
     }
 
     pub(crate) fn service(&self, name: &str) -> &Value {
-        self.0["services"].get(name).unwrap_or_else(|| panic!("there is no service {name}"))
+        self.0["services"].get(name).unwrap_or_else(|| panic!("service {name} is missing"))
     }
 }
 
@@ -58,12 +58,12 @@ pub(crate) fn strings(value: &Value) -> Vec<String> {
         .collect()
 }
 
-/// The strings under `key`; none where there is no such key.
+/// Returns the strings under `key`, or an empty list if it is missing.
 pub(crate) fn list(value: &Value, key: &str) -> Vec<String> {
     value.get(key).map(strings).unwrap_or_default()
 }
 
-/// The networks that a service is on, in the short form, a list, or in the long one.
+/// Returns the networks of a service, from the short form, a list, or the long form, an object.
 pub(crate) fn networks(service: &Value) -> Vec<String> {
     match service.get("networks") {
         Some(Value::Object(networks)) => networks.keys().cloned().collect(),
@@ -71,7 +71,7 @@ pub(crate) fn networks(service: &Value) -> Vec<String> {
     }
 }
 
-/// `.dockerignore`: what of the repository the build does not get.
+/// The rules of `.dockerignore`, which exclude files from the build.
 pub(crate) struct Ignored(Vec<String>);
 
 impl Ignored {
@@ -81,9 +81,8 @@ impl Ignored {
         Self(rules.map(str::to_owned).collect())
     }
 
-    /// Returns true if `path`, or a folder that it is in, is kept from the build: the last rule that
-    /// matches decides. Of patterns there are those that the file has: `*`, `**/NAME`, `**/*.END` and
-    /// `**/START*`.
+    /// Returns true if `path` or one of its folders is excluded. The last matching rule decides. Only
+    /// the patterns used in the file are supported: `*`, `**/NAME`, `**/*.END` and `**/START*`.
     pub(crate) fn has(&self, path: &str) -> bool {
         let matches = |rule: &str| {
             let is_name = |name: &str, pattern: &str| match pattern.split_once('*') {
@@ -94,7 +93,7 @@ impl Ignored {
                 Some(pattern) => path.split('/').any(|name| is_name(name, pattern)),
                 None if rule == "*" => true,
                 None => {
-                    assert!(!rule.contains('*'), "a pattern that is not known here: {rule}");
+                    assert!(!rule.contains('*'), "unsupported pattern: {rule}");
                     path == rule || path.starts_with(&format!("{rule}/"))
                 }
             }
@@ -107,14 +106,14 @@ impl Ignored {
     }
 }
 
-/// A volume that a service has.
+/// A mounted volume.
 pub(crate) struct Mount {
     pub(crate) source: String,
     pub(crate) target: String,
     pub(crate) read_only: bool,
 }
 
-/// The volumes of a service, in the short form, `source:target`, or in the long one.
+/// Returns the volumes of a service, from the short form, `source:target`, or the long form.
 pub(crate) fn mounts(service: &Value) -> Vec<Mount> {
     let volumes = service.get("volumes").and_then(Value::as_array).cloned().unwrap_or_default();
     let mount = |volume: &Value| match volume.as_str() {
@@ -131,7 +130,7 @@ pub(crate) fn mounts(service: &Value) -> Vec<Mount> {
     volumes.iter().map(mount).collect()
 }
 
-/// The Dockerfile: its stages, each a list of instructions, one a line.
+/// The Dockerfile's stages, each with name, image and instructions.
 pub(crate) struct Dockerfile(Vec<(String, String, Vec<String>)>);
 
 impl Dockerfile {
@@ -162,18 +161,20 @@ impl Dockerfile {
         self.find(stage).1.clone()
     }
 
-    /// The instructions of a stage, without comments, each in one line.
+    /// Returns the instructions of a stage, without comments, one line each.
     pub(crate) fn stage(&self, stage: &str) -> &[String] {
         &self.find(stage).2
     }
 
-    /// `["tollgate"]` of `ENTRYPOINT ["tollgate"]`; empty where there is no such instruction.
+    /// Returns the list of an instruction, such as `["tollgate"]` for `ENTRYPOINT ["tollgate"]`. It is
+    /// empty if the stage has no such instruction.
     pub(crate) fn exec_form(&self, stage: &str, instruction: &str) -> Vec<String> {
         let found = self.stage(stage).iter().find_map(|line| line.strip_prefix(instruction));
         found.map(|list| serde_json::from_str(list).unwrap()).unwrap_or_default()
     }
 
-    /// What follows `cargo xtask`, or what that stands for, in the build, up to where its output goes.
+    /// Returns the arguments of each `cargo xtask` in the build, up to a redirection. `cargo run
+    /// --package xtask --` counts too.
     pub(crate) fn chores(&self) -> Vec<Vec<String>> {
         let build = self.stage("build").join(" && ");
         let build = build.replace("cargo run --package xtask -- ", "cargo xtask ");
@@ -182,28 +183,28 @@ impl Dockerfile {
         words.map(|words| words.map(str::to_owned).collect()).collect()
     }
 
-    /// The flags with which the build makes the gateway's configuration.
+    /// Returns the flags with which the build renders the gateway's configuration.
     pub(crate) fn envoy_config(&self) -> PrintConfig {
         let mut chores = self.chores().into_iter().map(|chore| parse_chore(&chore));
         let found = chores.find_map(|chore| match chore {
             Chore::EnvoyConfig(flags) => Some(flags),
             _ => None,
         });
-        found.expect("the build makes a configuration")
+        found.expect("the build renders a configuration")
     }
 
     fn find(&self, stage: &str) -> &(String, String, Vec<String>) {
         let found = self.0.iter().find(|(name, ..)| name == stage);
-        found.unwrap_or_else(|| panic!("there is no stage {stage}"))
+        found.unwrap_or_else(|| panic!("stage {stage} is missing"))
     }
 }
 
-/// As `cargo xtask` would take it.
+/// Parses arguments as `cargo xtask` does.
 pub(crate) fn parse_chore(args: &[String]) -> Chore {
     Cli::of(args).unwrap_or_else(|error| panic!("{error}")).chore
 }
 
-/// With the paths of the build's folder, which is the repository's root, made whole.
+/// Returns `flags` with absolute paths. In the build they are relative to the repository's root.
 pub(crate) fn in_root(flags: &PrintConfig) -> PrintConfig {
     let policy = flags.policy.as_ref().map(|policy| paths::root().join(policy));
     PrintConfig { policy, ..flags.clone() }

@@ -1,5 +1,5 @@
-//! The containers' commands as processes: the same words, with addresses and folders of this
-//! machine put in for those of the containers.
+//! Runs the containers' commands as processes, with this machine's addresses and folders in place of the
+//! containers'.
 
 use crate::files::{Compose, Dockerfile, in_root, strings, text};
 use harness::clock::Deadline;
@@ -20,34 +20,34 @@ use xtask::print_config;
 use xtask::print_config::FILTER_NAME;
 use xtask::up::ports;
 
-/// Where the backend's own Redis is: `cargo xtask up` has one for both.
+/// The port of the backend's Redis. (`cargo xtask up` has one Redis for both.)
 const CACHE_PORT: u16 = 6391;
 
-/// Where the gateway's image has the admin interface: loopback too, but not where we look for it.
+/// The admin interface's address in the gateway's image: loopback too, but a different address than the
+/// compose file's.
 const IMAGE_ADMIN: &str = "127.0.0.77";
 
-/// The services.
+/// The services as processes.
 pub(crate) struct Stack {
-    /// The environment that the compose file takes values from.
+    /// The variables for the compose file's `${NAME:-default}`.
     variables: BTreeMap<&'static str, &'static str>,
     compose: Compose,
     dockerfile: Dockerfile,
-    /// What stands for what: first come, first put in.
+    /// Replacements of text in the containers' words, applied in order.
     words: Vec<(String, String)>,
-    /// Ports of the compose file that are a word by themselves: within another they could be part of
-    /// any number.
+    /// Replacements of ports. Only whole words are replaced, since a port can be part of any number.
     ports: BTreeMap<String, String>,
-    /// Programs by the names that the images give them.
+    /// Programs by their names in the images.
     programs: BTreeMap<&'static str, PathBuf>,
     servers: BTreeMap<&'static str, Server>,
-    /// Ports of those that have not been started.
+    /// The reserved ports of services that have not been started.
     free: BTreeMap<&'static str, Port>,
     dir: TempDir,
 }
 
 impl Stack {
-    /// Starts them in the order in which they wait for each other, each once those that it needs
-    /// are healthy, or have ended well. The compose file takes values from `variables`.
+    /// Starts all services in the order of their dependencies. Each starts once its dependencies are
+    /// healthy or have succeeded. `variables` are the variables for the compose file.
     pub(crate) fn start(variables: &[(&'static str, &'static str)]) -> Self {
         let mut stack = Self::new(variables);
         let mut port = |name| stack.free.remove(name).unwrap();
@@ -64,7 +64,7 @@ impl Stack {
         stack
     }
 
-    /// None of them runs yet.
+    /// Prepares the services without starting any.
     pub(crate) fn new(variables: &[(&'static str, &'static str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let binaries = binaries::build().unwrap();
@@ -114,7 +114,7 @@ impl Stack {
         &self.servers["backend"]
     }
 
-    /// The policy that its service has put where the gateway watches.
+    /// Returns the policy that its service has written for the gateway.
     pub(crate) fn policy(&self) -> Value {
         filter::policy(&mut self.policy_file().unwrap()).unwrap().clone()
     }
@@ -123,8 +123,8 @@ impl Stack {
         envoy_config::read_yaml(&self.dir.path().join("policy").join(FILTER_NAME))
     }
 
-    /// Returns true if Envoy's admin interface answers at the address that the compose file gives it,
-    /// and not at the one that it has in the image.
+    /// Returns true if Envoy's admin interface answers at the compose file's address, and not at the
+    /// image's.
     pub(crate) fn admin_answers(&self) -> bool {
         let admin = self.gateway().admin_addr().unwrap();
         let in_image = SocketAddr::new(IMAGE_ADMIN.parse().unwrap(), admin.port());
@@ -135,13 +135,13 @@ impl Stack {
         self.servers.get_mut(name).unwrap().kill();
     }
 
-    /// How this Redis is set.
+    /// Returns the value of a Redis setting.
     pub(crate) fn setting(&self, name: &str, setting: &str) -> String {
         let [_, found]: [String; 2] = self.ask(name, &["CONFIG", "GET", setting]);
         found
     }
 
-    /// How many keys this Redis has.
+    /// Returns the number of keys in a Redis.
     pub(crate) fn keys(&self, name: &str) -> usize {
         self.ask(name, &["DBSIZE"])
     }
@@ -152,7 +152,7 @@ impl Stack {
         redis::cmd(words[0]).arg(&words[1..]).query(&mut connection).unwrap()
     }
 
-    /// What the container's own health check says.
+    /// Runs the container's health check and returns true if it succeeds.
     pub(crate) fn is_healthy(&self, name: &str) -> bool {
         let check = strings(&self.compose.service(name)["healthcheck"]["test"]);
         let mut command = match check[0].as_str() {
@@ -167,9 +167,9 @@ impl Stack {
                 command.args(["-c", &self.local(&check[1])]);
                 command
             }
-            other => panic!("a health check of the kind {other}"),
+            other => panic!("expected a health check with CMD or CMD-SHELL, found {other}"),
         };
-        // Programs are found as they are in the container: on the PATH.
+        // Programs must be on the PATH, as in the container.
         let folder = self.programs["redis-cli"].parent().unwrap();
         command.env("PATH", format!("{}:/usr/bin:/bin", folder.display()));
         for (variable, value) in self.environment(name) {
@@ -178,7 +178,7 @@ impl Stack {
         command::output(&mut command, Duration::from_secs(30)).is_ok()
     }
 
-    /// What ends by itself.
+    /// Runs a service that ends by itself, and returns its output.
     pub(crate) fn run(&self, name: &str) -> anyhow::Result<String> {
         let words = self.words_of(name);
         let mut command = Command::new(self.program(&words[0]));
@@ -197,7 +197,7 @@ impl Stack {
             dir: self.dir.path().to_owned(),
             log: self.dir.path().join(format!("{name}.log")),
         };
-        // The probe is not used: readiness is what the container's health check says.
+        // The probe is not used. The container's health check determines readiness.
         let server = Server::start(spec, port, admin, Probe::Ping).unwrap();
         self.servers.insert(name, server);
         let mut server = self.servers.remove(name).unwrap();
@@ -206,7 +206,7 @@ impl Stack {
         self.servers.insert(name, server);
     }
 
-    /// What the container runs.
+    /// Returns the container's command line.
     fn words_of(&self, name: &str) -> Vec<String> {
         let mut words = self.dockerfile_words(name);
         if let Some(command) = self.compose.service(name).get("command") {
@@ -215,7 +215,8 @@ impl Stack {
         words
     }
 
-    /// What the image runs: its entry point, and its default arguments unless others are given.
+    /// Returns the image's part of the command line: its entry point, and its default arguments unless
+    /// the compose file has others.
     fn dockerfile_words(&self, name: &str) -> Vec<String> {
         let service = self.compose.service(name);
         if service.get("build").is_none() {
@@ -240,8 +241,8 @@ impl Stack {
         pairs.into_iter()
     }
 
-    /// `${NAME:-default}` as compose reads it: the variable's value, or the default if it is empty or
-    /// unset.
+    /// Expands `${NAME:-default}` like compose: to the variable's value, or to the default if it is
+    /// empty or unset.
     fn interpolated(&self, value: &Value) -> String {
         let value = text(value);
         let inner = value.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
@@ -252,17 +253,17 @@ impl Stack {
         })
     }
 
-    /// The program that the image calls `name`: ours, or the system's.
+    /// Returns the path of the program `name` in the image, which is ours or the system's.
     fn program(&self, name: &str) -> PathBuf {
         match self.programs.get(name) {
             Some(program) => program.clone(),
             None => {
-                harness::env::on_path(name).unwrap_or_else(|| panic!("there is no program {name}"))
+                harness::env::on_path(name).unwrap_or_else(|| panic!("{name} is not on the PATH"))
             }
         }
     }
 
-    /// `word` with what stands for it here.
+    /// Replaces the container's addresses, folders and ports in `word` with this machine's.
     fn local(&self, word: &str) -> String {
         if let Some(port) = self.ports.get(word) {
             return port.clone();
@@ -296,7 +297,7 @@ impl Stack {
         }
     }
 
-    /// The gateway's configuration, made as the image's build makes it.
+    /// Writes the gateway's configuration as the image's build does.
     fn write_config(&self, [shim, backend, gateway, admin]: &[&Port; 4]) {
         let mut flags = in_root(&self.dockerfile.envoy_config());
         for host in [&mut flags.address, &mut flags.shim_host, &mut flags.backend_host] {
@@ -312,7 +313,8 @@ impl Stack {
         let dir = |name: &str| self.dir.path().join(name);
         flags.filter_file = Some(dir("policy").join(FILTER_NAME));
         print_config::run(&flags).unwrap();
-        // What the image of the policy's service has, and its volume, which is the gateway's too.
+        // The folders of the policy's service: its image, and the volume that it shares with the gateway.
+
         for name in ["image", "policy"] {
             std::fs::create_dir(dir(name)).unwrap();
         }

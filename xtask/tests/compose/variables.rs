@@ -45,18 +45,18 @@ fn listed() -> BTreeMap<String, BTreeSet<&'static str>> {
     listed
 }
 
-/// What each variable that a service is given from outside is there, and what unless it is said.
+/// Returns the variables that services take from outside, with the default in each service.
 fn taken(compose: &Compose) -> BTreeMap<String, BTreeMap<&str, String>> {
     let mut taken = BTreeMap::<String, BTreeMap<&str, String>>::new();
     for (service, is) in compose.all() {
         for (name, value) in is["environment"].as_object().into_iter().flatten() {
             let value = text(value);
             let start = format!("${{{name}:-");
-            let unless = value.strip_prefix(&start).and_then(|rest| rest.strip_suffix('}'));
-            match unless {
-                Some(unless) => {
-                    let unless = unless.to_owned();
-                    taken.entry(name.clone()).or_default().insert(service, unless);
+            let default = value.strip_prefix(&start).and_then(|rest| rest.strip_suffix('}'));
+            match default {
+                Some(default) => {
+                    let default = default.to_owned();
+                    taken.entry(name.clone()).or_default().insert(service, default);
                 }
                 None => assert!(!value.contains('$'), "{service}: {name}: {value}"),
             }
@@ -86,10 +86,10 @@ fn is_fixed(name: &str) -> bool {
     FIXED.iter().any(|(fixed, _)| *fixed == name)
 }
 
-/// Limits are as the policy has them unless said, and everything else is as its program has it,
-/// but for where in the stack what is.
+/// By default, limits are the policy's and other settings are the programs', except for addresses and
+/// paths in the stack.
 #[test]
-fn what_is_not_said_is_as_its_program_has_it() {
+fn unset_variables_have_the_programs_defaults() {
     let compose = Compose::read();
     let placed = [
         ("ANTHROPIC_API_KEY", "claude-sim"),
@@ -97,7 +97,7 @@ fn what_is_not_said_is_as_its_program_has_it() {
         ("DATABASE_URL", "sqlite:///data/tollgate.db"),
         ("REDIS_URL", "redis://cache:6391"),
         ("TOLLGATE_LEDGER", "redis://ledger:6390"),
-        // The backend's default, for the policy too: they could not agree otherwise.
+        // The policy has the backend's default too, since they must agree.
         ("TOLLGATE_SALT", limits::policy::DEVELOPMENT_SALT),
     ];
     let help = help();
@@ -106,7 +106,7 @@ fn what_is_not_said_is_as_its_program_has_it() {
             let place = placed.iter().find(|(placed, _)| *placed == name);
             match (place, unless.as_str()) {
                 (Some((_, place)), unless) => assert_eq!(unless, *place, "{name}"),
-                // An empty one is none to these.
+                // These services treat an empty variable as unset.
                 (None, "") => assert!(["backend", "policy"].contains(&service), "{name}"),
                 (None, unless) => {
                     let expected = format!("[env: {name}=] [default: {unless}]");
@@ -117,7 +117,7 @@ fn what_is_not_said_is_as_its_program_has_it() {
     }
 }
 
-/// What the programs that have flags say of them, each in one line.
+/// Returns the help texts of the programs with flags, each in one line.
 pub(crate) fn help() -> String {
     let binaries = binaries::build().unwrap();
     let programs = [(binaries.shim, &["serve", "--help"][..]), (binaries.claude_sim, &["--help"])];
@@ -129,7 +129,7 @@ pub(crate) fn help() -> String {
     texts.join(" ")
 }
 
-/// Who sets a limit sets it for those that count and those that tell of it.
+/// A variable that sets a limit reaches both the policy and the backend, if the backend reports it.
 #[test]
 fn limits_come_from_the_environment_by_their_own_names() {
     let listed = listed();
@@ -145,9 +145,9 @@ fn limits_come_from_the_environment_by_their_own_names() {
     assert_eq!(counted, names.len());
 }
 
-/// A program that knows a variable refuses a value that makes no sense, and names the variable.
+/// A program that reads a variable refuses an invalid value and names the variable.
 #[test]
-fn every_variable_is_one_that_its_program_knows() {
+fn every_variable_is_read_by_its_program() {
     let compose = Compose::read();
     let binaries = binaries::build().unwrap();
     let shipped = |name| paths::root().join(name).into_os_string();

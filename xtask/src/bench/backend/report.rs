@@ -1,4 +1,4 @@
-//! The figures as Markdown: the ratios with the aims beside them, then what they were made of.
+//! Formats the figures as Markdown: first the ratios with their aims, then the underlying values.
 
 use super::work::WORKS;
 use super::{Backend, Round};
@@ -8,10 +8,10 @@ use crate::bench::spread::{Spread, ms};
 use crate::bench::wrk::Load;
 use std::fmt::Write as _;
 
-/// How far log-ins may raise the others' 99th percentile.
+/// The aim for the increase of the other requests' 99th percentile beside logins.
 const P99: Bound = Bound::AtMost(3.0);
 
-/// What the figures are.
+/// Formats the figures.
 #[must_use]
 pub(crate) fn markdown(
     flags: &Backend,
@@ -39,7 +39,7 @@ pub(crate) fn markdown(
         }
     }
     let spread = Spread::of(rounds.iter().map(|round| round.beside.p99_ratio()));
-    text.push_str(&row("a cached résumé beside log-ins", "p99, times that without", spread, P99));
+    text.push_str(&row("a cached résumé beside logins", "p99, times that without", spread, P99));
     text.push_str("\nMedians:\n\n| work | requests/s | p50 ms | p99 ms |\n|---|---|---|---|\n");
     for (at, work) in WORKS.iter().enumerate() {
         let loads = rounds.iter().filter_map(|round| round.loads.get(at));
@@ -47,8 +47,8 @@ pub(crate) fn markdown(
     }
     let beside = || rounds.iter().map(|round| &round.beside);
     text.push_str(&made_of("a cached résumé, paced", beside().map(|beside| &beside.idle)));
-    text.push_str(&made_of("the same beside log-ins", beside().map(|beside| &beside.busy)));
-    text.push_str(&made_of("the log-ins", beside().map(|beside| &beside.logins)));
+    text.push_str(&made_of("the same beside logins", beside().map(|beside| &beside.busy)));
+    text.push_str(&made_of("the logins", beside().map(|beside| &beside.logins)));
     text
 }
 
@@ -58,8 +58,8 @@ fn rate(round: &Round, at: usize) -> f64 {
 
 fn row(what: &str, measure: &str, spread: Spread, aim: Bound) -> String {
     let Spread { least, median, most } = spread;
-    let told = aim.told(median);
-    format!("| {what} | {measure} | {median:.2} | {least:.2}–{most:.2} | {aim} | {told} |\n")
+    let met = aim.told(median);
+    format!("| {what} | {measure} | {median:.2} | {least:.2}–{most:.2} | {aim} | {met} |\n")
 }
 
 fn made_of<'a>(title: &str, loads: impl Iterator<Item = &'a Load> + Clone) -> String {
@@ -67,7 +67,7 @@ fn made_of<'a>(title: &str, loads: impl Iterator<Item = &'a Load> + Clone) -> St
     let (rate, p50, p99) =
         (median(Load::per_second), median(|load| ms(load.p50_us)), median(|load| ms(load.p99_us)));
     let mut row = String::new();
-    // Writing to a String does not fail.
+    // Writing to a String cannot fail.
     let _ = writeln!(row, "| {title} | {rate:.0} | {p50:.2} | {p99:.2} |");
     row
 }
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_tells_the_aim_and_whether_it_is_met() {
+    fn a_row_shows_the_aim_and_if_it_is_met() {
         let spread = Spread { least: 0.5, median: 0.6, most: 0.8 };
         assert_eq!(
             row("x", "y", spread, Bound::AtLeast(0.7)),

@@ -1,4 +1,4 @@
-//! The servers, and one user of them who has a résumé. All on loopback.
+//! The servers on loopback, and a user with a résumé.
 
 use harness::command;
 use harness::stack::{Port, Server, backend, claude_sim, redis};
@@ -10,31 +10,32 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// How long one request of the set-up may take.
+/// The timeout of a setup request.
 const LIMIT: Duration = Duration::from_secs(60);
-/// Long enough for any run.
+/// The lifetime of access tokens, long enough for any run.
 const TOKEN_TTL_S: &str = "86400";
 const EMAIL: &str = "ada@example.com";
-/// Somebody else, who logs in again and again: a user's oldest sessions end where there are too many.
+/// The account that logs in repeatedly. It is a separate one because a user's oldest sessions end when
+/// there are too many.
 const OTHER: &str = "bob@example.com";
 const PASSWORD: &str = "correct horse battery staple";
 
-/// The programs.
+/// The paths of the programs.
 #[derive(Debug)]
 pub(crate) struct Parts {
     /// The Redis server.
     pub redis: PathBuf,
     /// The load generator.
     pub wrk: PathBuf,
-    /// What sets things up.
+    /// The HTTP client that creates the users.
     pub curl: PathBuf,
-    /// The backend, optimized.
+    /// The optimized backend.
     pub backend: PathBuf,
     /// The Claude simulator.
     pub claude_sim: PathBuf,
 }
 
-/// The running servers, and their user. Dropping it kills them.
+/// The running servers and the user. Dropping it kills the servers.
 #[derive(Debug)]
 pub(crate) struct Servers {
     /// The backend.
@@ -43,11 +44,11 @@ pub(crate) struct Servers {
     _redis: Server,
     /// The load generator.
     pub wrk: PathBuf,
-    /// A folder for what is written meanwhile.
+    /// The folder for temporary files.
     pub dir: PathBuf,
     /// The user's access token.
     pub token: String,
-    /// Their résumé.
+    /// The id of the user's résumé.
     pub resume_id: String,
 }
 
@@ -55,7 +56,7 @@ impl Servers {
     /// Starts everything in `dir`.
     ///
     /// # Errors
-    /// The server that does not get ready, with the end of its log.
+    /// Fails if a server does not become ready. The error has the end of its log.
     pub(crate) fn start(parts: &Parts, dir: &Path) -> Result<Self> {
         let program = parts.redis.clone();
         let redis =
@@ -90,37 +91,37 @@ impl Servers {
         Ok(Self { backend, _claude_sim: claude_sim, _redis: redis, wrk, dir, token, resume_id })
     }
 
-    /// What the user asks of an AI route.
+    /// Returns the body of a request to an AI route.
     #[must_use]
     pub(crate) fn ai_body(&self) -> String {
         json!({ "resume_id": self.resume_id }).to_string()
     }
 
-    /// How many requests the cache has answered.
+    /// Returns the number of requests that the cache has answered.
     ///
     /// # Errors
-    /// Where the backend does not tell.
+    /// Fails if the backend's metrics cannot be read.
     pub(crate) fn hits(&self) -> Result<u64> {
         let answer = self.backend.get("/metrics")?;
         if answer.status != 200 {
-            bail!("the backend's metrics: status {}", answer.status);
+            bail!("expected status 200 for the backend's metrics, got {}", answer.status);
         }
         Ok(hits(&answer.body))
     }
 }
 
-/// What signing up and logging in take.
+/// Returns the body of a signup or login.
 fn account(email: &str) -> Value {
     json!({ "email": email, "password": PASSWORD })
 }
 
-/// What logs in again and again.
+/// Returns the body of the repeated logins.
 #[must_use]
 pub(crate) fn others_account() -> Value {
     account(OTHER)
 }
 
-/// As large as résumés are: 4 KB.
+/// Returns a résumé of a typical size, 4 KB.
 fn resume() -> Value {
     let highlight =
         |at: u32| format!("Cut the time of report {at} from days to minutes for 3 teams");
@@ -149,7 +150,7 @@ fn hits(metrics: &str) -> u64 {
     counts.filter_map(|(_, count)| count.trim().parse::<u64>().ok()).sum()
 }
 
-/// One POST; the JSON that it is answered with.
+/// Sends a POST and returns the JSON response.
 fn post(curl: &Path, url: &str, token: Option<&str>, body: &Value) -> Result<Value> {
     let mut command = Command::new(curl);
     command.args(["--silent", "--show-error", "--fail-with-body", "--noproxy", "*"]);
@@ -172,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hits_are_counted_whatever_the_route() {
+    fn hits_of_all_routes_are_counted() {
         let metrics = "# TYPE cache_requests_total counter\n\
             cache_requests_total{route=\"ai\",outcome=\"hit\"} 3\n\
             cache_requests_total{route=\"resume\",outcome=\"hit\"} 4\n\

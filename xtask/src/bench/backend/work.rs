@@ -1,29 +1,29 @@
-//! What is asked of the backend, and what is aimed at.
+//! The works: requests to the backend, with their aims.
 
 use super::servers::Servers;
 use crate::bench::bound::Bound;
 use crate::bench::wrk::{self, Load};
 use anyhow::Result;
 
-/// Connections that each always have a request under way.
+/// The number of connections. Each always has a request in progress.
 const CONNECTIONS: u32 = 32;
 
-/// One work.
+/// A kind of request.
 #[derive(Debug)]
 pub(crate) struct Work {
-    /// What it is, in a few words.
+    /// The title in reports.
     pub title: &'static str,
-    /// Whether the cache answers it.
+    /// True if the cache answers it.
     pub is_cached: bool,
-    /// What its throughput should be, of `/health/live`'s.
+    /// The aim for the ratio of its throughput to that of `/health/live`.
     pub aim: Option<Bound>,
     /// wrk's script.
     script: fn(&Servers) -> String,
-    /// What is asked.
+    /// The path to request.
     path: fn(&Servers) -> String,
 }
 
-/// All works. The first is the one that the others are measured against.
+/// All works. The first is the baseline of the others.
 pub(crate) const WORKS: [Work; 3] = [
     Work {
         title: "/health/live",
@@ -49,23 +49,23 @@ pub(crate) const WORKS: [Work; 3] = [
 ];
 
 impl Work {
-    /// Puts it on the backend for `seconds`.
+    /// Puts this load on the backend for `seconds`.
     ///
     /// # Errors
-    /// Where wrk fails.
+    /// Fails if wrk does.
     pub(crate) fn put(&self, servers: &Servers, seconds: u32) -> Result<Load> {
         let (script, url) = ((self.script)(servers), servers.backend.url(&(self.path)(servers)));
         wrk::run(&servers.wrk, &script, CONNECTIONS, &url, seconds, &servers.dir)
     }
 }
 
-/// A script whose requests are the user's.
+/// Returns a script that sends the user's access token.
 #[must_use]
 pub(crate) fn authorized(servers: &Servers) -> String {
     format!("wrk.headers[\"authorization\"] = \"Bearer {}\"\n", servers.token)
 }
 
-/// A script whose requests have this body.
+/// Returns a script that POSTs `body`.
 #[must_use]
 pub(crate) fn post(body: &str) -> String {
     format!(

@@ -1,20 +1,20 @@
-//! Whether a run measured what it says: all admitted, all refused, by leases, one by one, from
-//! memory; nothing failed, and nothing decided without the ledger.
+//! Checks that a run is valid: requests were admitted or refused in the way that the work intends,
+//! none failed, and none was decided without the ledger.
 
 use super::Measured;
 use super::sample::Sample;
 use super::system::{SYSTEMS, System};
 use super::work::{Fate, PACED_PER_SECOND, Pattern, Work};
 
-/// The share of requests of which something must hold that should hold of all: a round's first few
-/// are decided in another way, and the last are cut off.
+/// The required share of requests that were decided as intended. It is below 1 because a round's first
+/// requests are decided differently and its last ones are cut off.
 const NEARLY_ALL: f64 = 0.99;
-/// The least share of a hot key's requests that leases must serve.
+/// The required share of a hot key's requests that leases serve.
 const MANY: f64 = 0.9;
-/// How far the constant rate may be off.
+/// The allowed deviation from the constant rate.
 const RATE_OFF: f64 = 0.1;
 
-/// What is wrong with `measured`, a line each.
+/// Returns the mistakes in `measured`, one per line.
 #[must_use]
 pub(crate) fn mistakes(measured: &Measured) -> Vec<String> {
     let mut found = Vec::new();
@@ -33,22 +33,22 @@ fn of_sample(work: &Work, system: System, sample: &Sample) -> Vec<String> {
     let requests = sample.load.requests as f64;
     let counts = &sample.counts;
     let mut found = Vec::new();
-    let mut must = |holds: bool, what: String| {
+    let mut must = |holds: bool, mistake: String| {
         if !holds {
-            found.push(what);
+            found.push(mistake);
         }
     };
     let share = |count: u64| count as f64 / requests.max(1.0);
     must(sample.load.requests > 0, "no request was answered".to_owned());
-    must(sample.load.failed == 0, format!("{} requests came to nothing", sample.load.failed));
+    must(sample.load.failed == 0, format!("{} requests failed", sample.load.failed));
     let refuses = work.fate == Fate::Refused && system != System::Bare;
     let (class, is) = if refuses { ("4xx", "refused") } else { ("2xx", "admitted") };
     let answered = share(counts.answers(class));
-    must(answered >= NEARLY_ALL, format!("{:.1} % were {is}, not all", 100.0 * answered));
+    must(answered >= NEARLY_ALL, format!("only {:.1} % were {is}", 100.0 * answered));
     must(counts.answers("5xx") == 0, format!("{} were answered 5xx", counts.answers("5xx")));
     if work.pattern == Pattern::Paced {
         let off = (sample.per_second() / f64::from(PACED_PER_SECOND) - 1.0).abs();
-        must(off <= RATE_OFF, format!("{:.0} requests/s came, not 1,000", sample.per_second()));
+        must(off <= RATE_OFF, format!("expected 1,000 requests/s, got {:.0}", sample.per_second()));
     }
     if system == System::Tollgate {
         for name in [
@@ -58,16 +58,17 @@ fn of_sample(work: &Work, system: System, sample: &Sample) -> Vec<String> {
             "outbox.full",
         ] {
             let count = counts.tollgate(name);
-            must(count == 0, format!("{name} is {count}, not 0"));
+            must(count == 0, format!("expected {name} to be 0, got {count}"));
         }
         let (way, count, least) = decided(work, sample);
         let part = share(count);
-        must(part >= least, format!("{:.1} % were decided by {way}", 100.0 * part));
+        must(part >= least, format!("only {:.1} % were decided by {way}", 100.0 * part));
     }
     found
 }
 
-/// How `work` means requests to be decided, how many were, and the least share of them all.
+/// Returns the way in which `work` intends requests to be decided, the number that were, and the
+/// required share.
 fn decided(work: &Work, sample: &Sample) -> (&'static str, u64, f64) {
     let counts = &sample.counts;
     match (work.fate, work.pattern) {
@@ -97,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_measured_what_it_says_passes() {
+    fn a_valid_run_passes() {
         let leased = ("wasmcustom.tollgate.leases.spent", 950);
         let ledger = "wasmcustom.tollgate.decisions.bucket=users.by=ledger.verdict=admitted";
         let before = ("wasmcustom.tollgate.denied_before.hits", 999);
@@ -111,20 +112,23 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_measured_something_else_is_told() {
-        check(0, System::Tollgate, &[ADMITTED], &["0.0 % were decided by leases"]);
-        check(2, System::LocalRatelimit, &[ADMITTED], &["0.0 % were refused, not all"]);
+    fn an_invalid_run_is_reported() {
+        check(0, System::Tollgate, &[ADMITTED], &["only 0.0 % were decided by leases"]);
+        check(2, System::LocalRatelimit, &[ADMITTED], &["only 0.0 % were refused"]);
         check(
             3,
             System::Bare,
             &[ADMITTED, ("http.gateway.downstream_rq_5xx", 2)],
-            &["2 were answered 5xx", "10000 requests/s came, not 1,000"],
+            &["2 were answered 5xx", "expected 1,000 requests/s, got 10000"],
         );
         check(
             1,
             System::Tollgate,
             &[ADMITTED, ("wasmcustom.tollgate.requests.verdict=degraded", 1_000)],
-            &["requests.verdict=degraded is 1000, not 0", "0.0 % were decided by the ledger"],
+            &[
+                "expected requests.verdict=degraded to be 0, got 1000",
+                "only 0.0 % were decided by the ledger",
+            ],
         );
     }
 }

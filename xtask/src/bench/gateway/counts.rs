@@ -1,48 +1,49 @@
-//! What Envoy has counted: the statuses it answered with, and what the filter tells of itself.
+//! Envoy's counters: response statuses, and the filter's metrics.
 
 use anyhow::{Context, Result, bail};
 use harness::stack::{Server, health};
 use std::collections::BTreeMap;
 
-/// Statuses, and the filter's metrics. One question each, so that the answers stay small.
+/// The prefixes of the statuses and of the filter's metrics. Each is queried separately, so that the
+/// responses stay small.
 const FILTERS: [&str; 2] = ["http.gateway.downstream_rq_", "wasmcustom.tollgate"];
 
-/// Envoy's counters by name. One that was never counted is not there.
+/// Envoy's counters by name. Counters that were never incremented are missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Counts(BTreeMap<String, u64>);
 
 impl Counts {
-    /// What the Envoy `server` has counted since it was started.
+    /// Reads the counters of the Envoy `server`.
     ///
     /// # Errors
-    /// Where its admin interface does not answer.
+    /// Fails if the admin interface does not answer.
     pub(crate) fn read(server: &Server) -> Result<Self> {
         let admin = server.admin_addr().context("this Envoy has no admin interface")?;
         let mut counts = BTreeMap::new();
         for filter in FILTERS {
             let answer = health::get(admin, &format!("/stats?filter={filter}"))?;
             if answer.status != 200 {
-                bail!("Envoy's statistics: status {}", answer.status);
+                bail!("expected status 200 for Envoy's statistics, got {}", answer.status);
             }
             counts.extend(parse(&answer.body));
         }
         Ok(Self(counts))
     }
 
-    /// What was counted since `before`.
+    /// Returns the differences to `before`.
     #[must_use]
     pub(crate) fn since(&self, before: &Self) -> Self {
         let less = |(name, now): (&String, &u64)| (name.clone(), now - before.get(name).min(*now));
         Self(self.0.iter().map(less).collect())
     }
 
-    /// Answers with a status of `class` (`"2xx"`).
+    /// Returns the number of responses with a status of `class` (`"2xx"`).
     #[must_use]
     pub(crate) fn answers(&self, class: &str) -> u64 {
         self.get(&format!("http.gateway.downstream_rq_{class}"))
     }
 
-    /// The filter's counter `name`.
+    /// Returns the filter's counter `name`.
     #[must_use]
     pub(crate) fn tollgate(&self, name: &str) -> u64 {
         self.get(&format!("wasmcustom.tollgate.{name}"))
@@ -52,14 +53,14 @@ impl Counts {
         self.0.get(name).copied().unwrap_or(0)
     }
 
-    /// `counts`, for the tests of whoever reads them.
+    /// Creates counters for tests.
     #[cfg(test)]
     pub(super) fn of(counts: &[(&str, u64)]) -> Self {
         Self(counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect())
     }
 }
 
-/// Lines of `name: count`; histograms, and what chunked encoding puts in between, are not.
+/// Parses lines of `name: count`. Skips histograms and the sizes of chunked encoding.
 fn parse(body: &str) -> impl Iterator<Item = (String, u64)> {
     body.lines().filter_map(|line| {
         let (name, count) = line.split_once(": ")?;

@@ -1,4 +1,4 @@
-//! What a measure comes to in one round.
+//! Computes the value of a measure in a round.
 
 use super::sample::Sample;
 use super::system::EachSystem;
@@ -6,7 +6,7 @@ use super::work::Measure;
 use crate::bench::spread::ms;
 
 impl Measure {
-    /// Its value in one round.
+    /// Returns the measure's value in `round`.
     #[must_use]
     pub(crate) fn of(self, round: &EachSystem<Sample>) -> f64 {
         let EachSystem { bare, local_ratelimit: local, tollgate: ours } = round;

@@ -1,4 +1,4 @@
-//! What a work has wrk do.
+//! wrk's scripts.
 
 use super::work::{KEYS, PACED_PER_SECOND, Pattern, Work};
 
@@ -6,10 +6,9 @@ const ONE_KEY: &str = include_str!("one_key.lua");
 const MANY_KEYS: &str = include_str!("many_keys.lua");
 const PACED: &str = include_str!("../paced.lua");
 
-/// wrk's script for `work`.
+/// Returns wrk's script for `work`.
 #[must_use]
 pub(crate) fn script(work: &Work) -> String {
-    // A random key each, unless there is one only.
     let many = format!("KEYS = {KEYS}\n{MANY_KEYS}");
     match work.pattern {
         Pattern::OneKey => ONE_KEY.to_owned(),
@@ -27,7 +26,7 @@ mod tests {
     use crate::bench::gateway::work::WORKS;
 
     #[test]
-    fn connections_at_a_constant_rate_share_it() {
+    fn the_connections_share_the_constant_rate() {
         let paced = WORKS.iter().find(|work| work.pattern == Pattern::Paced).unwrap();
         assert!(script(paced).contains("INTERVAL_MS = 100\n"));
     }

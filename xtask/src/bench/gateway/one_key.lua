@@ -1,2 +1,2 @@
--- Every request is the same user's. wrk prepares it once.
+-- All requests are from one user. wrk prepares the request once.
 wrk.headers["x-user"] = "1"

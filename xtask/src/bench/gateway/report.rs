@@ -1,4 +1,4 @@
-//! The figures as Markdown: the ratios with the aims beside them, then what they were made of.
+//! Formats the figures as Markdown: first the ratios with their aims, then the underlying values.
 
 use super::sample::Sample;
 use super::servers::{GATEWAY, REDIS, SHIM, UPSTREAM};
@@ -10,7 +10,7 @@ use crate::bench::machine::Machine;
 use crate::bench::spread::{Spread, ms};
 use std::fmt::Write as _;
 
-/// What the figures are.
+/// Formats the figures.
 #[must_use]
 pub(crate) fn markdown(
     flags: &Gateway,
@@ -42,8 +42,8 @@ pub(crate) fn markdown(
         return text;
     }
     text.push_str(
-        "\nMedians; CPU in µs a request; \"busy\" is the share of a core that the gateway took, \
-         \"others\" the cores that other work took meanwhile.\n\n\
+        "\nMedians. CPU in µs per request. \"busy\" is the share of a core that the gateway used, \
+         \"others\" the number of cores that other processes used.\n\n\
          | work | system | requests/s | gateway | upstream | shim | Redis | all servers | wrk | busy | others | p50 ms | p99 ms |\n\
          |---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
@@ -66,7 +66,7 @@ fn system_row(measured: &Measured, system: System) -> String {
         Spread::of(measured.rounds.iter().map(|round| value(round.of(system)))).median
     };
     let mut row = format!("| {} | {} ", measured.work.title, system.name());
-    // Writing to a String does not fail.
+    // Writing to a String cannot fail.
     let _ = write!(row, "| {:.0} ", median(&Sample::per_second));
     for server in [GATEWAY, UPSTREAM, SHIM, REDIS] {
         let _ = write!(row, "| {:.1} ", median(&|sample| sample.server_us(server)));
@@ -87,7 +87,7 @@ mod tests {
     use crate::bench::gateway::work::WORKS;
 
     #[test]
-    fn a_row_tells_the_aim_and_whether_it_is_met() {
+    fn a_row_shows_the_aim_and_if_it_is_met() {
         let mut slow = sample(&[]);
         slow.load.requests = 500;
         let round =

@@ -1,4 +1,4 @@
-//! One run of the load against one system: what it came to, and what it cost whom.
+//! Measures one run of a work against one system: throughput, latency, and CPU time per process.
 
 use super::counts::Counts;
 use super::load;
@@ -11,59 +11,59 @@ use anyhow::Result;
 use harness::clock::Stopwatch;
 use std::time::Duration;
 
-/// The filter hands its metrics on twenty times a second.
+/// The time to wait for the filter's metrics, which it passes on 20 times a second.
 pub(super) const METRICS_LAG: Duration = Duration::from_millis(200);
 
-/// One run.
+/// The measurements of one run.
 #[derive(Debug, Clone)]
 pub(crate) struct Sample {
-    /// What wrk measured.
+    /// wrk's measurements.
     pub load: Load,
-    /// What Envoy counted meanwhile.
+    /// The differences in Envoy's counters.
     pub counts: Counts,
-    /// The CPU time of each server, in seconds.
+    /// The CPU time of each server.
     pub servers_s: Vec<(&'static str, f64)>,
-    /// wrk's own.
+    /// wrk's CPU time.
     pub wrk_s: f64,
-    /// That of everything else on the machine.
+    /// The CPU time of everything else on the machine.
     pub others_s: f64,
-    /// How long it took by the clock.
+    /// The elapsed time.
     pub wall_s: f64,
 }
 
 impl Sample {
-    /// Answers a second.
+    /// Returns the number of responses per second.
     #[must_use]
     pub(crate) fn per_second(&self) -> f64 {
         self.load.per_second()
     }
 
-    /// CPU time of `server` a request, in µs.
+    /// Returns the CPU time of `server` per request, in µs.
     #[must_use]
     pub(crate) fn server_us(&self, server: &str) -> f64 {
         let found = self.servers_s.iter().find(|(name, _)| *name == server);
-        self.a_request_us(found.map_or(0.0, |(_, seconds)| *seconds))
+        self.per_request_us(found.map_or(0.0, |(_, seconds)| *seconds))
     }
 
-    /// CPU time of all servers a request, in µs.
+    /// Returns the CPU time of all servers per request, in µs.
     #[must_use]
     pub(crate) fn total_us(&self) -> f64 {
-        self.a_request_us(self.servers_total_s())
+        self.per_request_us(self.servers_total_s())
     }
 
-    /// wrk's CPU time a request, in µs.
+    /// Returns wrk's CPU time per request, in µs.
     #[must_use]
     pub(crate) fn wrk_us(&self) -> f64 {
-        self.a_request_us(self.wrk_s)
+        self.per_request_us(self.wrk_s)
     }
 
-    /// How much of one core `server` took.
+    /// Returns the share of one core that `server` used.
     #[must_use]
     pub(crate) fn share(&self, server: &str) -> f64 {
         self.server_us(server) * self.load.requests as f64 / 1e6 / self.wall_s
     }
 
-    /// How many cores were busy with something else.
+    /// Returns the number of cores used by other processes.
     #[must_use]
     pub(crate) fn others(&self) -> f64 {
         self.others_s / self.wall_s
@@ -73,12 +73,12 @@ impl Sample {
         self.servers_s.iter().map(|(_, seconds)| seconds).sum()
     }
 
-    fn a_request_us(&self, seconds: f64) -> f64 {
+    fn per_request_us(&self, seconds: f64) -> f64 {
         seconds * 1e6 / self.load.requests.max(1) as f64
     }
 }
 
-/// The kernel's counts at one time.
+/// The CPU times at one moment.
 struct Reading {
     servers: Vec<(&'static str, Ticks)>,
     wrk: Ticks,
@@ -96,10 +96,10 @@ impl Reading {
     }
 }
 
-/// Puts `work` on `system` for `seconds`.
+/// Puts `work` on `system` for `seconds` and measures it.
 ///
 /// # Errors
-/// Where wrk fails or a server has gone.
+/// Fails if wrk does, or if a server has ended.
 pub(crate) fn take(servers: &Servers, work: &Work, system: System, seconds: u32) -> Result<Sample> {
     let gateway = servers.gateway(system);
     let counted = Counts::read(gateway)?;
@@ -124,7 +124,7 @@ pub(crate) fn take(servers: &Servers, work: &Work, system: System, seconds: u32)
 pub(super) mod tests {
     use super::*;
 
-    /// A run of 1,000 requests in 0.1 s that took the gateway 50 ms.
+    /// Returns a sample of 1,000 requests in 0.1 s, with 50 ms of the gateway's CPU time.
     pub(in crate::bench::gateway) fn sample(counts: &[(&str, u64)]) -> Sample {
         Sample {
             load: Load {
@@ -144,7 +144,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn cost_is_told_by_the_request() {
+    fn cpu_time_is_reported_per_request() {
         let sample = sample(&[]);
         let near = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-9, "{found}");
         near(sample.per_second(), 10_000.0);

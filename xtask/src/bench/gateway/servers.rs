@@ -1,6 +1,5 @@
-//! The servers of one work: the three gateways, one upstream for all of them, and Tollgate's shim
-//! and Redis. All on loopback, all running from the first round to the last. For [`super::share`],
-//! Tollgate alone.
+//! The servers of one work, on loopback: the three gateways, a common upstream, and Tollgate's shim
+//! and Redis. All run from the first round to the last. [`super::share`] runs Tollgate alone.
 
 use super::system::{self, EachSystem, System};
 use super::work::Work;
@@ -10,7 +9,7 @@ use harness::stack::{Port, Server, envoy, redis, shim};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-/// The programs.
+/// The paths of the programs.
 #[derive(Debug)]
 pub(crate) struct Parts {
     /// Envoy.
@@ -21,7 +20,7 @@ pub(crate) struct Parts {
     pub wrk: PathBuf,
     /// The filter.
     pub wasm: PathBuf,
-    /// The shim, optimized.
+    /// The optimized shim.
     pub shim: PathBuf,
 }
 
@@ -34,7 +33,7 @@ pub(crate) struct Servers {
     dir: PathBuf,
 }
 
-/// What gateways need.
+/// The servers behind a gateway.
 #[derive(Debug)]
 struct Behind {
     upstream: Server,
@@ -42,7 +41,7 @@ struct Behind {
     redis: Server,
 }
 
-/// Tollgate alone. Dropping it kills the servers.
+/// Tollgate's servers without the other gateways. Dropping it kills them.
 #[derive(Debug)]
 pub(crate) struct Alone {
     /// The gateway.
@@ -51,10 +50,10 @@ pub(crate) struct Alone {
 }
 
 impl Servers {
-    /// Starts everything that `work` needs, in `dir`.
+    /// Starts all servers for `work` in `dir`.
     ///
     /// # Errors
-    /// The server that does not get ready, with the end of its log.
+    /// Fails if a server does not become ready. The error has the end of its log.
     pub(crate) fn start(work: &Work, parts: &Parts, dir: &Path) -> Result<Self> {
         let behind = Behind::start(parts, dir)?;
         let gateways = EachSystem::try_from_fn(|system| {
@@ -66,13 +65,13 @@ impl Servers {
         Ok(Self { gateways, behind, wrk, dir })
     }
 
-    /// The gateway of `system`.
+    /// Returns the gateway of `system`.
     #[must_use]
     pub(crate) const fn gateway(&self, system: System) -> &Server {
         self.gateways.of(system)
     }
 
-    /// The processes that take part in what `system` does, by what they are called.
+    /// Returns the names and ids of the processes that `system` uses.
     #[must_use]
     pub(crate) fn taking_part(&self, system: System) -> Vec<(&'static str, u32)> {
         let mut parts =
@@ -83,13 +82,13 @@ impl Servers {
         parts
     }
 
-    /// The load generator.
+    /// Returns the path of the load generator.
     #[must_use]
     pub(crate) fn wrk(&self) -> &Path {
         &self.wrk
     }
 
-    /// A folder for what is written meanwhile.
+    /// Returns the folder for temporary files.
     #[must_use]
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
@@ -97,10 +96,10 @@ impl Servers {
 }
 
 impl Alone {
-    /// Starts Tollgate in an Envoy of so many `workers` with `policy`, in `dir`.
+    /// Starts Tollgate with `policy` in `dir`, in an Envoy with the given number of `workers`.
     ///
     /// # Errors
-    /// The server that does not get ready, with the end of its log.
+    /// Fails if a server does not become ready. The error has the end of its log.
     pub(crate) fn start(parts: &Parts, policy: Value, workers: u32, dir: &Path) -> Result<Self> {
         let behind = Behind::start(parts, dir)?;
         let gateway = start_envoy(parts, dir, workers, |gateway, admin| {
@@ -129,7 +128,7 @@ impl Behind {
         Ok(Self { upstream, shim, redis })
     }
 
-    /// How a gateway before them on these ports is configured.
+    /// Returns the options of a gateway in front of these servers, on the given ports.
     fn options(&self, parts: &Parts, gateway: u16, admin: u16) -> envoy_config::Options {
         envoy_config::Options {
             gateway: gateway.into(),
@@ -142,17 +141,17 @@ impl Behind {
     }
 }
 
-/// The gateway's part of [`Servers::taking_part`].
+/// The gateway's name in [`Servers::taking_part`].
 pub(crate) const GATEWAY: &str = "gateway";
-/// The upstream's.
+/// The upstream's name.
 pub(crate) const UPSTREAM: &str = "upstream";
-/// The shim's.
+/// The shim's name.
 pub(crate) const SHIM: &str = "shim";
-/// Redis's.
+/// The name of Redis.
 pub(crate) const REDIS: &str = "Redis";
 
-/// Starts an Envoy of so many workers with the configuration that `config` makes for a port to serve and
-/// an admin port.
+/// Starts an Envoy with the given number of `workers`. `config` takes the gateway's port and the admin
+/// port, and returns the configuration.
 fn start_envoy(
     parts: &Parts,
     dir: &Path,
@@ -165,7 +164,7 @@ fn start_envoy(
     envoy::start(envoy::Options { program, gateway, admin, config: &config, workers, dir })
 }
 
-/// An Envoy that answers every request with 200 by itself.
+/// Returns the configuration of an Envoy that answers every request with 200.
 fn upstream(port: u16, admin: u16) -> Value {
     let address =
         |port: u16| json!({ "socket_address": { "address": "127.0.0.1", "port_value": port } });

@@ -1,5 +1,7 @@
-//! How much of its limit a busy key gets: Tollgate alone, one key at one and a half times its
-//! limit, with leases, over windows of several lengths, with one worker and with two.
+//! Measures the share of its limit that a busy key gets.
+//!
+//! Tollgate runs alone, with leases. One key sends requests at 1.5 times its limit, for windows of
+//! several lengths, with one and with two workers.
 
 use super::counts::Counts;
 use super::servers::{Alone, Parts};
@@ -11,51 +13,51 @@ use harness::progress;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-/// What is aimed at.
+/// The aim for the share.
 const AIM: Bound = Bound::AtLeast(0.97);
-/// What a limit admits in a second.
+/// The rate that a limit admits.
 const ADMITTED_PER_SECOND: usize = 300;
-/// What is offered in a second.
+/// The rate of requests.
 const OFFERED_PER_SECOND: u64 = 450;
-/// The least that must have been offered, of what the limit admits.
+/// The required ratio of the actual request rate to [`ADMITTED_PER_SECOND`].
 const LEAST_OFFERED: f64 = 1.3;
-/// The windows, and how many of them are measured.
+/// The window lengths in seconds, and the number of windows to measure.
 const WINDOWS: [(u64, usize); 4] = [(1, 10), (2, 10), (10, 2), (60, 1)];
-/// So many workers.
+/// The numbers of workers.
 const WORKERS: [u32; 2] = [1, 2];
-/// Before it is measured, another key has the code compiled that is hot.
+/// A load of another key before the measurement, so that V8 compiles hot code.
 const WARM_UP: Busy = busy(1, 2);
 
-/// What was measured of one window and number of workers.
+/// The measurements for one window and number of workers.
 #[derive(Debug)]
 pub(crate) struct Shares {
     window_s: u64,
     workers: u32,
-    /// In the order of the rounds.
+    /// The rounds in order.
     rounds: Vec<Round>,
 }
 
-/// One round.
+/// The measurements of one round.
 #[derive(Debug)]
 struct Round {
     share: f64,
     per_second: f64,
-    /// What was granted in leases, and spent of them.
+    /// The units granted in leases, and the units spent.
     leased: (u64, u64),
     mistakes: Vec<String>,
 }
 
-/// A load on a window of so many seconds.
+/// Returns the load for a window of `window_s` seconds.
 const fn busy(window_s: u64, windows: usize) -> Busy {
     #[expect(clippy::cast_possible_truncation, reason = "a minute fits")]
     let limit = ADMITTED_PER_SECOND * window_s as usize;
     Busy { limit, window_s, per_second: OFFERED_PER_SECOND, windows }
 }
 
-/// Measures all of them, `rounds` times.
+/// Measures all windows and numbers of workers, `rounds` times each.
 ///
 /// # Errors
-/// What could not be started, or did not answer.
+/// Fails if a server cannot be started or does not answer.
 pub(crate) fn measure(parts: &Parts, rounds: u32) -> Result<Vec<Shares>> {
     let mut all = Vec::new();
     for workers in WORKERS {
@@ -72,16 +74,16 @@ fn round(parts: &Parts, busy: Busy, workers: u32) -> Result<Round> {
     let dir = tempfile::Builder::new().prefix("tollgate-bench-").tempdir()?;
     let servers = Alone::start(parts, policy(busy), workers, dir.path())?;
     let gateway = &servers.gateway;
-    WARM_UP.put_on(gateway.addr(), "warm-up").context("warming up")?;
+    WARM_UP.put_on(gateway.addr(), "warm-up").context("cannot warm up")?;
     let before = Counts::read(gateway)?;
-    let got = busy.put_on(gateway.addr(), "busy").context("a busy key")?;
+    let outcome = busy.put_on(gateway.addr(), "busy").context("cannot measure a busy key")?;
     std::thread::sleep(super::sample::METRICS_LAG);
     let counts = Counts::read(gateway)?.since(&before);
     let round = Round {
-        share: got.share(),
-        per_second: got.per_second(),
+        share: outcome.share(),
+        per_second: outcome.per_second(),
         leased: (counts.tollgate("leases.granted"), counts.tollgate("leases.spent")),
-        mistakes: mistakes(&got, &counts),
+        mistakes: mistakes(&outcome, &counts),
     };
     progress::say(format_args!(
         "a busy key, {} s, {workers} workers: {:.3} of its limit",
@@ -90,7 +92,7 @@ fn round(parts: &Parts, busy: Busy, workers: u32) -> Result<Round> {
     Ok(round)
 }
 
-/// The key is the header's: what warms up is not counted with it.
+/// Returns a policy keyed by a header, so that the warm-up counts under another key.
 fn policy(busy: Busy) -> Value {
     let window = format!("{}s", busy.window_s);
     json!({
@@ -106,11 +108,11 @@ fn policy(busy: Busy) -> Value {
     })
 }
 
-fn mistakes(got: &Outcome, counts: &Counts) -> Vec<String> {
+fn mistakes(outcome: &Outcome, counts: &Counts) -> Vec<String> {
     let mut found = Vec::new();
-    let offered = got.per_second() / ADMITTED_PER_SECOND as f64;
+    let offered = outcome.per_second() / ADMITTED_PER_SECOND as f64;
     if offered < LEAST_OFFERED {
-        found.push(format!("{offered:.2} of the limit came, not {LEAST_OFFERED}"));
+        found.push(format!("expected a rate of {LEAST_OFFERED} times the limit, got {offered:.2}"));
     }
     let degraded = counts.tollgate("requests.verdict=degraded");
     if degraded > 0 {
@@ -123,7 +125,7 @@ fn mistakes(got: &Outcome, counts: &Counts) -> Vec<String> {
 }
 
 impl Shares {
-    /// What is wrong with it, a line each.
+    /// Returns the mistakes of all rounds, one per line.
     pub(crate) fn mistakes(&self) -> impl Iterator<Item = String> {
         let mistakes = (1..).zip(&self.rounds).flat_map(|(number, round)| {
             round.mistakes.iter().map(move |mistake| (number, mistake))
@@ -131,7 +133,7 @@ impl Shares {
         mistakes.map(|(number, mistake)| format!("{}, round {number}: {mistake}", self.title()))
     }
 
-    /// Its row beside the other aims.
+    /// Formats the row for the table of aims.
     #[must_use]
     pub(crate) fn aim_row(&self) -> String {
         let Spread { least, median, most } = Spread::of(self.rounds.iter().map(|one| one.share));
@@ -148,10 +150,10 @@ impl Shares {
     }
 }
 
-/// What was offered, and what was leased.
+/// Formats the table of request rates and leases.
 #[must_use]
 pub(crate) fn table(all: &[Shares]) -> String {
-    let mut text = "\nMedians; offered and leased (granted · spent) in the whole run.\n\n\
+    let mut text = "\nMedians. Leased units (granted · spent) are those of the whole run.\n\n\
                     | work | requests/s | leased |\n|---|---|---|\n"
         .to_owned();
     for shares in all {
@@ -160,7 +162,7 @@ pub(crate) fn table(all: &[Shares]) -> String {
         let granted = median(&|round| round.leased.0 as f64);
         let spent = median(&|round| round.leased.1 as f64);
         let per_second = median(&|round| round.per_second);
-        // Writing to a String does not fail.
+        // Writing to a String cannot fail.
         let _ =
             writeln!(text, "| {} | {per_second:.0} | {granted:.0} · {spent:.0} |", shares.title());
     }
@@ -179,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_tells_the_share_and_whether_it_is_enough() {
+    fn a_row_shows_the_share_and_if_it_meets_the_aim() {
         let head =
             "| a busy key, 10 s, two workers | share of the limit used at 1.5 times its load";
         assert_eq!(
@@ -190,14 +192,14 @@ mod tests {
             shares(0.76, &[]).aim_row(),
             format!("{head} | 0.760 | 0.760–0.760 | ≥ 0.97 | **missed** |\n")
         );
-        let told: Vec<_> = shares(1.0, &["nothing was leased"]).mistakes().collect();
-        assert_eq!(told, ["a busy key, 10 s, two workers, round 1: nothing was leased"]);
+        let found: Vec<_> = shares(1.0, &["nothing was leased"]).mistakes().collect();
+        assert_eq!(found, ["a busy key, 10 s, two workers, round 1: nothing was leased"]);
         let row = "| a busy key, 10 s, two workers | 450 | 100 · 90 |\n";
         assert!(table(&[shares(1.0, &[])]).ends_with(row));
     }
 
     #[test]
-    fn the_filter_takes_every_policy() {
+    fn the_policies_are_valid() {
         for (window_s, windows) in WINDOWS {
             Policy::from_value(policy(busy(window_s, windows))).unwrap();
         }

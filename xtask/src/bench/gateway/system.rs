@@ -1,7 +1,7 @@
-//! The three gateways that are compared: `envoy/envoy.yaml` with one filter exchanged.
+//! The three gateways to compare, which are `envoy/envoy.yaml` with different filters.
 //!
-//! Of all three, token verification and the access log are left out: both cost each the same, and
-//! neither is what is measured.
+//! Token verification and the access log are removed from all three. Both cost each gateway the same
+//! and are not part of the comparison.
 
 use super::work::Work;
 use anyhow::{Context, Result};
@@ -13,31 +13,31 @@ use serde_json::{Value, json};
 pub(crate) enum System {
     /// Envoy without any limits.
     Bare,
-    /// Envoy's own filter, which counts in the process, and all requests together.
+    /// Envoy's own filter, which counts all requests together in the process.
     LocalRatelimit,
-    /// Ours.
+    /// Envoy with Tollgate.
     Tollgate,
 }
 
-/// In the order in which they take turns.
+/// All systems, in the order in which they take turns.
 pub(crate) const SYSTEMS: [System; 3] = [System::Bare, System::LocalRatelimit, System::Tollgate];
 
-/// One of something for each system.
+/// A value for each system.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EachSystem<T> {
-    /// [`System::Bare`]'s.
+    /// The value of [`System::Bare`].
     pub bare: T,
-    /// [`System::LocalRatelimit`]'s.
+    /// The value of [`System::LocalRatelimit`].
     pub local_ratelimit: T,
-    /// [`System::Tollgate`]'s.
+    /// The value of [`System::Tollgate`].
     pub tollgate: T,
 }
 
 impl<T> EachSystem<T> {
-    /// What `make` makes for each, in the order of [`SYSTEMS`].
+    /// Calls `make` for each system, in the order of [`SYSTEMS`].
     ///
     /// # Errors
-    /// The first of `make`'s.
+    /// Fails with the first error of `make`.
     pub(crate) fn try_from_fn(mut make: impl FnMut(System) -> Result<T>) -> Result<Self> {
         Ok(Self {
             bare: make(System::Bare)?,
@@ -46,7 +46,7 @@ impl<T> EachSystem<T> {
         })
     }
 
-    /// The one of `system`.
+    /// Returns the value of `system`.
     pub(crate) const fn of(&self, system: System) -> &T {
         match system {
             System::Bare => &self.bare,
@@ -57,7 +57,7 @@ impl<T> EachSystem<T> {
 }
 
 impl System {
-    /// What it is called in the figures.
+    /// Returns the system's name in reports.
     #[must_use]
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -67,10 +67,11 @@ impl System {
         }
     }
 
-    /// Its configuration for `work`: `envoy/envoy.yaml` as `options` say, with its filter.
+    /// Returns the system's configuration for `work`: `envoy/envoy.yaml` with `options` and the
+    /// system's filter.
     ///
     /// # Errors
-    /// Where `envoy/envoy.yaml` is not as expected: names the place.
+    /// Fails if `envoy/envoy.yaml` lacks a value to change. The error names the place.
     pub(crate) fn config(self, work: &Work, options: envoy_config::Options) -> Result<Rendered> {
         let mut config = tollgate(work.policy(), options)?;
         let filters = at(http_connection_manager(&mut config.envoy)?, "/http_filters")?;
@@ -83,10 +84,10 @@ impl System {
     }
 }
 
-/// `envoy/envoy.yaml` as `options` say, with `policy` and without what is not measured.
+/// Returns `envoy/envoy.yaml` with `options` and `policy`, without token verification and access log.
 ///
 /// # Errors
-/// Where `envoy/envoy.yaml` is not as expected: names the place.
+/// Fails if `envoy/envoy.yaml` lacks a value to change. The error names the place.
 pub(crate) fn tollgate(policy: Value, mut options: envoy_config::Options) -> Result<Rendered> {
     options.policy = Some(policy);
     let mut config = envoy_config::render(&options)?;
@@ -96,15 +97,15 @@ pub(crate) fn tollgate(policy: Value, mut options: envoy_config::Options) -> Res
     Ok(config)
 }
 
-/// Takes the element called `name` out of `list`.
+/// Removes the element named `name` from `list`.
 fn remove(list: &mut Value, name: &str) -> Result<()> {
     named(list, name)?;
-    let list = list.as_array_mut().context("no list")?;
+    let list = list.as_array_mut().context("expected a list")?;
     list.retain(|element| element.get("name").is_none_or(|found| found != name));
     Ok(())
 }
 
-/// Envoy's filter with one bucket, enforced for every request; it adds no headers.
+/// Returns Envoy's filter with one bucket, enforced for every request, without headers.
 fn local_ratelimit(work: &Work) -> Value {
     let always = json!({ "default_value": { "numerator": 100, "denominator": "HUNDRED" } });
     json!({

@@ -1,33 +1,33 @@
-//! What is asked of the gateways, and what is aimed at.
+//! The works: requests to the gateways, with their aims.
 
 use crate::bench::bound::Bound;
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-/// More than any run sends.
+/// A limit above the number of requests in any run.
 const PLENTY: u32 = 4_000_000_000;
-/// How many keys there are in the works with many.
+/// The number of keys in the works with many.
 pub(crate) const KEYS: u32 = 100_000;
-/// Connections that each always have a request under way.
+/// The number of connections. Each always has a request in progress.
 const CONNECTIONS: u32 = 32;
-/// Connections for a constant rate. They wait between requests, long compared with an answer, so that
-/// a slow one hardly changes the rate.
+/// The number of connections for a constant rate. Each pauses much longer than a response takes, so a
+/// slow response hardly changes the rate.
 const PACED_CONNECTIONS: u32 = 100;
-/// The rate that those come to together.
+/// The total rate of the paced connections.
 pub(crate) const PACED_PER_SECOND: u32 = 1_000;
 
-/// How requests come.
+/// The arrival pattern of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pattern {
-    /// One user's, as fast as they are answered.
+    /// Requests of one user, as fast as they are answered.
     OneKey,
-    /// Many users', as fast as they are answered.
+    /// Requests of many users, as fast as they are answered.
     ManyKeys,
-    /// Many users', at a constant rate.
+    /// Requests of many users, at a constant rate.
     Paced,
 }
 
-/// What becomes of requests.
+/// The intended outcome of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
     /// All are counted and admitted.
@@ -38,7 +38,7 @@ pub(crate) enum Fate {
     Exempt,
 }
 
-/// What a work is called on the command line.
+/// A work's name on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum WorkName {
     /// One key, all admitted
@@ -53,35 +53,35 @@ pub enum WorkName {
     HotKeyUntold,
     /// One key, exempt from all limits
     Exempt,
-    /// One key at one and a half times its limit, and how much of the limit it gets
+    /// One key at 1.5 times its limit, and the share of the limit that it gets
     Share,
 }
 
-/// One work.
+/// A kind of load.
 #[derive(Debug)]
 pub(crate) struct Work {
-    /// Its name.
+    /// The name on the command line.
     pub name: WorkName,
-    /// What it is, in a few words.
+    /// The title in reports.
     pub title: &'static str,
-    /// How requests come.
+    /// The arrival pattern.
     pub pattern: Pattern,
-    /// How many connections they come on.
+    /// The number of connections.
     pub connections: u32,
-    /// Whether responses tell of the limits.
-    pub is_told: bool,
-    /// What becomes of its requests.
+    /// True if responses have rate-limit headers.
+    pub has_headers: bool,
+    /// The intended outcome.
     pub fate: Fate,
-    /// What is measured of it, and what is aimed at.
+    /// The measures and their aims.
     pub aims: &'static [Aim],
 }
 
-/// A figure that tells Tollgate from another system.
+/// A figure that compares Tollgate to another system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Measure {
-    /// Requests a second, as a ratio to `local_ratelimit`'s.
+    /// Requests per second, as a ratio to `local_ratelimit`'s.
     Throughput,
-    /// CPU time of all servers a request, as a ratio to `local_ratelimit`'s.
+    /// CPU time of all servers per request, as a ratio to `local_ratelimit`'s.
     Cpu,
     /// The median latency above a bare Envoy's, in ms.
     AddedP50,
@@ -89,7 +89,7 @@ pub(crate) enum Measure {
     AddedP99,
 }
 
-/// What a measure should be.
+/// The aim for a measure.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Aim {
     /// The measure.
@@ -105,7 +105,7 @@ pub(crate) const WORKS: [Work; 6] = [
         title: "one hot key, all admitted",
         pattern: Pattern::OneKey,
         connections: CONNECTIONS,
-        is_told: true,
+        has_headers: true,
         fate: Fate::Admitted,
         aims: &[Aim { measure: Measure::Throughput, bound: Bound::AtLeast(0.80) }],
     },
@@ -114,7 +114,7 @@ pub(crate) const WORKS: [Work; 6] = [
         title: "100,000 keys, all admitted",
         pattern: Pattern::ManyKeys,
         connections: CONNECTIONS,
-        is_told: true,
+        has_headers: true,
         fate: Fate::Admitted,
         aims: &[
             Aim { measure: Measure::Throughput, bound: Bound::AtLeast(0.60) },
@@ -126,7 +126,7 @@ pub(crate) const WORKS: [Work; 6] = [
         title: "a flood from one refused key",
         pattern: Pattern::OneKey,
         connections: CONNECTIONS,
-        is_told: true,
+        has_headers: true,
         fate: Fate::Refused,
         aims: &[Aim { measure: Measure::Throughput, bound: Bound::AtLeast(0.55) }],
     },
@@ -135,7 +135,7 @@ pub(crate) const WORKS: [Work; 6] = [
         title: "1,000 requests/s of 100,000 keys",
         pattern: Pattern::Paced,
         connections: PACED_CONNECTIONS,
-        is_told: true,
+        has_headers: true,
         fate: Fate::Admitted,
         aims: &[
             Aim { measure: Measure::AddedP50, bound: Bound::AtMost(0.3) },
@@ -147,7 +147,7 @@ pub(crate) const WORKS: [Work; 6] = [
         title: "one hot key, without headers",
         pattern: Pattern::OneKey,
         connections: CONNECTIONS,
-        is_told: false,
+        has_headers: false,
         fate: Fate::Admitted,
         aims: &[Aim { measure: Measure::Throughput, bound: Bound::AtLeast(0.80) }],
     },
@@ -156,17 +156,17 @@ pub(crate) const WORKS: [Work; 6] = [
         title: "an exempt key",
         pattern: Pattern::OneKey,
         connections: CONNECTIONS,
-        is_told: true,
+        has_headers: true,
         fate: Fate::Exempt,
         aims: &[Aim { measure: Measure::Throughput, bound: Bound::AtLeast(0.90) }],
     },
 ];
 
 impl Work {
-    /// Tollgate's policy: one limit for each user, far above what is sent, or 1 an hour, or a rule
-    /// that exempts everything.
+    /// Returns Tollgate's policy. It has one limit per user, which is never reached or is 1 per hour,
+    /// or a rule that exempts everything.
     ///
-    /// The time-out is long enough that nothing is decided without the ledger.
+    /// The timeout is so long that nothing is decided without the ledger.
     #[must_use]
     pub(crate) fn policy(&self) -> Value {
         let (limit, window) = if self.fate == Fate::Refused { (1, "1h") } else { (PLENTY, "1m") };
@@ -177,7 +177,7 @@ impl Work {
             "version": 1,
             "salt": "tollgate-bench",
             "shim": { "cluster": "tollgate", "timeout": "1s" },
-            "response_headers": if self.is_told { json!(["ratelimit", "x_ratelimit"]) } else { json!([]) },
+            "response_headers": if self.has_headers { json!(["ratelimit", "x_ratelimit"]) } else { json!([]) },
             "keys": {
                 "user": { "header": "x-user", "otherwise": "client" },
                 "client": { "client_ip": {} },
@@ -187,7 +187,7 @@ impl Work {
         })
     }
 
-    /// `local_ratelimit`'s bucket: the same, for all users together.
+    /// Returns `local_ratelimit`'s bucket, which has the same limit for all users together.
     #[must_use]
     pub(crate) fn token_bucket(&self) -> Value {
         let (tokens, interval) =
@@ -197,7 +197,7 @@ impl Work {
 }
 
 impl Measure {
-    /// What it is, in a few words.
+    /// Returns the measure's title in reports.
     #[must_use]
     pub(crate) const fn title(self) -> &'static str {
         match self {
@@ -215,7 +215,7 @@ mod tests {
     use limits::policy::Policy;
 
     #[test]
-    fn the_filter_takes_every_policy() {
+    fn the_policies_are_valid() {
         for work in &WORKS {
             Policy::from_value(work.policy()).unwrap();
         }
