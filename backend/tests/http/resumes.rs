@@ -223,7 +223,7 @@ fn a_patch_that_cannot_be_made_changes_nothing() {
           "pointer": "/basics/email"
         },
         {
-          "detail": "expected a text, found a number",
+          "detail": "expected a string, found a number",
           "pointer": "/skills/0/name"
         }
       ],
