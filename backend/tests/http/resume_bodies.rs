@@ -134,7 +134,7 @@ fn ten_thousand_skills_are_one_mistake() {
       "detail": "The document has invalid members.",
       "errors": [
         {
-          "detail": "expected at most 500 entries, found 10000",
+          "detail": "expected at most 500 items, found 10000",
           "pointer": "/skills"
         }
       ],
