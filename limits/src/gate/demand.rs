@@ -141,7 +141,11 @@ mod tests {
     #[test]
     fn a_lease_needs_high_demand_and_enough_left() {
         assert_eq!(lease_after(1_000, 900, MIN_REQUESTS - 1), None);
-        assert_eq!(lease_after(1_000, MIN_REMAINING * 2 - 4, MIN_REQUESTS), None, "less than an eighth");
+        assert_eq!(
+            lease_after(1_000, MIN_REMAINING * 2 - 4, MIN_REQUESTS),
+            None,
+            "less than an eighth"
+        );
         assert_eq!(lease_after(200, MIN_REMAINING - 1, MIN_REQUESTS), None);
         assert_eq!(lease_after(EXACT_LIMIT, EXACT_LIMIT, MIN_REQUESTS), None);
         assert!(lease_after(EXACT_LIMIT + 1, EXACT_LIMIT, MIN_REQUESTS).is_some());

@@ -380,7 +380,8 @@ fn outcome_and_time_are_fetched_only_when_needed() {
     let mut gate = gate();
     arrive(&mut gate, 1, &FakeRequest::get("/"));
     decide(&mut gate, true, 9);
-    let response = gate.response(1, || panic!("nothing is refunded"), || panic!("nothing is refunded"));
+    let response =
+        gate.response(1, || panic!("nothing is refunded"), || panic!("nothing is refunded"));
     assert!(!response.headers.is_empty());
     arrive(&mut gate, 2, &FakeRequest::post("/api/ai/x").user("42", "free"));
     decide(&mut gate, true, 9);
@@ -452,7 +453,11 @@ fn a_clock_stepping_back_does_not_delay_settles() {
     assert_eq!(gate.ready(before_us + 1_000_000).remove(0).body, call.body);
     gate.tick(before_us - 3_600_000_000, &process);
     let again_us = before_us - 7_200_000_000;
-    assert_eq!(gate.ready(again_us).remove(0).body, call.body, "the rest would have lasted an hour");
+    assert_eq!(
+        gate.ready(again_us).remove(0).body,
+        call.body,
+        "the rest would have lasted an hour"
+    );
 }
 
 #[test]

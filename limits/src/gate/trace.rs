@@ -18,7 +18,8 @@ const MAX_ID_BYTES: usize = 128;
 pub(super) fn of(now_us: u64, facts: &impl Facts) -> Vec<(&'static str, String)> {
     let id = facts.header(REQUEST_ID).and_then(text).filter(|id| is_id(id));
     let given = facts.header(TRACEPARENT).and_then(text).filter(|text| is_traceparent(text));
-    let traceparent = given.unwrap_or_else(|| new_traceparent(now_us, id.as_deref().unwrap_or_default()));
+    let traceparent =
+        given.unwrap_or_else(|| new_traceparent(now_us, id.as_deref().unwrap_or_default()));
     let id = id.map(|id| (REQUEST_ID, id));
     [(TRACEPARENT, traceparent)].into_iter().chain(id).collect()
 }

@@ -141,7 +141,10 @@ fn a_typed_key_yields_the_request_s_counter() {
     let name = |key, value, bucket| {
         CounterName::new(&key::of_text(&policy, key, value).unwrap(), bucket).unwrap().to_string()
     };
-    assert_eq!(name("user", "42", "authenticated"), counter(&FakeRequest::get("/x").user("42", "free")));
+    assert_eq!(
+        name("user", "42", "authenticated"),
+        counter(&FakeRequest::get("/x").user("42", "free"))
+    );
     assert_eq!(name("client", "192.0.2.1", "public"), counter(&FakeRequest::get("/")));
     assert!(key::of_text(&policy, "client", "localhost").is_err());
     assert!(key::of_text(&policy, "nobody", "1").is_err());
@@ -176,8 +179,10 @@ fn a_key_can_be_any_source() {
     check("host: {}", &[&host("a.example"), &host("A.Example:80"), &host("a.example.")], &[&get]);
     let route = |route| FakeRequest { route, ..get.clone() };
     check("route_name: {}, otherwise: client", &[&route("r"), &route("r")], &[&get, &route("s")]);
-    let plan =
-        |value: Value| FakeRequest { metadata: BTreeMap::from([("tollgate.plan", value)]), ..get.clone() };
+    let plan = |value: Value| FakeRequest {
+        metadata: BTreeMap::from([("tollgate.plan", value)]),
+        ..get.clone()
+    };
     let text = |text: &str| plan(Value::Text(text.into()));
     check(
         "route_metadata: [tollgate, plan], otherwise: client",
@@ -198,7 +203,8 @@ fn combined_keys_count_each_combination() {
         "",
     );
     let at = |request: &FakeRequest, host| FakeRequest { host, ..request.clone() };
-    let (ada, bob) = (FakeRequest::get("/").user("ada", "free"), FakeRequest::get("/").user("bob", "free"));
+    let (ada, bob) =
+        (FakeRequest::get("/").user("ada", "free"), FakeRequest::get("/").user("bob", "free"));
     assert!(same_counter(&policy, &at(&ada, "a.example"), &at(&ada, "A.example:80")));
     assert!(!same_counter(&policy, &at(&ada, "a.example"), &at(&ada, "b.example")));
     assert!(!same_counter(&policy, &at(&ada, "a.example"), &at(&bob, "a.example")));
@@ -230,9 +236,8 @@ fn a_typed_combination_yields_the_request_s_counter() {
         "user: {jwt_claim: sub, otherwise: client}, site: {host: {}}, both: {all: [user, site]}",
         "",
     );
-    let counter = |request: &FakeRequest| {
-        policy.plan(request).unwrap().charges[0].charge.counter.to_string()
-    };
+    let counter =
+        |request: &FakeRequest| policy.plan(request).unwrap().charges[0].charge.counter.to_string();
     let typed = |text| key::of_text(&policy, "both", text);
     let name = |text| CounterName::new(&typed(text).unwrap(), "b").unwrap().to_string();
     let ada = FakeRequest::get("/").user("ada", "free");

@@ -75,7 +75,10 @@ fn no_request_waits_longer_than_the_timeout() {
     let process = Process::default();
     arrive(&mut gate, 1, &FakeRequest::get("/"));
     let call = one_call(&mut gate);
-    assert_eq!(gate.request(NOW_US + 30_000, 2, &FakeRequest::get("/"), &process), Disposition::Pause);
+    assert_eq!(
+        gate.request(NOW_US + 30_000, 2, &FakeRequest::get("/"), &process),
+        Disposition::Pause
+    );
     assert_eq!(gate.tick(NOW_US + 49_999, &process), []);
     let of = |stream| Released { stream, release: allowed() };
     assert_eq!(gate.tick(NOW_US + 50_000, &process), [of(1)], "the request in the call under way");
