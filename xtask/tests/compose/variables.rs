@@ -1,5 +1,5 @@
-//! What the containers take from the environment: each variable that README tells of, by its own
-//! name, in the service that reads it.
+//! The containers' environment: each variable that the README lists, by its own name, in the
+//! services that read it.
 
 use crate::files::{Compose, text};
 use harness::{binaries, command, paths};
@@ -8,7 +8,8 @@ use std::ffi::OsString;
 use std::process::Command;
 use std::time::Duration;
 
-/// What a container cannot be told from outside, and why.
+/// The variables that the images fix, and why.
+
 const FIXED: [(&str, &str); 8] = [
     ("TOLLGATE_LISTEN", "where others look for it"),
     ("LISTEN_ADDR", "where others look for it"),
