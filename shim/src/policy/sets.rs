@@ -5,7 +5,9 @@
 
 use crate::cli::{Pair, Sets};
 use anyhow::{anyhow, bail, ensure};
-use limits::policy::{EXPECTED_SALT, Policy, PolicyError, PolicyErrors, flag, is_salt, unknown_name};
+use limits::policy::{
+    EXPECTED_SALT, Policy, PolicyError, PolicyErrors, flag, is_salt, unknown_name,
+};
 use serde_json::Value;
 
 /// The variable that names the deployment environment. Outside [`DEVELOPMENT`], a policy that takes
