@@ -207,10 +207,11 @@ impl fmt::Debug for RedisUrl {
 }
 
 fn cache_ttls(vars: &Vars<impl Fn(&str) -> Option<String>>) -> Result<Ttls, ConfigError> {
-    let ttl_s = |variable, unset_s| {
-        vars.read(variable, unset_s, CACHE_SECONDS, |text| number(text, &CACHE_TTL_S))
+    let ttl_s = |variable, default_s| {
+        vars.read(variable, default_s, CACHE_SECONDS, |text| number(text, &CACHE_TTL_S))
     };
-    let ttl = |variable, unset_s| ttl_s(variable, unset_s).map(|s| Duration::from_secs(s.into()));
+    let ttl =
+        |variable, default_s| ttl_s(variable, default_s).map(|s| Duration::from_secs(s.into()));
     Ok(Ttls {
         ai: ttl(CACHE_AI_RESPONSE_TTL, 3600)?,
         pricing: ttl(CACHE_PRICING_TTL, 3600)?,

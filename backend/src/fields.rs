@@ -30,7 +30,7 @@ impl Fields {
     ) -> Option<T> {
         let parsed = match self.take(name) {
             Some(Value::String(text)) => parse(&text).map_err(|error| error.to_string()),
-            other => Err(format!("expected a text, found {}", kind(other.as_ref()))),
+            other => Err(format!("expected a string, found {}", kind(other.as_ref()))),
         };
         parsed.map_err(|detail| self.wrong(name, detail)).ok()
     }
@@ -162,7 +162,7 @@ mod tests {
         check(
             r#"{"b": "x", "a": 1, "c/d": 0, "~": null}"#,
             &[
-                ("/a", "expected a text, found a number"),
+                ("/a", "expected a string, found a number"),
                 ("/b", "invalid digit found in string"),
                 ("/c~1d", "unknown member"),
                 ("/~0", "unknown member"),
@@ -170,13 +170,13 @@ mod tests {
         );
         check(
             "{}",
-            &[("/a", "expected a text, found nothing"), ("/b", "expected a text, found nothing")],
+            &[("/a", "expected a string, found nothing"), ("/b", "expected a string, found nothing")],
         );
         check(r#"{"a": "x", "b": "1", "a": "y"}"#, &[("/a", "duplicate member")]);
         for (value, kind) in
-            [("null", "null"), ("true", "a boolean"), ("[]", "a list"), ("{}", "an object")]
+            [("null", "null"), ("true", "a boolean"), ("[]", "an array"), ("{}", "an object")]
         {
-            let detail = format!("expected a text, found {kind}");
+            let detail = format!("expected a string, found {kind}");
             check(&format!(r#"{{"a": {value}, "b": "1"}}"#), &[("/a", &detail)]);
         }
     }

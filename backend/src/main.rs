@@ -22,7 +22,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 const USAGE: &str = "\
 tollgate-backend: the companion API behind Tollgate
 
-Usage: tollgate-backend              serve, configured by environment variables (see the README)
+Usage: tollgate-backend              serve, configured by environment variables
+                                     (docs/reference/variables.md lists them)
        tollgate-backend rotate-key   add a signing key, which starts to sign in ten minutes;
                                      with --now, replace all keys at once
        tollgate-backend openapi      print the API's OpenAPI 3.1 description

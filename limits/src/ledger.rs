@@ -1,62 +1,66 @@
-//! The ledger: where counters live, the only place that counts. Pure: the time is passed in.
+//! The ledger: where counters live, and the only place that counts. Pure: the time is passed in.
 //!
-//! [`Ledger`] is the in-memory ledger (the shim's `memory:`, and the one behind the simulation),
-//! and the oracle: the shim's Lua script does the same arithmetic on Redis, and both must agree to
-//! the number.
+//! [`Ledger`] is the in-memory ledger, used by the shim's `memory:` store and by the simulation. It
+//! is also the reference for the Lua script that does the same arithmetic on Redis: the two must
+//! agree exactly.
 //!
 //! # The definition
 //!
-//! A request is admitted if and only if, by the ledger's clock, what its counter counts leaves room
-//! for its cost:
+//! A request is admitted if and only if, on the ledger's clock, its counter has room for its cost.
+//! What counts depends on the algorithm:
 //!
-//! - in a **sliding window**, the charges dated within the last window, less what was given back *of
-//!   those same charges*. Above a limit of 128 a date may be late by at most 1/128 of the window. A
-//!   lease is dated at its end until its unspent part is back, which then is as if it had never been
-//!   charged;
-//! - in a **fixed window**, the charges made in the period, less what was given back of those;
-//! - in a **token bucket**, what would be missing from it had nothing been charged but what was not
-//!   given back. Where more than 64 low points of its level matter, the later ones count as one,
-//!   and a charge that costs more than was missing then comes back in part.
+//! - **Sliding window**: the charges dated within the last window, less what was given back *of
+//!   those same charges*. Above a limit of 128, a date can be late by at most 1/128 of the window.
+//!   A lease is dated at its end. Once its unspent part is given back, that part counts as if it
+//!   had never been charged.
+//! - **Fixed window**: the charges made in the period, less what was given back of those.
+//! - **Token bucket**: the tokens that would be missing if the refunded charges had never been
+//!   made. If more than 64 low points of its level matter, the later ones count as one. A refund
+//!   larger than the tokens missing at that point then comes back only in part.
 //!
-//! On a Cluster, a request over several slots is named by the time of the first that decided: in the
-//! others its charges seem older by the time in between, and a token bucket there may not get all back.
+//! On a Cluster, a request over several slots gets the time of the first slot that decided. In the
+//! other slots, its charges seem older by the time between the two decisions, so a token bucket
+//! there may not get everything back.
 //!
-//! So nothing is admitted that is too much, and nothing is refused that is not. `sliding` and `token`
-//! say why, and the tests in `limits/tests/ledger` check both directions by brute force.
+//! So the ledger never admits too much and never denies without need. `sliding` and `token` explain
+//! why, and the tests in `limits/tests/ledger` check both directions by brute force.
 //!
-//! # What is decided, and how
+//! # Details
 //!
 //! - **All or nothing.** A request is admitted if every enforced charge fits; then all that fit are
-//!   charged. Otherwise nothing is charged in any of its counters.
-//! - **A shadow** (`enforce: false`) never denies. On an admitted request it is charged if it fits;
-//!   one that does not is reported `admitted: false` and not charged.
-//! - **A cost above the limit** in force can never be admitted. Enforced, it makes the request an
-//!   error ([`DecisionError::CostExceedsLimit`](crate::wire::DecisionError::CostExceedsLimit)) rather than a wait that lies; the outcome says
+//!   charged. Otherwise none of its counters is charged.
+//! - **A shadow charge** (`enforce: false`) never denies. On an admitted request, it is charged if
+//!   it fits; otherwise it is reported as `admitted: false` and not charged.
+//! - **A cost above the limit** in force can never be admitted. If enforced, it makes the request
+//!   an error ([`DecisionError::CostExceedsLimit`](crate::wire::DecisionError::CostExceedsLimit))
+//! rather than a wait that never ends; the outcome has
 //!   [`NEVER`] in `retry_after_ms`.
-//! - **Unlimited** keys are counted (so nothing is lost when the override goes) and never denied; a
-//!   token bucket is drained at most to empty. They are reported with 2^53 as the limit and as what
-//!   is left.
-//! - **Blocked** keys are denied until the time given, and then as long as the count says.
-//! - **`remaining`** is what is left after the decision, **`reset_ms`** how long until more is,
-//!   **`retry_after_ms`** how long until the charge fits: exactly, absent other traffic.
-//! - **Leases.** On an admitted charge that asks for one, the ledger grants
-//!   `min(wish, left ÷ (2 + leases out))`, rounded down: what is left is shared by those who have
-//!   one, the one who asks and the one who asks next. It is charged at once. In a sliding window it
-//!   is dated at its end, `min(lease_ms, window / 32)` ahead; the leases out are the entries that lie
-//!   ahead. In a fixed window it ends with the period and is part of the count, which does not tell
-//!   leases apart: half of what is left is granted. A token bucket grants none.
-//! - **Settles** ([`Settle`]) are applied once: a mark with the settle's id stays as long as it can
-//!   take effect. A lease may come back in several settles of one id, each of which says how much
-//!   has come back in all; the mark holds that number, and what exceeds it takes effect. Giving back
-//!   does as long as what was charged can still count, and cancels that charge and no other;
-//!   charging afterwards does, dated when it arrives, whatever counts by then; either at most
-//!   [`SETTLE_WITHIN_MS`] after the decision. Later, or for a decision that the counter has not seen,
-//!   a settle is not applied.
-//! - **A count** never exceeds 2^53: what would is counted as that.
-//! - **A clock that steps back** finds the counters where they were: they wait for it. Nothing is
+//! - **Unlimited** keys are counted, so that nothing is lost when the override ends, but never
+//!   denied. A token bucket is drained at most to empty. The outcome reports 2^53 as the limit and
+//!   as the remaining capacity.
+//! - **Blocked** keys are denied until the given time, and after that while the limit is exceeded.
+//! - **`remaining`** is the capacity left after the decision. **`reset_ms`** is the time until it
+//!   next grows, and **`retry_after_ms`** the time until the charge fits. Both are exact if there
+//!   is no other traffic.
+//! - **Leases.** To an admitted charge that asks for a lease, the ledger grants
+//!   `min(wish, left ÷ (2 + active leases))`, rounded down: the remaining capacity is shared among
+//!   the holders, the one asking, and the next one to ask. The grant is charged at once. In a
+//!   sliding window, it is dated at its end, `min(lease_ms, window / 32)` ahead, and the active
+//!   leases are the entries dated ahead. In a fixed window, it ends with the period and becomes
+//!   part of the count. The count does not distinguish leases, so half of what is left is granted.
+//!   A token bucket grants no leases.
+//! - **Settles** ([`Settle`]) are idempotent: a mark with the settle's id is kept for as long as
+//!   the settle can take effect. A lease can come back in several settles with the same id, each
+//!   with the total given back so far. The mark holds that total, and only the excess over it takes
+//!   effect. A give-back takes effect while the charge can still count, and cancels that charge and
+//!   no other. A late charge is dated at its arrival. Both take effect at most [`SETTLE_WITHIN_MS`]
+//!   after the decision. A settle that is later, or whose decision the counter has not seen, is not
+//! applied.
+//! - **A count** never exceeds 2^53; larger values are capped.
+//! - **A clock that steps back** leaves the counters unchanged until it catches up. Nothing is
 //!   admitted twice.
-//! - **A changed limit** holds from the next decision on, and the count stays. A changed window
-//!   likewise, for what is still there. A changed algorithm starts the counter anew.
+//! - **A changed limit** applies from the next decision on, and the count is kept. A changed window
+//!   also applies to the charges still stored. A changed algorithm resets the counter.
 
 mod fixed;
 mod judge;
@@ -84,35 +88,35 @@ use serde::{Deserialize, Serialize};
 use state::{Counter, Rules};
 use table::Table;
 
-/// Counters in memory: bounded, and never forgetting one that still counts.
+/// A bounded in-memory ledger that never drops a counter that still counts.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Ledger {
     counters: Table<Counter>,
-    /// Settles that were applied.
+    /// The marks of applied settles.
     marks: Table<u64>,
 }
 
 impl Ledger {
-    /// An empty ledger for at most `capacity` counters, and as many marks of settles.
+    /// Creates an empty ledger for at most `capacity` counters and as many marks.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         Self { counters: Table::new(capacity), marks: Table::new(capacity) }
     }
 
-    /// How many counters it holds.
+    /// Returns the number of counters.
     #[must_use]
     pub fn len(&self) -> usize {
         self.counters.len()
     }
 
-    /// Whether it holds none.
+    /// Returns true if there are no counters.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The ledger's time when the clock says `now_ms`: never before the time at which a counter was
-    /// last dropped as expired, since the ledger cannot know any more what counted before.
+    /// Returns the ledger's time when the clock shows `now_ms`. It is never earlier than the last
+    /// time an expired counter was dropped, because earlier counts can no longer be known.
     #[must_use]
     pub fn time_ms(&self, now_ms: u64) -> u64 {
         let swept_ms = self.counters.swept_ms().max(self.marks.swept_ms());
@@ -122,7 +126,7 @@ impl Ledger {
     /// Decides `request` at `now_ms`, all or nothing.
     ///
     /// # Errors
-    /// [`Refusal`]; nothing was charged.
+    /// Fails with a [`Refusal`]; nothing was charged.
     pub fn decide(&mut self, now_ms: u64, request: &Request) -> Result<Decided, Refusal> {
         let charges = request.charges();
         self.counters.make_room(self.time_ms(now_ms), charges.len());
@@ -149,23 +153,25 @@ impl Ledger {
         Ok(decided)
     }
 
-    /// What `charge` would come to at `now_ms`, by itself; nothing is charged, no lease granted.
+    /// Returns the outcome that `charge` would have by itself at `now_ms`. Charges nothing and
+    /// grants no lease.
     ///
     /// # Errors
-    /// [`Refusal::Clock`].
+    /// [`Refusal::Clock`] if no period given contains the ledger's time.
     pub fn peek(&self, now_ms: u64, charge: &Charge) -> Result<ChargeOutcome, Refusal> {
         self.judge(self.time_ms(now_ms), charge).map(|(_, outcome)| outcome)
     }
 
-    /// Forgets what `counter` has counted; tells whether there was anything.
+    /// Deletes `counter`. Returns false if it did not exist.
     pub fn reset(&mut self, counter: &CounterName) -> bool {
         self.counters.remove(counter.as_str())
     }
 
-    /// Applies `settle` at `now_ms`, if it has not been and something of the decision still counts.
+    /// Applies `settle` at `now_ms`, unless it was applied before or nothing of the decision counts
+    /// any more.
     ///
     /// # Errors
-    /// [`Refusal`]; nothing was given back or charged.
+    /// Fails with a [`Refusal`]; nothing was given back or charged.
     pub fn settle(&mut self, now_ms: u64, settle: &Settle) -> Result<Settled, Refusal> {
         self.counters.make_room(self.time_ms(now_ms), settle.charges().len());
         self.marks.make_room(self.time_ms(now_ms), 1);
@@ -207,11 +213,11 @@ impl Ledger {
         Ok(Settled { applied: until_ms.is_some(), remaining: remaining.collect() })
     }
 
-    /// Gives back what was just charged by a request that was not decided as a whole after all. No
-    /// mark is left: the caller does so once.
+    /// Gives back a charge made a moment ago, for a request that was denied elsewhere. Leaves no
+    /// mark, so the caller must do this only once.
     ///
     /// # Errors
-    /// [`Refusal::Clock`]; nothing was given back.
+    /// [`Refusal::Clock`] if no period given contains the ledger's time; nothing was given back.
     pub(crate) fn undo(&mut self, now_ms: u64, charge: &SettleCharge) -> Result<(), Refusal> {
         let now_ms = self.time_ms(now_ms);
         let part = self.part(now_ms, now_ms, charge)?;
@@ -221,13 +227,13 @@ impl Ledger {
         Ok(())
     }
 
-    /// The ledger as bytes, for [`Self::from_bytes`] of the same build.
+    /// Serializes the ledger, for [`Self::from_bytes`] of the same build.
     #[must_use]
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         postcard::to_stdvec(self).unwrap_or_default()
     }
 
-    /// The ledger that [`Self::to_bytes`] made `bytes` of.
+    /// Restores a ledger from [`Self::to_bytes`]; `None` if the bytes are invalid.
     #[must_use]
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         postcard::from_bytes(bytes).ok()
@@ -260,9 +266,9 @@ impl Ledger {
         }
     }
 
-    /// The counter called `name`, if it counts by the rules' algorithm.
+    /// Returns the counter called `name`, if it uses the rules' algorithm.
     fn stored(&self, name: &CounterName, rules: &Rules) -> Option<&Counter> {
-        self.counters.get(name.as_str()).filter(|counter| counter.is_of(rules))
+        self.counters.get(name.as_str()).filter(|counter| counter.matches(rules))
     }
 
     fn write(&mut self, name: &CounterName, rules: &Rules, change: impl FnOnce(&mut Counter)) {
@@ -270,7 +276,7 @@ impl Ledger {
             name.as_str(),
             || Counter::empty(rules),
             |counter| {
-                if !counter.is_of(rules) {
+                if !counter.matches(rules) {
                     *counter = Counter::empty(rules);
                 }
                 change(counter);
@@ -279,7 +285,7 @@ impl Ledger {
         );
     }
 
-    /// Makes sure that all of these counters are there or can be added.
+    /// Returns an error unless each of these counters exists or can be added.
     fn require_room<'a>(
         &self,
         names: impl Iterator<Item = &'a CounterName>,

@@ -20,7 +20,7 @@ mod schema;
 use crate::headers::Family;
 pub use buckets::{Algorithm, Bucket, LimitChoice, Refund};
 pub use keys::{Key, Source};
-pub use mistakes::{PolicyError, PolicyErrors, no_such};
+pub use mistakes::{PolicyError, PolicyErrors, unknown_name};
 pub use on_failure::OnFailure;
 pub use rules::{HeaderMatch, Match, Rule};
 #[cfg(feature = "schema")]

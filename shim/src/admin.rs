@@ -40,7 +40,8 @@ const MAX_LOGGED_CHARS: usize = 64;
 
 static INTRUDERS: Quiet = Quiet::new(Duration::from_secs(1));
 
-/// The path of [`Show`].
+/// Shows a counter.
+
 pub(crate) const SHOW_PATH: &str = "/v1/counters/show";
 /// Resets a counter.
 pub(crate) const RESET_PATH: &str = "/v1/counters/reset";

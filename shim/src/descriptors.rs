@@ -12,8 +12,8 @@ const RESERVED: u64 = 96;
 const FEWEST: u64 = 16;
 
 /// Raises the soft limit to what `wanted` and `others` connections and the reserve need, or as far
-/// as the hard limit allows. Returns the number of connections allowed for each; if the limit is too
-/// low for both, `wanted` is cut first.
+/// as the hard limit allows. Returns the number of connections allowed for each. If the limit is too
+/// low for all, `others` gets at most a quarter of them and `wanted` the rest.
 ///
 /// # Errors
 /// Fails if the limit is too low to serve at all, or cannot be raised. The message is one sentence.

@@ -205,7 +205,7 @@ fn a_setting_for_a_missing_bucket_is_refused_with_the_existing_ones() {
     let policy = POLICY.replace("auth: {", "logins: {").replace("[auth]", "[logins]");
     std::fs::write(folder.file("policy.yaml"), policy).unwrap();
     let refused = folder.fail(RENDER, &[("AUTH_RATE_LIMIT_PER_MINUTE", "3")]);
-    insta::assert_snapshot!(refused, @r#"tollgate: policy.yaml: AUTH_RATE_LIMIT_PER_MINUTE: buckets: there is no field "auth", only ai, ai_client, ai_daily, authenticated, logins, probes, public"#);
+    insta::assert_snapshot!(refused, @r#"tollgate: policy.yaml: AUTH_RATE_LIMIT_PER_MINUTE: buckets: unknown field "auth", expected one of ai, ai_client, ai_daily, authenticated, logins, probes, public"#);
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn cases(server: &LedgerServer, connection: &mut Connection) -> Vec<Case> {
         WindowMs::clamped(1_000),
         Limit::clamped(1 << 40),
     );
-    let tokens = Method::TokenBucket(bucket.expect("countable"));
+    let tokens = Method::TokenBucket(bucket.expect("a valid token bucket"));
     let hot = |who| request(&[charge(counter(who, "hot"), window(1 << 53))]);
     let one = |name, request: Request| Case {
         name,
@@ -91,10 +91,10 @@ fn cases(server: &LedgerServer, connection: &mut Connection) -> Vec<Case> {
 
 /// Returns today and tomorrow by the server's clock.
 fn two_days(connection: &mut Connection) -> Periods {
-    let (now_s, _): (u64, u64) = redis::cmd("TIME").query(connection).expect("a time");
+    let (now_s, _): (u64, u64) = redis::cmd("TIME").query(connection).expect("the time");
     let start_ms = (now_s - now_s % 86_400) * 1_000;
     let bounds = [0, 1, 2].map(|day| TimeMs::clamped(start_ms + day * 86_400_000));
-    Periods::new(bounds).expect("ascending")
+    Periods::new(bounds).expect("ascending bounds")
 }
 
 fn counter(who: usize, bucket: &str) -> CounterName {
@@ -142,7 +142,7 @@ fn measure(connection: &mut Connection, cases: &[Case]) -> BTreeMap<&'static str
 
 /// Returns the CPU time that the server has used so far, in µs.
 fn cpu_us(connection: &mut Connection) -> f64 {
-    let info: String = redis::cmd("INFO").arg("cpu").query(connection).expect("its CPU time");
+    let info: String = redis::cmd("INFO").arg("cpu").query(connection).expect("the CPU time");
     let of = |name: &str| -> f64 {
         let line = info.lines().find_map(|line| line.strip_prefix(name)).expect("a line");
         line.trim_start_matches(':').trim().parse().expect("a number")

@@ -26,5 +26,5 @@ pub fn wait_if_near() {
 #[expect(clippy::disallowed_methods, reason = "the one file that reads the time of day")]
 pub fn seconds_left() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    DAY_S - since.expect("a clock that is set").as_secs() % DAY_S
+    DAY_S - since.expect("a clock set after 1970").as_secs() % DAY_S
 }

@@ -117,7 +117,7 @@ impl Shims {
     /// # Panics
     /// Panics if the ledger is not a single Redis.
     pub fn redis(&mut self) -> &mut Server {
-        self.redis.as_mut().expect("the ledger is a Redis")
+        self.redis.as_mut().expect("the ledger uses Redis")
     }
 }
 
@@ -153,7 +153,7 @@ pub fn start_limited(dir: &Path, ledger: &str, descriptors: usize) -> Server {
     let script = format!("#!/bin/sh\nulimit -n {descriptors}\nexec '{shim}' \"$@\"\n");
     std::fs::write(&program, script).expect("a script");
     let executable = std::os::unix::fs::PermissionsExt::from_mode(0o700);
-    std::fs::set_permissions(&program, executable).expect("a script that can be run");
+    std::fs::set_permissions(&program, executable).expect("an executable script");
     start_program(program, dir, ledger, &[])
 }
 
@@ -225,7 +225,7 @@ impl Api {
         let runtime = runtime.expect("a runtime");
         let sender = runtime.block_on(async {
             let stream = TcpStream::connect(to).await.expect("the shim accepts");
-            stream.set_nodelay(true).expect("an option of every socket");
+            stream.set_nodelay(true).expect("TCP_NODELAY");
             let connected = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
             let (sender, connection) = connected.expect("the shim speaks HTTP/2");
             tokio::spawn(connection);
@@ -342,7 +342,7 @@ pub fn fixed(limit: u64, per: Period) -> Quota {
 pub fn tokens(rate: u64, per_ms: u64, burst: u64) -> Quota {
     let (rate, burst) = (Limit::clamped(rate), Limit::clamped(burst));
     let bucket = TokenBucket::new(rate, WindowMs::clamped(per_ms), burst);
-    Quota::TokenBucket(bucket.expect("countable"))
+    Quota::TokenBucket(bucket.expect("a valid token bucket"))
 }
 
 /// Returns an enforced charge of 1.

@@ -23,7 +23,7 @@ const LONG_REDIS_TIMEOUT: (&str, &str) = ("REDIS_SOCKET_TIMEOUT", "30");
 fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let deadline = Deadline::after(READY_LIMIT);
     while !condition() {
-        assert!(!deadline.has_passed(), "waited too long until {what}");
+        assert!(!deadline.has_passed(), "timed out waiting until {what}");
         sleep(POLL);
     }
 }

@@ -113,14 +113,14 @@ fn sliding(limit: u64, window_ms: u64) -> Method {
 fn fixed(limit: u64, now_ms: u64, period_ms: u64) -> Method {
     let start_ms = now_ms - now_ms % period_ms;
     let bounds = [0, 1, 2].map(|n| TimeMs::clamped(start_ms + n * period_ms));
-    let periods = Periods::new(bounds).expect("ascending");
+    let periods = Periods::new(bounds).expect("ascending bounds");
     Method::FixedWindow { limit: Limit::new(limit).expect("a limit"), periods }
 }
 
 fn tokens(rate: u64, per_ms: u64, burst: u64) -> Method {
     let (rate, burst) = (Limit::clamped(rate), Limit::clamped(burst));
     Method::TokenBucket(
-        TokenBucket::new(rate, WindowMs::clamped(per_ms), burst).expect("countable"),
+        TokenBucket::new(rate, WindowMs::clamped(per_ms), burst).expect("a valid token bucket"),
     )
 }
 

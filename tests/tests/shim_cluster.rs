@@ -252,7 +252,7 @@ fn operators_reach_every_slot() {
         let body = serde_json::json!({ "counter": name, "override": "unlimited" });
         let set = admin.post("/v1/overrides/set", &body, Some(TOKEN));
         assert_eq!(set.status, 200, "{}", set.as_text());
-        wait_for("the override to hold", || api.decide_one(one()).admitted.then_some(()));
+        wait_for("the override to apply", || api.decide_one(one()).admitted.then_some(()));
     }
 }
 

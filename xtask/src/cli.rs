@@ -1,4 +1,4 @@
-//! What `cargo xtask` takes: parsed here, done by the modules that the chores are named after.
+//! The command line of `cargo xtask`. The modules named after the chores run them.
 
 use crate::{bench, build, check, docs, down, print_config, simulate, test, up};
 use anyhow::Result;
@@ -17,7 +17,7 @@ pub struct Cli {
 /// A chore.
 #[derive(Debug, Subcommand)]
 pub enum Chore {
-    /// Fetch the tools that this machine lacks; prints nothing if there are none
+    /// Fetch the tools that this machine lacks; prints nothing if it has all
     Setup(setup::Setup),
     /// Build the filter, the shim, the backend and claude-sim
     Build(build::Build),

@@ -1,19 +1,20 @@
-//! How well an applicant-tracking system reads a résumé: a transparent score, without a model.
+//! A transparent score, computed without a model, for how well applicant tracking systems read a
+//! résumé.
 //!
-//! Called by the AI routes, which have it whether Claude is there or not. Pure: no clock, no I/O,
-//! the same answer for the same documents.
+//! Called by the AI routes, which thus have a score even while Claude is down. Pure: no clock, no
+//! I/O, and equal documents get equal reports.
 //!
-//! [`score`] asks each part of [`part`] how much of itself it has earned: `contact`, `summary`,
-//! `experience`, `dates`, `achievements`, `skills`, `education`, `format` and, with a job
-//! description, `matching`. Each looks at the document through a `view` and leaves its
-//! [`finding`]s. `wording` has the lists of words.
+//! [`score`] adds up the points of each [`part`]: `contact`, `summary`, `experience`, `dates`,
+//! `achievements`, `skills`, `education`, `format` and, with a job description, `matching`. Each
+//! part reads the document through a `view` and adds its [`finding`]s. `wording` has the word
+//! lists.
 //!
-//! What holds:
-//! - the parts' points add up to the score, and their maxima to 100;
-//! - a part that has less than its maximum has at least one finding of severity `error` or
-//!   `warning`, and one that has all of it none: nothing is lost without a reason;
-//! - findings of severity `info` cost nothing;
-//! - each pointer leads to something that is in the résumé.
+//! Invariants:
+//! - The parts' points add up to the score, and their maxima to 100.
+//! - A part below its maximum has at least one finding of severity `error` or `warning`, and a part
+//!   at its maximum has none: no point is lost without a reason.
+//! - Findings of severity `info` cost no points.
+//! - Each pointer leads to something in the résumé.
 
 mod achievements;
 mod contact;
@@ -39,33 +40,32 @@ use finding::Findings;
 use serde::{Deserialize, Serialize};
 use view::View;
 
-/// What was found.
+/// The result of scoring a résumé.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = AtsReport)]
 pub struct Report {
     /// The sum of the parts' points, 0..=100.
     #[schema(maximum = 100)]
     pub score: u8,
-    /// What the score is made of.
+    /// The parts of the score.
     pub parts: Vec<Part>,
-    /// How the résumé meets the job description; both empty without one.
+    /// The job description's keywords; both lists are empty without one.
     pub keywords: Keywords,
-    /// What to do about it: errors first, then warnings, then the rest; at most
-    /// [`finding::MAX_FINDINGS`].
+    /// Suggested fixes, at most [`finding::MAX_FINDINGS`]: errors first, then warnings, then infos.
     pub findings: Vec<Finding>,
 }
 
-/// Scores `resume`, against `job_description` if there is one.
+/// Scores `resume`, against `job_description` if given.
 ///
-/// A job description in which there is no keyword counts as none, with a finding that says so. Of
-/// one over [`keywords::MAX_TEXT_BYTES`] only the start is read.
+/// A job description without keywords is ignored, with a finding that says so. Only its first
+/// [`keywords::MAX_TEXT_BYTES`] are read.
 #[must_use]
 pub fn score(resume: &Resume, job_description: Option<&str>) -> Report {
     let view = View::of(resume);
     let mut findings = Findings::default();
     let wanted = job_description.map(keywords::of).unwrap_or_default();
     if job_description.is_some() && wanted.is_empty() {
-        let detail = "The job description has no words to look for: give its whole text.";
+        let detail = "The job description contains no keywords. Provide its full text.";
         findings.push(Code::JobNoKeywords, "", detail);
     }
     let keywords = matching::of(&view, &wanted);

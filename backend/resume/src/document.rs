@@ -1,8 +1,8 @@
-//! A résumé: a JSON Resume document that has been checked.
+//! A résumé: a validated JSON Resume document.
 //!
-//! [`schema`] says what a
-//! document may hold, [`check`] holds one to it, [`edit`] changes one, [`outline`] reads one for
-//! people, which [`markdown`] and [`plain`] write down. Pure: no request, no database, no clock.
+//! [`schema`] defines the members of a document, [`check`] validates one, and [`edit`] patches one.
+//! [`outline`] arranges one for readers, and [`markdown`] and [`plain`] render the outline. Pure:
+//! no request, no database, no clock.
 
 pub mod check;
 pub mod date;
@@ -17,41 +17,40 @@ use limits::problem::PlacedError;
 use serde::Serialize;
 use serde_json::Value;
 
-/// A document that is a valid JSON Resume, in its own words: what it holds beyond the schema, where
-/// the schema lets it, is still there.
+/// A valid JSON Resume document. Additional members are kept where the schema allows them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Resume(Value);
 
 impl Resume {
-    /// Takes `document` if it is one.
+    /// Validates `document`.
     ///
     /// # Errors
-    /// Every mistake with its place, at most [`check::MAX_ERRORS`].
+    /// Returns every error with its JSON pointer, at most [`check::MAX_ERRORS`].
     pub fn new(document: Value) -> Result<Self, Vec<PlacedError>> {
         check::check(&document)?;
         Ok(Self(document))
     }
 
-    /// One that was checked before it was stored.
+    /// Wraps a document that was validated before it was stored.
     #[must_use]
     pub fn stored(document: Value) -> Self {
         Self(document)
     }
 
-    /// The document.
+    /// Returns the document.
     #[must_use]
     pub fn as_value(&self) -> &Value {
         &self.0
     }
 
-    /// Whose résumé it says it is; empty if it does not say.
+    /// Returns `basics.name`, or an empty string.
     #[must_use]
     pub fn name(&self) -> &str {
         self.basic("name")
     }
 
-    /// What it calls them; empty if it does not.
+    /// Returns `basics.label`, or an empty string.
     #[must_use]
     pub fn label(&self) -> &str {
         self.basic("label")

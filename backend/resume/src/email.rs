@@ -1,33 +1,33 @@
-//! An e-mail address, as an account's name.
+//! E-mail addresses.
 
 use std::fmt;
 
-/// The longest address that mail can be sent to (RFC 5321 §4.5.3.1.3, less the angle brackets).
+/// The longest address (RFC 5321 §4.5.3.1.3, without the angle brackets).
 pub const MAX_BYTES: usize = 254;
 /// The longest part before the `@` (RFC 5321 §4.5.3.1.1).
 const MAX_LOCAL_BYTES: usize = 64;
 /// The longest part between two dots of a domain (RFC 1035 §2.3.4).
 const MAX_LABEL_BYTES: usize = 63;
 
-/// A normalized address: trimmed and in lower case, so that one mailbox is one account.
+/// A normalized address: trimmed and in lowercase, so that each mailbox has one account.
 ///
-/// `Debug` shows nothing of it: addresses do not belong in logs.
+/// `Debug` does not show the address, which keeps it out of logs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Email(String);
 
-/// A text that is no address we take.
+/// The error for an invalid address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected an e-mail address like ada@example.org, in ASCII, at most {MAX_BYTES} bytes")]
 pub struct NotAnEmail;
 
 impl Email {
-    /// Takes and normalizes an address.
+    /// Parses and normalizes an address.
     ///
     /// # Errors
-    /// [`NotAnEmail`] for what a browser's `<input type=email>` would not send either.
+    /// Fails if a browser's `<input type=email>` would reject the address too.
     ///
     /// # Source
-    /// "Valid e-mail address" of the HTML standard: RFC 5322 less what nobody uses.
+    /// "Valid e-mail address" in the HTML standard: RFC 5322 without the parts nobody uses.
     pub fn parse(text: &str) -> Result<Self, NotAnEmail> {
         let text = text.trim();
         let (local, domain) = text.split_once('@').ok_or(NotAnEmail)?;
@@ -35,7 +35,7 @@ impl Email {
         if valid { Ok(Self(text.to_ascii_lowercase())) } else { Err(NotAnEmail) }
     }
 
-    /// The normalized address.
+    /// Returns the normalized address.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -70,14 +70,14 @@ mod tests {
     }
 
     #[test]
-    fn one_mailbox_is_one_account() {
+    fn addresses_are_trimmed_and_lowercased() {
         for text in ["ada@example.org", " Ada@Example.ORG\t", "ADA@EXAMPLE.ORG\r\n"] {
             check(text, Some("ada@example.org"));
         }
     }
 
     #[test]
-    fn unusual_addresses_are_taken() {
+    fn unusual_addresses_are_accepted() {
         check("o'brien+x@mail.example.org", Some("o'brien+x@mail.example.org"));
         check("'or'1'='1@example.org", Some("'or'1'='1@example.org"));
         check("a@localhost", Some("a@localhost"));
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn invalid_addresses_are_rejected() {
         let long_label = format!("a@{}.org", "a".repeat(64));
         let long_local = format!("{}@example.org", "a".repeat(65));
         let long = format!("a@{}org", "abcdefgh.".repeat(28));

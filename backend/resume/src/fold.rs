@@ -1,23 +1,23 @@
-//! Texts made comparable: what looks the same, or differs in case or accents only, becomes the
-//! same.
+//! Normalizes texts for comparison, so that texts that look alike or differ only in case or accents
+//! become equal.
 //!
 //! Called by [`crate::keywords`], [`crate::ats`] and [`crate::invention`].
 
 use unicode_normalization::UnicodeNormalization;
 
-/// The text with each character in one form (NFKC): accents in one piece, digits of any width and
-/// ligatures as plain ones, the hyphens and apostrophes that keyboards have. What has no width, and
-/// the signs of trade marks, are left out. Line breaks stay.
+/// Normalizes each character (NFKC): composed accents, plain digits and letters instead of wide
+/// ones and ligatures, and ASCII hyphens and apostrophes. Removes zero-width characters and
+/// trademark signs. Keeps line breaks.
 #[must_use]
 pub fn clean(text: &str) -> String {
     if text.is_ascii() {
         return text.chars().map(usual).collect();
     }
-    text.chars().filter(|c| !is_silent(*c)).nfkc().map(usual).collect()
+    text.chars().filter(|c| !is_removed(*c)).nfkc().map(usual).collect()
 }
 
-/// The text in lower case without accents, for comparing: "Développeur" and "DEVELOPPEUR" are
-/// the same, and so are "Straße" and "strasse".
+/// Lowercases the text and removes accents: "Développeur" and "DEVELOPPEUR" become equal, and so do
+/// "Straße" and "strasse".
 #[must_use]
 pub fn fold(text: &str) -> String {
     if text.is_ascii() {
@@ -40,7 +40,7 @@ pub fn fold(text: &str) -> String {
     folded
 }
 
-/// At most so many bytes of a text, whole characters.
+/// Returns the start of a text, at most `max_bytes`, without splitting a character.
 #[must_use]
 pub fn start(text: &str, max_bytes: usize) -> &str {
     let mut end = max_bytes.min(text.len());
@@ -50,14 +50,15 @@ pub fn start(text: &str, max_bytes: usize) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
-/// The accents of scripts that have them as ornaments; in others they are vowels.
+/// Returns true for the combining accents of European scripts. In other scripts, combining marks
+/// can be vowels.
 fn is_accent(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{36f}')
 }
 
-/// Characters that nobody sees: soft hyphens, zero-width spaces and joiners, marks of direction;
-/// and ™, ® and ©, which NFKC would turn into letters.
-fn is_silent(c: char) -> bool {
+/// Returns true for invisible characters (soft hyphens, zero-width spaces and joiners, direction
+/// marks), and for ™, ® and ©, some of which NFKC would turn into letters.
+fn is_removed(c: char) -> bool {
     matches!(
         c,
         '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}'
@@ -79,7 +80,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_looks_the_same_is_the_same() {
+    fn texts_that_look_the_same_become_equal() {
         let check = |text: &str, expected: &str| assert_eq!(clean(text), expected, "{text:?}");
         check("Cafe\u{301}", "Caf\u{e9}");
         check("２０\u{a0}％", "20 %");
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_ends_with_a_whole_character() {
+    fn a_start_does_not_split_a_character() {
         let check = |bytes, expected: &str| assert_eq!(start("añb", bytes), expected, "{bytes}");
         check(0, "");
         check(1, "a");
@@ -111,7 +112,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn folding_twice_changes_nothing_more(text in ".{0,60}") {
+        fn folding_is_idempotent(text in ".{0,60}") {
             let once = fold(&text);
             prop_assert_eq!(fold(&once), once);
         }

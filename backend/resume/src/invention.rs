@@ -1,29 +1,36 @@
-//! Whether a changed résumé says something that the original does not: an employer, a date, a
-//! degree or a number.
+//! Finds facts in a changed résumé that the original lacks: employers, dates, degrees and numbers.
 //!
-//! Called by the AI routes on what a model made of a résumé. Pure. `walk` finds the texts of a
-//! document, `facts` what the original has, `names` names of employers in texts, `degrees`
-//! degrees; the numbers and dates of texts are [`crate::numbers`]'.
+//! Called by the AI routes to check a model's output. Pure. `walk` finds the texts of a document,
+//! `facts` collects the facts of the original, `names` finds employers in texts, `degrees` finds
+//! degrees, and [`crate::numbers`] finds numbers and dates.
 //!
-//! What is looked at:
+//! The checks:
 //!
 //! | kind | where | flagged if |
 //! |---|---|---|
-//! | employer | `work/*/name`, `volunteer/*/organization`, `education/*/institution`, `awards/*/awarder`, `certificates/*/issuer`, `publications/*/publisher`, `projects/*/entity` | no entry of that section has it; "Acme Ltd" and "Acme" are the same, and so is the start of a longer name |
-//! | employer | texts | a name with a legal form ("Acme GmbH") or of a university, or in capitals after "at", "joined", "chez" or "ex-", has a word that the original has nowhere |
-//! | date | `startDate`, `endDate`, `date`, `releaseDate` of an entry | no entry with the same employer has it there; 2014 for 2014-06 is no invention, 2014-06 for 2014 is |
-//! | date | an entry without an `endDate` | all entries with its employer have one: it would go on |
-//! | date | texts | a year, a month or a day is neither in a date nor in a text of the original |
-//! | degree | `education/*/studyType`, `area` | it is of another level or faculty, or has another word, than the entries with the same institution |
+//! | employer | `work/*/name`, `volunteer/*/organization`, `education/*/institution`,
+//! `awards/*/awarder`, `certificates/*/issuer`, `publications/*/publisher`, `projects/*/entity` |
+//! no entry of that section has it; legal forms are ignored ("Acme Ltd" equals "Acme"), and the
+//! start of a longer name matches |
+//! | employer | texts | a name with a legal form ("Acme GmbH"), of a university, or capitalized
+//! after "at", "joined", "chez" or "ex-" has a word that occurs nowhere in the original |
+//! | date | `startDate`, `endDate`, `date`, `releaseDate` of an entry | no entry with the same
+//! employer has it in that field; 2014-06 can become 2014, but not the reverse |
+//! | date | an entry without an `endDate` | all entries with its employer have one, so a past job
+//! would become current |
+//! | date | texts | a year, month or day occurs in no date and no text of the original |
+//! | degree | `education/*/studyType`, `area` | its level, faculty or any word differs from the
+//! entries with the same institution |
 //! | degree | `certificates/*/name` | no certificate has all its words |
-//! | degree | texts | "PhD", "MSc", "Bachelor" or the like, which the original has nowhere |
-//! | number | texts, names and labels, numbers outside the schema | no text of the original says that number of that unit, in digits or words; dropping a currency is no invention, adding one or a percent sign is |
-//! | number | `basics/phone`, `basics/location/*` | its digits are in none of these |
+//! | degree | texts | "PhD", "MSc", "Bachelor" or similar occurs nowhere in the original |
+//! | number | texts, names and labels, numbers outside the schema | no text of the original has
+//! that number with that unit, in digits or words; a currency can be dropped, but neither it nor a
+//! percent sign can be added |
+//! | number | `basics/phone`, `basics/location/*` | its digits occur in none of these |
 //!
-//! So texts may be reworded, reordered and translated as long as they keep to the facts. Not looked
-//! at are addresses of pages and people, `basics/profiles`, `$schema` and `meta`; titles of
-//! positions and names of skills; whether a number is still said of the same thing; what is left
-//! out.
+//! Texts can thus be reworded, reordered and translated as long as the facts stay. Not checked:
+//! URLs and e-mail addresses, `basics/profiles`, `$schema` and `meta`; job titles and skills; the
+//! context of a number; omissions.
 
 mod degrees;
 mod facts;
@@ -37,23 +44,23 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use walk::{Role, SECTIONS, Section};
 
-/// The most that is told.
+/// The most invented facts reported.
 pub const MAX_INVENTED: usize = 100;
-/// What is told of an entry that lost its end.
-const GOES_ON: &str = "no endDate";
+/// The `found` text for an entry that lost its end date.
+const NO_END_DATE: &str = "no endDate";
 
-/// Something that the original does not have.
+/// A fact that the original does not have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Invented {
-    /// Where: a JSON pointer (RFC 6901) into the changed document.
+    /// A JSON pointer (RFC 6901) into the changed document.
     pub pointer: String,
-    /// What it is.
+    /// The kind of fact.
     pub kind: Kind,
-    /// As it is written there.
+    /// The fact as written there.
     pub found: String,
 }
 
-/// What may not be invented.
+/// The kind of an invented fact.
 #[derive(
     Debug,
     Clone,
@@ -70,7 +77,7 @@ pub struct Invented {
 #[serde(rename_all = "snake_case")]
 #[schema(as = InventedKind)]
 pub enum Kind {
-    /// An employer, a school, or who else gives weight to an entry.
+    /// An employer, a school or another organization.
     Employer,
     /// A year, a month or a day.
     Date,
@@ -80,8 +87,8 @@ pub enum Kind {
     Number,
 }
 
-/// What `changed` has that `original` has not, in the order of its places; at most
-/// [`MAX_INVENTED`]. `changed` need not be a valid résumé.
+/// Returns the facts in `changed` that `original` lacks, at most [`MAX_INVENTED`], in document
+/// order. `changed` need not be a valid résumé.
 #[must_use]
 pub fn found(original: &Resume, changed: &Value) -> Vec<Invented> {
     let facts = Facts::of(original.as_value());
@@ -107,7 +114,7 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn tell(&mut self, pointer: &str, kind: Kind, found: impl Into<String>) {
+    fn report(&mut self, pointer: &str, kind: Kind, found: impl Into<String>) {
         if self.invented.len() < MAX_INVENTED {
             let invented = Invented { pointer: pointer.to_owned(), kind, found: found.into() };
             if !self.invented.contains(&invented) {
@@ -120,7 +127,7 @@ impl Check<'_> {
         self.invented
     }
 
-    /// An entry's own fields: whose it is, when, and what for.
+    /// Checks an entry's employer, dates and degrees.
     fn entry(&mut self, section: &Section, place: &str, value: &Value) {
         let entry = Entry::of(section, value);
         let known = self.facts.entries(section.name);
@@ -129,7 +136,7 @@ impl Check<'_> {
         let is_known = !same.is_empty() || entry.name.is_empty();
         if !is_known {
             let found = walk::text(value, section.employer);
-            self.tell(&format!("{place}/{}", section.employer), Kind::Employer, found);
+            self.report(&format!("{place}/{}", section.employer), Kind::Employer, found);
         }
         if same.is_empty() {
             same = known.iter().collect();
@@ -137,17 +144,17 @@ impl Check<'_> {
         for field in section.dates {
             let text = walk::text(value, field);
             if !text.is_empty() && !same.iter().any(|known| known.has_date(field, text)) {
-                self.tell(&format!("{place}/{field}"), Kind::Date, text);
+                self.report(&format!("{place}/{field}"), Kind::Date, text);
             }
         }
-        if is_known && entry.goes_on() && !same.iter().any(|known| known.goes_on()) {
-            self.tell(place, Kind::Date, GOES_ON);
+        if is_known && entry.is_current() && !same.iter().any(|known| known.is_current()) {
+            self.report(place, Kind::Date, NO_END_DATE);
         }
         for field in section.degrees {
             let text = walk::text(value, field);
             let (degrees, words) = (degrees::in_field(text), degrees::other_words(text));
-            if !text.is_empty() && !same.iter().any(|known| known.attained(&degrees, &words)) {
-                self.tell(&format!("{place}/{field}"), Kind::Degree, text);
+            if !text.is_empty() && !same.iter().any(|known| known.has_degrees(&degrees, &words)) {
+                self.report(&format!("{place}/{field}"), Kind::Degree, text);
             }
         }
     }
@@ -155,7 +162,7 @@ impl Check<'_> {
     fn contact(&mut self, pointer: &str, text: &str) {
         for digits in walk::digits(text) {
             if !self.facts.has_contact(&digits) {
-                self.tell(pointer, Kind::Number, digits);
+                self.report(pointer, Kind::Number, digits);
             }
         }
     }
@@ -163,18 +170,18 @@ impl Check<'_> {
     fn text(&mut self, pointer: &str, text: &str) {
         for name in names::in_text(text) {
             if !self.facts.has_words(&name) {
-                self.tell(pointer, Kind::Employer, name);
+                self.report(pointer, Kind::Employer, name);
             }
         }
         for (degree, found) in degrees::in_text(text) {
             if !self.facts.has_degree(degree) {
-                self.tell(pointer, Kind::Degree, found);
+                self.report(pointer, Kind::Degree, found);
             }
         }
         for figure in figures(text) {
             if !self.facts.has_figure(&figure.meaning) {
                 let is_date = matches!(figure.meaning, Meaning::Moment(_));
-                self.tell(pointer, if is_date { Kind::Date } else { Kind::Number }, figure.text);
+                self.report(pointer, if is_date { Kind::Date } else { Kind::Number }, figure.text);
             }
         }
     }

@@ -1,11 +1,11 @@
-//! Words about JSON values, for messages about mistakes in them.
+//! Helpers for error messages about JSON values.
 
 use serde_json::Value;
 
-/// The longest member's name that is repeated back.
+/// The most characters of a member name that an error repeats.
 const MAX_NAME_CHARS: usize = 64;
 
-/// Names the kind of `value`, as in "expected a text, found a number".
+/// Returns the kind of `value` with its article, as in "expected a string, found a number".
 #[must_use]
 pub fn kind(value: Option<&Value>) -> &'static str {
     match value {
@@ -13,13 +13,13 @@ pub fn kind(value: Option<&Value>) -> &'static str {
         Some(Value::Null) => "null",
         Some(Value::Bool(_)) => "a boolean",
         Some(Value::Number(_)) => "a number",
-        Some(Value::String(_)) => "a text",
-        Some(Value::Array(_)) => "a list",
+        Some(Value::String(_)) => "a string",
+        Some(Value::Array(_)) => "an array",
         Some(Value::Object(_)) => "an object",
     }
 }
 
-/// Escapes a member's name for a JSON pointer (RFC 6901), and shortens it.
+/// Escapes a member name for a JSON pointer (RFC 6901) and shortens it.
 #[must_use]
 pub fn escaped(name: &str) -> String {
     let escaped = name.replace('~', "~0").replace('/', "~1");

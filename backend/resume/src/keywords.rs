@@ -1,14 +1,14 @@
-//! Keywords of a text, without a model: which words a reader of job descriptions would mark.
+//! Extracts the keywords a recruiter would mark in a text, without a model.
 //!
-//! Called by [`crate::ats`] and by the AI routes where no model answers. `words` takes a text
-//! apart, `stop` knows the words that say nothing, `known` the terms that belong together,
-//! `term` brings each into the form in which two are compared, `phrase` finds which words are
-//! one term, `find` looks for keywords in other texts, `held` for terms that somebody else has
-//! chosen.
+//! Called by [`crate::ats`] and by the AI routes. `words` splits a text, `stop` lists words without
+//! meaning, `known` lists known terms and phrases, `term` normalizes each for comparison, `phrase`
+//! joins words into one term, `find` searches other texts for keywords, and `held` checks texts for
+//! terms from another source.
 //!
-//! Deterministic, pure, and linear in the text, of which at most [`MAX_TEXT_BYTES`] are read. Made
-//! for languages in Latin script; the lists are English, German, French and Spanish, all of them at
-//! once, because job descriptions mix. In scripts without spaces a run of letters is one word.
+//! Deterministic, pure, and linear in the text's length, of which at most [`MAX_TEXT_BYTES`] are
+//! read. It supports languages in Latin script. The word lists cover English, German, French and
+//! Spanish at once, because job descriptions mix languages. In scripts without spaces, a run of
+//! letters is one word.
 
 mod find;
 mod held;
@@ -28,21 +28,21 @@ use crate::fold;
 use phrase::Piece;
 use std::collections::BTreeMap;
 
-/// How much of a text is read, in bytes: a long job description has 10,000.
+/// The most bytes of a text that are read. A long job description has 10,000.
 pub const MAX_TEXT_BYTES: usize = 128 * 1024;
 /// The most keywords of one text.
 pub const MAX_KEYWORDS: usize = 40;
-/// How many keywords are enough: up to there plain words that a text has once are among them.
+/// The number of keywords up to which plain words that occur once are included.
 pub const ENOUGH_KEYWORDS: usize = 15;
-/// How often a word has to be there to weigh one more.
+/// The number of occurrences that add one to a word's weight.
 const OFTEN: u32 = 3;
-/// The most that a keyword weighs.
+/// The highest weight of a keyword.
 pub const MAX_WEIGHT: u8 = 3;
 
-/// The keywords of `text`, those that tell the most first, at most [`MAX_KEYWORDS`]; plain words
-/// that it has only once, only as long as there are fewer than [`ENOUGH_KEYWORDS`].
+/// Returns the keywords of `text`, the most relevant first, at most [`MAX_KEYWORDS`]. Plain words
+/// that occur once are included only while there are fewer than [`ENOUGH_KEYWORDS`].
 ///
-/// The order of its lines does not matter, as long as the text is within [`MAX_TEXT_BYTES`].
+/// The order of the lines does not matter if the text is within [`MAX_TEXT_BYTES`].
 #[must_use]
 pub fn of(text: &str) -> Vec<Keyword> {
     let words = words::words(fold::start(text, MAX_TEXT_BYTES));
@@ -52,11 +52,11 @@ pub fn of(text: &str) -> Vec<Keyword> {
     }
     let mut keywords: Vec<_> =
         found.into_iter().map(|(term, counted)| counted.keyword(term)).collect();
-    // The sort is stable: what ranks the same stays in the order of its terms.
+    // The sort is stable: keywords of equal rank stay ordered by term.
     keywords.sort_by_key(|keyword| std::cmp::Reverse(rank(keyword)));
-    let telling = keywords.iter().take_while(|keyword| keyword.weight > 1 || keyword.count > 1);
-    let telling = telling.count();
-    keywords.truncate(telling.clamp(ENOUGH_KEYWORDS, MAX_KEYWORDS));
+    let relevant = keywords.iter().take_while(|keyword| keyword.weight > 1 || keyword.count > 1);
+    let relevant = relevant.count();
+    keywords.truncate(relevant.clamp(ENOUGH_KEYWORDS, MAX_KEYWORDS));
     keywords
 }
 
@@ -65,7 +65,7 @@ fn rank(keyword: &Keyword) -> u32 {
     u32::from(keyword.weight) * 3 + keyword.count.min(MANY)
 }
 
-/// One term, while its text is read.
+/// Counts the occurrences of a term.
 #[derive(Debug, Default)]
 struct Counted {
     count: u32,
@@ -81,7 +81,7 @@ impl Counted {
     }
 
     fn keyword(self, term: String) -> Keyword {
-        // The last of the most frequent: "python" rather than "PYTHON".
+        // On a tie, the last spelling wins: "python" rather than "PYTHON".
         let text = self.spellings.into_iter().max_by_key(|(_, count)| *count);
         let text = text.map_or_else(|| term.clone(), |(text, _)| text);
         let weight = self.weight.saturating_add(u8::from(self.count >= OFTEN)).min(MAX_WEIGHT);

@@ -1,10 +1,10 @@
-//! Résumés, without a request, a database, a model or a clock: the same answer for the same texts.
+//! The résumé builder's pure core: no requests, database, model or clock. Equal inputs give equal
+//! results.
 //!
-//! [`document`] checks, changes and writes down JSON Resume documents. [`ats`] scores one, by the
-//! [`keywords`] of a job description too. [`invention`] finds what a changed one has that the
-//! original has not, by the [`numbers`] of its texts among others. All compare texts that [`fold`]
-//! has made comparable. [`email`] is an address as résumés and accounts have it; [`json`] words
-//! mistakes.
+//! [`document`] validates, edits and renders JSON Resume documents. [`ats`] scores them, optionally
+//! against the [`keywords`] of a job description. [`invention`] finds facts that a changed résumé
+//! has and the original lacks, such as the [`numbers`] in its texts. All of them compare texts
+//! normalized by [`fold`]. [`email`] validates e-mail addresses, and [`json`] helps to word errors.
 
 pub mod ats;
 pub mod document;

@@ -1,14 +1,15 @@
-//! The numbers and dates that a text says, in digits or in words.
+//! Finds the numbers and dates in a text, in digits or in words.
 //!
-//! Called by [`crate::invention`], which compares those of two texts, and by [`crate::ats`], which
-//! asks whether there are any. `lexer` takes a text apart, `decimal` reads digits, `spelled` number
-//! words, `moment` dates, `unit` what stands around a number.
+//! Called by [`crate::invention`], which compares the figures of two texts, and by [`crate::ats`],
+//! which checks if a text has any. `lexer` splits a text into tokens, `decimal` reads digits,
+//! `spelled` number words, `moment` dates, and `unit` the currency, percent sign or multiplier
+//! around a number.
 //!
 //! "20k", "20,000", "20.000", "20 000" and "twenty thousand" are the same number; so are "40 %",
 //! "40 percent" and "vierzig Prozent". Number words are read in English, German, French and
-//! Spanish. What can be read in two ways ("1.234" is one and a bit, or over a thousand; "5/6/2019"
-//! is in May or June) has both readings. A lone "one" is no number: it is an article more often.
-//! Pure, and linear in the text.
+//! Spanish. Ambiguous figures have both readings: "1.234" is either a fraction or more than a
+//! thousand, and "5/6/2019" is in May or June. A lone "one" is not a number, since it is usually an
+//! article. Pure, and linear in the text's length.
 
 mod decimal;
 mod lexer;
@@ -22,40 +23,41 @@ pub use unit::Unit;
 
 use lexer::{Token, Tokens};
 
-/// A number or a date, as a text has it.
+/// A number or a date in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Figure {
-    /// How it is written, currency and percent sign included.
+    /// The text as written, including the currency and percent sign.
     pub text: String,
-    /// What it says.
+    /// The parsed meaning.
     pub meaning: Meaning,
 }
 
-/// What a figure says.
+/// The meaning of a figure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Meaning {
     /// A number.
     Number(Number),
     /// A year, a month or a day.
     Moment(Moment),
-    /// Digits that are a part of a name: "S3", "B2B", "ISO27001". As it is compared.
+    /// A name with digits, folded for comparison: "S3", "B2B", "ISO27001".
     Name(String),
 }
 
 /// A number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Number {
-    /// What it may be; at least one.
+    /// The possible values, at least one.
     pub readings: Vec<Decimal>,
-    /// What else it may be: several numbers beside each other ("10 000"); mostly none.
+    /// The alternative reading as several adjacent numbers ("10 000"); usually empty.
     pub pieces: Vec<Decimal>,
-    /// What it counts.
+    /// The unit.
     pub unit: Unit,
-    /// The word before it with its digits, as a name would have them ("Python 3" is "python3").
+    /// The preceding word joined with the digits, as a name would have them ("python3" for "Python
+    /// 3").
     pub name: Option<String>,
 }
 
-/// All figures of `text`, in its order.
+/// Returns all figures of `text`, in order.
 #[must_use]
 pub fn figures(text: &str) -> Vec<Figure> {
     let clean = lexer::clean(text);
@@ -73,13 +75,13 @@ pub fn figures(text: &str) -> Vec<Figure> {
     figures
 }
 
-/// Whether `text` says a number, and not only when something was.
+/// Returns true if `text` has a number other than a date.
 #[must_use]
 pub fn has_number(text: &str) -> bool {
     figures(text).iter().any(|figure| matches!(figure.meaning, Meaning::Number(_)))
 }
 
-/// What begins at the first of these tokens: how many of them it takes, and what it says.
+/// Reads the figure that begins at the first token. Returns its number of tokens and its meanings.
 fn read(rest: Tokens<'_>) -> Option<(usize, Vec<Meaning>)> {
     if let Some((count, moments)) = moment::read(rest) {
         return Some((count, moments.into_iter().map(Meaning::Moment).collect()));
@@ -90,7 +92,7 @@ fn read(rest: Tokens<'_>) -> Option<(usize, Vec<Meaning>)> {
     number(rest)
 }
 
-/// Letters and digits without anything between them, the letters first.
+/// Reads a name of adjacent letters and digits that starts with letters.
 fn name(rest: Tokens<'_>) -> Option<(usize, String)> {
     let (first, next) = (rest.first()?, rest.get(1)?);
     let is_money = || unit::prefix(rest).1.is_some();
@@ -126,7 +128,7 @@ fn number(rest: Tokens<'_>) -> Option<(usize, Vec<Meaning>)> {
         (count, vec![vec![value]], Vec::new())
     };
     let suffix = unit::suffix(rest_of.skip(count), currency);
-    // "5, 10 or 20 %" and "1,2,3": the unit is the last one's.
+    // "5, 10 or 20 %" and "1,2,3": only the last number has the unit.
     let last = numbers.pop()?;
     let readings = last.iter().map(|value| value.shifted(suffix.zeros)).collect();
     let pieces = pieces.iter().map(|value| value.shifted(suffix.zeros)).collect();
@@ -139,8 +141,8 @@ fn number(rest: Tokens<'_>) -> Option<(usize, Vec<Meaning>)> {
     Some((before + count + suffix.tokens, meanings))
 }
 
-/// "10 000": groups of three digits, a space between them. How many tokens, and the number if there
-/// is more than one group.
+/// Reads space-separated groups of three digits ("10 000"). Returns the number of tokens, and the
+/// value if there is more than one group.
 fn spaced_groups(rest: Tokens<'_>) -> (usize, Option<Decimal>) {
     const MAX_FIRST_DIGITS: usize = 3;
     let is_plain = |token: &Token<'_>| token.text.bytes().all(|b| b.is_ascii_digit());

@@ -171,8 +171,8 @@ mod tests {
         assert!(sound.unwrap().is_some());
 
         store.close().await;
-        let away = lookups.of(Uuid::from_u128(1000)).await;
-        assert!(matches!(away, Err(StoreError::Unavailable)), "{away:?}");
+        let closed = lookups.of(Uuid::from_u128(1000)).await;
+        assert!(matches!(closed, Err(StoreError::Unavailable)), "{closed:?}");
     }
 
     async fn open(dir: &TempDir) -> Store {

@@ -145,10 +145,10 @@ impl JobDescription {
         }
         if text.len() > MAX_JOB_BYTES {
             let found = text.len();
-            return Err(format!("expected a text of at most {MAX_JOB_BYTES} bytes, found {found}"));
+            return Err(format!("expected a string of at most {MAX_JOB_BYTES} bytes, found {found}"));
         }
         if text.contains('\0') {
-            return Err("expected a text without U+0000, found one with it".to_owned());
+            return Err("expected a string without U+0000, found one with it".to_owned());
         }
         Ok(Self(text))
     }
@@ -211,21 +211,21 @@ mod tests {
 
         /resume_id: expected the id of a résumé, as GET /api/resumes lists it
 
-        /resume_id: expected a text, found a number
+        /resume_id: expected a string, found a number
         /language: expected a language tag such as en, de-CH or zh-Hant (BCP 47)
         /model: unknown member
 
-        /resume/basics/name: expected a text, found a number
-        /resume/work: expected a list, found a number
-        /job_description: expected a text, found null
+        /resume/basics/name: expected a string, found a number
+        /resume/work: expected an array, found a number
+        /job_description: expected a string, found null
 
-        /job_description: expected a text, found nothing
+        /job_description: expected a string, found nothing
 
         /job_description: expected the description of a job, found a blank text
 
-        /job_description: expected a text without U+0000, found one with it
+        /job_description: expected a string without U+0000, found one with it
 
-        /job_description: expected a text of at most 32768 bytes, found 32770
+        /job_description: expected a string of at most 32768 bytes, found 32770
         ");
     }
 

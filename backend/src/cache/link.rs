@@ -109,7 +109,7 @@ impl Link {
     pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, LinkError> {
         let inner = self.up()?;
         inner.trip_on_loss(
-            inner.on_a_slot(inner.free_slot(), async |c| command.query_async(c).await).await,
+            inner.run_on_slot(inner.free_slot(), async |c| command.query_async(c).await).await,
         )
     }
 
@@ -125,8 +125,8 @@ impl Link {
     pub(crate) async fn probe(&self) -> Result<(), LinkError> {
         let Some(inner) = self.0.as_deref() else { return Ok(()) };
         let ping = redis::cmd("PING");
-        let asked = inner.on_a_slot(inner.slots.first(), async |c| ping.query_async(c).await);
-        let answer = asked.await;
+        let reply = inner.run_on_slot(inner.slots.first(), async |c| ping.query_async(c).await);
+        let answer = reply.await;
         inner.set_state(if answer.is_ok() { RedisState::Up } else { RedisState::Down });
         answer
     }
@@ -155,18 +155,18 @@ impl Inner {
         self.slots.iter().min_by_key(|slot| slot.busy.load(Ordering::Relaxed))
     }
 
-    async fn on_a_slot<T>(
+    async fn run_on_slot<T>(
         &self,
         slot: Option<&Slot>,
         ask: impl AsyncFnOnce(&mut MultiplexedConnection) -> Result<T, RedisError>,
     ) -> Result<T, LinkError> {
         let slot = slot.ok_or(LinkError::Away)?;
         let _busy = Busy::on(slot);
-        let asked = timeout(self.timeout, async {
+        let reply = timeout(self.timeout, async {
             let mut connection = self.connection(slot).await?;
             ask(&mut connection).await
         });
-        match asked.await {
+        match reply.await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(error.into()),
             Err(_elapsed) => Err(LinkError::TooSlow(self.timeout)),
@@ -187,8 +187,8 @@ impl Inner {
     }
 
     /// Opens the breaker if there was no answer. An error reply is an answer.
-    fn trip_on_loss<T>(&self, asked: Result<T, LinkError>) -> Result<T, LinkError> {
-        if let Err(error) = &asked {
+    fn trip_on_loss<T>(&self, result: Result<T, LinkError>) -> Result<T, LinkError> {
+        if let Err(error) = &result {
             meter::redis_failed();
             if error.is_loss() && self.set_state(RedisState::Down) {
                 tracing::warn!(%error, "redis does not answer: continuing without it");
@@ -197,7 +197,7 @@ impl Inner {
                 tracing::debug!(%error, "redis returned an error");
             }
         }
-        asked
+        result
     }
 
     /// Sets the state, and returns true if it changed. Going down drops all connections.

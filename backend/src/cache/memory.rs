@@ -21,9 +21,9 @@ const MAX_VALUE_BYTES: usize = 1 << 20;
 const OVERHEAD_BYTES: usize = 200;
 
 #[derive(Debug, Clone)]
-pub(super) struct Memory(Cache<String, Arc<Kept>>);
+pub(super) struct Memory(Cache<String, Arc<CachedValue>>);
 
-struct Kept {
+struct CachedValue {
     key_id: KeyId,
     version: u64,
     ttl: Duration,
@@ -42,35 +42,35 @@ pub(super) struct Stored<T> {
 
 struct ByTtl;
 
-impl Expiry<String, Arc<Kept>> for ByTtl {
+impl Expiry<String, Arc<CachedValue>> for ByTtl {
     fn expire_after_create(
         &self,
         _name: &String,
-        kept: &Arc<Kept>,
+        cached: &Arc<CachedValue>,
         _now: Instant,
     ) -> Option<Duration> {
-        Some(kept.ttl)
+        Some(cached.ttl)
     }
 
     fn expire_after_update(
         &self,
         _name: &String,
-        kept: &Arc<Kept>,
+        cached: &Arc<CachedValue>,
         _now: Instant,
         _left: Option<Duration>,
     ) -> Option<Duration> {
-        Some(kept.ttl)
+        Some(cached.ttl)
     }
 }
 
 impl Memory {
     pub(super) fn new(max_bytes: u64) -> Self {
-        let weigh = |name: &String, kept: &Arc<Kept>| {
-            let bytes = name.len() + kept.stored.json_bytes + OVERHEAD_BYTES;
+        let weigh = |name: &String, cached: &Arc<CachedValue>| {
+            let bytes = name.len() + cached.stored.json_bytes + OVERHEAD_BYTES;
             u32::try_from(bytes).unwrap_or(u32::MAX)
         };
-        let kept = Cache::builder().max_capacity(max_bytes).weigher(weigh);
-        Self(kept.expire_after(ByTtl).build())
+        let cache = Cache::builder().max_capacity(max_bytes).weigher(weigh);
+        Self(cache.expire_after(ByTtl).build())
     }
 
     /// Returns the value stored for this entry's version with this key.
@@ -79,11 +79,11 @@ impl Memory {
         entry: &Entry,
         key: &SealKey,
     ) -> Option<Stored<T>> {
-        let kept = self.0.get(&entry.name)?;
-        if kept.key_id != key.id() || kept.version != entry.version {
+        let cached = self.0.get(&entry.name)?;
+        if cached.key_id != key.id() || cached.version != entry.version {
             return None;
         }
-        let Stored { value, json_bytes, at_ms } = &kept.stored;
+        let Stored { value, json_bytes, at_ms } = &cached.stored;
         let value = value.downcast_ref::<T>()?.clone();
         Some(Stored { value, json_bytes: *json_bytes, at_ms: *at_ms })
     }
@@ -99,8 +99,9 @@ impl Memory {
         }
         let stored =
             Stored { value: Box::new(value) as Box<dyn Any + Send + Sync>, json_bytes, at_ms };
-        let kept = Kept { key_id: key.id(), version: entry.version, ttl: entry.ttl, stored };
-        self.0.insert(entry.name.clone(), Arc::new(kept));
+        let cached =
+            CachedValue { key_id: key.id(), version: entry.version, ttl: entry.ttl, stored };
+        self.0.insert(entry.name.clone(), Arc::new(cached));
     }
 
     pub(super) fn remove(&self, name: &str) {
@@ -124,8 +125,8 @@ impl Memory {
     }
 }
 
-impl fmt::Debug for Kept {
+impl fmt::Debug for CachedValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Kept({} bytes)", self.stored.json_bytes)
+        write!(f, "CachedValue({} bytes)", self.stored.json_bytes)
     }
 }

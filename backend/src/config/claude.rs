@@ -65,7 +65,7 @@ impl ClaudeConfig {
             ..Settings::new(base_url.clone(), key)
         });
         let [ats, resume, keywords, letter, linkedin] =
-            MODELS.map(|(variable, unset)| vars.read_or(variable, unset, MODEL, Model::parse));
+            MODELS.map(|(variable, default)| vars.read_or(variable, default, MODEL, Model::parse));
         Ok(Self {
             base_url,
             settings,
@@ -110,9 +110,9 @@ mod tests {
         let config = read(&[]).unwrap();
         assert!(config.settings.is_none());
         assert_eq!(config.base_url.as_str(), "https://api.anthropic.com/");
-        for (task, (_, unset)) in Task::ALL.into_iter().zip(MODELS) {
+        for (task, (_, default)) in Task::ALL.into_iter().zip(MODELS) {
             let model = config.models.of(task);
-            assert_eq!(format!("{model:?}"), unset);
+            assert_eq!(format!("{model:?}"), default);
             assert!(Prices::default().has(&model.name), "{}", model.name);
         }
     }

@@ -30,30 +30,30 @@ impl ConfigError {
 pub(super) struct Vars<F>(pub(super) F);
 
 impl<F: Fn(&str) -> Option<String>> Vars<F> {
-    /// Parses the variable, or returns `unset` if it is not set.
+    /// Parses the variable, or returns `default` if it is not set.
     pub(super) fn read<T>(
         &self,
         variable: &'static str,
-        unset: T,
+        default: T,
         expected: &'static str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<T, ConfigError> {
         match self.set(variable) {
             Some(text) => parsed(variable, &text, expected, parse),
-            None => Ok(unset),
+            None => Ok(default),
         }
     }
 
-    /// Parses the variable, or the text `unset` if it is not set.
+    /// Parses the variable, or the text `default` if it is not set.
     pub(super) fn read_or<T>(
         &self,
         variable: &'static str,
-        unset: &str,
+        default: &str,
         expected: &'static str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<T, ConfigError> {
         let text = self.set(variable);
-        parsed(variable, text.as_deref().unwrap_or(unset), expected, parse)
+        parsed(variable, text.as_deref().unwrap_or(default), expected, parse)
     }
 
     fn set(&self, variable: &str) -> Option<String> {
@@ -69,7 +69,7 @@ fn parsed<T>(
 ) -> Result<T, ConfigError> {
     // Invalid UTF-8 was read as U+FFFD, so the value is not the intended one.
     let parsed = if text.contains(char::REPLACEMENT_CHARACTER) { None } else { parse(text) };
-    parsed.ok_or_else(|| ConfigError { variable, expected, found: shown(text) })
+    parsed.ok_or_else(|| ConfigError { variable, expected, found: quoted(text) })
 }
 
 /// Parses a whole number within bounds.
@@ -79,7 +79,7 @@ pub(super) fn number(text: &str, within: &RangeInclusive<u32>) -> Option<u32> {
 
 /// Formats a value for an error: quoted, shortened, and without anything before an `@`, where URLs
 /// have passwords.
-fn shown(text: &str) -> String {
+fn quoted(text: &str) -> String {
     let public =
         text.rsplit_once('@').map_or_else(|| text.to_owned(), |(_, host)| format!("…@{host}"));
     let mut chars = public.chars();

@@ -99,7 +99,7 @@ pub(crate) async fn subscription(
     let load = || async move { Ok(Loaded::keep(now)) };
     let cached = app.cache.get_or_load(&entry, &key, use_, load).await;
     let Cached { value, origin } = cached.map_err(|error: Arc<Aborted>| *error)?;
-    let mut response = shown(value, caller.token_tier);
+    let mut response = subscription_reply(value, caller.token_tier);
     origin.mark(entry.ttl, &mut response);
     Ok(response)
 }
@@ -136,7 +136,7 @@ pub(crate) async fn subscribe(
     let is_paid = app.config.payment_token.as_ref().is_some_and(|token| token.is_in(&headers));
     app.accounts.subscribe(&caller, tier, is_paid).await?;
     app.cache.invalidate(&entry(&app, &caller)).await;
-    Ok(shown(now(&app, tier), caller.token_tier))
+    Ok(subscription_reply(now(&app, tier), caller.token_tier))
 }
 
 /// Returns the cache entry of the caller's subscription. Its version derives from the inputs: the
@@ -150,6 +150,6 @@ fn now(app: &App, tier: Tier) -> Subscription {
     Subscription { tier, ai_requests_per_day: app.config.ai_limits.of(tier) }
 }
 
-fn shown(subscription: Subscription, token_tier: Tier) -> Response {
+fn subscription_reply(subscription: Subscription, token_tier: Tier) -> Response {
     respond::json(StatusCode::OK, &SubscriptionReply { token_tier, subscription })
 }

@@ -46,9 +46,9 @@ impl<S: Send + Sync> FromRequestParts<S> for ResumeId {
             return Err(ApiError::NotFound);
         };
         // Accept one spelling only: two URLs for one résumé would be cached and limited separately.
-        let mut spelled = Uuid::encode_buffer();
+        let mut buffer = Uuid::encode_buffer();
         let id = Uuid::parse_str(&text).ok();
-        let id = id.filter(|id| id.hyphenated().encode_lower(&mut spelled) == text.as_str());
+        let id = id.filter(|id| id.hyphenated().encode_lower(&mut buffer) == text.as_str());
         id.map(Self).ok_or(ApiError::NotFound)
     }
 }
@@ -123,7 +123,7 @@ pub(crate) async fn create(
 ) -> Result<Response, ApiError> {
     let resume = Resume::new(document).map_err(ResumeError::Invalid)?;
     let stored = app.resumes.create(caller.user.id, resume, clock::now()).await?;
-    let mut response = shown(StatusCode::CREATED, &stored);
+    let mut response = stored_reply(StatusCode::CREATED, &stored);
     let location = HeaderValue::try_from(format!("/api/resumes/{}", stored.id));
     response.headers_mut().extend(location.ok().map(|location| (header::LOCATION, location)));
     Ok(response)
@@ -215,7 +215,7 @@ pub(crate) async fn replace(
     let expected = Expected::of(&headers).ok_or(ApiError::NoIfMatch)?;
     let resume = Resume::new(document).map_err(ResumeError::Invalid)?;
     let stored = app.resumes.replace(&caller, id, &expected, resume, clock::now()).await?;
-    Ok(shown(StatusCode::OK, &stored))
+    Ok(stored_reply(StatusCode::OK, &stored))
 }
 
 /// Changes the résumé by a JSON Patch or a JSON Merge Patch, if its version matches `If-Match`.
@@ -264,7 +264,7 @@ pub(crate) async fn edit(
 ) -> Result<Response, ApiError> {
     let expected = Expected::of(&headers).ok_or(ApiError::NoIfMatch)?;
     let stored = app.resumes.edit(&caller, id, &expected, edit, clock::now()).await?;
-    Ok(shown(StatusCode::OK, &stored))
+    Ok(stored_reply(StatusCode::OK, &stored))
 }
 
 /// Deletes the résumé: 204. Deletes any version unless `If-Match` names one.
@@ -298,7 +298,7 @@ pub(crate) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn shown(status: StatusCode, stored: &StoredResume) -> Response {
+fn stored_reply(status: StatusCode, stored: &StoredResume) -> Response {
     versioned(respond::json(status, stored), stored.version)
 }
 

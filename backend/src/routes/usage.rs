@@ -45,17 +45,17 @@ pub(crate) async fn usage(State(app): State<Arc<App>>, caller: Caller) -> Respon
     let (limit, now) = (app.config.ai_limits.of(caller.token_tier), clock::now());
     let counted = match &app.ledger {
         Some(ledger) => ledger.ai_usage(caller.user.id, limit, now).await,
-        None => return shown(Status::Degraded, Usage::unknown(limit, now)),
+        None => return reply(Status::Degraded, Usage::unknown(limit, now)),
     };
     match counted {
-        Ok(usage) => shown(Status::Ok, usage),
+        Ok(usage) => reply(Status::Ok, usage),
         Err(error) => {
             tracing::warn!(%error, "cannot read the usage from the ledger");
-            shown(Status::Degraded, Usage::unknown(limit, now))
+            reply(Status::Degraded, Usage::unknown(limit, now))
         }
     }
 }
 
-fn shown(status: Status, ai_daily: Usage) -> Response {
+fn reply(status: Status, ai_daily: Usage) -> Response {
     respond::json(StatusCode::OK, &Reply { status, ai_daily })
 }

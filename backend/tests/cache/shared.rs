@@ -54,7 +54,7 @@ async fn another_key_opens_nothing() {
     }
 }
 
-/// The rights that the README names, and none more.
+/// A user with exactly the rights that docs/demo/companion-api.md lists.
 #[tokio::test]
 async fn a_user_with_few_rights_is_enough() {
     let redis = Redis::start();

@@ -145,61 +145,61 @@ fn a_score_is_counted_and_reviewed() {
         "findings": [
           {
             "code": "contact.phone.missing",
-            "detail": "There is no telephone number: put one into basics.phone, with its country code.",
+            "detail": "There is no phone number. Add it as basics.phone, with the country code.",
             "pointer": "/basics",
             "severity": "warning"
           },
           {
             "code": "contact.location.missing",
-            "detail": "There is no place, and systems filter by it: put at least the city into basics.location.",
+            "detail": "There is no location, which systems filter by. Add at least the city to basics.location.",
             "pointer": "/basics",
             "severity": "warning"
           },
           {
             "code": "contact.link.missing",
-            "detail": "There is no link: add a page of yours or a profile with its URL.",
+            "detail": "There is no link. Add your website, or a profile with its URL.",
             "pointer": "/basics",
             "severity": "warning"
           },
           {
             "code": "summary.too_short",
-            "detail": "The summary has 10 words: with 20 to 120 it can say what you bring to this job.",
+            "detail": "The summary has only 10 words. Use 20 to 120 to say what you bring to the job.",
             "pointer": "/basics/summary",
             "severity": "warning"
           },
           {
             "code": "skills.few",
-            "detail": "There are only 3 skills: list at least 6.",
+            "detail": "There are only 3 skills. List at least 6.",
             "pointer": "/skills",
             "severity": "warning"
           },
           {
             "code": "education.empty",
-            "detail": "There is no education: many systems file by it. Add your highest degree, or the school or training that you went through.",
+            "detail": "There is no education, which many systems filter by. Add your highest degree, or your school or training.",
             "pointer": "",
             "severity": "warning"
           },
           {
             "code": "length.too_short",
-            "detail": "All sentences together have 20 words: under 100 there is little to find you by. Tell more of what you did.",
+            "detail": "All sentences together have only 20 words, fewer than 100. Describe in more detail what you did.",
             "pointer": "",
             "severity": "warning"
           },
           {
             "code": "keyword.missing",
-            "detail": "The job description has \"Rust\", the résumé has not: if it is true of you, say so in its words.",
+            "detail": "The job description mentions \"Rust\", but the résumé does not. If it applies to you, add it in the same words.",
             "pointer": "/skills",
             "severity": "warning"
           },
           {
             "code": "keyword.missing",
-            "detail": "The job description has \"look\", the résumé has not: if it is true of you, say so in its words.",
+            "detail": "The job description mentions \"look\", but the résumé does not. If it applies to you, add it in the same words.",
             "pointer": "/skills",
             "severity": "warning"
           },
           {
             "code": "keyword.only_listed",
-            "detail": "\"mathematics\" is listed, but no sentence tells of its use: show it in a highlight.",
+            "detail": "\"mathematics\" is listed, but no sentence shows its use. Mention it in a highlight.",
             "pointer": "/skills/0/name",
             "severity": "info"
           }

@@ -24,7 +24,7 @@ fn every_mistake_is_told_with_its_place() {
       "detail": "The body has invalid members.",
       "errors": [
         {
-          "detail": "expected a text, found a number",
+          "detail": "expected a string, found a number",
           "pointer": "/resume/basics/name"
         },
         {
@@ -32,7 +32,7 @@ fn every_mistake_is_told_with_its_place() {
           "pointer": "/resume/work/0/startDate"
         },
         {
-          "detail": "expected a text, found a list",
+          "detail": "expected a string, found an array",
           "pointer": "/job_description"
         },
         {
@@ -62,7 +62,7 @@ fn every_mistake_is_told_with_its_place() {
           "pointer": ""
         },
         {
-          "detail": "expected a text, found nothing",
+          "detail": "expected a string, found nothing",
           "pointer": "/job_description"
         }
       ],
@@ -125,7 +125,7 @@ fn texts_that_are_too_long_are_refused() {
       "detail": "The body has invalid members.",
       "errors": [
         {
-          "detail": "expected a text of at most 32768 bytes, found 32769",
+          "detail": "expected a string of at most 32768 bytes, found 32769",
           "pointer": "/job_description"
         }
       ],

@@ -50,11 +50,11 @@ fn json_of_the_wrong_shape_is_a_problem_with_each_place() {
           "pointer": "/email"
         },
         {
-          "detail": "expected a text, found a number",
+          "detail": "expected a string, found a number",
           "pointer": "/email"
         },
         {
-          "detail": "expected a text, found nothing",
+          "detail": "expected a string, found nothing",
           "pointer": "/password"
         },
         {

@@ -31,7 +31,7 @@ fn every_mistake_is_told_with_its_place() {
       "detail": "The document has invalid members.",
       "errors": [
         {
-          "detail": "expected a text, found a number",
+          "detail": "expected a string, found a number",
           "pointer": "/basics/name"
         },
         {
@@ -47,11 +47,11 @@ fn every_mistake_is_told_with_its_place() {
           "pointer": "/work/0/startDate"
         },
         {
-          "detail": "expected an end that is not before its start, 2014, found 2013",
+          "detail": "expected a date not before the start, 2014, found 2013",
           "pointer": "/work/1/endDate"
         },
         {
-          "detail": "expected no such member: only a document whose $schema names a version after 1.0.0 may have members of its own",
+          "detail": "unknown member: only a document whose $schema names a version after 1.0.0 can have additional members",
           "pointer": "/skilz"
         }
       ],
@@ -134,7 +134,7 @@ fn ten_thousand_skills_are_one_mistake() {
       "detail": "The document has invalid members.",
       "errors": [
         {
-          "detail": "expected at most 500 entries, found 10000",
+          "detail": "expected at most 500 items, found 10000",
           "pointer": "/skills"
         }
       ],

@@ -177,7 +177,7 @@ fn a_patch_that_copies_much_is_refused_before_it_does() {
     let refused =
         user.change(&path, "\"1\"", PATCH, &Value::Array(vec![[copy, remove]; 50].concat()));
     assert_eq!(refused.status, 422);
-    insta::assert_snapshot!(refused.json()["errors"], @r#"[{"detail":"expected copies of at most 262144 bytes altogether, found more","pointer":"/4"}]"#);
+    insta::assert_snapshot!(refused.json()["errors"], @r#"[{"detail":"expected copies of at most 262144 bytes in total, found more","pointer":"/4"}]"#);
     let doubled = Value::Array(vec![json!({"op": "copy", "from": "", "path": "/skills"}); 100]);
     assert_eq!(user.change(&path, "\"1\"", PATCH, &doubled).status, 422);
 }
@@ -223,7 +223,7 @@ fn a_patch_that_cannot_be_made_changes_nothing() {
           "pointer": "/basics/email"
         },
         {
-          "detail": "expected a text, found a number",
+          "detail": "expected a string, found a number",
           "pointer": "/skills/0/name"
         }
       ],

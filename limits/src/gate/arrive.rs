@@ -1,6 +1,7 @@
 //! Handles an arriving request: decides it at once if possible, otherwise puts it into the outbox.
 
 use super::charged;
+use super::demand;
 use super::finish::Decided;
 use super::metrics::{By, Event};
 use super::outbox::{Asked, StreamId, Waiting};
@@ -95,8 +96,11 @@ impl Gate {
         if self.outbox.is_empty() {
             self.outbox.trace = trace::of(now_us, facts);
         }
-        for planned in &mut asked.charges {
-            self.ask_for_lease(ms(now_us), planned);
+        // A lease is spent only together with those of all other charges of the request.
+        if asked.charges.iter().all(|planned| demand::has_leases(&planned.charge.quota)) {
+            for planned in &mut asked.charges {
+                self.ask_for_lease(ms(now_us), planned);
+            }
         }
         let charges = asked.charges.iter().map(|planned| &planned.charge).collect();
         let json = serde_json::to_string(&wire::RequestRef { charges }).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use super::metrics::By;
 use super::outbox::Asked;
-use super::shared::{self, SharedData};
+use super::shared::{self, SharedData, Uncounted};
 use super::verdict::{self, Judged, Verdict};
 use crate::ledger::{Charge, Method, Terms};
 use crate::plan::PlannedCharge;
@@ -19,23 +19,34 @@ pub(super) fn decide(
     if let Some(bucket) = first_denying(policy, &asked.charges) {
         return refused(policy, asked, bucket);
     }
-    let counted: Vec<bool> = asked.charges.iter().map(|c| is_local(policy, c)).collect();
-    let charges = asked.charges.iter().zip(&counted).filter(|(_, counted)| **counted);
-    let charges: Vec<_> = charges.map(|(planned, _)| local_charge(planned)).collect();
-    let Ok(outcomes) = shared::decide(now_ms, shared, &charges) else {
-        let uncounted = asked.charges.iter().find(|planned| is_local(policy, planned));
-        let bucket = uncounted.map_or("", |planned| planned.charge.counter.bucket());
-        return refused(policy, asked, bucket);
-    };
-    let mut outcomes = outcomes.into_iter();
-    let judged: Vec<Judged> = counted
-        .iter()
-        .map(|counted| match counted {
-            true => Judged { by: By::Local, outcome: outcomes.next() },
-            false => Judged { by: By::Allow, outcome: None },
-        })
-        .collect();
-    (verdict::render(policy, asked, &judged), judged)
+    let is_enforced = |planned: &PlannedCharge| is_local(policy, planned) && planned.charge.enforce;
+    // A shadow that cannot be counted must not refuse the request.
+    let judged = count(now_ms, asked, shared, |planned| is_local(policy, planned))
+        .or_else(|Uncounted| count(now_ms, asked, shared, is_enforced));
+    match judged {
+        Ok(judged) => (verdict::render(policy, asked, &judged), judged),
+        Err(Uncounted) => {
+            let uncounted = asked.charges.iter().find(|planned| is_enforced(planned));
+            let bucket = uncounted.map_or("", |planned| planned.charge.counter.bucket());
+            refused(policy, asked, bucket)
+        }
+    }
+}
+
+/// Charges the charges that `is_counted` selects, all or nothing. The others pass uncounted.
+fn count(
+    now_ms: u64,
+    asked: &Asked,
+    shared: &impl SharedData,
+    is_counted: impl Fn(&PlannedCharge) -> bool,
+) -> Result<Vec<Judged>, Uncounted> {
+    let charges = asked.charges.iter().filter(|planned| is_counted(planned)).map(local_charge);
+    let mut outcomes = shared::decide(now_ms, shared, &charges.collect::<Vec<_>>())?.into_iter();
+    let judged = asked.charges.iter().map(|planned| match is_counted(planned) {
+        true => Judged { by: By::Local, outcome: outcomes.next() },
+        false => Judged { by: By::Allow, outcome: None },
+    });
+    Ok(judged.collect())
 }
 
 /// Refuses a request on behalf of `bucket`.

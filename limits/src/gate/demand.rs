@@ -108,6 +108,11 @@ fn with_margin(expected: u64) -> u64 {
     expected.saturating_add(expected.isqrt().saturating_mul(2))
 }
 
+/// Returns true if counters of this quota can be leased.
+pub(super) fn has_leases(quota: &Quota) -> bool {
+    lease_ms(quota).is_some()
+}
+
 /// Returns the length of a lease of this quota; `None` if it has no leases.
 fn lease_ms(quota: &Quota) -> Option<WindowMs> {
     if quota.limit() <= EXACT_LIMIT {

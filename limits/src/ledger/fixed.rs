@@ -1,15 +1,14 @@
-//! The fixed window: a count that starts anew with each period of the calendar.
+//! The fixed window: a count that resets with each calendar period.
 //!
-//! Where a period starts and ends is worked out by the caller, who knows time zones. The count
-//! stands while the period that contains the clock starts no later than the one counted: so a
-//! clock that steps back into the period before, or a time zone that was changed, keeps the count,
-//! and only a period that starts later resets it.
+//! The caller, which knows time zones, computes the period's bounds. The count is kept until a
+//! period that starts later contains the clock. So it survives a clock that steps back into the
+//! previous period, and a change of time zone.
 
 use super::reading::Reading;
 use crate::bounded::MAX_SAFE;
 use serde::{Deserialize, Serialize};
 
-/// One counter's count.
+/// A counter's count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Count {
     start_ms: u64,
@@ -25,15 +24,15 @@ pub(super) struct Period {
     pub(super) end_ms: u64,
 }
 
-/// A count as it stands in a period.
+/// A count as it applies to a period.
 struct Current {
     count: Count,
-    /// Until when it stands.
+    /// When the count resets.
     until_ms: u64,
 }
 
 impl Count {
-    /// What the count says at `now_ms`, which lies in the period.
+    /// Reads the count at `now_ms`, which is in the period.
     pub(super) fn read(&self, now_ms: u64, period: &Period) -> Reading {
         let Current { count: Self { count, .. }, until_ms } = self.current(period);
         Reading {
@@ -42,7 +41,7 @@ impl Count {
         }
     }
 
-    /// When the count starts anew.
+    /// Returns the time at which the count resets.
     pub(super) fn until_ms(&self, period: &Period) -> u64 {
         self.current(period).until_ms
     }
@@ -53,29 +52,29 @@ impl Count {
         self.count += cost.min(MAX_SAFE - self.count);
     }
 
-    /// Takes up to `amount` off.
+    /// Subtracts up to `amount`.
     pub(super) fn give_back(&mut self, amount: u64, period: &Period) {
         *self = self.current(period).count;
         self.count = self.count.saturating_sub(amount);
     }
 
-    /// When the period counted started.
+    /// Returns the start of the counted period.
     pub(super) fn start_ms(&self, period: &Period) -> u64 {
         self.current(period).count.start_ms
     }
 
-    /// From when on the count says no more than an absent one.
+    /// Returns the time from which the count equals that of a missing counter.
     pub(super) fn expires_ms(&self) -> u64 {
         self.end_ms
     }
 
-    /// The count as it stands in `period`.
+    /// Returns the count as it applies to `period`.
     fn current(&self, period: &Period) -> Current {
         let Period { start_ms, end_ms, .. } = *period;
         if self.start_ms < start_ms {
             return Current { count: Self { start_ms, end_ms, count: 0 }, until_ms: end_ms };
         }
-        // A period counted that starts after this one ends: the clock has stepped back.
+        // If the counted period starts after this one ends, the clock has stepped back.
         let until_ms = if self.start_ms < end_ms { end_ms } else { self.end_ms };
         Current { count: Self { end_ms: self.end_ms.max(end_ms), ..*self }, until_ms }
     }

@@ -1,4 +1,4 @@
-//! One charge: judged by itself, and made if its request is admitted.
+//! Judges one charge by itself, and makes it if its request is admitted.
 
 use super::reading::NEVER;
 use super::request::Charge;
@@ -6,7 +6,7 @@ use super::state::{Counter, Rules};
 use super::terms::Standing;
 use crate::wire::{ChargeOutcome, LeaseGrant};
 
-/// What `charge` comes to by itself, before anything is charged.
+/// Returns the outcome of `charge` by itself, before anything is charged.
 pub(super) fn judge(
     counter: &Counter,
     now_ms: u64,
@@ -40,7 +40,7 @@ pub(super) fn judge(
     outcome
 }
 
-/// Makes `charge`, which fits, and the lease it asks for; brings its outcome up to date.
+/// Makes `charge`, which fits, and grants its lease. Updates the outcome.
 pub(super) fn charge(
     counter: &mut Counter,
     now_ms: u64,

@@ -1,29 +1,29 @@
-//! One counter's part of a settle: whether it still takes effect, and how.
+//! One counter's part of a settle: if and how it takes effect.
 
 use super::request::SettleCharge;
 use super::state::{Counter, Rules};
 use crate::quota::WindowMs;
 use crate::wire::SettleAmount;
 
-/// How long after its decision a settle takes effect at most, and so how long its mark stays.
+/// How long after its decision a settle can take effect, in ms. Its mark is kept as long.
 pub const SETTLE_WITHIN_MS: u64 = 3_600_000;
 
-/// One counter's part, before it is applied.
+/// One counter's part of a settle, before it is applied.
 pub(super) struct Part<'a> {
     pub(super) charge: &'a SettleCharge,
     pub(super) rules: Rules,
-    /// When the decision was made.
+    /// The time of the decision.
     decision_ms: u64,
-    /// How much later the charge is dated, if it is a lease's.
+    /// How much later than the decision the charge is dated: the lease's length, or 0.
     lease_ms: u64,
-    /// Until when it takes effect, if it still does.
+    /// Until when the part takes effect; `None` if it no longer does.
     pub(super) until_ms: Option<u64>,
-    /// Whether the counter will be written: where nothing is stored, nothing can be given back.
+    /// True if the counter will be written. Nothing can be given back to a missing counter.
     pub(super) writes: bool,
 }
 
 impl<'a> Part<'a> {
-    /// The part `charge` of a settle of the decision made at `decision_ms`.
+    /// Prepares the part `charge` of a settle for the decision made at `decision_ms`.
     pub(super) fn new(
         stored: Option<&Counter>,
         rules: Rules,
@@ -42,7 +42,7 @@ impl<'a> Part<'a> {
         part
     }
 
-    /// Gives back, or charges.
+    /// Applies the part to the counter.
     pub(super) fn apply(&self, counter: &mut Counter, now_ms: u64) {
         match self.charge.amount {
             SettleAmount::GiveBack(amount) => {
@@ -52,15 +52,15 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// The date of the charge: its decision's time, or the end of its lease.
+    /// Returns the charge's date: the time of its decision, or the end of its lease.
     fn dated_ms(&self) -> u64 {
         self.decision_ms + self.lease_ms
     }
 
-    /// Until when the part takes effect, if it still does.
+    /// Returns until when the part takes effect; `None` if it no longer does.
     ///
-    /// For one and the same settle it never gets later, whatever happens to the counter and its limit
-    /// in between: the mark, which stays that long, keeps the settle from being applied again.
+    /// For a given settle, this time never gets later, whatever happens to the counter or its
+    /// limit. The mark is kept until then, so the settle cannot be applied twice.
     fn until_ms(&self, counter: &Counter, now_ms: u64) -> Option<u64> {
         let within_ms = self.dated_ms() + SETTLE_WITHIN_MS;
         let until_ms = match self.charge.amount {

@@ -1,5 +1,5 @@
-//! What is put to a ledger, and what it answers: prepared by the shim from [`crate::wire`], the
-//! same for the in-memory ledger and for the script.
+//! The ledger's input and output. The shim prepares it from [`crate::wire`], for the in-memory
+//! ledger and the script alike.
 
 use super::reading::NEVER;
 use super::terms::{MAX_TIME_MS, Terms, TimeMs};
@@ -14,56 +14,55 @@ use std::fmt;
 /// One charge, ready to be decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Charge {
-    /// The counter charged.
+    /// The counter to charge.
     pub counter: CounterName,
-    /// How much.
+    /// The amount.
     pub cost: Cost,
-    /// `false` for a shadow: counted and reported, never denies.
+    /// False for a shadow charge, which is counted and reported but never denies.
     pub enforce: bool,
-    /// What it is held against.
+    /// The limit to enforce.
     pub terms: Terms,
-    /// A lease asked for, on top of the cost.
+    /// A lease to grant in addition to the cost.
     pub lease: Option<LeaseAsk>,
 }
 
-/// One request, ready to be decided: at least one charge, at most [`MAX_CHARGES`], each counter at
-/// most once.
+/// One request, ready to be decided: 1 to [`MAX_CHARGES`] charges, each on a different counter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     charges: Vec<Charge>,
 }
 
-/// A list of charges that makes no [`Request`] or [`Settle`].
+/// An invalid list of charges.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadCharges {
-    /// None, or too many.
+    /// The number of charges is out of bounds.
     #[error("expected 1 to {MAX_CHARGES} charges, found {0}")]
     Count(usize),
-    /// The same counter twice.
+    /// A counter occurs twice.
     #[error("expected each counter once, found {0} twice")]
     Repeated(CounterName),
-    /// Counters of several identities in one settle's part.
+    /// A settle's part has counters of different identities.
     #[error("expected counters of one identity, found {0} among others")]
     Mixed(CounterName),
 }
 
-/// What became of one request.
+/// The decision on one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decided {
-    /// Whether every enforced charge fitted. If not, nothing was charged.
+    /// True if every enforced charge fitted. If false, nothing was charged.
     pub admitted: bool,
     /// The longest `retry_after_ms` among the charges that denied; 0 if admitted.
     pub retry_after_ms: u64,
-    /// One for each charge, in its order.
+    /// One outcome per charge, in the same order.
     pub charges: Vec<ChargeOutcome>,
-    /// Set where waiting never helps; nothing was charged.
+    /// Set if waiting does not help. Nothing was charged.
     pub error: Option<DecisionError>,
 }
 
-/// Why a request or settle was not decided. Nothing was charged or given back.
+/// The reason that a request or settle was not decided. Nothing was charged or given back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// No period given contains the ledger's time: work them out anew for that time.
+    /// No period given contains the ledger's time. Compute the periods again for that time.
     #[error("expected a period that contains the ledger's time, {now_ms}")]
     Clock {
         /// The ledger's time.
@@ -71,15 +70,15 @@ pub enum Refusal {
     },
     /// The table is full of counters that still count.
     #[error(
-        "the in-memory ledger is full: {capacity} counters still count; wait, or give it more room"
+        "the in-memory ledger is full: {capacity} counters still count; wait, or raise its capacity"
     )]
     Full {
-        /// The most it holds.
+        /// The maximum number of counters.
         capacity: usize,
     },
 }
 
-/// One settle's part for one identity, ready to be applied.
+/// A settle's part for one identity, ready to be applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settle {
     id: SettleId,
@@ -92,41 +91,41 @@ pub struct Settle {
 pub struct SettleCharge {
     /// The counter.
     pub counter: CounterName,
-    /// What it was, and is, held against.
+    /// The terms it was charged under, at the settle's time.
     pub terms: Terms,
-    /// Which way, and how much; of a lease, how much in all.
+    /// The amount and its direction; for a lease, the total given back so far.
     pub amount: SettleAmount,
-    /// Where a lease is given back: the length it was granted for.
+    /// The granted length, if part of a lease is given back.
     pub lease_ms: Option<WindowMs>,
 }
 
-/// A settle's own name: 1..=64 letters, digits, `.`, `_` or `-`.
+/// A settle's id: 1..=64 letters, digits, `.`, `_` or `-`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SettleId(String);
 
-/// A text that is no [`SettleId`].
+/// An invalid [`SettleId`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "expected a settle's id, 1 to {MAX_SETTLE_ID_BYTES} letters, digits, `.`, `_` or `-`, found {0:?}"
+    "expected a settle id, 1 to {MAX_SETTLE_ID_BYTES} letters, digits, `.`, `_` or `-`, found {0:?}"
 )]
 pub struct BadSettleId(String);
 
-/// A decision's id that does not begin with its time.
+/// A decision id that does not begin with its time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected a decision's id, <now_ms>-<unique>, found {0:?}")]
+#[error("expected a decision id, <now_ms>-<unique>, found {0:?}")]
 pub struct BadDecisionId(String);
 
 impl Request {
-    /// A request of these charges.
+    /// Creates a request with these charges.
     ///
     /// # Errors
-    /// [`BadCharges`] unless there are 1..=[`MAX_CHARGES`], each of another counter.
+    /// [`BadCharges`] unless there are 1..=[`MAX_CHARGES`] charges, each on a different counter.
     pub fn new(charges: Vec<Charge>) -> Result<Self, BadCharges> {
         distinct(charges.iter().map(|charge| &charge.counter))?;
         Ok(Self { charges })
     }
 
-    /// Its charges.
+    /// Returns its charges.
     #[must_use]
     pub fn charges(&self) -> &[Charge] {
         &self.charges
@@ -134,7 +133,7 @@ impl Request {
 }
 
 impl Decided {
-    /// The decision that the outcomes of a request's charges, each by itself, come to.
+    /// Combines the outcomes of a request's charges, each judged by itself, into a decision.
     #[must_use]
     pub fn of(request: &Request, charges: Vec<ChargeOutcome>) -> Self {
         let denied = request
@@ -152,7 +151,7 @@ impl Decided {
         }
     }
 
-    /// The decision as it is told, named by its time and `unique`.
+    /// Converts the decision to its wire form, with an id made of its time and `unique`.
     #[must_use]
     pub fn named(self, now_ms: u64, unique: impl fmt::Display) -> wire::Decision {
         wire::Decision {
@@ -166,12 +165,12 @@ impl Decided {
 }
 
 impl Settle {
-    /// The settle `id` of the decision made at `decision_ms` ([`decision_ms`]).
+    /// Creates settle `id` of the decision made at `decision_ms` (see [`decision_ms`]).
     ///
     /// # Errors
-    /// [`BadCharges`] unless there are 1..=[`MAX_CHARGES`], each of another counter, all of one
-    /// identity ([`CounterName::slot_tag`]): each identity has a mark of its own, since another's
-    /// may live on another server.
+    /// [`BadCharges`] unless there are 1..=[`MAX_CHARGES`] charges, each on a different counter,
+    /// all of one identity ([`CounterName::slot_tag`]). Each identity has its own mark, because
+    /// identities can live on different servers.
     pub fn new(
         id: SettleId,
         decision_ms: TimeMs,
@@ -185,16 +184,16 @@ impl Settle {
         }
     }
 
-    /// The name of the mark that keeps this settle from being applied twice: `tg:{<digits>}:.<id>`,
-    /// which no counter has, since a bucket's name begins with a letter.
+    /// Returns the name of the mark that makes this settle idempotent: `tg:{<digits>}:.<id>`. It
+    /// cannot collide with a counter's, because bucket names begin with a letter.
     #[must_use]
     pub fn mark(&self) -> String {
         let tag = self.charges.first().map_or("", |first| first.counter.slot_tag());
         format!("tg:{{{tag}}}:.{}", self.id.0)
     }
 
-    /// Returns what its mark keeps: how much of a lease has been given back once this is applied, or 1
-    /// for a settle of anything else. A settle takes effect where this is more than its mark says.
+    /// Returns the value for its mark: the total given back of a lease, or 1 for any other settle.
+    /// The settle takes effect if this exceeds the stored mark.
     #[must_use]
     pub fn given_back(&self) -> u64 {
         match self.charges.as_slice() {
@@ -205,7 +204,7 @@ impl Settle {
         }
     }
 
-    /// Returns the rest of a settle of a lease of which `before` has been given back.
+    /// Returns the rest of a lease's settle of which `before` has already been given back.
     pub(super) fn without(&self, before: u64) -> Self {
         let mut rest = self.clone();
         for charge in &mut rest.charges {
@@ -217,13 +216,13 @@ impl Settle {
         rest
     }
 
-    /// When the decision was made.
+    /// Returns the time of the decision.
     #[must_use]
     pub fn decision_ms(&self) -> u64 {
         self.decision_ms.get()
     }
 
-    /// Its charges.
+    /// Returns its charges.
     #[must_use]
     pub fn charges(&self) -> &[SettleCharge] {
         &self.charges
@@ -243,10 +242,10 @@ impl TryFrom<String> for SettleId {
     }
 }
 
-/// When the decision called `id` was made: the digits before its first `-`.
+/// Returns the time of the decision called `id`: the digits before its first `-`.
 ///
 /// # Errors
-/// [`BadDecisionId`] if there is no such number, or one past [`MAX_TIME_MS`].
+/// [`BadDecisionId`] if there are no digits, or the time is past [`MAX_TIME_MS`].
 pub fn decision_ms(id: &str) -> Result<TimeMs, BadDecisionId> {
     id.split_once('-')
         .filter(|(digits, _)| digits.bytes().all(|b| b.is_ascii_digit()))
@@ -255,7 +254,7 @@ pub fn decision_ms(id: &str) -> Result<TimeMs, BadDecisionId> {
         .ok_or_else(|| BadDecisionId(id.chars().take(128).collect()))
 }
 
-/// Whether no counter is named twice and their number is in bounds.
+/// Returns an error if the number of counters is out of bounds, or one occurs twice.
 fn distinct<'a>(
     counters: impl ExactSizeIterator<Item = &'a CounterName> + Clone,
 ) -> Result<(), BadCharges> {
@@ -270,7 +269,7 @@ fn distinct<'a>(
     Ok(())
 }
 
-/// The latest time that a ledger counts with.
+/// Caps a time at the latest one that a ledger counts with.
 pub(super) fn on_the_clock(now_ms: u64) -> u64 {
     now_ms.min(MAX_TIME_MS)
 }

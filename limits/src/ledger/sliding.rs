@@ -1,56 +1,58 @@
-//! The sliding window: a log of what was charged when, exact and bounded.
+//! The sliding window: an exact and bounded log of charges.
 //!
-//! An entry of time `t` counts while `t > now − window`. A charge fits if everything that counts,
-//! and it, come to at most the limit; so in every interval of the window's length the admitted
+//! An entry of time `t` counts while `t > now − window`. A charge fits if it and all counting
+//! entries add up to at most the limit. So in every interval of the window's length, the admitted
 //! cost is at most the limit.
 //!
-//! **Bounded.** Up to a limit of 128, each charge has its own entry (charges of one time share
-//! one), and there is no room for more than 128 of them. Above, charges whose time falls into the
-//! same slot, `⌈window / 128⌉` ms long, share one entry with the latest of their times: it leaves
-//! less than a slot later than the first of them should, never earlier. Entries date from a window
-//! ago to the end of the longest lease, `window / 32` ahead: they touch up to 133 slots, so a log
-//! has up to 133 entries. Where a log would have more (a limit was raised; charges were added
-//! afterwards), two neighbors in one slot share the later one's time. Only where the window was
-//! shortened may two neighbors of different slots have to.
+//! **Bounded.** Up to a limit of 128, each charge has its own entry (charges made at the same time
+//! share one), so there are at most 128. Above that, charges in the same slot of `⌈window / 128⌉`
+//! ms share one entry with the latest of their times. The entry leaves less than a slot later than
+//! its first charge should, and never earlier. Entries date from a window ago to the end of the
+//! longest lease, `window / 32` ahead. They touch up to 133 slots, so a log has up to 133 entries.
+//! If there would be more, because a limit was raised or late charges were added, two neighbors in
+//! one slot are merged at the later one's time. Neighbors in different slots are merged only if the
+//! window was shortened.
 //!
-//! **Giving back.** A give-back names the date of the charge that it cancels. It takes from the first
-//! entry that is not dated earlier and, if that holds too little, from those after it in the slot of
-//! that date. (One counter may be held against limits on both sides of 128: then a charge that shares
-//! an entry at the end of its slot may have others in between.) It never admits too much. Assign each
-//! unit charged to the entry that holds it: every unit is in an entry dated no earlier than itself,
-//! and sharing moves units to later entries only. So the unit that is given back is in the entry
-//! found or in a later one. If it is in a later one, a unit of the entry found takes its place there:
-//! it is dated no earlier than before, and every unit still is in an entry that is not too early. What
-//! is not found there stays charged.
+//! **Giving back.** A give-back names the date of the charge that it cancels. It takes from the
+//! first entry not dated earlier and, if that holds too little, from the following entries in the
+//! slot of that date. (A counter can be used with limits on both sides of 128. Then a charge that
+//! shares an entry at the end of its slot can have others in between.)
 //!
-//! **Sorted.** A lease is dated at its end, so an entry may lie ahead of the clock. The log
-//! remembers the latest time it was written at and never counts with an earlier one: a clock that
-//! steps back finds nothing gone that should still count, and waits.
+//! A give-back never admits too much. Assign each unit charged to the entry that holds it. Every
+//! unit is in an entry dated no earlier than itself, because sharing only moves units to later
+//! entries. So the unit given back is in the entry found or in a later one. If it is in a later
+//! one, a unit of the entry found takes its place there. That unit's date does not get earlier, so
+//! every unit is still in an entry dated no earlier than itself. Anything not found there stays
+//! charged.
+//!
+//! **Sorted.** A lease is dated at its end, so an entry can be ahead of the clock. The log
+//! remembers the latest time at which it was written, and never uses an earlier one. So when the
+//! clock steps back, no charge disappears that should still count.
 //!
 //! # Source
-//! The log is the textbook's ("sliding window log"); sharing entries is the exponential
-//! histogram's idea (Datar, Gionis, Indyk, Motwani, 2002) with buckets of equal length.
+//! The log is the textbook "sliding window log". Sharing entries is the idea of the exponential
+//! histogram (Datar, Gionis, Indyk, Motwani, 2002), with buckets of equal length.
 
 use super::reading::Reading;
 use crate::bounded::MAX_SAFE;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
-/// Up to this limit, every charge has its own entry; above, a window has this many slots.
+/// Up to this limit, every charge has its own entry. Above it, a window has this many slots.
 pub(super) const SLOTS: u64 = 128;
 /// The most entries in a log.
 pub(super) const MAX_ENTRIES: usize = 133;
-/// A lease lasts at most this part of the window: four slots.
+/// The window's length divided by that of the longest lease, which spans four slots.
 const LEASES_IN_WINDOW: u64 = 32;
 
-/// One counter's log.
+/// A counter's log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Log {
-    /// The latest time this log was written at.
+    /// The latest time at which this log was written.
     seen_ms: u64,
-    /// What all entries cost together, at most 2^53.
+    /// The total cost of all entries, at most 2^53.
     total: u64,
-    /// The oldest first.
+    /// The entries, oldest first.
     entries: VecDeque<Entry>,
 }
 
@@ -60,7 +62,7 @@ struct Entry {
     cost: u64,
 }
 
-/// A limit, and the window in which it holds.
+/// A limit and its window.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Window {
     pub(super) limit: u64,
@@ -68,12 +70,12 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// The longest lease, in ms.
+    /// Returns the length of the longest lease, in ms.
     pub(super) fn longest_lease_ms(&self) -> u64 {
         (self.window_ms / LEASES_IN_WINDOW).max(1)
     }
 
-    /// Whether charges of these two times share an entry.
+    /// Returns true if charges of these two times share an entry.
     fn shares(&self, a_ms: u64, b_ms: u64) -> bool {
         if self.limit <= SLOTS { a_ms == b_ms } else { self.slot(a_ms) == self.slot(b_ms) }
     }
@@ -84,7 +86,7 @@ impl Window {
 }
 
 impl Log {
-    /// What the log says at `now_ms`.
+    /// Reads the log at `now_ms`.
     pub(super) fn read(&self, now_ms: u64, window: &Window) -> Reading {
         let at_ms = self.at_ms(now_ms);
         let (gone, gone_cost) = self.gone(at_ms, window);
@@ -95,7 +97,8 @@ impl Log {
         }
     }
 
-    /// How long from `now_ms` until `cost`, at most the limit, fits; 0 if it does.
+    /// Returns the time from `now_ms` until `cost` fits, or 0 if it already does. `cost`: at most
+    /// the limit.
     pub(super) fn wait_ms(&self, now_ms: u64, cost: u64, window: &Window) -> u64 {
         let (gone, gone_cost) = self.gone(self.at_ms(now_ms), window);
         let mut excess = (self.total - gone_cost).saturating_sub(window.limit - cost);
@@ -108,7 +111,7 @@ impl Log {
         if leaver == gone { 0 } else { self.leaves(leaver - 1, now_ms, window) }
     }
 
-    /// How many entries are dated ahead of the log's time: the leases that are out.
+    /// Returns the number of entries dated after the log's time, which are the active leases.
     pub(super) fn ahead(&self, now_ms: u64) -> u64 {
         let at_ms = self.at_ms(now_ms);
         self.entries.iter().rev().take_while(|entry| entry.at_ms > at_ms).map(|_| 1).sum()
@@ -124,8 +127,8 @@ impl Log {
         }
     }
 
-    /// Cancels up to `amount` of what was charged and dated `dated_ms`: takes it off the first entry
-    /// that is not dated earlier, and off those that follow in the same slot.
+    /// Cancels up to `amount` of the charge dated `dated_ms`. Takes it from the first entry that is
+    /// not dated earlier, and from those that follow in the same slot.
     pub(super) fn give_back(&mut self, now_ms: u64, amount: u64, dated_ms: u64, window: &Window) {
         self.advance(now_ms, window);
         let first = self.entries.partition_point(|entry| entry.at_ms < dated_ms);
@@ -143,18 +146,18 @@ impl Log {
         self.entries.retain(|entry| entry.cost > 0);
     }
 
-    /// From when on the log says no more than an absent one.
+    /// Returns the time from which the log equals a missing one.
     pub(super) fn expires_ms(&self, window: &Window) -> u64 {
         let newest_ms = self.entries.back().map_or(0, |entry| entry.at_ms);
         newest_ms.max(self.seen_ms) + window.window_ms
     }
 
-    /// The log's time: the clock's, unless the log was written at a later one.
+    /// Returns the log's time: `now_ms`, or the time it was last written if that is later.
     pub(super) fn at_ms(&self, now_ms: u64) -> u64 {
         now_ms.max(self.seen_ms)
     }
 
-    /// How many entries no longer count, and what they cost together.
+    /// Returns the number and the total cost of the entries that no longer count.
     fn gone(&self, at_ms: u64, window: &Window) -> (usize, u64) {
         self.entries
             .iter()
@@ -162,12 +165,12 @@ impl Log {
             .fold((0, 0), |(gone, cost), entry| (gone + 1, cost + entry.cost))
     }
 
-    /// How long from `now_ms` until the entry at `index` leaves; 0 if there is none.
+    /// Returns the time from `now_ms` until the entry at `index` leaves; 0 if it does not exist.
     fn leaves(&self, index: usize, now_ms: u64, window: &Window) -> u64 {
         self.entries.get(index).map_or(0, |entry| entry.at_ms + window.window_ms - now_ms)
     }
 
-    /// Moves the log to its time: drops what no longer counts, and remembers that it has.
+    /// Moves the log to its current time, and drops the entries that no longer count.
     fn advance(&mut self, now_ms: u64, window: &Window) {
         self.seen_ms = self.at_ms(now_ms);
         let (gone, gone_cost) = self.gone(self.seen_ms, window);
@@ -175,7 +178,7 @@ impl Log {
         self.total -= gone_cost;
     }
 
-    /// Puts `new` in its place by time, or into the entry it shares.
+    /// Inserts `new` by its time, or adds it to an entry that it shares.
     fn insert(&mut self, new: Entry, window: &Window) {
         let later = self.entries.iter().rev().take_while(|entry| entry.at_ms > new.at_ms).count();
         let place = self.entries.len() - later;
@@ -196,7 +199,7 @@ impl Log {
         }
     }
 
-    /// Makes two neighbors one, dated with the later: the oldest two of one slot, else the oldest
+    /// Merges two neighbors at the later one's time: the oldest two in one slot, else the oldest
     /// two.
     fn merge_a_pair(&mut self, window: &Window) {
         let of_one_slot = |(a, b): (&Entry, &Entry)| window.slot(a.at_ms) == window.slot(b.at_ms);
@@ -215,20 +218,20 @@ mod tests {
 
     const WINDOW: Window = Window { limit: 1_000, window_ms: 1_280 };
 
-    /// What is counted of everything dated after `after_ms`.
+    /// Returns the total cost of the entries dated after `after_ms`.
     fn newer(log: &Log, after_ms: u64) -> u64 {
         log.entries.iter().filter(|entry| entry.at_ms > after_ms).map(|entry| entry.cost).sum()
     }
 
     #[test]
-    fn a_log_too_full_merges_into_the_later_and_forgets_nothing() {
+    fn a_full_log_merges_into_later_entries_and_loses_nothing() {
         let mut log = Log::default();
         let mut charged = Vec::new();
         let mut charge = |log: &mut Log, now_ms: u64, ahead_ms: u64| {
             log.charge(now_ms, 1, ahead_ms, &WINDOW);
             charged.push(now_ms + ahead_ms);
         };
-        // A window of 128 slots of 10 ms is filled, then leases are dated up to 50 slots ahead.
+        // Fills a window of 128 slots of 10 ms, then dates leases up to 50 slots ahead.
         (0..128).for_each(|slot| charge(&mut log, 10_000 + slot * 10, 0));
         (0..50).for_each(|slot| charge(&mut log, 11_270, slot * 10));
         assert_eq!(log.entries.len(), MAX_ENTRIES);
@@ -241,27 +244,27 @@ mod tests {
     }
 
     #[test]
-    fn what_shares_an_entry_comes_back_though_others_lie_in_between() {
+    fn a_charge_in_a_shared_entry_can_be_given_back() {
         let few = Window { limit: 5, ..WINDOW };
         let mut log = Log::default();
-        // Two charges of one slot share its end; a third, under the small limit, does not.
+        // Two charges of one slot share its end. A third one, under the small limit, does not.
         log.charge(10_000, 3, 0, &WINDOW);
         log.charge(10_000, 4, 9, &WINDOW);
         log.charge(10_005, 1, 0, &few);
         log.give_back(10_006, 3, 10_000, &few);
         let entries: Vec<_> = log.entries.iter().map(|entry| (entry.at_ms, entry.cost)).collect();
         assert_eq!((entries, log.total), (vec![(10_009, 5)], 5));
-        // Nothing of another slot is touched.
+        // Other slots are not touched.
         log.charge(10_010, 2, 0, &WINDOW);
         log.give_back(10_010, 9, 10_000, &few);
         assert_eq!((newer(&log, 10_009), log.total), (2, 2));
     }
 
     #[test]
-    fn a_raised_limit_merges_what_one_slot_holds_first() {
+    fn a_raised_limit_first_merges_entries_of_one_slot() {
         let mut log = Log::default();
         let exact = Window { limit: 100, ..WINDOW };
-        // A hundred entries, ten to a slot; then one in each of 34 slots more.
+        // A hundred entries, ten per slot; then one in each of 34 more slots.
         (0..100).for_each(|at_ms| log.charge(10_000 + at_ms, 1, 0, &exact));
         (0..34).for_each(|slot| log.charge(10_100 + slot * 10, 1, 0, &WINDOW));
         assert_eq!((log.entries.len(), log.total), (MAX_ENTRIES, 134));

@@ -1,4 +1,4 @@
-//! A counter of whichever algorithm, and the rules it is read by at one decision.
+//! A counter of any algorithm, and the rules for one decision on it.
 
 use super::fixed::{Count, Period};
 use super::reading::Reading;
@@ -10,7 +10,7 @@ use crate::bounded::MAX_SAFE;
 use crate::quota::{SlidingWindow, TokenBucket};
 use serde::{Deserialize, Serialize};
 
-/// What is stored under a counter's name.
+/// The value stored under a counter's name.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Counter {
     Sliding(Log),
@@ -18,7 +18,7 @@ pub(super) enum Counter {
     Token(Bucket),
 }
 
-/// Terms at one time: the period is found, the limit is the one in force.
+/// Terms resolved for one time, with the current period and the limit in force.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rules {
     pub(super) kind: Kind,
@@ -34,7 +34,7 @@ pub(super) enum Kind {
 }
 
 impl Rules {
-    /// The rules that `terms` come to at `now_ms`.
+    /// Resolves `terms` at `now_ms`.
     pub(super) fn new(now_ms: u64, terms: &Terms) -> Result<Self, Refusal> {
         let limit = terms.limit();
         let kind = match &terms.method {
@@ -51,7 +51,7 @@ impl Rules {
         Ok(Self { kind, limit, standing: terms.standing })
     }
 
-    /// The most by which a lease's charge is dated ahead; 0 where leases are not.
+    /// Returns the most by which a lease's charge is dated ahead; 0 if leases are not dated ahead.
     pub(super) fn dated_ahead_ms(&self) -> u64 {
         match self.kind {
             Kind::Sliding(window) => window.longest_lease_ms(),
@@ -65,7 +65,7 @@ impl Rules {
 }
 
 impl Counter {
-    /// A counter that has counted nothing.
+    /// Creates an empty counter.
     pub(super) fn empty(rules: &Rules) -> Self {
         match rules.kind {
             Kind::Sliding(_) => Self::Sliding(Log::default()),
@@ -74,8 +74,8 @@ impl Counter {
         }
     }
 
-    /// Whether it counts by the rules' algorithm; one of another says nothing.
-    pub(super) fn is_of(&self, rules: &Rules) -> bool {
+    /// Returns true if the counter uses the rules' algorithm. A counter of another one is ignored.
+    pub(super) fn matches(&self, rules: &Rules) -> bool {
         matches!(
             (self, &rules.kind),
             (Self::Sliding(_), Kind::Sliding(_))
@@ -84,7 +84,7 @@ impl Counter {
         )
     }
 
-    /// What it says at `now_ms`.
+    /// Reads the counter at `now_ms`.
     pub(super) fn read(&self, now_ms: u64, rules: &Rules) -> Reading {
         if rules.unlimited() {
             return Reading { left: MAX_SAFE, reset_ms: 0 };
@@ -97,7 +97,7 @@ impl Counter {
         }
     }
 
-    /// How long until `cost`, at most the limit and more than is left, fits.
+    /// Returns the time until `cost` fits. `cost`: more than is left, and at most the limit.
     pub(super) fn wait_ms(&self, now_ms: u64, cost: u64, rules: &Rules) -> u64 {
         match (self, &rules.kind) {
             (Self::Sliding(log), Kind::Sliding(window)) => log.wait_ms(now_ms, cost, window),
@@ -120,8 +120,8 @@ impl Counter {
         }
     }
 
-    /// The longest lease there can be, and among how many what is left is shared; `None` where
-    /// there are no leases.
+    /// Returns the length of the longest lease, and the number of parties that share the remaining
+    /// capacity; `None` if there are no leases.
     pub(super) fn lease_terms(&self, now_ms: u64, rules: &Rules) -> Option<(u64, u64)> {
         match (self, &rules.kind) {
             (Self::Sliding(log), Kind::Sliding(window)) => {
@@ -132,7 +132,7 @@ impl Counter {
         }
     }
 
-    /// Charges a lease of `granted` that ends after `lease_ms`.
+    /// Charges a lease of `granted` that ends in `lease_ms`.
     pub(super) fn charge_lease(&mut self, now_ms: u64, granted: u64, lease_ms: u64, rules: &Rules) {
         match (self, &rules.kind) {
             (Self::Sliding(log), Kind::Sliding(window)) => {
@@ -142,7 +142,7 @@ impl Counter {
         }
     }
 
-    /// The counter's time: the clock's, unless it was written at a later one.
+    /// Returns the counter's time: `now_ms`, or the time it was last written if that is later.
     pub(super) fn at_ms(&self, now_ms: u64) -> u64 {
         match self {
             Self::Sliding(log) => log.at_ms(now_ms),
@@ -151,7 +151,7 @@ impl Counter {
         }
     }
 
-    /// The latest time at which a decision can have charged it.
+    /// Returns the latest time of a decision that can have charged the counter.
     pub(super) fn latest_ms(&self, now_ms: u64, rules: &Rules) -> u64 {
         match (self, &rules.kind) {
             (Self::Fixed(count), Kind::Fixed(period)) => count.until_ms(period) - 1,
@@ -159,8 +159,8 @@ impl Counter {
         }
     }
 
-    /// Until when `amount`, charged and dated `dated_ms`, may be given back; `None` where it no
-    /// longer counts.
+    /// Returns until when `amount`, charged and dated `dated_ms`, can be given back; `None` if it
+    /// no longer counts.
     pub(super) fn counts_until_ms(&self, dated_ms: u64, amount: u64, rules: &Rules) -> Option<u64> {
         match (self, &rules.kind) {
             (_, Kind::Sliding(window)) => Some(dated_ms + window.window_ms),
@@ -172,7 +172,7 @@ impl Counter {
         }
     }
 
-    /// Gives back up to `amount` of what was charged, dated `dated_ms`, and still counts.
+    /// Gives back up to `amount` of the charge dated `dated_ms` that still counts.
     pub(super) fn give_back(&mut self, now_ms: u64, amount: u64, dated_ms: u64, rules: &Rules) {
         match (self, &rules.kind) {
             (Self::Sliding(log), Kind::Sliding(window)) => {
@@ -186,7 +186,7 @@ impl Counter {
         }
     }
 
-    /// From when on it says no more than an absent one.
+    /// Returns the time from which the counter equals a missing one.
     pub(super) fn expires_ms(&self, rules: &Rules) -> u64 {
         match (self, &rules.kind) {
             (Self::Sliding(log), Kind::Sliding(window)) => log.expires_ms(window),

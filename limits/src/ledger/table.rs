@@ -1,17 +1,17 @@
-//! A bounded table whose entries expire: nothing that has not expired is ever pushed out.
+//! A bounded table whose entries expire. Entries that have not expired are never evicted.
 
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
 
-/// How many due entries are looked at beyond what is needed, each time room is made.
+/// How many more due entries are swept than needed, each time room is made.
 const SWEEP_STEP: usize = 4;
 
-/// Up to `capacity` values by name, each until a time of its own.
+/// Up to `capacity` named values, each with an expiry time.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Table<V> {
     capacity: usize,
     slots: HashMap<String, Slot<V>>,
-    /// When each entry is to be looked at: at its expiry, or earlier where it was put off since.
+    /// When to check each entry: at its expiry, or earlier if the expiry was extended since.
     due: BTreeSet<(u64, String)>,
     swept_ms: u64,
 }
@@ -36,7 +36,7 @@ impl<V> Table<V> {
         self.slots.len()
     }
 
-    /// The latest time at which something was dropped because it had expired.
+    /// Returns the latest time at which an expired entry was dropped.
     pub(super) fn swept_ms(&self) -> u64 {
         self.swept_ms
     }
@@ -45,8 +45,8 @@ impl<V> Table<V> {
         self.slots.get(name).map(|slot| &slot.value)
     }
 
-    /// Drops what has expired: as much as `wanted` new entries need, and, once the table is half
-    /// full, a few more each time, so that the work is spread out.
+    /// Drops expired entries: as many as `wanted` new entries need. Once the table is half full,
+    /// also drops a few more each time, to spread the work.
     pub(super) fn make_room(&mut self, now_ms: u64, wanted: usize) {
         let mut spare = if self.len() >= self.capacity / 2 { SWEEP_STEP } else { 0 };
         while self.len() + wanted > self.capacity || spare > 0 {
@@ -58,13 +58,13 @@ impl<V> Table<V> {
         }
     }
 
-    /// Whether so many new entries fit.
+    /// Returns true if `wanted` new entries fit.
     pub(super) fn has_room(&self, wanted: usize) -> bool {
         self.len() + wanted <= self.capacity
     }
 
-    /// Changes the value called `name`, or a new one; the caller has made sure that it
-    /// [has room](Self::has_room). `change` tells when the value then expires.
+    /// Changes the value called `name`, or adds a new one. The caller must ensure that it
+    /// [has room](Self::has_room). `change` returns the new expiry time.
     pub(super) fn write(
         &mut self,
         name: &str,
@@ -81,14 +81,15 @@ impl<V> Table<V> {
         self.slots.insert(name.to_owned(), Slot { value, expires_ms, due_ms: expires_ms });
     }
 
-    /// Drops an entry; tells whether there was one.
+    /// Removes an entry. Returns false if it did not exist.
     pub(super) fn remove(&mut self, name: &str) -> bool {
         let Some((name, slot)) = self.slots.remove_entry(name) else { return false };
         self.due.remove(&(slot.due_ms, name));
         true
     }
 
-    /// Takes the entry that is due first: drops it, or puts it off until it expires.
+    /// Checks the entry that is due first. Drops it if it has expired, otherwise postpones the
+    /// check.
     fn sweep_first(&mut self, now_ms: u64) {
         let Some((_, name)) = self.due.pop_first() else { return };
         let Some(slot) = self.slots.get_mut(&name) else { return };
@@ -111,13 +112,13 @@ mod tests {
     }
 
     #[test]
-    fn only_what_has_expired_makes_room() {
+    fn only_expired_entries_make_room() {
         let mut table = Table::new(2);
         put(&mut table, "a", 10);
         put(&mut table, "b", 20);
         table.make_room(9, 1);
         assert!(!table.has_room(1));
-        put(&mut table, "a", 30); // still due at 10, no longer expired then
+        put(&mut table, "a", 30); // still due at 10, but no longer expires then
         table.make_room(15, 1);
         assert!(!table.has_room(1));
         table.make_room(20, 1);

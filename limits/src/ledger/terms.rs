@@ -1,22 +1,22 @@
-//! What a counter is held against at one decision: its quota with every override applied and the
-//! calendar worked out. The shim prepares it; the arithmetic and the script take it as it is.
+//! The terms for one decision on a counter: its quota, with all overrides applied and the calendar
+//! resolved. Prepared by the shim, and used as is by the arithmetic and the script.
 
 use crate::bounded::{Bounded, MAX_SAFE};
 use crate::quota::{Limit, SlidingWindow, TokenBucket};
 
-/// The latest time the ledger counts with, in Unix milliseconds (the year 6429): a date and two
-/// windows still fit six bytes.
+/// The latest time that the ledger can count with, in Unix milliseconds (the year 6429). A date
+/// plus two windows still fits in six bytes.
 pub const MAX_TIME_MS: u64 = 1 << 47;
 
 /// A point in time, in Unix milliseconds.
 pub type TimeMs = Bounded<0, MAX_TIME_MS>;
 
-/// How one counter counts, and whether an operator's override stands above it.
+/// A counter's algorithm, and the operator's override of its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
-    /// The algorithm and its parameters, with an overridden limit already in place.
+    /// The algorithm and its parameters, including an overridden limit.
     pub method: Method,
-    /// What an operator has said about this key.
+    /// The override's effect.
     pub standing: Standing,
 }
 
@@ -27,45 +27,45 @@ pub enum Method {
     SlidingWindow(SlidingWindow),
     /// A quota that resets on the calendar.
     FixedWindow {
-        /// The cost admitted in one period.
+        /// The most that one period can admit.
         limit: Limit,
-        /// The periods of which one contains the ledger's time.
+        /// The periods, one of which contains the ledger's time.
         periods: Periods,
     },
-    /// Smoothing: a steady rate, with room for a burst.
+    /// A steady rate that allows bursts.
     TokenBucket(TokenBucket),
 }
 
-/// Whether the count is what decides.
+/// An override's effect on a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// The limit is what decides.
+    /// The limit decides.
     Limited,
-    /// Counted, never denied: reported with a limit, and with as much left, of 2^53.
+    /// Counted but never denied. The limit and the remaining capacity are reported as 2^53.
     Unlimited,
-    /// Denied until this time; from then on the limit decides.
+    /// Denied until this time. After it, the limit decides.
     BlockedUntil(TimeMs),
 }
 
-/// Two periods of the calendar, one after the other: `[a, b)` and `[b, c)`.
+/// Two consecutive calendar periods, `[a, b)` and `[b, c)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Periods {
     bounds_ms: [TimeMs; 3],
 }
 
-/// Boundaries of periods that are out of order.
+/// Period boundaries out of order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected three boundaries in ascending order, found {0:?}")]
 pub struct BadPeriods([u64; 3]);
 
 impl Terms {
-    /// Terms without an override.
+    /// Creates terms without an override.
     #[must_use]
     pub const fn limited(method: Method) -> Self {
         Self { method, standing: Standing::Limited }
     }
 
-    /// The limit in force: 2^53 for a key that is unlimited.
+    /// Returns the limit in force; 2^53 for an unlimited key.
     #[must_use]
     pub fn limit(&self) -> u64 {
         match self.standing {
@@ -74,7 +74,7 @@ impl Terms {
         }
     }
 
-    /// Whether the count never denies.
+    /// Returns true if the key is never denied.
     #[must_use]
     pub const fn is_unlimited(&self) -> bool {
         matches!(self.standing, Standing::Unlimited)
@@ -82,7 +82,7 @@ impl Terms {
 }
 
 impl Method {
-    /// The most that can be charged at once.
+    /// Returns the most that can be charged at once.
     #[must_use]
     pub fn limit(&self) -> u64 {
         match self {
@@ -94,8 +94,8 @@ impl Method {
 }
 
 impl Periods {
-    /// The periods `[a, b)` and `[b, c)` of `bounds_ms = [a, b, c]`. To be right whatever the
-    /// difference between two clocks, let `b` be the boundary nearest to the caller's time.
+    /// Creates the periods `[a, b)` and `[b, c)` from `bounds_ms = [a, b, c]`. Choose `b` as the
+    /// boundary nearest to the caller's time, to tolerate differences between clocks.
     ///
     /// # Errors
     /// [`BadPeriods`] unless `a < b < c`.
@@ -108,13 +108,13 @@ impl Periods {
         }
     }
 
-    /// The three boundaries.
+    /// Returns the three boundaries.
     #[must_use]
     pub fn bounds_ms(&self) -> [u64; 3] {
         self.bounds_ms.map(TimeMs::get)
     }
 
-    /// The start and the end of the period that contains `now_ms`, if one does.
+    /// Returns the start and end of the period that contains `now_ms`, if any.
     #[must_use]
     pub fn containing(&self, now_ms: u64) -> Option<(u64, u64)> {
         let [a, b, c] = self.bounds_ms();
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn terms_that_cannot_be_counted_are_refused() {
+    fn boundaries_out_of_order_are_refused() {
         assert_eq!(
             Periods::new([at(1), at(1), at(2)]).unwrap_err().to_string(),
             "expected three boundaries in ascending order, found [1, 1, 2]"

@@ -1,4 +1,4 @@
-//! What can be charged: the buckets of a policy, and what makes them make sense.
+//! The buckets of a policy, and their checks.
 
 use super::document::{self, Outcome};
 use super::keys::{self, Source};
@@ -12,23 +12,23 @@ use std::collections::BTreeMap;
 /// A named limit or quota.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bucket {
-    /// Its name, in headers, logs and counters.
+    /// The bucket's name, used in headers, logs and counters.
     pub name: String,
-    /// The key's name.
+    /// The name of its key.
     pub key: String,
-    /// How it counts.
+    /// The algorithm.
     pub algorithm: Algorithm,
-    /// How much it allows.
+    /// The limit.
     pub limit: LimitChoice,
-    /// What happens when the ledger cannot answer.
+    /// The behavior when the ledger cannot answer.
     pub on_failure: OnFailure,
     /// Outcomes for which the charge is given back.
     pub refund: Vec<Refund>,
-    /// `false` for a shadow: counted and reported, never refused.
+    /// False for a shadow bucket, which is counted and reported but never refuses a request.
     pub enforce: bool,
 }
 
-/// How a bucket counts.
+/// A bucket's algorithm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Algorithm {
     /// At most the limit in every interval of this length.
@@ -36,7 +36,7 @@ pub enum Algorithm {
         /// The window's length.
         window_ms: WindowMs,
     },
-    /// At most the limit in each period of the calendar.
+    /// At most the limit in each calendar period.
     FixedWindow {
         /// The period.
         per: Period,
@@ -47,18 +47,18 @@ pub enum Algorithm {
     TokenBucket(TokenBucket),
 }
 
-/// How much a bucket allows.
+/// A bucket's limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LimitChoice {
-    /// The same for all.
+    /// The same limit for every request.
     Fixed(Limit),
-    /// Chosen by a value of the request.
+    /// A limit looked up by a value of the request.
     By {
-        /// Where the value is found.
+        /// The source of the value.
         source: Source,
         /// The values and their limits.
         values: BTreeMap<String, Limit>,
-        /// The limit for any other value, or none.
+        /// The limit if the value is missing or not listed.
         otherwise: Limit,
     },
 }
@@ -70,9 +70,9 @@ pub enum Refund {
     Success,
     /// 4xx.
     ClientError,
-    /// 5xx, an upstream that died included.
+    /// 5xx, including an upstream that failed.
     ServerError,
-    /// An answer from a cache, as `X-Cache: HIT` says.
+    /// A response from a cache, marked by `X-Cache: HIT`.
     CacheHit,
     /// This status, 100..=599.
     Status(u16),
@@ -104,7 +104,7 @@ impl From<document::Refund> for Refund {
     }
 }
 
-/// The buckets that `documents` mean.
+/// Checks `documents` and returns their buckets.
 pub(super) fn checked(
     documents: BTreeMap<String, Option<document::Bucket>>,
     keys: &BTreeMap<String, Option<document::Key>>,
@@ -116,7 +116,7 @@ pub(super) fn checked(
         if !is_bucket_name(&name) {
             mistakes.add(
                 &place,
-                "expected a name of a letter, then letters, digits, _ or -, at most 64 in all",
+                "expected a name of at most 64 letters, digits, _ or -, starting with a letter",
             );
         }
         let Some(document) = document else { continue };
@@ -137,7 +137,7 @@ pub(super) fn checked(
     buckets
 }
 
-/// Which algorithm a bucket's fields mean, and what it allows.
+/// Returns the algorithm and the limit that a bucket's fields describe.
 fn counting(
     document: &document::Bucket,
     place: &str,
@@ -215,14 +215,14 @@ fn token_bucket(
     let Ok(bucket) = TokenBucket::new(rate, WindowMs::clamped(every.as_ms()), burst) else {
         mistakes.add(
             format!("{place}.burst"),
-            "burst × every (in ms) is more than 2^53: make one smaller",
+            "burst × every (in ms) must be at most 2^53: reduce one of them",
         );
         return None;
     };
     Some((Algorithm::TokenBucket(bucket), LimitChoice::Fixed(burst)))
 }
 
-/// Fields that belong to another algorithm have no effect: their author meant something else.
+/// Reports fields that belong to another algorithm. They would have no effect.
 fn stray_fields(
     document: &document::Bucket,
     algorithm: &Algorithm,
@@ -237,10 +237,8 @@ fn stray_fields(
         ("burst", document.burst.is_some() && !tokens, "rate"),
     ] {
         if stray {
-            mistakes.add(
-                format!("{place}.{field}"),
-                format!("has a meaning only with `{owner}`: remove this"),
-            );
+            mistakes
+                .add(format!("{place}.{field}"), format!("only valid with `{owner}`: remove this"));
         }
     }
 }

@@ -1,7 +1,6 @@
-//! From the document as written to a policy that makes sense: every mistake with its place.
+//! Turns the document into a checked policy, and reports every mistake with its location.
 //!
-//! What has a mistake is left out, and all the rest is looked at nevertheless; the names of what was
-//! left out count as known.
+//! Invalid items are left out while the rest is still checked. Their names count as defined.
 
 use super::document::{Document, MAX_ITEMS, Mapping, REQUIRED, Shim};
 use super::mistakes::{Mistakes, PolicyErrors};
@@ -12,22 +11,22 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// The longest a request may wait for the ledger.
+/// The longest that a request may wait for the ledger, in ms.
 const MAX_TIMEOUT_MS: u64 = 10_000;
 
 impl Policy {
-    /// Reads a policy from JSON text, as Envoy hands it to the filter.
+    /// Parses a policy from JSON, as Envoy passes it to the filter.
     ///
     /// # Errors
-    /// [`PolicyErrors`]: all mistakes that can be told, each with its place.
+    /// Fails with all mistakes found, each with its location.
     pub fn from_json(text: &[u8]) -> Result<Self, PolicyErrors> {
         serde_json::from_slice(text).map_err(PolicyErrors::from).and_then(Self::from_value)
     }
 
-    /// Reads a policy from a parsed document.
+    /// Parses a policy from an already parsed document.
     ///
     /// # Errors
-    /// [`PolicyErrors`]: all mistakes that can be told, each with its place.
+    /// Fails with all mistakes found, each with its location.
     pub fn from_value(value: Value) -> Result<Self, PolicyErrors> {
         let mut mistakes = Mistakes::default();
         for field in REQUIRED {
@@ -46,13 +45,14 @@ impl Policy {
         let key_documents = named("keys", document.keys, &mut mistakes);
         let keys = keys::checked(&key_documents, &mut mistakes);
         let bucket_documents = named("buckets", document.buckets, &mut mistakes);
-        // Without a mistake, every bucket named is there: a name's place here is its place in the policy.
+        // If there are no mistakes, every bucket exists, so a name's index here is its index in the
+        // policy.
         let bucket_names: Vec<_> = bucket_documents.keys().cloned().collect();
         let buckets = buckets::checked(bucket_documents, &key_documents, &mut mistakes);
         let rule_documents = listed("rules", document.rules, &mut mistakes);
         let names = Names { keys: &keys, all_keys: &key_documents, buckets: &bucket_names };
         let rules = rules::checked(&rule_documents, &names, &mut mistakes);
-        mistakes.none_or(Self {
+        mistakes.or_value(Self {
             cluster: document.shim.0.cluster,
             timeout_ms,
             jwt_payload: document.jwt.0.payload,
@@ -67,8 +67,7 @@ impl Policy {
 
 fn shim(shim: &Shim, mistakes: &mut Mistakes) -> u64 {
     if shim.cluster.is_empty() {
-        mistakes
-            .add("shim.cluster", "expected the name of Envoy's cluster for the shim, found \"\"");
+        mistakes.add("shim.cluster", "expected the name of the shim's Envoy cluster, found \"\"");
     }
     let timeout_ms = shim.timeout.as_ms();
     if timeout_ms > MAX_TIMEOUT_MS {

@@ -1,5 +1,5 @@
-//! The policy document as it is written, before it is checked: what people write, and what the JSON
-//! Schema tells their editors. Read by [`super::Policy`] only.
+//! The policy document as written, before it is checked. The JSON Schema is generated from it. Used
+//! only by [`super::Policy`].
 
 mod limit;
 mod mapping;
@@ -19,10 +19,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The most keys, buckets or rules of one policy.
 pub(super) const MAX_ITEMS: usize = 1_000;
-/// The fields that every policy has.
+/// The required fields of a policy.
 pub(super) const REQUIRED: [&str; 4] = ["version", "keys", "buckets", "rules"];
 
-/// Who is charged what for which request: the policy of a Tollgate filter.
+/// The policy of a Tollgate filter: which requests are charged, how much, and who pays.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(
     feature = "schema",
@@ -31,26 +31,26 @@ pub(super) const REQUIRED: [&str; 4] = ["version", "keys", "buckets", "rules"];
 )]
 #[serde(deny_unknown_fields)]
 pub(super) struct Document {
-    /// The language's version.
+    /// The version of the policy language.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "Bounded<1, 1>"))]
-    #[expect(dead_code, reason = "it is checked by being read")]
+    #[expect(dead_code, reason = "deserializing it checks it")]
     pub(super) version: Option<Bounded<1, 1>>,
-    /// The key of the hash that counters are named by. Choose your own, and keep it: another salt
-    /// starts all counts anew.
+    /// The key of the hash that counter names are derived from. Choose your own and keep it:
+    /// changing it resets all counters.
     #[serde(default)]
     pub(super) salt: String,
-    /// Where the ledger is asked.
+    /// How to reach the ledger.
     #[serde(default)]
     pub(super) shim: Mapping<Shim>,
-    /// Where the verified token's claims are.
+    /// Where to find the verified token's claims.
     #[serde(default)]
     pub(super) jwt: Mapping<Jwt>,
-    /// Which headers tell clients of the limits; none for `[]`. A refusal's `Retry-After` is always
-    /// there.
+    /// The rate limit headers sent to clients; `[]` for none. `Retry-After` is always sent with a
+    /// refusal.
     #[serde(default = "Family::all")]
     pub(super) response_headers: BTreeSet<Family>,
-    /// Who can pay, by name.
+    /// The keys, which define who pays, by name.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, Key>"))]
     pub(super) keys: BTreeMap<String, Value>,
@@ -58,24 +58,24 @@ pub(super) struct Document {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, Bucket>"))]
     pub(super) buckets: BTreeMap<String, Value>,
-    /// Which requests are charged what: the first that matches decides.
+    /// The rules, which define what is charged. The first one that matches decides.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<Rule>"))]
     pub(super) rules: Vec<Value>,
 }
 
-/// Where the ledger is asked.
+/// How to reach the ledger.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Shim {
-    /// Envoy's cluster for the shim.
+    /// The Envoy cluster of the shim.
     pub(super) cluster: String,
-    /// How long a request waits for it, at most 10s.
+    /// How long a request waits for the ledger, at most 10s.
     pub(super) timeout: Duration,
 }
 
-/// Where the verified token's claims are.
+/// Where to find the verified token's claims.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
@@ -84,26 +84,27 @@ pub(super) struct Jwt {
     pub(super) payload: String,
 }
 
-/// Who pays: one source, or several keys together.
+/// Who pays: one source, or a combination of other keys.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Key {
-    /// A claim of the token that jwt_authn has verified.
+    /// A claim of the token verified by jwt_authn.
     pub(super) jwt_claim: Option<Names>,
     /// The client's address, cut to a network.
     pub(super) client_ip: Option<Mapping<ClientIp>>,
-    /// A request header. A client can write anything there: for what a trusted proxy sets.
+    /// A request header. Clients can set it to anything, so use only headers set by a trusted
+    /// proxy.
     pub(super) header: Option<String>,
-    /// The host that the client asked for, in lower case and without its port.
+    /// The requested host, in lowercase and without its port.
     pub(super) host: Option<Mapping<Nothing>>,
     /// The name of Envoy's route.
     pub(super) route_name: Option<Mapping<Nothing>>,
-    /// The metadata of Envoy's route: the namespace, and the names that lead to the value.
+    /// The metadata of Envoy's route: the namespace, then the path to the value.
     pub(super) route_metadata: Option<Vec<String>>,
-    /// Other keys, which pay together: each combination of their values has counters of its own.
+    /// Other keys to combine. Each combination of their values has its own counters.
     pub(super) all: Option<Vec<String>>,
-    /// The key that pays where this one has no value.
+    /// The key that pays if this one has no value.
     pub(super) otherwise: Option<String>,
 }
 
@@ -124,42 +125,42 @@ impl Key {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct ClientIp {
-    /// How many leading bits of an IPv4 address count.
+    /// The number of leading bits of an IPv4 address that identify a client.
     #[serde(default = "v4_whole")]
     pub(super) v4_prefix: Bounded<1, 32>,
-    /// How many leading bits of an IPv6 address count.
+    /// The number of leading bits of an IPv6 address that identify a client.
     #[serde(default = "v6_network")]
     pub(super) v6_prefix: Bounded<1, 128>,
 }
 
-/// A limit or quota. Exactly one of `window`, `per` and `rate` says how it counts.
+/// A limit or quota. Exactly one of `window`, `per` and `rate` selects the algorithm.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Bucket {
-    /// Who pays.
+    /// The name of the key that pays.
     pub(super) key: String,
-    /// How much may be charged: with `window` or `per`.
+    /// The limit, with `window` or `per`.
     pub(super) limit: Option<Limit>,
-    /// Sliding: at most `limit` in every interval of this length.
+    /// Sliding window: at most `limit` in every interval of this length.
     pub(super) window: Option<Duration>,
-    /// Calendar: at most `limit` in each of these.
+    /// Calendar quota: at most `limit` in each period.
     pub(super) per: Option<Period>,
-    /// The IANA time zone of the calendar, UTC unless said: with `per`.
+    /// The IANA time zone of the calendar, with `per`. Defaults to UTC.
     pub(super) time_zone: Option<String>,
-    /// Token bucket: how many flow in `every` so long.
+    /// Token bucket: the number of tokens that flow in per `every`.
     pub(super) rate: Option<quota::Limit>,
-    /// The time in which `rate` flow in.
+    /// The time in which `rate` tokens flow in.
     pub(super) every: Option<Duration>,
-    /// How many can be taken at once: with `rate`.
+    /// The most tokens that can be spent at once, with `rate`.
     pub(super) burst: Option<quota::Limit>,
-    /// What happens when the ledger cannot answer.
+    /// The behavior when the ledger cannot answer.
     #[serde(default)]
     pub(super) on_failure: OnFailure,
-    /// Outcomes that are free: the charge is given back.
+    /// Outcomes for which the charge is given back.
     #[serde(default)]
     pub(super) refund: Vec<Refund>,
-    /// `false` for a shadow: counted and reported, never refused.
+    /// `false` for a shadow bucket, which is counted and reported but never refuses a request.
     #[serde(default = "yes")]
     pub(super) enforce: bool,
 }
@@ -185,64 +186,68 @@ pub(super) enum Outcome {
     Success,
     /// 4xx.
     ClientError,
-    /// 5xx, an upstream that died included.
+    /// 5xx, including an upstream that failed.
     ServerError,
-    /// An answer from a cache: `X-Cache: HIT`.
+    /// A response from a cache: `X-Cache: HIT`.
     CacheHit,
 }
 
-/// Which requests, and what they are charged.
+/// The requests that match, and the buckets they are charged to.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rule {
-    /// What it is called in logs; its place in the list unless said.
+    /// The rule's name in logs. Defaults to its index.
     pub(super) name: Option<String>,
-    /// Which requests: those that have all of this. Any, unless said.
+    /// The conditions for a match, all of which must hold. Defaults to any request.
     #[serde(default, rename = "match")]
     pub(super) matching: Mapping<Match>,
-    /// The buckets, or none for an exemption.
+    /// The buckets to charge; `[]` for an exemption.
     pub(super) charge: Vec<String>,
 }
 
-/// Which requests: those that have all of this.
+/// Conditions on a request, all of which must hold.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Match {
-    /// One of these paths; `*` is anything within a segment, `**` any number of segments.
+    /// Path patterns, one of which must match. `*` matches within a segment, `**` any number of
+    /// segments.
     pub(super) paths: Option<Vec<String>>,
-    /// One of these methods.
+    /// Methods, one of which must match.
     pub(super) methods: Option<Vec<String>>,
-    /// One of these hosts; `*.example.com` is any below it.
+    /// Hosts, one of which must match. `*.example.com` matches any subdomain.
     pub(super) hosts: Option<Vec<String>>,
-    /// All of these headers.
+    /// Headers, all of which must match.
     pub(super) headers: BTreeMap<String, HeaderMatch>,
-    /// This key, with a value of its own rather than one that it falls back on.
+    /// A key that must have a value itself, rather than fall back on another key.
     pub(super) has_key: Option<String>,
-    /// A verified token, or none.
+    /// `true` requires a verified token; `false` requires its absence.
     pub(super) authenticated: Option<bool>,
 }
 
-/// What a header must be: this very text, or a condition.
+/// A condition on a header: its exact value, or a mapping.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(untagged, expecting = "expected a text, { present: true or false } or { prefix: text }")]
+#[serde(
+    untagged,
+    expecting = "expected a string, { present: true or false } or { prefix: string }"
+)]
 pub(super) enum HeaderMatch {
-    /// Exactly this.
+    /// The exact value.
     Exact(String),
     /// A condition.
     Condition(Mapping<HeaderCondition>),
 }
 
-/// A condition on a header: exactly one of these.
+/// A condition on a header. Exactly one field must be set.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct HeaderCondition {
-    /// Whether it is there.
+    /// `true` if the header must be present; `false` if it must be absent.
     pub(super) present: Option<bool>,
-    /// How it begins.
+    /// The prefix of its value.
     pub(super) prefix: Option<String>,
 }
 
@@ -262,7 +267,7 @@ const fn v4_whole() -> Bounded<1, 32> {
     Bounded::clamped(32)
 }
 
-/// A provider hands a customer a /64: counting single IPv6 addresses would count nothing.
+/// Customers usually get a whole /64, so limits on single IPv6 addresses would be ineffective.
 const fn v6_network() -> Bounded<1, 128> {
     Bounded::clamped(64)
 }

@@ -1,14 +1,14 @@
-//! Who can pay: the keys of a policy, and what makes them make sense.
+//! The keys of a policy, and their checks.
 
 use super::document;
 use super::mistakes::Mistakes;
 use std::collections::BTreeMap;
 
-/// The most names that lead to a claim or a piece of metadata.
+/// The longest path to a claim or metadata field.
 const MAX_PATH: usize = 8;
-/// The most keys that can pay together.
+/// The most keys in a combination.
 const MAX_PARTS: usize = 8;
-/// The longest name of a claim, a header or a piece of metadata, in bytes.
+/// The longest name of a claim, header or metadata field, in bytes.
 const MAX_NAME_BYTES: usize = 256;
 
 /// A kind of payer.
@@ -16,39 +16,41 @@ const MAX_NAME_BYTES: usize = 256;
 pub enum Key {
     /// One value of the request.
     One {
-        /// Where it is found.
+        /// The source of the value.
         source: Source,
-        /// The key used where the source has no value; every source that can be absent has one.
+        /// The key to fall back on if the source has no value. Set for every source that can be
+        /// absent.
         otherwise: Option<String>,
     },
-    /// Several keys together, none of which is of this kind, nor falls back on one.
+    /// A combination of keys. None of them is a combination or falls back on one.
     All(Vec<String>),
 }
 
-/// Where a value is found that tells requests apart.
+/// The source of a value that distinguishes requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// A claim of the verified token: the names that lead to it.
+    /// A claim of the verified token, by its path.
     JwtClaim(Vec<String>),
     /// The client's address, cut to a network.
     ClientIp {
-        /// Leading bits of an IPv4 address that count.
+        /// The number of leading bits of an IPv4 address that count.
         v4_prefix: u8,
-        /// Leading bits of an IPv6 address that count.
+        /// The number of leading bits of an IPv6 address that count.
         v6_prefix: u8,
     },
-    /// A request header. Whatever its sender writes there: use it only for what a trusted proxy sets.
+    /// A request header. Clients can set it to anything, so use only headers set by a trusted
+    /// proxy.
     Header(String),
-    /// The host that the client asked for: any, unless Envoy's virtual hosts admit only some.
+    /// The requested host. It can be any host, unless Envoy's virtual hosts restrict it.
     Host,
     /// The name of Envoy's route.
     RouteName,
-    /// The metadata of Envoy's route: the namespace, and the names that lead to a value in it.
+    /// The metadata of Envoy's route: the namespace, then the path within it.
     RouteMetadata(Vec<String>),
 }
 
 impl Key {
-    /// The key that pays where this one has no value.
+    /// Returns the key that pays if this one has no value.
     #[must_use]
     pub(super) fn otherwise(&self) -> Option<&str> {
         match self {
@@ -59,13 +61,14 @@ impl Key {
 }
 
 impl Source {
-    /// Whether every request has it.
-    pub(super) const fn is_always_there(&self) -> bool {
+    /// Returns true if every request has a value from this source.
+    pub(super) const fn is_always_present(&self) -> bool {
         matches!(self, Self::ClientIp { .. } | Self::Host)
     }
 }
 
-/// The keys that `documents` mean. A key that could not be read is `None`: its name is known.
+/// Checks `documents` and returns their keys. A document that could not be parsed is `None`, but
+/// its name counts as defined.
 pub(super) fn checked(
     documents: &BTreeMap<String, Option<document::Key>>,
     mistakes: &mut Mistakes,
@@ -80,10 +83,10 @@ pub(super) fn checked(
         let place = format!("keys.{name}");
         match key {
             Key::One { source, otherwise } => {
-                let there = source.is_always_there();
-                fallback(name, there, otherwise.as_deref(), (&keys, documents), mistakes);
+                let present = source.is_always_present();
+                fallback(name, present, otherwise.as_deref(), (&keys, documents), mistakes);
             }
-            Key::All(parts) => together(&place, parts, (&keys, documents), mistakes),
+            Key::All(parts) => combination(&place, parts, (&keys, documents), mistakes),
         }
     }
     keys
@@ -104,7 +107,7 @@ fn key(document: &document::Key, place: &str, mistakes: &mut Mistakes) -> Option
             if otherwise.is_some() {
                 mistakes.add(
                     format!("{place}.otherwise"),
-                    "keys together are never absent, for each says itself who pays otherwise: remove this",
+                    "a combination is never absent, because its keys have their own fallbacks: remove this",
                 );
             }
             Some(Key::All(parts.clone()))
@@ -119,8 +122,7 @@ fn key(document: &document::Key, place: &str, mistakes: &mut Mistakes) -> Option
     }
 }
 
-/// The sources that `document` names, of those that are found in a request. `None` if one of them
-/// has a mistake.
+/// Returns the request sources that `document` names; `None` if one of them is invalid.
 pub(super) fn sources(
     document: &document::RequestSource<'_>,
     place: &str,
@@ -163,32 +165,33 @@ pub(super) fn header_name(name: &str, place: &str, mistakes: &mut Mistakes) {
     if name.starts_with(':') {
         mistakes.add(
             place,
-            format!("expected a header's name, found {name:?}: say `host`, `paths` or `methods`"),
+            format!("expected a header name, found {name:?}: use `host`, `paths` or `methods`"),
         );
     } else if name.is_empty() || name.len() > MAX_NAME_BYTES || !name.bytes().all(is_token) {
-        mistakes.add(place, format!("expected a header's name such as x-api-key, found {name:?}"));
+        mistakes.add(place, format!("expected a header name, such as x-api-key, found {name:?}"));
     }
 }
 
-/// The keys that could be read, and the names of all.
+/// The valid keys, and the names of all.
 type Keys<'a> = (&'a BTreeMap<String, Key>, &'a BTreeMap<String, Option<document::Key>>);
 
-/// A key that can be absent must say who pays then: otherwise leaving it out would be free.
+/// Checks a key's fallback. A key that can be absent needs one, or clients could avoid paying by
+/// leaving it out.
 fn fallback(
     name: &str,
-    is_always_there: bool,
+    is_always_present: bool,
     otherwise: Option<&str>,
     (keys, all): Keys<'_>,
     mistakes: &mut Mistakes,
 ) {
     let place = format!("keys.{name}.otherwise");
     match otherwise {
-        None if is_always_there => {}
+        None if is_always_present => {}
         None => mistakes.add(
             format!("keys.{name}"),
-            "can be absent from a request: add `otherwise: <key>`, the key that pays then",
+            "can be absent from a request: add `otherwise: <key>`, the key that pays in that case",
         ),
-        Some(_) if is_always_there => {
+        Some(_) if is_always_present => {
             mistakes.add(place, "this key is never absent: remove this");
         }
         Some(next) if !all.contains_key(next) => {
@@ -201,12 +204,14 @@ fn fallback(
     }
 }
 
-/// A chain that has not ended after as many keys as there are has come by one of them twice.
+/// Returns true if the chain of fallbacks never ends. A chain longer than the number of keys
+/// repeats one of them.
 fn is_circular(name: &str, keys: &BTreeMap<String, Key>) -> bool {
     chain(name, keys).nth(keys.len()).is_some_and(|last| keys.contains_key(last))
 }
 
-/// The key called `name` and those that pay where it is absent, at most one more than there are keys.
+/// Returns the key called `name`, then its fallbacks in order. Yields at most one more than there
+/// are keys.
 pub(super) fn chain<'a>(
     name: &'a str,
     keys: &'a BTreeMap<String, Key>,
@@ -215,7 +220,7 @@ pub(super) fn chain<'a>(
     std::iter::successors(Some(name), next).take(keys.len() + 1)
 }
 
-fn together(place: &str, parts: &[String], (keys, all): Keys<'_>, mistakes: &mut Mistakes) {
+fn combination(place: &str, parts: &[String], (keys, all): Keys<'_>, mistakes: &mut Mistakes) {
     let place = format!("{place}.all");
     if !(2..=MAX_PARTS).contains(&parts.len()) {
         mistakes.add(&place, format!("expected 2 to {MAX_PARTS} keys, found {}", parts.len()));
@@ -224,13 +229,13 @@ fn together(place: &str, parts: &[String], (keys, all): Keys<'_>, mistakes: &mut
         let place = format!("{place}[{index}]");
         let is_all = |name: &str| matches!(keys.get(name), Some(Key::All(_)));
         if parts.iter().take(index).any(|before| before == part) {
-            mistakes.add(place, format!("{part:?} is there already"));
+            mistakes.add(place, format!("{part:?} is listed twice"));
         } else if !all.contains_key(part) {
             mistakes.unknown(place, "key", part, all.keys());
         } else if chain(part, keys).any(is_all) {
             mistakes.add(
                 place,
-                format!("{part:?} is or falls back on keys together: name their parts here"),
+                format!("{part:?} is or falls back on a combination: list its keys instead"),
             );
         }
     }

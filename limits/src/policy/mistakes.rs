@@ -1,28 +1,28 @@
-//! What is wrong with a policy, and where: gathered, so that all of it is told at once.
+//! Collects a policy's mistakes with their locations, so that all are reported at once.
 
-/// The most mistakes that are told of one policy.
+/// The most mistakes reported for one policy.
 pub(super) const MAX_MISTAKES: usize = 100;
-/// The most names that a message lists.
+/// The most names listed in a message.
 const MAX_LISTED: usize = 20;
-/// How alike two names must be for one to be meant by the other, 0 to 1.
-const ALIKE: f64 = 0.75;
+/// The minimum similarity of a suggested name, 0 to 1.
+const MIN_SIMILARITY: f64 = 0.75;
 
 /// A mistake in a policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {message}", if place.is_empty() { "policy" } else { place })]
 pub struct PolicyError {
-    /// Where, as people write it: `buckets.auth.limit`, `rules[3].charge[0]`.
+    /// The location, as in `buckets.auth.limit` or `rules[3].charge[0]`.
     pub place: String,
-    /// What was expected, and what was found.
+    /// The mistake: expected and found.
     pub message: String,
 }
 
-/// The mistakes of a policy: at least one.
+/// The mistakes of a policy. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
 pub struct PolicyErrors(pub Vec<PolicyError>);
 
-/// Text that is no JSON at all.
+/// Reports text that is not valid JSON.
 impl From<serde_json::Error> for PolicyErrors {
     fn from(error: serde_json::Error) -> Self {
         Self(vec![PolicyError { place: String::new(), message: error.to_string() }])
@@ -39,7 +39,7 @@ impl Mistakes {
         }
     }
 
-    /// A name that is none of `known`.
+    /// Adds an unknown name.
     pub(super) fn unknown<'a>(
         &mut self,
         place: impl Into<String>,
@@ -47,15 +47,15 @@ impl Mistakes {
         name: &str,
         known: impl Iterator<Item = &'a String>,
     ) {
-        self.add(place, no_such(what, name, known));
+        self.add(place, unknown_name(what, name, known));
     }
 
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// `value`, if there was no mistake.
-    pub(super) fn none_or<T>(self, value: T) -> Result<T, PolicyErrors> {
+    /// Returns `value` if there were no mistakes, else the mistakes.
+    pub(super) fn or_value<T>(self, value: T) -> Result<T, PolicyErrors> {
         if self.0.is_empty() { Ok(value) } else { Err(PolicyErrors(self.0)) }
     }
 
@@ -64,24 +64,26 @@ impl Mistakes {
     }
 }
 
-/// Says that `name` is none of `known`, and which one was probably meant.
-pub fn no_such<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a String>) -> String {
+/// Formats the message that `name` is unknown, with a suggestion if a known name is similar.
+/// `what`: the kind of name.
+pub fn unknown_name<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a String>) -> String {
     let known: Vec<_> = known.map(String::as_str).collect();
     let meant = did_you_mean(name, &known);
     let listed = known.get(..MAX_LISTED).unwrap_or(&known).join(", ");
-    format!("there is no {what} {name:?}{meant}, only {listed}")
+    format!("unknown {what} {name:?}{meant}, expected one of {listed}")
 }
 
-/// `, did you mean "limit"?`, or nothing where no known name is like `name`.
+/// Returns ` (did you mean "limit"?)` with the most similar known name; empty if none is similar.
 pub(super) fn did_you_mean(name: &str, known: &[&str]) -> String {
-    let alike =
+    let scored =
         known.iter().map(|known| (strsim::normalized_damerau_levenshtein(name, known), known));
-    let nearest =
-        alike.filter(|(alike, _)| *alike >= ALIKE).max_by(|(a, _), (b, _)| a.total_cmp(b));
+    let nearest = scored
+        .filter(|(score, _)| *score >= MIN_SIMILARITY)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b));
     nearest.map_or_else(String::new, |(_, meant)| format!(" (did you mean {meant:?}?)"))
 }
 
-/// `/rules/3/charge/0` as `rules[3].charge[0]`.
+/// Converts the JSON pointer `/rules/3/charge/0` to `rules[3].charge[0]`.
 pub(super) fn dotted(pointer: &str) -> String {
     let mut place = String::new();
     for token in pointer.split('/').skip(1) {

@@ -1,16 +1,18 @@
-//! From JSON to what a policy is made of, with every mistake of form rather than the first.
+//! Deserializes a policy's parts, and reports every format error rather than only the first.
 //!
-//! serde stops at a mistake. So what is wrong is told, cut out, and the rest is read again.
+//! serde stops at an error. So the invalid value is reported and removed, and the rest is read
+//! again.
 
 use super::mistakes::{MAX_MISTAKES, Mistakes, did_you_mean, dotted};
 use crate::json::{self, JsonError};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// The most of a wrong value that is shown.
+/// The most characters of an invalid value that are shown.
 const MAX_FOUND_CHARS: usize = 64;
 
-/// Reads `value`, which stands at `place`, as one `T`. `None` if it has a mistake; all are told.
+/// Reads `value`, located at `place`, as a `T`. Reports all mistakes, and returns `None` if there
+/// are any.
 pub(super) fn read<T: DeserializeOwned>(
     value: Value,
     place: &str,
@@ -20,7 +22,7 @@ pub(super) fn read<T: DeserializeOwned>(
     read_rest(value, place, mistakes).filter(|_| mistakes.len() == before)
 }
 
-/// Reads what is left of `value` without its mistakes, all of which are told.
+/// Reads `value` without its invalid parts. Reports all mistakes.
 pub(super) fn read_rest<T: DeserializeOwned>(
     mut value: Value,
     place: &str,
@@ -32,7 +34,7 @@ pub(super) fn read_rest<T: DeserializeOwned>(
             Ok(read) => return Some(read),
             Err(error) => error,
         };
-        // What was cut out is missing now: that is told already.
+        // A field that was removed here is missing now. Its mistake has already been reported.
         let is_ours = is_missing(&error) && cuts.iter().any(|cut| cut.parent == error.pointer);
         if !is_ours {
             mistakes.add(joined(place, &actual(&error.pointer, &cuts)), message(&error, &value));
@@ -42,14 +44,15 @@ pub(super) fn read_rest<T: DeserializeOwned>(
     None
 }
 
-/// A place that was cut out: `parent` is a JSON pointer, `token` what followed it.
+/// A removed value: `parent` is a JSON pointer, and `token` the last part of the value's own.
 struct Cut {
     parent: String,
     token: String,
 }
 
 impl Cut {
-    /// `None` for the whole document, without which nothing is left to read.
+    /// Removes the value at `pointer`. Returns `None` for the whole document, because nothing would
+    /// be left to read.
     fn out_of(value: &mut Value, pointer: &str) -> Option<Self> {
         let (parent, token) = pointer.rsplit_once('/')?;
         match value.pointer_mut(parent)? {
@@ -66,11 +69,11 @@ impl Cut {
     }
 }
 
-/// Where `pointer` was before anything was cut out: items of a list have moved up.
+/// Returns the original location of `pointer`. Removing items moves the rest of a list up.
 fn actual(pointer: &str, cuts: &[Cut]) -> String {
     let Some((parent, token)) = pointer.rsplit_once('/') else { return pointer.to_owned() };
     let Ok(index) = token.parse::<usize>() else { return pointer.to_owned() };
-    // The first mistake of a list is found first: all that were cut out stood before this one.
+    // serde reports the first mistake of a list first, so all removed items came before this one.
     let before =
         cuts.iter().filter(|cut| cut.parent == parent && cut.token.parse::<usize>().is_ok());
     format!("{parent}/{}", index + before.count())
@@ -86,7 +89,7 @@ fn is_missing(error: &JsonError) -> bool {
     error.message.starts_with("missing field")
 }
 
-/// serde's words, with what was found, and with the name that was meant where there is one like it.
+/// Returns serde's message, with the value found, and with a suggestion if a known name is similar.
 fn message(error: &JsonError, value: &Value) -> String {
     let text = &error.message;
     if text.starts_with("expected") && !text.contains(", found ") {
@@ -115,7 +118,7 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
-    #[expect(dead_code, reason = "it is only read")]
+    #[expect(dead_code, reason = "only deserialized")]
     struct Thing {
         name: String,
         sizes: Vec<u8>,
@@ -124,12 +127,12 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
-    #[expect(dead_code, reason = "it is only read")]
+    #[expect(dead_code, reason = "only deserialized")]
     struct Part {
         weight: u8,
     }
 
-    fn told(value: Value) -> String {
+    fn mistakes_in(value: Value) -> String {
         let mut mistakes = Mistakes::default();
         let read = read::<Thing>(value, "thing", &mut mistakes);
         assert_eq!(read.is_none(), mistakes.len() > 0);
@@ -137,9 +140,9 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_told_once_at_its_place() {
-        assert_eq!(told(json!({ "name": "a", "sizes": [1], "part": { "weight": 1 } })), "");
-        insta::assert_snapshot!(told(json!({
+    fn every_mistake_is_reported_once_with_its_location() {
+        assert_eq!(mistakes_in(json!({ "name": "a", "sizes": [1], "part": { "weight": 1 } })), "");
+        insta::assert_snapshot!(mistakes_in(json!({
             "nmae": "a", "sizes": ["x", 1, 300, 2, null], "part": { "weigth": 1 }, "a/b": 1,
         })), @r#"
 thing.a/b: unknown field `a/b`, expected one of `name`, `sizes`, `part`
@@ -149,7 +152,7 @@ thing.sizes[0]: invalid type: string "x", expected u8
 thing.sizes[2]: invalid value: integer `300`, expected u8
 thing.sizes[4]: invalid type: null, expected u8
 "#);
-        insta::assert_snapshot!(told(json!({ "name": 1, "sizes": [] })), @"thing.name: invalid type: integer `1`, expected a string");
-        insta::assert_snapshot!(told(json!([])), @"thing: invalid length 0, expected struct Thing with 3 elements");
+        insta::assert_snapshot!(mistakes_in(json!({ "name": 1, "sizes": [] })), @"thing.name: invalid type: integer `1`, expected a string");
+        insta::assert_snapshot!(mistakes_in(json!([])), @"thing: invalid length 0, expected struct Thing with 3 elements");
     }
 }

@@ -1,4 +1,4 @@
-//! Which requests are charged what: the rules of a policy, and what makes them make sense.
+//! The rules of a policy, and their checks.
 
 use super::document::{self, MAX_ITEMS};
 use super::keys::{Key, header_name};
@@ -10,53 +10,53 @@ use crate::wire::MAX_CHARGES;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-/// Which requests, and what they are charged.
+/// The requests that match, and the buckets they are charged to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
-    /// What it is called in logs.
+    /// The rule's name in logs.
     pub name: Option<String>,
-    /// Which requests.
+    /// The requests that match.
     pub matching: Match,
-    /// Places in [`super::Policy::buckets`]; empty for an exemption.
+    /// Indices in [`super::Policy::buckets`]; empty for an exemption.
     pub charge: Vec<usize>,
 }
 
-/// Which requests a rule is for: those that have all of this.
+/// The conditions of a rule, all of which must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Match {
-    /// Patterns of which one must match; none means any path.
+    /// Patterns, one of which must match; `None` for any path.
     pub paths: Option<Vec<Pattern>>,
-    /// Methods of which one must match; none means any.
+    /// Methods, one of which must match; `None` for any.
     pub methods: Option<Vec<String>>,
-    /// Hosts of which one must match; none means any.
+    /// Hosts, one of which must match; `None` for any.
     pub hosts: Option<Vec<HostPattern>>,
-    /// Headers, by their names in lower case, all of which must match.
+    /// Headers by lowercase name, all of which must match.
     pub headers: Vec<(String, HeaderMatch)>,
-    /// A key that must have a value of its own, not one that it falls back on.
+    /// A key that must have a value itself, rather than fall back on another key.
     pub has_key: Option<String>,
-    /// Whether a verified token must be there, or must not; none means either.
+    /// True if a verified token is required, false if it must be absent; `None` for either.
     pub authenticated: Option<bool>,
 }
 
-/// What a header must be. One that is sent several times is its values, joined by commas.
+/// A condition on a header. The values of a repeated header are joined by commas.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HeaderMatch {
-    /// There, or not there.
+    /// Present, or absent.
     Present(bool),
-    /// Exactly this.
+    /// Exactly this value.
     Exact(String),
-    /// Something that begins with this.
+    /// A value with this prefix.
     Prefix(String),
 }
 
-/// What rules can name.
+/// The names that rules can refer to.
 pub(super) struct Names<'a> {
     pub(super) keys: &'a BTreeMap<String, Key>,
     pub(super) all_keys: &'a BTreeMap<String, Option<document::Key>>,
     pub(super) buckets: &'a [String],
 }
 
-/// The rules that `documents` mean.
+/// Checks `documents` and returns their rules.
 pub(super) fn checked(
     documents: &[Option<document::Rule>],
     names: &Names<'_>,
@@ -72,7 +72,7 @@ pub(super) fn checked(
             if let Some(before) = seen.insert(name, index) {
                 mistakes.add(
                     format!("{place}.name"),
-                    format!("rules[{before}] is called {name:?} already"),
+                    format!("rules[{before}] has the name {name:?} too"),
                 );
             }
         }
@@ -90,7 +90,7 @@ fn rule_name(name: &str, place: &str, mistakes: &mut Mistakes) {
         mistakes.add(
             format!("{place}.name"),
             format!(
-                "expected a name of a letter, then letters, digits, _ or -, at most 64 in all, and not \"none\", found {name:?}"
+                "expected a name of at most 64 letters, digits, _ or -, starting with a letter and not \"none\", found {name:?}"
             ),
         );
     }
@@ -106,7 +106,7 @@ fn matching(
         if texts.as_ref().is_some_and(|texts| texts.is_empty() || texts.len() > MAX_ITEMS) {
             mistakes.add(
                 format!("{place}.{field}"),
-                format!("expected 1 to {MAX_ITEMS} of them: leave the field out for any {what}"),
+                format!("expected 1 to {MAX_ITEMS} items: omit the field to match any {what}"),
             );
         }
     };
@@ -153,7 +153,7 @@ fn method(name: &str) -> Result<String, &'static str> {
     if !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'-') {
         Ok(name.to_owned())
     } else {
-        Err("expected a method in capitals, such as POST")
+        Err("expected a method in uppercase, such as POST")
     }
 }
 
@@ -193,7 +193,7 @@ fn has_key(place: &str, name: &str, names: &Names<'_>, mistakes: &mut Mistakes) 
     if !names.all_keys.contains_key(name) {
         mistakes.unknown(place, "key", name, names.all_keys.keys());
     } else if let Some(Key::One { source, .. }) = names.keys.get(name)
-        && source.is_always_there()
+        && source.is_always_present()
     {
         mistakes.add(place, format!("every request has {name:?}: remove this"));
     }
@@ -217,7 +217,7 @@ fn charged(
         match buckets.iter().position(|bucket| bucket == name) {
             None => mistakes.unknown(place, "bucket", name, buckets.iter()),
             Some(at) if charged.contains(&at) => {
-                mistakes.add(place, format!("{name:?} is charged already"));
+                mistakes.add(place, format!("{name:?} is listed twice"));
             }
             Some(at) => charged.push(at),
         }

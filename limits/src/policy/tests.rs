@@ -6,7 +6,7 @@ fn from_yaml(text: &str) -> Result<Policy, PolicyErrors> {
     Policy::from_value(serde_saphyr::from_str(text).unwrap())
 }
 
-/// The shipped policy with one thing changed.
+/// Applies `change` to the shipped policy, and returns the result of parsing it.
 fn changed(change: impl FnOnce(&mut serde_json::Value)) -> String {
     let mut document: serde_json::Value =
         serde_saphyr::from_str(include_str!("../../../envoy/policy.yaml")).unwrap();
@@ -18,7 +18,7 @@ fn changed(change: impl FnOnce(&mut serde_json::Value)) -> String {
 }
 
 #[test]
-fn the_shipped_policy_is_read() {
+fn the_shipped_policy_is_valid() {
     let policy = from_yaml(include_str!("../../../envoy/policy.yaml")).unwrap();
     let names: Vec<_> = policy.buckets.iter().map(|bucket| bucket.name.as_str()).collect();
     assert_eq!(names, ["ai", "ai_client", "ai_daily", "auth", "authenticated", "probes", "public"]);
@@ -27,18 +27,18 @@ fn the_shipped_policy_is_read() {
 }
 
 #[test]
-fn a_struct_s_doubles_are_whole_numbers() {
+fn whole_doubles_are_accepted() {
     assert_eq!(changed(|d| d["version"] = json!(1.0)), "accepted");
     assert_eq!(changed(|d| d["buckets"]["auth"]["limit"] = json!(5.0)), "accepted");
 }
 
-/// One mistake a line.
-fn told(change: impl FnOnce(&mut serde_json::Value)) -> String {
+/// Like [`changed`], with one mistake per line.
+fn mistakes_after(change: impl FnOnce(&mut serde_json::Value)) -> String {
     changed(change).replace("; ", "\n")
 }
 
 #[test]
-fn a_mistake_of_form_is_told_with_its_place() {
+fn format_errors_are_reported_with_their_location() {
     insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["limt"] = json!(5)), @r#"buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of `key`, `limit`, `window`, `per`, `time_zone`, `rate`, `every`, `burst`, `on_failure`, `refund`, `enforce`"#);
     insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["limit"] = json!(0)), @"buckets.auth.limit: invalid value: integer `0`, expected a whole number from 1 to 9007199254740992");
     insta::assert_snapshot!(changed(|d| d["buckets"]["ai_daily"]["limit"]["values"]["pro"] = json!(0)), @"buckets.ai_daily.limit.values.pro: invalid value: integer `0`, expected a whole number from 1 to 9007199254740992");
@@ -52,12 +52,12 @@ fn a_mistake_of_form_is_told_with_its_place() {
     insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["on_failure"] = json!("open")), @"buckets.auth.on_failure: unknown variant `open`, expected one of `allow`, `deny`, `local`");
     insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["refund"] = json!(["server_eror"])), @r#"buckets.auth.refund[0]: expected success, client_error, server_error, cache_hit or a status from 100 to 599, found "server_eror""#);
     insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["refund"] = json!([600])), @"buckets.auth.refund[0]: expected success, client_error, server_error, cache_hit or a status from 100 to 599, found 600");
-    insta::assert_snapshot!(changed(|d| d["keys"]["user"]["jwt_claim"] = json!(1)), @"keys.user.jwt_claim: expected a claim's name, or the list of names that lead to it, found 1");
-    insta::assert_snapshot!(changed(|d| d["rules"][1]["match"]["headers"] = json!({ "x-a": { "regex": "." } })), @r#"rules[1].match.headers.x-a: expected a text, { present: true or false } or { prefix: text }, found {"regex":"."}"#);
+    insta::assert_snapshot!(changed(|d| d["keys"]["user"]["jwt_claim"] = json!(1)), @"keys.user.jwt_claim: expected a claim name, or a list of names for a nested claim, found 1");
+    insta::assert_snapshot!(changed(|d| d["rules"][1]["match"]["headers"] = json!({ "x-a": { "regex": "." } })), @r#"rules[1].match.headers.x-a: expected a string, { present: true or false } or { prefix: string }, found {"regex":"."}"#);
 }
 
 #[test]
-fn fields_are_not_read_from_a_list() {
+fn a_list_is_not_accepted_for_a_mapping() {
     insta::assert_snapshot!(changed(|d| d["rules"][1]["match"] = json!([])), @"rules[1].match: invalid type: sequence, expected a mapping, `{ field: value }`");
     insta::assert_snapshot!(changed(|d| d["rules"][1] = json!([null, {}, ["auth"]])), @"rules[1]: invalid type: sequence, expected a mapping, `{ field: value }`");
     insta::assert_snapshot!(changed(|d| d["keys"]["site"] = json!({ "host": [] })), @"keys.site.host: invalid type: sequence, expected a mapping, `{ field: value }`");
@@ -66,17 +66,17 @@ fn fields_are_not_read_from_a_list() {
 }
 
 #[test]
-fn text_that_is_no_json_is_told_with_its_line() {
-    let told = |text: &str| Policy::from_json(text.as_bytes()).unwrap_err().to_string();
-    insta::assert_snapshot!(told("{"), @"policy: EOF while parsing an object at line 1 column 1");
-    insta::assert_snapshot!(told("{} {}"), @"policy: trailing characters at line 1 column 4");
-    insta::assert_snapshot!(told(""), @"policy: EOF while parsing a value at line 1 column 0");
+fn invalid_json_is_reported_with_its_line() {
+    let error = |text: &str| Policy::from_json(text.as_bytes()).unwrap_err().to_string();
+    insta::assert_snapshot!(error("{"), @"policy: EOF while parsing an object at line 1 column 1");
+    insta::assert_snapshot!(error("{} {}"), @"policy: trailing characters at line 1 column 4");
+    insta::assert_snapshot!(error(""), @"policy: EOF while parsing a value at line 1 column 0");
 }
 
 #[test]
-fn all_mistakes_of_form_and_of_sense_are_told_at_once() {
+fn all_mistakes_are_reported_at_once() {
     insta::assert_snapshot!(
-        told(|d| {
+        mistakes_after(|d| {
             d["salt"] = json!(7);
             d["shim"]["timeout"] = json!("11s");
             d["jwt"] = json!({ "payload": "" });
@@ -94,17 +94,17 @@ shim.timeout: expected at most 10s, found 11000ms
 jwt.payload: expected jwt_authn's payload_in_metadata, found ""
 buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of `key`, `limit`, `window`, `per`, `time_zone`, `rate`, `every`, `burst`, `on_failure`, `refund`, `enforce`
 buckets.auth.window: invalid type: integer `60`, expected a duration such as 500ms, 30s, 1m, 24h or 7d
-buckets.public.key: there is no key "cleint" (did you mean "client"?), only client, user
+buckets.public.key: unknown key "cleint" (did you mean "client"?), expected one of client, user
 rules[1].charge[1]: invalid type: integer `1`, expected a string
-rules[2].charge[1]: there is no bucket "a1", only ai, ai_client, ai_daily, auth, authenticated, probes, public
+rules[2].charge[1]: unknown bucket "a1", expected one of ai, ai_client, ai_daily, auth, authenticated, probes, public
 "#
     );
 }
 
 #[test]
-fn mistakes_of_sense_in_keys() {
+fn invalid_keys_are_reported() {
     insta::assert_snapshot!(
-        told(|d| {
+        mistakes_after(|d| {
             d["keys"]["user"] = json!({ "jwt_claim": "sub" });
             d["keys"]["loop"] = json!({ "header": "x", "otherwise": "loop" });
             d["keys"]["ring"] = json!({ "header": "x", "otherwise": "loop" });
@@ -117,24 +117,24 @@ fn mistakes_of_sense_in_keys() {
             d["keys"]["plan"] = json!({ "route_metadata": ["tollgate"], "otherwise": "client" });
         }),
         @r#"
-keys.colon.header: expected a header's name, found ":authority": say `host`, `paths` or `methods`
+keys.colon.header: expected a header name, found ":authority": use `host`, `paths` or `methods`
 keys.deep.jwt_claim: expected 1 to 8 names of 1 to 256 bytes, found ["a",""]
 keys.none: expected one of jwt_claim, client_ip, header, host, route_name, route_metadata, all
 keys.plan.route_metadata: expected 2 to 8 names of 1 to 256 bytes, found ["tollgate"]
-keys.space.header: expected a header's name such as x-api-key, found "x y"
+keys.space.header: expected a header name, such as x-api-key, found "x y"
 keys.two: expected one of jwt_claim, client_ip, header, host, route_name, route_metadata, all
 keys.loop.otherwise: leads back to this key: end it with a client_ip key
 keys.ring.otherwise: leads back to this key: end it with a client_ip key
 keys.site.otherwise: this key is never absent: remove this
-keys.user: can be absent from a request: add `otherwise: <key>`, the key that pays then
+keys.user: can be absent from a request: add `otherwise: <key>`, the key that pays in that case
 "#
     );
 }
 
 #[test]
-fn mistakes_of_sense_in_keys_together() {
+fn invalid_combinations_are_reported() {
     insta::assert_snapshot!(
-        told(|d| {
+        mistakes_after(|d| {
             d["keys"]["pair"] = json!({ "all": ["user", "client"] });
             d["keys"]["more"] = json!({ "all": ["client", "pair"] });
             d["keys"]["falls"] = json!({ "header": "x", "otherwise": "pair" });
@@ -148,21 +148,21 @@ fn mistakes_of_sense_in_keys_together() {
         }),
         @r#"
 keys.both: expected one of jwt_claim, client_ip, header, host, route_name, route_metadata, all
-keys.else.otherwise: keys together are never absent, for each says itself who pays otherwise: remove this
-keys.hidden.all[0]: "falls" is or falls back on keys together: name their parts here
-keys.more.all[1]: "pair" is or falls back on keys together: name their parts here
+keys.else.otherwise: a combination is never absent, because its keys have their own fallbacks: remove this
+keys.hidden.all[0]: "falls" is or falls back on a combination: list its keys instead
+keys.more.all[1]: "pair" is or falls back on a combination: list its keys instead
 keys.one.all: expected 2 to 8 keys, found 1
-keys.other.all[1]: there is no key "nobody", only both, client, else, falls, hidden, more, one, other, pair, round, twice, user
-keys.round.all[1]: "round" is or falls back on keys together: name their parts here
-keys.twice.all[1]: "user" is there already
+keys.other.all[1]: unknown key "nobody", expected one of both, client, else, falls, hidden, more, one, other, pair, round, twice, user
+keys.round.all[1]: "round" is or falls back on a combination: list its keys instead
+keys.twice.all[1]: "user" is listed twice
 "#
     );
 }
 
 #[test]
-fn mistakes_of_sense_in_buckets() {
+fn invalid_buckets_are_reported() {
     insta::assert_snapshot!(
-        told(|d| {
+        mistakes_after(|d| {
             d["buckets"]["auth"]["key"] = json!("nobody");
             d["buckets"]["ai"]["per"] = json!("day");
             d["buckets"]["b 1"] = json!({ "key": "client", "limit": 1, "window": "1s" });
@@ -178,19 +178,19 @@ fn mistakes_of_sense_in_buckets() {
 buckets.by.limit.by.client_ip: unknown field `client_ip`, expected one of `jwt_claim`, `header`, `host`, `route_name`, `route_metadata`
 buckets.ai: expected one of window (sliding), per (calendar), rate (token bucket)
 buckets.ai_daily.time_zone: expected an IANA time zone such as Europe/Berlin, found "Mars/Olympus"
-buckets.auth.key: there is no key "nobody", only client, user
-buckets.b 1: expected a name of a letter, then letters, digits, _ or -, at most 64 in all
-buckets.public.burst: has a meaning only with `rate`: remove this
-buckets.tokens.burst: burst × every (in ms) is more than 2^53: make one smaller
+buckets.auth.key: unknown key "nobody", expected one of client, user
+buckets.b 1: expected a name of at most 64 letters, digits, _ or -, starting with a letter
+buckets.public.burst: only valid with `rate`: remove this
+buckets.tokens.burst: burst × every (in ms) must be at most 2^53: reduce one of them
 buckets.two.limit.by: expected one of jwt_claim, header, host, route_name, route_metadata
 "#
     );
 }
 
 #[test]
-fn mistakes_of_sense_in_rules() {
+fn invalid_rules_are_reported() {
     insta::assert_snapshot!(
-        told(|d| {
+        mistakes_after(|d| {
             d["rules"][0]["name"] = json!("login rule");
             d["rules"][1]["match"] = json!({ "paths": ["api"], "methods": ["post"], "hosts": ["a:80"],
                 "headers": { "x y": "1", "x-b": {}, "x-c": { "present": true, "prefix": "a" } } });
@@ -201,27 +201,27 @@ fn mistakes_of_sense_in_rules() {
             d["rules"][4]["name"] = json!("same");
         }),
         @r#"
-rules[0].name: expected a name of a letter, then letters, digits, _ or -, at most 64 in all, and not "none", found "login rule"
+rules[0].name: expected a name of at most 64 letters, digits, _ or -, starting with a letter and not "none", found "login rule"
 rules[1].match.paths[0]: expected a path that begins with a slash, found "api"
-rules[1].match.methods[0]: expected a method in capitals, such as POST, found "post"
+rules[1].match.methods[0]: expected a method in uppercase, such as POST, found "post"
 rules[1].match.hosts[0]: expected a host without a port, such as example.com, *.example.com or [::1], found "a:80"
-rules[1].match.headers.x y: expected a header's name such as x-api-key, found "x y"
+rules[1].match.headers.x y: expected a header name, such as x-api-key, found "x y"
 rules[1].match.headers.x-b: expected one of present, prefix
 rules[1].match.headers.x-c: expected one of present, prefix
-rules[2].match.has_key: there is no key "usr" (did you mean "user"?), only client, user
-rules[2].charge[1]: "ai" is charged already
-rules[2].charge[2]: there is no bucket "gpt", only ai, ai_client, ai_daily, auth, authenticated, probes, public
-rules[3].match.paths: expected 1 to 1000 of them: leave the field out for any path
-rules[3].match.methods: expected 1 to 1000 of them: leave the field out for any method
-rules[3].match.hosts: expected 1 to 1000 of them: leave the field out for any host
+rules[2].match.has_key: unknown key "usr" (did you mean "user"?), expected one of client, user
+rules[2].charge[1]: "ai" is listed twice
+rules[2].charge[2]: unknown bucket "gpt", expected one of ai, ai_client, ai_daily, auth, authenticated, probes, public
+rules[3].match.paths: expected 1 to 1000 items: omit the field to match any path
+rules[3].match.methods: expected 1 to 1000 items: omit the field to match any method
+rules[3].match.hosts: expected 1 to 1000 items: omit the field to match any host
 rules[3].match.has_key: every request has "client": remove this
-rules[4].name: rules[3] is called "same" already
+rules[4].name: rules[3] has the name "same" too
 "#
     );
 }
 
 #[test]
-fn everything_that_the_language_has_is_read() {
+fn every_language_feature_is_parsed() {
     let policy = from_yaml(
         r#"
 version: 1
@@ -264,7 +264,7 @@ rules:
 }
 
 #[test]
-fn a_policy_has_bounds() {
+fn the_policy_size_is_bounded() {
     let many = |count: usize| vec![json!({ "charge": [] }); count];
     assert_eq!(changed(|d| d["rules"] = json!(many(MAX_ITEMS))), "accepted");
     insta::assert_snapshot!(changed(|d| d["rules"] = json!(many(MAX_ITEMS + 1))), @"rules: expected at most 1000, found 1001");

@@ -301,7 +301,7 @@ mod tests {
             (3, [1, 2, 4, 5, 6]), // closes the older of the two that never sent a request
             (1, [1, 2, 5, 6, 7]), // closes one of the newcomer's own peer
             (4, [1, 2, 5, 6, 8]),
-            (5, [2, 5, 6, 8, 9]), // all have sent a request; closes the idle one
+            (5, [2, 5, 6, 8, 9]), // both of peer 1's have sent a request: closes the idle one
         ] {
             admit(&guests, newcomer, at(10)).await.unwrap();
             assert_eq!(numbers(&guests), expected, "for peer {newcomer}");

@@ -62,7 +62,7 @@ impl Refused {
 
     /// Refuses a call because too many are in progress.
     pub(crate) fn overloaded() -> Self {
-        Self::unavailable("Too much is waiting for the ledger already; nothing was charged.")
+        Self::unavailable("Too many calls are in progress; nothing was charged.")
     }
 
     /// Refuses a call that the ledger could not answer. Clients can retry after a second.

@@ -152,6 +152,6 @@ FILE is not a valid policy:
 FILE:26:26: buckets.public.limit: invalid value: integer `0`, expected a whole number from 1 to 9007199254740992
 ");
         insta::assert_snapshot!(printed("", "", "buckets.auth.limit", "0"), @"FILE: --set: buckets.auth.limit: invalid value: integer `0`, expected a whole number from 1 to 9007199254740992");
-        insta::assert_snapshot!(printed("", "", "buckets.auht.limit", "7"), @r#"FILE: --set: buckets: there is no field "auht" (did you mean "auth"?), only ai, ai_client, ai_daily, auth, authenticated, probes, public"#);
+        insta::assert_snapshot!(printed("", "", "buckets.auht.limit", "7"), @r#"FILE: --set: buckets: unknown field "auht" (did you mean "auth"?), expected one of ai, ai_client, ai_daily, auth, authenticated, probes, public"#);
     }
 }

@@ -5,7 +5,9 @@
 
 use crate::cli::{Pair, Sets};
 use anyhow::{anyhow, bail, ensure};
-use limits::policy::{EXPECTED_SALT, Policy, PolicyError, PolicyErrors, flag, is_salt, no_such};
+use limits::policy::{
+    EXPECTED_SALT, Policy, PolicyError, PolicyErrors, flag, is_salt, unknown_name,
+};
 use serde_json::Value;
 
 /// The variable that names the deployment environment. Outside [`DEVELOPMENT`], a policy that takes
@@ -182,7 +184,7 @@ fn put(node: &mut Value, place: &str, keys: &[String], value: &Value) -> Result<
                 fields.insert(key.clone(), value.clone());
                 Ok(())
             }
-            None => Err(mistake(no_such("field", key, fields.keys()))),
+            None => Err(mistake(unknown_name("field", key, fields.keys()))),
         },
         (Some((key, _)), found) => {
             let found = if found.is_array() { "a list".to_owned() } else { found.to_string() };

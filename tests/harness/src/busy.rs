@@ -77,7 +77,7 @@ impl Busy {
 }
 
 impl Outcome {
-    /// Returns the share of the limit that was used, from 0 to 1.
+    /// Returns the share of the limit that was used, 1 being all of it.
     ///
     /// It is the smaller of two ratios: the ideal time until the last admission to the actual time,
     /// and the admissions before the ideal time to the expected ones. It is 0 if the last admission

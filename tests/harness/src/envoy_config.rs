@@ -13,7 +13,7 @@ use limits::policy::Policy;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-/// The differences to `envoy/envoy.yaml`. `None` keeps the value in the file.
+/// The changes to make to `envoy/envoy.yaml`. `None` keeps the value in the file.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// The endpoint that the gateway listens on.

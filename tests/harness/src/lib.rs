@@ -1,5 +1,5 @@
-//! Sets up, builds and starts the servers of the real stack. Each server is a value that stops its
-//! server when dropped.
+//! Sets up, builds and starts the servers of the real stack. Each server is represented by a value
+//! that stops it when dropped.
 //!
 //! `xtask` and the tests use this crate. Read it in this order: [`setup`] (downloads tools that the
 //! machine lacks), [`wasm`] and [`binaries`] (build the filter and the programs), [`stack`] (the

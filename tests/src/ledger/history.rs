@@ -204,7 +204,8 @@ impl World {
         let firsts = specs.iter().enumerate().filter(|(at, spec)| {
             specs.iter().take(*at).all(|earlier| earlier.family != spec.family)
         });
-        Request::new(firsts.map(|(_, spec)| self.charge(spec)).collect()).expect("distinct")
+        Request::new(firsts.map(|(_, spec)| self.charge(spec)).collect())
+            .expect("distinct counters")
     }
 
     /// Prepares a settle at the current time.
@@ -241,7 +242,7 @@ impl World {
                 let first_ms = if early { start_ms } else { start_ms - length_ms };
                 let first_ms = if astray { first_ms + 5 * length_ms } else { first_ms };
                 let bounds = [0, 1, 2].map(|n| TimeMs::clamped(first_ms + n * length_ms));
-                let periods = Periods::new(bounds).expect("ascending");
+                let periods = Periods::new(bounds).expect("ascending bounds");
                 Method::FixedWindow { limit: Limit::clamped(limit), periods }
             }
             MethodSpec::Tokens { rate, per_ms, burst } => Method::TokenBucket(
@@ -250,7 +251,7 @@ impl World {
                     WindowMs::clamped(per_ms),
                     Limit::clamped(burst),
                 )
-                .expect("countable"),
+                .expect("a valid token bucket"),
             ),
         };
         let standing = match spec.standing {

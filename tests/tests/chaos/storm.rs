@@ -22,7 +22,7 @@ const WAIT_LIMIT: Duration = Duration::from_secs(30);
 fn wait_for(what: &str, mut is_true: impl FnMut() -> bool) {
     let deadline = Deadline::after(WAIT_LIMIT);
     while !is_true() {
-        assert!(!deadline.has_passed(), "{what}");
+        assert!(!deadline.has_passed(), "timed out waiting until {what}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }

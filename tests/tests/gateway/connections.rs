@@ -60,7 +60,7 @@ fn is_served(client: &Client) -> bool {
 fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Deadline::after(READY_LIMIT);
     while !holds() {
-        assert!(!deadline.has_passed(), "{what}");
+        assert!(!deadline.has_passed(), "timed out waiting until {what}");
         sleep(POLL);
     }
 }

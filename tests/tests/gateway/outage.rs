@@ -16,7 +16,7 @@ fn start() -> Gateway {
 fn wait_for(what: &str, mut look: impl FnMut() -> bool) {
     let deadline = Deadline::after(Duration::from_secs(30));
     while !look() {
-        assert!(!deadline.has_passed(), "{what}");
+        assert!(!deadline.has_passed(), "timed out waiting until {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -207,13 +207,14 @@ fn users_cannot_reach_each_others_data_through_the_gateway() {
     );
 }
 
-/// Applies the route from README.md: no spelling of the path exposes the metrics to clients, and
+/// Applies the route from the book: no spelling of the path exposes the metrics to clients, and
 /// nothing else changes.
 #[test]
 fn metrics_can_be_hidden_from_clients() {
     let edit = |config: &mut Value| {
-        let readme = std::fs::read_to_string(harness::paths::root().join("README.md")).unwrap();
-        let line = readme.lines().find(|line| line.contains("direct_response")).unwrap();
+        let page = harness::paths::root().join("docs/demo/companion-api.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let line = page.lines().find(|line| line.contains("direct_response")).unwrap();
         let route: Vec<Value> = serde_saphyr::from_str(line).unwrap();
         let http = http_connection_manager(config).unwrap();
         let routes = at(http, "/route_config/virtual_hosts/0/routes").unwrap();

@@ -529,11 +529,11 @@ fn all_errors_across_fields_are_listed() {
   "detail": "The body has invalid values; see errors.",
   "errors": [
     {
-      "detail": "expected a settle's id, 1 to 64 letters, digits, `.`, `_` or `-`, found \"\"",
+      "detail": "expected a settle id, 1 to 64 letters, digits, `.`, `_` or `-`, found \"\"",
       "pointer": "/settles/0/id"
     },
     {
-      "detail": "expected a decision's id, <now_ms>-<unique>, found \"yesterday\"",
+      "detail": "expected a decision id, <now_ms>-<unique>, found \"yesterday\"",
       "pointer": "/settles/0/decision"
     },
     {
@@ -541,7 +541,7 @@ fn all_errors_across_fields_are_listed() {
       "pointer": "/settles/0/charges"
     },
     {
-      "detail": "expected a settle's id, 1 to 64 letters, digits, `.`, `_` or `-`, found \"a b\"",
+      "detail": "expected a settle id, 1 to 64 letters, digits, `.`, `_` or `-`, found \"a b\"",
       "pointer": "/settles/1/id"
     },
     {

@@ -96,7 +96,7 @@ fn one_client(client: usize, shims: &Shims, counters: &[(String, u64, u64)]) -> 
             }
             tally.admitted += 1;
             let (at, _) = decision.id.split_once('-').expect("an id begins with its time");
-            let at_ms = at.parse().expect("a time");
+            let at_ms = at.parse().expect("the time");
             for counter in pick {
                 tally.history.entry(*counter).or_default().push(at_ms);
             }

@@ -91,7 +91,7 @@ fn a_flushed_script_is_loaded_again() {
         let mut connection = ::redis::Client::open(redis::url(&server))
             .and_then(|client| client.get_connection())
             .expect("Redis answers");
-        ::redis::cmd("SCRIPT").arg("FLUSH").exec(&mut connection).expect("scripts are forgotten");
+        ::redis::cmd("SCRIPT").arg("FLUSH").exec(&mut connection).expect("SCRIPT FLUSH");
         assert_eq!(only_charge(&api.decide_one(one())).remaining, LIMIT - charged);
     }
 }

@@ -139,7 +139,9 @@ fn client_connections_never_starve_the_redis_connection() {
     let mut redis = client.get_connection().expect("Redis answers");
     for times in 2..5 {
         let mut kill = ::redis::cmd("CLIENT");
-        kill.arg(&["KILL", "TYPE", "normal", "SKIPME", "yes"]).exec(&mut redis).expect("a kill");
+        kill.arg(&["KILL", "TYPE", "normal", "SKIPME", "yes"])
+            .exec(&mut redis)
+            .expect("CLIENT KILL");
         wait_for("the shim to reconnect", || {
             // A call makes the shim notice that the connection is gone.
             let decided = gateway.try_decide(one()).is_ok();

@@ -132,7 +132,7 @@ fn assert_overload_is_rejected(store: Store) {
     assert_eq!(statuses(&runtime, calls(&runtime, to, 1)), [200]);
     freeze(&mut shims);
     let (first, second) = (calls(&runtime, to, 600), calls(&runtime, to, 600));
-    wait_for("1,024 calls to wait and the others to be refused", || {
+    wait_for("1,024 calls to wait and the others to be rejected", || {
         runtime.block_on(tokio::task::yield_now());
         let refused = r#"tollgate_http_calls_total{path="/v1/decide",status="503"}"#;
         (metric(&shims.shims[0], refused) == 176).then_some(())

@@ -32,7 +32,7 @@ fn the_shim_reconnects_to_a_restarted_redis() {
         let reply = api.try_decide(one()).expect_err("Redis is down");
         assert!(reply.as_text().contains("The ledger is not connected"), "{}", reply.as_text());
     }
-    shims.redis().restart().expect("Redis starts again");
+    shims.redis().restart().expect("Redis restarts");
     wait_for("the shim to recover", || api.try_decide(one()).ok());
     shims.shims[0].wait_ready().expect("healthy again");
 }
@@ -83,7 +83,7 @@ fn a_redis_that_cannot_write_is_503_until_it_recovers() {
             ::redis::cmd(command[0]).arg(&command[1..]).exec(&mut redis).expect("a command");
         };
         run(&break_command);
-        let reply = wait_for("the shim to be refused", || api.try_decide(one()).err());
+        let reply = wait_for("a call to fail", || api.try_decide(one()).err());
         assert_eq!(reply.status, 503);
         let health = shims.shims[0].get("/healthz").expect("an answer");
         assert_eq!(health.status, 503, "{code}: {}", health.body);

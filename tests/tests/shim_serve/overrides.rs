@@ -140,7 +140,7 @@ fn a_cost_above_an_overridden_limit_fails_only_that_request() {
         let mut api = shims.api(0);
         let body = json!({ "counter": counter("a", "b"), "override": { "limit": 2 } });
         assert!(change(&shims.shims[0], "/v1/overrides/set", &body));
-        wait_for("the override to hold", || (limit_at(&mut api).0 == 2).then_some(()));
+        wait_for("the override to apply", || (limit_at(&mut api).0 == 2).then_some(()));
         let mut costly = charge(counter("a", "b"), sliding(10, MINUTE_MS));
         costly.cost = limits::wire::Cost::clamped(3);
         let reply = api.decide(vec![
@@ -204,7 +204,7 @@ fn operators_name_keys_in_plain_text() {
 
         let set = run_ok(shim, &with(&["overrides", "set"], &["--limit", "3"]));
         assert_eq!(set, "ai for user=42: limit 3\n");
-        wait_for("the override to hold", || {
+        wait_for("the override to apply", || {
             let lines = run_ok(shim, &with(&["counters", "show"], &[]));
             lines.contains("  override   limit 3\n").then_some(())
         });
@@ -223,7 +223,7 @@ fn operators_name_keys_in_plain_text() {
             run_ok(shim, &with(&["counters", "reset"], &[])),
             "ai for user=42: nothing was counted\n"
         );
-        wait_for("the override to be gone", || {
+        wait_for("the override to be removed", || {
             (only_charge(&api.decide_one(one())).limit == 10).then_some(())
         });
     }

@@ -124,7 +124,7 @@ fn the_redis_password_is_not_logged() {
     let shim =
         start_shim(dir.path(), "redis://user:hush-hush@127.0.0.1:1", &[("TOLLGATE_LOG", "trace")]);
     let read = || std::fs::read_to_string(shim.log()).expect("a log");
-    wait_for("the shim to try", || read().contains("cannot be reached").then_some(()));
+    wait_for("the shim to try to connect", || read().contains("cannot be reached").then_some(()));
     assert!(!read().contains("hush-hush"), "{}", read());
 }
 

@@ -25,7 +25,7 @@ fn run(connection: &mut Connection, command: &[&str]) {
 
 /// Asserts that calls fail, the shim is unhealthy, and its log names `code`.
 fn check_refused(api: &mut Api, shim: &Server, code: &str) {
-    let reply = wait_for("the shim to be refused", || api.try_decide(one()).err());
+    let reply = wait_for("a call to fail", || api.try_decide(one()).err());
     assert_eq!(reply.status, 503, "{}", reply.as_text());
     let health = shim.get("/healthz").expect("an answer");
     assert_eq!(health.status, 503, "{}", health.body);
@@ -51,7 +51,7 @@ fn a_loading_redis_is_503_and_keeps_its_counts() {
     let mut connection = connect(&server).expect("Redis answers");
     fill.exec(&mut connection).expect("keys");
     run(&mut connection, &["SAVE"]);
-    server.restart().expect("Redis starts again");
+    server.restart().expect("Redis restarts");
     let mut connection = wait_for("Redis to listen", || connect(&server).ok());
     let loads = redis::cmd("PING").exec(&mut connection).expect_err("Redis is loading");
     assert_eq!(loads.code(), Some("LOADING"));
@@ -84,7 +84,7 @@ fn a_redis_that_cannot_save_is_503_until_it_recovers() {
     std::fs::create_dir(&dump).expect("a directory");
     save("err");
     check_refused(&mut api, &shim, "MISCONF");
-    std::fs::remove_dir(&dump).expect("it is empty");
+    std::fs::remove_dir(&dump).expect("an empty directory");
     save("ok");
     wait_for("the shim to recover", || api.try_decide(one()).ok());
     let health = shim.get("/healthz").expect("an answer");

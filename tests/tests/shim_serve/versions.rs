@@ -31,7 +31,7 @@ impl Replaceable {
     fn replace(&mut self, version: PinnedRedis) {
         self.server.kill();
         link(self.dir.path(), version);
-        self.server.restart().expect("the server starts again");
+        self.server.restart().expect("the server restarts");
         self.server.wait_ready().expect("the server answers");
     }
 }

@@ -21,7 +21,7 @@ impl Bound {
 
     /// Returns the text in tables for `value`: met, or missed.
     #[must_use]
-    pub(crate) fn told(self, value: f64) -> &'static str {
+    pub(crate) fn label(self, value: f64) -> &'static str {
         if self.holds(value) { "met" } else { "**missed**" }
     }
 }

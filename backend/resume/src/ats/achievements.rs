@@ -1,7 +1,7 @@
-//! Whether highlights tell what was done, in numbers. Called by [`super::score`].
+//! Scores whether highlights state results, with numbers. Called by [`super::score`].
 //!
-//! Not each highlight needs a number or can begin with a verb: half and two thirds of them are
-//! enough. While that is so, nothing is said about the others.
+//! Not every highlight needs a number or can begin with a verb: half of them and two thirds of them
+//! are enough. Below that, each of the others gets a finding.
 
 use super::finding::{Code, Findings};
 use super::part::Share;
@@ -9,12 +9,12 @@ use super::view::{Text, View};
 use super::wording;
 use crate::numbers;
 
-/// The highlights of jobs, projects and volunteer work.
+/// Scores the highlights of jobs, projects and volunteer work.
 pub(super) fn judge(view: &View<'_>, findings: &mut Findings) -> Share {
     let highlights = view.highlights();
     if highlights.is_empty() {
-        let detail = "There are no highlights: give each job two to five, one achievement each, \
-                      with a number where there is one.";
+        let detail = "There are no highlights. Give each job two to five, each with one \
+                      achievement and a number if possible.";
         findings.push(Code::HighlightsMissing, view.around("work"), detail);
         return Share::NONE;
     }
@@ -28,8 +28,8 @@ fn in_numbers(highlights: &[Text<'_>], findings: &mut Findings) -> Share {
     let share = Share::of(with * 2, highlights.len());
     if share < Share::WHOLE {
         for highlight in without {
-            let detail = "This says no number: how many, how much, how fast, how often, or how \
-                          much better than before?";
+            let detail = "This has no number. Say how many, how much, how fast, how often, or how \
+                          much better than before.";
             findings.push(Code::HighlightNoNumber, highlight.pointer.as_str(), detail);
         }
     }
@@ -48,13 +48,13 @@ fn in_verbs(highlights: &[Text<'_>], findings: &mut Findings) -> Share {
         match wording::weak_start(highlight.text) {
             Some(start) => {
                 let detail = format!(
-                    "This begins with {start:?}, which says what the job was: begin with what you \
-                     did, as in \"Led\" or \"Built\"."
+                    "This begins with {start:?}, which describes a duty. Begin with what you did, \
+                     such as \"Led\" or \"Built\"."
                 );
                 findings.push(Code::HighlightWeakStart, highlight.pointer.as_str(), detail);
             }
             None => {
-                let detail = "This does not begin with what you did: begin with a verb, as in \
+                let detail = "This does not begin with what you did. Begin with a verb, such as \
                               \"Reduced\" or \"Introduced\".";
                 findings.push(Code::HighlightNoVerb, highlight.pointer.as_str(), detail);
             }

@@ -1,10 +1,11 @@
-//! Whether the person is named and can be reached. Called by [`super::score`].
+//! Scores the name and contact details. Called by [`super::score`].
 
 use super::finding::{Code, Findings};
 use super::part::Share;
 use super::view::View;
 
-/// The basics, the location and the profiles. The name and the address weigh more than the rest.
+/// Scores the basics, the location and the profiles. Name, e-mail address and phone number weigh
+/// more than the rest.
 pub(super) fn judge(view: &View<'_>, findings: &mut Findings) -> Share {
     let basics = view.basics();
     let location = basics.entry("location");
@@ -16,28 +17,28 @@ pub(super) fn judge(view: &View<'_>, findings: &mut Findings) -> Share {
             basics.has(&["name"]),
             Code::ContactNameMissing,
             basics.around("name"),
-            "There is no name: put it into basics.name.",
+            "There is no name. Add it as basics.name.",
         ),
         (
             3,
             basics.has(&["email"]),
             Code::ContactEmailMissing,
             basics.around("email"),
-            "There is no e-mail address, and nobody can answer: put one into basics.email.",
+            "There is no e-mail address, so nobody can reply. Add it as basics.email.",
         ),
         (
             2,
             basics.has(&["phone"]),
             Code::ContactPhoneMissing,
             basics.around("phone"),
-            "There is no telephone number: put one into basics.phone, with its country code.",
+            "There is no phone number. Add it as basics.phone, with the country code.",
         ),
         (
             1,
             location.has(&["city", "region", "countryCode"]),
             Code::ContactLocationMissing,
             location.pointer,
-            "There is no place, and systems filter by it: put at least the city into \
+            "There is no location, which systems filter by. Add at least the city to \
              basics.location.",
         ),
         (
@@ -45,15 +46,15 @@ pub(super) fn judge(view: &View<'_>, findings: &mut Findings) -> Share {
             has_link,
             Code::ContactLinkMissing,
             basics.pointer.clone(),
-            "There is no link: add a page of yours or a profile with its URL.",
+            "There is no link. Add your website, or a profile with its URL.",
         ),
         (
             1,
             basics.has(&["label"]),
             Code::ContactLabelMissing,
             basics.around("label"),
-            "There is no title: put the one that you apply for, as in \"Backend engineer\", into \
-             basics.label.",
+            "There is no job title. Add the one you are applying for as basics.label, such as \
+             \"Backend engineer\".",
         ),
     ];
     let mut shares = Vec::new();

@@ -1,15 +1,15 @@
-//! Whether each job says where, as what, and what was done. Called by [`super::score`].
+//! Scores each job's employer, position and description. Called by [`super::score`].
 
 use super::finding::{Code, Findings};
 use super::part::Share;
 use super::view::{Entry, View};
 
-/// The jobs. Who has none can make up for a part of it with projects or volunteer work.
+/// Scores the jobs. Projects or volunteer work partly make up for missing jobs.
 pub(super) fn judge(view: &View<'_>, findings: &mut Findings) -> Share {
     let jobs = view.section("work");
     if jobs.is_empty() {
-        let detail = "There is no job: list internships, freelance work and holiday jobs too, each \
-                      as an entry of work.";
+        let detail = "There are no jobs. Add each as an entry of work, including internships, \
+                      freelance work and summer jobs.";
         findings.push(Code::WorkEmpty, view.around("work"), detail);
         let has_other = ["projects", "volunteer"].iter().any(|name| !view.section(name).is_empty());
         return Share::mean(&[(2, Share::all_if(has_other)), (8, Share::NONE)]);
@@ -18,7 +18,7 @@ pub(super) fn judge(view: &View<'_>, findings: &mut Findings) -> Share {
     Share::mean(&[(4, Share::WHOLE), (6, Share::of(there, jobs.len() * 3))])
 }
 
-/// How many of the three a job has.
+/// Returns how many of the three a job has.
 fn members(job: &Entry<'_>, findings: &mut Findings) -> usize {
     let has_text = job.has(&["summary", "description"]) || !job.list("highlights").is_empty();
     let checks = [
@@ -26,19 +26,19 @@ fn members(job: &Entry<'_>, findings: &mut Findings) -> usize {
             job.has(&["name"]),
             Code::WorkNameMissing,
             "name",
-            "This job names no employer: put it into name.",
+            "This job has no employer. Add it as name.",
         ),
         (
             job.has(&["position"]),
             Code::WorkPositionMissing,
             "position",
-            "This job names no position: put your title into position.",
+            "This job has no position. Add your title as position.",
         ),
         (
             has_text,
             Code::WorkTextMissing,
             "highlights",
-            "This job does not say what you did: add two to five highlights.",
+            "This job does not say what you did. Add two to five highlights.",
         ),
     ];
     let mut there = 0;

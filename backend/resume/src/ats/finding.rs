@@ -1,52 +1,52 @@
-//! What there is to say about a résumé: one finding each, with a code that does not change.
+//! Findings about a résumé, each with a stable code.
 //!
-//! The pointer of a finding is a JSON pointer into the résumé, and something is there: what is
-//! wrong, or, where something is missing, the nearest thing around it that is there ("" is the
-//! whole résumé). In the table, *around* marks the codes that are about something missing.
+//! The pointer of a finding is a JSON pointer to an existing value in the résumé. If something is
+//! missing, it points to the closest existing value around it ("" is the whole résumé). In the
+//! table, *around* marks these codes.
 //!
-//! | code | severity | part | pointer | what |
+//! | code | severity | part | pointer | problem |
 //! |---|---|---|---|---|
 //! | `contact.name.missing` | error | contact | around | no name |
 //! | `contact.email.missing` | error | contact | around | no e-mail address |
-//! | `contact.phone.missing` | warning | contact | around | no telephone number |
+//! | `contact.phone.missing` | warning | contact | around | no phone number |
 //! | `contact.location.missing` | warning | contact | around | neither city, region nor country |
-//! | `contact.link.missing` | warning | contact | around | neither a page nor a profile with a URL |
-//! | `contact.label.missing` | warning | contact | around | no title for the person |
+//! | `contact.link.missing` | warning | contact | around | neither a website nor a profile with a URL |
+//! | `contact.label.missing` | warning | contact | around | no job title for the person |
 //! | `summary.missing` | warning | summary | around | no summary |
-//! | `summary.too_short` | warning | summary | the summary | under 20 words |
-//! | `summary.too_long` | warning | summary | the summary | over 120 words |
-//! | `work.empty` | error | experience | around | no job |
+//! | `summary.too_short` | warning | summary | the summary | fewer than 20 words |
+//! | `summary.too_long` | warning | summary | the summary | more than 120 words |
+//! | `work.empty` | error | experience | around | no jobs |
 //! | `work.name.missing` | error | experience | around | a job without an employer |
 //! | `work.position.missing` | error | experience | around | a job without a position |
-//! | `work.text.missing` | warning | experience | around | a job that does not say what was done |
-//! | `dates.none` | error | dates | around | neither jobs nor degrees to have dates |
-//! | `work.dates.missing` | error | dates | around | a job without a start |
+//! | `work.text.missing` | warning | experience | around | a job without a description or highlights |
+//! | `dates.none` | error | dates | around | neither jobs nor degrees, so no dates |
+//! | `work.dates.missing` | error | dates | around | a job without a start date |
 //! | `education.dates.missing` | warning | dates | around | a degree without any date |
-//! | `dates.order` | warning | dates | the later job | jobs are not in order, the newest first |
-//! | `work.gap` | info | dates | the start after it | more than 6 months between two jobs |
-//! | `work.end.missing` | info | dates | around | a job goes on though a later one has begun |
+//! | `dates.order` | warning | dates | the later job | jobs are not in order, newest first |
+//! | `work.gap` | info | dates | the start after it | a gap of more than 6 months between two jobs |
+//! | `work.end.missing` | info | dates | around | a job without an end date precedes a later one |
 //! | `dates.year_only` | info | dates | the date | a job's date without a month |
 //! | `highlights.missing` | warning | achievements | around | no highlights at all |
-//! | `highlight.no_number` | warning | achievements | the highlight | it says no number, and over half do not |
-//! | `highlight.no_verb` | warning | achievements | the highlight | it does not begin with what was done, and over a third do not |
-//! | `highlight.weak_start` | warning | achievements | the highlight | it begins with "responsible for" or the like |
+//! | `highlight.no_number` | warning | achievements | the highlight | it has no number, like more than half of them |
+//! | `highlight.no_verb` | warning | achievements | the highlight | it does not begin with a verb, like more than a third of them |
+//! | `highlight.weak_start` | warning | achievements | the highlight | it begins with "responsible for" or similar, and more than a third do not begin with a verb |
 //! | `skills.empty` | error | skills | around | no skills |
-//! | `skills.few` | warning | skills | the skills | under 6 |
-//! | `skills.duplicate` | info | skills | the second | a skill twice |
-//! | `skills.sentence` | info | skills | the skill | a skill of over 6 words |
+//! | `skills.few` | warning | skills | the skills | fewer than 6 |
+//! | `skills.duplicate` | info | skills | the second one | a skill is listed twice |
+//! | `skills.sentence` | info | skills | the skill | a skill has more than 6 words |
 //! | `education.empty` | warning | education | around | no education |
-//! | `education.institution.missing` | warning | education | around | a degree from nowhere |
+//! | `education.institution.missing` | warning | education | around | a degree without a school |
 //! | `education.degree.missing` | warning | education | around | neither a degree nor a field |
-//! | `length.too_short` | warning | format | the résumé | under 100 words in sentences |
-//! | `length.too_long` | warning | format | the résumé | over 1,200 words in sentences |
-//! | `highlight.too_long` | warning | format | the highlight | over 40 words |
+//! | `length.too_short` | warning | format | the résumé | fewer than 100 words in sentences |
+//! | `length.too_long` | warning | format | the résumé | more than 1,200 words in sentences |
+//! | `highlight.too_long` | warning | format | the highlight | more than 40 words |
 //! | `text.odd_characters` | warning | format | the text | characters that systems misread |
 //! | `text.markup` | warning | format | the text | HTML |
 //! | `text.first_person` | info | format | the text | "I", "my" |
-//! | `text.buzzword` | info | format | the text | a phrase that says nothing |
-//! | `keyword.missing` | warning | keywords | around | a keyword of the job description is missing, and so are over a fifth of them |
-//! | `keyword.only_listed` | info | keywords | the skill | a keyword is listed, and no text tells of its use |
-//! | `job.no_keywords` | info | keywords | the résumé | the job description says nothing |
+//! | `text.buzzword` | info | format | the text | an empty phrase |
+//! | `keyword.missing` | warning | keywords | around | a keyword of the job description is missing, and so is more than a fifth of them by weight |
+//! | `keyword.only_listed` | info | keywords | the skill | a keyword is listed, but no sentence shows its use |
+//! | `job.no_keywords` | info | keywords | the résumé | the job description has no keywords |
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -56,21 +56,21 @@ pub const MAX_FINDINGS: usize = 100;
 /// The most findings of one code.
 pub const MAX_PER_CODE: usize = 12;
 
-/// Something to know, and what to do about it.
+/// A finding: a problem and a suggested fix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = AtsFinding)]
 pub struct Finding {
-    /// What it is about.
+    /// The kind of problem.
     pub code: Code,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// Where: a JSON pointer (RFC 6901) to something in the résumé.
+    /// A JSON pointer (RFC 6901) to an existing value in the résumé.
     pub pointer: String,
-    /// What was found, and what to do.
+    /// The problem and a suggested fix, in words.
     pub detail: String,
 }
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(
     Debug,
     Clone,
@@ -87,15 +87,15 @@ pub struct Finding {
 #[serde(rename_all = "snake_case")]
 #[schema(as = AtsSeverity)]
 pub enum Severity {
-    /// Systems refuse or misfile a résumé with it. It costs points.
+    /// Costs points, and makes systems reject or misfile the résumé.
     Error,
-    /// It costs points.
+    /// Costs points.
     Warning,
-    /// It costs nothing.
+    /// Costs no points.
     Info,
 }
 
-/// What a finding is about: the table above says it all. A code keeps its meaning; new ones may come.
+/// The kind of problem. A code keeps its meaning; new codes can be added.
 #[derive(
     Debug,
     Clone,
@@ -117,28 +117,28 @@ pub enum Code {
     /// No e-mail address.
     #[serde(rename = "contact.email.missing")]
     ContactEmailMissing,
-    /// No telephone number.
+    /// No phone number.
     #[serde(rename = "contact.phone.missing")]
     ContactPhoneMissing,
     /// Neither city, region nor country.
     #[serde(rename = "contact.location.missing")]
     ContactLocationMissing,
-    /// Neither a page nor a profile with a URL.
+    /// Neither a website nor a profile with a URL.
     #[serde(rename = "contact.link.missing")]
     ContactLinkMissing,
-    /// No title for the person.
+    /// No job title for the person.
     #[serde(rename = "contact.label.missing")]
     ContactLabelMissing,
     /// No summary.
     #[serde(rename = "summary.missing")]
     SummaryMissing,
-    /// Under 20 words.
+    /// A summary of fewer than 20 words.
     #[serde(rename = "summary.too_short")]
     SummaryTooShort,
-    /// Over 120 words.
+    /// A summary of more than 120 words.
     #[serde(rename = "summary.too_long")]
     SummaryTooLong,
-    /// No job.
+    /// No jobs.
     #[serde(rename = "work.empty")]
     WorkEmpty,
     /// A job without an employer.
@@ -147,25 +147,25 @@ pub enum Code {
     /// A job without a position.
     #[serde(rename = "work.position.missing")]
     WorkPositionMissing,
-    /// A job that does not say what was done.
+    /// A job without a description or highlights.
     #[serde(rename = "work.text.missing")]
     WorkTextMissing,
-    /// Neither jobs nor degrees to have dates.
+    /// Neither jobs nor degrees, so no dates.
     #[serde(rename = "dates.none")]
     DatesNone,
-    /// A job without a start.
+    /// A job without a start date.
     #[serde(rename = "work.dates.missing")]
     WorkDatesMissing,
     /// A degree without any date.
     #[serde(rename = "education.dates.missing")]
     EducationDatesMissing,
-    /// Jobs are not in order, the newest first.
+    /// Jobs that are not in order, newest first.
     #[serde(rename = "dates.order")]
     DatesOrder,
-    /// More than 6 months between two jobs.
+    /// A gap of more than 6 months between two jobs.
     #[serde(rename = "work.gap")]
     WorkGap,
-    /// A job goes on though a later one has begun.
+    /// A job without an end date that precedes a later one.
     #[serde(rename = "work.end.missing")]
     WorkEndMissing,
     /// A job's date without a month.
@@ -174,70 +174,72 @@ pub enum Code {
     /// No highlights at all.
     #[serde(rename = "highlights.missing")]
     HighlightsMissing,
-    /// It says no number, and over half do not.
+    /// A highlight without a number, if more than half have none.
     #[serde(rename = "highlight.no_number")]
     HighlightNoNumber,
-    /// It does not begin with what was done, and over a third do not.
+    /// A highlight that does not begin with a verb, if more than a third do not.
     #[serde(rename = "highlight.no_verb")]
     HighlightNoVerb,
-    /// It begins with "responsible for" or the like.
+    /// A highlight that begins with "responsible for" or similar, if more than a third do not begin
+    /// with a verb.
     #[serde(rename = "highlight.weak_start")]
     HighlightWeakStart,
     /// No skills.
     #[serde(rename = "skills.empty")]
     SkillsEmpty,
-    /// Under 6.
+    /// Fewer than 6 skills.
     #[serde(rename = "skills.few")]
     SkillsFew,
-    /// A skill twice.
+    /// A skill that is listed twice.
     #[serde(rename = "skills.duplicate")]
     SkillsDuplicate,
-    /// A skill of over 6 words.
+    /// A skill of more than 6 words.
     #[serde(rename = "skills.sentence")]
     SkillsSentence,
     /// No education.
     #[serde(rename = "education.empty")]
     EducationEmpty,
-    /// A degree from nowhere.
+    /// A degree without a school.
     #[serde(rename = "education.institution.missing")]
     EducationInstitutionMissing,
     /// Neither a degree nor a field.
     #[serde(rename = "education.degree.missing")]
     EducationDegreeMissing,
-    /// Under 100 words in sentences.
+    /// Fewer than 100 words in sentences.
     #[serde(rename = "length.too_short")]
     LengthTooShort,
-    /// Over 1,200 words in sentences.
+    /// More than 1,200 words in sentences.
     #[serde(rename = "length.too_long")]
     LengthTooLong,
-    /// Over 40 words.
+    /// A highlight of more than 40 words.
     #[serde(rename = "highlight.too_long")]
     HighlightTooLong,
     /// Characters that systems misread.
     #[serde(rename = "text.odd_characters")]
     TextOddCharacters,
-    /// HTML.
+    /// HTML markup.
     #[serde(rename = "text.markup")]
     TextMarkup,
-    /// "I", "my".
+    /// First-person words like "I" or "my".
     #[serde(rename = "text.first_person")]
     TextFirstPerson,
-    /// A phrase that says nothing.
+    /// An empty phrase.
     #[serde(rename = "text.buzzword")]
     TextBuzzword,
-    /// A keyword of the job description is missing, and so are over a fifth of them.
+    /// A missing keyword of the job description, if more than a fifth of them are missing by
+    /// weight.
     #[serde(rename = "keyword.missing")]
     KeywordMissing,
-    /// A keyword is listed, and no text tells of its use.
+    /// A keyword that is listed, but not used in any sentence.
     #[serde(rename = "keyword.only_listed")]
     KeywordOnlyListed,
-    /// The job description says nothing.
+    /// A job description without keywords.
     #[serde(rename = "job.no_keywords")]
     JobNoKeywords,
 }
 
 impl Code {
-    /// How bad it is, always.
+    /// Returns the code's severity.
     #[must_use]
     pub fn severity(self) -> Severity {
         match self {
@@ -263,7 +265,7 @@ impl Code {
     }
 }
 
-/// The findings of one report, while it is made.
+/// Collects the findings of a report.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     findings: Vec<(usize, Finding)>,
@@ -271,7 +273,7 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    /// Adds one, unless there are enough of its code.
+    /// Adds a finding, unless its code has [`MAX_PER_CODE`] already.
     pub(super) fn push(
         &mut self,
         code: Code,
@@ -287,7 +289,8 @@ impl Findings {
         }
     }
 
-    /// The worst first. If there are too many, each code keeps its first ones.
+    /// Returns the findings, the most severe first. If there are too many, each code keeps its
+    /// first ones.
     pub(super) fn finish(self) -> Vec<Finding> {
         let mut findings = self.findings;
         findings.sort_by_key(|(at, finding)| (*at, finding.severity));
@@ -302,7 +305,7 @@ pub(super) mod tests {
     use super::*;
     use crate::ats::PartName;
 
-    /// The rows of the table above.
+    /// Parses the table in the module's documentation.
     pub(in crate::ats) fn table() -> Vec<(Code, Severity, PartName)> {
         fn read<T: serde::de::DeserializeOwned>(cell: &str) -> T {
             let cell = cell.trim().trim_matches('`');
@@ -317,7 +320,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_table_is_true() {
+    fn the_table_matches_the_code() {
         let table = table();
         for (code, severity, _) in &table {
             assert_eq!(code.severity(), *severity, "{code:?}");
@@ -327,7 +330,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn of_too_many_findings_each_code_keeps_its_first() {
+    fn each_code_keeps_its_first_findings_when_there_are_too_many() {
         let mut findings = Findings::default();
         for (code, ..) in table() {
             for at in 0..20 {

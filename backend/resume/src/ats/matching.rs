@@ -1,4 +1,4 @@
-//! How many of the job description's keywords are in the résumé. Called by [`super::score`].
+//! Scores how many of the job description's keywords are in the résumé. Called by [`super::score`].
 
 use super::finding::{Code, Findings};
 use super::part::Share;
@@ -11,35 +11,35 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = AtsKeywords)]
 pub struct Keywords {
-    /// Those that the résumé has, the weightiest first.
+    /// The keywords the résumé has, by descending weight.
     pub matched: Vec<Matched>,
-    /// Those that it has not, the weightiest first.
+    /// The keywords the résumé lacks, by descending weight.
     pub missing: Vec<Missing>,
 }
 
-/// A keyword that the résumé has.
+/// A keyword the résumé has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = AtsMatched)]
 pub struct Matched {
-    /// As the job description has it.
+    /// The keyword as the job description spells it.
     pub keyword: String,
-    /// How much it counts, 1..=3.
+    /// The weight, 1..=3.
     pub weight: u8,
-    /// Where the résumé has it: the first places, 1..=[`keywords::MAX_PLACES`].
+    /// JSON pointers to the first places in the résumé, 1..=[`keywords::MAX_PLACES`].
     pub pointers: Vec<String>,
 }
 
-/// A keyword that the résumé has not.
+/// A keyword the résumé lacks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = AtsMissing)]
 pub struct Missing {
-    /// As the job description has it.
+    /// The keyword as the job description spells it.
     pub keyword: String,
-    /// How much it counts, 1..=3.
+    /// The weight, 1..=3.
     pub weight: u8,
 }
 
-/// Looks for the keywords `wanted` in all texts.
+/// Searches all texts for the keywords `wanted`.
 pub(super) fn of(view: &View<'_>, wanted: &[Keyword]) -> Keywords {
     let texts = view.texts();
     let mut keywords = Keywords::default();
@@ -61,8 +61,8 @@ fn places<'a>(
     keywords::find(wanted, texts.into_iter().map(|text| (text.pointer.as_str(), text.text)))
 }
 
-/// By weight: four fifths of it give all points, for no list of words made by a machine is all to
-/// the point.
+/// Scores the matched keywords by weight. Four fifths of the weight earn all points, because a
+/// generated list of keywords is never entirely relevant.
 pub(super) fn judge(
     view: &View<'_>,
     wanted: &[Keyword],
@@ -75,26 +75,26 @@ pub(super) fn judge(
     if share < Share::WHOLE {
         for Missing { keyword, .. } in &keywords.missing {
             let detail = format!(
-                "The job description has {:?}, the résumé has not: if it is true of you, say so in \
-                 its words.",
+                "The job description mentions {:?}, but the résumé does not. If it applies to you, \
+                 add it in the same words.",
                 shown(keyword)
             );
             findings.push(Code::KeywordMissing, view.around("skills"), detail);
         }
     }
-    tell_only_listed(view, wanted, findings);
+    report_only_listed(view, wanted, findings);
     share
 }
 
-/// The keywords that are among the skills and in no sentence.
-fn tell_only_listed(view: &View<'_>, wanted: &[Keyword], findings: &mut Findings) {
+/// Reports keywords that are among the skills but in no sentence.
+fn report_only_listed(view: &View<'_>, wanted: &[Keyword], findings: &mut Findings) {
     let texts = view.texts();
     let in_skills = places(wanted, texts.iter().filter(|t| t.pointer.starts_with("/skills/")));
     let in_sentences = places(wanted, texts.iter().filter(|text| text.kind != Kind::Label));
     for ((keyword, skills), sentences) in wanted.iter().zip(in_skills).zip(in_sentences) {
         if let (Some(pointer), true) = (skills.first(), sentences.is_empty()) {
             let detail = format!(
-                "{:?} is listed, but no sentence tells of its use: show it in a highlight.",
+                "{:?} is listed, but no sentence shows its use. Mention it in a highlight.",
                 shown(&keyword.text)
             );
             findings.push(Code::KeywordOnlyListed, pointer.as_str(), detail);

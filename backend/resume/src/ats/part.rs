@@ -1,6 +1,6 @@
-//! The parts of a score, and what each of them is worth.
+//! The parts of the score, and the maximum of each.
 //!
-//! | part | without | with a job description |
+//! | part | without a job description | with one |
 //! |---|---|---|
 //! | contact | 10 | 6 |
 //! | summary | 10 | 6 |
@@ -12,23 +12,23 @@
 //! | format | 5 | 3 |
 //! | keywords | – | 40 |
 //!
-//! Without a job description each of the others is worth five thirds of what it is with one.
+//! Without a job description, the other maxima are scaled by five thirds.
 
 use serde::{Deserialize, Serialize};
 
-/// One part of the score.
+/// A part of the score.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = AtsPart)]
 pub struct Part {
-    /// Which one.
+    /// The part's name.
     pub name: PartName,
-    /// What it has, 0..=maximum.
+    /// The points earned, 0..=maximum.
     pub points: u8,
-    /// The most that it can have. All maxima together are 100.
+    /// The maximum. All maxima add up to 100.
     pub maximum: u8,
 }
 
-/// What is judged.
+/// A scored aspect of a résumé.
 #[derive(
     Debug,
     Clone,
@@ -45,28 +45,28 @@ pub struct Part {
 #[serde(rename_all = "snake_case")]
 #[schema(as = AtsPartName)]
 pub enum PartName {
-    /// Whether a person can be reached, and is named.
+    /// The name and contact details.
     Contact,
-    /// Whether a summary is there, of a good length.
+    /// The summary and its length.
     Summary,
-    /// Whether each job says where, as what, and what was done.
+    /// Each job's employer, position and description.
     Experience,
-    /// Whether jobs and degrees have dates, the newest first.
+    /// The dates of jobs and degrees, and the order of jobs.
     Dates,
-    /// Whether highlights tell what was done, in numbers.
+    /// Highlights that state results, with numbers.
     Achievements,
-    /// Whether skills are listed.
+    /// The listed skills.
     Skills,
-    /// Whether a degree is named, and where it is from.
+    /// The degrees and their schools.
     Education,
-    /// Whether it is of a good length and of plain text.
+    /// The length, and plain text.
     Format,
-    /// How many of the job description's keywords are there.
+    /// The job description's keywords.
     Keywords,
 }
 
 impl PartName {
-    /// All of them, in the order of a report.
+    /// All parts, in the order of a report.
     pub const ALL: [Self; 9] = [
         Self::Contact,
         Self::Summary,
@@ -79,7 +79,7 @@ impl PartName {
         Self::Keywords,
     ];
 
-    /// The most points that it gives.
+    /// Returns the part's maximum.
     #[must_use]
     pub fn maximum(self, has_job_description: bool) -> u8 {
         let (without, with) = match self {
@@ -100,8 +100,7 @@ impl Part {
     }
 }
 
-/// How much of something is there, in thousandths. Always rounded down: what is not whole is less
-/// than 1000.
+/// A fraction in thousandths, rounded down, so that only a whole is 1000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Share(u32);
 
@@ -109,18 +108,18 @@ impl Share {
     pub(super) const NONE: Self = Self(0);
     pub(super) const WHOLE: Self = Self(1000);
 
-    /// `some` of `all`; none if there is nothing at all.
+    /// Returns `some` / `all`, at most [`Self::WHOLE`]; [`Self::NONE`] if `all` is 0.
     pub(super) fn of(some: usize, all: usize) -> Self {
         let thousandths = some.min(all).saturating_mul(1000).checked_div(all).unwrap_or(0);
         Self(u32::try_from(thousandths).unwrap_or(1000))
     }
 
-    /// All or nothing.
+    /// Returns [`Self::WHOLE`] or [`Self::NONE`].
     pub(super) fn all_if(is_there: bool) -> Self {
         if is_there { Self::WHOLE } else { Self::NONE }
     }
 
-    /// The mean of several, each with its weight.
+    /// Returns the weighted mean.
     pub(super) fn mean(shares: &[(u32, Self)]) -> Self {
         let weights: u32 = shares.iter().map(|(weight, _)| weight).sum();
         let sum: u32 = shares.iter().map(|(weight, share)| weight * share.0).sum();
@@ -138,7 +137,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_maxima_are_a_hundred_and_keep_their_proportions() {
+    fn the_maxima_add_up_to_100_and_keep_their_proportions() {
         for has_job in [false, true] {
             let sum: u8 = PartName::ALL.iter().map(|name| name.maximum(has_job)).sum();
             assert_eq!(sum, 100, "{has_job}");
@@ -149,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_is_some_of_all() {
+    fn a_share_is_a_fraction() {
         let check = |some, all, points| {
             assert_eq!(Share::of(some, all).points_of(20), points, "{some} of {all}");
         };
@@ -164,7 +163,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn only_the_whole_gives_all_points(
+        fn only_a_whole_earns_all_points(
             all in 1..100_000_usize,
             some in 0..100_000_usize,
             maximum in 1..=40_u8,

@@ -1,4 +1,4 @@
-//! Whether skills are listed. Called by [`super::score`].
+//! Scores the listed skills. Called by [`super::score`].
 
 use super::finding::{Code, Findings};
 use super::part::Share;
@@ -6,43 +6,43 @@ use super::view::{Text, View, count_words};
 use crate::fold;
 use std::collections::HashSet;
 
-/// How many skills are enough.
+/// The number of skills that earns all points.
 const ENOUGH: usize = 6;
-/// The longest skill.
+/// The longest skill, in words.
 const MAX_WORDS: usize = 6;
 
-/// The names of skills, and the keywords under them; each counts once.
+/// Scores the names and keywords of skills. Each counts once.
 pub(super) fn judge(view: &View<'_>, findings: &mut Findings) -> Share {
     let skills = listed(view);
     if skills.is_empty() {
-        let detail = "There are no skills, the first thing that systems look for: list those of \
-                      the job that you have, one by one.";
+        let detail = "There are no skills, which systems look for first. List the skills of the \
+                      job that you have, one by one.";
         findings.push(Code::SkillsEmpty, view.around("skills"), detail);
         return Share::NONE;
     }
     let mut seen = HashSet::new();
     for skill in &skills {
         if !seen.insert(fold::fold(skill.text)) {
-            let detail = format!("{:?} is listed twice: once is enough.", shown(skill.text));
+            let detail = format!("{:?} is listed twice. Once is enough.", shown(skill.text));
             findings.push(Code::SkillsDuplicate, skill.pointer.as_str(), detail);
         }
         if count_words(skill.text) > MAX_WORDS {
             let detail = format!(
-                "This skill has over {MAX_WORDS} words: systems look for names. Name it, and tell \
-                 the rest in a highlight."
+                "This skill has more than {MAX_WORDS} words, but systems look for names. Name it, \
+                 and describe the rest in a highlight."
             );
             findings.push(Code::SkillsSentence, skill.pointer.as_str(), detail);
         }
     }
     let count = seen.len();
     if count < ENOUGH {
-        let detail = format!("There are only {count} skills: list at least {ENOUGH}.");
+        let detail = format!("There are only {count} skills. List at least {ENOUGH}.");
         findings.push(Code::SkillsFew, view.around("skills"), detail);
     }
     Share::mean(&[(4, Share::WHOLE), (6, Share::of(count, ENOUGH))])
 }
 
-/// All skills, with their places.
+/// Returns all skills with their pointers.
 fn listed<'a>(view: &View<'a>) -> Vec<Text<'a>> {
     let texts = view.texts().into_iter();
     texts
@@ -50,7 +50,7 @@ fn listed<'a>(view: &View<'a>) -> Vec<Text<'a>> {
         .collect()
 }
 
-/// A text as a detail repeats it: not longer than a name.
+/// Shortens a text for a finding's detail.
 pub(super) fn shown(text: &str) -> &str {
     const MAX_BYTES: usize = 80;
     fold::start(text, MAX_BYTES)

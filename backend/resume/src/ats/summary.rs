@@ -1,4 +1,4 @@
-//! Whether there is a summary, of a good length. Called by [`super::score`].
+//! Scores the summary and its length. Called by [`super::score`].
 
 use super::finding::{Code, Findings};
 use super::part::Share;
@@ -7,27 +7,27 @@ use super::view::{View, count_words};
 const MIN_WORDS: usize = 20;
 const MAX_WORDS: usize = 120;
 
-/// The summary in the basics.
+/// Scores the summary in the basics.
 pub(super) fn judge(view: &View<'_>, findings: &mut Findings) -> Share {
     let basics = view.basics();
     let pointer = basics.around("summary");
     let Some(summary) = basics.text("summary") else {
-        let detail = "There is no summary: say in two or three sentences what you are, what you \
-                      are best at and what you look for.";
+        let detail = "There is no summary. Say in two or three sentences who you are, what you \
+                      are best at and what you are looking for.";
         findings.push(Code::SummaryMissing, pointer, detail);
         return Share::NONE;
     };
     let words = count_words(summary);
     if words < MIN_WORDS {
         let detail = format!(
-            "The summary has {words} words: with {MIN_WORDS} to {MAX_WORDS} it can say what you \
-             bring to this job."
+            "The summary has only {words} words. Use {MIN_WORDS} to {MAX_WORDS} to say what you \
+             bring to the job."
         );
         findings.push(Code::SummaryTooShort, pointer, detail);
     } else if words > MAX_WORDS {
         let detail = format!(
-            "The summary has {words} words: leave at most {MAX_WORDS}, and move the rest to the \
-             jobs that it is about."
+            "The summary has {words} words. Cut it to {MAX_WORDS}, and move the rest to the jobs \
+             it is about."
         );
         findings.push(Code::SummaryTooLong, pointer, detail);
     }

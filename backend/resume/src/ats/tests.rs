@@ -1,4 +1,4 @@
-//! Whole reports, and what holds for all of them.
+//! Whole reports, and their invariants.
 
 use super::*;
 use proptest::prelude::*;
@@ -51,7 +51,7 @@ fn grace() -> Value {
     })
 }
 
-/// A report as a person reads it.
+/// Formats a report for snapshots.
 fn shown(report: &Report) -> String {
     let mut lines = vec![format!("score {}", report.score)];
     let parts = report.parts.iter();
@@ -114,24 +114,24 @@ fn a_report_against_a_job_description() {
     +3 software engineer: /work/1/position
     +2 Backend Engineer: /basics/label /basics/summary /work/0/position
     missing: microservices (3), Go (3), API design (3), distributed systems (3), Kafka (3), machine learning (3), Europe (2)
-    Warning contact.phone.missing "/basics": There is no telephone number: put one into basics.phone, with its country code.
-    Warning education.dates.missing "/education/0": This entry has no date: put the year of the degree into endDate.
-    Warning length.too_short "": All sentences together have 87 words: under 100 there is little to find you by. Tell more of what you did.
-    Warning text.odd_characters "/work/1/highlights/1": This has the character U+2605, which systems misread: write it in letters.
-    Warning keyword.missing "/skills": The job description has "microservices", the résumé has not: if it is true of you, say so in its words.
-    Warning keyword.missing "/skills": The job description has "Go", the résumé has not: if it is true of you, say so in its words.
-    Warning keyword.missing "/skills": The job description has "API design", the résumé has not: if it is true of you, say so in its words.
-    Warning keyword.missing "/skills": The job description has "distributed systems", the résumé has not: if it is true of you, say so in its words.
-    Warning keyword.missing "/skills": The job description has "Kafka", the résumé has not: if it is true of you, say so in its words.
-    Warning keyword.missing "/skills": The job description has "machine learning", the résumé has not: if it is true of you, say so in its words.
-    Warning keyword.missing "/skills": The job description has "Europe", the résumé has not: if it is true of you, say so in its words.
-    Info work.gap "/work/0/startDate": Between 2019-02 and 2020-03 are 12 months without a job: people ask. Add what you did, or say a word about it in the summary.
-    Info dates.year_only "/work/1/startDate": 2016 is a year only, and may be read as up to a year less of experience: add the month.
-    Info skills.duplicate "/skills/0/keywords/4": "rust" is listed twice: once is enough.
-    Info text.first_person "/basics/summary": This says "I": a résumé is read as yours anyway. Begin with the verb instead.
-    Info text.buzzword "/basics/summary": "team player" is in every résumé and says nothing: show it by what you did.
-    Info keyword.only_listed "/skills/0/keywords/3": "gRPC" is listed, but no sentence tells of its use: show it in a highlight.
-    Info keyword.only_listed "/skills/0/keywords/2": "Redis" is listed, but no sentence tells of its use: show it in a highlight.
+    Warning contact.phone.missing "/basics": There is no phone number. Add it as basics.phone, with the country code.
+    Warning education.dates.missing "/education/0": This entry has no date. Add the year of the degree as endDate.
+    Warning length.too_short "": All sentences together have only 87 words, fewer than 100. Describe in more detail what you did.
+    Warning text.odd_characters "/work/1/highlights/1": This has the character U+2605, which systems misread. Use words instead.
+    Warning keyword.missing "/skills": The job description mentions "microservices", but the résumé does not. If it applies to you, add it in the same words.
+    Warning keyword.missing "/skills": The job description mentions "Go", but the résumé does not. If it applies to you, add it in the same words.
+    Warning keyword.missing "/skills": The job description mentions "API design", but the résumé does not. If it applies to you, add it in the same words.
+    Warning keyword.missing "/skills": The job description mentions "distributed systems", but the résumé does not. If it applies to you, add it in the same words.
+    Warning keyword.missing "/skills": The job description mentions "Kafka", but the résumé does not. If it applies to you, add it in the same words.
+    Warning keyword.missing "/skills": The job description mentions "machine learning", but the résumé does not. If it applies to you, add it in the same words.
+    Warning keyword.missing "/skills": The job description mentions "Europe", but the résumé does not. If it applies to you, add it in the same words.
+    Info work.gap "/work/0/startDate": There is a gap of 12 months between 2019-02 and 2020-03, which recruiters ask about. Add what you did, or mention it in the summary.
+    Info dates.year_only "/work/1/startDate": 2016 is only a year, which can cost you up to a year of experience. Add the month.
+    Info skills.duplicate "/skills/0/keywords/4": "rust" is listed twice. Once is enough.
+    Info text.first_person "/basics/summary": This says "I", which goes without saying in a résumé. Begin with the verb.
+    Info text.buzzword "/basics/summary": "team player" is a cliché. Show it by what you did instead.
+    Info keyword.only_listed "/skills/0/keywords/3": "gRPC" is listed, but no sentence shows its use. Mention it in a highlight.
+    Info keyword.only_listed "/skills/0/keywords/2": "Redis" is listed, but no sentence shows its use. Mention it in a highlight.
     "#);
 }
 
@@ -159,7 +159,7 @@ fn a_report_without_a_job_description_has_no_keywords() {
 }
 
 #[test]
-fn an_empty_resume_has_nothing() {
+fn an_empty_resume_scores_zero() {
     insta::assert_snapshot!(shown(&score(&resume(json!({})), None)), @r#"
     score 0
     contact 0/10
@@ -170,31 +170,31 @@ fn an_empty_resume_has_nothing() {
     skills 0/15
     education 0/10
     format 0/5
-    Error contact.name.missing "": There is no name: put it into basics.name.
-    Error contact.email.missing "": There is no e-mail address, and nobody can answer: put one into basics.email.
-    Error work.empty "": There is no job: list internships, freelance work and holiday jobs too, each as an entry of work.
-    Error dates.none "": There are neither jobs nor education, so there are no dates: add them, with the month of each start and end.
-    Error skills.empty "": There are no skills, the first thing that systems look for: list those of the job that you have, one by one.
-    Warning contact.phone.missing "": There is no telephone number: put one into basics.phone, with its country code.
-    Warning contact.location.missing "": There is no place, and systems filter by it: put at least the city into basics.location.
-    Warning contact.link.missing "": There is no link: add a page of yours or a profile with its URL.
-    Warning contact.label.missing "": There is no title: put the one that you apply for, as in "Backend engineer", into basics.label.
-    Warning summary.missing "": There is no summary: say in two or three sentences what you are, what you are best at and what you look for.
-    Warning highlights.missing "": There are no highlights: give each job two to five, one achievement each, with a number where there is one.
-    Warning education.empty "": There is no education: many systems file by it. Add your highest degree, or the school or training that you went through.
-    Warning length.too_short "": All sentences together have 0 words: under 100 there is little to find you by. Tell more of what you did.
+    Error contact.name.missing "": There is no name. Add it as basics.name.
+    Error contact.email.missing "": There is no e-mail address, so nobody can reply. Add it as basics.email.
+    Error work.empty "": There are no jobs. Add each as an entry of work, including internships, freelance work and summer jobs.
+    Error dates.none "": There are neither jobs nor education, so there are no dates. Add them, with the month of each start and end.
+    Error skills.empty "": There are no skills, which systems look for first. List the skills of the job that you have, one by one.
+    Warning contact.phone.missing "": There is no phone number. Add it as basics.phone, with the country code.
+    Warning contact.location.missing "": There is no location, which systems filter by. Add at least the city to basics.location.
+    Warning contact.link.missing "": There is no link. Add your website, or a profile with its URL.
+    Warning contact.label.missing "": There is no job title. Add the one you are applying for as basics.label, such as "Backend engineer".
+    Warning summary.missing "": There is no summary. Say in two or three sentences who you are, what you are best at and what you are looking for.
+    Warning highlights.missing "": There are no highlights. Give each job two to five, each with one achievement and a number if possible.
+    Warning education.empty "": There is no education, which many systems filter by. Add your highest degree, or your school or training.
+    Warning length.too_short "": All sentences together have only 0 words, fewer than 100. Describe in more detail what you did.
     "#);
     assert_eq!(score(&resume(json!({})), Some(JOB)).score, 0);
 }
 
 #[test]
-fn a_report_outlives_a_cache() {
+fn a_report_round_trips_through_json() {
     let report = score(&resume(grace()), Some(JOB));
     let json = serde_json::to_string(&report).unwrap();
     assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
 }
 
-/// A document of which nothing can be said.
+/// A document without findings.
 fn perfect() -> Value {
     let highlights: Vec<_> = (2..=9)
         .map(|n| format!("Built {n} services that serve a lot of people every day in the year"))
@@ -217,7 +217,7 @@ fn perfect() -> Value {
 }
 
 #[test]
-fn each_rule_finds_what_it_is_for() {
+fn each_rule_finds_its_problem() {
     assert_eq!(codes(perfect(), None), BTreeSet::new());
     assert_eq!(score(&resume(perfect()), None).score, 100);
     let looms = json!({"name": "Looms", "startDate": "2018", "endDate": "2019"});
@@ -317,7 +317,7 @@ fn each_rule_finds_what_it_is_for() {
 }
 
 #[test]
-fn what_is_missing_is_told_where_it_would_be() {
+fn a_missing_value_is_reported_at_the_closest_existing_one() {
     for (gone, code, place) in [
         ("/basics/email", "contact.email.missing", "/basics"),
         ("/basics/url", "contact.link.missing", "/basics"),
@@ -337,7 +337,7 @@ fn what_is_missing_is_told_where_it_would_be() {
 }
 
 #[test]
-fn style_costs_nothing() {
+fn style_findings_cost_no_points() {
     for (text, code) in
         [("I made looms.", "text.first_person"), ("A guru of looms.", "text.buzzword")]
     {
@@ -349,17 +349,17 @@ fn style_costs_nothing() {
 }
 
 #[test]
-fn a_keyword_that_is_only_listed_is_told() {
+fn a_keyword_that_is_only_listed_is_reported() {
     let report = score(&resume(perfect()), Some("Rust, SQL, Lua, Git, C"));
-    let told: Vec<_> = report.findings.iter().map(|f| (f.code, f.pointer.as_str())).collect();
-    assert!(told.contains(&(Code::KeywordOnlyListed, "/skills/1/name")), "{told:?}");
-    // The summary has it.
-    assert!(!told.contains(&(Code::KeywordOnlyListed, "/skills/0/name")), "{told:?}");
+    let reported: Vec<_> = report.findings.iter().map(|f| (f.code, f.pointer.as_str())).collect();
+    assert!(reported.contains(&(Code::KeywordOnlyListed, "/skills/1/name")), "{reported:?}");
+    // The summary mentions it.
+    assert!(!reported.contains(&(Code::KeywordOnlyListed, "/skills/0/name")), "{reported:?}");
     assert_eq!(report.score, 100);
 }
 
 #[test]
-fn the_largest_resume_is_scored() {
+fn the_largest_resume_can_be_scored() {
     let job = json!({"name": "x", "position": "y", "highlights": vec!["a b"; 60]});
     let mut document = json!({
         "work": vec![job; 300],
@@ -375,7 +375,7 @@ fn the_largest_resume_is_scored() {
     assert!(score(&resume(document), None).score < report.score.max(30));
 }
 
-/// Texts that people, and others, put into résumés.
+/// Generates typical and strange texts.
 fn any_text() -> impl Strategy<Value = String> {
     let word = prop_oneof![
         4 => "[A-Za-z]{1,9}",
@@ -393,7 +393,7 @@ fn any_date() -> impl Strategy<Value = String> {
     "(19|20)[0-9]{2}(-(0[1-9]|1[0-2])(-(0[1-9]|1[0-9]|2[0-8]))?)?"
 }
 
-/// An object with some of these members.
+/// Generates an object with some of these members.
 fn some_of(members: Vec<(&'static str, BoxedStrategy<Value>)>) -> BoxedStrategy<Value> {
     let members: Vec<_> = members
         .into_iter()
@@ -407,7 +407,7 @@ fn some_of(members: Vec<(&'static str, BoxedStrategy<Value>)>) -> BoxedStrategy<
         .boxed()
 }
 
-/// A valid document, from empty to full.
+/// Generates a valid document, from empty to full.
 fn any_resume() -> impl Strategy<Value = Value> {
     let text = || any_text().prop_map(Value::from).boxed();
     let texts = || prop::collection::vec(any_text(), 0..5).prop_map(Value::from).boxed();
@@ -427,7 +427,7 @@ fn any_resume() -> impl Strategy<Value = Value> {
         ("location", location),
         ("profiles", list(some_of(vec![("network", text()), ("url", url())]))),
     ]);
-    // Only one of the dates each, so that no end is before its start.
+    // One date at most, or two equal ones, so that no end is before its start.
     let dates = prop_oneof![Just("startDate"), Just("endDate")];
     let job = (
         some_of(vec![
@@ -440,10 +440,10 @@ fn any_resume() -> impl Strategy<Value = Value> {
         prop::option::of(start()),
         any::<bool>(),
     )
-        .prop_map(|(mut job, field, date, goes_on)| {
+        .prop_map(|(mut job, field, date, is_current)| {
             if let Some(date) = date {
                 job[field] = date.clone();
-                if !goes_on {
+                if !is_current {
                     job["startDate"] = date.clone();
                     job["endDate"] = date;
                 }
@@ -477,7 +477,7 @@ fn any_job() -> impl Strategy<Value = Option<String>> {
     prop::option::of(prop_oneof![Just(JOB.to_owned()), any_text()])
 }
 
-/// The document with the word in place of each `keyword`, in whatever case.
+/// Replaces `keyword` by `word` throughout the document, ignoring case.
 fn without(value: &Value, keyword: &str, word: &str) -> Value {
     match value {
         Value::String(text) => Value::String(replaced(text, keyword, word)),
@@ -504,7 +504,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn what_a_report_promises_holds(document in any_resume(), job in any_job()) {
+    fn the_invariants_of_a_report_hold(document in any_resume(), job in any_job()) {
         let resume = Resume::new(document.clone()).unwrap();
         let report = score(&resume, job.as_deref());
         prop_assert_eq!(&score(&resume, job.as_deref()), &report, "deterministic");
@@ -531,11 +531,11 @@ proptest! {
         let report = score(&Resume::new(document).unwrap(), job.as_deref());
         let parts = finding::tests::table();
         for part in &report.parts {
-            let is_told = report.findings.iter().any(|finding| {
+            let is_reported = report.findings.iter().any(|finding| {
                 let row = parts.iter().find(|(code, ..)| *code == finding.code).unwrap();
                 row.2 == part.name && finding.severity != Severity::Info
             });
-            prop_assert_eq!(part.points < part.maximum, is_told, "{:?} {:?}", part, report.findings);
+            prop_assert_eq!(part.points < part.maximum, is_reported, "{:?} {:?}", part, report.findings);
         }
     }
 
@@ -578,7 +578,7 @@ proptest! {
         let at = which.index(skills.len());
         skills.remove(at);
         let report = score(&Resume::new(document).unwrap(), Some(JOB));
-        // It is no loss if it was misread.
+        // Removing a skill that systems misread can raise the score.
         let place = format!("/skills/{at}/");
         let is_misread = |f: &Finding| f.severity != Severity::Info && f.pointer.starts_with(&place);
         prop_assume!(!report.findings.iter().any(is_misread));

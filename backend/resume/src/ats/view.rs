@@ -1,7 +1,7 @@
-//! A résumé as a system reads it: its entries and texts, each with its place.
+//! The entries and texts of a résumé, each with its JSON pointer.
 //!
-//! Used by all parts of [`super`]. A text of blanks counts as none. What the schema does not know
-//! is not looked at: no export has it.
+//! Used by all parts of [`super`]. Blank texts count as missing. Members outside the schema are
+//! ignored, since no export includes them.
 
 use crate::document::Resume;
 use serde_json::Value;
@@ -11,42 +11,42 @@ pub(super) struct View<'a> {
     document: &'a Value,
 }
 
-/// One object in it.
+/// An object in the document.
 pub(super) struct Entry<'a> {
-    /// Where it is; if it is not there, where it would be in.
+    /// Its JSON pointer, or that of the closest existing parent if it is missing.
     pub(super) pointer: String,
     value: &'a Value,
 }
 
-/// One text in it, not blank.
+/// A non-blank text in the document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Text<'a> {
-    /// Where it is.
+    /// Its JSON pointer.
     pub(super) pointer: String,
-    /// What it says, without blanks around it.
+    /// The trimmed text.
     pub(super) text: &'a str,
-    /// What it is.
+    /// Its kind.
     pub(super) kind: Kind,
 }
 
-/// What a text is.
+/// The kind of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A name, a title, an item of a list.
+    /// A name, a title or an array item.
     Label,
     /// Sentences.
     Prose,
-    /// One highlight.
+    /// A highlight.
     Highlight,
 }
 
-/// The list that holds highlights.
+/// The array member with highlights.
 const HIGHLIGHTS: &str = "highlights";
 
-/// A section's texts, then its lists of texts.
+/// A section, its string members, and its array members.
 type Members = (&'static str, &'static [&'static str], &'static [&'static str]);
 
-/// What is read of each section.
+/// The members read from each section.
 const SECTIONS: [Members; 11] = [
     ("work", &["name", "position", "description", "summary"], &[HIGHLIGHTS]),
     ("projects", &["name", "description", "entity", "type"], &[HIGHLIGHTS, "keywords", "roles"]),
@@ -66,7 +66,7 @@ impl<'a> View<'a> {
         Self { document: resume.as_value() }
     }
 
-    /// The basics; an empty entry if there are none.
+    /// Returns the basics, or an empty entry.
     pub(super) fn basics(&self) -> Entry<'a> {
         match self.document.get("basics") {
             Some(value) => Entry { pointer: "/basics".to_owned(), value },
@@ -74,18 +74,18 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The entries of the list called `name`.
+    /// Returns the entries of the section `name`.
     pub(super) fn section(&self, name: &str) -> Vec<Entry<'a>> {
         let root = Entry { pointer: String::new(), value: self.document };
         root.entries(name)
     }
 
-    /// The place of the member called `name`, or of the document.
+    /// Returns the pointer of the top-level member `name` if it exists, or else of the document.
     pub(super) fn around(&self, name: &str) -> String {
         self.document.get(name).map_or_else(String::new, |_| format!("/{name}"))
     }
 
-    /// All texts, section after section.
+    /// Returns all texts, section by section.
     pub(super) fn texts(&self) -> Vec<Text<'a>> {
         let mut texts = self.basics().texts(&["label", "summary"], &[]);
         for (section, names, lists) in SECTIONS {
@@ -96,7 +96,7 @@ impl<'a> View<'a> {
         texts
     }
 
-    /// All highlights: of jobs, projects and volunteer work.
+    /// Returns the highlights of jobs, projects and volunteer work.
     pub(super) fn highlights(&self) -> Vec<Text<'a>> {
         let entries = ["work", "projects", "volunteer"].map(|name| self.section(name));
         entries.iter().flatten().flat_map(|entry| entry.list(HIGHLIGHTS)).collect()
@@ -104,17 +104,17 @@ impl<'a> View<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// The text called `name`, if it says something.
+    /// Returns the text `name`, unless it is blank.
     pub(super) fn text(&self, name: &str) -> Option<&'a str> {
         self.value.get(name)?.as_str().map(str::trim).filter(|text| !text.is_empty())
     }
 
-    /// Whether one of these texts says something.
+    /// Returns true if one of these texts is not blank.
     pub(super) fn has(&self, names: &[&str]) -> bool {
         names.iter().any(|name| self.text(name).is_some())
     }
 
-    /// The texts of the list called `name`.
+    /// Returns the texts in the array `name`.
     pub(super) fn list(&self, name: &str) -> Vec<Text<'a>> {
         let kind = if name == HIGHLIGHTS { Kind::Highlight } else { Kind::Label };
         let items = self.value.get(name).and_then(Value::as_array).into_iter().flatten();
@@ -125,20 +125,20 @@ impl<'a> Entry<'a> {
         texts.collect()
     }
 
-    /// The object called `name`; an empty one in this one's place if there is none.
+    /// Returns the object `name`, or an empty entry with this entry's pointer.
     pub(super) fn entry(&self, name: &str) -> Entry<'a> {
         let value = self.value.get(name).unwrap_or(&Value::Null);
         Entry { pointer: self.around(name), value }
     }
 
-    /// The objects of the list called `name`.
+    /// Returns the objects in the array `name`.
     pub(super) fn entries(&self, name: &str) -> Vec<Entry<'a>> {
         let items = self.value.get(name).and_then(Value::as_array).into_iter().flatten();
         let entry = |(at, value)| Entry { pointer: format!("{}/{name}/{at}", self.pointer), value };
         items.enumerate().map(entry).collect()
     }
 
-    /// The place of the member called `name` if it is there, empty or not, or else this one's.
+    /// Returns the pointer of the member `name` if it exists, even if blank, or else of this entry.
     pub(super) fn around(&self, name: &str) -> String {
         match self.value.get(name) {
             Some(_) => format!("{}/{name}", self.pointer),
@@ -156,7 +156,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// How many words a text has: what stands between blanks and has a letter or a digit.
+/// Counts the whitespace-separated words that have a letter or a digit.
 pub(super) fn count_words(text: &str) -> usize {
     text.split_whitespace().filter(|word| word.contains(char::is_alphanumeric)).count()
 }
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_read_with_their_places() {
+    fn texts_are_read_with_their_pointers() {
         let resume = resume();
         let view = View::of(&resume);
         let lines: Vec<_> = view
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_has_the_place_around_it() {
+    fn a_missing_member_has_the_pointer_around_it() {
         let resume = resume();
         let view = View::of(&resume);
         assert_eq!(view.basics().around("summary"), "/basics/summary");
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn dashes_are_no_words() {
+    fn dashes_are_not_words() {
         assert_eq!(count_words("— one, two-three  4 … !"), 3);
     }
 }

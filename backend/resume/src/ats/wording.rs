@@ -1,14 +1,13 @@
-//! How a text is worded: what it begins with, what it had better not say. The lists are English,
-//! German, French and Spanish, all of them at once.
+//! Checks the wording of texts: how they begin, and which phrases they should avoid. The word lists
+//! cover English, German, French and Spanish at once.
 //!
-//! Called by [`super::achievements`] and [`super::format`]. Words are compared as [`fold`] makes
-//! them.
+//! Called by [`super::achievements`] and [`super::format`]. Words are folded by [`fold`].
 
 use crate::fold;
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
-/// How a text begins that tells a duty and not what was done.
+/// Returns the beginning of a text that describes a duty instead of a result.
 pub(super) fn weak_start(text: &str) -> Option<&'static str> {
     let text = spaced(text);
     WEAK_STARTS.iter().copied().find(|start| {
@@ -16,7 +15,7 @@ pub(super) fn weak_start(text: &str) -> Option<&'static str> {
     })
 }
 
-/// Whether a text begins with what was done: a verb, or in languages that prefer it its noun
+/// Returns true if a text begins with an action: a verb, or its noun in languages that prefer that
 /// ("Entwicklung", "Conception").
 pub(super) fn is_action(text: &str) -> bool {
     let text = spaced(text);
@@ -26,13 +25,13 @@ pub(super) fn is_action(text: &str) -> bool {
 }
 
 fn is_verb(word: &str) -> bool {
-    let is_past = word.len() >= 5 && word.ends_with("ed") && !NO_VERBS.contains(&word);
+    let is_past = word.len() >= 5 && word.ends_with("ed") && !NOT_VERBS.contains(&word);
     let is_noun = word.len() >= 6 && word.ends_with("ung");
     let is_known = || STEMS.split_whitespace().any(|stem| word.starts_with(stem));
     is_past || is_noun || IRREGULAR.contains(word) || is_known()
 }
 
-/// A word that says who speaks.
+/// Returns a first-person word in the text.
 pub(super) fn first_person(text: &str) -> Option<&'static str> {
     let clean = fold::clean(text);
     let mut words = clean.split(|c: char| !c.is_alphanumeric() && c != '\'').peekable();
@@ -51,7 +50,7 @@ pub(super) fn first_person(text: &str) -> Option<&'static str> {
     None
 }
 
-/// A phrase that says nothing.
+/// Returns an empty phrase in the text.
 pub(super) fn buzzword(text: &str) -> Option<&'static str> {
     let text = spaced(text);
     let starts = text.match_indices(' ').filter_map(|(at, _)| text.get(at + 1..));
@@ -65,25 +64,25 @@ pub(super) fn buzzword(text: &str) -> Option<&'static str> {
     })
 }
 
-/// Whether a character is one that systems misread: it draws, it is a private one, or it does
-/// something instead of being seen.
+/// Returns true for characters that systems misread: symbols, private-use characters and invisible
+/// control characters.
 pub(super) fn is_odd(c: char) -> bool {
     let is_break = matches!(c, '\n' | '\r' | '\t');
     (c.is_control() && !is_break)
         || matches!(
             c,
-            // No width, direction of writing.
+            // Zero-width characters and direction marks.
             '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}'
             // Boxes, shapes, symbols, dingbats; emoji.
             | '\u{2500}'..='\u{27bf}' | '\u{2b00}'..='\u{2bff}' | '\u{1f000}'..='\u{1faff}'
-            // Private use, and what stands for a character that was lost.
+            // Private use, and the replacement character.
             | '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..='\u{10ffff}' | '\u{fffd}'
             // Ligatures: "ﬁ".
             | '\u{fb00}'..='\u{fb06}'
         )
 }
 
-/// The first HTML tag.
+/// Returns the first HTML tag.
 pub(super) fn tag(text: &str) -> Option<&str> {
     const MAX_TAG_BYTES: usize = 200;
     text.match_indices('<').find_map(|(at, _)| {
@@ -95,7 +94,7 @@ pub(super) fn tag(text: &str) -> Option<&str> {
     })
 }
 
-/// Its words, folded, a space before and after each.
+/// Returns the folded words, with a space before and after each.
 fn spaced(text: &str) -> String {
     let folded = fold::fold(&fold::clean(text));
     let mut spaced = String::from(" ");
@@ -129,7 +128,7 @@ static IRREGULAR: LazyLock<HashSet<&str>> = LazyLock::new(|| {
         .collect()
 });
 
-/// How verbs of work begin, and the nouns that are made of them.
+/// Stems of action verbs and their nouns.
 const STEMS: &str = "\
 achiev accelerat administ advis analy architect assembl audit automat budget calculat campaign
 champion clean coach collaborat collect communicat compil complet comput conceiv concept conduct
@@ -153,8 +152,8 @@ amelior anim assur augment conduit coordonn deploi dirig elabor encadr formation
 negoci optimis redact redui aument constru coordin desarroll disen implant lider mejor organiz
 planific reduj";
 
-/// Words in -ed that are no verbs at the start of a text.
-const NO_VERBS: [&str; 16] = [
+/// Words in -ed that are not verbs at the start of a text.
+const NOT_VERBS: [&str; 16] = [
     "advanced",
     "aforementioned",
     "based",
@@ -259,7 +258,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_begins_with_what_was_done() {
+    fn actions_are_recognized_at_the_start() {
         for text in [
             "Led a team of five",
             "• Reduced costs",
@@ -282,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_duty_is_no_achievement() {
+    fn duties_are_recognized_at_the_start() {
         assert_eq!(weak_start("Responsible  for payments"), Some("responsible for"));
         assert_eq!(weak_start("- Zuständig für Einkauf"), Some("zustandig fur"));
         assert_eq!(weak_start("helpedx"), None);
@@ -290,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn who_speaks_is_heard() {
+    fn first_person_words_are_found() {
         for text in ["I led it", "so I’m here", "in my team", "Ich habe", "Ce que j’ai fait"] {
             assert!(first_person(text).is_some(), "{text}");
         }
@@ -301,13 +300,13 @@ mod tests {
     }
 
     #[test]
-    fn a_phrase_that_says_nothing_is_found_whole() {
+    fn buzzwords_are_found_as_whole_phrases() {
         assert_eq!(buzzword("A results-driven Team  Player."), Some("results driven"));
         assert_eq!(buzzword("proactively ninjas"), None);
     }
 
     #[test]
-    fn what_systems_misread_is_odd() {
+    fn symbols_and_invisible_characters_are_odd() {
         for c in ['★', '😀', '\u{e000}', '\u{fffd}', 'ﬁ', '\u{7}', '\u{200b}'] {
             assert!(is_odd(c), "{c:?}");
         }
@@ -317,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn markup_is_found_and_comparisons_are_not() {
+    fn markup_is_found_but_comparisons_are_not() {
         assert_eq!(tag("a <br/> b"), Some("<br/>"));
         assert_eq!(tag("1 < 2 <a href='x'>y</a>"), Some("<a href='x'>"));
         for text in ["1 < 2 and 3 > 2", "Vec<u8>", "<", "< b", "<b"] {

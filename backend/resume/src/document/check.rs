@@ -1,7 +1,7 @@
-//! Holds a document to the schema, and to what the schema means: that a month is one of twelve, an
-//! end not before its start, a URL one that leads somewhere.
+//! Validates a document against the schema, and beyond it: dates must exist, an end must not
+//! precede its start, and a URL must be an absolute web address.
 //!
-//! Called by [`super::Resume::new`]. Each mistake is told with its JSON pointer.
+//! Called by [`super::Resume::new`]. Each error has a JSON pointer.
 
 use super::date::{self, PartialDate};
 use super::schema::{Members, RESUME, Shape, Version};
@@ -13,26 +13,26 @@ use url::Url;
 
 /// The longest document, in bytes of JSON.
 pub const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
-/// The most mistakes one reply names.
+/// The most errors reported for one document.
 pub const MAX_ERRORS: usize = 32;
-/// The most entries of any list.
+/// The most items of any array.
 pub const MAX_ITEMS: usize = 500;
 /// The most members of any object.
 pub const MAX_MEMBERS: usize = 64;
-/// The longest text, in bytes.
+/// The longest string, in bytes.
 pub const MAX_TEXT_BYTES: usize = 16 * 1024;
-/// The deepest that lists and objects may lie in each other; the schema's own reach 5.
+/// The deepest nesting of arrays and objects. The schema itself needs 5 levels.
 pub const MAX_DEPTH: usize = 16;
-/// How much of a text is repeated back.
+/// The most characters of an invalid string that an error repeats.
 const MAX_FOUND_CHARS: usize = 64;
 
-/// Checks the whole document.
+/// Validates a document.
 ///
 /// # Errors
-/// Every mistake with its place, at most [`MAX_ERRORS`], at least one.
+/// Returns every error with its JSON pointer, from one to [`MAX_ERRORS`].
 pub fn check(document: &Value) -> Result<(), Vec<PlacedError>> {
     let schema = document.get("$schema").and_then(Value::as_str);
-    let mut check = Check { version: Version::said(schema), errors: Vec::new() };
+    let mut check = Check { version: Version::of_schema(schema), errors: Vec::new() };
     if let Value::Object(members) = document {
         check.bounded("", document, 0);
         check.members("", members, RESUME);
@@ -41,10 +41,7 @@ pub fn check(document: &Value) -> Result<(), Vec<PlacedError>> {
         }
         check.size(document);
     } else {
-        check.wrong(
-            "",
-            format!("expected an object, a JSON Resume, found {}", kind(Some(document))),
-        );
+        check.wrong("", format!("expected a JSON Resume object, found {}", kind(Some(document))));
     }
     if check.errors.is_empty() { Ok(()) } else { Err(check.errors) }
 }
@@ -65,20 +62,23 @@ impl Check {
         self.errors.len() >= MAX_ERRORS
     }
 
-    /// What holds for every value, known to the schema or not: that it has bounds, and that every
-    /// database can store it.
+    /// Checks the rules for every value, in the schema or not: it is bounded, and every database
+    /// can store it.
     fn bounded(&mut self, place: &str, value: &Value, depth: usize) {
         if self.is_full() {
             return;
         }
         if depth > MAX_DEPTH {
-            return self.wrong(place, format!("expected at most {MAX_DEPTH} levels, found more"));
+            return self.wrong(
+                place,
+                format!("expected at most {MAX_DEPTH} levels of nesting, found more"),
+            );
         }
         match value {
             Value::String(text) => self.bounded_text(place, text),
             Value::Array(items) if items.len() > MAX_ITEMS => {
                 let found = items.len();
-                self.wrong(place, format!("expected at most {MAX_ITEMS} entries, found {found}"));
+                self.wrong(place, format!("expected at most {MAX_ITEMS} items, found {found}"));
             }
             Value::Array(items) => {
                 for (at, item) in items.iter().enumerate() {
@@ -102,12 +102,12 @@ impl Check {
 
     fn bounded_text(&mut self, place: &str, text: &str) {
         if text.contains('\0') {
-            self.wrong(place, "expected a text without U+0000, found one with it");
+            self.wrong(place, "expected a string without U+0000, found one with it");
         }
         if text.len() > MAX_TEXT_BYTES {
             let found = text.len();
             let detail =
-                format!("expected a text of at most {MAX_TEXT_BYTES} bytes, found {found}");
+                format!("expected a string of at most {MAX_TEXT_BYTES} bytes, found {found}");
             self.wrong(place, detail);
         }
     }
@@ -126,8 +126,8 @@ impl Check {
             if !RESUME.iter().any(|(known, _)| known == name) {
                 self.wrong(
                     &format!("/{}", escaped(name)),
-                    "expected no such member: only a document whose $schema names a version \
-                     after 1.0.0 may have members of its own",
+                    "unknown member: only a document whose $schema names a version after \
+                     1.0.0 can have additional members",
                 );
             }
         }
@@ -150,10 +150,10 @@ impl Check {
                 }
             }
             (Shape::Object(known), Value::Object(members)) => self.members(place, members, known),
-            (Shape::List(_), other) => self.other(place, "a list", other),
+            (Shape::List(_), other) => self.other(place, "an array", other),
             (Shape::Object(_), other) => self.other(place, "an object", other),
             (shape, Value::String(text)) => self.text(place, text, shape),
-            (_, other) => self.other(place, "a text", other),
+            (_, other) => self.other(place, "a string", other),
         }
     }
 
@@ -179,7 +179,7 @@ impl Check {
         self.wrong(place, format!("expected {expected}, found {}", found(text)));
     }
 
-    /// An end that is before its start.
+    /// Checks that the end of a period is not before its start.
     fn period(&mut self, place: &str, members: &Map<String, Value>) {
         let text = |name: &str| members.get(name).and_then(Value::as_str);
         let (Some(start), Some(end)) = (text("startDate"), text("endDate")) else { return };
@@ -187,15 +187,14 @@ impl Check {
             return;
         };
         if to.is_before(from) {
-            let detail =
-                format!("expected an end that is not before its start, {start}, found {end}");
+            let detail = format!("expected a date not before the start, {start}, found {end}");
             self.wrong(&format!("{place}/endDate"), detail);
         }
     }
 }
 
-/// An absolute `http` or `https` URL that is written as RFC 3986 has it: one that may stand in a
-/// page or a Markdown text without doing anything but lead somewhere.
+/// Returns true for an absolute `http` or `https` URL in RFC 3986 syntax. Such a URL is safe as a
+/// link in HTML and Markdown.
 fn is_url(text: &str) -> bool {
     let is_web = ["https://", "http://"].iter().any(|scheme| {
         text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
@@ -208,7 +207,7 @@ fn is_email(text: &str) -> bool {
     text.trim() == text && Email::parse(text).is_ok()
 }
 
-/// A text as an error shows it: quoted and shortened.
+/// Quotes and shortens a string for an error.
 fn found(text: &str) -> String {
     let mut chars = text.chars();
     let start: String = chars.by_ref().take(MAX_FOUND_CHARS).collect();

@@ -1,15 +1,15 @@
-//! Dates as JSON Resume has them: a year, a month or a day.
+//! JSON Resume dates: a year, a month or a day.
 
 use jiff::civil::Date;
 
-/// What a text that is no such date is told.
+/// The expectation in errors about dates.
 pub const EXPECTED: &str = "a date like 2014-06-29, 2014-06 or 2014";
-/// The same, where only a day will do.
+/// The expectation in errors about dates that must be a day.
 pub const EXPECTED_DAY: &str = "a date like 2014-06-29";
-/// What every date matches, as a regular expression; not all that matches is in the calendar.
+/// A regular expression that every date matches. Some matches are not real dates.
 pub const PATTERN: &str = "^[12][0-9]{3}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?$";
 
-/// A year, a month or a day: from its first day to its last.
+/// A year, a month or a day, as the range from its first day to its last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartialDate {
     first: Date,
@@ -17,8 +17,8 @@ pub struct PartialDate {
 }
 
 impl PartialDate {
-    /// The date that `text` names. The schema's pattern would take a month 19 or a 30th of
-    /// February; here a date is one that a calendar has.
+    /// Parses a date. Unlike the schema's pattern, it accepts only dates in the calendar, so not
+    /// February 30.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('-');
@@ -40,20 +40,20 @@ impl PartialDate {
         })
     }
 
-    /// Whether it names one day.
+    /// Returns true for a single day.
     #[must_use]
     pub fn is_day(self) -> bool {
         self.first == self.last
     }
 
-    /// Whether all of it lies before `other`: 2014 is not before 2014-06, nor after it.
+    /// Returns true if all of `self` lies before `other`: 2014 is neither before nor after 2014-06.
     #[must_use]
     pub fn is_before(self, other: Self) -> bool {
         self.last < other.first
     }
 }
 
-/// So many digits, as a number.
+/// Parses exactly `count` digits.
 fn digits(text: &str, count: usize) -> Option<i16> {
     let right = text.len() == count && text.bytes().all(|b| b.is_ascii_digit());
     right.then(|| text.parse().ok())?
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_date_is_one_that_a_calendar_has() {
+    fn a_date_must_exist_in_the_calendar() {
         for good in ["2014", "2014-06", "2014-06-29", "2024-02-29", "1000", "2999-12-31"] {
             assert!(PartialDate::parse(good).is_some(), "{good}");
         }
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_is_before_another_if_all_of_it_is() {
+    fn a_date_is_before_another_if_all_its_days_are() {
         let is_before = |one: &str, other: &str| {
             PartialDate::parse(one).unwrap().is_before(PartialDate::parse(other).unwrap())
         };

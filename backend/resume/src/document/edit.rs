@@ -1,6 +1,6 @@
-//! Changes of a document: JSON Patch (RFC 6902) and JSON Merge Patch (RFC 7396).
+//! Edits of a document: JSON Patch (RFC 6902) and JSON Merge Patch (RFC 7396).
 //!
-//! What comes out is checked like any other document.
+//! The caller validates the result like any other document.
 
 use super::check::MAX_DOCUMENT_BYTES;
 use json_patch::{Patch, PatchOperation};
@@ -9,28 +9,28 @@ use limits::problem::PlacedError;
 use serde_json::Value;
 use std::io;
 
-/// The most operations of one JSON Patch.
+/// The most operations in one JSON Patch.
 pub const MAX_OPERATIONS: usize = 100;
-/// The most that the copies of one JSON Patch may copy, all together: as much as a document holds.
+/// The most bytes all copies of one JSON Patch can copy together: the size limit of a document.
 const MAX_COPIED_BYTES: usize = MAX_DOCUMENT_BYTES;
-/// The deepest place that an operation may name. It keeps what many of them nest from becoming
-/// too deep to be walked.
+/// The deepest path of an operation. It keeps many operations from nesting values too deep for
+/// recursion.
 const MAX_PATH_TOKENS: usize = 16;
 
-/// A change, as a request carries it.
+/// An edit, as sent in a request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Edit {
-    /// `application/merge-patch+json`: a document to lay over the old one; `null` takes away.
+    /// `application/merge-patch+json`: a document merged into the old one. `null` removes a member.
     Merge(Value),
-    /// `application/json-patch+json`: operations, all of them or none.
+    /// `application/json-patch+json`: operations, applied all or nothing.
     Patch(Value),
 }
 
 impl Edit {
-    /// What `document` becomes.
+    /// Applies the edit to a copy of `document` and returns the copy.
     ///
     /// # Errors
-    /// What is wrong with the change, with its place in it.
+    /// Fails if the edit is malformed or cannot be applied. The error points into the edit.
     pub fn apply(self, document: &Value) -> Result<Value, Vec<PlacedError>> {
         let mut changed = document.clone();
         match self {
@@ -70,7 +70,7 @@ fn operate(
     if operation.path().count() > MAX_PATH_TOKENS {
         return Err(format!("expected a path of at most {MAX_PATH_TOKENS} steps, found more"));
     }
-    // A path that leads nowhere is for the library to refuse.
+    // The library rejects a path that does not exist.
     if let PatchOperation::Copy(copy) = operation
         && let Some(source) = document.pointer(copy.from.as_str())
     {
@@ -80,9 +80,9 @@ fn operate(
         .map_err(|error| error.kind.to_string())
 }
 
-/// Counts the bytes that copies take, before anything is copied. Copies of copies grow
-/// exponentially, so the work is bounded by what they copy, not by how many there are. Measuring
-/// stops at the bound: it never takes more work than the copies that it permits.
+/// Counts the bytes of copies before anything is copied. Copies of copies grow exponentially, so
+/// the bound is on their bytes, not their number. Measuring stops at the bound, so it never costs
+/// more than the permitted copies.
 struct Copied {
     left_bytes: usize,
 }
@@ -90,7 +90,7 @@ struct Copied {
 impl Copied {
     fn count(&mut self, source: &Value) -> Result<(), String> {
         serde_json::to_writer(self, source).map_err(|_full| {
-            format!("expected copies of at most {MAX_COPIED_BYTES} bytes altogether, found more")
+            format!("expected copies of at most {MAX_COPIED_BYTES} bytes in total, found more")
         })
     }
 }
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_done_is_told_with_its_operation() {
+    fn a_failing_operation_is_reported_with_its_index() {
         let bad = [
             json!({"op": "add"}),
             json!([{"op": "add", "path": "/basics/name"}]),
@@ -167,9 +167,9 @@ mod tests {
         ");
     }
 
-    /// Each is refused at the copy that goes beyond the bound, whatever the document's size by then.
+    /// Each patch fails at the copy that exceeds the bound, whatever the document's size by then.
     #[test]
-    fn copies_are_bounded_by_what_they_copy() {
+    fn copies_are_bounded_by_their_bytes() {
         let large = "x".repeat(MAX_COPIED_BYTES / 3);
         let copy = |from: &str, path: &str| json!({"op": "copy", "from": from, "path": path});
         let add = json!({"op": "add", "path": "/basics/summary", "value": large});
@@ -179,13 +179,13 @@ mod tests {
         let and_removed = vec![[one.clone(), remove]; 3].concat();
         let check = |operations: Vec<Value>, at: usize| {
             let expected =
-                format!("/{at}: expected copies of at most 262144 bytes altogether, found more");
+                format!("/{at}: expected copies of at most 262144 bytes in total, found more");
             assert_eq!(patched(Value::Array(operations)), expected);
         };
         check(doubled, 12);
         check([vec![add.clone()], and_removed].concat(), 5);
         check(vec![add.clone(), one.clone(), one.clone(), one], 3);
-        // What is small may be copied as often as there is room for operations.
+        // A small value can be copied by every operation.
         let small = vec![copy("/basics/name", "/basics/x"); MAX_OPERATIONS - 1];
         let found = patched(Value::Array([vec![add], small].concat()));
         assert!(found.starts_with("{"), "{found:.100}");
@@ -193,7 +193,7 @@ mod tests {
 
     /// The example of RFC 7396, section 3.
     #[test]
-    fn a_merge_lays_one_document_over_the_other() {
+    fn a_merge_patch_is_merged_into_the_document() {
         let document = json!({
             "title": "Goodbye!",
             "author": {"givenName": "John", "familyName": "Doe"},

@@ -1,9 +1,9 @@
-//! A résumé as Markdown (CommonMark). What it says is text: none of it becomes markup.
+//! Renders a résumé as Markdown (CommonMark). All of its text is escaped, so none becomes markup.
 
 use super::Resume;
 use super::outline::{Entry, Outline};
 
-/// Writes it down.
+/// Renders `resume` as Markdown.
 #[must_use]
 pub fn markdown(resume: &Resume) -> String {
     let outline = Outline::of(resume);
@@ -44,7 +44,7 @@ fn write(blocks: &mut Vec<String>, entry: &Entry<'_>) {
         blocks.push(format!("*{}*", line(&entry.period)));
     }
     if !entry.url.is_empty() {
-        // Checked to be a URL that needs no escaping.
+        // Validation guarantees a URL that needs no escaping.
         blocks.push(format!("<{}>", entry.url));
     }
     blocks.extend(entry.paragraphs.iter().flat_map(|text| paragraphs(text)));
@@ -55,12 +55,12 @@ fn write(blocks: &mut Vec<String>, entry: &Entry<'_>) {
     }
 }
 
-/// Each line a paragraph of its own.
+/// Returns each non-empty line as a paragraph.
 fn paragraphs(text: &str) -> impl Iterator<Item = String> {
     text.lines().map(line).filter(|line| !line.is_empty())
 }
 
-/// A text on one line, in which every character stands for itself.
+/// Joins a text into one line and escapes it.
 fn line(text: &str) -> String {
     let mut line = String::new();
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
@@ -77,7 +77,7 @@ fn line(text: &str) -> String {
     line
 }
 
-/// What begins a line could make a list, a heading or a rule of it.
+/// Escapes the first word of a line, which could otherwise start a list, a heading or a rule.
 fn first_word(word: &str) -> String {
     let escaped = escaped(word);
     if escaped.starts_with(['+', '-', '=']) {
@@ -110,7 +110,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_resume_reads_well() {
+    fn renders_every_section() {
         insta::assert_snapshot!(markdown(&ada()), @r"
         # Ada Lovelace
 
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_markup_is_text() {
+    fn markup_is_escaped() {
         let check = |text: &str, expected: &str| assert_eq!(line(text), expected, "{text}");
         check("C++ and C#", "C++ and C\\#");
         check("# no heading", "\\# no heading");
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_written_of_nothing() {
+    fn empty_sections_are_left_out() {
         assert_eq!(markdown(&Resume::new(json!({"work": [{}], "skills": []})).unwrap()), "\n");
     }
 }

@@ -1,4 +1,4 @@
-//! The schema of a résumé for the OpenAPI document, out of the same data that documents are checked against.
+//! The OpenAPI schema of a résumé, built from the data that [`super::check`] validates against.
 
 use super::check::{MAX_ITEMS, MAX_MEMBERS, MAX_TEXT_BYTES};
 use super::schema::{Members, RESUME, Shape};
@@ -10,13 +10,13 @@ use utoipa::openapi::{KnownFormat, RefOr, Schema, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 const DESCRIPTION: &str = "\
-A [JSON Resume](https://jsonresume.org/schema), 1.0.0 or 1.2.1. Beyond this schema, dates are days \
-that a calendar has, an end is not before its start, no name or text holds U+0000, and a document \
-has at most 262144 bytes and 16 levels. Members at the top that are not named here are taken only \
-where `$schema` names a version after 1.0.0; a certificate's date is a whole day where it names \
-1.0.0.";
-/// What a `$schema` matches that names a version after 1.0.0, as
-/// [`super::schema::Version`] reads it.
+A [JSON Resume](https://jsonresume.org/schema), version 1.0.0 or 1.2.1. In addition to this \
+schema, dates must exist in the calendar, an end must not be before its start, member names and \
+strings must not contain U+0000, and a document has at most 262144 bytes and 16 levels of nesting. \
+Additional top-level members are accepted only if `$schema` names a version after 1.0.0. If it \
+names 1.0.0, a certificate's date must be a full date.";
+/// The pattern of a `$schema` that names a version after 1.0.0, equivalent to
+/// [`super::schema::Version`].
 const LATER: &str = "[/@]v?1\\.([^0]|0([^.]|$)|$)";
 const NO_NUL: &str = "^[^\\u0000]*$";
 
@@ -32,18 +32,18 @@ impl PartialSchema for Resume {
     }
 }
 
-/// Beside what the builder knows, JSON Schema's own words.
+/// Returns JSON Schema keywords that the builder does not support.
 fn no_further_members() -> Extensions {
     let known: Vec<&str> = RESUME.iter().map(|(name, _)| *name).collect();
     let is_later =
         json!({ "required": ["$schema"], "properties": { "$schema": { "pattern": LATER } } });
-    let mut words = Extensions::default();
-    words.insert("if".to_owned(), is_later);
-    words.insert("else".to_owned(), json!({ "propertyNames": { "enum": known } }));
-    words
+    let mut keywords = Extensions::default();
+    keywords.insert("if".to_owned(), is_later);
+    keywords.insert("else".to_owned(), json!({ "propertyNames": { "enum": known } }));
+    keywords
 }
 
-/// Further members are kept as they are.
+/// Builds an object schema that allows additional members.
 fn object(members: Members) -> ObjectBuilder {
     let empty = ObjectBuilder::new().schema_type(Type::Object).max_properties(Some(MAX_MEMBERS));
     members.iter().fold(empty, |object, (name, shape)| object.property(*name, schema(shape)))
@@ -68,7 +68,7 @@ fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).max_length(Some(MAX_TEXT_BYTES))
 }
 
-/// Returns a short résumé, for the documents of what takes one.
+/// Returns a short example résumé.
 #[must_use]
 pub fn example() -> Value {
     json!({

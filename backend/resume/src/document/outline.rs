@@ -1,53 +1,54 @@
-//! A résumé as people read it: headings, entries, lines. What [`super::markdown`] and
-//! [`super::plain`] write down, each in its way.
+//! A résumé arranged for readers: headings, entries and lines.
+//!
+//! Rendered by [`super::markdown`] and [`super::plain`].
 
 use super::Resume;
 use serde_json::Value;
 
-/// The whole of it.
+/// An outlined résumé.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Outline<'a> {
-    /// Whose it is.
+    /// The person's name.
     pub name: &'a str,
-    /// What they are.
+    /// The person's job title.
     pub label: &'a str,
-    /// How they are reached: each a piece of one line.
+    /// Contact details, the parts of one line.
     pub contact: Vec<String>,
-    /// What they say of themselves.
+    /// The person's summary.
     pub summary: &'a str,
-    /// The rest, in the usual order.
+    /// The other sections, in the usual order.
     pub sections: Vec<Section<'a>>,
 }
 
-/// What stands under one heading. The headings are the ones that applicant-tracking systems know.
+/// A section. Its heading is one that applicant tracking systems recognize.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Section<'a> {
     /// The heading.
     pub heading: &'static str,
-    /// At least one.
+    /// The entries, at least one.
     pub entries: Vec<Entry<'a>>,
 }
 
-/// One job, one degree, one skill…
+/// An entry of a section, like a job, a degree or a skill.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Entry<'a> {
-    /// Its first line: "Engineer, Acme".
+    /// The first line: "Engineer, Acme".
     pub title: String,
-    /// When and where: "2014-06 – 2016 | Berlin". May be empty.
+    /// Time and place: "2014-06 – 2016 | Berlin". Can be empty.
     pub period: String,
-    /// Where more is to be found. May be empty.
+    /// A link. Can be empty.
     pub url: &'a str,
-    /// What is said about it.
+    /// Descriptions and summaries.
     pub paragraphs: Vec<&'a str>,
-    /// What stands out.
+    /// Highlights.
     pub bullets: Vec<&'a str>,
 }
 
-/// A member of the document, its heading, and how one of its entries is read.
+/// A member of the document, its heading, and the function that outlines one of its entries.
 type Kind<'a> = (&'static str, &'static str, fn(&'a Value) -> Entry<'a>);
 
 impl<'a> Outline<'a> {
-    /// The outline of a résumé; what is empty in it is left out.
+    /// Outlines a résumé. Empty parts are left out.
     #[must_use]
     pub fn of(resume: &'a Resume) -> Self {
         let document = resume.as_value();
@@ -82,7 +83,7 @@ impl<'a> Outline<'a> {
     }
 }
 
-/// The text called `name`; empty if there is none.
+/// Returns the string member `name`, or an empty string.
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
@@ -95,17 +96,17 @@ fn texts<'a>(value: &'a Value, name: &str) -> Vec<&'a str> {
     items(value, name).filter_map(Value::as_str).filter(|text| !text.is_empty()).collect()
 }
 
-/// Those that are not empty, with `separator` between them.
+/// Joins the non-empty parts.
 fn joined(parts: &[&str], separator: &str) -> String {
     let parts: Vec<_> = parts.iter().copied().filter(|part| !part.is_empty()).collect();
     parts.join(separator)
 }
 
-fn only<'a>(paragraphs: &[&'a str]) -> Vec<&'a str> {
+fn non_empty<'a>(paragraphs: &[&'a str]) -> Vec<&'a str> {
     paragraphs.iter().copied().filter(|paragraph| !paragraph.is_empty()).collect()
 }
 
-/// "2014-06 – 2016"; without an end, it goes on.
+/// Formats a period: "2014-06 – 2016", or "2014-06 – present" without an end.
 fn period(value: &Value) -> String {
     match (text(value, "startDate"), text(value, "endDate")) {
         ("", "") => String::new(),
@@ -126,8 +127,8 @@ fn contact(basics: &Value) -> Vec<String> {
     ];
     contact.extend(items(basics, "profiles").map(|profile| {
         let url = text(profile, "url");
-        let whose = if url.is_empty() { text(profile, "username") } else { url };
-        joined(&[text(profile, "network"), whose], ": ")
+        let account = if url.is_empty() { text(profile, "username") } else { url };
+        joined(&[text(profile, "network"), account], ": ")
     }));
     contact.retain(|piece| !piece.is_empty());
     contact
@@ -138,7 +139,7 @@ fn work(job: &Value) -> Entry<'_> {
         title: joined(&[text(job, "position"), text(job, "name")], ", "),
         period: joined(&[&period(job), text(job, "location")], " | "),
         url: text(job, "url"),
-        paragraphs: only(&[text(job, "description"), text(job, "summary")]),
+        paragraphs: non_empty(&[text(job, "description"), text(job, "summary")]),
         bullets: texts(job, "highlights"),
     }
 }
@@ -148,7 +149,7 @@ fn volunteer(work: &Value) -> Entry<'_> {
         title: joined(&[text(work, "position"), text(work, "organization")], ", "),
         period: period(work),
         url: text(work, "url"),
-        paragraphs: only(&[text(work, "summary")]),
+        paragraphs: non_empty(&[text(work, "summary")]),
         bullets: texts(work, "highlights"),
     }
 }
@@ -172,7 +173,7 @@ fn project(project: &Value) -> Entry<'_> {
         title: joined(&[text(project, "name"), text(project, "entity")], ", "),
         period: joined(&[&period(project), &roles, text(project, "type")], " | "),
         url: text(project, "url"),
-        paragraphs: only(&[text(project, "description")]),
+        paragraphs: non_empty(&[text(project, "description")]),
         bullets: [texts(project, "highlights"), texts(project, "keywords")].concat(),
     }
 }
@@ -181,7 +182,7 @@ fn award(award: &Value) -> Entry<'_> {
     Entry {
         title: joined(&[text(award, "title"), text(award, "awarder")], ", "),
         period: text(award, "date").to_owned(),
-        paragraphs: only(&[text(award, "summary")]),
+        paragraphs: non_empty(&[text(award, "summary")]),
         ..Entry::default()
     }
 }
@@ -200,12 +201,12 @@ fn publication(publication: &Value) -> Entry<'_> {
         title: joined(&[text(publication, "name"), text(publication, "publisher")], ", "),
         period: text(publication, "releaseDate").to_owned(),
         url: text(publication, "url"),
-        paragraphs: only(&[text(publication, "summary")]),
+        paragraphs: non_empty(&[text(publication, "summary")]),
         ..Entry::default()
     }
 }
 
-/// "Databases (expert): PostgreSQL, SQLite".
+/// Formats a one-line entry: "Databases (expert): PostgreSQL, SQLite".
 fn listed(name: &str, level: &str, keywords: &[&str]) -> Entry<'static> {
     let level = if level.is_empty() { String::new() } else { format!("({level})") };
     let title = joined(&[&joined(&[name, &level], " "), &keywords.join(", ")], ": ");
@@ -227,7 +228,7 @@ fn interest(interest: &Value) -> Entry<'_> {
 fn reference(reference: &Value) -> Entry<'_> {
     Entry {
         title: text(reference, "name").to_owned(),
-        paragraphs: only(&[text(reference, "reference")]),
+        paragraphs: non_empty(&[text(reference, "reference")]),
         ..Entry::default()
     }
 }
@@ -237,7 +238,7 @@ pub(super) mod tests {
     use super::*;
     use serde_json::json;
 
-    /// One of everything.
+    /// A résumé with an entry of every kind.
     pub(crate) fn ada() -> Resume {
         let document = json!({
             "basics": {
@@ -290,14 +291,14 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn an_outline_leaves_out_what_is_empty() {
+    fn an_outline_leaves_out_empty_parts() {
         let document = json!({"basics": {"name": ""}, "work": [{}, {"highlights": [""]}]});
         let resume = Resume::new(document).unwrap();
         assert_eq!(Outline::of(&resume), Outline::default());
     }
 
     #[test]
-    fn a_period_says_what_is_known() {
+    fn a_period_shows_the_known_dates() {
         let check = |value: Value, expected: &str| assert_eq!(period(&value), expected, "{value}");
         check(json!({"startDate": "2014", "endDate": "2015-06"}), "2014 – 2015-06");
         check(json!({"startDate": "2014"}), "2014 – present");

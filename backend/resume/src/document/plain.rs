@@ -1,10 +1,10 @@
-//! A résumé as plain text, as applicant-tracking systems read it best: one column, headings they
-//! know on lines of their own, a hyphen before each point, nothing else.
+//! Renders a résumé as plain text in the form applicant tracking systems parse best: one column,
+//! standard headings on separate lines, and a hyphen before each bullet.
 
 use super::Resume;
 use super::outline::{Entry, Outline};
 
-/// Writes it down.
+/// Renders `resume` as plain text.
 #[must_use]
 pub fn plain(resume: &Resume) -> String {
     let outline = Outline::of(resume);
@@ -49,7 +49,7 @@ fn entry_lines(entry: &Entry<'_>) -> Vec<String> {
     lines
 }
 
-/// A text on one line. Control characters, which could do something to a terminal, are spaces.
+/// Joins a text into one line. Control characters, which could affect a terminal, become spaces.
 fn line(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control());
     words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
@@ -62,7 +62,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_resume_reads_well() {
+    fn renders_every_section() {
         insta::assert_snapshot!(plain(&ada()), @r"
         Ada Lovelace
         Analyst
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_does_anything_to_a_terminal() {
+    fn control_characters_are_removed() {
         let document = json!({"basics": {"name": "\u{1b}[2J\r\nAda\u{7}", "summary": "a\n\n\tb"}});
         assert_eq!(plain(&Resume::new(document).unwrap()), "[2J Ada\n\nSUMMARY\na\nb\n");
     }

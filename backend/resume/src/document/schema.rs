@@ -1,37 +1,37 @@
-//! What a JSON Resume may hold, as data: versions 1.0.0 and 1.2.1 of the schema
-//! (<https://jsonresume.org/schema>), in our own words.
+//! The JSON Resume schema (<https://jsonresume.org/schema>), versions 1.0.0 and 1.2.1, as Rust
+//! data.
 //!
-//! Read by [`super::check`], and by [`super::openapi`], which tells clients. The versions
-//! differ in two things only: 1.0.0 knows no further members at the top, and wants a whole date on a
-//! certificate.
+//! Read by [`super::check`] for validation and by [`super::openapi`] for documentation. The
+//! versions differ in only two ways: 1.0.0 allows no additional top-level members and requires a
+//! certificate's date to be a full date.
 
-/// What a value has to be.
+/// The required shape of a value.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Shape {
-    /// Any text.
+    /// Any string.
     Text,
     /// A year, a month or a day.
     Date,
-    /// The same; in version 1.0.0 a day.
+    /// A year, a month or a day; in version 1.0.0, a day.
     CertificateDate,
     /// An absolute `http` or `https` URL.
     Url,
     /// An e-mail address.
     Email,
-    /// A list of such values.
+    /// An array whose items have this shape.
     List(&'static Shape),
-    /// An object; members that are not named here are kept as they are.
+    /// An object. It can have additional members, which are kept unchanged.
     Object(Members),
 }
 
-/// An object's members: none has to be there.
+/// An object's members, all optional.
 pub(crate) type Members = &'static [(&'static str, Shape)];
 
 use Shape::{CertificateDate, Date, Email, List, Object, Text, Url};
 
 const TEXTS: Shape = List(&Text);
 
-/// The document.
+/// The members of the document.
 pub(crate) const RESUME: Members = &[
     ("$schema", Url),
     ("basics", Object(BASICS)),
@@ -125,23 +125,23 @@ const PROJECT: Members = &[
     ("type", Text),
 ];
 
-/// Which version of the schema a document says it follows.
+/// The version of the schema a document claims to follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Version {
     /// 1.0.0.
     V1_0,
     /// 1.2.1, or another later one.
     Later,
-    /// It does not say. It may hold what either version allows, but no further members at the top:
-    /// a misspelt `wrok` would be missing from every export without a word.
-    Unsaid,
+    /// Not specified. The document can have anything either version allows, except additional
+    /// top-level members: a misspelled `wrok` would silently be missing from every export.
+    Unspecified,
 }
 
 impl Version {
-    /// What `$schema` says: a URL that has the version in it, as in
+    /// Reads the version from `$schema`, a URL like
     /// `https://raw.githubusercontent.com/jsonresume/resume-schema/v1.2.1/schema.json`.
-    pub(super) fn said(schema: Option<&str>) -> Self {
-        let Some(schema) = schema else { return Self::Unsaid };
+    pub(super) fn of_schema(schema: Option<&str>) -> Self {
+        let Some(schema) = schema else { return Self::Unspecified };
         let mut parts = schema.split(['/', '@']);
         let version = parts.find_map(|part| {
             let version = part.strip_prefix('v').unwrap_or(part);
@@ -150,11 +150,11 @@ impl Version {
         match version {
             Some(version) if version.starts_with("1.0.") => Self::V1_0,
             Some(_) => Self::Later,
-            None => Self::Unsaid,
+            None => Self::Unspecified,
         }
     }
 
-    /// Whether the document may hold members of its own at the top.
+    /// Returns true if the document can have additional top-level members.
     pub(super) fn is_open(self) -> bool {
         self == Self::Later
     }
@@ -165,15 +165,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_version_is_read_off_the_schemas_url() {
+    fn the_version_is_read_from_the_schema_url() {
         let check = |schema: Option<&str>, expected| {
-            assert_eq!(Version::said(schema), expected, "{schema:?}");
+            assert_eq!(Version::of_schema(schema), expected, "{schema:?}");
         };
         let repository = "https://raw.githubusercontent.com/jsonresume/resume-schema";
         check(Some(&format!("{repository}/v1.0.0/schema.json")), Version::V1_0);
         check(Some(&format!("{repository}/v1.2.1/schema.json")), Version::Later);
         check(Some("https://unpkg.com/@jsonresume/schema@1.2.1/schema.json"), Version::Later);
-        check(Some(&format!("{repository}/master/schema.json")), Version::Unsaid);
-        check(None, Version::Unsaid);
+        check(Some(&format!("{repository}/master/schema.json")), Version::Unspecified);
+        check(None, Version::Unspecified);
     }
 }

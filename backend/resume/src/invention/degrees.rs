@@ -1,8 +1,8 @@
-//! Degrees: their level and faculty, however they are written.
+//! Recognizes degrees, with their level and faculty, in any notation.
 //!
-//! Called by [`super::found`] and [`super::facts`]. In a field that is there for degrees each sign
-//! of one counts; in other texts only what means nothing else there: "MA" may be a state, a
-//! "master" may be one of Scrum.
+//! Called by [`super::found`] and [`super::facts`]. In a field for degrees, every abbreviation or
+//! word for one counts. In other texts, only unambiguous ones do: "MA" can be a state, and a
+//! "master" can be a Scrum master.
 
 use crate::fold;
 use std::collections::HashSet;
@@ -15,15 +15,15 @@ pub(super) struct Degree {
 }
 
 impl Degree {
-    /// Whether it is one of these, or says less than one of them: a bachelor is less than a
-    /// bachelor of arts.
+    /// Returns true if `degrees` contains this degree or a more specific one, as a bachelor of arts
+    /// is more specific than a bachelor.
     pub(super) fn is_among(self, degrees: &HashSet<Self>) -> bool {
         degrees.contains(&self)
             || self.faculty.is_none() && degrees.iter().any(|known| known.level == self.level)
     }
 }
 
-/// An abbreviation without dots, its level and faculty, and whether it means that in any text.
+/// An abbreviation without dots, its level and faculty, and true if it is unambiguous in any text.
 type Short = (&'static str, &'static str, Option<&'static str>, bool);
 
 const SHORT: [Short; 36] = [
@@ -65,7 +65,7 @@ const SHORT: [Short; 36] = [
     ("GED", "school", None, false),
 ];
 
-/// A word, folded, the level that it names, and whether it means that in any text.
+/// A folded word, its level, and true if it is unambiguous in any text.
 const WORDS: [(&str, &str, bool); 33] = [
     ("bachelor", "bachelor", true),
     ("bachelors", "bachelor", true),
@@ -102,7 +102,7 @@ const WORDS: [(&str, &str, bool); 33] = [
     ("postdoc", "doctor", true),
 ];
 
-/// What may stand after "of", folded, and the faculty that it names.
+/// A folded word after "of", and the faculty it names.
 const FACULTIES: [(&str, &str); 20] = [
     ("science", "science"),
     ("sciences", "science"),
@@ -126,30 +126,30 @@ const FACULTIES: [(&str, &str); 20] = [
     ("social", "social"),
 ];
 
-/// Words of a degree that say nothing.
+/// Words of a degree without meaning.
 const FILLERS: [&str; 18] = [
     "a", "an", "and", "au", "de", "degree", "der", "des", "en", "et", "hons", "honours", "honors",
     "in", "of", "the", "und", "y",
 ];
 
-/// The degrees in a field for them.
+/// Returns the degrees in a field for degrees.
 pub(super) fn in_field(text: &str) -> Vec<Degree> {
     read(text, true).into_iter().filter_map(|piece| Some(piece.degree?.0)).collect()
 }
 
-/// The words of a field that name no degree: its subject. Folded.
+/// Returns the folded words of a field that do not name a degree: its subject.
 pub(super) fn other_words(text: &str) -> Vec<String> {
     let rest = read(text, true).into_iter().filter(|piece| piece.degree.is_none());
     let words = rest.flat_map(|piece| super::walk::words(piece.text));
     words.filter(|word| word.chars().count() > 1 && !FILLERS.contains(&word.as_str())).collect()
 }
 
-/// The degrees in any text, each as it is written.
+/// Returns the degrees in any text, each with its notation.
 pub(super) fn in_text(text: &str) -> Vec<(Degree, String)> {
     read(&fold::clean(text), false).into_iter().filter_map(|piece| piece.degree).collect()
 }
 
-/// A word that names no degree, or the words that name one.
+/// The words that name a degree, or a single other word.
 struct Piece<'a> {
     text: &'a str,
     degree: Option<(Degree, String)>,
@@ -174,7 +174,7 @@ fn read(text: &str, is_field: bool) -> Vec<Piece<'_>> {
     pieces
 }
 
-/// The degree that begins with the first word, and how many words it has.
+/// Returns the degree that begins at the first word, and its number of words.
 fn degree(words: &[&str], is_field: bool) -> Option<(usize, Degree)> {
     let first = words.first()?.trim_end_matches(['!', '?']);
     short(first, is_field).map(|degree| (1, degree)).or_else(|| long(words, is_field))
@@ -182,7 +182,7 @@ fn degree(words: &[&str], is_field: bool) -> Option<(usize, Degree)> {
 
 fn short(word: &str, is_field: bool) -> Option<Degree> {
     let bare = word.replace('.', "");
-    // "M.A." in any text; "MA." may be the end of a sentence.
+    // "M.A." counts in any text; "MA." can be the end of a sentence.
     let has_dots = word.trim_end_matches('.').contains('.');
     let (_, level, faculty, _) = SHORT.iter().find(|(short, _, _, is_plain)| {
         let is_it =

@@ -1,6 +1,6 @@
-//! What a résumé says: the facts that a changed one may have.
+//! The facts of a résumé, which a changed résumé can repeat.
 //!
-//! Made by [`super::found`] of the original.
+//! Collected by [`super::found`] from the original.
 
 use super::degrees::{self, Degree};
 use super::walk::{self, Role, SECTIONS, Section};
@@ -9,7 +9,7 @@ use crate::numbers::{Day, Decimal, Meaning, Moment, Number, Unit, figures};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 
-/// All facts of a document.
+/// The facts of a document.
 #[derive(Default)]
 pub(super) struct Facts {
     entries: HashMap<&'static str, Vec<Entry>>,
@@ -25,7 +25,7 @@ pub(super) struct Facts {
 pub(super) struct Entry {
     /// The words of its employer's name, without the legal form.
     pub(super) name: Vec<String>,
-    /// Each date: its field, what it says, and as it is written.
+    /// Each date: its field, its parsed value and its text.
     dates: Vec<(&'static str, Option<Day>, String)>,
     degrees: HashSet<Degree>,
     degree_words: HashSet<String>,
@@ -48,7 +48,7 @@ impl Entry {
         }
     }
 
-    /// Whether its employer's name is `other`'s, or begins with it.
+    /// Returns true if its employer's name starts with `other`'s.
     pub(super) fn has_name_of(&self, other: &Self) -> bool {
         self.name.starts_with(&other.name) && self.name.is_empty() == other.name.is_empty()
     }
@@ -60,13 +60,13 @@ impl Entry {
         })
     }
 
-    /// Whether it began and has not ended.
-    pub(super) fn goes_on(&self) -> bool {
+    /// Returns true if it has a start date but no end date.
+    pub(super) fn is_current(&self) -> bool {
         self.dates.iter().any(|(field, ..)| *field == "startDate") && !self.has_end
     }
 
-    /// Whether it has all of these, and all words of their subject.
-    pub(super) fn attained(&self, degrees: &[Degree], words: &[String]) -> bool {
+    /// Returns true if it has all these degrees and all words of their subject.
+    pub(super) fn has_degrees(&self, degrees: &[Degree], words: &[String]) -> bool {
         degrees.iter().all(|degree| degree.is_among(&self.degrees))
             && words.iter().all(|word| self.degree_words.contains(word))
     }
@@ -113,7 +113,7 @@ impl Facts {
     fn add_number(&mut self, number: Number) {
         self.named_digits.extend(number.name);
         for value in number.readings.into_iter().chain(number.pieces) {
-            // Money may lose its sign; hundredths may not.
+            // A currency can be dropped; a percent sign cannot.
             if number.unit != Unit::Percent {
                 self.numbers.insert((value.clone(), Unit::Plain));
             }
@@ -121,17 +121,17 @@ impl Facts {
         }
     }
 
-    /// The entries of the section called `name`.
+    /// Returns the entries of the section `name`.
     pub(super) fn entries(&self, name: &str) -> &[Entry] {
         self.entries.get(name).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Whether an address or a telephone number has these digits.
+    /// Returns true if an address or a phone number has these digits.
     pub(super) fn has_contact(&self, digits: &str) -> bool {
         self.contact.contains(digits)
     }
 
-    /// Whether all words of a name are there, wherever.
+    /// Returns true if all words of a name occur anywhere.
     pub(super) fn has_words(&self, name: &str) -> bool {
         names::words(name).iter().all(|word| self.words.contains(word))
     }
@@ -148,7 +148,8 @@ impl Facts {
         }
     }
 
-    /// Whether one of its readings is in a date; "2000 users" looks like a year, and may be a number.
+    /// Returns true if one of its readings occurs in a date, or as a number: the "2000" in "2000
+    /// users" looks like a year.
     fn has_moment(&self, moment: &Moment) -> bool {
         moment.readings.iter().any(|day| {
             let year = day.year.filter(|_| day.month.is_none());
@@ -170,7 +171,7 @@ impl Facts {
     }
 }
 
-/// All that a day says: itself, its month, its year, and which month of any year.
+/// Returns everything a day implies: itself, its month, its year, and the month without a year.
 fn parts(day: &Day) -> [Day; 4] {
     let Day { year, month, .. } = *day;
     let of_year = Day { year, month: None, day: None };

@@ -1,14 +1,14 @@
-//! Names of employers: how two are compared, and how they are found in texts.
+//! Compares names of employers and finds them in texts.
 //!
 //! Called by [`super::found`] and [`super::facts`].
 
 use super::walk;
 use crate::fold;
 
-/// The most words of a name in a text.
+/// The most words in a name found in a text.
 const MAX_WORDS: usize = 5;
 
-/// Legal forms, folded, without dots. They do not distinguish an employer.
+/// Legal forms, folded, without dots. They are ignored when names are compared.
 const LEGAL_FORMS: [&str; 27] = [
     "inc",
     "incorporated",
@@ -39,8 +39,8 @@ const LEGAL_FORMS: [&str; 27] = [
     "srl",
 ];
 
-/// Those that make what is before them a name in a text, as they are written.
-const TELLING_FORMS: [&str; 21] = [
+/// Legal forms as written that mark the words before them as a name in a text.
+const MARKING_FORMS: [&str; 21] = [
     "Inc",
     "Incorporated",
     "Ltd",
@@ -64,7 +64,7 @@ const TELLING_FORMS: [&str; 21] = [
     "S.p.A",
 ];
 
-/// Words that are a part of a school's name.
+/// Words in the names of schools.
 const SCHOOLS: [&str; 12] = [
     "university",
     "universitat",
@@ -80,12 +80,12 @@ const SCHOOLS: [&str; 12] = [
     "polytechnic",
 ];
 
-/// Words before an employer.
+/// Words that precede an employer.
 const MARKERS: [&str; 3] = ["at", "joined", "chez"];
-/// Small words within a name.
+/// Lowercase words within a name.
 const PARTICLES: [&str; 10] = ["of", "de", "la", "du", "des", "für", "der", "&", "and", "del"];
 
-/// The words of a name as they are compared: without its legal form, and "the" before it.
+/// Returns the words of a name for comparison, without its legal form and a leading "the".
 pub(super) fn words(name: &str) -> Vec<String> {
     let mut words = walk::words(&name.replace('.', ""));
     if words.len() > 1 && words.first().is_some_and(|word| word == "the") {
@@ -97,7 +97,7 @@ pub(super) fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// What looks like the name of an employer in a text.
+/// Returns everything in a text that looks like the name of an employer.
 pub(super) fn in_text(text: &str) -> Vec<String> {
     let clean = fold::clean(text);
     let words: Vec<Word<'_>> = clean.split_whitespace().map(Word::of).collect();
@@ -107,7 +107,7 @@ pub(super) fn in_text(text: &str) -> Vec<String> {
         let run = name_at(words.get(at..).unwrap_or_default());
         let marker = at.checked_sub(1).and_then(|before| words.get(before));
         let is_marked = marker.is_some_and(|marker| !marker.ends && marker.is_marker());
-        let is_name = is_marked || (run.len() > 1 && run.iter().any(Word::is_telling));
+        let is_name = is_marked || (run.len() > 1 && run.iter().any(Word::marks_a_name));
         if is_name && run.first().is_some_and(Word::is_capital) {
             let texts: Vec<_> = run.iter().map(|word| word.text).collect();
             names.push(texts.join(" "));
@@ -119,15 +119,16 @@ pub(super) fn in_text(text: &str) -> Vec<String> {
     names
 }
 
-/// Words in capitals, with small words between them, up to the end of the phrase.
+/// Returns the run of capitalized words at the start of `words`, with particles between them, up to
+/// the end of the phrase.
 fn name_at<'a, 'b>(words: &'a [Word<'b>]) -> &'a [Word<'b>] {
     let mut count = 0;
     for (at, word) in words.iter().enumerate().take(MAX_WORDS) {
-        let is_whoever_writes =
-            word.is_first_person() && !words.get(at + 1).is_some_and(Word::is_telling);
+        let is_author =
+            word.is_first_person() && !words.get(at + 1).is_some_and(Word::marks_a_name);
         // "At Google…", "Joined Google…" begin a sentence. (Some names begin with "Chez".)
         let is_before_a_name = at == 0 && ["At", "Joined"].contains(&word.text);
-        if word.is_capital() && !is_whoever_writes && !is_before_a_name {
+        if word.is_capital() && !is_author && !is_before_a_name {
             count = at + 1;
         } else if at == 0 || !PARTICLES.contains(&word.text) {
             break;
@@ -139,11 +140,11 @@ fn name_at<'a, 'b>(words: &'a [Word<'b>]) -> &'a [Word<'b>] {
     words.get(..count).unwrap_or_default()
 }
 
-/// What stands between two spaces.
+/// A whitespace-separated word.
 struct Word<'a> {
-    /// Without the punctuation around it.
+    /// The word without surrounding punctuation.
     text: &'a str,
-    /// Punctuation follows: the phrase ends here.
+    /// True if punctuation follows, which ends the phrase.
     ends: bool,
 }
 
@@ -152,7 +153,7 @@ impl<'a> Word<'a> {
         let is_inner = |c: char| c.is_alphanumeric() || c == '&';
         let text = raw.trim_matches(|c| !is_inner(c));
         let after = raw.trim_end_matches(is_inner);
-        let is_abbreviated = after.ends_with('.') && TELLING_FORMS.contains(&text);
+        let is_abbreviated = after.ends_with('.') && MARKING_FORMS.contains(&text);
         Self { text, ends: !is_abbreviated && !raw.ends_with(is_inner) }
     }
 
@@ -160,7 +161,7 @@ impl<'a> Word<'a> {
         is_capital(self.text)
     }
 
-    /// "At Analytical Engines I wrote…": the name ends before it.
+    /// Returns true for "I", which ends a name: "At Analytical Engines I wrote…".
     fn is_first_person(&self) -> bool {
         self.text.split(['\'', '’']).next() == Some("I")
     }
@@ -169,9 +170,9 @@ impl<'a> Word<'a> {
         MARKERS.contains(&self.text.to_lowercase().as_str())
     }
 
-    /// Whether it makes a name of the words around it.
-    fn is_telling(&self) -> bool {
-        TELLING_FORMS.contains(&self.text) || SCHOOLS.contains(&fold::fold(self.text).as_str())
+    /// Returns true if it marks the words around it as a name.
+    fn marks_a_name(&self) -> bool {
+        MARKING_FORMS.contains(&self.text) || SCHOOLS.contains(&fold::fold(self.text).as_str())
     }
 }
 

@@ -1,4 +1,4 @@
-//! A résumé, and what was made of it.
+//! Changed résumés compared with an original.
 
 use super::*;
 use proptest::prelude::*;
@@ -40,7 +40,7 @@ fn original() -> Resume {
     .unwrap()
 }
 
-/// What is found after the text or value at `pointer` was replaced.
+/// Replaces the value at `pointer` and returns the invented facts.
 fn after(pointer: &str, value: impl Into<Value>) -> String {
     let mut changed = original().as_value().clone();
     *changed.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = value.into();
@@ -56,7 +56,7 @@ fn shown(changed: &Value) -> String {
 }
 
 #[test]
-fn a_text_may_be_reworded_as_long_as_it_keeps_to_the_facts() {
+fn a_text_can_be_reworded_if_the_facts_stay() {
     for text in [
         "Cut costs by 40 percent",
         "forty percent lower costs",
@@ -82,7 +82,7 @@ fn a_text_may_be_reworded_as_long_as_it_keeps_to_the_facts() {
 }
 
 #[test]
-fn a_number_that_was_not_there_is_told() {
+fn a_new_number_is_reported() {
     for (text, expected) in [
         ("Cut costs by 45%", "45%"),
         ("Cut costs by 40", "40"),
@@ -107,7 +107,7 @@ fn a_number_that_was_not_there_is_told() {
 }
 
 #[test]
-fn a_date_that_was_not_there_is_told() {
+fn a_new_date_is_reported() {
     for (text, expected) in [
         ("since 2012", "2012"),
         ("since June 2021", "June 2021"),
@@ -116,8 +116,8 @@ fn a_date_that_was_not_there_is_told() {
         ("2015-17", "17"),
     ] {
         let found = after("/basics/summary", text);
-        let is_told = found.starts_with("/basics/summary Date") && found.contains(expected);
-        assert!(is_told, "{text}: {found}");
+        let is_reported = found.starts_with("/basics/summary Date") && found.contains(expected);
+        assert!(is_reported, "{text}: {found}");
     }
     for (pointer, value, expected) in [
         ("/work/0/startDate", "2019-02", ""),
@@ -137,8 +137,8 @@ fn a_date_that_was_not_there_is_told() {
 }
 
 #[test]
-fn an_employer_that_was_not_there_is_told() {
-    for (pointer, value, is_told) in [
+fn a_new_employer_is_reported() {
+    for (pointer, value, is_reported) in [
         ("/work/0/name", "Analytical Engines", false),
         ("/work/0/name", "The Analytical Engines, Inc.", false),
         ("/work/0/name", "ANALYTICAL ENGINES LTD.", false),
@@ -157,7 +157,7 @@ fn an_employer_that_was_not_there_is_told() {
         ("/basics/summary", "good at Python, at scale, At home", false),
     ] {
         let found = after(pointer, value);
-        assert_eq!(found.contains("Employer"), is_told, "{pointer} {value}: {found}");
+        assert_eq!(found.contains("Employer"), is_reported, "{pointer} {value}: {found}");
     }
     assert_eq!(
         after("/basics/summary", "At Google I wrote for Babbage I GmbH"),
@@ -170,8 +170,8 @@ fn an_employer_that_was_not_there_is_told() {
 }
 
 #[test]
-fn a_degree_that_was_not_there_is_told() {
-    for (pointer, value, is_told) in [
+fn a_new_degree_is_reported() {
+    for (pointer, value, is_reported) in [
         ("/education/0/studyType", "Bachelor of Science", false),
         ("/education/0/studyType", "B.Sc. (Hons)", false),
         ("/education/0/studyType", "Bachelor", false),
@@ -191,12 +191,12 @@ fn a_degree_that_was_not_there_is_told() {
         ("/basics/summary", "Master of Science", true),
     ] {
         let found = after(pointer, value);
-        assert_eq!(found.contains("Degree"), is_told, "{pointer} {value}: {found}");
+        assert_eq!(found.contains("Degree"), is_reported, "{pointer} {value}: {found}");
     }
 }
 
 #[test]
-fn the_order_does_not_matter() {
+fn entries_can_be_reordered() {
     let mut changed = original().as_value().clone();
     for list in ["/work/0/highlights", "/work"] {
         changed.pointer_mut(list).unwrap().as_array_mut().unwrap().reverse();
@@ -212,7 +212,7 @@ fn dates_belong_to_their_employer() {
 }
 
 #[test]
-fn a_new_entry_is_told_with_all_that_is_new_in_it() {
+fn a_new_entry_is_reported_with_all_its_new_facts() {
     let mut changed = original().as_value().clone();
     let entry = json!({
         "name": "Google", "position": "CTO", "startDate": "2001-01", "endDate": "2002",
@@ -236,13 +236,13 @@ fn contacts_are_compared_with_contacts() {
 }
 
 #[test]
-fn numbers_outside_the_schema_are_seen() {
+fn numbers_outside_the_schema_are_checked() {
     assert_eq!(after("/projects/0/team/size", 8), "");
     assert_eq!(after("/projects/0/team/size", 9), "/projects/0/team/size Number 9");
 }
 
 #[test]
-fn what_is_told_is_bounded_and_told_once() {
+fn reports_are_bounded_and_unique() {
     assert_eq!(after("/basics/summary", "99 and 99"), "/basics/summary Number 99");
     let many: Vec<_> = (1000..1400).map(|n| n.to_string()).collect();
     let mut changed = original().as_value().clone();
@@ -251,7 +251,7 @@ fn what_is_told_is_bounded_and_told_once() {
 }
 
 #[test]
-fn anything_can_be_compared() {
+fn any_json_can_be_compared() {
     let mut deep = json!("x 12");
     for _ in 0..500 {
         deep = Value::Array(vec![deep]);
@@ -264,7 +264,7 @@ fn anything_can_be_compared() {
     }
 }
 
-/// Texts as models write them, with all that is looked for in them.
+/// Generates texts with everything the checks look for.
 fn any_text() -> impl Strategy<Value = String> {
     let word = prop_oneof![
         "[A-Za-z]{1,8}[.,]?",
@@ -323,12 +323,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn nothing_is_invented_where_nothing_changed(resume in any_resume()) {
+    fn an_unchanged_resume_invents_nothing(resume in any_resume()) {
         prop_assert_eq!(found(&resume, resume.as_value()), vec![]);
     }
 
     #[test]
-    fn a_number_put_into_a_text_is_told(
+    fn a_number_inserted_into_a_text_is_reported(
         resume in any_resume(),
         number in 1_000_000_u64..u64::MAX,
         at in any::<prop::sample::Index>(),
@@ -339,12 +339,12 @@ proptest! {
         words.insert(at.index(words.len() + 1), number.to_string());
         changed["basics"]["summary"] = words.join(" ").into();
         let invented = found(&resume, &changed);
-        let is_told = |i: &Invented| i.found.contains(&number.to_string());
-        prop_assert!(invented.iter().any(is_told), "{} {:?}", words.join(" "), invented);
+        let is_reported = |i: &Invented| i.found.contains(&number.to_string());
+        prop_assert!(invented.iter().any(is_reported), "{} {:?}", words.join(" "), invented);
     }
 
     #[test]
-    fn an_employer_put_in_place_of_another_is_told(resume in any_resume(), name in "[A-Z][a-z]{12}q") {
+    fn a_replaced_employer_is_reported(resume in any_resume(), name in "[A-Z][a-z]{12}q") {
         let mut changed = resume.as_value().clone();
         for (section, field) in [("work", "name"), ("education", "institution")] {
             if let Some(entry) = changed[section].get_mut(0) {
@@ -359,7 +359,7 @@ proptest! {
 }
 
 #[test]
-fn the_largest_documents_are_compared() {
+fn the_largest_documents_can_be_compared() {
     let dates: String = (0..3_000)
         .map(|n| format!("{}-{:02}-{:02} ", 1950 + n % 100, 1 + n % 12, 1 + n % 28))
         .collect();

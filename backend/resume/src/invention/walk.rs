@@ -1,27 +1,28 @@
-//! The texts of a document, each with its place and its part in it.
+//! Collects the texts of a document with their pointers and roles.
 //!
-//! Used by [`super::found`] and [`super::facts`]. Reads any JSON, valid or not, without recursion.
+//! Used by [`super::found`] and [`super::facts`]. Reads any JSON, even invalid résumés, without
+//! recursion.
 
 use crate::fold;
 use crate::json::escaped;
 use serde_json::Value;
 use std::borrow::Cow;
 
-/// A list of the schema whose entries have fields that are compared.
+/// An array of the schema whose entries have compared fields.
 pub(super) struct Section {
-    /// What it is called.
+    /// The member's name.
     pub(super) name: &'static str,
-    /// The field that says whose an entry is.
+    /// The field with the employer or another organization.
     pub(super) employer: &'static str,
-    /// The fields that say when it was.
+    /// The fields with dates.
     pub(super) dates: &'static [&'static str],
-    /// The fields that say what was attained.
+    /// The fields with degrees or certificates.
     pub(super) degrees: &'static [&'static str],
 }
 
 const PERIOD: &[&str] = &["startDate", "endDate"];
 
-/// All of them.
+/// All sections with compared fields.
 pub(super) const SECTIONS: [Section; 7] = [
     Section { name: "work", employer: "name", dates: PERIOD, degrees: &[] },
     Section { name: "volunteer", employer: "organization", dates: PERIOD, degrees: &[] },
@@ -37,38 +38,38 @@ pub(super) const SECTIONS: [Section; 7] = [
     Section { name: "publications", employer: "publisher", dates: &["releaseDate"], degrees: &[] },
 ];
 
-/// A text, or a number as one.
+/// A string, or a number as a string.
 pub(super) struct Text<'a> {
-    /// Where it is.
+    /// Its JSON pointer.
     pub(super) pointer: String,
-    /// What it says.
+    /// Its content.
     pub(super) text: Cow<'a, str>,
-    /// How it is looked at.
+    /// The way it is checked.
     pub(super) role: Role,
 }
 
-/// How a text is looked at.
+/// The way a text is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
-    /// For all that it may say.
+    /// For every kind of fact.
     Text,
-    /// For its digits alone: a telephone number, an address.
+    /// For its digits only, like a phone number or an address.
     Contact,
-    /// As a field of its entry.
+    /// As a field of its entry only.
     Field,
 }
 
-/// The entries of the list called `name`.
+/// Returns the items of the array member `name`.
 pub(super) fn items<'a>(document: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
     document.get(name).and_then(Value::as_array).into_iter().flatten()
 }
 
-/// The text called `name`, without blanks around it; empty if there is none.
+/// Returns the trimmed string member `name`, or an empty string.
 pub(super) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_default().trim()
 }
 
-/// All texts that are looked at, in the order of the document.
+/// Returns all checked texts, in document order.
 pub(super) fn texts(document: &Value) -> Vec<Text<'_>> {
     let mut texts = Vec::new();
     let mut stack = vec![(String::new(), document)];
@@ -99,7 +100,7 @@ fn push<'a>(texts: &mut Vec<Text<'a>>, pointer: String, text: Cow<'a, str>) {
     }
 }
 
-/// How the text at `pointer` is looked at; none if it is not.
+/// Returns the role of the text at `pointer`, or `None` if it is not checked.
 fn role(pointer: &str) -> Option<Role> {
     let steps: Vec<&str> = pointer.split('/').skip(1).collect();
     match steps.as_slice() {
@@ -116,14 +117,14 @@ fn role(pointer: &str) -> Option<Role> {
     }
 }
 
-/// The runs of digits in a text.
+/// Returns the runs of digits in a text.
 pub(super) fn digits(text: &str) -> Vec<String> {
     let clean = fold::clean(text);
     let runs = clean.split(|c: char| !c.is_ascii_digit());
     runs.filter(|run| !run.is_empty()).map(str::to_owned).collect()
 }
 
-/// The words of a text, folded.
+/// Returns the folded words of a text.
 pub(super) fn words(text: &str) -> Vec<String> {
     let folded = fold::fold(&fold::clean(text));
     let words = folded.split(|c: char| !c.is_alphanumeric());

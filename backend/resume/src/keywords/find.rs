@@ -1,4 +1,4 @@
-//! Where keywords are found in other texts.
+//! Searches texts for keywords.
 //!
 //! Called by [`crate::ats`] with the texts of a résumé.
 
@@ -8,14 +8,14 @@ use super::term;
 use super::words::{Word, words};
 use std::collections::HashMap;
 
-/// The most places that are told for one keyword.
+/// The most places returned for one keyword.
 pub const MAX_PLACES: usize = 3;
 
-/// For each of `keywords` the places of those `texts` that have it: the first [`MAX_PLACES`], in
-/// the order of the texts; none if it is missing. A text is a place and what stands there.
+/// Returns the places of the texts that contain each keyword: the first [`MAX_PLACES`], in order.
+/// `texts` are pairs of a place and its text.
 ///
-/// "full-stack", "full stack" and "Fullstack" are the same, and so are an abbreviation and its long
-/// form, as far as `super::known` has them.
+/// "full-stack", "full stack" and "Fullstack" are equal, and so are the abbreviations in
+/// `super::known` and their long forms.
 #[must_use]
 pub fn find<'a>(
     keywords: &[Keyword],
@@ -37,7 +37,7 @@ pub fn find<'a>(
     places
 }
 
-/// Each word, what its hyphens hold together, and each phrase.
+/// Returns the term of each word, of each part of a hyphenated word, and of each phrase.
 pub(super) fn terms(words: &[Word]) -> impl Iterator<Item = String> {
     (0..words.len()).flat_map(move |at| {
         let rest = words.get(at..).unwrap_or_default();

@@ -1,6 +1,6 @@
-//! Which terms a document has, for those who ask for terms that somebody else has chosen.
+//! Checks if texts contain terms that come from another source.
 //!
-//! Used by the AI routes with the terms that a model has found in a job description.
+//! Used by the AI routes with the terms a model found in a job description.
 
 use super::find::terms;
 use super::phrase::MAX_WORDS;
@@ -8,19 +8,19 @@ use super::term;
 use super::words::words;
 use std::collections::HashSet;
 
-/// The terms of some texts.
+/// The set of terms in some texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held(HashSet<String>);
 
 impl Held {
-    /// Those of `texts`.
+    /// Collects the terms of `texts`.
     #[must_use]
     pub fn of<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
         Self(texts.into_iter().flat_map(|text| terms(&words(text)).collect::<Vec<_>>()).collect())
     }
 
-    /// Whether the texts have what `phrase` says: as [`super::find`] compares; where it has more
-    /// words than are looked at together, all of its words, in any place.
+    /// Returns true if the texts contain `phrase`, compared as in [`super::find`]. For a phrase
+    /// longer than [`MAX_WORDS`], it is enough that they contain all its words anywhere.
     #[must_use]
     pub fn has(&self, phrase: &str) -> bool {
         let words = words(phrase);
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_phrase_is_found_however_it_is_written() {
+    fn a_phrase_is_found_in_any_spelling() {
         let held =
             Held::of(["Full-stack work with Postgres", "and machine learning in production"]);
         let check = |phrase: &str, expected| assert_eq!(held.has(phrase), expected, "{phrase}");

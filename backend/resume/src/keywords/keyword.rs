@@ -1,18 +1,18 @@
-//! A word or a few that a text is about.
+//! A keyword of a text.
 
 use serde::{Deserialize, Serialize};
 
-/// A word or a few that a text is about.
+/// A keyword of a text, one or more words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Keyword {
-    /// As the text has it most often: "machine learning", "PostgreSQL".
+    /// The most frequent spelling: "machine learning", "PostgreSQL".
     pub text: String,
-    /// The form in which it is compared: no spaces, case or plural; "ml", "postgresql".
+    /// The normalized form for comparison, without spaces, case and plural: "ml", "postgresql".
     pub term: String,
-    /// How often the text has it, 1 or more.
+    /// The number of occurrences, at least 1.
     pub count: u32,
-    /// How much it tells: 3 for a term of a trade (a symbol, a digit, an inner capital, a known
-    /// phrase), 2 for a word in capitals within a sentence and a repeated phrase, 1 for others; 1
-    /// more, up to 3, for what is there three times.
+    /// The relevance: 3 for technical terms (with a symbol, a digit or an inner capital, or known),
+    /// 2 for capitalized words within a sentence and repeated phrases, and 1 for others. Three
+    /// occurrences add 1, up to 3.
     pub weight: u8,
 }

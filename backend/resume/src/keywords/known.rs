@@ -1,40 +1,40 @@
-//! Terms that are known: phrases of two or three words, names that have signs or look like other
-//! words, and abbreviations with what they stand for.
+//! Known terms: phrases of two or three words, names with symbols or that look like other words,
+//! and abbreviations with their long forms.
 //!
-//! Called by the rest of [`super`]. Short on purpose: what is not here is still found by how it is
-//! written, and how often. Small letters, no accents.
+//! Called by the rest of [`super`]. The lists are short on purpose: other terms are still found by
+//! their spelling and frequency. Entries are lowercase and without accents.
 
 use super::stem::stem;
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
-/// Whether these words, put together, are a known phrase.
+/// Returns true if these joined words are a known phrase.
 pub(super) fn is_phrase(compact: &str) -> bool {
     PHRASE_TERMS.contains(compact) || SHORT_FORMS.contains(compact)
 }
 
-/// Whether it is a term of a trade that does not show it by how it is written.
+/// Returns true for a technical term that its spelling does not reveal.
 pub(super) fn is_term(term: &str) -> bool {
     TERM_WORDS.contains(term)
 }
 
-/// The name under which it is known.
+/// Returns the canonical name of an alias.
 pub(super) fn alias(compact: &str) -> Option<&'static str> {
     NAMES.get(compact).map(String::as_str)
 }
 
-/// Whether it is one word, slash and all.
+/// Returns true if the text including its slash is one word.
 pub(super) fn is_slashed(run: &str) -> bool {
     let lower = run.to_ascii_lowercase();
     SLASHED.contains(&lower.as_str())
 }
 
-/// Whether the single letter is a language.
+/// Returns true if the single letter is a programming language.
 pub(super) fn is_letter(text: &str) -> bool {
     matches!(text, "C" | "R")
 }
 
-/// Whether it is a name, written like this, though in small letters it says nothing.
+/// Returns true for a name in this exact spelling that is a stop word in lowercase.
 pub(super) fn is_like_a_stop_word(text: &str) -> bool {
     text == "Go"
 }
@@ -44,7 +44,7 @@ const SLASHED: &[&str] = &[
     "n/a", "m/w/d", "w/m/d", "d/m/w", "m/f/d", "h/f", "f/h",
 ];
 
-/// Phrases, a comma between them.
+/// Phrases, separated by commas.
 const PHRASES: &str = "\
 account management, agile development, api design, artificial intelligence, automated testing, big
 data, budget planning, business analysis, business development, business intelligence, change
@@ -79,7 +79,7 @@ services, web design, agile methoden, maschinelles lernen, kunstliche intelligen
 integration, gestion de projet, apprentissage automatique, intelligence artificielle, aprendizaje
 automatico, inteligencia artificial, gestion de proyectos";
 
-/// Terms of one word that may be written small.
+/// One-word terms that can be written in lowercase.
 const TERMS: &str = "\
 accounting agile android angular ansible apache api automation aws azure bash blockchain bootstrap
 cassandra cloud compliance crm css cybersecurity databricks devops django docker elasticsearch
@@ -91,7 +91,7 @@ rails react redis redux rest ruby rust saas salesforce sap sass scala scrum sele
 spark spring sql sqlite swift tableau tdd tensorflow terraform typescript ui unity ux vue webpack
 wordpress xml yaml";
 
-/// What a name is also called: the name, then the others. A phrase among them is known by it.
+/// Names and their aliases. A phrase among the aliases is a known phrase.
 const ALIASES: &[(&str, &[&str])] = &[
     (
         "ai",
@@ -172,16 +172,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_nobody_elses_alias() {
+    fn no_name_is_an_alias_of_another() {
         for (name, _) in ALIASES {
             assert_eq!(alias(&own_name(name)), None, "{name}");
         }
         let others: usize = ALIASES.iter().map(|(_, others)| others.len()).sum();
-        assert_eq!(NAMES.len(), others, "one of them stands twice");
+        assert_eq!(NAMES.len(), others, "an alias is listed twice");
     }
 
     #[test]
-    fn a_phrase_is_known_by_its_stems() {
+    fn phrases_are_recognized_by_their_stems() {
         assert!(is_phrase("datastructure") && is_phrase("ml") && !is_phrase("machine"));
         assert!(is_term("kubernete") && is_term("python") && !is_term("kitchen"));
     }

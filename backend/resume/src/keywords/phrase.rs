@@ -1,8 +1,9 @@
-//! Which words are one term: "machine learning", "Google Cloud".
+//! Joins words into phrases: "machine learning", "Google Cloud".
 //!
-//! Called by [`super::of`]. Neighbours are a phrase if it is a known one, if they are two and both
-//! begin with a capital (terms of a trade stay alone: "Apache Kafka" is looked for as "Kafka"), or if the text has them together more than once. Longer ones first; a
-//! word that went into a phrase is not counted again by itself.
+//! Called by [`super::of`]. Adjacent words are a phrase if it is a known one, if they are two
+//! capitalized words, or if the text has the two together more than once. Technical terms are not
+//! joined this way: "Apache Kafka" is searched for as "Kafka". Longer phrases win, and a word in a
+//! phrase is not counted again alone.
 
 use super::words::{Class, Word};
 use super::{known, term};
@@ -11,18 +12,18 @@ use std::collections::HashMap;
 /// The most words of a phrase.
 pub(super) const MAX_WORDS: usize = 3;
 
-/// A word or a phrase, once for each time that it is there.
+/// An occurrence of a word or phrase.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Piece {
-    /// As it is written.
+    /// The text as written.
     pub(super) text: String,
-    /// As it is compared.
+    /// The normalized form for comparison.
     pub(super) term: String,
-    /// How much it tells, 1..=3.
+    /// The relevance, 1..=3.
     pub(super) weight: u8,
 }
 
-/// The words and phrases of a text.
+/// Returns the words and phrases of a text.
 pub(super) fn pieces(words: &[Word]) -> Vec<Piece> {
     let pairs = pairs(words);
     let mut pieces = Vec::new();
@@ -41,14 +42,14 @@ pub(super) fn pieces(words: &[Word]) -> Vec<Piece> {
     pieces
 }
 
-/// What stands between stop words and punctuation.
+/// Splits the words at stop words and punctuation.
 fn runs(words: &[Word]) -> impl Iterator<Item = &[Word]> {
     words
         .split(|word| word.class == Class::Stop)
         .flat_map(|run| run.chunk_by(|_, next| !next.apart))
 }
 
-/// How often each two neighbours are there.
+/// Counts the occurrences of each pair of adjacent words.
 fn pairs(words: &[Word]) -> HashMap<String, u32> {
     let mut pairs = HashMap::new();
     for run in runs(words) {
@@ -75,7 +76,7 @@ fn phrase(words: &[Word], pairs: &HashMap<String, u32>) -> Option<Piece> {
 
 fn single(word: &Word) -> Piece {
     let weight = match word.class {
-        Class::Trade => 3,
+        Class::Technical => 3,
         Class::Capital => 2,
         Class::Plain | Class::Stop => 1,
     };

@@ -1,26 +1,26 @@
-//! Words without what differs between their forms.
+//! Reduces the forms of a word to a common stem.
 //!
 //! Called by [`super::term`] and [`super::known`].
 
 use crate::fold;
 
-/// The shortest word that loses its plural: three letters with an s are mostly an acronym.
+/// The shortest word that loses its plural s. Three letters that end in s are usually an acronym.
 const MIN_PLURAL_CHARS: usize = 4;
 
-/// A word without case, accents, plural and hyphens. It need not be a word itself: it only has to
-/// be the same for all forms of one.
+/// Removes case, accents, plural and hyphens. The result need not be a word, only equal for all
+/// forms of one.
 pub(super) fn stem(text: &str) -> String {
     singular(compact(text))
 }
 
-/// Without case, accents, spaces and hyphens.
+/// Removes case, accents, spaces and hyphens.
 pub(super) fn compact(text: &str) -> String {
     let mut folded = fold::fold(text);
     folded.retain(|c| !c.is_whitespace() && c != '-');
     folded
 }
 
-/// Without the s of a plural, in English, French and Spanish.
+/// Removes the plural s of English, French and Spanish.
 fn singular(word: String) -> String {
     let keeps = ["ss", "us", "is", "ics"].iter().any(|end| word.ends_with(end));
     let has_signs = !word.chars().all(char::is_alphabetic);

@@ -1,22 +1,21 @@
-//! Words that say nothing by themselves: those of the grammar, and those that every job description
-//! has.
+//! Stop words: function words, and words that occur in every job description.
 //!
-//! Called by [`super::words`]. All languages are asked at once, so a word is here only if it is no
-//! term in another of them: French "car" and Spanish "red" are not. Written as [`super::stem`]
-//! writes them: small letters, no accents, no hyphens.
+//! Called by [`super::words`]. All languages are checked at once, so a word is listed only if it is
+//! not a term in another language. French "car" and Spanish "red" are not listed. Entries are in
+//! the form of [`super::stem`]: lowercase, without accents and hyphens.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-/// The longest word that an apostrophe cuts off in front: "l'", "qu'".
+/// The longest elided word before an apostrophe: "l'", "qu'".
 pub(super) const MAX_ELISION_CHARS: usize = 2;
 
-/// Whether it says nothing; `word` is folded, without hyphens.
+/// Returns true for a stop word. `word` must be folded and without hyphens.
 pub(super) fn contains(word: &str) -> bool {
     WORDS.contains(word)
 }
 
-/// What an apostrophe cuts off at the end: "team's", "we'll".
+/// Returns true for an ending after an apostrophe: "team's", "we'll".
 pub(super) fn is_ending(part: &str) -> bool {
     matches!(part, "s" | "S" | "t" | "re" | "ve" | "ll" | "d" | "m")
 }
@@ -121,14 +120,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_is_written_as_it_is_asked_for() {
+    fn entries_are_in_compact_form() {
         for word in WORDS.iter() {
             assert_eq!(&stem::compact(word), word);
         }
     }
 
     #[test]
-    fn no_term_of_a_trade_is_among_them() {
+    fn terms_are_not_stop_words() {
         for word in ["car", "red", "art", "data", "java", "rust", "sales", "security", "sap"] {
             assert!(!contains(word), "{word}");
         }

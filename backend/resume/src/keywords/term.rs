@@ -1,12 +1,12 @@
-//! The form in which words are compared.
+//! Normalizes words and phrases for comparison.
 //!
 //! Called by [`super::words`] and [`super::phrase`].
 
 use super::known;
 use super::stem::{compact, stem};
 
-/// A word's stem, under the name that it shares with its abbreviations: "Databases", "K8s",
-/// "E-Mails" are "database", "kubernete", "email".
+/// Returns a word's stem, with aliases resolved: "Databases", "K8s" and "E-Mails" become
+/// "database", "kubernete" and "email".
 pub(super) fn of_word(text: &str) -> String {
     let term = if is_plural_of_acronym(text) {
         compact(text).trim_end_matches('s').to_owned()
@@ -16,13 +16,13 @@ pub(super) fn of_word(text: &str) -> String {
     known::alias(&term).map_or(term, str::to_owned)
 }
 
-/// The words of a phrase as one term: "machine learning" is "ml".
+/// Joins the terms of a phrase into one, with aliases resolved: "machine learning" becomes "ml".
 pub(super) fn of_phrase<'a>(terms: impl IntoIterator<Item = &'a str>) -> String {
     let joined: String = terms.into_iter().collect();
     known::alias(&joined).map_or(joined, str::to_owned)
 }
 
-/// "APIs", "VMs".
+/// Returns true for plurals like "APIs" and "VMs".
 fn is_plural_of_acronym(text: &str) -> bool {
     text.strip_suffix('s')
         .is_some_and(|stem| stem.chars().count() > 1 && stem.chars().all(char::is_uppercase))
@@ -35,7 +35,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn one_word_has_one_term() {
+    fn forms_of_a_word_have_the_same_term() {
         for (one, other) in [
             ("Databases", "database"),
             ("technologies", "Technology"),
@@ -74,9 +74,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn case_does_not_matter_to_a_term(word in "[a-zé]{1,12}") {
-            let shouted = fold::fold(&word.to_uppercase());
-            prop_assert_eq!(of_word(&word), of_word(&shouted));
+        fn terms_ignore_case(word in "[a-zé]{1,12}") {
+            let uppercase = fold::fold(&word.to_uppercase());
+            prop_assert_eq!(of_word(&word), of_word(&uppercase));
         }
     }
 }

@@ -1,14 +1,14 @@
-//! Whole texts, and texts that nobody writes.
+//! Realistic texts, and random ones.
 
 use super::*;
 use proptest::prelude::*;
 
-/// The keywords of a text, as it has them.
+/// Returns the keywords of a text as spelled in it.
 fn texts(text: &str) -> Vec<String> {
     of(text).into_iter().map(|keyword| keyword.text).collect()
 }
 
-/// The keywords in the order of the alphabet.
+/// Returns the keywords in alphabetical order.
 fn sorted(text: &str) -> String {
     let mut texts = texts(text);
     texts.sort();
@@ -16,7 +16,7 @@ fn sorted(text: &str) -> String {
 }
 
 #[test]
-fn names_with_signs_stay_whole() {
+fn names_with_symbols_stay_whole() {
     for (text, expected) in [
         ("C++, C# and C", "C, C#, C++"),
         ("we use C++17.", "C++"),
@@ -38,7 +38,7 @@ fn names_with_signs_stay_whole() {
 }
 
 #[test]
-fn what_says_nothing_is_no_keyword() {
+fn meaningless_words_are_not_keywords() {
     for text in [
         "",
         " \n\t ",
@@ -85,7 +85,7 @@ fn forms_of_one_word_are_one_keyword() {
 }
 
 #[test]
-fn a_job_description_is_read_as_a_person_would() {
+fn keywords_of_a_job_description() {
     let text = include_str!("tests/job.txt");
     let lines: Vec<_> =
         of(text).iter().map(|k| format!("{} {} {}", k.weight, k.count, k.text)).collect();
@@ -120,7 +120,7 @@ fn a_job_description_is_read_as_a_person_would() {
 }
 
 #[test]
-fn keywords_are_found_where_they_are() {
+fn keywords_are_found_in_other_texts() {
     let keywords = of("full-stack, machine learning, k8s, C++, APIs, GraphQL");
     let resume = [
         ("/basics/label", "Fullstack developer"),
@@ -146,7 +146,7 @@ fn keywords_are_found_where_they_are() {
 }
 
 #[test]
-fn a_text_of_a_megabyte_is_read_in_part() {
+fn only_the_start_of_a_long_text_is_read() {
     let text = "lorem ipsum dolor, Kafka-based; ".repeat(40_000);
     let keywords = of(&text);
     let read = u32::try_from(MAX_TEXT_BYTES / 32).unwrap();
@@ -171,7 +171,7 @@ fn a_text_of_a_megabyte_is_read_in_part() {
     }
 }
 
-/// Texts with all that a word may have in it.
+/// Generates texts with all the characters a word can have.
 fn any_text() -> impl Strategy<Value = String> {
     let word = prop_oneof![
         "[A-Za-z]{1,8}",
@@ -217,7 +217,7 @@ proptest! {
     }
 
     #[test]
-    fn a_text_has_all_its_own_keywords(text in any_text()) {
+    fn a_text_contains_all_its_keywords(text in any_text()) {
         let keywords = of(&text);
         let places = find(&keywords, [("/", text.as_str())]);
         for (keyword, places) in keywords.iter().zip(places) {

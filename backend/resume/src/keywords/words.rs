@@ -1,45 +1,46 @@
-//! A text, taken apart into words.
+//! Splits a text into words.
 //!
-//! Called by [`super::of`] and [`super::find`]. Names with signs in them stay whole: C++, C#, .NET,
-//! Node.js, CI/CD, R&D, e-commerce. Addresses of pages and people are no words.
+//! Called by [`super::of`] and [`super::find`]. Names with symbols stay whole: C++, C#, .NET,
+//! Node.js, CI/CD, R&D, e-commerce. URLs and e-mail addresses are skipped.
 
 use super::{known, stem, stop, term};
 use crate::fold;
 
-/// The longest word, in characters: the longest in dictionaries are half as long.
+/// The longest word, in characters, twice as long as the longest in dictionaries.
 const MAX_WORD_CHARS: usize = 60;
-/// The most parts of a word with hyphens; one with more is taken apart.
+/// The most parts of a hyphenated word. Longer ones are split.
 const MAX_PARTS: usize = 3;
 
-/// What a word looks like.
+/// The class of a word, by its looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Class {
-    /// It says nothing by itself.
+    /// A stop word.
     Stop,
-    /// Like any other.
+    /// An ordinary word.
     Plain,
-    /// Begins with a capital where the grammar of English does not ask for one.
+    /// A word capitalized where English grammar does not require it.
     Capital,
-    /// A term of a trade: it has signs, digits or inner capitals, or is known.
-    Trade,
+    /// A technical term: a known one, or one with symbols, digits or inner capitals.
+    Technical,
 }
 
-/// One word.
+/// A word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Word {
-    /// As it is written.
+    /// The word as written.
     pub(super) text: String,
-    /// As it is compared.
+    /// The normalized form for comparison.
     pub(super) term: String,
-    /// The terms of what its hyphens hold together; empty if there are none.
+    /// The terms of its hyphenated parts; empty without hyphens.
     pub(super) parts: Vec<String>,
-    /// What it looks like.
+    /// The class.
     pub(super) class: Class,
-    /// More than a space is between it and the word before: they are no phrase.
+    /// True if more than a space separates it from the previous word, so that they cannot form a
+    /// phrase.
     pub(super) apart: bool,
 }
 
-/// The words of `text`, in its order.
+/// Returns the words of `text`, in order.
 pub(super) fn words(text: &str) -> Vec<Word> {
     let text = fold::clean(text);
     let mut reader = Reader::default();
@@ -52,13 +53,13 @@ pub(super) fn words(text: &str) -> Vec<Word> {
 #[derive(Default)]
 struct Reader {
     words: Vec<Word>,
-    /// Something is between the last word and the next.
+    /// True if more than a space separates the last word from the next.
     apart: bool,
-    /// The next word begins a sentence, so its capital says nothing.
+    /// True if the next word begins a sentence, so its capital is not significant.
     starts: bool,
-    /// The line is in capitals, so they say nothing.
+    /// True if the line is all capitals, so they are not significant.
     is_loud: bool,
-    /// The word is one of a list, or alone: it begins no sentence.
+    /// True if the word is alone or in an enumeration, so it does not begin a sentence.
     is_listed: bool,
 }
 
@@ -76,7 +77,7 @@ impl Reader {
         }
     }
 
-    /// What stands between two spaces.
+    /// Reads a whitespace-separated chunk.
     fn chunk(&mut self, chunk: &str, is_alone: bool) {
         self.is_listed = is_alone || chunk.ends_with([',', ';']);
         let mut runs = chunk.split(|c: char| !is_inner(c)).peekable();
@@ -91,7 +92,7 @@ impl Reader {
         }
     }
 
-    /// Letters, digits, and what may stand between them.
+    /// Reads a run of letters, digits and inner symbols.
     fn run(&mut self, run: &str) {
         let bare = run.trim_matches(['.', '-']);
         if known::is_slashed(bare) || is_initials(bare) {
@@ -106,7 +107,7 @@ impl Reader {
         }
     }
 
-    /// Something with apostrophes: "l'équipe", "team's", "don't".
+    /// Reads a run with apostrophes: "l'équipe", "team's", "don't".
     fn quoted(&mut self, run: &str) {
         let mut parts = run.split('\'').enumerate().peekable();
         while let Some((at, part)) = parts.next() {
@@ -119,7 +120,7 @@ impl Reader {
         }
     }
 
-    /// Something with dots: "Node.js", ".NET", "e.g.", "end.Next".
+    /// Reads a run with dots: "Node.js", ".NET", "e.g.", "end.Next".
     fn dotted(&mut self, run: &str) {
         let body = run.trim_end_matches('.');
         let lead = body.chars().take_while(|c| *c == '.').count();
@@ -148,11 +149,12 @@ impl Reader {
         }
     }
 
-    /// Something with hyphens: one word, unless it joins names: "e-commerce", "React-based".
+    /// Reads a run with hyphens. It is one word ("e-commerce") unless it joins names
+    /// ("React-based").
     fn hyphened(&mut self, run: &str) {
         let parts: Vec<&str> = run.split('-').filter(|part| !part.is_empty()).collect();
         if let [] | [_] = parts.as_slice() {
-            // A dash, or a hyphen at an end.
+            // A dash, or a hyphen at the start or end.
             if run.starts_with('-') {
                 self.apart = true;
             }
@@ -182,15 +184,15 @@ impl Reader {
     }
 
     fn word(&mut self, text: &str) {
-        let text = with_its_signs(text);
+        let text = trim_symbols(text);
         self.push(text, Vec::new());
     }
 
     fn push(&mut self, text: &str, parts: Vec<String>) {
         let chars = text.chars().count();
         let has_letter = text.contains(char::is_alphabetic);
-        let says_something = has_letter && chars <= MAX_WORD_CHARS && !is_amount(text);
-        if !says_something || (chars == 1 && !known::is_letter(text)) {
+        let is_meaningful = has_letter && chars <= MAX_WORD_CHARS && !is_amount(text);
+        if !is_meaningful || (chars == 1 && !known::is_letter(text)) {
             self.apart = self.apart || !text.is_empty();
             return;
         }
@@ -208,16 +210,16 @@ impl Reader {
         if stop::contains(&compact) {
             let is_name = (is_acronym(text) && !self.is_loud)
                 || (known::is_like_a_stop_word(text) && (self.is_listed || !self.starts));
-            let class = if is_name { Class::Trade } else { Class::Stop };
+            let class = if is_name { Class::Technical } else { Class::Stop };
             return (class, if is_name { text.to_owned() } else { compact });
         }
         let term = term::of_word(text);
-        let is_trade = known::is_term(&term)
+        let is_technical = known::is_term(&term)
             || text.contains(['.', '+', '#', '&', '/'])
             || text.contains(char::is_numeric)
             || (has_inner_capital(text) && !self.is_loud);
-        let class = match (is_trade, is_capital) {
-            (true, _) => Class::Trade,
+        let class = match (is_technical, is_capital) {
+            (true, _) => Class::Technical,
             (false, true) => Class::Capital,
             (false, false) => Class::Plain,
         };
@@ -225,19 +227,20 @@ impl Reader {
     }
 }
 
-/// Letters, digits, and the signs that may stand within a word.
+/// Returns true for letters, digits, and the symbols a word can contain.
 fn is_inner(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '.' | '+' | '#' | '&' | '/' | '\'' | '-')
 }
 
-/// A page's or a person's.
+/// Returns true for a URL or an e-mail address.
 fn is_address(chunk: &str) -> bool {
-    let is_email =
-        chunk.split_once('@').is_some_and(|(who, at)| !who.is_empty() && at.contains('.'));
+    let is_email = chunk
+        .split_once('@')
+        .is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.'));
     is_email || chunk.contains("://") || chunk.starts_with("www.")
 }
 
-/// "R&D", "AT&T", "P&L".
+/// Returns true for initials like "R&D", "AT&T" and "P&L".
 fn is_initials(run: &str) -> bool {
     let is_short = |part: &str| {
         (1..=2).contains(&part.chars().count()) && part.chars().all(char::is_uppercase)
@@ -245,7 +248,7 @@ fn is_initials(run: &str) -> bool {
     run.split_once('&').is_some_and(|(left, right)| is_short(left) && is_short(right))
 }
 
-/// "Next" in "end.Next", but not "js", "NET" or "0".
+/// Returns true for "Next" in "end.Next", but not for "js", "NET" or "0".
 fn begins_sentence(piece: &str) -> bool {
     let mut chars = piece.chars();
     let is_capitalized = chars.next().is_some_and(char::is_uppercase)
@@ -253,8 +256,8 @@ fn begins_sentence(piece: &str) -> bool {
     is_capitalized && !matches!(piece, "Js" | "Net" | "Io" | "Ai")
 }
 
-/// The word, with "++" and "#" only where they belong to it: "C++17" is "C++", "C#" stays.
-fn with_its_signs(text: &str) -> &str {
+/// Trims "+" and "#" unless they belong to the word: "C++17" becomes "C++", "C#" stays.
+fn trim_symbols(text: &str) -> &str {
     let text = text.trim_start_matches(['+', '#']);
     if let Some(at) = text.find("++").filter(|at| *at > 0) {
         return text.get(..at + 2).unwrap_or(text);
@@ -264,7 +267,8 @@ fn with_its_signs(text: &str) -> &str {
     if is_sharp { text.get(..core.len() + 1).unwrap_or(text) } else { core }
 }
 
-/// "5", "10k", "3rd", "24h": a number with a unit. Not "3D" or "5G".
+/// Returns true for a number with a unit, like "5", "10k", "3rd" and "24h", but not for "3D" or
+/// "5G".
 fn is_amount(text: &str) -> bool {
     let unit = text.trim_start_matches(|c: char| c.is_numeric() || c == '.');
     let is_number = unit.len() < text.len() && !text.starts_with('.');
@@ -272,12 +276,12 @@ fn is_amount(text: &str) -> bool {
     is_number && unit.chars().count() <= 3 && is_unit
 }
 
-/// All of it capitals, and more than one.
+/// Returns true for two or more capitals and nothing else.
 fn is_acronym(text: &str) -> bool {
     text.chars().count() > 1 && text.chars().all(char::is_uppercase)
 }
 
-/// "PostgreSQL", "AWS", "iOS".
+/// Returns true for words like "PostgreSQL", "AWS" and "iOS".
 fn has_inner_capital(text: &str) -> bool {
     text.chars().skip(1).any(char::is_uppercase)
 }

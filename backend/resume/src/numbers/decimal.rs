@@ -1,14 +1,13 @@
-//! Numbers of any length, exactly.
+//! Exact decimal numbers of any length.
 //!
-//! Made by [`super::figures`] from digits ([`read`]) and by [`super::spelled`] from words.
+//! [`super::figures`] makes them from digits ([`read`]), [`super::spelled`] from words.
 
-/// A number without a sign, in the one way to write it: no zeros too many, a dot before its
-/// fraction.
+/// An unsigned number in canonical form: no redundant zeros, and a dot before the fraction.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Decimal(String);
 
 impl Decimal {
-    /// The number of these digits.
+    /// Builds a whole number from digits.
     #[must_use]
     pub fn whole(digits: &str) -> Self {
         Self::with_fraction(digits, "")
@@ -23,7 +22,7 @@ impl Decimal {
         }
     }
 
-    /// The number with that many zeros more: times a thousand with three.
+    /// Multiplies by a power of ten: by a thousand if `zeros` is 3.
     #[must_use]
     pub fn shifted(&self, zeros: usize) -> Self {
         let (whole, fraction) = self.0.split_once('.').unwrap_or((&self.0, ""));
@@ -32,16 +31,17 @@ impl Decimal {
         Self::with_fraction(&format!("{whole}{moved}"), fraction.as_str())
     }
 
-    /// As it is written: "20000", "0.5".
+    /// Returns the canonical form: "20000", "0.5".
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The numbers that digits with dots, commas, apostrophes or underscores between them may be:
-/// mostly one, with one reading. "1,2,3" are three; "1.234" has two readings. A version ("3.11.2")
-/// is a number of its own kind.
+/// Reads digits separated by dots, commas, apostrophes or underscores.
+///
+/// Returns the readings of each number. Usually there is one number with one reading, but "1,2,3"
+/// is three numbers and "1.234" has two readings. A version ("3.11.2") is kept as written.
 pub(super) fn read(text: &str) -> Vec<Vec<Decimal>> {
     let groups: Vec<&str> = text.split(|c: char| !c.is_ascii_digit()).collect();
     let signs: Vec<char> = text.chars().filter(|c| !c.is_ascii_digit()).collect();
@@ -53,7 +53,7 @@ pub(super) fn read(text: &str) -> Vec<Vec<Decimal>> {
     if signs.iter().all(|sign| sign == last_sign) {
         let whole = Decimal::whole(&groups.concat());
         return match (*last_sign, is_grouped, front) {
-            // Nobody writes 20 as "20.000".
+            // "20.000" is 20000: nobody writes 20 like that.
             (',' | '.', true, [first]) if *last != "000" => {
                 vec![vec![whole, Decimal::with_fraction(first, last)]]
             }
@@ -74,7 +74,8 @@ pub(super) fn read(text: &str) -> Vec<Vec<Decimal>> {
     }
 }
 
-/// Whether digits are grouped as thousands are: by three; by two before that in India.
+/// Returns true if digits are grouped like thousands: by three, or by two before the last three as
+/// in India.
 fn are_groups(groups: &[&str]) -> bool {
     let [first, middle @ .., last] = groups else { return false };
     let by = middle.first().map_or(3, |group| group.len());
@@ -89,7 +90,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn digits_are_read_in_each_countrys_way() {
+    fn digits_are_read_in_every_countrys_notation() {
         let check = |text: &str, expected: &str| {
             let numbers: Vec<_> = read(text)
                 .iter()
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn zeros_are_put_behind_a_number() {
+    fn shifting_appends_zeros() {
         let check = |text: &str, zeros, expected: &str| {
             assert_eq!(read(text)[0][0].shifted(zeros).as_str(), expected, "{text} {zeros}");
         };
@@ -144,7 +145,7 @@ mod tests {
         }
 
         #[test]
-        fn anything_is_read(text in "[0-9][0-9.,'_]{0,20}[0-9]") {
+        fn any_digits_can_be_read(text in "[0-9][0-9.,'_]{0,20}[0-9]") {
             let numbers = read(&text);
             prop_assert!(!numbers.is_empty() && numbers.iter().all(|readings| !readings.is_empty()));
         }

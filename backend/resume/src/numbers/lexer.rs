@@ -1,12 +1,12 @@
-//! A text, taken apart into words, digits and signs.
+//! Splits a text into words, digits and signs.
 //!
-//! Called by [`super::figures`]. Blanks are no tokens: a token knows whether there are some before
-//! it.
+//! Called by [`super::figures`]. Whitespace is not a token; each token records the whitespace
+//! before it.
 
 use crate::fold;
 
-/// The text as it is read: see [`fold::clean`]. A space that does not break, between digits, is an
-/// apostrophe as the Swiss have it; digits of other scripts are our own.
+/// Cleans a text like [`fold::clean`]. In addition, a non-breaking space between digits becomes an
+/// apostrophe, the Swiss separator, and digits of other scripts become ASCII.
 pub(super) fn clean(text: &str) -> String {
     let mut joined = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
@@ -20,8 +20,8 @@ pub(super) fn clean(text: &str) -> String {
     fold::clean(&joined).chars().map(|c| digit(c).unwrap_or(c)).collect()
 }
 
-/// The zeros of scripts that count in tens (Unicode's `Nd`): Arabic, Persian, Devanagari, Bengali,
-/// Gurmukhi, Gujarati, Tamil, Telugu, Thai, Lao, Tibetan, Myanmar, Khmer, full width.
+/// The zero digits of scripts with decimal digits (Unicode's `Nd`): Arabic, Persian, Devanagari,
+/// Bengali, Gurmukhi, Gujarati, Tamil, Telugu, Thai, Lao, Tibetan, Myanmar, Khmer, full width.
 const ZEROS: [u32; 14] = [
     0x660, 0x6f0, 0x966, 0x9e6, 0xa66, 0xae6, 0xbe6, 0xc66, 0xe50, 0xed0, 0xf20, 0x1040, 0x17e0,
     0xff10,
@@ -43,20 +43,20 @@ enum Kind {
     Sign,
 }
 
-/// One token.
+/// A token.
 #[derive(Debug)]
 pub(super) struct Token<'a> {
-    /// As it is written.
+    /// The token as written.
     pub(super) text: &'a str,
-    /// As it is compared.
+    /// The token folded for comparison.
     pub(super) folded: String,
-    /// Where it begins in the text, in bytes.
+    /// The byte offset of its start in the text.
     pub(super) start: usize,
-    /// Where it ends.
+    /// The byte offset of its end.
     pub(super) end: usize,
-    /// Nothing is between it and the token before.
+    /// True if it directly follows the previous token.
     pub(super) is_glued: bool,
-    /// One space is between it and the token before.
+    /// True if one space separates it from the previous token.
     pub(super) is_spaced: bool,
     kind: Kind,
 }
@@ -66,7 +66,7 @@ impl Token<'_> {
         self.kind == Kind::Word
     }
 
-    /// Digits, with the dots, commas and apostrophes between them.
+    /// Returns true for digits, including dots, commas and apostrophes between them.
     pub(super) fn is_digits(&self) -> bool {
         self.kind == Kind::Digits
     }
@@ -75,19 +75,19 @@ impl Token<'_> {
         self.kind == Kind::Sign && self.text == sign
     }
 
-    /// Whether it is one of these words, written as [`fold::fold`] writes them.
+    /// Returns true if it is one of these folded words.
     pub(super) fn is_one_of(&self, words: &[&str]) -> bool {
         self.is_word() && words.contains(&self.folded.as_str())
     }
 
-    /// Its number, if it is so many digits and nothing else.
+    /// Parses it as a plain whole number whose number of digits is in the range.
     pub(super) fn whole(&self, digits: std::ops::RangeInclusive<usize>) -> Option<u16> {
         let is_plain = self.is_digits() && digits.contains(&self.text.len());
         if is_plain { self.text.parse().ok() } else { None }
     }
 }
 
-/// All tokens of a text, from one of them on.
+/// The tokens of a text from a position on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tokens<'a> {
     all: &'a [Token<'a>],
@@ -115,7 +115,7 @@ impl<'a> Tokens<'a> {
         self.all.iter().skip(self.at)
     }
 
-    /// The word before the first of them, with no more than a space or a hyphen between.
+    /// Returns the word before the first token if only whitespace or a hyphen separates them.
     pub(super) fn word_before(self) -> Option<String> {
         let before = self.all.get(self.at.checked_sub(1)?)?;
         let (word, is_next) = if before.is_sign("-") && before.is_glued {
@@ -127,7 +127,7 @@ impl<'a> Tokens<'a> {
     }
 }
 
-/// The tokens of `clean`.
+/// Splits `clean` into tokens.
 pub(super) fn tokens(clean: &str) -> Vec<Token<'_>> {
     let mut tokens: Vec<Token<'_>> = Vec::new();
     let mut chars = clean.char_indices().peekable();
@@ -163,7 +163,7 @@ fn kind(c: char) -> Kind {
     }
 }
 
-/// Whether `next` belongs to a token of this kind; `after` is what comes after it.
+/// Returns true if `next` continues a token of this kind. `after` is the text after it.
 fn continues(kind: Kind, next: char, after: Option<&str>) -> bool {
     match kind {
         Kind::Word => next.is_alphabetic() || (next.is_alphanumeric() && !next.is_ascii_digit()),

@@ -1,4 +1,4 @@
-//! Years, months and days in a text: "since 2014", "06/2014", "29 June 2014", "im März", "2014–16".
+//! Reads years, months and days: "since 2014", "06/2014", "29 June 2014", "im März", "2014–16".
 //!
 //! Called by [`super::figures`], before it looks for numbers.
 
@@ -7,14 +7,14 @@ use super::unit;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// When something was: what it may be, at least one; mostly one.
+/// A date in a text, with its possible readings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moment {
-    /// Its readings: "5/6/2019" has two.
+    /// The readings, at least one: "5/6/2019" has two.
     pub readings: Vec<Day>,
 }
 
-/// A year, a month, a day; or a month of no year.
+/// A year, a month, a day, or a month without a year.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Day {
     /// 0..=9999.
@@ -26,7 +26,7 @@ pub struct Day {
 }
 
 impl Day {
-    /// Whether it says no more than `other` does: 2014 says no more than 2014-06.
+    /// Returns true if `other` has all parts of `self`: 2014 is part of 2014-06.
     #[must_use]
     pub fn is_part_of(self, other: Self) -> bool {
         let is_part = |own: Option<u16>, others: Option<u16>| own.is_none() || own == others;
@@ -35,7 +35,7 @@ impl Day {
             && is_part(self.day.map(u16::from), other.day.map(u16::from))
     }
 
-    /// A date as JSON Resume has it.
+    /// Parses a JSON Resume date.
     #[must_use]
     pub fn of_field(text: &str) -> Option<Self> {
         crate::document::date::PartialDate::parse(text)?;
@@ -46,12 +46,13 @@ impl Day {
     }
 }
 
-/// The years that four digits alone are taken for; others are numbers.
+/// The range in which four digits alone are a year. Others are numbers.
 const LONE_YEARS: std::ops::RangeInclusive<u16> = 1950..=2049;
-/// The years beside a month.
+/// The range of years next to a month.
 const YEARS: std::ops::RangeInclusive<u16> = 1800..=2199;
 
-/// The date or dates that begin at the first token: how many tokens, and which.
+/// Reads the date or dates that begin at the first token. Returns the number of tokens and the
+/// dates.
 pub(super) fn read(rest: Tokens<'_>) -> Option<(usize, Vec<Moment>)> {
     let one = |(count, readings): (usize, Vec<Day>)| (count, vec![Moment { readings }]);
     iso(rest)
@@ -79,13 +80,13 @@ fn year(token: &Token<'_>) -> Option<u16> {
     token.whole(4..=4).filter(|year| YEARS.contains(year))
 }
 
-/// The digits after a sign, nothing between.
+/// Returns the digits that directly follow `sign` at `at`.
 fn after_sign<'a>(rest: Tokens<'a>, at: usize, sign: &str) -> Option<&'a Token<'a>> {
     rest.get(at).filter(|token| token.is_glued && token.is_sign(sign))?;
     rest.get(at + 1).filter(|token| token.is_glued && token.is_digits())
 }
 
-/// "2014-06", "2014-06-29".
+/// Reads "2014-06", "2014-06-29".
 fn iso(rest: Tokens<'_>) -> Option<(usize, Vec<Day>)> {
     let year = year(rest.first()?)?;
     let month = month_number(after_sign(rest, 1, "-")?.whole(2..=2)?)?;
@@ -93,7 +94,7 @@ fn iso(rest: Tokens<'_>) -> Option<(usize, Vec<Day>)> {
     Some((if day.is_some() { 5 } else { 3 }, of(year, Some(month), day)))
 }
 
-/// "06/2014", "29/06/2014", "06/29/2014".
+/// Reads "06/2014", "29/06/2014", "06/29/2014".
 fn slashed(rest: Tokens<'_>) -> Option<(usize, Vec<Day>)> {
     let first = rest.first()?.whole(1..=2)?;
     let second = after_sign(rest, 1, "/")?;
@@ -108,7 +109,7 @@ fn slashed(rest: Tokens<'_>) -> Option<(usize, Vec<Day>)> {
     (!readings.is_empty()).then_some((5, readings))
 }
 
-/// "29.06.2014", "06.2014": one token for the lexer.
+/// Reads "29.06.2014", "06.2014", which the lexer makes one token.
 fn dotted(rest: Tokens<'_>) -> Option<(usize, Vec<Day>)> {
     let token = rest.first().filter(|token| token.is_digits())?;
     let parts: Vec<&str> = token.text.split('.').collect();
@@ -129,7 +130,7 @@ fn dotted(rest: Tokens<'_>) -> Option<(usize, Vec<Day>)> {
     }
 }
 
-/// "29 June 2014", "29. Juni 2014", "29 de junio de 2014", "1st of May 2014".
+/// Reads "29 June 2014", "29. Juni 2014", "29 de junio de 2014", "1st of May 2014".
 fn day_first(rest: Tokens<'_>) -> Option<(usize, Vec<Day>)> {
     let day = day_number(rest.first()?.whole(1..=2)?)?;
     let mut at = 1;
@@ -144,7 +145,7 @@ fn day_first(rest: Tokens<'_>) -> Option<(usize, Vec<Day>)> {
     Some((at + 1 + count, of(year, Some(month), Some(day))))
 }
 
-/// "June 2014", "Jun. '14", "June 29, 2014", "marzo de 2019"; "in June".
+/// Reads "June 2014", "Jun. '14", "June 29, 2014", "marzo de 2019", and "June" alone.
 fn month_first(rest: Tokens<'_>) -> Option<(usize, Vec<Day>)> {
     let token = rest.first()?;
     let month = month_name(token)?;
@@ -172,7 +173,7 @@ fn day_and_year(rest: Tokens<'_>) -> Option<(usize, u8, u16)> {
     Some((at + count, day, year))
 }
 
-/// The year after a month, and how many tokens it has.
+/// Reads the year after a month. Returns the number of tokens and the year.
 fn year_after(rest: Tokens<'_>) -> Option<(usize, u16)> {
     let is_between = |token: &Token<'_>| {
         token.is_one_of(&OF) || (token.is_sign(".") && token.is_glued) || token.is_sign(",")
@@ -188,7 +189,7 @@ fn year_after(rest: Tokens<'_>) -> Option<(usize, u16)> {
     Some((skipped + 2, if short < 50 { 2000 + short } else { 1900 + short }))
 }
 
-/// "2014", "1990s", "2014–16", "2014/15".
+/// Reads "2014", "1990s", "2014–16", "2014/15".
 fn years(rest: Tokens<'_>) -> Option<(usize, Vec<Moment>)> {
     let first = rest.first()?.whole(4..=4).filter(|year| LONE_YEARS.contains(year))?;
     let moment = |year| Moment { readings: of(year, None, None) };
@@ -223,7 +224,7 @@ const MONTHS: [&str; 12] = [
     "december dec dezember dez decembre diciembre dic",
 ];
 
-/// The names that are nothing else, so that they may stand alone.
+/// The unambiguous names, which count as a month even alone.
 const LONE_MONTHS: &str = "\
 january januar janvier enero february februar fevrier febrero marz marzo april avril abril mayo june
 juni juin junio july juli juillet julio august aout agosto september septembre septiembre october

@@ -1,8 +1,8 @@
-//! Number words: "twenty-five", "zweihundertfünfzig", "quatre-vingt-dix", "treinta y dos".
+//! Reads number words: "twenty-five", "zweihundertfünfzig", "quatre-vingt-dix", "treinta y dos".
 //!
-//! Called by [`super::figures`]. From two to the billions, in English, German, French and Spanish
-//! at once. Not read are words that mean something else more often: a lone "one", French "cent"
-//! (100; "deux cent" is) and Spanish "once" (11).
+//! Called by [`super::figures`]. Covers two to the billions in English, German, French and Spanish
+//! at once. It skips words that usually mean something else: a lone "one", French "cent" (100,
+//! except in "deux cent") and Spanish "once" (11).
 
 use super::decimal::Decimal;
 use super::lexer::{Token, Tokens};
@@ -12,19 +12,19 @@ use std::sync::LazyLock;
 /// A number word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Term {
-    /// Under a hundred.
+    /// A number under a hundred.
     Small(u64),
-    /// Hundreds, of what is before.
+    /// Multiplies the preceding number by a hundred.
     Hundred,
-    /// The same, but only of a few: "deux cent", not "20 per cent".
+    /// Multiplies two to nine by a hundred: "deux cent", but not "20 per cent".
     Cent,
-    /// A thousand, a million, a billion: of what is before.
+    /// Multiplies the preceding number by a thousand, a million or a billion.
     Power(u64),
-    /// All that there is to it.
+    /// A complete number.
     Done(u64),
 }
 
-/// The number that begins at the first token: how many tokens it has, and which it is.
+/// Reads the number that begins at the first token. Returns the number of tokens and the value.
 pub(super) fn read(rest: Tokens<'_>) -> Option<(usize, Decimal)> {
     let first = rest.first()?;
     if let Some(value) = german(&first.folded) {
@@ -38,7 +38,7 @@ pub(super) fn read(rest: Tokens<'_>) -> Option<(usize, Decimal)> {
             (sum, count) = (next, count + 1);
             continue;
         }
-        // A hyphen, or "and", if the number goes on after it.
+        // A hyphen or "and" joins two words if the number continues after it.
         let after = rest.get(count + 1).and_then(term).and_then(|term| sum.with(term));
         let joins = token.is_some_and(|token| count > 0 && sum.is_joined_by(token));
         match after.filter(|_| joins) {
@@ -50,21 +50,21 @@ pub(super) fn read(rest: Tokens<'_>) -> Option<(usize, Decimal)> {
     Some((count, Decimal::whole(&value.to_string())))
 }
 
-/// What the words so far come to.
+/// The value of the words so far.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sum {
-    /// What is complete: whole thousands, millions…
+    /// The complete part: whole thousands, millions…
     total: u64,
-    /// What is not yet: under a thousand.
+    /// The incomplete part, under a thousand.
     group: u64,
-    /// The power that came last.
+    /// The last power.
     power: Option<u64>,
     has_hundred: bool,
     is_done: bool,
 }
 
 impl Sum {
-    /// The sum with one word more; none if the word does not go on with this number.
+    /// Adds a word. Returns `None` if the word does not continue this number.
     fn with(self, term: Term) -> Option<Self> {
         if self.is_done {
             return None;
@@ -126,7 +126,7 @@ impl Sum {
         self.total == 0 && self.group == 0
     }
 
-    /// The number; none for nothing, and for a lone one.
+    /// Returns the number; `None` if empty or a lone one.
     fn value(self) -> Option<u64> {
         let value = self.total.checked_add(self.group)?;
         (value > 1).then_some(value)
@@ -164,7 +164,7 @@ const SMALL: [(u64, &str); 28] = [
     (21, "veintiuno veintiun veintiuna"),
 ];
 
-/// Numbers in one word, and words that say a number without naming one.
+/// Complete numbers in one word, and words that imply a number.
 const DONE: [(u64, &str); 19] = [
     (2, "twice doubled doubling verdoppelt verdoppelte verdopplung twofold"),
     (3, "thrice tripled tripling verdreifacht verdreifachte threefold"),
@@ -187,7 +187,7 @@ const DONE: [(u64, &str); 19] = [
     (500, "quinientos quinientas"),
 ];
 
-/// Words that multiply what is before them.
+/// Words that multiply the preceding number.
 const POWERS: [(u64, &str); 3] = [
     (1_000, "thousand tausend mille mil"),
     (1_000_000, "million millions millionen millon millones"),
@@ -213,7 +213,7 @@ fn term(token: &Token<'_>) -> Option<Term> {
     TERMS.get(token.folded.as_str()).copied()
 }
 
-/// German numbers of one word with parts: "zweihundertfünfundzwanzigtausend".
+/// Reads a German compound number: "zweihundertfünfundzwanzigtausend".
 fn german(word: &str) -> Option<u64> {
     const MAX_BYTES: usize = 80;
     if word.len() > MAX_BYTES

@@ -3,7 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 
-/// What is found in a text, as one line.
+/// Formats the figures in a text as one line.
 fn shown(text: &str) -> String {
     let lines: Vec<_> = figures(text).iter().map(|figure| meaning(&figure.meaning)).collect();
     lines.join(", ")
@@ -47,7 +47,7 @@ fn meaning(meaning: &Meaning) -> String {
 }
 
 #[test]
-fn numbers_are_found_however_they_are_written() {
+fn numbers_are_found_in_any_notation() {
     for (text, expected) in [
         ("", ""),
         ("no number, not even one", ""),
@@ -74,7 +74,7 @@ fn numbers_are_found_however_they_are_written() {
 }
 
 #[test]
-fn number_words_are_numbers() {
+fn number_words_are_read() {
     for (text, expected) in [
         ("two, twelve and twenty", "2, 12, 20"),
         ("twenty-five; twenty five; ninety-nine", "25, 25, 99"),
@@ -102,7 +102,7 @@ fn number_words_are_numbers() {
 }
 
 #[test]
-fn dates_are_found_however_they_are_written() {
+fn dates_are_found_in_any_notation() {
     for (text, expected) in [
         ("since 2014", "2014"),
         ("2014-06, 2014-06-29", "2014-6, 2014-6-29"),
@@ -122,7 +122,7 @@ fn dates_are_found_however_they_are_written() {
 }
 
 #[test]
-fn a_year_is_no_number() {
+fn a_date_is_not_a_number() {
     for (text, expected) in [
         ("since 2014, in March", false),
         ("2014-06-29", false),
@@ -136,7 +136,7 @@ fn a_year_is_no_number() {
 }
 
 #[test]
-fn a_figure_is_shown_as_it_is_written() {
+fn a_figure_keeps_its_text() {
     let texts: Vec<_> =
         figures("Cut costs by US$ 1.5 million (twenty-five percent) since 1 May 2019.")
             .into_iter()

@@ -1,4 +1,4 @@
-//! What stands around a number: a currency, a percent sign, "k" and "million".
+//! Reads the unit and multiplier of a number: a currency, a percent sign, "k" or "million".
 //!
 //! Called by [`super::figures`].
 
@@ -6,18 +6,18 @@ use super::lexer::Tokens;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// What a number counts.
+/// The unit of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Unit {
-    /// Anything.
+    /// No unit, or any other.
     Plain,
-    /// Hundredths.
+    /// Percent.
     Percent,
-    /// Money of a currency: its ISO 4217 code, or "$" for any dollar.
+    /// Money, with the currency's ISO 4217 code, or "$" for any dollar.
     Money(&'static str),
 }
 
-/// Each currency, and what it is called.
+/// Each currency and its names.
 const CURRENCIES: [(&str, &[&str]); 12] = [
     ("$", &["$", "usd", "dollar", "dollars", "cad", "aud", "us$"]),
     ("EUR", &["€", "eur", "euro", "euros"]),
@@ -33,12 +33,12 @@ const CURRENCIES: [(&str, &[&str]); 12] = [
     ("MXN", &["mxn", "pesos"]),
 ];
 
-/// Words for hundredths. Two of them begin with one of [`PER`].
+/// Single words for percent. Two-word forms begin with one of [`PER`].
 const PERCENT: [&str; 5] = ["percent", "pct", "prozent", "pourcent", "percentage"];
 const PER: [&str; 3] = ["per", "pour", "por"];
 const CENT: [&str; 2] = ["cent", "ciento"];
 
-/// Letters right behind a number that multiply it.
+/// Multipliers directly after a number.
 const GLUED: [(&str, usize); 9] = [
     ("k", 3),
     ("K", 3),
@@ -51,7 +51,7 @@ const GLUED: [(&str, usize); 9] = [
     ("Mrd", 9),
 ];
 
-/// Words after a number that multiply it.
+/// Multiplying words after a number.
 const WORDS: [(&str, usize); 24] = [
     ("hundred", 2),
     ("hundert", 2),
@@ -79,27 +79,27 @@ const WORDS: [(&str, usize); 24] = [
     ("mrd", 9),
 ];
 
-/// What follows a number.
+/// The unit and multiplier after a number.
 pub(super) struct Suffix {
-    /// How many tokens it has.
+    /// The number of tokens.
     pub(super) tokens: usize,
-    /// By how many zeros it multiplies.
+    /// The multiplier, as a power of ten.
     pub(super) zeros: usize,
-    /// What is counted.
+    /// The unit.
     pub(super) unit: Unit,
 }
 
-/// The currency before a number: how many tokens it has, and which it is.
+/// Reads the currency before a number. Returns the number of tokens and the currency.
 pub(super) fn prefix(rest: Tokens<'_>) -> (usize, Option<&'static str>) {
     let Some(currency) = currency(rest) else { return (0, None) };
-    // "US$ 5", "CHF 5", "$5"; but "the pounds 5 people lost" is none that anybody writes.
+    // "US$ 5", "CHF 5", "$5". Texts like "the pounds 5 people lost" are too rare to matter.
     let is_followed = rest.get(1).is_some_and(|next| {
         (next.is_glued || next.is_spaced) && (next.is_digits() || next.is_word())
     });
     if is_followed { (1, Some(currency)) } else { (0, None) }
 }
 
-/// What stands after a number that has `currency` before it.
+/// Reads the suffix of a number with `currency_before`, if it has one.
 pub(super) fn suffix(rest: Tokens<'_>, currency_before: Option<&'static str>) -> Suffix {
     let mut suffix = Suffix { tokens: 0, zeros: 0, unit: Unit::Plain };
     while let Some(zeros) = multiplier(rest.skip(suffix.tokens)) {
@@ -127,7 +127,7 @@ pub(super) fn suffix(rest: Tokens<'_>, currency_before: Option<&'static str>) ->
     suffix
 }
 
-/// Enough for "a hundred thousand billion"; what comes after that is a number of its own.
+/// Enough for "a hundred thousand billion". Further words start a new number.
 const MAX_ZEROS: usize = 14;
 
 fn multiplier(rest: Tokens<'_>) -> Option<usize> {

@@ -138,6 +138,41 @@ degraded denied rule=1 bucket=auth retry_after_ms=59000
     assert_eq!(fail(&mut other, &process, NOW_MS + 60_000, &login), first);
 }
 
+/// Shared data in which every page is taken: no write succeeds.
+struct NoRoom;
+
+impl SharedData for NoRoom {
+    fn read(&self, _: &str) -> Option<(Vec<u8>, u32)> {
+        None
+    }
+
+    fn write(&self, _: &str, _: &[u8], _: Option<u32>) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_shadow_without_room_for_its_counter_refuses_nothing() {
+    let check = |enforce: bool, expected: &str| {
+        let policy = serde_json::json!({
+            "version": 1,
+            "keys": { "client": { "client_ip": {} } },
+            "buckets": { "b": {
+                "key": "client", "limit": 5, "window": "1m",
+                "on_failure": "local", "enforce": enforce,
+            } },
+            "rules": [{ "charge": ["b"] }],
+        });
+        let mut gate = Gate::new(Policy::from_value(policy).unwrap());
+        arrive(&mut gate, 1, &FakeRequest::get("/"));
+        let call = one_call(&mut gate);
+        let released = gate.reply(NOW_US, call.id, call.kind, Reply::default(), &NoRoom);
+        assert!(format!("{released:?}").contains(expected), "{released:?}");
+    };
+    check(true, "degraded refused rule=0 bucket=b");
+    check(false, "degraded admitted rule=0");
+}
+
 #[test]
 fn degraded_responses_are_marked() {
     let mut gate = gate();

@@ -18,6 +18,20 @@ fn high_limit_gate() -> Gate {
     Gate::new(Policy::from_value(policy).unwrap())
 }
 
+/// Returns a gate whose requests are also charged to a bucket of a low limit, which has no leases.
+fn mixed_gate() -> Gate {
+    let policy = serde_json::json!({
+        "version": 1,
+        "keys": { "client": { "client_ip": {} } },
+        "buckets": {
+            "busy": { "key": "client", "limit": 1000, "window": "1m" },
+            "exact": { "key": "client", "limit": 100, "window": "1m" },
+        },
+        "rules": [{ "charge": ["busy", "exact"] }],
+    });
+    Gate::new(Policy::from_value(policy).unwrap())
+}
+
 /// Builds the shim's reply to the only request of `call`, with a lease of `granted`.
 fn lease_reply(call: &Call, left: u64, granted: u64) -> Vec<u8> {
     let mut reply: DecideReply = serde_json::from_slice(&shim_reply(call, true, left)).unwrap();
@@ -77,6 +91,20 @@ fn a_leased_counter_needs_no_call() {
         respond(&mut gate, NOW_US, 200, Outcome { status: 200, is_cache_hit: false }).headers;
     assert!(headers.contains(&("x-ratelimit-remaining", "801".to_owned())), "{headers:?}");
     assert_eq!(counted(&mut gate, "tollgate.leases.spent"), 2);
+}
+
+/// Such a lease could not be spent, and would keep its part of the limit from others.
+#[test]
+fn no_lease_is_requested_beside_a_charge_that_has_none() {
+    let mut gate = mixed_gate();
+    for stream in 0..100 {
+        arrive(&mut gate, stream, &FakeRequest::get("/"));
+        let call = one_call(&mut gate);
+        let body: DecideBody = serde_json::from_slice(&call.body).unwrap();
+        assert!(body.requests[0].charges.iter().all(|charge| charge.lease.is_none()));
+        let body = shim_reply(&call, true, 900);
+        reply(&mut gate, &call, ok_reply(&body));
+    }
 }
 
 #[test]

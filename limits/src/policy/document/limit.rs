@@ -1,4 +1,4 @@
-//! A bucket's limit as it is written: `5`, or `{ by: …, values: …, otherwise: … }`.
+//! A bucket's limit as written: `5`, or `{ by: …, values: …, otherwise: … }`.
 
 use super::mapping::Mapping;
 use super::source::{Names, Nothing, RequestSource};
@@ -8,43 +8,44 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// How much a bucket allows.
+/// A bucket's limit.
 #[derive(Debug)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(untagged))]
 pub(in crate::policy) enum Limit {
-    /// The same for all.
+    /// The same limit for every request.
     Fixed(quota::Limit),
-    /// Chosen by a value of the request.
+    /// A limit looked up by a value of the request.
     Chosen(ChosenLimit),
 }
 
-/// A limit that a value of the request chooses.
+/// A limit looked up by a value of the request.
 #[derive(Debug, serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(in crate::policy) struct ChosenLimit {
-    /// Where the value is found.
+    /// The source of the value.
     pub(in crate::policy) by: Mapping<By>,
-    /// The values, and their limits.
+    /// The limit for each value.
     pub(in crate::policy) values: BTreeMap<String, quota::Limit>,
-    /// The limit for any other value, or none.
+    /// The limit if the value is missing or not listed.
     pub(in crate::policy) otherwise: quota::Limit,
 }
 
-/// Where a value of the request is found: exactly one of these.
+/// The source of a value of the request. Exactly one field must be set.
 #[derive(Debug, serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(in crate::policy) struct By {
-    /// A claim of the token that jwt_authn has verified.
+    /// A claim of the token verified by jwt_authn.
     jwt_claim: Option<Names>,
-    /// A request header. A client can write anything there: for what a trusted proxy sets.
+    /// A request header. Clients can set it to anything, so use only headers set by a trusted
+    /// proxy.
     header: Option<String>,
-    /// The host that the client asked for, in lower case and without its port.
+    /// The requested host, in lowercase and without its port.
     host: Option<Mapping<Nothing>>,
     /// The name of Envoy's route.
     route_name: Option<Mapping<Nothing>>,
-    /// The metadata of Envoy's route: the namespace, and the names that lead to the value.
+    /// The metadata of Envoy's route: the namespace, then the path to the value.
     route_metadata: Option<Vec<String>>,
 }
 
@@ -60,8 +61,8 @@ impl By {
     }
 }
 
-/// A map is read as a [`ChosenLimit`], anything else as a number, so that a mistake inside the
-/// map keeps its place (an untagged enum would lose it).
+/// Reads a map as a [`ChosenLimit`] and anything else as a number. An untagged enum would lose the
+/// location of a mistake inside the map.
 impl<'de> Deserialize<'de> for Limit {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Either)

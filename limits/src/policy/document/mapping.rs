@@ -1,5 +1,5 @@
-//! A part of the document that has fields. serde would read its fields from a list too, by their
-//! order: `match: []` would be a rule for every request.
+//! A part of the document that must be a mapping. serde would also accept its fields as a list, so
+//! `match: []` would become a rule for every request.
 
 use serde::de::value::MapAccessDeserializer;
 use serde::{Deserialize, Deserializer, de};

@@ -1,9 +1,9 @@
-//! Where a value of the request is found, as it is written.
+//! The source of a request's value, as written.
 
 use super::mapping::Mapping;
 use serde::Deserialize;
 
-/// The sources that are found in a request, wherever they are written.
+/// The request sources in a key or a limit.
 pub(in crate::policy) struct RequestSource<'a> {
     pub(in crate::policy) jwt_claim: Option<&'a Names>,
     pub(in crate::policy) header: Option<&'a String>,
@@ -12,10 +12,10 @@ pub(in crate::policy) struct RequestSource<'a> {
     pub(in crate::policy) route_metadata: Option<&'a Vec<String>>,
 }
 
-/// A claim's name; for a claim within others, the list of names that lead to it.
+/// A claim's name, or the path to a nested claim.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(untagged, expecting = "expected a claim's name, or the list of names that lead to it")]
+#[serde(untagged, expecting = "expected a claim name, or a list of names for a nested claim")]
 pub(in crate::policy) enum Names {
     One(String),
     Path(Vec<String>),
@@ -30,7 +30,7 @@ impl Names {
     }
 }
 
-/// Nothing more is to be said: `{}`.
+/// An empty mapping, `{}`.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

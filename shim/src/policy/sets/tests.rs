@@ -152,8 +152,8 @@ fn paths_lead_into_mappings_and_values_are_typed_by_their_text() {
 
 #[test]
 fn an_unknown_path_is_refused_with_the_existing_names() {
-    insta::assert_snapshot!(refusal("buckets.auht.limit", "5"), @r#"--set: buckets: there is no field "auht" (did you mean "auth"?), only ai, ai_client, ai_daily, auth, authenticated, probes, public"#);
-    insta::assert_snapshot!(refusal("bucket.auth.limit", "5"), @r#"--set: policy: there is no field "bucket" (did you mean "buckets"?), only buckets, keys, rules, salt, shim, version"#);
+    insta::assert_snapshot!(refusal("buckets.auht.limit", "5"), @r#"--set: buckets: unknown field "auht" (did you mean "auth"?), expected one of ai, ai_client, ai_daily, auth, authenticated, probes, public"#);
+    insta::assert_snapshot!(refusal("bucket.auth.limit", "5"), @r#"--set: policy: unknown field "bucket" (did you mean "buckets"?), expected one of buckets, keys, rules, salt, shim, version"#);
     insta::assert_snapshot!(refusal("buckets.auth.limit.values.pro", "5"), @r#"--set: buckets.auth.limit: expected a mapping with "values", found 5"#);
     insta::assert_snapshot!(refusal("rules.0.charge", "auth"), @r#"--set: rules: expected a mapping with "0", found a list"#);
     insta::assert_snapshot!(refusal("buckets.ai_daily.limit", "5"), @"--set: buckets.ai_daily.limit: expected a single value to replace, found a mapping or a list");

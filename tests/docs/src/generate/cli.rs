@@ -13,8 +13,10 @@ pub(super) fn help(mut command: Command) -> String {
 
 fn collect(command: &mut Command, sections: &mut Vec<String>) {
     let name = command.get_bin_name().unwrap_or(command.get_name()).to_owned();
-    // As narrow as a page, whatever terminal runs this.
-    let help = command.clone().term_width(100).render_help().to_string();
+    // Descriptions on lines of their own are short enough for a page, and the environment of this
+    // process is not the reader's.
+    let mut shown = command.clone().next_line_help(true).mut_args(|arg| arg.hide_env_values(true));
+    let help = shown.render_help().to_string();
     let help: Vec<_> = help.lines().map(str::trim_end).collect();
     sections.push(format!("### `{name}`\n\n```text\n{}\n```", help.join("\n").trim_end()));
     for below in command.get_subcommands_mut().filter(|below| below.get_name() != "help") {

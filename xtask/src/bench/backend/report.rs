@@ -58,7 +58,7 @@ fn rate(round: &Round, at: usize) -> f64 {
 
 fn row(what: &str, measure: &str, spread: Spread, aim: Bound) -> String {
     let Spread { least, median, most } = spread;
-    let met = aim.told(median);
+    let met = aim.label(median);
     format!("| {what} | {measure} | {median:.2} | {least:.2}–{most:.2} | {aim} | {met} |\n")
 }
 

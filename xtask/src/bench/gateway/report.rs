@@ -56,7 +56,7 @@ pub(crate) fn markdown(
 fn aim_row(measured: &Measured, aim: &Aim) -> String {
     let Spread { least, median, most } =
         Spread::of(measured.rounds.iter().map(|round| aim.measure.of(round)));
-    let met = aim.bound.told(median);
+    let met = aim.bound.label(median);
     let (work, measure) = (measured.work.title, aim.measure.title());
     format!("| {work} | {measure} | {median:.2} | {least:.2}–{most:.2} | {} | {met} |\n", aim.bound)
 }

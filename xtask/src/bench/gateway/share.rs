@@ -137,7 +137,7 @@ impl Shares {
     #[must_use]
     pub(crate) fn aim_row(&self) -> String {
         let Spread { least, median, most } = Spread::of(self.rounds.iter().map(|one| one.share));
-        let (title, met) = (self.title(), AIM.told(median));
+        let (title, met) = (self.title(), AIM.label(median));
         format!(
             "| {title} | share of the limit used at 1.5 times its load | {median:.3} | \
              {least:.3}–{most:.3} | {AIM} | {met} |\n"

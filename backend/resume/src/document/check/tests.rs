@@ -1,9 +1,9 @@
-//! Documents that are good, and documents that are not.
+//! Valid and invalid documents.
 
 use super::*;
 use serde_json::json;
 
-/// What is wrong with `document`: `pointer: detail`, line by line.
+/// Returns the errors in `document`, one `pointer: detail` per line.
 fn mistakes(document: &Value) -> String {
     let errors = check(document).err().unwrap_or_default();
     let lines: Vec<_> = errors.iter().map(|e| format!("{}: {}", e.pointer, e.detail)).collect();
@@ -11,7 +11,7 @@ fn mistakes(document: &Value) -> String {
 }
 
 #[test]
-fn nothing_has_to_be_there() {
+fn all_members_are_optional() {
     for document in
         [json!({}), json!({"basics": {}, "work": [], "meta": {}}), json!({"work": [{}]})]
     {
@@ -20,7 +20,7 @@ fn nothing_has_to_be_there() {
 }
 
 #[test]
-fn what_the_schema_does_not_know_is_let_be_inside() {
+fn unknown_members_are_allowed_inside() {
     let document = json!({
         "basics": {"pronouns": "she/her", "location": {"planet": 3}},
         "work": [{"team": {"size": [1, 2.5, null, true]}}],
@@ -30,7 +30,7 @@ fn what_the_schema_does_not_know_is_let_be_inside() {
 }
 
 #[test]
-fn members_at_the_top_are_the_versions() {
+fn unknown_top_level_members_depend_on_the_version() {
     let with = |schema: &str| {
         let schema = format!("https://example.org/{schema}/schema.json");
         json!({"$schema": schema, "x-extra": 1, "certificates": [{"date": "2020-05"}]})
@@ -38,14 +38,14 @@ fn members_at_the_top_are_the_versions() {
     assert_eq!(mistakes(&with("v1.2.1")), "");
     insta::assert_snapshot!(mistakes(&with("v1.0.0")), @r#"
     /certificates/0/date: expected a date like 2014-06-29, found "2020-05"
-    /x-extra: expected no such member: only a document whose $schema names a version after 1.0.0 may have members of its own
+    /x-extra: unknown member: only a document whose $schema names a version after 1.0.0 can have additional members
     "#);
-    insta::assert_snapshot!(mistakes(&with("latest")), @"/x-extra: expected no such member: only a document whose $schema names a version after 1.0.0 may have members of its own");
+    insta::assert_snapshot!(mistakes(&with("latest")), @"/x-extra: unknown member: only a document whose $schema names a version after 1.0.0 can have additional members");
     assert_eq!(mistakes(&json!({"certificates": [{"date": "2020-05"}]})), "");
 }
 
 #[test]
-fn wrong_types_are_told_with_their_places() {
+fn wrong_types_are_reported_with_their_pointers() {
     let document = json!({
         "$schema": 1,
         "basics": {"name": null, "location": [], "profiles": [{"url": 7}, "x"]},
@@ -54,24 +54,24 @@ fn wrong_types_are_told_with_their_places() {
         "meta": true,
     });
     insta::assert_snapshot!(mistakes(&document), @r"
-    /$schema: expected a text, found a number
-    /basics/name: expected a text, found null
-    /basics/location: expected an object, found a list
-    /basics/profiles/0/url: expected a text, found a number
-    /basics/profiles/1: expected an object, found a text
-    /work: expected a list, found an object
-    /skills/0/keywords: expected a list, found a text
-    /skills/1/keywords/0: expected a text, found a number
-    /skills/1/keywords/2: expected a text, found null
+    /$schema: expected a string, found a number
+    /basics/name: expected a string, found null
+    /basics/location: expected an object, found an array
+    /basics/profiles/0/url: expected a string, found a number
+    /basics/profiles/1: expected an object, found a string
+    /work: expected an array, found an object
+    /skills/0/keywords: expected an array, found a string
+    /skills/1/keywords/0: expected a string, found a number
+    /skills/1/keywords/2: expected a string, found null
     /meta: expected an object, found a boolean
     ");
     for document in [json!(null), json!([]), json!("x"), json!(1)] {
-        assert!(mistakes(&document).starts_with(": expected an object"), "{document}");
+        assert!(mistakes(&document).starts_with(": expected a JSON Resume object"), "{document}");
     }
 }
 
 #[test]
-fn what_passes_the_schemas_pattern_and_means_nothing_is_refused() {
+fn impossible_dates_are_rejected_though_they_match_the_pattern() {
     let document = json!({
         "work": [
             {"startDate": "2014-19"},
@@ -85,16 +85,16 @@ fn what_passes_the_schemas_pattern_and_means_nothing_is_refused() {
     });
     insta::assert_snapshot!(mistakes(&document), @r#"
     /work/0/startDate: expected a date like 2014-06-29, 2014-06 or 2014, found "2014-19"
-    /work/1/endDate: expected an end that is not before its start, 2014-06, found 2014-05
-    /work/3/endDate: expected an end that is not before its start, 2014, found 2013-12-31
+    /work/1/endDate: expected a date not before the start, 2014-06, found 2014-05
+    /work/3/endDate: expected a date not before the start, 2014, found 2013-12-31
     /work/4/startDate: expected a date like 2014-06-29, 2014-06 or 2014, found "2014-02-30"
     /publications/0/releaseDate: expected a date like 2014-06-29, 2014-06 or 2014, found ""
-    /projects/0/endDate: expected an end that is not before its start, 2020, found 2019
+    /projects/0/endDate: expected a date not before the start, 2020, found 2019
     "#);
 }
 
 #[test]
-fn urls_and_addresses_lead_somewhere() {
+fn urls_and_e_mail_addresses_are_validated() {
     let with_url = |url: &str| mistakes(&json!({"basics": {"url": url}}));
     for good in [
         "https://example.org",
@@ -131,7 +131,7 @@ fn urls_and_addresses_lead_somewhere() {
 }
 
 #[test]
-fn everything_has_a_bound() {
+fn every_value_is_bounded() {
     let skills: Vec<_> = (0..10_000).map(|n| json!({"name": n.to_string()})).collect();
     let members: Map<_, _> = (0..65).map(|n| (n.to_string(), json!(n))).collect();
     let mut deep = json!(1);
@@ -144,19 +144,19 @@ fn everything_has_a_bound() {
         "meta": {"x": deep, "a\0/~": 1},
     });
     insta::assert_snapshot!(mistakes(&document), @r"
-    /basics/label: expected a text without U+0000, found one with it
-    /basics/summary: expected a text of at most 16384 bytes, found 16385
+    /basics/label: expected a string without U+0000, found one with it
+    /basics/summary: expected a string of at most 16384 bytes, found 16385
     /basics/x: expected at most 64 members, found 65
-    /meta/a␀~1~0: expected a text without U+0000, found one with it
-    /meta/x/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0: expected at most 16 levels, found more
-    /skills: expected at most 500 entries, found 10000
+    /meta/a␀~1~0: expected a string without U+0000, found one with it
+    /meta/x/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0: expected at most 16 levels of nesting, found more
+    /skills: expected at most 500 items, found 10000
     ");
     let most = json!({"skills": vec![json!({}); MAX_ITEMS], "basics": {"summary": "a".repeat(MAX_TEXT_BYTES)}});
     assert_eq!(mistakes(&most), "");
 }
 
 #[test]
-fn so_has_the_document_and_the_list_of_its_mistakes() {
+fn the_document_and_its_errors_are_bounded() {
     let long = vec!["a".repeat(MAX_TEXT_BYTES); 17];
     let found = mistakes(&json!({"work": [{"highlights": long}]}));
     assert!(found.starts_with(": expected a document of at most 262144 bytes"), "{found}");
