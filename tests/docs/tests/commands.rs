@@ -169,6 +169,29 @@ fn every_command_of_the_docs_runs() {
     assert!(blocks > 20, "{blocks} blocks were run");
 }
 
+#[test]
+fn every_policy_of_the_docs_is_valid() {
+    let tollgate = binaries::build().unwrap().shim;
+    let dir = tempfile::tempdir().unwrap();
+    let mut policies = 0;
+    for path in files(paths::root()).unwrap() {
+        for block in Page::parse(&std::fs::read_to_string(&path).unwrap()).blocks {
+            if block.info != "yaml" || !block.text.contains("version: 1\n") {
+                continue;
+            }
+            let file = dir.path().join("policy.yaml");
+            std::fs::write(&file, &block.text).unwrap();
+            let mut check = Command::new(&tollgate);
+            check.args(["policy", "check"]).arg(&file);
+            if let Err(error) = command::output(&mut check, PAGE_LIMIT) {
+                panic!("{}:{}: {error}", path.display(), block.line);
+            }
+            policies += 1;
+        }
+    }
+    assert!(policies > 5, "{policies} policies were checked");
+}
+
 /// Commands say whether they run: other fences (`bash`, `console`) would be overlooked.
 #[test]
 fn shell_blocks_are_run_or_marked() {

@@ -5,10 +5,13 @@
 //! JSON with some values changed. A value to change must already exist; otherwise the error names
 //! the missing place.
 
+mod document;
 pub mod filter;
 
+pub use document::{at, named, read_yaml};
+
 use crate::paths;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use limits::policy::Policy;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -167,25 +170,6 @@ pub fn connection_limit(config: &mut Value) -> Result<&mut Value> {
     named(filters, "tollgate.connections")
 }
 
-/// Returns the value at `pointer` (a JSON pointer) in `value`.
-///
-/// # Errors
-/// Fails if it does not exist.
-pub fn at<'a>(value: &'a mut Value, pointer: &str) -> Result<&'a mut Value> {
-    value.pointer_mut(pointer).ok_or_else(|| anyhow!("{pointer} is missing"))
-}
-
-/// Returns the element of the list `list` whose `name` field is `name`.
-///
-/// # Errors
-/// Fails if it does not exist.
-pub fn named<'a>(list: &'a mut Value, name: &str) -> Result<&'a mut Value> {
-    let list =
-        list.as_array_mut().with_context(|| format!("expected a list with an element {name}"))?;
-    let found = list.iter_mut().find(|element| element.get("name").is_some_and(|n| n == name));
-    found.with_context(|| format!("the element named {name} is missing"))
-}
-
 fn set_address(address: &mut Value, endpoint: &Endpoint) -> Result<()> {
     if let Some(host) = &endpoint.host {
         *at(address, "/socket_address/address")? = json!(host);
@@ -194,21 +178,6 @@ fn set_address(address: &mut Value, endpoint: &Endpoint) -> Result<()> {
         *at(address, "/socket_address/port_value")? = json!(port);
     }
     Ok(())
-}
-
-/// Reads the YAML document in `path` as JSON.
-///
-/// # Errors
-/// Fails if the file cannot be read, or is not valid YAML (with line and column).
-pub fn read_yaml(path: &Path) -> Result<Value> {
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_saphyr::from_str(&text).map_err(|error| {
-        // The first line has the message and the position. The others quote the source.
-        let text = error.to_string();
-        let line = text.lines().next().unwrap_or_default();
-        anyhow!("{} is not valid YAML: {}", path.display(), line.trim_start_matches("error: "))
-    })
 }
 
 #[cfg(test)]

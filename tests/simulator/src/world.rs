@@ -7,6 +7,7 @@
 mod calls;
 mod clients;
 mod outcomes;
+mod state;
 
 use crate::dice::Dice;
 use crate::envoy::{Envoy, START_MS};
@@ -15,13 +16,13 @@ use crate::record::{Record, Sizes};
 use crate::scenario::Scenario;
 use crate::shim::Shim;
 use crate::trace::Trace;
-use calls::Calls;
-use clients::Clients;
 use limits::policy::Policy;
 use proxy_wasm_host::abi::LogLevel;
 use proxy_wasm_host::plugin::Plugin;
 use proxy_wasm_host::vm::Vm;
 use serde_json::Value;
+pub(crate) use state::World;
+use state::{Calls, Clients, Place, WorldEvent};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -31,61 +32,6 @@ const QUIET_US: u64 = 9_000_000;
 const TIMER_LATE_US: u64 = 2_000;
 /// The maximum number of events in a run, which stops endless ones.
 const MAX_EVENTS: u64 = 2_000_000;
-
-/// The place of a VM: the index of its Envoy, and its index there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
-    pub(crate) envoy: usize,
-    pub(crate) vm: usize,
-}
-
-/// An event in the simulated world.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum WorldEvent {
-    /// A client sends a request.
-    Asks,
-    /// A patient client sends a request.
-    PatientAsks(usize),
-    /// A VM's event loop runs a turn.
-    Turn(Place),
-    /// A VM's timers may be due.
-    Tick(Place),
-    /// A call reaches the shim.
-    CallArrives(u64),
-    /// A call's reply or failure reaches the VM.
-    CallEnds(u64, calls::Ending),
-    /// The upstream answers a request.
-    UpstreamAnswers(usize),
-    /// A client disconnects.
-    Leaves(usize),
-    /// A response is complete.
-    Ends(usize),
-    /// An Envoy receives another policy.
-    Reloads(usize),
-    /// A VM is configured with it.
-    Configures(Place),
-}
-
-/// The state of a run.
-pub(crate) struct World {
-    now_us: u64,
-    end_us: u64,
-    scenario: Scenario,
-    dice: Dice,
-    fault: Option<Fault>,
-    plugin: Plugin,
-    envoys: Vec<Envoy>,
-    /// The index of each VM's policy, by Envoy and VM.
-    generations: Vec<Vec<usize>>,
-    policies: Vec<Policy>,
-    shim: Shim,
-    calls: Calls,
-    clients: Clients,
-    queue: BinaryHeap<Reverse<(u64, u64, u64, WorldEvent)>>,
-    pushed: u64,
-    record: Record,
-    trace: Trace,
-}
 
 impl World {
     /// Creates the world that `seed` determines.

@@ -3,7 +3,7 @@
 //! Envoy reads it again only when another file is moved over it, so it never reads a half-written
 //! file.
 
-use super::{at, read_yaml};
+use super::document::{at, read_yaml};
 use crate::paths;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! Calls to the shim: in flight, answered, lost in either direction, garbled, or late.
 
-use super::{Place, World, WorldEvent};
+use super::state::{Call, Calls, Ending, Executed, GARBLED, Place, World, WorldEvent};
 use crate::envoy::START_MS;
 use crate::fault::Fault;
 use crate::log::Line;
@@ -11,52 +11,6 @@ use proxy_wasm_host::callout::{Callout, Fate, Reply};
 use proxy_wasm_host::headers::Headers;
 use proxy_wasm_host::vm::Vm;
 use std::collections::BTreeMap;
-
-/// The end of a call, as seen by the worker that made it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Ending {
-    /// The shim's reply arrived.
-    Replied,
-    /// A garbled reply arrived. The number selects its kind, below [`GARBLED`].
-    Garbled(u64),
-    /// The connection was refused, or was cut before the reply began.
-    Refused,
-    /// The reply was cut off partway.
-    Reset,
-    /// The call timed out.
-    TimedOut,
-}
-
-/// The number of kinds of [`Ending::Garbled`].
-const GARBLED: u64 = 6;
-
-/// All calls.
-#[derive(Debug, Default)]
-pub(crate) struct Calls {
-    calls: BTreeMap<u64, Call>,
-    last: u64,
-    /// The refunds in each settle that a worker sent, by settle id.
-    settles: BTreeMap<String, Vec<(Part, u64)>>,
-}
-
-/// A decision's id, a counter, and true for its lease.
-type Part = (String, CounterName, bool);
-
-#[derive(Debug)]
-struct Call {
-    place: Place,
-    callout: Callout,
-    executed: Option<Executed>,
-    has_ended: bool,
-}
-
-/// The shim's reaction to a call.
-#[derive(Debug, Default)]
-struct Executed {
-    reply: Reply,
-    charged: Vec<(CounterName, u64)>,
-    at_us: u64,
-}
 
 impl Calls {
     /// Returns the number of a VM's calls in flight.

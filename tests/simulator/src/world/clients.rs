@@ -1,46 +1,18 @@
 //! Clients. Most send requests regardless of the answers. A few patient ones have their own
 //! counters, wait for the given Retry-After, and try again.
 
-use super::{Place, World, WorldEvent};
+use super::state::{Clients, Patient, Place, PromisedRetry, World, WorldEvent};
 use crate::fault::Fault;
 use crate::record::{Due, Request, Wait};
 use crate::request::ClientRequest;
 use limits::counter::CounterName;
 use proxy_wasm_host::event::StreamNumber;
 use proxy_wasm_host::vm::Vm;
-use std::collections::BTreeMap;
 
 /// The time before the end without new requests, so that everything can settle, in µs.
 const CALM_US: u64 = 3_000_000;
 /// The number of patient clients.
 const PATIENT: usize = 2;
-
-/// The clients and the streams of their requests.
-#[derive(Debug, Default)]
-pub(crate) struct Clients {
-    streams: BTreeMap<(Place, StreamNumber), usize>,
-    places: BTreeMap<usize, (Place, StreamNumber)>,
-    patient: BTreeMap<usize, Patient>,
-    /// The patient client of each of their open requests.
-    of_patient: BTreeMap<usize, usize>,
-    /// The time for which each VM's timer was last scheduled, in µs.
-    ticks: BTreeMap<Place, u64>,
-}
-
-#[derive(Debug)]
-struct Patient {
-    ask: ClientRequest,
-    promised: Option<PromisedRetry>,
-}
-
-/// The Retry-After that a patient client is waiting for.
-#[derive(Debug, Clone)]
-struct PromisedRetry {
-    seconds: u64,
-    generation: usize,
-    /// The number of charges to its counters at the time of the refusal.
-    charges: u64,
-}
 
 impl Clients {
     pub(super) fn request(&self, place: Place, stream: StreamNumber) -> Option<usize> {

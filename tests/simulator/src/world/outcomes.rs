@@ -1,6 +1,6 @@
 //! The effects of VMs: requests reach the upstream, responses reach clients, calls go out.
 
-use super::{Place, World, WorldEvent};
+use super::state::{Place, World, WorldEvent};
 use crate::record::Refusal;
 use proxy_wasm_host::event::{Event, StreamNumber};
 use proxy_wasm_host::headers::Headers;
