@@ -8,7 +8,7 @@
 use super::call::CallKind;
 use crate::policy::Policy;
 
-/// How a metric's samples combine.
+/// The way a metric's samples combine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MetricKind {
     /// Samples are added.
