@@ -51,7 +51,7 @@ pub(crate) fn headers(map: MapType) -> Option<Headers> {
 
 /// Reads a property. `path`: its names, separated by NULs.
 pub(crate) fn property(path: &str) -> Option<Vec<u8>> {
-    // SAFETY: see `answer`; Envoy reads the path during the call only.
+    // SAFETY: see `answer`; Envoy reads the path only during the call.
     answer(|data, size| unsafe { proxy_get_property(path.as_ptr(), path.len(), data, size) })
 }
 

@@ -33,8 +33,7 @@
 //!   it fits; otherwise it is reported as `admitted: false` and not charged.
 //! - **A cost above the limit** in force can never be admitted. If enforced, it makes the request
 //!   an error ([`DecisionError::CostExceedsLimit`](crate::wire::DecisionError::CostExceedsLimit))
-//! rather than a wait that never ends; the outcome has
-//!   [`NEVER`] in `retry_after_ms`.
+//!   rather than a wait that never ends. The outcome's `retry_after_ms` is [`NEVER`].
 //! - **Unlimited** keys are counted, so that nothing is lost when the override ends, but never
 //!   denied. A token bucket is drained at most to empty. The outcome reports 2^53 as the limit and
 //!   as the remaining capacity.
@@ -44,18 +43,18 @@
 //!   is no other traffic.
 //! - **Leases.** To an admitted charge that asks for a lease, the ledger grants
 //!   `min(wish, left ÷ (2 + active leases))`, rounded down: the remaining capacity is shared among
-//!   the holders, the one asking, and the next one to ask. The grant is charged at once. In a sliding window, it is
-//!   dated at its end, `min(lease_ms, window / 32)` ahead, and the active leases are the entries
-//!   dated ahead. In a fixed window, it ends with the period and becomes part of the count. The
-//!   count does not distinguish leases, so half of what is left is granted. A token bucket grants
-//!   no leases.
+//!   the holders, the one asking, and the next one to ask. The grant is charged at once. In a
+//!   sliding window, it is dated at its end, `min(lease_ms, window / 32)` ahead, and the active
+//!   leases are the entries dated ahead. In a fixed window, it ends with the period and becomes part
+//!   of the count. The count does not distinguish leases, so half of what is left is granted. A
+//!   token bucket grants no leases.
 //! - **Settles** ([`Settle`]) are idempotent: a mark with the settle's id is kept for as long as
 //!   the settle can take effect. A lease can come back in several settles with the same id, each
 //!   with the total given back so far. The mark holds that total, and only the excess over it takes
 //!   effect. A give-back takes effect while the charge can still count, and cancels that charge and
 //!   no other. A late charge is dated at its arrival. Both take effect at most [`SETTLE_WITHIN_MS`]
 //!   after the decision. A settle that is later, or whose decision the counter has not seen, is not
-//! applied.
+//!   applied.
 //! - **A count** never exceeds 2^53; larger values are capped.
 //! - **A clock that steps back** leaves the counters unchanged until it catches up. Nothing is
 //!   admitted twice.

@@ -105,7 +105,7 @@ pub struct Decision {
     /// The decision's id, used to settle it: `<now_ms>-<unique>`, then, if anything was charged,
     /// `.` and a seal for each charge and lease. Only the shim makes and checks seals.
     pub id: String,
-    /// True if every enforced charge fitted. If false, nothing was charged.
+    /// True if every enforced charge fit. If false, nothing was charged.
     pub admitted: bool,
     /// The time until the same request would be admitted, in ms, assuming no other traffic. The
     /// longest wait among the charges that denied; 0 if admitted.
@@ -131,7 +131,7 @@ pub enum DecisionError {
 /// The outcome of one charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChargeOutcome {
-    /// True if this charge fitted, regardless of the others.
+    /// True if this charge fit, regardless of the others.
     pub admitted: bool,
     /// The limit in force: the quota's or an override's.
     pub limit: u64,

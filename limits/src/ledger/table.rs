@@ -63,8 +63,8 @@ impl<V> Table<V> {
         self.len() + wanted <= self.capacity
     }
 
-    /// Changes the value called `name`, or adds a new one. The caller must ensure that it [has
-    /// room](Self::has_room). `change` returns the new expiry time.
+    /// Changes the value called `name`, or adds a new one. The caller must first check
+    /// [`Self::has_room`]. `change` returns the new expiry time.
     pub(super) fn write(
         &mut self,
         name: &str,
