@@ -1,7 +1,7 @@
-//! The policy out of the plugin's configuration. Called by the root context.
+//! Parses the policy from the plugin's configuration. Called by the root context.
 //!
-//! Envoy hands over a `google.protobuf.Struct` in its binary form (seen with 1.40, though its
-//! documentation promises JSON), a `StringValue` as its text. Istio and Envoy Gateway send JSON text.
+//! Envoy passes a `google.protobuf.Struct` in binary form (as of 1.40, although its documentation
+//! says JSON), and a `StringValue` as text. Istio and Envoy Gateway send JSON text.
 
 use limits::policy::{Policy, PolicyErrors};
 use prost::Message;
@@ -10,12 +10,12 @@ use prost_types::value::Kind;
 use serde_json::{Map, Number, Value};
 use std::collections::BTreeMap;
 
-/// Reads the policy that `bytes` hold, as JSON or as a binary `Struct`.
+/// Parses the policy in `bytes`, which are JSON or a binary `Struct`.
 ///
 /// # Errors
-/// [`PolicyErrors`] with the place of each mistake.
+/// Fails with all mistakes found, each with its location.
 pub(crate) fn policy(bytes: &[u8]) -> Result<Policy, PolicyErrors> {
-    // No binary Struct is valid JSON: its first key is preceded by its length.
+    // A binary Struct is never valid JSON: its first key is preceded by its length.
     if serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok() {
         return Policy::from_json(bytes);
     }
@@ -25,7 +25,8 @@ pub(crate) fn policy(bytes: &[u8]) -> Result<Policy, PolicyErrors> {
     }
 }
 
-/// Reads the JSON document that `bytes` hold, as text or as a binary `Struct`; null if it is neither.
+/// Parses the JSON document in `bytes`, which are text or a binary `Struct`; null if they are
+/// neither.
 pub(crate) fn document(bytes: &[u8]) -> Value {
     let of_struct = || Struct::decode(bytes).ok().map(|document| object(document.fields));
     serde_json::from_slice(bytes).ok().or_else(of_struct).unwrap_or_default()

@@ -1,5 +1,5 @@
-//! Limits how many connections a client has open at this worker. It is a network filter of its own,
-//! with a root context of its own: HTTP streams never come here.
+//! Limits each client's open connections at this worker. This is a separate network filter with its
+//! own root context; HTTP streams never come here.
 
 use crate::shared::Shared;
 use crate::{configuration, direct, host};
@@ -10,11 +10,11 @@ use proxy_wasm::traits::{Context, RootContext, StreamContext};
 use proxy_wasm::types::{Action, ContextType};
 use std::rc::Rc;
 
-/// The `root_id` of the plugin in Envoy's listener.
+/// The plugin's `root_id` in Envoy's listener.
 pub(crate) const ROOT_ID: &[u8] = b"tollgate.connections";
 const REFUSED: &str = "tollgate.connections_refused";
 
-/// The root context: its configuration's limit.
+/// The root context, with the configured limit.
 #[derive(Default)]
 pub(crate) struct Root {
     limiter: Option<Rc<Shared<Limiter>>>,
@@ -26,17 +26,17 @@ struct Connection {
     limiter: Option<Rc<Shared<Limiter>>>,
 }
 
-/// A root context's open connections.
+/// The open connections of a root context.
 struct Limiter {
     connections: Connections,
-    /// Envoy's number of the metric, once it has been used.
+    /// Envoy's id of the metric, once it has been used.
     refused: Option<u32>,
 }
 
 impl Context for Root {}
 
 impl RootContext for Root {
-    /// Reads the limit. False, and a line in Envoy's log, if it has a mistake.
+    /// Reads the limit. Returns false, and logs an error, if it is invalid.
     fn on_configure(&mut self, _size: usize) -> bool {
         let bytes = self.get_plugin_configuration().unwrap_or_default();
         match Connections::from_value(configuration::document(&bytes)) {
@@ -44,7 +44,7 @@ impl RootContext for Root {
                 let limiter = Limiter { connections, refused: None };
                 self.limiter = Some(Rc::new(Shared::new(limiter)));
             }
-            Err(error) => log::error!("tollgate: the limit of connections is refused: {error}"),
+            Err(error) => log::error!("tollgate: the connection limit is refused: {error}"),
         }
         self.limiter.is_some()
     }
@@ -79,8 +79,7 @@ impl StreamContext for Connection {
 }
 
 impl Limiter {
-    /// Closes the new connection `id` if its client has as many as it may have. Returns true if it
-    /// did.
+    /// Closes the new connection `id` if its client has reached its limit. Returns true if it did.
     fn refuses(&mut self, id: u32) -> bool {
         let address = direct::property("source\0address").unwrap_or_default();
         if self.connections.open(id, &address) {
@@ -90,7 +89,7 @@ impl Limiter {
         if let Some(refused) = self.refused {
             host::add_to_metric(MetricKind::Counter, refused, 1);
         }
-        host::tell("close a connection", hostcalls::close_downstream());
+        host::log_failure("close a connection", hostcalls::close_downstream());
         true
     }
 }

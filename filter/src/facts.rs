@@ -1,4 +1,4 @@
-//! What a request says of itself, read from Envoy. Called by the gate through [`Facts`].
+//! A request's facts, read from Envoy. Called by the gate through [`Facts`].
 
 use crate::headers::Headers;
 use crate::{direct, value};
@@ -8,9 +8,9 @@ use std::cell::OnceCell;
 
 /// The request of the stream whose callback is running.
 pub(crate) struct RequestFacts<'a> {
-    /// What [`jwt_payload`] made.
+    /// The result of [`jwt_payload`].
     jwt_payload: &'a str,
-    /// Read once, when the first of them is asked for.
+    /// All headers, read on first use.
     headers: OnceCell<Headers>,
 }
 
@@ -29,17 +29,17 @@ impl<'a> RequestFacts<'a> {
     }
 }
 
-/// jwt_authn writes here only what it has verified.
+/// The metadata of jwt_authn, which contains only verified data.
 const JWT_METADATA: &str = "metadata\0filter_metadata\0envoy.filters.http.jwt_authn";
 const ROUTE_METADATA: &str = "xds\0route_metadata\0filter_metadata";
 
-/// The path of jwt_authn's `payload_in_metadata`.
+/// Returns the property path of jwt_authn's `payload_in_metadata`.
 pub(crate) fn jwt_payload(name: &str) -> String {
     format!("{JWT_METADATA}\0{name}")
 }
 
-/// What `names` lead to from `path`.
-fn below(path: &str, names: &[String]) -> Option<Value> {
+/// Reads the property at `names` below `path`.
+fn property_below(path: &str, names: &[String]) -> Option<Value> {
     let length = names.iter().map(|name| name.len() + 1).sum::<usize>();
     let mut path = String::with_capacity(path.len() + length) + path;
     for name in names {
@@ -62,14 +62,14 @@ impl Facts for RequestFacts<'_> {
         self.first(":authority")
     }
 
-    /// All values: the first may be the one that a client wrote before a proxy added its own. Envoy
-    /// keeps `host` as `:authority`, whichever of the two was sent.
+    /// Returns all values: the first can be one that a client wrote, before a proxy added its own.
+    /// Envoy stores `host` as `:authority`, whichever of the two was sent.
     fn header(&self, name: &str) -> Option<Vec<u8>> {
         self.headers().joined(if name == "host" { ":authority" } else { name })
     }
 
     fn claim(&self, names: &[String]) -> Option<Value> {
-        below(self.jwt_payload, names)
+        property_below(self.jwt_payload, names)
     }
 
     fn is_authenticated(&self) -> bool {
@@ -85,6 +85,6 @@ impl Facts for RequestFacts<'_> {
     }
 
     fn route_metadata(&self, names: &[String]) -> Option<Value> {
-        below(ROUTE_METADATA, names)
+        property_below(ROUTE_METADATA, names)
     }
 }

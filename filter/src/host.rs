@@ -1,5 +1,5 @@
-//! Envoy's functions as this plugin uses them. What comes back as an error is logged, or means that
-//! there is nothing.
+//! Envoy's functions as this plugin uses them. Errors are logged, or mean that the value does not
+//! exist.
 
 use crate::direct;
 use limits::gate::{Answer, Call, CallKind, MetricKind, SharedData};
@@ -9,17 +9,18 @@ use proxy_wasm::types::{MapType, MetricType, Status};
 use std::fmt::Debug;
 use std::time::{Duration, UNIX_EPOCH};
 
-/// Where the decision is left for the access log: `%FILTER_STATE(wasm.tollgate:PLAIN)%`.
+/// The filter state that holds the decision for the access log:
+/// `%FILTER_STATE(wasm.tollgate:PLAIN)%`.
 const FILTER_STATE: &str = "tollgate";
 
-/// Envoy's clock, in Unix µs.
+/// Returns Envoy's time, in Unix µs.
 pub(crate) fn now_us() -> u64 {
     let now = hostcalls::get_current_time().unwrap_or(UNIX_EPOCH);
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     since.as_secs() * 1_000_000 + u64::from(since.subsec_micros())
 }
 
-/// Envoy's shared data: the same for all workers of the process.
+/// Envoy's shared data, common to all workers of the process.
 pub(crate) struct Process;
 
 impl SharedData for Process {
@@ -34,15 +35,15 @@ impl SharedData for Process {
 }
 
 pub(crate) fn set_response_header(name: &str, value: &str) {
-    tell(
+    log_failure(
         "set a response header",
         hostcalls::set_map_value(MapType::HttpResponseHeaders, name, Some(value)),
     );
 }
 
-/// Leaves the decision for the access log.
+/// Stores the decision for the access log.
 pub(crate) fn set_summary(summary: &str) {
-    tell("set the filter state", direct::set_property(FILTER_STATE, summary.as_bytes()));
+    log_failure("set the filter state", direct::set_property(FILTER_STATE, summary.as_bytes()));
 }
 
 /// Answers the stream whose context is the effective one.
@@ -52,10 +53,10 @@ pub(crate) fn answer(answer: &Answer) {
         answer.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let status = u32::from(answer.status);
     let sent = hostcalls::send_http_response(status, headers, Some(&answer.body));
-    tell("answer a request", sent);
+    log_failure("answer a request", sent);
 }
 
-/// Calls the shim; the reply comes to the context that is active.
+/// Calls the shim. The reply is delivered to the active context.
 pub(crate) fn call(cluster: &str, call: &Call) -> Result<u32, Status> {
     let (method, path) = match call.kind {
         CallKind::Decide => ("POST", wire::DECIDE_PATH),
@@ -71,7 +72,7 @@ pub(crate) fn call(cluster: &str, call: &Call) -> Result<u32, Status> {
     hostcalls::dispatch_http_call(cluster, headers, Some(&call.body), Vec::new(), timeout)
 }
 
-/// A metric of Envoy's.
+/// Defines a metric in Envoy's statistics, and returns its id.
 pub(crate) fn define_metric(kind: MetricKind, name: &str) -> Option<u32> {
     let kind = match kind {
         MetricKind::Counter => MetricType::Counter,
@@ -86,12 +87,12 @@ pub(crate) fn add_to_metric(kind: MetricKind, id: u32, amount: i64) {
         MetricKind::Counter | MetricKind::Gauge => hostcalls::increment_metric(id, amount),
         MetricKind::Histogram => hostcalls::record_metric(id, amount.unsigned_abs()),
     };
-    tell("add to a metric", done);
+    log_failure("add to a metric", done);
 }
 
-/// Logs what Envoy refused; there is nothing else to be done about it.
-pub(crate) fn tell(what: &str, done: Result<(), impl Debug>) {
-    if let Err(status) = done {
-        log::warn!("tollgate: could not {what}: {status:?}");
+/// Logs a failed host call. `action`: what was attempted.
+pub(crate) fn log_failure(action: &str, result: Result<(), impl Debug>) {
+    if let Err(status) = result {
+        log::warn!("tollgate: could not {action}: {status:?}");
     }
 }

@@ -1,12 +1,12 @@
-//! Tollgate's Envoy plugin: turns Envoy's callbacks into calls of [`limits::gate::Gate`], and does
-//! what it answers. There is no policy, no arithmetic and no state of a request here.
+//! Tollgate's Envoy plugin: turns Envoy's callbacks into calls of [`limits::gate::Gate`], and
+//! performs the results. It contains no policy, no arithmetic and no request state.
 //!
-//! It stands on the `proxy-wasm` crate, whose dispatcher calls a context's methods. The build drops
-//! the exports of callbacks that no context here implements: a new one must be named in
-//! `tests/harness/src/wasm/exports.rs`, or Envoy never calls it.
+//! It is built on the `proxy-wasm` crate, whose dispatcher calls a context's methods. The build
+//! strips the exports of callbacks that no context here implements. A new callback must be listed
+//! in `tests/harness/src/wasm/exports.rs`, or Envoy never calls it.
 //!
-//! Nothing in this crate may panic: a panic hangs every paused stream of its worker. The lints see
-//! to it.
+//! Nothing in this crate may panic: a panic hangs every paused stream of its worker. Lints enforce
+//! this.
 
 mod configuration;
 mod connections;
@@ -23,7 +23,7 @@ mod worker;
 
 use proxy_wasm::traits::RootContext;
 
-/// Apart, since the macro's function is public and has no documentation.
+/// A separate module, because the macro's function is public and undocumented.
 mod start {
     use proxy_wasm::types::LogLevel;
 
@@ -33,7 +33,7 @@ mod start {
     }}
 }
 
-/// Makes the root context that the plugin's `root_id` asks for.
+/// Creates the root context for the plugin's `root_id`.
 fn root_context(id: u32) -> Box<dyn RootContext> {
     match direct::property("plugin_root_id").as_deref() {
         Some(connections::ROOT_ID) => Box::new(connections::Root::default()),

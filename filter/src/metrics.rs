@@ -1,18 +1,18 @@
-//! The gate's samples, handed to Envoy's statistics. Called by the root context.
+//! Exports the gate's samples to Envoy's statistics. Called by the root context.
 
 use crate::host;
 use limits::gate::Gate;
 use std::collections::HashMap;
 
-/// Envoy's ids of the metrics that have been used.
+/// Envoy's ids of the metrics used so far.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
     ids: HashMap<usize, u32>,
 }
 
 impl Metrics {
-    /// Hands on what `gate` has counted since the last time. A metric is defined when it is first
-    /// used, so a policy of many buckets does not fill the statistics with zeros.
+    /// Exports the samples that `gate` has counted since the last call. A metric is defined on
+    /// first use, so a policy with many buckets does not fill the statistics with zeros.
     pub(crate) fn add(&mut self, gate: &mut Gate) {
         for sample in gate.take_samples() {
             let id = self.ids.get(&sample.metric).copied().or_else(|| {

@@ -1,4 +1,4 @@
-//! A root context: configuration, the calls to the shim, and the releases of streams.
+//! A root context: configuration, calls to the shim, and releasing streams.
 
 use crate::host::{self, Process};
 use crate::metrics::Metrics;
@@ -16,37 +16,37 @@ use rustc_hash::FxHashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Numbers the workers' queues, in the shared data of the Envoy process.
+/// The shared-data key of the counter that numbers the workers' queues.
 const QUEUE_COUNT: &str = "tollgate.queues";
-/// There, in the same data, once the process has been warned of its salt.
+/// The shared-data key that is set once the process has logged the salt warning.
 const SALT_WARNED: &str = "tollgate.salt_warned";
-/// The largest reply that is read.
+/// The most bytes read of a reply.
 const MAX_REPLY_BYTES: usize = 4 << 20;
 
 pub(crate) struct Root {
     id: u32,
     state: Option<Configured>,
-    /// Envoy has said that this root is not used any more, and waits for it to be done.
+    /// True once Envoy has asked this root to end and is waiting for it.
     is_ending: bool,
 }
 
-/// What a configured root has to itself.
+/// The state of a configured root.
 struct Configured {
     worker: Rc<Worker>,
     cluster: String,
-    /// The calls under way: Envoy's token, and the gate's name for it.
+    /// The calls under way, by Envoy's token, with the gate's id.
     calls: FxHashMap<u32, (u32, CallKind)>,
     metrics: Metrics,
 }
 
 impl Context for Root {
-    /// Takes the reply to a call, or its failure.
+    /// Handles the reply to a call, or its failure.
     fn on_http_call_response(&mut self, token: u32, headers: usize, body_bytes: usize, _: usize) {
         let Some(call) = self.state.as_mut().and_then(|state| state.calls.remove(&token)) else {
             return;
         };
         if headers == 0 {
-            // The reply broke off: there is no map of its headers.
+            // The reply was cut off, so its headers do not exist.
             self.take_reply(call, Reply::default());
             return self.make_calls();
         }
@@ -55,12 +55,12 @@ impl Context for Root {
         let body = self.get_http_call_response_body(0, body_bytes.min(MAX_REPLY_BYTES));
         let reply = Reply { status, marker, body: &body.unwrap_or_default() };
         self.take_reply(call, reply);
-        self.make_calls(); // more may have gathered meanwhile
+        self.make_calls(); // more requests may have gathered
     }
 
-    /// Gives back what is leased: the policy has been replaced, or Envoy ends. Returns true if there
-    /// is nothing to be done for that. The calls for it are made at the next tick: when Envoy ends
-    /// there is none, and no call may be made.
+    /// Closes the gate: the policy has been replaced, or Envoy shuts down. Returns true if nothing
+    /// needs to be settled. The calls for that are made at the next tick. When Envoy shuts down,
+    /// there are no more ticks, and no call may be made.
     fn on_done(&mut self) -> bool {
         let Some(state) = &mut self.state else { return true };
         let (now_us, metrics) = (host::now_us(), &mut state.metrics);
@@ -75,7 +75,7 @@ impl Context for Root {
 }
 
 impl RootContext for Root {
-    /// Reads the policy. False, and a line in Envoy's log, if it has a mistake.
+    /// Reads the policy. Returns false, and logs an error, if it is invalid.
     fn on_configure(&mut self, _size: usize) -> bool {
         let text = self.get_plugin_configuration().unwrap_or_default();
         match configured(&text) {
@@ -92,7 +92,7 @@ impl RootContext for Root {
     }
 
     fn on_queue_ready(&mut self, queue: u32) {
-        // What woke us says nothing: the work is in the gate.
+        // The message has no content: the work is in the gate.
         let _woken = self.dequeue_shared_queue(queue);
         self.make_calls();
     }
@@ -128,7 +128,7 @@ impl Root {
         Self { id, state: None, is_ending: false }
     }
 
-    /// Makes the calls that are due. One that cannot be made has failed.
+    /// Makes the calls that are due. A call that cannot be made counts as failed.
     fn make_calls(&mut self) {
         let Some(state) = &mut self.state else { return };
         let calls = state.worker.gate.with(|gate| gate.ready(host::now_us())).unwrap_or_default();
@@ -154,7 +154,7 @@ impl Root {
         self.release(released.unwrap_or_default());
     }
 
-    /// Tells Envoy that nothing is left to be done, once that is so.
+    /// Notifies Envoy that this root is done, once nothing is left to settle.
     fn end(&mut self) {
         let Some(state) = self.state.as_ref().filter(|_| self.is_ending) else { return };
         if state.worker.gate.with(|gate| gate.is_idle(host::now_us())).unwrap_or(true) {
@@ -164,30 +164,31 @@ impl Root {
         }
     }
 
-    /// Lets streams go on or answers them, each in its own context.
+    /// Resumes or answers streams, each in its own context.
     fn release(&self, released: Vec<Released>) {
         if released.is_empty() {
             return;
         }
         for Released { stream, release } in released {
             if hostcalls::set_effective_context(stream).is_err() {
-                continue; // it has gone since
+                continue; // the stream has ended
             }
             match release {
                 Release::Pass(summary) => {
                     host::set_summary(&summary);
-                    host::tell("resume a request", hostcalls::resume_http_request());
+                    host::log_failure("resume a request", hostcalls::resume_http_request());
                 }
                 Release::Refuse(answer) => host::answer(&answer),
             }
         }
-        host::tell("return to the root context", hostcalls::set_effective_context(self.id));
+        host::log_failure("return to the root context", hostcalls::set_effective_context(self.id));
     }
 }
 
 fn configured(text: &[u8]) -> Result<Configured, String> {
     let policy = configuration::policy(text).map_err(|errors| errors.to_string())?;
-    let queue = own_queue().map_err(|status| format!("Envoy gave no shared queue: {status:?}"))?;
+    let queue =
+        own_queue().map_err(|status| format!("cannot register a shared queue: {status:?}"))?;
     gate::prepare(&Process);
     if policy.has_known_salt() {
         warn_of_salt();
@@ -204,18 +205,19 @@ fn configured(text: &[u8]) -> Result<Configured, String> {
     })
 }
 
-/// Logs it once for all workers: Envoy configures a VM in its main thread before those of the workers.
+/// Logs the salt warning once for all workers: Envoy configures a VM in its main thread before
+/// those of the workers.
 fn warn_of_salt() {
     if hostcalls::get_shared_data(SALT_WARNED) == Ok((None, None)) {
         log::warn!("tollgate: {KNOWN_SALT}");
         let set = hostcalls::set_shared_data(SALT_WARNED, Some(b"1"), None);
-        host::tell("remember a warning", set);
+        host::log_failure("remember a warning", set);
     }
 }
 
-/// Registers a queue whose name no other worker of this process has.
+/// Registers a queue with a name unique in this process.
 fn own_queue() -> Result<u32, Status> {
-    // As many tries as there could be workers starting at once, and then some.
+    // More tries than workers could be starting at once.
     for _ in 0..1_000 {
         let (bytes, version) = hostcalls::get_shared_data(QUEUE_COUNT)?;
         let count = bytes.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes);

@@ -1,11 +1,11 @@
-//! What a root context shares with its streams.
+//! A cell shared by a root context and its streams.
 
 use std::cell::RefCell;
 
-/// A value that several contexts of one VM change, one after the other.
+/// A value that several contexts of one VM change in turn.
 ///
-/// Envoy calls into a VM from one thread and never while a call is under way, so the borrow always
-/// succeeds; were that to change, a request would pass and say so in the log, not panic.
+/// Envoy calls a VM from one thread and never reentrantly, so the borrow always succeeds. If that
+/// ever changes, a request passes and an error is logged, instead of a panic.
 pub(crate) struct Shared<T>(RefCell<T>);
 
 impl<T> Shared<T> {
@@ -17,7 +17,7 @@ impl<T> Shared<T> {
         match self.0.try_borrow_mut() {
             Ok(mut value) => Some(act(&mut value)),
             Err(_) => {
-                log::error!("tollgate: called while it was at work: please report this");
+                log::error!("tollgate: reentrant call into the plugin; please report this");
                 None
             }
         }

@@ -1,4 +1,4 @@
-//! One HTTP stream: its callbacks, handed to the gate.
+//! An HTTP stream: passes its callbacks to the gate.
 
 use crate::direct;
 use crate::facts::RequestFacts;
@@ -9,7 +9,7 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, MapType};
 use std::rc::Rc;
 
-/// A stream's context. One of a root without a policy lets everything pass.
+/// A stream's context. Without a configured root, it passes everything.
 pub(crate) struct Stream {
     pub(crate) id: u32,
     pub(crate) worker: Option<Rc<Worker>>,
@@ -40,7 +40,7 @@ impl HttpContext for Stream {
     }
 }
 
-/// Hands the request to the gate. Returns true if it is to pause.
+/// Passes the request to the gate. Returns true if the stream must be paused.
 fn request(id: u32, worker: &Worker) -> bool {
     let facts = RequestFacts::new(&worker.jwt_payload);
     let now_us = host::now_us();
@@ -62,7 +62,7 @@ fn request(id: u32, worker: &Worker) -> bool {
     }
 }
 
-/// Hands the response to the gate, and adds the headers that it asks for.
+/// Passes the response to the gate, and adds the headers it returns.
 fn response(id: u32, worker: &Worker) {
     let response = worker.gate.with(|gate| gate.response(id, outcome, host::now_us));
     let response = response.unwrap_or_default();

@@ -1,10 +1,10 @@
-//! The values of claims and of metadata in Envoy's encoding. Called by [`crate::facts`].
+//! Decodes the values of claims and metadata. Called by [`crate::facts`].
 
 use limits::facts::Value;
 
-/// Reads a value of a `google.protobuf.Struct` as Envoy hands it over: a text as it is, a truth value
-/// as the byte 0 or 1, and a number as the 8 bytes of a double. Those of a whole number include NULs,
-/// which no text has.
+/// Decodes a value of a `google.protobuf.Struct` from Envoy's encoding: text as is, a Boolean as
+/// the byte 0 or 1, and a number as the 8 bytes of a double. The bytes of a whole number include
+/// NULs, which text never contains.
 pub(crate) fn read(bytes: Vec<u8>) -> Value {
     let is_text = str::from_utf8(&bytes).is_ok_and(|text| !text.contains('\0'));
     match (bytes.as_slice(), <[u8; 8]>::try_from(bytes.as_slice())) {
@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_and_truth_values_are_told_from_texts() {
+    fn numbers_and_booleans_are_distinguished_from_text() {
         for number in [42.0, 0.0, 0.5_f64] {
             assert_eq!(read(number.to_le_bytes().to_vec()), Value::Number(number));
         }

@@ -6,7 +6,7 @@
 
 use crate::store::{Fault, Timed};
 
-/// How many times a question is prepared and asked.
+/// The number of times a question is prepared and asked.
 const MAX_TRIES: usize = 3;
 
 /// Returns one answer for each of `count` questions.

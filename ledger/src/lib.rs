@@ -7,9 +7,8 @@
 //! input and output).
 //!
 //! Front-ends hold a [`Ledger`] and know nothing of stores. Only [`clock`] reads the clock, and
-//! only
-//! [`store`], [`overrides`] and [`seal`] use the Redis client. The arithmetic is [`limits::ledger`]
-//! in Rust, and `script/*.lua` on Redis.
+//! only [`store`], [`overrides`] and [`seal`] use the Redis client. The arithmetic is
+//! [`limits::ledger`] in Rust, and `script/*.lua` on Redis.
 
 mod agree;
 pub mod background;

@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_and_a_unit() {
+    fn a_number_with_a_unit_is_accepted() {
         check("1ms", Some(1));
         check("50ms", Some(50));
         check("30s", Some(30_000));

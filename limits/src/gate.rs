@@ -19,13 +19,13 @@
 //! waits. At high load, batches are large, and the worker can send the next while the ledger works
 //! on the first.
 //!
-//! No request waits longer than the policy's timeout (`give_up`). When the ledger cannot answer, each
-//! bucket applies its `on_failure` (`degraded`). After repeated failures the ledger is only probed,
-//! not asked (`breaker`).
+//! No request waits longer than the policy's timeout (`give_up`). When the ledger cannot answer,
+//! each bucket applies its `on_failure` (`degraded`). After repeated failures the ledger is only
+//! probed, not asked (`breaker`).
 //!
 //! Every decision ends the same way: `verdict` renders it for the client and the access log, and
-//! `finish` records it and stores its stream's state. `give_back` returns charges and leases, through
-//! `settles`. `metrics` and `log` report on all of it.
+//! `finish` records it and stores its stream's state. `give_back` returns charges and leases,
+//! through `settles`. `metrics` and `log` report on all of it.
 
 mod arrive;
 mod close;
@@ -78,10 +78,10 @@ pub use shared::{SharedData, prepare};
 use timer::Timer;
 pub use verdict::Answer;
 
-/// How often to call [`Gate::tick`], in ms. A request can wait this much longer than the policy's
-/// timeout.
+/// The interval at which to call [`Gate::tick`], in ms. A request can wait this much longer than
+/// the policy's timeout.
 pub const TICK_MS: u64 = 50;
-/// How long after its timeout a call counts as lost.
+/// The time after its timeout when a call counts as lost, in ms.
 const LOST_AFTER_MS: u64 = 1_000;
 
 /// The state of one worker.
@@ -103,7 +103,8 @@ pub struct Gate {
     calls: u32,
     /// True from when the worker's queue is woken until [`Gate::ready`] is called.
     woken: bool,
-    /// Set once the worker's policy has been replaced: the time at which to give up unsettled charges.
+    /// Set once the worker's policy has been replaced: the time at which to give up unsettled
+    /// charges.
     closes: Option<Timer>,
 }
 
@@ -147,8 +148,8 @@ pub struct Response {
 enum Stream {
     /// In the outbox, or in a call under way.
     Waiting,
-    /// Passed, or refused with an answer that already has its headers. `charged` may be refunded when
-    /// the response arrives.
+    /// Passed, or refused with an answer that already has its headers. `charged` may be refunded
+    /// when the response arrives.
     Decided { headers: Vec<(&'static str, String)>, charged: Vec<Part> },
 }
 

@@ -37,7 +37,7 @@ pub(crate) struct BucketState<'a> {
     pub outcome: &'a ChargeOutcome,
 }
 
-/// Renders the headers of `families` for the charged buckets; empty if there are none.
+/// Renders the headers of `families` for the charged buckets; empty without any buckets.
 ///
 /// # Source
 /// draft-ietf-httpapi-ratelimit-headers-11 for `RateLimit` and `RateLimit-Policy` (structured field

@@ -7,7 +7,7 @@
 //! # The definition
 //!
 //! A request is admitted if and only if, on the ledger's clock, its counter has room for its cost.
-//! What counts depends on the algorithm:
+//! The counted charges depend on the algorithm:
 //!
 //! - **Sliding window**: the charges dated within the last window, less what was given back *of
 //!   those same charges*. Above a limit of 128, a date can be late by at most 1/128 of the window.
@@ -33,8 +33,7 @@
 //!   it fits; otherwise it is reported as `admitted: false` and not charged.
 //! - **A cost above the limit** in force can never be admitted. If enforced, it makes the request
 //!   an error ([`DecisionError::CostExceedsLimit`](crate::wire::DecisionError::CostExceedsLimit))
-//!   rather than a wait that never ends; the outcome has
-//!   [`NEVER`] in `retry_after_ms`.
+//!   rather than a wait that never ends. The outcome's `retry_after_ms` is [`NEVER`].
 //! - **Unlimited** keys are counted, so that nothing is lost when the override ends, but never
 //!   denied. A token bucket is drained at most to empty. The outcome reports 2^53 as the limit and
 //!   as the remaining capacity.
@@ -46,9 +45,9 @@
 //!   `min(wish, left ÷ (2 + active leases))`, rounded down: the remaining capacity is shared among
 //!   the holders, the one asking, and the next one to ask. The grant is charged at once. In a
 //!   sliding window, it is dated at its end, `min(lease_ms, window / 32)` ahead, and the active
-//!   leases are the entries dated ahead. In a fixed window, it ends with the period and becomes
-//!   part of the count. The count does not distinguish leases, so half of what is left is granted.
-//!   A token bucket grants no leases.
+//!   leases are the entries dated ahead. In a fixed window, it ends with the period and becomes part
+//!   of the count. The count does not distinguish leases, so half of what is left is granted. A
+//!   token bucket grants no leases.
 //! - **Settles** ([`Settle`]) are idempotent: a mark with the settle's id is kept for as long as
 //!   the settle can take effect. A lease can come back in several settles with the same id, each
 //!   with the total given back so far. The mark holds that total, and only the excess over it takes

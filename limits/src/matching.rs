@@ -30,7 +30,8 @@ pub enum Mismatch {
     Header(String),
     /// This key has no value.
     Key(String),
-    /// The rule requires a verified token and there is none, or the other way around.
+    /// The request has a verified token and the rule forbids it, or the rule requires one and the
+    /// request has none.
     Authenticated,
 }
 

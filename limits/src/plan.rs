@@ -12,7 +12,7 @@ use crate::policy::{Algorithm, Bucket, LimitChoice, Match, Policy};
 use crate::quota::{FixedWindow, Limit, Quota, SlidingWindow};
 use crate::wire::{Charge, Cost};
 
-/// What one request is charged.
+/// The rule that matched a request, and the charges to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// The index of the matching rule in [`Policy::rules`]; `None` if no rule matched.

@@ -61,7 +61,7 @@ pub fn flag(text: &str) -> Option<bool> {
 pub struct Policy {
     /// The Envoy cluster of the shim.
     pub cluster: String,
-    /// How long a request waits for the ledger, in ms, 1..=10,000.
+    /// The time that a request waits for the ledger, in ms, 1..=10,000.
     pub timeout_ms: u64,
     /// jwt_authn's `payload_in_metadata`: the metadata key of the verified claims.
     pub jwt_payload: String,

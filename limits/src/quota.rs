@@ -12,7 +12,7 @@ pub const MAX_WINDOW_MS: u64 = 366 * 86_400_000;
 /// The minimum time, in milliseconds, within which charged tokens can be given back.
 const RETURNS_WITHIN_MS: u64 = 300_000;
 
-/// How much may be charged, 1..=2^53.
+/// The most that may be charged, 1..=2^53.
 pub type Limit = Bounded<1, MAX_SAFE>;
 /// A duration, 1 ms to 366 days.
 pub type WindowMs = Bounded<1, MAX_WINDOW_MS>;

@@ -105,9 +105,9 @@ pub struct Decision {
     /// The decision's id, used to settle it: `<now_ms>-<unique>`, then, if anything was charged,
     /// `.` and a seal for each charge and lease. Only the shim makes and checks seals.
     pub id: String,
-    /// True if every enforced charge fitted. If false, nothing was charged.
+    /// True if every enforced charge fit. If false, nothing was charged.
     pub admitted: bool,
-    /// How long to wait until the same request would be admitted, assuming no other traffic. The
+    /// The time until the same request would be admitted, in ms, assuming no other traffic. The
     /// longest wait among the charges that denied; 0 if admitted.
     pub retry_after_ms: u64,
     /// One outcome per charge, in the same order; empty for [`DecisionError::Unavailable`].
@@ -131,15 +131,15 @@ pub enum DecisionError {
 /// The outcome of one charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChargeOutcome {
-    /// True if this charge fitted, regardless of the others.
+    /// True if this charge fit, regardless of the others.
     pub admitted: bool,
     /// The limit in force: the quota's or an override's.
     pub limit: u64,
     /// The amount left after the decision.
     pub remaining: u64,
-    /// How long until capacity next returns, assuming no other traffic; 0 if nothing is counted.
+    /// The time until capacity next returns, assuming no other traffic; 0 if nothing is counted.
     pub reset_ms: u64,
-    /// How long until this charge would fit, assuming no other traffic; 0 if it did.
+    /// The time until this charge would fit, assuming no other traffic; 0 if it did.
     pub retry_after_ms: u64,
     /// The lease, if one was asked for and granted.
     #[serde(default, skip_serializing_if = "Option::is_none")]

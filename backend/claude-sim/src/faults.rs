@@ -105,7 +105,9 @@ impl Fault {
             return Err(format!("headers: expected at most {MAX_HEADERS}"));
         }
         match self.headers.iter().find(|(name, value)| header(name, value).is_none()) {
-            Some((name, value)) => Err(format!("headers: {name:?}: {value:?} is not a valid header")),
+            Some((name, value)) => {
+                Err(format!("headers: {name:?}: {value:?} is not a valid header"))
+            }
             None => Ok(()),
         }
     }
@@ -166,7 +168,9 @@ impl Faults {
         faults.iter().try_for_each(Fault::check)?;
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.len() + faults.len() > MAX_FAULTS {
-            return Err(format!("expected at most {MAX_FAULTS} faults; clear them with DELETE /sim/faults"));
+            return Err(format!(
+                "expected at most {MAX_FAULTS} faults; clear them with DELETE /sim/faults"
+            ));
         }
         waiting.extend(faults);
         Ok(())
@@ -223,7 +227,8 @@ mod tests {
     #[test]
     fn invalid_faults_are_reported_and_nothing_is_added() {
         let faults = Faults::default();
-        let error_of = |members: Value| faults.add(vec![Fault::default(), fault(members)]).unwrap_err();
+        let error_of =
+            |members: Value| faults.add(vec![Fault::default(), fault(members)]).unwrap_err();
         let all = [
             error_of(json!({ "times": 0 })),
             error_of(json!({ "status": 200 })),

@@ -66,8 +66,7 @@ impl Kind {
     #[must_use]
     pub fn of_status(status: StatusCode) -> Self {
         let known = KINDS.iter().map(|(kind, ..)| *kind).find(|kind| kind.status() == status);
-        let by_class =
-            || if status.is_server_error() { Self::Api } else { Self::InvalidRequest };
+        let by_class = || if status.is_server_error() { Self::Api } else { Self::InvalidRequest };
         known.unwrap_or_else(by_class)
     }
 }

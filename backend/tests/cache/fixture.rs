@@ -1,4 +1,4 @@
-//! A Redis of one test's own, caches in front of it, and what they load.
+//! A Redis for one test, caches in front of it, and the values they load.
 
 use backend::cache::{
     Aborted, Cache, Cached, Entry, Flight, Link, LinkSettings, Loaded, Origin, RedisState, SealKey,
@@ -13,11 +13,11 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::time::sleep;
 
-/// How long anything may take before a test fails: far more than it does, even on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// The timeout of every operation, generous enough for a busy machine.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 const TTL: Duration = Duration::from_secs(600);
 
-/// What a load of a test fails with.
+/// The error of a test's load.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
     Broken,
@@ -46,12 +46,12 @@ impl Redis {
         Self { server, _dir: dir }
     }
 
-    /// A process's cache, connected.
+    /// Returns a connected cache, like that of one process.
     pub(crate) async fn cache(&self) -> Cache {
-        self.cache_and_link(PATIENCE).await.0
+        self.cache_and_link(TIMEOUT).await.0
     }
 
-    /// The same, with the way to Redis, which may take so long for an answer.
+    /// Returns a connected cache and its link to Redis, with this timeout.
     pub(crate) async fn cache_and_link(&self, timeout: Duration) -> (Cache, Link) {
         let (cache, link) = cache_at(&stack_redis::url(&self.server), timeout);
         redis_probe::start(link.clone(), Duration::from_millis(100)).await;
@@ -59,10 +59,10 @@ impl Redis {
         (cache, link)
     }
 
-    /// A command of the test's own.
+    /// Runs a Redis command.
     pub(crate) fn ask<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
-        let mut asked = redis::cmd(command[0]);
-        asked.arg(&command[1..]).query(&mut self.connect().unwrap()).unwrap()
+        let mut request = redis::cmd(command[0]);
+        request.arg(&command[1..]).query(&mut self.connect().unwrap()).unwrap()
     }
 
     fn connect(&self) -> RedisResult<Connection> {
@@ -70,7 +70,7 @@ impl Redis {
     }
 }
 
-/// A cache in front of the Redis at `url`, and the way there; nobody has looked whether it answers.
+/// Returns a cache in front of the Redis at `url`, and its link, which has not been probed yet.
 pub(crate) fn cache_at(url: &str, timeout: Duration) -> (Cache, Link) {
     let settings = LinkSettings { max_connections: 2, timeout };
     let link = Link::new(Some(url.into_connection_info().unwrap()), settings);
@@ -78,15 +78,15 @@ pub(crate) fn cache_at(url: &str, timeout: Duration) -> (Cache, Link) {
     (Cache::new(true, ttls, link.clone()), link)
 }
 
-/// An entry that is dear to load.
-pub(crate) fn dear() -> Entry {
+/// Returns the entry of an AI answer.
+pub(crate) fn ai_entry() -> Entry {
     let ttls = Ttls { ai: TTL, pricing: TTL, subscription: TTL, resume: TTL };
     Entry::ai("analyze", "0123", &ttls)
 }
 
-/// The same as one that changes.
+/// Returns a versioned entry.
 pub(crate) fn version(version: u64) -> Entry {
-    Entry { version, ..dear() }
+    Entry { version, ..ai_entry() }
 }
 
 pub(crate) fn key(byte: u8) -> SealKey {
@@ -97,7 +97,7 @@ pub(crate) fn text(text: &str) -> Answer {
     Ok(Loaded::keep(text.to_owned()))
 }
 
-/// Asks for `entry`, to be answered by `answer` where it has to be loaded.
+/// Gets `entry`, or loads `answer` on a cache miss.
 pub(crate) async fn ask(cache: &Cache, entry: &Entry, answer: &str) -> (String, &'static str) {
     let answer = text(answer);
     let asked: Asked =
@@ -105,7 +105,7 @@ pub(crate) async fn ask(cache: &Cache, entry: &Entry, answer: &str) -> (String, 
     shown(asked)
 }
 
-/// What came, and what replies call where it came from.
+/// Returns the value and its origin, as named in `X-Cache`.
 pub(crate) fn shown(asked: Asked) -> (String, &'static str) {
     let Cached { value, origin } = asked.unwrap();
     let name = match origin {
@@ -117,7 +117,7 @@ pub(crate) fn shown(asked: Asked) -> (String, &'static str) {
     (value, name)
 }
 
-/// A load of `entry` that is answered when `answer` comes.
+/// Starts to load `entry`, with `answer` as its load.
 pub(crate) fn flight(
     cache: &Cache,
     entry: &Entry,
@@ -126,11 +126,11 @@ pub(crate) fn flight(
     cache.flight(entry, &key(1), Use::EVERYTHING, |_| answer)
 }
 
-/// Waits until `condition` holds, looking again and again.
-pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+/// Polls until `condition` holds.
+pub(crate) async fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let start = clock::start();
     while !condition() {
-        assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} until {what}");
+        assert!(start.elapsed() < TIMEOUT, "waited {TIMEOUT:?} until {what}");
         sleep(Duration::from_millis(10)).await;
     }
 }

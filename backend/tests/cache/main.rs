@@ -1,7 +1,7 @@
-//! The cache with a real Redis that comes and goes, and loads that a test controls. Two caches are
-//! two processes: they share nothing but Redis.
+//! Tests the cache with a real Redis that comes and goes, and with controlled loads. Two caches act
+//! like two processes: they share nothing but Redis.
 //!
-//! `cfg(test)` on each module is what lets helpers unwrap under the workspace's lints.
+//! `cfg(test)` on each module lets helpers unwrap under the workspace's lints.
 
 #[cfg(test)]
 mod fixture;

@@ -1,6 +1,8 @@
-//! Many who ask at once, in two processes: one load.
+//! Concurrent requests in two processes share one load.
 
-use super::fixture::{Answer, Asked, Failure, Redis, ask, dear, flight, shown, text, until};
+use super::fixture::{
+    Answer, Asked, Failure, Redis, ai_entry, ask, flight, shown, text, wait_until,
+};
 use backend::cache::{Cache, Flight, Loaded};
 use futures_util::future::join_all;
 use std::sync::Arc;
@@ -9,8 +11,9 @@ use tokio::sync::{Semaphore, oneshot};
 
 const LOCK: &str = "cache:ai:0123:lock";
 
-/// So many who ask for the same, counted as they load, which they may once `end` has room.
-fn crowd(
+/// Starts `number` requests for the same entry. Each load is counted and ends once `end` has a
+/// permit.
+fn concurrent_requests(
     cache: &Cache,
     number: usize,
     loads: &Arc<AtomicUsize>,
@@ -18,7 +21,7 @@ fn crowd(
 ) -> Vec<Flight<String, Failure>> {
     let one = || {
         let (loads, end) = (Arc::clone(loads), Arc::clone(end));
-        flight(cache, &dear(), async move {
+        flight(cache, &ai_entry(), async move {
             loads.fetch_add(1, Ordering::SeqCst);
             let _end = end.acquire().await.unwrap();
             text("once")
@@ -32,13 +35,13 @@ async fn all(flights: Vec<Flight<String, Failure>>) -> Vec<(String, &'static str
 }
 
 #[tokio::test]
-async fn a_hundred_who_ask_each_of_two_processes_at_once_cost_one_load() {
+async fn concurrent_requests_to_two_processes_cost_one_load() {
     let redis = Redis::start();
     let (a, b) = (redis.cache().await, redis.cache().await);
     let (loads, end) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
-    let of_a = crowd(&a, 100, &loads, &end);
-    let of_b = crowd(&b, 100, &loads, &end);
-    until("one loads", || loads.load(Ordering::SeqCst) > 0).await;
+    let of_a = concurrent_requests(&a, 100, &loads, &end);
+    let of_b = concurrent_requests(&b, 100, &loads, &end);
+    wait_until("a load has begun", || loads.load(Ordering::SeqCst) > 0).await;
     end.add_permits(10);
     let answers = [all(of_a).await, all(of_b).await].concat();
     assert!(answers.iter().all(|(value, _)| value == "once"), "{answers:?}");
@@ -50,17 +53,19 @@ async fn a_hundred_who_ask_each_of_two_processes_at_once_cost_one_load() {
 }
 
 #[tokio::test]
-async fn whoever_began_it_may_leave_and_the_others_in_both_processes_get_theirs() {
+async fn dropping_the_first_request_does_not_end_the_load() {
     let redis = Redis::start();
     let (a, b) = (redis.cache().await, redis.cache().await);
     let (end, ended) = oneshot::channel::<()>();
-    let first = flight(&a, &dear(), async {
+    let first = flight(&a, &ai_entry(), async {
         ended.await.unwrap();
         text("whole")
     });
-    until("it has the lock", || redis.ask::<i64>(&["EXISTS", LOCK]) == 1).await;
-    let others =
-        [flight(&a, &dear(), async { text("a's") }), flight(&b, &dear(), async { text("b's") })];
+    wait_until("the lock is taken", || redis.ask::<i64>(&["EXISTS", LOCK]) == 1).await;
+    let others = [
+        flight(&a, &ai_entry(), async { text("a's") }),
+        flight(&b, &ai_entry(), async { text("b's") }),
+    ];
     drop(first);
     end.send(()).unwrap();
     for (value, origin) in all(others.into()).await {
@@ -68,52 +73,52 @@ async fn whoever_began_it_may_leave_and_the_others_in_both_processes_get_theirs(
     }
 }
 
-/// What another process's load came to is nobody else's: they try for themselves, one by one.
+/// A failed load affects only its own process: other processes try themselves, one at a time.
 #[tokio::test]
-async fn who_waits_for_a_load_that_fails_or_is_not_kept_loads_next() {
+async fn a_process_waiting_for_a_failed_or_unkept_load_loads_next() {
     let redis = Redis::start();
     let (a, b) = (redis.cache().await, redis.cache().await);
     let half = Ok(Loaded { value: "half".to_owned(), keep: false });
     for ends in [Err(Failure::Broken), half] {
         let (end, ended) = oneshot::channel::<Answer>();
-        let first = flight(&a, &dear(), async { ended.await.unwrap() });
-        until("it has the lock", || redis.ask::<i64>(&["EXISTS", LOCK]) == 1).await;
-        let second = flight(&b, &dear(), async { text("whole") });
+        let first = flight(&a, &ai_entry(), async { ended.await.unwrap() });
+        wait_until("the lock is taken", || redis.ask::<i64>(&["EXISTS", LOCK]) == 1).await;
+        let second = flight(&b, &ai_entry(), async { text("whole") });
         end.send(ends).unwrap();
         let _failed_or_half: Asked = first.result().await;
         assert_eq!(shown(second.result().await), ("whole".into(), "MISS"));
-        a.invalidate(&dear()).await;
-        b.invalidate(&dear()).await;
+        a.invalidate(&ai_entry()).await;
+        b.invalidate(&ai_entry()).await;
     }
 }
 
-/// A lock that nobody renews: its process has died.
+/// The lock is not renewed, as if its process had died.
 #[tokio::test]
-async fn a_holder_that_vanishes_is_followed_by_one_who_waits() {
+async fn a_waiting_process_takes_over_an_expired_lock() {
     let redis = Redis::start();
     let cache = redis.cache().await;
     let _set: String = redis.ask(&["SET", LOCK, "someone", "PX", "600"]);
-    assert_eq!(ask(&cache, &dear(), "mine").await, ("mine".into(), "MISS"));
+    assert_eq!(ask(&cache, &ai_entry(), "mine").await, ("mine".into(), "MISS"));
     let _set: String = redis.ask(&["SET", LOCK, "someone", "PX", "600000"]);
-    cache.invalidate(&dear()).await;
-    let waits = flight(&cache, &dear(), async { text("mine") });
+    cache.invalidate(&ai_entry()).await;
+    let waits = flight(&cache, &ai_entry(), async { text("mine") });
     let _deleted: i64 = redis.ask(&["DEL", LOCK]);
     assert_eq!(shown(waits.result().await), ("mine".into(), "MISS"));
 }
 
 #[tokio::test]
-async fn a_lock_is_renewed_while_its_holder_loads_and_released_by_its_holder_alone() {
+async fn a_lock_is_renewed_during_a_load_and_released_only_by_its_holder() {
     let redis = Redis::start();
     let cache = redis.cache().await;
     let (end, ended) = oneshot::channel::<()>();
-    let loading = flight(&cache, &dear(), async {
+    let loading = flight(&cache, &ai_entry(), async {
         ended.await.unwrap();
         text("whole")
     });
     let left_ms = || redis.ask::<i64>(&["PTTL", LOCK]);
-    until("some of its life is over", || (1..=4_900).contains(&left_ms())).await;
-    until("it is renewed", || left_ms() > 5_500).await;
-    // Lost to another: neither renewed nor released.
+    wait_until("part of its TTL has passed", || (1..=4_900).contains(&left_ms())).await;
+    wait_until("it is renewed", || left_ms() > 5_500).await;
+    // Another process took the lock: it is neither renewed nor released.
     let _set: String = redis.ask(&["SET", LOCK, "someone", "PX", "600000"]);
     end.send(()).unwrap();
     loading.result().await.unwrap();

@@ -1,4 +1,4 @@
-//! `POST /api/auth/password` and `DELETE /api/me`: what only the password's owner may do.
+//! `POST /api/auth/password` and `DELETE /api/me`, which require the password.
 
 use super::backend::Backend;
 use super::user::PASSWORD;
@@ -7,7 +7,7 @@ use serde_json::json;
 const CHANGE: &str = "/api/auth/password";
 
 #[test]
-fn a_changed_password_is_the_password_and_ends_other_sessions() {
+fn changing_the_password_ends_other_sessions() {
     let backend = Backend::start();
     let here = backend.user("ada@example.org");
     let elsewhere = backend.log_in("ada@example.org", PASSWORD);
@@ -18,16 +18,16 @@ fn a_changed_password_is_the_password_and_ends_other_sessions() {
     let old = backend.post_credentials("/api/auth/login", "ada@example.org", PASSWORD);
     assert_eq!(old.status, 401);
     assert_eq!(backend.log_in("ada@example.org", "87654321").me().status, 200);
-    assert_eq!(here.me().status, 200, "who changed it stays");
+    assert_eq!(here.me().status, 200, "the session that changed it stays");
     assert_eq!(here.refreshed().me().status, 200);
     assert_eq!(elsewhere.me().status, 401);
     assert_eq!(backend.refresh(&elsewhere.refresh).status, 401);
-    assert_eq!(eve.me().status, 200, "other users are not concerned");
+    assert_eq!(eve.me().status, 200, "other users are unaffected");
     backend.log_in("eve@example.org", PASSWORD);
 }
 
 #[test]
-fn a_password_is_changed_by_who_knows_it() {
+fn changing_the_password_requires_the_current_one() {
     let backend = Backend::start();
     let ada = backend.user("ada@example.org");
     let elsewhere = backend.log_in("ada@example.org", PASSWORD);
@@ -46,12 +46,12 @@ fn a_password_is_changed_by_who_knows_it() {
     "#);
     assert_eq!(elsewhere.me().status, 200, "nothing has changed");
     backend.log_in("ada@example.org", PASSWORD);
-    let anyone = backend.post(CHANGE, body.to_string());
-    assert_eq!(anyone.status, 401);
+    let anonymous = backend.post(CHANGE, body.to_string());
+    assert_eq!(anonymous.status, 401);
 }
 
 #[test]
-fn a_new_password_must_be_one_that_can_be_chosen() {
+fn a_new_password_must_be_valid() {
     let backend = Backend::start();
     let ada = backend.user("ada@example.org");
     let body = json!({ "current_password": PASSWORD, "new_password": "short", "email": "x" });
@@ -81,7 +81,7 @@ fn a_new_password_must_be_one_that_can_be_chosen() {
 }
 
 #[test]
-fn who_leaves_takes_everything_with_them() {
+fn deleting_an_account_deletes_all_its_data() {
     let backend = Backend::start();
     let (ada, eve) = (backend.user("ada@example.org"), backend.user("eve@example.org"));
     let elsewhere = backend.log_in("ada@example.org", PASSWORD);
@@ -101,11 +101,11 @@ fn who_leaves_takes_everything_with_them() {
     assert_eq!(backend.texts("SELECT hash FROM refresh_tokens").len(), 1);
 
     let again = backend.user("ada@example.org");
-    assert_eq!(again.me().status, 200, "the address is free again, for a new account");
+    assert_eq!(again.me().status, 200, "the address can be used for a new account");
 }
 
 #[test]
-fn an_account_is_deleted_by_who_knows_its_password() {
+fn deleting_an_account_requires_the_password() {
     let backend = Backend::start();
     let ada = backend.user("ada@example.org");
     let wrong = ada.send("DELETE", "/api/me", &json!({ "password": "87654321" }));
@@ -125,9 +125,9 @@ fn an_account_is_deleted_by_who_knows_its_password() {
     assert_eq!(ada.me().status, 200);
 }
 
-/// A token that was left lying about is not enough, however often it is tried.
+/// A stolen token does not allow unlimited guesses.
 #[test]
-fn guesses_at_the_present_password_are_bounded() {
+fn guesses_at_the_current_password_are_limited() {
     let backend = Backend::start();
     let ada = backend.user("ada@example.org");
     let change = |current: &str| {
@@ -141,7 +141,7 @@ fn guesses_at_the_present_password_are_bounded() {
     assert_eq!((refused.status, refused.header("retry-after").is_some()), (429, true));
     assert_eq!(ada.send("DELETE", "/api/me", &json!({ "password": "87654321" })).status, 429);
     assert_eq!(ada.me().status, 200);
-    assert_eq!(backend.log_in("ada@example.org", PASSWORD).me().status, 200, "log-ins go on");
+    assert_eq!(backend.log_in("ada@example.org", PASSWORD).me().status, 200, "logins still work");
     backend.execute("DELETE FROM password_tries");
     assert_eq!(change(PASSWORD).status, 204);
 }

@@ -1,11 +1,11 @@
-//! `/api/ai/…`: what each route answers, plain and as a stream, with a Claude that is well.
+//! `/api/ai/…` while Claude works: each route's answer, plain and streamed.
 
 use super::claude;
 use super::client::{Reply, sorted};
 use super::user::User;
 use serde_json::{Value, json};
 
-/// Every AI route.
+/// The AI routes.
 pub(crate) const ROUTES: [&str; 5] = [
     "/api/ai/analyze-ats-score",
     "/api/ai/optimize-resume",
@@ -15,19 +15,19 @@ pub(crate) const ROUTES: [&str; 5] = [
 ];
 
 impl User<'_> {
-    /// Asks for the whole answer.
+    /// Requests a plain answer.
     pub(crate) fn ask(&self, route: &str, body: &Value) -> Reply {
         self.send("POST", route, body)
     }
 
-    /// Asks for a stream.
+    /// Requests a streamed answer.
     pub(crate) fn ask_events(&self, route: &str, body: &Value) -> Reply {
         let request = self.request("POST", route).header("Accept", "text/event-stream");
         request.json(body.to_string()).send()
     }
 }
 
-/// Someone's résumé.
+/// Returns a résumé.
 pub(crate) fn ada() -> Value {
     json!({
         "basics": {
@@ -47,7 +47,7 @@ pub(crate) fn ada() -> Value {
     })
 }
 
-/// What every route takes.
+/// Returns a body that every route accepts.
 pub(crate) fn question(resume: &Value) -> Value {
     json!({
         "resume": resume,
@@ -55,8 +55,8 @@ pub(crate) fn question(resume: &Value) -> Value {
     })
 }
 
-/// What Claude says to each, so that a reply can be shown whole.
-fn said(route: &str) -> Value {
+/// Returns Claude's answer for a route, fixed so that replies can be snapshots.
+fn claude_answer(route: &str) -> Value {
     let part = |score: u8| json!({"score": score, "comment": "It is what it is."});
     let change = |op: &str, path: &str, value: &str| json!({"op": op, "path": path, "value": value, "reason": "It is clearer."});
     let keyword = |term: &str, importance: &str| json!({"term": term, "category": "hard_skill", "importance": importance});
@@ -92,18 +92,18 @@ fn said(route: &str) -> Value {
     }
 }
 
-/// The whole reply of a route to [`question`], with [`said`].
+/// Sends [`question`] to a route, with [`claude_answer`] from Claude, and returns the whole reply.
 fn answered(route: &str) -> String {
     let (claude, backend) = claude::pair();
     let user = backend.user("ada@example.org");
-    claude.fault(&json!({"text": said(route).to_string()}));
+    claude.fault(&json!({"text": claude_answer(route).to_string()}));
     let reply = user.ask(route, &question(&ada()));
     assert_eq!(claude.requests(), 1);
     reply.show(&[])
 }
 
 #[test]
-fn a_score_is_counted_and_reviewed() {
+fn a_score_has_rules_and_a_review() {
     insta::assert_snapshot!(answered(ROUTES[0]), @r#"
     200 OK
     content-type: application/json
@@ -297,7 +297,7 @@ fn a_score_is_counted_and_reviewed() {
 }
 
 #[test]
-fn a_resume_is_worded_better_by_a_patch() {
+fn optimizing_a_resume_returns_a_patch() {
     insta::assert_snapshot!(answered(ROUTES[1]), @r#"
     200 OK
     content-type: application/json
@@ -338,7 +338,7 @@ fn a_resume_is_worded_better_by_a_patch() {
 }
 
 #[test]
-fn keywords_are_found() {
+fn keywords_are_extracted() {
     insta::assert_snapshot!(answered(ROUTES[2]), @r#"
     200 OK
     content-type: application/json
@@ -417,11 +417,11 @@ fn a_profile_is_written() {
     "#);
 }
 
-/// The head, and each event on a line; of the deltas what they come to.
+/// Formats the head and each event on a line, with consecutive deltas joined.
 fn shown(reply: &Reply) -> String {
     let mut text = String::new();
     for line in reply.head().lines() {
-        // How old an answer is differs from run to run.
+        // The age differs from run to run.
         let name = line.split_once(": ").map(|(name, _)| name);
         let is_age =
             reply.header("age").is_some() && [Some("age"), Some("cache-status")].contains(&name);
@@ -443,10 +443,10 @@ fn shown(reply: &Reply) -> String {
 }
 
 #[test]
-fn the_same_comes_as_a_stream() {
+fn a_stream_has_the_same_result() {
     let (claude, backend) = claude::pair();
     let user = backend.user("ada@example.org");
-    claude.fault(&json!({"text": said(ROUTES[4]).to_string()}));
+    claude.fault(&json!({"text": claude_answer(ROUTES[4]).to_string()}));
     let written = user.ask_events(ROUTES[4], &question(&ada()));
     insta::assert_snapshot!(shown(&written), @r#"
     200 OK
@@ -476,7 +476,7 @@ fn the_same_comes_as_a_stream() {
 }
 
 #[test]
-fn every_stream_ends_with_what_is_answered_plain() {
+fn every_stream_ends_with_the_plain_answer() {
     let (claude, backend) = claude::pair();
     let user = backend.user("ada@example.org");
     for route in ROUTES {
@@ -493,14 +493,14 @@ fn every_stream_ends_with_what_is_answered_plain() {
             events.map(|(_, data)| data["text"].as_str().unwrap().to_owned()).collect()
         };
         let again = user.ask_events(route, &question(&ada()));
-        assert_eq!(deltas(&again), deltas(&stream), "{route}: it is written again as it was");
+        assert_eq!(deltas(&again), deltas(&stream), "{route}: a cached stream has the same deltas");
         assert_eq!((plain.header("x-cache"), again.header("x-cache")), (Some("HIT"), Some("HIT")));
     }
     assert_eq!(claude.requests(), ROUTES.len());
 }
 
 #[test]
-fn a_patch_is_applied_as_it_is_to_the_version_that_it_names() {
+fn a_patch_applies_to_the_version_it_names() {
     let (_claude, backend) = claude::pair();
     let user = backend.user("ada@example.org");
     let path = user.resume(&ada());
@@ -516,11 +516,11 @@ fn a_patch_is_applied_as_it_is_to_the_version_that_it_names() {
         let place = format!("/resume{}", operation["path"].as_str().unwrap());
         assert_eq!(changed.json().pointer(&place), Some(&operation["value"]), "{place}");
     }
-    assert_eq!(user.change(&path, tag, kind, operations).status, 412, "and to no other");
+    assert_eq!(user.change(&path, tag, kind, operations).status, 412, "but to no other version");
 }
 
 #[test]
-fn the_language_is_told() {
+fn the_language_is_sent() {
     let (claude, backend) = claude::pair();
     let user = backend.user("ada@example.org");
     let mut body = question(&ada());
@@ -533,7 +533,7 @@ fn the_language_is_told() {
 }
 
 #[test]
-fn nothing_personal_but_the_data_is_sent() {
+fn neither_the_users_id_nor_e_mail_address_is_sent() {
     let (claude, backend) = claude::pair();
     let (ada_, eve) = (backend.user("ada.l@example.org"), backend.user("eve@example.org"));
     let ids = [ada_, eve].map(|user| {

@@ -1,4 +1,4 @@
-//! `/api/ai/…`: what is refused, before anything is asked of Claude.
+//! `/api/ai/…`: requests refused before Claude is called.
 
 use super::ai::{ROUTES, ada, question};
 use super::claude;
@@ -6,7 +6,7 @@ use super::client::Reply;
 use serde_json::{Value, json};
 
 #[test]
-fn every_mistake_is_told_with_its_place() {
+fn every_error_is_reported_with_its_pointer() {
     let (claude, backend) = claude::pair();
     let user = backend.user("ada@example.org");
     let body = json!({
@@ -75,7 +75,7 @@ fn every_mistake_is_told_with_its_place() {
 }
 
 #[test]
-fn what_no_route_takes_is_refused() {
+fn invalid_members_are_refused_on_every_route() {
     let (claude, backend) = claude::pair();
     let user = backend.user("ada@example.org");
     let id = "00000000-0000-7000-8000-000000000000";
@@ -111,7 +111,7 @@ fn what_no_route_takes_is_refused() {
 }
 
 #[test]
-fn texts_that_are_too_long_are_refused() {
+fn overlong_texts_are_refused() {
     let (claude, backend) = claude::pair();
     let user = backend.user("ada@example.org");
     let mut body = question(&ada());
@@ -148,11 +148,11 @@ fn texts_that_are_too_long_are_refused() {
     }
     "#);
     body["job_description"] = json!("é".repeat(16 * 1024));
-    assert_eq!(user.ask(ROUTES[2], &body).status, 200, "as long as may be");
+    assert_eq!(user.ask(ROUTES[2], &body).status, 200, "the longest allowed");
     assert_eq!(claude.requests(), 1);
 }
 
-/// Writes every character of every text and name as `\u` escapes.
+/// Writes every character of every string and name as a `\u` escape.
 fn escaped(json: &Value) -> String {
     let text = json.to_string();
     let pieces = text.split('"').enumerate().map(|(at, piece)| {
@@ -163,7 +163,7 @@ fn escaped(json: &Value) -> String {
 }
 
 #[test]
-fn as_much_as_can_be_asked_about_is_taken_however_it_is_escaped() {
+fn the_size_limit_does_not_depend_on_escapes() {
     let (_claude, backend) = claude::pair();
     let user = backend.user("ada@example.org");
     for letter in ["a", "é", "€", "😀"] {
@@ -183,7 +183,7 @@ fn as_much_as_can_be_asked_about_is_taken_however_it_is_escaped() {
 }
 
 #[test]
-fn bodies_that_are_no_json_object_are_refused() {
+fn bodies_that_are_not_json_objects_are_refused() {
     let (claude, backend) = claude::pair();
     let user = backend.user("ada@example.org");
     let deep = format!("{{\"resume\": {}{}}}", "[".repeat(5000), "]".repeat(5000));
@@ -207,7 +207,7 @@ fn bodies_that_are_no_json_object_are_refused() {
 }
 
 #[test]
-fn a_mistake_is_a_problem_for_those_who_want_a_stream_too() {
+fn an_invalid_streaming_request_gets_a_problem() {
     let (_claude, backend) = claude::pair();
     let user = backend.user("ada@example.org");
     let reply = user.ask_events(ROUTES[0], &json!({}));
@@ -216,12 +216,12 @@ fn a_mistake_is_a_problem_for_those_who_want_a_stream_too() {
 }
 
 #[test]
-fn anothers_resume_is_as_one_that_is_not_there() {
+fn another_users_resume_looks_like_a_missing_one() {
     let (claude, backend) = claude::pair();
     let (ada_, eve) = (backend.user("ada@example.org"), backend.user("eve@example.org"));
     let path = ada_.resume(&ada());
     let theirs = json!({"resume_id": path.rsplit('/').next(), "job_description": "Rust"});
-    let nobodys =
+    let missing =
         json!({"resume_id": "00000000-0000-7000-8000-000000000000", "job_description": "Rust"});
     assert_eq!(ada_.ask(ROUTES[0], &theirs).status, 200);
     insta::assert_snapshot!(eve.ask(ROUTES[0], &theirs).show(&[]), @r#"
@@ -243,7 +243,7 @@ fn anothers_resume_is_as_one_that_is_not_there() {
     }
     "#);
     for route in ROUTES {
-        let (one, other) = (eve.ask(route, &theirs), eve.ask(route, &nobodys));
+        let (one, other) = (eve.ask(route, &theirs), eve.ask(route, &missing));
         assert_eq!((one.status, &one.body), (404, &other.body), "{route}");
         assert_eq!(eve.ask_events(route, &theirs).status, 404, "{route}");
     }
@@ -251,7 +251,7 @@ fn anothers_resume_is_as_one_that_is_not_there() {
 }
 
 #[test]
-fn nobody_asks_without_a_token() {
+fn every_route_requires_a_token() {
     let (claude, backend) = claude::pair();
     let user = backend.user("ada@example.org");
     user.request("POST", "/api/auth/logout").send();
@@ -264,9 +264,9 @@ fn nobody_asks_without_a_token() {
     assert_eq!(claude.requests(), 0);
 }
 
-/// A résumé may be kept that is too long to ask about.
+/// A résumé can be stored even if it is too long for the AI routes.
 #[test]
-fn what_is_too_long_to_ask_about_is_refused() {
+fn an_overlong_resume_is_refused() {
     let (claude, backend) = claude::pair();
     let user = backend.user("ada@example.org");
     let long =
@@ -280,8 +280,8 @@ fn what_is_too_long_to_ask_about_is_refused() {
         assert_eq!(inline.json()["errors"][0]["pointer"], "/resume");
         assert_eq!(kept.json()["errors"][0]["pointer"], "/resume_id");
     }
-    let told = user.ask(ROUTES[1], &json!({"resume": long(7)}));
-    insta::assert_snapshot!(told.show(&[]), @r#"
+    let reply = user.ask(ROUTES[1], &json!({"resume": long(7)}));
+    insta::assert_snapshot!(reply.show(&[]), @r#"
     422 Unprocessable Entity
     content-type: application/problem+json
     cache-control: no-store

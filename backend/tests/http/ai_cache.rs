@@ -1,4 +1,4 @@
-//! `/api/ai/…` and the cache: what is paid for once, and what is asked anew.
+//! `/api/ai/…` and the cache: which answers are reused, and which are asked for again.
 
 use super::ai::{ROUTES, ada, question};
 use super::claude::{self, Claude};
@@ -18,7 +18,7 @@ fn origin(reply: &Reply) -> &str {
 }
 
 #[test]
-fn an_answer_is_paid_for_once() {
+fn an_answer_is_charged_once() {
     let (claude, backend) = claude::pair();
     let user = backend.user("ada@example.org");
     for route in ROUTES {
@@ -59,9 +59,9 @@ fn the_money_spent_and_saved_is_counted() {
     assert_eq!(answered("unusable", "generate-cover-letter"), 1);
 }
 
-/// Whatever breaks it off: what Claude had said by then that it used has been paid for.
+/// However a stream breaks off, the usage that Claude has reported by then is charged.
 #[test]
-fn a_stream_that_breaks_off_is_paid_for_as_well() {
+fn a_broken_off_stream_is_charged() {
     for fault in [
         json!({"cut_after_events": 5}),
         json!({"error_after_events": 5}),
@@ -85,7 +85,7 @@ fn a_stream_that_breaks_off_is_paid_for_as_well() {
 }
 
 #[test]
-fn what_the_cache_did_for_each_route_is_counted() {
+fn cache_outcomes_are_counted_by_route() {
     let (claude, backend) = claude::pair();
     let user = backend.user("ada@example.org");
     let counted = |route: &str| {
@@ -105,32 +105,32 @@ fn what_the_cache_did_for_each_route_is_counted() {
     assert_eq!(user.ask(ROUTES[1], &question(&ada())).status, 424);
     assert_eq!(counted("optimize-resume"), [0, 0, 0, 0, 1]);
 
-    // Two at once; on a busy machine the second may have come too late, so it is tried again.
-    let told = Mutex::new(BTreeMap::<String, u64>::new());
+    // Two concurrent requests. On a busy machine the second can come too late, so retry.
+    let seen = Mutex::new(BTreeMap::<String, u64>::new());
     claude.fault(&json!({"delay_ms": 500}));
     let number = AtomicUsize::new(0);
-    backend.wait_until("one joins another", || {
+    backend.wait_until("a request joins another", || {
         let mut body = question(&ada());
         body["job_description"] = json!(format!("Job {}", number.fetch_add(1, Ordering::Relaxed)));
         thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| {
                     let reply = user.ask(ROUTES[3], &body);
-                    *told.lock().unwrap().entry(origin(&reply).to_owned()).or_default() += 1;
+                    *seen.lock().unwrap().entry(origin(&reply).to_owned()).or_default() += 1;
                 });
             }
         });
-        told.lock().unwrap().contains_key("COALESCED")
+        seen.lock().unwrap().contains_key("COALESCED")
     });
-    let told = |origin: &str| told.lock().unwrap().get(origin).copied().unwrap_or_default();
-    let expected = [told("HIT"), told("MISS"), told("COALESCED"), 0, 0];
+    let count_of = |origin: &str| seen.lock().unwrap().get(origin).copied().unwrap_or_default();
+    let expected = [count_of("HIT"), count_of("MISS"), count_of("COALESCED"), 0, 0];
     assert_eq!(counted("generate-cover-letter"), expected);
     let saved = backend.metric("ai_saved_micro_usd_total{route=\"generate-cover-letter\"}");
-    assert!(saved > 0, "who joins pays nothing");
+    assert!(saved > 0, "joining costs nothing");
 }
 
 #[test]
-fn a_client_says_what_the_cache_may_do() {
+fn cache_control_is_respected() {
     let (claude, backend) = claude::pair();
     let user = backend.user("ada@example.org");
     let ask = |control: &str| {
@@ -138,7 +138,7 @@ fn a_client_says_what_the_cache_may_do() {
         origin(&request.json(question(&ada()).to_string()).send()).to_owned()
     };
     assert_eq!(ask("no-store"), "BYPASS");
-    assert_eq!(ask(""), "MISS", "it was not stored");
+    assert_eq!(ask(""), "MISS", "nothing was stored");
     assert_eq!(ask(""), "HIT");
     assert_eq!(ask("no-cache"), "BYPASS");
     assert_eq!(ask("max-age=600"), "HIT");
@@ -146,7 +146,7 @@ fn a_client_says_what_the_cache_may_do() {
 }
 
 #[test]
-fn without_the_cache_everything_is_asked() {
+fn without_the_cache_claude_is_asked_every_time() {
     let claude = Claude::start();
     let backend = claude.backend(&[("CACHE_ENABLED", "false")]);
     let user = backend.user("ada@example.org");
@@ -157,16 +157,18 @@ fn without_the_cache_everything_is_asked() {
 }
 
 #[test]
-fn an_answer_is_good_as_long_as_it_is_said() {
+fn an_answer_expires_after_its_ttl() {
     let claude = Claude::start();
     let backend = claude.backend(&[("CACHE_AI_RESPONSE_TTL", "1")]);
     let user = backend.user("ada@example.org");
     user.ask(ROUTES[2], &question(&ada()));
-    backend.wait_until("it is over", || origin(&user.ask(ROUTES[2], &question(&ada()))) == "MISS");
+    backend.wait_until("the answer expires", || {
+        origin(&user.ask(ROUTES[2], &question(&ada()))) == "MISS"
+    });
 }
 
 #[test]
-fn whatever_shapes_an_answer_names_it() {
+fn requests_that_differ_are_cached_separately() {
     let (claude, backend) = claude::pair();
     let user = backend.user("ada@example.org");
     let same = question(&ada());
@@ -189,7 +191,7 @@ fn whatever_shapes_an_answer_names_it() {
 }
 
 #[test]
-fn the_same_said_otherwise_is_the_same() {
+fn equivalent_requests_share_an_answer() {
     let (claude, backend) = claude::pair();
     let user = backend.user("ada@example.org");
     let path = user.resume(&ada());
@@ -197,7 +199,7 @@ fn the_same_said_otherwise_is_the_same() {
     let job = "Line one\nLine two";
     let asked = json!({"resume_id": id, "job_description": job});
     assert_eq!(origin(&user.ask(ROUTES[0], &asked)), "MISS");
-    // Other blanks, another order of members, another place for the same document.
+    // Different whitespace, a different order of members, and the same document inline.
     let mut sorted: Vec<_> = ada().as_object().unwrap().clone().into_iter().collect();
     sorted.reverse();
     let members: Vec<_> =
@@ -208,12 +210,12 @@ fn the_same_said_otherwise_is_the_same() {
     );
     let reply = user.request("POST", ROUTES[0]).json(sent).send();
     assert_eq!(origin(&reply), "HIT");
-    assert_eq!(reply.json()["resume"], Value::Null, "but this one is not kept here");
+    assert_eq!(reply.json()["resume"], Value::Null, "the inline résumé is not a stored one");
     assert_eq!(claude.requests(), 1);
 }
 
 #[test]
-fn another_model_answers_for_itself() {
+fn each_model_is_cached_separately() {
     let claude = Claude::start();
     let backend = claude.backend(&[]);
     let user = backend.user("ada@example.org");
@@ -224,18 +226,18 @@ fn another_model_answers_for_itself() {
         let again = other.log_in("ada@example.org", PASSWORD);
         again.ask(ROUTES[2], &question(&ada()));
         let sent = claude.last();
-        let told = format!(
+        let used = format!(
             "{}:{}:{}",
             sent["model"].as_str().unwrap(),
             sent["output_config"]["effort"].as_str().unwrap(),
             sent["max_tokens"]
         );
-        assert_eq!(told, model);
+        assert_eq!(used, model);
     }
 }
 
 #[test]
-fn nobody_is_given_anothers_answer() {
+fn answers_are_not_shared_between_users() {
     let (claude, backend) = claude::pair();
     let (ada_, eve) = (backend.user("ada@example.org"), backend.user("eve@example.org"));
     assert_eq!(origin(&ada_.ask(ROUTES[0], &question(&ada()))), "MISS");
@@ -244,7 +246,7 @@ fn nobody_is_given_anothers_answer() {
 }
 
 #[test]
-fn a_changed_resume_is_asked_about_anew_and_a_deleted_one_not_at_all() {
+fn a_changed_resume_is_a_miss_and_a_deleted_one_a_404() {
     let (claude, backend) = claude::pair();
     let user = backend.user("ada@example.org");
     let path = user.resume(&ada());
@@ -258,7 +260,7 @@ fn a_changed_resume_is_asked_about_anew_and_a_deleted_one_not_at_all() {
     assert_eq!((origin(&changed), version(&changed)), ("MISS", json!(2)));
     assert!(claude.last_content().contains("Analyst"));
 
-    // As it was: the answer is known, and it is about this version.
+    // Back to the original content: a hit, but for the new version.
     user.change(&path, "\"2\"", MERGE, &json!({"basics": {"label": "Programmer"}}));
     let back = user.ask(ROUTES[0], &asked);
     assert_eq!((origin(&back), version(&back)), ("HIT", json!(3)));
@@ -268,7 +270,7 @@ fn a_changed_resume_is_asked_about_anew_and_a_deleted_one_not_at_all() {
     assert_eq!(claude.requests(), 2);
 }
 
-fn asked_by_many(user: &User<'_>, claude: &Claude, count: usize) -> Vec<Reply> {
+fn ask_concurrently(user: &User<'_>, claude: &Claude, count: usize) -> Vec<Reply> {
     claude.fault(&json!({"delay_ms": 1000}));
     thread::scope(|scope| {
         let threads: Vec<_> = (0..count)
@@ -288,10 +290,10 @@ fn asked_by_many(user: &User<'_>, claude: &Claude, count: usize) -> Vec<Reply> {
 }
 
 #[test]
-fn fifty_who_ask_the_same_at_once_get_one_answer() {
+fn fifty_concurrent_requests_get_one_answer() {
     let (claude, backend) = claude::pair();
     let user = backend.user("ada@example.org");
-    let replies = asked_by_many(&user, &claude, 50);
+    let replies = ask_concurrently(&user, &claude, 50);
     assert_eq!(claude.requests(), 1);
     let answer = |reply: &Reply| {
         if reply.header("content-type") == Some("text/event-stream") {
@@ -303,13 +305,13 @@ fn fifty_who_ask_the_same_at_once_get_one_answer() {
     assert!(replies.iter().all(|reply| answer(reply) == answer(&replies[0])));
     let first = replies.iter().filter(|reply| origin(reply) == "MISS").count();
     let joined = replies.iter().filter(|reply| origin(reply) == "COALESCED").count();
-    assert!(first <= 1, "one of them began it");
-    // Whoever came after it was done has a hit.
+    assert!(first <= 1, "at most one began the load");
+    // Requests that came after the load have a hit.
     assert!(first + joined <= 50, "{first} {joined}");
 }
 
 #[test]
-fn who_leaves_first_does_not_end_it_for_the_others() {
+fn dropping_the_first_request_does_not_end_the_load() {
     let (claude, backend) = claude::pair();
     let user = backend.user("ada@example.org");
     claude.fault(&json!({"delay_ms": 1500}));
@@ -320,14 +322,14 @@ fn who_leaves_first_does_not_end_it_for_the_others() {
         drop(first);
         second.join().unwrap()
     });
-    // On a busy machine the second may have come when it was done.
+    // On a busy machine the second request can come after the load.
     assert!(["COALESCED", "HIT"].contains(&origin(&reply)), "{}", origin(&reply));
     assert_eq!(origin(&user.ask(ROUTES[3], &question(&ada()))), "HIT");
     assert_eq!(claude.requests(), 1);
 }
 
 #[test]
-fn an_answer_is_kept_though_nobody_waited_for_it() {
+fn an_answer_is_cached_even_if_its_request_is_dropped() {
     let (claude, backend) = claude::pair();
     let user = backend.user("ada@example.org");
     claude.fault(&json!({"delay_ms": 500}));
@@ -335,6 +337,8 @@ fn an_answer_is_kept_though_nobody_waited_for_it() {
     let first = request.json(question(&ada()).to_string()).begin();
     backend.wait_until("Claude is asked", || claude.requests() == 1);
     drop(first);
-    backend.wait_until("it is kept", || origin(&user.ask(ROUTES[1], &question(&ada()))) == "HIT");
+    backend.wait_until("the answer is cached", || {
+        origin(&user.ask(ROUTES[1], &question(&ada()))) == "HIT"
+    });
     assert_eq!(claude.requests(), 1);
 }

@@ -1,4 +1,4 @@
-//! `/api/ai/…` with a Claude that is not well: what is answered, and that nothing half-done is kept.
+//! `/api/ai/…` while Claude fails: the responses, and that no partial answer is cached.
 
 use super::ai::{ROUTES, ada, question};
 use super::backend::Backend;
@@ -9,13 +9,15 @@ use std::cell::RefCell;
 use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
 
-/// So that a test does not wait as long as a user might.
-const IMPATIENT: [(&str, &str); 3] = [("CLAUDE_TIMEOUT", "3"), ("CLAUDE_IDLE_TIMEOUT", "1"), ONCE];
-/// The same where Claude answers at once, whatever it answers: nothing is to be late on a busy
-/// machine.
-const ONCE: (&str, &str) = ("CLAUDE_MAX_RETRIES", "0");
+/// Short timeouts for tests in which Claude hangs.
+const SHORT_TIMEOUTS: [(&str, &str); 3] =
+    [("CLAUDE_TIMEOUT", "3"), ("CLAUDE_IDLE_TIMEOUT", "1"), NO_RETRIES];
+/// Disables retries, but keeps the default timeouts: for tests in which Claude responds at once,
+/// even on a busy machine.
+const NO_RETRIES: (&str, &str) = ("CLAUDE_MAX_RETRIES", "0");
 
-/// What cannot be answered is a problem for every route but one, which counts by itself.
+/// Checks that every route returns a problem, except for the score, which is computed without
+/// Claude.
 fn check_unanswered(user: &User<'_>, status: u16) {
     for route in ROUTES {
         let reply = user.ask(route, &question(&ada()));
@@ -33,11 +35,11 @@ fn check_unanswered(user: &User<'_>, status: u16) {
     }
 }
 
-/// Nobody asks once the pause is over: whether it is back is not known.
+/// After the pause, no request has tried Claude yet, so its state is unknown.
 #[test]
-fn a_claude_that_nobody_has_asked_again_is_neither_down_nor_up() {
+fn claude_is_half_open_until_the_next_request() {
     let claude = Claude::start();
-    let backend = claude.backend(&[ONCE]);
+    let backend = claude.backend(&[NO_RETRIES]);
     let user = backend.user("ada@example.org");
     let is = |state: &str| backend.get("/health").json()["claude"] == state;
     claude.fault(&json!({"status": 529, "type": "overloaded_error"}));
@@ -52,7 +54,7 @@ fn a_claude_that_nobody_has_asked_again_is_neither_down_nor_up() {
     assert!(is("up"));
 }
 
-/// Once Claude is well, and is asked again, nothing is there that was not whole.
+/// Checks that once Claude works again, every answer is new, so no partial one was cached.
 fn check_answered(backend: &Backend, user: &User<'_>) {
     for route in ROUTES {
         backend.wait_until("Claude answers", || {
@@ -67,7 +69,7 @@ fn check_answered(backend: &Backend, user: &User<'_>) {
 }
 
 #[test]
-fn without_a_key_a_score_is_counted_and_nothing_else_is_done() {
+fn without_a_key_only_the_score_works() {
     let backend = Backend::start();
     let user = backend.user("ada@example.org");
     assert_eq!(backend.get("/health").json()["claude"], "not_configured");
@@ -103,14 +105,14 @@ fn without_a_key_a_score_is_counted_and_nothing_else_is_done() {
     let stream = user.ask_events(ROUTES[0], &question(&ada())).events();
     let names: Vec<_> = stream.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["start", "result"]);
-    assert_eq!(user.ask_events(ROUTES[3], &question(&ada())).status, 503, "a status of its own");
+    assert_eq!(user.ask_events(ROUTES[3], &question(&ada())).status, 503, "the status is not 200");
 }
 
 #[test]
-fn with_claude_away_all_goes_on_that_can() {
+fn an_unreachable_claude_degrades_the_service() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{closed}");
-    let vars = [("ANTHROPIC_API_KEY", "sk-test"), ("ANTHROPIC_BASE_URL", &*url), ONCE];
+    let vars = [("ANTHROPIC_API_KEY", "sk-test"), ("ANTHROPIC_BASE_URL", &*url), NO_RETRIES];
     let backend = Backend::start_with(&vars);
     let user = backend.user("ada@example.org");
     for _ in 0..3 {
@@ -121,8 +123,8 @@ fn with_claude_away_all_goes_on_that_can() {
         backend.get("/health").json()["claude"] == "down"
     });
     assert_eq!(backend.get("/health").json()["status"], "degraded");
-    assert_eq!(backend.get("/health/ready").status, 200, "it still serves");
-    backend.wait_until("it is told how long Claude is not asked", || {
+    assert_eq!(backend.get("/health/ready").status, 200, "the service still serves");
+    backend.wait_until("the reply has Retry-After", || {
         let refused = user.ask(ROUTES[3], &question(&ada()));
         let wait = refused.header("retry-after").map(|wait| wait.parse::<u64>().unwrap());
         wait.is_some_and(|wait| (1..=600).contains(&wait))
@@ -130,9 +132,9 @@ fn with_claude_away_all_goes_on_that_can() {
 }
 
 #[test]
-fn an_overloaded_claude_is_not_asked_for_ever_and_nothing_of_it_is_kept() {
+fn an_overloaded_claude_is_unavailable_and_nothing_is_cached() {
     let claude = Claude::start();
-    let backend = claude.backend(&[ONCE]);
+    let backend = claude.backend(&[NO_RETRIES]);
     let user = backend.user("ada@example.org");
     claude.fault(&json!({"status": 529, "type": "overloaded_error"}));
     insta::assert_snapshot!(user.ask(ROUTES[3], &question(&ada())).show(&[]), @r#"
@@ -152,9 +154,9 @@ fn an_overloaded_claude_is_not_asked_for_ever_and_nothing_of_it_is_kept() {
 }
 
 #[test]
-fn when_to_come_back_is_told_where_claude_tells_it() {
+fn claudes_retry_after_is_passed_on() {
     let claude = Claude::start();
-    let backend = claude.backend(&[ONCE]);
+    let backend = claude.backend(&[NO_RETRIES]);
     let user = backend.user("ada@example.org");
     claude.fault(
         &json!({"status": 429, "type": "rate_limit_error", "headers": {"retry-after": "17"}}),
@@ -164,9 +166,9 @@ fn when_to_come_back_is_told_where_claude_tells_it() {
 }
 
 #[test]
-fn a_claude_that_hangs_is_not_waited_for() {
+fn a_hung_claude_times_out() {
     let claude = Claude::start();
-    let backend = claude.backend(&IMPATIENT);
+    let backend = claude.backend(&SHORT_TIMEOUTS);
     let user = backend.user("ada@example.org");
     claude.fault(&json!({"hang": true}));
     check_unanswered(&user, 503);
@@ -175,9 +177,9 @@ fn a_claude_that_hangs_is_not_waited_for() {
 }
 
 #[test]
-fn a_stream_that_is_cut_is_asked_for_once_more() {
+fn a_truncated_stream_is_retried_once() {
     let claude = Claude::start();
-    let backend = claude.backend(&[ONCE]);
+    let backend = claude.backend(&[NO_RETRIES]);
     let user = backend.user("ada@example.org");
     claude.faults(1, &json!({"cut_after_events": 5}));
     let reply = user.ask_events(ROUTES[3], &question(&ada()));
@@ -190,9 +192,9 @@ fn a_stream_that_is_cut_is_asked_for_once_more() {
 }
 
 #[test]
-fn a_stream_that_is_cut_again_is_an_error_and_nothing_of_it_is_kept() {
+fn a_stream_truncated_twice_is_an_error_and_not_cached() {
     let claude = Claude::start();
-    let backend = claude.backend(&[ONCE]);
+    let backend = claude.backend(&[NO_RETRIES]);
     let user = backend.user("ada@example.org");
     claude.fault(&json!({"cut_after_events": 5}));
     let reply = user.ask_events(ROUTES[3], &question(&ada()));
@@ -211,10 +213,10 @@ fn a_stream_that_is_cut_again_is_an_error_and_nothing_of_it_is_kept() {
     check_answered(&backend, &user);
 }
 
-/// Claude is paid for each of these, so none has a status that a gateway refunds; how often Claude
-/// is asked.
+/// The table has each fault with the reply's status and the number of calls. Claude charges for
+/// most of them, so their status is one the gateway does not refund.
 #[test]
-fn answers_that_cannot_be_used_are_refused_and_not_kept() {
+fn unusable_answers_are_errors_and_not_cached() {
     let overloaded = json!({"status": 529, "type": "overloaded_error"});
     let faults = [
         (vec![json!({"text": "not json"})], 424, 2),
@@ -229,14 +231,14 @@ fn answers_that_cannot_be_used_are_refused_and_not_kept() {
         (vec![json!({"cut_after_events": 3})], 424, 2),
         (vec![json!({"error_after_events": 3})], 424, 2),
         (vec![json!({"hang_after_events": 3})], 424, 1),
-        // Nothing is paid for these.
+        // Claude charges nothing for these.
         (vec![overloaded], 503, 1),
         (vec![json!({"cut_after_events": 0})], 503, 1),
         (vec![json!({"status": 400, "type": "invalid_request_error"})], 502, 1),
     ];
     for (fault, status, asked) in faults {
         let claude = Claude::start();
-        let backend = claude.backend(&IMPATIENT);
+        let backend = claude.backend(&SHORT_TIMEOUTS);
         let user = backend.user("ada@example.org");
         claude.one_after_another(&fault);
         let reply = user.ask(ROUTES[3], &question(&ada()));
@@ -252,7 +254,7 @@ fn answers_that_cannot_be_used_are_refused_and_not_kept() {
 }
 
 #[test]
-fn a_first_answer_that_cannot_be_used_is_made_good() {
+fn an_unusable_first_answer_is_retried() {
     let claude = Claude::start();
     let backend = claude.backend(&[]);
     let user = backend.user("ada@example.org");
@@ -266,7 +268,7 @@ fn a_first_answer_that_cannot_be_used_is_made_good() {
 }
 
 #[test]
-fn a_score_beyond_the_scale_is_no_score() {
+fn an_out_of_range_score_is_discarded() {
     let (claude, backend) = claude::pair();
     let user = backend.user("ada@example.org");
     let part = json!({"score": 50, "comment": "x"});
@@ -287,9 +289,9 @@ fn a_score_beyond_the_scale_is_no_score() {
 }
 
 #[test]
-fn a_key_that_is_no_good_is_our_fault_and_is_not_shown() {
+fn an_invalid_key_is_a_503_and_never_logged() {
     let claude = Claude::start();
-    let backend = claude.backend(&[ONCE]);
+    let backend = claude.backend(&[NO_RETRIES]);
     let user = backend.user("ada@example.org");
     claude.fault(&json!({"status": 401, "type": "authentication_error"}));
     check_unanswered(&user, 503);
@@ -298,35 +300,35 @@ fn a_key_that_is_no_good_is_our_fault_and_is_not_shown() {
     assert!(!log.contains("Lovelace"), "{log}");
 }
 
-/// The most requests that may wait for Claude at once.
+/// The most requests that can wait for Claude.
 const PLACES: usize = 256;
 
-/// A question on its way that nobody reads the answer of.
-fn asked(user: &User<'_>) -> TcpStream {
+/// Sends a question without reading the answer.
+fn send_question(user: &User<'_>) -> TcpStream {
     let stream = user.request("POST", ROUTES[3]).json(question(&ada()).to_string()).begin();
     stream.set_nonblocking(true).unwrap();
     stream
 }
 
-/// Whether nothing has come yet.
+/// Returns true if no response has arrived yet.
 fn waits(stream: &TcpStream) -> bool {
     stream.peek(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
 }
 
-/// What someone is told who asks nothing.
+/// Returns the status of one more request, with an empty body.
 fn one_more(user: &User<'_>) -> u16 {
     user.request("POST", ROUTES[3]).json("{}").send().status
 }
 
-/// Takes all places, until there is none for one more. Where the machine is busy, some who ask are
-/// refused for another reason than that there is no place: others come instead of them.
+/// Takes all places, until one more request is refused. On a busy machine some requests are refused
+/// for another reason; they are replaced.
 fn take_all_places(user: &User<'_>) -> Vec<TcpStream> {
     let waiting = RefCell::new(Vec::new());
     user.backend.wait_until("all places are taken", || {
         let mut waiting = waiting.borrow_mut();
         waiting.retain(waits);
-        waiting.resize_with(PLACES, || asked(user));
-        // The one who looks is among them.
+        waiting.resize_with(PLACES, || send_question(user));
+        // The request for metrics counts too.
         user.backend.metric("backend_http_in_flight_requests") > PLACES as u64
             && one_more(user) == 503
     });
@@ -334,7 +336,7 @@ fn take_all_places(user: &User<'_>) -> Vec<TcpStream> {
 }
 
 #[test]
-fn asking_claude_does_not_keep_others_waiting() {
+fn requests_waiting_for_claude_do_not_delay_others() {
     let claude = Claude::start();
     let backend = claude.backend(&[("CLAUDE_IDLE_TIMEOUT", "600"), ("CLAUDE_TIMEOUT", "600")]);
     let user = backend.user("ada@example.org");
@@ -343,12 +345,12 @@ fn asking_claude_does_not_keep_others_waiting() {
     assert_eq!(user.me().status, 200);
     assert_eq!(backend.get("/health").status, 200);
     drop(waiting);
-    backend.wait_until("there is a place again", || one_more(&user) == 422);
+    backend.wait_until("a place is free again", || one_more(&user) == 422);
 }
 
-/// One user's calls hang, as many as may; another's is made all the same.
+/// One user's calls hang, as many as allowed. Another user's call is made nevertheless.
 #[test]
-fn a_user_who_asks_much_does_not_keep_others_from_claude() {
+fn one_user_cannot_block_others_from_claude() {
     const ASKED: u64 = 8;
     let claude = Claude::start();
     let backend = claude.backend(&[
@@ -364,7 +366,7 @@ fn a_user_who_asks_much_does_not_keep_others_from_claude() {
     };
     let ask = |number| greedy.request("POST", ROUTES[3]).json(large(number).to_string()).begin();
     let waiting: Vec<_> = (0..ASKED).map(ask).collect();
-    backend.wait_until("all are under way or wait", || {
+    backend.wait_until("all calls are running or waiting", || {
         let [running, waiting] = ["claude_in_flight", "claude_waiting"].map(|m| backend.metric(m));
         running + waiting == ASKED && claude.requests() as u64 == running
     });
@@ -374,9 +376,9 @@ fn a_user_who_asks_much_does_not_keep_others_from_claude() {
     drop(waiting);
 }
 
-/// A user who asks for more than a fair share of the places is told when to come back.
+/// A user who exceeds the fair share of places gets `Retry-After`.
 #[test]
-fn more_calls_than_one_user_may_have_are_refused() {
+fn calls_beyond_a_users_share_are_refused() {
     let claude = Claude::start();
     let backend = claude.backend(&[("CLAUDE_IDLE_TIMEOUT", "600"), ("CLAUDE_TIMEOUT", "600")]);
     let (greedy, other) = (backend.user("ada@example.org"), backend.user("eve@example.org"));
@@ -384,9 +386,9 @@ fn more_calls_than_one_user_may_have_are_refused() {
     let about =
         |number: usize| json!({"resume": ada(), "job_description": format!("Job {number}")});
     let ask = |number| greedy.request("POST", ROUTES[3]).json(about(number).to_string()).begin();
-    // A quarter of 16 that run and 64 that wait.
+    // A quarter of 16 running and 64 waiting calls.
     let waiting: Vec<_> = (0..20).map(ask).collect();
-    backend.wait_until("the user has all that one may have", || {
+    backend.wait_until("the user's share is used up", || {
         backend.metric("claude_in_flight") + backend.metric("claude_waiting") == 20
     });
     let refused = greedy.ask(ROUTES[3], &about(20));

@@ -1,5 +1,5 @@
-//! Many clients of a Claude that fails in every way, now and then or all the time: what each is
-//! told, and what is kept of it.
+//! Many clients while Claude fails in every way, sometimes or always: their responses, and the
+//! cache.
 
 use super::ai::{ROUTES, ada};
 use super::backend::Backend;
@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::thread;
 
-/// So that nobody waits for a Claude that hangs as long as a user might.
-const IMPATIENT: [(&str, &str); 3] =
+/// Short timeouts, so that a hung Claude does not slow the test.
+const SHORT_TIMEOUTS: [(&str, &str); 3] =
     [("CLAUDE_TIMEOUT", "3"), ("CLAUDE_IDLE_TIMEOUT", "1"), ("CLAUDE_MAX_RETRIES", "0")];
 const CLIENTS: usize = 8;
-/// Routes with a degraded answer, and without.
+/// Routes with and without a degraded answer.
 const ASKED: [&str; 3] = [ROUTES[0], ROUTES[1], ROUTES[3]];
 
-/// A route, and what it is asked.
+/// A route and a request body.
 type Question = (&'static str, Value);
 
 fn questions() -> Vec<Question> {
@@ -28,8 +28,8 @@ fn questions() -> Vec<Question> {
     (0..3).flat_map(about).collect()
 }
 
-/// The whole answer, if it is one. Else it is a problem, and never one of ours; a score always is an
-/// answer.
+/// Returns the complete answer in a reply, if it has one. Otherwise checks that the reply is an
+/// expected problem, or a degraded score.
 fn answer_in(route: &str, reply: &Reply) -> Option<Value> {
     let is_stream = reply.header("content-type") == Some("text/event-stream");
     let (status, body) = match reply.status {
@@ -42,14 +42,14 @@ fn answer_in(route: &str, reply: &Reply) -> Option<Value> {
         },
         status => (status.into(), reply.json()),
     };
-    let may_be = if route == ROUTES[0] { &[200][..] } else { &[200, 424, 503] };
-    assert!(may_be.contains(&status), "{route}: {body}");
+    let allowed = if route == ROUTES[0] { &[200][..] } else { &[200, 424, 503] };
+    assert!(allowed.contains(&status), "{route}: {body}");
     (status == 200 && body["status"] != "degraded").then_some(body)
 }
 
-/// Everyone asks everything, each from another one on, every other one as a stream: the whole
-/// answers, by question.
-fn asked_by_all(user: &User<'_>, questions: &[Question]) -> BTreeMap<usize, Vec<Value>> {
+/// Lets every client ask every question, each starting at another one, and every other request as a
+/// stream. Returns the complete answers by question.
+fn ask_from_all_clients(user: &User<'_>, questions: &[Question]) -> BTreeMap<usize, Vec<Value>> {
     let answers = thread::scope(|scope| {
         let ask_all = |client: usize| {
             let numbers = (0..questions.len()).map(move |at| (at + client) % questions.len());
@@ -73,9 +73,9 @@ fn asked_by_all(user: &User<'_>, questions: &[Question]) -> BTreeMap<usize, Vec<
     by_question
 }
 
-/// With a Claude that is well: what has been answered whole is kept, what has not is asked for, and
-/// both are the same for everyone.
-fn check_kept(
+/// Checks, while Claude works, that exactly the completely answered questions are cached, with one
+/// answer for all clients.
+fn check_cached(
     backend: &Backend,
     user: &User<'_>,
     questions: &[Question],
@@ -100,7 +100,7 @@ fn check_kept(
 }
 
 #[test]
-fn a_claude_that_fails_all_the_time_is_no_fault_of_ours_and_nothing_of_it_is_kept() {
+fn constant_claude_failures_cause_no_500_and_no_cached_answer() {
     for fault in [
         json!({"status": 529, "type": "overloaded_error"}),
         json!({"hang": true}),
@@ -109,20 +109,20 @@ fn a_claude_that_fails_all_the_time_is_no_fault_of_ours_and_nothing_of_it_is_kep
         json!({"error_after_events": 5}),
     ] {
         let claude = Claude::start();
-        let backend = claude.backend(&IMPATIENT);
+        let backend = claude.backend(&SHORT_TIMEOUTS);
         let user = backend.user("ada@example.org");
         claude.fault(&fault);
-        let answers = asked_by_all(&user, &questions());
+        let answers = ask_from_all_clients(&user, &questions());
         assert!(answers.is_empty(), "{fault}: {answers:?}");
         claude.clear();
-        check_kept(&backend, &user, &questions(), &answers);
+        check_cached(&backend, &user, &questions(), &answers);
     }
 }
 
 #[test]
-fn a_claude_that_fails_now_and_then_gives_whole_answers_or_none() {
+fn occasional_claude_failures_give_complete_answers_or_none() {
     let claude = Claude::start();
-    let backend = claude.backend(&IMPATIENT);
+    let backend = claude.backend(&SHORT_TIMEOUTS);
     let user = backend.user("ada@example.org");
     let all = [
         json!({"cut_after_events": 5}),
@@ -137,7 +137,7 @@ fn a_claude_that_fails_now_and_then_gives_whole_answers_or_none() {
         json!({"error_after_events": 6}),
     ];
     claude.one_after_another(&all);
-    let answers = asked_by_all(&user, &questions());
+    let answers = ask_from_all_clients(&user, &questions());
     claude.clear();
-    check_kept(&backend, &user, &questions(), &answers);
+    check_cached(&backend, &user, &questions(), &answers);
 }

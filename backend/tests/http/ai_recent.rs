@@ -1,5 +1,5 @@
-//! `/api/ai/…` asked again in the same words, which is answered without reading them: as exact as
-//! the first time, whatever another process has changed meanwhile.
+//! `/api/ai/…` with a byte-identical body, which is answered without parsing it. The answer must be
+//! as correct as the first, whatever another process changes in between.
 
 use super::ai::{ROUTES, ada};
 use super::backend::Backend;
@@ -15,12 +15,12 @@ fn origin(reply: &Reply) -> &str {
     reply.header("x-cache").unwrap()
 }
 
-/// The same session, at another process.
+/// Returns the same session, but with another process.
 fn at<'a>(backend: &'a Backend, user: &User<'_>) -> User<'a> {
     User { backend, access: user.access.clone(), refresh: user.refresh.clone() }
 }
 
-/// A résumé is kept, asked about until it is answered from memory, and named.
+/// Stores a résumé and asks about it until the answer comes from memory. Returns the body.
 fn asked_about(user: &User<'_>) -> Value {
     let kept = user.send("POST", "/api/resumes", &ada());
     let question = json!({ "resume_id": kept.json()["id"] });
@@ -38,7 +38,7 @@ fn path_of(question: &Value) -> String {
 }
 
 #[test]
-fn a_resume_that_another_process_changes_is_asked_about_anew() {
+fn a_resume_changed_by_another_process_is_a_miss() {
     let (claude, backend) = claude::pair();
     let another = backend.second();
     let user = backend.user("ada@example.org");
@@ -59,7 +59,7 @@ fn a_resume_that_another_process_changes_is_asked_about_anew() {
 }
 
 #[test]
-fn a_resume_that_another_process_deletes_is_gone() {
+fn a_resume_deleted_by_another_process_is_gone() {
     let (_claude, backend) = claude::pair();
     let another = backend.second();
     let user = backend.user("ada@example.org");
@@ -70,7 +70,7 @@ fn a_resume_that_another_process_deletes_is_gone() {
 }
 
 #[test]
-fn a_session_that_another_process_ends_is_over_at_once() {
+fn a_session_ended_by_another_process_is_over_at_once() {
     let (_claude, backend) = claude::pair();
     let another = backend.second();
     for (email, method, path) in
@@ -86,18 +86,18 @@ fn a_session_that_another_process_ends_is_over_at_once() {
 }
 
 #[test]
-fn the_same_words_of_somebody_else_find_nothing() {
+fn another_users_identical_request_is_a_miss() {
     let (_claude, backend) = claude::pair();
     let [ada, bob] = ["ada@example.org", "bob@example.org"].map(|email| backend.user(email));
     let question = asked_about(&ada);
     assert_eq!(bob.ask(ROUTE, &question).status, 404);
     let inline = json!({ "resume": super::ai::ada() });
-    assert_eq!(origin(&ada.ask(ROUTE, &inline)), "HIT", "it is the kept one");
+    assert_eq!(origin(&ada.ask(ROUTE, &inline)), "HIT", "equal to the stored résumé");
     assert_eq!(origin(&bob.ask(ROUTE, &inline)), "MISS");
 }
 
 #[test]
-fn what_the_client_says_of_the_cache_is_heeded() {
+fn cache_control_is_respected() {
     let (claude, backend) = claude::pair();
     let user = backend.user("ada@example.org");
     let question = asked_about(&user);

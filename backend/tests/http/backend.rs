@@ -1,4 +1,5 @@
-//! A running `tollgate-backend` on a free loopback port and a database of its own, ended when dropped.
+//! A running `tollgate-backend` on a free loopback port with its own database. It is killed when
+//! dropped.
 
 use super::client::{Reply, Request};
 use super::database::{self, Database};
@@ -12,29 +13,29 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::{JoinHandle, sleep, spawn};
 use std::time::Duration;
 
-/// How long anything may take before a test fails: far more than it does, even on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// The timeout of every operation, generous enough for a busy machine.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What says to a service that a plan was paid for.
+/// The token that proves a payment to the backend.
 pub(crate) const PAYMENT_TOKEN: &str = "paid-in-full-by-a-test";
 
-/// How often a condition that is waited for is looked at.
+/// The interval of polling a condition.
 const POLL: Duration = Duration::from_millis(50);
 
-/// The service's process.
+/// The backend's process.
 pub(crate) struct Backend {
-    /// Where it listens.
+    /// The address it listens on.
     pub(crate) address: SocketAddr,
     child: Child,
     lines: Mutex<Receiver<String>>,
     reader: Option<JoinHandle<String>>,
-    /// Where its database is.
+    /// The database's URL.
     pub(crate) url: String,
-    /// The database, where it has one of its own.
+    /// The database, if this process owns it.
     database: Option<Database>,
 }
 
-/// The binary with nothing in its environment but these variables.
+/// Builds a command for the binary with only these environment variables.
 pub(crate) fn command(vars: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate-backend"));
     command.env_clear().envs(vars.iter().copied()).stdin(Stdio::null());
@@ -42,12 +43,12 @@ pub(crate) fn command(vars: &[(&str, &str)]) -> Command {
 }
 
 impl Backend {
-    /// Starts with a database of its own and the defaults.
+    /// Starts a backend with a new database and the defaults.
     pub(crate) fn start() -> Self {
         Self::start_with(&[])
     }
 
-    /// Starts with a database of its own and these variables.
+    /// Starts a backend with a new database and these variables.
     pub(crate) fn start_with(vars: &[(&str, &str)]) -> Self {
         let database = Database::new();
         let mut backend = Self::start_on(&database.url(), vars);
@@ -55,12 +56,12 @@ impl Backend {
         backend
     }
 
-    /// Starts on the database at `url`, and waits until it listens.
+    /// Starts a backend on the database at `url` and waits until it listens.
     pub(crate) fn start_on(url: &str, vars: &[(&str, &str)]) -> Self {
         Self::launch(url, vars).listening()
     }
 
-    /// Starts on the database at `url`; [`Launched::listening`] waits.
+    /// Launches a backend on the database at `url` without waiting; see [`Launched::listening`].
     pub(crate) fn launch(url: &str, vars: &[(&str, &str)]) -> Launched {
         let mut child = command(&[("LISTEN_ADDR", "127.0.0.1:0")])
             .env("DATABASE_URL", url)
@@ -76,7 +77,7 @@ impl Backend {
             for line in stderr.lines().map_while(Result::ok) {
                 log.push_str(&line);
                 log.push('\n');
-                let _nobody_waits = sender.send(line);
+                let _receiver_gone = sender.send(line);
             }
             log
         });
@@ -90,80 +91,80 @@ impl Backend {
         }))
     }
 
-    /// A request to this service.
+    /// Builds a request to this backend.
     pub(crate) fn request(&self, method: &str, path: &str) -> Request {
         Request::new(self.address, method, path)
     }
 
-    /// `GET`.
+    /// Sends a `GET`.
     pub(crate) fn get(&self, path: &str) -> Reply {
         self.request("GET", path).send()
     }
 
-    /// `POST` with a JSON body, whatever it is.
+    /// Sends a `POST` with a body declared as JSON, valid or not.
     pub(crate) fn post(&self, path: &str, body: impl AsRef<[u8]>) -> Reply {
         self.request("POST", path).json(body).send()
     }
 
-    /// `POST` of an address and a password.
+    /// Sends a `POST` with an e-mail address and a password.
     pub(crate) fn post_credentials(&self, path: &str, email: &str, password: &str) -> Reply {
         let body = serde_json::json!({ "email": email, "password": password });
         self.post(path, body.to_string())
     }
 
-    /// Signs up; panics unless that works.
+    /// Signs up. Panics on failure.
     pub(crate) fn sign_up(&self, email: &str, password: &str) -> Reply {
         let reply = self.post_credentials("/api/auth/signup", email, password);
         assert_eq!(reply.status, 201, "{}", reply.show(&[]));
         reply
     }
 
-    /// `GET /api/me` with this token.
+    /// Sends `GET /api/me` with this token.
     pub(crate) fn me(&self, token: &str) -> Reply {
         self.request("GET", "/api/me").bearer(token).send()
     }
 
-    /// Another process on the same database.
+    /// Starts another process on the same database.
     pub(crate) fn second(&self) -> Self {
         Self::start_on(&self.url, &[])
     }
 
-    /// Runs the program with these arguments, on the same database; panics unless that works.
+    /// Runs the program with these arguments on the same database. Panics on failure.
     pub(crate) fn run(&self, arguments: &[&str]) {
         let mut command = command(&[("DATABASE_URL", &self.url)]);
         let output = command.args(arguments).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// Runs a statement on its database.
+    /// Runs a statement on the database.
     pub(crate) fn execute(&self, sql: &'static str) {
         database::with(&self.url, async |pool| sqlx::query(sql).execute(&pool).await.unwrap());
     }
 
-    /// The texts in the first column of what a query on its database finds.
+    /// Runs a query on the database and returns the texts in the first column.
     pub(crate) fn texts(&self, sql: &'static str) -> Vec<String> {
         database::with(&self.url, async |pool| {
             sqlx::query_scalar(sql).fetch_all(&pool).await.unwrap()
         })
     }
 
-    /// What `/metrics` says of this series, labels included; 0 where there is none.
+    /// Returns the value of a series in `/metrics`, given with its labels, or 0 if it is missing.
     pub(crate) fn metric(&self, series: &str) -> u64 {
         let text = String::from_utf8(self.get("/metrics").body).unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         line.map_or(0, |count| count.parse().unwrap())
     }
 
-    /// Waits until `condition` holds, looking again and again.
+    /// Polls until `condition` holds.
     pub(crate) fn wait_until(&self, what: &str, condition: impl Fn() -> bool) {
         let start = clock::start();
         while !condition() {
-            assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} until {what}");
+            assert!(start.elapsed() < TIMEOUT, "waited {TIMEOUT:?} until {what}");
             sleep(POLL);
         }
     }
 
-    /// Sends the signal.
+    /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
@@ -171,16 +172,16 @@ impl Backend {
     /// Waits until it logs a line with `text`.
     pub(crate) fn wait_for_log(&self, text: &str) {
         let lines = self.lines.lock().unwrap();
-        while !lines.recv_timeout(PATIENCE).unwrap().contains(text) {}
+        while !lines.recv_timeout(TIMEOUT).unwrap().contains(text) {}
     }
 
-    /// Waits for its end: how it ended, and all that it logged.
+    /// Waits for the process to end. Returns its exit status and log.
     pub(crate) fn wait(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().unwrap();
         (status, self.reader.take().unwrap().join().unwrap())
     }
 
-    /// Ends it in order: all that it logged.
+    /// Stops the process gracefully and returns its log.
     pub(crate) fn stop(self) -> String {
         self.signal(Signal::TERM);
         let (status, log) = self.wait();
@@ -196,15 +197,15 @@ impl Drop for Backend {
     }
 }
 
-/// A process that may not listen yet, ended when dropped.
+/// A process that may not be listening yet. It is killed when dropped.
 pub(crate) struct Launched(Option<Backend>);
 
 impl Launched {
-    /// Waits until it listens: from then on the kernel takes connections for it.
+    /// Waits until it listens. From then on the kernel accepts connections for it.
     pub(crate) fn listening(mut self) -> Backend {
         let mut backend = self.0.take().unwrap();
         loop {
-            let line = backend.lines.lock().unwrap().recv_timeout(PATIENCE);
+            let line = backend.lines.lock().unwrap().recv_timeout(TIMEOUT);
             let Ok(line) = line else {
                 let _ended_before = backend.child.kill();
                 panic!("it never listened: {}", backend.wait().1);

@@ -1,4 +1,4 @@
-//! Bodies that are no good, on a route that takes one.
+//! Invalid bodies.
 
 use super::backend::Backend;
 
@@ -11,7 +11,7 @@ fn check(body: impl AsRef<[u8]>, status: u16) {
 }
 
 #[test]
-fn what_is_not_json_is_a_problem_with_its_place() {
+fn malformed_json_is_reported_with_its_position() {
     let reply =
         Backend::start().post(SIGN_UP, "{\"email\": \"ada@example.org\",\n \"password\": }");
     insta::assert_snapshot!(reply.show(&[]), @r#"
@@ -35,7 +35,7 @@ fn what_is_not_json_is_a_problem_with_its_place() {
 }
 
 #[test]
-fn json_of_the_wrong_shape_is_a_problem_with_each_place() {
+fn invalid_members_are_reported_with_their_pointers() {
     let body = r#"{"email": 7, "extra": {"a": 1}, "email": "ada@example.org"}"#;
     insta::assert_snapshot!(Backend::start().post(SIGN_UP, body).show(&[]), @r#"
     422 Unprocessable Entity
@@ -70,7 +70,7 @@ fn json_of_the_wrong_shape_is_a_problem_with_each_place() {
 }
 
 #[test]
-fn json_that_is_no_object_is_a_problem() {
+fn a_body_must_be_an_object() {
     insta::assert_snapshot!(Backend::start().post(SIGN_UP, "[1, 2]").show(&[]), @r#"
     422 Unprocessable Entity
     content-type: application/problem+json
@@ -118,7 +118,7 @@ fn a_body_must_be_declared_json() {
 }
 
 #[test]
-fn a_body_that_is_too_large_is_refused() {
+fn an_overlarge_body_is_refused() {
     let backend = Backend::start();
     insta::assert_snapshot!(backend.post(SIGN_UP, vec![b' '; 64 * 1024 + 1]).show(&[]), @r#"
     413 Payload Too Large
@@ -139,7 +139,7 @@ fn a_body_that_is_too_large_is_refused() {
 }
 
 #[test]
-fn a_body_of_the_largest_size_is_taken() {
+fn a_body_of_the_maximum_size_is_accepted() {
     let mut body = br#"{"email": "ada@example.org", "password": "12345678"}"#.to_vec();
     body.resize(64 * 1024, b' ');
     let backend = Backend::start();
@@ -148,7 +148,7 @@ fn a_body_of_the_largest_size_is_taken() {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_refused() {
+fn invalid_utf_8_is_refused() {
     check(b"{\"email\": \"\xff@example.org\", \"password\": \"12345678\"}", 400);
     check(b"\xef\xbb\xbf{}", 400);
     check(b"\0", 400);

@@ -1,8 +1,8 @@
-//! What is cached, as clients see it: in one process, and in two with a Redis behind both that
-//! comes and goes. (The cache by itself: `tests/cache`.)
+//! The cache as clients see it: in one process, and in two that share a Redis that comes and goes.
+//! (`tests/cache` tests the cache itself.)
 
 use super::ai;
-use super::backend::{Backend, PATIENCE};
+use super::backend::{Backend, TIMEOUT};
 use super::claude::Claude;
 use super::client::Reply;
 use super::user::{PASSWORD, User};
@@ -33,11 +33,11 @@ impl Redis {
         Self { url: stack_redis::url(&server), server, _dir: dir }
     }
 
-    /// A command of the test's own.
+    /// Runs a Redis command.
     fn ask<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
         let client = redis::Client::open(self.url.as_str()).unwrap();
-        let mut asked = redis::cmd(command[0]);
-        asked.arg(&command[1..]).query(&mut client.get_connection().unwrap()).unwrap()
+        let mut request = redis::cmd(command[0]);
+        request.arg(&command[1..]).query(&mut client.get_connection().unwrap()).unwrap()
     }
 
     fn keys(&self) -> Vec<String> {
@@ -46,28 +46,28 @@ impl Redis {
         keys
     }
 
-    /// How many are connected to it, as the kernel sees it: it may be hanging.
+    /// Returns the number of connections, according to the kernel, since Redis may be paused.
     fn connected(&self) -> usize {
         let port = format!(":{:04X} 01", self.server.port());
         let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
         sockets.lines().filter(|line| line.contains(&port)).count()
     }
 
-    /// How often it has been asked whether it answers.
+    /// Returns the number of `PING`s so far.
     fn pings(&self) -> u64 {
-        let told: String = self.ask(&["INFO", "commandstats"]);
-        let calls = told.lines().find_map(|line| line.strip_prefix("cmdstat_ping:calls="));
+        let stats: String = self.ask(&["INFO", "commandstats"]);
+        let calls = stats.lines().find_map(|line| line.strip_prefix("cmdstat_ping:calls="));
         calls.map_or(0, |calls| calls.split(',').next().unwrap().parse().unwrap())
     }
 }
 
 impl Backend {
-    /// A process with this Redis, and these variables, on a database of its own.
+    /// Starts a process with this Redis, these variables and a new database.
     fn start_cached(redis: &Redis, vars: &[(&str, &str)]) -> Self {
         Self::start_with(&[&[("REDIS_URL", redis.url.as_str())], vars].concat())
     }
 
-    /// Another one on the same database.
+    /// Starts another process on the same database.
     fn second_cached(&self, redis: &Redis) -> Self {
         Self::start_on(&self.url, &[("REDIS_URL", redis.url.as_str())])
     }
@@ -80,7 +80,7 @@ impl Backend {
 }
 
 impl User<'_> {
-    /// The same user, asking another process.
+    /// Returns the same session, but with another process.
     fn at<'a>(&self, backend: &'a Backend) -> User<'a> {
         User { backend, access: self.access.clone(), refresh: self.refresh.clone() }
     }
@@ -94,7 +94,7 @@ fn ada(label: &str) -> Value {
     })
 }
 
-fn came_from(reply: &Reply) -> &str {
+fn origin_of(reply: &Reply) -> &str {
     assert_eq!(reply.status, 200, "{}", reply.show(&[]));
     let origin = reply.header("x-cache").unwrap();
     assert_eq!(reply.header("age").is_some(), origin == "HIT");
@@ -102,7 +102,7 @@ fn came_from(reply: &Reply) -> &str {
 }
 
 #[test]
-fn a_reply_out_of_the_cache_is_the_same_and_says_so() {
+fn a_cached_reply_is_identical_and_marked_as_a_hit() {
     let backend = Backend::start();
     let user = backend.user("ada@example.org");
     let path = user.resume(&ada("Analyst"));
@@ -114,7 +114,7 @@ fn a_reply_out_of_the_cache_is_the_same_and_says_so() {
         ("/api/pricing", "MISS"),
     ] {
         let [miss, hit] = [user.get(path), user.get(path)];
-        assert_eq!((came_from(&miss), came_from(&hit)), (first, "HIT"), "{path}");
+        assert_eq!((origin_of(&miss), origin_of(&hit)), (first, "HIT"), "{path}");
         assert_eq!(miss.body, hit.body, "{path}");
         assert_eq!(miss.header("etag"), hit.header("etag"), "{path}");
         let age_s: u64 = hit.header("age").unwrap().parse().unwrap();
@@ -126,7 +126,7 @@ fn a_reply_out_of_the_cache_is_the_same_and_says_so() {
 }
 
 #[test]
-fn a_change_is_seen_at_once_by_whichever_process_is_asked() {
+fn a_change_is_seen_at_once_by_every_process() {
     let redis = Redis::start();
     let one = Backend::start_cached(&redis, &[]);
     let two = one.second_cached(&redis);
@@ -136,11 +136,11 @@ fn a_change_is_seen_at_once_by_whichever_process_is_asked() {
     for (version, next) in [("\"1\"", "v2"), ("\"2\"", "v3")] {
         for (user, expected) in [(&user, "MISS"), (&user, "HIT"), (&other, "HIT")] {
             let read = user.get(&path);
-            assert_eq!((came_from(&read), read.header("etag")), (expected, Some(version)));
+            assert_eq!((origin_of(&read), read.header("etag")), (expected, Some(version)));
         }
         let change = json!({"basics": {"label": next}});
         assert_eq!(other.change(&path, version, MERGE, &change).status, 200);
-        // A reply that says what was changed has been changed by everyone's reckoning.
+        // By the time of the reply, the old value is gone from Redis.
         assert_eq!(redis.keys(), [""; 0]);
     }
     assert_eq!(other.get(&path).json()["resume"]["basics"]["label"], "v3");
@@ -157,7 +157,7 @@ fn a_change_is_seen_at_once_by_whichever_process_is_asked() {
 }
 
 #[test]
-fn a_cached_resume_is_its_owners_alone() {
+fn a_cached_resume_is_visible_to_its_owner_only() {
     let redis = Redis::start();
     let backend = Backend::start_cached(&redis, &[]);
     let (user, eve) = (backend.user("ada@example.org"), backend.user("eve@example.org"));
@@ -165,13 +165,13 @@ fn a_cached_resume_is_its_owners_alone() {
     user.get(&path);
     let second = backend.second_cached(&redis);
     for eve in [&eve, &eve.at(&second)] {
-        assert_eq!(eve.get(&path).status, 404, "not out of memory, nor out of redis");
+        assert_eq!(eve.get(&path).status, 404, "neither from memory nor from redis");
     }
-    assert_eq!(came_from(&user.get(&path)), "HIT", "and nothing has happened to it");
+    assert_eq!(origin_of(&user.get(&path)), "HIT", "the owner's entry is unaffected");
 }
 
 #[test]
-fn redis_holds_nothing_that_anyone_could_read() {
+fn values_in_redis_are_encrypted() {
     let redis = Redis::start();
     let backend = Backend::start_cached(&redis, &[]);
     let user = backend.user("ada@example.org");
@@ -194,7 +194,7 @@ fn redis_holds_nothing_that_anyone_could_read() {
         }
     }
 
-    // What is left of an account that is gone: the only key to it is gone, too.
+    // Deleting an account deletes the only key to its cached values.
     let secrets = "SELECT secret FROM user_secrets";
     assert_eq!(backend.texts(secrets).len(), 1);
     let left = user.send("DELETE", "/api/me", &json!({"password": PASSWORD}));
@@ -204,7 +204,7 @@ fn redis_holds_nothing_that_anyone_could_read() {
 }
 
 #[test]
-fn ttls_are_as_the_variables_say() {
+fn ttls_follow_the_variables() {
     let redis = Redis::start();
     let claude = Claude::start();
     let check = |vars: &[(&str, &str)], expected: [i64; 4]| {
@@ -239,51 +239,51 @@ fn ttls_are_as_the_variables_say() {
 }
 
 #[test]
-fn a_cache_that_is_off_keeps_nothing() {
+fn a_disabled_cache_stores_nothing() {
     let redis = Redis::start();
     let backend = Backend::start_cached(&redis, &[("CACHE_ENABLED", "false")]);
     let user = backend.user("ada@example.org");
     let path = user.resume(&ada("Analyst"));
     for path in [path.as_str(), "/api/subscription", "/api/pricing", &path] {
-        assert_eq!(came_from(&user.get(path)), "BYPASS", "{path}");
+        assert_eq!(origin_of(&user.get(path)), "BYPASS", "{path}");
     }
     assert_eq!(redis.keys(), [""; 0]);
 }
 
 #[test]
-fn a_client_may_want_a_new_answer_or_that_nothing_is_kept() {
+fn no_cache_and_no_store_are_respected() {
     let redis = Redis::start();
     let backend = Backend::start_cached(&redis, &[]);
     let user = backend.user("ada@example.org");
     let path = user.resume(&ada("Analyst"));
     let asked = |wish| user.request("GET", &path).header("Cache-Control", wish).send();
-    assert_eq!(came_from(&asked("no-store")), "BYPASS");
+    assert_eq!(origin_of(&asked("no-store")), "BYPASS");
     assert_eq!(redis.keys(), [""; 0]);
-    assert_eq!(came_from(&user.get(&path)), "MISS", "nor in memory");
+    assert_eq!(origin_of(&user.get(&path)), "MISS", "nothing was stored in memory either");
     backend.execute("UPDATE resumes SET document = '{}'");
-    assert_eq!(came_from(&user.get(&path)), "HIT");
+    assert_eq!(origin_of(&user.get(&path)), "HIT");
     assert_ne!(user.get(&path).json()["resume"], json!({}));
     assert_eq!(asked("no-cache").json()["resume"], json!({}));
     let after = user.get(&path);
-    assert_eq!((came_from(&after), &after.json()["resume"]), ("HIT", &json!({})));
+    assert_eq!((origin_of(&after), &after.json()["resume"]), ("HIT", &json!({})));
 }
 
 #[test]
-fn prices_of_another_configuration_are_not_shown() {
+fn prices_of_another_configuration_are_not_reused() {
     let redis = Redis::start();
     let free = |limit: &str| {
         let backend = Backend::start_cached(&redis, &[("FREE_AI_ASSIST_LIMIT", limit)]);
         let reply = backend.get("/api/pricing");
-        (came_from(&reply).to_owned(), reply.json()["plans"][0]["ai_requests_per_day"].clone())
+        (origin_of(&reply).to_owned(), reply.json()["plans"][0]["ai_requests_per_day"].clone())
     };
     assert_eq!(free("7"), ("MISS".into(), json!(7)));
     assert_eq!(free("7"), ("HIT".into(), json!(7)));
     assert_eq!(free("8"), ("MISS".into(), json!(8)));
 }
 
-/// Redis, and the other process's memory, still have the old version.
+/// Redis and the other process's memory still have the old version.
 #[test]
-fn what_changed_while_redis_was_away_is_seen_when_it_is_back() {
+fn a_change_during_a_redis_outage_is_seen_after_it() {
     let redis = Redis::start();
     let one = Backend::start_cached(&redis, &[]);
     let two = one.second_cached(&redis);
@@ -302,9 +302,9 @@ fn what_changed_while_redis_was_away_is_seen_when_it_is_back() {
     assert_eq!([label(&other), label(&user)], ["new", "new"]);
 }
 
-/// One writer, which reads what it wrote from the other process, while Redis dies again and again.
+/// One writer reads its writes from the other process while Redis is killed repeatedly.
 #[test]
-fn redis_killed_under_load_costs_no_request_and_makes_none_wrong() {
+fn killing_redis_under_load_fails_no_request() {
     let mut redis = Redis::start();
     let one = Backend::start_cached(&redis, &[("REDIS_SOCKET_TIMEOUT", "0.2")]);
     let two = one.second_cached(&redis);
@@ -343,9 +343,9 @@ fn redis_killed_under_load_costs_no_request_and_makes_none_wrong() {
 }
 
 #[test]
-fn a_process_has_as_many_connections_as_it_may_and_no_more() {
+fn connections_to_redis_are_limited() {
     let redis = Redis::start();
-    // Known by their user: the test has connections of its own.
+    // Recognized by their user, since the test has connections too.
     let set_user = ["ACL", "SETUSER", "backend", "on", ">p", "~*", "+@all"];
     let _set: String = redis.ask(&set_user);
     let url = redis.url.replace("redis://", "redis://backend:p@");
@@ -367,8 +367,8 @@ fn a_process_has_as_many_connections_as_it_may_and_no_more() {
         thread::scope(|scope| {
             let reads: Vec<_> =
                 paths.iter().map(|path| scope.spawn(|| user.get(path).status)).collect();
-            backend.wait_until("it has all its connections", || redis.connected() >= most);
-            // Time for more, if there were any: what comes later is of no matter.
+            backend.wait_until("all connections are open", || redis.connected() >= most);
+            // Leaves time for a further connection to appear.
             thread::sleep(Duration::from_millis(300));
             redis.server.resume();
             assert!(reads.into_iter().all(|read| read.join().unwrap() == 200));
@@ -377,30 +377,30 @@ fn a_process_has_as_many_connections_as_it_may_and_no_more() {
         drop(backend);
         let start = clock::start();
         while connections() > 0 {
-            assert!(start.elapsed() < PATIENCE, "connections are left behind");
+            assert!(start.elapsed() < TIMEOUT, "connections were not closed");
             thread::sleep(Duration::from_millis(10));
         }
     }
 }
 
 #[test]
-fn whether_redis_answers_and_its_memory_are_metrics_that_say_what_they_are() {
+fn redis_metrics_are_exported_with_help() {
     let mut redis = Redis::start();
-    // Asked once, and then not for an hour: only a command finds out that it is away.
+    // Probed once and then not for an hour, so only a command can notice the outage.
     let vars = [("REDIS_SOCKET_TIMEOUT", "30"), ("REDIS_HEALTH_CHECK_INTERVAL", "3600")];
     let backend = Backend::start_cached(&redis, &vars);
     let user = backend.user("ada@example.org");
     let path = user.resume(&ada("Analyst"));
     assert_eq!(backend.metric("cache_redis_up"), 1);
-    backend.wait_until("Redis has told its memory", || {
-        let told: String = redis.ask(&["INFO", "memory"]);
-        let line = told.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
-        // It uses a little more or less each time that it is asked.
+    backend.wait_until("redis's memory is known", || {
+        let info: String = redis.ask(&["INFO", "memory"]);
+        let line = info.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
+        // The value varies a little from call to call.
         let (used, counted) = (line.parse().unwrap(), backend.metric("cache_redis_memory_bytes"));
         counted > 0 && counted.abs_diff(used) < used / 2
     });
     redis.server.kill();
-    backend.wait_until("a command finds out", || {
+    backend.wait_until("a command notices", || {
         assert_eq!(user.get(&path).status, 200);
         backend.metric("cache_redis_up") == 0
     });
@@ -412,7 +412,7 @@ fn whether_redis_answers_and_its_memory_are_metrics_that_say_what_they_are() {
 }
 
 #[test]
-fn redis_is_given_as_long_as_the_variable_says() {
+fn redis_socket_timeout_is_respected() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("redis://{}", silent.local_addr().unwrap());
     let vars = [("REDIS_URL", url.as_str()), ("REDIS_SOCKET_TIMEOUT", "0.123")];
@@ -435,12 +435,12 @@ fn rediss_begins_with_a_tls_handshake() {
 }
 
 #[test]
-fn redis_is_asked_whether_it_answers_as_often_as_the_variable_says() {
+fn redis_health_check_interval_is_respected() {
     let (often, seldom) = (Redis::start(), Redis::start());
     let vars = |interval| [("REDIS_HEALTH_CHECK_INTERVAL", interval)];
     let _seldom = Backend::start_cached(&seldom, &vars("3600"));
     let asked = seldom.pings();
     let backend = Backend::start_cached(&often, &vars("0.1"));
-    backend.wait_until("it was asked ten times", || often.pings() >= 10);
+    backend.wait_until("redis was probed ten times", || often.pings() >= 10);
     assert_eq!(seldom.pings(), asked);
 }

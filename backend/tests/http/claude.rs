@@ -1,4 +1,4 @@
-//! A Claude of the test's own: `claude-sim`, in this process.
+//! A Claude for one test: `claude-sim` in this process.
 
 use super::backend::Backend;
 use claude_sim::faults::Fault;
@@ -7,16 +7,16 @@ use claude_sim::sim::Settings;
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
-/// What it is asked with.
+/// The API key.
 pub(crate) const KEY: &str = "sk-test-not-to-be-shown";
 
-/// The server, ended when dropped.
+/// The server. It stops when dropped.
 pub(crate) struct Claude {
     pub(crate) running: Running,
     _runtime: Runtime,
 }
 
-/// A Claude that is well, and a service that asks it.
+/// Starts a working Claude, and a backend that uses it.
 pub(crate) fn pair() -> (Claude, Backend) {
     let claude = Claude::start();
     let backend = claude.backend(&[]);
@@ -24,62 +24,62 @@ pub(crate) fn pair() -> (Claude, Backend) {
 }
 
 impl Claude {
-    /// Starts one that nobody has asked yet.
+    /// Starts a Claude.
     pub(crate) fn start() -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let running = runtime.block_on(Running::start(Settings::default())).unwrap();
         Self { running, _runtime: runtime }
     }
 
-    /// A service that asks it, with these variables too.
+    /// Starts a backend that uses it, with these variables.
     pub(crate) fn backend(&self, vars: &[(&str, &str)]) -> Backend {
         let url = self.running.url();
         let ours = [("ANTHROPIC_API_KEY", KEY), ("ANTHROPIC_BASE_URL", url.as_str())];
         Backend::start_with(&[&ours, vars].concat())
     }
 
-    /// The same, on the database of another.
+    /// Starts a backend that uses it, on the database of `other`.
     pub(crate) fn backend_beside(&self, other: &Backend, vars: &[(&str, &str)]) -> Backend {
         self.backend_on(&other.url, vars)
     }
 
-    /// The same, on the database at `database`.
+    /// Starts a backend that uses it, on the database at the URL `database`.
     pub(crate) fn backend_on(&self, database: &str, vars: &[(&str, &str)]) -> Backend {
         let url = self.running.url();
         let ours = [("ANTHROPIC_API_KEY", KEY), ("ANTHROPIC_BASE_URL", url.as_str())];
         Backend::start_on(database, &[&ours, vars].concat())
     }
 
-    /// How often it was asked.
+    /// Returns the number of requests so far.
     pub(crate) fn requests(&self) -> usize {
         usize::try_from(self.running.sim().recorded.show().0).unwrap()
     }
 
-    /// What it was asked last.
+    /// Returns the body of the last request.
     pub(crate) fn last(&self) -> Value {
         self.running.sim().recorded.show().1.pop().unwrap()
     }
 
-    /// The user's message of that.
+    /// Returns the user message of the last request.
     pub(crate) fn last_content(&self) -> String {
         self.last()["messages"][0]["content"].as_str().unwrap().to_owned()
     }
 
-    /// Lets this go wrong with every request from now on.
+    /// Injects a fault into all further requests.
     pub(crate) fn fault(&self, fault: &Value) {
         self.clear();
         let fault: Fault = serde_json::from_value(fault.clone()).unwrap();
         self.running.sim().faults.add(vec![fault]).unwrap();
     }
 
-    /// The same with so many requests.
+    /// Injects a fault into the next `times` requests.
     pub(crate) fn faults(&self, times: u32, fault: &Value) {
         let mut fault = fault.clone();
         fault["times"] = times.into();
         self.fault(&fault);
     }
 
-    /// Lets each of these go wrong with one request, in turn, as often as there is room for.
+    /// Injects each of these faults into one request, in turn, repeated as often as possible.
     pub(crate) fn one_after_another(&self, faults: &[Value]) {
         self.clear();
         let once = faults.iter().map(|fault| {
@@ -90,7 +90,7 @@ impl Claude {
         while self.running.sim().faults.add(once.clone()).is_ok() {}
     }
 
-    /// Lets nothing go wrong any more.
+    /// Removes all faults.
     pub(crate) fn clear(&self) {
         self.running.sim().faults.clear();
     }

@@ -1,23 +1,24 @@
-//! HTTP/1.1 by hand: what is sent is exactly what a test says, well-formed or not.
+//! A minimal HTTP/1.1 client that sends exactly the bytes a test wants, well-formed or not.
 
-use super::backend::PATIENCE;
+use super::backend::TIMEOUT;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-/// Headers that every reply has, or that differ from run to run: checked here, not in snapshots.
+/// Headers that every reply has or that differ from run to run. They are checked here instead of in
+/// snapshots.
 const COMMON_HEADERS: [&str; 4] = ["connection", "content-length", "date", "x-request-id"];
 
-/// A request being put together.
+/// A request being built.
 pub(crate) struct Request {
     address: SocketAddr,
     head: String,
     body: Vec<u8>,
 }
 
-/// A whole reply.
+/// A complete reply.
 pub(crate) struct Reply {
     /// The status.
     pub(crate) status: u16,
@@ -28,35 +29,35 @@ pub(crate) struct Reply {
 }
 
 impl Request {
-    /// A request without a body, on a connection of its own.
+    /// Builds a request without a body, for a new connection.
     pub(crate) fn new(address: SocketAddr, method: &str, path: &str) -> Self {
         let head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
         Self { address, head, body: Vec::new() }
     }
 
-    /// With one more header.
+    /// Adds a header.
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         write!(self.head, "{name}: {value}\r\n").unwrap();
         self
     }
 
-    /// With an access token.
+    /// Adds an access token.
     pub(crate) fn bearer(self, token: &str) -> Self {
         self.header("Authorization", &format!("Bearer {token}"))
     }
 
-    /// With a JSON body, whatever it is.
+    /// Adds a body declared as JSON, valid or not.
     pub(crate) fn json(self, body: impl AsRef<[u8]>) -> Self {
         self.header("Content-Type", "application/json").body(body.as_ref())
     }
 
-    /// With a body.
+    /// Adds a body.
     pub(crate) fn body(mut self, body: &[u8]) -> Self {
         self.body = body.to_vec();
         self.header("Content-Length", &body.len().to_string())
     }
 
-    /// With a body of unknown length, in chunks.
+    /// Adds a chunked body of unknown length.
     pub(crate) fn chunked_body(mut self, body: &[u8], chunk_bytes: usize) -> Self {
         for chunk in body.chunks(chunk_bytes) {
             write!(self.body, "{:x}\r\n", chunk.len()).unwrap();
@@ -67,12 +68,12 @@ impl Request {
         self.header("Transfer-Encoding", "chunked")
     }
 
-    /// Sends it, and reads the reply to its end.
+    /// Sends the request and reads the whole reply.
     pub(crate) fn send(self) -> Reply {
         Reply::read(&mut self.begin())
     }
 
-    /// Sends it: the reply, if anyone wants it, comes here.
+    /// Sends the request and returns the connection, to read the reply from or to drop.
     pub(crate) fn begin(self) -> TcpStream {
         let mut bytes = self.head.into_bytes();
         bytes.extend_from_slice(b"\r\n");
@@ -83,16 +84,16 @@ impl Request {
     }
 }
 
-/// A connection that no test waits on for ever.
+/// Connects, with timeouts for reads and writes.
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    let stream = TcpStream::connect_timeout(&address, TIMEOUT).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+    stream.set_write_timeout(Some(TIMEOUT)).unwrap();
     stream
 }
 
 impl Reply {
-    /// Reads what comes until the connection is closed.
+    /// Reads a reply until the connection closes.
     pub(crate) fn read(stream: &mut TcpStream) -> Self {
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).unwrap();
@@ -100,7 +101,10 @@ impl Reply {
     }
 
     fn parse(bytes: &[u8]) -> Self {
-        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a whole head");
+        let end = bytes
+            .windows(4)
+            .position(|four| four == b"\r\n\r\n")
+            .expect("the head should be complete");
         let head = std::str::from_utf8(&bytes[..end]).unwrap();
         let mut lines = head.split("\r\n");
         let mut status_line = lines.next().unwrap().splitn(3, ' ').skip(1);
@@ -120,7 +124,7 @@ impl Reply {
         reply
     }
 
-    /// The events of a stream, each its name and its data. Comments are left out.
+    /// Returns the name and data of each event, without comments.
     pub(crate) fn events(&self) -> Vec<(String, Value)> {
         let text = std::str::from_utf8(&self.body).unwrap();
         let blocks = text.split("\n\n").filter(|block| block.starts_with("event: "));
@@ -132,36 +136,37 @@ impl Reply {
         events.collect()
     }
 
-    /// A header's value, if there is exactly one.
+    /// Returns a header's value if the header occurs exactly once.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.iter().filter(|(n, _)| n == name).map(|(_, value)| value);
         values.next().filter(|_| values.next().is_none()).map(String::as_str)
     }
 
-    /// The body as JSON.
+    /// Parses the body as JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// The whole reply as text: status, headers, body. What `volatile` points at is replaced.
+    /// Formats the reply with its status, headers and JSON body. Values at the pointers in
+    /// `volatile` are replaced.
     pub(crate) fn show(&self, volatile: &[&str]) -> String {
         let mut text = self.head();
         if !self.body.is_empty() {
             let mut body = self.json();
             for pointer in volatile {
-                *body.pointer_mut(pointer).expect("what is volatile") = "…".into();
+                *body.pointer_mut(pointer).expect("the volatile member should exist") = "…".into();
             }
             write!(text, "\n{:#}", sorted(&body)).unwrap();
         }
         text
     }
 
-    /// The whole reply as text, where its body is a text.
+    /// Formats the reply with its status, headers and text body.
     pub(crate) fn show_text(&self) -> String {
         format!("{}\n{}", self.head(), std::str::from_utf8(&self.body).unwrap())
     }
 
-    /// The status and the headers as text.
+    /// Formats the status and the headers.
     pub(crate) fn head(&self) -> String {
         self.check_common_headers();
         let mut text = format!("{} {}\n", self.status, self.reason);
@@ -179,11 +184,12 @@ impl Reply {
     }
 }
 
-/// What chunks hold (RFC 9112 §7.1); panics where the last is missing.
+/// Decodes a chunked body (RFC 9112 §7.1). Panics if the last chunk is missing.
 fn dechunked(mut bytes: &[u8]) -> Vec<u8> {
     let mut whole = Vec::new();
     loop {
-        let end = bytes.windows(2).position(|two| two == b"\r\n").expect("a chunk's length");
+        let end =
+            bytes.windows(2).position(|two| two == b"\r\n").expect("a chunk should have a length");
         let length =
             usize::from_str_radix(std::str::from_utf8(&bytes[..end]).unwrap(), 16).unwrap();
         let chunk = &bytes[end + 2..];
@@ -195,7 +201,7 @@ fn dechunked(mut bytes: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The same with its members in alphabetical order, whichever order `serde_json` was built to keep.
+/// Sorts all members by name, whatever order `serde_json` keeps.
 pub(crate) fn sorted(value: &Value) -> Value {
     match value {
         Value::Object(members) => {

@@ -1,4 +1,4 @@
-//! A database for one test, of the kind that this test binary is for.
+//! A database for one test, SQLite or PostgreSQL depending on the test binary.
 
 use harness::stack::postgres::Postgres;
 use sqlx::AnyPool;
@@ -6,25 +6,25 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tempfile::TempDir;
 
-/// The PostgreSQL of the tests that run at the moment: the last one to end stops it.
+/// The PostgreSQL server shared by the running tests. The last one to end stops it.
 static SERVER: Mutex<Weak<Server>> = Mutex::new(Weak::new());
 
-/// A new database, with nothing in it. Gone when dropped.
+/// A new, empty database. It is deleted when dropped.
 pub(crate) enum Database {
-    /// A file in a folder of its own.
+    /// A file in a new folder.
     Sqlite(TempDir),
-    /// On a server that others use too.
+    /// A database on a shared server.
     Postgres { _server: Arc<Server>, url: String },
 }
 
-/// A PostgreSQL and its folder, in the order in which they end.
+/// A PostgreSQL server and its folder, in drop order.
 pub(crate) struct Server {
     postgres: Postgres,
     _dir: TempDir,
 }
 
 impl Database {
-    /// A new one.
+    /// Creates a database.
     pub(crate) fn new() -> Self {
         if env!("CARGO_CRATE_NAME") != "postgres" {
             return Self::Sqlite(TempDir::new().unwrap());
@@ -37,7 +37,7 @@ impl Database {
         Self::Postgres { _server: server, url }
     }
 
-    /// Where it is.
+    /// Returns its URL.
     pub(crate) fn url(&self) -> String {
         match self {
             Self::Sqlite(dir) => format!("sqlite://{}", dir.path().join("test.db").display()),
@@ -59,7 +59,7 @@ impl Server {
     }
 }
 
-/// Does something to the database at `url`, past the service.
+/// Runs `work` on the database at `url`, bypassing the backend.
 pub(crate) fn with<T>(url: &str, work: impl AsyncFnOnce(AnyPool) -> T) -> T {
     sqlx::any::install_default_drivers();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

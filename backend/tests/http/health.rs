@@ -1,11 +1,11 @@
-//! `GET /health`, with Redis away or hanging. (With Redis up: the `tests` crate, on a real one.)
+//! `GET /health`, with Redis down or hung. (The `tests` crate covers a working Redis.)
 
-use super::backend::{Backend, PATIENCE};
+use super::backend::{Backend, TIMEOUT};
 use backend::clock;
 use std::net::TcpListener;
 
 #[test]
-fn health_says_how_the_service_runs() {
+fn health_reports_the_services_state() {
     let reply = Backend::start().get("/health");
     insta::assert_snapshot!(reply.show(&[]), @r#"
     200 OK
@@ -50,7 +50,7 @@ fn health_reports_the_configuration() {
 }
 
 #[test]
-fn without_redis_the_service_is_degraded_and_serves() {
+fn without_redis_the_service_is_degraded_but_serves() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let backend = Backend::start_with(&[("REDIS_URL", &format!("redis://{closed}"))]);
     insta::assert_snapshot!(backend.get("/health").show(&[]), @r#"
@@ -72,20 +72,20 @@ fn without_redis_the_service_is_degraded_and_serves() {
 }
 
 #[test]
-fn a_redis_that_hangs_holds_nothing_up() {
+fn a_hung_redis_delays_nothing() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("redis://{}", silent.local_addr().unwrap());
     let backend = Backend::start_with(&[("REDIS_URL", &url)]);
     let start = clock::start();
-    // Each would take its half second if it asked Redis itself.
+    // Each would take half a second if it asked Redis directly.
     for _ in 0..200 {
         assert_eq!(backend.get("/health").json()["redis"], "down");
     }
-    assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
+    assert!(start.elapsed() < TIMEOUT, "{:?}", start.elapsed());
 }
 
 #[test]
-fn a_service_that_runs_is_live_and_ready() {
+fn a_running_service_is_live_and_ready() {
     let backend = Backend::start();
     for path in ["/health/live", "/health/ready"] {
         insta::allow_duplicates! {

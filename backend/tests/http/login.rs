@@ -1,4 +1,4 @@
-//! `POST /api/auth/login`, and the token it answers.
+//! `POST /api/auth/login` and the returned tokens.
 
 use super::backend::Backend;
 use super::client::{Reply, sorted};
@@ -31,7 +31,7 @@ fn the_right_password_gets_a_token() {
 }
 
 #[test]
-fn the_token_says_what_the_gateway_needs() {
+fn the_token_has_the_claims_the_gateway_needs() {
     let backend = Backend::start_with(&[
         ("JWT_ISSUER", "https://issuer.example"),
         ("JWT_AUDIENCE", "resumes"),
@@ -60,7 +60,7 @@ fn the_token_says_what_the_gateway_needs() {
 }
 
 #[test]
-fn a_wrong_password_and_an_unknown_user_are_answered_alike() {
+fn a_wrong_password_and_an_unknown_user_get_the_same_reply() {
     let backend = Backend::start();
     backend.sign_up("ada@example.org", "12345678");
     let wrong = backend.post_credentials(LOG_IN, "ada@example.org", "87654321");
@@ -83,7 +83,7 @@ fn a_wrong_password_and_an_unknown_user_are_answered_alike() {
 }
 
 #[test]
-fn a_password_that_could_not_be_chosen_is_merely_wrong() {
+fn a_password_that_breaks_the_rules_is_just_wrong() {
     let backend = Backend::start();
     backend.sign_up("ada@example.org", "12345678");
     for password in ["", "1", "1234567", "12345678 ", "12345678\0"] {
@@ -93,7 +93,7 @@ fn a_password_that_could_not_be_chosen_is_merely_wrong() {
 }
 
 #[test]
-fn what_cannot_be_credentials_is_refused_with_its_place() {
+fn malformed_credentials_are_refused_with_their_pointers() {
     let reply = Backend::start().post_credentials(LOG_IN, "ada", &"a".repeat(1025));
     insta::assert_snapshot!(reply.show(&[]), @r#"
     422 Unprocessable Entity
@@ -119,7 +119,7 @@ fn what_cannot_be_credentials_is_refused_with_its_place() {
     "#);
 }
 
-/// Guesses at one account through two processes, until they are refused.
+/// Sends wrong passwords through two processes until one is refused.
 fn guess_until_refused(backends: [&Backend; 2], email: &str) -> Reply {
     for backend in backends.into_iter().cycle().take(100) {
         let reply = backend.post_credentials(LOG_IN, email, "87654321");
@@ -127,11 +127,11 @@ fn guess_until_refused(backends: [&Backend; 2], email: &str) -> Reply {
             return reply;
         }
     }
-    panic!("a hundred guesses, and none refused");
+    panic!("none of a hundred guesses was refused");
 }
 
 #[test]
-fn guesses_at_one_account_are_bounded_whoever_makes_them() {
+fn guesses_at_one_account_are_limited_across_processes() {
     let backend = Backend::start();
     let second = backend.second();
     let ada = backend.user("ada@example.org");
@@ -143,17 +143,17 @@ fn guesses_at_one_account_are_bounded_whoever_makes_them() {
     let unknown = guess_until_refused([&backend, &second], "eve@example.org");
     assert_eq!((unknown.status, &unknown.json()["title"]), (429, &known.json()["title"]));
 
-    assert_eq!(ada.refreshed().me().status, 200, "sessions go on");
+    assert_eq!(ada.refreshed().me().status, 200, "existing sessions still work");
     backend.execute(
         "UPDATE password_tries SET full_at_ms = 90000 + (SELECT MAX(created_at_ms) FROM sessions)",
     );
-    assert_eq!(backend.log_in("ada@example.org", PASSWORD).me().status, 200, "once it is time");
+    assert_eq!(backend.log_in("ada@example.org", PASSWORD).me().status, 200, "after the wait");
     backend.user("grace@example.org");
 }
 
-/// All of these begin before any has been found wrong.
+/// All guesses begin before any is verified.
 #[test]
-fn of_many_guesses_at_once_no_more_are_verified() {
+fn concurrent_guesses_are_limited() {
     let backend = Backend::start();
     let second = backend.second();
     backend.sign_up("ada@example.org", PASSWORD);
@@ -167,7 +167,7 @@ fn of_many_guesses_at_once_no_more_are_verified() {
         guesses.into_iter().map(|guess| guess.join().unwrap()).collect()
     });
     let verified = statuses.iter().filter(|status| **status == 401).count();
-    // Where it takes long, tries come back meanwhile.
+    // If the test takes long, new guesses become available meanwhile.
     let most = 10 + usize::try_from(start.elapsed().as_secs() / 10).unwrap() + 1;
     assert!((10..=most).contains(&verified), "{statuses:?}");
     assert!(statuses.iter().all(|status| [401, 429].contains(status)), "{statuses:?}");

@@ -1,7 +1,7 @@
-//! The built binary over real HTTP, on SQLite: every route, what it does and what it refuses.
-//! `tests/postgres` runs the same on PostgreSQL.
+//! Tests the built binary over real HTTP on SQLite: every route, what it does and what it refuses.
+//! `tests/postgres` runs the same tests on PostgreSQL.
 //!
-//! `cfg(test)` on each module is what lets helpers unwrap under the workspace's lints.
+//! `cfg(test)` on each module lets helpers unwrap under the workspace's lints.
 
 #[cfg(test)]
 mod backend;

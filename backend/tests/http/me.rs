@@ -1,4 +1,4 @@
-//! `GET /api/me`: the token is verified here, gateway or not.
+//! `GET /api/me`. The backend verifies the token itself, with or without the gateway.
 
 use super::backend::Backend;
 use super::client::Reply;
@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
-/// A running service with one user, and the key it signs with.
+/// A running backend with one user, and its signing key.
 struct Fixture {
     backend: Backend,
     keys: KeyRing,
@@ -30,7 +30,7 @@ fn fixture() -> Fixture {
 }
 
 impl Fixture {
-    /// What a token issued just now says.
+    /// Returns the claims of a token issued now.
     fn claims(&self) -> Claims {
         let now_s = Timestamp::now().as_second();
         Claims {
@@ -46,7 +46,7 @@ impl Fixture {
         }
     }
 
-    /// The reply to a token that says something else.
+    /// Sends a token with changed claims.
     fn me_with(&self, change: impl FnOnce(&mut Claims)) -> Reply {
         let mut claims = self.claims();
         change(&mut claims);
@@ -55,7 +55,7 @@ impl Fixture {
 }
 
 #[test]
-fn a_user_sees_themselves_and_nobody_else() {
+fn users_see_only_themselves() {
     let backend = Backend::start();
     let ada = backend.sign_up("ada@example.org", "12345678").json();
     let eve = backend.sign_up("eve@example.org", "12345678").json();
@@ -77,7 +77,7 @@ fn a_user_sees_themselves_and_nobody_else() {
 }
 
 #[test]
-fn without_a_token_one_is_asked_for() {
+fn a_missing_token_is_a_401() {
     let backend = Backend::start();
     let reply = backend.get("/api/me");
     insta::assert_snapshot!(reply.show(&[]), @r#"
@@ -108,7 +108,7 @@ fn without_a_token_one_is_asked_for() {
 }
 
 #[test]
-fn a_token_made_as_ours_are_is_accepted() {
+fn a_token_signed_like_ours_is_accepted() {
     let fixture = fixture();
     assert_eq!(fixture.me_with(|_| ()).status, 200);
     assert_eq!(fixture.me_with(|claims| claims.nbf = Some(claims.iat)).status, 200);
@@ -177,8 +177,8 @@ fn a_token_by_or_for_another_service_is_refused() {
 #[test]
 fn a_token_signed_with_another_key_is_refused() {
     let fixture = fixture();
-    let theirs = KeyRing::new(&[Seed::generate().unwrap()]).unwrap();
-    let token = sign(&fixture.claims(), &theirs).unwrap();
+    let other_keys = KeyRing::new(&[Seed::generate().unwrap()]).unwrap();
+    let token = sign(&fixture.claims(), &other_keys).unwrap();
     insta::assert_snapshot!(fixture.backend.me(&token).show(&[]), @r#"
     401 Unauthorized
     content-type: application/problem+json
@@ -193,7 +193,7 @@ fn a_token_signed_with_another_key_is_refused() {
     }
     "#);
 
-    // The same, under the name of our key.
+    // The same, but with our key's id.
     let ours = sign(&fixture.claims(), &fixture.keys).unwrap();
     let header = ours.split('.').next().unwrap();
     let rest = token.split_once('.').unwrap().1;
@@ -236,16 +236,16 @@ fn a_token_without_a_signature_is_refused() {
     for garbage in ["a.b.c", "...", "null", &"a".repeat(20_000)] {
         assert_eq!(fixture.backend.me(garbage).show(&[]), reply.show(&[]), "{garbage}");
     }
-    // What jwt_authn would not take for a token is not read as one.
+    // Values that jwt_authn does not treat as a token are not parsed as one.
     for strange in ["' OR 1=1 --", "%00"] {
         let reply = fixture.backend.me(strange).show(&[]);
-        let told = "Expected an access token in one header, Authorization: Bearer ….";
-        assert!(reply.starts_with("401 ") && reply.contains(told), "{strange}: {reply}");
+        let expected = "Expected an access token in one header, Authorization: Bearer ….";
+        assert!(reply.starts_with("401 ") && reply.contains(expected), "{strange}: {reply}");
     }
 }
 
 #[test]
-fn a_token_whose_user_is_gone_is_refused() {
+fn a_token_of_a_deleted_user_is_refused() {
     let fixture = fixture();
     let token = sign(&fixture.claims(), &fixture.keys).unwrap();
     assert_eq!(fixture.backend.me(&token).status, 200);
@@ -263,12 +263,12 @@ fn a_token_whose_user_is_gone_is_refused() {
       "type": "about:blank"
     }
     "#);
-    let never_was = fixture.me_with(|claims| claims.sub = Uuid::nil());
-    assert_eq!(never_was.status, 401);
+    let unknown_user = fixture.me_with(|claims| claims.sub = Uuid::nil());
+    assert_eq!(unknown_user.status, 401);
 }
 
 #[test]
-fn a_token_is_good_for_its_own_session_and_user_only() {
+fn a_token_is_valid_only_for_its_session_and_user() {
     let fixture = fixture();
     let eve = fixture.backend.user("eve@example.org").me().json();
     let eve = Uuid::parse_str(eve["id"].as_str().unwrap()).unwrap();

@@ -4,7 +4,7 @@ use super::ai::{ROUTES, ada, question};
 use super::backend::Backend;
 use super::claude;
 
-/// The lines of `/metrics` that begin like this.
+/// Returns the lines of `/metrics` that begin with `start`.
 fn lines(backend: &Backend, start: &str) -> Vec<String> {
     let reply = backend.get("/metrics");
     assert_eq!(reply.status, 200);
@@ -34,7 +34,7 @@ fn requests_are_counted_by_route() {
 }
 
 #[test]
-fn how_long_requests_take_is_a_histogram_by_route() {
+fn request_durations_are_a_histogram_by_route() {
     let backend = Backend::start();
     backend.get("/health");
     backend.get("/health");
@@ -45,7 +45,7 @@ fn how_long_requests_take_is_a_histogram_by_route() {
 }
 
 #[test]
-fn the_request_for_metrics_is_the_one_in_flight() {
+fn the_request_for_metrics_counts_as_in_flight() {
     let backend = Backend::start();
     assert_eq!(
         lines(&backend, "backend_http_in_flight_requests "),
@@ -58,7 +58,7 @@ fn the_request_for_metrics_is_the_one_in_flight() {
 }
 
 #[test]
-fn each_metric_of_the_cache_and_of_money_says_what_it_is() {
+fn cache_and_cost_metrics_have_help() {
     let (_claude, backend) = claude::pair();
     let user = backend.user("ada@example.org");
     for _ in 0..2 {
@@ -76,7 +76,7 @@ fn each_metric_of_the_cache_and_of_money_says_what_it_is() {
 }
 
 #[test]
-fn metrics_tell_the_version_and_what_they_are() {
+fn metrics_have_the_version_and_help() {
     let backend = Backend::start();
     let version = format!("backend_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
     assert_eq!(lines(&backend, "backend_build_info"), [version]);

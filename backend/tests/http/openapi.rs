@@ -1,11 +1,11 @@
-//! `GET /openapi.json` and `GET /docs`: whether the document is one, and whether the service is as
-//! it says. (What it answers to what nobody thought of: `tests/tests/backend_schema.rs`.)
+//! `GET /openapi.json` and `GET /docs`: the document is valid and matches the backend.
+//! (`tests/tests/backend_schema.rs` tests generated requests.)
 
 use super::backend::Backend;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// The OpenAPI Initiative's schema of OpenAPI 3.1 documents, 2022-10-07, under Apache-2.0.
+/// The OpenAPI Initiative's schema for OpenAPI 3.1 documents, 2022-10-07, under Apache-2.0.
 const SCHEMA: &str = include_str!("openapi/schema-3.1.json");
 
 fn document(backend: &Backend) -> Value {
@@ -14,7 +14,7 @@ fn document(backend: &Backend) -> Value {
     reply.json()
 }
 
-/// The schemas that stand anywhere in `value`, with everything that they may refer to.
+/// Collects all schemas within `value`, each with the components it can refer to.
 fn schemas(value: &Value, components: &Value, found: &mut Vec<Value>) {
     match value {
         Value::Object(members) => {
@@ -33,7 +33,7 @@ fn schemas(value: &Value, components: &Value, found: &mut Vec<Value>) {
     }
 }
 
-/// Each operation: its path, its method, and what is said of it.
+/// Returns the path, method and description of each operation.
 fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
     let paths = document["paths"].as_object().unwrap().iter();
     paths
@@ -52,13 +52,16 @@ fn the_document_is_openapi_3_1() {
     let errors: Vec<_> =
         validator.iter_errors(&document).map(|e| format!("{}: {e}", e.instance_path())).collect();
     assert_eq!(errors, Vec::<String>::new());
-    assert!(validator.validate(&json!({"openapi": "3.1.0"})).is_err(), "it takes anything");
+    assert!(
+        validator.validate(&json!({"openapi": "3.1.0"})).is_err(),
+        "the schema accepts anything"
+    );
     assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
 }
 
-/// Which the schema of documents does not ask.
+/// The schema for documents does not check this.
 #[test]
-fn the_documents_schemas_are_schemas_and_its_references_lead_somewhere() {
+fn the_documents_schemas_and_references_are_valid() {
     let document = document(&Backend::start());
     let mut found = Vec::new();
     schemas(&document["paths"], &document["components"], &mut found);
@@ -77,7 +80,7 @@ fn the_documents_schemas_are_schemas_and_its_references_lead_somewhere() {
 }
 
 #[test]
-fn every_example_is_what_it_is_an_example_of() {
+fn every_example_matches_its_schema() {
     let document = document(&Backend::start());
     let mut count = 0;
     for (path, method, operation) in operations(&document) {
@@ -101,12 +104,12 @@ fn every_example_is_what_it_is_an_example_of() {
 }
 
 #[test]
-fn every_operation_has_a_name_of_its_own_and_describes_its_parameters() {
+fn every_operation_has_a_unique_id_and_describes_its_parameters() {
     let document = document(&Backend::start());
     let mut names = BTreeSet::new();
     for (path, method, operation) in operations(&document) {
         let name = operation["operationId"].as_str().unwrap();
-        assert!(names.insert(name), "{name} twice");
+        assert!(names.insert(name), "{name} is used twice");
         let summary = operation["summary"].as_str().unwrap();
         assert!(summary.ends_with('.'), "{method} {path}: {summary}");
         let parameters = operation["parameters"].as_array().map_or(&[][..], Vec::as_slice);
@@ -119,10 +122,10 @@ fn every_operation_has_a_name_of_its_own_and_describes_its_parameters() {
     }
 }
 
-/// A method that only the router has would show in `Allow`; a path that only it has cannot be, since
-/// the one way into it is `routes!`, which takes a handler with its description.
+/// A method missing from the document would show in `Allow`. A path cannot be missing, because
+/// routes can only be added with `routes!`, which requires a description.
 #[test]
-fn the_router_has_the_documents_routes_and_no_others() {
+fn the_router_has_exactly_the_documents_routes() {
     let source = include_str!("../../src/router.rs");
     for way in [".route(", ".route_service(", ".nest(", ".nest_service(", "axum::routing"] {
         assert!(!source.contains(way), "{way}");
@@ -143,7 +146,7 @@ fn the_router_has_the_documents_routes_and_no_others() {
 }
 
 #[test]
-fn what_wants_a_token_says_so() {
+fn routes_that_require_a_token_declare_it() {
     let backend = Backend::start();
     let document = document(&backend);
     for (path, method, operation) in operations(&document) {

@@ -1,5 +1,5 @@
-//! `GET /api/pricing`, `/api/subscription` and `GET /api/usage`. (With the shim up: the `tests`
-//! crate, through the whole stack.)
+//! `GET /api/pricing`, `/api/subscription` and `GET /api/usage`. (The `tests` crate covers usage
+//! with a running shim.)
 
 use super::backend::{Backend, PAYMENT_TOKEN};
 use super::user::User;
@@ -82,7 +82,7 @@ fn a_change_of_plan_is_in_the_next_token() {
     }
     "#);
     assert_eq!(user.me().json()["tier"], "starter");
-    assert_eq!(tier_of(&user.access), "free", "a token that is out says what it said");
+    assert_eq!(tier_of(&user.access), "free", "an issued token does not change");
 
     let refreshed = user.refreshed();
     assert_eq!(tier_of(&refreshed.access), "starter");
@@ -94,7 +94,7 @@ fn a_change_of_plan_is_in_the_next_token() {
 }
 
 #[test]
-fn a_plan_that_there_is_not_is_refused() {
+fn an_unknown_plan_is_refused() {
     let backend = Backend::start();
     let user = backend.user("ada@example.org");
     let reply = user.send("PUT", "/api/subscription", &json!({"tier": "platinum", "price": 0}));
@@ -127,9 +127,9 @@ fn a_plan_that_there_is_not_is_refused() {
     assert_eq!(user.me().json()["tier"], "free");
 }
 
-/// Of the plans, those that are as dear or cheaper are to be had for the asking.
+/// Cheaper plans and the current one need no payment.
 #[test]
-fn a_dearer_plan_is_had_only_with_word_of_its_payment() {
+fn a_more_expensive_plan_requires_payment() {
     for configured in [PAYMENT_TOKEN, ""] {
         let backend = Backend::start_with(&[("PAYMENT_TOKEN", configured)]);
         let user = backend.user("ada@example.org");
@@ -161,15 +161,15 @@ fn a_dearer_plan_is_had_only_with_word_of_its_payment() {
         let expected = if configured.is_empty() { 403 } else { 200 };
         assert_eq!(ask("pro", Some(PAYMENT_TOKEN)).status, expected, "{configured:?}");
         if expected == 200 {
-            assert_eq!(ask("starter", None).status, 200, "a cheaper one");
-            assert_eq!(ask("pro", None).status, 403, "and not back again");
+            assert_eq!(ask("starter", None).status, 200, "a cheaper plan needs no payment");
+            assert_eq!(ask("pro", None).status, 403, "but the way back does");
         }
     }
 }
 
-/// Two processes, each asked by many: a plan that is given up comes back to nobody.
+/// Concurrent changes through two processes: a plan that was given up never comes back.
 #[test]
-fn of_many_changes_at_once_none_makes_a_plan_dearer() {
+fn concurrent_changes_never_upgrade_a_plan() {
     let backend = Backend::start();
     let second = backend.second();
     let user = backend.user("ada@example.org");
@@ -196,7 +196,7 @@ fn of_many_changes_at_once_none_makes_a_plan_dearer() {
 }
 
 #[test]
-fn anothers_plan_is_not_concerned() {
+fn another_users_plan_is_unaffected() {
     let backend = Backend::start();
     let (ada, eve) = (backend.user("ada@example.org"), backend.user("eve@example.org"));
     eve.subscribe("pro");
@@ -204,7 +204,7 @@ fn anothers_plan_is_not_concerned() {
 }
 
 #[test]
-fn without_the_shim_usage_says_what_is_known() {
+fn without_the_shim_usage_is_degraded() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let urls = [
@@ -236,8 +236,8 @@ fn without_the_shim_usage_says_what_is_known() {
 }
 
 #[test]
-fn who_answers_in_the_shims_place_is_not_believed() {
-    // Another service of ours: it answers, and is no shim.
+fn another_service_at_the_shims_url_is_not_trusted() {
+    // Another backend responds, but it is not a shim.
     let other = Backend::start();
     let url = format!("http://{}", other.address);
     let backend = Backend::start_with(&[("TOLLGATE_URL", &url)]);

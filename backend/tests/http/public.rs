@@ -1,11 +1,11 @@
-//! `GET /`, `GET /.well-known/jwks.json`, and what has no route.
+//! `GET /`, `GET /.well-known/jwks.json`, and unknown routes.
 
 use super::backend::Backend;
 use super::client::{Reply, connect};
 use std::io::Write;
 
 #[test]
-fn the_root_says_what_this_is() {
+fn the_root_describes_the_service() {
     let reply = Backend::start().get("/");
     insta::assert_snapshot!(reply.show(&["/version"]), @r#"
     200 OK
@@ -47,7 +47,7 @@ fn every_link_of_the_root_leads_somewhere() {
 }
 
 #[test]
-fn the_keys_are_published_for_caching() {
+fn the_published_keys_can_be_cached() {
     let reply = Backend::start().get("/.well-known/jwks.json");
     insta::assert_snapshot!(reply.show(&["/keys/0/kid", "/keys/0/x"]), @r#"
     200 OK
@@ -70,13 +70,13 @@ fn the_keys_are_published_for_caching() {
 }
 
 #[test]
-fn the_keys_hold_no_secret() {
+fn the_published_keys_contain_no_secret() {
     let reply = Backend::start().get("/.well-known/jwks.json");
     assert!(reply.json()["keys"][0].get("d").is_none());
 }
 
 #[test]
-fn what_is_not_there_is_a_problem() {
+fn an_unknown_path_is_a_problem() {
     let backend = Backend::start();
     insta::assert_snapshot!(backend.get("/api/nothing").show(&[]), @r#"
     404 Not Found
@@ -99,7 +99,7 @@ fn what_is_not_there_is_a_problem() {
 }
 
 #[test]
-fn a_method_that_is_not_there_is_a_problem_that_names_those_that_are() {
+fn an_unsupported_method_is_a_problem_with_allow() {
     let backend = Backend::start();
     insta::assert_snapshot!(backend.request("DELETE", "/health").send().show(&[]), @r#"
     405 Method Not Allowed
@@ -149,7 +149,7 @@ fn a_request_id_is_kept_if_a_log_can_hold_it() {
     }
 }
 
-/// The status of the reply to exactly these bytes.
+/// Sends exactly these bytes and returns the reply's status.
 fn status_of(backend: &Backend, bytes: &[u8]) -> u16 {
     let mut stream = connect(backend.address);
     stream.write_all(bytes).unwrap();
@@ -174,5 +174,5 @@ fn odd_requests_get_ordinary_answers() {
         let shown = String::from_utf8_lossy(bytes);
         assert_eq!(status_of(&backend, bytes), expected, "{shown}");
     }
-    assert_eq!(backend.get("/health").status, 200, "and it still serves");
+    assert_eq!(backend.get("/health").status, 200, "the service still works");
 }

@@ -1,4 +1,4 @@
-//! Documents that are no résumés: refused with the place of each mistake, and nothing stored.
+//! Invalid résumés are refused with the pointer of each error, and nothing is stored.
 
 use super::backend::Backend;
 use super::user::User;
@@ -14,7 +14,7 @@ fn check(user: &User<'_>, body: &[u8], status: u16) {
 }
 
 #[test]
-fn every_mistake_is_told_with_its_place() {
+fn every_error_is_reported_with_its_pointer() {
     let backend = Backend::start();
     let user = backend.user("ada@example.org");
     let document = json!({
@@ -63,7 +63,7 @@ fn every_mistake_is_told_with_its_place() {
 }
 
 #[test]
-fn what_is_refused_is_not_stored() {
+fn refused_documents_are_not_stored() {
     let backend = Backend::start();
     let user = backend.user("ada@example.org");
     let deep_array = format!("{{\"meta\": {}{}}}", "[".repeat(30_000), "]".repeat(30_000));
@@ -95,7 +95,7 @@ fn what_is_refused_is_not_stored() {
 }
 
 #[test]
-fn a_document_that_is_too_large_is_refused() {
+fn an_overlarge_document_is_refused() {
     let backend = Backend::start();
     let user = backend.user("ada@example.org");
     let text = "a".repeat(16 * 1024);
@@ -121,7 +121,7 @@ fn a_document_that_is_too_large_is_refused() {
 }
 
 #[test]
-fn ten_thousand_skills_are_one_mistake() {
+fn ten_thousand_skills_are_one_error() {
     let backend = Backend::start();
     let user = backend.user("ada@example.org");
     let skills: Vec<Value> = (0..10_000).map(|_| json!({})).collect();
@@ -146,7 +146,7 @@ fn ten_thousand_skills_are_one_mistake() {
 }
 
 #[test]
-fn metacharacters_are_characters() {
+fn metacharacters_are_ordinary_characters() {
     let backend = Backend::start();
     let user = backend.user("ada@example.org");
     let name = "'; DROP TABLE resumes; -- \" $1 ? % _ \\ {{}} \r\nGET * FLUSHALL \u{202e} \u{7f}";

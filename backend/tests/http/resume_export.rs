@@ -12,7 +12,7 @@ fn document() -> Value {
 }
 
 #[test]
-fn a_resume_is_exported_as_it_was_imported() {
+fn an_exported_resume_equals_the_imported_one() {
     let backend = Backend::start();
     let user = backend.user("ada@example.org");
     let path = user.resume(&document());
@@ -27,15 +27,15 @@ fn a_resume_is_exported_as_it_was_imported() {
     }
     let again = user.request("POST", "/api/resumes");
     let again = again.json(user.get(&format!("{path}/export")).body).send();
-    assert_eq!(again.json()["resume"], document(), "what was exported can be imported");
+    assert_eq!(again.json()["resume"], document(), "an export can be imported");
 }
 
 #[test]
-fn a_resume_is_exported_for_people() {
+fn a_resume_is_exported_as_markdown_and_text() {
     let backend = Backend::start();
     let user = backend.user("ada@example.org");
     let path = user.resume(&document());
-    // Not out of the cache: how old it is would differ from run to run.
+    // Bypass the cache, since the age of a hit differs from run to run.
     let exported = |format: &str| {
         let request = user.request("GET", &format!("{path}/export?format={format}"));
         request.header("Cache-Control", "no-cache").send()
@@ -94,7 +94,7 @@ fn a_resume_is_exported_for_people() {
 }
 
 #[test]
-fn another_format_is_a_problem() {
+fn an_unknown_format_is_a_problem() {
     let backend = Backend::start();
     let user = backend.user("ada@example.org");
     let path = user.resume(&document());

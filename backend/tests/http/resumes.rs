@@ -1,4 +1,4 @@
-//! `/api/resumes` and `/api/resumes/{id}`: made, read, listed, changed, deleted.
+//! `/api/resumes` and `/api/resumes/{id}`: creating, reading, listing, changing and deleting.
 
 use super::backend::Backend;
 use super::client::Reply;
@@ -10,24 +10,24 @@ const RESUMES: &str = "/api/resumes";
 const MERGE: &str = "application/merge-patch+json";
 const PATCH: &str = "application/json-patch+json";
 
-/// What differs from run to run.
+/// Members that differ from run to run.
 const VOLATILE: [&str; 3] = ["/id", "/created_at", "/updated_at"];
 
 impl User<'_> {
-    /// Makes a résumé: its path.
+    /// Creates a résumé and returns its path.
     pub(crate) fn resume(&self, document: &Value) -> String {
         let reply = self.send("POST", RESUMES, document);
         assert_eq!(reply.status, 201, "{}", reply.show(&[]));
         reply.header("location").unwrap().to_owned()
     }
 
-    /// Changes a résumé that should be at this version.
+    /// Patches a résumé with `If-Match: version`.
     pub(crate) fn change(&self, path: &str, version: &str, kind: &str, change: &Value) -> Reply {
         let request = self.request("PATCH", path).header("If-Match", version);
         request.header("Content-Type", kind).body(change.to_string().as_bytes()).send()
     }
 
-    /// Replaces a résumé that should be at this version.
+    /// Replaces a résumé with `If-Match: version`.
     pub(crate) fn replace(&self, path: &str, version: &str, document: &Value) -> Reply {
         self.request("PUT", path).header("If-Match", version).json(document.to_string()).send()
     }
@@ -38,7 +38,7 @@ fn ada() -> Value {
 }
 
 #[test]
-fn a_resume_is_made_and_read() {
+fn a_resume_is_created_and_read() {
     let backend = Backend::start();
     let user = backend.user("ada@example.org");
     let made = user.send("POST", RESUMES, &ada());
@@ -76,7 +76,7 @@ fn a_resume_is_made_and_read() {
 }
 
 #[test]
-fn what_the_schema_leaves_open_is_kept() {
+fn members_outside_the_schema_are_kept() {
     let backend = Backend::start();
     let user = backend.user("ada@example.org");
     let document = json!({
@@ -94,12 +94,12 @@ fn what_the_schema_leaves_open_is_kept() {
 }
 
 #[test]
-fn who_has_the_resume_is_not_sent_it_again() {
+fn an_unchanged_resume_is_a_304() {
     let backend = Backend::start();
     let user = backend.user("ada@example.org");
     let path = user.resume(&ada());
     for path in [path.clone(), format!("{path}/export?format=text")] {
-        // Not out of the cache: how old it is would differ from run to run.
+        // Bypass the cache, since the age of a hit differs from run to run.
         let request = || user.request("GET", &path).header("Cache-Control", "no-cache");
         let known = |tag: &str| request().header("If-None-Match", tag).send();
         insta::allow_duplicates! {
@@ -150,7 +150,7 @@ fn a_resume_is_replaced() {
 }
 
 #[test]
-fn a_resume_is_changed_by_both_kinds_of_patch() {
+fn a_resume_can_be_changed_by_both_kinds_of_patch() {
     let backend = Backend::start();
     let user = backend.user("ada@example.org");
     let path = user.resume(&ada());
@@ -166,9 +166,9 @@ fn a_resume_is_changed_by_both_kinds_of_patch() {
     assert_eq!(user.get(&path).json(), patched.json());
 }
 
-/// However small the document is after each operation.
+/// The limit applies even if the document is small after each operation.
 #[test]
-fn a_patch_that_copies_much_is_refused_before_it_does() {
+fn a_patch_that_copies_too_much_is_refused() {
     let backend = Backend::start();
     let user = backend.user("ada@example.org");
     let path = user.resume(&json!({"work": vec![json!({"summary": "x".repeat(10_000)}); 10]}));
@@ -183,7 +183,7 @@ fn a_patch_that_copies_much_is_refused_before_it_does() {
 }
 
 #[test]
-fn a_patch_that_cannot_be_made_changes_nothing() {
+fn a_failing_patch_changes_nothing() {
     let backend = Backend::start();
     let user = backend.user("ada@example.org");
     let path = user.resume(&ada());
@@ -251,7 +251,7 @@ fn a_patch_that_cannot_be_made_changes_nothing() {
 }
 
 #[test]
-fn a_change_must_say_of_which_version() {
+fn a_change_requires_if_match() {
     let backend = Backend::start();
     let user = backend.user("ada@example.org");
     let path = user.resume(&ada());
@@ -290,7 +290,7 @@ fn a_change_must_say_of_which_version() {
 }
 
 #[test]
-fn of_many_who_change_one_version_one_wins() {
+fn of_concurrent_changes_one_wins() {
     let backend = Backend::start();
     let user = backend.user("ada@example.org");
     let path = user.resume(&ada());
@@ -325,7 +325,7 @@ fn a_deleted_resume_is_gone() {
 }
 
 #[test]
-fn a_list_comes_in_pages_newest_first() {
+fn resumes_are_listed_in_pages_newest_first() {
     let backend = Backend::start();
     let user = backend.user("ada@example.org");
     insta::assert_snapshot!(user.get(RESUMES).show(&[]), @r#"
@@ -351,7 +351,7 @@ fn a_list_comes_in_pages_newest_first() {
     assert_eq!(page("limit=5"), ("43210".to_owned(), None));
     let (names, next) = page("limit=2");
     assert_eq!(names, "43");
-    // What comes meanwhile does not push what is on the next page.
+    // A new résumé does not shift the next page.
     user.resume(&json!({"basics": {"name": "5"}}));
     let (names, next) = page(&format!("limit=2&cursor={}", next.unwrap()));
     assert_eq!(names, "21");
@@ -359,7 +359,7 @@ fn a_list_comes_in_pages_newest_first() {
 }
 
 #[test]
-fn a_bad_page_is_a_problem() {
+fn an_invalid_page_is_a_problem() {
     let backend = Backend::start();
     let user = backend.user("ada@example.org");
     insta::assert_snapshot!(user.get(&format!("{RESUMES}?limit=0")).show(&[]), @r#"
@@ -382,7 +382,7 @@ fn a_bad_page_is_a_problem() {
 }
 
 #[test]
-fn one_resume_too_many_is_refused_and_a_deleted_one_makes_room() {
+fn the_number_of_resumes_is_limited() {
     let backend = Backend::start();
     let user = backend.user("ada@example.org");
     let first = user.resume(&json!({}));

@@ -1,4 +1,4 @@
-//! `tollgate-backend rotate-key`, beside a service that runs.
+//! `tollgate-backend rotate-key` next to a running backend.
 
 use super::backend::Backend;
 use serde_json::Value;
@@ -24,12 +24,12 @@ fn a_new_key_is_published_before_it_signs() {
     backend.run(&["rotate-key"]);
     backend.wait_until("the new key is published", || kids(&backend).len() == 2);
     assert_eq!(kids(&backend)[..1], before);
-    assert_eq!(kid_of(&user.refreshed().access), before[0], "caches may not have the new one yet");
+    assert_eq!(kid_of(&user.refreshed().access), before[0], "caches may not have the new key yet");
     assert_eq!(user.me().status, 200);
 }
 
 #[test]
-fn keys_replaced_at_once_are_no_good_any_more() {
+fn keys_replaced_immediately_are_invalid() {
     let backend = Backend::start();
     let user = backend.user("ada@example.org");
     let before = kids(&backend);
@@ -55,13 +55,13 @@ fn keys_replaced_at_once_are_no_good_any_more() {
 }
 
 #[test]
-fn a_token_signed_with_a_new_key_is_accepted_by_who_has_not_seen_the_key() {
+fn a_process_accepts_a_token_signed_with_a_key_it_has_not_seen() {
     let one = Backend::start();
     let user = one.user("ada@example.org");
     one.run(&["rotate-key", "--now"]);
-    // Started after the rotation, this one signs with the new key from the start.
+    // Started after the rotation, so it signs with the new key from the start.
     let other = one.second();
     let token = other.refresh(&user.refresh);
     let token = token.json()["access_token"].as_str().unwrap().to_owned();
-    one.wait_until("it asks for the key", || one.me(&token).status == 200);
+    one.wait_until("it loads the new key", || one.me(&token).status == 200);
 }

@@ -1,4 +1,4 @@
-//! `POST /api/auth/refresh` and `POST /api/auth/logout`: how a session goes on, and how it ends.
+//! `POST /api/auth/refresh` and `POST /api/auth/logout`.
 
 use super::backend::Backend;
 use super::user::PASSWORD;
@@ -24,12 +24,12 @@ fn a_refresh_token_gets_the_next_tokens() {
     "#);
     let second = backend.with_tokens(&reply);
     assert_ne!(second.refresh, first.refresh);
-    assert_eq!(second.me().json(), first.me().json(), "both tokens are of one session");
+    assert_eq!(second.me().json(), first.me().json(), "both tokens belong to one user");
     assert_eq!(second.refreshed().me().status, 200);
 }
 
 #[test]
-fn a_refresh_token_that_comes_twice_ends_its_session() {
+fn reusing_a_refresh_token_ends_its_session() {
     let backend = Backend::start();
     let (stolen, elsewhere) =
         (backend.user("ada@example.org"), backend.log_in("ada@example.org", PASSWORD));
@@ -48,7 +48,7 @@ fn a_refresh_token_that_comes_twice_ends_its_session() {
       "type": "about:blank"
     }
     "#);
-    assert_eq!(backend.refresh(&next.refresh).status, 401, "the newest one is no good either");
+    assert_eq!(backend.refresh(&next.refresh).status, 401, "the newest token is invalid too");
     insta::assert_snapshot!(next.me().show(&[]), @r#"
     401 Unauthorized
     content-type: application/problem+json
@@ -62,11 +62,11 @@ fn a_refresh_token_that_comes_twice_ends_its_session() {
       "type": "about:blank"
     }
     "#);
-    assert_eq!(elsewhere.me().status, 200, "other sessions go on");
+    assert_eq!(elsewhere.me().status, 200, "other sessions still work");
 }
 
 #[test]
-fn of_many_who_refresh_at_once_at_most_one_gets_tokens() {
+fn of_concurrent_refreshes_one_succeeds() {
     let backend = Backend::start();
     let user = backend.user("ada@example.org");
     let statuses: Vec<_> = thread::scope(|scope| {
@@ -76,14 +76,14 @@ fn of_many_who_refresh_at_once_at_most_one_gets_tokens() {
     });
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
     assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 7, "{statuses:?}");
-    assert_eq!(user.me().status, 401, "a token that eight have is nobody's");
+    assert_eq!(user.me().status, 401, "the reuse ended the session");
 }
 
 #[test]
-fn what_is_no_refresh_token_is_refused() {
+fn an_invalid_refresh_token_is_refused() {
     let backend = Backend::start();
     let user = backend.user("ada@example.org");
-    assert_eq!(backend.refresh(&"A".repeat(43)).status, 401, "well-formed and unknown");
+    assert_eq!(backend.refresh(&"A".repeat(43)).status, 401, "well-formed but unknown");
     insta::assert_snapshot!(backend.refresh(&user.access).show(&[]), @r#"
     422 Unprocessable Entity
     content-type: application/problem+json
@@ -107,11 +107,11 @@ fn what_is_no_refresh_token_is_refused() {
     }
     let extra = json!({ "refresh_token": user.refresh, "tier": "pro" }).to_string();
     assert_eq!(backend.post("/api/auth/refresh", extra).status, 422);
-    assert_eq!(user.refreshed().me().status, 200, "and the real one still is good");
+    assert_eq!(user.refreshed().me().status, 200, "the real token still works");
 }
 
 #[test]
-fn the_refresh_token_is_no_access_token() {
+fn a_refresh_token_is_not_an_access_token() {
     let backend = Backend::start();
     let user = backend.user("ada@example.org");
     assert_eq!(backend.me(&user.refresh).status, 401);
@@ -128,7 +128,7 @@ fn only_hashes_of_refresh_tokens_are_stored() {
 }
 
 #[test]
-fn logging_out_is_seen_at_once() {
+fn logout_takes_effect_at_once() {
     let backend = Backend::start();
     let (here, elsewhere) =
         (backend.user("ada@example.org"), backend.log_in("ada@example.org", PASSWORD));
@@ -137,11 +137,11 @@ fn logging_out_is_seen_at_once() {
     assert_eq!(here.me().status, 401);
     assert_eq!(backend.refresh(&here.refresh).status, 401);
     assert_eq!(here.request("POST", "/api/auth/logout").send().status, 401);
-    assert_eq!(elsewhere.me().status, 200, "other sessions go on");
+    assert_eq!(elsewhere.me().status, 200, "other sessions still work");
 }
 
 #[test]
-fn a_session_has_its_length_and_no_more() {
+fn a_session_expires() {
     let backend = Backend::start_with(&[("REFRESH_TOKEN_TTL", "1")]);
     let user = backend.user("ada@example.org");
     backend.wait_until("the session is over", || user.me().status == 401);

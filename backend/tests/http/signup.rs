@@ -27,7 +27,7 @@ fn a_new_user_is_created_on_the_free_plan() {
 }
 
 #[test]
-fn an_address_is_taken_in_whatever_case() {
+fn e_mail_addresses_are_case_insensitive() {
     let backend = Backend::start();
     backend.sign_up("ada@example.org", "12345678");
     let reply = backend.post_credentials(SIGN_UP, "ADA@example.org", "87654321");
@@ -47,7 +47,7 @@ fn an_address_is_taken_in_whatever_case() {
 }
 
 #[test]
-fn of_many_at_once_one_gets_the_address() {
+fn of_concurrent_sign_ups_one_gets_the_address() {
     let backend = Backend::start();
     let mut statuses: Vec<_> = thread::scope(|scope| {
         let sign_up = || backend.post_credentials(SIGN_UP, "ada@example.org", "12345678").status;
@@ -59,7 +59,7 @@ fn of_many_at_once_one_gets_the_address() {
 }
 
 #[test]
-fn a_bad_address_and_a_bad_password_are_told_together() {
+fn an_invalid_address_and_password_are_reported_together() {
     let reply = Backend::start().post_credentials(SIGN_UP, "not an address", "1234567");
     insta::assert_snapshot!(reply.show(&[]), @r#"
     422 Unprocessable Entity
@@ -86,7 +86,7 @@ fn a_bad_address_and_a_bad_password_are_told_together() {
 }
 
 #[test]
-fn what_is_refused_is_not_stored() {
+fn refused_credentials_are_not_stored() {
     let backend = Backend::start();
     let long = "a".repeat(1025);
     for (email, password) in [
@@ -107,7 +107,7 @@ fn what_is_refused_is_not_stored() {
 }
 
 #[test]
-fn metacharacters_are_characters() {
+fn metacharacters_are_ordinary_characters() {
     let backend = Backend::start();
     let password = "'; DROP TABLE users; --\0\u{7f}\u{202e}\"\\$1?%s{{}}";
     for email in ["o'brien@example.org", "a'or'1'='1@example.org", "$1?%_*{}|`@example.org"] {
@@ -120,7 +120,7 @@ fn metacharacters_are_characters() {
 }
 
 #[test]
-fn the_longest_password_is_taken_whole() {
+fn the_longest_password_is_used_completely() {
     let backend = Backend::start();
     let (password, shorter) = ("é".repeat(512), "é".repeat(511));
     backend.sign_up("ada@example.org", &password);
@@ -130,7 +130,7 @@ fn the_longest_password_is_taken_whole() {
 }
 
 #[test]
-fn nobody_chooses_their_plan_or_id() {
+fn plan_and_id_cannot_be_chosen() {
     let backend = Backend::start();
     let body = json!({
         "email": "ada@example.org", "password": "12345678", "tier": "pro", "id": "1",

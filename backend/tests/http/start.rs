@@ -1,6 +1,6 @@
-//! Starting: what stops it, and in what words.
+//! Startup failures and their messages.
 
-use super::backend::{Backend, PATIENCE, command};
+use super::backend::{Backend, TIMEOUT, command};
 use std::fs;
 use std::io::Read;
 use std::net::TcpListener;
@@ -11,27 +11,27 @@ use std::thread::sleep;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Runs it with these variables and arguments, in an empty folder that must stay empty.
+/// Runs the program with these variables and arguments, in a folder that must stay empty.
 fn run(vars: &[(&str, &str)], arguments: &[&str]) -> Output {
     let dir = TempDir::new().unwrap();
     let output = command(vars).args(arguments).current_dir(dir.path()).output().unwrap();
-    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "it left files behind");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "the program left files behind");
     output
 }
 
-/// The folder of a service's database.
+/// Returns the folder of a backend's database.
 fn dir(backend: &Backend) -> &Path {
     Path::new(backend.url.strip_prefix("sqlite://").unwrap()).parent().unwrap()
 }
 
-/// How it ended and what it said.
+/// Returns the exit code and standard error.
 fn outcome(output: &Output) -> (Option<i32>, String) {
     assert!(output.stdout.is_empty());
     (output.status.code(), String::from_utf8(output.stderr.clone()).unwrap())
 }
 
 #[test]
-fn a_bad_value_is_one_sentence_and_exit_code_2() {
+fn an_invalid_value_is_one_sentence_and_exit_code_2() {
     let bad = [
         ("LISTEN_ADDR", "localhost"),
         ("DATABASE_URL", "mysql://me:secret@db/x"),
@@ -88,7 +88,7 @@ fn a_port_in_use_is_one_sentence_and_leaves_no_database() {
 }
 
 #[test]
-fn a_database_that_cannot_be_used_is_one_sentence() {
+fn an_unusable_database_is_one_sentence() {
     let dir = TempDir::new().unwrap();
     fs::write(dir.path().join("text.db"), "This is no database.\n".repeat(100)).unwrap();
     fs::create_dir(dir.path().join("folder.db")).unwrap();
@@ -119,7 +119,7 @@ fn a_database_of_a_newer_version_is_left_alone() {
 }
 
 #[test]
-fn the_database_is_its_owners_only() {
+fn the_database_files_are_private() {
     let backend = Backend::start();
     backend.sign_up("ada@example.org", "12345678");
     for entry in fs::read_dir(dir(&backend)).unwrap() {
@@ -130,7 +130,7 @@ fn the_database_is_its_owners_only() {
 }
 
 #[test]
-fn unknown_arguments_are_refused_and_known_ones_answered() {
+fn unknown_arguments_are_refused() {
     let (code, sentence) = outcome(&run(&[], &["serve", "--port"]));
     assert_eq!(code, Some(2));
     insta::assert_snapshot!(sentence, @r#"tollgate-backend: expected no argument, rotate-key, openapi, healthcheck, --version or --help, found "serve""#);
@@ -144,11 +144,11 @@ fn unknown_arguments_are_refused_and_known_ones_answered() {
 }
 
 #[test]
-fn the_healthcheck_is_good_while_the_service_answers() {
+fn the_healthcheck_passes_while_the_service_runs() {
     let backend = Backend::start();
     let address = backend.address.to_string();
-    let (code, said) = outcome(&run(&[("LISTEN_ADDR", &address)], &["healthcheck"]));
-    assert_eq!((code, said.as_str()), (Some(0), ""));
+    let (code, stderr) = outcome(&run(&[("LISTEN_ADDR", &address)], &["healthcheck"]));
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
     backend.stop();
     let (code, sentence) = outcome(&run(&[("LISTEN_ADDR", &address)], &["healthcheck"]));
     assert_eq!((code, sentence.lines().count()), (Some(1), 1), "{sentence}");
@@ -156,7 +156,7 @@ fn the_healthcheck_is_good_while_the_service_answers() {
 }
 
 #[test]
-fn the_healthcheck_is_bad_when_something_else_answers() {
+fn the_healthcheck_fails_if_another_service_answers() {
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = other.local_addr().unwrap().to_string();
     let answers = std::thread::spawn(move || {
@@ -169,11 +169,12 @@ fn the_healthcheck_is_bad_when_something_else_answers() {
     assert_eq!((code, sentence.lines().count()), (Some(1), 1), "{sentence}");
 }
 
-/// A process that ends with the test.
+/// A process with a limit on file descriptors. It is killed when dropped.
 struct Limited(Child);
 
 impl Limited {
-    /// Runs it with a limit on file descriptors (`ulimit`'s arguments), on a database of its own.
+    /// Runs the program with a limit on file descriptors (arguments of `ulimit`), on a new
+    /// database.
     fn start(limit: &str, dir: &Path) -> Self {
         let mut shell = Command::new("sh");
         shell.arg("-c").arg(format!("ulimit {limit}; exec \"$0\""));
@@ -182,7 +183,7 @@ impl Limited {
         Self(shell.current_dir(dir).stderr(Stdio::piped()).spawn().unwrap())
     }
 
-    /// The soft and the hard limit on file descriptors.
+    /// Returns the soft and the hard limit on file descriptors.
     fn descriptors(&self) -> Option<(u64, u64)> {
         let limits = fs::read_to_string(format!("/proc/{}/limits", self.0.id())).ok()?;
         let line = limits.lines().find(|line| line.starts_with("Max open files"))?;
@@ -193,25 +194,25 @@ impl Limited {
 
 impl Drop for Limited {
     fn drop(&mut self) {
-        // Fails where it has ended.
+        // Fails if the process has already ended.
         let _ended = self.0.kill();
         let _ended = self.0.wait();
     }
 }
 
-/// Tries until it is true.
+/// Polls until `is_true` returns true.
 fn wait_until(mut is_true: impl FnMut() -> bool) {
     let pause = Duration::from_millis(20);
-    let attempts = PATIENCE.as_millis() / pause.as_millis();
-    let came = (0..attempts).any(|_| {
+    let attempts = TIMEOUT.as_millis() / pause.as_millis();
+    let succeeded = (0..attempts).any(|_| {
         sleep(pause);
         is_true()
     });
-    assert!(came, "not within {PATIENCE:?}");
+    assert!(succeeded, "not within {TIMEOUT:?}");
 }
 
 #[test]
-fn the_limit_on_descriptors_is_raised_and_one_too_low_is_one_sentence() {
+fn the_file_descriptor_limit_is_raised_or_too_low() {
     let dir = TempDir::new().unwrap();
     let mut low = Limited::start("-n 100", dir.path());
     wait_until(|| low.0.try_wait().unwrap().is_some());

@@ -1,4 +1,4 @@
-//! Stopping in order, and what the log holds by then.
+//! Graceful shutdown, and the log's content.
 
 use super::backend::Backend;
 use super::client::{Reply, connect};
@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use std::io::{Read, Write};
 
 #[test]
-fn a_signal_ends_it_with_success() {
+fn a_signal_stops_the_service_successfully() {
     for signal in [Signal::TERM, Signal::INT] {
         let backend = Backend::start();
         backend.get("/health");
@@ -29,7 +29,7 @@ fn a_request_in_flight_is_answered_before_the_end() {
         body.len()
     )
     .unwrap();
-    // The interim reply says that the handler is waiting for the body.
+    // The interim response shows that the handler is waiting for the body.
     let mut interim = [0; 25];
     stream.read_exact(&mut interim).unwrap();
     assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -42,9 +42,9 @@ fn a_request_in_flight_is_answered_before_the_end() {
 }
 
 #[test]
-fn the_log_names_requests_and_holds_nothing_personal() {
+fn the_log_has_request_ids_and_no_personal_data() {
     let backend = Backend::start_with(&[("BACKEND_LOG", "trace")]);
-    // None of these can be part of a random id by chance.
+    // Long enough not to occur in a random id by chance.
     let (email, password) = ("somebody@example.org", "the-right-password");
     backend.sign_up(email, password);
     let token = backend.log_in(email, password).access;

@@ -1,4 +1,4 @@
-//! One user against another's things, and nobody against anybody's.
+//! Access control: requests for another user's résumés, and requests without a token.
 
 use super::backend::Backend;
 use super::client::{Reply, Request};
@@ -10,7 +10,7 @@ const UNKNOWN: &str = "/api/resumes/00000000-0000-7000-8000-000000000000";
 /// A method, a path, and a body with its type.
 type About = (&'static str, String, Option<(&'static str, Value)>);
 
-/// Every request there is about one résumé.
+/// Returns every possible request for one résumé.
 fn all_about(path: &str) -> Vec<About> {
     let json = "application/json";
     let merge = json!({"basics": {"name": "Eve"}});
@@ -39,7 +39,7 @@ fn send(request: Request, body: Option<&(&str, Value)>) -> Reply {
 }
 
 #[test]
-fn anothers_resume_is_as_one_that_is_not_there() {
+fn another_users_resume_looks_like_a_missing_one() {
     let backend = Backend::start();
     let (ada, eve) = (backend.user("ada@example.org"), backend.user("eve@example.org"));
     let path = ada.resume(&json!({"basics": {"name": "Ada"}}));
@@ -59,16 +59,16 @@ fn anothers_resume_is_as_one_that_is_not_there() {
     let unknown = all_about(UNKNOWN);
     for ((method, path, body), (_, unknown, _)) in all_about(&path).iter().zip(unknown) {
         let theirs = send(eve.request(method, path), body.as_ref());
-        let nobodys = send(eve.request(method, &unknown), body.as_ref());
+        let missing = send(eve.request(method, &unknown), body.as_ref());
         assert_eq!(theirs.status, 404, "{method} {path}");
-        assert_eq!(theirs.body, nobodys.body, "{method} {path}");
+        assert_eq!(theirs.body, missing.body, "{method} {path}");
     }
     assert_eq!(eve.get("/api/resumes").json()["items"], json!([]));
-    assert_eq!(ada.get(&path).json(), before, "and nothing has happened to it");
+    assert_eq!(ada.get(&path).json(), before, "the résumé is unchanged");
 }
 
 #[test]
-fn without_a_good_token_nothing_is_to_be_had() {
+fn every_route_requires_a_valid_token() {
     let backend = Backend::start();
     let ada = backend.user("ada@example.org");
     let path = ada.resume(&json!({"basics": {"name": "Ada"}}));
@@ -101,7 +101,7 @@ fn without_a_good_token_nothing_is_to_be_had() {
 }
 
 #[test]
-fn an_id_has_one_spelling() {
+fn only_the_canonical_form_of_an_id_is_accepted() {
     let backend = Backend::start();
     let ada = backend.user("ada@example.org");
     let path = ada.resume(&json!({}));
@@ -124,7 +124,7 @@ fn an_id_has_one_spelling() {
 }
 
 #[test]
-fn who_leaves_takes_their_resumes_with_them() {
+fn deleting_an_account_deletes_its_resumes() {
     let backend = Backend::start();
     let (ada, eve) = (backend.user("ada@example.org"), backend.user("eve@example.org"));
     ada.resume(&json!({}));

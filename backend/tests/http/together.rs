@@ -1,12 +1,12 @@
-//! Several processes on one database, and one process after another.
+//! Several processes on one database, at once and one after another.
 
 use super::backend::Backend;
 use super::database::Database;
 use super::user::PASSWORD;
 
 #[test]
-fn processes_that_start_together_on_a_new_database_share_one_key() {
-    // A race: several rounds, each on a new database.
+fn processes_started_together_on_a_new_database_share_one_key() {
+    // The outcome depends on timing, so try several times.
     for _ in 0..5 {
         let database = Database::new();
         let launched: Vec<_> = (0..4).map(|_| Backend::launch(&database.url(), &[])).collect();
@@ -19,7 +19,7 @@ fn processes_that_start_together_on_a_new_database_share_one_key() {
 }
 
 #[test]
-fn what_one_process_issues_another_accepts() {
+fn a_token_of_one_process_is_accepted_by_another() {
     let database = Database::new();
     let [one, other] = [(), ()].map(|()| Backend::start_on(&database.url(), &[]));
     let token = one.user("ada@example.org").access;

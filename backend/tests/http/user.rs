@@ -1,13 +1,13 @@
-//! A user who is logged in: what they send carries their token.
+//! A logged-in user, whose requests carry the access token.
 
 use super::backend::{Backend, PAYMENT_TOKEN};
 use super::client::{Reply, Request};
 use serde_json::{Value, json};
 
-/// The password of everyone whose password does not matter.
+/// The password of users whose password does not matter.
 pub(crate) const PASSWORD: &str = "12345678";
 
-/// One session of one user.
+/// A user's session.
 pub(crate) struct User<'a> {
     pub(crate) backend: &'a Backend,
     /// The access token.
@@ -23,43 +23,43 @@ impl Backend {
         self.log_in(email, PASSWORD)
     }
 
-    /// Logs in; panics unless that works.
+    /// Logs in. Panics on failure.
     pub(crate) fn log_in(&self, email: &str, password: &str) -> User<'_> {
         let reply = self.post_credentials("/api/auth/login", email, password);
         assert_eq!(reply.status, 200, "{}", reply.show(&[]));
         self.with_tokens(&reply)
     }
 
-    /// The session that this reply's tokens are for.
+    /// Returns a session with the tokens in this reply.
     pub(crate) fn with_tokens(&self, reply: &Reply) -> User<'_> {
         let tokens = reply.json();
         let text = |name: &str| tokens[name].as_str().unwrap().to_owned();
         User { backend: self, access: text("access_token"), refresh: text("refresh_token") }
     }
 
-    /// `POST` of a refresh token.
+    /// Sends a refresh token.
     pub(crate) fn refresh(&self, token: &str) -> Reply {
         self.post("/api/auth/refresh", json!({ "refresh_token": token }).to_string())
     }
 }
 
 impl User<'_> {
-    /// A request with the token.
+    /// Builds a request with the access token.
     pub(crate) fn request(&self, method: &str, path: &str) -> Request {
         self.backend.request(method, path).bearer(&self.access)
     }
 
-    /// `GET`.
+    /// Sends a `GET`.
     pub(crate) fn get(&self, path: &str) -> Reply {
         self.request("GET", path).send()
     }
 
-    /// A request with a JSON body.
+    /// Sends a request with a JSON body.
     pub(crate) fn send(&self, method: &str, path: &str, body: &Value) -> Reply {
         self.request(method, path).json(body.to_string()).send()
     }
 
-    /// Changes the plan, as the operator's payment system does.
+    /// Changes the plan like the operator's payment system does.
     pub(crate) fn subscribe(&self, tier: &str) -> Reply {
         let request = self.request("PUT", "/api/subscription");
         request
@@ -68,12 +68,12 @@ impl User<'_> {
             .send()
     }
 
-    /// `GET /api/me`.
+    /// Sends `GET /api/me`.
     pub(crate) fn me(&self) -> Reply {
         self.get("/api/me")
     }
 
-    /// Uses the refresh token: the next tokens; panics unless that works.
+    /// Refreshes the tokens. Panics on failure.
     pub(crate) fn refreshed(&self) -> Self {
         let reply = self.backend.refresh(&self.refresh);
         assert_eq!(reply.status, 200, "{}", reply.show(&[]));

@@ -1,6 +1,6 @@
-//! What the variables that nothing else is about do: those of Claude, and the log's. (The limits':
-//! `tests/tests/gateway/variables.rs`. The cache's and Redis's: [`super::cached`]. The tokens':
-//! [`super::login`], [`super::sessions`].)
+//! The environment variables for Claude and the log. (Others are tested elsewhere: limits in
+//! `tests/tests/gateway/variables.rs`, cache and Redis in [`super::cached`], tokens in
+//! [`super::login`] and [`super::sessions`].)
 
 use super::ai::{ROUTES, ada, question};
 use super::backend::Backend;
@@ -12,7 +12,7 @@ use std::thread::{sleep, spawn};
 use std::time::Duration;
 
 #[test]
-fn claude_is_asked_where_it_is_said_with_the_key_that_is_said() {
+fn claude_is_called_at_the_configured_url_with_the_configured_key() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/below", listener.local_addr().unwrap());
     let head = spawn(move || {
@@ -31,7 +31,7 @@ fn claude_is_asked_where_it_is_said_with_the_key_that_is_said() {
 }
 
 #[test]
-fn each_task_has_the_model_effort_and_bound_of_its_variable() {
+fn each_task_uses_the_model_effort_and_limit_of_its_variable() {
     let variables = [
         "AI_ANALYZE_ATS_SCORE",
         "AI_OPTIMIZE_RESUME",
@@ -55,9 +55,9 @@ fn each_task_has_the_model_effort_and_bound_of_its_variable() {
     }
 }
 
-/// Claude takes a second and a half to begin.
+/// Claude takes a second and a half to respond.
 #[test]
-fn claude_may_take_as_long_as_the_variables_say() {
+fn claude_timeouts_are_respected() {
     for (whole_s, idle_s, status) in [("60", "60", 200), ("1", "60", 503), ("60", "1", 503)] {
         let claude = Claude::start();
         claude.fault(&json!({"delay_ms": 1500}));
@@ -68,9 +68,9 @@ fn claude_may_take_as_long_as_the_variables_say() {
     }
 }
 
-/// And the one that is between two events, where the whole answer may take for ever.
+/// The idle timeout applies even if the timeout for the whole answer is long.
 #[test]
-fn a_stream_may_rest_as_long_as_the_variable_says() {
+fn the_idle_timeout_of_a_stream_is_respected() {
     let claude = Claude::start();
     claude.fault(&json!({"hang_after_events": 20}));
     let backend = claude.backend(&[("CLAUDE_TIMEOUT", "600"), ("CLAUDE_IDLE_TIMEOUT", "1")]);
@@ -79,7 +79,7 @@ fn a_stream_may_rest_as_long_as_the_variable_says() {
 }
 
 #[test]
-fn claude_is_asked_again_as_often_as_the_variable_says() {
+fn claude_max_retries_is_respected() {
     for (retries, asked) in [("0", 1), ("1", 2), ("2", 3)] {
         let claude = Claude::start();
         claude.fault(&json!({"status": 529, "type": "overloaded_error"}));
@@ -90,12 +90,12 @@ fn claude_is_asked_again_as_often_as_the_variable_says() {
 }
 
 #[test]
-fn claude_is_asked_by_as_many_at_once_as_the_variable_says() {
+fn claude_max_concurrent_is_respected() {
     for most in [1, 3] {
         let claude = Claude::start();
         claude.fault(&json!({"hang": true}));
         let backend = claude.backend(&[("CLAUDE_MAX_CONCURRENT", &*most.to_string())]);
-        // Each of another user: one alone has only a share.
+        // Each from another user, since one user gets only a share.
         let asked = question(&ada()).to_string();
         let ask = |number| {
             let user = backend.user(&format!("ada{number}@example.org"));
@@ -103,15 +103,15 @@ fn claude_is_asked_by_as_many_at_once_as_the_variable_says() {
         };
         let _asking: Vec<_> = (0..6).map(ask).collect();
         let at_once = || claude.running.sim().at_once.now();
-        backend.wait_until("as many ask as may", || at_once() == most);
-        // Time for more, if there were any: what comes later is of no matter.
+        backend.wait_until("all slots are taken", || at_once() == most);
+        // Leaves time for a further call to appear.
         sleep(Duration::from_millis(300));
         assert_eq!(at_once(), most);
     }
 }
 
 #[test]
-fn an_answer_costs_what_the_variable_says() {
+fn claude_prices_are_respected() {
     let costs = |prices: &str| {
         let claude = Claude::start();
         let backend = claude.backend(&[("CLAUDE_PRICES", prices)]);
@@ -131,17 +131,17 @@ fn an_answer_costs_what_the_variable_says() {
         assert_eq!(cost % tokens, 0, "{text}");
         (cost / tokens, unpriced)
     };
-    // A dollar a million is a millionth a token.
+    // A dollar per million tokens is a micro-dollar per token.
     assert_eq!(costs("claude-haiku-5-5=1/1/1/1/1"), (1, 0));
     assert_eq!(costs("claude-haiku-5-5=7/7/7/7/7"), (7, 0));
     assert_eq!(costs("another=1/1"), (0, 1));
 }
 
 #[test]
-fn the_log_tells_as_much_as_the_variable_says() {
-    let check = |levels: &str, is_told: bool| {
+fn backend_log_is_respected() {
+    let check = |levels: &str, is_logged: bool| {
         let log = Backend::start_with(&[("BACKEND_LOG", levels)]).stop();
-        assert_eq!(log.contains("DEBUG sqlx"), is_told, "{levels}: {log}");
+        assert_eq!(log.contains("DEBUG sqlx"), is_logged, "{levels}: {log}");
     };
     check("info", false);
     check("debug", true);

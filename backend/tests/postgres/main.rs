@@ -1,6 +1,6 @@
-//! The tests of `tests/http` on a real PostgreSQL, and what is PostgreSQL's alone.
+//! Runs the tests of `tests/http` on a real PostgreSQL, and tests specific to PostgreSQL.
 //!
-//! What `start` tests there is of SQLite's files, so it is not among them.
+//! `start` tests SQLite's files, so it is not included.
 
 #[cfg(test)]
 #[path = "../http/backend.rs"]
@@ -92,10 +92,10 @@ mod strangers;
 mod together;
 
 #[cfg(test)]
+mod outages;
+#[cfg(test)]
 mod relay;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
 mod server;
-#[cfg(test)]
-mod told_in_time;

@@ -1,4 +1,5 @@
-//! Between the service and its database: while it is frozen no byte passes, and no connection breaks.
+//! A TCP relay between the backend and its database. While frozen, it passes no bytes but keeps
+//! connections open.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -7,17 +8,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// How often it is looked whether it may go on.
+/// The interval of polling while frozen.
 const POLL: Duration = Duration::from_millis(10);
 
-/// Its threads end with the connections that they serve, and with the test's process.
+/// A relay. Its threads end with their connections, or with the test's process.
 pub(crate) struct Relay {
     addr: SocketAddr,
     frozen: Arc<AtomicBool>,
 }
 
 impl Relay {
-    /// One that leads to `server`.
+    /// Starts a relay to `server`.
     pub(crate) fn start(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (addr, frozen) = (listener.local_addr().unwrap(), Arc::new(AtomicBool::new(false)));
@@ -48,7 +49,7 @@ impl Relay {
     }
 }
 
-/// Passes on what comes, until one side ends.
+/// Forwards bytes until one side closes.
 fn pass(mut from: TcpStream, mut to: TcpStream, frozen: &AtomicBool) {
     let mut buffer = [0; 8 << 10];
     while let Ok(count @ 1..) = from.read(&mut buffer) {

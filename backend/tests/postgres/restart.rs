@@ -1,5 +1,5 @@
-//! PostgreSQL stopped and started again while clients read, write and ask: no 500, and nothing that
-//! was acknowledged is lost, or half there.
+//! PostgreSQL restarts while clients read, write and call AI routes: no 500s, and no acknowledged
+//! write is lost or partial.
 
 use crate::ai::{ROUTES, ada, question};
 use crate::backend::Backend;
@@ -15,26 +15,26 @@ use std::thread;
 use std::time::Duration;
 
 const RESUMES: &str = "/api/resumes";
-/// How often each client is served between two outages.
+/// The number of successful requests of each client between two outages.
 const SERVED: usize = 3;
-/// How long an orderly end may take: it waits for the service's connections, which stay.
+/// The timeout of a graceful stop, which waits for the backend's connections to close.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// A client: what it does is counted where it is served.
+/// A client that counts its successful requests.
 struct Client<'a> {
     user: &'a User<'a>,
     ended: &'a AtomicBool,
     served: AtomicUsize,
 }
 
-/// A résumé as its owner knows it.
+/// The state of a résumé as its owner knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Known {
     version: u64,
     label: String,
 }
 
-/// Two places that hold the same: a half would be seen.
+/// Returns a document with the label in two places, so that a partial write would show.
 fn labelled(label: &str) -> Value {
     json!({"basics": {"name": "Ada", "label": label}, "skills": [{"name": label}]})
 }
@@ -48,11 +48,12 @@ impl Known {
 }
 
 impl Client<'_> {
-    fn goes_on(&self) -> bool {
+    fn is_running(&self) -> bool {
         !self.ended.load(Ordering::Relaxed)
     }
 
-    /// Whether it was served; else it was told when to come back.
+    /// Returns true if the request succeeded. Otherwise checks that the reply is a 503 with
+    /// `Retry-After`.
     fn is_served(&self, reply: &Reply, status: u16) -> bool {
         if reply.status == 503 {
             assert_eq!(reply.header("retry-after"), Some("1"), "{}", reply.show(&[]));
@@ -69,13 +70,13 @@ impl Client<'_> {
         self.is_served(&reply, 200).then(|| Known::of(&reply.json()))
     }
 
-    /// Replaces one résumé again and again, and sees what it wrote. What it was told nothing of was
-    /// written, or was not. The last that is sure, and what may be instead.
-    fn replaces(&self, path: &str) -> (Known, Option<Known>) {
+    /// Replaces one résumé repeatedly and checks its writes. A write without a response may or may
+    /// not have happened. Returns the last certain state, and a possible later one.
+    fn replace_repeatedly(&self, path: &str) -> (Known, Option<Known>) {
         let mut sure = self.read(path).unwrap();
         let mut unsure = None;
         for number in 1.. {
-            if !self.goes_on() {
+            if !self.is_running() {
                 break;
             }
             let next = Known { version: sure.version + 1, label: format!("number {number}") };
@@ -96,12 +97,12 @@ impl Client<'_> {
         (sure, unsure)
     }
 
-    /// Makes résumés, and deletes each once there is another: where the ones that are sure to be
-    /// there are, and those that are sure to be gone.
-    fn makes(&self) -> (BTreeMap<String, String>, Vec<String>) {
+    /// Creates résumés and deletes each once there is another. Returns those that certainly exist,
+    /// and the paths of those certainly deleted.
+    fn create_and_delete_repeatedly(&self) -> (BTreeMap<String, String>, Vec<String>) {
         let (mut made, mut gone) = (BTreeMap::new(), Vec::new());
         for number in 0.. {
-            if !self.goes_on() {
+            if !self.is_running() {
                 break;
             }
             let label = format!("made {number}");
@@ -122,11 +123,11 @@ impl Client<'_> {
         (made, gone)
     }
 
-    /// Asks about the résumé, past the cache and through it.
-    fn asks(&self, route: &str, id: &str) {
+    /// Asks about the résumé repeatedly, bypassing the cache every other time.
+    fn ask_repeatedly(&self, route: &str, id: &str) {
         let body = json!({"resume_id": id, "job_description": "Rust"});
         for control in ["no-cache", ""].iter().cycle() {
-            if !self.goes_on() {
+            if !self.is_running() {
                 break;
             }
             let request = self.user.request("POST", route).header("Cache-Control", control);
@@ -134,26 +135,26 @@ impl Client<'_> {
             if self.is_served(&reply, 200) {
                 let answer = reply.json();
                 assert_eq!(answer["resume"]["id"], id);
-                assert_ne!(answer["status"], "degraded", "Claude is well");
+                assert_ne!(answer["status"], "degraded", "Claude works");
             }
         }
     }
 
-    fn reads(&self, path: &str) {
-        while self.goes_on() {
+    fn read_repeatedly(&self, path: &str) {
+        while self.is_running() {
             let reply = self.user.get(path);
             self.is_served(&reply, 200);
         }
     }
 }
 
-/// Starts it again; what a killed one has left may keep it from starting for a moment.
+/// Starts the server again. Leftovers of a killed one can prevent that for a moment.
 fn start_again(postgres: &mut Postgres) {
     let is_ready = (0..5).any(|_| {
         postgres.restart().unwrap();
         postgres.wait_ready().is_ok()
     });
-    assert!(is_ready, "PostgreSQL does not start again");
+    assert!(is_ready, "PostgreSQL should start again");
 }
 
 fn database_is(backend: &Backend, state: &str) {
@@ -161,7 +162,7 @@ fn database_is(backend: &Backend, state: &str) {
 }
 
 #[test]
-fn a_server_that_restarts_under_load_costs_no_500_and_nothing_acknowledged() {
+fn a_restart_under_load_causes_no_500_and_loses_no_acknowledged_write() {
     let (mut postgres, _dir) = server();
     let claude = Claude::start();
     let backend = claude.backend_on(&postgres.url("postgres"), &[]);
@@ -175,21 +176,21 @@ fn a_server_that_restarts_under_load_costs_no_500_and_nothing_acknowledged() {
     let [replacing, making, asking @ ..] = &clients;
     let [scores, letters, me, list, plan, resume] = asking;
     thread::scope(|scope| {
-        let replaced = scope.spawn(|| replacing.replaces(&path));
-        let made = scope.spawn(|| making.makes());
+        let replaced = scope.spawn(|| replacing.replace_repeatedly(&path));
+        let made = scope.spawn(|| making.create_and_delete_repeatedly());
         let mut others = vec![
-            scope.spawn(|| scores.asks(ROUTES[0], id)),
-            scope.spawn(|| letters.asks(ROUTES[3], id)),
+            scope.spawn(|| scores.ask_repeatedly(ROUTES[0], id)),
+            scope.spawn(|| letters.ask_repeatedly(ROUTES[3], id)),
         ];
         for (client, path) in
             [(me, "/api/me"), (list, RESUMES), (plan, "/api/subscription"), (resume, &*asked_path)]
         {
-            others.push(scope.spawn(move || client.reads(path)));
+            others.push(scope.spawn(move || client.read_repeatedly(path)));
         }
         let all_are_served = || {
             for client in &clients {
                 let before = client.served.load(Ordering::Relaxed);
-                backend.wait_until("everyone is served", || {
+                backend.wait_until("every client is served", || {
                     client.served.load(Ordering::Relaxed) >= before + SERVED
                 });
             }
@@ -221,7 +222,7 @@ fn a_server_that_restarts_under_load_costs_no_500_and_nothing_acknowledged() {
     assert_eq!((again.status, again.header("x-cache")), (200, Some("MISS")));
 }
 
-/// What was written without anyone being told so is whole, too.
+/// Checks that unacknowledged writes are complete too.
 fn check_all_are_whole(user: &User<'_>, asked_path: &str) {
     for item in user.get(&format!("{RESUMES}?limit=100")).json()["items"].as_array().unwrap() {
         let path = format!("{RESUMES}/{}", item["id"].as_str().unwrap());

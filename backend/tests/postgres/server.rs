@@ -1,4 +1,4 @@
-//! The service beside a PostgreSQL that stops, starts again, or was never there.
+//! The backend with a PostgreSQL that stops, restarts, or never runs.
 
 use crate::backend::{Backend, command};
 use crate::client::Reply;
@@ -8,14 +8,14 @@ use serde_json::json;
 use std::thread;
 use tempfile::TempDir;
 
-/// A server of the test's own, for it stops and starts it.
+/// Starts a server for one test, which can stop and restart it.
 pub(crate) fn server() -> (Postgres, TempDir) {
     let dir = TempDir::new().unwrap();
     (Postgres::start(dir.path()).unwrap(), dir)
 }
 
 #[test]
-fn all_who_start_together_on_a_new_database_bring_it_up_to_date_once() {
+fn processes_started_together_migrate_a_new_database_once() {
     for _ in 0..3 {
         let database = Database::new();
         let launched: Vec<_> = (0..6).map(|_| Backend::launch(&database.url(), &[])).collect();
@@ -41,7 +41,7 @@ fn all_who_start_together_on_a_new_database_bring_it_up_to_date_once() {
 }
 
 #[test]
-fn a_server_that_restarts_costs_no_500_and_no_data() {
+fn a_restart_causes_no_500_and_loses_no_data() {
     let (mut postgres, _dir) = server();
     let backend = Backend::start_on(&postgres.url("postgres"), &[]);
     let user = backend.user("ada@example.org");
@@ -76,7 +76,7 @@ fn a_server_that_restarts_costs_no_500_and_no_data() {
     assert_eq!(
         backend.get("/.well-known/jwks.json").status,
         200,
-        "what needs no database is served"
+        "routes without the database still work"
     );
 
     backend.wait_until("it is noticed", || backend.get("/health").json()["database"] == "down");
@@ -101,22 +101,23 @@ fn a_server_that_restarts_costs_no_500_and_no_data() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_one_sentence_without_the_password() {
+fn an_unreachable_server_is_one_sentence_without_the_password() {
     let url = "postgres://me:secret@127.0.0.1:1/resumes";
     let vars = [("LISTEN_ADDR", "127.0.0.1:0"), ("DATABASE_URL", url)];
     let output = command(&vars).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(said.lines().count(), 1, "{said}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
     assert!(
-        said.starts_with("DATABASE_URL: cannot use postgres://127.0.0.1:1/resumes as a database: "),
-        "{said}"
+        stderr
+            .starts_with("DATABASE_URL: cannot use postgres://127.0.0.1:1/resumes as a database: "),
+        "{stderr}"
     );
-    assert!(!said.contains("secret"), "{said}");
+    assert!(!stderr.contains("secret"), "{stderr}");
 }
 
 #[test]
-fn more_requests_at_once_than_connections_are_all_served() {
+fn more_concurrent_requests_than_connections_are_all_served() {
     let backend = Backend::start();
     let user = backend.user("ada@example.org");
     thread::scope(|scope| {

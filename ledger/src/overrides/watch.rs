@@ -14,9 +14,9 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tracing::info;
 
-/// How often the version is polled.
+/// The interval at which the version is polled.
 pub const INTERVAL: Duration = Duration::from_millis(250);
-/// How often it is polled until the overrides are first loaded. Nothing is decided before that.
+/// The interval until the overrides are first loaded. Nothing is decided before that.
 const FIRST_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Follows the ledger's hash for the lifetime of the process.

@@ -15,9 +15,9 @@ use tracing::{info, warn};
 /// overrides, which are needed for every decision too.
 const KEY: &str = "tg:{tg:overrides}:seal";
 const TAG: &str = "tg:overrides";
-/// How often the key is polled.
+/// The interval at which the key is polled.
 const INTERVAL: Duration = Duration::from_millis(250);
-/// How often it is polled until it is first read. Nothing is decided before that.
+/// The interval until it is first read. Nothing is decided before that.
 const FIRST_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Keeps `seals` in sync with the ledger for the lifetime of the process. Returns at once for an
@@ -44,7 +44,7 @@ pub(crate) async fn follow(store: Store, seals: Seals) {
     }
 }
 
-/// Reads the key, or creates it if there is none; `None` for the in-memory ledger.
+/// Reads the key, or creates it if it does not exist; `None` for the in-memory ledger.
 async fn fetch(store: &Store) -> Option<Result<[u8; KEY_BYTES], Fault>> {
     // The first shim to store a key wins. If the stored value is still not a key, it is replaced.
     for only_new in [true, false] {

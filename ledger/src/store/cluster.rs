@@ -26,11 +26,11 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
-/// How many times one question can be redirected or postponed.
+/// The number of times one question can be redirected or postponed.
 const MAX_HOPS: usize = 8;
 /// The pause before retrying a question whose slot is being migrated.
 const MOVING_PAUSE: Duration = Duration::from_millis(10);
-/// How often the map is fetched, and the minimum pause between fetches when it proves outdated.
+/// The interval at which the map is fetched, and the minimum pause when it proves outdated.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(10);
 const REFRESH_PAUSE: Duration = Duration::from_millis(100);
 /// The timeout of a server's health check. A server that hangs must not hide the others.
@@ -96,8 +96,8 @@ impl Cluster {
         for _ in 0..MAX_HOPS {
             let mut next = Vec::new();
             let mut moving = false;
-            for (asked, told) in self.round(pending).await {
-                let answer = match told {
+            for (asked, result) in self.round(pending).await {
+                let answer = match result {
                     Ok(answer) => Ok(answer),
                     Err(NoAnswer::Fault(fault)) => {
                         self.refresh_after(&fault);
@@ -152,11 +152,11 @@ impl Cluster {
         }
         let asking = groups.into_iter().map(|((address, asking), group)| async move {
             let questions = group.iter().map(|asked| asked.question.clone()).collect();
-            let told = match self.lane(&address) {
+            let results = match self.lane(&address) {
                 Some(lane) => lane.ask(questions, asking).await,
                 None => group.iter().map(|_| Err(Fault::Disconnected.into())).collect(),
             };
-            group.into_iter().zip(told).collect::<Vec<_>>()
+            group.into_iter().zip(results).collect::<Vec<_>>()
         });
         out.extend(join_all(asking).await.into_iter().flatten());
         out

@@ -31,7 +31,7 @@ use tracing::{info, warn};
 pub(crate) const MAX_SCRIPT: usize = 256;
 /// The most unanswered questions. Any more are refused.
 const MAX_WAITING: usize = 16_384;
-/// How often an idle connection is tested, so that its loss is noticed before a request needs it.
+/// The interval at which an idle connection is tested, to notice its loss before a request does.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// The pause between connection attempts.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -122,18 +122,18 @@ impl Lane {
             }
             pending.push((chunk.len(), self.submit(chunk, asking)));
         }
-        let mut told = Vec::with_capacity(asked);
+        let mut results = Vec::with_capacity(asked);
         for (length, submitted) in pending {
             let answers = match submitted {
                 Ok(reply) => reply.await.map_err(|_| Fault::Disconnected),
                 Err(fault) => Err(fault),
             };
             match answers {
-                Ok(answers) => told.extend(answers),
-                Err(fault) => told.extend((0..length).map(|_| Err(fault.clone().into()))),
+                Ok(answers) => results.extend(answers),
+                Err(fault) => results.extend((0..length).map(|_| Err(fault.clone().into()))),
             }
         }
-        told
+        results
     }
 
     /// Sends an idempotent command.

@@ -29,7 +29,7 @@ use std::time::Duration;
 /// The size of the write queue. A batch can be one script for each of its slots.
 const WRITE_QUEUE: usize = 512;
 
-/// How long to wait for a server.
+/// The timeouts for a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// The timeout for connecting, including the handshake.

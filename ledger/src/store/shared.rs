@@ -21,7 +21,7 @@ const MAX_REMEMBERED: usize = 1_000;
 /// State shared by all connections to one store.
 pub(crate) struct Shared {
     clock: Clock,
-    /// How far the ledger's clock was ahead of ours at the last reply, in ms.
+    /// The time by which the ledger's clock was ahead of ours at the last reply, in ms.
     ahead_ms: AtomicI64,
     damaged: Mutex<HashSet<CounterName>>,
     log_throttle: LogThrottle,

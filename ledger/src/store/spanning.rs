@@ -30,7 +30,7 @@ use tracing::{Instrument, debug, warn};
 /// are refused before anything is charged.
 const MAX_WALKING: usize = 1_024;
 
-/// How many times giving back is retried in the background if a server is unavailable.
+/// The number of background retries of giving back if a server is unavailable.
 const MAX_TRIES: u32 = 8;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The most batches of give-backs in the background. The charges of any more are left to expire.

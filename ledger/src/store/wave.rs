@@ -227,16 +227,16 @@ async fn answer<Q: Question>(
         places.zip(ask(&questions, *asking, server, shared).await).collect::<Vec<_>>()
     }))
     .await;
-    let mut told: Vec<_> = answered.into_iter().flatten().collect();
-    told.sort_unstable_by_key(|(at, _)| *at);
-    let worst = told.iter().filter_map(|(_, told)| match told {
+    let mut results: Vec<_> = answered.into_iter().flatten().collect();
+    results.sort_unstable_by_key(|(at, _)| *at);
+    let worst = results.iter().filter_map(|(_, result)| match result {
         Err(NoAnswer::Fault(fault)) => Some(fault.clone()),
         _ => None,
     });
     let worst = worst.max_by_key(Fault::breaks_connection);
-    let mut told = told.into_iter().map(|(_, told)| told);
+    let mut results = results.into_iter().map(|(_, result)| result);
     for asked in asked {
-        let answers = told.by_ref().take(asked.questions.len()).collect();
+        let answers = results.by_ref().take(asked.questions.len()).collect();
         asked.answer(answers);
     }
     worst

@@ -5,7 +5,7 @@ use super::timer::Timer;
 
 /// The number of consecutive failed calls that opens the breaker.
 const FAILURES_TO_OPEN: u32 = 3;
-/// How long after a failure the ledger is probed, in ms.
+/// The pause between a failure and the next probe, in ms.
 pub(super) const PROBE_EVERY_MS: u64 = 500;
 
 #[derive(Debug, Default)]

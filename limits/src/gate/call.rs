@@ -23,7 +23,7 @@ pub struct Call {
     pub headers: Vec<(&'static str, String)>,
     /// The JSON body; empty for a probe.
     pub body: Vec<u8>,
-    /// How long to wait for the reply, in ms.
+    /// The timeout of the reply, in ms.
     pub timeout_ms: u64,
 }
 

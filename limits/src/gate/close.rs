@@ -4,7 +4,7 @@ use super::metrics::Event;
 use super::timer::Timer;
 use super::{Gate, ms};
 
-/// How long a closing gate keeps trying to settle.
+/// The time that a closing gate has to settle, in ms.
 const CLOSES_WITHIN_MS: u64 = 30_000;
 
 impl Gate {

@@ -6,8 +6,7 @@ use crate::quota::{Quota, WindowMs};
 use crate::wire::{ChargeOutcome, LeaseAsk, LeaseWish};
 use rustc_hash::FxHashMap;
 
-/// How long requests are counted before the counts are rotated, in ms. The previous generation is
-/// kept as well.
+/// The length of a generation of counts, in ms. The previous generation is kept as well.
 const GENERATION_MS: u64 = 250;
 /// The most counters watched in a generation. A counter with enough traffic for a lease soon gets a
 /// place.

@@ -14,9 +14,9 @@ use std::collections::VecDeque;
 const MAX_WAITING: usize = 4_096;
 /// The most settles in one call.
 const MAX_IN_CALL: usize = MAX_BATCH / 2;
-/// How many times a batch is sent before it is given up.
+/// The number of times a batch is sent before it is given up.
 const MAX_ATTEMPTS: u32 = 5;
-/// How long a failed batch rests before it is sent again, in ms.
+/// The pause before a failed batch is sent again, in ms.
 const REST_MS: u64 = 1_000;
 
 #[derive(Debug, Default)]

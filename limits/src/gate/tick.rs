@@ -4,8 +4,8 @@ use super::shared::SharedData;
 use super::{Gate, Released, ms};
 
 impl Gate {
-    /// Decides overdue requests without the ledger, gives up lost calls, ends expired leases, and lets
-    /// failed settles be sent again. Call it every [`TICK_MS`](super::TICK_MS).
+    /// Decides overdue requests without the ledger, gives up lost calls, ends expired leases, and
+    /// lets failed settles be sent again. Call it every [`TICK_MS`](super::TICK_MS).
     pub fn tick(&mut self, now_us: u64, shared: &impl SharedData) -> Vec<Released> {
         let now_ms = ms(now_us);
         self.return_leases(now_ms);
@@ -19,8 +19,8 @@ impl Gate {
         released
     }
 
-    /// Decides requests without the ledger that have waited for the policy's timeout. If their call is
-    /// answered later, the charges are given back.
+    /// Decides requests without the ledger that have waited for the policy's timeout. If their call
+    /// is answered later, the charges are given back.
     fn give_up_overdue(&mut self, now_us: u64, shared: &impl SharedData) -> Vec<Released> {
         let until_us = now_us.saturating_sub(self.policy.timeout_ms * 1_000);
         let gathered = self.outbox.take_overdue(until_us);

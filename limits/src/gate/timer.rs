@@ -13,8 +13,8 @@ impl Timer {
         Self { at_ms: now_ms.saturating_add(wait_ms), wait_ms }
     }
 
-    /// Returns true if the timer is due. Also true if it is further away than its full wait: the clock
-    /// has stepped back, and waiting on would take as long as the step.
+    /// Returns true if the timer is due. Also true if it is further away than its full wait: the
+    /// clock has stepped back, and waiting on would take as long as the step.
     pub(super) const fn is_due(self, now_ms: u64) -> bool {
         self.at_ms <= now_ms || self.at_ms - now_ms > self.wait_ms
     }

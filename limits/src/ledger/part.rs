@@ -5,7 +5,8 @@ use super::state::{Counter, Rules};
 use crate::quota::WindowMs;
 use crate::wire::SettleAmount;
 
-/// How long after its decision a settle can take effect, in ms. Its mark is kept as long.
+/// The time after its decision within which a settle can take effect, in ms. Its mark is kept as
+/// long.
 pub const SETTLE_WITHIN_MS: u64 = 3_600_000;
 
 /// One counter's part of a settle, before it is applied.
@@ -14,7 +15,7 @@ pub(super) struct Part<'a> {
     pub(super) rules: Rules,
     /// The time of the decision.
     decision_ms: u64,
-    /// How much later than the decision the charge is dated: the lease's length, or 0.
+    /// The lease's length, by which the charge is dated later than the decision, or 0.
     lease_ms: u64,
     /// Until when the part takes effect; `None` if it no longer does.
     pub(super) until_ms: Option<u64>,

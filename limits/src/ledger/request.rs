@@ -49,7 +49,7 @@ pub enum BadCharges {
 /// The decision on one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decided {
-    /// True if every enforced charge fitted. If false, nothing was charged.
+    /// True if every enforced charge fit. If false, nothing was charged.
     pub admitted: bool,
     /// The longest `retry_after_ms` among the charges that denied; 0 if admitted.
     pub retry_after_ms: u64,

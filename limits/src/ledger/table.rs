@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
 
-/// How many more due entries are swept than needed, each time room is made.
+/// The number of due entries swept beyond those needed, each time room is made.
 const SWEEP_STEP: usize = 4;
 
 /// Up to `capacity` named values, each with an expiry time.
@@ -63,8 +63,8 @@ impl<V> Table<V> {
         self.len() + wanted <= self.capacity
     }
 
-    /// Changes the value called `name`, or adds a new one. The caller must ensure that it
-    /// [has room](Self::has_room). `change` returns the new expiry time.
+    /// Changes the value called `name`, or adds a new one. The caller must first check
+    /// [`Self::has_room`]. `change` returns the new expiry time.
     pub(super) fn write(
         &mut self,
         name: &str,

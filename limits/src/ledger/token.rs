@@ -166,8 +166,7 @@ struct Level {
 }
 
 /// Returns the time until `units` have flowed in, counted from `behind_ms` ahead of now. Stays
-/// below
-/// [`NEVER`].
+/// below [`NEVER`].
 fn flows_in_ms(units: u64, behind_ms: u64, tokens: &TokenBucket) -> u64 {
     (behind_ms + units.div_ceil(tokens.rate())).min(NEVER - 1)
 }

@@ -40,10 +40,10 @@ pub(super) struct Document {
     /// changing it resets all counters.
     #[serde(default)]
     pub(super) salt: String,
-    /// How to reach the ledger.
+    /// Access to the ledger.
     #[serde(default)]
     pub(super) shim: Mapping<Shim>,
-    /// Where to find the verified token's claims.
+    /// The location of the verified token's claims.
     #[serde(default)]
     pub(super) jwt: Mapping<Jwt>,
     /// The rate limit headers sent to clients; `[]` for none. `Retry-After` is always sent with a
@@ -64,18 +64,18 @@ pub(super) struct Document {
     pub(super) rules: Vec<Value>,
 }
 
-/// How to reach the ledger.
+/// Access to the ledger.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Shim {
     /// The Envoy cluster of the shim.
     pub(super) cluster: String,
-    /// How long a request waits for the ledger, at most 10s.
+    /// The time that a request waits for the ledger, at most 10s.
     pub(super) timeout: Duration,
 }
 
-/// Where to find the verified token's claims.
+/// The location of the verified token's claims.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
@@ -84,7 +84,7 @@ pub(super) struct Jwt {
     pub(super) payload: String,
 }
 
-/// Who pays: one source, or a combination of other keys.
+/// The payer: one source, or a combination of other keys.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -74,8 +74,8 @@ proptest! {
     }
 
     /// Nothing is denied that the definition admits, and the remaining capacity is exact, even with
-    /// old refunds, leases, late charges and limit changes. A refund counts only in its charge's own
-    /// period.
+    /// old refunds, leases, late charges and limit changes. A refund counts only in its charge's
+    /// own period.
     #[test]
     fn the_remaining_capacity_is_exact(algorithm in quotas(), steps in steps(60, 1_500)) {
         let mut world = World::new(algorithm);

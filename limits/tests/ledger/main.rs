@@ -1,6 +1,7 @@
 //! The ledger's promises, tested on random histories by brute force against an independent record.
 //!
-//! The seed of a failing history is saved under `proptest-regressions/` and tried first from then on.
+//! The seed of a failing history is saved under `proptest-regressions/` and tried first from then
+//! on.
 
 #![expect(
     clippy::unwrap_used,

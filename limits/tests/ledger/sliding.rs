@@ -77,8 +77,8 @@ proptest! {
         }
     }
 
-    /// Nothing is denied that should fit. Exact up to a limit of 128; above it, charges from the last
-    /// 1/128 of a window before the current one may count too.
+    /// Nothing is denied that should fit. Exact up to a limit of 128; above it, charges from the
+    /// last 1/128 of a window before the current one may count too.
     #[test]
     fn nothing_is_denied_that_fits(algorithm in windows(), steps in steps(60, 2_000)) {
         let mut world = World::new(algorithm);
@@ -117,8 +117,8 @@ proptest! {
 
     /// With refunds of any age, in any order and repeated, leases partly spent and given back early
     /// or late, late charges and limit changes: any denial agrees with the definition, and so does
-    /// the remaining capacity. Exact up to a limit of 128; above it, a date may be late by less than
-    /// 1/128 of the window.
+    /// the remaining capacity. Exact up to a limit of 128; above it, a date may be late by less
+    /// than 1/128 of the window.
     #[test]
     fn nothing_is_denied_that_the_definition_admits(
         algorithm in windows(),
@@ -154,8 +154,8 @@ fn crowd() -> impl Strategy<Value = Vec<Step>> {
 proptest! {
     #![proptest_config(cases(60, FILE))]
 
-    /// With a completely full log and leases ahead of the clock, use never exceeds the limit. Nothing
-    /// is forgotten, or kept longer than the longest lease plus a slot.
+    /// With a completely full log and leases ahead of the clock, use never exceeds the limit.
+    /// Nothing is forgotten, or kept longer than the longest lease plus a slot.
     #[test]
     fn a_full_log_stays_within_the_limit(steps in crowd()) {
         let (limit, window_ms, slot_ms, longest_lease_ms) = (4_000, 1_280, 10, 40);

@@ -38,8 +38,8 @@ fn worst(world: &World, end_ms: u64, cost: u64) -> i128 {
 proptest! {
     #![proptest_config(cases(10_000, FILE))]
 
-    /// With changing bursts, late charges, refunds, redelivered settles and a clock that steps back,
-    /// an admitted charge fits in every interval that it ends.
+    /// With changing bursts, late charges, refunds, redelivered settles and a clock that steps
+    /// back, an admitted charge fits in every interval that it ends.
     #[test]
     fn no_interval_exceeds_the_bucket_s_allowance(
         algorithm in buckets(),
@@ -98,8 +98,9 @@ proptest! {
         }
     }
 
-    /// With refunds of any age, in any order and repeated, and late charges, the bucket is as if the
-    /// refunded charges had never been made. Exact to the unit while it keeps all its low points.
+    /// With refunds of any age, in any order and repeated, and late charges, the bucket is as if
+    /// the refunded charges had never been made. Exact to the unit while it keeps all its low
+    /// points.
     #[test]
     fn nothing_is_denied_that_the_definition_admits(
         algorithm in buckets(),

@@ -187,7 +187,7 @@ pub(crate) struct World {
     pub(crate) algorithm: Algorithm,
     /// True time.
     pub(crate) true_ms: u64,
-    /// How far the clock is behind true time.
+    /// The time by which the clock is behind true time.
     behind_ms: u64,
     pub(crate) uses: Vec<Use>,
     /// The charges that the definition counts.

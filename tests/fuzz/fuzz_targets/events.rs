@@ -1,4 +1,4 @@
-//! Any sequence of events: nobody is released twice or left waiting, and all comes to rest.
+//! Any sequence of events: no request is released twice or left waiting, and the gate becomes idle.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -6,15 +6,15 @@ use libfuzzer_sys::fuzz_target;
 use limits::gate::{Call, CallKind, Disposition, Gate, MAX_CALLS, Outcome, Released, Reply};
 use limits::wire::{ChargeOutcome, DecideBody, DecideReply, Decision, LeaseGrant};
 use std::collections::BTreeSet;
-use tollgate_fuzz::{Asking, Process, gate};
+use tollgate_fuzz::{FuzzRequest, Process, gate};
 
-/// The policy's time-out and a tick, in µs.
+/// The policy's timeout plus a tick, in µs.
 const LONGEST_WAIT_US: u64 = 100_000;
 
 #[derive(Debug, Arbitrary)]
 enum Event {
     Request { path: u8, user: u8 },
-    Odd(Box<Asking>),
+    Odd(Box<FuzzRequest>),
     Ready,
     Decide { admits: bool, left: u16, lease: u16, wait_ms: u16 },
     Garble(Vec<u8>),
@@ -36,13 +36,13 @@ struct World {
 }
 
 impl World {
-    fn happen(&mut self, event: Event) {
+    fn apply(&mut self, event: Event) {
         match event {
-            Event::Request { path, user } => self.ask(&Asking::known(path, user)),
-            Event::Odd(asking) => self.ask(&asking),
+            Event::Request { path, user } => self.ask(&FuzzRequest::known(path, user)),
+            Event::Odd(request) => self.ask(&request),
             Event::Ready => self.ready(),
             Event::Decide { admits, left, lease, wait_ms } => {
-                // Replies come in any order: that to the last call first, every other time.
+                // Replies arrive in any order: every other time, the last call's comes first.
                 if wait_ms % 2 == 1 {
                     self.calls.reverse();
                 }
@@ -55,9 +55,9 @@ impl World {
                 self.reply(CallKind::Decide, |_| None);
                 self.reply(CallKind::Settle, |_| None);
             }
-            Event::Probe(well) => {
-                self.reply(CallKind::Probe, |_| well.then(Vec::new));
-                self.reply(CallKind::Settle, |_| well.then(Vec::new));
+            Event::Probe(ok) => {
+                self.reply(CallKind::Probe, |_| ok.then(Vec::new));
+                self.reply(CallKind::Settle, |_| ok.then(Vec::new));
             }
             Event::Pass { ms } => self.pass(ms.into()),
             Event::Respond { stream, status, is_cache_hit } => {
@@ -76,10 +76,10 @@ impl World {
         }
     }
 
-    fn ask(&mut self, asking: &Asking) {
+    fn ask(&mut self, request: &FuzzRequest) {
         let stream = self.next;
         self.next += 1;
-        if self.gate.request(self.now_us, stream, asking, &self.process) == Disposition::Pause {
+        if self.gate.request(self.now_us, stream, request, &self.process) == Disposition::Pause {
             self.waiting.insert(stream);
         }
         if self.gate.take_wake(self.now_us) {
@@ -94,16 +94,19 @@ impl World {
         {
             let of_kind = |calls: &[Call]| calls.iter().filter(|call| call.kind == kind).count();
             assert!(of_kind(&calls) <= most);
-            // The first of too many is one that the gate has given up: it is not answered any more.
+            // If there are too many calls, the gate has given up the first one, so it gets no
+            // reply.
             for _ in most..of_kind(&self.calls) + of_kind(&calls) {
                 let first = self.calls.iter().position(|call| call.kind == kind);
-                self.calls.remove(first.expect("as many as there are at most are new"));
+                self.calls
+                    .remove(first.expect("at most the limit are new, so an old call is left"));
             }
         }
         self.calls.extend(calls);
     }
 
-    /// Answers the first call of `kind` that is under way; `body` tells how, `None` that it fails.
+    /// Answers the first call of `kind` under way. `body` builds the reply, or returns `None` to
+    /// fail it.
     fn reply(&mut self, kind: CallKind, body: impl FnOnce(&Call) -> Option<Vec<u8>>) {
         let Some(at) = self.calls.iter().position(|call| call.kind == kind) else { return };
         let call = self.calls.remove(at);
@@ -130,9 +133,9 @@ impl World {
         }
     }
 
-    /// Nothing happens any more but time and failure.
-    fn rest(&mut self) {
-        self.now_us += 1 << 40; // past every step back
+    /// Lets time pass and calls fail until the gate is idle.
+    fn run_until_idle(&mut self) {
+        self.now_us += 1 << 40; // beyond any step back
         self.gate.tick(self.now_us, &self.process).into_iter().for_each(|release| {
             self.waiting.remove(&release.stream);
         });
@@ -149,9 +152,9 @@ impl World {
     }
 }
 
-/// A genuine reply to `call`.
+/// Builds a genuine reply to `call`.
 fn decided(call: &Call, admits: bool, left: u64, lease: u64, wait_ms: u64) -> Option<Vec<u8>> {
-    let body: DecideBody = serde_json::from_slice(&call.body).expect("a body that the shim reads");
+    let body: DecideBody = serde_json::from_slice(&call.body).expect("a valid request body");
     let decisions = body.requests.iter().enumerate().map(|(at, request)| Decision {
         id: format!("1790000000000-{}-{at}", call.id),
         admitted: admits,
@@ -187,7 +190,7 @@ fuzz_target!(|events: Vec<Event>| {
         next: 0,
     };
     for event in events {
-        world.happen(event);
+        world.apply(event);
     }
-    world.rest();
+    world.run_until_idle();
 });

@@ -1,4 +1,4 @@
-//! Any bytes as a path: refused, or segments that mean the same however often they are normalized.
+//! Any bytes as a path: an error, or segments that stay the same when normalized again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -17,7 +17,7 @@ fuzz_target!(|raw: &[u8]| {
             "{segments:?}"
         );
     }
-    // Written out with every byte escaped that means something, it is the same path.
+    // Written out with all special bytes escaped, it must be the same path.
     let escaped = |byte: u8| match byte {
         b'%' | b'?' | b'#' | b';' => format!("%{byte:02x}").into_bytes(),
         _ => vec![byte],

@@ -1,9 +1,9 @@
-//! Any bytes as the shim's reply: each request that waits for it is released once.
+//! Any bytes as the shim's reply: each waiting request is released exactly once.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use limits::gate::{Disposition, Reply};
-use tollgate_fuzz::{Asking, Process, gate};
+use tollgate_fuzz::{FuzzRequest, Process, gate};
 
 const NOW_US: u64 = 1_790_000_000_000_000;
 
@@ -11,8 +11,8 @@ fuzz_target!(|input: (&[u8], u8, u8, bool, u16)| {
     let (body, paths, users, is_marked, status) = input;
     let (mut gate, process) = (gate(), Process::default());
     let waiting = (0..2).filter(|stream| {
-        let asking = Asking::known(paths >> (stream * 4), users >> (stream * 4));
-        gate.request(NOW_US, *stream, &asking, &process) == Disposition::Pause
+        let request = FuzzRequest::known(paths >> (stream * 4), users >> (stream * 4));
+        gate.request(NOW_US, *stream, &request, &process) == Disposition::Pause
     });
     let waiting: Vec<u32> = waiting.collect();
     let calls = gate.ready(NOW_US);

@@ -1,7 +1,8 @@
-//! What the fuzz targets have in common: requests made of the fuzzer's bytes, and a gate to put them
+//! Common parts of the fuzz targets: requests made from the fuzzer's bytes, and a gate to send them
 //! to.
 //!
-//! `cargo fuzz run --fuzz-dir tests/fuzz <target> --sanitizer none` runs one; the corpora are in `corpus/`.
+//! Run a target with `cargo fuzz run --fuzz-dir tests/fuzz <target> --sanitizer none`. The corpora
+//! are in `corpus/`.
 
 use arbitrary::Arbitrary;
 use limits::facts::{Facts, Value};
@@ -10,12 +11,12 @@ use limits::policy::Policy;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-/// The document that the gate of [`gate`] has: every kind of bucket, key and failure.
+/// The policy of [`gate`], with every kind of bucket, key and failure mode.
 const POLICY: &str = include_str!("policy.json");
 
-/// A request, as its client wrote it and as the gateway saw it.
+/// A request, as written by its client and seen by the gateway.
 #[derive(Debug, Clone, Arbitrary)]
-pub struct Asking {
+pub struct FuzzRequest {
     /// The path.
     pub path: Vec<u8>,
     method: Vec<u8>,
@@ -26,8 +27,8 @@ pub struct Asking {
     route: Option<Vec<u8>>,
 }
 
-impl Asking {
-    /// A request to one of the paths that the policy has rules for, from one of a few users.
+impl FuzzRequest {
+    /// Builds a request to one of the paths in the policy's rules, from one of a few users.
     pub fn known(path: u8, user: u8) -> Self {
         let paths: [&[u8]; 5] = [b"/sliding", b"/calendar", b"/tokens", b"/several", b"/free"];
         Self {
@@ -42,7 +43,7 @@ impl Asking {
     }
 }
 
-impl Facts for Asking {
+impl Facts for FuzzRequest {
     fn method(&self) -> Option<Vec<u8>> {
         Some(self.method.clone())
     }
@@ -72,7 +73,7 @@ impl Facts for Asking {
     }
 }
 
-/// A process's shared data.
+/// The shared data of a process.
 #[derive(Debug, Default)]
 pub struct Process(RefCell<HashMap<String, (Vec<u8>, u32)>>);
 
@@ -92,7 +93,7 @@ impl SharedData for Process {
     }
 }
 
-/// A gate of a policy with every kind of bucket.
+/// Returns a gate whose policy has every kind of bucket.
 pub fn gate() -> Gate {
-    Gate::new(Policy::from_json(POLICY.as_bytes()).expect("the policy is right"))
+    Gate::new(Policy::from_json(POLICY.as_bytes()).expect("a valid policy"))
 }

@@ -49,7 +49,11 @@ pub(crate) async fn messages(State(sim): State<Arc<Sim>>, request: extract::Requ
     with_request_id(response, &request_id)
 }
 
-async fn answer(sim: &Sim, request: extract::Request, request_id: &str) -> Result<Answered, Refusal> {
+async fn answer(
+    sim: &Sim,
+    request: extract::Request,
+    request_id: &str,
+) -> Result<Answered, Refusal> {
     let overloaded = || Refusal::new(Kind::Overloaded, "Overloaded: too many requests at once");
     let entered = sim.at_once.enter().ok_or_else(overloaded)?;
     let (head, body) = request.into_parts();
@@ -59,7 +63,7 @@ async fn answer(sim: &Sim, request: extract::Request, request_id: &str) -> Resul
     tokio::time::sleep(sim.settings.latency + fault.delay()).await;
     let mut answered = match failed(&fault, request.stream, request_id).await {
         Some(response) => response.into(),
-        answered(sim, => None => respond(sim, => answered(sim, &request, key, &fault, request_id, entered)?,
+        None => respond(sim, &request, key, &fault, request_id, entered)?,
     };
     answered.response.headers_mut().extend(fault.header_map());
     Ok(answered)
@@ -87,8 +91,8 @@ async fn failed(fault: &Fault, streams: bool, request_id: &str) -> Option<Respon
     // In a stream, the error is sent later as an event.
     let later = fault.error_after_events.is_some();
     let status = match fault.status() {
-        Some(_) if later && streams => return answered(sim, => None => respond(sim,,
-        answered(sim, => None => respond(sim, if later && !streams => Kind::Overloaded.status(),
+        Some(_) if later && streams => return None,
+        None if later && !streams => Kind::Overloaded.status(),
         status => status?,
     };
     let (name, message) = fault.error();

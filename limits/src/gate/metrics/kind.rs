@@ -1,6 +1,6 @@
 //! The kinds of metrics.
 
-/// How a metric's samples combine.
+/// The way a metric's samples combine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MetricKind {
     /// Samples are added.
