@@ -1,19 +1,21 @@
-//! Asks a ledger whose clock may show another period than was thought.
+//! Retries questions that were prepared for the wrong calendar period.
 //!
-//! Called by [`crate::Ledger::decide`] and [`crate::Ledger::settle`]. Questions are prepared for the time that the
-//! ledger is thought to have ([`crate::prepare`]); those for which that was wrong are prepared anew
-//! for the time that it has. The others are not asked again.
+//! Called by [`crate::Ledger::decide`] and [`crate::Ledger::settle`]. Questions are prepared for
+//! the ledger's expected time ([`crate::prepare`]). If its clock turns out to be in another period,
+//! the affected questions are prepared again for its actual time; the others are not asked again.
 
 use crate::store::{Fault, Timed};
 
-/// How often a question is prepared anew.
+/// How many times a question is prepared and asked.
 const MAX_TRIES: usize = 3;
 
-/// One answer for each of `count` questions. `prepare` puts question number so-and-so for a time in
-/// Unix milliseconds, `now_ms` to begin with; `ask` puts some of them to the ledger, in order.
+/// Returns one answer for each of `count` questions.
+///
+/// `prepare` builds the question with the given index for a time in Unix milliseconds, at first
+/// `now_ms`. `ask` sends some of the questions to the ledger, in order.
 ///
 /// # Errors
-/// What `prepare` fails with; nothing is asked then that was not asked before.
+/// Fails if `prepare` does; the questions prepared in that round are not asked.
 pub(crate) async fn ask<Q, A, Answering>(
     count: usize,
     now_ms: u64,
@@ -71,8 +73,9 @@ mod tests {
         }
     }
 
-    /// Decides one request by the minute and one by the day, with the shim's clock at `ours_ms` and
-    /// the ledger's at `theirs_ms`: how many were asked each time, and how many of each remain.
+    /// Decides one request with a quota per minute and one with a quota per day, with the shim's
+    /// clock at `ours_ms` and the ledger's at `theirs_ms`. Returns the number of questions asked
+    /// each time, and what remains of each quota.
     async fn decide(ours_ms: u64, theirs_ms: u64) -> (Vec<usize>, Vec<u64>) {
         let requests = [request(Period::Minute), request(Period::Day)];
         let book = Book::default();
@@ -100,19 +103,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_what_was_put_for_the_wrong_time_is_put_again_and_charged_once() {
+    async fn only_questions_for_the_wrong_period_are_asked_again() {
         let noon_ms = 20_000 * 86_400_000 + 43_200_000;
-        // Up to half a period of difference does not matter.
+        // A difference of up to half a period does not matter.
         assert_eq!(decide(noon_ms, noon_ms + 29_000).await, (vec![2], vec![9, 9]));
         assert_eq!(decide(noon_ms, noon_ms - 29_000).await, (vec![2], vec![9, 9]));
-        // Five minutes do, to the minute's quota; half a day and more to both.
+        // Five minutes affect the quota per minute; more than half a day affects both.
         assert_eq!(decide(noon_ms, noon_ms + 5 * MINUTE_MS).await, (vec![2, 1], vec![9, 9]));
         assert_eq!(decide(noon_ms, noon_ms - 5 * MINUTE_MS).await, (vec![2, 1], vec![9, 9]));
         assert_eq!(decide(noon_ms, noon_ms + 5_000 * MINUTE_MS).await, (vec![2, 2], vec![9, 9]));
     }
 
     #[tokio::test]
-    async fn a_clock_that_keeps_jumping_is_given_up() {
+    async fn a_clock_that_keeps_jumping_is_an_error() {
         let now_ms = Cell::new(0);
         let answers = ask(
             1,

@@ -4,13 +4,13 @@
 
 use tracing::error;
 
-/// Runs `task` beside everything else. If it panics the process ends with code 1: restarted, it
-/// serves again, while half alive it would answer 503 for ever.
+/// Spawns `task`. If it panics, the process exits with code 1: a restarted process works again,
+/// while a half-dead one would answer 503 forever.
 pub fn spawn(name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
     let task = tokio::spawn(task);
     tokio::spawn(async move {
         if task.await.is_err_and(|error| error.is_panic()) {
-            error!(name, "a task that all depends on has panicked; ending");
+            error!(name, "an essential task has panicked; exiting");
             std::process::exit(1);
         }
     });

@@ -1,18 +1,18 @@
-//! Where the calendar's periods begin and end, in a time zone, daylight saving included.
+//! Calendar periods in a time zone, including daylight saving time.
 //!
-//! Called by [`crate::prepare`] for [`Quota::FixedWindow`](limits::quota::Quota::FixedWindow): the
-//! ledger is told the boundaries and needs no calendar.
+//! Called by [`crate::prepare`] for [`Quota::FixedWindow`](limits::quota::Quota::FixedWindow). The
+//! ledger receives the boundaries, so it needs no calendar.
 //!
-//! Every instant lies in exactly one period, whatever the clocks do:
+//! Every instant is in exactly one period, whatever the clocks do:
 //!
-//! - *minute*, *hour*: from one instant at which the local clock shows second (minute) 0 to the
-//!   next such. Where clocks go back an hour, 02:00 to 03:00 comes twice and is two hours.
-//! - *day*, *month*: from the first instant that shows the date to the first that shows the next
-//!   one. Where midnight is skipped, the day begins after the gap; where it comes twice, at the
-//!   first. A day once begun does not end because the clocks go back over midnight.
+//! - *minute*, *hour*: from an instant at which the local clock shows second (minute) 0 to the next
+//!   one. When clocks go back an hour, 02:00 to 03:00 occurs twice and counts as two hours.
+//! - *day*, *month*: from the first instant with the date to the first instant with the next one.
+//!   If midnight is skipped, the day begins after the gap. If midnight occurs twice, the day begins
+//!   at the first. A day that has begun does not end when the clocks go back over midnight.
 //!
-//! The time zones are those built into the binary, not the machine's: all shims of one version
-//! draw the same boundaries.
+//! The time zones are bundled in the binary, not taken from the machine, so all shims of a version
+//! compute the same boundaries.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
@@ -20,12 +20,12 @@ use jiff::tz::{self, AmbiguousOffset, Offset, TimeZoneDatabase};
 use limits::quota::{Period, TimeZone};
 use std::sync::LazyLock;
 
-/// One period of the calendar: `start_ms <= now < end_ms`.
+/// A calendar period: `start_ms <= now < end_ms`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span {
-    /// Its first millisecond, in Unix time.
+    /// The period's first millisecond, in Unix time.
     pub start_ms: u64,
-    /// The next one's first millisecond, in Unix time.
+    /// The next period's first millisecond, in Unix time.
     pub end_ms: u64,
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct Zone(tz::TimeZone);
 
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
-/// Transitions between two whole units of the clock; more than one is already unheard of.
+/// The most transitions within one unit of the clock; more than one has never occurred.
 const MAX_TRANSITIONS: usize = 8;
 
 impl Zone {
@@ -45,7 +45,7 @@ impl Zone {
         ZONES.get(time_zone.name()).ok().map(Self)
     }
 
-    /// The period in which `now_ms` (Unix time) lies; `None` for times outside the years 1..=9998.
+    /// Returns the period that contains `now_ms` (Unix time); `None` outside the years 1..=9998.
     #[must_use]
     pub(crate) fn period(&self, per: Period, now_ms: u64) -> Option<Span> {
         let now_ms = i64::try_from(now_ms).ok()?;
@@ -64,13 +64,13 @@ impl Zone {
         Some((self.whole_unit_until(now_ms, unit_ms)?, self.whole_unit_after(now_ms, unit_ms)?))
     }
 
-    /// The last instant ≤ `at_ms` at which the local clock shows a whole unit.
+    /// Returns the last instant ≤ `at_ms` at which the local clock shows a whole unit.
     fn whole_unit_until(&self, mut at_ms: i64, unit_ms: i64) -> Option<i64> {
         for _ in 0..MAX_TRANSITIONS {
             let past_ms = (at_ms + self.offset_ms(at_ms)?).rem_euclid(unit_ms);
             let candidate_ms = at_ms - past_ms;
             match self.transition_until(at_ms) {
-                // The offset was another one at the candidate: look before the change.
+                // The offset was different at the candidate: continue before the change.
                 Some(change_ms) if change_ms > candidate_ms => at_ms = change_ms - 1,
                 _ => return Some(candidate_ms),
             }
@@ -78,7 +78,7 @@ impl Zone {
         None
     }
 
-    /// The first instant > `at_ms` at which the local clock shows a whole unit.
+    /// Returns the first instant > `at_ms` at which the local clock shows a whole unit.
     fn whole_unit_after(&self, mut at_ms: i64, unit_ms: i64) -> Option<i64> {
         for _ in 0..MAX_TRANSITIONS {
             let past_ms = (at_ms + self.offset_ms(at_ms)?).rem_euclid(unit_ms);
@@ -96,8 +96,9 @@ impl Zone {
         None
     }
 
-    /// From the first instant of one date to the first of the next: `floor` takes a date to the
-    /// one its period begins with, `next` takes that to the following period's.
+    /// Returns the period from the first instant of one date to the first instant of the next.
+    /// `floor` maps a date to the first date of its period, and `next` maps that to the following
+    /// period's.
     fn date_period(
         &self,
         now_ms: i64,
@@ -108,14 +109,14 @@ impl Zone {
         let mut date = floor(self.0.to_offset(now).to_datetime(now).date());
         let mut end_ms = self.first_instant(next(date)?)?;
         if end_ms <= now_ms {
-            // The clocks went back over midnight: the next date has already begun.
+            // The clocks went back over midnight, so the next date has already begun.
             date = next(date)?;
             end_ms = self.first_instant(next(date)?)?;
         }
         Some((self.first_instant(date)?, end_ms))
     }
 
-    /// The first instant at which the local calendar shows `date` (or, if it skips it, a later one).
+    /// Returns the first instant with this local date, or a later one if the date is skipped.
     fn first_instant(&self, date: Date) -> Option<i64> {
         let midnight = date.to_datetime(Time::midnight());
         let at = |offset: Offset| Some(offset.to_timestamp(midnight).ok()?.as_millisecond());
@@ -130,13 +131,13 @@ impl Zone {
         Some(i64::from(self.0.to_offset(timestamp(at_ms)?).seconds()) * 1_000)
     }
 
-    /// The last change of the offset at or before `at_ms`.
+    /// Returns the last change of the offset at or before `at_ms`.
     fn transition_until(&self, at_ms: i64) -> Option<i64> {
         let just_after = timestamp(at_ms + 1)?;
         self.0.preceding(just_after).next().map(|change| change.timestamp().as_millisecond())
     }
 
-    /// The first change of the offset after `at_ms`.
+    /// Returns the first change of the offset after `at_ms`.
     fn transition_after(&self, at_ms: i64) -> Option<i64> {
         let at = timestamp(at_ms)?;
         self.0.following(at).next().map(|change| change.timestamp().as_millisecond())
@@ -156,8 +157,8 @@ mod tests {
         u64::try_from(at.as_millisecond()).unwrap()
     }
 
-    /// `now` lies in the period from `start` to `end`, and so do the instants at its two ends; the
-    /// neighbours begin and end where it does.
+    /// Checks that `now` is in the period from `start` to `end`, as are the instants at both ends,
+    /// and that the neighboring periods are adjacent.
     fn check(zone: &str, per: Period, now: &str, start: &str, end: &str) {
         let zone = Zone::of(TimeZone::named(zone).unwrap()).unwrap();
         let expected = Span { start_ms: ms(start), end_ms: ms(end) };
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn utc_is_plain() {
+    fn utc_periods_are_regular() {
         let check = |per, start, end| check("UTC", per, "2024-02-29T13:37:42.123Z", start, end);
         check(Period::Minute, "2024-02-29T13:37:00Z", "2024-02-29T13:38:00Z");
         check(Period::Hour, "2024-02-29T13:00:00Z", "2024-02-29T14:00:00Z");
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn months_have_their_lengths() {
+    fn months_have_the_right_length() {
         for (now, start, end) in [
             ("2023-02-28T23:59:59Z", "2023-02-01T00:00:00Z", "2023-03-01T00:00:00Z"),
             ("2024-12-31T23:59:59Z", "2024-12-01T00:00:00Z", "2025-01-01T00:00:00Z"),
@@ -190,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn days_of_23_and_25_hours() {
+    fn days_can_have_23_or_25_hours() {
         for (zone, now, start, end) in [
             ("Europe/Berlin", "2025-03-30T12:00+02", "2025-03-30T00:00+01", "2025-03-31T00:00+02"),
             ("Europe/Berlin", "2025-10-26T02:30+01", "2025-10-26T00:00+02", "2025-10-27T00:00+01"),
@@ -206,7 +207,7 @@ mod tests {
                 "2025-11-02T00:00-04",
                 "2025-11-03T00:00-05",
             ),
-            // Half an hour.
+            // A change of half an hour.
             (
                 "Australia/Lord_Howe",
                 "2025-04-06T01:45+10:30",
@@ -219,7 +220,7 @@ mod tests {
                 "2025-10-05T00:00+10:30",
                 "2025-10-06T00:00+11",
             ),
-            // No daylight saving, but 5:45.
+            // No daylight saving time, but an offset of 5:45.
             (
                 "Asia/Kathmandu",
                 "2025-06-01T12:00+05:45",
@@ -255,8 +256,8 @@ mod tests {
     }
 
     #[test]
-    fn a_day_is_not_begun_twice() {
-        // Clocks go back from 00:00 to 23:00: an hour longer.
+    fn a_day_does_not_begin_twice() {
+        // Clocks go back from 00:00 to 23:00, so the day is an hour longer.
         check(
             "America/Sao_Paulo",
             Period::Day,
@@ -264,8 +265,8 @@ mod tests {
             "2018-02-17T00:00-02",
             "2018-02-18T00:00-03",
         );
-        // Clocks go back from 00:01 to 23:01 of the day before: the date shows twice, and begins
-        // at the first.
+        // Clocks go back from 00:01 to 23:01 of the previous day. The date occurs twice, and begins
+        // the first time.
         for now in ["2010-11-07T00:00:30-02:30", "2010-11-06T23:30-03:30", "2010-11-07T12:00-03:30"]
         {
             check(
@@ -279,8 +280,8 @@ mod tests {
     }
 
     #[test]
-    fn a_date_that_never_was_has_no_period() {
-        // Samoa went from 29 to 31 December 2011.
+    fn a_skipped_date_has_no_period() {
+        // Samoa skipped 30 December 2011.
         check(
             "Pacific/Apia",
             Period::Day,
@@ -298,12 +299,12 @@ mod tests {
     }
 
     #[test]
-    fn hours_over_a_change_of_the_clocks() {
+    fn hours_across_a_clock_change() {
         for (zone, now, start, end) in [
             ("Europe/Berlin", "2025-03-30T01:30+01", "2025-03-30T01:00+01", "2025-03-30T03:00+02"),
             ("Europe/Berlin", "2025-10-26T02:30+02", "2025-10-26T02:00+02", "2025-10-26T02:00+01"),
             ("Europe/Berlin", "2025-10-26T02:30+01", "2025-10-26T02:00+01", "2025-10-26T03:00+01"),
-            // Half an hour forwards or back: one longer hour.
+            // A change of half an hour in either direction makes one hour longer.
             (
                 "Australia/Lord_Howe",
                 "2025-10-05T02:45+11",
@@ -328,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn months_over_a_change_of_the_clocks() {
+    fn months_across_a_clock_change() {
         check(
             "Europe/Berlin",
             Period::Month,
@@ -345,9 +346,9 @@ mod tests {
         );
     }
 
-    /// Around every change of some years, in zones with odd clocks.
+    /// Checks the periods around every clock change of some years, in zones with unusual clocks.
     #[test]
-    fn periods_follow_each_other_without_gap_or_overlap() {
+    fn periods_have_no_gaps_or_overlaps() {
         for name in [
             "Africa/Cairo",
             "Africa/Casablanca",
@@ -385,7 +386,7 @@ mod tests {
 
     const HOUR_MS: u64 = 3_600_000;
 
-    /// Each period ends where the next begins, from `reach_ms` before a time until as long after.
+    /// Checks that periods are adjacent from `reach_ms` before a time until as long after it.
     fn walk(zone: &Zone, per: Period, around_ms: u64, reach_ms: u64, longest_ms: u64) {
         let mut at_ms = around_ms - reach_ms;
         while at_ms < around_ms + reach_ms {
@@ -402,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_zones_and_absurd_times_are_none() {
+    fn unknown_zones_and_absurd_times_have_no_period() {
         for name in ["", "Mars/Olympus", "Europe", "../etc/passwd", "UTC+1"] {
             assert!(TimeZone::named(name).is_err(), "{name}");
         }

@@ -1,7 +1,7 @@
-//! Checks what takes two fields of a call's body to see, and reports every mistake at once.
+//! Checks request bodies for mistakes that involve several fields, and reports all of them.
 //!
-//! serde has parsed each field into a type that cannot be wrong by itself ([`limits::json::parse`]
-//! names the first that cannot be). Called by front-ends before [`crate::Ledger`].
+//! Called by front-ends before [`crate::Ledger`]. Single fields have already been parsed into types
+//! that enforce their own validity ([`limits::json::parse`] reports the first that is invalid).
 
 use limits::counter::CounterName;
 use limits::ledger::{BadSettleId, SettleId, TimeMs, decision_ms};
@@ -11,24 +11,25 @@ use limits::wire::{
 };
 use std::fmt::Display;
 
-/// A settle whose charges make sense together.
+/// A settle whose charges are consistent.
 #[derive(Debug, Clone)]
 pub struct Settle {
-    /// Its own name.
+    /// The settle's id.
     pub id: SettleId,
     /// The decision's id.
     pub decision: String,
-    /// When the decision was made.
+    /// The time of the decision.
     pub decision_ms: TimeMs,
-    /// 1..=[`MAX_CHARGES`], each of another counter; none gives back more than it charged.
+    /// 1..=[`MAX_CHARGES`] charges, each on a different counter. None gives back more than was
+    /// charged.
     pub charges: Vec<SettleCharge>,
 }
 
-/// Returns the requests of a body: 1..=[`MAX_BATCH`], of 1..=[`MAX_CHARGES`] charges each, no counter
-/// twice in one, no cost above its limit.
+/// Checks the requests of a body: 1..=[`MAX_BATCH`], each with 1..=[`MAX_CHARGES`] charges on
+/// different counters, and no cost above its limit.
 ///
 /// # Errors
-/// Every mistake, with its place.
+/// Fails with every mistake and its location.
 pub fn requests(body: DecideBody) -> Result<Vec<Request>, Vec<PlacedError>> {
     let mut mistakes = Mistakes::default();
     if !mistakes.count("/requests", body.requests.len(), MAX_BATCH, "requests") {
@@ -40,10 +41,10 @@ pub fn requests(body: DecideBody) -> Result<Vec<Request>, Vec<PlacedError>> {
     if mistakes.0.is_empty() { Ok(body.requests) } else { Err(mistakes.0) }
 }
 
-/// Returns the settles of a body: 1..=[`MAX_BATCH`].
+/// Checks the settles of a body: 1..=[`MAX_BATCH`].
 ///
 /// # Errors
-/// Every mistake, with its place.
+/// Fails with every mistake and its location.
 pub fn settles(body: SettleBody) -> Result<Vec<Settle>, Vec<PlacedError>> {
     let mut mistakes = Mistakes::default();
     if !mistakes.count("/settles", body.settles.len(), MAX_BATCH, "settles") {
@@ -65,7 +66,7 @@ impl Mistakes {
         self.0.push(PlacedError { pointer: pointer.into(), detail: detail.into() });
     }
 
-    /// Keeps what is right, and notes what is not.
+    /// Returns the value of `found`, or records its error and returns `None`.
     fn keep<T>(&mut self, pointer: String, found: Result<T, impl Display>) -> Option<T> {
         found.map_err(|error| self.at(pointer, error.to_string())).ok()
     }
@@ -130,7 +131,7 @@ impl Mistakes {
             if let Some(first) = counters.clone().take(at).position(|other| other == counter) {
                 self.at(
                     format!("{place}/{at}/counter"),
-                    format!("expected each counter once, found that of charge {first} again"),
+                    format!("expected each counter once, found the one of charge {first} again"),
                 );
             }
         }

@@ -1,16 +1,16 @@
 //! The only file of this crate that reads the clock.
 //!
-//! Called by [`crate::store`] (the memory ledger's time, and the guess at Redis's) and wherever a
-//! time-out needs an instant.
+//! Called by [`crate::store`] for the in-memory ledger's time and to estimate Redis's, and wherever
+//! a timeout needs an instant.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// The machine's clock, made to never stand still or run backwards.
+/// The machine's clock, adjusted to never run backward.
 ///
-/// It follows the system's time forwards (through a suspend, too), and goes on by the monotonic
-/// clock where the system's is set back: a counter must not wait an hour because a clock was
-/// corrected by one.
+/// It follows the system time forward, also through a suspend. When the system time is set back, it
+/// continues with the monotonic clock, so that counters don't stall for an hour because the clock
+/// was corrected by an hour.
 #[derive(Debug, Clone)]
 pub struct Clock(Arc<Mutex<Reading>>);
 
@@ -21,13 +21,13 @@ struct Reading {
 }
 
 impl Clock {
-    /// Starts at the system's time.
+    /// Starts a clock at the system time.
     #[must_use]
     pub fn start() -> Self {
         Self(Arc::new(Mutex::new(Reading { unix_ms: system_ms(), at: instant() })))
     }
 
-    /// Unix milliseconds.
+    /// Returns the time in Unix milliseconds.
     #[must_use]
     pub fn now_ms(&self) -> u64 {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -37,8 +37,9 @@ impl Clock {
 }
 
 impl Reading {
-    /// The next reading: the system's time, or what the monotonic clock makes of this one if that
-    /// is later. Whole milliseconds are carried over, so that frequent readings lose nothing.
+    /// Returns the next reading: the system time, or this reading advanced by the monotonic clock
+    /// if that is later. Carries fractions of a millisecond over, so that frequent readings lose
+    /// nothing.
     fn advanced(self, system_ms: u64, at: Instant) -> Self {
         let elapsed = at.saturating_duration_since(self.at);
         let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
@@ -52,7 +53,7 @@ impl Reading {
     }
 }
 
-/// A point on the monotonic clock, for measuring how long something took.
+/// Returns the current instant of the monotonic clock, for measuring durations.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the file that reads the clock")]
 pub fn instant() -> Instant {
@@ -71,7 +72,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn it_follows_the_system_forwards_and_the_monotonic_clock_otherwise() {
+    fn the_clock_follows_the_system_forward_and_is_monotonic_otherwise() {
         let start = instant();
         let check = |system_ms, after_us: u64, expected_ms| {
             let reading = Reading { unix_ms: 1_000_000, at: start };

@@ -14,22 +14,22 @@ use limits::wire::{DecideReply, Decision, DecisionError, Request};
 use metrics::counter;
 
 impl Ledger {
-    /// Decides `requests` in their order.
+    /// Decides `requests` in order.
     ///
     /// # Errors
-    /// [`Fault`] if none of them got a decision. Where only some did not, their decisions say so; where
-    /// none did while a part of a Cluster answers, all of them do.
+    /// [`Fault`] if none of the requests got a decision and no part of the ledger is up. Otherwise,
+    /// a request without a decision gets [`DecisionError::Unavailable`].
     pub async fn decide(&self, requests: &[Request]) -> Result<DecideReply, Fault> {
         let sealer = self.sealer()?;
         let answers = self.answers(requests).await?;
         let heard_ms = answers.iter().filter_map(|answer| Some(answer.as_ref().ok()?.now_ms)).max();
-        // While other servers of a Cluster decide, the call has not failed: the caller is not to stop
-        // asking for those whose counters live there.
+        // While other servers of a Cluster decide, this is not a failure of the call: callers
+        // should not stop sending the requests whose counters are there.
         let now_ms = heard_ms.or_else(|| self.store.is_partly_up().then(|| self.store.now_ms()));
         let Some(now_ms) = now_ms else {
             let unavailable = counter!(telemetry::DECISIONS, "verdict" => "unavailable");
             unavailable.increment(requests.len() as u64);
-            let fault = answers.into_iter().find_map(Result::err).unwrap_or(Fault::Senseless);
+            let fault = answers.into_iter().find_map(Result::err).unwrap_or(Fault::InvalidReply);
             return Err(counted(fault));
         };
         let decisions = requests.iter().zip(answers).map(|(request, answer)| match answer {
@@ -45,7 +45,7 @@ impl Ledger {
     ) -> Result<Vec<Result<Timed<Decided>, Fault>>, Fault> {
         let book = self.book()?;
         let prepare = |at: usize, now_ms| {
-            let request = requests.get(at).ok_or(Fault::Senseless)?;
+            let request = requests.get(at).ok_or(Fault::InvalidReply)?;
             let prepared = Preparer { book: &book, now_ms }.request(request);
             prepared.map_err(|_| Fault::Clock { now_ms })
         };
@@ -69,7 +69,7 @@ impl Ledger {
     }
 }
 
-/// What a request is told that got no decision while others of its call did.
+/// Builds the decision of a request that got none from the ledger, although its call succeeded.
 fn undecided(now_ms: u64, fault: &Fault) -> Decision {
     tracing::debug!(%fault, "a request of a batch got no decision");
     counter!(telemetry::DECISIONS, "verdict" => "unavailable").increment(1);
@@ -78,7 +78,7 @@ fn undecided(now_ms: u64, fault: &Fault) -> Decision {
         .named(now_ms, names::decision())
 }
 
-/// Counts a fault that a client is told of.
+/// Counts a fault that is reported to a client.
 pub(crate) fn counted(fault: Fault) -> Fault {
     counter!(telemetry::FAULTS, "reason" => fault.label()).increment(1);
     fault

@@ -1,5 +1,5 @@
-//! A process's ledger: what front-ends hold. [`crate::Ledger::decide`] and the like are in files of
-//! their own.
+//! A process's ledger, as used by front-ends. [`crate::Ledger::decide`] and the other operations
+//! are in their own files.
 
 use crate::clock::Clock;
 use crate::overrides::{Book, ChangeError, Override, Overrides, watch};
@@ -10,7 +10,7 @@ use crate::telemetry::ChargeMeter;
 use limits::counter::CounterName;
 use std::sync::Arc;
 
-/// The ledger of a process. Clones share it.
+/// A process's ledger. Clones share it.
 #[derive(Clone)]
 pub struct Ledger {
     pub(crate) store: Store,
@@ -21,13 +21,13 @@ pub struct Ledger {
 
 impl Ledger {
     /// Opens the ledger that `url` names, and keeps it connected in the background. It need not be
-    /// there yet. `memory_counters`: the most counters held if it is memory.
+    /// reachable yet. `memory_counters`: the maximum number of counters of an in-memory ledger.
     ///
     /// # Errors
-    /// If the operating system gives no random bytes.
+    /// Fails if the operating system cannot provide random bytes.
     ///
     /// # Panics
-    /// Outside of a Tokio runtime.
+    /// Panics outside a Tokio runtime.
     pub fn open(
         url: &LedgerUrl,
         timeouts: Timeouts,
@@ -47,41 +47,41 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// Returns the ledger's time as far as it is known, in Unix milliseconds.
+    /// Returns the ledger's time, in Unix milliseconds, as far as it is known.
     #[must_use]
     pub fn now_ms(&self) -> u64 {
         self.store.now_ms()
     }
 
-    /// Asks whether the ledger answers.
+    /// Checks if the ledger answers.
     pub async fn health(&self) -> Health {
         self.store.health().await
     }
 
-    /// Returns true once overrides and seals are known, without which nothing is decided.
+    /// Returns true once the overrides and the sealing key are loaded. Nothing is decided before.
     #[must_use]
     pub fn is_reached(&self) -> bool {
         self.overrides.book().is_some() && self.seals.sealer().is_some()
     }
 
-    /// Forgets what `counter` has counted. Returns true if there was anything.
+    /// Deletes `counter`. Returns false if it did not exist.
     ///
     /// # Errors
-    /// [`Fault`] if there was no answer.
+    /// [`Fault`] if the ledger did not answer.
     pub async fn reset(&self, counter: &CounterName) -> Result<bool, Fault> {
         self.store.reset(counter).await
     }
 
-    /// Returns the overrides; `None` while they are not known.
+    /// Returns the overrides; `None` if they are not loaded yet.
     #[must_use]
     pub fn overrides(&self) -> Option<Arc<Book>> {
         self.overrides.book()
     }
 
-    /// Sets the override of `counter`, or removes it with `None`. Returns true if that changed it.
+    /// Sets the override of `counter`, or removes it if `None`. Returns true if anything changed.
     ///
     /// # Errors
-    /// [`ChangeError`]; nothing was changed, or it is not known whether it was.
+    /// [`ChangeError`] if nothing was changed, or if the outcome is unknown.
     pub async fn change_override(
         &self,
         counter: &CounterName,

@@ -1,14 +1,15 @@
-//! The ledger: decides requests and settles charges over a store, which is Redis (alone or a
-//! Cluster) or this process's memory.
+//! The ledger: decides requests and settles charges over a store, which is Redis (a single server
+//! or a Cluster) or this process's memory.
 //!
-//! Read in this order, which is a decision's way: [`checked`] (does the call make sense),
-//! [`Ledger::decide`] and [`Ledger::settle`] (and the [`seal`] between them), [`prepare`] (the
-//! `calendar` and the [`overrides`]), [`store`] (the way to Redis, or memory), [`script`] (what is
-//! put to Redis).
+//! Suggested reading order, along the path of a decision: [`checked`] (validates the call),
+//! [`Ledger::decide`] and [`Ledger::settle`] (linked by the [`seal`]), [`prepare`] (applies the
+//! `calendar` and the [`overrides`]), [`store`] (Redis or memory), [`script`] (the Redis scripts'
+//! input and output).
 //!
-//! Front-ends hold a [`Ledger`]; they know nothing of stores. Only [`clock`] reads the clock, only
-//! [`store`], [`overrides`] and [`seal`] know Redis's client. The arithmetic is [`limits::ledger`]'s
-//! in Rust, and that of `script/*.lua` on Redis.
+//! Front-ends hold a [`Ledger`] and know nothing of stores. Only [`clock`] reads the clock, and
+//! only
+//! [`store`], [`overrides`] and [`seal`] use the Redis client. The arithmetic is [`limits::ledger`]
+//! in Rust, and `script/*.lua` on Redis.
 
 mod agree;
 pub mod background;
@@ -17,11 +18,11 @@ pub mod checked;
 pub mod clock;
 mod decide;
 mod ledger;
+pub mod log_throttle;
 mod names;
 pub mod overrides;
 mod peek;
 pub mod prepare;
-pub mod quiet;
 pub mod script;
 pub mod seal;
 mod settle;
@@ -29,5 +30,5 @@ pub mod store;
 pub mod telemetry;
 
 pub use ledger::Ledger;
-pub use peek::NotSeen;
-pub use settle::{Accepted, NotAccepted};
+pub use peek::PeekError;
+pub use settle::{AcceptError, Accepted};

@@ -1,4 +1,4 @@
-//! Names that occur once: of decisions, and of the settles that the shim makes itself.
+//! Unique names, for decisions and for the shim's own settles.
 //!
 //! Called by [`crate::Ledger::decide`] and [`crate::store`].
 
@@ -6,18 +6,18 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The standard library seeds its hash tables at random; that is all the chance needed to tell one
-/// process from another.
+/// A random name for this process. The standard library seeds its hash tables randomly, which is
+/// random enough to tell processes apart.
 static PROCESS: LazyLock<String> =
     LazyLock::new(|| format!("{:016x}", RandomState::new().build_hasher().finish()));
 static DECISIONS: AtomicU64 = AtomicU64::new(0);
 
-/// This process's name, another one for each start.
+/// Returns this process's name, which differs for each start.
 pub(crate) fn process() -> &'static str {
     &PROCESS
 }
 
-/// The unique part of the next decision's id.
+/// Returns the unique part of the next decision's id.
 pub(crate) fn decision() -> String {
     format!("{}-{:x}", process(), DECISIONS.fetch_add(1, Ordering::Relaxed))
 }

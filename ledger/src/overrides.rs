@@ -1,8 +1,8 @@
-//! What an operator has said about single keys: another limit, no limit, or blocked until a time.
+//! Operators' overrides of single keys: another limit, no limit, or blocked until a time.
 //!
-//! Every shim holds all of them in a [`Book`], which [`crate::prepare`] looks into: a decision
-//! costs no round trip more. [`watch`] keeps the book what the ledger's hash says;
-//! operators change the hash.
+//! Every shim holds all of them in a [`Book`], so looking one up in [`crate::prepare`] takes no
+//! additional round trip. Operators change a hash in the ledger, and [`watch`] keeps the book in
+//! sync with it.
 
 mod book;
 pub mod store;
@@ -15,13 +15,13 @@ use crate::store::Store;
 use limits::counter::CounterName;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// The book of this shim. Clones share it.
+/// This shim's overrides. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides(Arc<RwLock<Option<Arc<Book>>>>);
 
 impl Overrides {
-    /// Overrides for `store`: those of the in-memory ledger live here, none to begin with; others
-    /// are not known until they have been read.
+    /// Creates the overrides for `store`. Those of an in-memory ledger are kept here and start
+    /// empty. Others are unknown until they have been loaded.
     #[must_use]
     pub fn of(store: &Store) -> Self {
         let overrides = Self::default();
@@ -31,16 +31,16 @@ impl Overrides {
         overrides
     }
 
-    /// The overrides in force; `None` while it is not known what they are.
+    /// Returns the overrides in force; `None` if they are not loaded yet.
     #[must_use]
     pub fn book(&self) -> Option<Arc<Book>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Sets what stands above `counter`, or with `None` removes it; whether anything changed.
+    /// Sets the override of `counter`, or removes it if `None`. Returns true if anything changed.
     ///
     /// # Errors
-    /// [`ChangeError`]; nothing was changed, or it is not known whether it was.
+    /// [`ChangeError`] if nothing was changed, or if the outcome is unknown.
     pub async fn change(
         &self,
         store: &Store,
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn the_book_is_bounded_and_ended_blocks_make_room() {
+    fn the_book_is_bounded_and_expired_blocks_make_room() {
         let overrides = Overrides::default();
         let block = Some(Override::BlockedUntilMs(TimeMs::clamped(1_000)));
         let set = |now_ms, number, value| overrides.change_here(now_ms, &counter(number), value);
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_says_whether_it_was_one() {
+    fn change_reports_if_anything_changed() {
         let overrides = Overrides::default();
         let set = |value| overrides.change_here(0, &counter(1), value).unwrap();
         assert!(set(Some(Override::Unlimited)));

@@ -1,6 +1,6 @@
-//! What a charge would come to, without making it.
+//! Reads a counter: the outcome of a hypothetical charge.
 //!
-//! For clients that ask what is left, and for operators.
+//! For clients that ask how much is left, and for operators.
 
 use crate::ledger::Ledger;
 use crate::prepare::Preparer;
@@ -10,31 +10,31 @@ use limits::ledger::Charge;
 use limits::quota::Quota;
 use limits::wire::{ChargeOutcome, Cost};
 
-/// Why nothing can be seen.
+/// The reason a counter could not be read.
 #[derive(Debug, thiserror::Error)]
-pub enum NotSeen {
-    /// What overrides there are is not known yet.
+pub enum PeekError {
+    /// The overrides are not loaded yet.
     #[error("The ledger has not been reached yet.")]
-    NotYet,
-    /// The calendar knows no period for the time.
+    NotReady,
+    /// The calendar has no period for the time.
     #[error("{0}")]
     NoPeriod(#[from] crate::prepare::NoPeriod),
-    /// The ledger gave no answer.
+    /// The ledger did not answer.
     #[error("{0}")]
     Fault(#[from] Fault),
 }
 
 impl Ledger {
-    /// Returns what a charge of 1 would come to; nothing is charged.
+    /// Returns the outcome of a hypothetical charge of 1. Nothing is charged.
     ///
     /// # Errors
-    /// [`NotSeen`].
+    /// [`PeekError`] if the counter could not be read.
     pub async fn peek(
         &self,
         counter: CounterName,
         quota: Quota,
-    ) -> Result<Timed<ChargeOutcome>, NotSeen> {
-        let book = self.overrides.book().ok_or(NotSeen::NotYet)?;
+    ) -> Result<Timed<ChargeOutcome>, PeekError> {
+        let book = self.overrides.book().ok_or(PeekError::NotReady)?;
         let terms = Preparer { book: &book, now_ms: self.store.now_ms() }.terms(&counter, quota)?;
         let charge = Charge { counter, cost: Cost::clamped(1), enforce: true, terms, lease: None };
         Ok(self.store.peek(charge).await?)

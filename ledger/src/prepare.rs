@@ -1,7 +1,7 @@
-//! From what a call asks to what a ledger is told: the calendar worked out, overrides applied.
+//! Converts wire types to the ledger's input: resolves the calendar and applies overrides.
 //!
-//! Called by [`crate::Ledger::decide`] and [`crate::Ledger::settle`], anew where the ledger's clock turns out to
-//! show another day than was thought.
+//! Called by [`crate::Ledger::decide`] and [`crate::Ledger::settle`], again if the ledger's clock
+//! turns out to be in another period than expected.
 
 use crate::calendar::Zone;
 use crate::checked;
@@ -15,28 +15,28 @@ use limits::ledger::{
 use limits::quota::{FixedWindow, Limit, Period, Quota, SlidingWindow, TokenBucket, WindowMs};
 use limits::wire;
 
-/// What a ledger is told, for one time.
+/// Prepares the ledger's input for one time.
 #[derive(Debug, Clone, Copy)]
 pub struct Preparer<'a> {
     /// The overrides in force.
     pub book: &'a Book,
-    /// What the ledger's clock is thought to show, in Unix milliseconds.
+    /// The ledger's expected time, in Unix milliseconds.
     pub now_ms: u64,
 }
 
-/// Why a request cannot be put to a ledger.
+/// A time for which the calendar has no period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the calendar knows no period for Unix time {now_ms} ms")]
+#[error("the calendar has no period for Unix time {now_ms} ms")]
 pub struct NoPeriod {
     /// The time.
     pub now_ms: u64,
 }
 
 impl Preparer<'_> {
-    /// A request as the ledger takes it.
+    /// Converts a request to the ledger's input.
     ///
     /// # Errors
-    /// [`NoPeriod`] for times beyond the calendar.
+    /// [`NoPeriod`] for a time outside the calendar's range.
     pub fn request(&self, request: &wire::Request) -> Result<Request, NoPeriod> {
         let charges = request.charges.iter().map(|charge| {
             Ok(Charge {
@@ -47,14 +47,14 @@ impl Preparer<'_> {
                 lease: charge.lease,
             })
         });
-        // Cannot fail: the number and the names have been checked.
+        // Cannot fail: the number of charges and their counters have been checked.
         Request::new(charges.collect::<Result<_, _>>()?).map_err(|_| self.no_period())
     }
 
-    /// Prepares a part of a settle; `None` if its charges do not go together.
+    /// Converts a part of a settle; `None` if its charges are inconsistent.
     ///
     /// # Errors
-    /// [`NoPeriod`] for times beyond the calendar.
+    /// [`NoPeriod`] for a time outside the calendar's range.
     pub fn part(
         &self,
         settle: &checked::Settle,
@@ -74,10 +74,10 @@ impl Preparer<'_> {
         })
     }
 
-    /// What `counter` is held against.
+    /// Returns the terms that apply to `counter`.
     ///
     /// # Errors
-    /// [`NoPeriod`] for times beyond the calendar.
+    /// [`NoPeriod`] for a time outside the calendar's range.
     pub fn terms(&self, counter: &CounterName, quota: Quota) -> Result<Terms, NoPeriod> {
         let (limit, standing) = match self.book.get(counter) {
             None => (None, Standing::Limited),
@@ -110,8 +110,8 @@ impl Preparer<'_> {
     }
 }
 
-/// The period of `now_ms` and the neighbour that it is nearer to: whatever the difference between
-/// the two clocks, up to half a period, the ledger's time lies in one of them.
+/// Returns the period of `now_ms` and the neighbor nearest to it. If the two clocks differ by up to
+/// half a period, the ledger's time is in one of them.
 fn periods(zone: &Zone, per: Period, now_ms: u64) -> Option<Periods> {
     let span = zone.period(per, now_ms)?;
     let nearer_to_end = span.end_ms - now_ms <= now_ms - span.start_ms;
@@ -125,7 +125,7 @@ fn periods(zone: &Zone, per: Period, now_ms: u64) -> Option<Periods> {
     Periods::new([a.ok()?, b.ok()?, c.ok()?]).ok()
 }
 
-/// The same bucket with another burst; the rate changes in proportion, so that it fills up in the
+/// Returns the bucket with another burst. Its rate changes in proportion, so that it fills in the
 /// same time.
 fn resized(bucket: TokenBucket, burst: Limit) -> TokenBucket {
     let burst = burst.get().min(MAX_SAFE / bucket.per_ms());
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn an_override_stands_above_the_quota() {
+    fn an_override_takes_precedence_over_the_quota() {
         let ten = Quota::SlidingWindow(SlidingWindow {
             limit: Limit::clamped(10),
             window_ms: WindowMs::clamped(60_000),
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_beyond_the_calendar_is_an_error_and_no_panic() {
+    fn a_time_outside_the_calendar_is_an_error() {
         let (limit, time_zone) = (Limit::clamped(1), TimeZone::named("Europe/Berlin").unwrap());
         let daily = Quota::FixedWindow(FixedWindow { limit, per: Period::Day, time_zone });
         let book = Book::default();

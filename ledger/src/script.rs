@@ -1,10 +1,11 @@
-//! The Lua scripts, what is put to them, and what their replies mean. Pure: no connection here.
+//! The Lua scripts, their input and their replies. Pure: no connections here.
 //!
-//! [`crate::store`] sends what [`decide`], [`settle`] and [`peek`] put together, by EVALSHA, and
-//! hands the reply back to them. The scripts do the arithmetic of [`limits::ledger`], to the number.
+//! [`crate::store`] sends the calls built by [`decide`], [`settle`] and [`peek`] with EVALSHA, and
+//! has the replies parsed by [`decided`], [`settled`] and [`peeked`]. The scripts do exactly the
+//! arithmetic of [`limits::ledger`].
 //!
-//! One call is one atomic batch, decided in order by the server's own clock. In a Cluster all keys
-//! of one call must lie in one slot: all counters of one identity do
+//! A call is an atomic batch, decided in order by the server's clock. On a Cluster, all keys of a
+//! call must be in one slot. All counters of one identity are
 //! ([`CounterName::slot_tag`](limits::counter::CounterName::slot_tag)).
 
 mod keys;
@@ -18,9 +19,9 @@ use limits::ledger::{Charge, Decided, Refusal, Request, Settle};
 use limits::wire::{ChargeOutcome, Settled};
 use reply::Reader;
 
-/// The scripts as they are loaded.
+/// The scripts' source texts.
 pub mod source {
-    /// Decides requests: charges what fits.
+    /// Decides requests, and charges the admitted ones.
     pub const DECIDE: &str = concat!(
         include_str!("script/clock.lua"),
         include_str!("script/count.lua"),
@@ -28,7 +29,7 @@ pub mod source {
         include_str!("script/decide.lua"),
         include_str!("script/finish.lua")
     );
-    /// Settles decisions: gives back, or charges afterwards.
+    /// Settles decisions: gives back, or charges more.
     pub const SETTLE: &str = concat!(
         include_str!("script/clock.lua"),
         include_str!("script/count.lua"),
@@ -36,7 +37,7 @@ pub mod source {
         include_str!("script/settle.lua"),
         include_str!("script/finish.lua")
     );
-    /// Reads counters, and writes nothing.
+    /// Reads counters without writing.
     pub const PEEK: &str = concat!(
         include_str!("script/clock.lua"),
         include_str!("script/count.lua"),
@@ -45,17 +46,17 @@ pub mod source {
     );
 }
 
-/// One call of a script: `EVALSHA sha <number of keys> <keys> <records>`.
+/// A script call: `EVALSHA sha <number of keys> <keys> <records>`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Call {
-    /// The names of counters and marks, each once.
+    /// The names of the counters and marks, each once.
     pub keys: Vec<String>,
-    /// What is to be done with them. Binary.
+    /// The operations on them, in binary form.
     pub records: Vec<u8>,
 }
 
-/// Puts `requests` to [`source::DECIDE`]. A thousand charges keep the server busy for several
-/// milliseconds: put no more to it at once than others can wait for.
+/// Builds the call of [`source::DECIDE`] for `requests`. A thousand charges keep the server busy
+/// for several milliseconds, so don't batch more than other clients can wait for.
 #[must_use]
 pub fn decide(requests: &[&Request]) -> Call {
     let mut keys = Keys::default();
@@ -70,10 +71,10 @@ pub fn decide(requests: &[&Request]) -> Call {
     Call { keys: keys.names(), records }
 }
 
-/// What [`source::DECIDE`] has answered to [`decide`] of the same `requests`.
+/// Parses the reply of [`source::DECIDE`] to the same `requests`.
 ///
 /// # Errors
-/// [`BadReply`].
+/// [`BadReply`] if the reply is malformed.
 pub fn decided(
     requests: &[&Request],
     reply: &[u8],
@@ -85,7 +86,7 @@ pub fn decided(
     reader.finish(answers, || Keys::of(charges().map(|charge| &charge.counter)))
 }
 
-/// Puts `settles` to [`source::SETTLE`].
+/// Builds the call of [`source::SETTLE`] for `settles`.
 #[must_use]
 pub fn settle(settles: &[&Settle]) -> Call {
     let mut keys = Keys::default();
@@ -101,10 +102,10 @@ pub fn settle(settles: &[&Settle]) -> Call {
     Call { keys: keys.names(), records }
 }
 
-/// What [`source::SETTLE`] has answered to [`settle`] of the same `settles`.
+/// Parses the reply of [`source::SETTLE`] to the same `settles`.
 ///
 /// # Errors
-/// [`BadReply`].
+/// [`BadReply`] if the reply is malformed.
 pub fn settled(
     settles: &[&Settle],
     reply: &[u8],
@@ -115,7 +116,7 @@ pub fn settled(
         answers.push(match reader.verdict()? {
             Err(refusal) => Err(refusal),
             Ok(applied) => {
-                let left = settle.charges().iter().map(|_| reader.amount("what is left"));
+                let left = settle.charges().iter().map(|_| reader.amount("a remaining amount"));
                 Ok(Settled { applied, remaining: left.collect::<Result<_, _>>()? })
             }
         });
@@ -132,7 +133,7 @@ pub fn settled(
     })
 }
 
-/// Puts `charges` to [`source::PEEK`], each by itself.
+/// Builds the call of [`source::PEEK`] for `charges`, each by itself.
 #[must_use]
 pub fn peek(charges: &[&Charge]) -> Call {
     let mut keys = Keys::default();
@@ -143,10 +144,10 @@ pub fn peek(charges: &[&Charge]) -> Call {
     Call { keys: keys.names(), records }
 }
 
-/// What [`source::PEEK`] has answered to [`peek`] of the same `charges`.
+/// Parses the reply of [`source::PEEK`] to the same `charges`.
 ///
 /// # Errors
-/// [`BadReply`].
+/// [`BadReply`] if the reply is malformed.
 pub fn peeked(
     charges: &[&Charge],
     reply: &[u8],

@@ -1,12 +1,12 @@
-//! Seals decisions, so that a settle is accepted only for what a decision charged.
+//! Seals decisions, so that a settle is accepted only for charges that a decision made.
 //!
-//! A decision's id ends in a seal for each charge and each lease that it made: a keyed hash of the
-//! decision's name, the counter, its quota and how much was charged. A settle repeats these, so any
-//! shim with the key can check it without a lookup. The key is the ledger's ([`store`]): where it is
-//! lost, so are the counters, and settles of earlier decisions are refused.
+//! A decision's id ends in a seal for each of its charges and leases: a keyed hash of the
+//! decision's name, the counter, its quota and the amount charged. A settle repeats these, so any
+//! shim with the key can check it without a lookup. The key is stored in the ledger ([`store`]). If
+//! it is lost, so are the counters, and settles of earlier decisions are refused.
 //!
-//! The seal also names the marks of what is given back: a charge comes back once, and a lease up to
-//! what was granted, whatever ids the settles have.
+//! The seal also names the marks of give-backs. So a charge comes back only once, and a lease only
+//! up to its grant, whatever the settles' ids are.
 //!
 //! Called by [`crate::Ledger::decide`] and [`crate::Ledger::settle`].
 
@@ -31,15 +31,15 @@ use subtle::{Choice, ConstantTimeEq};
 
 /// The length of a key.
 pub const KEY_BYTES: usize = 32;
-/// The bytes kept of each keyed hash, and their length as text.
+/// The length of each keyed hash in bytes, and as text.
 const HASH_BYTES: usize = 8;
 const SEAL_BYTES: usize = 11;
-/// The most seals in an id: each charge has one, and so has its lease.
+/// The most seals in an id: one for each charge and one for its lease.
 const MAX_SEALS: usize = 2 * MAX_CHARGES;
-/// The longest name of a decision: a lease's mark is called by it, `.` and a seal.
+/// The longest decision name. The mark of a lease is that name, `.` and a seal.
 const MAX_NAME_BYTES: usize = MAX_SETTLE_ID_BYTES - 1 - SEAL_BYTES;
 
-/// Seals and checks with one key. The key itself is never shown.
+/// Makes and checks seals with one key. Never shows the key.
 #[derive(Clone)]
 pub struct Sealer(Hmac<Sha256>);
 
@@ -49,29 +49,29 @@ impl fmt::Debug for Sealer {
     }
 }
 
-/// One charge's seal, as text.
+/// A seal, as text.
 type Seal = [u8; SEAL_BYTES];
 
-/// A part of a settle that the ledger applies by itself: it concerns one identity, and has a mark of
-/// its own.
+/// A part of a settle that the ledger applies by itself. It concerns one identity and has its own
+/// mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
     /// The mark's name.
     pub id: SettleId,
-    /// The places of its charges in the settle.
+    /// The indices of its charges in the settle.
     pub charges: Vec<usize>,
 }
 
-/// The sealer in use. Clones share it.
+/// The current sealer. Clones share it.
 #[derive(Clone, Default)]
 pub struct Seals(Arc<RwLock<Option<Sealer>>>);
 
 impl Seals {
-    /// Makes those of `store`. The in-memory ledger's key lives here; another's is not known until it
-    /// has been read.
+    /// Creates the seals for `store`. An in-memory ledger's key is kept here. Others are unknown
+    /// until they have been read.
     ///
     /// # Errors
-    /// If the operating system gives no random bytes.
+    /// Fails if the operating system cannot provide random bytes.
     pub fn of(store: &Store) -> Result<Self, getrandom::Error> {
         let seals = Self::default();
         if matches!(store, Store::Memory(_)) {
@@ -80,7 +80,7 @@ impl Seals {
         Ok(seals)
     }
 
-    /// Returns the sealer; `None` while the key is not known.
+    /// Returns the sealer; `None` if the key has not been read yet.
     #[must_use]
     pub fn sealer(&self) -> Option<Sealer> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -92,16 +92,16 @@ impl Seals {
 }
 
 impl Sealer {
-    /// Makes one with this key.
+    /// Creates a sealer with this key.
     #[must_use]
     pub fn new(key: &[u8; KEY_BYTES]) -> Self {
-        // A key of HMAC is a whole block: a shorter one ends in zeros.
+        // HMAC pads a key shorter than a block with zeros.
         let mut block = [0; 64];
         block.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
         Self(Hmac::new(&block.into()))
     }
 
-    /// Returns the unique part of a decision's id: `unique`, and the seals of what was charged.
+    /// Returns the unique part of a decision's id: `unique`, followed by the seals of its charges.
     #[must_use]
     pub fn seal(&self, now_ms: u64, unique: &str, charges: &[Charge], decided: &Decided) -> String {
         let mut sealed = unique.to_owned();
@@ -124,10 +124,10 @@ impl Sealer {
         sealed
     }
 
-    /// Returns the parts of a settle, if its decision charged all that it settles.
+    /// Splits a settle into parts, and checks that its decision made the charges.
     ///
     /// # Errors
-    /// The places of the charges that the decision did not make.
+    /// Fails with the indices of the charges that the decision did not make.
     pub fn parts(&self, settle: &Settle) -> Result<Vec<Part>, Vec<usize>> {
         let name = decision_name(&settle.decision);
         let seals = settle.decision.as_bytes().get(name.len() + 1..).unwrap_or_default();
@@ -135,18 +135,18 @@ impl Sealer {
             && seals.len().is_multiple_of(SEAL_BYTES)
             && seals.len() <= MAX_SEALS * SEAL_BYTES;
         let mut parts = BTreeMap::<(&str, Option<SettleId>), Vec<usize>>::new();
-        let mut strange = Vec::new();
+        let mut unsealed = Vec::new();
         for (at, charge) in settle.charges.iter().enumerate() {
             let seal = fits.then(|| self.of_charge(name, charge)).filter(|seal| is_in(seals, seal));
             match seal.and_then(|seal| mark(name, &seal, settle, charge)) {
                 Some(id) => {
                     parts.entry((charge.counter.slot_tag(), Some(id))).or_default().push(at);
                 }
-                None => strange.push(at),
+                None => unsealed.push(at),
             }
         }
-        if !strange.is_empty() {
-            return Err(strange);
+        if !unsealed.is_empty() {
+            return Err(unsealed);
         }
         let part = |((_, id), charges): ((_, Option<SettleId>), _)| Some(Part { id: id?, charges });
         Ok(parts.into_iter().filter_map(part).collect())
@@ -157,8 +157,8 @@ impl Sealer {
         self.of(name, &charge.counter, charge.quota, charge.charged.get(), lease_ms)
     }
 
-    /// Returns the seal of `amount`, charged to `counter` by the decision `name`; as a lease of that
-    /// length, unless it is 0.
+    /// Returns the seal of `amount`, charged to `counter` by the decision `name`. `lease_ms`: the
+    /// lease's length, or 0 if this is not a lease.
     fn of(
         &self,
         name: &str,
@@ -185,7 +185,8 @@ impl Sealer {
         };
         text.push(kind);
         numbers.iter().for_each(|number| text.extend(number.to_be_bytes()));
-        // Each is preceded by its length, so that no two lists of texts look the same.
+        // Each part is prefixed with its length, so that different lists cannot produce the same
+        // input.
         for part in [name, counter.as_str(), zone] {
             text.extend((part.len() as u64).to_be_bytes());
             text.extend(part.as_bytes());
@@ -193,16 +194,16 @@ impl Sealer {
         mac.update(&text);
         let hash = mac.finalize().into_bytes();
         let mut seal = [0; SEAL_BYTES];
-        // Cannot fail: 8 bytes are 11 letters.
+        // Cannot fail: 8 bytes are 11 characters.
         let _written =
             hash.get(..HASH_BYTES).map(|hash| URL_SAFE_NO_PAD.encode_slice(hash, &mut seal));
         seal
     }
 }
 
-/// Names the mark that keeps a charge from being settled again. What is given back has the
-/// decision's name, once for all its charges to one identity; a lease has a name of its own; what is
-/// charged afterwards has the settle's.
+/// Returns the mark that keeps a charge from being settled again. A give-back's mark is the
+/// decision's name, shared by all its charges to one identity. A lease has its own. A late charge's
+/// mark is the settle's id.
 fn mark(name: &str, seal: &Seal, settle: &Settle, charge: &SettleCharge) -> Option<SettleId> {
     match (charge.amount, charge.lease_ms) {
         (SettleAmount::Charge(_), _) => Some(settle.id.clone()),
@@ -215,7 +216,7 @@ fn mark(name: &str, seal: &Seal, settle: &Settle, charge: &SettleCharge) -> Opti
     }
 }
 
-/// Returns true if `seal` is among `seals`, in a time that does not tell which one it is.
+/// Returns true if `seal` is among `seals`. Takes the same time wherever it is found.
 fn is_in(seals: &[u8], seal: &Seal) -> bool {
     let found = seals.chunks_exact(SEAL_BYTES).map(|one| one.ct_eq(seal));
     found.fold(Choice::from(0), |any, one| any | one).into()

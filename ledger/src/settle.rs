@@ -1,4 +1,4 @@
-//! Settles the decisions of one call: gives back, or charges afterwards.
+//! Settles the decisions of one call: gives back, or charges more.
 //!
 //! Calls [`crate::prepare`], and [`crate::store`] through [`crate::agree`].
 
@@ -7,9 +7,9 @@ use crate::checked::Settle;
 use crate::clock;
 use crate::decide::counted;
 use crate::ledger::Ledger;
+use crate::log_throttle::LogThrottle;
 use crate::overrides::Book;
 use crate::prepare::Preparer;
-use crate::quiet::Quiet;
 use crate::seal;
 use crate::store::{Fault, Timed};
 use crate::telemetry;
@@ -20,57 +20,58 @@ use metrics::counter;
 use std::time::Duration;
 use tracing::warn;
 
-static REFUSED: Quiet = Quiet::new(Duration::from_secs(5));
+static REFUSED: LogThrottle = LogThrottle::new(Duration::from_secs(5));
 
-/// The settles of one call, each of which a decision allows.
+/// The settles of one call, checked against the decisions' seals.
 pub struct Accepted {
     settles: Vec<Settle>,
     parts: Vec<Part>,
 }
 
-/// One part of one of them: the ledger applies each by itself, since another's counters may live on
-/// another server.
+/// A part of one settle. The ledger applies each part by itself, because the counters of different
+/// parts can be on different servers.
 struct Part {
-    /// The settle's place in the call.
+    /// The settle's index in the call.
     place: usize,
     part: seal::Part,
 }
 
-/// Why settles are not accepted.
+/// The reason settles are not accepted.
 #[derive(Debug)]
-pub enum NotAccepted {
-    /// The key that decisions are sealed with is not known yet.
+pub enum AcceptError {
+    /// The sealing key is not known yet.
     Fault(Fault),
-    /// No decision charged what stands at these places.
-    Strange(Vec<PlacedError>),
+    /// The charges at these locations were not made by the decision.
+    Unsealed(Vec<PlacedError>),
 }
 
-impl From<Fault> for NotAccepted {
+impl From<Fault> for AcceptError {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
     }
 }
 
 impl Ledger {
-    /// Makes sure that decisions charged what `settles` settle. If not, counts and logs it.
+    /// Checks that the decisions made the charges that `settles` settle. Counts and logs
+    /// violations.
     ///
     /// # Errors
-    /// [`NotAccepted`]; nothing is settled.
-    pub fn accept(&self, settles: Vec<Settle>) -> Result<Accepted, NotAccepted> {
+    /// [`AcceptError`] if any settle is not accepted; none is settled.
+    pub fn accept(&self, settles: Vec<Settle>) -> Result<Accepted, AcceptError> {
         let sealer = self.sealer()?;
         let mut parts = Vec::with_capacity(settles.len());
         let (mut mistakes, mut refused) = (Vec::new(), 0);
         for (place, settle) in settles.iter().enumerate() {
             match sealer.parts(settle) {
                 Ok(found) => parts.extend(found.into_iter().map(|part| Part { place, part })),
-                Err(strange) => {
+                Err(unsealed) => {
                     refused += 1;
-                    mistakes.extend(strange.into_iter().map(|at| {
+                    mistakes.extend(unsealed.into_iter().map(|at| {
                         PlacedError {
                             pointer: format!("/settles/{place}/charges/{at}"),
                             detail:
-                                "expected what the decision charged, and its id as it was given; found \
-                                 a charge that is not sealed in the id"
+                                "expected a charge of this decision, and the decision's full id; found a \
+                                 charge that is not sealed in the id"
                                     .to_owned(),
                         }
                     }));
@@ -81,24 +82,24 @@ impl Ledger {
             return Ok(Accepted { settles, parts });
         }
         counter!(telemetry::SETTLES, "outcome" => "refused").increment(refused);
-        if let Some(held_back) = REFUSED.speak(clock::instant()) {
+        if let Some(held_back) = REFUSED.permit(clock::instant()) {
             let settles = settles.len();
-            warn!(refused, settles, held_back, "refused settles of what no decision charged");
+            warn!(refused, settles, held_back, "refused settles of charges that no decision made");
         }
-        Err(NotAccepted::Strange(mistakes))
+        Err(AcceptError::Unsealed(mistakes))
     }
 
-    /// Applies settles in their order.
+    /// Applies settles in order.
     ///
     /// # Errors
-    /// [`Fault`] if any part of them could not be put to the ledger. The call may be repeated as it is:
-    /// what was applied is not applied again.
+    /// [`Fault`] if any part could not be sent to the ledger. The call can be repeated unchanged:
+    /// parts that were applied are not applied again.
     pub async fn settle(&self, accepted: &Accepted) -> Result<SettleReply, Fault> {
         let Accepted { settles, parts } = accepted;
         let book = self.book()?;
         let prepare = |at: usize, now_ms| {
-            let Part { place, part } = parts.get(at).ok_or(Fault::Senseless)?;
-            question(&book, settles.get(*place).ok_or(Fault::Senseless)?, part, now_ms)
+            let Part { place, part } = parts.get(at).ok_or(Fault::InvalidReply)?;
+            question(&book, settles.get(*place).ok_or(Fault::InvalidReply)?, part, now_ms)
         };
         let ask = |questions| self.store.settle(questions);
         let answers = agree::ask(parts.len(), self.store.now_ms(), prepare, ask).await?;
@@ -113,10 +114,10 @@ fn question(
     now_ms: u64,
 ) -> Result<ledger::Settle, Fault> {
     let preparer = Preparer { book, now_ms };
-    preparer.part(settle, part).map_err(|_| Fault::Clock { now_ms })?.ok_or(Fault::Senseless)
+    preparer.part(settle, part).map_err(|_| Fault::Clock { now_ms })?.ok_or(Fault::InvalidReply)
 }
 
-/// The parts' answers, put together again.
+/// Combines the parts' answers into one reply.
 fn reply<'a>(
     settles: &[Settle],
     answers: impl Iterator<Item = (&'a Part, Result<Timed<Settled>, Fault>)>,

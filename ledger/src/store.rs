@@ -1,8 +1,9 @@
-//! Where counters live: Redis or Valkey, alone or a Cluster, or this process's memory.
+//! The store of counters: Redis or Valkey, as a single server or a Cluster, or this process's
+//! memory.
 //!
-//! [`crate::Ledger`], [`crate::overrides`] and [`crate::seal`] ask a [`Store`]. A question's way to
-//! Redis: `lane` (queue) → `wave` (group commit) → `server` (one EVALSHA); `cluster` chooses the lane
-//! by slot.
+//! [`crate::Ledger`], [`crate::overrides`] and [`crate::seal`] use a [`Store`]. A question's path
+//! to Redis: `lane` (queue) → `wave` (group commit) → `server` (one EVALSHA). `cluster` selects the
+//! lane by slot.
 
 mod cluster;
 mod fault;
@@ -37,12 +38,12 @@ use redis::{Cmd, Value};
 use shared::Shared;
 use std::sync::Arc;
 use url::LedgerUrl;
-use wave::Miss;
+use wave::NoAnswer;
 
 /// A store of counters. Clones share it.
 #[derive(Clone)]
 pub enum Store {
-    /// Counters in this process.
+    /// Counters in this process's memory.
     Memory(Memory),
     /// Counters on one server.
     Single(Single),
@@ -79,7 +80,7 @@ impl Store {
         }
     }
 
-    /// Returns the store's time as far as it is known, in Unix milliseconds.
+    /// Returns the store's time, in Unix milliseconds, as far as it is known.
     #[must_use]
     pub fn now_ms(&self) -> u64 {
         match self {
@@ -89,7 +90,7 @@ impl Store {
         }
     }
 
-    /// Decides requests in this order; one answer for each.
+    /// Decides requests in order. Returns one answer each.
     pub async fn decide(&self, requests: Vec<Request>) -> Vec<Result<Timed<Decided>, Fault>> {
         match self {
             Self::Memory(memory) => memory.decide(&requests),
@@ -98,7 +99,7 @@ impl Store {
         }
     }
 
-    /// Applies settles in this order; one answer for each.
+    /// Applies settles in order. Returns one answer each.
     pub async fn settle(&self, settles: Vec<Settle>) -> Vec<Result<Timed<Settled>, Fault>> {
         match self {
             Self::Memory(memory) => memory.settle(&settles),
@@ -107,23 +108,23 @@ impl Store {
         }
     }
 
-    /// What one charge would come to; nothing is charged.
+    /// Returns the outcome of a hypothetical charge. Nothing is charged.
     ///
     /// # Errors
-    /// [`Fault`] if there was no answer.
+    /// [`Fault`] if the store did not answer.
     pub async fn peek(&self, charge: Charge) -> Result<Timed<ChargeOutcome>, Fault> {
         let answers = match self {
             Self::Memory(memory) => vec![memory.peek(&charge)],
             Self::Single(single) => single.ask(vec![charge]).await,
             Self::Cluster(cluster) => cluster.ask(vec![charge]).await,
         };
-        answers.into_iter().next().unwrap_or(Err(Fault::Senseless))
+        answers.into_iter().next().unwrap_or(Err(Fault::InvalidReply))
     }
 
-    /// Forgets what `counter` has counted; whether there was anything.
+    /// Deletes `counter`. Returns false if it did not exist.
     ///
     /// # Errors
-    /// [`Fault`] if there was no answer.
+    /// [`Fault`] if the store did not answer.
     pub async fn reset(&self, counter: &CounterName) -> Result<bool, Fault> {
         let mut unlink = redis::cmd("UNLINK");
         unlink.arg(counter.as_str());
@@ -136,31 +137,31 @@ impl Store {
         };
         match removed {
             Value::Int(removed) => Ok(removed > 0),
-            _ => Err(Fault::Senseless),
+            _ => Err(Fault::InvalidReply),
         }
     }
 
-    /// Whether it answers.
+    /// Checks if the store answers.
     pub async fn health(&self) -> Health {
         match self {
-            Self::Memory(_) => Health::Well,
+            Self::Memory(_) => Health::Up,
             Self::Single(single) => match single.command(write_probe(HEALTH)).await {
-                Ok(_) => Health::Well,
-                Err(fault) => Health::Ill(fault),
+                Ok(_) => Health::Up,
+                Err(fault) => Health::Down(fault),
             },
             Self::Cluster(cluster) => cluster.health().await,
         }
     }
 
-    /// Whether it is a Cluster of which a part, at least, is connected.
+    /// Returns true if this is a Cluster and at least one of its servers is connected.
     pub(crate) fn is_partly_up(&self) -> bool {
         matches!(self, Self::Cluster(cluster) if cluster.is_partly_up())
     }
 
-    /// Sends a command about `key`, which may be repeated; `None` for the in-memory ledger.
+    /// Sends an idempotent command about `key`; `None` for the in-memory ledger.
     ///
     /// # Errors
-    /// [`Fault`] if there was no answer.
+    /// [`Fault`] if the store did not answer.
     pub(crate) async fn command(&self, key: &str, command: Cmd) -> Option<Result<Value, Fault>> {
         match self {
             Self::Memory(_) => None,
@@ -180,11 +181,11 @@ impl Single {
     }
 }
 
-/// A server that is no Cluster's has no reason to send us elsewhere.
-fn here<A>(answer: Result<A, Miss>) -> Result<A, Fault> {
+/// Converts an answer of a single server, which has no reason to redirect us.
+fn here<A>(answer: Result<A, NoAnswer>) -> Result<A, Fault> {
     answer.map_err(|miss| match miss {
-        Miss::Fault(fault) => fault,
-        Miss::Elsewhere { .. } => Fault::in_a_cluster(),
-        Miss::Later => Fault::Unfit { code: "TRYAGAIN".to_owned() },
+        NoAnswer::Fault(fault) => fault,
+        NoAnswer::Redirect { .. } => Fault::in_a_cluster(),
+        NoAnswer::TryAgain => Fault::NotServing { code: "TRYAGAIN".to_owned() },
     })
 }

@@ -1,61 +1,61 @@
-//! The ledger's metrics: their names, and the bound of their labels.
+//! The ledger's metrics: their names, and the limit on their labels.
 
 use limits::quota::Quota;
 use metrics::{Counter, Unit, counter, describe_counter, describe_gauge, describe_histogram};
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-/// Charges decided, by bucket, algorithm and verdict.
+/// Decided charges, by bucket, algorithm and verdict.
 pub(crate) const CHARGES: &str = "tollgate_charges_total";
-/// Requests decided, by verdict.
+/// Decided requests, by verdict.
 pub(crate) const DECISIONS: &str = "tollgate_decisions_total";
-/// Settles, by whether they took effect or were refused: no decision charged what they settle.
+/// Settles, by outcome: applied, ignored, or refused because no decision made the charge.
 pub(crate) const SETTLES: &str = "tollgate_settles_total";
-/// Scripts run, by kind.
+/// Script runs, by kind.
 pub(crate) const SCRIPTS: &str = "tollgate_scripts_total";
 /// Requests decided by one script.
 pub const BATCH_SIZE: &str = "tollgate_batch_size_requests";
-/// Time from sending to the answer.
+/// Time from sending a script to its reply.
 pub const LEDGER_SECONDS: &str = "tollgate_ledger_seconds";
 /// Requests waiting for a script or in one.
 pub(crate) const QUEUE_DEPTH: &str = "tollgate_queue_depth_requests";
-/// Whether the ledger answers.
+/// 1 while a server of the ledger is connected, else 0.
 pub(crate) const LEDGER_UP: &str = "tollgate_ledger_up";
-/// Connections to the ledger made.
+/// Connections made to the ledger's servers.
 pub(crate) const CONNECTS: &str = "tollgate_ledger_connects_total";
-/// Calls that the ledger gave no decision for, by reason.
+/// Calls without a decision from the ledger, by reason.
 pub(crate) const FAULTS: &str = "tollgate_ledger_faults_total";
-/// Counters found damaged and treated as absent.
+/// Counters found damaged and treated as missing.
 pub(crate) const DAMAGED: &str = "tollgate_damaged_counters_total";
 /// Overrides in force.
 pub(crate) const OVERRIDES: &str = "tollgate_overrides_loaded";
 
-/// Bucket names given a label of their own; clients choose the names, so the rest share `other`.
+/// The most bucket names with their own label. Clients choose the names, so the rest share `other`.
 const MAX_BUCKETS: usize = 100;
-/// The label of buckets past [`MAX_BUCKETS`].
+/// The label of all other buckets.
 const OTHER: &str = "other";
 
-/// Describes the metrics to the recorder in use.
+/// Registers the metrics' descriptions with the current recorder.
 pub fn describe() {
-    describe_counter!(CHARGES, Unit::Count, "Charges decided, by bucket, algorithm and verdict");
-    describe_counter!(DECISIONS, Unit::Count, "Requests decided, by verdict");
-    describe_counter!(SETTLES, Unit::Count, "Settles, by whether they took effect or were refused");
-    describe_counter!(SCRIPTS, Unit::Count, "Scripts run on the ledger, by kind");
+    describe_counter!(CHARGES, Unit::Count, "Decided charges, by bucket, algorithm and verdict");
+    describe_counter!(DECISIONS, Unit::Count, "Decided requests, by verdict");
+    describe_counter!(SETTLES, Unit::Count, "Settles, by outcome: applied, ignored or refused");
+    describe_counter!(SCRIPTS, Unit::Count, "Script runs on the ledger, by kind");
     describe_histogram!(BATCH_SIZE, Unit::Count, "Requests decided by one script");
-    describe_histogram!(LEDGER_SECONDS, Unit::Seconds, "Time from sending a script to its answer");
+    describe_histogram!(LEDGER_SECONDS, Unit::Seconds, "Time from sending a script to its reply");
     describe_gauge!(QUEUE_DEPTH, Unit::Count, "Requests waiting for a script or in one");
     describe_gauge!(LEDGER_UP, Unit::Count, "1 while the ledger's server is connected, else 0");
     describe_counter!(CONNECTS, Unit::Count, "Connections made to the ledger's servers");
-    describe_counter!(FAULTS, Unit::Count, "Calls the ledger gave no decision for, by reason");
-    describe_counter!(DAMAGED, Unit::Count, "Counters found damaged and treated as absent");
+    describe_counter!(FAULTS, Unit::Count, "Calls without a decision from the ledger, by reason");
+    describe_counter!(DAMAGED, Unit::Count, "Counters found damaged and treated as missing");
     describe_gauge!(OVERRIDES, Unit::Count, "Overrides in force");
 }
 
-/// What counts charges by bucket. The set of labels is bounded, whatever names clients invent.
+/// Counts charges by bucket. The set of labels is bounded, whatever names clients send.
 #[derive(Debug, Default)]
 pub struct ChargeMeter(RwLock<HashMap<String, Arc<Cells>>>);
 
-/// One bucket's counters, made when first needed: by algorithm, then by verdict.
+/// One bucket's counters, by algorithm and verdict, created on first use.
 type Cells = [[OnceLock<Counter>; 2]; 3];
 
 impl ChargeMeter {
@@ -98,7 +98,7 @@ mod tests {
     use limits::quota::{Limit, SlidingWindow, WindowMs};
 
     #[test]
-    fn labels_are_bounded_whatever_clients_send() {
+    fn the_number_of_labels_is_bounded() {
         let meter = ChargeMeter::default();
         let (limit, window_ms) = (Limit::clamped(1), WindowMs::clamped(1));
         let quota = Quota::SlidingWindow(SlidingWindow { limit, window_ms });

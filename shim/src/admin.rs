@@ -17,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use ledger::clock;
 use ledger::overrides::{ChangeError, Override};
-use ledger::quiet::Quiet;
+use ledger::log_throttle::LogThrottle;
 use limits::counter::CounterName;
 use limits::json::parse;
 use limits::problem::PlacedError;
@@ -38,7 +38,7 @@ const PENALTY: Duration = Duration::from_secs(1);
 /// The length to which a logged path is cut.
 const MAX_LOGGED_CHARS: usize = 64;
 
-static INTRUDERS: Quiet = Quiet::new(Duration::from_secs(1));
+static INTRUDERS: LogThrottle = LogThrottle::new(Duration::from_secs(1));
 
 /// Shows a counter.
 
@@ -131,7 +131,7 @@ async fn require(State(token): State<Token>, request: Request, next: Next) -> Re
         _ => {
             let (peer, path) = (peer(request.extensions()), request.uri().path());
             counter!(telemetry::INTRUDERS).increment(1);
-            if let Some(held_back) = INTRUDERS.speak(clock::instant()) {
+            if let Some(held_back) = INTRUDERS.permit(clock::instant()) {
                 let path: String = path.chars().take(MAX_LOGGED_CHARS).collect();
                 warn!(%peer, path, held_back, "an attempt to use the admin API without its token");
             }

@@ -486,7 +486,7 @@ mod tests {
     #[test]
     fn a_usage_error_is_one_sentence_that_names_flag_and_variable() {
         insta::assert_snapshot!(usage_error(&["serve", "--listen", "8081"]), @r#"tollgate: --listen (or TOLLGATE_LISTEN): expected an address and a port such as 127.0.0.1:8081, found "8081""#);
-        insta::assert_snapshot!(usage_error(&["serve", "--ledger", "redis:/secret@x"]), @"tollgate: --ledger (or TOLLGATE_LEDGER): expected memory:, redis://HOST:PORT, rediss://HOST:PORT (TLS), redis+cluster://HOST:PORT,HOST:PORT or rediss+cluster://…, each but memory: with USER:PASSWORD@ where needed and, outside a Cluster, /DB; found no scheme");
+        insta::assert_snapshot!(usage_error(&["serve", "--ledger", "redis:/secret@x"]), @"tollgate: --ledger (or TOLLGATE_LEDGER): expected memory:, redis://HOST:PORT, rediss://HOST:PORT (TLS), redis+cluster://HOST:PORT,HOST:PORT or rediss+cluster://…; all except memory: accept USER:PASSWORD@ and, outside a Cluster, /DB; found no scheme");
         insta::assert_snapshot!(usage_error(&["serve", "--admin-token", "short-secret"]), @"tollgate: --admin-token (or TOLLGATE_ADMIN_TOKEN): expected a token of 16 to 256 visible ASCII characters, as from `openssl rand -hex 32`, found a shorter one");
         insta::assert_snapshot!(usage_error(&["serve", "--redis-response-timeout-ms", "0"]), @r#"tollgate: --redis-response-timeout-ms (or TOLLGATE_REDIS_RESPONSE_TIMEOUT_MS): expected a whole number of milliseconds from 1 to 60000, found "0""#);
         insta::assert_snapshot!(usage_error(&["serve", "--log", "shim=loud"]), @r#"tollgate: --log (or TOLLGATE_LOG): expected error, warn, info, debug, trace or a filter such as shim=debug, found "shim=loud""#);

@@ -1,8 +1,8 @@
-//! The answer to a request: chosen by its hash, made of the words that it came with.
+//! Generates the answer to a request from the request's own words, seeded by the request's hash.
 //!
-//! Called by `crate::routes::messages`. Read in this order: [`source`] (what the request's text
-//! offers), [`resume`] (the résumé in it), [`reword`], [`prose`] (sentences), [`value`] (a value of
-//! a schema).
+//! Called by `crate::routes::messages`. Suggested reading order: [`source`] (the material in the
+//! request's text), [`resume`] (the résumé in it), [`reword`], [`prose`] (sentences), [`value`]
+//! (values that match a schema).
 
 pub mod prose;
 pub mod resume;
@@ -18,57 +18,57 @@ use serde::Deserialize;
 use source::Source;
 use value::Values;
 
-/// Why an answer ends.
+/// The stop reason of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stop {
-    /// It is whole.
+    /// The answer is complete.
     EndTurn,
-    /// It would have been longer than `max_tokens`.
+    /// The answer reached `max_tokens`.
     MaxTokens,
-    /// One of the request's stop sequences came.
+    /// The answer reached one of the request's stop sequences.
     StopSequence,
-    /// It would go on if asked to.
+    /// The model paused and would continue if asked to.
     PauseTurn,
-    /// There is none, for safety's sake.
+    /// The model refused for safety reasons.
     Refusal,
-    /// It would not have fitted the model.
+    /// The answer exceeded the context window.
     ModelContextWindowExceeded,
 }
 
-/// An answer, before it is told in either of the two ways.
+/// An answer, before it is sent plain or as a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// What comes before the text, in some.
+    /// The thinking before the text, if any.
     pub thinking: Option<String>,
-    /// The text. None in a refusal.
+    /// The text; `None` in a refusal.
     pub text: Option<String>,
-    /// Why it ends.
+    /// The stop reason.
     pub stop: Stop,
-    /// Which stop sequence it was, if one was.
+    /// The stop sequence that was reached, if any.
     pub stop_sequence: Option<String>,
-    /// What all of it counts as.
+    /// The tokens of the whole answer.
     pub output_tokens: u64,
-    /// The thinking's part of that.
+    /// The tokens of the thinking, included in `output_tokens`.
     pub thinking_tokens: u64,
 }
 
-/// What a fault wants of an answer.
+/// The overrides of an answer by a fault.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// This text, whatever the schema says.
+    /// The text, even if it does not match the schema.
     pub text: Option<String>,
-    /// This end.
+    /// The stop reason.
     pub stop: Option<Stop>,
 }
 
-/// One answer in so many has a thinking block, where nothing is said about it.
+/// One in this many answers has a thinking block if the request does not ask for one.
 const THINKS_ONCE_IN: usize = 3;
 
-/// The answer to `request`.
+/// Generates the answer to `request`.
 ///
 /// # Errors
-/// Where its schema asks for too large a value: says so.
+/// Fails if the request's schema asks for too large a value.
 pub fn of(request: &Request, wanted: Wanted) -> Result<Answer, String> {
     let mut dice = Dice::new(request.seed);
     let source = Source::of(&request.user_text());
@@ -89,7 +89,7 @@ fn text_of(request: &Request, dice: &mut Dice, source: &Source) -> Result<String
     Values::new(dice, source).of(schema).map(|value| sorted(&value).to_string())
 }
 
-/// What is left of it once its ends are seen to.
+/// Truncates the answer where `max_tokens`, a stop sequence or `wanted` ends it.
 fn cut(request: &Request, thinking: Option<String>, text: String, wanted: Option<Stop>) -> Answer {
     // Thinking counts, but leaves the text at least half.
     let thinking = thinking.map(|text| tokens::first(&text, request.max_tokens / 2).to_owned());
@@ -112,7 +112,7 @@ fn cut(request: &Request, thinking: Option<String>, text: String, wanted: Option
     Answer { thinking, text, stop, stop_sequence, output_tokens, thinking_tokens }
 }
 
-/// The text up to its natural end, a stop sequence, or `max_tokens`, whichever comes first.
+/// Returns the text up to its natural end, a stop sequence or `max_tokens`, whichever comes first.
 fn ended(request: &Request, text: String, max_tokens: u64) -> (String, Stop, Option<String>) {
     let found = |sequence: &String| Some((text.find(sequence)?, sequence.clone()));
     let first = request.stop_sequences.iter().filter_map(found).min();

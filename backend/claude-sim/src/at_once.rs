@@ -1,26 +1,26 @@
-//! How many requests are being answered, and how many were at most.
+//! Counts the concurrent requests and their peak.
 //!
-//! [`crate::routes::messages`] enters each; a stream leaves when it ends.
+//! [`crate::routes::messages`] enters each request. A stream leaves when it ends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The most at once; one more is answered that the service is overloaded.
+/// The most concurrent requests. Further ones get an overloaded error.
 const MAX: usize = 1024;
 
-/// The numbers.
+/// The current and the highest number of concurrent requests.
 #[derive(Debug, Default)]
 pub struct AtOnce {
     now: AtomicUsize,
     most: AtomicUsize,
 }
 
-/// One request that is being answered, until it is dropped.
+/// A request being answered, until dropped.
 #[derive(Debug)]
 pub struct Entered(Arc<AtOnce>);
 
 impl AtOnce {
-    /// One more, unless there are 1,024.
+    /// Enters a request, unless there are [`MAX`].
     pub fn enter(self: &Arc<Self>) -> Option<Entered> {
         let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
         let entered = Entered(Arc::clone(self));
@@ -31,17 +31,17 @@ impl AtOnce {
         Some(entered)
     }
 
-    /// How many there are.
+    /// Returns the current number.
     pub fn now(&self) -> usize {
         self.now.load(Ordering::SeqCst)
     }
 
-    /// How many there were at most.
+    /// Returns the highest number so far.
     pub fn most(&self) -> usize {
         self.most.load(Ordering::SeqCst)
     }
 
-    /// Forgets how many there were.
+    /// Resets the highest number to the current one.
     pub fn reset(&self) {
         self.most.store(self.now(), Ordering::SeqCst);
     }
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn those_who_leave_make_room() {
+    fn a_request_that_leaves_makes_room() {
         let at_once = Arc::new(AtOnce::default());
         let mut entered: Vec<_> = (0..MAX).map(|_| at_once.enter().unwrap()).collect();
         assert!(at_once.enter().is_none());

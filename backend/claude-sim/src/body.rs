@@ -1,6 +1,6 @@
-//! A request's body, bounded in size and time.
+//! Reads a request body, bounded in size and time.
 //!
-//! Read by [`crate::routes`] before anything else is looked at.
+//! Called by [`crate::routes`] before anything else is checked.
 
 use crate::refusal::{Kind, Refusal};
 use axum::body::{Body, Bytes};
@@ -8,25 +8,25 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use std::time::Duration;
 
-/// The largest body, in bytes: as the service's own limit for this route.
+/// The largest body, in bytes: the service's limit for this route.
 pub(crate) const MAX_BYTES: usize = 32 * 1024 * 1024;
-/// How much of a body that is too large is read all the same: closing on a client that is still
-/// sending would take the answer away from it.
+/// The most bytes read of an overlarge body. Closing the connection while the client is still
+/// sending would lose the response.
 const MAX_DRAINED_BYTES: usize = 2 * MAX_BYTES;
-/// How long a client may take to send it.
+/// The timeout for receiving the body.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The whole body.
+/// Reads the whole body.
 ///
 /// # Errors
-/// Where it is too large, too slow, or breaks off.
+/// Fails if the body is too large, too slow or incomplete.
 pub(crate) async fn read(body: Body) -> Result<Bytes, Refusal> {
     let too_slow = |_elapsed| Refusal::new(Kind::Timeout, "The request body took too long");
     tokio::time::timeout(READ_TIMEOUT, whole(body)).await.map_err(too_slow)?
 }
 
 async fn whole(mut body: Body) -> Result<Bytes, Refusal> {
-    let broken = |_error| Refusal::new(Kind::InvalidRequest, "The request body breaks off");
+    let broken = |_error| Refusal::new(Kind::InvalidRequest, "The request body ended early");
     let mut kept = Vec::new();
     let mut read_bytes = 0;
     while let Some(frame) = body.frame().await {
@@ -45,10 +45,10 @@ async fn whole(mut body: Body) -> Result<Bytes, Refusal> {
     Ok(kept.into())
 }
 
-/// `bytes` as JSON.
+/// Parses `bytes` as JSON.
 ///
 /// # Errors
-/// Where they are none.
+/// Fails if they are not valid JSON.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Value, Refusal> {
     serde_json::from_slice(bytes).map_err(|error| {
         let message = format!("The request body is not valid JSON: {error}");

@@ -1,11 +1,11 @@
-//! One text for one JSON value, in whatever order its members came or are kept.
+//! A canonical order for the members of JSON objects.
 //!
-//! [`crate::request`] hashes it; [`crate::answer`] answers in it.
+//! [`crate::request`] hashes canonical JSON, and [`crate::answer`] writes it.
 
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// The same value with each object's members in the order of their names.
+/// Returns the value with each object's members sorted by name.
 #[must_use]
 pub fn sorted(value: &Value) -> Value {
     match value {

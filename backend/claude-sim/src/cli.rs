@@ -1,4 +1,4 @@
-//! The command line and the environment: the only place that reads either.
+//! The command line and environment. Nothing else reads either.
 
 use crate::faults::MAX_DELAY_MS;
 use clap::{Parser, Subcommand};
@@ -6,28 +6,28 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
-/// A development server that speaks the Claude Messages API; no model is behind it
+/// A development server that speaks the Claude Messages API, without a model
 #[derive(Debug, Parser)]
 #[command(name = "claude-sim", version)]
 pub struct Cli {
-    /// Where to listen; port 0 takes a free one
+    /// Address to listen on; port 0 picks a free port
     #[arg(long, env = "CLAUDE_SIM_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8090", value_parser = address, global = true)]
     pub listen: SocketAddr,
-    /// How long each answer takes to begin, in milliseconds; streams then take their time too
+    /// Delay before each answer, in milliseconds; streams also pause between events
     #[arg(long, env = "CLAUDE_SIM_LATENCY_MS", value_name = "MS", default_value = "0", value_parser = latency)]
     pub latency_ms: Duration,
-    /// What is logged on standard error
+    /// Filter for logs on standard error
     #[arg(long, env = "CLAUDE_SIM_LOG", value_name = "FILTER", default_value = "info", value_parser = log)]
     pub log: String,
-    /// What to do instead of serving
+    /// Command to run instead of serving
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
-/// What else it does.
+/// The subcommands.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum Command {
-    /// Ask the server at --listen how it is: exit 0 if it is well
+    /// Check the server at --listen, and exit with 0 if it is healthy
     Healthcheck,
 }
 
@@ -65,20 +65,20 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn the_definition_is_sound() {
+    fn the_definition_is_valid() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn a_mistake_names_flag_and_variable() {
-        let told = |args: &[&str]| {
+    fn an_error_names_the_flag_and_the_variable() {
+        let first_line = |args: &[&str]| {
             let error = Cli::try_parse_from([&["claude-sim"], args].concat()).unwrap_err();
             error.to_string().lines().next().unwrap().to_owned()
         };
         let all = [
-            told(&["--listen", "8090"]),
-            told(&["--latency-ms", "600001"]),
-            told(&["--log", "claude_sim=loud"]),
+            first_line(&["--listen", "8090"]),
+            first_line(&["--latency-ms", "600001"]),
+            first_line(&["--log", "claude_sim=loud"]),
         ];
         insta::assert_snapshot!(all.join("\n"), @r#"
         error: invalid value '8090' for '--listen <ADDRESS>': --listen (or CLAUDE_SIM_LISTEN): expected an address and a port such as 127.0.0.1:8090, found "8090"

@@ -1,15 +1,15 @@
-//! The only file that reads a clock; everything else is handed the time.
+//! The only file that reads a clock. Everything else is passed the time.
 
 use jiff::Timestamp;
 use std::time::Instant;
 
-/// The time of day.
+/// Returns the wall-clock time.
 #[must_use]
 pub(crate) fn now() -> Timestamp {
     Timestamp::now()
 }
 
-/// A moment to measure a length of time from.
+/// Returns the monotonic time.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the file that reads the clock")]
 pub(crate) fn instant() -> Instant {

@@ -1,8 +1,8 @@
-//! Choices that look like chance and are none: the same seed, the same choices.
+//! A seeded pseudorandom generator: equal seeds give equal choices.
 //!
-//! Thrown by [`crate::answer`] and all beneath it.
+//! Used by [`crate::answer`] and its submodules.
 
-/// A seeded sequence.
+/// A pseudorandom sequence.
 ///
 /// # Source
 /// SplitMix64: Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", 2014.
@@ -10,13 +10,13 @@
 pub struct Dice(u64);
 
 impl Dice {
-    /// The sequence that begins at `seed`.
+    /// Creates the sequence that starts at `seed`.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// Any 64 bits.
+    /// Returns 64 random bits.
     pub const fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -24,23 +24,23 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `bound`; 0 if that is 0.
+    /// Returns a number below `bound`, or 0 if `bound` is 0.
     pub fn below(&mut self, bound: usize) -> usize {
         let bound = u64::try_from(bound).unwrap_or(u64::MAX).max(1);
         usize::try_from(self.bits() % bound).unwrap_or(0)
     }
 
-    /// A number from `least` to `most`, both included.
+    /// Returns a number from `least` to `most`, inclusive.
     pub fn between(&mut self, least: usize, most: usize) -> usize {
         least + self.below(most.saturating_sub(least) + 1)
     }
 
-    /// One of `items`, if there is one.
+    /// Returns one of `items`, or `None` if it is empty.
     pub fn pick<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
         items.get(self.below(items.len()))
     }
 
-    /// True once in `n` times.
+    /// Returns true once in `n` times.
     pub fn once_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_is_a_sequence_within_its_bounds() {
+    fn a_seed_determines_a_sequence_within_its_bounds() {
         let throws = |seed| {
             let mut dice = Dice::new(seed);
             (0..50).map(|_| dice.between(3, 8)).collect::<Vec<_>>()

@@ -1,7 +1,6 @@
-//! What is to go wrong, as tests ask for it over `/sim/faults`.
+//! Faults that tests inject through `/sim/faults`.
 //!
-//! `crate::routes::sim` puts faults in, `crate::routes::messages` takes one for each request that
-//! it would have answered.
+//! `crate::routes::sim` adds faults. `crate::routes::messages` takes one for each valid request.
 
 use crate::answer::{Stop, Wanted};
 use crate::refusal::Kind;
@@ -12,26 +11,26 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// The most faults that wait.
+/// The most pending faults.
 const MAX_FAULTS: usize = 64;
-/// The most requests that one is for, where it is not for all.
+/// The largest value of `times`.
 const MAX_TIMES: u32 = 1_000_000;
-/// The longest delay, and the longest that anything hangs: ten minutes.
+/// The longest delay or hang: ten minutes.
 pub const MAX_DELAY_MS: u64 = 10 * 60 * 1000;
-/// The most headers that one sets.
+/// The most headers of a fault.
 const MAX_HEADERS: usize = 32;
 
-/// What goes wrong with a request. Members can be put together; what is not named goes well.
+/// A fault for one or more requests. Members can be combined; the defaults change nothing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fault {
-    /// For how many requests; for all of them until it is cleared, where it is not said.
+    /// The number of requests it applies to; if `None`, all until it is cleared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub times: Option<u32>,
-    /// Answers an error with this status.
+    /// Answers with an error of this status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// The error's type; the one that goes with the status, where it is not said.
+    /// The error's type; by default the one that belongs to the status.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// The error's message.
@@ -40,31 +39,31 @@ pub struct Fault {
     /// The error's details: `{"error_code": "enforced_spend_limit_reached"}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub details: Option<Value>,
-    /// Waits so long before anything is answered.
+    /// Waits this long before responding.
     #[serde(skip_serializing_if = "is_zero")]
     pub delay_ms: u64,
-    /// Waits so long before each event of a stream.
+    /// Waits this long before each event of a stream.
     #[serde(skip_serializing_if = "is_zero")]
     pub event_delay_ms: u64,
-    /// Answers nothing.
+    /// Never responds.
     #[serde(skip_serializing_if = "is_false")]
     pub hang: bool,
-    /// Sends so many events, then nothing.
+    /// Sends this many events, then hangs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hang_after_events: Option<usize>,
-    /// Sends so many events, then closes the connection; of an answer in one piece, a half.
+    /// Sends this many events, then closes the connection. A plain answer is cut in half.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut_after_events: Option<usize>,
-    /// Sends so many events, then the error as an event.
+    /// Sends this many events, then the error as an event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_after_events: Option<usize>,
-    /// Ends the answer with this.
+    /// Ends the answer with this stop reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_reason: Option<Stop>,
-    /// Answers this text, whatever the schema says.
+    /// Answers with this text, even if it does not match the schema.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// Sets these headers.
+    /// Adds these response headers.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
 }
@@ -80,10 +79,10 @@ const fn is_false(value: &bool) -> bool {
 }
 
 impl Fault {
-    /// Whether it makes sense.
+    /// Checks that all values are valid.
     ///
     /// # Errors
-    /// What does not, and what would.
+    /// Returns the first invalid member and what was expected.
     pub fn check(&self) -> Result<(), String> {
         if let Some(times) = self.times
             && !(1..=MAX_TIMES).contains(&times)
@@ -106,44 +105,44 @@ impl Fault {
             return Err(format!("headers: expected at most {MAX_HEADERS}"));
         }
         match self.headers.iter().find(|(name, value)| header(name, value).is_none()) {
-            Some((name, value)) => Err(format!("headers: {name:?}: {value:?} is no header")),
+            Some((name, value)) => Err(format!("headers: {name:?}: {value:?} is not a valid header")),
             None => Ok(()),
         }
     }
 
-    /// The status that is answered instead of a message, if one is.
+    /// Returns the status of the error response, if any.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         self.status.and_then(|status| StatusCode::from_u16(status).ok())
     }
 
-    /// The error's type and message.
+    /// Returns the error's type and message.
     #[must_use]
     pub fn error(&self) -> (&str, &str) {
         let status = self.status().unwrap_or_else(|| Kind::Overloaded.status());
         let name = self.kind.as_deref().unwrap_or_else(|| Kind::of_status(status).name());
-        (name, self.message.as_deref().unwrap_or("asked for through /sim/faults"))
+        (name, self.message.as_deref().unwrap_or("injected through /sim/faults"))
     }
 
-    /// How long it waits before it answers.
+    /// Returns the delay before the response.
     #[must_use]
     pub const fn delay(&self) -> Duration {
         Duration::from_millis(self.delay_ms)
     }
 
-    /// How long it waits before each event.
+    /// Returns the delay before each event.
     #[must_use]
     pub const fn event_delay(&self) -> Duration {
         Duration::from_millis(self.event_delay_ms)
     }
 
-    /// What it wants of the answer.
+    /// Returns the overrides of the answer.
     #[must_use]
     pub fn wanted(&self) -> Wanted {
         Wanted { text: self.text.clone(), stop: self.stop_reason }
     }
 
-    /// The headers that it sets.
+    /// Returns the additional response headers.
     #[must_use]
     pub fn header_map(&self) -> HeaderMap {
         self.headers.iter().filter_map(|(name, value)| header(name, value)).collect()
@@ -154,26 +153,26 @@ fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
     Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
 }
 
-/// The faults that wait for their requests.
+/// The pending faults.
 #[derive(Debug, Default)]
 pub struct Faults(Mutex<VecDeque<Fault>>);
 
 impl Faults {
-    /// Adds these after those that wait, all or none.
+    /// Appends faults, all or nothing.
     ///
     /// # Errors
-    /// Where one makes no sense, or there would be too many.
+    /// Fails if one is invalid, or if there would be too many.
     pub fn add(&self, faults: Vec<Fault>) -> Result<(), String> {
         faults.iter().try_for_each(Fault::check)?;
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.len() + faults.len() > MAX_FAULTS {
-            return Err(format!("expected at most {MAX_FAULTS} faults; DELETE /sim/faults clears"));
+            return Err(format!("expected at most {MAX_FAULTS} faults; clear them with DELETE /sim/faults"));
         }
         waiting.extend(faults);
         Ok(())
     }
 
-    /// The one for the next request; one without any member, where none waits.
+    /// Takes the fault for the next request; a default one if none is pending.
     pub fn take(&self) -> Fault {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(first) = waiting.front_mut() else { return Fault::default() };
@@ -187,12 +186,12 @@ impl Faults {
         fault
     }
 
-    /// Those that wait.
+    /// Returns the pending faults.
     pub fn show(&self) -> Vec<Fault> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
-    /// Forgets all of them.
+    /// Removes all faults.
     pub fn clear(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
@@ -208,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn each_is_taken_as_often_as_it_says_in_order() {
+    fn faults_are_taken_in_order_and_as_often_as_set() {
         let faults = Faults::default();
         let (twice, always) =
             (fault(json!({ "times": 2, "status": 500 })), fault(json!({ "hang": true })));
@@ -222,15 +221,15 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_told_and_nothing_is_added() {
+    fn invalid_faults_are_reported_and_nothing_is_added() {
         let faults = Faults::default();
-        let told = |members: Value| faults.add(vec![Fault::default(), fault(members)]).unwrap_err();
+        let error_of = |members: Value| faults.add(vec![Fault::default(), fault(members)]).unwrap_err();
         let all = [
-            told(json!({ "times": 0 })),
-            told(json!({ "status": 200 })),
-            told(json!({ "delay_ms": MAX_DELAY_MS + 1 })),
-            told(json!({ "event_delay_ms": MAX_DELAY_MS + 1 })),
-            told(json!({ "headers": { "a b": "c" } })),
+            error_of(json!({ "times": 0 })),
+            error_of(json!({ "status": 200 })),
+            error_of(json!({ "delay_ms": MAX_DELAY_MS + 1 })),
+            error_of(json!({ "event_delay_ms": MAX_DELAY_MS + 1 })),
+            error_of(json!({ "headers": { "a b": "c" } })),
             faults.add(vec![Fault::default(); MAX_FAULTS + 1]).unwrap_err(),
         ];
         insta::assert_snapshot!(all.join("\n"), @r#"
@@ -238,14 +237,14 @@ mod tests {
         status: expected 400 to 599, found 200
         delay_ms: expected at most 600000, found 600001
         event_delay_ms: expected at most 600000, found 600001
-        headers: "a b": "c" is no header
-        expected at most 64 faults; DELETE /sim/faults clears
+        headers: "a b": "c" is not a valid header
+        expected at most 64 faults; clear them with DELETE /sim/faults
         "#);
         assert_eq!(faults.show(), []);
     }
 
     #[test]
-    fn an_error_is_named_by_its_status_unless_it_says_so() {
+    fn an_errors_type_defaults_to_the_statuss() {
         assert_eq!(fault(json!({ "status": 529 })).error().0, "overloaded_error");
         assert_eq!(fault(json!({ "status": 429 })).error().0, "rate_limit_error");
         assert_eq!(fault(json!({ "status": 502 })).error().0, "api_error");

@@ -1,19 +1,19 @@
-//! `claude-sim`: a development server that speaks the Claude Messages API. No model is behind it.
+//! `claude-sim`: a development server that speaks the Claude Messages API, without a model.
 //!
-//! It replaces the real service in development without a key: `cargo xtask up` starts it, and tests
-//! run it in their own process ([`server::Running`]) or as a program. It refuses the requests that the
-//! service refuses, with the same messages. Its answers fit the request's schema and are
-//! deterministic. Tests inject faults through `/sim/faults`.
+//! It replaces the real service in development, so no API key is needed. `cargo xtask up` starts
+//! it, and tests run it in their own process ([`server::Running`]) or as a program. It refuses the
+//! requests the service would refuse, with the same messages. Its answers match the request's
+//! schema and are deterministic. Tests inject faults through `/sim/faults`.
 //!
-//! A request's path, file by file: `router` finds `routes::messages`, which reads the `body`, checks
-//! the [`request`] and its `schema`, takes a fault from [`faults`], and counts the request against the
-//! `prompt_cache` and the `rate_limit`. The request's hash seeds `dice`, by which [`answer`] is chosen;
-//! it is sent as a `message`, through `stream` if asked for. A `refusal` is an error reply. `recorded`
-//! and `at_once` keep what `routes::sim` shows; [`sim`] holds the state, [`server`] serves it, and
-//! [`cli`] reads the flags.
+//! A request's path, file by file: `router` finds `routes::messages`, which reads the `body`,
+//! checks the [`request`] and its `schema`, takes a fault from [`faults`], and counts the request
+//! in the `prompt_cache` and the `rate_limit`. The request's hash seeds the `dice` that generate
+//! the [`answer`]. It is sent as a `message`, through `stream` if requested. A `refusal` is an
+//! error response. `recorded` and `at_once` keep what `routes::sim` shows. [`sim`] holds the state,
+//! [`server`] serves it, and [`cli`] reads the flags.
 //!
-//! Invariants by absence: only [`cli`] reads the environment, only `clock` the time. Nothing is
-//! kept on disk, and nothing is asked of anyone.
+//! Invariants by absence: only [`cli`] reads the environment, and only `clock` reads the time.
+//! Nothing writes to disk or makes requests.
 
 pub mod cli;
 mod clock;

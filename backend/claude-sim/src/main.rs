@@ -28,7 +28,7 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn serve(cli: &Cli) -> anyhow::Result<()> {
-    // Logs go to standard error; in colour only where someone looks.
+    // Logs go to standard error, in color only on a terminal.
     tracing_subscriber::fmt()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
@@ -37,7 +37,7 @@ async fn serve(cli: &Cli) -> anyhow::Result<()> {
     let listen = cli.listen;
     let listener = TcpListener::bind(listen)
         .await
-        .with_context(|| format!("--listen: cannot listen on {listen}, choose another"))?;
+        .with_context(|| format!("--listen: cannot listen on {listen}, choose another address"))?;
     let stop = process::stop_signal().context("cannot listen for signals")?;
     tracing::info!(address = %listener.local_addr()?, "listening");
     let sim = Arc::new(Sim::new(Settings { latency: cli.latency_ms }));

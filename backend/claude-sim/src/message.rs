@@ -1,4 +1,4 @@
-//! An answer as the service tells it: in one piece, or as events.
+//! Formats an answer like the service does: as a plain message or as events.
 //!
 //! Called by [`crate::routes::messages`].
 
@@ -8,26 +8,26 @@ use crate::refusal::error_body;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-/// The most words of a delta.
+/// The most words in a delta.
 const DELTA_WORDS: usize = 4;
-/// The most characters of one, where there are no words.
+/// The most characters in a delta, for texts without spaces.
 const DELTA_CHARS: usize = 32;
 
-/// An answer, with what is said about it.
+/// An answer with its metadata.
 #[derive(Debug, Clone)]
 pub(crate) struct Message<'a> {
-    /// Its id.
+    /// The message's id.
     pub id: String,
-    /// Who answers.
+    /// The model's name.
     pub model: &'a str,
-    /// What was asked counts as.
+    /// The token counts of the input.
     pub input: Input,
     /// The answer.
     pub answer: Answer,
 }
 
 impl Message<'_> {
-    /// In one piece.
+    /// Returns the plain message.
     #[must_use]
     pub(crate) fn whole(&self) -> Value {
         let answer = &self.answer;
@@ -39,7 +39,7 @@ impl Message<'_> {
         self.envelope(&content, &self.end(), self.usage(answer.output_tokens, true))
     }
 
-    /// As events, each as it goes over the wire.
+    /// Returns the events, each in wire format.
     #[must_use]
     pub(crate) fn events(&self) -> Vec<String> {
         let no_end = json!({ "stop_reason": null, "stop_sequence": null, "stop_details": null });
@@ -108,23 +108,23 @@ impl Message<'_> {
         usage
     }
 
-    /// Stands for the service's signature of what was thought.
+    /// Returns a placeholder for the service's signature of the thinking.
     fn signature(&self) -> String {
         format!("claude-sim-{}", self.id)
     }
 }
 
-/// One event: its name, and its data with the name in it.
+/// Formats an event with its name, which is repeated in its data.
 #[must_use]
 pub(crate) fn event(name: &str, mut data: Value) -> String {
     merge(&mut data, &json!({ "type": name }));
     let mut text = String::new();
-    // A String takes all that is written to it.
+    // Writing to a String cannot fail.
     let _never = write!(text, "event: {name}\ndata: {data}\n\n");
     text
 }
 
-/// The event that tells an error after the answer has begun.
+/// Formats the event of an error after the answer has begun.
 #[must_use]
 pub(crate) fn error_event(
     name: &str,
@@ -135,7 +135,7 @@ pub(crate) fn error_event(
     event("error", error_body(name, message, details, request_id))
 }
 
-/// A block's events. After the start of the first one comes a ping.
+/// Adds a block's events, with a ping after the start of the first block.
 fn add_block(events: &mut Vec<String>, index: usize, block: &Value, deltas: Vec<Value>) {
     let start = json!({ "index": index, "content_block": block });
     events.push(event("content_block_start", start));
@@ -148,7 +148,7 @@ fn add_block(events: &mut Vec<String>, index: usize, block: &Value, deltas: Vec<
     events.push(event("content_block_stop", json!({ "index": index })));
 }
 
-/// `text` in pieces of a few words each.
+/// Splits `text` into pieces of a few words each.
 fn pieces(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_are_short_and_put_together_are_the_text() {
+    fn pieces_are_short_and_join_to_the_text() {
         for text in ["", "one", " a b c d e f g h", &"é".repeat(100), "a\n\nb  c    d"] {
             let pieces: Vec<&str> = pieces(text).collect();
             assert_eq!(pieces.concat(), text);

@@ -1,7 +1,8 @@
-//! Which beginnings of prompts have been seen lately, and what a request counts as because of it.
+//! Simulates prompt caching: remembers recent prompt prefixes and counts a request's tokens
+//! accordingly.
 //!
-//! Asked by [`crate::routes::messages`]. Unlike the service's, it keeps short prompts too: there,
-//! nothing under about a thousand tokens is kept.
+//! Called by [`crate::routes::messages`]. Unlike the service, which caches nothing under about a
+//! thousand tokens, it also caches short prompts.
 
 use crate::request::{Request, Ttl};
 use crate::tokens;
@@ -10,89 +11,89 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The most beginnings that are kept; the one that would end first makes room.
+/// The most prefixes kept. The one that would expire first makes room.
 const MAX_KEPT: usize = 1024;
 
 type Hash = [u8; 32];
 
-/// The beginnings, by the hash of model, key and text.
+/// The cached prefixes' expiry, by the hash of key, model and text.
 #[derive(Debug, Default)]
 pub struct PromptCache(Mutex<HashMap<Hash, Instant>>);
 
-/// How a request's tokens are counted.
+/// A request's input tokens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Input {
-    /// Neither read from the cache nor written to it.
+    /// Tokens neither read from the cache nor written to it.
     pub plain: u64,
-    /// Written for five minutes.
+    /// Tokens written for five minutes.
     pub created_5m: u64,
-    /// Written for an hour.
+    /// Tokens written for an hour.
     pub created_1h: u64,
-    /// Read.
+    /// Tokens read from the cache.
     pub read: u64,
 }
 
 impl Input {
-    /// All of it.
+    /// Returns the sum.
     #[must_use]
     pub const fn total(self) -> u64 {
         self.plain + self.created_5m + self.created_1h + self.read
     }
 }
 
-/// A breakpoint of a request: what comes up to it.
-struct Beginning {
+/// The prefix of a request up to a breakpoint.
+struct Prefix {
     hash: Hash,
     tokens: u64,
     ttl: Ttl,
 }
 
 impl PromptCache {
-    /// What `request` counts as at `now`; what it asks to have kept is kept from then on.
+    /// Counts the tokens of `request` at `now`, and caches the prefixes it asks for.
     ///
-    /// `key`: whose request it is. Nobody reads what another has written.
+    /// `key`: the API key. Prefixes are never shared between keys.
     pub fn count(&self, request: &Request, key: &str, now: Instant) -> Input {
         let total = tokens::of(&request.schema_text)
             + request.blocks().map(|block| tokens::of(&block.text)).sum::<u64>();
-        let beginnings = beginnings(request, key);
+        let prefixes = prefixes(request, key);
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|_, until| *until > now);
-        let read = beginnings.iter().rev().find(|beginning| kept.contains_key(&beginning.hash));
+        let read = prefixes.iter().rev().find(|prefix| kept.contains_key(&prefix.hash));
         let mut input = Input { read: read.map_or(0, |read| read.tokens), ..Input::default() };
         let mut counted = input.read;
-        for beginning in &beginnings {
-            let new = beginning.tokens.saturating_sub(counted);
-            match beginning.ttl {
+        for prefix in &prefixes {
+            let new = prefix.tokens.saturating_sub(counted);
+            match prefix.ttl {
                 Ttl::FiveMinutes => input.created_5m += new,
                 Ttl::OneHour => input.created_1h += new,
             }
             counted += new;
-            keep(&mut kept, beginning.hash, now + life(beginning.ttl));
+            keep(&mut kept, prefix.hash, now + life(prefix.ttl));
         }
         input.plain = total.saturating_sub(counted);
         input
     }
 }
 
-fn beginnings(request: &Request, key: &str) -> Vec<Beginning> {
+fn prefixes(request: &Request, key: &str) -> Vec<Prefix> {
     let mut hasher = Sha256::new();
     let mut tokens = tokens::of(&request.schema_text);
     for part in [key, &request.model, &request.schema_text] {
         add(&mut hasher, part);
     }
-    let mut beginnings = Vec::new();
+    let mut prefixes = Vec::new();
     for block in request.blocks() {
         add(&mut hasher, &block.text);
         tokens += tokens::of(&block.text);
         if let Some(ttl) = block.cached {
             let hash = hasher.clone().finalize().into();
-            beginnings.push(Beginning { hash, tokens, ttl });
+            prefixes.push(Prefix { hash, tokens, ttl });
         }
     }
-    beginnings
+    prefixes
 }
 
-/// Length first, so that no two lists of parts hash alike.
+/// Hashes the length first, so that no two lists of parts collide.
 fn add(hasher: &mut Sha256, part: &str) {
     hasher.update(part.len().to_be_bytes());
     hasher.update(part);
@@ -119,7 +120,7 @@ mod tests {
     use crate::clock;
     use serde_json::json;
 
-    /// A request with these system blocks: text and how long it is to be kept.
+    /// Builds a request with these system blocks: texts and their TTLs.
     fn request(system: &[(&str, Option<&str>)], question: &str) -> Request {
         let block = |(text, ttl): &(&str, Option<&str>)| match ttl {
             Some(ttl) => json!({
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_used_is_forgotten_and_what_is_used_is_not() {
+    fn unused_prefixes_expire_and_used_ones_do_not() {
         let (cache, start) = (PromptCache::default(), clock::instant());
         let minutes = |minutes: u64| start + Duration::from_secs(minutes * 60);
         let short = request(&[("eightchr", Some("5m"))], "why?");
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_beginning_that_is_known_is_read_and_the_rest_written() {
+    fn the_longest_known_prefix_is_read_and_the_rest_written() {
         let (cache, now) = (PromptCache::default(), clock::instant());
         let one = request(&[("eightchr", Some("1h"))], "why?");
         let two = request(&[("eightchr", Some("1h")), ("four", Some("5m"))], "why?");
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_bounded() {
+    fn the_cache_is_bounded() {
         let (cache, now) = (PromptCache::default(), clock::instant());
         for number in 0..=MAX_KEPT {
             let later = now + Duration::from_millis(u64::try_from(number).unwrap());

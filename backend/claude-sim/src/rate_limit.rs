@@ -1,13 +1,13 @@
-//! The `anthropic-ratelimit-*` headers: what is left of each limit in this minute.
+//! The `anthropic-ratelimit-*` headers with the rest of each limit in the current minute.
 //!
-//! Counted, never refused: a test that wants a 429 asks for one ([`crate::faults`]).
+//! Limits are counted but not enforced. A test that wants a 429 injects one ([`crate::faults`]).
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::{Mutex, PoisonError};
 
 const WINDOW: SignedDuration = SignedDuration::from_mins(1);
-/// Each limit's name and how much it is a minute.
+/// Each limit's name and value per minute.
 const LIMITS: [(&str, u64); 4] = [
     ("requests", 4_000),
     ("input-tokens", 2_000_000),
@@ -15,7 +15,7 @@ const LIMITS: [(&str, u64); 4] = [
     ("tokens", 2_400_000),
 ];
 
-/// What was used in the present minute.
+/// The usage in the current minute.
 #[derive(Debug, Default)]
 pub struct RateLimit(Mutex<Used>);
 
@@ -28,7 +28,8 @@ struct Used {
 }
 
 impl RateLimit {
-    /// The headers of an answer at `now`, once this request is counted: its tokens, by direction.
+    /// Counts a request with its `input` and `output` tokens, and returns the headers of its
+    /// response at `now`.
     pub fn count(&self, input: u64, output: u64, now: Timestamp) -> HeaderMap {
         let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let ends = used.ends.filter(|ends| *ends > now);
@@ -68,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_shrinks_until_the_minute_ends() {
+    fn the_rest_shrinks_until_the_minute_ends() {
         let limit = RateLimit::default();
         let start: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
         let at = |seconds| start + SignedDuration::from_secs(seconds);

@@ -1,4 +1,4 @@
-//! The requests that came, for tests to look at.
+//! Records requests for tests.
 //!
 //! [`crate::routes::messages`] adds to it, [`crate::routes::sim`] shows it.
 
@@ -6,12 +6,12 @@ use serde_json::Value;
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-/// The most bodies that are kept.
+/// The most bodies kept.
 const MAX_KEPT: usize = 256;
-/// The most bytes that they have together, as they came.
+/// The most bytes of all kept bodies, as received.
 const MAX_KEPT_BYTES: usize = 64 * 1024 * 1024;
 
-/// The bodies of the last requests, and how many there were in all.
+/// The bodies of the latest requests, and the number of all requests.
 #[derive(Debug, Default)]
 pub struct Recorded(Mutex<Kept>);
 
@@ -23,7 +23,7 @@ struct Kept {
 }
 
 impl Recorded {
-    /// One more, with this body of so many bytes (null where it is no JSON).
+    /// Records a request with its body (null if it is not valid JSON) and the body's size.
     pub fn add(&self, body: Value, bytes: usize) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.count += 1;
@@ -35,13 +35,13 @@ impl Recorded {
         }
     }
 
-    /// How many there were, and the bodies of the last ones, the oldest first.
+    /// Returns the number of requests, and the bodies of the latest ones, oldest first.
     pub fn show(&self) -> (u64, Vec<Value>) {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         (kept.count, kept.bodies.iter().map(|(_, body)| body.clone()).collect())
     }
 
-    /// Forgets all of them.
+    /// Forgets all requests.
     pub fn reset(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Kept::default();
     }
@@ -53,7 +53,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn all_are_counted_and_the_last_are_kept() {
+    fn all_requests_are_counted_and_the_latest_kept() {
         let recorded = Recorded::default();
         for number in 0..1000 {
             recorded.add(number.into(), 1);

@@ -1,24 +1,24 @@
-//! What is answered instead of a message: the service's error types, their statuses and shape.
+//! Error responses: the service's error types, their statuses and their JSON.
 //!
-//! Raised by [`crate::request`] and [`crate::body`], told by [`crate::routes`].
+//! Raised by [`crate::request`] and [`crate::body`], sent by [`crate::routes`].
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-/// The service's types of error.
+/// The service's error types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The request is wrong.
+    /// The request is invalid.
     InvalidRequest,
-    /// No key, or one that is no good.
+    /// The API key is missing or invalid.
     Authentication,
-    /// There is nothing left to pay with.
+    /// The account has no credit left.
     Billing,
-    /// The key may not do this.
+    /// The API key lacks permission.
     Permission,
-    /// No such model or route.
+    /// The model or route does not exist.
     NotFound,
-    /// Something else happened at the same time.
+    /// The request conflicts with another.
     Conflict,
     /// The body is too large.
     TooLarge,
@@ -28,11 +28,11 @@ pub enum Kind {
     Api,
     /// The service took too long.
     Timeout,
-    /// The service has too much to do.
+    /// The service is overloaded.
     Overloaded,
 }
 
-/// Every kind, its status and its name.
+/// Every kind with its status and name.
 const KINDS: [(Kind, u16, &str); 11] = [
     (Kind::InvalidRequest, 400, "invalid_request_error"),
     (Kind::Authentication, 401, "authentication_error"),
@@ -48,7 +48,7 @@ const KINDS: [(Kind, u16, &str); 11] = [
 ];
 
 impl Kind {
-    /// The status that it comes with.
+    /// Returns the kind's status.
     #[must_use]
     pub fn status(self) -> StatusCode {
         let known = KINDS.iter().find(|(kind, ..)| *kind == self);
@@ -56,55 +56,55 @@ impl Kind {
         status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// Its name, as in an error's `type`.
+    /// Returns the error's `type`.
     #[must_use]
     pub fn name(self) -> &'static str {
         KINDS.iter().find(|(kind, ..)| *kind == self).map_or("api_error", |(.., name)| *name)
     }
 
-    /// The one that comes with `status`; where there is none, by its hundreds.
+    /// Returns the kind with `status`, or else the general one for client or server errors.
     #[must_use]
     pub fn of_status(status: StatusCode) -> Self {
         let known = KINDS.iter().map(|(kind, ..)| *kind).find(|kind| kind.status() == status);
-        let by_hundreds =
+        let by_class =
             || if status.is_server_error() { Self::Api } else { Self::InvalidRequest };
-        known.unwrap_or_else(by_hundreds)
+        known.unwrap_or_else(by_class)
     }
 }
 
-/// A request that is not answered with a message.
+/// An error response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {message}", kind.name())]
 pub struct Refusal {
-    /// What is wrong, as a type.
+    /// The error's kind.
     pub kind: Kind,
-    /// The status, where it is another than the kind's own.
+    /// The status, usually the kind's.
     pub status: StatusCode,
-    /// What is wrong, in words: the place first.
+    /// The message, which begins with the place of the error.
     pub message: String,
 }
 
 impl Refusal {
-    /// Of this kind, with the kind's own status.
+    /// Builds an error with the kind's status.
     #[must_use]
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self { kind, status: kind.status(), message: message.into() }
     }
 
-    /// The request is wrong at `place`.
+    /// Builds an invalid request error at `place`.
     #[must_use]
     pub fn at(place: &str, message: impl AsRef<str>) -> Self {
         Self::new(Kind::InvalidRequest, format!("{place}: {}", message.as_ref()))
     }
 
-    /// The body that tells it.
+    /// Returns the response body.
     #[must_use]
     pub fn body(&self, request_id: &str) -> Value {
         error_body(self.kind.name(), &self.message, None, request_id)
     }
 }
 
-/// `{"type":"error",…}`, as a reply's body or as an event in a stream.
+/// Returns `{"type":"error",…}`, for a response body or a stream event.
 #[must_use]
 pub(crate) fn error_body(
     name: &str,
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_kind_has_its_status_and_is_found_by_it() {
+    fn every_kind_is_found_by_its_status() {
         for (kind, _, name) in KINDS {
             assert_eq!(Kind::of_status(kind.status()), kind);
             assert_eq!(kind.name(), name);
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_has_the_services_shape() {
+    fn an_error_has_the_services_format() {
         let body = Refusal::at("max_tokens", "Field required").body("req_1");
         let expected = json!({
             "type": "error",

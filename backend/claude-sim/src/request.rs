@@ -1,7 +1,7 @@
-//! A request, checked as the service would and parsed into types that cannot be wrong.
+//! Validates a request like the service would, and parses it into types that cannot be wrong.
 //!
-//! Called by `crate::routes::messages`. What the service takes and we do not simulate (tools,
-//! images) is refused too, and says so.
+//! Called by `crate::routes::messages`. Features of the service that are not simulated (tools,
+//! images) are refused with a message that says so.
 
 mod blocks;
 mod fields;
@@ -19,13 +19,13 @@ use parts::{check_breakpoints, messages, system};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// The most stop sequences that we look for.
+/// The most stop sequences.
 const MAX_STOP_SEQUENCES: usize = 16;
 /// The most characters of `metadata.user_id`.
 const MAX_USER_ID_CHARS: usize = 256;
-/// The most tokens of an answer, by the beginning of the model's name; the first that fits counts.
+/// The limit of `max_tokens` by prefix of the model's name. The first match counts.
 const MAX_TOKENS: [(&str, u64); 2] = [("claude-haiku-4", 64_000), ("claude-", 128_000)];
-/// Every member that is looked at; what makes the rest wrong is in [`unsupported`].
+/// All known members. [`unsupported`] refuses some of them.
 const KNOWN: [&str; 16] = [
     "max_tokens",
     "messages",
@@ -44,42 +44,42 @@ const KNOWN: [&str; 16] = [
     "top_p",
     "inference_geo",
 ];
-/// What shapes the way that an answer is told, or nothing: not the answer.
+/// Members that do not affect the answer's content.
 const NOT_IN_SEED: [&str; 4] = ["max_tokens", "metadata", "service_tier", "stream"];
 
-/// A request without a mistake.
+/// A valid request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
-    /// Which model is asked.
+    /// The model's name.
     pub model: String,
-    /// The most tokens of the answer: at least 1.
+    /// The most tokens of the answer, at least 1.
     pub max_tokens: u64,
     /// The system prompt.
     pub system: Vec<Block>,
-    /// What was said so far: whose turn, and what.
+    /// The turns of the conversation: roles and their blocks.
     pub messages: Vec<(Role, Vec<Block>)>,
-    /// What the answer has to be, if it has to be JSON.
+    /// The schema of the answer, if it must be JSON.
     pub schema: Option<Schema>,
-    /// The schema as it came: it is part of what is paid for.
+    /// The schema as received. It counts towards the input tokens.
     pub schema_text: String,
-    /// Whether it is to be told as it comes.
+    /// True if the answer is streamed.
     pub stream: bool,
-    /// Texts that end it.
+    /// Texts that end the answer.
     pub stop_sequences: Vec<String>,
-    /// Whether thinking was asked for.
+    /// True if the request asks for thinking.
     pub thinks: bool,
-    /// The hash of all that shapes the answer.
+    /// The hash of all members that affect the answer.
     pub seed: u64,
 }
 
 impl Request {
-    /// The request that `body` makes.
+    /// Parses a request body.
     ///
     /// # Errors
-    /// The first mistake in it.
+    /// Returns the first error in it.
     pub fn parse(body: &Value) -> Result<Self, Refusal> {
         let fields = Fields::of(body, "", &KNOWN)?;
-        let model = fields.needed("model", "a string", Value::as_str)?.to_owned();
+        let model = fields.required("model", "a string", Value::as_str)?.to_owned();
         let max_tokens = max_tokens(&fields, &model)?;
         let messages = messages(fields.get("messages"))?;
         let system = system(fields.get("system"))?;
@@ -105,7 +105,7 @@ impl Request {
         })
     }
 
-    /// All that the user said, turn after turn.
+    /// Returns the user's texts, turn by turn.
     #[must_use]
     pub fn user_text(&self) -> String {
         let turns = self.messages.iter().filter(|(role, _)| *role == Role::User);
@@ -113,14 +113,14 @@ impl Request {
         texts.collect::<Vec<_>>().join("\n")
     }
 
-    /// Every block, in the order that prompt caching goes by.
+    /// Returns all blocks, in the order that prompt caching counts them.
     pub fn blocks(&self) -> impl Iterator<Item = &Block> {
         self.system.iter().chain(self.messages.iter().flat_map(|(_, blocks)| blocks))
     }
 }
 
 fn max_tokens(fields: &Fields<'_>, model: &str) -> Result<u64, Refusal> {
-    let tokens = fields.needed("max_tokens", "a valid integer", Value::as_i64)?;
+    let tokens = fields.required("max_tokens", "a valid integer", Value::as_i64)?;
     let Some(tokens) = u64::try_from(tokens).ok().filter(|tokens| *tokens > 0) else {
         return Err(Refusal::at("max_tokens", "Input should be greater than or equal to 1"));
     };
@@ -136,7 +136,7 @@ fn max_tokens(fields: &Fields<'_>, model: &str) -> Result<u64, Refusal> {
     }
 }
 
-/// What the present models take no more.
+/// Refuses members that current models or this simulator do not support.
 fn unsupported(fields: &Fields<'_>) -> Result<(), Refusal> {
     for name in ["temperature", "top_p", "top_k"] {
         if fields.get(name).is_some() {
@@ -172,7 +172,7 @@ fn metadata(fields: &Fields<'_>) -> Result<(), Refusal> {
     }
 }
 
-/// Whether thinking is asked for.
+/// Returns true if the request asks for thinking.
 fn thinks(fields: &Fields<'_>) -> Result<bool, Refusal> {
     let Some(thinking) = fields.get("thinking") else { return Ok(false) };
     if thinking.get("budget_tokens").is_some() {
@@ -191,7 +191,7 @@ fn thinks(fields: &Fields<'_>) -> Result<bool, Refusal> {
     }
 }
 
-/// What the answer has to be, and the schema's text.
+/// Returns the schema of the answer, and its text.
 fn output(fields: &Fields<'_>) -> Result<(Option<Schema>, String), Refusal> {
     let none = (None, String::new());
     let Some(config) = fields.get("output_config") else { return Ok(none) };
@@ -205,10 +205,10 @@ fn output(fields: &Fields<'_>) -> Result<(Option<Schema>, String), Refusal> {
     }
     let Some(format) = config.get("format") else { return Ok(none) };
     let format = Fields::of(format, "output_config.format", &["type", "schema"])?;
-    if format.needed("type", "a valid string", Value::as_str)? != "json_schema" {
+    if format.required("type", "a valid string", Value::as_str)? != "json_schema" {
         return Err(Refusal::at("output_config.format.type", "Input should be 'json_schema'"));
     }
-    let described = format.needed("schema", "a valid object", Some)?;
+    let described = format.required("schema", "a valid object", Some)?;
     let schema = schema::parse(described)
         .map_err(|error| Refusal::at("output_config.format.schema", error))?;
     Ok((Some(schema), described.to_string()))
@@ -236,7 +236,7 @@ fn breakpoints(system: &[Block], messages: &[(Role, Vec<Block>)]) -> Vec<Ttl> {
     blocks.filter_map(|block| block.cached).collect()
 }
 
-/// The first eight bytes of a hash of what shapes the answer.
+/// Returns the first eight bytes of the hash of all members that affect the answer.
 fn seed(body: &Value) -> u64 {
     let mut body = body.clone();
     if let Some(members) = body.as_object_mut() {

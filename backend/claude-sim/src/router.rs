@@ -1,4 +1,4 @@
-//! The routes, on one screen.
+//! All routes on one screen.
 
 use crate::routes::{index, messages, sim as control};
 use crate::sim::Sim;
@@ -6,7 +6,7 @@ use axum::Router;
 use axum::routing::{get, post};
 use std::sync::Arc;
 
-/// The server as one function from request to reply.
+/// Builds the router.
 pub(crate) fn router(sim: Arc<Sim>) -> Router {
     Router::new()
         .route("/", get(index::index))

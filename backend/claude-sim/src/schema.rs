@@ -1,9 +1,8 @@
-//! The subset of JSON Schema that answers can be asked for in, parsed into types that cannot be
-//! wrong.
+//! The subset of JSON Schema that requests can use, parsed into types that cannot be wrong.
 //!
-//! [`crate::request`] parses; [`crate::answer`] makes a value of it. What the service does not take
-//! is refused here as it would refuse it: objects that are open, ranges and lengths, recursion. What
-//! it takes and we do not (`pattern`, `allOf`) is refused too, and says that it is our doing.
+//! [`crate::request`] parses schemas, and [`crate::answer`] generates values for them. Features the
+//! service does not support (open objects, ranges and lengths, recursion) are refused with its
+//! messages. Features it supports but the simulator does not (`pattern`, `allOf`) are refused too.
 
 mod parse;
 mod types;

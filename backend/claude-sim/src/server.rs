@@ -1,4 +1,4 @@
-//! From the socket to the router, and an orderly end.
+//! Serves the router on a socket, with graceful shutdown.
 
 use crate::router::router;
 use crate::sim::{Settings, Sim};
@@ -10,24 +10,24 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-/// How long requests may go on after the signal to stop.
+/// The time that requests in flight have to finish after the stop signal.
 const DRAIN: Duration = Duration::from_secs(2);
 
-/// Serves until `stop` is ready, then lets the requests in flight finish, for two seconds.
+/// Serves until `stop` is ready, then gives requests in flight two seconds to finish.
 ///
 /// # Errors
-/// Where the listener is no good.
+/// Fails if the listener fails.
 pub async fn serve(
     listener: TcpListener,
     sim: Arc<Sim>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let stopping = Arc::new(Notify::new());
-    let told = Arc::clone(&stopping);
+    let notifier = Arc::clone(&stopping);
     let stop = async move {
         stop.await;
         tracing::info!("stopping");
-        told.notify_one();
+        notifier.notify_one();
     };
     let served = axum::serve(listener, router(sim)).with_graceful_shutdown(stop);
     let drained = async move {
@@ -43,7 +43,7 @@ pub async fn serve(
     }
 }
 
-/// A server within this process, on a free port of loopback; it ends when this is dropped.
+/// A server within this process, on a free loopback port. It stops when dropped.
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
@@ -52,10 +52,10 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts it. Needs a tokio runtime.
+    /// Starts a server. Needs a tokio runtime.
     ///
     /// # Errors
-    /// Where there is no port.
+    /// Fails if no port is free.
     pub async fn start(settings: Settings) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -64,19 +64,19 @@ impl Running {
         Ok(Self { address, sim, task: tokio::spawn(served) })
     }
 
-    /// Where it listens.
+    /// Returns the address it listens on.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// `http://127.0.0.1:PORT`, without a slash at its end.
+    /// Returns `http://127.0.0.1:PORT`, without a trailing slash.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// What it keeps: faults can be put in, and requests looked at, without HTTP.
+    /// Returns the server's state, to add faults and read requests without HTTP.
     #[must_use]
     pub const fn sim(&self) -> &Arc<Sim> {
         &self.sim

@@ -1,4 +1,4 @@
-//! All that the server keeps while it runs.
+//! The server's state.
 
 use crate::at_once::AtOnce;
 use crate::faults::Faults;
@@ -9,52 +9,52 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// The latency is shared out: a stream waits so much of it before each event.
+/// A stream waits this fraction of the latency before each event.
 const EVENTS_PER_LATENCY: u32 = 20;
 
-/// How it is to be.
+/// The server's settings.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Settings {
-    /// How long each answer takes to begin.
+    /// The delay before each answer.
     pub latency: Duration,
 }
 
-/// The state.
+/// The server's state.
 #[derive(Debug, Default)]
 pub struct Sim {
-    /// How it is to be.
+    /// The server's settings.
     pub settings: Settings,
-    /// The requests that came.
+    /// The recorded requests.
     pub recorded: Recorded,
-    /// Those that are being answered.
+    /// The number of concurrent requests.
     pub at_once: Arc<AtOnce>,
-    /// What is to go wrong.
+    /// The pending faults.
     pub faults: Faults,
-    /// The beginnings of prompts.
+    /// The cached prompt prefixes.
     pub prompt_cache: PromptCache,
-    /// What is left of the limits.
+    /// The usage of the rate limits.
     pub rate_limit: RateLimit,
     next_id: AtomicU64,
 }
 
 impl Sim {
-    /// As `settings` say.
+    /// Creates the state of a new server.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         Self { settings, ..Self::default() }
     }
 
-    /// A number that no request had before.
+    /// Returns a new unique number.
     pub fn next_id(&self) -> u64 {
         self.next_id.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The name of the next request.
+    /// Returns a new request id.
     pub fn next_request_id(&self) -> String {
         format!("req_sim_{:016x}", self.next_id())
     }
 
-    /// How long a stream waits before each of its events.
+    /// Returns the delay before each event of a stream.
     #[must_use]
     pub fn event_latency(&self) -> Duration {
         self.settings.latency / EVENTS_PER_LATENCY

@@ -1,4 +1,4 @@
-//! A reply's body that comes bit by bit, and may end badly.
+//! Response bodies that are sent piece by piece, and can end in a fault.
 //!
 //! Called by [`crate::routes::messages`].
 
@@ -9,12 +9,12 @@ use futures_util::{StreamExt, stream};
 use std::io;
 use std::time::Duration;
 
-/// How long what was sent has to get out before the connection is cut.
+/// The time for sent data to reach the client before the connection is cut.
 const FLUSH: Duration = Duration::from_millis(20);
-/// How long a body hangs before it is cut.
+/// The time a body hangs before it is cut.
 const HANG: Duration = Duration::from_millis(MAX_DELAY_MS);
 
-/// What a body does next.
+/// A step of sending a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {
     Send(String),
@@ -22,8 +22,9 @@ enum Step {
     Cut,
 }
 
-/// These events, `latency` before each, as `fault` has them end. `error` is the event for one that
-/// ends with an error. The request counts as being answered until the end.
+/// Returns a body of `events`, with `latency` before each, that ends as `fault` demands. `error` is
+/// the event for a fault that ends with an error. The request counts as concurrent until the body
+/// ends.
 pub(crate) fn events(
     events: Vec<String>,
     error: String,
@@ -40,15 +41,15 @@ pub(crate) fn events(
     body(steps, entered)
 }
 
-/// The first half of `text`, and then the end that `fault` has for it.
+/// Returns a body with the first half of `text`, then the end that `fault` demands.
 pub(crate) fn half(text: &str, fault: &Fault, entered: Entered) -> Body {
     let half: String = text.chars().take(text.chars().count() / 2).collect();
     let wait = if fault.cut_after_events.is_some() { FLUSH } else { HANG };
     body(vec![Step::Send(half), Step::Wait(wait), Step::Cut], entered)
 }
 
-/// How many of `count` events are sent, and what comes after them: what comes first, of all that
-/// `fault` says.
+/// Returns how many of `count` events to send, and the steps after them. If `fault` has several
+/// ends, the earliest counts.
 fn ended(fault: &Fault, count: usize, error: String) -> (usize, Vec<Step>) {
     let cut = (fault.cut_after_events, vec![Step::Wait(FLUSH), Step::Cut]);
     let hang = (fault.hang_after_events, vec![Step::Wait(HANG), Step::Cut]);
@@ -60,7 +61,7 @@ fn ended(fault: &Fault, count: usize, error: String) -> (usize, Vec<Step>) {
 
 fn body(steps: Vec<Step>, entered: Entered) -> Body {
     let stream = stream::iter(steps).filter_map(move |step| {
-        // Held for as long as there are steps.
+        // Keeps the request counted until the body is dropped.
         let _entered = &entered;
         taken(step)
     });
@@ -71,7 +72,7 @@ async fn taken(step: Step) -> Option<io::Result<Bytes>> {
     match step {
         Step::Send(text) => Some(Ok(text.into())),
         Step::Wait(Duration::ZERO) => {
-            // What was sent goes out by itself, not together with what comes next.
+            // Yield, so that each event is sent separately.
             tokio::task::yield_now().await;
             None
         }
@@ -79,7 +80,7 @@ async fn taken(step: Step) -> Option<io::Result<Bytes>> {
             tokio::time::sleep(duration).await;
             None
         }
-        Step::Cut => Some(Err(io::Error::other("cut, as asked for through /sim/faults"))),
+        Step::Cut => Some(Err(io::Error::other("cut by a fault injected through /sim/faults"))),
     }
 }
 
@@ -88,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_end_that_comes_counts() {
+    fn the_earliest_end_counts() {
         let kept = |fault: Fault| ended(&fault, 5, "error".to_owned());
         assert_eq!(kept(Fault::default()), (5, vec![]));
         let both =

@@ -1,16 +1,16 @@
-//! How many tokens a text counts as: four characters each, the last one begun.
+//! Estimates tokens: one per four characters, rounded up.
 //!
-//! A stand-in for a tokenizer: near enough for prices and limits, and the same everywhere here.
+//! The estimate replaces a tokenizer. It is close enough for prices and limits.
 
 const CHARS: usize = 4;
 
-/// The tokens of `text`.
+/// Returns the number of tokens in `text`.
 #[must_use]
 pub(crate) fn of(text: &str) -> u64 {
     u64::try_from(text.chars().count().div_ceil(CHARS)).unwrap_or(u64::MAX)
 }
 
-/// The beginning of `text` that counts as at most `tokens`.
+/// Returns the start of `text` with at most `tokens` tokens.
 #[must_use]
 pub(crate) fn first(text: &str, tokens: u64) -> &str {
     let chars = usize::try_from(tokens).unwrap_or(usize::MAX).saturating_mul(CHARS);

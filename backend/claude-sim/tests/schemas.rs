@@ -1,4 +1,4 @@
-//! Whatever schema is asked for, the answer is valid: random schemas, and some that are in use.
+//! Answers are valid for every schema: random ones, and realistic ones.
 
 #![cfg(test)]
 
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 const RESUME: &str = r#"<resume>{"basics":{"name":"Ada","summary":"Led 3 teams"},"work":[
     {"highlights":["Built it in 2019","Ran it"]}]}</resume><job>Rust, Kafka</job>"#;
 
-/// Names that mean something to the generator, and names that do not.
+/// Names with a meaning for the generator, and others.
 const NAMES: [&str; 14] = [
     "op", "path", "value", "from", "letter", "about", "score", "keywords", "summary", "items",
     "reason", "a b", "é", "type",
@@ -18,7 +18,7 @@ const NAMES: [&str; 14] = [
 const FORMATS: [&str; 10] =
     ["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"];
 
-/// What is answered to `text` where `schema` is asked for; none where it would be too large.
+/// Returns the answer to `text` with `schema`, or `None` if it would be too large.
 fn answer(schema: &Value, text: &str, number: u64) -> Option<Value> {
     let body = json!({
         "model": "claude-haiku-5-5",
@@ -105,7 +105,8 @@ fn schema() -> impl Strategy<Value = Value> {
 }
 
 fn leaf_without_reference() -> impl Strategy<Value = Value> {
-    leaf().prop_filter("it would be its own", |schema| schema.get("$ref").is_none())
+    leaf()
+        .prop_filter("a definition must not refer to itself", |schema| schema.get("$ref").is_none())
 }
 
 proptest! {
@@ -131,15 +132,15 @@ fn closed(properties: &Value) -> Value {
     })
 }
 
-/// As the routes of a résumé product would ask for.
-fn in_use() -> Vec<Value> {
+/// Returns schemas like those of a résumé product.
+fn realistic() -> Vec<Value> {
     let text = json!({ "type": "string" });
     let texts = json!({ "type": "array", "items": text });
     let severity = json!({ "type": "string", "enum": ["error", "warning", "info"] });
     let mut finding = closed(&json!({
         "code": text, "severity": severity, "pointer": text, "detail": text,
     }));
-    finding["description"] = "One thing to mend".into();
+    finding["description"] = "One thing to fix".into();
     let operation = closed(&json!({
         "op": { "type": "string", "enum": ["add", "remove", "replace"] },
         "path": { "type": "string", "description": "A JSON pointer" },
@@ -169,8 +170,8 @@ fn in_use() -> Vec<Value> {
 }
 
 #[test]
-fn schemas_in_use_are_answered_validly() {
-    for schema in in_use() {
+fn answers_to_realistic_schemas_are_valid() {
+    for schema in realistic() {
         for number in 0..100 {
             assert_valid(&schema, RESUME, number);
             assert!(answer(&schema, RESUME, number).is_some());
@@ -182,7 +183,7 @@ fn schemas_in_use_are_answered_validly() {
 fn scores_are_from_0_to_100_and_changes_point_into_the_resume() {
     let resume = RESUME.split_once("<resume>").unwrap().1.split_once("</resume>").unwrap().0;
     let resume: Value = serde_json::from_str(resume).unwrap();
-    let schemas = in_use();
+    let schemas = realistic();
     for number in 0..100 {
         let scored = answer(&schemas[0], RESUME, number).unwrap();
         assert!((0..=100).contains(&scored["score"].as_i64().unwrap()), "{scored}");

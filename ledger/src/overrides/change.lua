@@ -3,8 +3,8 @@
 -- ARGV[1]  the counter
 -- ARGV[2]  the override as JSON; empty to remove it
 -- ARGV[3]  the new version
--- ARGV[4]  the most overrides there may be
--- Returns 1 if it changed something, 0 if not, -1 if there is no room.
+-- ARGV[4]  the maximum number of overrides
+-- Returns 1 if anything changed, 0 if not, -1 if the hash is full.
 local overrides, counter, value, version = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local most = tonumber(ARGV[4])
 
@@ -19,7 +19,7 @@ if old == value then return 0 end
 
 local room = most - redis.call('HLEN', overrides) + redis.call('HEXISTS', overrides, 'version')
 if not old and room < 1 then
-  -- Blocks that have ended make room.
+  -- Ended blocks make room.
   local now_ms = tonumber(redis.call('TIME')[1]) * 1000
   local all = redis.call('HGETALL', overrides)
   for at = 1, #all, 2 do

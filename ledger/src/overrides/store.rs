@@ -1,7 +1,7 @@
-//! The overrides as the ledger keeps them: one hash, `tg:overrides`, from counter to what is said of
-//! it, and a version that changes with each change.
+//! The overrides as stored in the ledger: the hash `tg:overrides` from counter to override, plus a
+//! version that differs after each change.
 //!
-//! Read by [`super::watch`], changed through [`super::Overrides::change`].
+//! Read by [`super::watch`], and changed through [`super::Overrides::change`].
 
 use super::book::{Book, MAX_OVERRIDES, Override, TooMany};
 use crate::names;
@@ -11,27 +11,27 @@ use redis::Value;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tracing::warn;
 
-/// The hash.
+/// The hash's key.
 const KEY: &str = "tg:overrides";
-/// The field that is no counter: a text that no two changes share.
+/// The field that is not a counter: a version string that no two changes share.
 const VERSION: &str = "version";
-/// Changes one field and the version, within bounds.
+/// The script that changes one field and the version, within bounds.
 const CHANGE: &str = include_str!("change.lua");
 
 static CHANGES: AtomicU64 = AtomicU64::new(0);
 
-/// Why a change was not made.
+/// The reason a change was not made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeError {
-    /// There is no room.
+    /// The maximum number of overrides is reached.
     #[error(transparent)]
     TooMany(#[from] TooMany),
-    /// The ledger gave no answer. The change may be repeated.
+    /// The ledger did not answer. The change can be repeated.
     #[error("the ledger did not confirm the change: {0}")]
     Fault(#[from] Fault),
 }
 
-/// The version of what is stored, empty if nothing is; `None` for the in-memory ledger.
+/// Returns the stored version, empty if nothing is stored; `None` for the in-memory ledger.
 pub(super) async fn version(store: &Store) -> Option<Result<Vec<u8>, Fault>> {
     let mut get = redis::cmd("HGET");
     get.arg(KEY).arg(VERSION);
@@ -39,22 +39,22 @@ pub(super) async fn version(store: &Store) -> Option<Result<Vec<u8>, Fault>> {
     Some(reply.and_then(|reply| match reply {
         Value::Nil => Ok(Vec::new()),
         Value::BulkString(version) => Ok(version),
-        _ => Err(Fault::Senseless),
+        _ => Err(Fault::InvalidReply),
     }))
 }
 
-/// All that is stored, and its version; `None` for the in-memory ledger.
+/// Returns all stored overrides and their version; `None` for the in-memory ledger.
 pub(super) async fn load(store: &Store) -> Option<Result<(Vec<u8>, Book), Fault>> {
     let mut get = redis::cmd("HGETALL");
     get.arg(KEY);
     let reply = store.command(KEY, get).await?;
     Some(reply.and_then(|reply| {
         let fields: Result<Vec<(Vec<u8>, Vec<u8>)>, _> = redis::from_redis_value(reply);
-        fields.map(read).map_err(|_| Fault::Senseless)
+        fields.map(read).map_err(|_| Fault::InvalidReply)
     }))
 }
 
-/// What the hash's fields say. What cannot be read is left out, and logged.
+/// Parses the hash's fields. Skips and logs invalid ones.
 fn read(fields: Vec<(Vec<u8>, Vec<u8>)>) -> (Vec<u8>, Book) {
     let mut book = Book::default();
     let mut version = Vec::new();
@@ -71,13 +71,13 @@ fn read(fields: Vec<(Vec<u8>, Vec<u8>)>) -> (Vec<u8>, Book) {
         unreadable += usize::from(!matches!(read, Some(Ok(()))));
     }
     if unreadable > 0 {
-        warn!(unreadable, "overrides in {KEY} that cannot be read are left out");
+        warn!(unreadable, "ignoring unreadable overrides in {KEY}");
     }
     (version, book)
 }
 
-/// Sets what stands above `counter`, or with `None` removes it; whether anything changed. Repeating
-/// it does no harm. `None` for the in-memory ledger.
+/// Sets the override of `counter`, or removes it if `None`. Returns true if anything changed.
+/// Idempotent. `None` for the in-memory ledger.
 pub(super) async fn change(
     store: &Store,
     counter: &CounterName,
@@ -93,7 +93,7 @@ pub(super) async fn change(
     Some(match reply {
         Ok(Value::Int(-1)) => Err(TooMany.into()),
         Ok(Value::Int(changed)) => Ok(changed > 0),
-        Ok(_) => Err(Fault::Senseless.into()),
+        Ok(_) => Err(Fault::InvalidReply.into()),
         Err(fault) => Err(fault.into()),
     })
 }
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_read_is_left_out() {
+    fn unreadable_overrides_are_ignored() {
         let name = "tg:{0123456789abcdef0123456789abcdef}:";
         let field = |field: String, value: &str| (field.into_bytes(), value.as_bytes().to_vec());
         let (version, book) = read(vec![

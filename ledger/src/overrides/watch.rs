@@ -1,8 +1,9 @@
-//! Keeps this shim's book what the ledger's hash says.
+//! Keeps this shim's overrides in sync with the ledger's hash.
 //!
-//! Started by [`crate::Ledger::open`]. It asks for the version every [`INTERVAL`], and for the overrides
-//! only when that has changed, so a change made through any shim holds in all of them within a
-//! second. (Polling rather than a subscription: nothing to lose, and nothing to do on reconnecting.)
+//! Started by [`crate::Ledger::open`]. Polls the version every [`INTERVAL`], and loads the
+//! overrides only when it has changed, so a change made through any shim reaches all of them within
+//! a second. Unlike a subscription, polling cannot miss a change and needs no special handling of
+//! reconnects.
 
 use super::{Book, Overrides, store};
 use crate::store::{Fault, Store};
@@ -13,18 +14,18 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tracing::info;
 
-/// How often the version is asked for.
+/// How often the version is polled.
 pub const INTERVAL: Duration = Duration::from_millis(250);
-/// How often before the overrides were read for the first time: nothing is decided before.
+/// How often it is polled until the overrides are first loaded. Nothing is decided before that.
 const FIRST_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Follows the ledger's hash for as long as the process runs.
+/// Follows the ledger's hash for the lifetime of the process.
 pub(crate) async fn follow(store: Store, overrides: Overrides) {
     let (version, load) = (|| store::version(&store), || store::load(&store));
     keep_current(version, load, || store.now_ms(), overrides).await;
 }
 
-/// The same, of what `version` and `load` give; `None` for the in-memory ledger.
+/// Like [`follow`], with `version` and `load` as sources; `None` for the in-memory ledger.
 async fn keep_current<Versions, Loads>(
     version: impl Fn() -> Versions,
     load: impl Fn() -> Loads,
@@ -38,7 +39,8 @@ async fn keep_current<Versions, Loads>(
     loop {
         let changed = match version().await {
             Some(Ok(version)) => loaded.as_ref() != Some(&version),
-            // The last known overrides stay in force; the in-memory ledger's are changed in place.
+            // The last known overrides stay in force. Those of an in-memory ledger are changed in
+            // place.
             Some(Err(_)) | None => false,
         };
         if changed && let Some(Ok((version, book))) = load().await {
@@ -61,8 +63,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// How long after a change, made `after` the first look, it is in force, where each answer of
-    /// the ledger takes `answer`.
+    /// Returns how long a change takes to come into force if it is made `after` the first poll and
+    /// each answer of the ledger takes `answer`.
     async fn seen_after(after: Duration, answer: Duration) -> Duration {
         let changed = Arc::new(AtomicBool::new(false));
         let overrides = Overrides::default();
@@ -95,7 +97,7 @@ mod tests {
         changed.store(true, Ordering::SeqCst);
         let made = Instant::now();
         while overrides.book().is_none_or(|book| book.is_empty()) {
-            assert!(made.elapsed() < SECOND * 10, "it is never seen");
+            assert!(made.elapsed() < SECOND * 10, "the change was not seen");
             sleep(Duration::from_millis(1)).await;
         }
         following.abort();
@@ -103,7 +105,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_change_is_in_force_within_a_second_whenever_it_is_made() {
+    async fn a_change_is_in_force_within_a_second() {
         for answer in [0, 5, 100, 240].map(Duration::from_millis) {
             let mut longest = Duration::ZERO;
             for after_ms in (0..2_000).step_by(7) {

@@ -1,27 +1,28 @@
--- act.lua: one counter and its record. Follows count.lua.
+-- act.lua: performs one operation on a counter. Follows count.lua.
 --
--- Nothing is written before all is decided: a failure in between charges nothing, and a counter
--- that a batch names often is read and written once.
+-- Nothing is written before everything is decided: a failure in between charges nothing, and a
+-- counter that occurs often in a batch is read and written once.
 
 local records = ARGV[1]
--- By place in KEYS: the value, as it will be stored, '' for none; false or nil where it was not read at
--- once with the others, or is no string. So many at once at most: Lua's stack ends before 8,000.
+-- By place in KEYS: the value to be stored, '' for none; false or nil if it was not read by the
+-- MGET here or is not a string. At most 1000 are read at once, because Lua's stack ends before
+-- 8,000.
 local held = #KEYS > 1 and redis.call('MGET', unpack(KEYS, 1, math.min(#KEYS, 1000))) or {}
--- By place, where something is to be written: for how long; 0 for as long as it does.
+-- By place, if a value is to be written: its time to live; 0 to keep the current one.
 local lives_ms = {}
--- The places of damaged values, from 0, 4 bytes each.
+-- The places of damaged values, counted from 0, 4 bytes each.
 local damaged = ''
 
--- The value at a place was damaged: from now on there is none.
+-- Drops the damaged value at a place.
 local function drop(place)
   held[place], lives_ms[place] = '', 0
   damaged = damaged .. struct.pack('<I4', place - 1)
 end
 
--- Does op to a counter as the record at `first` says. Returns where the next record begins, the
--- flags, and what the algorithm does, without value and life_ms; for a key that is blocked, what
--- that comes to. Where it changes anything and `undo` is given, undo[place] and undo[-place] become
--- what held[place] and lives_ms[place] were.
+-- Performs op on a counter, as described by the record at `first`. Returns the start of the next
+-- record, the flags, and the results of the algorithm except value and life_ms; for a blocked key,
+-- they are adjusted to the block. If anything is changed and `undo` is given, undo[place] and
+-- undo[-place] receive the previous held[place] and lives_ms[place].
 local function act(first, op, undo, decision_ms)
   local unpack = struct.unpack
   local flags, place, method, amount, limit, p, at = unpack('<BI4BI7I7I7', records, first)
@@ -37,7 +38,7 @@ local function act(first, op, undo, decision_ms)
     value = redis.pcall('GET', KEYS[place]) or ''
     if type(value) == 'table' then
       if not value.err:find('WRONGTYPE', 1, true) then
-        redis.call('GET', KEYS[place]) -- no right to read it: the script fails, and says so
+        redis.call('GET', KEYS[place]) -- no permission to read it: fails with that error
       end
       drop(place)
       value = ''

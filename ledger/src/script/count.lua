@@ -1,58 +1,58 @@
--- count.lua: counters. Follows clock.lua; followed by decide.lua, settle.lua or peek.lua.
+-- count.lua: the algorithms. Follows clock.lua; followed by act.lua.
 --
--- The same arithmetic as limits/src/ledger, to the number: read there why. Here: how it is stored.
+-- Exactly the same arithmetic as limits/src/ledger, which explains it. This file describes how it
+-- is stored.
 --
--- Units: every time is in Unix milliseconds, every length of time in milliseconds, every number
--- whole and at most 2^53, so that doubles hold it exactly. (Products may be larger, and are then
--- only compared: rounding never carries one across a number up to 2^53.)
+-- Units: times are in Unix milliseconds and durations in milliseconds. All numbers are whole and at
+-- most 2^53, so doubles hold them exactly. (Products can be larger, but they are only compared:
+-- rounding never moves one across a number up to 2^53.)
 --
--- Values: one string a counter, little-endian, its first byte naming the algorithm and the form.
---   115 's'  sliding window  lives_ms:6 seen_ms:6 total:7, then for each of up to 133 entries, the
+-- Values: one string per counter, little-endian. The first byte names the algorithm and the format.
+--   115 's'  sliding window  lives_ms:6 seen_ms:6 total:7, then for each of up to 133 entries,
 --                            oldest first, at_ms:6 cost:7
---   102 'f'  fixed window    start_ms:6 end_ms:6 count:7; it lives until end_ms
+--   102 'f'  fixed window    start_ms:6 end_ms:6 count:7; the key expires at end_ms
 --   116 't'  token bucket    lives_ms:6 at_ms:6 missing:7 per_ms:5, then for each of up to 64 low
---                            points, the oldest and lowest first, at_ms:6 missing:7
--- A key lives for as long as it counts, and an eighth longer, so that most charges need not say
--- anew how long: lives_ms is the time at which it expires.
--- A value of another algorithm is absent. One that is none of these, or contradicts itself, is
--- damaged: it is dropped, counted as absent, and told.
+--                            points, oldest and lowest first, at_ms:6 missing:7
+-- A key lives for as long as it counts plus an eighth, so that most charges need not extend it.
+-- lives_ms is the time at which it expires.
+-- A value of another algorithm counts as missing. A value in none of these formats, or an
+-- inconsistent one, is damaged: it is dropped, counts as missing, and is reported.
 --
--- A record in ARGV[1], little-endian, says what to do with one counter:
+-- A record in ARGV[1], little-endian, describes the operation on one counter:
 --   flags:1       a sum: 1 enforce, 2 unlimited, 4 last (of its request or settle), 8 more
---   place:4       of the counter in KEYS, from 1
+--   place:4       the counter's index in KEYS, from 1
 --   method:1      115, 102 or 116, as above
---   amount:7      the cost; in a settle, how much
---   limit:7       the limit in force; in a token bucket, the burst
+--   amount:7      the cost; in a settle, the amount
+--   limit:7       the limit in force; for a token bucket, the burst
 --   p:7           sliding window: window_ms
 --   p:7 q:7 r:7   fixed window: the boundaries of two periods, [p, q) and [q, r)
 --                 token bucket: per_ms, rate, -
 --   and with flag `more`:
---   until_ms:6    denied until then; 0 if not
+--   until_ms:6    denied until then; 0 if not blocked
 --   wish:5 lease_ms:5  the lease asked for; wish is 0 if none
 --
--- What is done to a counter (op): 0 nothing, 1 charged if it fits, 2 charged, 3 given back, if
--- anything is stored.
--- Each of the three algorithms below takes the value stored, '' if absent, and returns
---   left, reset_ms, wait_ms   as told to the client, after what was done; wait_ms as before, 2^53
---                             for never; left is nil where no period given contains now_ms, and
---                             false where the value is damaged
---   value, life_ms            to be stored, if anything was done: life_ms is 0 where the key lives
---                             long enough already
+-- Operations (op): 0 nothing, 1 charge if it fits, 2 charge, 3 give back if anything is stored.
+-- Each of the three algorithms below takes the stored value, '' if missing, and returns
+--   left, reset_ms, wait_ms   as reported to the client: left and reset_ms after the operation,
+--                             wait_ms before it, with 2^53 for never; left is nil if no period
+--                             given contains now_ms, and false if the value is damaged
+--   value, life_ms            to be stored, if anything changed; life_ms is 0 if the key lives long
+--                             enough already
 --   granted, lasts_ms         of the lease; granted is 0 if there is none
---   at_ms, from_ms, until_ms  its own time, never before what it was written at; in a fixed window,
---                             from when and until when it counts
+--   at_ms, from_ms, until_ms  the counter's time, never earlier than its last write; for a fixed
+--                             window also the start and end of the counted period
 --
--- Every call of a script runs all of this anew, and Redis pays for each function and table it
--- makes, and for each outer local that a function refers to: so there are few, and numbers are
--- written out.
+-- Every script call runs all of this again, and Redis pays for each function and table created and
+-- for each outer local that a function refers to. So there are few, and numbers are written out.
 
--- The entries of a sliding window with one more charge, in its place by time or in the entry that
--- it shares: one of the same time, or above a limit of 128 of the same slot, window / 128 long.
+-- Inserts a charge into the entries of a sliding window, by its time or into an entry that it
+-- shares: one of the same time or, above a limit of 128, of the same slot, which is window / 128
+-- long.
 local function insert(entries, at_ms, cost, limit, window_ms)
   local unpack, pack, floor = struct.unpack, struct.pack, math.floor
   local width_ms = math.ceil(window_ms / 128)
   local slot = limit > 128 and floor(at_ms / width_ms)
-  local place = #entries - 12 -- of the last entry that is not later
+  local place = #entries - 12 -- of the last entry not later than at_ms
   while place > 0 do
     local entry_ms, entry_cost = unpack('<I6I7', entries, place)
     if entry_ms <= at_ms then
@@ -76,8 +76,8 @@ local function insert(entries, at_ms, cost, limit, window_ms)
   if #entries <= 133 * 13 then
     return entries
   end
-  -- Too many: two neighbors become one, dated with the later; the oldest two of one slot, else the
-  -- oldest two.
+  -- Too many entries: merge two neighbors at the later one's time, the oldest two in one slot, else
+  -- the oldest two.
   local pair, before_ms = 1, nil
   for other = 1, #entries, 13 do
     local entry_ms = unpack('<I6', entries, other)
@@ -93,10 +93,11 @@ local function insert(entries, at_ms, cost, limit, window_ms)
     .. pack('<I6I7', later_ms, earlier_cost + later_cost) .. entries:sub(pair + 26)
 end
 
--- Changes a sliding window otherwise than by one more charge at the end: gives back what was charged
--- by the decision made at decision_ms (and is dated lease_ms later), from the first entry that is not
--- dated earlier, and from those after it in the same slot; or charges where leases lie ahead, one is asked for, or it is full. Returns the
--- entries, their total, the times of the oldest and of the newest, and the lease granted.
+-- Changes a sliding window, except for a simple charge at the end. Gives back what the decision
+-- made at decision_ms charged (dated lease_ms later): from the first entry that is not dated
+-- earlier, then from the following ones in the same slot. Or charges, if leases are ahead, one is
+-- asked for, or the window is full. Returns the entries, their total, the times of the oldest and
+-- newest entry, and the lease granted.
 local function crowded(
   entries, at_ms, total, op, amount, limit, window_ms, unlimited, wish, lease_ms, decision_ms
 )
@@ -148,8 +149,9 @@ local function crowded(
   return entries, total, oldest_ms, math.max(newest_ms, at_ms), granted, lasts_ms
 end
 
--- What a sliding window still counts: its own time, the total of its entries, where the oldest begins
--- and its time, and until when the key lives. Nothing where the value is damaged.
+-- Decodes a sliding window and skips what no longer counts. Returns its time, the total of the
+-- counting entries, the position and time of the oldest, and the key's expiry; nothing if the value
+-- is damaged.
 local function live(value, size, now_ms, window_ms)
   if size < 20 or size > 20 + 133 * 13 or (size - 20) % 13 ~= 0 then
     return nil
@@ -161,7 +163,7 @@ local function live(value, size, now_ms, window_ms)
     at_ms = seen_ms
   end
   if size == 20 then
-    oldest_ms = nil -- and `cost` was where decoding ended
+    oldest_ms = nil -- and `cost` is the position where decoding ended
   end
   while oldest_ms and oldest_ms <= at_ms - window_ms do
     oldest_ms, total, head = nil, total - cost, head + 13
@@ -169,7 +171,7 @@ local function live(value, size, now_ms, window_ms)
       oldest_ms, cost = unpack('<I6I7', value, head)
     end
   end
-  -- Ahead of the clock by more than two of the longest windows: damage too.
+  -- Values more than two of the longest windows ahead of the clock are damaged too.
   if total < 0 or total > 2^53 or (total == 0) ~= not oldest_ms
     or (oldest_ms or at_ms) > now_ms + 63244800000 or at_ms > now_ms + 63244800000 then
     return nil
@@ -177,7 +179,7 @@ local function live(value, size, now_ms, window_ms)
   return at_ms, total, head, oldest_ms, lives_ms
 end
 
--- When as much has left as is too much now: the time of the last entry that has to leave.
+-- Returns the time of the last entry that must leave to free `excess`.
 local function leaver_ms(value, head, excess)
   local at_ms, cost
   repeat
@@ -212,7 +214,7 @@ local function sliding(
     end
     if op < 3 and wish == 0 and last_ms <= at_ms and amount <= 2^53 - total
       and size - head < 132 * 13 then
-      -- As nearly always: it is the newest, alone or with the last.
+      -- The usual case: the new charge is the newest entry, or merges with the last one.
       local width_ms, keep = math.ceil(window_ms / 128), -1
       total = total + amount
       if last_ms == at_ms
@@ -292,8 +294,8 @@ local function fixed(value, now_ms, op, amount, limit, a_ms, unlimited, wish, le
   return left, reset_ms, wait_ms, value, life_ms, granted, lasts_ms, now_ms, start_ms, until_ms
 end
 
--- The low points of a token bucket with one more, before a charge at at_ms: those above it go, and the
--- last of too many stands for all later ones.
+-- Adds a low point to those of a token bucket, before a charge at at_ms. Low points above it are
+-- removed. If there are too many, the last one stands for all later ones.
 local function noted(lows, at_ms, missing)
   local last_ms, last = nil, nil
   while lows ~= '' do
@@ -311,8 +313,8 @@ local function noted(lows, at_ms, missing)
   return lows .. struct.pack('<I6I7', at_ms, missing)
 end
 
--- What is put back of up to `due` units charged at decision_ms, and the low points as if they had
--- never been.
+-- Returns how much of up to `due` units charged at decision_ms can be put back, and the low points
+-- as if those units had never been charged.
 local function returned(lows, due, decision_ms)
   local unpack, pack = struct.unpack, struct.pack
   local since = 1

@@ -1,24 +1,24 @@
 -- decide.lua: decides a batch of requests in order, each all or nothing. Follows act.lua; followed
 -- by finish.lua.
 --
--- KEYS: the counters charged, each once; all in one slot in a Cluster.
--- ARGV[1]: a record for each charge, request after request (count.lua); flag `last` on the last of
--- each.
--- Returns one string, little-endian: now_ms:6; then for each charge, by itself
---   code:1  0 does not fit, 1 fits, 3 fits and has a lease; or 2 in place of all of a request's
---           charges: no period given contains now_ms; nothing was charged, and nothing follows
---   remaining:7 reset_ms:7  after the charge and the lease, where the request was admitted
---   retry_after_ms:7        where it does not fit; 2^53 for never
---   granted:7 lasts_ms:7    where it has a lease
---   at the end the places in KEYS, from 0, whose values were damaged, 4 each.
--- A request is admitted where all of its charges with flag `enforce` fit.
+-- KEYS: the counters charged, each once; on a Cluster, all in one slot.
+-- ARGV[1]: a record for each charge (see count.lua), request after request; flag `last` on the last
+-- record of each request.
+-- Returns one string, little-endian: now_ms:6, then for each charge, by itself
+--   code:1  0 does not fit, 1 fits, 3 fits and has a lease; or 2 in place of all charges of a
+--           request: no period given contains now_ms, so nothing was charged and no fields follow
+--   remaining:7 reset_ms:7  after the charge and the lease, if the request was admitted
+--   retry_after_ms:7        if it does not fit; 2^53 for never
+--   granted:7 lasts_ms:7    if it has a lease
+--   and finally the places in KEYS of damaged values, counted from 0, 4 bytes each.
+-- A request is admitted if all its charges with flag `enforce` fit.
 
 local pack = struct.pack
--- What is told, and how many parts of it hold.
+-- The parts of the reply, and how many of them are valid.
 local told, count, at = {pack('<I6', now_ms), ''}, 1, 1
 while at <= #records do
-  -- Each charge that fits is made as it is looked at. If one of several then denies, those made
-  -- are undone, and all are told as they were.
+  -- Each charge that fits is made right away. If a later one of the request denies, those made are
+  -- undone, and all are reported as they were.
   local first, before, op, denied, astray = at, count, 1, false, false
   local undo, ends = records:byte(at) % 8 < 4 and {} or nil, false
   repeat

@@ -1,4 +1,5 @@
--- finish.lua: writes what is to be stored, and returns the reply. Ends decide.lua and settle.lua.
+-- finish.lua: stores the changed values, and returns the reply. Last part of decide.lua and
+-- settle.lua.
 
 for place = 1, #KEYS do
   local life_ms = lives_ms[place]

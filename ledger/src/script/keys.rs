@@ -1,11 +1,11 @@
-//! The keys of one call, each once, in the order in which they are first named.
+//! The keys of one call, each once, in order of first use.
 
 use indexmap::IndexMap;
 use limits::counter::CounterName;
 use limits::ledger::Settle;
 use std::borrow::Cow;
 
-/// Names, and the counters that are not marks.
+/// The keys, with their counters; `None` for marks.
 #[derive(Default)]
 pub(super) struct Keys<'a>(IndexMap<Cow<'a, str>, Option<&'a CounterName>>);
 
@@ -14,17 +14,17 @@ impl<'a> Keys<'a> {
         Self(counters.map(|counter| (Cow::Borrowed(counter.as_str()), Some(counter))).collect())
     }
 
-    /// The place of a counter, from 0.
+    /// Returns the index of a counter, from 0.
     pub(super) fn counter(&mut self, counter: &'a CounterName) -> usize {
         self.0.insert_full(Cow::Borrowed(counter.as_str()), Some(counter)).0
     }
 
-    /// The place of a settle's mark, from 0.
+    /// Returns the index of a settle's mark, from 0.
     pub(super) fn mark(&mut self, settle: &Settle) -> usize {
         self.0.insert_full(Cow::Owned(settle.mark()), None).0
     }
 
-    /// The counter at a place.
+    /// Returns the counter at an index.
     pub(super) fn at(&self, place: usize) -> Option<&'a CounterName> {
         self.0.get_index(place).and_then(|(_, counter)| *counter)
     }

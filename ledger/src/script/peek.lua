@@ -1,7 +1,7 @@
--- peek.lua: what each charge would come to by itself; writes nothing. Follows act.lua.
+-- peek.lua: returns the outcome of each charge by itself, without writing. Follows act.lua.
 --
--- KEYS, ARGV: as decide.lua's, each charge a request by itself.
--- Returns: as decide.lua.
+-- KEYS, ARGV: as in decide.lua, with each charge as a separate request.
+-- Returns: as in decide.lua.
 
 local told, at = struct.pack('<I6', now_ms), 1
 while at <= #records do

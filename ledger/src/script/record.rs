@@ -1,21 +1,21 @@
-//! What is put to the scripts: one binary record for each charge, as `count.lua` tells.
+//! The scripts' input: one binary record per charge, as described in `count.lua`.
 
 use limits::ledger::{Charge, Method, SettleCharge, Standing, Terms};
 use limits::wire::{LeaseAsk, SettleAmount};
 
-/// A record being written, little-endian.
+/// A little-endian record under construction.
 #[derive(Default)]
 struct Record(Vec<u8>);
 
 impl Record {
-    /// Appends the lowest `width` bytes of `value`, which needs no more.
+    /// Appends the lowest `width` bytes of `value`, which must fit.
     fn number(mut self, value: u64, width: usize) -> Self {
         self.0.extend(value.to_le_bytes().into_iter().take(width));
         self
     }
 
-    /// The flags, where the counter is in KEYS, the method and the terms: what every record begins
-    /// with.
+    /// Appends the start of every record: the flags, the counter's place in KEYS, the method and
+    /// the terms.
     fn terms(self, flags: [bool; 4], place: usize, terms: &Terms, amount: u64) -> Self {
         // Lua counts from 1.
         let record = self.number(flag_bits(flags), 1).number(place as u64 + 1, 4);
@@ -27,7 +27,7 @@ impl Record {
             Method::FixedWindow { periods, .. } => {
                 record.method(b'f', amount, limit, &periods.bounds_ms())
             }
-            // A bucket holds what it holds, also where it does not deny.
+            // Always the burst, even if the key is unlimited: a bucket cannot hold more.
             Method::TokenBucket(tokens) => {
                 record.method(b't', amount, tokens.burst(), &[tokens.per_ms(), tokens.rate(), 0])
             }
@@ -39,18 +39,19 @@ impl Record {
         numbers.fold(self.number(tag.into(), 1), |record, number| record.number(number, 7))
     }
 
-    /// What a record goes on with where flag `more` is set.
+    /// Appends the rest of a record with flag `more`.
     fn more(self, until_ms: u64, wish: u64, lease_ms: u64) -> Self {
         self.number(until_ms, 6).number(wish, 5).number(lease_ms, 5)
     }
 }
 
-/// Enforce, unlimited, last, more: the first is worth 1, each other twice the one before.
+/// Combines the flags enforce, unlimited, last and more into bits, the first one lowest.
 fn flag_bits(flags: [bool; 4]) -> u64 {
     flags.into_iter().rev().fold(0, |bits, flag| bits << 1 | u64::from(flag))
 }
 
-/// The record of one charge, whose counter is at `place`; `last` on the last of its request.
+/// Builds the record of a charge whose counter is at `place`. `last`: true for the last charge of a
+/// request.
 pub(super) fn charge(charge: &Charge, place: usize, last: bool) -> Vec<u8> {
     let until_ms = match charge.terms.standing {
         Standing::BlockedUntil(until_ms) => until_ms.get(),
@@ -67,8 +68,8 @@ pub(super) fn charge(charge: &Charge, place: usize, last: bool) -> Vec<u8> {
     }
 }
 
-/// The record of one counter's part of a settle; `last` on its last. Whether the key is blocked has
-/// no say in what is settled.
+/// Builds the record of one counter's part of a settle. `last`: true for the last part. A block on
+/// the key does not affect settles.
 pub(super) fn settle_charge(charge: &SettleCharge, place: usize, last: bool) -> Vec<u8> {
     let (charges, amount) = match charge.amount {
         SettleAmount::GiveBack(amount) => (false, amount.get()),
@@ -79,7 +80,7 @@ pub(super) fn settle_charge(charge: &SettleCharge, place: usize, last: bool) -> 
     Record::default().terms(flags, place, &charge.terms, amount).more(0, 0, lease_ms).0
 }
 
-/// What a settle begins with: its mark, which is at `place`.
+/// Builds the header of a settle, with its mark at `place`.
 pub(super) fn mark(place: usize, decision_ms: u64) -> Vec<u8> {
     Record::default().number(place as u64 + 1, 4).number(decision_ms, 6).0
 }

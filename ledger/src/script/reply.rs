@@ -1,5 +1,5 @@
-//! What the scripts answer: one string of whole numbers, little-endian, as each script's header
-//! tells.
+//! The scripts' replies: one string of little-endian whole numbers, as described in each script's
+//! header.
 
 use super::keys::Keys;
 use limits::counter::CounterName;
@@ -9,41 +9,41 @@ use limits::wire::{ChargeOutcome, LeaseGrant};
 /// A script's reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply<T> {
-    /// The server's time at which all of it was done.
+    /// The server's time at which the whole call was executed.
     pub now_ms: u64,
-    /// One for each thing asked, in its order.
+    /// One answer per question, in order.
     pub answers: Vec<T>,
-    /// Counters whose value was damaged: it was dropped, and counted as absent. To be logged.
+    /// Counters whose value was damaged. They were dropped and counted as missing. To be logged.
     pub damaged: Vec<CounterName>,
 }
 
-/// A reply that no script of ours gives.
+/// A reply that does not come from our scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadReply {
-    /// It ended too soon.
+    /// The reply is too short.
     #[error("expected {expected} at byte {at} of the script's reply, found its end")]
     Short {
-        /// What belongs there.
+        /// The field expected.
         expected: &'static str,
-        /// Where, counted from 0.
+        /// Its offset, from 0.
         at: usize,
     },
-    /// A number that does not belong there.
+    /// A number is invalid.
     #[error("expected {expected} before byte {at} of the script's reply, found {found}")]
     Unexpected {
-        /// What belongs there.
+        /// The field expected.
         expected: &'static str,
-        /// Where it ended, counted from 0.
+        /// The offset at which it ended, from 0.
         at: usize,
-        /// What was there.
+        /// The number found.
         found: u64,
     },
 }
 
-/// What is told in place of outcomes where no period given contains the time there.
+/// The code that replaces a request's outcomes if no period given contains the server's time.
 const ASTRAY: u64 = 2;
 
-/// Reads a reply from its beginning to its end.
+/// Reads a reply from start to end.
 pub(super) struct Reader<'a> {
     reply: &'a [u8],
     at: usize,
@@ -51,7 +51,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads the time at which it was all done.
+    /// Reads the server's time.
     pub(super) fn new(reply: &'a [u8]) -> Result<Self, BadReply> {
         let mut reader = Self { reply, at: 0, now_ms: 0 };
         reader.now_ms = reader.number(6, "a time")?;
@@ -66,12 +66,12 @@ impl<'a> Reader<'a> {
         Ok(bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
     }
 
-    /// Reads how much, or how long: at most 2^53.
+    /// Reads an amount or a duration, at most 2^53.
     pub(super) fn amount(&mut self, expected: &'static str) -> Result<u64, BadReply> {
         self.number(7, expected)
     }
 
-    /// Reads whether a settle was applied.
+    /// Reads a settle's verdict. The value is true if the settle was applied.
     pub(super) fn verdict(&mut self) -> Result<Result<bool, Refusal>, BadReply> {
         match self.number(1, "a verdict, 0 to 2")? {
             0 => Ok(Ok(false)),
@@ -90,7 +90,7 @@ impl<'a> Reader<'a> {
         for charge in request.charges() {
             match self.outcome(charge)? {
                 Ok(outcome) => outcomes.push(outcome),
-                // In place of all of them, and so the first.
+                // The code stands for all charges, so it must come first.
                 Err(refusal) if outcomes.is_empty() => return Ok(Err(refusal)),
                 Err(_) => return Err(self.unexpected("an outcome, 0, 1 or 3", ASTRAY)),
             }
@@ -110,14 +110,14 @@ impl<'a> Reader<'a> {
             _ => return Err(self.unexpected("an outcome, 0 to 3", code)),
         }
         let (remaining, reset_ms) =
-            (self.amount("what is left")?, self.amount("a time until more is left")?);
-        let retry_after_ms = if code == 0 { self.amount("a time until it fits")? } else { 0 };
+            (self.amount("a remaining amount")?, self.amount("a reset time")?);
+        let retry_after_ms = if code == 0 { self.amount("a retry time")? } else { 0 };
         let lease = if code == 3 { Some(self.lease()?) } else { None };
         let (admitted, limit) = (code > 0, charge.terms.limit());
         Ok(Ok(ChargeOutcome { admitted, limit, remaining, reset_ms, retry_after_ms, lease }))
     }
 
-    /// No period given contained the time there.
+    /// Returns the refusal for a time that no period given contains.
     fn astray(&self) -> Refusal {
         Refusal::Clock { now_ms: self.now_ms }
     }
@@ -129,7 +129,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Reads the damaged counters, up to the reply's end. `keys`: those of the call.
+    /// Reads the damaged counters up to the end of the reply. `keys`: the keys of the call.
     pub(super) fn finish<'k, T>(
         mut self,
         answers: Vec<T>,
@@ -148,7 +148,7 @@ impl<'a> Reader<'a> {
         Ok(Reply { now_ms: self.now_ms, answers, damaged })
     }
 
-    /// The number just read does not belong there.
+    /// Returns an error about the number just read.
     fn unexpected(&self, expected: &'static str, found: u64) -> BadReply {
         BadReply::Unexpected { expected, at: self.at, found }
     }
@@ -176,7 +176,8 @@ mod tests {
         .unwrap()
     }
 
-    /// now_ms 1000; code, remaining, reset_ms, retry_after_ms where it does not fit, then `rest`.
+    /// Builds a reply with now_ms 1000, `code`, remaining, reset_ms, retry_after_ms if the charge
+    /// does not fit, then `rest`.
     fn reply(code: u8, rest: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0xe8, 3, 0, 0, 0, 0, code];
         for number in [4_u8, 100, 7].iter().take(if code == 0 { 3 } else { 2 }) {
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_is_read_to_its_end() {
+    fn a_valid_reply_is_parsed() {
         let request = request();
         let read = decided(&[&request], &reply(1, &[0, 0, 0, 0])).unwrap();
         assert_eq!(read.now_ms, 1_000);
@@ -205,18 +206,18 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_of_something_else_is_told_apart() {
+    fn an_invalid_reply_is_an_error() {
         let check = |reply: &[u8], expected: &str| {
             assert_eq!(decided(&[&request()], reply).unwrap_err().to_string(), expected);
         };
         check(b"", "expected a time at byte 0 of the script's reply, found its end");
         check(
             &reply(1, b"")[..20],
-            "expected a time until more is left at byte 14 of the script's reply, found its end",
+            "expected a reset time at byte 14 of the script's reply, found its end",
         );
         check(
             &reply(0, b"")[..27],
-            "expected a time until it fits at byte 21 of the script's reply, found its end",
+            "expected a retry time at byte 21 of the script's reply, found its end",
         );
         check(
             &reply(9, b""),

@@ -1,22 +1,23 @@
 -- settle.lua: gives back what decisions charged, or charges more, each settle once. Follows
 -- act.lua; followed by finish.lua.
 --
--- KEYS: the settles' marks and counters, each once; all in one slot in a Cluster.
--- ARGV[1]: for each settle place:4 of its mark and decision_ms:6; then for each of its counters a
---   record (count.lua) in which
---   enforce says whether to charge (1) or give back (0), amount how much, and
---   lease_ms, where a lease is given back, the length it was granted for, else 0;
---   where a settle is of a lease alone, amount is how much has been given back of it in all. The
---   mark holds that number, and only what exceeds it is given back; other marks hold 1;
---   flag `last` on the last counter of each settle, flag `more` on all.
--- Returns one string, little-endian: now_ms:6; then for each settle
---   verdict:1    0 not applied, 1 applied, 2 where no period given contains now_ms: nothing was
---                done, and nothing follows
---   remaining:7  in each of its counters
---   at the end the places in KEYS, from 0, whose values were damaged, 4 each.
+-- KEYS: the settles' marks and counters, each once; on a Cluster, all in one slot.
+-- ARGV[1]: for each settle, place:4 of its mark and decision_ms:6, then for each of its counters a
+--   record (see count.lua) in which
+--   flag enforce is 1 to charge and 0 to give back, and amount is how much;
+--   lease_ms is the granted length if a lease is given back, else 0;
+--   if a settle concerns only a lease, amount is the total given back of it so far. The mark holds
+--   that total, and only the excess over it is given back. Other marks hold 1;
+--   flag `last` is set on the last counter of each settle, and flag `more` on all.
+-- Returns one string, little-endian: now_ms:6, then for each settle
+--   verdict:1    0 not applied, 1 applied, 2 if no period given contains now_ms: nothing was done,
+--                and no fields follow
+--   remaining:7  for each of its counters
+--   and finally the places in KEYS of damaged values, counted from 0, 4 bytes each.
 
--- For how long the settle takes effect on the counter whose record begins at `at`, at most an hour;
--- 0 if it does not; nil for a period astray. Returns also where the next record begins, and flags.
+-- Returns how long the settle still takes effect on the counter whose record begins at `at`, at
+-- most an hour; 0 if it does not, nil if no period given contains now_ms. Also returns the start of
+-- the next record, and the flags.
 local function takes_ms(at, decision_ms)
   local following, flags, left, _, _, _, _, at_ms, from_ms, to_ms = act(at, 0)
   if not left then
@@ -48,8 +49,8 @@ local function takes_ms(at, decision_ms)
   return takes and until_ms - now_ms or 0, following, flags
 end
 
--- Applies the settle that begins at `first`, if it is the first to arrive and still takes effect on
--- any counter. Returns what is told of it, and where the next begins.
+-- Applies the settle that begins at `first`, if it is new and still takes effect on any counter.
+-- Returns its part of the reply, and the start of the next settle.
 local function settle(first)
   local mark, decision_ms, counters = struct.unpack('<I4I6', records, first)
   local known = held[mark] or redis.pcall('GET', KEYS[mark])

@@ -73,14 +73,14 @@ fn an_id_has_a_seal_for_each_charge_and_lease() {
 }
 
 #[test]
-fn what_was_charged_is_accepted_in_any_selection_and_no_more() {
+fn any_subset_of_the_charges_is_accepted_and_nothing_else() {
     let (a, b) = (charge("a", 1), charge("b", 3));
     let id = id(&[a.clone(), b.clone()], &[outcome(true, None), outcome(true, Some(9))]);
     let both = settle(&id, vec![back(&b, 2, 3, None), back(&a, 1, 1, None)]);
     assert_eq!(marks(&both).unwrap().len(), 1, "one identity, one mark");
     assert!(marks(&settle(&id, vec![back(&b, 3, 3, None)])).is_ok());
     assert!(marks(&settle(&id, vec![back(&b, 9, 9, Some(400))])).is_ok());
-    for strange in [
+    for unsealed in [
         back(&charge("c", 1), 1, 1, None),
         back(&a, 2, 2, None),
         back(&a, 1, 1, Some(400)),
@@ -104,13 +104,13 @@ fn what_was_charged_is_accepted_in_any_selection_and_no_more() {
             ..back(&a, 1, 1, None)
         },
     ] {
-        let settle = settle(&id, vec![back(&a, 1, 1, None), strange]);
+        let settle = settle(&id, vec![back(&a, 1, 1, None), unsealed]);
         assert_eq!(marks(&settle), Err(vec![1]), "{settle:?}");
     }
 }
 
 #[test]
-fn another_s_seals_are_no_use() {
+fn seals_of_another_decision_or_key_are_refused() {
     let a = charge("a", 1);
     let good = id(std::slice::from_ref(&a), &[outcome(true, None)]);
     let (name, seal) = good.split_once('.').unwrap();
@@ -135,7 +135,7 @@ fn another_s_seals_are_no_use() {
 }
 
 #[test]
-fn what_is_given_back_is_marked_by_the_decision_and_not_by_the_settle() {
+fn give_backs_are_marked_by_the_decision() {
     let a = charge("a", 5);
     let decision = id(std::slice::from_ref(&a), &[outcome(true, Some(9))]);
     let with_id = |own: &str, charge: SettleCharge| {
@@ -157,5 +157,5 @@ fn what_is_given_back_is_marked_by_the_decision_and_not_by_the_settle() {
         let amount = SettleAmount::Charge(Limit::clamped(4));
         with_id(own, SettleCharge { amount, ..back(&a, 1, 5, None) })
     };
-    assert_ne!(due("s-1"), due("s-2"), "what is charged afterwards has the settle's own mark");
+    assert_ne!(due("s-1"), due("s-2"), "a late charge has the settle's own mark");
 }

@@ -1,11 +1,12 @@
-//! A Redis Cluster: one lane for each server, and the map of who has which slot.
+//! A Redis Cluster: one lane per server, and a map of the slots.
 //!
-//! Called by [`super::Store`]; [`super::spanning`] decides requests whose counters lie in several slots.
+//! Called by [`super::Store`]; [`super::spanning`] decides requests whose counters are in several
+//! slots.
 //!
-//! Written here rather than taken from the client library, because that one repeats what may have
-//! run (see [`super::server`]). What is repeated here is only what the server said it did not run:
-//! `MOVED` (the slot is elsewhere; the map is fetched anew), `ASK` (elsewhere for now) and
-//! `TRYAGAIN` (on the move).
+//! The client library's Cluster support is not used, because it resends commands that may have been
+//! executed (see [`super::server`]). Here, a command is resent only if the server reports that it
+//! did not execute it: `MOVED` (the slot is elsewhere; the map is fetched again), `ASK` (elsewhere
+//! for now) and `TRYAGAIN` (the slot is being migrated).
 
 use super::fault::Fault;
 use super::health::{HEALTH, Health, write_probe};
@@ -14,7 +15,7 @@ use super::server::{self, Timeouts};
 use super::shared::Shared;
 use super::slots::SlotMap;
 use super::software::ConnectError;
-use super::wave::{Miss, Timed};
+use super::wave::{NoAnswer, Timed};
 use crate::background;
 use futures_util::future::join_all;
 use redis::{Cmd, ConnectionAddr, ConnectionInfo, Value};
@@ -25,15 +26,15 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
-/// How often one question may be sent elsewhere or put off.
+/// How many times one question can be redirected or postponed.
 const MAX_HOPS: usize = 8;
-/// Before a question whose slot is on the move is asked again.
+/// The pause before retrying a question whose slot is being migrated.
 const MOVING_PAUSE: Duration = Duration::from_millis(10);
-/// The map is fetched this often, and when it proves wrong; never more often than the second.
+/// How often the map is fetched, and the minimum pause between fetches when it proves outdated.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(10);
 const REFRESH_PAUSE: Duration = Duration::from_millis(100);
-/// For a server's answer when its health is asked: one that hangs must not hide the others.
-const PROBE_PATIENCE: Duration = Duration::from_millis(500);
+/// The timeout of a server's health check. A server that hangs must not hide the others.
+const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A Cluster. Clones share it.
 #[derive(Clone)]
@@ -53,16 +54,16 @@ struct Topology {
     lanes: HashMap<String, Lane>,
 }
 
-/// A question on its way.
+/// A question that has not been answered yet.
 struct Pending<Q> {
     at: usize,
     question: Q,
-    /// Where it was sent to, if not by the map, and whether that server wants `ASKING`.
+    /// The server it was redirected to, if any, and true if that server expects `ASKING`.
     sent: Option<(String, bool)>,
 }
 
 impl Cluster {
-    /// Starts finding out who is who.
+    /// Starts discovering the Cluster's servers.
     pub(super) fn open(
         seeds: Vec<ConnectionInfo>,
         timeouts: Timeouts,
@@ -83,7 +84,7 @@ impl Cluster {
         self.0.shared.now_ms()
     }
 
-    /// Asks questions each of which lies in one slot: all servers at once, each in order.
+    /// Asks questions that are each within one slot: all servers concurrently, each in order.
     pub(super) async fn ask<Q: Queued>(
         &self,
         questions: Vec<Q>,
@@ -98,16 +99,16 @@ impl Cluster {
             for (asked, told) in self.round(pending).await {
                 let answer = match told {
                     Ok(answer) => Ok(answer),
-                    Err(Miss::Fault(fault)) => {
-                        self.doubt(&fault);
+                    Err(NoAnswer::Fault(fault)) => {
+                        self.refresh_after(&fault);
                         Err(fault)
                     }
-                    Err(Miss::Elsewhere { address, asking }) => {
+                    Err(NoAnswer::Redirect { address, asking }) => {
                         self.0.outdated.notify_one();
                         next.push(Pending { sent: Some((address, asking)), ..asked });
                         continue;
                     }
-                    Err(Miss::Later) => {
+                    Err(NoAnswer::TryAgain) => {
                         moving = true;
                         next.push(asked);
                         continue;
@@ -125,14 +126,17 @@ impl Cluster {
             }
             pending = next;
         }
-        answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(keeps_moving()))).collect()
+        answers
+            .into_iter()
+            .map(|answer| answer.unwrap_or_else(|| Err(slot_keeps_moving())))
+            .collect()
     }
 
-    /// Asks each pending question once, where it is thought to belong.
+    /// Sends each pending question once, to the server it is expected at.
     async fn round<Q: Queued>(
         &self,
         pending: Vec<Pending<Q>>,
-    ) -> Vec<(Pending<Q>, Result<Timed<Q::Answer>, Miss>)> {
+    ) -> Vec<(Pending<Q>, Result<Timed<Q::Answer>, NoAnswer>)> {
         let mut out = Vec::with_capacity(pending.len());
         let mut groups = BTreeMap::<(String, bool), Vec<Pending<Q>>>::new();
         for asked in pending {
@@ -142,7 +146,7 @@ impl Cluster {
                 Some(there) => groups.entry(there).or_default().push(asked),
                 None => {
                     self.0.outdated.notify_one();
-                    out.push((asked, Err(self.nowhere().into())));
+                    out.push((asked, Err(self.no_server().into())));
                 }
             }
         }
@@ -158,8 +162,7 @@ impl Cluster {
         out
     }
 
-    /// Sends a command that may be repeated to the server that has `slot`, and on to where that one
-    /// says, as for questions.
+    /// Sends an idempotent command to the server that has `slot`. Follows redirections.
     pub(super) async fn command(&self, slot: u16, command: Cmd) -> Result<Value, Fault> {
         let mut sent = None;
         for _ in 0..MAX_HOPS {
@@ -167,22 +170,22 @@ impl Cluster {
             let lane = there.and_then(|(address, asking)| Some((self.lane(&address)?, asking)));
             let Some((lane, asking)) = lane else {
                 self.0.outdated.notify_one();
-                return Err(self.nowhere());
+                return Err(self.no_server());
             };
             match lane.command(command.clone(), asking).await {
                 Ok(value) => return Ok(value),
-                Err(Miss::Fault(fault)) => {
-                    self.doubt(&fault);
+                Err(NoAnswer::Fault(fault)) => {
+                    self.refresh_after(&fault);
                     return Err(fault);
                 }
-                Err(Miss::Elsewhere { address, asking }) => {
+                Err(NoAnswer::Redirect { address, asking }) => {
                     self.0.outdated.notify_one();
                     sent = Some((address, asking));
                 }
-                Err(Miss::Later) => sleep(MOVING_PAUSE).await,
+                Err(NoAnswer::TryAgain) => sleep(MOVING_PAUSE).await,
             }
         }
-        Err(keeps_moving())
+        Err(slot_keeps_moving())
     }
 
     pub(super) async fn health(&self) -> Health {
@@ -196,50 +199,50 @@ impl Cluster {
         };
         let of = probes.len();
         let answers = probes.into_iter().map(|(lane, probe)| async move {
-            let answer = timeout(PROBE_PATIENCE, lane.command(probe, false)).await;
+            let answer = timeout(PROBE_TIMEOUT, lane.command(probe, false)).await;
             match answer {
                 Err(_) => Err(Fault::Disconnected),
-                Ok(Err(Miss::Fault(fault))) => Err(fault),
-                // A slot that moves is no illness: the server answers.
+                Ok(Err(NoAnswer::Fault(fault))) => Err(fault),
+                // A migrating slot is not an error: the server answered.
                 Ok(_) => Ok(()),
             }
         });
         let answers = join_all(answers).await;
         let up = answers.iter().filter(|answer| answer.is_ok()).count();
         match up {
-            0 => Health::Ill(
+            0 => Health::Down(
                 answers.into_iter().find_map(Result::err).unwrap_or(Fault::Disconnected),
             ),
-            up if up == of && complete => Health::Well,
-            up => Health::Partly { up, of },
+            up if up == of && complete => Health::Up,
+            up => Health::Partial { up, of },
         }
     }
 
-    /// Whether any of its servers is connected.
+    /// Returns true if any of its servers is connected.
     pub(super) fn is_partly_up(&self) -> bool {
         let topology = self.0.topology.read().unwrap_or_else(PoisonError::into_inner);
         topology.lanes.values().any(Lane::is_up)
     }
 
-    /// After a fault that another map might not have led to, the map is fetched anew.
-    fn doubt(&self, fault: &Fault) {
+    /// Requests a new map after a fault that an outdated map may have caused.
+    fn refresh_after(&self, fault: &Fault) {
         if matches!(
             fault,
             Fault::Disconnected
                 | Fault::Unsupported { .. }
                 | Fault::AnswerLost
-                | Fault::Unfit { .. }
+                | Fault::NotServing { .. }
         ) {
             self.0.outdated.notify_one();
         }
     }
 
-    fn nowhere(&self) -> Fault {
+    fn no_server(&self) -> Fault {
         let topology = self.0.topology.read().unwrap_or_else(PoisonError::into_inner);
         if topology.lanes.is_empty() {
             Fault::Disconnected
         } else {
-            Fault::Unfit { code: "no server has the slot".to_owned() }
+            Fault::NotServing { code: "no server has the slot".to_owned() }
         }
     }
 
@@ -248,7 +251,7 @@ impl Cluster {
         topology.slots.server(slot).map(str::to_owned)
     }
 
-    /// The lane to a server; a new one if a redirection names a server that is new.
+    /// Returns the lane to a server. Opens it if a redirection names a new server.
     fn lane(&self, address: &str) -> Option<Lane> {
         let topology = self.0.topology.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(lane) = topology.lanes.get(address) {
@@ -261,8 +264,8 @@ impl Cluster {
     }
 }
 
-fn keeps_moving() -> Fault {
-    Fault::Unfit { code: "the slot keeps moving".to_owned() }
+fn slot_keeps_moving() -> Fault {
+    Fault::NotServing { code: "the slot keeps moving".to_owned() }
 }
 
 impl Inner {
@@ -271,7 +274,7 @@ impl Inner {
         Some(Lane::open(info, self.timeouts, true, Arc::clone(&self.shared)))
     }
 
-    /// Asks one server after the other for the map, those that are connected first.
+    /// Fetches the map from one server after another, starting with connected ones.
     async fn fetch(&self) -> Result<SlotMap, Option<ConnectError>> {
         let mut last = None;
         for info in self.candidates() {
@@ -292,11 +295,12 @@ impl Inner {
         known.chain(self.seeds.iter().cloned()).collect()
     }
 
-    /// Lanes for the servers of the new map; those of servers that have no slots any more close.
+    /// Switches to a new map: opens lanes to new servers, and closes those to servers without
+    /// slots.
     fn adopt(&self, slots: SlotMap) {
         let mut topology = self.topology.write().unwrap_or_else(PoisonError::into_inner);
         if topology.slots != slots {
-            info!(servers = ?slots.servers(), "the Cluster's slots");
+            info!(servers = ?slots.servers(), "the Cluster's slots changed");
         }
         let mut old = std::mem::take(&mut topology.lanes);
         for address in slots.servers() {
@@ -308,12 +312,12 @@ impl Inner {
     }
 }
 
-/// A write to one of a server's slots, by a tag that lies there; without one, whether it answers.
+/// Builds a health check: a write to one of the server's slots, or a PING if it has none.
 fn probe(tag: Option<String>) -> Cmd {
     tag.map_or_else(|| redis::cmd("PING"), |tag| write_probe(&format!("{HEALTH}:{{{tag}}}")))
 }
 
-/// Keeps the map current for as long as anyone holds the Cluster.
+/// Keeps the map current for as long as the Cluster is in use.
 async fn keep_current(cluster: Weak<Inner>) {
     loop {
         let Some(inner) = cluster.upgrade() else { return };
@@ -324,11 +328,11 @@ async fn keep_current(cluster: Weak<Inner>) {
             }
             Err(error) => {
                 let error = error.map(|error| error.to_string());
-                warn!(error, "no server of the Cluster tells its slots; trying on");
+                warn!(error, "no server of the Cluster returned its slots; retrying");
                 Duration::from_secs(1)
             }
         };
-        // Whoever finds the map outdated shortens the wait.
+        // An outdated map ends the wait early.
         let _ = timeout(pause, inner.outdated.notified()).await;
         drop(inner);
         sleep(REFRESH_PAUSE).await;
@@ -344,7 +348,8 @@ async fn fetch_from(
     Ok(SlotMap::read(&reply, &info.addr().to_string()))
 }
 
-/// The connection to `address` (`host:port`), with the user and the TLS of `like`.
+/// Returns the connection info for `address` (`host:port`), with the user and TLS settings of
+/// `like`.
 fn at(like: &ConnectionInfo, address: &str) -> Option<ConnectionInfo> {
     let (host, port) = address.rsplit_once(':')?;
     let (host, port) = (host.to_owned(), port.parse().ok()?);

@@ -1,48 +1,48 @@
-//! Why the ledger gave no decision.
+//! Reasons that the ledger gave no decision.
 //!
-//! Raised by everything under [`crate::store`]; told to clients by front-ends.
+//! Raised by everything under [`crate::store`], and reported to clients by front-ends.
 
 use super::software::ConnectError;
 use limits::ledger::Refusal;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-/// The ledger gave no decision. Each is a 503 to the client.
+/// A reason that the ledger gave no decision. Each is a 503 to the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// There is no connection; nothing was sent.
+    /// Not connected. Nothing was sent.
     #[error("The ledger is not connected; nothing was charged.")]
     Disconnected,
-    /// The server is too old, or neither Redis nor Valkey; nothing was sent.
+    /// The server is too old, or not Redis or Valkey. Nothing was sent.
     #[error(
         "The ledger must be Redis 7.0 or later or Valkey 7.2 or later, found {found}; nothing was \
          charged."
     )]
     Unsupported {
-        /// Its name and version.
+        /// The server's name and version.
         found: String,
     },
-    /// More is waiting than is taken on; nothing was sent.
-    #[error("Too much is waiting for the ledger already; nothing was charged.")]
+    /// The queue is full. Nothing was sent.
+    #[error("Too many requests are waiting for the ledger; nothing was charged.")]
     Overloaded,
-    /// The connection was lost, or no answer came, after sending: it is not known whether the
-    /// ledger charged, so it is not sent again.
-    #[error("The ledger's answer was lost; what was asked may have been charged.")]
+    /// The connection was lost or timed out after sending. The ledger may have charged, so nothing
+    /// is sent again.
+    #[error("The ledger's answer was lost; the request may have been charged.")]
     AnswerLost,
-    /// The ledger answered that it cannot serve now: loading, read-only, out of memory, … The
-    /// scripts write at their end, all at once: where Redis refuses one, it has written nothing.
+    /// The ledger cannot serve now: it is loading, read-only, out of memory, … Scripts write
+    /// everything at their end, so if Redis refuses one, nothing was written.
     #[error("The ledger cannot serve now ({code}); nothing was charged.")]
-    Unfit {
+    NotServing {
         /// Redis's error code, such as `LOADING`.
         code: String,
     },
-    /// The ledger answered with something that is no answer to what was asked.
-    #[error("The ledger's answer made no sense; what was asked may have been charged.")]
-    Senseless,
+    /// The ledger's reply is invalid.
+    #[error("The ledger's reply was invalid; the request may have been charged.")]
+    InvalidReply,
     /// The in-memory ledger is full.
     #[error("The in-memory ledger is full of counters that still count; nothing was charged.")]
     Full,
-    /// The ledger's clock shows a time that lies in none of the periods asked about. Asked again
-    /// for that time it will answer; this is told only if its clock keeps jumping.
+    /// The ledger's clock is in none of the periods given. The request is retried for the clock's
+    /// time, so this is only reported if the clock keeps jumping.
     #[error("The ledger's clock keeps jumping (to {now_ms} ms); nothing was charged.")]
     Clock {
         /// The ledger's time.
@@ -69,42 +69,42 @@ impl From<&ConnectError> for Fault {
 }
 
 impl Fault {
-    /// What `error`, the outcome of a command that was sent, means.
+    /// Classifies the error of a command that was sent.
     pub(crate) fn of(error: &RedisError) -> Self {
         match error.kind() {
             ErrorKind::Server(ServerErrorKind::Moved) => Self::in_a_cluster(),
             ErrorKind::Server(_) | ErrorKind::Extension => {
-                Self::Unfit { code: error.code().unwrap_or("ERR").to_owned() }
+                Self::NotServing { code: error.code().unwrap_or("ERR").to_owned() }
             }
             _ => Self::AnswerLost,
         }
     }
 
-    /// A server told us to ask another one, and we were not told that there are others.
+    /// Returns the fault for a redirection by a server that was not configured as a Cluster.
     pub(crate) fn in_a_cluster() -> Self {
-        Self::Unfit { code: "MOVED: for a Cluster use redis+cluster://".to_owned() }
+        Self::NotServing { code: "MOVED: for a Cluster use redis+cluster://".to_owned() }
     }
 
-    /// A word for it, as a metric's label.
+    /// Returns the fault's metric label.
     pub(crate) fn label(&self) -> &'static str {
         match self {
             Self::Disconnected => "disconnected",
             Self::Unsupported { .. } => "unsupported",
             Self::Overloaded => "overloaded",
             Self::AnswerLost => "answer_lost",
-            Self::Unfit { .. } => "unfit",
-            Self::Senseless => "senseless",
+            Self::NotServing { .. } => "unfit",
+            Self::InvalidReply => "senseless",
             Self::Full => "full",
             Self::Clock { .. } => "clock",
         }
     }
 
-    /// Whether the connection is to be replaced: it was lost, is silent or out of step; or the
-    /// server has become a replica, and its name may lead to another one by now.
+    /// Returns true if the connection must be replaced: it was lost, timed out or is out of step;
+    /// or the server has become a replica, so its name may resolve to another server by now.
     pub(crate) fn breaks_connection(&self) -> bool {
         match self {
-            Self::AnswerLost | Self::Senseless => true,
-            Self::Unfit { code } => code == "READONLY",
+            Self::AnswerLost | Self::InvalidReply => true,
+            Self::NotServing { code } => code == "READONLY",
             _ => false,
         }
     }

@@ -1,30 +1,30 @@
 //! A store's health.
 //!
-//! Asked by [`super::Store::health`] and [`super::cluster`].
+//! Used by [`super::Store::health`] and [`super::cluster`].
 
 use super::fault::Fault;
 use redis::Cmd;
 
-/// The key that a server's health is tried on; for a server of a Cluster, with a tag.
+/// The key for health checks. On a Cluster, a tag is appended.
 pub(super) const HEALTH: &str = "tg:health";
 
 /// A store's health.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
-    /// It answers.
-    Well,
-    /// A part of it answers.
-    Partly {
-        /// Servers that answer.
+    /// The store answers.
+    Up,
+    /// Part of the store answers.
+    Partial {
+        /// The number of servers that answer.
         up: usize,
-        /// All servers.
+        /// The number of servers.
         of: usize,
     },
-    /// It does not answer.
-    Ill(Fault),
+    /// The store does not answer.
+    Down(Fault),
 }
 
-/// A write that leaves nothing: a replica, a full or a loading server refuse it.
+/// Builds a write that expires quickly. Replicas and full or loading servers refuse it.
 pub(super) fn write_probe(key: &str) -> Cmd {
     let mut set = redis::cmd("SET");
     set.arg(key).arg("1").arg("PX").arg(100);

@@ -1,21 +1,21 @@
-//! One Redis server as everyone shares it: a queue, one connection, group commit.
+//! The shared path to one Redis server: a queue, one connection, group commit.
 //!
-//! [`super::Store`] holds one lane, or [`super::cluster`] one for each server. While a batch is
-//! under way, what is asked meanwhile gathers; the batch's reply sends the next. Nothing waits at
-//! low load, and at high load one script decides for many.
+//! [`super::Store`] holds one lane, and [`super::cluster`] one per server. While a batch is under
+//! way, further questions gather; the batch's reply sends the next. At low load nothing waits, and
+//! at high load one script decides many requests.
 //!
-//! While the server is away or will not do, whatever is asked is refused at once; only the first attempt to
-//! reconnect, right after a sound connection broke, is waited for.
+//! While the server is unavailable or unsupported, questions are refused at once. Only the first
+//! attempt to reconnect after a working connection broke is waited for.
 
 use super::fault::Fault;
 use super::question::Question;
 use super::server::{Server, Timeouts};
 use super::shared::Shared;
 use super::software::ConnectError;
-use super::wave::{Asked, Commanded, Job, Miss, Told, Wave};
+use super::wave::{Answered, Asked, Commanded, Job, NoAnswer, Wave};
 use crate::background;
 use crate::clock;
-use crate::quiet::Quiet;
+use crate::log_throttle::LogThrottle;
 use crate::telemetry;
 use limits::ledger::{Charge, Request, Settle};
 use metrics::{counter, gauge};
@@ -27,19 +27,19 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-/// Things asked at once in one script.
+/// The most questions in one script.
 pub(crate) const MAX_SCRIPT: usize = 256;
-/// Things asked and not yet answered; what comes on top is refused.
+/// The most unanswered questions. Any more are refused.
 const MAX_WAITING: usize = 16_384;
-/// An idle connection is tried this often, so that its loss is noticed before a request needs it.
+/// How often an idle connection is tested, so that its loss is noticed before a request needs it.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// Between attempts to connect.
+/// The pause between connection attempts.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// Between log lines of one kind.
+/// The minimum interval between log messages of one kind.
 const LOG_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The way to one server. Clones share it; when the last is dropped the connection is closed.
+/// A lane to one server. Clones share it; when the last one is dropped, the connection is closed.
 #[derive(Clone)]
 pub(crate) struct Lane {
     jobs: mpsc::Sender<Job>,
@@ -47,9 +47,9 @@ pub(crate) struct Lane {
     up: Arc<AtomicBool>,
 }
 
-/// A question that can be put into a lane's queue.
+/// A question that can be queued in a lane.
 pub(crate) trait Queued: Question {
-    /// The job that asks it.
+    /// Wraps the question into a job.
     fn job(asked: Asked<Self>) -> Job
     where
         Self: Sized;
@@ -74,7 +74,7 @@ impl Queued for Charge {
 }
 
 impl Lane {
-    /// Starts connecting to `info`. `by_slot`: scripts must keep to one slot each.
+    /// Starts connecting to `info`. `by_slot`: each script must stay within one slot.
     pub(crate) fn open(
         info: ConnectionInfo,
         timeouts: Timeouts,
@@ -92,26 +92,26 @@ impl Lane {
             by_slot,
             shared,
             queue,
-            left_over: None,
-            why: Fault::Disconnected,
+            overflow: None,
+            refuse_with: Fault::Disconnected,
             up: Arc::clone(&up),
-            complaints: Quiet::new(LOG_INTERVAL),
+            log_throttle: LogThrottle::new(LOG_INTERVAL),
         };
         background::spawn("the ledger's connection", keeper.run());
         Self { jobs, room: Arc::new(Semaphore::new(MAX_WAITING)), up }
     }
 
-    /// Whether the server is connected.
+    /// Returns true if the server is connected.
     pub(crate) fn is_up(&self) -> bool {
         self.up.load(Ordering::Relaxed)
     }
 
-    /// Asks in this order, in as few scripts as may be; one answer for each.
+    /// Asks in order, in as few scripts as possible. Returns one answer each.
     pub(crate) async fn ask<Q: Queued>(
         &self,
         questions: Vec<Q>,
         asking: bool,
-    ) -> Vec<Told<Q::Answer>> {
+    ) -> Vec<Answered<Q::Answer>> {
         let asked = questions.len();
         let mut pending = Vec::with_capacity(asked.div_ceil(MAX_SCRIPT));
         let mut questions = questions.into_iter();
@@ -136,8 +136,8 @@ impl Lane {
         told
     }
 
-    /// Sends one command that reads, or may be repeated.
-    pub(crate) async fn command(&self, command: Cmd, asking: bool) -> Result<Value, Miss> {
+    /// Sends an idempotent command.
+    pub(crate) async fn command(&self, command: Cmd, asking: bool) -> Result<Value, NoAnswer> {
         let (reply, answer) = oneshot::channel();
         let job = Job::Command(Commanded { command, asking, reply });
         self.jobs.try_send(job).map_err(|_| Fault::Overloaded)?;
@@ -148,7 +148,7 @@ impl Lane {
         &self,
         questions: Vec<Q>,
         asking: bool,
-    ) -> Result<oneshot::Receiver<Vec<Told<Q::Answer>>>, Fault> {
+    ) -> Result<oneshot::Receiver<Vec<Answered<Q::Answer>>>, Fault> {
         let wanted = u32::try_from(questions.len()).map_err(|_| Fault::Overloaded)?;
         let room = Arc::clone(&self.room).try_acquire_many_owned(wanted);
         let room = room.map_err(|_| Fault::Overloaded)?;
@@ -159,7 +159,7 @@ impl Lane {
     }
 }
 
-/// What keeps the connection and works off the queue.
+/// The task that keeps the connection and processes the queue.
 struct Keeper {
     name: String,
     info: ConnectionInfo,
@@ -167,47 +167,47 @@ struct Keeper {
     by_slot: bool,
     shared: Arc<Shared>,
     queue: mpsc::Receiver<Job>,
-    /// What did not fit into the last wave.
-    left_over: Option<Job>,
-    /// What is refused meanwhile is refused with this.
-    why: Fault,
+    /// The job that did not fit into the last wave.
+    overflow: Option<Job>,
+    /// The fault that jobs are refused with while not connected.
+    refuse_with: Fault,
     up: Arc<AtomicBool>,
-    complaints: Quiet,
+    log_throttle: LogThrottle,
 }
 
-/// Why a connection is no longer served.
+/// The reason a connection ended.
 enum End {
-    /// Nobody holds the lane any more.
-    Unwanted,
-    /// It broke. `useful`: after having answered something.
+    /// The lane was dropped.
+    Dropped,
+    /// The connection broke. `useful`: true if it had answered anything.
     Broken { fault: Fault, useful: bool },
 }
 
 impl Keeper {
     async fn run(mut self) {
         let mut pause = FIRST_PAUSE;
-        let mut patient = true;
+        let mut waits = true;
         loop {
             let connecting = connect(self.info.clone(), self.timeouts);
             let connected =
-                if patient { Some(connecting.await) } else { self.refusing(connecting).await };
-            patient = false;
+                if waits { Some(connecting.await) } else { self.refusing(connecting).await };
+            waits = false;
             match connected {
                 None => return,
                 Some(Err(error)) => {
-                    self.complain(&error);
-                    self.why = Fault::from(&error);
+                    self.log_error(&error);
+                    self.refuse_with = Fault::from(&error);
                 }
                 Some(Ok(server)) => match self.serve_connected(server).await {
-                    End::Unwanted => {
-                        // No server of the ledger's any more: neither up nor down.
+                    End::Dropped => {
+                        // The server no longer belongs to the ledger: neither up nor down.
                         gauge!(telemetry::LEDGER_UP, "server" => self.name.clone()).set(f64::NAN);
                         return;
                     }
                     End::Broken { fault, useful } => {
-                        warn!(server = self.name, %fault, "the ledger's connection broke; connecting anew");
+                        warn!(server = self.name, %fault, "the ledger's connection broke; reconnecting");
                         if useful {
-                            (pause, patient) = (FIRST_PAUSE, true);
+                            (pause, waits) = (FIRST_PAUSE, true);
                             continue;
                         }
                     }
@@ -226,7 +226,7 @@ impl Keeper {
         if software.is_newer_than_tested() {
             warn!(server = self.name, %software, "the ledger is newer than the versions tested");
         }
-        self.why = Fault::Disconnected;
+        self.refuse_with = Fault::Disconnected;
         counter!(telemetry::CONNECTS, "server" => self.name.clone()).increment(1);
         self.set_up(true);
         let end = self.serve(server).await;
@@ -234,16 +234,16 @@ impl Keeper {
         end
     }
 
-    /// Works off the queue until the connection breaks.
+    /// Processes the queue until the connection breaks.
     async fn serve(&mut self, mut server: Server) -> End {
         let mut useful = false;
         loop {
-            let job = match self.left_over.take() {
+            let job = match self.overflow.take() {
                 Some(job) => Some(job),
                 None => tokio::select! {
                     job = self.queue.recv() => match job {
                         Some(job) => Some(job),
-                        None => return End::Unwanted,
+                        None => return End::Dropped,
                     },
                     () = sleep(HEARTBEAT) => None,
                 },
@@ -259,7 +259,7 @@ impl Keeper {
                 Ok(()) => useful = true,
                 Err(fault) if fault.breaks_connection() => return End::Broken { fault, useful },
                 Err(fault) => {
-                    if let Some(held_back) = self.complaints.speak(clock::instant()) {
+                    if let Some(held_back) = self.log_throttle.permit(clock::instant()) {
                         warn!(server = self.name, %fault, held_back, "the ledger refuses to serve");
                     }
                 }
@@ -267,13 +267,13 @@ impl Keeper {
         }
     }
 
-    /// `job` and what else has gathered, up to one script's worth of each kind.
+    /// Gathers `job` and further queued jobs, up to one script's worth.
     fn gather(&mut self, job: Job) -> Wave {
         let mut wave = Wave::default();
         let mut next = Some(job);
         while let Some(job) = next {
             if !wave.has_room(&job, MAX_SCRIPT) {
-                self.left_over = Some(job);
+                self.overflow = Some(job);
                 break;
             }
             wave.push(job);
@@ -282,27 +282,29 @@ impl Keeper {
         wave
     }
 
-    /// Refuses what is asked until `until` is there; `None` if nobody holds the lane any more.
+    /// Refuses jobs until `until` completes; `None` if the lane is dropped.
     async fn refusing<T>(&mut self, until: impl Future<Output = T>) -> Option<T> {
         let mut until = std::pin::pin!(until);
-        if let Some(job) = self.left_over.take() {
-            job.refuse(&self.why);
+        if let Some(job) = self.overflow.take() {
+            job.refuse(&self.refuse_with);
         }
         loop {
             tokio::select! {
                 output = &mut until => return Some(output),
-                job = self.queue.recv() => job?.refuse(&self.why),
+                job = self.queue.recv() => job?.refuse(&self.refuse_with),
             }
         }
     }
 
-    fn complain(&self, error: &ConnectError) {
-        if let Some(held_back) = self.complaints.speak(clock::instant()) {
-            let trouble = match error {
-                ConnectError::Redis(_) => "the ledger cannot be reached; trying on",
-                ConnectError::Unsupported { .. } => "the ledger's server will not do; trying on",
+    fn log_error(&self, error: &ConnectError) {
+        if let Some(held_back) = self.log_throttle.permit(clock::instant()) {
+            let problem = match error {
+                ConnectError::Redis(_) => "the ledger cannot be reached; retrying",
+                ConnectError::Unsupported { .. } => {
+                    "the ledger's server is not supported; retrying"
+                }
             };
-            warn!(server = self.name, %error, held_back, "{trouble}");
+            warn!(server = self.name, %error, held_back, "{problem}");
         }
     }
 

@@ -1,12 +1,12 @@
-//! The in-memory ledger: for one machine, one shim, and no Redis. What it counted is gone when the
-//! process ends.
+//! The in-memory ledger: for a single shim without Redis. Its counters are lost when the process
+//! ends.
 //!
-//! Called by [`super::Store`]; the arithmetic is [`limits::ledger`]'s.
+//! Called by [`super::Store`]. The arithmetic is [`limits::ledger`]'s.
 
 use super::fault::Fault;
 use super::wave::Timed;
 use crate::clock::{self, Clock};
-use crate::quiet::Quiet;
+use crate::log_throttle::LogThrottle;
 use limits::counter::CounterName;
 use limits::ledger::{self, Charge, Decided, Refusal, Request, Settle};
 use limits::wire::{ChargeOutcome, Settled};
@@ -14,22 +14,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tracing::warn;
 
-/// Counters in this process. Clones share them.
+/// Counters in this process's memory. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Memory {
     ledger: Arc<Mutex<ledger::Ledger>>,
     clock: Clock,
-    complaints: Arc<Quiet>,
+    log_throttle: Arc<LogThrottle>,
 }
 
 impl Memory {
-    /// An empty one, for at most `capacity` counters.
+    /// Creates an empty ledger for at most `capacity` counters.
     #[must_use]
     pub fn new(capacity: usize, clock: Clock) -> Self {
         Self {
             ledger: Arc::new(Mutex::new(ledger::Ledger::new(capacity))),
             clock,
-            complaints: Arc::new(Quiet::new(Duration::from_secs(5))),
+            log_throttle: Arc::new(LogThrottle::new(Duration::from_secs(5))),
         }
     }
 
@@ -55,7 +55,7 @@ impl Memory {
         self.lock().reset(counter)
     }
 
-    /// Asks in order, all at one time.
+    /// Asks in order, all at the same time.
     fn each<Q, A>(
         &self,
         questions: &[Q],
@@ -65,21 +65,21 @@ impl Memory {
         let clock_ms = self.clock.now_ms();
         let answers = questions.iter().map(|question| {
             let answer = ask(&mut ledger, clock_ms, question);
-            let answer = answer.inspect_err(|refusal| self.complain(refusal))?;
+            let answer = answer.inspect_err(|refusal| self.log_refusal(refusal))?;
             Ok(Timed { now_ms: ledger.time_ms(clock_ms), answer })
         });
         answers.collect()
     }
 
-    fn complain(&self, refusal: &Refusal) {
+    fn log_refusal(&self, refusal: &Refusal) {
         let full = matches!(refusal, Refusal::Full { .. });
-        if full && let Some(held_back) = self.complaints.speak(clock::instant()) {
-            warn!(%refusal, held_back, "see --memory-counters");
+        if full && let Some(held_back) = self.log_throttle.permit(clock::instant()) {
+            warn!(%refusal, held_back, "raise --memory-counters to hold more");
         }
     }
 
-    /// A panic in the arithmetic would leave a counter half written at worst; better that than to
-    /// refuse everyone for ever.
+    /// Locks the ledger, even after a panic. A panic in the arithmetic can at worst leave a counter
+    /// half written, which is better than refusing everything from then on.
     fn lock(&self) -> MutexGuard<'_, ledger::Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }

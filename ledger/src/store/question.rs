@@ -1,4 +1,4 @@
-//! The three things that are asked of Redis by script, alike for [`super::lane`].
+//! The three kinds of questions that scripts answer, behind one trait for [`super::lane`].
 
 use super::slots;
 use crate::script::{self, BadReply, Call, Reply};
@@ -6,7 +6,7 @@ use limits::counter::CounterName;
 use limits::ledger::{Charge, Decided, Refusal, Request, Settle};
 use limits::wire::{ChargeOutcome, Settled};
 
-/// Which script answers. The numbers are those of [`Kind::ALL`].
+/// The kind of a script. The numbers are indices into [`Kind::ALL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// [`script::source::DECIDE`]
@@ -18,10 +18,10 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// All of them, in the order of their numbers.
+    /// All kinds, in the order of their numbers.
     pub(crate) const ALL: [Self; 3] = [Self::Decide, Self::Settle, Self::Peek];
 
-    /// The script.
+    /// Returns the script's source text.
     pub(crate) const fn source(self) -> &'static str {
         match self {
             Self::Decide => script::source::DECIDE,
@@ -30,7 +30,7 @@ impl Kind {
         }
     }
 
-    /// Its name, as a metric's label.
+    /// Returns the kind's metric label.
     pub(crate) const fn label(self) -> &'static str {
         match self {
             Self::Decide => "decide",
@@ -40,24 +40,24 @@ impl Kind {
     }
 }
 
-/// Something that a script answers, many at a time.
+/// A question that a script answers, many at a time.
 pub(crate) trait Question: Clone + Send + 'static {
-    /// Its answer.
+    /// The answer's type.
     type Answer: Send + 'static;
     /// The script that answers it.
     const KIND: Kind;
 
-    /// Puts them to the script.
+    /// Builds the script's call.
     fn call(questions: &[&Self]) -> Call;
-    /// Reads its reply.
+    /// Parses the script's reply.
     fn read(
         questions: &[&Self],
         reply: &[u8],
     ) -> Result<Reply<Result<Self::Answer, Refusal>>, BadReply>;
-    /// A counter of it; all of them lie in one slot where slots matter.
+    /// Returns one of its counters. On a Cluster, all of them are in one slot.
     fn counter(&self) -> Option<&CounterName>;
 
-    /// Its Cluster slot.
+    /// Returns its Cluster slot.
     fn slot(&self) -> u16 {
         self.counter().map_or(0, |counter| slots::of_tag(counter.slot_tag()))
     }

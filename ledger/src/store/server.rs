@@ -1,21 +1,21 @@
-//! One connection to one Redis server that will do, with the scripts loaded.
+//! A connection to a supported Redis server, with the scripts loaded.
 //!
-//! Opened by [`super::lane`], which decides what to do when it breaks, and by [`super::cluster`] to
-//! ask for the slots.
+//! Opened by [`super::lane`], which handles its loss, and by [`super::cluster`] to fetch the slots.
 //!
-//! # What is never done
-//! **A command that may have reached the server is not sent again**: a charge may have been made.
-//! Read in redis-rs 1.8.1: `MultiplexedConnection` writes each command once, and a lost connection
-//! fails what is under way (`aio/multiplexed_connection.rs`: `send_recv`; no retry anywhere).
-//! `ConnectionManager` reconnects but does not repeat either (`aio/connection_manager.rs`: its
-//! `number_of_retries` counts attempts to connect). `cluster_async` **does repeat**: after a lost
-//! connection its `choose_response` puts the request back (`RetryMethod::Reconnect` →
-//! `Retry::MoveToPending`), up to `retries` times, 16 by default; with 0 retries it does not follow
-//! `MOVED` either. Hence the plain connection here, and our own [`super::cluster`]. The test
-//! `a_cut_connection_never_charges_twice` cuts the connection after the request was sent.
+//! # No resending
+//! **A command that may have reached the server is never sent again**, because it may have charged.
+//! In redis-rs 1.8.1, `MultiplexedConnection` writes each command once, and a lost connection fails
+//! all pending commands (`aio/multiplexed_connection.rs`: `send_recv`; it never retries).
+//! `ConnectionManager` reconnects but does not resend either (`aio/connection_manager.rs`: its
+//! `number_of_retries` counts connection attempts). `cluster_async` **does resend**: after a lost
+//! connection, its `choose_response` queues the request again (`RetryMethod::Reconnect` →
+//! `Retry::MoveToPending`), up to `retries` times, 16 by default. With 0 retries, it does not
+//! follow `MOVED` either. So this module uses the plain connection, and [`super::cluster`] is our
+//! own. The test `a_cut_connection_never_charges_twice` cuts the connection after the request was
+//! sent.
 //!
-//! What *is* sent again is what the server said it did not run: after `NOSCRIPT` (here), and after
-//! `MOVED`, `ASK`, `TRYAGAIN` (in [`super::cluster`]).
+//! A command *is* sent again if the server reports that it did not execute it: after `NOSCRIPT`
+//! (here), and after `MOVED`, `ASK` and `TRYAGAIN` (in [`super::cluster`]).
 
 use super::question::{Kind, Question};
 use super::software::{ConnectError, Software};
@@ -26,15 +26,15 @@ use redis::{
 };
 use std::time::Duration;
 
-/// Commands that may wait to be written: a batch may be one script for each of its slots.
+/// The size of the write queue. A batch can be one script for each of its slots.
 const WRITE_QUEUE: usize = 512;
 
 /// How long to wait for a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For a connection, its greeting included.
+    /// The timeout for connecting, including the handshake.
     pub connect: Duration,
-    /// For an answer.
+    /// The timeout for a reply.
     pub response: Duration,
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct Server {
     address: String,
     connection: MultiplexedConnection,
     software: Software,
-    /// The scripts' SHA-1 names, in the order of [`Kind::ALL`].
+    /// The scripts' SHA-1 digests, in the order of [`Kind::ALL`].
     scripts: [String; 3],
 }
 
@@ -62,12 +62,12 @@ impl Server {
         Ok(Self { address: info.addr().to_string(), connection, software, scripts })
     }
 
-    /// The server's name and version.
+    /// Returns the server's name and version.
     pub(crate) const fn software(&self) -> &Software {
         &self.software
     }
 
-    /// `host:port` of a redirection; a server that does not know its own host leaves it out.
+    /// Completes the `host:port` of a redirection. A server that does not know its host omits it.
     pub(crate) fn absolute(&self, address: &str) -> String {
         match (address.strip_prefix(':'), self.address.rsplit_once(':')) {
             (Some(port), Some((host, _))) => format!("{host}:{port}"),
@@ -75,9 +75,10 @@ impl Server {
         }
     }
 
-    /// Asks one script, and loads it first if the server has forgotten it.
+    /// Runs one script, and reloads it first if the server has lost it.
     ///
-    /// `asking`: the server was named by `ASK`; it takes the slot's keys only right after `ASKING`.
+    /// `asking`: the server was named by `ASK`, so it accepts the slot's keys only right after
+    /// `ASKING`.
     pub(crate) async fn ask<Q: Question>(
         &mut self,
         questions: &[&Q],
@@ -96,8 +97,7 @@ impl Server {
         }
     }
 
-    /// Sends one command that reads, or may be repeated by its caller.
-    /// `asking`: as for [`Self::ask`].
+    /// Sends an idempotent command. `asking`: as for [`Self::ask`].
     pub(crate) async fn command(&mut self, command: &Cmd, asking: bool) -> RedisResult<Value> {
         self.send(command, asking).await
     }
@@ -118,15 +118,15 @@ impl Server {
     }
 }
 
-/// Connects to a server that will do, without scripts.
+/// Connects to a supported server, without loading scripts.
 ///
-/// rustls is told which cryptography to use: it panics where the features of all crates of a build
-/// together leave it a choice.
+/// Sets the cryptography provider of rustls, which panics if the combined crate features of a build
+/// leave it a choice.
 pub(crate) async fn connect(
     info: &ConnectionInfo,
     timeouts: Timeouts,
 ) -> Result<(MultiplexedConnection, Software), ConnectError> {
-    // Fails where it was told before, which is as good.
+    // Fails if a provider is already set, which is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(timeouts.connect))

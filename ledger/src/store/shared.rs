@@ -1,9 +1,10 @@
-//! What all connections to one store share: the difference between the clocks, and what was logged.
+//! State shared by all connections to one store: the clock difference, and the counters logged as
+//! damaged.
 //!
 //! Held by [`super::lane`] and [`super::cluster`].
 
 use crate::clock::{self, Clock};
-use crate::quiet::Quiet;
+use crate::log_throttle::LogThrottle;
 use crate::script::BadReply;
 use crate::telemetry;
 use limits::counter::CounterName;
@@ -14,16 +15,16 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tracing::{error, warn};
 
-/// Damaged counters remembered as logged; past that, they are logged again.
+/// The most damaged counters remembered as logged. Beyond that, they are logged again.
 const MAX_REMEMBERED: usize = 1_000;
 
-/// What all connections to one store share.
+/// State shared by all connections to one store.
 pub(crate) struct Shared {
     clock: Clock,
-    /// How far the ledger's clock is ahead of ours, as last heard.
+    /// How far the ledger's clock was ahead of ours at the last reply, in ms.
     ahead_ms: AtomicI64,
     damaged: Mutex<HashSet<CounterName>>,
-    complaints: Quiet,
+    log_throttle: LogThrottle,
 }
 
 impl Shared {
@@ -32,7 +33,7 @@ impl Shared {
             clock,
             ahead_ms: AtomicI64::new(0),
             damaged: Mutex::default(),
-            complaints: Quiet::new(Duration::from_secs(5)),
+            log_throttle: LogThrottle::new(Duration::from_secs(5)),
         }
     }
 
@@ -40,8 +41,8 @@ impl Shared {
         self.clock.now_ms().saturating_add_signed(self.ahead_ms.load(Ordering::Relaxed))
     }
 
-    /// Notes what a reply told: the time there, and damaged counters.
-    pub(super) fn heard(&self, now_ms: u64, damaged: &[CounterName]) {
+    /// Records the time and the damaged counters in a reply.
+    pub(super) fn note_reply(&self, now_ms: u64, damaged: &[CounterName]) {
         let there = i64::try_from(now_ms).unwrap_or(i64::MAX);
         let here = i64::try_from(self.clock.now_ms()).unwrap_or(i64::MAX);
         self.ahead_ms.store(there.saturating_sub(here), Ordering::Relaxed);
@@ -55,14 +56,14 @@ impl Shared {
                 logged.clear();
             }
             if logged.insert(name.clone()) {
-                error!(counter = %name, "a counter's value was damaged: dropped, and counted as absent");
+                error!(counter = %name, "a counter's value was damaged: dropped, and counted as missing");
             }
         }
     }
 
-    pub(super) fn complain_of_reply(&self, error: &BadReply) {
-        if let Some(held_back) = self.complaints.speak(clock::instant()) {
-            warn!(%error, held_back, "the ledger's reply is none that its script gives");
+    pub(super) fn log_bad_reply(&self, error: &BadReply) {
+        if let Some(held_back) = self.log_throttle.permit(clock::instant()) {
+            warn!(%error, held_back, "the ledger's reply is invalid");
         }
     }
 }

@@ -1,19 +1,19 @@
-//! Redis Cluster's slots: which one a counter lies in, and which server has which.
+//! Redis Cluster's slots: the slot of a counter, and the server of a slot.
 //!
 //! Called by [`super::cluster`].
 //!
 //! # Source
-//! Redis Cluster specification: "Key distribution model" (CRC16-XMODEM modulo 16384, of what is
+//! Redis Cluster specification: "Key distribution model" (CRC16-XMODEM modulo 16384 of the text
 //! between the first braces); `CLUSTER SLOTS` for the map.
 
 use redis::Value;
 
-/// How many slots a Cluster has.
+/// The number of slots of a Cluster.
 pub(crate) const SLOTS: u16 = 16_384;
-/// Tags tried to find one that lies with a server.
+/// The most tags tried to find one in a server's slots.
 const MAX_TAGS: u32 = 4_096;
 
-/// The slot of the keys whose braces hold `tag`.
+/// Returns the slot of keys whose braces contain `tag`.
 pub(crate) fn of_tag(tag: &str) -> u16 {
     let crc = tag.bytes().fold(0_u16, |crc, byte| {
         (0..8).fold(crc ^ (u16::from(byte) << 8), |crc, _| {
@@ -23,16 +23,16 @@ pub(crate) fn of_tag(tag: &str) -> u16 {
     crc % SLOTS
 }
 
-/// Which server has which slots, as one of them told.
+/// The map from slots to servers, as returned by one of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct SlotMap {
-    /// In order, without overlap: first slot, last slot, the server's address.
+    /// First slot, last slot and server address; sorted, without overlaps.
     ranges: Vec<(u16, u16, String)>,
 }
 
 impl SlotMap {
-    /// Reads the reply to `CLUSTER SLOTS`. A server that does not know its own address is at the
-    /// one it was `asked` at.
+    /// Parses the reply to `CLUSTER SLOTS`. A server that does not know its own address has the one
+    /// that was `asked`.
     pub(crate) fn read(reply: &Value, asked: &str) -> Option<Self> {
         let Value::Array(entries) = reply else { return None };
         let mut ranges = entries
@@ -49,21 +49,21 @@ impl SlotMap {
         sound.then_some(Self { ranges })
     }
 
-    /// The address of the server that has `slot`, if one has.
+    /// Returns the address of the server that has `slot`, if any.
     pub(crate) fn server(&self, slot: u16) -> Option<&str> {
         let after = self.ranges.partition_point(|(first, ..)| *first <= slot);
         let (_, last, server) = self.ranges.get(after.checked_sub(1)?)?;
         (slot <= *last).then_some(server)
     }
 
-    /// What between braces makes a key lie in a slot of the server at `address`; of very few slots
-    /// none may be found.
+    /// Returns a tag whose slot belongs to the server at `address`. May find none if the server has
+    /// very few slots.
     pub(crate) fn tag_at(&self, address: &str) -> Option<String> {
         let mut tags = (0..MAX_TAGS).map(|number| number.to_string());
         tags.find(|tag| self.server(of_tag(tag)) == Some(address))
     }
 
-    /// Every server that has slots, each once.
+    /// Returns every server that has slots, each once.
     pub(crate) fn servers(&self) -> Vec<&str> {
         let mut servers: Vec<_> = self.ranges.iter().map(|(.., server)| server.as_str()).collect();
         servers.sort_unstable();
@@ -71,7 +71,7 @@ impl SlotMap {
         servers
     }
 
-    /// Whether every slot has a server.
+    /// Returns true if every slot has a server.
     pub(crate) fn is_complete(&self) -> bool {
         self.ranges.iter().map(|(first, last, _)| u32::from(last - first) + 1).sum::<u32>()
             == u32::from(SLOTS)
@@ -85,18 +85,18 @@ fn slot(value: &Value) -> Option<u16> {
     }
 }
 
-/// `host:port` of an entry `[host, port, id, …]`.
+/// Returns the `host:port` of an entry `[host, port, id, …]`.
 fn address(value: &Value, asked: &str) -> Option<String> {
     let Value::Array(parts) = value else { return None };
     let [host, Value::Int(port), ..] = parts.as_slice() else { return None };
     let port = u16::try_from(*port).ok()?;
-    let told = match host {
+    let known = match host {
         Value::BulkString(host) => std::str::from_utf8(host).ok()?,
         Value::SimpleString(host) => host.as_str(),
         Value::Nil => "",
         _ => return None,
     };
-    let host = match told {
+    let host = match known {
         "" | "?" => asked.rsplit_once(':')?.0,
         host => host,
     };
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slots_are_those_that_redis_computes() {
+    fn slots_match_those_of_redis() {
         // From `CLUSTER KEYSLOT`.
         assert_eq!(of_tag("123456789"), 12_739);
         assert_eq!(of_tag("foo"), 12_182);
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_map_tells_the_server_of_a_slot() {
+    fn a_map_returns_the_server_of_a_slot() {
         let reply =
             Value::Array(vec![entry(8000, 16_383, "", 7001), entry(0, 7000, "10.0.0.1", 7000)]);
         let map = SlotMap::read(&reply, "seed.example:7009").unwrap();
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_map_that_makes_no_sense_is_none() {
+    fn an_invalid_map_is_refused() {
         for reply in [
             Value::Nil,
             Value::Array(vec![Value::Int(1)]),

@@ -1,22 +1,23 @@
-//! Which servers will do, by what they say of themselves.
+//! The supported server versions.
 //!
-//! [`super::server`] asks each new connection with HELLO, which needs no right, unlike INFO. Versions
-//! newer than the tested ones are used, with a warning: new ones keep to what old ones did, and a
-//! provider's upgrade must not take the ledger away. Other names and older versions are refused.
+//! [`super::server`] sends HELLO on each new connection; unlike INFO, it needs no permissions.
+//! Versions newer than those tested are accepted with a warning: new versions are compatible in
+//! practice, and a provider's upgrade must not take the ledger down. Other servers and older
+//! versions are refused.
 
 use redis::{ErrorKind, RedisError, ServerErrorKind, Value, from_redis_value};
 use std::collections::HashMap;
 use std::fmt;
 
-/// The servers that will do.
+/// The supported servers.
 const SUPPORTED: [Supported; 2] = [
     Supported { name: "redis", oldest: 7, newest_tested: 8 },
     Supported { name: "valkey", oldest: 7, newest_tested: 9 },
 ];
-/// The most of a name or a version that is repeated.
+/// The most characters of a name or version shown.
 const MAX_WORD_CHARS: usize = 32;
 
-/// The major versions of one server that will do.
+/// The supported major versions of one server.
 struct Supported {
     name: &'static str,
     oldest: u32,
@@ -30,40 +31,40 @@ pub(crate) struct Software {
     version: String,
 }
 
-/// Why there is no connection.
+/// The reason a connection failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectError {
-    /// The server was not reached, or refused.
+    /// The server could not be reached, or refused the connection.
     #[error(transparent)]
     Redis(#[from] RedisError),
-    /// The server is not one that will do.
+    /// The server is not supported.
     #[error("expected Redis 7.0 or later or Valkey 7.2 or later, found {found}")]
     Unsupported {
-        /// Its name and version.
+        /// The server's name and version.
         found: String,
     },
 }
 
 impl Software {
-    /// Reads the answer to HELLO.
+    /// Parses the reply to HELLO.
     ///
     /// # Errors
-    /// [`ConnectError::Unsupported`] if the server will not do.
-    pub(crate) fn read(told: Result<Value, RedisError>) -> Result<Self, ConnectError> {
-        let told = match told {
-            Ok(told) => told,
+    /// [`ConnectError::Unsupported`] if the server is not supported.
+    pub(crate) fn read(reply: Result<Value, RedisError>) -> Result<Self, ConnectError> {
+        let reply = match reply {
+            Ok(reply) => reply,
             Err(error) if is_unknown_command(&error) => {
                 return Err(unsupported("a server that does not know HELLO"));
             }
             Err(error) => return Err(error.into()),
         };
-        let mut told: HashMap<String, Value> = from_redis_value(told).unwrap_or_default();
+        let mut reply: HashMap<String, Value> = from_redis_value(reply).unwrap_or_default();
         let mut word = |name| {
-            let word: String = from_redis_value(told.remove(name)?).ok()?;
+            let word: String = from_redis_value(reply.remove(name)?).ok()?;
             Some(word.chars().take(MAX_WORD_CHARS).collect())
         };
         let (Some(name), Some(version)) = (word("server"), word("version")) else {
-            return Err(unsupported("a server that does not say which it is"));
+            return Err(unsupported("a server without a name or version"));
         };
         let found = Self { name, version };
         match found.supported() {
@@ -72,7 +73,7 @@ impl Software {
         }
     }
 
-    /// Returns true if no version as new as this one is tested.
+    /// Returns true if this version is newer than those tested.
     pub(crate) fn is_newer_than_tested(&self) -> bool {
         self.supported().is_some_and(|supported| self.major() > supported.newest_tested)
     }
@@ -92,7 +93,7 @@ impl fmt::Display for Software {
     }
 }
 
-/// Redis before 6.0 does not know HELLO, and 6.0 does not know it without arguments.
+/// Returns true if HELLO is not known (Redis before 6.0), or not without arguments (Redis 6.0).
 fn is_unknown_command(error: &RedisError) -> bool {
     let detail = error.detail().unwrap_or_default();
     error.kind() == ErrorKind::Server(ServerErrorKind::ResponseError)
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_that_are_too_old_or_others_are_refused() {
+    fn old_and_unknown_servers_are_refused() {
         let check = |name: &str, version: &str, expected: Result<bool, &str>| {
             let found = Software::read(hello(name, version));
             let found = found.map(|found| found.is_newer_than_tested());
@@ -142,10 +143,10 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_does_not_say_which_it_is_is_refused() {
-        for told in [Value::Okay, Value::Array(Vec::new()), Value::Nil] {
-            let error = Software::read(Ok(told)).unwrap_err().to_string();
-            assert!(error.ends_with("found a server that does not say which it is"), "{error}");
+    fn a_server_without_a_name_is_refused() {
+        for reply in [Value::Okay, Value::Array(Vec::new()), Value::Nil] {
+            let error = Software::read(Ok(reply)).unwrap_err().to_string();
+            assert!(error.ends_with("found a server without a name or version"), "{error}");
         }
     }
 }

@@ -1,12 +1,12 @@
-//! Requests whose counters lie in several slots of a Cluster.
+//! Requests whose counters are in several slots of a Cluster.
 //!
-//! No script can see two slots, so such a request is decided slot by slot, lowest first. Where one
-//! slot denies, what the earlier ones charged is given back, and the later ones are only looked at.
-//! All requests of a batch go through their slots side by side: as many round trips as the most
-//! slots of any of them. Within a slot, the order of the batch is kept.
+//! A script cannot access two slots, so such a request is decided slot by slot, lowest first. If a
+//! slot denies, the charges in the earlier ones are given back, and the later ones are only read.
+//! All requests of a batch go through their slots concurrently, so a batch takes as many round
+//! trips as its request with the most slots. Within a slot, the order of the batch is kept.
 //!
-//! A walk is a task of its own: its caller may stop waiting at its deadline while a server hangs,
-//! and what the other servers have charged by then is to be given back all the same.
+//! A walk runs as its own task. Its caller can stop waiting at its deadline while a server hangs,
+//! but the charges made on other servers by then must still be given back.
 //!
 //! Called by [`super::Store`].
 
@@ -26,28 +26,29 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::time::sleep;
 use tracing::{Instrument, debug, warn};
 
-/// Batches under way at once, those included that nobody waits for any more; what is beyond is
-/// refused before anything is charged.
+/// The most batches under way at once, including those that no caller waits for any more. Any more
+/// are refused before anything is charged.
 const MAX_WALKING: usize = 1_024;
 
-/// Giving back is tried this often where a server is away, in the background.
+/// How many times giving back is retried in the background if a server is unavailable.
 const MAX_TRIES: u32 = 8;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// Batches of charges being given back in the background at once; what is beyond is left to lapse.
-const MAX_OPEN: usize = 256;
+/// The most batches of give-backs in the background. The charges of any more are left to expire.
+const MAX_GIVING_BACK: usize = 256;
 
 static WALKING: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(MAX_WALKING)));
-static OPEN: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(MAX_OPEN)));
-/// Makes the names of settles unique within the process.
+static GIVING_BACK: LazyLock<Arc<Semaphore>> =
+    LazyLock::new(|| Arc::new(Semaphore::new(MAX_GIVING_BACK)));
+/// A counter that makes the settles' ids unique within the process.
 static NAMES: AtomicU64 = AtomicU64::new(0);
 
-/// One request on its way through its slots.
+/// A request on its way through its slots.
 struct Walk {
     request: Request,
-    /// The charges' indices for each slot, the lowest slot first.
+    /// For each slot, the indices of its charges; lowest slot first.
     parts: Vec<Vec<usize>>,
     outcomes: Vec<Option<ChargeOutcome>>,
-    /// The times of the slots that charged, with the index of the part.
+    /// The slots that charged: the index of the part, and the time.
     charged: Vec<(usize, u64)>,
     state: State,
 }
@@ -58,18 +59,18 @@ enum State {
     Failed(Fault),
 }
 
-/// Whether all counters of `request` lie in one slot.
+/// Returns true if all counters of `request` are in one slot.
 fn is_in_one_slot(request: &Request) -> bool {
     let mut tags = request.charges().iter().map(|charge| charge.counter.slot_tag());
     let Some(first) = tags.next() else { return true };
     tags.all(|tag| tag == first || slots::of_tag(tag) == slots::of_tag(first))
 }
 
-/// A batch's answers, on their way to whoever asked.
+/// The channel for a batch's answers.
 type Reply = oneshot::Sender<Vec<Result<Timed<Decided>, Fault>>>;
 
-/// Decides each request, slot by slot. Where this future is dropped before its end, nothing of what
-/// the servers are known to have charged stays charged.
+/// Decides each request, slot by slot. If this future is dropped early, all charges that the
+/// servers are known to have made are given back.
 pub(super) async fn decide(
     cluster: &Cluster,
     requests: Vec<Request>,
@@ -108,22 +109,22 @@ async fn walk(cluster: &Cluster, requests: Vec<Request>, reply: Reply) {
         }
     }
     give_back(cluster, &mut walks).await;
-    look_at_the_rest(cluster, &mut walks).await;
+    peek_at_the_rest(cluster, &mut walks).await;
     if reply.is_closed() {
-        debug!("nobody waits any more for requests that span slots; giving back");
+        debug!("the caller of requests that span slots is gone; giving back");
         walks.iter_mut().for_each(Walk::abandon);
         give_back(cluster, &mut walks).await;
     }
-    // The caller may be gone only now, in which case the charges lapse.
+    // If the caller disappears only now, the charges expire.
     let _ = reply.send(walks.into_iter().map(Walk::result).collect());
 }
 
-/// Settles what the slots before the one that denied have charged.
+/// Gives back the charges made by slots before the one that denied.
 async fn give_back(cluster: &Cluster, walks: &mut [Walk]) {
     let mut settles = Vec::new();
     let mut parts = Vec::new();
     for (at, walk) in walks.iter_mut().enumerate() {
-        for (part, settle) in walk.undoing() {
+        for (part, settle) in walk.take_undos() {
             settles.push(settle);
             parts.push((at, part));
         }
@@ -148,10 +149,13 @@ async fn give_back(cluster: &Cluster, walks: &mut [Walk]) {
     }
 }
 
-/// Tries again in the background. A settle takes effect once, however often it is sent.
+/// Retries in the background. Settles are idempotent.
 fn keep_giving_back(cluster: Cluster, mut settles: Vec<Settle>) {
-    let Ok(place) = Arc::clone(&OPEN).try_acquire_owned() else {
-        warn!(settles = settles.len(), "too much is being given back already; these charges lapse");
+    let Ok(place) = Arc::clone(&GIVING_BACK).try_acquire_owned() else {
+        warn!(
+            settles = settles.len(),
+            "too many charges are being given back; these expire instead"
+        );
         return;
     };
     tokio::spawn(async move {
@@ -170,14 +174,14 @@ fn keep_giving_back(cluster: Cluster, mut settles: Vec<Settle>) {
             }
         }
         if !settles.is_empty() {
-            warn!(settles = settles.len(), "charges could not be given back; they lapse");
+            warn!(settles = settles.len(), "charges could not be given back; they expire instead");
         }
         drop(place);
     });
 }
 
-/// For the reply: how the charges stand that a denied request never came to.
-async fn look_at_the_rest(cluster: &Cluster, walks: &mut [Walk]) {
+/// Reads the counters that a denied request did not reach, for its reply.
+async fn peek_at_the_rest(cluster: &Cluster, walks: &mut [Walk]) {
     let mut places = Vec::new();
     let mut charges = Vec::new();
     for (at, walk) in walks.iter().enumerate() {
@@ -211,19 +215,19 @@ impl Walk {
         Self { request, parts, outcomes, charged: Vec::new(), state: State::Walking }
     }
 
-    /// What to ask the slot of this step, if the request gets that far.
+    /// Returns the request for the slot of this step, if the walk gets that far.
     fn part(&self, step: usize) -> Option<Request> {
         matches!(self.state, State::Walking).then_some(())?;
         Request::new(self.charges(step).map(|(_, charge)| charge.clone()).collect()).ok()
     }
 
-    /// A part's charges, with their places in the request.
+    /// Returns a part's charges, with their indices in the request.
     fn charges(&self, part: usize) -> impl Iterator<Item = (usize, &Charge)> {
         let places = self.parts.get(part).map_or(&[][..], Vec::as_slice);
         places.iter().filter_map(|at| Some((*at, self.request.charges().get(*at)?)))
     }
 
-    /// Takes down what a slot said.
+    /// Records a slot's answer.
     fn note(&mut self, part: usize, answer: Result<Timed<Decided>, Fault>) {
         let Timed { now_ms, answer: decided } = match answer {
             Ok(answer) => answer,
@@ -243,7 +247,7 @@ impl Walk {
         }
     }
 
-    /// Nobody wants to know any more.
+    /// Marks the walk as failed, because its caller is gone.
     fn abandon(&mut self) {
         self.state = State::Failed(Fault::AnswerLost);
     }
@@ -254,9 +258,10 @@ impl Walk {
         }
     }
 
-    /// The settles that give back what was charged, unless the request was admitted, with the part
-    /// that each is for; once. A lease is given back by one of its own: it is dated differently.
-    fn undoing(&mut self) -> Vec<(usize, Settle)> {
+    /// Returns the settles that give back the charges, each with the index of its part, unless the
+    /// request was admitted. Returns each only once. A lease has its own settle, because it is
+    /// dated differently.
+    fn take_undos(&mut self) -> Vec<(usize, Settle)> {
         if matches!(self.state, State::Walking) {
             return Vec::new();
         }
@@ -291,7 +296,7 @@ impl Walk {
         settles
     }
 
-    /// Notes what is left where something was given back.
+    /// Updates the outcomes after a give-back.
     fn returned(&mut self, part: usize, settle: &Settle, remaining: &[u64]) {
         for (charge, left) in settle.charges().iter().zip(remaining) {
             let place = self.charges(part).find(|(_, own)| own.counter == charge.counter);
@@ -303,28 +308,28 @@ impl Walk {
         }
     }
 
-    /// The charges about which no slot has said anything.
+    /// Returns the charges that have no outcome yet.
     fn unseen(&self) -> Vec<(usize, Charge)> {
         let unseen = self.outcomes.iter().enumerate().filter(|(_, outcome)| outcome.is_none());
         let charge = |at: usize| Some((at, self.request.charges().get(at)?.clone()));
         unseen.filter_map(|(at, _)| charge(at)).collect()
     }
 
-    /// The slots' answers as one.
+    /// Combines the slots' answers.
     fn result(self) -> Result<Timed<Decided>, Fault> {
-        // The earliest of the times names the decision. Where the servers' clocks differ, a settle
-        // then seems to come later than it does, and so it does in slots that were asked later than
-        // the first. It gives back no more than it may, perhaps from a charge that is older than its
-        // own by no more than that difference; a token bucket then puts back only what was missing
-        // before the charge.
+        // The earliest of the times names the decision. If the servers' clocks differ, a settle
+        // seems later than it is, as it also does in slots that were asked later than the first. It
+        // still never gives back too much. It may take from a charge that is older than its own by
+        // at most that difference. A token bucket then puts back only what was missing before the
+        // charge.
         let charged_ms = self.charged.iter().map(|(_, now_ms)| *now_ms).min();
         let (mut error, now_ms) = match self.state {
             State::Failed(fault) => return Err(fault),
-            State::Walking => (None, charged_ms.ok_or(Fault::Senseless)?),
+            State::Walking => (None, charged_ms.ok_or(Fault::InvalidReply)?),
             State::Denied { error, now_ms } => (error, now_ms),
         };
         let outcomes: Option<Vec<_>> = self.outcomes.into_iter().collect();
-        let charges = outcomes.ok_or(Fault::Senseless)?;
+        let charges = outcomes.ok_or(Fault::InvalidReply)?;
         let denials = || {
             let enforced = charges.iter().zip(self.request.charges());
             enforced.filter(|(outcome, charge)| charge.enforce && !outcome.admitted)
@@ -339,7 +344,7 @@ impl Walk {
     }
 }
 
-/// A settle that gives back; its name occurs once.
+/// Builds a settle that gives back `charges`, with a unique id.
 fn undo(now_ms: u64, charges: Vec<SettleCharge>) -> Option<Settle> {
     let number = NAMES.fetch_add(1, Ordering::Relaxed);
     let name = format!("undo-{}-{number:x}", crate::names::process());

@@ -1,28 +1,28 @@
-//! Which ledger: what `--ledger` takes.
+//! Ledger URLs: the values of `--ledger`.
 //!
-//! Parsed by front-ends, opened by [`super::Store::open`].
+//! Parsed by front-ends, and opened by [`super::Store::open`].
 
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 use std::fmt;
 use std::str::FromStr;
 
-/// What `--ledger` may be, for messages and `--help`.
+/// The forms of `--ledger`, for error messages and `--help`.
 pub const FORMS: &str = "memory:, redis://HOST:PORT, rediss://HOST:PORT (TLS), \
-redis+cluster://HOST:PORT,HOST:PORT or rediss+cluster://…, each but memory: with USER:PASSWORD@ \
-where needed and, outside a Cluster, /DB";
+redis+cluster://HOST:PORT,HOST:PORT or rediss+cluster://…; all except memory: accept USER:PASSWORD@ \
+and, outside a Cluster, /DB";
 
-/// A ledger's address. Shown without its password.
+/// A ledger's address. Displayed without its password.
 #[derive(Clone)]
 pub enum LedgerUrl {
-    /// Counters live in this process.
+    /// Counters in this process's memory.
     Memory,
     /// One Redis or Valkey server.
     Single(Box<ConnectionInfo>),
-    /// A Redis Cluster, by some of its nodes; at least one.
+    /// A Redis Cluster, given by at least one of its nodes.
     Cluster(Vec<ConnectionInfo>),
 }
 
-/// A text that is no [`LedgerUrl`]. It is not repeated: it may hold a password.
+/// An invalid [`LedgerUrl`]. The text is not repeated, because it may contain a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected {FORMS}; found {found}")]
 pub struct BadLedgerUrl {
@@ -42,12 +42,12 @@ impl FromStr for LedgerUrl {
             "redis" | "rediss" => Ok(Self::Single(Box::new(server(text)?))),
             "redis+cluster" => cluster("redis", rest),
             "rediss+cluster" => cluster("rediss", rest),
-            _ => Err(bad("another scheme")),
+            _ => Err(bad("an unknown scheme")),
         }
     }
 }
 
-/// The seeds of a Cluster: `[user[:password]@]host:port,host:port…`.
+/// Parses the seeds of a Cluster: `[user[:password]@]host:port,host:port…`.
 fn cluster(scheme: &str, rest: &str) -> Result<LedgerUrl, BadLedgerUrl> {
     let rest = rest.trim_end_matches('/');
     let (user, hosts) = match rest.rsplit_once('@') {
@@ -55,7 +55,7 @@ fn cluster(scheme: &str, rest: &str) -> Result<LedgerUrl, BadLedgerUrl> {
         None => (String::new(), rest),
     };
     if hosts.contains('/') {
-        return Err(BadLedgerUrl { found: "a database in a Cluster, which has only one" });
+        return Err(BadLedgerUrl { found: "a database number, which a Cluster does not support" });
     }
     let seeds = hosts.split(',').map(|host| server(&format!("{scheme}://{user}{host}")));
     Ok(LedgerUrl::Cluster(seeds.collect::<Result<_, _>>()?))
@@ -67,10 +67,10 @@ fn server(url: &str) -> Result<ConnectionInfo, BadLedgerUrl> {
     if host.is_empty() || host.starts_with([':', '/']) {
         return Err(BadLedgerUrl { found: "no host" });
     }
-    let info = url.into_connection_info().map_err(|_| BadLedgerUrl {
-        found: "a host, port, user or database that cannot be read",
-    })?;
-    // CLIENT SETINFO would need a right that Redis 7.0 does not know.
+    let info = url
+        .into_connection_info()
+        .map_err(|_| BadLedgerUrl { found: "an invalid host, port, user or database" })?;
+    // CLIENT SETINFO would need a permission that Redis 7.0 does not know.
     let settings = info.redis_settings().clone().set_skip_set_lib_name();
     Ok(info.set_redis_settings(settings))
 }
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_form_is_taken_and_no_password_shown() {
+    fn every_form_is_accepted_and_passwords_are_hidden() {
         for (text, shown) in [
             ("memory:", "memory:"),
             ("redis://127.0.0.1:6390", "redis://127.0.0.1:6390"),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused_without_repeating_it() {
+    fn invalid_urls_are_refused_without_repeating_them() {
         for text in [
             "",
             "memory",

@@ -1,7 +1,7 @@
-//! One round of group commit: what has gathered, put to as few scripts as the slots allow, and
-//! each answer brought back to whoever asked.
+//! One round of group commit: sends the gathered jobs in as few scripts as the slots allow, and
+//! returns each answer to its caller.
 //!
-//! Made and run by [`super::lane`].
+//! Created and run by [`super::lane`].
 
 use super::fault::Fault;
 use super::question::Question;
@@ -16,7 +16,7 @@ use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
 use std::collections::BTreeMap;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-/// An answer, and when it was given.
+/// An answer and its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timed<A> {
     /// The ledger's clock, in Unix milliseconds.
@@ -25,46 +25,46 @@ pub struct Timed<A> {
     pub answer: A,
 }
 
-/// What came of one question.
-pub(crate) type Told<A> = Result<Timed<A>, Miss>;
+/// The result of one question.
+pub(crate) type Answered<A> = Result<Timed<A>, NoAnswer>;
 
-/// No answer.
+/// The reason a question got no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Miss {
-    /// None to be had.
+pub(crate) enum NoAnswer {
+    /// The question failed.
     Fault(Fault),
-    /// Another server has the slot (with `asking`: only for now). Nothing ran here.
-    Elsewhere {
+    /// Another server has the slot; with `asking`, only temporarily. Nothing was executed.
+    Redirect {
         /// `host:port`
         address: String,
-        /// Whether it wants `ASKING` first.
+        /// True if that server expects `ASKING` first.
         asking: bool,
     },
-    /// The slot is on the move. Nothing ran.
-    Later,
+    /// The slot is being migrated. Nothing was executed.
+    TryAgain,
 }
 
-impl From<Fault> for Miss {
+impl From<Fault> for NoAnswer {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
     }
 }
 
-/// Questions of one caller, waiting for their answers.
+/// One caller's questions, waiting for their answers.
 pub(crate) struct Asked<Q: Question> {
     questions: Vec<Q>,
     asking: bool,
-    reply: oneshot::Sender<Vec<Told<Q::Answer>>>,
+    reply: oneshot::Sender<Vec<Answered<Q::Answer>>>,
     _place: Place,
 }
 
-/// A place in the queue, as the gauge shows it.
+/// Space in the queue, counted in the gauge.
 struct Place {
     questions: usize,
     _room: OwnedSemaphorePermit,
 }
 
-/// One entry of a lane's queue.
+/// An entry in a lane's queue.
 pub(crate) enum Job {
     /// Requests to decide.
     Decide(Asked<Request>),
@@ -72,19 +72,19 @@ pub(crate) enum Job {
     Settle(Asked<Settle>),
     /// Counters to read.
     Peek(Asked<Charge>),
-    /// Any other command, which may be repeated.
+    /// Any other command. Idempotent.
     Command(Commanded),
 }
 
-/// A command that may be repeated, waiting for its reply.
+/// An idempotent command, waiting for its reply.
 pub(crate) struct Commanded {
     pub(crate) command: Cmd,
-    /// Whether the server was named by `ASK`.
+    /// True if the server was named by `ASK`.
     pub(crate) asking: bool,
-    pub(crate) reply: oneshot::Sender<Result<Value, Miss>>,
+    pub(crate) reply: oneshot::Sender<Result<Value, NoAnswer>>,
 }
 
-/// What is sent together.
+/// The jobs that are sent together.
 #[derive(Default)]
 pub(crate) struct Wave {
     decides: Vec<Asked<Request>>,
@@ -98,15 +98,15 @@ impl<Q: Question> Asked<Q> {
     pub(crate) fn new(
         questions: Vec<Q>,
         asking: bool,
-        reply: oneshot::Sender<Vec<Told<Q::Answer>>>,
+        reply: oneshot::Sender<Vec<Answered<Q::Answer>>>,
         room: OwnedSemaphorePermit,
     ) -> Self {
         let place = Place::taken(questions.len(), room);
         Self { questions, asking, reply, _place: place }
     }
 
-    fn answer(self, answers: Vec<Told<Q::Answer>>) {
-        // The caller may be gone: its deadline passed, or its client went.
+    fn answer(self, answers: Vec<Answered<Q::Answer>>) {
+        // The caller may be gone: its deadline passed, or its client disconnected.
         let _ = self.reply.send(answers);
     }
 
@@ -130,7 +130,7 @@ impl Drop for Place {
 }
 
 impl Job {
-    /// Answers with `fault`.
+    /// Fails the job with `fault`.
     pub(crate) fn refuse(self, fault: &Fault) {
         match self {
             Self::Decide(asked) => asked.refuse(fault),
@@ -151,12 +151,12 @@ impl Job {
 }
 
 impl Wave {
-    /// Whether `job` still fits, if there are to be at most `most` questions.
+    /// Returns true if `job` fits into a wave of at most `most` questions.
     pub(crate) fn has_room(&self, job: &Job, most: usize) -> bool {
         self.questions == 0 || self.questions + job.questions() <= most
     }
 
-    /// Takes `job` along.
+    /// Adds `job`.
     pub(crate) fn push(&mut self, job: Job) {
         self.questions += job.questions();
         match job {
@@ -167,10 +167,10 @@ impl Wave {
         }
     }
 
-    /// Sends everything, and answers everyone. What is given back is given back first.
+    /// Sends everything and delivers the answers. Settles are sent first.
     ///
     /// # Errors
-    /// The worst of the faults, if there was one.
+    /// Fails with the worst of the faults, if any.
     pub(crate) async fn run(
         self,
         server: &Server,
@@ -193,25 +193,25 @@ impl Wave {
 async fn command(commanded: Commanded, server: &Server, by_slot: bool) -> Option<Fault> {
     let Commanded { command, asking, reply } = commanded;
     let answer = server.clone().command(&command, asking).await;
-    let answer = answer.map_err(|error| miss(&error, server));
+    let answer = answer.map_err(|error| classify(&error, server));
     let fault = match &answer {
-        Err(Miss::Fault(fault)) => Some(fault.clone()),
-        // Told in the log: nobody expects to be sent elsewhere by a server that is alone.
-        Err(Miss::Elsewhere { .. }) if !by_slot => Some(Fault::in_a_cluster()),
+        Err(NoAnswer::Fault(fault)) => Some(fault.clone()),
+        // Logged, because a single server is not expected to redirect.
+        Err(NoAnswer::Redirect { .. }) if !by_slot => Some(Fault::in_a_cluster()),
         _ => None,
     };
     let _ = reply.send(answer);
     fault
 }
 
-/// Asks one script for all of `asked`, or one for each slot; returns the worst fault.
+/// Runs one script for all of `asked`, or one per slot. Returns the worst fault.
 async fn answer<Q: Question>(
     mut asked: Vec<Asked<Q>>,
     server: &Server,
     shared: &Shared,
     by_slot: bool,
 ) -> Option<Fault> {
-    // Nobody waits for these any more: better not to charge for them.
+    // Their callers are gone, so don't charge for them.
     for gone in asked.extract_if(.., |asked| asked.reply.is_closed()) {
         gone.answer(Vec::new());
     }
@@ -230,7 +230,7 @@ async fn answer<Q: Question>(
     let mut told: Vec<_> = answered.into_iter().flatten().collect();
     told.sort_unstable_by_key(|(at, _)| *at);
     let worst = told.iter().filter_map(|(_, told)| match told {
-        Err(Miss::Fault(fault)) => Some(fault.clone()),
+        Err(NoAnswer::Fault(fault)) => Some(fault.clone()),
         _ => None,
     });
     let worst = worst.max_by_key(Fault::breaks_connection);
@@ -242,57 +242,57 @@ async fn answer<Q: Question>(
     worst
 }
 
-/// Asks one script.
+/// Runs one script.
 async fn ask<Q: Question>(
     questions: &[&Q],
     asking: bool,
     server: &Server,
     shared: &Shared,
-) -> Vec<Told<Q::Answer>> {
+) -> Vec<Answered<Q::Answer>> {
     counter!(telemetry::SCRIPTS, "kind" => Q::KIND.label()).increment(1);
     histogram!(telemetry::BATCH_SIZE, "kind" => Q::KIND.label()).record(count(questions.len()));
     let sent = clock::instant();
     let reply = server.clone().ask(questions, asking).await;
     histogram!(telemetry::LEDGER_SECONDS, "kind" => Q::KIND.label()).record(sent.elapsed());
-    let read = reply.map_err(|error| miss(&error, server)).and_then(|reply| {
+    let read = reply.map_err(|error| classify(&error, server)).and_then(|reply| {
         let reply = bytes(reply)?;
         Q::read(questions, &reply).map_err(|error| {
-            shared.complain_of_reply(&error);
-            Fault::Senseless.into()
+            shared.log_bad_reply(&error);
+            Fault::InvalidReply.into()
         })
     });
     match read {
         Err(miss) => questions.iter().map(|_| Err(miss.clone())).collect(),
         Ok(reply) => {
-            shared.heard(reply.now_ms, &reply.damaged);
+            shared.note_reply(reply.now_ms, &reply.damaged);
             let now_ms = reply.now_ms;
             reply.answers.into_iter().map(|answer| timed(now_ms, answer)).collect()
         }
     }
 }
 
-fn timed<A>(now_ms: u64, answer: Result<A, Refusal>) -> Told<A> {
+fn timed<A>(now_ms: u64, answer: Result<A, Refusal>) -> Answered<A> {
     match answer {
         Ok(answer) => Ok(Timed { now_ms, answer }),
         Err(refusal) => Err(Fault::from(refusal).into()),
     }
 }
 
-/// A script's reply: one binary string.
-fn bytes(reply: Value) -> Result<Vec<u8>, Miss> {
+/// Returns a script's reply, which is one binary string.
+fn bytes(reply: Value) -> Result<Vec<u8>, NoAnswer> {
     match reply {
         Value::BulkString(bytes) => Ok(bytes),
-        _ => Err(Fault::Senseless.into()),
+        _ => Err(Fault::InvalidReply.into()),
     }
 }
 
-fn miss(error: &RedisError, server: &Server) -> Miss {
+fn classify(error: &RedisError, server: &Server) -> NoAnswer {
     match (error.kind(), error.redirect_node()) {
-        (ErrorKind::Server(kind), Some((address, _))) => Miss::Elsewhere {
+        (ErrorKind::Server(kind), Some((address, _))) => NoAnswer::Redirect {
             address: server.absolute(address),
             asking: kind == ServerErrorKind::Ask,
         },
-        (ErrorKind::Server(ServerErrorKind::TryAgain), _) => Miss::Later,
+        (ErrorKind::Server(ServerErrorKind::TryAgain), _) => NoAnswer::TryAgain,
         _ => Fault::of(error).into(),
     }
 }

@@ -17,7 +17,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use ledger::NotAccepted;
+use ledger::AcceptError;
 use ledger::checked;
 use ledger::clock;
 use limits::json::parse;
@@ -49,8 +49,8 @@ pub(super) async fn settle(State(app): State<App>, request: Request) -> Result<R
         let body = parse::<SettleBody>(&body).map_err(Refused::unparsable)?;
         let settles = checked::settles(body).map_err(Refused::invalid)?;
         let settles = app.ledger.accept(settles).map_err(|why| match why {
-            NotAccepted::Fault(fault) => Refused::unavailable(fault.to_string()),
-            NotAccepted::Strange(places) => Refused::invalid(places),
+            AcceptError::Fault(fault) => Refused::unavailable(fault.to_string()),
+            AcceptError::Unsealed(places) => Refused::invalid(places),
         })?;
         let reply: SettleReply = limit.apply(app.ledger.settle(&settles)).await?;
         Ok(json(&reply))

@@ -18,15 +18,15 @@ pub(super) async fn healthz(State(app): State<App>) -> Result<Response, Refused>
     let health = timeout(TIMEOUT, app.ledger.health()).await;
     let is_reached = app.ledger.is_reached();
     match health {
-        Ok(Health::Ill(fault @ Fault::Unsupported { .. })) => {
+        Ok(Health::Down(fault @ Fault::Unsupported { .. })) => {
             Err(Refused::unavailable(fault.to_string()))
         }
         _ if !is_reached => Err(Refused::unavailable("The ledger has not been reached yet.")),
-        Ok(Health::Well) => Ok(json(&value!({ "status": "ok", "ledger": "up" }))),
-        Ok(Health::Partly { up, of }) => {
+        Ok(Health::Up) => Ok(json(&value!({ "status": "ok", "ledger": "up" }))),
+        Ok(Health::Partial { up, of }) => {
             Ok(json(&value!({ "status": "degraded", "ledger": { "up": up, "of": of } })))
         }
-        Ok(Health::Ill(fault)) => Err(Refused::unavailable(fault.to_string())),
+        Ok(Health::Down(fault)) => Err(Refused::unavailable(fault.to_string())),
         Err(_) => Err(Refused::unavailable("The ledger did not answer within a second.")),
     }
 }

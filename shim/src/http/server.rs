@@ -18,7 +18,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use ledger::clock;
-use ledger::quiet::Quiet;
+use ledger::log_throttle::LogThrottle;
 use metrics::counter;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -61,7 +61,7 @@ pub(crate) async fn serve(
     let graceful = GracefulShutdown::new();
     let guests = Guests::new(connections);
     let unread = Fair::new(MAX_UNREAD_BYTES);
-    let complaints = Quiet::new(Duration::from_secs(5));
+    let complaints = LogThrottle::new(Duration::from_secs(5));
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -87,11 +87,11 @@ pub(crate) async fn serve(
     }
 }
 
-async fn accept(listener: &TcpListener, complaints: &Quiet) -> Option<(TcpStream, IpAddr)> {
+async fn accept(listener: &TcpListener, complaints: &LogThrottle) -> Option<(TcpStream, IpAddr)> {
     match listener.accept().await {
         Ok((stream, peer)) => Some((stream, peer.ip())),
         Err(error) => {
-            if let Some(held_back) = complaints.speak(clock::instant()) {
+            if let Some(held_back) = complaints.permit(clock::instant()) {
                 warn!(%error, held_back, "cannot accept a connection");
             }
             sleep(ACCEPT_PAUSE).await;

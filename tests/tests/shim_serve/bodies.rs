@@ -497,7 +497,7 @@ fn all_errors_across_fields_are_listed() {
       "pointer": "/requests/0/charges"
     },
     {
-      "detail": "expected each counter once, found that of charge 0 again",
+      "detail": "expected each counter once, found the one of charge 0 again",
       "pointer": "/requests/1/charges/1/counter"
     },
     {
@@ -545,7 +545,7 @@ fn all_errors_across_fields_are_listed() {
       "pointer": "/settles/1/id"
     },
     {
-      "detail": "expected each counter once, found that of charge 0 again",
+      "detail": "expected each counter once, found the one of charge 0 again",
       "pointer": "/settles/1/charges/1/counter"
     }
   ],

@@ -226,7 +226,7 @@ fn shims_accept_each_others_decisions_and_log_rejected_settles() {
         let metrics = shims.shims[1].get("/metrics").expect("metrics").body;
         assert!(metrics.contains(r#"tollgate_settles_total{outcome="refused"} 1"#), "{metrics}");
         let log = std::fs::read_to_string(shims.shims[1].log()).expect("a log");
-        assert!(log.contains("refused settles of what no decision charged"), "{log}");
+        assert!(log.contains("refused settles of charges that no decision made"), "{log}");
     }
 }
 

@@ -1,9 +1,9 @@
-//! Sentences about a request's words: plain English, nothing counted, nobody named that was not.
+//! Sentences around a request's words, without new numbers or names.
 
 use super::source::Source;
 use crate::dice::Dice;
 
-/// `1`, `2` and `3` stand for words.
+/// Templates in which `1`, `2` and `3` are replaced by words.
 const SENTENCES: [&str; 10] = [
     "The strongest points are 1 and 2, and 3 supports them.",
     "What is said about 1 is clear and to the point.",
@@ -17,16 +17,16 @@ const SENTENCES: [&str; 10] = [
     "The tone suits 1, and the order suits 2.",
 ];
 
-/// How far apart, in the source, the words of a sentence are at most.
+/// The greatest distance in the source between two words of a sentence.
 const NEAR: usize = 7;
 
-/// So many sentences in a row.
+/// Returns `count` sentences, at least one.
 pub fn sentences(dice: &mut Dice, source: &Source, count: usize) -> String {
     let sentences: Vec<String> = (0..count.max(1)).map(|_| sentence(dice, source)).collect();
     sentences.join(" ")
 }
 
-/// A letter's body: paragraphs between a greeting and an end.
+/// Returns a letter: a greeting, a few paragraphs and a closing.
 pub fn letter(dice: &mut Dice, source: &Source) -> String {
     let paragraphs = dice.between(2, 3);
     let mut parts = vec!["Dear hiring team,".to_owned()];
@@ -38,25 +38,25 @@ pub fn letter(dice: &mut Dice, source: &Source) -> String {
     parts.join("\n\n")
 }
 
-/// So many words in a row.
+/// Returns `count` words, at least one.
 pub fn phrase(dice: &mut Dice, source: &Source, count: usize) -> String {
     let words: Vec<&str> = (0..count.max(1)).map(|_| word(dice, source)).collect();
     words.join(" ")
 }
 
-/// One word.
+/// Returns one word.
 pub fn word<'a>(dice: &mut Dice, source: &'a Source) -> &'a str {
     dice.pick(&source.words).map_or("experience", String::as_str)
 }
 
-/// No word twice, as far as there are others.
+/// Returns a sentence that repeats no word if there are enough.
 fn sentence(dice: &mut Dice, source: &Source) -> String {
     let form = dice.pick(&SENTENCES).copied().unwrap_or_default();
     let first = dice.below(source.words.len());
     let near = NEAR.min(source.words.len() / 3);
     let mut words = source.words.iter().cycle().skip(first).map(String::as_str);
     ["1", "2", "3"].iter().fold(form.to_owned(), |text, place| {
-        // Neighbours in the text are not neighbours in the sentence.
+        // Skip a few words, so that adjacent words of the text are rarely adjacent in the sentence.
         let word = words.nth(dice.below(near)).unwrap_or("experience");
         text.replacen(place, word, 1)
     })
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sentence_says_no_word_twice() {
+    fn a_sentence_repeats_no_word() {
         let source = Source::of("");
         for seed in 0..200 {
             let text = sentence(&mut Dice::new(seed), &source);

@@ -1,13 +1,13 @@
-//! The résumé within a request's text, and which of its texts can be reworded.
+//! Finds the résumé in a request's text, and the passages in it that can be reworded.
 
 use serde_json::Value;
 
 const OPEN: &str = "<resume>";
 const CLOSE: &str = "</resume>";
-/// How many of the closing tags are tried: one may stand in a text of the résumé itself.
+/// The most closing tags tried. The résumé's own text can contain one.
 const MAX_CLOSES: usize = 16;
 
-/// Where prose stands in a JSON Resume: a list's name and a member of each of its entries.
+/// The members with prose in a JSON Resume: a section, and a member of each of its entries.
 const PROSE: [(&str, &str); 8] = [
     ("work", "summary"),
     ("work", "highlights"),
@@ -24,20 +24,20 @@ const PROSE: [(&str, &str); 8] = [
 pub struct Found {
     /// The résumé.
     pub resume: Value,
-    /// What stands before and after it.
+    /// The text before and after it.
     pub around: String,
 }
 
-/// A text of a résumé.
+/// A text in a résumé.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passage {
-    /// Where it is (RFC 6901).
+    /// Its JSON pointer (RFC 6901).
     pub pointer: String,
-    /// What it says.
+    /// The text.
     pub text: String,
 }
 
-/// The JSON between `<resume>` and `</resume>`, if there is any.
+/// Returns the JSON between `<resume>` and `</resume>`, if any.
 #[must_use]
 pub fn within(text: &str) -> Option<Found> {
     let (before, rest) = text.split_once(OPEN)?;
@@ -48,7 +48,7 @@ pub fn within(text: &str) -> Option<Found> {
     })
 }
 
-/// The texts in prose, in the order of the document's usual reading.
+/// Returns the passages, in the usual reading order.
 #[must_use]
 pub fn passages(resume: &Value) -> Vec<Passage> {
     let mut passages = Vec::new();
@@ -62,7 +62,7 @@ pub fn passages(resume: &Value) -> Vec<Passage> {
     passages
 }
 
-/// The text at `pointer`, or the texts in the list there.
+/// Adds the text at `pointer`, or all texts in the array there.
 fn add(resume: &Value, pointer: String, passages: &mut Vec<Passage>) {
     match resume.pointer(&pointer) {
         Some(Value::String(text)) if !text.trim().is_empty() => {
@@ -83,7 +83,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_resume_is_found_though_it_speaks_of_its_own_fence() {
+    fn a_resume_is_found_even_if_it_contains_the_tags() {
         let resume = json!({ "basics": { "summary": "ends </resume> here <resume>" } });
         let found = within(&format!("Look:<resume>\n{resume}\n</resume> and</resume>")).unwrap();
         assert_eq!(found.resume, resume);
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn every_passage_is_at_its_pointer() {
+    fn every_passages_pointer_leads_to_its_text() {
         let resume = json!({
             "basics": { "name": "Ada", "summary": "Counts." },
             "work": [

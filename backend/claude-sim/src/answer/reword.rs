@@ -1,8 +1,8 @@
-//! The same thing said a little differently: no name, date or number that was not there.
+//! Rewords texts slightly, without new names, dates or numbers.
 
 use crate::dice::Dice;
 
-/// Words for words, all in lower case; the first letter's case is kept.
+/// Words and their replacements, all lowercase. The case of the first letter is kept.
 const BETTER: [(&str, &str); 16] = [
     ("responsible for", "in charge of"),
     ("worked on", "contributed to"),
@@ -21,10 +21,10 @@ const BETTER: [(&str, &str); 16] = [
     ("many", "numerous"),
     ("good", "solid"),
 ];
-/// What to begin with where none of these words is there.
+/// Openings for texts without any of these words.
 const OPENINGS: [&str; 3] = ["In short: ", "Notably: ", "In brief: "];
 
-/// `text` in other words: always another text.
+/// Rewords `text`. The result always differs.
 #[must_use]
 pub fn reword(text: &str, dice: &mut Dice) -> String {
     let found = BETTER.iter().find_map(|(plain, better)| replace(text, plain, better));
@@ -34,9 +34,9 @@ pub fn reword(text: &str, dice: &mut Dice) -> String {
     })
 }
 
-/// `text` with its first whole word `plain` replaced.
+/// Replaces the first occurrence of `plain` as a whole word.
 fn replace(text: &str, plain: &str, better: &str) -> Option<String> {
-    // Bytes of the one are bytes of the other: only ASCII changes its case.
+    // Offsets in `lower` are valid in `text`: only ASCII letters changed.
     let lower = text.to_ascii_lowercase();
     lower.match_indices(plain).find_map(|(start, _)| {
         let end = start + plain.len();
@@ -47,7 +47,7 @@ fn replace(text: &str, plain: &str, better: &str) -> Option<String> {
     })
 }
 
-/// `word`, with a capital where `model` has one.
+/// Returns `word`, capitalized if `model` is.
 fn like(model: &str, word: &str) -> String {
     let mut chars = word.chars();
     match (model.starts_with(char::is_uppercase), chars.next()) {
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_replaced_whole_and_in_their_case() {
+    fn whole_words_are_replaced_and_keep_their_case() {
         let check = |text: &str, expected: &str| {
             assert_eq!(reword(text, &mut Dice::new(3)), expected);
         };
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_always_another_text_with_the_same_numbers() {
+    fn the_text_always_changes_but_its_numbers_do_not() {
         let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
         for seed in 0..20 {
             for text in ["", "1", "Led 12 people", "created", "Grew revenue by 40%"] {

@@ -1,34 +1,34 @@
-//! What a request's text offers to an answer: its words, and the texts of the résumé in it.
+//! The material for an answer: the words of a request's text, and the passages of the résumé in it.
 
 use super::resume::{self, Passage};
 use serde_json::Value;
 use std::collections::HashSet;
 
-/// The most words that are kept.
+/// The most words kept.
 const MAX_WORDS: usize = 2_000;
-/// The most passages that are kept.
+/// The most passages kept.
 const MAX_PASSAGES: usize = 500;
-/// How long a word is, in characters.
+/// The length of a kept word, in characters.
 const WORD_CHARS: std::ops::RangeInclusive<usize> = 3..=20;
-/// What to speak of where the text has hardly a word.
+/// Words to use if the text has too few.
 const FALLBACK: [&str; 6] = ["experience", "results", "teamwork", "clarity", "detail", "focus"];
-/// Words that say nothing by themselves.
+/// Stop words.
 const EMPTY: [&str; 24] = [
     "and", "the", "for", "with", "that", "this", "from", "are", "was", "were", "our", "you",
     "your", "their", "has", "have", "had", "who", "will", "its", "into", "not", "but", "all",
 ];
 
-/// What there is to speak of.
+/// The material for an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// Different words without a digit, in the order in which they came; never none.
+    /// Distinct words without digits, in order; never empty.
     pub words: Vec<String>,
-    /// The résumé's texts that can be reworded.
+    /// The résumé's passages that can be reworded.
     pub passages: Vec<Passage>,
 }
 
 impl Source {
-    /// What `text`, all that the user said, offers.
+    /// Collects the material from `text`, the user's part of the conversation.
     #[must_use]
     pub fn of(text: &str) -> Self {
         let Some(found) = resume::within(text) else {
@@ -43,7 +43,7 @@ impl Source {
     }
 }
 
-/// All texts within `value`, each followed by a space.
+/// Appends all strings within `value`, each followed by a space.
 fn texts(value: &Value, prose: &mut String) {
     match value {
         Value::String(text) => {
@@ -60,7 +60,7 @@ fn words(text: &str) -> Vec<String> {
     let mut seen = HashSet::new();
     let mut words: Vec<String> = without_tags(text)
         .split_whitespace()
-        // An address or a number is no word, nor is any part of it.
+        // Skip addresses and numbers, including their parts.
         .filter(|word| !word.contains(['@', '/']))
         .filter(|word| !word.contains(|c: char| c.is_numeric()))
         .flat_map(|word| word.split(|c: char| !c.is_alphabetic() && c != '-'))
@@ -76,7 +76,7 @@ fn words(text: &str) -> Vec<String> {
     words
 }
 
-/// `text` with a space for each `<tag>`.
+/// Replaces each `<tag>` by a space.
 fn without_tags(text: &str) -> String {
     let mut parts = text.split('<');
     let mut kept = parts.next().unwrap_or_default().to_owned();
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_the_texts_own_without_numbers_and_addresses() {
+    fn words_come_from_the_text_without_numbers_and_addresses() {
         let source = Source::of(
             "Built the Kafka pipeline (2019) for ada@example.com; kafka, e2e: well-known.",
         );
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_resume_the_texts_are_read_and_not_the_names_of_its_members() {
+    fn a_resumes_texts_are_read_but_not_its_member_names() {
         let text = r#"<resume>{"basics":{"label":"Engineer","summary":"Writes compilers"}}</resume>
             <job_description>Needs Rust</job_description>"#;
         let words = Source::of(text).words;

@@ -1,4 +1,4 @@
-//! A value that a schema asks for. What a text is about goes by its member's name.
+//! Generates values that match a schema. The name of a member determines the kind of its text.
 
 use super::prose;
 use super::reword::reword;
@@ -7,16 +7,16 @@ use crate::dice::Dice;
 use crate::schema::{Format, Property, Schema};
 use serde_json::{Map, Value, json};
 
-/// The most values within one answer.
+/// The most values in one answer.
 const MAX_VALUES: usize = 20_000;
-/// The most entries of a list.
+/// The most items of an array.
 const MAX_ITEMS: usize = 4;
-/// Of members that need not be there, one in so many is not.
+/// One in this many optional members is left out.
 const OMITTED_ONCE_IN: usize = 4;
-/// Where a change goes that has nothing to point at.
+/// The path of a change if the résumé has no passages.
 const NOWHERE: &str = "/basics/summary";
 
-/// What a text is like, and the names that say so: whole, or in the singular of a list's.
+/// The kinds of texts, and the member names for each. An array's name counts in the singular.
 const KINDS: [(Kind, &[&str]); 4] = [
     (Kind::Letter, &["letter", "cover_letter"]),
     (Kind::Paragraph, &["about"]),
@@ -57,31 +57,31 @@ enum Kind {
     Phrase,
 }
 
-/// Makes values, one after the other.
+/// Generates values.
 #[derive(Debug)]
 pub struct Values<'a> {
     dice: &'a mut Dice,
     source: &'a Source,
     values_left: usize,
-    /// The next passage to point at: no two changes are of the same one.
+    /// The next passage to change, so that no two changes are of the same one.
     next_passage: usize,
 }
 
 impl<'a> Values<'a> {
-    /// Of this source.
+    /// Creates a generator.
     pub fn new(dice: &'a mut Dice, source: &'a Source) -> Self {
         Self { dice, source, values_left: MAX_VALUES, next_passage: 0 }
     }
 
-    /// A value of `schema`.
+    /// Generates a value that matches `schema`.
     ///
     /// # Errors
-    /// Where it would have more than 20,000 parts.
+    /// Fails if it would have more than 20,000 parts.
     pub fn of(&mut self, schema: &Schema) -> Result<Value, String> {
         self.named("", schema)
     }
 
-    /// A value of `schema` for the member `name`.
+    /// Generates a value for the member `name`.
     fn named(&mut self, name: &str, schema: &Schema) -> Result<Value, String> {
         self.values_left = self.values_left.checked_sub(1).ok_or("Schema is too complex")?;
         Ok(match schema {
@@ -89,7 +89,7 @@ impl<'a> Values<'a> {
             Schema::Array { items, min_items } => self.array(name, items, *min_items)?,
             Schema::Text(None) => self.text(name).into(),
             Schema::Text(Some(format)) => self.formatted(*format).into(),
-            // Scores, mostly.
+            // Most integers are scores.
             Schema::Integer => json!(self.dice.between(0, 100)),
             Schema::Number => json!(self.half()),
             Schema::Boolean => Value::Bool(self.dice.once_in(2)),
@@ -99,16 +99,16 @@ impl<'a> Values<'a> {
         })
     }
 
-    /// From 0 to 100, in halves.
+    /// Returns 0 to 100, in steps of a half.
     fn half(&mut self) -> f64 {
         f64::from(u8::try_from(self.dice.between(0, 200)).unwrap_or(0)) / 2.0
     }
 
-    /// Null only where there is nothing else.
+    /// Picks a branch; null only if there is no other.
     fn any_of(&mut self, name: &str, branches: &[Schema]) -> Result<Value, String> {
-        let told: Vec<&Schema> =
+        let other: Vec<&Schema> =
             branches.iter().filter(|branch| **branch != Schema::Null).collect();
-        match self.dice.pick(&told) {
+        match self.dice.pick(&other) {
             Some(branch) => self.named(name, branch),
             None => Ok(Value::Null),
         }
@@ -138,7 +138,7 @@ impl<'a> Values<'a> {
         Ok(Value::Object(members))
     }
 
-    /// A replacement of one of the résumé's texts, if that is what is asked for.
+    /// Generates a change of one of the résumé's passages, if the object is a change.
     fn change(&mut self, properties: &[Property]) -> Result<Option<Value>, String> {
         if !is_change(properties) {
             return Ok(None);
@@ -151,13 +151,13 @@ impl<'a> Values<'a> {
             let value = match (name.as_str(), passage) {
                 ("path", Some(passage)) => passage.pointer.as_str().into(),
                 ("path", None) => NOWHERE.into(),
-                ("value", Some(passage)) if takes(schema, &Schema::Text(None)) => {
+                ("value", Some(passage)) if accepts(schema, &Schema::Text(None)) => {
                     reword(&passage.text, self.dice).into()
                 }
-                ("op", _) if takes_replace(schema) => "replace".into(),
-                // Only a move or a copy comes from somewhere.
+                ("op", _) if accepts_replace(schema) => "replace".into(),
+                // Only "move" and "copy" have a source.
                 ("from", _) if !required => continue,
-                ("from", _) if takes(schema, &Schema::Null) => Value::Null,
+                ("from", _) if accepts(schema, &Schema::Null) => Value::Null,
                 _ => self.named(name, schema)?,
             };
             members.insert(name.clone(), value);
@@ -217,7 +217,7 @@ fn kind_of(name: &str) -> Kind {
     found.map_or(Kind::Phrase, |(kind, _)| *kind)
 }
 
-/// `keyword` for `keywords`, `summary` for `summaries`.
+/// Returns the singular: `keyword` for `keywords`, `summary` for `summaries`.
 fn singular(name: &str) -> String {
     match (name.strip_suffix("ies"), name.strip_suffix('s')) {
         (Some(stem), _) => format!("{stem}y"),
@@ -226,24 +226,24 @@ fn singular(name: &str) -> String {
     }
 }
 
-/// Whether these are the members of a JSON Patch's operation, or something like it.
+/// Returns true if these are the members of a JSON Patch operation or similar.
 fn is_change(properties: &[Property]) -> bool {
     let text = Schema::Text(None);
-    properties.iter().any(|member| member.name == "path" && takes(&member.schema, &text))
+    properties.iter().any(|member| member.name == "path" && accepts(&member.schema, &text))
 }
 
-/// Whether `schema` takes all that `wanted` does.
-fn takes(schema: &Schema, wanted: &Schema) -> bool {
+/// Returns true if `schema` accepts everything that `wanted` does.
+fn accepts(schema: &Schema, wanted: &Schema) -> bool {
     match schema {
-        Schema::AnyOf(branches) => branches.iter().any(|branch| takes(branch, wanted)),
+        Schema::AnyOf(branches) => branches.iter().any(|branch| accepts(branch, wanted)),
         schema => schema == wanted,
     }
 }
 
-fn takes_replace(schema: &Schema) -> bool {
+fn accepts_replace(schema: &Schema) -> bool {
     match schema {
         Schema::OneOf(values) => values.contains(&json!("replace")),
-        Schema::AnyOf(branches) => branches.iter().any(takes_replace),
+        Schema::AnyOf(branches) => branches.iter().any(accepts_replace),
         schema => *schema == Schema::Text(None),
     }
 }
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_reword_what_they_point_at_each_another_text() {
+    fn each_change_rewords_a_different_passage() {
         let resume = json!({
             "basics": { "summary": "Led 3 teams." },
             "work": [{ "highlights": ["Built it in 2019."] }],
@@ -300,14 +300,14 @@ mod tests {
     }
 
     #[test]
-    fn without_a_resume_there_is_nothing_to_change() {
+    fn without_a_resume_there_are_no_changes() {
         for seed in 0..20 {
             assert_eq!(value_of(&operations(), "no résumé", seed), json!([]));
         }
     }
 
     #[test]
-    fn a_text_is_as_long_as_its_name_says() {
+    fn a_texts_length_depends_on_its_name() {
         let schema = json!({
             "type": "object",
             "additionalProperties": false,
@@ -341,13 +341,13 @@ mod tests {
     }
 
     #[test]
-    fn a_value_with_too_many_parts_is_refused() {
+    fn a_value_with_too_many_parts_is_an_error() {
         let mut schema = json!({ "type": "string" });
         for _ in 0..30 {
             schema = json!({ "type": "array", "items": schema, "minItems": 1 });
         }
         let (source, parsed) = (Source::of(""), parse(&schema).unwrap());
-        let told = Values::new(&mut Dice::new(1), &source).of(&parsed);
-        assert_eq!(told, Err("Schema is too complex".to_owned()));
+        let result = Values::new(&mut Dice::new(1), &source).of(&parsed);
+        assert_eq!(result, Err("Schema is too complex".to_owned()));
     }
 }

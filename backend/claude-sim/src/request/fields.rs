@@ -1,9 +1,9 @@
-//! The members of a JSON object, and the service's words for what is wrong with them.
+//! Reads the members of a JSON object, with the service's error messages.
 
 use crate::refusal::Refusal;
 use serde_json::{Map, Value};
 
-/// An object of which only known members are there.
+/// An object without unknown members.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fields<'a> {
     members: &'a Map<String, Value>,
@@ -11,7 +11,7 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// The object `value` at `place`, with no other members than `known`.
+    /// Reads the object `value` at `place`. Fails if it has members other than `known`.
     pub(super) fn of(value: &'a Value, place: &'a str, known: &[&str]) -> Result<Self, Refusal> {
         let Some(members) = value.as_object() else {
             let place = if place.is_empty() { "body" } else { place };
@@ -24,12 +24,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The member, unless it is null.
+    /// Returns the member, unless it is null.
     pub(super) fn get(&self, name: &str) -> Option<&'a Value> {
         self.members.get(name).filter(|value| !value.is_null())
     }
 
-    /// The member as `what`, which `read` reads it as.
+    /// Returns the member, converted by `read`. `what` describes the expected type in errors.
     pub(super) fn optional<T>(
         &self,
         name: &str,
@@ -41,8 +41,8 @@ impl<'a> Fields<'a> {
         read(value).map(Some).ok_or_else(wrong)
     }
 
-    /// The member, which has to be there.
-    pub(super) fn needed<T>(
+    /// Returns the member like [`Self::optional`], but fails if it is missing.
+    pub(super) fn required<T>(
         &self,
         name: &str,
         what: &str,

@@ -1,17 +1,17 @@
-//! The headers that a request needs: a key, a version, a type.
+//! Checks the required headers: API key, version and content type.
 
 use crate::refusal::{Kind, Refusal};
 use axum::http::{HeaderMap, header};
 
-/// The versions that there are.
+/// The valid API versions.
 const VERSIONS: [&str; 2] = ["2023-06-01", "2023-01-01"];
-/// How a real key begins, and from which length on it can be one.
+/// The prefix and the minimum length of a real key.
 const REAL_KEY: (&str, usize) = ("sk-ant-", 64);
 
-/// Whether they are there, and good.
+/// Checks the required headers.
 ///
 /// # Errors
-/// The first that is not.
+/// Returns the error of the first missing or invalid header.
 pub fn check(headers: &HeaderMap) -> Result<(), Refusal> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let Some(key) = text("x-api-key").filter(|key| !key.is_empty()) else {
@@ -20,7 +20,7 @@ pub fn check(headers: &HeaderMap) -> Result<(), Refusal> {
     if key.starts_with(REAL_KEY.0) && key.len() >= REAL_KEY.1 {
         return Err(Refusal::new(
             Kind::Authentication,
-            "this is claude-sim, which must not be sent a real key: to use the service, set \
+            "this is claude-sim; do not send it a real API key. To use the real service, set \
              ANTHROPIC_BASE_URL=https://api.anthropic.com",
         ));
     }

@@ -1,4 +1,4 @@
-//! The system prompt and the messages: texts, turn after turn, and which of them are to be cached.
+//! Parses the system prompt and the messages, with their cache breakpoints.
 
 use super::blocks::{Block, Role, Ttl};
 use super::fields::Fields;
@@ -7,15 +7,15 @@ use serde_json::Value;
 
 /// The most prompt-cache breakpoints of a request.
 const MAX_BREAKPOINTS: usize = 4;
-/// The most messages: as the service's own limit.
+/// The most messages: the service's limit.
 const MAX_MESSAGES: usize = 100_000;
 
-/// The system prompt: a text, or blocks of it.
+/// Parses the system prompt, a string or blocks.
 pub(super) fn system(value: Option<&Value>) -> Result<Vec<Block>, Refusal> {
     value.map_or_else(|| Ok(Vec::new()), |value| blocks(value, "system"))
 }
 
-/// The turns, which begin and end with the user's.
+/// Parses the turns, which must begin and end with the user.
 pub(super) fn messages(value: Option<&Value>) -> Result<Vec<(Role, Vec<Block>)>, Refusal> {
     let refused = |message: &str| Err(Refusal::at("messages", message));
     let turns = match value {
@@ -43,7 +43,7 @@ pub(super) fn messages(value: Option<&Value>) -> Result<Vec<(Role, Vec<Block>)>,
 fn message(value: &Value, index: usize) -> Result<(Role, Vec<Block>), Refusal> {
     let place = format!("messages.{index}");
     let fields = Fields::of(value, &place, &["role", "content"])?;
-    let role = match fields.needed("role", "a valid string", Value::as_str)? {
+    let role = match fields.required("role", "a valid string", Value::as_str)? {
         "user" => Role::User,
         "assistant" => Role::Assistant,
         other => {
@@ -52,7 +52,7 @@ fn message(value: &Value, index: usize) -> Result<(Role, Vec<Block>), Refusal> {
             return Err(Refusal::at("messages", message));
         }
     };
-    let content = fields.needed("content", "a valid string or list", Some)?;
+    let content = fields.required("content", "a valid string or list", Some)?;
     let place = format!("{place}.content");
     let blocks = blocks(content, &place)?;
     if blocks.iter().all(|block| block.text.is_empty()) {
@@ -76,13 +76,13 @@ fn block(value: &Value, place: &str) -> Result<Block, Refusal> {
     match value.get("type").and_then(Value::as_str) {
         Some("text") => {}
         Some(other) => {
-            let message = format!("claude-sim takes blocks of the type text only, found {other}");
+            let message = format!("claude-sim supports only text blocks, found {other}");
             return Err(Refusal::at(place, message));
         }
         None => return Err(Refusal::at(&format!("{place}.type"), "Field required")),
     }
     let fields = Fields::of(value, place, &["type", "text", "cache_control", "citations"])?;
-    let text = fields.needed("text", "a valid string", Value::as_str)?.to_owned();
+    let text = fields.required("text", "a valid string", Value::as_str)?.to_owned();
     let cached = fields.get("cache_control").map(|control| ttl(control, place)).transpose()?;
     if text.is_empty() {
         let what = if cached.is_some() {
@@ -98,7 +98,7 @@ fn block(value: &Value, place: &str) -> Result<Block, Refusal> {
 fn ttl(value: &Value, place: &str) -> Result<Ttl, Refusal> {
     let place = format!("{place}.cache_control");
     let fields = Fields::of(value, &place, &["type", "ttl"])?;
-    if fields.needed("type", "a valid string", Value::as_str)? != "ephemeral" {
+    if fields.required("type", "a valid string", Value::as_str)? != "ephemeral" {
         return Err(Refusal::at(&format!("{place}.type"), "Input should be 'ephemeral'"));
     }
     match fields.optional("ttl", "a valid string", Value::as_str)? {
@@ -108,7 +108,7 @@ fn ttl(value: &Value, place: &str) -> Result<Ttl, Refusal> {
     }
 }
 
-/// The rules that breakpoints are held to together.
+/// Checks the number and order of all breakpoints.
 pub(super) fn check_breakpoints(breakpoints: &[Ttl]) -> Result<(), Refusal> {
     let count = breakpoints.len();
     if count > MAX_BREAKPOINTS {

@@ -17,15 +17,15 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A reply, and what it counts as.
-struct Told {
+/// A response and its token counts.
+struct Answered {
     response: Response,
     input_tokens: u64,
     output_tokens: u64,
 }
 
-impl From<Response> for Told {
-    /// Nothing is counted for a request that is not answered.
+impl From<Response> for Answered {
+    /// An error response uses no tokens.
     fn from(response: Response) -> Self {
         Self { response, input_tokens: 0, output_tokens: 0 }
     }
@@ -34,22 +34,22 @@ impl From<Response> for Told {
 /// `POST /v1/messages`
 pub(crate) async fn messages(State(sim): State<Arc<Sim>>, request: extract::Request) -> Response {
     let request_id = sim.next_request_id();
-    let told = told(&sim, request, &request_id).await.unwrap_or_else(|refusal| {
+    let answered = answer(&sim, request, &request_id).await.unwrap_or_else(|refusal| {
         tracing::info!(request_id, error = %refusal, "refused");
         refused(&refusal, &request_id).into()
     });
-    let Told { mut response, input_tokens, output_tokens } = told;
+    let Answered { mut response, input_tokens, output_tokens } = answered;
     let status = response.status().as_u16();
     tracing::info!(request_id, status, input_tokens, output_tokens, "answered");
     let limits = sim.rate_limit.count(input_tokens, output_tokens, clock::now());
     for (name, value) in &limits {
-        // What a fault has set stays.
+        // Keep a header set by a fault.
         response.headers_mut().entry(name).or_insert_with(|| value.clone());
     }
     with_request_id(response, &request_id)
 }
 
-async fn told(sim: &Sim, request: extract::Request, request_id: &str) -> Result<Told, Refusal> {
+async fn answer(sim: &Sim, request: extract::Request, request_id: &str) -> Result<Answered, Refusal> {
     let overloaded = || Refusal::new(Kind::Overloaded, "Overloaded: too many requests at once");
     let entered = sim.at_once.enter().ok_or_else(overloaded)?;
     let (head, body) = request.into_parts();
@@ -57,15 +57,15 @@ async fn told(sim: &Sim, request: extract::Request, request_id: &str) -> Result<
     let key = head.headers.get("x-api-key").and_then(|key| key.to_str().ok()).unwrap_or_default();
     let fault = sim.faults.take();
     tokio::time::sleep(sim.settings.latency + fault.delay()).await;
-    let mut told = match failed(&fault, request.stream, request_id).await {
+    let mut answered = match failed(&fault, request.stream, request_id).await {
         Some(response) => response.into(),
-        None => answered(sim, &request, key, &fault, request_id, entered)?,
+        answered(sim, => None => respond(sim, => answered(sim, &request, key, &fault, request_id, entered)?,
     };
-    told.response.headers_mut().extend(fault.header_map());
-    Ok(told)
+    answered.response.headers_mut().extend(fault.header_map());
+    Ok(answered)
 }
 
-/// The request, checked; it is recorded, whatever is wrong with it.
+/// Reads, records and validates a request. Invalid requests are recorded too.
 async fn read(sim: &Sim, headers: &HeaderMap, body: Body) -> Result<Request, Refusal> {
     let read = body::read(body).await;
     let bytes = read.as_ref().map_or(0, |bytes| bytes.len());
@@ -78,17 +78,17 @@ async fn read(sim: &Sim, headers: &HeaderMap, body: Body) -> Result<Request, Ref
     checked
 }
 
-/// What is answered instead of a message, if `fault` says so.
+/// Returns the response instead of an answer, if `fault` has one.
 async fn failed(fault: &Fault, streams: bool, request_id: &str) -> Option<Response> {
     if fault.hang {
         tokio::time::sleep(Duration::from_millis(MAX_DELAY_MS)).await;
         return Some(refused(&Refusal::new(Kind::Timeout, "hung for ten minutes"), request_id));
     }
-    // An error among events needs events.
+    // In a stream, the error is sent later as an event.
     let later = fault.error_after_events.is_some();
     let status = match fault.status() {
-        Some(_) if later && streams => return None,
-        None if later && !streams => Kind::Overloaded.status(),
+        Some(_) if later && streams => return answered(sim, => None => respond(sim,,
+        answered(sim, => None => respond(sim, if later && !streams => Kind::Overloaded.status(),
         status => status?,
     };
     let (name, message) = fault.error();
@@ -96,14 +96,14 @@ async fn failed(fault: &Fault, streams: bool, request_id: &str) -> Option<Respon
     Some(json(status, &body))
 }
 
-fn answered(
+fn respond(
     sim: &Sim,
     request: &Request,
     key: &str,
     fault: &Fault,
     request_id: &str,
     entered: Entered,
-) -> Result<Told, Refusal> {
+) -> Result<Answered, Refusal> {
     let answer = answer::of(request, fault.wanted())
         .map_err(|error| Refusal::at("output_config.format.schema", error))?;
     let input = sim.prompt_cache.count(request, key, clock::instant());
@@ -120,7 +120,7 @@ fn answered(
     } else {
         json(StatusCode::OK, &message.whole())
     };
-    Ok(Told { response, input_tokens, output_tokens })
+    Ok(Answered { response, input_tokens, output_tokens })
 }
 
 fn event_stream(body: Body) -> Response {
@@ -131,7 +131,7 @@ fn event_stream(body: Body) -> Response {
     (headers, body).into_response()
 }
 
-/// Promises the whole, and sends a half.
+/// Announces the whole message but sends only half of it.
 fn halved(message: &Value, fault: &Fault, entered: Entered) -> Response {
     let text = message.to_string();
     let mut response = stream::half(&text, fault, entered).into_response();

@@ -1,4 +1,4 @@
-//! `/sim/*`: what came, and what is to go wrong.
+//! `/sim/*`: recorded requests and faults.
 
 use super::{json as reply, refused};
 use crate::body;
@@ -36,7 +36,7 @@ pub(crate) async fn faults(State(sim): State<Arc<Sim>>) -> Response {
     reply(StatusCode::OK, &json!({ "faults": sim.faults.show() }))
 }
 
-/// `POST /sim/faults`: one, or a list of them.
+/// `POST /sim/faults`: adds a fault or an array of them.
 pub(crate) async fn add_faults(State(sim): State<Arc<Sim>>, body: Body) -> Response {
     match added(&sim, body).await {
         Ok(()) => faults(State(sim)).await,

@@ -1,14 +1,13 @@
-//! From JSON to [`Schema`]: references put in, everything checked.
+//! Parses and validates a [`Schema`], with references resolved.
 
 use super::types::{Format, Property, Schema};
 use serde_json::{Map, Value};
 
-/// The most schemas within one, each reference counted as what it stands for.
+/// The most nested schemas, with each reference counted as its target.
 const MAX_NODES: usize = 5_000;
-/// The most levels.
+/// The deepest nesting.
 const MAX_DEPTH: usize = 32;
-/// What says something about a schema without changing what it takes. `nullable` is of OpenAPI, not
-/// of JSON Schema, where it means nothing.
+/// Keywords that do not affect validation. `nullable` comes from OpenAPI; JSON Schema ignores it.
 const ANNOTATIONS: [&str; 10] = [
     "title",
     "description",
@@ -22,10 +21,10 @@ const ANNOTATIONS: [&str; 10] = [
     "nullable",
 ];
 
-/// The schema that `root` describes.
+/// Parses a schema.
 ///
 /// # Errors
-/// What is wrong with it, the place first where it is not the root.
+/// Returns the first error, preceded by its place unless that is the root.
 pub(crate) fn parse(root: &Value) -> Result<Schema, String> {
     let mut parser = Parser { root, nodes_left: MAX_NODES, references: Vec::new() };
     parser.schema(root, 0)
@@ -34,7 +33,7 @@ pub(crate) fn parse(root: &Value) -> Result<Schema, String> {
 struct Parser<'a> {
     root: &'a Value,
     nodes_left: usize,
-    /// Those that we are within.
+    /// The references being resolved.
     references: Vec<&'a str>,
 }
 
@@ -117,7 +116,7 @@ impl<'a> Parser<'a> {
             "number" => Ok(Schema::Number),
             "boolean" => Ok(Schema::Boolean),
             "null" => Ok(Schema::Null),
-            other => Err(format!("there is no type '{other}'")),
+            other => Err(format!("unknown type '{other}'")),
         }
     }
 
@@ -140,7 +139,7 @@ impl<'a> Parser<'a> {
                 properties.push(Property { name: name.clone(), schema, required });
             }
         }
-        // In one order, however the document's is kept: the dice go by it.
+        // The dice depend on the order, so it must not depend on the map's.
         properties.sort_by(|one, other| one.name.cmp(&other.name));
         let known = |name: &&str| properties.iter().any(|property| property.name == **name);
         match required.iter().find(|name| !known(name)) {
@@ -166,8 +165,8 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// The words that say more about a type.
-fn words_of(type_name: &str) -> &'static [&'static str] {
+/// Returns the keywords of a type.
+fn keywords_of(type_name: &str) -> &'static [&'static str] {
     match type_name {
         "object" => &["properties", "required", "additionalProperties"],
         "array" => &["items", "minItems"],
@@ -176,7 +175,7 @@ fn words_of(type_name: &str) -> &'static [&'static str] {
     }
 }
 
-/// The types that a schema names, if it names any: at least one.
+/// Returns the schema's types, at least one, or `None` if it names none.
 fn types(members: &Map<String, Value>) -> Result<Option<Vec<&str>>, String> {
     let Some(named) = members.get("type") else { return Ok(None) };
     let names = match named {
@@ -187,9 +186,9 @@ fn types(members: &Map<String, Value>) -> Result<Option<Vec<&str>>, String> {
     names.map(Some).ok_or_else(|| "'type' must be a name or a list of names".to_owned())
 }
 
-/// No other words than those of the types.
+/// Refuses keywords that the types do not support.
 fn unsupported(names: &[&str], members: &Map<String, Value>) -> Result<(), String> {
-    let of_type = |word: &str| names.iter().any(|name| words_of(name).contains(&word));
+    let of_type = |word: &str| names.iter().any(|name| keywords_of(name).contains(&word));
     let known = |word: &str| word == "type" || ANNOTATIONS.contains(&word) || of_type(word);
     let mut words: Vec<&str> =
         members.keys().map(String::as_str).filter(|word| !known(word)).collect();
@@ -204,20 +203,20 @@ fn unsupported(names: &[&str], members: &Map<String, Value>) -> Result<(), Strin
     }
 }
 
-/// No other words than `word` and `more`.
+/// Refuses keywords other than `word` and `more`.
 fn only(members: &Map<String, Value>, word: &str, more: &[&str]) -> Result<(), String> {
     let known = |name: &str| name == word || more.contains(&name) || ANNOTATIONS.contains(&name);
     match members.keys().find(|name| !known(name)) {
-        Some(other) => Err(format!("claude-sim does not take '{other}' beside '{word}'")),
+        Some(other) => Err(format!("claude-sim does not support '{other}' next to '{word}'")),
         None => Ok(()),
     }
 }
 
-/// Those of `values` that are of the schema's type, if it has one.
+/// Keeps the `values` that have the schema's type, if it names one.
 fn one_of(members: &Map<String, Value>, word: &str, values: &[Value]) -> Result<Schema, String> {
     only(members, word, &["type"])?;
     if values.iter().any(|value| value.is_array() || value.is_object()) {
-        return Err(format!("'{word}' takes strings, numbers, booleans and null only"));
+        return Err(format!("'{word}' supports only strings, numbers, booleans and null"));
     }
     let names = types(members)?;
     let fits = |value: &&Value| match &names {
@@ -226,7 +225,7 @@ fn one_of(members: &Map<String, Value>, word: &str, values: &[Value]) -> Result<
     };
     let values: Vec<Value> = values.iter().filter(fits).cloned().collect();
     if values.is_empty() {
-        return Err(format!("no value of '{word}' is of the schema's type"));
+        return Err(format!("no value of '{word}' has the schema's type"));
     }
     Ok(Schema::OneOf(values))
 }
@@ -261,7 +260,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn told(schema: &Value) -> String {
+    fn outcome(schema: &Value) -> String {
         match parse(schema) {
             Ok(schema) => format!("{schema:?}"),
             Err(error) => error,
@@ -269,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_service_refuses_is_refused_in_its_words() {
+    fn unsupported_schemas_are_refused() {
         let object = |properties: Value| json!({ "type": "object", "additionalProperties": false, "properties": properties });
         let schemas = [
             json!({ "type": "object", "properties": {} }),
@@ -292,8 +291,8 @@ mod tests {
             json!({ "type": "object", "additionalProperties": false, "required": ["a"] }),
             json!(true),
         ];
-        let told: Vec<_> = schemas.iter().map(told).collect();
-        insta::assert_snapshot!(told.join("\n"), @r#"
+        let outcomes: Vec<_> = schemas.iter().map(outcome).collect();
+        insta::assert_snapshot!(outcomes.join("\n"), @r#"
         For 'object' type, 'additionalProperties' must be explicitly set to false
         properties.a: For 'object' type, 'additionalProperties' must be explicitly set to false
         properties.score: For 'integer' type, properties maximum, minimum are not supported
@@ -302,12 +301,12 @@ mod tests {
         For 'array' type, 'items' is required
         For 'string' type, 'format' "colour" is not supported
         For 'string' type, property 'pattern' is not supported
-        there is no type 'text'
-        no value of 'enum' is of the schema's type
-        no value of 'enum' is of the schema's type
-        'enum' takes strings, numbers, booleans and null only
+        unknown type 'text'
+        no value of 'enum' has the schema's type
+        no value of 'enum' has the schema's type
+        'enum' supports only strings, numbers, booleans and null
         'anyOf' must have a schema
-        claude-sim does not take 'type' beside 'anyOf'
+        claude-sim does not support 'type' next to 'anyOf'
         a schema needs 'type', 'enum', 'const', 'anyOf' or '$ref'
         recursive schemas are not supported: #/$defs/a
         '$ref' must name a schema within this one, such as #/$defs/name, found https://example.com/a.json
@@ -329,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn members_are_in_the_order_of_their_names() {
+    fn members_are_sorted_by_name() {
         let nothing = json!({ "type": "null" });
         let schema = json!({
             "type": "object",
@@ -342,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn references_and_several_types_are_put_in() {
+    fn references_and_type_lists_are_resolved() {
         let schema = json!({
             "$defs": { "name": { "type": "string" } },
             "type": ["array", "null"],

@@ -1,20 +1,20 @@
-//! The JSON Schemas that an answer can be asked to follow.
+//! The types of a parsed schema.
 
 use serde_json::Value;
 
-/// The schema of one value.
+/// The schema of a value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Schema {
     /// An object with these members and no others.
     Object(Vec<Property>),
-    /// A list with a minimum length.
+    /// An array with a minimum length.
     Array {
         /// The schema of its items.
         items: Box<Self>,
         /// 0 or 1.
         min_items: usize,
     },
-    /// A text, of this format if it has one.
+    /// A string, with a format if set.
     Text(Option<Format>),
     /// A whole number.
     Integer,
@@ -24,24 +24,24 @@ pub enum Schema {
     Boolean,
     /// Null.
     Null,
-    /// One of these, of which there is at least one.
+    /// One of these values, at least one.
     OneOf(Vec<Value>),
-    /// What one of these says, of which there is at least one.
+    /// A value of one of these schemas, at least one.
     AnyOf(Vec<Self>),
 }
 
 /// A member of an object.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Property {
-    /// Its name.
+    /// The member's name.
     pub name: String,
-    /// What it is.
+    /// The member's schema.
     pub schema: Schema,
-    /// Whether it must be there.
+    /// True if the member is required.
     pub required: bool,
 }
 
-/// The formats of text that the service knows.
+/// The string formats the service supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// `2026-02-03T04:05:06Z`
@@ -67,7 +67,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The one called so.
+    /// Returns the format with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Some(match name {

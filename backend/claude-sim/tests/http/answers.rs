@@ -1,4 +1,4 @@
-//! Answers in one piece.
+//! Plain answers.
 
 use super::client::{Sim, asking_for, in_prose, request, with};
 use serde_json::{Value, json};
@@ -56,12 +56,12 @@ async fn an_answer_is_a_whole_message() {
 }
 
 #[tokio::test]
-async fn the_same_request_has_the_same_answer_and_another_has_another() {
+async fn equal_requests_have_equal_answers_and_others_differ() {
     let sim = Sim::start().await;
     let answer = sim.ask(&request()).await;
     let again = Sim::start().await.ask(&request()).await;
     assert_eq!(again.answer(), answer.answer());
-    // Who asks, and how long it may be, do not shape it.
+    // The user and the maximum length do not affect the answer.
     let user = with(&["metadata", "user_id"], json!("another"));
     let length = with(&["max_tokens"], json!(1000));
     for same in [user, length] {
@@ -73,11 +73,11 @@ async fn the_same_request_has_the_same_answer_and_another_has_another() {
     for other in [model, system, content] {
         assert_ne!(sim.ask(&other).await.answer(), answer.answer());
     }
-    // Each message has a name of its own.
-    assert_ne!(again_id(&sim).await, again_id(&sim).await);
+    // Each message has a unique id.
+    assert_ne!(next_id(&sim).await, next_id(&sim).await);
 }
 
-async fn again_id(sim: &Sim) -> Value {
+async fn next_id(sim: &Sim) -> Value {
     sim.ask(&request()).await.json()["id"].clone()
 }
 
@@ -88,7 +88,7 @@ async fn without_a_schema_the_answer_is_prose() {
 }
 
 #[tokio::test]
-async fn a_letter_and_a_patch_are_made_of_the_resume() {
+async fn a_letter_and_a_patch_use_the_resume() {
     let text = json!({ "type": "string" });
     let operation = json!({
         "type": "object",
@@ -132,7 +132,7 @@ async fn max_tokens_cuts_the_text_short() {
     assert!(whole.starts_with(&reply.answer()) && whole.len() > reply.answer().len());
     serde_json::from_str::<Value>(&reply.answer()).unwrap_err();
 
-    // A text that just fits is whole; with one token less, it is not.
+    // A text that just fits is complete. With one token less, it is not.
     let tokens = sim.ask(&request()).await.json()["usage"]["output_tokens"].as_u64().unwrap();
     for (tokens, end) in [(tokens, "end_turn"), (tokens - 1, "max_tokens")] {
         let body = sim.ask(&with(&["max_tokens"], json!(tokens))).await.json();
@@ -142,7 +142,7 @@ async fn max_tokens_cuts_the_text_short() {
 }
 
 #[tokio::test]
-async fn a_stop_sequence_ends_the_text_before_it() {
+async fn a_stop_sequence_ends_the_text() {
     let sim = Sim::start().await;
     let sequences = json!(["no such words", "\"summary\""]);
     let reply = sim.ask(&with(&["stop_sequences"], sequences)).await;
@@ -163,9 +163,9 @@ async fn thinking_comes_before_the_text_and_is_counted() {
     assert!(thinking > 0 && thinking < usage["output_tokens"].as_u64().unwrap(), "{usage}");
 }
 
-/// As the service does, unasked.
+/// The service does so too, without being asked to.
 #[tokio::test]
-async fn some_answers_have_a_thinking_block_and_some_have_none() {
+async fn some_answers_have_a_thinking_block() {
     let sim = Sim::start().await;
     let mut thinking = 0;
     for number in 0..30 {

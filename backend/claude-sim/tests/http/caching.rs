@@ -1,4 +1,4 @@
-//! Prompt caching: what is counted as written, and what as read.
+//! Prompt caching: tokens counted as written and read.
 
 use super::client::{Sim, request, with};
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ async fn the_second_request_with_the_same_system_prompt_reads_it() {
 }
 
 #[tokio::test]
-async fn nothing_is_kept_that_was_not_asked_to_be() {
+async fn nothing_is_cached_unless_requested() {
     let sim = Sim::start().await;
     let plain = with(&["system"], json!("Score résumés for a recruiter."));
     for _ in 0..2 {

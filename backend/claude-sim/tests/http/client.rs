@@ -1,4 +1,4 @@
-//! A server of a test's own, and what it answers.
+//! A server for one test, and a client for it.
 
 use claude_sim::canonical::sorted;
 use claude_sim::server::Running;
@@ -9,20 +9,20 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// How long anything may take before a test fails: far more than it does, even on a busy machine.
+/// The timeout of every operation, generous enough for a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Headers that differ from run to run, or say only how the body is framed.
+/// Headers that differ from run to run or only describe the body's framing.
 const NOT_SHOWN: [&str; 3] = ["content-length", "date", "transfer-encoding"];
 
-/// The server.
+/// A server and an HTTP client.
 pub(crate) struct Sim {
-    /// Within this process.
+    /// The server, within this process.
     pub(crate) running: Running,
     http: Client,
 }
 
-/// A whole reply.
+/// A complete response.
 pub(crate) struct Reply {
     /// The status.
     pub(crate) status: u16,
@@ -32,7 +32,7 @@ pub(crate) struct Reply {
     pub(crate) text: String,
 }
 
-/// A request without a mistake, for an answer in JSON.
+/// Returns a valid request for an answer in JSON.
 pub(crate) fn request() -> Value {
     json!({
         "model": "claude-sonnet-5-5",
@@ -56,17 +56,17 @@ pub(crate) fn request() -> Value {
     })
 }
 
-/// The same, asking for an answer of this schema.
+/// Returns the request with another schema.
 pub(crate) fn asking_for(schema: &Value) -> Value {
     with(&["output_config", "format", "schema"], schema.clone())
 }
 
-/// The same without a schema.
+/// Returns the request without a schema.
 pub(crate) fn in_prose() -> Value {
     with(&["output_config"], json!({ "effort": "low" }))
 }
 
-/// The same, with the member at `path` set; null takes it away.
+/// Returns the request with the member at `path` set, or removed if `value` is null.
 pub(crate) fn with(path: &[&str], value: Value) -> Value {
     let mut body = request();
     let (last, parents) = path.split_last().unwrap();
@@ -83,20 +83,20 @@ pub(crate) fn with(path: &[&str], value: Value) -> Value {
     body
 }
 
-/// The same as events.
+/// Asks for a streamed answer.
 pub(crate) fn streamed(mut body: Value) -> Value {
     body["stream"] = true.into();
     body
 }
 
 impl Sim {
-    /// Starts one.
+    /// Starts a server.
     pub(crate) async fn start() -> Self {
         let running = Running::start(Settings::default()).await.unwrap();
         Self { running, http: client() }
     }
 
-    /// `POST /v1/messages`, with the headers that it needs.
+    /// Builds a `POST /v1/messages` with the required headers.
     pub(crate) fn post(&self, body: &Value) -> RequestBuilder {
         self.bare(body.to_string())
             .header("x-api-key", "key")
@@ -104,29 +104,29 @@ impl Sim {
             .header("content-type", "application/json")
     }
 
-    /// `POST /v1/messages`, without a header.
+    /// Builds a `POST /v1/messages` without headers.
     pub(crate) fn bare(&self, body: impl Into<String>) -> RequestBuilder {
         self.http.post(self.running.url() + "/v1/messages").body(body.into())
     }
 
-    /// What is answered to `body`.
+    /// Sends `body` and returns the response.
     pub(crate) async fn ask(&self, body: &Value) -> Reply {
         Reply::of(self.post(body)).await
     }
 
-    /// `GET`, `POST` or `DELETE` of `/sim/…`.
+    /// Sends a request to `/sim/…`.
     pub(crate) async fn control(&self, method: &str, path: &str, body: &Value) -> Reply {
         let url = format!("{}{path}", self.running.url());
         Reply::of(self.http.request(method.parse().unwrap(), url).json(body)).await
     }
 
-    /// Has this go wrong.
+    /// Injects a fault.
     pub(crate) async fn fault(&self, fault: &Value) {
         let reply = self.control("POST", "/sim/faults", fault).await;
         assert_eq!(reply.status, 200, "{}", reply.text);
     }
 
-    /// The answer to `body`, once its events have begun to come.
+    /// Sends `body` as a streaming request and returns its events.
     pub(crate) async fn stream(&self, body: &Value) -> Events {
         let response = self.post(&streamed(body.clone())).send().await.unwrap();
         assert_eq!(response.status(), 200);
@@ -135,25 +135,25 @@ impl Sim {
     }
 }
 
-/// One that waits, but not for ever.
+/// Builds an HTTP client with a timeout.
 pub(crate) fn client() -> Client {
     Client::builder().timeout(PATIENCE).build().unwrap()
 }
 
 impl Reply {
-    /// What comes back.
+    /// Sends a request and reads the response.
     pub(crate) async fn of(request: RequestBuilder) -> Self {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Self { status, headers, text: response.text().await.unwrap() }
     }
 
-    /// The body as JSON.
+    /// Parses the body as JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap()
     }
 
-    /// The body's error: `429 rate_limit_error: …`.
+    /// Formats the error in the body: `429 rate_limit_error: …`.
     pub(crate) fn error(&self) -> String {
         let body = self.json();
         assert_eq!(body["type"], "error");
@@ -163,7 +163,7 @@ impl Reply {
         format!("{} {}: {}", self.status, text("type"), text("message"))
     }
 
-    /// The text of the answer.
+    /// Returns the answer's text.
     pub(crate) fn answer(&self) -> String {
         assert_eq!(self.status, 200, "{}", self.text);
         let body = self.json();
@@ -172,13 +172,13 @@ impl Reply {
         text["text"].as_str().unwrap().to_owned()
     }
 
-    /// The whole reply: status, headers, body.
+    /// Formats the response: status, headers and body.
     pub(crate) fn show(&self) -> String {
         format!("{}\n{}\n{:#}", self.status, shown(&self.headers), sorted(&self.json()))
     }
 }
 
-/// The headers, without the time of day.
+/// Formats the headers without times.
 pub(crate) fn shown(headers: &HeaderMap) -> String {
     let mut text = String::new();
     for (name, value) in headers {
@@ -190,15 +190,15 @@ pub(crate) fn shown(headers: &HeaderMap) -> String {
     text
 }
 
-/// The events of an answer, as they come.
+/// The events of a streamed answer.
 pub(crate) struct Events {
-    /// Where they come from.
+    /// The response.
     pub(crate) response: Response,
     buffer: String,
 }
 
 impl Events {
-    /// The next one: its name and its data. `None` at the end, an error where it is cut.
+    /// Returns the next event's name and data, `None` at the end, or an error if the stream is cut.
     pub(crate) async fn next(&mut self) -> Result<Option<(String, Value)>, String> {
         loop {
             if let Some((event, rest)) = self.buffer.split_once("\n\n") {
@@ -213,13 +213,13 @@ impl Events {
             match self.response.chunk().await {
                 Ok(Some(chunk)) => self.buffer.push_str(std::str::from_utf8(&chunk).unwrap()),
                 Ok(None) if self.buffer.is_empty() => return Ok(None),
-                Ok(None) => panic!("half an event: {}", self.buffer),
+                Ok(None) => panic!("incomplete event: {}", self.buffer),
                 Err(error) => return Err(error.to_string()),
             }
         }
     }
 
-    /// All that come, and whether they were cut.
+    /// Returns all events, and true if the stream was cut.
     pub(crate) async fn all(mut self) -> (Vec<(String, Value)>, bool) {
         let mut events = Vec::new();
         loop {
@@ -232,8 +232,8 @@ impl Events {
     }
 }
 
-/// The texts of the deltas of this kind, put together.
-pub(crate) fn put_together(events: &[(String, Value)], delta: &str, member: &str) -> String {
+/// Joins the texts of the deltas of this kind.
+pub(crate) fn join_deltas(events: &[(String, Value)], delta: &str, member: &str) -> String {
     let deltas = events.iter().map(|(_, data)| &data["delta"]);
     let texts = deltas.filter(|found| found["type"] == delta);
     texts.map(|found| found[member].as_str().unwrap()).collect()

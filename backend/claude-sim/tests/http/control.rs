@@ -1,11 +1,11 @@
-//! `/sim/requests`, and what is not a route.
+//! `/sim/requests`, and unknown routes.
 
 use super::client::{Sim, request};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn requests_are_counted_and_shown_until_they_are_forgotten() {
+async fn requests_are_counted_and_shown_until_cleared() {
     let sim = Sim::start().await;
     sim.ask(&request()).await;
     sim.ask(&json!({ "model": 5 })).await;
@@ -18,7 +18,7 @@ async fn requests_are_counted_and_shown_until_they_are_forgotten() {
 }
 
 #[tokio::test]
-async fn it_tells_how_many_were_answered_at_once() {
+async fn it_counts_concurrent_requests() {
     let sim = Sim::start().await;
     sim.fault(&json!({ "delay_ms": 500 })).await;
     let body = request();
@@ -28,7 +28,7 @@ async fn it_tells_how_many_were_answered_at_once() {
 }
 
 #[tokio::test]
-async fn it_says_what_it_is() {
+async fn it_has_an_index_page() {
     let sim = Sim::start().await;
     let index = sim.control("GET", "/", &Value::Null).await;
     assert!(index.text.starts_with("claude-sim: a development server"), "{}", index.text);
@@ -39,13 +39,13 @@ async fn it_says_what_it_is() {
 }
 
 #[tokio::test]
-async fn other_routes_and_methods_are_errors_in_the_services_shape() {
+async fn unknown_routes_and_methods_are_errors_in_the_services_format() {
     let sim = Sim::start().await;
-    let told = [
+    let errors = [
         sim.control("GET", "/v1/complete", &Value::Null).await.error(),
         sim.control("GET", "/v1/messages", &Value::Null).await.error(),
     ];
-    insta::assert_snapshot!(told.join("\n"), @"
+    insta::assert_snapshot!(errors.join("\n"), @"
     404 not_found_error: Not Found
     405 invalid_request_error: Method Not Allowed
     ");

@@ -1,22 +1,22 @@
-//! What goes wrong when it is asked to.
+//! Injected faults.
 
-use super::client::{Reply, Sim, in_prose, put_together, request, streamed};
+use super::client::{Reply, Sim, in_prose, join_deltas, request, streamed};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 #[tokio::test]
-async fn an_error_is_answered_as_often_as_was_asked_for() {
+async fn an_error_is_sent_the_requested_number_of_times() {
     let sim = Sim::start().await;
     sim.fault(&json!({ "times": 2, "status": 529, "type": "overloaded_error" })).await;
     for body in [request(), streamed(request())] {
-        let told = sim.ask(&body).await.error();
-        assert_eq!(told, "529 overloaded_error: asked for through /sim/faults");
+        let error = sim.ask(&body).await.error();
+        assert_eq!(error, "529 overloaded_error: injected through /sim/faults");
     }
     assert_eq!(sim.ask(&request()).await.status, 200);
 }
 
 #[tokio::test]
-async fn a_spend_cap_is_told_with_its_details_and_no_time_to_come_back() {
+async fn a_spend_limit_has_details_and_no_retry_after() {
     let sim = Sim::start().await;
     let cap = json!({
         "status": 429,
@@ -57,7 +57,7 @@ async fn a_spend_cap_is_told_with_its_details_and_no_time_to_come_back() {
 }
 
 #[tokio::test]
-async fn headers_are_set_on_errors_and_answers_alike() {
+async fn headers_are_set_on_errors_and_answers() {
     let sim = Sim::start().await;
     let headers = json!({ "retry-after": "2", "anthropic-ratelimit-requests-remaining": "0" });
     sim.fault(&json!([
@@ -75,7 +75,7 @@ async fn headers_are_set_on_errors_and_answers_alike() {
 }
 
 #[tokio::test]
-async fn a_stream_is_cut_after_as_many_events_as_was_asked_for() {
+async fn a_stream_is_cut_after_the_requested_number_of_events() {
     let sim = Sim::start().await;
     for count in [0, 1, 7] {
         sim.fault(&json!({ "times": 1, "cut_after_events": count })).await;
@@ -85,7 +85,7 @@ async fn a_stream_is_cut_after_as_many_events_as_was_asked_for() {
 }
 
 #[tokio::test]
-async fn an_answer_in_one_piece_is_cut_in_the_middle() {
+async fn a_plain_answer_is_cut_in_half() {
     let sim = Sim::start().await;
     sim.fault(&json!({ "cut_after_events": 3 })).await;
     let response = sim.post(&request()).send().await.unwrap();
@@ -94,7 +94,7 @@ async fn an_answer_in_one_piece_is_cut_in_the_middle() {
 }
 
 #[tokio::test]
-async fn an_error_can_come_after_the_answer_has_begun() {
+async fn an_error_can_follow_the_start_of_the_answer() {
     let sim = Sim::start().await;
     sim.fault(&json!({ "error_after_events": 4 })).await;
     let (mut events, cut) = sim.stream(&request()).await.all().await;
@@ -102,7 +102,7 @@ async fn an_error_can_come_after_the_answer_has_begun() {
     let (name, data) = events.pop().unwrap();
     assert_eq!(name, "error");
     assert_eq!(data["error"]["type"], "overloaded_error");
-    // Without events, it is the whole answer.
+    // A plain answer becomes the error.
     assert_eq!(sim.ask(&request()).await.status, 529);
 }
 
@@ -132,7 +132,7 @@ async fn a_delay_comes_before_the_answer_and_before_each_event() {
 }
 
 #[tokio::test]
-async fn an_answer_can_end_otherwise() {
+async fn an_answers_stop_reason_can_be_set() {
     let sim = Sim::start().await;
     let whole = sim.ask(&request()).await.answer();
     sim.fault(&json!([
@@ -144,7 +144,7 @@ async fn an_answer_can_end_otherwise() {
     assert_eq!(cut.json()["stop_reason"], "max_tokens");
     assert!(whole.starts_with(&cut.answer()) && cut.answer().len() < whole.len());
     let (events, _) = sim.stream(&request()).await.all().await;
-    assert_eq!(put_together(&events, "text_delta", "text"), cut.answer());
+    assert_eq!(join_deltas(&events, "text_delta", "text"), cut.answer());
 
     let refused = sim.ask(&in_prose()).await.json();
     assert_eq!(refused["stop_reason"], "refusal");
@@ -152,22 +152,22 @@ async fn an_answer_can_end_otherwise() {
     let is_text = |block: &Value| block["type"] == "text";
     assert!(!refused["content"].as_array().unwrap().iter().any(is_text));
     let (events, _) = sim.stream(&request()).await.all().await;
-    assert_eq!(put_together(&events, "text_delta", "text"), "");
+    assert_eq!(join_deltas(&events, "text_delta", "text"), "");
     let ends = events.iter().find(|(name, _)| name == "message_delta").unwrap();
     assert_eq!(ends.1["delta"]["stop_reason"], "refusal");
 }
 
 #[tokio::test]
-async fn a_text_can_be_given_whatever_the_schema_says() {
+async fn a_text_can_be_set_even_if_it_does_not_match_the_schema() {
     let sim = Sim::start().await;
     sim.fault(&json!({ "text": "not json" })).await;
     assert_eq!(sim.ask(&request()).await.answer(), "not json");
     let (events, _) = sim.stream(&request()).await.all().await;
-    assert_eq!(put_together(&events, "text_delta", "text"), "not json");
+    assert_eq!(join_deltas(&events, "text_delta", "text"), "not json");
 }
 
 #[tokio::test]
-async fn a_request_that_is_refused_uses_up_no_fault() {
+async fn a_refused_request_does_not_use_up_a_fault() {
     let sim = Sim::start().await;
     sim.fault(&json!({ "times": 1, "status": 500 })).await;
     assert_eq!(sim.ask(&json!({})).await.status, 400);
@@ -175,7 +175,7 @@ async fn a_request_that_is_refused_uses_up_no_fault() {
 }
 
 #[tokio::test]
-async fn faults_are_shown_and_cleared_and_what_is_none_is_told() {
+async fn faults_are_shown_and_cleared_and_invalid_ones_refused() {
     let sim = Sim::start().await;
     sim.fault(&json!({ "times": 3, "hang": true })).await;
     let shown = sim.control("GET", "/sim/faults", &Value::Null).await.json();
@@ -183,16 +183,16 @@ async fn faults_are_shown_and_cleared_and_what_is_none_is_told() {
     assert_eq!(sim.control("DELETE", "/sim/faults", &Value::Null).await.status, 204);
     assert_eq!(sim.ask(&request()).await.status, 200);
 
-    let told = async |fault: Value| {
+    let error_of = async |fault: Value| {
         let reply: Reply = sim.control("POST", "/sim/faults", &fault).await;
         reply.error()
     };
     let lines = [
-        told(json!({ "statuss": 500 })).await,
-        told(json!([{ "status": 500 }, { "status": 99 }])).await,
-        told(json!({ "delay_ms": 600_001 })).await,
-        told(json!({ "stop_reason": "boredom" })).await,
-        told(json!(5)).await,
+        error_of(json!({ "statuss": 500 })).await,
+        error_of(json!([{ "status": 500 }, { "status": 99 }])).await,
+        error_of(json!({ "delay_ms": 600_001 })).await,
+        error_of(json!({ "stop_reason": "boredom" })).await,
+        error_of(json!(5)).await,
     ];
     insta::assert_snapshot!(lines.join("\n"), @"
     400 invalid_request_error: unknown field `statuss`, expected one of `times`, `status`, `type`, `message`, `details`, `delay_ms`, `event_delay_ms`, `hang`, `hang_after_events`, `cut_after_events`, `error_after_events`, `stop_reason`, `text`, `headers`

@@ -1,6 +1,6 @@
-//! The server over real HTTP: what it answers, what it refuses, what goes wrong when asked to.
+//! Tests the server over real HTTP: answers, refusals and faults.
 //!
-//! `cfg(test)` on each module is what lets helpers unwrap under the workspace's lints.
+//! `cfg(test)` on each module lets helpers unwrap under the workspace's lints.
 
 #[cfg(test)]
 mod client;

@@ -1,4 +1,4 @@
-//! The built program: how it is started, and how it ends.
+//! The built program: start, flags and shutdown.
 
 use super::client::{PATIENCE, Reply, client, request};
 use rustix::process::{Pid, Signal, kill_process};
@@ -19,7 +19,7 @@ fn command() -> Command {
 }
 
 impl Program {
-    /// Starts it, and waits until it says where it listens.
+    /// Starts the program and waits until it logs its address.
     fn start(command: &mut Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -27,7 +27,7 @@ impl Program {
             let line = line.unwrap();
             line.split_once("listening address=").map(|(_, address)| address.trim().to_owned())
         });
-        // What comes later is read, so that nobody waits for it to be.
+        // Drain the rest, so that the program never blocks on a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, address: address.unwrap() }
     }
@@ -54,7 +54,7 @@ impl Drop for Program {
 }
 
 #[tokio::test]
-async fn it_says_where_it_listens_serves_and_ends_when_told_to() {
+async fn it_logs_its_address_serves_and_stops_on_a_signal() {
     for signal in [Signal::TERM, Signal::INT] {
         let mut program = Program::start(command().env("CLAUDE_SIM_LISTEN", "127.0.0.1:0"));
         assert_eq!(Reply::of(program.post()).await.status, 200);
@@ -63,7 +63,7 @@ async fn it_says_where_it_listens_serves_and_ends_when_told_to() {
 }
 
 #[tokio::test]
-async fn it_ends_though_a_request_hangs() {
+async fn it_stops_even_if_a_request_hangs() {
     let mut program = Program::start(command().args(["--listen", "127.0.0.1:0"]));
     let faults = format!("http://{}/sim/faults", program.address);
     let hang = serde_json::json!({ "hang": true });
@@ -76,7 +76,7 @@ async fn it_ends_though_a_request_hangs() {
     let ended = tokio::task::spawn_blocking(move || program.end(Signal::TERM));
     let ended = tokio::time::timeout(PATIENCE, ended).await.unwrap().unwrap();
     assert!(ended.success());
-    // It is the server that gave up, not the client.
+    // The server closed the connection; the client did not time out.
     assert!(!hanging.await.unwrap().is_timeout());
 }
 
@@ -88,7 +88,7 @@ async fn seen(program: &Program) -> u64 {
 }
 
 #[tokio::test]
-async fn with_a_latency_answers_take_their_time() {
+async fn answers_are_delayed_by_the_latency() {
     let program =
         Program::start(command().args(["--listen", "127.0.0.1:0", "--latency-ms", "400"]));
     let mut answer = tokio::spawn(Reply::of(program.post()));
@@ -97,7 +97,7 @@ async fn with_a_latency_answers_take_their_time() {
 }
 
 #[test]
-fn a_health_check_passes_while_it_runs() {
+fn the_health_check_passes_while_it_runs() {
     let mut program = Program::start(command().args(["--listen", "127.0.0.1:0"]));
     let address = program.address.clone();
     let check = || command().args(["healthcheck", "--listen", &address]).output().unwrap();
@@ -105,23 +105,23 @@ fn a_health_check_passes_while_it_runs() {
     assert!(program.end(Signal::TERM).success());
     let failed = check();
     assert_eq!(failed.status.code(), Some(1));
-    assert!(told(&failed).starts_with(&format!("GET http://{address}/sim/health: ")));
+    assert!(stderr_of(&failed).starts_with(&format!("GET http://{address}/sim/health: ")));
 }
 
 #[test]
-fn a_port_in_use_and_a_wrong_variable_are_told() {
+fn a_port_in_use_and_an_invalid_variable_are_reported() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let output = command().args(["--listen", &address]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    let expected = format!("--listen: cannot listen on {address}, choose another");
-    assert!(told(&output).starts_with(&expected), "{}", told(&output));
+    let expected = format!("--listen: cannot listen on {address}, choose another address");
+    assert!(stderr_of(&output).starts_with(&expected), "{}", stderr_of(&output));
 
     let output = command().env("CLAUDE_SIM_LISTEN", "8090").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(told(&output).contains("(or CLAUDE_SIM_LISTEN)"), "{}", told(&output));
+    assert!(stderr_of(&output).contains("(or CLAUDE_SIM_LISTEN)"), "{}", stderr_of(&output));
 }
 
-fn told(output: &Output) -> String {
+fn stderr_of(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }

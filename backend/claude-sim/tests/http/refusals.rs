@@ -1,12 +1,12 @@
-//! Requests that the service would refuse.
+//! Requests the service would refuse.
 
 use super::client::{PATIENCE, Reply, Sim, asking_for, in_prose, request, with};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-/// Each with what is answered to it, a line each.
-async fn told(cases: &[(&str, Value)]) -> String {
+/// Sends each case and returns the errors, one line each.
+async fn errors(cases: &[(&str, Value)]) -> String {
     let sim = Sim::start().await;
     let mut lines = Vec::new();
     for (name, body) in cases {
@@ -33,7 +33,7 @@ async fn headers_that_are_missing_or_wrong_are_refused() {
     let version = ("anthropic-version", "2023-06-01");
     let real = format!("sk-ant-api03-{}", "a".repeat(95));
     let json = ("content-type", "application/json");
-    let told = [
+    let lines = [
         with(&[version, json]).await.error(),
         with(&[("x-api-key", ""), version, json]).await.error(),
         with(&[("x-api-key", &real), version, json]).await.error(),
@@ -42,10 +42,10 @@ async fn headers_that_are_missing_or_wrong_are_refused() {
         with(&[key, version]).await.error(),
         with(&[key, version, ("content-type", "text/plain")]).await.error(),
     ];
-    insta::assert_snapshot!(told.join("\n"), @r#"
+    insta::assert_snapshot!(lines.join("\n"), @r#"
     401 authentication_error: x-api-key header is required
     401 authentication_error: x-api-key header is required
-    401 authentication_error: this is claude-sim, which must not be sent a real key: to use the service, set ANTHROPIC_BASE_URL=https://api.anthropic.com
+    401 authentication_error: this is claude-sim; do not send it a real API key. To use the real service, set ANTHROPIC_BASE_URL=https://api.anthropic.com
     400 invalid_request_error: anthropic-version: header is required
     400 invalid_request_error: anthropic-version: "2031-01-01" is not a valid version
     400 invalid_request_error: content-type: expected application/json
@@ -75,7 +75,7 @@ async fn members_that_are_missing_or_wrong_are_refused() {
         ("an email", with(&["metadata", "email"], json!("ada@example.com"))),
         ("an empty stop sequence", with(&["stop_sequences"], json!(["END", " "]))),
     ];
-    insta::assert_snapshot!(told(&cases).await, @"
+    insta::assert_snapshot!(errors(&cases).await, @"
     no object → 400 invalid_request_error: body: Input should be a valid object
     no model → 400 invalid_request_error: model: Field required
     a number for a model → 400 invalid_request_error: model: Input should be a string
@@ -123,7 +123,7 @@ async fn conversations_begin_and_end_with_the_user() {
             ),
         ),
     ];
-    insta::assert_snapshot!(told(&cases).await, @r#"
+    insta::assert_snapshot!(errors(&cases).await, @r#"
     no messages → 400 invalid_request_error: messages: Field required
     an empty list → 400 invalid_request_error: messages: at least one message is required
     the assistant first → 400 invalid_request_error: messages: first message must use the "user" role
@@ -132,7 +132,7 @@ async fn conversations_begin_and_end_with_the_user() {
     no content → 400 invalid_request_error: messages.0.content: Field required
     empty content → 400 invalid_request_error: messages: messages.0.content: must have non-empty content
     an empty block → 400 invalid_request_error: messages.0.content.0: text content blocks must be non-empty
-    an image → 400 invalid_request_error: messages.0.content.0: claude-sim takes blocks of the type text only, found image
+    an image → 400 invalid_request_error: messages.0.content.0: claude-sim supports only text blocks, found image
     five breakpoints → 400 invalid_request_error: A maximum of 4 blocks with cache_control may be provided. Found 5.
     a longer one after a shorter → 400 invalid_request_error: cache_control: a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block
     another ttl → 400 invalid_request_error: messages.0.content.0.cache_control.ttl: Input should be '5m' or '1h'
@@ -142,7 +142,7 @@ async fn conversations_begin_and_end_with_the_user() {
 }
 
 #[tokio::test]
-async fn what_the_present_models_take_no_more_is_refused() {
+async fn parameters_current_models_do_not_support_are_refused() {
     let cases = [
         ("temperature", with(&["temperature"], json!(0.5))),
         ("top_p", with(&["top_p"], json!(0.5))),
@@ -156,7 +156,7 @@ async fn what_the_present_models_take_no_more_is_refused() {
         ("any tool", with(&["tool_choice"], json!({ "type": "any" }))),
         ("tools", with(&["tools"], json!([{ "name": "score", "input_schema": {} }]))),
     ];
-    insta::assert_snapshot!(told(&cases).await, @"
+    insta::assert_snapshot!(errors(&cases).await, @"
     temperature → 400 invalid_request_error: temperature: sampling parameters are not supported by this model
     top_p → 400 invalid_request_error: top_p: sampling parameters are not supported by this model
     top_k → 400 invalid_request_error: top_k: sampling parameters are not supported by this model
@@ -176,7 +176,7 @@ async fn schemas_outside_the_services_subset_are_refused() {
         ("open within", asking_for(&object(json!({ "a": { "type": "object" } })))),
         ("a range", asking_for(&object(json!({ "a": { "type": "integer", "maximum": 9 } })))),
     ];
-    insta::assert_snapshot!(told(&cases).await, @"
+    insta::assert_snapshot!(errors(&cases).await, @"
     open → 400 invalid_request_error: output_config.format.schema: For 'object' type, 'additionalProperties' must be explicitly set to false
     open within → 400 invalid_request_error: output_config.format.schema: properties.a: For 'object' type, 'additionalProperties' must be explicitly set to false
     a range → 400 invalid_request_error: output_config.format.schema: properties.a: For 'integer' type, property 'maximum' is not supported
@@ -184,22 +184,22 @@ async fn schemas_outside_the_services_subset_are_refused() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_json_or_too_large_is_refused() {
+async fn a_malformed_or_overlarge_body_is_refused() {
     let sim = Sim::start().await;
     let ask = async |body: String| Reply::of(sim.post(&Value::Null).body(body)).await.error();
     let large = " ".repeat(32 * 1024 * 1024 + 1);
-    let told = [ask("{\"model\": ".to_owned()).await, ask(large).await];
-    insta::assert_snapshot!(told.join("\n"), @"
+    let lines = [ask("{\"model\": ".to_owned()).await, ask(large).await];
+    insta::assert_snapshot!(lines.join("\n"), @"
     400 invalid_request_error: The request body is not valid JSON: EOF while parsing a value at line 1 column 10
     413 request_too_large: Request exceeds the maximum size
     ");
-    // They are counted all the same: they came.
+    // They are recorded nevertheless.
     let seen = sim.control("GET", "/sim/requests", &Value::Null).await.json();
     assert_eq!(seen["requests"], json!([null, null]));
 }
 
 #[tokio::test]
-async fn a_client_that_sends_too_much_before_it_reads_is_answered_all_the_same() {
+async fn a_client_that_sends_an_overlarge_body_before_reading_gets_the_response() {
     let sim = Sim::start().await;
     let address = sim.running.address();
     let reply = tokio::task::spawn_blocking(move || {
@@ -220,7 +220,7 @@ async fn a_client_that_sends_too_much_before_it_reads_is_answered_all_the_same()
 }
 
 #[tokio::test]
-async fn a_body_just_within_the_limit_is_answered() {
+async fn a_body_at_the_limit_is_accepted() {
     let sim = Sim::start().await;
     let mut body = in_prose().to_string();
     body.push_str(&" ".repeat(32 * 1024 * 1024 - body.len()));

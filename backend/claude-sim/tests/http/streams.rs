@@ -1,17 +1,17 @@
-//! Answers as events.
+//! Streamed answers.
 
-use super::client::{PATIENCE, Sim, in_prose, put_together, request, shown, with};
+use super::client::{PATIENCE, Sim, in_prose, join_deltas, request, shown, with};
 use claude_sim::canonical::sorted;
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn a_streamed_answer_is_the_plain_one_in_pieces() {
+async fn a_streamed_answer_equals_the_plain_one() {
     let sim = Sim::start().await;
     for body in [request(), in_prose(), with(&["thinking"], json!({ "type": "adaptive" }))] {
         let plain = sim.ask(&body).await;
         let (events, cut) = sim.stream(&body).await.all().await;
         assert!(!cut);
-        assert_eq!(put_together(&events, "text_delta", "text"), plain.answer());
+        assert_eq!(join_deltas(&events, "text_delta", "text"), plain.answer());
         let message = plain.json();
         let ends = &events.iter().find(|(name, _)| name == "message_delta").unwrap().1;
         assert_eq!(ends["delta"]["stop_reason"], message["stop_reason"]);
@@ -20,7 +20,7 @@ async fn a_streamed_answer_is_the_plain_one_in_pieces() {
 }
 
 #[tokio::test]
-async fn the_events_are_those_of_the_service() {
+async fn the_events_match_the_services() {
     let sim = Sim::start().await;
     let body = with(&["max_tokens"], json!(40));
     let events = sim.stream(&with_thinking(body)).await;
@@ -71,7 +71,7 @@ fn with_thinking(mut body: Value) -> Value {
 }
 
 #[tokio::test]
-async fn the_first_events_come_before_the_last_are_sent() {
+async fn events_are_sent_as_they_are_generated() {
     let sim = Sim::start().await;
     sim.fault(&json!({ "hang_after_events": 5 })).await;
     let mut events = sim.stream(&request()).await;
@@ -83,7 +83,7 @@ async fn the_first_events_come_before_the_last_are_sent() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_a_stream_is_not_served_any_longer() {
+async fn a_dropped_stream_ends_its_request() {
     let sim = Sim::start().await;
     sim.fault(&json!({ "hang_after_events": 1 })).await;
     let mut events = sim.stream(&request()).await;
