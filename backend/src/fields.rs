@@ -170,7 +170,10 @@ mod tests {
         );
         check(
             "{}",
-            &[("/a", "expected a string, found nothing"), ("/b", "expected a string, found nothing")],
+            &[
+                ("/a", "expected a string, found nothing"),
+                ("/b", "expected a string, found nothing"),
+            ],
         );
         check(r#"{"a": "x", "b": "1", "a": "y"}"#, &[("/a", "duplicate member")]);
         for (value, kind) in

@@ -33,7 +33,7 @@
 //!   it fits; otherwise it is reported as `admitted: false` and not charged.
 //! - **A cost above the limit** in force can never be admitted. If enforced, it makes the request
 //!   an error ([`DecisionError::CostExceedsLimit`](crate::wire::DecisionError::CostExceedsLimit))
-//! rather than a wait that never ends; the outcome has
+//!   rather than a wait that never ends; the outcome has
 //!   [`NEVER`] in `retry_after_ms`.
 //! - **Unlimited** keys are counted, so that nothing is lost when the override ends, but never
 //!   denied. A token bucket is drained at most to empty. The outcome reports 2^53 as the limit and
@@ -55,7 +55,7 @@
 //!   effect. A give-back takes effect while the charge can still count, and cancels that charge and
 //!   no other. A late charge is dated at its arrival. Both take effect at most [`SETTLE_WITHIN_MS`]
 //!   after the decision. A settle that is later, or whose decision the counter has not seen, is not
-//! applied.
+//!   applied.
 //! - **A count** never exceeds 2^53; larger values are capped.
 //! - **A clock that steps back** leaves the counters unchanged until it catches up. Nothing is
 //!   admitted twice.

@@ -467,7 +467,9 @@ fn until(text: &str) -> Result<Until, String> {
     if let Ok(at) = text.parse::<jiff::Timestamp>() {
         return u64::try_from(at.as_millisecond()).map(Until::Time).map_err(|_| bad());
     }
-    let length: jiff::SignedDuration = text.parse().map_err(|_| bad())?;
+    let length: jiff::Span = text.parse().map_err(|_| bad())?;
+    let days_are_24_hours = jiff::SpanRelativeTo::days_are_24_hours();
+    let length = length.to_duration(days_are_24_hours).map_err(|_| bad())?;
     u64::try_from(length.as_millis()).ok().filter(|ms| *ms > 0).map(Until::InMs).ok_or_else(bad)
 }
 
@@ -509,6 +511,8 @@ mod tests {
         assert_eq!(until("1970-01-01T00:00:01Z"), Ok(Until::Time(1_000)));
         assert_eq!(until("30m"), Ok(Until::InMs(1_800_000)));
         assert_eq!(until("1h30m"), Ok(Until::InMs(5_400_000)));
+        assert_eq!(until("7d"), Ok(Until::InMs(604_800_000)));
+        assert!(until("1mo").is_err(), "a month has no fixed length");
         for bad in ["0s", "-5m", "1960-01-01T00:00:00Z", "tomorrow"] {
             assert!(until(bad).is_err(), "{bad}");
         }

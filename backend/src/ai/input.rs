@@ -145,7 +145,9 @@ impl JobDescription {
         }
         if text.len() > MAX_JOB_BYTES {
             let found = text.len();
-            return Err(format!("expected a string of at most {MAX_JOB_BYTES} bytes, found {found}"));
+            return Err(format!(
+                "expected a string of at most {MAX_JOB_BYTES} bytes, found {found}"
+            ));
         }
         if text.contains('\0') {
             return Err("expected a string without U+0000, found one with it".to_owned());
