@@ -41,7 +41,6 @@ const MAX_LOGGED_CHARS: usize = 64;
 static INTRUDERS: LogThrottle = LogThrottle::new(Duration::from_secs(1));
 
 /// Shows a counter.
-
 pub(crate) const SHOW_PATH: &str = "/v1/counters/show";
 /// Resets a counter.
 pub(crate) const RESET_PATH: &str = "/v1/counters/reset";

@@ -31,7 +31,6 @@ impl Counts {
     }
 
     /// Returns the increase of each counter since `before`.
-
     #[must_use]
     pub(crate) fn since(&self, before: &Self) -> Self {
         let less = |(name, now): (&String, &u64)| (name.clone(), now - before.get(name).min(*now));
