@@ -92,10 +92,10 @@ mod strangers;
 mod together;
 
 #[cfg(test)]
+mod outages;
+#[cfg(test)]
 mod relay;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
 mod server;
-#[cfg(test)]
-mod outages;
