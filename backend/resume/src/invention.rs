@@ -8,24 +8,15 @@
 //!
 //! | kind | where | flagged if |
 //! |---|---|---|
-//! | employer | `work/*/name`, `volunteer/*/organization`, `education/*/institution`,
-//! `awards/*/awarder`, `certificates/*/issuer`, `publications/*/publisher`, `projects/*/entity` |
-//! no entry of that section has it; legal forms are ignored ("Acme Ltd" equals "Acme"), and the
-//! start of a longer name matches |
-//! | employer | texts | a name with a legal form ("Acme GmbH"), of a university, or capitalized
-//! after "at", "joined", "chez" or "ex-" has a word that occurs nowhere in the original |
-//! | date | `startDate`, `endDate`, `date`, `releaseDate` of an entry | no entry with the same
-//! employer has it in that field; 2014-06 can become 2014, but not the reverse |
-//! | date | an entry without an `endDate` | all entries with its employer have one, so a past job
-//! would become current |
+//! | employer | `work/*/name`, `volunteer/*/organization`, `education/*/institution`, `awards/*/awarder`, `certificates/*/issuer`, `publications/*/publisher`, `projects/*/entity` | no entry of that section has it; legal forms are ignored ("Acme Ltd" equals "Acme"), and the start of a longer name matches |
+//! | employer | texts | a name with a legal form ("Acme GmbH"), of a university, or capitalized after "at", "joined", "chez" or "ex-" has a word that occurs nowhere in the original |
+//! | date | `startDate`, `endDate`, `date`, `releaseDate` of an entry | no entry with the same employer has it in that field; 2014-06 can become 2014, but not the reverse |
+//! | date | an entry without an `endDate` | all entries with its employer have one, so a past job would become current |
 //! | date | texts | a year, month or day occurs in no date and no text of the original |
-//! | degree | `education/*/studyType`, `area` | its level, faculty or any word differs from the
-//! entries with the same institution |
+//! | degree | `education/*/studyType`, `area` | its level, faculty or any word differs from the entries with the same institution |
 //! | degree | `certificates/*/name` | no certificate has all its words |
 //! | degree | texts | "PhD", "MSc", "Bachelor" or similar occurs nowhere in the original |
-//! | number | texts, names and labels, numbers outside the schema | no text of the original has
-//! that number with that unit, in digits or words; a currency can be dropped, but neither it nor a
-//! percent sign can be added |
+//! | number | texts, names and labels, numbers outside the schema | no text of the original has that number with that unit, in digits or words; a currency can be dropped, but neither it nor a percent sign can be added |
 //! | number | `basics/phone`, `basics/location/*` | its digits occur in none of these |
 //!
 //! Texts can thus be reworded, reordered and translated as long as the facts stay. Not checked:
