@@ -45,9 +45,9 @@
 //!   `min(wish, left ÷ (2 + active leases))`, rounded down: the remaining capacity is shared among
 //!   the holders, the one asking, and the next one to ask. The grant is charged at once. In a
 //!   sliding window, it is dated at its end, `min(lease_ms, window / 32)` ahead, and the active
-//!   leases are the entries dated ahead. In a fixed window, it ends with the period and becomes part
-//!   of the count. The count does not distinguish leases, so half of what is left is granted. A
-//!   token bucket grants no leases.
+//!   leases are the entries dated ahead. In a fixed window, it ends with the period and becomes
+//!   part of the count. The count does not distinguish leases, so half of what is left is granted.
+//!   A token bucket grants no leases.
 //! - **Settles** ([`Settle`]) are idempotent: a mark with the settle's id is kept for as long as
 //!   the settle can take effect. A lease can come back in several settles with the same id, each
 //!   with the total given back so far. The mark holds that total, and only the excess over it takes
