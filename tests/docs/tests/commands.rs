@@ -25,6 +25,8 @@ use std::time::Duration;
 
 /// The most that one page may take, on a busy machine.
 const PAGE_LIMIT: Duration = Duration::from_secs(300);
+/// The most runs of a page.
+const TRIES: usize = 3;
 /// The ports that pages name; each page gets free ones in their place.
 const PORTS: [&str; 8] = ["10000", "9901", "8080", "8081", "8082", "6379", "8000", "8090"];
 /// The line that the shell prints before it runs a block, followed by the block's number.
@@ -161,7 +163,10 @@ fn every_command_of_the_docs_runs() {
         let runnable = page.blocks.iter().filter(|block| block.info == "sh").count();
         if runnable > 0 {
             let shown = path.strip_prefix(paths::root()).unwrap();
-            failures.extend(run(shown, &page, bin.path(), &filter).err());
+            // Envoy waits 50 ms for a decision, which a busy machine can take: such a page runs again.
+            let tries = (0..TRIES).map(|_| run(shown, &page, bin.path(), &filter));
+            let failed: Vec<_> = tries.map_while(Result::err).collect();
+            failures.extend(failed.into_iter().nth(TRIES - 1));
         }
         blocks += runnable;
     }
@@ -176,7 +181,9 @@ fn every_policy_of_the_docs_is_valid() {
     let mut policies = 0;
     for path in files(paths::root()).unwrap() {
         for block in Page::parse(&std::fs::read_to_string(&path).unwrap()).blocks {
-            if block.info != "yaml" || !block.text.contains("version: 1\n") {
+            let is_policy = block.info == "yaml" && block.text.contains("version: 1\n");
+            // A guide shows what `policy check` says about this one.
+            if !is_policy || block.comment == "file: broken.yaml" {
                 continue;
             }
             let file = dir.path().join("policy.yaml");
