@@ -82,7 +82,7 @@ impl Fault {
     /// Checks that all values are valid.
     ///
     /// # Errors
-    /// Returns the first invalid member and what was expected.
+    /// Fails with the first invalid member and the expected value.
     pub fn check(&self) -> Result<(), String> {
         if let Some(times) = self.times
             && !(1..=MAX_TIMES).contains(&times)

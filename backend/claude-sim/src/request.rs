@@ -76,7 +76,7 @@ impl Request {
     /// Parses a request body.
     ///
     /// # Errors
-    /// Returns the first error in it.
+    /// Fails with the first error found in it.
     pub fn parse(body: &Value) -> Result<Self, Refusal> {
         let fields = Fields::of(body, "", &KNOWN)?;
         let model = fields.required("model", "a string", Value::as_str)?.to_owned();

@@ -138,7 +138,7 @@ impl Call {
 /// Waits until calls for `model` are no longer held back.
 ///
 /// # Errors
-/// [`Kind::Paced`] if that would take longer than until `by`.
+/// [`Kind::Paced`] if that would take until after `by`.
 async fn paced(shared: &Shared, model: &str, by: Instant) -> Result<(), ClaudeError> {
     loop {
         let wait = shared.held(model);

@@ -31,7 +31,7 @@ pub enum BuildError {
     #[error("expected an http or https base URL without user, query or fragment, found {0}")]
     BaseUrl(String),
     /// The base URL cannot be used for HTTP requests.
-    #[error("the base URL: {0}")]
+    #[error("invalid base URL: {0}")]
     Uri(#[from] InvalidUri),
     /// The system has no trusted certificate authorities.
     #[error("found no certificate authorities; install the system's or set SSL_CERT_FILE: {0}")]

@@ -60,7 +60,7 @@ impl Head {
         let today = text(headers, &header::DATE).and_then(http_date).unwrap_or(today);
         Self {
             request_id: text(headers, &REQUEST_ID).and_then(request_id),
-            should_retry: text(headers, &SHOULD_RETRY).and_then(|said| said.parse().ok()),
+            should_retry: text(headers, &SHOULD_RETRY).and_then(|value| value.parse().ok()),
             retry_after: retry_after(headers, today),
             limits: LIMIT_HEADERS.map(|names| left(headers, &names, today)),
         }
@@ -83,8 +83,8 @@ fn retry_after(headers: &HeaderMap, today: Timestamp) -> Option<Duration> {
     };
     let in_ms = text(headers, &RETRY_AFTER_MS).and_then(|text| number(text, 0.001));
     in_ms.or_else(|| {
-        let said = text(headers, &header::RETRY_AFTER)?;
-        number(said, 1.0).or_else(|| Some(until(http_date(said)?, today)))
+        let value = text(headers, &header::RETRY_AFTER)?;
+        number(value, 1.0).or_else(|| Some(until(http_date(value)?, today)))
     })
 }
 
@@ -148,8 +148,8 @@ mod tests {
 
     #[test]
     fn retry_advice_is_true_or_false() {
-        for (said, expected) in [("true", Some(true)), ("false", Some(false)), ("1", None)] {
-            assert_eq!(read(&[("x-should-retry", said)]).should_retry, expected, "{said}");
+        for (value, expected) in [("true", Some(true)), ("false", Some(false)), ("1", None)] {
+            assert_eq!(read(&[("x-should-retry", value)]).should_retry, expected, "{value}");
         }
     }
 

@@ -53,7 +53,7 @@ pub enum Kind {
 /// The effect of a failure on later calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Consequence {
-    /// None: the service works, the request was at fault.
+    /// No effect: the service works, and the request was at fault.
     None,
     /// The service may be down.
     Failure,

@@ -102,7 +102,7 @@ impl Slots {
 }
 
 impl Place {
-    /// Waits for a slot, first come, first served. Returns `None` if none became free until `by`.
+    /// Waits for a slot until `by`, first come, first served. Returns `None` on timeout.
     pub(crate) async fn slot(self, by: Instant) -> Option<Slot> {
         let own = match self.own {
             Some(own) => Some(timeout_at(by, own.turn()).await.ok()??),

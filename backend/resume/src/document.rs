@@ -26,7 +26,7 @@ impl Resume {
     /// Validates `document`.
     ///
     /// # Errors
-    /// Returns every error with its JSON pointer, at most [`check::MAX_ERRORS`].
+    /// Fails with every error and its JSON pointer, at most [`check::MAX_ERRORS`].
     pub fn new(document: Value) -> Result<Self, Vec<PlacedError>> {
         check::check(&document)?;
         Ok(Self(document))

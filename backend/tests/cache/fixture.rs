@@ -31,7 +31,7 @@ impl From<Aborted> for Failure {
 }
 
 pub(crate) type Answer = Result<Loaded<String>, Failure>;
-pub(crate) type Asked = Result<Cached<String>, Arc<Failure>>;
+pub(crate) type Outcome = Result<Cached<String>, Arc<Failure>>;
 
 /// A running Redis, ended when dropped.
 pub(crate) struct Redis {
@@ -100,14 +100,14 @@ pub(crate) fn text(text: &str) -> Answer {
 /// Gets `entry`, or loads `answer` on a cache miss.
 pub(crate) async fn ask(cache: &Cache, entry: &Entry, answer: &str) -> (String, &'static str) {
     let answer = text(answer);
-    let asked: Asked =
+    let outcome: Outcome =
         cache.get_or_load(entry, &key(1), Use::EVERYTHING, || async { answer }).await;
-    shown(asked)
+    shown(outcome)
 }
 
 /// Returns the value and its origin, as named in `X-Cache`.
-pub(crate) fn shown(asked: Asked) -> (String, &'static str) {
-    let Cached { value, origin } = asked.unwrap();
+pub(crate) fn shown(outcome: Outcome) -> (String, &'static str) {
+    let Cached { value, origin } = outcome.unwrap();
     let name = match origin {
         Origin::Hit { .. } => "HIT",
         Origin::Miss => "MISS",

@@ -1,7 +1,7 @@
 //! Values in Redis: shared by all processes, kept for their TTL, and readable with their owner's
 //! key only.
 
-use super::fixture::{Asked, Redis, TIMEOUT, ai_entry, ask, cache_at, key, shown, text, version};
+use super::fixture::{Outcome, Redis, TIMEOUT, ai_entry, ask, cache_at, key, shown, text, version};
 use backend::cache::{Entry, Use};
 use backend::redis_probe;
 use std::time::Duration;
@@ -49,7 +49,7 @@ async fn another_key_cannot_read_a_value() {
     ask(&redis.cache().await, &ai_entry(), "mine").await;
     for _process in 0..2 {
         let cache = redis.cache().await;
-        let theirs: Asked =
+        let theirs: Outcome =
             cache.get_or_load(&ai_entry(), &key(2), Use::EVERYTHING, || async { text("x") }).await;
         assert_eq!(theirs.as_ref().unwrap().value, "x");
     }
@@ -144,15 +144,16 @@ async fn an_overlong_value_is_returned_but_not_stored() {
 #[tokio::test]
 async fn reading_and_storing_can_be_disabled() {
     let redis = Redis::start();
-    let asked = async |use_, answer| -> (String, &'static str) {
+    let ask_with = async |use_, answer| -> (String, &'static str) {
         let cache = redis.cache().await;
-        let asked: Asked = cache.get_or_load(&ai_entry(), &key(1), use_, || async { answer }).await;
-        shown(asked)
+        let outcome: Outcome =
+            cache.get_or_load(&ai_entry(), &key(1), use_, || async { answer }).await;
+        shown(outcome)
     };
-    assert_eq!(asked(Use::NOTHING, text("a")).await, ("a".into(), "BYPASS"));
+    assert_eq!(ask_with(Use::NOTHING, text("a")).await, ("a".into(), "BYPASS"));
     assert_eq!(redis.ask::<Vec<String>>(&["KEYS", "*"]), [""; 0]);
     let no_cache = Use { read: false, store: true };
-    assert_eq!(asked(no_cache, text("b")).await, ("b".into(), "BYPASS"));
-    assert_eq!(asked(no_cache, text("c")).await, ("c".into(), "BYPASS"));
-    assert_eq!(asked(Use::EVERYTHING, text("d")).await, ("c".into(), "HIT"));
+    assert_eq!(ask_with(no_cache, text("b")).await, ("b".into(), "BYPASS"));
+    assert_eq!(ask_with(no_cache, text("c")).await, ("c".into(), "BYPASS"));
+    assert_eq!(ask_with(Use::EVERYTHING, text("d")).await, ("c".into(), "HIT"));
 }

@@ -1,7 +1,7 @@
 //! Concurrent requests in two processes share one load.
 
 use super::fixture::{
-    Answer, Asked, Failure, Redis, ai_entry, ask, flight, shown, text, wait_until,
+    Answer, Failure, Outcome, Redis, ai_entry, ask, flight, shown, text, wait_until,
 };
 use backend::cache::{Cache, Flight, Loaded};
 use futures_util::future::join_all;
@@ -85,7 +85,7 @@ async fn a_process_waiting_for_a_failed_or_unkept_load_loads_next() {
         wait_until("the lock is taken", || redis.ask::<i64>(&["EXISTS", LOCK]) == 1).await;
         let second = flight(&b, &ai_entry(), async { text("whole") });
         end.send(ends).unwrap();
-        let _failed_or_half: Asked = first.result().await;
+        let _failed_or_half: Outcome = first.result().await;
         assert_eq!(shown(second.result().await), ("whole".into(), "MISS"));
         a.invalidate(&ai_entry()).await;
         b.invalidate(&ai_entry()).await;

@@ -11,7 +11,7 @@ const REAL_KEY: (&str, usize) = ("sk-ant-", 64);
 /// Checks the required headers.
 ///
 /// # Errors
-/// Returns the error of the first missing or invalid header.
+/// Fails on the first missing or invalid header.
 pub fn check(headers: &HeaderMap) -> Result<(), Refusal> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let Some(key) = text("x-api-key").filter(|key| !key.is_empty()) else {

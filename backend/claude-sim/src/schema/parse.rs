@@ -24,7 +24,7 @@ const ANNOTATIONS: [&str; 10] = [
 /// Parses a schema.
 ///
 /// # Errors
-/// Returns the first error, preceded by its place unless that is the root.
+/// Fails with the first error, preceded by its place unless that is the root.
 pub(crate) fn parse(root: &Value) -> Result<Schema, String> {
     let mut parser = Parser { root, nodes_left: MAX_NODES, references: Vec::new() };
     parser.schema(root, 0)

@@ -31,9 +31,9 @@ async fn requests_have_the_expected_headers_and_body() {
         ..question()
     };
     client(&service).send(&request).await.unwrap();
-    let asked = &service.asked()[0];
+    let received = &service.received()[0];
     let host = service.url.strip_prefix("http://").unwrap();
-    insta::assert_snapshot!(asked.head.replace(host, "HOST").replace('\r', ""), @r"
+    insta::assert_snapshot!(received.head.replace(host, "HOST").replace('\r', ""), @r"
     POST /v1/messages HTTP/1.1
     x-api-key: sk-ant-the-key-itself
     anthropic-version: 2023-06-01
@@ -42,7 +42,7 @@ async fn requests_have_the_expected_headers_and_body() {
     host: HOST
     content-length: 361
     ");
-    insta::assert_snapshot!(asked.body, @r#"{"max_tokens":256,"messages":[{"content":"What is the question itself?","role":"user"}],"metadata":{"user_id":"u1"},"model":"claude-haiku-5-5","output_config":{"effort":"medium","format":{"schema":{"additionalProperties":false,"type":"object"},"type":"json_schema"}},"system":[{"cache_control":{"ttl":"1h","type":"ephemeral"},"text":"Be brief.","type":"text"}]}"#);
+    insta::assert_snapshot!(received.body, @r#"{"max_tokens":256,"messages":[{"content":"What is the question itself?","role":"user"}],"metadata":{"user_id":"u1"},"model":"claude-haiku-5-5","output_config":{"effort":"medium","format":{"schema":{"additionalProperties":false,"type":"object"},"type":"json_schema"}},"system":[{"cache_control":{"ttl":"1h","type":"ephemeral"},"text":"Be brief.","type":"text"}]}"#);
 }
 
 #[tokio::test]
@@ -54,7 +54,7 @@ async fn a_structured_answer_is_returned_as_json_text() {
     let answer = client(&service).send(&request).await.unwrap();
     assert_eq!(answer.text, r#"{"score":78}"#);
     let format = json!({"type": "json_schema", "schema": schema});
-    assert_eq!(service.asked()[0].body["output_config"], json!({"format": format}));
+    assert_eq!(service.received()[0].body["output_config"], json!({"format": format}));
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn a_path_of_the_base_url_is_kept() {
         let url = format!("{}{path}", service.url).parse().unwrap();
         let client = Client::new(Settings::new(url, "key".parse().unwrap())).unwrap();
         client.send(&question()).await.unwrap();
-        assert!(service.asked()[0].head.starts_with("POST /gateway/v1/messages HTTP/1.1\r\n"));
+        assert!(service.received()[0].head.starts_with("POST /gateway/v1/messages HTTP/1.1\r\n"));
     }
 }
 

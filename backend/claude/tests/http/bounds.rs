@@ -59,7 +59,7 @@ async fn a_user_with_many_large_calls_does_not_keep_others_waiting() {
 
     calls.extend(["b", "c"].map(|user| ask(user, 1)));
     service.wait_for_requests(4).await;
-    let users = |at: usize| service.asked()[at].body["metadata"]["user_id"].clone();
+    let users = |at: usize| service.received()[at].body["metadata"]["user_id"].clone();
     let mut first = [0, 1, 2, 3].map(users);
     first.sort_by_key(ToString::to_string);
     assert_eq!(first, ["a", "a", "b", "c"]);

@@ -18,7 +18,7 @@ async fn transient_errors_are_retried_after_the_requested_wait() {
         let service = Service::start([overloaded.clone(), other, Reply::text("Yes.")]).await;
         let answer = client(&service).send(&question()).await.unwrap();
         assert_eq!((answer.text.as_str(), service.count()), ("Yes.", 3));
-        let bodies: Vec<_> = service.asked().into_iter().map(|asked| asked.body).collect();
+        let bodies: Vec<_> = service.received().into_iter().map(|received| received.body).collect();
         assert_eq!((&bodies[0], &bodies[0]), (&bodies[1], &bodies[2]));
     }
 }

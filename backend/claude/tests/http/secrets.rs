@@ -45,7 +45,7 @@ async fn neither_key_nor_content_is_in_logs_metrics_errors_or_debug() {
     let error = elsewhere.send(&question()).await.unwrap_err();
     write!(shown, "{error} {error:?}").unwrap();
 
-    assert!(service.asked()[0].head.contains(KEY), "the key is sent");
+    assert!(service.received()[0].head.contains(KEY), "the key is sent");
     assert!(log.text().contains("claude answered") && log.text().contains("req_1"));
     for secret in [KEY, "the question itself", "the answer itself"] {
         for (place, text) in [("shown", &shown), ("log", &log.text()), ("metrics", &metrics.all())]

@@ -19,7 +19,7 @@ pub(crate) struct Service {
 
 struct Shared {
     replies: Mutex<VecDeque<Reply>>,
-    asked: Mutex<Vec<Asked>>,
+    received: Mutex<Vec<Received>>,
     connections: AtomicUsize,
     /// One permit for each reply that can be sent.
     gate: Semaphore,
@@ -27,7 +27,7 @@ struct Shared {
 
 /// A received request.
 #[derive(Debug, Clone)]
-pub(crate) struct Asked {
+pub(crate) struct Received {
     /// The request line and the headers.
     pub(crate) head: String,
     pub(crate) body: Value,
@@ -49,7 +49,7 @@ impl Service {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let shared = Arc::new(Shared {
             replies: Mutex::new(replies.into().into()),
-            asked: Mutex::default(),
+            received: Mutex::default(),
             connections: AtomicUsize::default(),
             gate: Semaphore::new(open),
         });
@@ -63,13 +63,13 @@ impl Service {
     }
 
     /// Returns the requests received so far.
-    pub(crate) fn asked(&self) -> Vec<Asked> {
-        self.shared.asked.lock().unwrap().clone()
+    pub(crate) fn received(&self) -> Vec<Received> {
+        self.shared.received.lock().unwrap().clone()
     }
 
     /// Returns the number of requests received so far.
     pub(crate) fn count(&self) -> usize {
-        self.shared.asked.lock().unwrap().len()
+        self.shared.received.lock().unwrap().len()
     }
 
     /// Returns the number of connections accepted so far.
@@ -105,8 +105,8 @@ impl Shared {
     async fn answer(self: Arc<Self>, connection: TcpStream) -> Option<()> {
         let mut connection = BufReader::new(connection);
         loop {
-            let asked = read(&mut connection).await?;
-            self.asked.lock().unwrap().push(asked);
+            let received = read(&mut connection).await?;
+            self.received.lock().unwrap().push(received);
             self.gate.acquire().await.ok()?.forget();
             let reply = self.next();
             connection.write_all(&reply.bytes).await.ok()?;
@@ -127,7 +127,7 @@ impl Shared {
     }
 }
 
-async fn read(connection: &mut BufReader<TcpStream>) -> Option<Asked> {
+async fn read(connection: &mut BufReader<TcpStream>) -> Option<Received> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         if connection.read_line(&mut head).await.ok()? == 0 {
@@ -140,5 +140,5 @@ async fn read(connection: &mut BufReader<TcpStream>) -> Option<Asked> {
     });
     let mut body = vec![0; length.unwrap_or(0)];
     connection.read_exact(&mut body).await.ok()?;
-    Some(Asked { head, body: serde_json::from_slice(&body).unwrap() })
+    Some(Received { head, body: serde_json::from_slice(&body).unwrap() })
 }

@@ -60,7 +60,7 @@ async fn text_arrives_in_pieces_and_then_the_whole_answer() {
     Text(", \"ja\".\n")
     Done(Answer { text: "Schön, \"ja\".\n", stop_reason: EndTurn, model: "claude-haiku-5-5", usage: Usage { input_tokens: 1000, cache_write_5m_tokens: 0, cache_write_1h_tokens: 0, cache_read_tokens: 0, output_tokens: 100, thinking_tokens: 0 }, request_id: Some("req_1"), cost_micro_usd: 150 })
     "#);
-    assert_eq!(service.asked()[0].body["stream"], json!(true));
+    assert_eq!(service.received()[0].body["stream"], json!(true));
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ pub(super) fn judge(view: &View<'_>, findings: &mut Findings) -> Share {
     Share::mean(&[(4, Share::WHOLE), (6, Share::of(there, jobs.len() * 3))])
 }
 
-/// Returns how many of the three a job has.
+/// Returns how many of employer, position and description a job has.
 fn members(job: &Entry<'_>, findings: &mut Findings) -> usize {
     let has_text = job.has(&["summary", "description"]) || !job.list("highlights").is_empty();
     let checks = [

@@ -43,7 +43,7 @@
 //! | `text.odd_characters` | warning | format | the text | characters that systems misread |
 //! | `text.markup` | warning | format | the text | HTML |
 //! | `text.first_person` | info | format | the text | "I", "my" |
-//! | `text.buzzword` | info | format | the text | an empty phrase |
+//! | `text.buzzword` | info | format | the text | a cliché |
 //! | `keyword.missing` | warning | keywords | around | a keyword of the job description is missing, and so is more than a fifth of them by weight |
 //! | `keyword.only_listed` | info | keywords | the skill | a keyword is listed, but no sentence shows its use |
 //! | `job.no_keywords` | info | keywords | the résumé | the job description has no keywords |
@@ -223,7 +223,7 @@ pub enum Code {
     /// First-person words like "I" or "my".
     #[serde(rename = "text.first_person")]
     TextFirstPerson,
-    /// An empty phrase.
+    /// A cliché.
     #[serde(rename = "text.buzzword")]
     TextBuzzword,
     /// A missing keyword of the job description, if more than a fifth of them are missing by

@@ -50,7 +50,7 @@ pub(super) fn first_person(text: &str) -> Option<&'static str> {
     None
 }
 
-/// Returns an empty phrase in the text.
+/// Returns a cliché in the text.
 pub(super) fn buzzword(text: &str) -> Option<&'static str> {
     let text = spaced(text);
     let starts = text.match_indices(' ').filter_map(|(at, _)| text.get(at + 1..));

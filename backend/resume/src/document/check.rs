@@ -29,7 +29,7 @@ const MAX_FOUND_CHARS: usize = 64;
 /// Validates a document.
 ///
 /// # Errors
-/// Returns every error with its JSON pointer, from one to [`MAX_ERRORS`].
+/// Fails with every error and its JSON pointer, at most [`MAX_ERRORS`].
 pub fn check(document: &Value) -> Result<(), Vec<PlacedError>> {
     let schema = document.get("$schema").and_then(Value::as_str);
     let mut check = Check { version: Version::of_schema(schema), errors: Vec::new() };

@@ -185,9 +185,9 @@ fn short(word: &str, is_field: bool) -> Option<Degree> {
     // "M.A." counts in any text; "MA." can be the end of a sentence.
     let has_dots = word.trim_end_matches('.').contains('.');
     let (_, level, faculty, _) = SHORT.iter().find(|(short, _, _, is_plain)| {
-        let is_it =
+        let is_match =
             if has_dots || is_field { short.eq_ignore_ascii_case(&bare) } else { *short == bare };
-        is_it && (*is_plain || has_dots || is_field)
+        is_match && (*is_plain || has_dots || is_field)
     })?;
     Some(Degree { level, faculty: *faculty })
 }
@@ -210,7 +210,7 @@ fn long(words: &[&str], is_field: bool) -> Option<(usize, Degree)> {
     let faculty = faculty.and_then(|word| FACULTIES.iter().find(|(known, _)| *known == word));
     let is_degree = matches!(next.as_str(), "degree" | "degrees" | "thesis");
     let is_masters = *level == "master" && (is_owned || (word == "masters" && next == "in"));
-    let is_one = *is_plain || is_field || is_degree || is_masters || faculty.is_some();
+    let is_recognized = *is_plain || is_field || is_degree || is_masters || faculty.is_some();
     let count = if faculty.is_some() { 3 } else { 1 };
-    is_one.then_some((count, Degree { level, faculty: faculty.map(|(_, name)| *name) }))
+    is_recognized.then_some((count, Degree { level, faculty: faculty.map(|(_, name)| *name) }))
 }

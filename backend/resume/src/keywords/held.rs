@@ -20,7 +20,7 @@ impl Held {
     }
 
     /// Returns true if the texts contain `phrase`, compared as in [`super::find`]. For a phrase
-    /// longer than [`MAX_WORDS`], it is enough that they contain all its words anywhere.
+    /// longer than `MAX_WORDS`, it is enough that they contain all its words anywhere.
     #[must_use]
     pub fn has(&self, phrase: &str) -> bool {
         let words = words(phrase);

@@ -11,7 +11,7 @@ const MAX_WORD_CHARS: usize = 60;
 /// The most parts of a hyphenated word. Longer ones are split.
 const MAX_PARTS: usize = 3;
 
-/// The class of a word, by its looks.
+/// The class of a word, judged by its spelling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Class {
     /// A stop word.
