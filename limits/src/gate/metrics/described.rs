@@ -7,7 +7,7 @@ use super::kind::MetricKind;
 pub struct DescribedMetric {
     /// Its name, with dots between the words.
     pub name: &'static str,
-    /// How its samples add up.
+    /// The way its samples combine.
     pub kind: MetricKind,
     /// Its labels, each with its values, or with none if the policy names them.
     pub labels: &'static [(&'static str, &'static [&'static str])],

@@ -6,7 +6,7 @@ use clap::{Arg, Command};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Where the variables that set values of the policy are listed.
+/// The list of the variables that set values of the policy.
 const POLICY_VARIABLES: &str = "envoy/policy.variables";
 
 /// Returns a table of the variables that `command` and the commands below it read.
