@@ -57,13 +57,13 @@ pub(crate) fn answer(answer: &Answer) {
 }
 
 /// Calls the shim. The reply is delivered to the active context.
-pub(crate) fn call(cluster: &str, call: &Call) -> Result<u32, Status> {
+pub(crate) fn call(cluster: &str, authority: &str, call: &Call) -> Result<u32, Status> {
     let (method, path) = match call.kind {
         CallKind::Decide => ("POST", wire::DECIDE_PATH),
         CallKind::Settle => ("POST", wire::SETTLE_PATH),
         CallKind::Probe => ("GET", wire::HEALTH_PATH),
     };
-    let mut headers = vec![(":method", method), (":path", path), (":authority", cluster)];
+    let mut headers = vec![(":method", method), (":path", path), (":authority", authority)];
     headers.extend(call.headers.iter().map(|(name, value)| (*name, value.as_str())));
     if !call.body.is_empty() {
         headers.push(("content-type", "application/json"));

@@ -34,6 +34,7 @@ pub(crate) struct Root {
 struct Configured {
     worker: Rc<Worker>,
     cluster: String,
+    authority: String,
     /// The calls under way, by Envoy's token, with the gate's id.
     calls: FxHashMap<u32, (u32, CallKind)>,
     metrics: Metrics,
@@ -108,6 +109,9 @@ impl RootContext for Root {
             gate.take_log(now_us)
         });
         lines.unwrap_or_default().iter().for_each(|line| log::info!("tollgate: {line}"));
+        if let Some(Some(warning)) = gate.with(|gate| gate.take_warning(now_us)) {
+            log::error!("tollgate: {warning}");
+        }
         self.release(released);
         self.make_calls();
         self.end();
@@ -134,7 +138,7 @@ impl Root {
         let calls = state.worker.gate.with(|gate| gate.ready(host::now_us())).unwrap_or_default();
         let mut failed = Vec::new();
         for call in calls {
-            match host::call(&state.cluster, &call) {
+            match host::call(&state.cluster, &state.authority, &call) {
                 Ok(token) => {
                     state.calls.insert(token, (call.id, call.kind));
                 }
@@ -196,6 +200,7 @@ fn configured(text: &[u8]) -> Result<Configured, String> {
     Ok(Configured {
         metrics: Metrics::default(),
         cluster: policy.cluster.clone(),
+        authority: policy.authority.clone(),
         calls: FxHashMap::default(),
         worker: Rc::new(Worker {
             queue,

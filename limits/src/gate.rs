@@ -29,6 +29,7 @@
 
 mod arrive;
 mod close;
+mod contact;
 mod ready;
 mod reply;
 mod respond;
@@ -61,14 +62,15 @@ use breaker::Breaker;
 pub use call::{Call, CallKind, Reply};
 pub use charged::Outcome;
 use charged::Part;
+use contact::Contact;
 use deciding::Calls;
 pub use deciding::MAX_CALLS;
 use demand::Demand;
 use denied::DeniedBefore;
 use lease::Leases;
 use log::DenialLog;
-use metrics::Metrics;
 pub use metrics::{DESCRIBED_METRICS, DescribedMetric, MetricKind, Sample};
+use metrics::{Event, Metrics};
 use outbox::Outbox;
 pub use outbox::{MAX_WAITING, StreamId};
 use refusal_cache::RefusalCache;
@@ -92,6 +94,7 @@ pub struct Gate {
     outbox: Outbox,
     deciding: Calls,
     breaker: Breaker,
+    contact: Contact,
     denied: DeniedBefore,
     refusals: RefusalCache,
     demand: Demand,
@@ -164,6 +167,7 @@ impl Gate {
             outbox: Outbox::default(),
             deciding: Calls::default(),
             breaker: Breaker::default(),
+            contact: Contact::default(),
             denied: DeniedBefore::default(),
             refusals: RefusalCache::default(),
             demand: Demand::default(),
@@ -190,6 +194,25 @@ impl Gate {
     /// Returns the denials to log now.
     pub fn take_log(&mut self, now_us: u64) -> Vec<String> {
         self.log.take(ms(now_us))
+    }
+
+    /// Returns the error to log now if the shim has never answered.
+    pub fn take_warning(&mut self, now_us: u64) -> Option<String> {
+        let failures = self.contact.take_warning(ms(now_us))?;
+        Some(format!(
+            "the shim has not answered since this policy was loaded; {failures} calls failed. \
+             Check that the cluster {:?} (shim.cluster) exists and leads to `tollgate serve`, and \
+             that nothing between refuses the host {:?} (shim.authority)",
+            self.policy.cluster, self.policy.authority
+        ))
+    }
+
+    /// Records the outcome of a call to the shim.
+    fn note_contact(&mut self, ok: bool) {
+        if self.contact.record(ok) && self.closes.is_none() {
+            let change = if self.contact.is_missing() { 1 } else { -1 };
+            self.metrics.add(Event::ShimUnanswered, change);
+        }
     }
 }
 

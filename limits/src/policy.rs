@@ -61,6 +61,8 @@ pub fn flag(text: &str) -> Option<bool> {
 pub struct Policy {
     /// The Envoy cluster of the shim.
     pub cluster: String,
+    /// The `:authority` of calls to the shim.
+    pub authority: String,
     /// The time that a request waits for the ledger, in ms, 1..=10,000.
     pub timeout_ms: u64,
     /// jwt_authn's `payload_in_metadata`: the metadata key of the verified claims.

@@ -4,6 +4,7 @@ mod gateway {
     mod ai;
     mod configuration;
     mod connections;
+    mod contact;
     mod exact;
     mod forged;
     mod headers;

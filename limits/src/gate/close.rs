@@ -13,6 +13,9 @@ impl Gate {
         if self.closes.is_none() && self.breaker.is_open() {
             self.metrics.add(Event::BreakersOpen, -1);
         }
+        if self.closes.is_none() && self.contact.is_missing() {
+            self.metrics.add(Event::ShimUnanswered, -1);
+        }
         self.closes = Some(Timer::after(ms(now_us), CLOSES_WITHIN_MS));
         self.return_leases(ms(now_us));
     }

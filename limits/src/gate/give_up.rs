@@ -17,6 +17,7 @@ impl Gate {
         shared: &impl SharedData,
     ) -> Vec<Released> {
         self.metrics.record_call(CallKind::Decide, false);
+        self.note_contact(false);
         let (mut batch, mut released) = (call.batch, Vec::new());
         if call.counts_failure {
             self.deciding.ignore_failures();

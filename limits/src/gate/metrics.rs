@@ -97,12 +97,13 @@ pub(super) enum Event {
     SettlesDropped,
     BreakerOpened,
     BreakersOpen,
+    ShimUnanswered,
     DenialsUnlogged,
     BatchSize,
     WaitUs,
 }
 
-const EVENTS: [(Event, MetricKind, &str); 23] = [
+const EVENTS: [(Event, MetricKind, &str); 24] = [
     (Event::Exempt, MetricKind::Counter, "requests.verdict=exempt"),
     (Event::BadPath, MetricKind::Counter, "requests.verdict=bad_path"),
     (Event::Admitted, MetricKind::Counter, "requests.verdict=admitted"),
@@ -123,6 +124,7 @@ const EVENTS: [(Event, MetricKind, &str); 23] = [
     (Event::SettlesDropped, MetricKind::Counter, "settles.dropped"),
     (Event::BreakerOpened, MetricKind::Counter, "breaker.opened"),
     (Event::BreakersOpen, MetricKind::Gauge, "breaker.open"),
+    (Event::ShimUnanswered, MetricKind::Gauge, "shim.unanswered"),
     (Event::DenialsUnlogged, MetricKind::Counter, "denials.unlogged"),
     (Event::BatchSize, MetricKind::Histogram, "batch_size"),
     (Event::WaitUs, MetricKind::Histogram, "wait_us"),

@@ -32,6 +32,7 @@ impl Gate {
             CallKind::Probe => {
                 let ok = genuine_body(reply).is_some();
                 self.metrics.record_call(CallKind::Probe, ok);
+                self.note_contact(ok);
                 if self.breaker.probed(ms(now_us), ok) && self.closes.is_none() {
                     self.metrics.add(Event::BreakersOpen, -1);
                 }
@@ -52,6 +53,7 @@ impl Gate {
             return self.fail(now_us, call, shared);
         };
         self.metrics.record_call(CallKind::Decide, true);
+        self.note_contact(true);
         self.breaker.succeeded();
         let times = CallTimes { asked_ms: call.sent_ms, answered_ms: ms(now_us) };
         let mut released = Vec::with_capacity(call.batch.len());

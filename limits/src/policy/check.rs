@@ -54,6 +54,7 @@ impl Policy {
         let rules = rules::checked(&rule_documents, &names, &mut mistakes);
         mistakes.or_value(Self {
             cluster: document.shim.0.cluster,
+            authority: document.shim.0.authority,
             timeout_ms,
             jwt_payload: document.jwt.0.payload,
             response_headers: document.response_headers,
@@ -69,11 +70,26 @@ fn shim(shim: &Shim, mistakes: &mut Mistakes) -> u64 {
     if shim.cluster.is_empty() {
         mistakes.add("shim.cluster", "expected the name of the shim's Envoy cluster, found \"\"");
     }
+    if !is_authority(&shim.authority) {
+        mistakes.add(
+            "shim.authority",
+            format!(
+                "expected a host such as tollgate or 10.0.0.5:8081, found {:?}",
+                shim.authority
+            ),
+        );
+    }
     let timeout_ms = shim.timeout.as_ms();
     if timeout_ms > MAX_TIMEOUT_MS {
         mistakes.add("shim.timeout", format!("expected at most 10s, found {timeout_ms}ms"));
     }
     timeout_ms
+}
+
+/// Returns true for a host with or without a port, in the characters that HTTP servers accept.
+fn is_authority(text: &str) -> bool {
+    let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b);
+    (1..=255).contains(&text.len()) && text.bytes().all(is_allowed)
 }
 
 fn named<T: DeserializeOwned>(

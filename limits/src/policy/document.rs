@@ -71,6 +71,8 @@ pub(super) struct Document {
 pub(super) struct Shim {
     /// The Envoy cluster of the shim.
     pub(super) cluster: String,
+    /// The host named in calls to the shim (`:authority`).
+    pub(super) authority: String,
     /// The time that a request waits for the ledger, at most 10s.
     pub(super) timeout: Duration,
 }
@@ -253,7 +255,8 @@ pub(super) struct HeaderCondition {
 
 impl Default for Shim {
     fn default() -> Self {
-        Self { cluster: "tollgate".to_owned(), timeout: Duration::from_ms(50) }
+        let name = "tollgate".to_owned();
+        Self { cluster: name.clone(), authority: name, timeout: Duration::from_ms(50) }
     }
 }
 

@@ -79,6 +79,7 @@ fn all_mistakes_are_reported_at_once() {
         mistakes_after(|d| {
             d["salt"] = json!(7);
             d["shim"]["timeout"] = json!("11s");
+            d["shim"]["authority"] = json!("outbound|8081");
             d["jwt"] = json!({ "payload": "" });
             d["response_headers"] = json!(["ratelimit", "x-ratelimit"]);
             d["buckets"]["auth"]["limt"] = json!(5);
@@ -90,6 +91,7 @@ fn all_mistakes_are_reported_at_once() {
         @r#"
 response_headers[1]: unknown variant `x-ratelimit` (did you mean "x_ratelimit"?), expected `ratelimit` or `x_ratelimit`
 salt: invalid type: integer `7`, expected a string
+shim.authority: expected a host such as tollgate or 10.0.0.5:8081, found "outbound|8081"
 shim.timeout: expected at most 10s, found 11000ms
 jwt.payload: expected jwt_authn's payload_in_metadata, found ""
 buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of `key`, `limit`, `window`, `per`, `time_zone`, `rate`, `every`, `burst`, `on_failure`, `refund`, `enforce`

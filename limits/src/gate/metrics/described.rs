@@ -24,7 +24,7 @@ const fn histogram(name: &'static str, meaning: &'static str) -> DescribedMetric
 }
 
 /// The filter's metrics, in the order in which an operator looks at them.
-pub const DESCRIBED_METRICS: [DescribedMetric; 16] = [
+pub const DESCRIBED_METRICS: [DescribedMetric; 17] = [
     DescribedMetric {
         labels: &[
             ("bucket", &[]),
@@ -58,6 +58,13 @@ pub const DESCRIBED_METRICS: [DescribedMetric; 16] = [
     DescribedMetric {
         kind: MetricKind::Gauge,
         ..counter("tollgate.breaker.open", "Workers whose circuit breaker is open.")
+    },
+    DescribedMetric {
+        kind: MetricKind::Gauge,
+        ..counter(
+            "tollgate.shim.unanswered",
+            "Workers whose calls failed and that the shim has never answered since their policy was loaded: usually a mistake in the configuration.",
+        )
     },
     counter(
         "tollgate.settles.dropped",
