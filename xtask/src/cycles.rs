@@ -1,7 +1,8 @@
 //! Finds cycles among the files of a crate, so that each file can be read after those it builds on.
 //!
-//! Called by [`crate::test`]. A file imports from another if its code names a path into it, in a
-//! `use` or elsewhere. A `mod` declaration alone is not an import. Tests are left out.
+//! Called by [`crate::test`] and [`crate::check`]. A file imports from another if its code names a
+//! path into it, in a `use` or elsewhere. A `mod` declaration alone is not an import. Tests are left
+//! out.
 
 use anyhow::{Result, anyhow, ensure};
 use harness::paths;
