@@ -247,7 +247,7 @@ fn after_flushall_shims_share_a_new_key_and_reject_older_decisions() {
         let is_taken = second.post("/v1/settle", &[], body).status == 200;
         thread::sleep(Duration::from_millis(20));
         let log = |at: usize| std::fs::read_to_string(shims.shims[at].log()).expect("a log");
-        let has_read = |at| log(at).matches("are sealed with was read").count() == 2;
+        let has_read = |at| log(at).matches("read the key that seals decisions").count() == 2;
         (is_taken && has_read(0) && has_read(1)).then_some(())
     });
     for api in [&mut first, &mut second] {
