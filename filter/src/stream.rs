@@ -2,9 +2,11 @@
 
 use crate::direct;
 use crate::facts::RequestFacts;
+use crate::headers::Headers;
 use crate::host::{self, Process};
 use crate::worker::Worker;
 use limits::gate::{Disposition, Outcome, Release};
+use limits::grpc;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, MapType};
 use std::rc::Rc;
@@ -34,7 +36,15 @@ impl HttpContext for Stream {
 
     fn on_http_response_headers(&mut self, _headers: usize, _is_end: bool) -> Action {
         if let Some(worker) = &self.worker {
-            response(self.id, worker);
+            response(self.id, worker, outcome);
+        }
+        Action::Continue
+    }
+
+    /// Reads the outcome of a gRPC response, if its headers did not have it.
+    fn on_http_response_trailers(&mut self, _trailers: usize) -> Action {
+        if let Some(worker) = &self.worker {
+            response(self.id, worker, outcome_in_trailers);
         }
         Action::Continue
     }
@@ -63,7 +73,7 @@ fn request(id: u32, worker: &Worker) -> bool {
 }
 
 /// Passes the response to the gate, and adds the headers it returns.
-fn response(id: u32, worker: &Worker) {
+fn response(id: u32, worker: &Worker, outcome: fn() -> Option<Outcome>) {
     let response = worker.gate.with(|gate| gate.response(id, outcome, host::now_us));
     let response = response.unwrap_or_default();
     if response.wakes {
@@ -74,12 +84,26 @@ fn response(id: u32, worker: &Worker) {
     }
 }
 
-/// Reads the response's status and cache header.
-fn outcome() -> Outcome {
+/// Reads the response's status and cache header. Returns `None` for a gRPC response whose status is
+/// in its trailers.
+fn outcome() -> Option<Outcome> {
     let headers = direct::headers(MapType::HttpResponseHeaders).unwrap_or_default();
-    let text = |name| headers.first(name).and_then(|bytes| str::from_utf8(bytes).ok());
-    Outcome {
-        status: text(":status").and_then(|status| status.parse().ok()).unwrap_or(0),
-        is_cache_hit: text("x-cache").is_some_and(|cache| cache.eq_ignore_ascii_case("hit")),
-    }
+    let status = headers.first(":status").and_then(|status| str::from_utf8(status).ok());
+    let status = status.and_then(|status| status.parse().ok()).unwrap_or(0);
+    // A gRPC server answers 200, whatever happened. Other statuses come from a proxy on the way.
+    let is_grpc = status == 200 && headers.first("content-type").is_some_and(grpc::is_grpc);
+    let status = if is_grpc { grpc::to_http(headers.first("grpc-status")?) } else { status };
+    Some(Outcome { status, is_cache_hit: is_cache_hit(&headers) })
+}
+
+/// Reads a gRPC response's status and cache header. Returns `None` if the trailers have no status.
+fn outcome_in_trailers() -> Option<Outcome> {
+    let trailers = direct::headers(MapType::HttpResponseTrailers)?;
+    let status = grpc::to_http(trailers.first("grpc-status")?);
+    let headers = direct::headers(MapType::HttpResponseHeaders).unwrap_or_default();
+    Some(Outcome { status, is_cache_hit: is_cache_hit(&headers) })
+}
+
+fn is_cache_hit(headers: &Headers) -> bool {
+    headers.first("x-cache").is_some_and(|cache| cache.eq_ignore_ascii_case(b"hit"))
 }

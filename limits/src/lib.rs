@@ -19,6 +19,7 @@ mod duration;
 pub mod explain;
 pub mod facts;
 pub mod gate;
+pub mod grpc;
 mod headers;
 pub mod host;
 pub mod json;

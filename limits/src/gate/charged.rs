@@ -11,7 +11,8 @@ use std::rc::Rc;
 /// A request's outcome, as shown by its response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outcome {
-    /// The HTTP status.
+    /// The HTTP status; of a gRPC response, the equivalent of its gRPC status
+    /// ([`to_http`](crate::grpc::to_http)).
     pub status: u16,
     /// True if the response reports a cache hit.
     pub is_cache_hit: bool,

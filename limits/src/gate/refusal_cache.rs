@@ -64,6 +64,7 @@ mod tests {
             status: 429,
             headers: Vec::new(),
             body: b"{}".to_vec(),
+            detail: String::new(),
             summary: "denied".to_owned(),
         };
         cache.note(&asked(1, &[0]), &one, &answer);

@@ -8,19 +8,26 @@ impl Gate {
     /// Handles a response: returns the headers to add (once), and gives back the charges that the
     /// policy refunds for its outcome.
     ///
+    /// `outcome` returns `None` if the response does not show it yet, as in gRPC, where the
+    /// trailers have it: call this again then.
+    ///
     /// Calls `outcome` only if the policy may refund, and `now_us` only if it does. A host call
     /// costs more than all the work done here.
     pub fn response(
         &mut self,
         stream: StreamId,
-        outcome: impl FnOnce() -> Outcome,
+        outcome: impl FnOnce() -> Option<Outcome>,
         now_us: impl FnOnce() -> u64,
     ) -> Response {
         let Some(Stream::Decided { headers, charged }) = self.streams.get_mut(&stream) else {
             return Response::default();
         };
-        let (headers, charged) = (std::mem::take(headers), std::mem::take(charged));
-        let wakes = !charged.is_empty() && self.refund(charged, outcome(), now_us);
+        let headers = std::mem::take(headers);
+        let Some(outcome) = (!charged.is_empty()).then(outcome).flatten() else {
+            return Response { headers, wakes: false };
+        };
+        let charged = std::mem::take(charged);
+        let wakes = self.refund(charged, outcome, now_us);
         Response { headers, wakes }
     }
 

@@ -125,7 +125,7 @@ fn released(disposition: Disposition) -> Option<Release> {
 
 /// Delivers the response of `stream`.
 fn respond(gate: &mut Gate, now_us: u64, stream: StreamId, outcome: Outcome) -> Response {
-    gate.response(stream, || outcome, || now_us)
+    gate.response(stream, || Some(outcome), || now_us)
 }
 
 /// Delivers the reply to `call`.
@@ -386,7 +386,20 @@ fn outcome_and_time_are_fetched_only_when_needed() {
     arrive(&mut gate, 2, &FakeRequest::post("/api/ai/x").user("42", "free"));
     decide(&mut gate, true, 9);
     let outcome = Outcome { status: 200, is_cache_hit: false };
-    gate.response(2, || outcome, || panic!("a success is not refunded"));
+    gate.response(2, || Some(outcome), || panic!("a success is not refunded"));
+}
+
+#[test]
+fn a_refund_waits_for_an_outcome_in_the_trailers() {
+    let mut gate = gate();
+    arrive(&mut gate, 1, &FakeRequest::post("/api/ai/x").user("42", "free"));
+    decide(&mut gate, true, 9);
+    let unknown = gate.response(1, || None, || panic!("nothing is refunded yet"));
+    assert!(!unknown.headers.is_empty() && !unknown.wakes);
+    let response = respond(&mut gate, NOW_US, 1, Outcome { status: 503, is_cache_hit: false });
+    assert_eq!(response.headers, [], "already added");
+    assert!(response.wakes);
+    assert_eq!(settles_sent(&mut gate).len(), 1);
 }
 
 #[test]

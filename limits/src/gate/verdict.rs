@@ -25,6 +25,8 @@ pub struct Answer {
     pub headers: Vec<(&'static str, String)>,
     /// The body, a problem+json document.
     pub body: Vec<u8>,
+    /// The problem's `detail`: the message for a gRPC client.
+    pub detail: String,
     /// A line for the access log.
     pub summary: String,
 }
@@ -182,5 +184,5 @@ fn shown_ms(ms: u64) -> String {
 fn answer(problem: Problem, mut headers: Vec<(&'static str, String)>, summary: String) -> Answer {
     headers.push(("content-type", problem::CONTENT_TYPE.to_owned()));
     let body = serde_json::to_vec(&problem).unwrap_or_default();
-    Answer { status: problem.status, headers, body, summary }
+    Answer { status: problem.status, headers, body, detail: problem.detail.into_owned(), summary }
 }

@@ -184,7 +184,7 @@ pub(super) enum Refund {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Outcome {
-    /// 2xx and 3xx.
+    /// 2xx and 3xx. A gRPC response counts by the HTTP status that its `grpc-status` stands for.
     Success,
     /// 4xx.
     ClientError,

@@ -13,7 +13,7 @@ const ALLOCATE: &str = "proxy_on_memory_allocate";
 
 /// The callbacks to keep, each with the context's method that it calls. Callbacks without one create
 /// and drop contexts inside the `proxy-wasm` crate.
-const IMPLEMENTED: [(&str, Option<&str>); 10] = [
+const IMPLEMENTED: [(&str, Option<&str>); 11] = [
     ("proxy_on_context_create", None),
     ("proxy_on_configure", Some("on_configure")),
     ("proxy_on_tick", Some("on_tick")),
@@ -22,6 +22,7 @@ const IMPLEMENTED: [(&str, Option<&str>); 10] = [
     ("proxy_on_new_connection", Some("on_new_connection")),
     ("proxy_on_request_headers", Some("on_http_request_headers")),
     ("proxy_on_response_headers", Some("on_http_response_headers")),
+    ("proxy_on_response_trailers", Some("on_http_response_trailers")),
     ("proxy_on_done", Some("on_done")),
     ("proxy_on_delete", None),
 ];
