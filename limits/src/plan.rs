@@ -60,7 +60,8 @@ impl Policy {
 }
 
 impl LimitChoice {
-    fn choose(&self, facts: &impl Facts) -> Limit {
+    /// Returns the limit for a request.
+    pub fn choose(&self, facts: &impl Facts) -> Limit {
         match self {
             Self::Fixed(limit) => *limit,
             Self::By { values, otherwise, .. } => {

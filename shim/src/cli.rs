@@ -7,6 +7,7 @@ use crate::secret::Token;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use ledger::store::url::{FORMS, LedgerUrl};
+use limits::explain::Request;
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -99,9 +100,9 @@ pub(crate) enum Counters {
         /// The counter
         #[command(flatten)]
         target: Target,
-        /// A claim that selects the limit, as in the policy: tier=pro
-        #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
-        claim: Vec<Pair>,
+        /// The parts of a request that can choose the limit
+        #[command(flatten)]
+        request: TypedFacts,
     },
     /// Forget everything charged to a key
     Reset {
@@ -222,6 +223,17 @@ pub(crate) struct TypedRequest {
     /// The request's path, as sent
     #[arg(long, value_name = "PATH", default_value = "/")]
     pub path: String,
+    /// The client's address
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1", value_parser = ip)]
+    pub client: IpAddr,
+    /// The parts of a request that can choose a limit.
+    #[command(flatten)]
+    pub facts: TypedFacts,
+}
+
+/// The parts of a request that can choose a limit.
+#[derive(Debug, Args)]
+pub(crate) struct TypedFacts {
     /// The request's host
     #[arg(long, value_name = "HOST", default_value = "localhost")]
     pub host: String,
@@ -231,15 +243,30 @@ pub(crate) struct TypedRequest {
     /// A claim of the request's verified token: sub=42; a nested claim: org.id=7
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     pub claim: Vec<Pair>,
-    /// The client's address
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1", value_parser = ip)]
-    pub client: IpAddr,
     /// The name of Envoy's route
     #[arg(long, value_name = "NAME", default_value = "")]
     pub route: String,
     /// A value in the route's metadata: tollgate.plan=gold
     #[arg(long, value_name = "NAMESPACE.NAME=VALUE", value_parser = pair)]
     pub metadata: Vec<Pair>,
+}
+
+impl TypedFacts {
+    /// Returns a request with these facts, and the defaults for the others.
+    pub(crate) fn request(&self) -> Request {
+        let pairs = |pairs: &[Pair]| {
+            pairs.iter().map(|pair| (pair.name.clone(), pair.value.clone())).collect()
+        };
+        let headers = self.header.iter();
+        Request {
+            host: self.host.clone(),
+            headers: headers.map(|pair| (pair.name.to_lowercase(), pair.value.clone())).collect(),
+            claims: pairs(&self.claim),
+            route_name: self.route.clone(),
+            route_metadata: pairs(&self.metadata),
+            ..Request::default()
+        }
+    }
 }
 
 /// The effect of an override: exactly one of the three.
@@ -263,7 +290,8 @@ pub(crate) struct Target {
     /// The bucket, as in the policy
     #[arg(long, value_name = "NAME")]
     pub bucket: String,
-    /// The key's name in the policy, and its value: user=42, client=203.0.113.7
+    /// The key's name in the policy, and its value: user=42, client=203.0.113.7. Of a key with `all`:
+    /// both=user=42,client=203.0.113.7, with `\,` for a comma in a value
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     pub key: Pair,
     /// The policy document that the gateways use

@@ -7,7 +7,7 @@ use crate::admin::{
     Changed, Listed, Named, OVERRIDES_PATH, Overridden, REMOVE_PATH, RESET_PATH, SET_PATH,
     SHOW_PATH, Show, Shown,
 };
-use crate::cli::{Action, Admin, Counters, OverridesCommand, Pair, Target, Until};
+use crate::cli::{Action, Admin, Counters, OverridesCommand, Target, TypedFacts, Until};
 use crate::client;
 use crate::secret::Token;
 use anyhow::{Context, bail};
@@ -16,8 +16,7 @@ use ledger::overrides::Override;
 use limits::counter::CounterName;
 use limits::key;
 use limits::ledger::TimeMs;
-use limits::policy::{Bucket, LimitChoice, Policy, Source};
-use limits::quota::Limit;
+use limits::policy::{Bucket, Policy};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Write;
@@ -26,7 +25,7 @@ use std::time::Duration;
 /// Runs `tollgate counters …` and returns the text to print.
 pub(crate) async fn counters(command: Counters) -> anyhow::Result<String> {
     match command {
-        Counters::Show { target, claim } => show(&target, &claim).await,
+        Counters::Show { target, request } => show(&target, &request).await,
         Counters::Reset { target } => {
             let counter = target.counter(&target.policy()?)?;
             let Changed { changed } = ask(&target.admin, RESET_PATH, &Named { counter }).await?;
@@ -62,11 +61,11 @@ pub(crate) async fn overrides(command: OverridesCommand) -> anyhow::Result<Strin
     }
 }
 
-async fn show(target: &Target, claims: &[Pair]) -> anyhow::Result<String> {
+async fn show(target: &Target, request: &TypedFacts) -> anyhow::Result<String> {
     let policy = target.policy()?;
     let counter = target.counter(&policy)?;
     let bucket = target.bucket(&policy)?;
-    let quota = bucket.quota(limit(bucket, claims));
+    let quota = bucket.quota(bucket.limit.choose(&request.request()));
     let shown: Shown =
         ask(&target.admin, SHOW_PATH, &Show { counter: counter.clone(), quota }).await?;
     let mut text = format!("{target}  ({counter})\n");
@@ -84,21 +83,6 @@ async fn show(target: &Target, claims: &[Pair]) -> anyhow::Result<String> {
         line("override", describe(overriding))?;
     }
     Ok(text)
-}
-
-/// Returns the limit that the policy gives to a client with these claims.
-fn limit(bucket: &Bucket, claims: &[Pair]) -> Limit {
-    match &bucket.limit {
-        LimitChoice::Fixed(limit) => *limit,
-        LimitChoice::By { source, values, otherwise } => {
-            let is_meant = |pair: &&Pair| match source {
-                Source::JwtClaim(names) => pair.name == names.join("."),
-                _ => false,
-            };
-            let given = claims.iter().find(is_meant).and_then(|pair| values.get(&pair.value));
-            given.copied().unwrap_or(*otherwise)
-        }
-    }
 }
 
 impl Target {
@@ -209,6 +193,7 @@ impl Admin {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::Pair;
 
     fn target(bucket: &str, key: &str, value: &str) -> Target {
         Target {
@@ -241,18 +226,6 @@ mod tests {
         insta::assert_snapshot!(counter("ia", "user", "42"), @r#"the policy has no bucket "ia"; it has ai, ai_client, ai_daily, auth, authenticated, probes, public"#);
         insta::assert_snapshot!(counter("auth", "user", "42"), @r#"bucket auth is keyed by client, not by "user""#);
         insta::assert_snapshot!(counter("auth", "client", "localhost"), @r#"expected an IP address for key "client", found "localhost""#);
-    }
-
-    #[test]
-    fn the_claims_select_the_limit() {
-        let target = target("ai_daily", "user", "42");
-        let policy = target.policy().unwrap();
-        let bucket = target.bucket(&policy).unwrap();
-        let limit = |claims: &[Pair]| limit(bucket, claims).get();
-        let tier = |value: &str| [Pair { name: "tier".to_owned(), value: value.to_owned() }];
-        assert_eq!(limit(&[]), 10);
-        assert_eq!(limit(&tier("pro")), 999);
-        assert_eq!(limit(&tier("gold")), 10);
     }
 
     #[test]

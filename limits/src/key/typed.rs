@@ -58,19 +58,58 @@ fn part<'a>(policy: &Policy, name: &'a str, text: &str) -> Result<Part<'a>, BadK
     Ok(Part { key: name, value })
 }
 
-fn together<'a>(policy: &Policy, names: &[String], text: &'a str) -> Result<Vec<Part<'a>>, BadKey> {
+fn together<'a>(
+    policy: &'a Policy,
+    names: &'a [String],
+    text: &str,
+) -> Result<Vec<Part<'a>>, BadKey> {
     let bad = || BadKey::NotTogether {
         expected: names.iter().map(|name| format!("{name}=…")).collect::<Vec<_>>().join(","),
         value: text.to_owned(),
     };
-    let typed: Vec<&str> = text.split(',').collect();
+    let typed = split(text);
     if typed.len() != names.len() {
         return Err(bad());
     }
     let parts = names.iter().zip(typed).map(|(name, typed)| {
         let (key, value) = typed.split_once('=').ok_or_else(bad)?;
-        let can_pay = policy.payers(name).any(|payer| payer == key);
-        if can_pay { part(policy, key, value) } else { Err(bad()) }
+        let payer = policy.payers(name).find(|payer| *payer == key).ok_or_else(bad)?;
+        part(policy, payer, value)
     });
     parts.collect()
+}
+
+/// Splits `text` at its commas, except at those after a backslash: `\,` is a comma, and `\\` a
+/// backslash.
+fn split(text: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        let literal = match c {
+            '\\' => chars.next().unwrap_or(c),
+            ',' => {
+                parts.push(String::new());
+                continue;
+            }
+            c => c,
+        };
+        if let Some(last) = parts.last_mut() {
+            last.push(literal);
+        }
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split;
+
+    #[test]
+    fn an_escaped_comma_does_not_split() {
+        let check = |text: &str, expected: &[&str]| assert_eq!(split(text), expected, "{text}");
+        check("user=42,client=1.2.3.4", &["user=42", "client=1.2.3.4"]);
+        check(r"user=Doe\, Jane,client=1.2.3.4", &["user=Doe, Jane", "client=1.2.3.4"]);
+        check(r"user=a\\,client=b\", &[r"user=a\", r"client=b\"]);
+        check("", &[""]);
+    }
 }

@@ -1,7 +1,7 @@
 //! `tollgate policy explain`: shows the rule that matches a request, its charges, and the reasons.
 
 use super::check;
-use crate::cli::{Pair, TypedRequest};
+use crate::cli::TypedRequest;
 use limits::explain::{Explained, Explanation, Request};
 use limits::key::Part;
 use limits::matching::Mismatch;
@@ -60,18 +60,11 @@ fn resolved_by_envoy(raw: &str) -> Option<String> {
 }
 
 fn request(typed: &TypedRequest) -> Request {
-    let pairs =
-        |pairs: &[Pair]| pairs.iter().map(|pair| (pair.name.clone(), pair.value.clone())).collect();
-    let headers = typed.header.iter();
     Request {
         method: typed.method.clone(),
         path: typed.path.clone(),
-        host: typed.host.clone(),
-        headers: headers.map(|pair| (pair.name.to_lowercase(), pair.value.clone())).collect(),
-        claims: pairs(&typed.claim),
         client: Some(typed.client),
-        route_name: typed.route.clone(),
-        route_metadata: pairs(&typed.metadata),
+        ..typed.facts.request()
     }
 }
 

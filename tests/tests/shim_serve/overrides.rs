@@ -229,6 +229,38 @@ fn operators_name_keys_in_plain_text() {
     }
 }
 
+/// A limit that is selected by any part of a request is shown for that request.
+#[test]
+fn a_counter_is_shown_with_the_limit_of_the_request() {
+    let shims = Shims::start(Store::Memory, 1);
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let check = |by: Value, flags: &[&'static str]| {
+        let limit = json!({ "by": by, "values": { "gold": 99 }, "otherwise": 10 });
+        let policy = json!({
+            "version": 1,
+            "keys": { "client": { "client_ip": {} } },
+            "buckets": { "b": { "key": "client", "limit": limit, "window": "1m" } },
+            "rules": [{ "charge": ["b"] }],
+        });
+        std::fs::write(file.path(), policy.to_string()).expect("a policy");
+        let path = file.path().to_str().expect("UTF-8").to_owned();
+        let shown = |flags: &[&'static str]| {
+            let show = ["counters", "show", "--bucket", "b", "--key", "client=10.0.0.1"];
+            let args = [&show[..], &["--policy", &path], flags].concat();
+            let text = run_ok(&shims.shims[0], &args);
+            text.lines().nth(1).expect("a limit").trim_start_matches("  limit").trim().to_owned()
+        };
+        assert_eq!(shown(flags), "99", "{flags:?}");
+        assert_eq!(shown(&[]), "10", "{flags:?}");
+    };
+
+    check(json!({ "jwt_claim": "tier" }), &["--claim", "tier=gold"]);
+    check(json!({ "header": "x-plan" }), &["--header", "X-Plan=gold"]);
+    check(json!({ "host": {} }), &["--host", "GOLD:443"]);
+    check(json!({ "route_name": {} }), &["--route", "gold"]);
+    check(json!({ "route_metadata": ["tollgate", "plan"] }), &["--metadata", "tollgate.plan=gold"]);
+}
+
 #[test]
 fn an_operator_error_prints_one_line() {
     let shims = Shims::start(Store::Memory, 1);
