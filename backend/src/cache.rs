@@ -152,7 +152,7 @@ impl Cache {
         self.flight(entry, key, use_, |_deltas| load()).result().await
     }
 
-    /// Like [`Self::get_or_load`], for a load that streams its progress to all who wait.
+    /// Like [`Self::get_or_load`], for a load that streams its progress to all callers that wait.
     pub fn flight<T, E, F>(
         &self,
         entry: &Entry,

@@ -1,8 +1,8 @@
 //! The OpenAPI document, assembled from the routes' descriptions.
 //!
 //! Each handler in [`crate::routes`] describes its own parameters, body, replies and statuses. This
-//! module adds the parts that all routes share, once: the replies that [`crate::respond`] makes of
-//! errors and of bad bodies and tokens, and the headers that [`crate::trace`] adds.
+//! module adds the parts that all routes share, once: the replies that [`crate::respond`] makes
+//! from errors and from bad bodies and tokens, and the headers that [`crate::trace`] adds.
 //! [`crate::router`] accepts only routes with a description.
 
 mod ask;

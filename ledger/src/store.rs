@@ -51,7 +51,7 @@ pub enum Store {
     Cluster(Cluster),
 }
 
-/// One server, and what is known of its clock.
+/// One server, and an estimate of its clock.
 #[derive(Clone)]
 pub struct Single {
     lane: Lane,

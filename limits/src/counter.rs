@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_do_not_run_into_each_other() {
+    fn an_identity_depends_on_where_its_parts_end() {
         let of = |parts: &[&[u8]]| Identity::derive(b"salt", parts.iter().copied());
         assert_ne!(of(&[b"ab", b"c"]), of(&[b"a", b"bc"]));
         assert_ne!(of(&[b"ab"]), of(&[b"ab", b""]));

@@ -13,15 +13,15 @@
 //! | the policy is replaced | [`Gate::close`], [`Gate::is_idle`] | `close` |
 //!
 //! A request is decided at once if its counter denied a moment ago (`denied`) or if all its charges
-//! are leased (`lease`; leases are asked for where there is `demand`). All others gather in an
-//! `outbox`, and one call carries them all. While it is under way (`deciding`), more gather, until
-//! they are half as many or all calls are done. At low load, a batch is one request and nothing
-//! waits. At high load, batches are large, and the worker can send the next while the ledger works
-//! on the first.
+//! are leased (`lease`; `demand` decides when to ask for leases). All others gather in an `outbox`,
+//! and one call carries them all. While calls are under way (`deciding`), further requests gather.
+//! They are sent when they are half as many as the largest of these calls carries, or when all
+//! calls are done. At low load, a batch is one request and nothing waits. At high load, batches are
+//! large, and the worker can send the next while the ledger works on the first.
 //!
 //! No request waits longer than the policy's timeout (`give_up`). When the ledger cannot answer,
-//! each bucket applies its `on_failure` (`degraded`). After repeated failures the ledger is only
-//! probed, not asked (`breaker`).
+//! each bucket applies its `on_failure` (`degraded`). After repeated failures, the worker makes no
+//! calls and only probes the ledger (`breaker`).
 //!
 //! Every decision ends the same way: `verdict` renders it for the client and the access log, and
 //! `finish` records it and stores its stream's state. `give_back` returns charges and leases,
@@ -83,7 +83,7 @@ pub use verdict::Answer;
 /// The interval at which to call [`Gate::tick`], in ms. A request can wait this much longer than
 /// the policy's timeout.
 pub const TICK_MS: u64 = 50;
-/// The time after its timeout when a call counts as lost, in ms.
+/// The time from a call's timeout until it counts as lost, in ms.
 const LOST_AFTER_MS: u64 = 1_000;
 
 /// The state of one worker.

@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn statuses_correspond() {
+    fn statuses_are_converted_in_both_directions() {
         let check = |text: &str, expected: u16| assert_eq!(to_http(text.as_bytes()), expected);
         check("0", 200);
         check("8", 429);

@@ -9,7 +9,7 @@ use serde_path_to_error::Segment;
 pub struct JsonError {
     /// The location as a JSON pointer (RFC 6901); empty for the whole document.
     pub pointer: String,
-    /// The mistake: expected and found.
+    /// The message: what was expected, and what was found.
     pub message: String,
 }
 

@@ -166,8 +166,8 @@ impl Ledger {
         self.counters.remove(counter.as_str())
     }
 
-    /// Applies `settle` at `now_ms`, unless it was applied before or nothing of the decision counts
-    /// any more.
+    /// Applies `settle` at `now_ms`, unless it was applied before or no charge of the decision
+    /// still counts.
     ///
     /// # Errors
     /// Fails with a [`Refusal`]; nothing was given back or charged.

@@ -3,7 +3,7 @@
 //! The filter reads it at startup (as JSON, from Envoy's configuration), and the operator's tools
 //! read it as YAML. [`crate::plan`] applies it to a request.
 //!
-//! `document` is the format people write, and `reading` finds errors of form in it. `keys`,
+//! `document` is the format that people write, and `reading` finds format errors in it. `keys`,
 //! `buckets` and `rules` hold the checked parts, each with its own checks. `check` runs them all.
 
 mod buckets;

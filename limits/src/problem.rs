@@ -36,7 +36,7 @@ pub struct Problem {
 pub struct PlacedError {
     /// The location as a JSON pointer (RFC 6901) into the body; empty for the whole body.
     pub pointer: String,
-    /// The mistake: expected and found.
+    /// The message: what was expected, and what was found.
     pub detail: String,
 }
 

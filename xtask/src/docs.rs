@@ -1,6 +1,6 @@
 //! `cargo xtask docs`: the generated tables of the book.
 //!
-//! Called by the binary. The generator is a program of its own, since it links the programs that it
+//! Called by the binary. The generator is a separate program, since it links the programs that it
 //! describes.
 
 use crate::cargo::cargo;

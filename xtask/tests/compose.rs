@@ -141,7 +141,7 @@ fn only_the_gateway_is_published_and_its_admin_port_to_this_machine_only() {
     assert_eq!(compose.service("policy")["network_mode"], "none");
 }
 
-/// The services on `network`.
+/// Returns the services on `network`.
 fn on_network<'a>(compose: &'a Compose, network: &str) -> BTreeSet<&'a str> {
     let on_it = |(_, service): &(&str, &Value)| networks(service).contains(&network.to_owned());
     compose.all().filter(on_it).map(|(name, _)| name).collect()
@@ -476,8 +476,8 @@ fn the_docs_name_the_stacks_command_and_ports() {
     assert!(found.iter().all(|port| known.contains(port)), "{found:?}");
 }
 
-/// Earlier versions were wrong: Docker's port mapping does keep the addresses of IPv4 clients, and the
-/// gateway cannot use the host's network besides its own.
+/// Docker's port mapping keeps the addresses of IPv4 clients, contrary to earlier notes. The
+/// gateway cannot use the host's network in addition to its own.
 #[test]
 fn the_notes_on_client_addresses_are_correct() {
     for file in ["docs/operate/install.md", "docker-compose.yml"] {

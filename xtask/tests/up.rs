@@ -93,7 +93,7 @@ impl Place {
         self.up_with(&[], more)
     }
 
-    /// Does the same with the variables `vars`.
+    /// Starts the stack like [`Self::up_in_foreground`], with the environment variables `vars`.
     fn up_with(&self, vars: &[(&str, &str)], more: &[&str]) -> Foreground {
         let (out, err) = (self.dir.path().join("stdout"), self.dir.path().join("stderr"));
         let mut command = self.up(more);
@@ -141,7 +141,7 @@ impl Foreground {
     }
 }
 
-/// Kills the stack at the end of its test, even if that fails.
+/// Kills the stack at the end of its test, even if the test fails.
 impl Drop for Foreground {
     fn drop(&mut self) {
         let _ = self.child.kill();

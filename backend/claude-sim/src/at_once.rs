@@ -20,7 +20,7 @@ pub struct AtOnce {
 pub struct Entered(Arc<AtOnce>);
 
 impl AtOnce {
-    /// Enters a request, unless there are [`MAX`].
+    /// Enters a request, unless [`MAX`] have entered.
     pub fn enter(self: &Arc<Self>) -> Option<Entered> {
         let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
         let entered = Entered(Arc::clone(self));

@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn order_does_not_matter() {
+    fn members_are_sorted_at_every_level() {
         let of = |text: &str| sorted(&serde_json::from_str(text).unwrap()).to_string();
         assert_eq!(of(r#"{"b":[{"d":1,"c":2}],"a":3}"#), r#"{"a":3,"b":[{"c":2,"d":1}]}"#);
     }

@@ -40,7 +40,7 @@ impl Dice {
         items.get(self.below(items.len()))
     }
 
-    /// Returns true once in `n` times.
+    /// Returns true with a probability of 1 in `n`.
     pub fn once_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }

@@ -1,4 +1,4 @@
-//! The `anthropic-ratelimit-*` headers with the rest of each limit in the current minute.
+//! The `anthropic-ratelimit-*` headers, with what remains of each limit in the current minute.
 //!
 //! Limits are counted but not enforced. A test that wants a 429 injects one ([`crate::faults`]).
 

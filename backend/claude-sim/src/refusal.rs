@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_is_found_by_its_status() {
+    fn each_kind_maps_to_its_status_and_back() {
         for (kind, _, name) in KINDS {
             assert_eq!(Kind::of_status(kind.status()), kind);
             assert_eq!(kind.name(), name);

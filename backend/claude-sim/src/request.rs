@@ -60,7 +60,7 @@ pub struct Request {
     pub messages: Vec<(Role, Vec<Block>)>,
     /// The schema of the answer, if it must be JSON.
     pub schema: Option<Schema>,
-    /// The schema as received. It counts towards the input tokens.
+    /// The schema as received. It counts toward the input tokens.
     pub schema_text: String,
     /// True if the answer is streamed.
     pub stream: bool,

@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_earliest_end_counts() {
+    fn the_earliest_fault_ends_the_stream() {
         let kept = |fault: Fault| ended(&fault, 5, "error".to_owned());
         assert_eq!(kept(Fault::default()), (5, vec![]));
         let both =

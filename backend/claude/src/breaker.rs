@@ -24,7 +24,8 @@ pub struct BreakerSettings {
 }
 
 impl Default for BreakerSettings {
-    /// 5 failures; 1 s to 30 s; 60 s to 10 min.
+    /// Returns the defaults: 5 failures, pauses from 1 s to 30 s, and from 60 s to 10 min for
+    /// errors that only a human can fix.
     fn default() -> Self {
         Self {
             failures: 5,
@@ -373,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_only_a_human_can_fix_open_it_at_once_and_for_longer() {
+    fn errors_that_only_a_human_can_fix_open_it_at_once_and_for_longer() {
         for kind in [Kind::Authentication, Kind::Billing, Kind::Permission, Kind::SpendLimit] {
             let mut bench = bench();
             let late = bench.admit();

@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn no_response_holds_calls_back_for_longer_than_a_minute() {
+    fn calls_are_held_back_for_at_most_a_minute() {
         let (mut pace, now) = (Pace::default(), clock::now());
         let head = Head { retry_after: Some(secs(3_600)), ..limits([nothing_s(u64::MAX); LIMITS]) };
         pace.record("m", &head, true, now);

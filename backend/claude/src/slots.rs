@@ -4,8 +4,8 @@
 //!
 //! One user gets at most a quarter of all places and a quarter of the slots, and a large call
 //! counts as several. A user's further calls first wait for the user's own slots and then queue
-//! with everyone else's. However much one user asks, another user waits behind a few of those calls
-//! at most.
+//! with everyone else's. However many calls one user makes, another user waits behind at most a few
+//! of them.
 
 use crate::meter::Counted;
 use std::collections::HashMap;

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_does_not_split_a_character() {
+    fn start_never_splits_a_character() {
         let check = |bytes, expected: &str| assert_eq!(start("añb", bytes), expected, "{bytes}");
         check(0, "");
         check(1, "a");

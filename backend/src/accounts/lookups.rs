@@ -1,9 +1,9 @@
 //! Session lookups, batched. Each request is answered by a query that began after the request
 //! arrived, so every request that arrives after a session has ended sees that it has.
 //!
-//! On SQLite that query only checks for changes to the database ([`Store::state`]). If it hasn't,
-//! earlier results still hold. Cache misses are queried in batches: while one query runs, later
-//! requests queue for the next. An idle service queries at once; a busy one runs one query for
+//! On SQLite that query only checks for changes to the database ([`Store::state`]). If there are
+//! none, earlier results still hold. Cache misses are queried in batches: while one query runs,
+//! later requests queue for the next. An idle service queries at once; a busy one runs one query for
 //! dozens of requests.
 
 use super::state_cache::StateCache;

@@ -47,7 +47,7 @@ pub struct TooLong {
     pub found_bytes: usize,
 }
 
-/// All that an answer depends on, apart from the model and the prompt.
+/// Everything that an answer depends on, apart from the model and the prompt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Input {
     /// The résumé.

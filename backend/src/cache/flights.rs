@@ -109,7 +109,7 @@ impl<T, E: From<Aborted>> Takeoff<T, E> {
 impl<T, E: From<Aborted>> Drop for Takeoff<T, E> {
     fn drop(&mut self) {
         self.unlist();
-        // Has an effect only if nothing has landed: the task panicked or was cancelled.
+        // Has an effect only if there is no outcome yet: the task panicked or was canceled.
         let lost = || Err(Arc::new(Aborted::Panicked.into()));
         self.sender.send_if_modified(|progress| progress.land(lost()));
     }

@@ -1,11 +1,11 @@
-//! The variables that [`super::Config`] reads, in words: for the reference in the docs.
+//! Describes the variables that [`super::Config`] reads, for the reference in the docs.
 
 /// A variable that the backend reads.
 #[derive(Debug, Clone, Copy)]
 pub struct Variable {
     /// Its name.
     pub name: &'static str,
-    /// The value that an unset variable is taken for; empty if there is none.
+    /// The value used if the variable is unset; empty if there is none.
     pub default: &'static str,
     /// A sentence for operators: what it sets, with units and range.
     pub meaning: &'static str,

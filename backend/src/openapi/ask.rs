@@ -67,7 +67,7 @@ fn text(description: &str) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).description(Some(description))
 }
 
-/// The limit is in bytes: see [`super::fields`].
+/// Returns the schema of a job description. Its limit is in bytes: see [`super::fields`].
 fn job_description() -> ObjectBuilder {
     text("At most 32768 bytes, not blank, without U+0000")
         .min_length(Some(1))

@@ -1,4 +1,4 @@
-//! The bodies that handlers read without a type of their own, for the OpenAPI document only.
+//! The bodies that handlers read without a dedicated type, for the OpenAPI document only.
 //! [`crate::fields::Fields`] parses most of them, and [`resume::document::edit`] parses patches.
 
 use super::fields;

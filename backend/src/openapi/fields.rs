@@ -50,7 +50,7 @@ pub(super) fn refresh_token() -> Object {
         .build()
 }
 
-/// A JSON Pointer (RFC 6901).
+/// Returns the schema of a JSON Pointer (RFC 6901).
 pub(super) fn pointer() -> Object {
     text()
         .pattern(Some("^(/([^/~]|~[01])*)*$"))

@@ -45,7 +45,7 @@ fn placed_error() -> Object {
         .build()
 }
 
-/// An object without additional members.
+/// Returns the schema of an object without additional members.
 fn closed() -> ObjectBuilder {
     let none = AdditionalProperties::FreeForm(false);
     ObjectBuilder::new().schema_type(Type::Object).additional_properties(Some(none))

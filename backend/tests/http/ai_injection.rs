@@ -27,7 +27,7 @@ fn resume(order: &str) -> Value {
 }
 
 #[test]
-fn orders_in_the_data_stay_data() {
+fn instructions_in_the_data_stay_data() {
     let (claude, backend) = claude::pair();
     let user = backend.user("ada@example.org");
     let members: [&[&str]; 5] = [

@@ -4,8 +4,8 @@
 //! way, further questions gather; the batch's reply sends the next. At low load nothing waits, and
 //! at high load one script decides many requests.
 //!
-//! While the server is unavailable or unsupported, questions are refused at once. Only the first
-//! attempt to reconnect after a working connection broke is waited for.
+//! While the server is unavailable or unsupported, questions are refused at once, except that
+//! they wait for the first attempt to reconnect after a working connection has broken.
 
 use super::fault::Fault;
 use super::question::Question;

@@ -26,14 +26,14 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::time::sleep;
 use tracing::{Instrument, debug, warn};
 
-/// The most batches under way at once, including those that no caller waits for any more. Any more
-/// are refused before anything is charged.
+/// The most batches under way at once, including those that no caller waits for any more. Further
+/// batches are refused before anything is charged.
 const MAX_WALKING: usize = 1_024;
 
 /// The number of background retries of giving back if a server is unavailable.
 const MAX_TRIES: u32 = 8;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// The most batches of give-backs in the background. The charges of any more are left to expire.
+/// The most batches of give-backs in the background. Charges of further ones are left to expire.
 const MAX_GIVING_BACK: usize = 256;
 
 static WALKING: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(MAX_WALKING)));

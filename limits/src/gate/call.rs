@@ -38,7 +38,7 @@ pub struct Reply<'a> {
     pub body: &'a [u8],
 }
 
-/// When a call was made and answered, on the worker's clock.
+/// The times at which a call was made and answered, on the worker's clock.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CallTimes {
     pub(super) asked_ms: u64,

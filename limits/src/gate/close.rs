@@ -8,7 +8,7 @@ use super::{Gate, ms};
 const CLOSES_WITHIN_MS: u64 = 30_000;
 
 impl Gate {
-    /// Starts closing the gate: gives back its leases, and takes no more.
+    /// Starts closing the gate: gives back its leases, and takes no new ones.
     pub fn close(&mut self, now_us: u64) {
         if self.closes.is_none() && self.breaker.is_open() {
             self.metrics.add(Event::BreakersOpen, -1);

@@ -12,7 +12,7 @@ pub(super) struct Deciding {
     pub(super) call: u32,
     pub(super) batch: Vec<Waiting>,
     pub(super) sent_ms: u64,
-    /// When the call counts as lost.
+    /// The time when the call counts as lost.
     pub(super) lost: Timer,
     /// True if the call's failure counts toward the breaker: the call was made after the last
     /// failure that counted.

@@ -31,7 +31,7 @@ struct Lease {
     granted: u64,
     unspent: u64,
     returned: Rc<Cell<u64>>,
-    /// When the lease was requested, and when it was granted along with `outcome`.
+    /// The times at which the lease was requested, and granted along with `outcome`.
     times: CallTimes,
     ends_ms: u64,
     outcome: ChargeOutcome,

@@ -131,8 +131,8 @@ fn is_marked(reply: Reply<'_>) -> bool {
     reply.marker == Some(wire::MARKER_VALUE.as_bytes())
 }
 
-/// Classifies the reply to a settle call. The shim would repeat a 4xx of its own, except 408 and
-/// 429, which mean that it was too busy.
+/// Classifies the reply to a settle call. A retry would get the same 4xx from the shim, except
+/// after 408 and 429, which mean that it was too busy.
 fn settle_result(reply: Reply<'_>) -> CallResult {
     match reply.status {
         _ if genuine_body(reply).is_some() => CallResult::Accepted,

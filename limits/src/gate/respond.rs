@@ -8,8 +8,8 @@ impl Gate {
     /// Handles a response: returns the headers to add (once), and gives back the charges that the
     /// policy refunds for its outcome.
     ///
-    /// `outcome` returns `None` if the response does not show it yet, as in gRPC, where the
-    /// trailers have it: call this again then.
+    /// `outcome` returns `None` if the response does not show it yet. In gRPC, the trailers have
+    /// it: call this again when they arrive.
     ///
     /// Calls `outcome` only if the policy may refund, and `now_us` only if it does. A host call
     /// costs more than all the work done here.

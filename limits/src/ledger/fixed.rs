@@ -27,7 +27,7 @@ pub(super) struct Period {
 /// A count as it applies to a period.
 struct Current {
     count: Count,
-    /// When the count resets.
+    /// The time when the count resets.
     until_ms: u64,
 }
 

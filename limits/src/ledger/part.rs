@@ -17,7 +17,7 @@ pub(super) struct Part<'a> {
     decision_ms: u64,
     /// The lease's length, by which the charge is dated later than the decision, or 0.
     lease_ms: u64,
-    /// Until when the part takes effect; `None` if it no longer does.
+    /// The time until which the part can take effect; `None` if it no longer can.
     pub(super) until_ms: Option<u64>,
     /// True if the counter will be written. Nothing can be given back to a missing counter.
     pub(super) writes: bool,
@@ -58,7 +58,7 @@ impl<'a> Part<'a> {
         self.decision_ms + self.lease_ms
     }
 
-    /// Returns until when the part takes effect; `None` if it no longer does.
+    /// Returns the time until which the part can take effect; `None` if it no longer can.
     ///
     /// For a given settle, this time never gets later, whatever happens to the counter or its
     /// limit. The mark is kept until then, so the settle cannot be applied twice.

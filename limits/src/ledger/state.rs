@@ -159,8 +159,8 @@ impl Counter {
         }
     }
 
-    /// Returns until when `amount`, charged and dated `dated_ms`, can be given back; `None` if it
-    /// no longer counts.
+    /// Returns the time until which `amount`, charged and dated `dated_ms`, can be given back;
+    /// `None` if it no longer counts.
     pub(super) fn counts_until_ms(&self, dated_ms: u64, amount: u64, rules: &Rules) -> Option<u64> {
         match (self, &rules.kind) {
             (_, Kind::Sliding(window)) => Some(dated_ms + window.window_ms),

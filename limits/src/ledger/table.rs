@@ -11,7 +11,7 @@ const SWEEP_STEP: usize = 4;
 pub(super) struct Table<V> {
     capacity: usize,
     slots: HashMap<String, Slot<V>>,
-    /// When to check each entry: at its expiry, or earlier if the expiry was extended since.
+    /// The time to check each entry: its expiry, or earlier if the expiry was extended since.
     due: BTreeSet<(u64, String)>,
     swept_ms: u64,
 }

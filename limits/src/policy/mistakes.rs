@@ -13,7 +13,7 @@ const MIN_SIMILARITY: f64 = 0.75;
 pub struct PolicyError {
     /// The location, as in `buckets.auth.limit` or `rules[3].charge[0]`.
     pub place: String,
-    /// The mistake: expected and found.
+    /// The message: what was expected, and what was found.
     pub message: String,
 }
 

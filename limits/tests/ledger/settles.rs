@@ -95,7 +95,7 @@ fn a_charge_can_be_given_back_while_it_counts() {
         assert!(bench.charge(NOW_MS, 5));
         assert_eq!(bench.settle(last_ms + 1, "a", NOW_MS, back(5)), (false, 5), "{algorithm:?}");
     }
-    // And for at most an hour.
+    // A charge can be given back for at most an hour, even if it counts for longer.
     let mut bench = Bench::new(Algorithm::Sliding { limit: 5, window_ms: 2 * SETTLE_WITHIN_MS });
     assert!(bench.charge(NOW_MS, 5));
     assert_eq!(bench.settle(NOW_MS + SETTLE_WITHIN_MS, "a", NOW_MS, back(1)), (false, 0));

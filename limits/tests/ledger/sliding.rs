@@ -188,7 +188,7 @@ proptest! {
 
 /// Uses the shortest window with slots longer than one millisecond, so that lateness is visible.
 #[test]
-fn above_128_a_charge_leaves_at_most_a_slot_late() {
+fn above_128_a_charge_expires_at_most_one_slot_late() {
     let mut world = World::new(Algorithm::Sliding { limit: 200, window_ms: 1_280 });
     let charge = |world: &mut World, now_ms: u64, cost: u64| {
         let request = limits::ledger::Request::new(vec![world.charge_at(now_ms, cost)]).unwrap();

@@ -123,7 +123,7 @@ pub(crate) struct Use {
 /// A charge that the definition counts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Dated {
-    /// When it was charged, on the ledger's clock.
+    /// The time when it was charged, on the ledger's clock.
     pub(crate) made_ms: u64,
     /// Its date on the same clock; a lease is dated at its end.
     pub(crate) at_ms: u64,

@@ -1,9 +1,9 @@
 //! The connections of one port, and which one is closed when a new one needs its place.
 //!
-//! If the port is full, the victim is a connection of the peer that has the most. Connections
-//! without a request in progress go first, among them those that never sent one, and among those
-//! the one that has been quiet longest. A peer that hoards connections thus loses its own, and other
-//! peers never wait.
+//! If the port is full, a connection of the peer that has the most is closed. Its connections
+//! without a request in progress go first: those that never sent a request before the others, and
+//! among equals the one that has been quiet longest. So a peer that hoards connections loses its
+//! own, and other peers never wait.
 //!
 //! Used by [`super::server`]; [`super::answer`] records unread responses.
 

@@ -2,7 +2,7 @@
 //! the tests that check links and run commands.
 //!
 //! The generator runs as `cargo xtask docs`. A page keeps its prose; [`regions`] replaces only what
-//! stands between `<!-- generated: NAME -->` and `<!-- end of NAME -->`.
+//! is between `<!-- generated: NAME -->` and `<!-- end of NAME -->`.
 
 pub mod generate;
 pub mod markdown;

@@ -29,7 +29,7 @@ fn normalized(path: &Path) -> PathBuf {
     parts
 }
 
-/// Returns the mistake of `link`, which stands in the file `from`, if it has one.
+/// Returns the mistake in `link`, which is in the file `from`, if there is one.
 fn mistake(pages: &BTreeMap<PathBuf, Page>, from: &Path, link: &str) -> Option<String> {
     if link.contains("://") || link.starts_with("mailto:") {
         return None;

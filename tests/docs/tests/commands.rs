@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// The most that one page may take, on a busy machine.
+/// The timeout of one page, on a busy machine.
 const PAGE_LIMIT: Duration = Duration::from_secs(300);
 /// The most runs of a page.
 const TRIES: usize = 3;
@@ -32,7 +32,7 @@ const PORTS: [&str; 8] = ["10000", "9901", "8080", "8081", "8082", "6379", "8000
 /// The line that the shell prints before it runs a block, followed by the block's number.
 const MARK: &str = "@@ block ";
 
-/// A folder with the programs that pages call, by the names that pages call them by.
+/// Links the programs that pages call into `dir`, under the names that pages use.
 fn programs(dir: &Path) {
     let redis_cli = PinnedRedis::Redis7.program().unwrap().with_file_name("redis-cli");
     for (name, program) in [
@@ -46,7 +46,7 @@ fn programs(dir: &Path) {
     }
 }
 
-/// Replaces the numbers of [`PORTS`], wherever they are whole numbers, by those of `ports`.
+/// Replaces the numbers of [`PORTS`] with those of `ports`, except inside longer words.
 fn with_ports(text: &str, ports: &[Port]) -> String {
     let numbers = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '_';
     let mut replaced = String::new();
@@ -89,7 +89,7 @@ fn end_of(line: &str, pattern: &str) -> Option<usize> {
     Some(end)
 }
 
-/// A page's blocks as one script, and the outputs to expect, each with the number of its block.
+/// Returns a page's blocks as one script, and the expected outputs, each with its block's number.
 fn script(blocks: &[Block], kept: &Path, ports: &[Port]) -> (String, Vec<(usize, String)>) {
     let mut script = "trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT\n".to_owned();
     let (mut expected, mut last) = (Vec::new(), None);
@@ -163,7 +163,8 @@ fn every_command_of_the_docs_runs() {
         let runnable = page.blocks.iter().filter(|block| block.info == "sh").count();
         if runnable > 0 {
             let shown = path.strip_prefix(paths::root()).unwrap();
-            // Envoy waits 50 ms for a decision, which a busy machine can take: such a page runs again.
+            // Envoy waits 50 ms for a decision, which a busy machine can exceed. So a page that
+            // fails runs again.
             let tries = (0..TRIES).map(|_| run(shown, &page, bin.path(), &filter));
             let failed: Vec<_> = tries.map_while(Result::err).collect();
             failures.extend(failed.into_iter().nth(TRIES - 1));

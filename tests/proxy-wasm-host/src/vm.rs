@@ -209,7 +209,7 @@ impl std::fmt::Debug for Vm {
     }
 }
 
-/// `set_fuel` fails only if the engine was built without fuel, and ours has it.
+/// Resets the fuel. `set_fuel` fails only if the engine was built without fuel, and ours has it.
 fn refuel(store: &mut Store<HostState>) {
     let _ = store.set_fuel(MAX_FUEL);
 }

@@ -7,7 +7,7 @@ use limits::ledger::Method;
 /// One line of the log.
 #[derive(Debug, Clone)]
 pub struct Line {
-    /// When the ledger acted, in µs after the start.
+    /// The time when the ledger acted, in µs after the start.
     pub at_us: u64,
     /// The same on the ledger's clock, in Unix ms.
     pub now_ms: u64,

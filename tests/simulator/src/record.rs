@@ -45,11 +45,11 @@ pub struct Request {
     pub timeout_ms: u64,
     /// Its charges under that policy.
     pub due: Vec<Due>,
-    /// When the filter paused it, in µs.
+    /// The time when the filter paused it, in µs.
     pub paused_us: Option<u64>,
-    /// When it continued, was answered, or lost its client, in µs.
+    /// The time when it continued, was answered, or lost its client, in µs.
     pub released_us: Option<u64>,
-    /// When it reached the upstream, in µs.
+    /// The time when it reached the upstream, in µs.
     pub upstream_us: Option<u64>,
     /// True if it was decided without the ledger.
     pub is_degraded: bool,

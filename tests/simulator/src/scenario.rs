@@ -38,11 +38,11 @@ pub struct Scenario {
 pub struct Network {
     /// The longest one-way delay, in µs.
     pub slowest_us: u64,
-    /// Lost or cut on the way to the shim.
+    /// Calls lost or cut on the way to the shim.
     pub lost_there: u64,
-    /// Lost or cut on the way back, after the ledger has charged.
+    /// Calls lost or cut on the way back, after the ledger has charged.
     pub lost_back: u64,
-    /// Answered with garbage, after the ledger has charged.
+    /// Calls answered with garbage, after the ledger has charged.
     pub garbled: u64,
 }
 

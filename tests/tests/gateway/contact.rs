@@ -1,4 +1,4 @@
-//! The way from the filter to the shim: clusters with generated names, and mistakes in it.
+//! The filter's contact with the shim: clusters with generated names, and mistakes in the settings.
 
 use super::metrics::wait_for as wait_for_metric;
 use super::tracing::wait_for;
@@ -10,7 +10,7 @@ const ISTIO: &str = "outbound|8081||tollgate.ns.svc.cluster.local";
 /// A cluster's name as Envoy Gateway generates it.
 const ENVOY_GATEWAY: &str = "httproute/default/backend/rule/0";
 
-/// Renames the shim's cluster. The health check goes, since those gateways configure none.
+/// Renames the shim's cluster, and removes its health check, since those gateways configure none.
 fn rename(config: &mut Value, name: &str) {
     let clusters = config["static_resources"]["clusters"].as_array_mut().unwrap();
     let cluster = clusters.iter_mut().find(|cluster| cluster["name"] == "tollgate").unwrap();
@@ -33,8 +33,8 @@ fn the_shims_cluster_can_have_a_generated_name() {
     check(ENVOY_GATEWAY, |config| rename(config, ENVOY_GATEWAY));
 }
 
-/// Sends requests through a gateway whose calls to the shim fail, and waits for the complaints.
-fn complains(policy: impl FnOnce(&mut Value)) {
+/// Sends requests through a gateway whose calls to the shim fail, and waits for the error.
+fn assert_error_is_logged(policy: impl FnOnce(&mut Value)) {
     let mut options = Options::default();
     policy(&mut options.policy);
     let gateway = Gateway::start(&options).unwrap();
@@ -51,10 +51,10 @@ fn complains(policy: impl FnOnce(&mut Value)) {
 
 #[test]
 fn a_missing_cluster_is_logged_and_counted() {
-    complains(|policy| policy["shim"]["cluster"] = json!("missing"));
+    assert_error_is_logged(|policy| policy["shim"]["cluster"] = json!("missing"));
 }
 
 #[test]
 fn a_cluster_without_a_shim_is_logged_and_counted() {
-    complains(|policy| policy["shim"]["cluster"] = json!("backend"));
+    assert_error_is_logged(|policy| policy["shim"]["cluster"] = json!("backend"));
 }

@@ -11,7 +11,7 @@ use tests::upstream::Upstream;
 /// The minimum share of the limit that must be admitted. Charges may expire late by a 128th of the
 /// window, and so may leases.
 const LEAST_SHARE: f64 = 0.97;
-/// The ledger's clock.
+/// A connection to the ledger that reads its clock.
 struct LedgerClock(redis::Connection);
 
 impl LedgerClock {

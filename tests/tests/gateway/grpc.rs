@@ -72,7 +72,7 @@ fn a_denied_grpc_request_is_resource_exhausted() {
     options.policy["buckets"]["public"]["limit"] = json!(1);
     let gateway = Gateway::start(&options).unwrap();
     assert_ne!(call(&gateway).header("grpc-status"), "8");
-    // By the ledger, then from the memory of its denial.
+    // First by the ledger, then because the worker remembers the denial.
     for _ in 0..2 {
         let denied = call(&gateway);
         assert_eq!(denied.status, 200, "{}", denied.as_text());

@@ -36,7 +36,7 @@ fn memory() -> (Shims, Api) {
 }
 
 #[test]
-fn invalid_json() {
+fn invalid_json_is_refused() {
     let (_shims, mut api) = memory();
     insta::assert_snapshot!(decide(&mut api, ""), @r#"
 400 application/problem+json
@@ -131,7 +131,7 @@ fn invalid_json() {
 }
 
 #[test]
-fn ten_thousand_levels_of_nesting() {
+fn ten_thousand_levels_of_nesting_are_refused() {
     let (_shims, mut api) = memory();
     insta::assert_snapshot!(decide(&mut api, "[".repeat(10_000)), @r#"
 400 application/problem+json
@@ -182,7 +182,7 @@ fn ten_thousand_levels_of_nesting() {
 }
 
 #[test]
-fn numbers_out_of_range() {
+fn numbers_out_of_range_are_refused() {
     let (_shims, mut api) = memory();
     insta::assert_snapshot!(decide(&mut api, window("0", "1000")), @r#"
 400 application/problem+json
@@ -308,7 +308,7 @@ fn numbers_out_of_range() {
 }
 
 #[test]
-fn unknown_fields_and_values() {
+fn unknown_fields_and_values_are_refused() {
     let (_shims, mut api) = memory();
     insta::assert_snapshot!(decide(&mut api, charge_with(r#"{"leaky_bucket":{"limit":5}}"#)), @r#"
 400 application/problem+json
@@ -388,7 +388,7 @@ fn unknown_fields_and_values() {
 }
 
 #[test]
-fn invalid_counter_names() {
+fn invalid_counter_names_are_refused() {
     let (_shims, mut api) = memory();
     let named = |name: &str| window("5", "1000").replace(NAME, name);
     insta::assert_snapshot!(decide(&mut api, named("user:42")), @r#"
@@ -439,7 +439,7 @@ fn invalid_counter_names() {
 }
 
 #[test]
-fn duplicate_fields() {
+fn duplicate_fields_are_refused() {
     let (_shims, mut api) = memory();
     insta::assert_snapshot!(decide(&mut api, r#"{"requests":[],"requests":[]}"#), @r#"
 400 application/problem+json
@@ -587,7 +587,7 @@ fn all_errors_across_fields_are_listed() {
 }
 
 #[test]
-fn too_many_charges_and_requests() {
+fn too_many_charges_and_requests_are_refused() {
     let (_shims, mut api) = memory();
     let charges = |count: usize| {
         let one = |at| {
@@ -668,7 +668,7 @@ fn too_many_charges_and_requests() {
 }
 
 #[test]
-fn a_body_of_ten_megabytes() {
+fn a_body_of_ten_megabytes_is_refused() {
     let (shims, mut api) = memory();
     let body = || " ".repeat(10 << 20);
     insta::assert_snapshot!(decide(&mut api, body()), @r#"
@@ -703,7 +703,7 @@ fn a_body_of_ten_megabytes() {
 }
 
 #[test]
-fn unknown_paths_and_methods() {
+fn unknown_paths_and_methods_are_refused() {
     let (shims, _api) = memory();
     let client = Client::of(shims.shims[0].addr());
     insta::assert_snapshot!(render(&client.get("/", None)), @r#"

@@ -144,7 +144,7 @@ fn only_actual_charges_can_be_refunded() {
             let found = must_be_rejected(api, vec![settle("s", id, &own, give_back(1))]);
             assert_eq!(found, ["/settles/0/charges/0"], "{id}");
         }
-        // A genuine id, but for charges that it did not make.
+        // The id is genuine, but its decision did not make these charges.
         let other_quota = charge(own.counter.clone(), sliding(10, 60 * MINUTE_MS));
         let of = |charge: &Charge| settle("s", &decision.id, charge, give_back(1));
         let two = Charge { cost: Cost::clamped(2), ..own.clone() };

@@ -20,7 +20,7 @@ const FIXED: [(&str, &str); 8] = [
     ("JWT_AUDIENCE", "as in Envoy's configuration, which is in the image"),
 ];
 
-/// The variables that the book lists, and the services that read each.
+/// Returns the variables that the book lists, and the services that read each.
 fn listed() -> BTreeMap<String, BTreeSet<&'static str>> {
     let page = std::fs::read_to_string(paths::root().join("docs/reference/variables.md")).unwrap();
     let mut service = "";

@@ -49,7 +49,7 @@ pub fn word<'a>(dice: &mut Dice, source: &'a Source) -> &'a str {
     dice.pick(&source.words).map_or("experience", String::as_str)
 }
 
-/// Returns a sentence that repeats no word if there are enough.
+/// Returns a sentence. It repeats no word if the source has enough of them.
 fn sentence(dice: &mut Dice, source: &Source) -> String {
     let form = dice.pick(&SENTENCES).copied().unwrap_or_default();
     let first = dice.below(source.words.len());

@@ -76,7 +76,7 @@ fn words(text: &str) -> Vec<String> {
     words
 }
 
-/// Replaces each `<tag>` by a space.
+/// Replaces each `<tag>` with a space.
 fn without_tags(text: &str) -> String {
     let mut parts = text.split('<');
     let mut kept = parts.next().unwrap_or_default().to_owned();

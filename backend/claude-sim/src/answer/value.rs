@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_scores() {
+    fn random_numbers_are_valid_scores() {
         let schema = json!({ "type": "array", "items": { "type": ["integer", "number"] } });
         for seed in 0..200 {
             for score in value_of(&schema, "", seed).as_array().unwrap() {

@@ -25,7 +25,7 @@ struct Answered {
 }
 
 impl From<Response> for Answered {
-    /// An error response uses no tokens.
+    /// Converts an error response, which uses no tokens.
     fn from(response: Response) -> Self {
         Self { response, input_tokens: 0, output_tokens: 0 }
     }

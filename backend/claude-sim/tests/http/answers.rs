@@ -163,7 +163,7 @@ async fn thinking_comes_before_the_text_and_is_counted() {
     assert!(thinking > 0 && thinking < usage["output_tokens"].as_u64().unwrap(), "{usage}");
 }
 
-/// The service does so too, without being asked to.
+/// The real service also thinks in some answers without being asked to.
 #[tokio::test]
 async fn some_answers_have_a_thinking_block() {
     let sim = Sim::start().await;

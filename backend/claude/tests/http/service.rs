@@ -1,4 +1,4 @@
-//! A test server that speaks just enough HTTP and can break off anywhere.
+//! A test server that speaks just enough HTTP and can cut off a response anywhere.
 
 use crate::reply::{Reply, Then};
 use serde_json::Value;
@@ -77,7 +77,7 @@ impl Service {
         self.shared.connections.load(Ordering::Relaxed)
     }
 
-    /// Waits until `times` requests were received.
+    /// Waits until `times` requests have been received.
     pub(crate) async fn wait_for_requests(&self, times: usize) {
         wait_until("requests arrive", || self.count() >= times).await;
     }

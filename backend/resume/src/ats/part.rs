@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_is_a_fraction() {
+    fn points_are_proportional_to_the_share() {
         let check = |some, all, points| {
             assert_eq!(Share::of(some, all).points_of(20), points, "{some} of {all}");
         };
@@ -163,7 +163,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn only_a_whole_earns_all_points(
+        fn only_a_complete_share_earns_all_points(
             all in 1..100_000_usize,
             some in 0..100_000_usize,
             maximum in 1..=40_u8,

@@ -194,7 +194,7 @@ fn a_report_round_trips_through_json() {
     assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
 }
 
-/// A document without findings.
+/// Returns a document without findings.
 fn perfect() -> Value {
     let highlights: Vec<_> = (2..=9)
         .map(|n| format!("Built {n} services that serve a lot of people every day in the year"))

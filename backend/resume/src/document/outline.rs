@@ -238,7 +238,7 @@ pub(super) mod tests {
     use super::*;
     use serde_json::json;
 
-    /// A résumé with an entry of every kind.
+    /// Returns a résumé with an entry of every kind.
     pub(crate) fn ada() -> Resume {
         let document = json!({
             "basics": {

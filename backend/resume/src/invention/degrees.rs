@@ -126,7 +126,7 @@ const FACULTIES: [(&str, &str); 20] = [
     ("social", "social"),
 ];
 
-/// Words of a degree without meaning.
+/// Words in the name of a degree that carry no meaning.
 const FILLERS: [&str; 18] = [
     "a", "an", "and", "au", "de", "degree", "der", "des", "en", "et", "hons", "honours", "honors",
     "in", "of", "the", "und", "y",

@@ -100,8 +100,7 @@ pub(super) fn checked(input: &Input, text: &str) -> Result<Keywords, Unfit> {
     Ok(Keywords { keywords })
 }
 
-/// Collects all strings in a document, which is no deeper than
-/// [`resume::document::check::MAX_DEPTH`].
+/// Collects all strings in a document. Its depth is at most [`resume::document::check::MAX_DEPTH`].
 fn texts(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => vec![text],

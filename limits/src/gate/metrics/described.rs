@@ -1,4 +1,4 @@
-//! The filter's metrics in words, for the reference in the docs.
+//! Describes the filter's metrics, for the reference in the docs.
 
 use super::kind::MetricKind;
 

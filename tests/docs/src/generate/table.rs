@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bar_does_not_end_a_cell() {
+    fn a_pipe_in_a_cell_is_escaped() {
         let rows = [[code("a|b"), one_line("two\n  lines")]];
         assert_eq!(table(["x", "y"], &rows), "| x | y |\n|---|---|\n| `a\\|b` | two lines |");
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// The version that `deny.toml` is written for.
 const VERSION: &str = "0.20.2";
-/// The most that building it may take.
+/// The timeout of building it.
 const BUILD_LIMIT: Duration = Duration::from_secs(1800);
 
 /// Returns the program, building it if the cache folder lacks it.

@@ -58,7 +58,7 @@ mod tests {
     use crate::paths;
     use walrus::FunctionBuilder;
 
-    /// Builds a module that exports a function of its own under each of `names`.
+    /// Builds a module that exports a separate function under each of `names`.
     fn module(names: &[&str]) -> Vec<u8> {
         let mut module = Module::default();
         for name in names {

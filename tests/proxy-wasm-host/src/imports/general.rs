@@ -115,7 +115,8 @@ fn set_property(
     Ok(())
 }
 
-/// An ended context is not a violation: a plugin has no other way to find out.
+/// Sets the effective context. An ended context is not a violation, because a plugin has no other
+/// way to find out.
 fn set_effective(c: &mut Call<'_>, context: u32) -> Result<(), Status> {
     let host = c.data_mut();
     if !host.has_context(context) {
