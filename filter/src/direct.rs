@@ -7,8 +7,10 @@
 //!   `None` for a claim that is present but empty.
 //! - **The filter state**: `set_property` allocates as often. It panics if the stream has ended, or
 //!   if another plugin has declared the name read-only.
+//! - **An answer**: `send_http_response` has no gRPC status, and `send_grpc_response` says HTTP 200
+//!   even where Envoy does not answer in gRPC's form. Both panic on an error.
 //!
-//! Every request makes these calls. All others go through the crate. Envoy answers them with
+//! Requests and refusals make these calls. All others go through the crate. Envoy answers them with
 //! statuses that the crate returns as errors (unknown clusters, lost races on shared data, ended
 //! streams).
 //!
@@ -18,7 +20,7 @@
 
 #![expect(unsafe_code, reason = "Envoy's functions take pointers")]
 
-use crate::headers::Headers;
+use crate::headers::{self, Headers};
 use proxy_wasm::types::MapType;
 use std::ptr;
 
@@ -39,6 +41,16 @@ unsafe extern "C" {
         path_size: usize,
         value: *const u8,
         value_size: usize,
+    ) -> u32;
+    fn proxy_send_local_response(
+        status: u32,
+        details: *const u8,
+        details_size: usize,
+        body: *const u8,
+        body_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        grpc_status: i32,
     ) -> u32;
 }
 
@@ -63,6 +75,34 @@ pub(crate) fn set_property(path: &str, value: &[u8]) -> Result<(), u32> {
     // SAFETY: Envoy reads both only during the call.
     let status =
         unsafe { proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) };
+    if status == OK { Ok(()) } else { Err(status) }
+}
+
+/// Answers the effective stream with an HTTP status, and with a gRPC status if Envoy takes the
+/// request for a gRPC one.
+///
+/// # Errors
+/// Fails with the ABI's status code.
+pub(crate) fn send_local_response<'a>(
+    status: u16,
+    headers: impl Iterator<Item = (&'a str, &'a str)>,
+    body: &[u8],
+    grpc_status: i32,
+) -> Result<(), u32> {
+    let headers = headers::encode(headers);
+    // SAFETY: Envoy reads the body and the headers only during the call; there are no details.
+    let status = unsafe {
+        proxy_send_local_response(
+            status.into(),
+            ptr::null(),
+            0,
+            body.as_ptr(),
+            body.len(),
+            headers.as_ptr(),
+            headers.len(),
+            grpc_status,
+        )
+    };
     if status == OK { Ok(()) } else { Err(status) }
 }
 

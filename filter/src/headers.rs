@@ -46,6 +46,18 @@ impl Headers {
     }
 }
 
+/// Writes headers in the same form, for Envoy to read.
+pub(crate) fn encode<'a>(headers: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<u8> {
+    let (mut count, mut sizes, mut texts) = (0_u32, Vec::new(), Vec::new());
+    for text in headers.inspect(|_| count += 1).flat_map(|(name, value)| [name, value]) {
+        // No header of this plugin is near this size.
+        sizes.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
+        texts.extend_from_slice(text.as_bytes());
+        texts.push(0);
+    }
+    [count.to_le_bytes().as_slice(), &sizes, &texts].concat()
+}
+
 /// Takes a text from the front of `texts`. `bytes`: its size.
 fn take_text<'a>(texts: &mut &'a [u8], bytes: &[u8]) -> Option<&'a [u8]> {
     let (text, rest) = texts.split_at_checked(size(bytes)?)?;

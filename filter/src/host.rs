@@ -5,7 +5,7 @@ use crate::direct;
 use limits::gate::{Answer, Call, CallKind, MetricKind, SharedData};
 use limits::{grpc, wire};
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::{GrpcStatusCode, MapType, MetricType, Status};
+use proxy_wasm::types::{MapType, MetricType, Status};
 use std::fmt::Debug;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -47,29 +47,23 @@ pub(crate) fn set_summary(summary: &str) {
 }
 
 /// Answers the stream whose context is the effective one.
+///
+/// Envoy decides whether the answer takes gRPC's form: HTTP 200, with `grpc-status`, and the body as
+/// `grpc-message`. A filter before this one can have changed the content type that this looks at,
+/// so the answer has the true HTTP status and the gRPC status.
 pub(crate) fn answer(answer: &Answer) {
     set_summary(&answer.summary);
     let request = direct::headers(MapType::HttpRequestHeaders).unwrap_or_default();
-    let sent = if request.first("content-type").is_some_and(grpc::is_grpc) {
-        answer_grpc(answer)
-    } else {
-        let headers = answer.headers.iter().map(|(name, value)| (*name, value.as_str()));
-        let status = u32::from(answer.status);
-        hostcalls::send_http_response(status, headers.collect(), Some(&answer.body))
-    };
+    let is_grpc = request.first("content-type").is_some_and(grpc::is_grpc);
+    let headers = answer.headers.iter().filter(|(name, _)| !is_grpc || *name != "content-type");
+    let body = if is_grpc { answer.detail.as_bytes() } else { &answer.body };
+    let sent = direct::send_local_response(
+        answer.status,
+        headers.map(|(name, value)| (*name, value.as_str())),
+        body,
+        grpc::of_refusal(answer.status),
+    );
     log_failure("answer a request", sent);
-}
-
-/// Answers a gRPC request: HTTP 200, with the refusal in `grpc-status` and `grpc-message`.
-fn answer_grpc(answer: &Answer) -> Result<(), Status> {
-    let status = match grpc::of_refusal(answer.status) {
-        8 => GrpcStatusCode::ResourceExhausted,
-        3 => GrpcStatusCode::InvalidArgument,
-        _ => GrpcStatusCode::Unavailable,
-    };
-    let metadata = answer.headers.iter().filter(|(name, _)| *name != "content-type");
-    let metadata = metadata.map(|(name, value)| (*name, value.as_bytes())).collect();
-    hostcalls::send_grpc_response(status, Some(&answer.detail), metadata)
 }
 
 /// Calls the shim. The reply is delivered to the active context.

@@ -73,7 +73,7 @@ fn request(id: u32, worker: &Worker) -> bool {
 }
 
 /// Passes the response to the gate, and adds the headers it returns.
-fn response(id: u32, worker: &Worker, outcome: fn() -> Option<Outcome>) {
+fn response(id: u32, worker: &Worker, outcome: fn() -> Outcome) {
     let response = worker.gate.with(|gate| gate.response(id, outcome, host::now_us));
     let response = response.unwrap_or_default();
     if response.wakes {
@@ -84,26 +84,28 @@ fn response(id: u32, worker: &Worker, outcome: fn() -> Option<Outcome>) {
     }
 }
 
-/// Reads the response's status and cache header. Returns `None` for a gRPC response whose status is
-/// in its trailers.
-fn outcome() -> Option<Outcome> {
+/// Reads the response's status and cache header. The status of a gRPC response can be in its
+/// trailers.
+fn outcome() -> Outcome {
     let headers = direct::headers(MapType::HttpResponseHeaders).unwrap_or_default();
     let status = headers.first(":status").and_then(|status| str::from_utf8(status).ok());
-    let status = status.and_then(|status| status.parse().ok()).unwrap_or(0);
+    let status = status.and_then(|status| status.parse().ok()).unwrap_or(Outcome::UNKNOWN);
     // A gRPC server answers 200, whatever happened. Other statuses come from a proxy on the way.
     let is_grpc = status == 200 && headers.first("content-type").is_some_and(grpc::is_grpc);
-    let status = if is_grpc { grpc::to_http(headers.first("grpc-status")?) } else { status };
-    Some(Outcome { status, is_cache_hit: is_cache_hit(&headers) })
+    Outcome {
+        status: if is_grpc { grpc_status(&headers) } else { status },
+        is_cache_hit: headers
+            .first("x-cache")
+            .is_some_and(|cache| cache.eq_ignore_ascii_case(b"hit")),
+    }
 }
 
-/// Reads a gRPC response's status and cache header. Returns `None` if the trailers have no status.
-fn outcome_in_trailers() -> Option<Outcome> {
-    let trailers = direct::headers(MapType::HttpResponseTrailers)?;
-    let status = grpc::to_http(trailers.first("grpc-status")?);
-    let headers = direct::headers(MapType::HttpResponseHeaders).unwrap_or_default();
-    Some(Outcome { status, is_cache_hit: is_cache_hit(&headers) })
+/// Reads a gRPC response's status from its trailers.
+fn outcome_in_trailers() -> Outcome {
+    let trailers = direct::headers(MapType::HttpResponseTrailers).unwrap_or_default();
+    Outcome { status: grpc_status(&trailers), is_cache_hit: false }
 }
 
-fn is_cache_hit(headers: &Headers) -> bool {
-    headers.first("x-cache").is_some_and(|cache| cache.eq_ignore_ascii_case(b"hit"))
+fn grpc_status(headers: &Headers) -> u16 {
+    headers.first("grpc-status").map_or(Outcome::UNKNOWN, grpc::to_http)
 }

@@ -10,7 +10,7 @@
 #[must_use]
 pub fn is_grpc(content_type: &[u8]) -> bool {
     let rest = content_type.strip_prefix(b"application/grpc");
-    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+')))
 }
 
 /// Returns the gRPC status of a refusal with this HTTP status.
@@ -18,7 +18,7 @@ pub fn is_grpc(content_type: &[u8]) -> bool {
 /// Unlike the mapping for proxies that know only HTTP, a 429 is RESOURCE_EXHAUSTED, which clients do
 /// not retry at once.
 #[must_use]
-pub const fn of_refusal(http_status: u16) -> u32 {
+pub const fn of_refusal(http_status: u16) -> i32 {
     match http_status {
         429 => 8, // RESOURCE_EXHAUSTED
         400 => 3, // INVALID_ARGUMENT
@@ -59,7 +59,7 @@ mod tests {
         };
         check("application/grpc", true);
         check("application/grpc+proto", true);
-        check("application/grpc; charset=utf-8", true);
+        check("application/grpc;x=1", false);
         check("application/grpc-web", false);
         check("application/json", false);
         check("", false);

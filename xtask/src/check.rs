@@ -6,7 +6,7 @@ use crate::cargo::cargo;
 use crate::{cycles, steps};
 use anyhow::Result;
 
-/// The crates without I/O, whose unit tests take seconds.
+/// The crates whose unit tests need no server and take seconds.
 const PURE: [&str; 8] = [
     "test",
     "--quiet",
@@ -18,7 +18,7 @@ const PURE: [&str; 8] = [
     "--package=tollgate-docs",
 ];
 
-/// Checks formatting, module cycles and lints, and runs the unit tests of the pure crates.
+/// Checks formatting, module cycles and lints, and runs the unit tests that need no server.
 ///
 /// # Errors
 /// Fails with the first step that fails.

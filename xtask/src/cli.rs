@@ -25,7 +25,7 @@ pub enum Chore {
     Up(up::Up),
     /// Stop a running stack
     Down(down::Down),
-    /// Check formatting and lints, and run the unit tests of the pure crates: the inner loop
+    /// Check formatting and lints, and run the unit tests that need no server: the inner loop
     Check,
     /// Check formatting, lints and docs, build everything, and run all tests
     Test(test::Test),

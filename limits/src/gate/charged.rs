@@ -12,10 +12,15 @@ use std::rc::Rc;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outcome {
     /// The HTTP status; of a gRPC response, the equivalent of its gRPC status
-    /// ([`to_http`](crate::grpc::to_http)).
+    /// ([`to_http`](crate::grpc::to_http)), or [`Self::UNKNOWN`].
     pub status: u16,
     /// True if the response reports a cache hit.
     pub is_cache_hit: bool,
+}
+
+impl Outcome {
+    /// The status of a response that does not show it yet.
+    pub const UNKNOWN: u16 = 0;
 }
 
 /// A charge, or part of one, that can be given back.

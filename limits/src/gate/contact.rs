@@ -3,7 +3,7 @@
 
 use super::timer::Timer;
 
-/// The number of failed calls before the first warning.
+/// The number of failed calls before the first warning: as many as open the breaker.
 const FAILURES_TO_WARN: u64 = 3;
 /// The pause between warnings, in ms.
 const WARN_EVERY_MS: u64 = 10_000;
@@ -25,15 +25,16 @@ impl Contact {
         was_missing != self.is_missing()
     }
 
-    /// Returns true if calls have failed and none was ever answered.
+    /// Returns true if several calls have failed and none was ever answered. The breaker is open
+    /// then, so that a probe notices when the shim answers.
     pub(super) const fn is_missing(&self) -> bool {
-        !self.has_answered && self.failures > 0
+        !self.has_answered && self.failures >= FAILURES_TO_WARN
     }
 
     /// Returns the number of failed calls if it is time to warn of them.
     pub(super) fn take_warning(&mut self, now_ms: u64) -> Option<u64> {
         let is_due = self.rests.is_none_or(|rests| rests.is_due(now_ms));
-        if self.has_answered || self.failures < FAILURES_TO_WARN || !is_due {
+        if !self.is_missing() || !is_due {
             return None;
         }
         self.rests = Some(Timer::after(now_ms, WARN_EVERY_MS));
@@ -48,11 +49,9 @@ mod tests {
     #[test]
     fn a_shim_that_never_answers_is_warned_of_repeatedly() {
         let mut contact = Contact::default();
-        assert!(!contact.is_missing());
-        assert!(contact.record(false));
-        assert!(!contact.record(false));
-        assert_eq!(contact.take_warning(1_000), None, "it may be starting");
-        contact.record(false);
+        assert!(!contact.record(false) && !contact.record(false), "it may be starting");
+        assert_eq!(contact.take_warning(1_000), None);
+        assert!(contact.record(false) && contact.is_missing());
         assert_eq!(contact.take_warning(1_000), Some(3));
         assert_eq!(contact.take_warning(10_999), None);
         contact.record(false);

@@ -17,10 +17,10 @@ impl Gate {
         shared: &impl SharedData,
     ) -> Vec<Released> {
         self.metrics.record_call(CallKind::Decide, false);
-        self.note_contact(false);
         let (mut batch, mut released) = (call.batch, Vec::new());
         if call.counts_failure {
             self.deciding.ignore_failures();
+            self.note_contact(false);
         }
         if call.counts_failure && self.breaker.failed(ms(now_us)) {
             self.metrics.increment(Event::BreakerOpened);

@@ -6,29 +6,32 @@ use super::{Gate, Response, Stream, ms};
 
 impl Gate {
     /// Handles a response: returns the headers to add (once), and gives back the charges that the
-    /// policy refunds for its outcome.
-    ///
-    /// `outcome` returns `None` if the response does not show it yet. In gRPC, the trailers have
-    /// it: call this again when they arrive.
+    /// policy refunds for its outcome. If the status is not known yet, call this again for the
+    /// trailers.
     ///
     /// Calls `outcome` only if the policy may refund, and `now_us` only if it does. A host call
     /// costs more than all the work done here.
     pub fn response(
         &mut self,
         stream: StreamId,
-        outcome: impl FnOnce() -> Option<Outcome>,
+        outcome: impl FnOnce() -> Outcome,
         now_us: impl FnOnce() -> u64,
     ) -> Response {
         let Some(Stream::Decided { headers, charged }) = self.streams.get_mut(&stream) else {
             return Response::default();
         };
         let headers = std::mem::take(headers);
-        let Some(outcome) = (!charged.is_empty()).then(outcome).flatten() else {
+        if charged.is_empty() {
             return Response { headers, wakes: false };
-        };
-        let charged = std::mem::take(charged);
-        let wakes = self.refund(charged, outcome, now_us);
-        Response { headers, wakes }
+        }
+        let outcome = outcome();
+        let is_refunded = |part: &Part| charged::is_refunded(&self.policy, part.bucket, outcome);
+        let (refunded, mut kept): (Vec<_>, Vec<_>) =
+            std::mem::take(charged).into_iter().partition(is_refunded);
+        if outcome.status == Outcome::UNKNOWN {
+            charged.append(&mut kept);
+        }
+        Response { headers, wakes: self.refund(refunded, now_us) }
     }
 
     /// Ends a stream. If its request is in a call under way, the charges are given back once the
@@ -39,20 +42,13 @@ impl Gate {
         }
     }
 
-    /// Gives back the parts of `charged` that the policy refunds. Returns true if the worker must
-    /// be woken.
-    fn refund(
-        &mut self,
-        mut charged: Vec<Part>,
-        outcome: Outcome,
-        now_us: impl FnOnce() -> u64,
-    ) -> bool {
-        charged.retain(|part| charged::is_refunded(&self.policy, part.bucket, outcome));
-        if charged.is_empty() {
+    /// Gives back `refunded`. Returns true if the worker must be woken.
+    fn refund(&mut self, refunded: Vec<Part>, now_us: impl FnOnce() -> u64) -> bool {
+        if refunded.is_empty() {
             return false;
         }
         let now_us = now_us();
-        self.give_back(ms(now_us), charged);
+        self.give_back(ms(now_us), refunded);
         self.take_wake(now_us)
     }
 }

@@ -125,7 +125,7 @@ fn released(disposition: Disposition) -> Option<Release> {
 
 /// Delivers the response of `stream`.
 fn respond(gate: &mut Gate, now_us: u64, stream: StreamId, outcome: Outcome) -> Response {
-    gate.response(stream, || Some(outcome), || now_us)
+    gate.response(stream, || outcome, || now_us)
 }
 
 /// Delivers the reply to `call`.
@@ -386,20 +386,33 @@ fn outcome_and_time_are_fetched_only_when_needed() {
     arrive(&mut gate, 2, &FakeRequest::post("/api/ai/x").user("42", "free"));
     decide(&mut gate, true, 9);
     let outcome = Outcome { status: 200, is_cache_hit: false };
-    gate.response(2, || Some(outcome), || panic!("a success is not refunded"));
+    gate.response(2, || outcome, || panic!("a success is not refunded"));
 }
 
 #[test]
-fn a_refund_waits_for_an_outcome_in_the_trailers() {
+fn a_refund_waits_for_a_status_in_the_trailers() {
     let mut gate = gate();
     arrive(&mut gate, 1, &FakeRequest::post("/api/ai/x").user("42", "free"));
     decide(&mut gate, true, 9);
-    let unknown = gate.response(1, || None, || panic!("nothing is refunded yet"));
-    assert!(!unknown.headers.is_empty() && !unknown.wakes);
+    let unknown = Outcome { status: Outcome::UNKNOWN, is_cache_hit: false };
+    let response = gate.response(1, || unknown, || panic!("nothing is refunded yet"));
+    assert!(!response.headers.is_empty() && !response.wakes);
     let response = respond(&mut gate, NOW_US, 1, Outcome { status: 503, is_cache_hit: false });
     assert_eq!(response.headers, [], "already added");
     assert!(response.wakes);
-    assert_eq!(settles_sent(&mut gate).len(), 1);
+    assert_eq!(settles_sent(&mut gate)[0].charges.len(), 2);
+}
+
+#[test]
+fn a_cache_hit_is_refunded_once_although_the_status_follows() {
+    let mut gate = gate();
+    arrive(&mut gate, 1, &FakeRequest::post("/api/ai/x").user("42", "free"));
+    decide(&mut gate, true, 9);
+    let hit = Outcome { status: Outcome::UNKNOWN, is_cache_hit: true };
+    assert!(respond(&mut gate, NOW_US, 1, hit).wakes);
+    assert_eq!(settles_sent(&mut gate)[0].charges.len(), 2);
+    let failed = Outcome { status: 503, is_cache_hit: false };
+    assert!(!respond(&mut gate, NOW_US, 1, failed).wakes, "given back already");
 }
 
 #[test]

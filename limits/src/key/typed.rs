@@ -21,7 +21,9 @@ pub enum BadKey {
         value: String,
     },
     /// A combination lacks a value for one of its keys.
-    #[error("expected a value for each key, such as {expected}, found {value:?}")]
+    #[error(
+        "expected a value for each key, such as {expected} (with \\, for a comma in a value), found {value:?}"
+    )]
     NotTogether {
         /// The expected form.
         expected: String,
@@ -79,24 +81,19 @@ fn together<'a>(
     parts.collect()
 }
 
-/// Splits `text` at its commas, except at those after a backslash: `\,` is a comma, and `\\` a
-/// backslash.
+/// Splits `text` at its commas. `\,` is a comma in a part, and `\\` a backslash. Any other backslash
+/// stands for itself.
 fn split(text: &str) -> Vec<String> {
-    let mut parts = vec![String::new()];
-    let mut chars = text.chars();
+    let (mut parts, mut part) = (Vec::new(), String::new());
+    let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
-        let literal = match c {
-            '\\' => chars.next().unwrap_or(c),
-            ',' => {
-                parts.push(String::new());
-                continue;
-            }
-            c => c,
-        };
-        if let Some(last) = parts.last_mut() {
-            last.push(literal);
+        match c {
+            '\\' => part.push(chars.next_if(|next| matches!(next, ',' | '\\')).unwrap_or(c)),
+            ',' => parts.push(std::mem::take(&mut part)),
+            c => part.push(c),
         }
     }
+    parts.push(part);
     parts
 }
 
@@ -110,6 +107,7 @@ mod tests {
         check("user=42,client=1.2.3.4", &["user=42", "client=1.2.3.4"]);
         check(r"user=Doe\, Jane,client=1.2.3.4", &["user=Doe, Jane", "client=1.2.3.4"]);
         check(r"user=a\\,client=b\", &[r"user=a\", r"client=b\"]);
+        check(r"user=CORP\jane,client=1.2.3.4", &[r"user=CORP\jane", "client=1.2.3.4"]);
         check("", &[""]);
     }
 }

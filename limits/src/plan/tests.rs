@@ -243,8 +243,8 @@ fn a_typed_combination_yields_the_request_s_counter() {
     let ada = FakeRequest::get("/").user("ada", "free");
     assert_eq!(name("user=ada,site=Example.com"), counter(&ada));
     assert_eq!(name("client=192.0.2.1,site=example.com"), counter(&FakeRequest::get("/")));
-    insta::assert_snapshot!(typed("ada").unwrap_err(), @r#"expected a value for each key, such as user=…,site=…, found "ada""#);
-    insta::assert_snapshot!(typed("site=example.com,user=ada").unwrap_err(), @r#"expected a value for each key, such as user=…,site=…, found "site=example.com,user=ada""#);
+    insta::assert_snapshot!(typed("ada").unwrap_err(), @r#"expected a value for each key, such as user=…,site=… (with \, for a comma in a value), found "ada""#);
+    insta::assert_snapshot!(typed("site=example.com,user=ada").unwrap_err(), @r#"expected a value for each key, such as user=…,site=… (with \, for a comma in a value), found "site=example.com,user=ada""#);
     insta::assert_snapshot!(typed("client=me,site=a").unwrap_err(), @r#"expected an IP address for key "client", found "me""#);
 }
 

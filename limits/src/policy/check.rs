@@ -86,10 +86,19 @@ fn shim(shim: &Shim, mistakes: &mut Mistakes) -> u64 {
     timeout_ms
 }
 
-/// Returns true for a host with or without a port, in the characters that HTTP servers accept.
+/// Returns true for a host name or an address, with or without a port.
 fn is_authority(text: &str) -> bool {
-    let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b);
-    (1..=255).contains(&text.len()) && text.bytes().all(is_allowed)
+    let is_name = |host: &str| {
+        let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+        (1..=253).contains(&host.len()) && host.bytes().all(is_allowed)
+    };
+    let is_ipv6 = |host: &str| {
+        let inner = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        inner.is_some_and(|inner| inner.parse::<std::net::Ipv6Addr>().is_ok())
+    };
+    let is_host = |host: &str| is_name(host) || is_ipv6(host);
+    let has_port = |(host, port): (&str, &str)| is_host(host) && port.parse::<u16>().is_ok();
+    is_host(text) || text.rsplit_once(':').is_some_and(has_port)
 }
 
 fn named<T: DeserializeOwned>(
@@ -125,5 +134,20 @@ fn listed<T: DeserializeOwned>(
 fn size(place: &str, found: usize, mistakes: &mut Mistakes) {
     if found > MAX_ITEMS {
         mistakes.add(place, format!("expected at most {MAX_ITEMS}, found {found}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_authority;
+
+    #[test]
+    fn an_authority_is_a_host_with_or_without_a_port() {
+        for good in ["tollgate", "shim.ns.svc", "10.0.0.5:8081", "[::1]", "[::1]:8081"] {
+            assert!(is_authority(good), "{good}");
+        }
+        for bad in ["", ":", "[[", "a:b:c", "::1", "a:99999", "a b", "outbound|8081||x", "a/b"] {
+            assert!(!is_authority(bad), "{bad}");
+        }
     }
 }

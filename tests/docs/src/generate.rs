@@ -6,8 +6,8 @@ mod policy;
 mod table;
 mod variables;
 
-use crate::regions::replace;
-use anyhow::{Context, Result};
+use crate::regions;
+use anyhow::{Context, Result, ensure};
 use clap::CommandFactory;
 use harness::paths;
 
@@ -41,19 +41,25 @@ const REGIONS: [Region; 10] = [
 /// Generates all pages and returns those that differ from what is on disk.
 ///
 /// # Errors
-/// Fails if a page cannot be read or lacks a region.
+/// Fails if a page cannot be read, lacks a region, or has one that is not generated.
 pub fn stale() -> Result<Vec<Page>> {
-    let mut pages: Vec<(Page, String)> = Vec::new();
-    for (file, name, content) in REGIONS {
+    let mut files: Vec<&str> = REGIONS.iter().map(|(file, ..)| *file).collect();
+    files.sort_unstable();
+    files.dedup();
+    let mut stale = Vec::new();
+    for file in files {
         let path = format!("docs/{file}");
-        if pages.last().is_none_or(|(page, _)| page.path != path) {
-            let text = std::fs::read_to_string(paths::root().join(&path))
-                .with_context(|| format!("cannot read {path}"))?;
-            pages.push((Page { path: path.clone(), text: text.clone() }, text));
+        let old = std::fs::read_to_string(paths::root().join(&path))
+            .with_context(|| format!("cannot read {path}"))?;
+        let own: Vec<&Region> = REGIONS.iter().filter(|(own, ..)| *own == file).collect();
+        ensure!(own.len() == regions::count(&old), "{path}: expected {} regions", own.len());
+        let mut text = old.clone();
+        for (_, name, content) in own {
+            text = regions::replace(&text, name, &content()?).with_context(|| path.clone())?;
         }
-        if let Some((page, _)) = pages.last_mut() {
-            page.text = replace(&page.text, name, &content()?).with_context(|| path)?;
+        if text != old {
+            stale.push(Page { path, text });
         }
     }
-    Ok(pages.into_iter().filter(|(page, old)| page.text != *old).map(|(page, _)| page).collect())
+    Ok(stale)
 }

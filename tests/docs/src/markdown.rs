@@ -111,7 +111,11 @@ impl Page {
                 _ => None,
             })
             .collect();
-        let before = self.headings.iter().filter(|other| *other == heading).count();
+        let is_same = |other: &&String| {
+            let rest = other.strip_prefix(&slug).and_then(|rest| rest.strip_prefix('-'));
+            **other == slug || rest.is_some_and(|rest| rest.parse::<u32>().is_ok())
+        };
+        let before = self.anchors.iter().filter(is_same).count();
         if before == 0 { slug } else { format!("{slug}-{before}") }
     }
 }
@@ -129,7 +133,7 @@ mod tests {
     #[test]
     fn headings_links_and_blocks_are_found() {
         let page = Page::parse(
-            "# A `b` & c\n\nSee [x](y.md#z), ![i](i.svg) and <https://e.org>.\n\n## Twice\n## Twice\n\n\
+            "# A `b` & c\n\nSee [x](y.md#z), ![i](i.svg) and <https://e.org>.\n\n## Twice\n## Twice!\n\n\
              <!-- file: a.yaml -->\n```yaml\nk: v\n```\n\nText.\n\n```sh,not-tested\nls\n```\n",
         );
         assert_eq!(page.anchors, ["a-b--c", "twice", "twice-1"]);

@@ -15,6 +15,12 @@ pub fn replace(page: &str, name: &str, content: &str) -> Result<String> {
     Ok(format!("{before}{start}\n{}\n\n{end}{after}", content.trim()))
 }
 
+/// Returns the number of generated regions in `page`.
+#[must_use]
+pub fn count(page: &str) -> usize {
+    page.matches("<!-- generated: ").count()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -22,6 +28,7 @@ mod tests {
     #[test]
     fn only_the_named_region_is_replaced() {
         let page = "a\n<!-- generated: x -->\nold\n<!-- end of x -->\nb\n";
+        assert_eq!(count(page), 1);
         let replaced = replace(page, "x", "new\n").unwrap();
         assert_eq!(replaced, "a\n<!-- generated: x -->\n\nnew\n\n<!-- end of x -->\nb\n");
         assert_eq!(replace(&replaced, "x", "new").unwrap(), replaced, "a second time");

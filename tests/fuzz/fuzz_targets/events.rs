@@ -63,7 +63,7 @@ impl World {
             Event::Respond { stream, status, is_cache_hit } => {
                 let outcome = Outcome { status, is_cache_hit };
                 if !self.waiting.contains(&stream.into())
-                    && self.gate.response(stream.into(), || Some(outcome), || self.now_us).wakes
+                    && self.gate.response(stream.into(), || outcome, || self.now_us).wakes
                 {
                     self.ready();
                 }

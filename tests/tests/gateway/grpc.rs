@@ -21,7 +21,7 @@ struct GrpcUpstream {
 }
 
 impl GrpcUpstream {
-    fn start(grpc_status: &'static str) -> Self {
+    fn start(grpc_status: &'static str, cache: &'static str) -> Self {
         let runtime = Runtime::new().unwrap();
         let (send, receive) = mpsc::channel();
         runtime.spawn(async move {
@@ -29,7 +29,7 @@ impl GrpcUpstream {
             send.send(listener.local_addr().unwrap()).unwrap();
             while let Ok((stream, _)) = listener.accept().await {
                 let answer = move |_: Request<hyper::body::Incoming>| async move {
-                    Ok::<_, Infallible>(response(grpc_status))
+                    Ok::<_, Infallible>(response(grpc_status, cache))
                 };
                 tokio::spawn(
                     hyper::server::conn::http2::Builder::new(TokioExecutor::new())
@@ -41,16 +41,24 @@ impl GrpcUpstream {
     }
 }
 
-fn response(grpc_status: &'static str) -> Response<impl Body<Data = Bytes, Error = Infallible>> {
+fn response(
+    grpc_status: &'static str,
+    cache: &'static str,
+) -> Response<impl Body<Data = Bytes, Error = Infallible>> {
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from_static(grpc_status));
     let message = Full::new(Bytes::from_static(b"\0\0\0\0\0"));
     let body = message.with_trailers(std::future::ready(Some(Ok(trailers))));
-    Response::builder().header("content-type", "application/grpc").body(body).unwrap()
+    let head = Response::builder().header("content-type", "application/grpc");
+    head.header("x-cache", cache).body(body).unwrap()
 }
 
 fn call(gateway: &Gateway) -> Reply {
-    let request = Request::post("/echo.Echo/Say").header("content-type", "application/grpc+proto");
+    call_as(gateway, "application/grpc+proto")
+}
+
+fn call_as(gateway: &Gateway, content_type: &str) -> Reply {
+    let request = Request::post("/echo.Echo/Say").header("content-type", content_type);
     gateway.client().send(request.body(Bytes::new().into()).unwrap())
 }
 
@@ -89,6 +97,21 @@ fn a_denied_grpc_request_is_resource_exhausted() {
     }
 }
 
+/// Envoy takes none of these for gRPC, so the refusal must be plain HTTP.
+#[test]
+fn a_request_that_only_looks_like_grpc_is_refused_with_429() {
+    let mut options = Options::default();
+    options.policy["buckets"]["public"]["limit"] = json!(1);
+    let gateway = Gateway::start(&options).unwrap();
+    call(&gateway);
+    for content_type in ["application/grpc;x=1", "application/grpc-web", "application/grpcx"] {
+        let denied = call_as(&gateway, content_type);
+        assert_eq!(denied.status, 429, "{content_type}: {}", denied.as_text());
+        assert_eq!(denied.header("content-type"), "application/problem+json");
+        assert_eq!(denied.header("grpc-status"), "");
+    }
+}
+
 #[test]
 fn a_grpc_request_refused_in_an_outage_is_unavailable() {
     let mut options = Options::default();
@@ -102,15 +125,15 @@ fn a_grpc_request_refused_in_an_outage_is_unavailable() {
 
 #[test]
 fn a_charge_is_refunded_by_the_grpc_status_in_the_trailers() {
-    let check = |grpc_status: &'static str, is_refunded: bool| {
-        let upstream = GrpcUpstream::start(grpc_status);
+    let check = |grpc_status: &'static str, cache: &'static str, is_refunded: bool| {
+        let upstream = GrpcUpstream::start(grpc_status, cache);
         let mut options = Options {
             upstream: Some(upstream.addr),
             edit: with_http2_upstream,
             ..Options::default()
         };
         options.policy["buckets"]["public"]["limit"] = json!(100);
-        options.policy["buckets"]["public"]["refund"] = json!(["server_error"]);
+        options.policy["buckets"]["public"]["refund"] = json!(["server_error", "cache_hit"]);
         let gateway = Gateway::start(&options).unwrap();
         assert_eq!(call(&gateway).header("x-ratelimit-remaining"), "99");
         if is_refunded {
@@ -118,10 +141,14 @@ fn a_charge_is_refunded_by_the_grpc_status_in_the_trailers() {
                 call(&gateway).header("x-ratelimit-remaining") == "99"
             });
         } else {
-            assert_eq!(call(&gateway).header("x-ratelimit-remaining"), "98");
+            for expected in (89..=98).rev() {
+                let remaining = call(&gateway).header("x-ratelimit-remaining").to_owned();
+                assert_eq!(remaining, expected.to_string(), "{grpc_status} {cache}");
+            }
         }
     };
-    check("13", true);
-    check("0", false);
-    check("5", false);
+    check("13", "MISS", true);
+    check("0", "HIT", true);
+    check("0", "MISS", false);
+    check("5", "MISS", false);
 }

@@ -202,6 +202,29 @@ fn after_repeated_failures_no_request_waits() {
     assert_eq!((gate.metric_name(open.metric).as_str(), open.amount), ("tollgate.breaker.open", 1));
 }
 
+#[test]
+fn a_shim_that_never_answers_is_counted_until_it_does_or_the_gate_closes() {
+    let name = "tollgate.shim.unanswered";
+    let process = Process::default();
+    let unanswered = || {
+        let mut gate = gate_with_open_breaker(&process);
+        assert_eq!(counted(&mut gate, name), 1);
+        let warning = gate.take_warning(NOW_US).unwrap();
+        assert!(warning.contains("the cluster \"tollgate\""), "{warning}");
+        gate
+    };
+    let mut gate = unanswered();
+    gate.close(NOW_US);
+    assert_eq!(counted(&mut gate, name), -1);
+
+    let mut gate = unanswered();
+    let probe = gate.ready(NOW_US + 500_000).pop().unwrap();
+    assert_eq!(probe.kind, CallKind::Probe);
+    reply(&mut gate, &probe, ok_reply(b"{}"));
+    assert_eq!(counted(&mut gate, name), -1);
+    assert_eq!(gate.take_warning(NOW_US + 60_000_000), None);
+}
+
 /// Returns a gate with one call under way for each of `streams`.
 fn gate_with_calls(streams: std::ops::RangeInclusive<StreamId>) -> (Gate, Vec<Call>) {
     let mut gate = gate();
