@@ -26,7 +26,10 @@ pub struct Settle {
 }
 
 /// Checks the requests of a body: 1..=[`MAX_BATCH`], each with 1..=[`MAX_CHARGES`] charges on
-/// different counters, and no cost above its limit.
+/// different counters.
+///
+/// A cost above its limit is not a mistake of the body: other requests in it must still be decided.
+/// The ledger refuses that request alone.
 ///
 /// # Errors
 /// Fails with every mistake and its location.
@@ -84,17 +87,6 @@ impl Mistakes {
             return;
         }
         self.repeated(place, request.charges.iter().map(|charge| &charge.counter));
-        for (at, charge) in request.charges.iter().enumerate() {
-            let (cost, limit) = (charge.cost.get(), charge.quota.limit());
-            if cost > limit {
-                self.at(
-                    format!("{place}/{at}/cost"),
-                    format!(
-                        "expected at most the limit, {limit}, found {cost}: it could never be admitted"
-                    ),
-                );
-            }
-        }
     }
 
     fn settle(&mut self, place: &str, settle: wire::Settle) -> Option<Settle> {

@@ -79,7 +79,7 @@ impl Preparer<'_> {
     /// # Errors
     /// [`NoPeriod`] for a time outside the calendar's range.
     pub fn terms(&self, counter: &CounterName, quota: Quota) -> Result<Terms, NoPeriod> {
-        let (limit, standing) = match self.book.get(counter) {
+        let (limit, standing) = match self.book.applying_to(counter) {
             None => (None, Standing::Limited),
             Some(Override::Limit(limit)) => (Some(limit), Standing::Limited),
             Some(Override::Unlimited) => (None, Standing::Unlimited),
@@ -180,6 +180,22 @@ mod tests {
         let until_ms = TimeMs::clamped(5_000);
         let blocked = terms(Some(Override::BlockedUntilMs(until_ms)), ten, 0);
         assert_eq!(blocked.standing, Standing::BlockedUntil(until_ms));
+    }
+
+    #[test]
+    fn an_override_covers_the_bucket_s_tiers() {
+        let quota = Quota::SlidingWindow(SlidingWindow {
+            limit: Limit::clamped(10),
+            window_ms: WindowMs::clamped(60_000),
+        });
+        let tier: CounterName = format!("{}~day.UTC", counter()).try_into().unwrap();
+        let limit = |book: &Book| Preparer { book, now_ms: 0 }.terms(&tier, quota).unwrap().limit();
+        let mut book = Book::default();
+        assert_eq!(limit(&book), 10);
+        book.set(counter(), Override::Limit(Limit::clamped(99))).unwrap();
+        assert_eq!(limit(&book), 99);
+        book.set(tier.clone(), Override::Limit(Limit::clamped(7))).unwrap();
+        assert_eq!(limit(&book), 7, "its own takes precedence");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! A counter's stored name, `tg:{<32 hex digits>}:<bucket>`.
+//! A counter's stored name, `tg:{<32 hex digits>}:<bucket>`; for a tier that counts in another way
+//! than its bucket, `tg:{<32 hex digits>}:<bucket>~<variant>`.
 //!
 //! The digits are a keyed hash (keyed by the policy's salt) of the key's parts, so Redis holds no
 //! personal data. The braces put all counters of one identity in the same Redis Cluster slot.
@@ -9,6 +10,8 @@ use std::fmt;
 
 /// The longest bucket name, in bytes.
 const MAX_BUCKET_NAME_BYTES: usize = 64;
+/// The longest name of a variant, in bytes.
+const MAX_VARIANT_BYTES: usize = 64;
 
 /// A counter's stored name, well-formed by construction.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -26,12 +29,39 @@ impl CounterName {
     /// # Errors
     /// [`BadCounterName`] if `bucket` is not a valid bucket name.
     pub fn new(identity: &Identity, bucket: &str) -> Result<Self, BadCounterName> {
-        let mut name = String::with_capacity(38 + bucket.len());
+        Self::of_variant(identity, bucket, None)
+    }
+
+    /// Creates the name of the counter of `bucket` for `identity`, for requests that the bucket
+    /// counts as in `variant`.
+    ///
+    /// # Errors
+    /// [`BadCounterName`] if `bucket` is not a valid bucket name, or `variant` is not 1 to 64
+    /// letters, digits, `.`, `_`, `-` or `+`.
+    pub fn of_variant(
+        identity: &Identity,
+        bucket: &str,
+        variant: Option<&str>,
+    ) -> Result<Self, BadCounterName> {
+        let mut name =
+            String::with_capacity(38 + bucket.len() + variant.map_or(0, |text| text.len() + 1));
         name.push_str("tg:{");
         name.extend(identity.digits());
         name.push_str("}:");
         name.push_str(bucket);
-        if is_bucket_name(bucket) { Ok(Self(name)) } else { Err(BadCounterName(name)) }
+        if let Some(variant) = variant {
+            name.push('~');
+            name.push_str(variant);
+        }
+        let is_good = is_bucket_name(bucket) && variant.is_none_or(is_variant);
+        if is_good { Ok(Self(name)) } else { Err(BadCounterName(name)) }
+    }
+
+    /// Returns the name of the bucket's own counter, if this is a variant.
+    #[must_use]
+    pub fn of_bucket(&self) -> Option<Self> {
+        let (own, _) = self.0.split_once('~')?;
+        Some(Self(own.to_owned()))
     }
 
     /// Returns the name as stored.
@@ -49,7 +79,8 @@ impl CounterName {
     /// Returns the bucket's name.
     #[must_use]
     pub fn bucket(&self) -> &str {
-        self.0.get(38..).unwrap_or_default()
+        let name = self.0.get(38..).unwrap_or_default();
+        name.split_once('~').map_or(name, |(bucket, _)| bucket)
     }
 }
 
@@ -58,10 +89,15 @@ impl TryFrom<String> for CounterName {
 
     fn try_from(name: String) -> Result<Self, Self::Error> {
         let well_formed = name.strip_prefix("tg:{").is_some_and(|rest| {
-            rest.split_once("}:").is_some_and(|(digits, bucket)| {
+            rest.split_once("}:").is_some_and(|(digits, name)| {
+                let (bucket, variant) = match name.split_once('~') {
+                    Some((bucket, variant)) => (bucket, Some(variant)),
+                    None => (name, None),
+                };
                 digits.len() == 32
                     && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
                     && is_bucket_name(bucket)
+                    && variant.is_none_or(is_variant)
             })
         });
         if well_formed { Ok(Self(name)) } else { Err(BadCounterName(shorten(name))) }
@@ -88,6 +124,11 @@ pub(crate) fn is_bucket_name(name: &str) -> bool {
     name.len() <= MAX_BUCKET_NAME_BYTES
         && bytes.next().is_some_and(|first| first.is_ascii_alphabetic())
         && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+fn is_variant(name: &str) -> bool {
+    let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"._-+".contains(&b);
+    (1..=MAX_VARIANT_BYTES).contains(&name.len()) && name.bytes().all(is_allowed)
 }
 
 /// A payer as a keyed hash: the first 16 bytes of SHA-256 over length-prefixed parts.
@@ -155,6 +196,21 @@ mod tests {
     }
 
     #[test]
+    fn a_variant_belongs_to_its_bucket() {
+        let identity = Identity::derive(b"", [b"user".as_slice(), b"42"]);
+        let own = CounterName::new(&identity, "ai").unwrap();
+        let variant = CounterName::of_variant(&identity, "ai", Some("day.Europe.Berlin")).unwrap();
+        assert_eq!(variant.to_string(), format!("{own}~day.Europe.Berlin"));
+        assert_eq!((variant.bucket(), variant.slot_tag()), ("ai", own.slot_tag()));
+        assert_eq!(variant.of_bucket(), Some(own.clone()));
+        assert_eq!(own.of_bucket(), None);
+        assert_eq!(CounterName::try_from(variant.to_string()).unwrap(), variant);
+        for bad in ["", "a b", "a~b", "a/b"] {
+            assert!(CounterName::of_variant(&identity, "ai", Some(bad)).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
     fn malformed_names_are_refused() {
         let digits = "0123456789abcdef0123456789abcdef";
         for name in [
@@ -166,6 +222,9 @@ mod tests {
             format!("tg:{{{}}}:a", digits.to_uppercase()),
             format!("tg:{{{digits}0}}:a"),
             format!("tg:{{{digits}}}:{}", "a".repeat(65)),
+            format!("tg:{{{digits}}}:a~"),
+            format!("tg:{{{digits}}}:a~b~c"),
+            format!("tg:{{{digits}}}:a~{}", "b".repeat(65)),
             format!("xx:{{{digits}}}:a"),
         ] {
             assert!(CounterName::try_from(name.clone()).is_err(), "{name}");

@@ -8,7 +8,8 @@ use crate::facts::Facts;
 use crate::key::{self, Payer};
 use crate::matching::{Mismatch, Seen};
 use crate::path::{BadPath, NormalPath};
-use crate::policy::{Bucket, Policy};
+use crate::plan::Reason;
+use crate::policy::{Bucket, Policy, RuleCharge};
 use crate::quota::Quota;
 pub use request::Request;
 
@@ -34,11 +35,12 @@ pub struct Explained<'a> {
     pub payer: Payer<'a>,
     /// The counter's stored name.
     pub counter: CounterName,
-    /// The quota charged.
-    pub quota: Quota,
-    /// The value that the limit was looked up by, if the limit depends on one and the request has
-    /// it.
-    pub chosen_by: Option<String>,
+    /// The quota charged; `None` if the limit is 0, so that the bucket refuses every request.
+    pub quota: Option<Quota>,
+    /// The cost; 0 if nothing is charged.
+    pub cost: u64,
+    /// The reasons for the tier, the limit and the cost, if they depend on the request.
+    pub reasons: Vec<Reason<'a>>,
 }
 
 impl Policy {
@@ -62,19 +64,24 @@ impl Policy {
         }
         let charge = rule.and_then(|at| self.rules.get(at)).map(|rule| rule.charge.as_slice());
         let charges = charge.unwrap_or_default().iter();
-        let charges = charges.filter_map(|at| self.explained(*at, facts)).collect();
+        let charges = charges.filter_map(|charge| self.explained(charge, facts)).collect();
         Ok(Explanation { path, passed_over, rule, charges })
     }
 
-    fn explained(&self, at: usize, facts: &impl Facts) -> Option<Explained<'_>> {
-        let planned = self.planned(at, facts)?;
-        let bucket = self.buckets.get(at)?;
+    fn explained<'a>(
+        &'a self,
+        charge: &'a RuleCharge,
+        facts: &impl Facts,
+    ) -> Option<Explained<'a>> {
+        let mut reasons = Vec::new();
+        let planned = self.planned(charge, facts, &mut |reason| reasons.push(reason))?;
         Some(Explained {
-            bucket,
-            payer: key::of_request(self, &bucket.key, facts),
-            counter: planned.charge.counter,
-            quota: planned.charge.quota,
-            chosen_by: bucket.limit.found(facts),
+            bucket: planned.bucket,
+            payer: key::of_request(self, &planned.bucket.key, facts),
+            counter: planned.counter(self, facts)?,
+            quota: planned.quota(),
+            cost: planned.cost,
+            reasons,
         })
     }
 }
@@ -99,7 +106,8 @@ mod tests {
             assert_eq!(explained.rule, plan.rule);
             assert_eq!(explained.passed_over.len(), plan.rule.unwrap());
             let charges = plan.charges.iter().map(|one| (&one.charge.counter, &one.charge.quota));
-            let reasons = explained.charges.iter().map(|one| (&one.counter, &one.quota));
+            let reasons = explained.charges.iter();
+            let reasons = reasons.map(|one| (&one.counter, one.quota.as_ref().unwrap()));
             assert!(charges.eq(reasons), "{request:?}");
         }
         assert_eq!(policy.explain(&FakeRequest::get("/%2f")), Err(BadPath::EscapedSlash));

@@ -2,6 +2,7 @@
 //!
 //! Called by [`crate::gate`]. The only module that knows the draft's grammar.
 
+use crate::bounded::MAX_SAFE;
 use crate::quota::Quota;
 use crate::wire::ChargeOutcome;
 use serde::Deserialize;
@@ -33,11 +34,21 @@ pub(crate) struct BucketState<'a> {
     pub bucket: &'a str,
     /// The bucket's quota.
     pub quota: &'a Quota,
+    /// The cost charged.
+    pub cost: u64,
     /// The outcome of its charge.
     pub outcome: &'a ChargeOutcome,
 }
 
-/// Renders the headers of `families` for the charged buckets; empty without any buckets.
+impl BucketState<'_> {
+    /// Returns true if the policy does not limit the bucket, and no override does.
+    pub(crate) fn is_unlimited(&self) -> bool {
+        self.quota.is_unlimited() && self.outcome.limit == MAX_SAFE
+    }
+}
+
+/// Renders the headers of `families` for the charged buckets; empty without any buckets. Leaves out
+/// those that the policy does not limit.
 ///
 /// # Source
 /// draft-ietf-httpapi-ratelimit-headers-11 for `RateLimit` and `RateLimit-Policy` (structured field
@@ -48,7 +59,8 @@ pub(crate) fn of(
     states: &[BucketState<'_>],
     families: &BTreeSet<Family>,
 ) -> Vec<(&'static str, String)> {
-    let Some(least) = states.iter().min_by_key(|state| state.outcome.remaining) else {
+    let limited = || states.iter().filter(|state| !state.is_unlimited());
+    let Some(least) = limited().min_by_key(|state| state.outcome.remaining) else {
         return Vec::new();
     };
     let mut headers = Vec::with_capacity(if families.is_empty() { 0 } else { 6 });
@@ -61,8 +73,8 @@ pub(crate) fn of(
     }
     if families.contains(&Family::Ratelimit) {
         headers.extend([
-            ("ratelimit-policy", list(states, policy_item)),
-            ("ratelimit", list(states, state_item)),
+            ("ratelimit-policy", list(limited(), policy_item)),
+            ("ratelimit", list(limited(), state_item)),
         ]);
     }
     headers
@@ -75,12 +87,12 @@ pub(crate) const fn seconds(ms: u64) -> u64 {
 }
 
 /// Renders a list of items, each a name with two parameters.
-fn list(
-    states: &[BucketState<'_>],
+fn list<'s, 'b: 's>(
+    states: impl Iterator<Item = &'s BucketState<'b>> + Clone,
     item: impl Fn(&BucketState<'_>) -> [(&'static str, u64); 2],
 ) -> String {
-    let mut list = String::with_capacity(states.len() * 64);
-    for (at, state) in states.iter().enumerate() {
+    let mut list = String::with_capacity(states.clone().count() * 64);
+    for (at, state) in states.enumerate() {
         list.push_str(if at == 0 { "\"" } else { ", \"" });
         list.push_str(state.bucket);
         list.push('"');
@@ -150,7 +162,8 @@ mod tests {
     #[test]
     fn only_the_requested_families_are_rendered() {
         let quota = sliding(10, 60_000);
-        let states = [BucketState { bucket: "a", quota: &quota, outcome: &outcome(10, 9, 60_000) }];
+        let states =
+            [BucketState { bucket: "a", quota: &quota, cost: 1, outcome: &outcome(10, 9, 60_000) }];
         let names = |families: &[Family]| -> Vec<&str> {
             let families = families.iter().copied().collect();
             of(&states, &families).iter().map(|(name, _)| *name).collect()
@@ -169,8 +182,13 @@ mod tests {
         let day = FixedWindow { limit, per: Period::Day, time_zone };
         let (minute, day) = (sliding(10, 60_000), Quota::FixedWindow(day));
         let states = [
-            BucketState { bucket: "ai", quota: &minute, outcome: &outcome(10, 0, 29_001) },
-            BucketState { bucket: "ai_daily", quota: &day, outcome: &outcome(50, 12, 36_000_000) },
+            BucketState { bucket: "ai", quota: &minute, cost: 1, outcome: &outcome(10, 0, 29_001) },
+            BucketState {
+                bucket: "ai_daily",
+                quota: &day,
+                cost: 1,
+                outcome: &outcome(50, 12, 36_000_000),
+            },
         ];
         insta::assert_snapshot!(shown(&states), @r#"
 x-ratelimit-limit: 10
@@ -182,13 +200,31 @@ ratelimit: "ai";r=0;t=30, "ai_daily";r=12;t=36000
     }
 
     #[test]
+    fn an_unlimited_bucket_is_not_shown() {
+        let (quota, limited) = (sliding(MAX_SAFE, 60_000), sliding(10, 60_000));
+        let (nine, free, five) =
+            (outcome(10, 9, 1), outcome(MAX_SAFE, MAX_SAFE, 1), outcome(5, 4, 1));
+        let state = |bucket, quota, outcome| BucketState { bucket, quota, cost: 1, outcome };
+        assert_eq!(shown(&[state("a", &quota, &free)]), "");
+        let both = shown(&[state("a", &quota, &free), state("b", &limited, &nine)]);
+        assert!(both.contains("ratelimit: \"b\";r=9;t=1\n"), "{both}");
+        let overridden = shown(&[state("a", &quota, &five)]);
+        assert!(overridden.contains("ratelimit: \"a\";r=4;t=1\n"), "{overridden}");
+    }
+
+    #[test]
     fn times_are_rounded_up_and_windows_are_never_zero() {
         let (rate, burst) = (Limit::clamped(3), Limit::clamped(10));
         let rate = TokenBucket::new(rate, WindowMs::clamped(1_000), burst).unwrap();
         let (short, bucket) = (sliding(1, 10), Quota::TokenBucket(rate));
         let states = [
-            BucketState { bucket: "short", quota: &short, outcome: &outcome(1, 0, 1) },
-            BucketState { bucket: "smooth", quota: &bucket, outcome: &outcome(10, 9, 334) },
+            BucketState { bucket: "short", quota: &short, cost: 1, outcome: &outcome(1, 0, 1) },
+            BucketState {
+                bucket: "smooth",
+                quota: &bucket,
+                cost: 1,
+                outcome: &outcome(10, 9, 334),
+            },
         ];
         insta::assert_snapshot!(shown(&states), @r#"
 x-ratelimit-limit: 1

@@ -3,14 +3,18 @@
 //! Called by [`crate::gate`] for each request; calls [`crate::path`], [`crate::key`] and
 //! [`crate::counter`].
 
+mod choose;
+mod number;
+
 use crate::counter::CounterName;
 use crate::facts::Facts;
 use crate::key;
 use crate::matching::Seen;
 use crate::path::{BadPath, NormalPath};
-use crate::policy::{Algorithm, Bucket, LimitChoice, Match, Policy};
-use crate::quota::{FixedWindow, Limit, Quota, SlidingWindow};
+use crate::policy::{Bucket, Counting, Match, Policy, RuleCharge};
+use crate::quota::{Limit, Quota};
 use crate::wire::{Charge, Cost};
+pub use choose::{ChosenLimit, Effect, Reason, Subject};
 
 /// The rule that matched a request, and the charges to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +23,9 @@ pub struct Plan {
     pub rule: Option<usize>,
     /// The rule's charges; empty for an exemption.
     pub charges: Vec<PlannedCharge>,
+    /// The buckets whose limit is 0, as indices in [`Policy::buckets`]. Those that are enforced
+    /// refuse the request.
+    pub blocked: Vec<usize>,
 }
 
 /// One charge of a plan.
@@ -28,6 +35,15 @@ pub struct PlannedCharge {
     pub bucket: usize,
     /// The charge to send to the ledger.
     pub charge: Charge,
+}
+
+/// A rule's charge, applied to a request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Planned<'a> {
+    pub(crate) bucket: &'a Bucket,
+    pub(crate) counting: &'a Counting,
+    pub(crate) limit: u64,
+    pub(crate) cost: u64,
 }
 
 impl Policy {
@@ -41,56 +57,56 @@ impl Policy {
         let matches = |matching: &Match| matching.mismatch(self, &seen).is_none();
         let found = self.rules.iter().position(|rule| matches(&rule.matching));
         let charge = found.and_then(|at| self.rules.get(at)).map(|rule| rule.charge.as_slice());
-        let charges = charge.unwrap_or_default().iter().filter_map(|at| self.planned(*at, facts));
-        Ok(Plan { rule: found, charges: charges.collect() })
+        let mut plan = Plan { rule: found, charges: Vec::new(), blocked: Vec::new() };
+        for charge in charge.unwrap_or_default() {
+            let Some(planned) = self.planned(charge, facts, &mut |_| {}) else { continue };
+            if planned.is_blocked() {
+                plan.blocked.push(charge.bucket);
+            } else if let Some(made) = planned.charge(self, facts) {
+                plan.charges.push(PlannedCharge { bucket: charge.bucket, charge: made });
+            }
+        }
+        Ok(plan)
     }
 
-    pub(crate) fn planned(&self, at: usize, facts: &impl Facts) -> Option<PlannedCharge> {
-        let bucket = self.buckets.get(at)?;
-        let identity = key::of_request(self, &bucket.key, facts).identity(self);
-        let charge = Charge {
-            counter: CounterName::new(&identity, &bucket.name).ok()?,
-            quota: bucket.quota(bucket.limit.choose(facts)),
-            cost: Cost::clamped(1),
-            enforce: bucket.enforce,
-            lease: None,
-        };
-        Some(PlannedCharge { bucket: at, charge })
+    /// Applies a rule's charge to a request. Passes the reasons for its numbers to `note`.
+    pub(crate) fn planned<'a>(
+        &'a self,
+        charge: &'a RuleCharge,
+        facts: &impl Facts,
+        note: &mut impl FnMut(Reason<'a>),
+    ) -> Option<Planned<'a>> {
+        let bucket = self.buckets.get(charge.bucket)?;
+        let counting = bucket.tier(facts, note);
+        let limit = counting.limit.chosen(Subject::Limit, facts, note);
+        let cost = charge.cost.chosen(Subject::Cost, facts, note);
+        Some(Planned { bucket, counting, limit, cost })
     }
 }
 
-impl LimitChoice {
-    /// Returns the limit for a request.
-    pub fn choose(&self, facts: &impl Facts) -> Limit {
-        match self {
-            Self::Fixed(limit) => *limit,
-            Self::By { values, otherwise, .. } => {
-                let chosen = self.found(facts).and_then(|value| values.get(&value).copied());
-                chosen.unwrap_or(*otherwise)
-            }
-        }
+impl Planned<'_> {
+    /// Returns true if the limit is 0, so that the request cannot be charged.
+    pub(crate) const fn is_blocked(&self) -> bool {
+        self.limit == 0 && self.cost > 0
     }
 
-    /// Returns the value that the limit is looked up by, even if no limit is defined for it.
-    pub(crate) fn found(&self, facts: &impl Facts) -> Option<String> {
-        let Self::By { source, .. } = self else { return None };
-        String::from_utf8(key::text_of(source, facts)?).ok()
+    /// Returns the quota; `None` if the limit is 0.
+    pub(crate) fn quota(&self) -> Option<Quota> {
+        Some(self.counting.quota(Limit::new(self.limit).ok()?))
     }
-}
 
-impl Bucket {
-    /// Returns the bucket's quota at `limit`.
-    #[must_use]
-    pub fn quota(&self, limit: Limit) -> Quota {
-        match &self.algorithm {
-            Algorithm::SlidingWindow { window_ms } => {
-                Quota::SlidingWindow(SlidingWindow { limit, window_ms: *window_ms })
-            }
-            Algorithm::FixedWindow { per, time_zone } => {
-                Quota::FixedWindow(FixedWindow { limit, per: *per, time_zone: *time_zone })
-            }
-            Algorithm::TokenBucket(bucket) => Quota::TokenBucket(*bucket),
-        }
+    /// Returns the name of the counter.
+    pub(crate) fn counter(&self, policy: &Policy, facts: &impl Facts) -> Option<CounterName> {
+        let identity = key::of_request(policy, &self.bucket.key, facts).identity(policy);
+        let variant = self.counting.variant.as_deref();
+        CounterName::of_variant(&identity, &self.bucket.name, variant).ok()
+    }
+
+    /// Returns the charge to send to the ledger; `None` if the cost or the limit is 0.
+    fn charge(&self, policy: &Policy, facts: &impl Facts) -> Option<Charge> {
+        let (cost, quota) = (Cost::new(self.cost).ok()?, self.quota()?);
+        let counter = self.counter(policy, facts)?;
+        Some(Charge { counter, quota, cost, enforce: self.bucket.enforce, lease: None })
     }
 }
 

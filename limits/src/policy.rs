@@ -4,10 +4,14 @@
 //! read it as YAML. [`crate::plan`] applies it to a request.
 //!
 //! `document` is the format that people write, and `reading` finds format errors in it. `keys`,
-//! `buckets` and `rules` hold the checked parts, each with its own checks. `check` runs them all.
+//! `buckets` (with `counting`), `rules` (with `charges`) and `amount` hold the checked parts, each
+//! with its own checks. `check` runs them all.
 
+mod amount;
 mod buckets;
+mod charges;
 mod check;
+mod counting;
 mod document;
 mod keys;
 mod mistakes;
@@ -18,7 +22,10 @@ mod rules;
 mod schema;
 
 use crate::headers::Family;
-pub use buckets::{Algorithm, Bucket, LimitChoice, Refund};
+pub use amount::{Amount, Number, NumberFrom, UNLIMITED};
+pub use buckets::{Bucket, Refund};
+pub use charges::RuleCharge;
+pub use counting::{Algorithm, Counting, Tiers};
 pub use keys::{Key, Source};
 pub use mistakes::{PolicyError, PolicyErrors, unknown_name};
 pub use on_failure::OnFailure;

@@ -116,6 +116,12 @@ impl Quota {
             Self::TokenBucket(quota) => quota.burst(),
         }
     }
+
+    /// Returns true if the limit refuses nothing: a policy's `unlimited`, which is 2^53.
+    #[must_use]
+    pub fn is_unlimited(&self) -> bool {
+        self.limit() == MAX_SAFE
+    }
 }
 
 impl TimeZone {

@@ -69,7 +69,8 @@ pub struct Charge {
     pub counter: CounterName,
     /// The quota to enforce.
     pub quota: Quota,
-    /// The cost, at most the quota's limit. Defaults to 1.
+    /// The cost. One above the limit in force fails its own request, with
+    /// [`DecisionError::CostExceedsLimit`]. Defaults to 1.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub cost: Cost,
     /// False for a shadow charge, which is counted and reported but never denies.
@@ -121,7 +122,7 @@ pub struct Decision {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DecisionError {
-    /// A charge's cost exceeds the limit set by an override. Waiting does not help.
+    /// A charge's cost exceeds the limit in force. Waiting does not help.
     CostExceedsLimit,
     /// The ledger did not decide this request, although it decided others, for example because one
     /// Cluster node is down. [`Decision::charges`] is empty. The request may have been charged.

@@ -146,7 +146,7 @@ async fn show(State(app): State<App>, body: Body) -> Result<Response, Refused> {
     let Show { counter, quota } = parsed(body).await?;
     let book = app.ledger.overrides().ok_or_else(not_reached)?;
     let now_ms = app.ledger.now_ms();
-    let overriding = book.get(&counter).filter(|overriding| !overriding.has_ended(now_ms));
+    let overriding = book.applying_to(&counter).filter(|overriding| !overriding.has_ended(now_ms));
     let peeked = app.ledger.peek(counter, quota).await;
     let peeked = peeked.map_err(|reason| Refused::unavailable(reason.to_string()))?;
     let outcome = peeked.answer;

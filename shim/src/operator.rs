@@ -9,6 +9,7 @@ use crate::admin::{
 };
 use crate::cli::{Action, Admin, Counters, OverridesCommand, Target, TypedFacts, Until};
 use crate::client;
+use crate::policy::reasons;
 use crate::secret::Token;
 use anyhow::{Context, bail};
 use ledger::clock::Clock;
@@ -16,7 +17,7 @@ use ledger::overrides::Override;
 use limits::counter::CounterName;
 use limits::key;
 use limits::ledger::TimeMs;
-use limits::policy::{Bucket, Policy};
+use limits::policy::{Bucket, Policy, UNLIMITED};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Write;
@@ -27,9 +28,15 @@ pub(crate) async fn counters(command: Counters) -> anyhow::Result<String> {
     match command {
         Counters::Show { target, request } => show(&target, &request).await,
         Counters::Reset { target } => {
-            let counter = target.counter(&target.policy()?)?;
-            let Changed { changed } = ask(&target.admin, RESET_PATH, &Named { counter }).await?;
-            Ok(format!("{target}: {}\n", if changed { "reset" } else { "nothing was counted" }))
+            let policy = target.policy()?;
+            let mut any = false;
+            for variant in target.bucket(&policy)?.variants() {
+                let counter = target.counter(&policy, variant)?;
+                let Changed { changed } =
+                    ask(&target.admin, RESET_PATH, &Named { counter }).await?;
+                any |= changed;
+            }
+            Ok(format!("{target}: {}\n", if any { "reset" } else { "nothing was counted" }))
         }
     }
 }
@@ -38,7 +45,7 @@ pub(crate) async fn counters(command: Counters) -> anyhow::Result<String> {
 pub(crate) async fn overrides(command: OverridesCommand) -> anyhow::Result<String> {
     match command {
         OverridesCommand::Set { target, action } => {
-            let counter = target.counter(&target.policy()?)?;
+            let counter = target.counter(&target.policy()?, None)?;
             let overriding = action.overriding(Clock::start().now_ms())?;
             let body = Overridden { counter, overriding };
             let Changed { changed } = ask(&target.admin, SET_PATH, &body).await?;
@@ -53,7 +60,7 @@ pub(crate) async fn overrides(command: OverridesCommand) -> anyhow::Result<Strin
             Ok(if overrides.is_empty() { "no overrides\n".to_owned() } else { lines.collect() })
         }
         OverridesCommand::Remove { target } => {
-            let counter = target.counter(&target.policy()?)?;
+            let counter = target.counter(&target.policy()?, None)?;
             let Changed { changed } = ask(&target.admin, REMOVE_PATH, &Named { counter }).await?;
             let outcome = if changed { "override removed" } else { "there was no override" };
             Ok(format!("{target}: {outcome}\n"))
@@ -63,15 +70,31 @@ pub(crate) async fn overrides(command: OverridesCommand) -> anyhow::Result<Strin
 
 async fn show(target: &Target, request: &TypedFacts) -> anyhow::Result<String> {
     let policy = target.policy()?;
-    let counter = target.counter(&policy)?;
-    let bucket = target.bucket(&policy)?;
-    let quota = bucket.quota(bucket.limit.choose(&request.request()));
-    let shown: Shown =
-        ask(&target.admin, SHOW_PATH, &Show { counter: counter.clone(), quota }).await?;
+    let request = request.request();
+    let chosen = target.bucket(&policy)?.chosen(&request);
+    let counter = target.counter(&policy, chosen.counting.variant.as_deref())?;
     let mut text = format!("{target}  ({counter})\n");
     let mut line = |name: &str, value: String| writeln!(text, "  {name:<11}{value}");
-    line("limit", shown.limit.to_string())?;
-    line("remaining", shown.remaining.to_string())?;
+    let because = || chosen.reasons.iter().map(reasons::reason);
+    let Some(quota) = chosen.quota() else {
+        line("limit", reasons::limit(None))?;
+        for reason in because() {
+            line("because", reason)?;
+        }
+        return Ok(text);
+    };
+    let shown: Shown = ask(&target.admin, SHOW_PATH, &Show { counter, quota }).await?;
+    let is_unlimited = shown.limit == UNLIMITED.get();
+    let limit = if is_unlimited { "unlimited".to_owned() } else { shown.limit.to_string() };
+    line("limit", limit)?;
+    for reason in because().filter(|_| shown.overriding.is_none()) {
+        line("because", reason)?;
+    }
+    if is_unlimited {
+        line("counted", shown.limit.saturating_sub(shown.remaining).to_string())?;
+    } else {
+        line("remaining", shown.remaining.to_string())?;
+    }
     line("next", if shown.admitted { "admitted".to_owned() } else { "denied".to_owned() })?;
     if !shown.admitted {
         line("retry in", seconds(shown.retry_after_ms))?;
@@ -98,8 +121,8 @@ impl Target {
         })
     }
 
-    /// Returns the counter's name in the ledger.
-    fn counter(&self, policy: &Policy) -> anyhow::Result<CounterName> {
+    /// Returns the counter's name in the ledger. `variant`: the one of its tier, if it has its own.
+    fn counter(&self, policy: &Policy, variant: Option<&str>) -> anyhow::Result<CounterName> {
         let bucket = self.bucket(policy)?;
         let reachable: Vec<_> = policy.payers(&bucket.key).collect();
         if !reachable.contains(&self.key.name.as_str()) {
@@ -111,7 +134,7 @@ impl Target {
             );
         }
         let identity = key::of_text(policy, &self.key.name, &self.key.value)?;
-        Ok(CounterName::new(&identity, &bucket.name)?)
+        Ok(CounterName::of_variant(&identity, &bucket.name, variant)?)
     }
 }
 
@@ -210,7 +233,7 @@ mod tests {
 
     fn counter(bucket: &str, key: &str, value: &str) -> String {
         let target = target(bucket, key, value);
-        match target.counter(&target.policy().unwrap()) {
+        match target.counter(&target.policy().unwrap(), None) {
             Ok(counter) => counter.to_string(),
             Err(error) => format!("{error:#}"),
         }

@@ -7,6 +7,7 @@ mod check;
 mod edit;
 mod explain;
 mod places;
+pub(crate) mod reasons;
 mod render;
 mod sets;
 
@@ -79,7 +80,21 @@ mod tests {
             p["rules"][0]["match"]["headers"] = json!({ "a": "b", "c": { "present": true } })
         });
         check(false, &|p| p["buckets"]["auth"]["limt"] = json!(5));
-        check(false, &|p| p["buckets"]["auth"]["limit"] = json!(0));
+        check(true, &|p| p["buckets"]["auth"]["limit"] = json!(0));
+        check(true, &|p| p["buckets"]["auth"]["limit"] = json!("unlimited"));
+        check(true, &|p| {
+            let by = json!({ "header": "a" });
+            let inner = json!({ "from": by, "max": 5, "otherwise": 1 });
+            let outer = json!({ "by": by, "values": { "b": inner }, "otherwise": "unlimited" });
+            p["buckets"]["auth"]["limit"] = outer;
+            let pro = json!({ "rate": 1, "every": "1s", "burst": 5 });
+            p["buckets"]["auth"]["tiers"] = json!({ "by": by, "values": { "pro": pro } });
+            p["rules"][1]["charge"] = json!(["ai", { "bucket": "auth", "cost": 2 }]);
+        });
+        check(false, &|p| p["buckets"]["auth"]["limit"] = json!(-1));
+        check(false, &|p| p["buckets"]["auth"]["limit"] = json!("infinite"));
+        check(false, &|p| p["buckets"]["auth"]["tiers"] = json!({ "by": { "host": {} } }));
+        check(false, &|p| p["rules"][1]["charge"] = json!([{ "cost": 5 }]));
         check(false, &|p| p["buckets"]["auth"]["window"] = json!("1 minute"));
         check(false, &|p| p["buckets"]["auth"]["on_failure"] = json!("open"));
         check(false, &|p| p["buckets"]["auth"]["refund"] = json!([600]));

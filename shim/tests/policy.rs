@@ -169,7 +169,7 @@ fn an_invalid_value_is_one_sentence_and_changes_nothing() {
         assert!(refused.starts_with(&format!("{start}{expected}")), "{refused}");
         folder.fail(words, &bad);
     }
-    let refused = folder.fail("apply --set buckets.auth.limit=0 policy.yaml tollgate.yaml", &[]);
+    let refused = folder.fail("apply --set buckets.auth.limit=-1 policy.yaml tollgate.yaml", &[]);
     let expected = format!("{start}--set: buckets.auth.limit: invalid value");
     assert!(refused.starts_with(&expected), "{refused}");
     assert_eq!(std::fs::read_to_string(folder.file("tollgate.yaml")).unwrap(), FILTER);

@@ -483,7 +483,7 @@ fn an_invalid_policy_is_refused_before_anything_is_built() {
         assert!(error.starts_with(&start), "{error}");
         assert_eq!(error.lines().count(), 1, "{error}");
     };
-    check("limit: 5,", "limit: 0,", "buckets.auth.limit: ");
+    check("limit: 5,", "limit: -1,", "buckets.auth.limit: ");
     check("window: 1m", "window: 1x", "buckets.");
     check("charge: [auth]", "charge: [nothing]", "rules[1].charge[0]: ");
     check("version: 1", "version: 1\nvesion: 1", "vesion: ");

@@ -37,6 +37,16 @@ impl Book {
         self.0.get(counter).copied()
     }
 
+    /// Returns the override that applies to `counter`: its own, or for a tier's counter that of its
+    /// bucket's counter.
+    #[must_use]
+    pub fn applying_to(&self, counter: &CounterName) -> Option<Override> {
+        if self.0.is_empty() {
+            return None;
+        }
+        self.get(counter).or_else(|| self.get(&counter.of_bucket()?))
+    }
+
     /// Sets an override.
     ///
     /// # Errors

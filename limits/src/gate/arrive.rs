@@ -3,13 +3,13 @@
 use super::charged;
 use super::demand;
 use super::finish::Decided;
-use super::metrics::{By, Event};
+use super::metrics::{self, By, Event};
 use super::outbox::{Asked, StreamId, Waiting};
 use super::shared::SharedData;
 use super::verdict::{self, Judged, Verdict};
 use super::{Disposition, Gate, Release, Stream, ms, trace};
 use crate::facts::Facts;
-use crate::plan::PlannedCharge;
+use crate::plan::{Plan, PlannedCharge};
 use crate::wire;
 
 impl Gate {
@@ -28,6 +28,11 @@ impl Gate {
                 return self.refuse(stream, verdict::bad_path(bad)).into();
             }
         };
+        if !plan.blocked.is_empty()
+            && let Some(release) = self.block(ms(now_us), stream, &plan)
+        {
+            return release.into();
+        }
         if plan.charges.is_empty() {
             self.metrics.increment(Event::Exempt);
             return Release::Pass(verdict::exempt(&self.policy, plan.rule)).into();
@@ -46,6 +51,26 @@ impl Gate {
         Disposition::Pause
     }
 
+    /// Records the buckets whose limit is 0, and refuses the request if one of them is enforced.
+    fn block(&mut self, now_ms: u64, stream: StreamId, plan: &Plan) -> Option<Release> {
+        let buckets = plan.blocked.iter().filter_map(|at| self.policy.buckets.get(*at));
+        let refusing = buckets.into_iter().find(|bucket| bucket.enforce);
+        let answer = refusing.map(|bucket| verdict::blocked(&self.policy, plan.rule, &bucket.name));
+        for at in &plan.blocked {
+            let enforce = self.policy.buckets.get(*at).is_some_and(|bucket| bucket.enforce);
+            let verdict = match (enforce, &answer) {
+                (true, _) => metrics::Verdict::Denied,
+                (false, None) => metrics::Verdict::WouldDeny,
+                (false, Some(_)) => continue,
+            };
+            self.metrics.record_charge(*at, By::Policy, verdict);
+        }
+        let answer = answer?;
+        self.metrics.increment(Event::Denied);
+        self.log_denial(now_ms, &answer);
+        Some(self.refuse(stream, answer))
+    }
+
     /// Decides a request without a call, if a counter denied it a moment ago or all charges are
     /// leased.
     fn decide_here(&mut self, now_ms: u64, stream: StreamId, asked: &Asked) -> Option<Release> {
@@ -56,7 +81,7 @@ impl Gate {
             return Some(self.deny_again(now_ms, stream, asked, &judged.collect::<Vec<_>>()));
         }
         for planned in &asked.charges {
-            self.demand.note(now_ms, &planned.charge.counter);
+            self.demand.note(now_ms, &planned.charge);
         }
         let is_refundable = |bucket| charged::is_refundable(&self.policy, bucket);
         let (outcomes, parts) = self.leases.spend(now_ms, &asked.charges, is_refundable)?;

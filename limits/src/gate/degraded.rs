@@ -58,7 +58,11 @@ fn refused(policy: &Policy, asked: &Asked, bucket: &str) -> (Verdict, Vec<Judged
     (verdict::unavailable(policy, asked, bucket), judged.collect())
 }
 
+/// Returns the action for a charge. An unlimited one passes, because it is never refused.
 fn on_failure(policy: &Policy, planned: &PlannedCharge) -> OnFailure {
+    if planned.charge.quota.is_unlimited() {
+        return OnFailure::Allow;
+    }
     policy.buckets.get(planned.bucket).map_or(OnFailure::Deny, |bucket| bucket.on_failure)
 }
 

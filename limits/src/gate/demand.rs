@@ -3,7 +3,7 @@
 
 use crate::counter::CounterName;
 use crate::quota::{Quota, WindowMs};
-use crate::wire::{ChargeOutcome, LeaseAsk, LeaseWish};
+use crate::wire::{Charge, ChargeOutcome, LeaseAsk, LeaseWish};
 use rustc_hash::FxHashMap;
 
 /// The length of a generation of counts, in ms. The previous generation is kept as well.
@@ -35,6 +35,8 @@ pub(super) struct Demand {
 #[derive(Debug, Clone, Copy, Default)]
 struct Seen {
     requests: u64,
+    /// Their costs, in all.
+    cost: u64,
     /// The remaining capacity last reported by the ledger.
     left: u64,
     /// No lease is requested before this time: a request for one is under way, or was just denied.
@@ -42,14 +44,16 @@ struct Seen {
 }
 
 impl Demand {
-    /// Records that a request wants to charge `counter`.
-    pub(super) fn note(&mut self, now_ms: u64, counter: &CounterName) {
+    /// Records that a request wants to make `charge`.
+    pub(super) fn note(&mut self, now_ms: u64, charge: &Charge) {
         self.rotate(now_ms);
+        let (counter, cost) = (&charge.counter, charge.cost.get());
         if let Some(seen) = self.current.get_mut(counter) {
             seen.requests += 1;
+            seen.cost = seen.cost.saturating_add(cost);
         } else if self.current.len() < MAX_COUNTERS {
             let before = self.previous.get(counter).copied().unwrap_or_default();
-            self.current.insert(counter.clone(), Seen { requests: 1, ..before });
+            self.current.insert(counter.clone(), Seen { requests: 1, cost, ..before });
         }
     }
 
@@ -61,10 +65,10 @@ impl Demand {
         quota: &Quota,
     ) -> Option<LeaseAsk> {
         let lease_ms = lease_ms(quota)?;
-        let before = self.previous.get(counter).map_or(0, |seen| seen.requests);
+        let before = self.previous.get(counter).copied().unwrap_or_default();
         let watched_ms = GENERATION_MS + now_ms.saturating_sub(self.rotated_ms);
         let seen = self.current.get_mut(counter)?;
-        let requests = before + seen.requests;
+        let requests = before.requests + seen.requests;
         let has_enough = seen.left >= MIN_REMAINING.max(quota.limit() / 8);
         if requests < MIN_REQUESTS || !has_enough || now_ms < seen.rests_until_ms {
             return None;
@@ -74,7 +78,9 @@ impl Demand {
             return None;
         }
         seen.rests_until_ms = now_ms + GENERATION_MS;
-        Some(LeaseAsk { wish: LeaseWish::clamped(with_margin(expected)), lease_ms })
+        let mean_cost = before.cost.saturating_add(seen.cost).div_ceil(requests);
+        let wish = with_margin(expected).saturating_mul(mean_cost);
+        Some(LeaseAsk { wish: LeaseWish::clamped(wish), lease_ms })
     }
 
     /// Records the ledger's outcome of a charge, with or without a lease.
@@ -132,13 +138,14 @@ fn lease_ms(quota: &Quota) -> Option<WindowMs> {
 mod tests {
     use super::*;
     use crate::gate::tests::{admitted_with, charge_of};
+    use crate::wire::Cost;
 
     fn lease_after(limit: u64, left: u64, requests: u64) -> Option<LeaseAsk> {
         let charge = charge_of("a", limit);
         let mut demand = Demand::default();
-        demand.note(1_000, &charge.counter);
+        demand.note(1_000, &charge);
         demand.note_outcome(&charge.counter, &admitted_with(limit, left));
-        (1..requests).for_each(|_| demand.note(1_000, &charge.counter));
+        (1..requests).for_each(|_| demand.note(1_000, &charge));
         demand.ask(1_000, &charge.counter, &charge.quota)
     }
 
@@ -159,6 +166,24 @@ mod tests {
     }
 
     #[test]
+    fn a_lease_is_as_large_as_the_costs() {
+        let lease = |costs: [u64; 2]| {
+            let mut charge = charge_of("a", 1_000_000);
+            let mut demand = Demand::default();
+            for at in 0..MIN_REQUESTS {
+                charge.cost = Cost::clamped(costs[usize::from(at % 2 == 0)]);
+                demand.note(1_000, &charge);
+            }
+            demand.note_outcome(&charge.counter, &admitted_with(1_000_000, 900_000));
+            demand.ask(1_000, &charge.counter, &charge.quota).map(|ask| ask.wish.get())
+        };
+        assert_eq!(lease([1, 1]), Some(40));
+        assert_eq!(lease([100, 100]), Some(4_000));
+        assert_eq!(lease([1, 100]), Some(40 * 51));
+        assert_eq!(lease([1 << 53, 1 << 53]), Some(1 << 32), "the largest wish");
+    }
+
+    #[test]
     fn low_demand_is_reconsidered_with_each_request() {
         let mut charge = charge_of("a", 1_000);
         let window_ms = WindowMs::clamped(2_000);
@@ -168,7 +193,7 @@ mod tests {
         });
         let mut demand = Demand::default();
         let mut ask = |now_ms: u64| {
-            demand.note(now_ms, &charge.counter);
+            demand.note(now_ms, &charge);
             demand.note_outcome(&charge.counter, &admitted_with(1_000, 900));
             demand.ask(now_ms, &charge.counter, &charge.quota).is_some()
         };
@@ -182,7 +207,7 @@ mod tests {
         let charge = charge_of("a", 1_000);
         let mut demand = Demand::default();
         let mut ask = |now_ms: u64, answer: Option<&ChargeOutcome>| {
-            (0..MIN_REQUESTS).for_each(|_| demand.note(now_ms, &charge.counter));
+            (0..MIN_REQUESTS).for_each(|_| demand.note(now_ms, &charge));
             if let Some(outcome) = answer {
                 demand.note_outcome(&charge.counter, outcome);
             }
@@ -200,9 +225,9 @@ mod tests {
     fn old_demand_is_forgotten() {
         let charge = charge_of("a", 1_000);
         let mut demand = Demand::default();
-        (0..MIN_REQUESTS).for_each(|_| demand.note(1_000, &charge.counter));
+        (0..MIN_REQUESTS).for_each(|_| demand.note(1_000, &charge));
         demand.note_outcome(&charge.counter, &admitted_with(1_000, 900));
-        demand.note(1_600, &charge.counter);
+        demand.note(1_600, &charge);
         assert_eq!(demand.ask(1_600, &charge.counter, &charge.quota), None);
     }
 
@@ -210,10 +235,10 @@ mod tests {
     fn the_table_is_bounded() {
         let mut demand = Demand::default();
         for at in 0..3 * MAX_COUNTERS {
-            demand.note(1_000, &charge_of(&format!("k{at}"), 5).counter);
+            demand.note(1_000, &charge_of(&format!("k{at}"), 5));
         }
         assert_eq!(demand.current.len(), MAX_COUNTERS);
-        demand.note(2_000, &charge_of("a", 5).counter);
+        demand.note(2_000, &charge_of("a", 5));
         assert_eq!((demand.current.len(), demand.previous.len()), (1, 0));
     }
 }

@@ -100,11 +100,16 @@ impl Denial {
         let is_same = seen.charge.quota == charge.quota && seen.charge.cost == charge.cost;
         // The counter stays exhausted for `retry_after_ms` from some moment after the request was
         // sent.
-        let lasts = outcome.admitted || now_ms < self.times.asked_ms + outcome.retry_after_ms;
+        let lasts =
+            outcome.admitted || now_ms < self.times.asked_ms.saturating_add(outcome.retry_after_ms);
         let passed_ms = now_ms.saturating_sub(self.times.answered_ms);
+        let retry_after_ms = match outcome.retry_after_ms {
+            NEVER => NEVER,
+            wait_ms => wait_ms.saturating_sub(passed_ms),
+        };
         (is_same && lasts && self.is_fresh(now_ms)).then(|| ChargeOutcome {
             reset_ms: outcome.reset_ms.saturating_sub(passed_ms),
-            retry_after_ms: outcome.retry_after_ms.saturating_sub(passed_ms),
+            retry_after_ms,
             ..*outcome
         })
     }
@@ -113,8 +118,7 @@ impl Denial {
 impl Seen {
     /// Returns true if the counter is known to deny for some time.
     fn denies(&self) -> bool {
-        let wait_ms = self.outcome.retry_after_ms;
-        self.charge.enforce && !self.outcome.admitted && (1..NEVER).contains(&wait_ms)
+        self.charge.enforce && !self.outcome.admitted && self.outcome.retry_after_ms > 0
     }
 }
 
@@ -122,6 +126,7 @@ impl Seen {
 mod tests {
     use super::*;
     use crate::gate::tests::{admitted_with, charge_of, denied_for};
+    use crate::wire::Cost;
 
     const ASKED_MS: u64 = 10_000;
     const TIMES: CallTimes = CallTimes { asked_ms: ASKED_MS, answered_ms: ASKED_MS + 5 };
@@ -173,6 +178,24 @@ mod tests {
         let mut shadow = planned("a", 5);
         shadow.charge.enforce = false;
         check(&denied, now_ms, shadow, None);
+    }
+
+    #[test]
+    fn a_denial_holds_for_the_same_cost_only() {
+        let mut denied = DeniedBefore::default();
+        let charge = |cost| Charge { cost: Cost::clamped(cost), ..charge_of("a", 5) };
+        let asking = |cost| PlannedCharge { bucket: 0, charge: charge(cost) };
+        denied.note([(&charge(3), &denied_for(30_000))].into_iter(), TIMES);
+        check(&denied, ASKED_MS + 10, asking(3), Some(29_995));
+        check(&denied, ASKED_MS + 10, asking(2), None);
+        check(&denied, ASKED_MS + 10, asking(4), None);
+    }
+
+    #[test]
+    fn a_cost_above_the_limit_stays_so() {
+        let denied = noted(NEVER);
+        check(&denied, ASKED_MS + 999, planned("a", 5), Some(NEVER));
+        check(&denied, ASKED_MS + 1_000, planned("a", 5), None);
     }
 
     #[test]

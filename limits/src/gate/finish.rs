@@ -42,11 +42,16 @@ impl Gate {
                 Release::Pass(summary)
             }
             Verdict::Refuse(answer) => {
-                if !self.log.note(now_ms, || answer.summary.clone()) {
-                    self.metrics.increment(Event::DenialsUnlogged);
-                }
+                self.log_denial(now_ms, &answer);
                 self.refuse(decided.stream, answer)
             }
+        }
+    }
+
+    /// Logs a refusal, or counts it if there are too many.
+    pub(super) fn log_denial(&mut self, now_ms: u64, answer: &Answer) {
+        if !self.log.note(now_ms, || answer.summary.clone()) {
+            self.metrics.increment(Event::DenialsUnlogged);
         }
     }
 

@@ -40,6 +40,8 @@ pub(super) enum By {
     Allow,
     /// `on_failure: deny`, or `local` if the local ledger could not count the charge.
     Deny,
+    /// A limit of 0.
+    Policy,
 }
 
 impl By {
@@ -58,13 +60,14 @@ pub(super) enum Verdict {
     WouldDeny,
 }
 
-const BYS: [(By, &str); 6] = [
+const BYS: [(By, &str); 7] = [
     (By::Ledger, "ledger"),
     (By::Lease, "lease"),
     (By::DeniedBefore, "denied_before"),
     (By::Local, "local"),
     (By::Allow, "allow"),
     (By::Deny, "deny"),
+    (By::Policy, "policy"),
 ];
 const VERDICTS: [(Verdict, &str); 3] = [
     (Verdict::Admitted, "admitted"),

@@ -3,6 +3,8 @@
 
 use super::outbox::Asked;
 use super::verdict::{Answer, Judged};
+use crate::quota::Quota;
+use crate::wire::Cost;
 
 /// The last refusal based on an earlier denial.
 #[derive(Debug, Default)]
@@ -11,29 +13,34 @@ pub(super) struct RefusalCache(Option<Refusal>);
 #[derive(Debug)]
 struct Refusal {
     rule: Option<usize>,
-    /// Each charge's bucket and outcome, to the ms. The rendering depends on nothing else.
-    charges: Vec<(usize, Judged)>,
+    charges: Vec<Part>,
     answer: Answer,
 }
+
+/// The part of a charge that the rendering depends on: its bucket, how it counts, its cost and its
+/// outcome, to the ms.
+type Part = (usize, Quota, Cost, Judged);
 
 impl RefusalCache {
     /// Returns the last answer, if it was to the same request.
     pub(super) fn find(&self, asked: &Asked, judged: &[Judged]) -> Option<&Answer> {
         let last = self.0.as_ref()?;
         let is_same =
-            last.rule == asked.rule && last.charges.iter().copied().eq(pairs(asked, judged));
+            last.rule == asked.rule && last.charges.iter().copied().eq(parts(asked, judged));
         is_same.then_some(&last.answer)
     }
 
     /// Stores an answer.
     pub(super) fn note(&mut self, asked: &Asked, judged: &[Judged], answer: &Answer) {
-        let charges = pairs(asked, judged).collect();
+        let charges = parts(asked, judged).collect();
         self.0 = Some(Refusal { rule: asked.rule, charges, answer: answer.clone() });
     }
 }
 
-fn pairs(asked: &Asked, judged: &[Judged]) -> impl Iterator<Item = (usize, Judged)> {
-    asked.charges.iter().map(|planned| planned.bucket).zip(judged.iter().copied())
+fn parts(asked: &Asked, judged: &[Judged]) -> impl Iterator<Item = Part> {
+    asked.charges.iter().zip(judged).map(|(planned, judged)| {
+        (planned.bucket, planned.charge.quota, planned.charge.cost, *judged)
+    })
 }
 
 #[cfg(test)]
@@ -73,6 +80,12 @@ mod tests {
         assert_eq!(cache.find(&asked(1, &[1]), &one), None, "another bucket");
         assert_eq!(cache.find(&asked(1, &[0, 0]), &two), None, "an extra charge");
         assert_eq!(cache.find(&asked(1, &[0]), &[denied(899)]), None, "a ms later");
+        let mut dearer = asked(1, &[0]);
+        dearer.charges[0].charge.cost = Cost::clamped(2);
+        assert_eq!(cache.find(&dearer, &one), None, "another cost");
+        let mut other = asked(1, &[0]);
+        other.charges[0].charge.quota = charge_of("b0", 6).quota;
+        assert_eq!(cache.find(&other, &one), None, "another quota");
         let uncounted = Judged { by: By::DeniedBefore, outcome: None };
         assert_eq!(cache.find(&asked(1, &[0]), &[uncounted]), None);
     }

@@ -158,10 +158,11 @@ fn fits(waiting: &Waiting, decision: &Decision) -> bool {
     is_missing || decision.charges.len() == waiting.asked.charges.len()
 }
 
-/// Returns true if a decision can be used: it has no error, and is consistent with its charges.
+/// Returns true if a decision can be used: the ledger made it, and it is consistent with its
+/// charges.
 fn is_decided(waiting: &Waiting, decision: &Decision) -> bool {
     let charges = waiting.asked.charges.iter();
     let mut enforced = charges.zip(&decision.charges).filter(|(c, _)| c.charge.enforce);
     let fits = enforced.all(|(_, outcome)| outcome.admitted);
-    decision.error.is_none() && decision.admitted == fits
+    decision.error != Some(DecisionError::Unavailable) && decision.admitted == fits
 }

@@ -9,6 +9,7 @@ use crate::wire::{
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
+mod costs;
 mod failure;
 mod leases;
 

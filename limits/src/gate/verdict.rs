@@ -3,6 +3,7 @@
 use super::metrics::By;
 use super::outbox::Asked;
 use crate::headers::{self, BucketState};
+use crate::ledger::NEVER;
 use crate::path::BadPath;
 use crate::policy::Policy;
 use crate::problem::{self, Problem};
@@ -12,6 +13,11 @@ use crate::wire::ChargeOutcome;
 /// The problem type of a request refused because the ledger is unavailable, from the IANA registry.
 const REDUCED_CAPACITY: &str =
     "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity";
+
+/// The problem type of a request refused by a limit of 0.
+const FORBIDDEN: &str = "urn:tollgate:problem:forbidden";
+/// The problem type of a request that costs more than the limit.
+const COST_ABOVE_LIMIT: &str = "urn:tollgate:problem:cost-above-limit";
 
 /// The header of responses to requests that were decided without the ledger.
 const VERDICT_HEADER: &str = "tollgate-verdict";
@@ -63,6 +69,18 @@ pub(super) fn bad_path(error: BadPath) -> Answer {
     answer(Problem::new(400, "Bad path", detail), Vec::new(), format!("refused path=\"{error}\""))
 }
 
+/// Renders the refusal of a request because the limit of `bucket` is 0.
+pub(super) fn blocked(policy: &Policy, rule: Option<usize>, bucket: &str) -> Answer {
+    let detail = format!("The policy does not allow this request: its limit {bucket:?} is 0.");
+    let problem = Problem {
+        kind: FORBIDDEN.into(),
+        violated_policies: vec![bucket.to_owned()],
+        ..Problem::new(403, "Forbidden", detail)
+    };
+    let summary = format!("denied rule={} bucket={bucket} limit=0", policy.rule_name(rule));
+    answer(problem, Vec::new(), summary)
+}
+
 /// Renders the refusal of a request because `bucket` cannot be counted.
 pub(super) fn unavailable(policy: &Policy, asked: &Asked, bucket: &str) -> Verdict {
     let detail = format!("The quota {bucket:?} cannot be checked at the moment. Retry in 1 s.");
@@ -83,7 +101,7 @@ pub(super) fn render(policy: &Policy, asked: &Asked, judged: &[Judged]) -> Verdi
 const fn words(by: By) -> Words {
     let (admitted, denied) = ("admitted", "denied");
     match by {
-        By::Ledger => Words { admitted, denied, by: "" },
+        By::Ledger | By::Policy => Words { admitted, denied, by: "" },
         By::Lease => Words { admitted, denied, by: " by=lease" },
         By::DeniedBefore => Words { admitted, denied, by: " by=denied_before" },
         By::Local | By::Allow | By::Deny => {
@@ -101,7 +119,8 @@ fn render_in(words: Words, policy: &Policy, asked: &Asked, judged: &[Judged]) ->
         .filter_map(|(planned, judged)| {
             let bucket = policy.buckets.get(planned.bucket)?.name.as_str();
             let quota = &planned.charge.quota;
-            Some(BucketState { bucket, quota, outcome: judged.outcome.as_ref()? })
+            let cost = planned.charge.cost.get();
+            Some(BucketState { bucket, quota, cost, outcome: judged.outcome.as_ref()? })
         })
         .collect();
     let refusing: Vec<&BucketState<'_>> =
@@ -114,7 +133,15 @@ fn render_in(words: Words, policy: &Policy, asked: &Asked, judged: &[Judged]) ->
             [words.admitted, " rule=", &rule].iter().for_each(|text| summary.push_str(text));
             for state in &enforced {
                 [" ", state.bucket, "="].iter().for_each(|text| summary.push_str(text));
-                headers::push_digits(&mut summary, state.outcome.remaining);
+                if state.is_unlimited() {
+                    summary.push_str("unlimited");
+                } else {
+                    headers::push_digits(&mut summary, state.outcome.remaining);
+                }
+                if state.cost != 1 {
+                    summary.push_str("/cost=");
+                    headers::push_digits(&mut summary, state.cost);
+                }
             }
             summary.push_str(words.by);
             Verdict::Pass { summary, headers }
@@ -145,11 +172,27 @@ fn refused(
     mut headers: Vec<(&'static str, String)>,
     summary: &str,
 ) -> Answer {
+    let cost = if last.cost == 1 { String::new() } else { format!(" cost={}", last.cost) };
+    let summary = format!("{summary} bucket={}{cost}", last.bucket);
+    let violated_policies = refusing.iter().map(|state| state.bucket.to_owned()).collect();
     let retry_after_ms = last.outcome.retry_after_ms;
+    if retry_after_ms == NEVER {
+        let detail = format!(
+            "The request costs {}, and the limit {:?} is {}. Waiting does not help.",
+            last.cost, last.bucket, last.outcome.limit
+        );
+        let problem = Problem {
+            kind: COST_ABOVE_LIMIT.into(),
+            violated_policies,
+            ..Problem::new(403, "Cost above limit", detail)
+        };
+        let summary = format!("{summary} limit={}", last.outcome.limit);
+        return answer(problem, headers, summary);
+    }
     let retry_after_s = headers::seconds(retry_after_ms);
     let problem = Problem {
         kind: problem::QUOTA_EXCEEDED.into(),
-        violated_policies: refusing.iter().map(|state| state.bucket.to_owned()).collect(),
+        violated_policies,
         ..Problem::new(
             429,
             "Quota exceeded",
@@ -157,23 +200,27 @@ fn refused(
         )
     };
     headers.insert(0, ("retry-after", retry_after_s.to_string()));
-    let summary = format!("{summary} bucket={} retry_after_ms={retry_after_ms}", last.bucket);
-    answer(problem, headers, summary)
+    answer(problem, headers, format!("{summary} retry_after_ms={retry_after_ms}"))
 }
 
 fn exceeded_detail(state: &BucketState<'_>) -> String {
-    let BucketState { bucket, quota, outcome } = state;
-    let limit = outcome.limit;
+    let BucketState { bucket, quota, cost, outcome } = state;
+    let (limit, left) = (outcome.limit, outcome.remaining);
+    let is_used_up = match left {
+        0 => "is used up".to_owned(),
+        _ => format!("has {left} left, and the request costs {cost}"),
+    };
     match quota {
         Quota::SlidingWindow(quota) => {
             let window_ms = quota.window_ms.get();
-            format!("The limit {bucket:?} of {limit} in any {} is used up.", shown_ms(window_ms))
+            format!("The limit {bucket:?} of {limit} in any {} {is_used_up}.", shown_ms(window_ms))
         }
         Quota::FixedWindow(quota) => {
             let per = format!("{:?}", quota.per).to_lowercase();
-            format!("The quota {bucket:?} of {limit} per {per} is used up.")
+            format!("The quota {bucket:?} of {limit} per {per} {is_used_up}.")
         }
-        Quota::TokenBucket(_) => format!("The rate of {bucket:?} is exceeded."),
+        Quota::TokenBucket(_) if left == 0 => format!("The rate of {bucket:?} is exceeded."),
+        Quota::TokenBucket(_) => format!("The rate {bucket:?} {is_used_up}."),
     }
 }
 

@@ -2,6 +2,8 @@ use super::*;
 use crate::facts::Value;
 use std::collections::BTreeMap;
 
+mod amounts;
+
 /// A request with given facts.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct FakeRequest {

@@ -1,13 +1,11 @@
 //! The buckets of a policy, and their checks.
 
-use super::document::{self, Outcome};
-use super::keys::{self, Source};
+use super::counting::{self, Counting, Tiers};
+use super::document::{self, Mapping, Outcome};
 use super::mistakes::Mistakes;
 use super::on_failure::OnFailure;
 use crate::counter::is_bucket_name;
-use crate::duration::Duration;
-use crate::quota::{Limit, Period, TimeZone, TokenBucket, WindowMs};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A named limit or quota.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,51 +14,16 @@ pub struct Bucket {
     pub name: String,
     /// The name of its key.
     pub key: String,
-    /// The algorithm.
-    pub algorithm: Algorithm,
-    /// The limit.
-    pub limit: LimitChoice,
+    /// The way in which it counts requests that are in none of its tiers.
+    pub counting: Counting,
+    /// Requests that it counts in another way.
+    pub tiers: Option<Tiers>,
     /// The behavior when the ledger cannot answer.
     pub on_failure: OnFailure,
     /// Outcomes for which the charge is given back.
     pub refund: Vec<Refund>,
     /// False for a shadow bucket, which is counted and reported but never refuses a request.
     pub enforce: bool,
-}
-
-/// A bucket's algorithm.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Algorithm {
-    /// At most the limit in every interval of this length.
-    SlidingWindow {
-        /// The window's length.
-        window_ms: WindowMs,
-    },
-    /// At most the limit in each calendar period.
-    FixedWindow {
-        /// The period.
-        per: Period,
-        /// The time zone.
-        time_zone: TimeZone,
-    },
-    /// A steady rate; the limit is the burst.
-    TokenBucket(TokenBucket),
-}
-
-/// A bucket's limit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LimitChoice {
-    /// The same limit for every request.
-    Fixed(Limit),
-    /// A limit looked up by a value of the request.
-    By {
-        /// The source of the value.
-        source: Source,
-        /// The values and their limits.
-        values: BTreeMap<String, Limit>,
-        /// The limit if the value is missing or not listed.
-        otherwise: Limit,
-    },
 }
 
 /// An outcome for which a charge is given back.
@@ -76,6 +39,25 @@ pub enum Refund {
     CacheHit,
     /// This status, 100..=599.
     Status(u16),
+}
+
+impl Bucket {
+    /// Returns each way in which the bucket counts.
+    pub fn countings(&self) -> impl Iterator<Item = &Counting> {
+        std::iter::once(&self.counting)
+            .chain(self.tiers.iter().flat_map(|tiers| tiers.values.values()))
+    }
+
+    /// Returns the variants of the bucket's counters: `None` for its own, and those of its tiers.
+    #[must_use]
+    pub fn variants(&self) -> BTreeSet<Option<&str>> {
+        self.countings().map(|counting| counting.variant.as_deref()).collect()
+    }
+
+    /// Returns the largest limit that a request can have.
+    pub(super) fn largest_limit(&self) -> u64 {
+        self.countings().map(|counting| counting.limit.largest()).max().unwrap_or(0)
+    }
 }
 
 impl std::fmt::Display for Refund {
@@ -123,122 +105,20 @@ pub(super) fn checked(
         if !keys.contains_key(&document.key) {
             mistakes.unknown(format!("{place}.key"), "key", &document.key, keys.keys());
         }
-        let Some((algorithm, limit)) = counting(&document, &place, mistakes) else { continue };
+        let counting = counting::checked(document.counting(), &place, mistakes);
+        let tiers = document.tiers.as_ref().and_then(|Mapping(tiers)| {
+            counting::tiers(tiers, counting.as_ref(), &format!("{place}.tiers"), mistakes)
+        });
+        let Some(counting) = counting else { continue };
         buckets.push(Bucket {
             name,
             key: document.key,
-            algorithm,
-            limit,
+            counting,
+            tiers,
             on_failure: document.on_failure,
             refund: document.refund.into_iter().map(Refund::from).collect(),
             enforce: document.enforce,
         });
     }
     buckets
-}
-
-/// Returns the algorithm and the limit that a bucket's fields describe.
-fn counting(
-    document: &document::Bucket,
-    place: &str,
-    mistakes: &mut Mistakes,
-) -> Option<(Algorithm, LimitChoice)> {
-    let found = match (document.window, document.per, document.rate) {
-        (Some(window), None, None) => Some((sliding(window), limit(document, place, mistakes)?)),
-        (None, Some(per), None) => {
-            let time_zone = zone(document.time_zone.as_deref(), place, mistakes);
-            Some((Algorithm::FixedWindow { per, time_zone }, limit(document, place, mistakes)?))
-        }
-        (None, None, Some(_)) => token_bucket(document, place, mistakes),
-        _ => {
-            mistakes.add(
-                place,
-                "expected one of window (sliding), per (calendar), rate (token bucket)",
-            );
-            None
-        }
-    }?;
-    stray_fields(document, &found.0, place, mistakes);
-    Some(found)
-}
-
-fn zone(name: Option<&str>, place: &str, mistakes: &mut Mistakes) -> TimeZone {
-    name.map_or(Ok(TimeZone::UTC), TimeZone::named).unwrap_or_else(|error| {
-        mistakes.add(format!("{place}.time_zone"), error.to_string());
-        TimeZone::UTC
-    })
-}
-
-fn sliding(window: Duration) -> Algorithm {
-    Algorithm::SlidingWindow { window_ms: WindowMs::clamped(window.as_ms()) }
-}
-
-fn limit(document: &document::Bucket, place: &str, mistakes: &mut Mistakes) -> Option<LimitChoice> {
-    match &document.limit {
-        Some(document::Limit::Fixed(limit)) => Some(LimitChoice::Fixed(*limit)),
-        Some(document::Limit::Chosen(chosen)) => {
-            let place = format!("{place}.limit.by");
-            let sources = keys::sources(&chosen.by.request(), &place, mistakes)?;
-            let Ok([source]) = <[Source; 1]>::try_from(sources) else {
-                mistakes.add(
-                    place,
-                    "expected one of jwt_claim, header, host, route_name, route_metadata",
-                );
-                return None;
-            };
-            Some(LimitChoice::By {
-                source,
-                values: chosen.values.clone(),
-                otherwise: chosen.otherwise,
-            })
-        }
-        None => {
-            mistakes.add(place, "missing field `limit`");
-            None
-        }
-    }
-}
-
-fn token_bucket(
-    document: &document::Bucket,
-    place: &str,
-    mistakes: &mut Mistakes,
-) -> Option<(Algorithm, LimitChoice)> {
-    let (Some(rate), Some(every), Some(burst)) = (document.rate, document.every, document.burst)
-    else {
-        mistakes.add(place, "a token bucket needs rate, every and burst");
-        return None;
-    };
-    if document.limit.is_some() {
-        mistakes.add(format!("{place}.limit"), "a token bucket's limit is its burst: remove this");
-    }
-    let Ok(bucket) = TokenBucket::new(rate, WindowMs::clamped(every.as_ms()), burst) else {
-        mistakes.add(
-            format!("{place}.burst"),
-            "burst × every (in ms) must be at most 2^53: reduce one of them",
-        );
-        return None;
-    };
-    Some((Algorithm::TokenBucket(bucket), LimitChoice::Fixed(burst)))
-}
-
-/// Reports fields that belong to another algorithm. They would have no effect.
-fn stray_fields(
-    document: &document::Bucket,
-    algorithm: &Algorithm,
-    place: &str,
-    mistakes: &mut Mistakes,
-) {
-    let calendar = matches!(algorithm, Algorithm::FixedWindow { .. });
-    let tokens = matches!(algorithm, Algorithm::TokenBucket(_));
-    for (field, stray, owner) in [
-        ("time_zone", document.time_zone.is_some() && !calendar, "per"),
-        ("every", document.every.is_some() && !tokens, "rate"),
-        ("burst", document.burst.is_some() && !tokens, "rate"),
-    ] {
-        if stray {
-            mistakes
-                .add(format!("{place}.{field}"), format!("only valid with `{owner}`: remove this"));
-        }
-    }
 }

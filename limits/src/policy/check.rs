@@ -2,6 +2,7 @@
 //!
 //! Invalid items are left out while the rest is still checked. Their names count as defined.
 
+use super::charges::Buckets;
 use super::document::{Document, MAX_ITEMS, Mapping, REQUIRED, Shim};
 use super::mistakes::{Mistakes, PolicyErrors};
 use super::reading::{read, read_rest};
@@ -50,7 +51,8 @@ impl Policy {
         let bucket_names: Vec<_> = bucket_documents.keys().cloned().collect();
         let buckets = buckets::checked(bucket_documents, &key_documents, &mut mistakes);
         let rule_documents = listed("rules", document.rules, &mut mistakes);
-        let names = Names { keys: &keys, all_keys: &key_documents, buckets: &bucket_names };
+        let charged = Buckets { names: &bucket_names, valid: &buckets };
+        let names = Names { keys: &keys, all_keys: &key_documents, buckets: charged };
         let rules = rules::checked(&rule_documents, &names, &mut mistakes);
         mistakes.or_value(Self {
             cluster: document.shim.0.cluster,

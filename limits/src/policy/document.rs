@@ -1,21 +1,25 @@
 //! The policy document as written, before it is checked. The JSON Schema is generated from it. Used
 //! only by [`super::Policy`].
 
-mod limit;
+mod amount;
+mod charge;
 mod mapping;
 mod source;
+mod tiers;
 
 use super::on_failure::OnFailure;
 use crate::bounded::Bounded;
 use crate::duration::Duration;
 use crate::headers::Family;
 use crate::quota::{self, Period};
-pub(super) use limit::Limit;
+pub(super) use amount::{Amount, Chosen};
+pub(super) use charge::Charge;
 pub(super) use mapping::Mapping;
 use serde::Deserialize;
 use serde_json::Value;
-pub(super) use source::{Names, Nothing, RequestSource};
+pub(super) use source::{Names, Nothing, RequestSource, Source};
 use std::collections::{BTreeMap, BTreeSet};
+pub(super) use tiers::{CountingFields, Tiers};
 
 /// The most keys, buckets or rules of one policy.
 pub(super) const MAX_ITEMS: usize = 1_000;
@@ -143,7 +147,7 @@ pub(super) struct Bucket {
     /// The name of the key that pays.
     pub(super) key: String,
     /// The limit, with `window` or `per`.
-    pub(super) limit: Option<Limit>,
+    pub(super) limit: Option<Amount>,
     /// Sliding window: at most `limit` in every interval of this length.
     pub(super) window: Option<Duration>,
     /// Calendar quota: at most `limit` in each period.
@@ -156,6 +160,8 @@ pub(super) struct Bucket {
     pub(super) every: Option<Duration>,
     /// The most tokens that can be spent at once, with `rate`.
     pub(super) burst: Option<quota::Limit>,
+    /// Requests that are counted in another way.
+    pub(super) tiers: Option<Mapping<Tiers>>,
     /// The behavior when the ledger cannot answer.
     #[serde(default)]
     pub(super) on_failure: OnFailure,
@@ -205,7 +211,7 @@ pub(super) struct Rule {
     #[serde(default, rename = "match")]
     pub(super) matching: Mapping<Match>,
     /// The buckets to charge; `[]` for an exemption.
-    pub(super) charge: Vec<String>,
+    pub(super) charge: Vec<Charge>,
 }
 
 /// Conditions on a request, all of which must hold.
@@ -251,6 +257,20 @@ pub(super) struct HeaderCondition {
     pub(super) present: Option<bool>,
     /// The prefix of its value.
     pub(super) prefix: Option<String>,
+}
+
+impl Bucket {
+    pub(super) fn counting(&self) -> CountingFields<'_> {
+        CountingFields {
+            limit: self.limit.as_ref(),
+            window: self.window,
+            per: self.per,
+            time_zone: self.time_zone.as_deref(),
+            rate: self.rate,
+            every: self.every,
+            burst: self.burst,
+        }
+    }
 }
 
 impl Default for Shim {

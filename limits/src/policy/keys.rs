@@ -147,6 +147,20 @@ pub(super) fn sources(
     (mistakes.len() == before).then_some(found)
 }
 
+/// Returns the one source that `document` names.
+pub(super) fn source(
+    document: &document::Source,
+    place: &str,
+    mistakes: &mut Mistakes,
+) -> Option<Source> {
+    let sources = sources(&document.request(), place, mistakes)?;
+    let Ok([source]) = <[Source; 1]>::try_from(sources) else {
+        mistakes.add(place, "expected one of jwt_claim, header, host, route_name, route_metadata");
+        return None;
+    };
+    Some(source)
+}
+
 fn path(names: &[String], least: usize, place: &str, mistakes: &mut Mistakes) {
     let is_good = |name: &String| !name.is_empty() && name.len() <= MAX_NAME_BYTES;
     if !(least..=MAX_PATH).contains(&names.len()) || !names.iter().all(is_good) {

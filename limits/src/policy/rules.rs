@@ -1,12 +1,12 @@
 //! The rules of a policy, and their checks.
 
+use super::charges::{self, Buckets, RuleCharge};
 use super::document::{self, MAX_ITEMS};
 use super::keys::{Key, header_name};
 use super::mistakes::Mistakes;
 use crate::counter::is_bucket_name;
 use crate::host::HostPattern;
 use crate::pattern::Pattern;
-use crate::wire::MAX_CHARGES;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
@@ -17,8 +17,8 @@ pub struct Rule {
     pub name: Option<String>,
     /// The requests that match.
     pub matching: Match,
-    /// Indices in [`super::Policy::buckets`]; empty for an exemption.
-    pub charge: Vec<usize>,
+    /// The buckets charged, and the costs; empty for an exemption.
+    pub charge: Vec<RuleCharge>,
 }
 
 /// The conditions of a rule, all of which must hold.
@@ -53,7 +53,7 @@ pub enum HeaderMatch {
 pub(super) struct Names<'a> {
     pub(super) keys: &'a BTreeMap<String, Key>,
     pub(super) all_keys: &'a BTreeMap<String, Option<document::Key>>,
-    pub(super) buckets: &'a [String],
+    pub(super) buckets: Buckets<'a>,
 }
 
 /// Checks `documents` and returns their rules.
@@ -79,7 +79,7 @@ pub(super) fn checked(
         rules.push(Rule {
             name: document.name.clone(),
             matching: matching(&format!("{place}.match"), &document.matching, names, mistakes),
-            charge: charged(&place, &document.charge, names.buckets, mistakes),
+            charge: charges::checked(&place, &document.charge, names.buckets, mistakes),
         });
     }
     rules
@@ -197,30 +197,4 @@ fn has_key(place: &str, name: &str, names: &Names<'_>, mistakes: &mut Mistakes) 
     {
         mistakes.add(place, format!("every request has {name:?}: remove this"));
     }
-}
-
-fn charged(
-    place: &str,
-    names: &[String],
-    buckets: &[String],
-    mistakes: &mut Mistakes,
-) -> Vec<usize> {
-    if names.len() > MAX_CHARGES {
-        mistakes.add(
-            format!("{place}.charge"),
-            format!("expected at most {MAX_CHARGES} buckets, found {}", names.len()),
-        );
-    }
-    let mut charged = Vec::new();
-    for (index, name) in names.iter().enumerate() {
-        let place = format!("{place}.charge[{index}]");
-        match buckets.iter().position(|bucket| bucket == name) {
-            None => mistakes.unknown(place, "bucket", name, buckets.iter()),
-            Some(at) if charged.contains(&at) => {
-                mistakes.add(place, format!("{name:?} is listed twice"));
-            }
-            Some(at) => charged.push(at),
-        }
-    }
-    charged
 }

@@ -39,9 +39,10 @@ fn mistakes_after(change: impl FnOnce(&mut serde_json::Value)) -> String {
 
 #[test]
 fn format_errors_are_reported_with_their_location() {
-    insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["limt"] = json!(5)), @r#"buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of `key`, `limit`, `window`, `per`, `time_zone`, `rate`, `every`, `burst`, `on_failure`, `refund`, `enforce`"#);
-    insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["limit"] = json!(0)), @"buckets.auth.limit: invalid value: integer `0`, expected a whole number from 1 to 9007199254740992");
-    insta::assert_snapshot!(changed(|d| d["buckets"]["ai_daily"]["limit"]["values"]["pro"] = json!(0)), @"buckets.ai_daily.limit.values.pro: invalid value: integer `0`, expected a whole number from 1 to 9007199254740992");
+    insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["limt"] = json!(5)), @r#"buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of `key`, `limit`, `window`, `per`, `time_zone`, `rate`, `every`, `burst`, `tiers`, `on_failure`, `refund`, `enforce`"#);
+    insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["limit"] = json!(-1)), @"buckets.auth.limit: invalid value: integer `-1`, expected a whole number from 0 to 9007199254740992");
+    insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["limit"] = json!("infinite")), @r#"buckets.auth.limit: invalid value: string "infinite", expected a whole number from 0 to 2^53, unlimited, { by, values, otherwise } or { from, max, otherwise }"#);
+    insta::assert_snapshot!(changed(|d| d["buckets"]["ai_daily"]["limit"]["values"]["pro"] = json!(1.5)), @"buckets.ai_daily.limit.values.pro: invalid value: floating point `1.5`, expected a whole number from 0 to 9007199254740992");
     insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["window"] = json!("1 minute")), @r#"buckets.auth.window: expected a duration from 1ms to 366d, such as 500ms, 30s, 1m, 24h or 7d, found "1 minute""#);
     insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["window"] = json!(60)), @"buckets.auth.window: invalid type: integer `60`, expected a duration such as 500ms, 30s, 1m, 24h or 7d");
     insta::assert_snapshot!(changed(|d| d["rules"][1] = json!({ "match": {} })), @"rules[1]: missing field `charge`");
@@ -94,10 +95,10 @@ salt: invalid type: integer `7`, expected a string
 shim.authority: expected a host such as tollgate or 10.0.0.5:8081, found "outbound|8081"
 shim.timeout: expected at most 10s, found 11000ms
 jwt.payload: expected jwt_authn's payload_in_metadata, found ""
-buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of `key`, `limit`, `window`, `per`, `time_zone`, `rate`, `every`, `burst`, `on_failure`, `refund`, `enforce`
+buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of `key`, `limit`, `window`, `per`, `time_zone`, `rate`, `every`, `burst`, `tiers`, `on_failure`, `refund`, `enforce`
 buckets.auth.window: invalid type: integer `60`, expected a duration such as 500ms, 30s, 1m, 24h or 7d
 buckets.public.key: unknown key "cleint" (did you mean "client"?), expected one of client, user
-rules[1].charge[1]: invalid type: integer `1`, expected a string
+rules[1].charge[1]: invalid type: integer `1`, expected a bucket's name, or { bucket, cost }
 rules[2].charge[1]: unknown bucket "a1", expected one of ai, ai_client, ai_daily, auth, authenticated, probes, public
 "#
     );
@@ -185,6 +186,112 @@ buckets.b 1: expected a name of at most 64 letters, digits, _ or -, starting wit
 buckets.public.burst: only valid with `rate`: remove this
 buckets.tokens.burst: burst × every (in ms) must be at most 2^53: reduce one of them
 buckets.two.limit.by: expected one of jwt_claim, header, host, route_name, route_metadata
+"#
+    );
+}
+
+#[test]
+fn invalid_amounts_are_reported() {
+    let bucket =
+        |limit: serde_json::Value| json!({ "key": "client", "window": "1s", "limit": limit });
+    let header = json!({ "header": "x-limit" });
+    let deep =
+        (0..5).fold(json!(1), |limit, _| json!({ "by": header, "values": {}, "otherwise": limit }));
+    insta::assert_snapshot!(
+        mistakes_after(|d| {
+            d["buckets"]["deep"] = bucket(deep);
+            d["buckets"]["from"] = bucket(json!({ "from": { "header": "x y" }, "min": 9, "max": 8, "otherwise": 1 }));
+            d["buckets"]["inner"] = bucket(json!({ "by": header, "values": { "a": { "by": {}, "values": { "b": 1 }, "otherwise": 1 } }, "otherwise": 0 }));
+            d["buckets"]["largest"] = bucket(json!({ "from": header, "otherwise": "unlimited" }));
+            d["buckets"]["neither"] = bucket(json!({ "otherwise": 1 }));
+            d["buckets"]["table"] = bucket(json!({ "by": header, "min": 1, "max": 1, "divide_by": 2, "otherwise": 1 }));
+            d["buckets"]["values"] = bucket(json!({ "from": header, "values": {}, "max": 1, "divide_by": 0, "otherwise": 1 }));
+        }),
+        @r#"
+buckets.values.limit.divide_by: invalid value: integer `0`, expected a whole number from 1 to 9007199254740992
+buckets.deep.limit.otherwise.otherwise.otherwise.otherwise: expected at most 4 tables within one another
+buckets.from.limit.from.header: expected a header name, such as x-api-key, found "x y"
+buckets.from.limit.max: expected at least min, 9, found 8
+buckets.inner.limit.values.a.by: expected one of jwt_claim, header, host, route_name, route_metadata
+buckets.largest.limit: missing field `max`: the largest number that a request can choose
+buckets.neither.limit: expected by and values, or from and max
+buckets.table.limit.divide_by: only valid with `from`: remove this
+buckets.table.limit.min: only valid with `from`: remove this
+buckets.table.limit.max: only valid with `from`: remove this
+buckets.table.limit: missing field `values`
+"#
+    );
+}
+
+#[test]
+fn invalid_tiers_are_reported() {
+    insta::assert_snapshot!(
+        mistakes_after(|d| {
+            d["buckets"]["auth"]["tiers"] = json!({ "by": { "jwt_claim": "tier" }, "values": {
+                "pro": { "rate": 5, "every": "1s" },
+                "none": {},
+                "two": { "limit": 1, "window": "1s", "per": "day" },
+                "zone": { "limit": { "by": {}, "values": {}, "otherwise": 1 }, "per": "day", "time_zone": "Mars" },
+            } });
+            d["buckets"]["ai"]["tiers"] = json!({ "by": { "jwt_claim": "tier" }, "values": {
+                "typo": { "limit": 1, "windw": "1s" },
+                "list": [],
+            } });
+            d["buckets"]["public"]["tiers"] = json!({ "by": { "header": "a", "host": {} }, "values": {} });
+            d["buckets"]["probes"]["tiers"] = json!({ "by": { "host": {} } });
+        }),
+        @r#"
+buckets.ai.tiers.values.list: invalid type: sequence, expected a mapping, `{ field: value }`
+buckets.ai.tiers.values.typo.windw: unknown field `windw` (did you mean "window"?), expected one of `limit`, `window`, `per`, `time_zone`, `rate`, `every`, `burst`
+buckets.probes.tiers: missing field `values`
+buckets.auth.tiers.values.none: expected one of window (sliding), per (calendar), rate (token bucket)
+buckets.auth.tiers.values.pro: a token bucket needs rate, every and burst
+buckets.auth.tiers.values.two: expected one of window (sliding), per (calendar), rate (token bucket)
+buckets.auth.tiers.values.zone.time_zone: expected an IANA time zone such as Europe/Berlin, found "Mars"
+buckets.auth.tiers.values.zone.limit.by: expected one of jwt_claim, header, host, route_name, route_metadata
+buckets.public.tiers.by: expected one of jwt_claim, header, host, route_name, route_metadata
+"#
+    );
+}
+
+#[test]
+fn invalid_costs_are_reported() {
+    insta::assert_snapshot!(
+        mistakes_after(|d| {
+            d["buckets"]["banned"] = json!({ "key": "client", "limit": 0, "window": "1s" });
+            d["rules"][1]["charge"] = json!([
+                { "bucket": "auth", "cost": 6 },
+                { "bucket": "ai", "cost": 0 },
+                { "bucket": "ai_daily", "cost": 1000 },
+                { "bucket": "public", "cost": "unlimited" },
+                { "bucket": "probes", "cost": { "from": { "header": "x-cost" }, "min": 121, "max": 200, "otherwise": 300 } },
+                { "bucket": "banned", "cost": 1 },
+            ]);
+            d["rules"][2]["charge"] = json!([
+                { "bucket": "auth", "cost": 5 },
+                { "bucket": "ai_daily", "cost": 999 },
+                { "bucket": "auth", "cost": 1 },
+                { "bucket": "pblic", "cost": 2 },
+            ]);
+            d["rules"][3]["charge"] = json!([
+                { "bucket": "ai", "cost": 1, "prize": 2 },
+                { "cost": 1 },
+                { "bucket": "ai", "cost": -1 },
+                7,
+            ]);
+        }),
+        @r#"
+rules[3].charge[0].prize: unknown field `prize`, expected `bucket` or `cost`
+rules[3].charge[1]: missing field `bucket`
+rules[3].charge[1].cost: invalid value: integer `-1`, expected a whole number from 0 to 9007199254740992
+rules[3].charge[3]: invalid type: integer `7`, expected a bucket's name, or { bucket, cost }
+rules[1].charge[0].cost: expected at most the limit of "auth", 5, found 6: it could never be admitted
+rules[1].charge[1].cost: a cost of 0 charges nothing: remove this charge
+rules[1].charge[2].cost: expected at most the limit of "ai_daily", 999, found 1000: it could never be admitted
+rules[1].charge[3].cost: only a limit can be unlimited: use a number, such as 1
+rules[1].charge[4].cost: expected at most the limit of "probes", 120, found 121: it could never be admitted
+rules[2].charge[2]: "auth" is listed twice
+rules[2].charge[3]: unknown bucket "pblic" (did you mean "public"?), expected one of ai, ai_client, ai_daily, auth, authenticated, banned, probes, public
 "#
     );
 }

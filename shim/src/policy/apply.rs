@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_policy_with_a_mistake_changes_nothing() {
-        let (outcome, text) = applied(&POLICY.replace("limit: 5,", "limit: 0,"), FILTER);
+        let (outcome, text) = applied(&POLICY.replace("limit: 5,", "limit: -1,"), FILTER);
         assert!(outcome.unwrap_err().to_string().contains("buckets.auth.limit"));
         assert_eq!(text, FILTER);
     }

@@ -1,13 +1,13 @@
 //! `tollgate policy explain`: shows the rule that matches a request, its charges, and the reasons.
 
-use super::check;
+use super::{check, reasons};
 use crate::cli::TypedRequest;
 use limits::explain::{Explained, Explanation, Request};
 use limits::key::Part;
 use limits::matching::Mismatch;
 use limits::path::{BadPath, NormalPath};
-use limits::policy::{Key, LimitChoice, Match, OnFailure, Policy, Source};
-use limits::quota::Quota;
+use limits::plan::Subject;
+use limits::policy::{Key, Match, OnFailure, Policy, Source};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -107,9 +107,18 @@ fn charged(text: &mut String, policy: &Policy, charge: &Explained<'_>) -> std::f
     let shadow = if bucket.enforce { "" } else { " (shadow: never denies)" };
     writeln!(text, "\n  bucket {}{shadow}", bucket.name)?;
     let mut line = |name: &str, value: String| writeln!(text, "    {name:<12}{value}");
-    line("limit", limit(charge))?;
-    if let Some(why) = chosen(charge) {
-        line("because", why)?;
+    let (costs, limits): (Vec<_>, Vec<_>) =
+        charge.reasons.iter().partition(|reason| reason.subject == Subject::Cost);
+    line("limit", reasons::limit(charge.quota.as_ref()))?;
+    for reason in limits {
+        line("because", reasons::reason(reason))?;
+    }
+    if charge.cost != 1 || !costs.is_empty() {
+        let free = if charge.cost == 0 { ": not charged" } else { "" };
+        line("cost", format!("{}{free}", charge.cost))?;
+    }
+    for reason in costs {
+        line("because", reasons::reason(reason))?;
     }
     let parts: Vec<_> = charge.payer.parts().iter().map(|part| paying(policy, part)).collect();
     line("key", parts.join(" and "))?;
@@ -124,47 +133,6 @@ fn charged(text: &mut String, policy: &Policy, charge: &Explained<'_>) -> std::f
         line("refunded on", outcomes.join(", "))?;
     }
     Ok(())
-}
-
-fn limit(charge: &Explained<'_>) -> String {
-    match &charge.quota {
-        Quota::SlidingWindow(quota) => {
-            format!("{} in any {}", quota.limit, length(quota.window_ms.get()))
-        }
-        Quota::FixedWindow(quota) => {
-            let per = quota.per.name();
-            format!("{} per calendar {per} ({})", quota.limit, quota.time_zone)
-        }
-        Quota::TokenBucket(quota) => {
-            let per = length(quota.per_ms());
-            format!("{} at once, {} more every {per}", quota.burst(), quota.rate())
-        }
-    }
-}
-
-fn length(ms: u64) -> String {
-    if ms.is_multiple_of(1_000) { format!("{} s", ms / 1_000) } else { format!("{ms} ms") }
-}
-
-fn chosen(charge: &Explained<'_>) -> Option<String> {
-    let LimitChoice::By { source, values, .. } = &charge.bucket.limit else { return None };
-    let source = named(source);
-    Some(match &charge.chosen_by {
-        Some(value) if values.contains_key(value) => format!("{source} is {value:?}"),
-        Some(value) => format!("{source} is {value:?}, which is not listed"),
-        None => format!("the request has no {source}"),
-    })
-}
-
-fn named(source: &Source) -> String {
-    match source {
-        Source::JwtClaim(names) => format!("claim {}", names.join(".")),
-        Source::ClientIp { .. } => "client address".to_owned(),
-        Source::Header(name) => format!("header {name}"),
-        Source::Host => "host".to_owned(),
-        Source::RouteName => "route name".to_owned(),
-        Source::RouteMetadata(names) => format!("route metadata {}", names.join(".")),
-    }
 }
 
 fn paying(policy: &Policy, part: &Part<'_>) -> String {
@@ -215,10 +183,37 @@ rules:
   - { match: { paths: [/b], authenticated: false }, charge: [calls, steady] }
 "#;
 
+    const AMOUNTS: &str = r#"
+version: 1
+salt: test
+keys: { client: { client_ip: {} } }
+buckets:
+  calls: { key: client, limit: 5, window: 1500ms }
+  tiered:
+    key: client
+    limit: { from: { header: x-limit }, max: 100, otherwise: unlimited }
+    window: 1m
+    tiers:
+      by: { jwt_claim: tier }
+      values:
+        pro: { rate: 5, every: 1s, burst: 20 }
+        banned: { limit: 0, window: 1m }
+rules:
+  - name: priced
+    charge:
+      - { bucket: calls, cost: 3 }
+      - bucket: tiered
+        cost: { from: { header: x-cost }, min: 0, max: 50, divide_by: 1000, otherwise: 1 }
+"#;
+
     fn explained(args: &str) -> String {
+        explained_by(POLICY, args)
+    }
+
+    fn explained_by(policy: &str, args: &str) -> String {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("policy.yaml");
-        std::fs::write(&file, POLICY).unwrap();
+        std::fs::write(&file, policy).unwrap();
         let words = ["tollgate", "policy", "explain", "FILE"].into_iter().chain(args.split(' '));
         let words = words.filter(|word| !word.is_empty()).map(Into::into);
         match Cli::read(words).unwrap().command {
@@ -304,6 +299,101 @@ rule 1 matches and charges:
     counter     tg:{c241b339558b8ea84544a7eaeb6a6da2}:plan
     on failure  deny: answered with 503
     refunded on success, 404
+"#);
+    }
+
+    #[test]
+    fn costs_tiers_and_limits_of_the_request_are_explained() {
+        let priced = |args: &str| explained_by(AMOUNTS, &format!("--path /priced {args}"));
+        insta::assert_snapshot!(priced("--claim tier=pro --header x-cost=2500"), @r#"
+GET /priced
+  matched as path /priced, host "localhost"
+
+rule 0 (priced) matches and charges:
+
+  bucket calls
+    limit       5 in any 1500 ms
+    cost        3
+    key         client=127.0.0.1/32
+    counter     tg:{ecf8ffee63be15f9a5a2ea2d48d8d6d1}:calls
+    on failure  local: each Envoy counts separately
+
+  bucket tiered
+    limit       20 at once, 5 more every 1 s
+    because     claim tier is "pro"
+    cost        3
+    because     header x-cost is 2500, which makes 3
+    key         client=127.0.0.1/32
+    counter     tg:{ecf8ffee63be15f9a5a2ea2d48d8d6d1}:tiered~tokens
+    on failure  local: each Envoy counts separately
+"#);
+        insta::assert_snapshot!(priced("--claim tier=banned --header x-cost=much"), @r#"
+GET /priced
+  matched as path /priced, host "localhost"
+
+rule 0 (priced) matches and charges:
+
+  bucket calls
+    limit       5 in any 1500 ms
+    cost        3
+    key         client=127.0.0.1/32
+    counter     tg:{ecf8ffee63be15f9a5a2ea2d48d8d6d1}:calls
+    on failure  local: each Envoy counts separately
+
+  bucket tiered
+    limit       0: refused with 403
+    because     claim tier is "banned"
+    cost        1
+    because     header x-cost is "much", which is not a number
+    key         client=127.0.0.1/32
+    counter     tg:{ecf8ffee63be15f9a5a2ea2d48d8d6d1}:tiered
+    on failure  local: each Envoy counts separately
+"#);
+        insta::assert_snapshot!(priced("--header x-limit=500 --header x-cost=0"), @r#"
+GET /priced
+  matched as path /priced, host "localhost"
+
+rule 0 (priced) matches and charges:
+
+  bucket calls
+    limit       5 in any 1500 ms
+    cost        3
+    key         client=127.0.0.1/32
+    counter     tg:{ecf8ffee63be15f9a5a2ea2d48d8d6d1}:calls
+    on failure  local: each Envoy counts separately
+
+  bucket tiered
+    limit       100 in any 60 s
+    because     the request has no claim tier
+    because     header x-limit is 500, which makes 100
+    cost        0: not charged
+    because     header x-cost is 0
+    key         client=127.0.0.1/32
+    counter     tg:{ecf8ffee63be15f9a5a2ea2d48d8d6d1}:tiered
+    on failure  local: each Envoy counts separately
+"#);
+        insta::assert_snapshot!(priced("--claim tier=free"), @r#"
+GET /priced
+  matched as path /priced, host "localhost"
+
+rule 0 (priced) matches and charges:
+
+  bucket calls
+    limit       5 in any 1500 ms
+    cost        3
+    key         client=127.0.0.1/32
+    counter     tg:{ecf8ffee63be15f9a5a2ea2d48d8d6d1}:calls
+    on failure  local: each Envoy counts separately
+
+  bucket tiered
+    limit       unlimited, counted in any 60 s
+    because     claim tier is "free", which is not listed
+    because     the request has no header x-limit
+    cost        1
+    because     the request has no header x-cost
+    key         client=127.0.0.1/32
+    counter     tg:{ecf8ffee63be15f9a5a2ea2d48d8d6d1}:tiered
+    on failure  local: each Envoy counts separately
 "#);
     }
 

@@ -147,11 +147,11 @@ mod tests {
         let printed = |from: &str, to: &str, path: &str, value: &str| {
             printed(&SHIPPED.replacen(from, to, 1), &[(path, value)], true)
         };
-        insta::assert_snapshot!(printed("limit: 30,", "limit: 0,", "buckets.auth.limit", "7"), @"
+        insta::assert_snapshot!(printed("limit: 30,", "limit: -1,", "buckets.auth.limit", "7"), @"
 FILE is not a valid policy:
-FILE:26:26: buckets.public.limit: invalid value: integer `0`, expected a whole number from 1 to 9007199254740992
+FILE:26:26: buckets.public.limit: invalid value: integer `-1`, expected a whole number from 0 to 9007199254740992
 ");
-        insta::assert_snapshot!(printed("", "", "buckets.auth.limit", "0"), @"FILE: --set: buckets.auth.limit: invalid value: integer `0`, expected a whole number from 1 to 9007199254740992");
+        insta::assert_snapshot!(printed("", "", "buckets.auth.limit", "9007199254740993"), @"FILE: --set: buckets.auth.limit: invalid value: integer `9007199254740993`, expected a whole number from 0 to 9007199254740992");
         insta::assert_snapshot!(printed("", "", "buckets.auht.limit", "7"), @r#"FILE: --set: buckets: unknown field "auht" (did you mean "auth"?), expected one of ai, ai_client, ai_daily, auth, authenticated, probes, public"#);
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::cli::{Pair, Sets};
 use anyhow::{anyhow, bail, ensure};
+use limits::bounded::MAX_SAFE;
 use limits::policy::{
     EXPECTED_SALT, Policy, PolicyError, PolicyErrors, flag, is_salt, unknown_name,
 };
@@ -120,6 +121,12 @@ impl Setting {
             "{by}: expected {EXPECTED_SALT}, found something else"
         );
         let value = self.value();
+        // Many programs read a 0 in a variable as "off", but a limit of 0 refuses every request.
+        ensure!(
+            !self.is_from_variable || value != 0,
+            "{by}: {}: invalid value: integer `0`, expected a whole number from 1 to {MAX_SAFE}",
+            keys.join(".")
+        );
         // A variable that enables all limits must not turn shadow buckets into enforced ones.
         if self.is_from_variable && keys.iter().any(|key| key == EVERY) && value == true {
             return Ok(());

@@ -307,7 +307,7 @@ mod tests {
         check("- a\n- b\n", "invalid policy FILE: policy: invalid type: sequence");
         let shipped = std::fs::read_to_string(paths::root().join("envoy/policy.yaml")).unwrap();
         check(
-            &shipped.replace("limit: 5,", "limit: 0,"),
+            &shipped.replace("limit: 5,", "limit: -1,"),
             "invalid policy FILE: buckets.auth.limit: ",
         );
         std::fs::write(dir.path().join("policy.yaml"), &shipped).unwrap();

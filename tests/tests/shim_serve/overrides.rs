@@ -154,6 +154,48 @@ fn a_cost_above_an_overridden_limit_fails_only_that_request() {
 }
 
 #[test]
+fn a_cost_above_its_own_limit_fails_only_that_request_unless_an_override_allows_it() {
+    for store in Store::ALL {
+        let shims = Shims::start(store, 1);
+        let mut api = shims.api(0);
+        let mut costly = charge(counter("a", "b"), sliding(10, MINUTE_MS));
+        costly.cost = limits::wire::Cost::clamped(11);
+        let other = || request([charge(counter("c", "d"), sliding(10, MINUTE_MS))]);
+        let reply = api.decide(vec![other(), request([costly.clone()]), other()]);
+        let admitted: Vec<_> = reply.decisions.iter().map(|decision| decision.admitted).collect();
+        assert_eq!(admitted, [true, false, true]);
+        let error = reply.decisions[1].error;
+        assert_eq!(error, Some(limits::wire::DecisionError::CostExceedsLimit));
+        let body = json!({ "counter": counter("a", "b"), "override": { "limit": 20 } });
+        assert!(change(&shims.shims[0], "/v1/overrides/set", &body));
+        wait_for("the override to apply", || {
+            Some(api.decide_one(request([costly.clone()]))).filter(|decision| decision.admitted)
+        });
+    }
+}
+
+#[test]
+fn an_override_covers_the_counters_of_the_bucket_s_tiers() {
+    for store in Store::ALL {
+        let shims = Shims::start(store, 1);
+        let mut api = shims.api(0);
+        let own = counter("a", "b");
+        let tier = limits::counter::CounterName::try_from(format!("{own}~day.UTC")).unwrap();
+        let decide = |api: &mut Api| {
+            let decision = api.decide_one(request([charge(tier.clone(), sliding(10, MINUTE_MS))]));
+            decision.charges[0].limit
+        };
+        assert_eq!(decide(&mut api), 10);
+        let body = json!({ "counter": own, "override": { "limit": 20 } });
+        assert!(change(&shims.shims[0], "/v1/overrides/set", &body));
+        wait_for("the override to apply", || (decide(&mut api) == 20).then_some(()));
+        let shown = json!({ "counter": tier, "quota": sliding(10, MINUTE_MS) });
+        let shown = admin(&shims.shims[0]).post("/v1/counters/show", &shown, Some(TOKEN)).json();
+        assert_eq!(shown["override"], json!({ "limit": 20 }));
+    }
+}
+
+#[test]
 fn the_admin_api_requires_the_token() {
     let shims = Shims::start(Store::Memory, 1);
     let client = admin(&shims.shims[0]);

@@ -52,7 +52,7 @@ fn checking_an_invalid_policy_lists_all_errors_and_exits_with_1() {
     std::fs::write(&file, &shipped).expect("a file");
     let good = check();
     assert!(good.status.success() && good.stderr.is_empty(), "{good:?}");
-    let bad = shipped.replace("limit: 5,", "limit: 0,").replace("[public]", "[pubic]");
+    let bad = shipped.replace("limit: 5,", "limit: -1,").replace("[public]", "[pubic]");
     std::fs::write(&file, bad).expect("a file");
     let output = check();
     let message = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -88,7 +88,7 @@ impl Source {
                 |bucket: &&Bucket| path.starts_with(&format!("buckets.{}.limit", bucket.name));
             let Some(bucket) = policy.buckets.iter().find(named) else { continue };
             let is_minute = variable.ends_with("_PER_MINUTE");
-            let is_right = match &bucket.algorithm {
+            let is_right = match &bucket.counting.algorithm {
                 Algorithm::SlidingWindow { window_ms } => is_minute && window_ms.get() == MINUTE_MS,
                 Algorithm::FixedWindow { per, .. } => !is_minute && *per == Period::Day,
                 Algorithm::TokenBucket(_) => false,
@@ -207,7 +207,7 @@ mod tests {
         // The copy for the operator's commands keeps the salt that the backend was started with.
         let kept = read_policy(&dir.path().join(KEPT)).unwrap();
         assert_eq!((&kept["salt"], &kept["buckets"]["auth"]["limit"]), (&json!("kept"), &json!(6)));
-        write(&shipped.replace("limit: 5,", "limit: 0,"));
+        write(&shipped.replace("limit: 5,", "limit: -1,"));
         watched.look();
         assert_eq!(limit(), json!(6));
         // A valid policy, but with another period than the variable's.

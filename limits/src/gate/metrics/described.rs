@@ -28,7 +28,7 @@ pub const DESCRIBED_METRICS: [DescribedMetric; 17] = [
     DescribedMetric {
         labels: &[
             ("bucket", &[]),
-            ("by", &["ledger", "lease", "denied_before", "local", "allow", "deny"]),
+            ("by", &["ledger", "lease", "denied_before", "local", "allow", "deny", "policy"]),
             ("verdict", &["admitted", "denied", "would_deny"]),
         ],
         ..counter(

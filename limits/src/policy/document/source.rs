@@ -12,6 +12,36 @@ pub(in crate::policy) struct RequestSource<'a> {
     pub(in crate::policy) route_metadata: Option<&'a Vec<String>>,
 }
 
+/// The source of a value of the request. Exactly one field must be set.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(in crate::policy) struct Source {
+    /// A claim of the token verified by jwt_authn.
+    jwt_claim: Option<Names>,
+    /// A request header. Clients can set it to anything, so use only headers set by a trusted
+    /// proxy.
+    header: Option<String>,
+    /// The requested host, in lowercase and without its port.
+    host: Option<Mapping<Nothing>>,
+    /// The name of Envoy's route.
+    route_name: Option<Mapping<Nothing>>,
+    /// The metadata of Envoy's route: the namespace, then the path to the value.
+    route_metadata: Option<Vec<String>>,
+}
+
+impl Source {
+    pub(in crate::policy) const fn request(&self) -> RequestSource<'_> {
+        RequestSource {
+            jwt_claim: self.jwt_claim.as_ref(),
+            header: self.header.as_ref(),
+            host: self.host.as_ref(),
+            route_name: self.route_name.as_ref(),
+            route_metadata: self.route_metadata.as_ref(),
+        }
+    }
+}
+
 /// A claim's name, or the path to a nested claim.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
