@@ -1,0 +1,20 @@
+//! Runs every recipe natively: the gate, and the ledger's arithmetic behind it.
+//!
+//! To run some of them: `RECIPE=costs cargo test -p tollgate-limits --test recipes`.
+
+use recipes::{Recipe, world};
+
+#[test]
+fn every_recipe_does_what_it_says() {
+    let wanted = option_env!("RECIPE").unwrap_or_default();
+    let all = recipes::all().unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    assert!(!all.is_empty());
+    let wanted = all.iter().filter(|(name, _)| name.contains(wanted));
+    let found: Vec<String> = wanted.flat_map(|(name, recipe)| failures(name, recipe)).collect();
+    assert!(found.is_empty(), "{} failures:\n{}", found.len(), found.join("\n"));
+}
+
+fn failures(name: &str, recipe: &Recipe) -> Vec<String> {
+    let found = world::run(recipe).into_iter();
+    found.map(|text| format!("tests/recipes/{name}.yaml: {text}")).collect()
+}

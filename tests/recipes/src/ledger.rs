@@ -1,0 +1,108 @@
+//! A ledger that speaks the wire's JSON: the pure arithmetic of `limits`, and the calendar.
+
+use crate::calendar::Zone;
+use limits::ledger::{
+    self, Charge, Ledger, Method, Periods, Settle, SettleCharge, Terms, TimeMs, decision_ms,
+};
+use limits::quota::{FixedWindow, Period, Quota};
+use limits::wire::{
+    self, DecideBody, DecideReply, Decision, SettleBody, SettleReply, Settled, decision_name,
+};
+use std::collections::BTreeMap;
+
+const CAPACITY: usize = 100_000;
+
+/// The counters of one run.
+#[derive(Debug)]
+pub(crate) struct LedgerService {
+    ledger: Ledger,
+    decisions: u64,
+}
+
+impl LedgerService {
+    pub(crate) fn new() -> Self {
+        Self { ledger: Ledger::new(CAPACITY), decisions: 0 }
+    }
+
+    /// Answers the body of a decide call.
+    ///
+    /// # Errors
+    /// Fails if the body is invalid.
+    pub(crate) fn decide(&mut self, now_ms: u64, body: &[u8]) -> Result<DecideReply, String> {
+        let body: DecideBody = limits::json::parse(body).map_err(|error| error.to_string())?;
+        let decisions = body.requests.iter().map(|request| self.decide_one(now_ms, request));
+        Ok(DecideReply { now_ms, decisions: decisions.collect::<Result<_, _>>()? })
+    }
+
+    fn decide_one(&mut self, now_ms: u64, request: &wire::Request) -> Result<Decision, String> {
+        let charges = request.charges.iter().map(|charge| {
+            Ok(Charge {
+                counter: charge.counter.clone(),
+                cost: charge.cost,
+                enforce: charge.enforce,
+                terms: terms(charge.quota, now_ms)?,
+                lease: charge.lease,
+            })
+        });
+        let charges = charges.collect::<Result<_, String>>()?;
+        let request = ledger::Request::new(charges).map_err(|error| error.to_string())?;
+        let decided = self.ledger.decide(now_ms, &request).map_err(|error| error.to_string())?;
+        self.decisions += 1;
+        Ok(decided.named(now_ms, self.decisions))
+    }
+
+    /// Answers the body of a settle call.
+    ///
+    /// # Errors
+    /// Fails if the body is invalid.
+    pub(crate) fn settle(&mut self, now_ms: u64, body: &[u8]) -> Result<SettleReply, String> {
+        let body: SettleBody = limits::json::parse(body).map_err(|error| error.to_string())?;
+        let settled = body.settles.into_iter().map(|settle| self.settle_one(now_ms, settle));
+        Ok(SettleReply { now_ms, settled: settled.collect::<Result<_, _>>()? })
+    }
+
+    /// Applies a settle, in one part for each identity.
+    fn settle_one(&mut self, now_ms: u64, settle: wire::Settle) -> Result<Settled, String> {
+        let decided_ms = decision_ms(decision_name(&settle.decision));
+        let decided_ms = decided_ms.map_err(|error| error.to_string())?;
+        let mut parts: BTreeMap<String, Vec<SettleCharge>> = BTreeMap::new();
+        for charge in settle.charges {
+            parts.entry(charge.counter.slot_tag().to_owned()).or_default().push(SettleCharge {
+                terms: terms(charge.quota, now_ms)?,
+                counter: charge.counter,
+                amount: charge.amount,
+                lease_ms: charge.lease_ms,
+            });
+        }
+        let mut whole = Settled { applied: false, remaining: Vec::new() };
+        for charges in parts.into_values() {
+            let id = settle.id.clone().try_into().map_err(|error| format!("{error}"))?;
+            let part = Settle::new(id, decided_ms, charges).map_err(|error| error.to_string())?;
+            let settled = self.ledger.settle(now_ms, &part).map_err(|error| error.to_string())?;
+            whole.applied |= settled.applied;
+            whole.remaining.extend(settled.remaining);
+        }
+        Ok(whole)
+    }
+}
+
+/// Returns the terms of a quota, as the shim prepares them.
+fn terms(quota: Quota, now_ms: u64) -> Result<Terms, String> {
+    Ok(Terms::limited(match quota {
+        Quota::SlidingWindow(window) => Method::SlidingWindow(window),
+        Quota::FixedWindow(FixedWindow { limit, per, time_zone }) => {
+            let zone = Zone::of(time_zone).ok_or("the calendar lacks the time zone")?;
+            let periods = periods(&zone, per, now_ms).ok_or("the calendar has no period")?;
+            Method::FixedWindow { limit, periods }
+        }
+        Quota::TokenBucket(bucket) => Method::TokenBucket(bucket),
+    }))
+}
+
+/// Returns the period of `now_ms` and the next.
+fn periods(zone: &Zone, per: Period, now_ms: u64) -> Option<Periods> {
+    let span = zone.period(per, now_ms)?;
+    let end_ms = zone.period(per, span.end_ms)?.end_ms;
+    let [a, b, c] = [span.start_ms, span.end_ms, end_ms].map(TimeMs::new);
+    Periods::new([a.ok()?, b.ok()?, c.ok()?]).ok()
+}

@@ -1,0 +1,299 @@
+//! The native run: one gate, a ledger behind it, and a clock that only a step moves.
+
+use crate::check::{self, Outcome, Planned};
+use crate::facts::RecipeRequest;
+use crate::ledger::LedgerService;
+use crate::recipe::{LedgerState, Recipe, Send, Step};
+use limits::gate::{
+    self, Answer, Call, CallKind, Disposition, Gate, Release, Released, Reply, SharedData,
+};
+use limits::grpc;
+use limits::plan::Plan;
+use limits::policy::Policy;
+use limits::wire::DecideBody;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+/// More calls than one request can cause.
+const MAX_CALLS: usize = 100;
+
+/// The state of a run.
+#[derive(Debug)]
+pub struct World<'a> {
+    recipe: &'a Recipe,
+    policy: Policy,
+    gate: Gate,
+    ledger: LedgerService,
+    ledger_state: LedgerState,
+    process: Process,
+    now_ms: u64,
+    streams: u32,
+    /// The bodies of the decide calls since the last request.
+    asked: Vec<DecideBody>,
+}
+
+/// Runs a recipe natively. Returns all differences, each with its step.
+#[must_use]
+pub fn run(recipe: &Recipe) -> Vec<String> {
+    let mut world = match World::new(recipe) {
+        Ok(world) => world,
+        Err(error) => return vec![error],
+    };
+    let steps = recipe.steps.iter().enumerate();
+    let found = steps.flat_map(|(at, step)| {
+        let differences = world.step(step);
+        differences.into_iter().map(move |text| format!("step {}: {text}", at + 1))
+    });
+    found.collect()
+}
+
+impl<'a> World<'a> {
+    /// Loads the recipe's policy into a gate.
+    ///
+    /// # Errors
+    /// Fails with the policy's mistakes.
+    pub fn new(recipe: &'a Recipe) -> Result<Self, String> {
+        let policy = Policy::from_value(recipe.policy("a-recipe"));
+        let policy = policy.map_err(|errors| format!("the policy is invalid: {errors}"))?;
+        Ok(Self {
+            recipe,
+            gate: Gate::new(policy.clone()),
+            policy,
+            ledger: LedgerService::new(),
+            ledger_state: LedgerState::Up,
+            process: Process::default(),
+            now_ms: recipe.start,
+            streams: 0,
+            asked: Vec::new(),
+        })
+    }
+
+    /// Runs a step. Returns all differences.
+    pub fn step(&mut self, step: &Step) -> Vec<String> {
+        if let Some(after) = step.after {
+            self.now_ms += u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+        }
+        if let Some(state) = step.ledger {
+            self.ledger_state = state;
+        }
+        for time in 1..=step.send.times {
+            let differences = match self.send(&step.send) {
+                Ok(outcome) => check::differences(&step.expect, &outcome, time == step.send.times),
+                Err(error) => vec![error],
+            };
+            if !differences.is_empty() {
+                return differences
+                    .into_iter()
+                    .map(|text| format!("time {time}: {text}"))
+                    .collect();
+            }
+        }
+        Vec::new()
+    }
+
+    /// Sends a request and returns its outcome.
+    ///
+    /// # Errors
+    /// Fails if the plan, its explanation and the gate's call do not agree.
+    pub fn send(&mut self, send: &Send) -> Result<Outcome, String> {
+        let facts = RecipeRequest::new(self.recipe, send);
+        let plan = self.policy.plan(&facts);
+        self.require_explained(&facts, plan.as_ref().ok())?;
+        self.asked.clear();
+        self.streams += 1;
+        let stream = self.streams;
+        let mut released = self.gate.tick(self.now_us(), &self.process);
+        released.extend(self.calls()?);
+        let release = match self.gate.request(self.now_us(), stream, &facts, &self.process) {
+            Disposition::Release(release) => release,
+            Disposition::Pause => {
+                released.extend(self.calls()?);
+                let own = released.into_iter().find(|one| one.stream == stream);
+                own.ok_or("the gate did not release the request")?.release
+            }
+        };
+        self.require_asked(plan.as_ref().ok())?;
+        let mut outcome = self.respond(stream, send, release)?;
+        outcome.planned = plan.ok().map(|plan| self.planned(&plan));
+        Ok(outcome)
+    }
+
+    fn now_us(&self) -> u64 {
+        self.now_ms * 1_000
+    }
+
+    /// Makes all due calls and answers them. Returns the released requests.
+    fn calls(&mut self) -> Result<Vec<Released>, String> {
+        let mut released = Vec::new();
+        for _ in 0..MAX_CALLS {
+            self.gate.take_wake(self.now_us());
+            let calls = self.gate.ready(self.now_us());
+            if calls.is_empty() {
+                return Ok(released);
+            }
+            for call in calls {
+                let body = self.answer(&call)?;
+                let reply = body.as_deref().map_or(Reply::default(), |body| Reply {
+                    status: Some(b"200"),
+                    marker: Some(limits::wire::MARKER_VALUE.as_bytes()),
+                    body,
+                });
+                released.extend(self.gate.reply(
+                    self.now_us(),
+                    call.id,
+                    call.kind,
+                    reply,
+                    &self.process,
+                ));
+            }
+        }
+        Err(format!("the gate made more than {MAX_CALLS} calls"))
+    }
+
+    /// Returns the ledger's answer to a call; `None` while it is down.
+    fn answer(&mut self, call: &Call) -> Result<Option<Vec<u8>>, String> {
+        if call.kind == CallKind::Decide {
+            let body = limits::json::parse(&call.body).map_err(|error| error.to_string())?;
+            self.asked.push(body);
+        }
+        if self.ledger_state == LedgerState::Down {
+            return Ok(None);
+        }
+        let reply = match call.kind {
+            CallKind::Decide => serde_json::to_vec(&self.ledger.decide(self.now_ms, &call.body)?),
+            CallKind::Settle => serde_json::to_vec(&self.ledger.settle(self.now_ms, &call.body)?),
+            CallKind::Probe => Ok(b"{}".to_vec()),
+        };
+        reply.map(Some).map_err(|error| error.to_string())
+    }
+
+    /// Passes the upstream's response, or the gateway's answer, to the client.
+    fn respond(&mut self, stream: u32, send: &Send, release: Release) -> Result<Outcome, String> {
+        let mut outcome = match release {
+            Release::Refuse(answer) => answered(send, answer),
+            Release::Pass(summary) => Outcome {
+                status: send.upstream.status,
+                headers: lowercase(&send.upstream.headers),
+                log: Some(summary),
+                ..Outcome::default()
+            },
+        };
+        let facts = gate::Outcome {
+            status: outcome.status,
+            is_cache_hit: outcome
+                .header("x-cache")
+                .is_some_and(|it| it.eq_ignore_ascii_case("hit")),
+        };
+        let now_us = self.now_us();
+        let response = self.gate.response(stream, || facts, || now_us);
+        for (name, value) in response.headers {
+            outcome.headers.retain(|(own, _)| own != name);
+            outcome.headers.push((name.to_owned(), value));
+        }
+        self.gate.done(stream);
+        self.calls()?;
+        Ok(outcome)
+    }
+
+    /// Checks that the gate asked the ledger for what the plan says, if it asked.
+    fn require_asked(&self, plan: Option<&Plan>) -> Result<(), String> {
+        let Some(asked) = self.asked.iter().flat_map(|body| &body.requests).last() else {
+            return Ok(());
+        };
+        let mut asked = asked.charges.clone();
+        asked.iter_mut().for_each(|charge| charge.lease = None);
+        let planned = plan.map(|plan| plan.charges.iter().map(|one| one.charge.clone()).collect());
+        if planned.as_ref() == Some(&asked) {
+            return Ok(());
+        }
+        Err(format!("the gate asked for {asked:?}, but the plan is {planned:?}"))
+    }
+
+    /// Checks that `explain` says what the plan does.
+    fn require_explained(
+        &self,
+        facts: &RecipeRequest<'_>,
+        plan: Option<&Plan>,
+    ) -> Result<(), String> {
+        let explained = self.policy.explain(facts).ok();
+        let reasons = explained.as_ref().map(|explained| {
+            let charges = explained.charges.iter().filter(|one| one.cost > 0);
+            let charges = charges.filter_map(|one| {
+                Some((one.bucket.name.as_str(), &one.counter, one.quota?, one.cost))
+            });
+            (explained.rule, charges.collect::<Vec<_>>())
+        });
+        let planned = plan.map(|plan| {
+            let charges = plan.charges.iter().map(|one| {
+                let bucket = self.policy.buckets.get(one.bucket);
+                let bucket = bucket.map_or("", |bucket| bucket.name.as_str());
+                (bucket, &one.charge.counter, one.charge.quota, one.charge.cost.get())
+            });
+            (plan.rule, charges.collect::<Vec<_>>())
+        });
+        if reasons == planned {
+            return Ok(());
+        }
+        Err(format!("explain says {reasons:?}, but the plan is {planned:?}"))
+    }
+
+    /// Returns a plan by the names in the policy.
+    fn planned(&self, plan: &Plan) -> Planned {
+        let rule = match plan.rule {
+            None => "none".to_owned(),
+            Some(at) => {
+                let name = self.policy.rules.get(at).and_then(|rule| rule.name.clone());
+                name.unwrap_or_else(|| at.to_string())
+            }
+        };
+        let mut planned = Planned { rule, ..Planned::default() };
+        for one in &plan.charges {
+            let Some(bucket) = self.policy.buckets.get(one.bucket) else { continue };
+            planned.charges.insert(bucket.name.clone(), one.charge.cost.get());
+            planned.limits.insert(bucket.name.clone(), one.charge.quota.limit());
+        }
+        planned
+    }
+}
+
+/// Renders the gateway's own answer, as the filter and Envoy send it.
+fn answered(send: &Send, answer: Answer) -> Outcome {
+    let content_type = send.headers.iter().find(|(name, _)| *name == "content-type");
+    let content_type = content_type.and_then(|(_, values)| values.values().first());
+    let mut headers: Vec<(String, String)> =
+        answer.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let log = Some(answer.summary);
+    if content_type.is_some_and(|value| grpc::is_grpc(value.as_bytes())) {
+        headers.retain(|(name, _)| name != "content-type");
+        headers.push(("content-type".to_owned(), "application/grpc".to_owned()));
+        headers.push(("grpc-status".to_owned(), grpc::of_refusal(answer.status).to_string()));
+        headers.push(("grpc-message".to_owned(), answer.detail));
+        return Outcome { status: 200, headers, log, ..Outcome::default() };
+    }
+    let body = String::from_utf8_lossy(&answer.body).into_owned();
+    Outcome { status: answer.status, headers, body, log, planned: None }
+}
+
+fn lowercase(headers: &std::collections::BTreeMap<String, String>) -> Vec<(String, String)> {
+    headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect()
+}
+
+/// The shared data of a gateway process.
+#[derive(Debug, Default)]
+struct Process(RefCell<HashMap<String, (Vec<u8>, u32)>>);
+
+impl SharedData for Process {
+    fn read(&self, name: &str) -> Option<(Vec<u8>, u32)> {
+        self.0.borrow().get(name).cloned()
+    }
+
+    fn write(&self, name: &str, value: &[u8], version: Option<u32>) -> bool {
+        let mut values = self.0.borrow_mut();
+        let found = values.get(name).map_or(0, |(_, version)| *version);
+        let fits = version.is_none_or(|version| version == found);
+        if fits {
+            values.insert(name.to_owned(), (value.to_vec(), found + 1));
+        }
+        fits
+    }
+}
