@@ -22,6 +22,7 @@ pub const fn of_refusal(http_status: u16) -> i32 {
     match http_status {
         429 => 8, // RESOURCE_EXHAUSTED
         400 => 3, // INVALID_ARGUMENT
+        403 => 7, // PERMISSION_DENIED
         _ => 14,  // UNAVAILABLE
     }
 }
@@ -75,6 +76,6 @@ mod tests {
         check("13", 500);
         check("99", 500);
         check("", 500);
-        assert_eq!([429, 503, 400].map(of_refusal), [8, 14, 3]);
+        assert_eq!([429, 503, 400, 403].map(of_refusal), [8, 14, 3, 7]);
     }
 }

@@ -79,6 +79,24 @@ fn a_shadow_charge_counts_but_never_denies() {
 }
 
 #[test]
+fn an_unlimited_quota_is_counted() {
+    on_each(|api| {
+        let limit = 1 << 53;
+        for (name, quota) in
+            [("window", sliding(limit, MINUTE_MS)), ("day", fixed(limit, Period::Day))]
+        {
+            let mut left_after = |cost| {
+                let cost = Cost::clamped(cost);
+                let charge = Charge { cost, ..charge(counter(name, "b"), quota) };
+                only_charge(&api.decide_one(request([charge]))).remaining
+            };
+            assert_eq!(left_after(7), limit - 7);
+            assert_eq!(left_after(1), limit - 8);
+        }
+    });
+}
+
+#[test]
 fn costs_and_changed_limits_apply_at_once() {
     on_each(|api| {
         let cost = |cost, limit| {
