@@ -9,12 +9,12 @@ fn every_recipe_does_what_it_says() {
     let wanted = option_env!("RECIPE").unwrap_or_default();
     let all = recipes::all().unwrap_or_else(|mistakes| panic!("{mistakes}"));
     assert!(!all.is_empty());
-    let wanted = all.iter().filter(|(name, _)| name.contains(wanted));
-    let found: Vec<String> = wanted.flat_map(|(name, recipe)| failures(name, recipe)).collect();
+    let wanted = all.iter().filter(|recipe| recipe.name.contains(wanted));
+    let found: Vec<String> = wanted.flat_map(failures).collect();
     assert!(found.is_empty(), "{} failures:\n{}", found.len(), found.join("\n"));
 }
 
-fn failures(name: &str, recipe: &Recipe) -> Vec<String> {
+fn failures(recipe: &Recipe) -> Vec<String> {
     let found = world::run(recipe).into_iter();
-    found.map(|text| format!("tests/recipes/{name}.yaml: {text}")).collect()
+    found.map(|text| format!("tests/recipes/{}.yaml: {text}", recipe.name)).collect()
 }

@@ -14,18 +14,11 @@ pub struct Outcome {
     pub body: String,
     /// The gateway's log line, if it is known.
     pub log: Option<String>,
-    /// The policy's plan, if it is known.
-    pub planned: Option<Planned>,
-}
-
-/// A request's plan, by the names in the policy.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Planned {
-    /// The rule.
-    pub rule: String,
-    /// The cost by bucket.
-    pub charges: BTreeMap<String, u64>,
-    /// The limit by bucket.
+    /// The rule, if it is known.
+    pub rule: Option<String>,
+    /// The cost by bucket, if all are known.
+    pub charges: Option<BTreeMap<String, u64>>,
+    /// The limits that are known, by bucket.
     pub limits: BTreeMap<String, u64>,
 }
 
@@ -56,16 +49,16 @@ pub fn differences(expect: &Expect, outcome: &Outcome, is_last: bool) -> Vec<Str
     if let Some(status) = expect.status {
         found.compare("status", status, outcome.status);
     }
-    if let Some(planned) = &outcome.planned {
-        if let Some(rule) = &expect.rule {
-            found.compare("rule", rule, &planned.rule);
-        }
-        if let Some(charges) = &expect.charges {
-            found.compare("charges", charges, &planned.charges);
-        }
-        for (bucket, limit) in &expect.limits {
-            let own = planned.limits.get(bucket).copied();
-            found.compare(&format!("limit of {bucket}"), Some(*limit), own);
+    if let (Some(expected), Some(rule)) = (&expect.rule, &outcome.rule) {
+        found.compare("rule", expected, rule);
+    }
+    if let (Some(expected), Some(charges)) = (&expect.charges, &outcome.charges) {
+        found.compare("charges", expected, charges);
+    }
+    for (bucket, limit) in &expect.limits {
+        let own = outcome.limits.get(bucket);
+        if own.is_some() || outcome.charges.is_some() {
+            found.compare(&format!("limit of {bucket}"), Some(limit), own);
         }
     }
     if !is_last {

@@ -38,12 +38,11 @@ impl Facts for RecipeRequest<'_> {
             ("content-length", Some(bytes)) => return Some(bytes.to_string().into_bytes()),
             _ => {}
         }
-        let values = self.send.headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name))?.1;
-        Some(values.values().join(",").into_bytes())
+        self.send.header(name).map(String::into_bytes)
     }
 
     fn claim(&self, names: &[String]) -> Option<Value> {
-        below(self.send.claims.as_ref()?, names)
+        below(&self.send.claims()?, names)
     }
 
     fn is_authenticated(&self) -> bool {

@@ -1,6 +1,7 @@
 //! A ledger that speaks the wire's JSON: the pure arithmetic of `limits`, and the calendar.
 
 use crate::calendar::Zone;
+use limits::counter::CounterName;
 use limits::ledger::{
     self, Charge, Ledger, Method, Periods, Settle, SettleCharge, Terms, TimeMs, decision_ms,
 };
@@ -17,11 +18,29 @@ const CAPACITY: usize = 100_000;
 pub(crate) struct LedgerService {
     ledger: Ledger,
     decisions: u64,
+    changes: Changes,
+}
+
+/// The effects of one request on the ledger.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// The counters that were charged.
+    pub charged: Vec<CounterName>,
+    /// The settles, each by the identity ([`CounterName::slot_tag`]) whose charges came back.
+    pub settled: Vec<String>,
 }
 
 impl LedgerService {
     pub(crate) fn new() -> Self {
-        Self { ledger: Ledger::new(CAPACITY), decisions: 0 }
+        Self { ledger: Ledger::new(CAPACITY), decisions: 0, changes: Changes::default() }
+    }
+
+    pub(crate) const fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    pub(crate) fn forget_changes(&mut self) {
+        self.changes = Changes::default();
     }
 
     /// Answers the body of a decide call.
@@ -48,6 +67,9 @@ impl LedgerService {
         let request = ledger::Request::new(charges).map_err(|error| error.to_string())?;
         let decided = self.ledger.decide(now_ms, &request).map_err(|error| error.to_string())?;
         self.decisions += 1;
+        let taken = request.charges().iter().zip(&decided.charges);
+        let taken = taken.filter(|(_, outcome)| decided.admitted && outcome.admitted);
+        self.changes.charged.extend(taken.map(|(charge, _)| charge.counter.clone()));
         Ok(decided.named(now_ms, self.decisions))
     }
 
@@ -75,10 +97,11 @@ impl LedgerService {
             });
         }
         let mut whole = Settled { applied: false, remaining: Vec::new() };
-        for charges in parts.into_values() {
+        for (tag, charges) in parts {
             let id = settle.id.clone().try_into().map_err(|error| format!("{error}"))?;
             let part = Settle::new(id, decided_ms, charges).map_err(|error| error.to_string())?;
             let settled = self.ledger.settle(now_ms, &part).map_err(|error| error.to_string())?;
+            self.changes.settled.push(tag);
             whole.applied |= settled.applied;
             whole.remaining.extend(settled.remaining);
         }

@@ -4,13 +4,16 @@
 //! real Envoy by `tests/tests/gateway/recipes.rs`, and shown in the book.
 //!
 //! Suggested reading order: [`recipe`] (the format), [`facts`] (a step's request as a policy sees
-//! it), [`world`] (the native run: a gate and a ledger), [`check`] (what a step expects).
+//! it), [`world`] (the native run: a gate and a ledger), [`check`] (what a step expects),
+//! [`arbitrary`] and [`model`] (random policies, and what `explain` says of them).
 
+pub mod arbitrary;
 #[path = "../../../ledger/src/calendar.rs"]
 mod calendar;
 pub mod check;
 pub mod facts;
 mod ledger;
+pub mod model;
 pub mod recipe;
 mod time;
 pub mod world;
@@ -18,9 +21,6 @@ pub mod world;
 pub use recipe::{Recipe, Send, Step};
 
 use std::path::{Path, PathBuf};
-
-/// A recipe and its file's name without the extension.
-pub type Named = (String, Recipe);
 
 /// Returns the folder of the recipes.
 #[must_use]
@@ -32,7 +32,7 @@ pub fn folder() -> PathBuf {
 ///
 /// # Errors
 /// Fails with every file that cannot be read, and the reason.
-pub fn all() -> Result<Vec<Named>, String> {
+pub fn all() -> Result<Vec<Recipe>, String> {
     let entries = std::fs::read_dir(folder()).map_err(|error| error.to_string())?;
     let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
@@ -40,16 +40,17 @@ pub fn all() -> Result<Vec<Named>, String> {
     let (mut recipes, mut mistakes) = (Vec::new(), Vec::new());
     for file in files {
         match read(&file) {
-            Ok(named) => recipes.push(named),
+            Ok(recipe) => recipes.push(recipe),
             Err(mistake) => mistakes.push(mistake),
         }
     }
     if mistakes.is_empty() { Ok(recipes) } else { Err(mistakes.join("\n")) }
 }
 
-fn read(file: &Path) -> Result<Named, String> {
+fn read(file: &Path) -> Result<Recipe, String> {
     let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let text = std::fs::read_to_string(file).map_err(|error| format!("{name}: {error}"))?;
-    let recipe = serde_saphyr::from_str(&text).map_err(|error| format!("{name}: {error}"))?;
-    Ok((name, recipe))
+    let recipe: Recipe =
+        serde_saphyr::from_str(&text).map_err(|error| format!("{name}: {error}"))?;
+    Ok(Recipe { name, ..recipe })
 }

@@ -11,6 +11,9 @@ use std::time::Duration;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
+    /// The file's name without the extension.
+    #[serde(skip)]
+    pub name: String,
     /// The wish: a phrase for the table in the book.
     pub wish: String,
     /// The part of the table that it belongs to.
@@ -32,9 +35,10 @@ pub struct Recipe {
 }
 
 /// A part of the book's table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize)]
 #[expect(missing_docs, reason = "the names are the headings of the table")]
 pub enum Area {
+    #[default]
     Matches,
     Keys,
     Limits,
@@ -62,7 +66,7 @@ pub struct Route {
 }
 
 /// What happens, then what is expected of it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
     /// The time that passes first. From the first step on that lets more than 3 s pass, a recipe
@@ -106,8 +110,8 @@ pub struct Send {
     pub client: IpAddr,
     /// The claims of the token; without them, no token is sent.
     pub claims: Option<Map<String, Value>>,
-    /// The name under which jwt_authn stores the claims; the policy's first name by default.
-    pub payload: Option<String>,
+    /// The name under which jwt_authn stores the claims (`payload_in_metadata`).
+    pub payload: String,
     /// Dynamic metadata of other filters: namespace → document.
     pub metadata: Map<String, Value>,
     /// The length of the body, which also sets `content-length`.
@@ -181,11 +185,11 @@ pub enum Header {
 }
 
 impl Recipe {
-    /// Returns the whole policy, with this salt.
+    /// Returns the whole policy. Its salt is the recipe's name, so recipes can share a ledger.
     #[must_use]
-    pub fn policy(&self, salt: &str) -> Value {
+    pub fn policy(&self) -> Value {
         let mut policy = self.policy.clone();
-        policy.insert("salt".to_owned(), salt.into());
+        policy.insert("salt".to_owned(), self.name.clone().into());
         policy.insert("shim".to_owned(), serde_json::json!({ "timeout": "10s" }));
         Value::Object(policy)
     }
@@ -197,6 +201,50 @@ impl Recipe {
     }
 }
 
+/// A recipe without a policy and without requests.
+impl Default for Recipe {
+    fn default() -> Self {
+        Self {
+            name: "unnamed".to_owned(),
+            wish: String::new(),
+            area: Area::default(),
+            policy: Map::new(),
+            routes: Vec::new(),
+            start: noon(),
+            only_native: None,
+            steps: Vec::new(),
+        }
+    }
+}
+
+impl Send {
+    /// Returns the token's claims: those of the recipe, with an issuer.
+    #[must_use]
+    pub fn claims(&self) -> Option<Map<String, Value>> {
+        let mut claims = self.claims.clone()?;
+        claims.entry("iss").or_insert_with(|| "https://issuer.example".into());
+        Some(claims)
+    }
+
+    /// Returns a header's values, joined by commas. `name` is lowercase.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<String> {
+        let mut headers = self.headers.iter();
+        let (_, values) = headers.find(|(own, _)| own.eq_ignore_ascii_case(name))?;
+        Some(values.values().join(","))
+    }
+
+    /// Returns true if this is a gRPC request, by Envoy's rule.
+    #[must_use]
+    pub fn is_grpc(&self) -> bool {
+        let content_type = self.header("content-type");
+        content_type.is_some_and(|value| limits::grpc::is_grpc(value.as_bytes()))
+    }
+}
+
+/// The name under which the shipped configuration stores the claims.
+const PAYLOAD: &str = "jwt_payload";
+
 impl Default for Send {
     fn default() -> Self {
         Self {
@@ -206,7 +254,7 @@ impl Default for Send {
             headers: BTreeMap::new(),
             client: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
             claims: None,
-            payload: None,
+            payload: PAYLOAD.to_owned(),
             metadata: Map::new(),
             body_bytes: None,
             times: 1,

@@ -1,7 +1,8 @@
 //! The native run: one gate, a ledger behind it, and a clock that only a step moves.
 
-use crate::check::{self, Outcome, Planned};
+use crate::check::{self, Outcome};
 use crate::facts::RecipeRequest;
+pub use crate::ledger::Changes;
 use crate::ledger::LedgerService;
 use crate::recipe::{LedgerState, Recipe, Send, Step};
 use limits::gate::{
@@ -12,7 +13,7 @@ use limits::plan::Plan;
 use limits::policy::Policy;
 use limits::wire::DecideBody;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// More calls than one request can cause.
 const MAX_CALLS: usize = 100;
@@ -28,7 +29,7 @@ pub struct World<'a> {
     process: Process,
     now_ms: u64,
     streams: u32,
-    /// The bodies of the decide calls since the last request.
+    /// The bodies of the decide calls that the last request caused.
     asked: Vec<DecideBody>,
 }
 
@@ -53,7 +54,7 @@ impl<'a> World<'a> {
     /// # Errors
     /// Fails with the policy's mistakes.
     pub fn new(recipe: &'a Recipe) -> Result<Self, String> {
-        let policy = Policy::from_value(recipe.policy("a-recipe"));
+        let policy = Policy::from_value(recipe.policy());
         let policy = policy.map_err(|errors| format!("the policy is invalid: {errors}"))?;
         Ok(Self {
             recipe,
@@ -68,14 +69,19 @@ impl<'a> World<'a> {
         })
     }
 
-    /// Runs a step. Returns all differences.
-    pub fn step(&mut self, step: &Step) -> Vec<String> {
+    /// Lets the step's time pass, and takes the ledger away or brings it back.
+    pub fn prepare(&mut self, step: &Step) {
         if let Some(after) = step.after {
             self.now_ms += u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
         }
         if let Some(state) = step.ledger {
             self.ledger_state = state;
         }
+    }
+
+    /// Runs a step. Returns all differences.
+    pub fn step(&mut self, step: &Step) -> Vec<String> {
+        self.prepare(step);
         for time in 1..=step.send.times {
             let differences = match self.send(&step.send) {
                 Ok(outcome) => check::differences(&step.expect, &outcome, time == step.send.times),
@@ -100,6 +106,7 @@ impl<'a> World<'a> {
         let plan = self.policy.plan(&facts);
         self.require_explained(&facts, plan.as_ref().ok())?;
         self.asked.clear();
+        self.ledger.forget_changes();
         self.streams += 1;
         let stream = self.streams;
         let mut released = self.gate.tick(self.now_us(), &self.process);
@@ -114,8 +121,17 @@ impl<'a> World<'a> {
         };
         self.require_asked(plan.as_ref().ok())?;
         let mut outcome = self.respond(stream, send, release)?;
-        outcome.planned = plan.ok().map(|plan| self.planned(&plan));
+        if let Ok(plan) = plan {
+            self.add_plan(&plan, &mut outcome);
+        }
         Ok(outcome)
+    }
+
+    /// Returns the counters that the last request changed, and the settles that it caused, by
+    /// identity.
+    #[must_use]
+    pub fn changes(&self) -> &Changes {
+        self.ledger.changes()
     }
 
     fn now_us(&self) -> u64 {
@@ -237,8 +253,8 @@ impl<'a> World<'a> {
         Err(format!("explain says {reasons:?}, but the plan is {planned:?}"))
     }
 
-    /// Returns a plan by the names in the policy.
-    fn planned(&self, plan: &Plan) -> Planned {
+    /// Adds a plan, by the names in the policy.
+    fn add_plan(&self, plan: &Plan, outcome: &mut Outcome) {
         let rule = match plan.rule {
             None => "none".to_owned(),
             Some(at) => {
@@ -246,24 +262,22 @@ impl<'a> World<'a> {
                 name.unwrap_or_else(|| at.to_string())
             }
         };
-        let mut planned = Planned { rule, ..Planned::default() };
+        outcome.rule = Some(rule);
+        let charges = outcome.charges.insert(BTreeMap::new());
         for one in &plan.charges {
             let Some(bucket) = self.policy.buckets.get(one.bucket) else { continue };
-            planned.charges.insert(bucket.name.clone(), one.charge.cost.get());
-            planned.limits.insert(bucket.name.clone(), one.charge.quota.limit());
+            charges.insert(bucket.name.clone(), one.charge.cost.get());
+            outcome.limits.insert(bucket.name.clone(), one.charge.quota.limit());
         }
-        planned
     }
 }
 
 /// Renders the gateway's own answer, as the filter and Envoy send it.
 fn answered(send: &Send, answer: Answer) -> Outcome {
-    let content_type = send.headers.iter().find(|(name, _)| *name == "content-type");
-    let content_type = content_type.and_then(|(_, values)| values.values().first());
     let mut headers: Vec<(String, String)> =
         answer.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let log = Some(answer.summary);
-    if content_type.is_some_and(|value| grpc::is_grpc(value.as_bytes())) {
+    if send.is_grpc() {
         headers.retain(|(name, _)| name != "content-type");
         headers.push(("content-type".to_owned(), "application/grpc".to_owned()));
         headers.push(("grpc-status".to_owned(), grpc::of_refusal(answer.status).to_string()));
@@ -271,10 +285,10 @@ fn answered(send: &Send, answer: Answer) -> Outcome {
         return Outcome { status: 200, headers, log, ..Outcome::default() };
     }
     let body = String::from_utf8_lossy(&answer.body).into_owned();
-    Outcome { status: answer.status, headers, body, log, planned: None }
+    Outcome { status: answer.status, headers, body, log, ..Outcome::default() }
 }
 
-fn lowercase(headers: &std::collections::BTreeMap<String, String>) -> Vec<(String, String)> {
+fn lowercase(headers: &BTreeMap<String, String>) -> Vec<(String, String)> {
     headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect()
 }
 

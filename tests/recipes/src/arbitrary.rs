@@ -1,0 +1,273 @@
+//! Random policies and requests, as proptest strategies. They choose from few values, so that rules
+//! match, counters are shared and limits are reached.
+//!
+//! Extend the lists here for a new part of the policy language. A policy must be valid, and what it
+//! charges must not depend on the time.
+
+use crate::recipe::{OneOrMany, Recipe, Route, Send, Step};
+use limits::policy::Policy;
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{Index, select, subsequence};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// The bucket names of every policy.
+const BUCKETS: [&str; 5] = ["a", "b", "c", "d", "e"];
+
+/// Returns recipes of a random policy and `requests` random requests, which expect nothing.
+pub fn recipes(requests: usize) -> impl Strategy<Value = Recipe> {
+    (policies(), routes(), vec(sends(), requests)).prop_map(|(policy, routes, sends)| {
+        let steps = sends.into_iter().map(|send| Step { send, ..Step::default() });
+        Recipe { policy, routes, steps: steps.collect(), ..Recipe::default() }
+    })
+}
+
+/// Returns valid policies, without `salt` and `shim`.
+pub fn policies() -> impl Strategy<Value = Map<String, Value>> {
+    let parts = (vec(buckets(), BUCKETS.len()), vec(rules(), 1..8));
+    let policies = parts.prop_map(|(buckets, mut rules)| {
+        for (at, rule) in rules.iter_mut().enumerate() {
+            if let Some(name) = rule.get_mut("name") {
+                *name = json!(format!("rule-{at}"));
+            }
+        }
+        let buckets: Map<String, Value> =
+            BUCKETS.into_iter().map(str::to_owned).zip(buckets).collect();
+        let policy = json!({ "version": 1, "keys": keys(), "buckets": buckets, "rules": rules });
+        policy.as_object().cloned().unwrap_or_default()
+    });
+    // Few are not: for example, a cost can exceed the limit.
+    policies.prop_filter("the policy is invalid", |policy| {
+        Policy::from_value(Value::Object(policy.clone())).is_ok()
+    })
+}
+
+/// The keys of every policy.
+fn keys() -> Value {
+    json!({
+        "client": { "client_ip": {} },
+        "network": { "client_ip": { "v4_prefix": 16, "v6_prefix": 48 } },
+        "user": { "jwt_claim": "sub", "otherwise": "client" },
+        "nested": { "jwt_claim": ["org", "id"], "otherwise": "user" },
+        "plan": { "header": "x-plan", "otherwise": "client" },
+        "site": { "host": {} },
+        "route": { "route_name": {}, "otherwise": "client" },
+        "team": { "route_metadata": ["tollgate", "team"], "otherwise": "client" },
+        "user_at_site": { "all": ["user", "site"] },
+        "plan_of_user": { "all": ["plan", "user"] },
+    })
+}
+
+/// Returns the names of [`keys`].
+fn key_names() -> Vec<String> {
+    keys().as_object().into_iter().flat_map(Map::keys).cloned().collect()
+}
+
+/// Returns sources of a value that selects a limit.
+fn sources() -> impl Strategy<Value = Value> {
+    select(vec![
+        json!({ "jwt_claim": "tier" }),
+        json!({ "jwt_claim": ["org", "id"] }),
+        json!({ "header": "x-plan" }),
+        json!({ "host": {} }),
+        json!({ "route_name": {} }),
+        json!({ "route_metadata": ["tollgate", "team"] }),
+    ])
+}
+
+fn limits() -> impl Strategy<Value = Value> {
+    let fixed = prop_oneof![
+        8 => (3_u64..20).prop_map(Value::from).boxed(),
+        1 => Just(json!(0)).boxed(),
+        1 => Just(json!("unlimited")).boxed(),
+    ];
+    amounts(fixed.clone().boxed(), fixed.boxed())
+}
+
+fn costs() -> impl Strategy<Value = Value> {
+    // A cost of 0 is only allowed in a table.
+    let fixed = |least: u64| (least..4).prop_map(Value::from).boxed();
+    amounts(fixed(1), fixed(0))
+}
+
+/// Returns numbers that are `fixed`, listed in up to two tables, or read from the request.
+fn amounts(
+    fixed: BoxedStrategy<Value>,
+    listed: BoxedStrategy<Value>,
+) -> impl Strategy<Value = Value> {
+    let table = |amounts: BoxedStrategy<Value>| {
+        (sources(), btree_map(select(TEXTS.to_vec()), amounts.clone(), 1..4), amounts).prop_map(
+            |(by, values, otherwise)| json!({ "by": by, "values": values, "otherwise": otherwise }),
+        )
+    };
+    let from = (sources(), 1_u64..3, 5_u64..9, 1_u64..9).prop_map(|(from, min, max, otherwise)| {
+        json!({ "from": from, "min": min, "max": max, "otherwise": otherwise })
+    });
+    prop_oneof![
+        4 => fixed,
+        2 => table(listed.clone()).boxed(),
+        1 => table(table(listed).boxed()).boxed(),
+        1 => from.boxed(),
+    ]
+}
+
+/// Returns the charges of a rule: names, and mappings with a cost.
+fn charges() -> impl Strategy<Value = Value> {
+    let one = |bucket: &'static str| {
+        prop_oneof![
+            Just(json!(bucket)),
+            costs().prop_map(move |cost| json!({ "bucket": bucket, "cost": cost })),
+        ]
+    };
+    subsequence(BUCKETS.to_vec(), 0..=3)
+        .prop_flat_map(move |buckets| buckets.into_iter().map(one).collect::<Vec<_>>())
+        .prop_map(Value::from)
+}
+
+/// Returns the fields by which a bucket or a tier counts.
+fn countings() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        limits().prop_map(|limit| json!({ "window": "12h", "limit": limit })),
+        limits().prop_map(|limit| json!({ "per": "day", "limit": limit })),
+        limits().prop_map(|limit| {
+            json!({ "per": "month", "time_zone": "Asia/Kathmandu", "limit": limit })
+        }),
+        (3_u64..20).prop_map(|burst| json!({ "rate": 1, "every": "24h", "burst": burst })),
+    ]
+}
+
+fn buckets() -> impl Strategy<Value = Value> {
+    let tiers = (sources(), btree_map(select(TEXTS.to_vec()), countings(), 1..3))
+        .prop_map(|(by, values)| json!({ "by": by, "values": values }));
+    let tiers = option::weighted(0.2, tiers);
+    (select(key_names()), countings(), tiers, prop::bool::weighted(0.8)).prop_map(
+        |(key, mut bucket, tiers, enforce)| {
+            bucket["key"] = json!(key);
+            bucket["enforce"] = json!(enforce);
+            if let Some(tiers) = tiers {
+                bucket["tiers"] = tiers;
+            }
+            bucket
+        },
+    )
+}
+
+/// Returns rules with up to three conditions and up to three charges.
+fn rules() -> impl Strategy<Value = Value> {
+    let conditions = vec(conditions(), 0..3);
+    (any::<bool>(), conditions, charges()).prop_map(|(is_named, conditions, charge)| {
+        let mut matching = Map::new();
+        conditions.into_iter().for_each(|(name, value)| drop(matching.insert(name, value)));
+        let mut rule = json!({ "match": matching, "charge": charge });
+        if is_named {
+            rule["name"] = json!("");
+        }
+        rule
+    })
+}
+
+/// Returns the fields of a match.
+fn conditions() -> impl Strategy<Value = (String, Value)> {
+    let one_of = |values: &'static [&'static str]| subsequence(values.to_vec(), 1..=2);
+    prop_oneof![
+        3 => one_of(&PATTERNS).prop_map(|paths| ("paths", json!(paths))).boxed(),
+        1 => one_of(&METHODS).prop_map(|methods| ("methods", json!(methods))).boxed(),
+        1 => one_of(&["*.example.com", "example.com", "a.example.com"])
+            .prop_map(|hosts| ("hosts", json!(hosts))).boxed(),
+        1 => any::<bool>().prop_map(|is| ("authenticated", json!(is))).boxed(),
+        1 => select(vec!["user", "nested", "plan", "route", "team"])
+            .prop_map(|key| ("has_key", json!(key))).boxed(),
+        2 => header_conditions().prop_map(|header| ("headers", json!({ "x-plan": header }))).boxed(),
+    ]
+    .prop_map(|(name, value)| (name.to_owned(), value))
+}
+
+fn header_conditions() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        select(TEXTS.to_vec()).prop_map(|text| json!(text)),
+        any::<bool>().prop_map(|present| json!({ "present": present })),
+        select(vec!["", "p", "fr"]).prop_map(|prefix| json!({ "prefix": prefix })),
+    ]
+}
+
+const TEXTS: [&str; 7] = ["free", "pro", "5", "true", "example.com", "blue", "o1"];
+const METHODS: [&str; 3] = ["GET", "POST", "DELETE"];
+const PATTERNS: [&str; 7] = ["/", "/a", "/a/*", "/a/**", "/*/b", "/B", "/a/b"];
+const PATHS: [&str; 16] = [
+    "/", "/a", "/a/", "/a/b", "/a/b/c", "/b", "/B", "/x/b", "/a?x=1", "//a//b", "/a/./b",
+    "/a/../b", "/%61", "/a%20b", "/a%2fb", "/%zz",
+];
+
+fn routes() -> impl Strategy<Value = Vec<Route>> {
+    let route = |prefix: &'static str| {
+        (
+            select(vec!["blue", "green"]),
+            option::of(select(vec![json!("blue"), json!(5), json!(true)])),
+        )
+            .prop_map(move |(name, team)| {
+                let metadata = team.map(|team| json!({ "tollgate": { "team": team } }));
+                Route {
+                    prefix: prefix.to_owned(),
+                    name: name.to_owned(),
+                    metadata: metadata
+                        .and_then(|metadata| metadata.as_object().cloned())
+                        .unwrap_or_default(),
+                }
+            })
+    };
+    prop_oneof![
+        Just(Vec::new()).boxed(),
+        route("/").prop_map(|route| vec![route]).boxed(),
+        (route("/a"), route("/")).prop_map(|(first, second)| vec![first, second]).boxed(),
+    ]
+}
+
+/// Returns requests that HTTP allows.
+pub fn sends() -> impl Strategy<Value = Send> {
+    let claims = option::weighted(0.6, claims());
+    let place = (select(PATHS.to_vec()), select(METHODS.to_vec()), any::<Index>());
+    (place, claims, headers(), any::<Index>()).prop_map(
+        |((path, method, host), claims, headers, client)| Send {
+            path: path.to_owned(),
+            method: method.to_owned(),
+            host: (*host.get(&HOSTS)).to_owned(),
+            client: client.get(&CLIENTS).parse().unwrap_or(Send::default().client),
+            claims,
+            headers,
+            ..Send::default()
+        },
+    )
+}
+
+const HOSTS: [&str; 5] =
+    ["example.com", "EXAMPLE.com:80", "a.example.com", "a.b.example.com.", "other.test"];
+const CLIENTS: [&str; 5] = ["192.0.2.1", "192.0.2.2", "198.51.100.1", "2001:db8::1", "2001:db8::2"];
+
+fn claims() -> impl Strategy<Value = Map<String, Value>> {
+    let tiers = vec![json!("free"), json!("pro"), json!("gold"), json!(5), json!(true), json!("")];
+    (
+        option::of(select(vec!["u1", "u2"])),
+        option::of(select(tiers)),
+        option::of(select(TEXTS.to_vec())),
+    )
+        .prop_map(|(sub, tier, org)| {
+            let mut claims = Map::new();
+            let mut add = |name: &str, value: Option<Value>| {
+                value.map(|value| claims.insert(name.to_owned(), value));
+            };
+            add("sub", sub.map(Value::from));
+            add("tier", tier);
+            add("org", org.map(|id| json!({ "id": id })));
+            claims
+        })
+}
+
+fn headers() -> impl Strategy<Value = BTreeMap<String, OneOrMany>> {
+    option::of(select(vec!["free", "pro", "5", "", "x"])).prop_map(|plan| {
+        plan.into_iter()
+            .map(|plan| ("x-plan".to_owned(), OneOrMany::One(plan.to_owned())))
+            .collect()
+    })
+}
