@@ -96,6 +96,7 @@ mod tests {
             reset_ms: 1,
             retry_after_ms: 0,
             lease: None,
+            blocked: false,
         };
         let now_ms = u64::try_from(at("2026-11-24T23:59:59Z").as_millisecond()).unwrap();
         let usage = Usage::of(&PeekReply { now_ms, charge }, at("2026-11-25T00:00:01Z"));

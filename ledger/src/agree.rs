@@ -69,6 +69,7 @@ mod tests {
                 cost: Cost::clamped(1),
                 enforce: true,
                 lease: None,
+                block: None,
             }],
         }
     }

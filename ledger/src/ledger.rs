@@ -64,12 +64,21 @@ impl Ledger {
         self.overrides.book().is_some() && self.seals.sealer().is_some()
     }
 
-    /// Deletes `counter`. Returns false if it did not exist.
+    /// Deletes `counter`, and its refusals or block. Returns false if neither existed.
     ///
     /// # Errors
     /// [`Fault`] if the ledger did not answer.
     pub async fn reset(&self, counter: &CounterName) -> Result<bool, Fault> {
         self.store.reset(counter).await
+    }
+
+    /// Deletes the refusals or the block of `counter`, and keeps its count. Returns false if there
+    /// were none.
+    ///
+    /// # Errors
+    /// [`Fault`] if the ledger did not answer.
+    pub async fn unblock(&self, counter: &CounterName) -> Result<bool, Fault> {
+        self.store.unblock(counter).await
     }
 
     /// Returns the overrides; `None` if they are not loaded yet.

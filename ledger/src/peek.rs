@@ -5,6 +5,7 @@
 use crate::ledger::Ledger;
 use crate::prepare::Preparer;
 use crate::store::{Fault, Timed};
+use limits::block::Block;
 use limits::counter::CounterName;
 use limits::ledger::Charge;
 use limits::quota::Quota;
@@ -25,7 +26,8 @@ pub enum PeekError {
 }
 
 impl Ledger {
-    /// Returns the outcome of a hypothetical charge of 1. Nothing is charged.
+    /// Returns the outcome of a hypothetical charge of 1. Nothing is charged. `block`: the bucket's
+    /// block for repeated refusals; without it, a block is not seen.
     ///
     /// # Errors
     /// [`PeekError`] if the counter could not be read.
@@ -33,10 +35,12 @@ impl Ledger {
         &self,
         counter: CounterName,
         quota: Quota,
+        block: Option<Block>,
     ) -> Result<Timed<ChargeOutcome>, PeekError> {
         let book = self.overrides.book().ok_or(PeekError::NotReady)?;
         let terms = Preparer { book: &book, now_ms: self.store.now_ms() }.terms(&counter, quota)?;
-        let charge = Charge { counter, cost: Cost::clamped(1), enforce: true, terms, lease: None };
+        let charge =
+            Charge { counter, cost: Cost::clamped(1), enforce: true, terms, lease: None, block };
         Ok(self.store.peek(charge).await?)
     }
 }

@@ -45,6 +45,7 @@ impl Preparer<'_> {
                 enforce: charge.enforce,
                 terms: self.terms(&charge.counter, charge.quota)?,
                 lease: charge.lease,
+                block: charge.block,
             })
         });
         // Cannot fail: the number of charges and their counters have been checked.

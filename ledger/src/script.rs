@@ -25,6 +25,7 @@ pub mod source {
     pub const DECIDE: &str = concat!(
         include_str!("script/clock.lua"),
         include_str!("script/count.lua"),
+        include_str!("script/block.lua"),
         include_str!("script/act.lua"),
         include_str!("script/decide.lua"),
         include_str!("script/finish.lua")
@@ -33,6 +34,7 @@ pub mod source {
     pub const SETTLE: &str = concat!(
         include_str!("script/clock.lua"),
         include_str!("script/count.lua"),
+        include_str!("script/block.lua"),
         include_str!("script/act.lua"),
         include_str!("script/settle.lua"),
         include_str!("script/finish.lua")
@@ -41,6 +43,7 @@ pub mod source {
     pub const PEEK: &str = concat!(
         include_str!("script/clock.lua"),
         include_str!("script/count.lua"),
+        include_str!("script/block.lua"),
         include_str!("script/act.lua"),
         include_str!("script/peek.lua")
     );
@@ -64,8 +67,7 @@ pub fn decide(requests: &[&Request]) -> Call {
     for request in requests {
         let last = request.charges().len() - 1;
         for (index, charge) in request.charges().iter().enumerate() {
-            let place = keys.counter(&charge.counter);
-            records.extend(record::charge(charge, place, index == last));
+            records.extend(record::charge(charge, keys.charge(charge), index == last));
         }
     }
     Call { keys: keys.names(), records }
@@ -83,7 +85,7 @@ pub fn decided(
     let answers = requests.iter().map(|request| reader.decided(request));
     let answers = answers.collect::<Result<_, _>>()?;
     let charges = || requests.iter().flat_map(|request| request.charges());
-    reader.finish(answers, || Keys::of(charges().map(|charge| &charge.counter)))
+    reader.finish(answers, || Keys::of(charges()))
 }
 
 /// Builds the call of [`source::SETTLE`] for `settles`.
@@ -139,7 +141,7 @@ pub fn peek(charges: &[&Charge]) -> Call {
     let mut keys = Keys::default();
     let mut records = Vec::new();
     for charge in charges {
-        records.extend(record::charge(charge, keys.counter(&charge.counter), true));
+        records.extend(record::charge(charge, keys.charge(charge), true));
     }
     Call { keys: keys.names(), records }
 }
@@ -155,5 +157,5 @@ pub fn peeked(
     let mut reader = Reader::new(reply)?;
     let answers = charges.iter().map(|charge| reader.outcome(charge));
     let answers = answers.collect::<Result<_, _>>()?;
-    reader.finish(answers, || Keys::of(charges.iter().map(|charge| &charge.counter)))
+    reader.finish(answers, || Keys::of(charges.iter().copied()))
 }

@@ -121,15 +121,35 @@ impl Store {
         answers.into_iter().next().unwrap_or(Err(Fault::InvalidReply))
     }
 
-    /// Deletes `counter`. Returns false if it did not exist.
+    /// Deletes `counter`, and its refusals or block. Returns false if neither existed.
     ///
     /// # Errors
     /// [`Fault`] if the store did not answer.
     pub async fn reset(&self, counter: &CounterName) -> Result<bool, Fault> {
+        match self {
+            Self::Memory(memory) => Ok(memory.reset(counter)),
+            _ => self.unlink(counter, &[counter.as_str(), &counter.refusals()]).await,
+        }
+    }
+
+    /// Deletes the refusals or the block of `counter`, and keeps its count. Returns false if there
+    /// were none.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store did not answer.
+    pub async fn unblock(&self, counter: &CounterName) -> Result<bool, Fault> {
+        match self {
+            Self::Memory(memory) => Ok(memory.unblock(counter)),
+            _ => self.unlink(counter, &[&counter.refusals()]).await,
+        }
+    }
+
+    /// Deletes these keys of `counter`. Returns false if none existed.
+    async fn unlink(&self, counter: &CounterName, keys: &[&str]) -> Result<bool, Fault> {
         let mut unlink = redis::cmd("UNLINK");
-        unlink.arg(counter.as_str());
+        unlink.arg(keys);
         let removed = match self {
-            Self::Memory(memory) => return Ok(memory.reset(counter)),
+            Self::Memory(_) => return Ok(false),
             Self::Single(single) => single.command(unlink).await?,
             Self::Cluster(cluster) => {
                 cluster.command(slots::of_tag(counter.slot_tag()), unlink).await?

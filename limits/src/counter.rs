@@ -70,6 +70,14 @@ impl CounterName {
         &self.0
     }
 
+    /// Returns the name under which the counter's refusals or its block are stored,
+    /// `tg:{<digits>}:!<bucket>`. All variants share them. It cannot collide with a counter's name,
+    /// because bucket names begin with a letter.
+    #[must_use]
+    pub fn refusals(&self) -> String {
+        format!("tg:{{{}}}:!{}", self.slot_tag(), self.bucket())
+    }
+
     /// Returns the 32 hex digits between the braces, the part that Redis Cluster hashes.
     #[must_use]
     pub fn slot_tag(&self) -> &str {

@@ -55,6 +55,7 @@ mod settles;
 mod shared;
 mod timer;
 mod trace;
+mod unreported;
 mod verdict;
 
 use crate::policy::Policy;
@@ -78,6 +79,7 @@ use rustc_hash::FxHashMap;
 use settles::Settles;
 pub use shared::{SharedData, prepare};
 use timer::Timer;
+use unreported::Unreported;
 pub use verdict::Answer;
 
 /// The interval at which to call [`Gate::tick`], in ms. A request can wait this much longer than
@@ -96,6 +98,7 @@ pub struct Gate {
     breaker: Breaker,
     contact: Contact,
     denied: DeniedBefore,
+    unreported: Unreported,
     refusals: RefusalCache,
     demand: Demand,
     leases: Leases,
@@ -169,6 +172,7 @@ impl Gate {
             breaker: Breaker::default(),
             contact: Contact::default(),
             denied: DeniedBefore::default(),
+            unreported: Unreported::default(),
             refusals: RefusalCache::default(),
             demand: Demand::default(),
             leases: Leases::default(),

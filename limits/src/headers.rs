@@ -146,7 +146,15 @@ mod tests {
     }
 
     fn outcome(limit: u64, remaining: u64, reset_ms: u64) -> ChargeOutcome {
-        ChargeOutcome { admitted: true, limit, remaining, reset_ms, retry_after_ms: 0, lease: None }
+        ChargeOutcome {
+            admitted: true,
+            limit,
+            remaining,
+            reset_ms,
+            retry_after_ms: 0,
+            lease: None,
+            blocked: false,
+        }
     }
 
     fn shown(states: &[BucketState<'_>]) -> String {

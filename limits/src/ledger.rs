@@ -38,6 +38,8 @@
 //!   denied. A token bucket is drained at most to empty. The outcome reports 2^53 as the limit and
 //!   as the remaining capacity.
 //! - **Blocked** keys are denied until the given time, and after that while the limit is exceeded.
+//! - **A block for repeated refusals** (`block` of a charge) denies all charges of a counter that
+//!   was refused too often. `repeated` has the definition.
 //! - **`remaining`** is the capacity left after the decision. **`reset_ms`** is the time until it
 //!   next grows, and **`retry_after_ms`** the time until the charge fits. Both are exact if there
 //!   is no other traffic.
@@ -65,6 +67,7 @@ mod fixed;
 mod judge;
 mod part;
 mod reading;
+mod repeated;
 mod request;
 mod sliding;
 mod state;
@@ -83,6 +86,7 @@ pub use terms::{BadPeriods, MAX_TIME_MS, Method, Periods, Standing, Terms, TimeM
 use crate::counter::CounterName;
 use crate::wire::{ChargeOutcome, Settled};
 use part::Part;
+use repeated::Repeated;
 use serde::{Deserialize, Serialize};
 use state::{Counter, Rules};
 use table::Table;
@@ -93,13 +97,37 @@ pub struct Ledger {
     counters: Table<Counter>,
     /// The marks of applied settles.
     marks: Table<u64>,
+    /// The refusals of counters whose buckets have blocks. Not serialized: the table that an Envoy's
+    /// workers share has no blocks.
+    #[serde(skip)]
+    refusals: Table<Repeated>,
+}
+
+/// A charge's outcome by itself, and what to store for it.
+struct Judged {
+    rules: Rules,
+    outcome: ChargeOutcome,
+    /// The counter's refusals, if they changed.
+    refusals: Option<Refusals>,
+}
+
+/// A counter's changed refusals or block, to be stored.
+struct Refusals {
+    name: String,
+    state: Repeated,
+    expires_ms: u64,
 }
 
 impl Ledger {
-    /// Creates an empty ledger for at most `capacity` counters and as many marks.
+    /// Creates an empty ledger for at most `capacity` counters, as many marks, and as many counters
+    /// with refusals or blocks. Beyond that, refusals are not counted.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self { counters: Table::new(capacity), marks: Table::new(capacity) }
+        Self {
+            counters: Table::new(capacity),
+            marks: Table::new(capacity),
+            refusals: Table::new(capacity),
+        }
     }
 
     /// Returns the number of counters.
@@ -119,6 +147,7 @@ impl Ledger {
     #[must_use]
     pub fn time_ms(&self, now_ms: u64) -> u64 {
         let swept_ms = self.counters.swept_ms().max(self.marks.swept_ms());
+        let swept_ms = swept_ms.max(self.refusals.swept_ms());
         request::on_the_clock(now_ms).max(swept_ms)
     }
 
@@ -129,17 +158,21 @@ impl Ledger {
     pub fn decide(&mut self, now_ms: u64, request: &Request) -> Result<Decided, Refusal> {
         let charges = request.charges();
         self.counters.make_room(self.time_ms(now_ms), charges.len());
+        if charges.iter().any(|charge| charge.block.is_some()) {
+            self.refusals.make_room(self.time_ms(now_ms), charges.len());
+        }
         let now_ms = self.time_ms(now_ms);
-        let judged = charges
-            .iter()
-            .map(|charge| self.judge(now_ms, charge))
-            .collect::<Result<Vec<_>, _>>()?;
-        let outcomes = judged.iter().map(|(_, outcome)| *outcome).collect();
+        let counts = self.refusals.has_room(charges.len());
+        let mut judged: Vec<Judged> = Vec::with_capacity(charges.len());
+        for charge in charges {
+            judged.push(self.judge(now_ms, charge, &judged, counts)?);
+        }
+        let outcomes = judged.iter().map(|judged| judged.outcome).collect();
         let mut decided = Decided::of(request, outcomes);
         if decided.admitted {
-            let due = || charges.iter().zip(&judged).filter(|(_, (_, outcome))| outcome.admitted);
+            let due = || charges.iter().zip(&judged).filter(|(_, judged)| judged.outcome.admitted);
             self.require_room(due().map(|(charge, _)| &charge.counter))?;
-            for ((charge, (rules, _)), outcome) in
+            for ((charge, Judged { rules, .. }), outcome) in
                 charges.iter().zip(&judged).zip(&mut decided.charges)
             {
                 if outcome.admitted {
@@ -148,6 +181,15 @@ impl Ledger {
                     });
                 }
             }
+        }
+        for Refusals { name, state, expires_ms } in
+            judged.into_iter().filter_map(|one| one.refusals)
+        {
+            let change = |stored: &mut Repeated| {
+                *stored = state;
+                expires_ms
+            };
+            self.refusals.write(&name, Repeated::default, change);
         }
         Ok(decided)
     }
@@ -158,12 +200,19 @@ impl Ledger {
     /// # Errors
     /// [`Refusal::Clock`] if no period given contains the ledger's time.
     pub fn peek(&self, now_ms: u64, charge: &Charge) -> Result<ChargeOutcome, Refusal> {
-        self.judge(self.time_ms(now_ms), charge).map(|(_, outcome)| outcome)
+        self.judge(self.time_ms(now_ms), charge, &[], false).map(|judged| judged.outcome)
     }
 
-    /// Deletes `counter`. Returns false if it did not exist.
+    /// Deletes `counter`, and its refusals or block. Returns false if neither existed.
     pub fn reset(&mut self, counter: &CounterName) -> bool {
-        self.counters.remove(counter.as_str())
+        let was_refused = self.unblock(counter);
+        self.counters.remove(counter.as_str()) || was_refused
+    }
+
+    /// Deletes the refusals or the block of `counter`, and keeps its count. Returns false if there
+    /// were none.
+    pub fn unblock(&mut self, counter: &CounterName) -> bool {
+        self.refusals.remove(&counter.refusals())
     }
 
     /// Applies `settle` at `now_ms`, unless it was applied before or no charge of the decision
@@ -238,13 +287,33 @@ impl Ledger {
         postcard::from_bytes(bytes).ok()
     }
 
-    fn judge(&self, now_ms: u64, charge: &Charge) -> Result<(Rules, ChargeOutcome), Refusal> {
+    /// Judges `charge` by itself, after `earlier` charges of its request. `counts`: true to count it
+    /// if it is refused.
+    fn judge(
+        &self,
+        now_ms: u64,
+        charge: &Charge,
+        earlier: &[Judged],
+        counts: bool,
+    ) -> Result<Judged, Refusal> {
         let rules = Rules::new(now_ms, &charge.terms)?;
-        let outcome = match self.stored(&charge.counter, &rules) {
+        let judge = || match self.stored(&charge.counter, &rules) {
             Some(counter) => judge::judge(counter, now_ms, charge, &rules),
             None => judge::judge(&Counter::empty(&rules), now_ms, charge, &rules),
         };
-        Ok((rules, outcome))
+        let Some(block) = charge.block.filter(|_| !charge.terms.is_unlimited()) else {
+            return Ok(Judged { rules, outcome: judge(), refusals: None });
+        };
+        let name = charge.counter.refusals();
+        // Two variants of a bucket's counter share their refusals.
+        let changed = earlier.iter().rev().filter_map(|judged| judged.refusals.as_ref());
+        let changed = changed.filter(|own| own.name == name).map(|own| &own.state).next();
+        let mut state = changed.or_else(|| self.refusals.get(&name)).cloned().unwrap_or_default();
+        let (outcome, is_changed) =
+            judge::judge_repeated(now_ms, &block, &mut state, counts, &rules, judge);
+        let refusals =
+            is_changed.then(|| Refusals { name, expires_ms: state.expires_ms(&block), state });
+        Ok(Judged { rules, outcome, refusals })
     }
 
     fn part<'a>(

@@ -7,11 +7,12 @@
 //! Suggested reading order: [`policy`] (the operator's document), [`path`], `pattern`, [`host`] and
 //! [`matching`] (which requests a rule matches), [`facts`] (a request's properties), [`plan`] (the
 //! charges for one request), [`key`] and [`counter`] (who pays), [`quota`] (limits and their
-//! algorithms), [`wire`] (the protocol between filter and shim), [`gate`] (one gateway worker's
+//! algorithms), [`block`] (blocks for repeated refusals), [`wire`] (the protocol between filter and shim), [`gate`] (one gateway worker's
 //! requests, from arrival to answer), `headers` (the rate limit headers sent to clients),
 //! [`explain`] (the reasons for a plan), [`connections`] (the limit on a client's open
 //! connections).
 
+pub mod block;
 pub mod bounded;
 pub mod connections;
 pub mod counter;

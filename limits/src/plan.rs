@@ -106,7 +106,8 @@ impl Planned<'_> {
     fn charge(&self, policy: &Policy, facts: &impl Facts) -> Option<Charge> {
         let (cost, quota) = (Cost::new(self.cost).ok()?, self.quota()?);
         let counter = self.counter(policy, facts)?;
-        Some(Charge { counter, quota, cost, enforce: self.bucket.enforce, lease: None })
+        let (enforce, block) = (self.bucket.enforce, self.bucket.block);
+        Some(Charge { counter, quota, cost, enforce, lease: None, block })
     }
 }
 

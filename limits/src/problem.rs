@@ -11,6 +11,10 @@ pub const CONTENT_TYPE: &str = "application/problem+json";
 pub(crate) const QUOTA_EXCEEDED: &str =
     "https://iana.org/assignments/http-problem-types#quota-exceeded";
 
+/// The problem type of a request denied by a block for repeated refusals, from the same registry.
+pub(crate) const ABNORMAL_USAGE: &str =
+    "https://iana.org/assignments/http-problem-types#abnormal-usage-detected";
+
 /// A problem document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {

@@ -3,6 +3,7 @@
 //!
 //! Times are in Unix milliseconds on the ledger's clock, and durations in milliseconds.
 
+use crate::block::Block;
 use crate::bounded::{Bounded, MAX_SAFE};
 use crate::counter::CounterName;
 use crate::quota::{Limit, Quota, WindowMs};
@@ -79,6 +80,9 @@ pub struct Charge {
     /// A lease to grant in addition to the cost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<LeaseAsk>,
+    /// The bucket's block for repeated refusals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block: Option<Block>,
 }
 
 /// A request for a lease: a part of the counter's capacity, to be spent near the traffic.
@@ -145,6 +149,10 @@ pub struct ChargeOutcome {
     /// The lease, if one was asked for and granted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<LeaseGrant>,
+    /// True if the counter was refused too often, and therefore refuses everything until `reset_ms`
+    /// from now.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub blocked: bool,
 }
 
 /// A granted lease. It is already charged, dated at its end.
@@ -272,4 +280,9 @@ const fn yes() -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_yes(enforce: &bool) -> bool {
     *enforce
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_no(blocked: &bool) -> bool {
+    !*blocked
 }

@@ -18,6 +18,7 @@ use axum::routing::{get, post};
 use ledger::clock;
 use ledger::log_throttle::LogThrottle;
 use ledger::overrides::{ChangeError, Override};
+use limits::block::Block;
 use limits::counter::CounterName;
 use limits::json::parse;
 use limits::problem::PlacedError;
@@ -44,6 +45,8 @@ static INTRUDERS: LogThrottle = LogThrottle::new(Duration::from_secs(1));
 pub(crate) const SHOW_PATH: &str = "/v1/counters/show";
 /// Resets a counter.
 pub(crate) const RESET_PATH: &str = "/v1/counters/reset";
+/// Lifts a counter's block for repeated refusals.
+pub(crate) const UNBLOCK_PATH: &str = "/v1/counters/unblock";
 /// Lists the overrides in force.
 pub(crate) const OVERRIDES_PATH: &str = "/v1/overrides";
 /// Sets an override.
@@ -57,6 +60,8 @@ pub(crate) const REMOVE_PATH: &str = "/v1/overrides/remove";
 pub(crate) struct Show {
     pub(crate) counter: CounterName,
     pub(crate) quota: Quota,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) block: Option<Block>,
 }
 
 /// The response of [`SHOW_PATH`]: the outcome that a charge of 1 would have now.
@@ -68,11 +73,14 @@ pub(crate) struct Shown {
     pub(crate) remaining: u64,
     pub(crate) reset_ms: u64,
     pub(crate) retry_after_ms: u64,
+    /// True if the key is blocked for repeated refusals.
+    #[serde(default)]
+    pub(crate) blocked: bool,
     #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
     pub(crate) overriding: Option<Override>,
 }
 
-/// The request body of [`RESET_PATH`] and [`REMOVE_PATH`].
+/// The request body of [`RESET_PATH`], [`UNBLOCK_PATH`] and [`REMOVE_PATH`].
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Named {
@@ -94,7 +102,7 @@ pub(crate) struct Listed {
     pub(crate) overrides: Vec<Overridden>,
 }
 
-/// The response of [`RESET_PATH`], [`SET_PATH`] and [`REMOVE_PATH`].
+/// The response of [`RESET_PATH`], [`UNBLOCK_PATH`], [`SET_PATH`] and [`REMOVE_PATH`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Changed {
     /// False if the request had nothing to change.
@@ -106,6 +114,7 @@ pub(crate) fn router(app: App, token: Token) -> Router {
     Router::new()
         .route(SHOW_PATH, post(show))
         .route(RESET_PATH, post(reset))
+        .route(UNBLOCK_PATH, post(unblock))
         .route(OVERRIDES_PATH, get(list))
         .route(SET_PATH, post(set))
         .route(REMOVE_PATH, post(remove))
@@ -143,11 +152,11 @@ async fn require(State(token): State<Token>, request: Request, next: Next) -> Re
 }
 
 async fn show(State(app): State<App>, body: Body) -> Result<Response, Refused> {
-    let Show { counter, quota } = parsed(body).await?;
+    let Show { counter, quota, block } = parsed(body).await?;
     let book = app.ledger.overrides().ok_or_else(not_reached)?;
     let now_ms = app.ledger.now_ms();
     let overriding = book.applying_to(&counter).filter(|overriding| !overriding.has_ended(now_ms));
-    let peeked = app.ledger.peek(counter, quota).await;
+    let peeked = app.ledger.peek(counter, quota, block).await;
     let peeked = peeked.map_err(|reason| Refused::unavailable(reason.to_string()))?;
     let outcome = peeked.answer;
     Ok(json(&Shown {
@@ -157,6 +166,7 @@ async fn show(State(app): State<App>, body: Body) -> Result<Response, Refused> {
         remaining: outcome.remaining,
         reset_ms: outcome.reset_ms,
         retry_after_ms: outcome.retry_after_ms,
+        blocked: outcome.blocked,
         overriding,
     }))
 }
@@ -166,6 +176,14 @@ async fn reset(State(app): State<App>, body: Body) -> Result<Response, Refused> 
     let reset = app.ledger.reset(&counter).await;
     let changed = reset.map_err(|fault| Refused::unavailable(fault.to_string()))?;
     info!(%counter, changed, "an operator reset a counter");
+    Ok(json(&Changed { changed }))
+}
+
+async fn unblock(State(app): State<App>, body: Body) -> Result<Response, Refused> {
+    let Named { counter } = parsed(body).await?;
+    let unblocked = app.ledger.unblock(&counter).await;
+    let changed = unblocked.map_err(|fault| Refused::unavailable(fault.to_string()))?;
+    info!(%counter, changed, "an operator lifted a counter's block");
     Ok(json(&Changed { changed }))
 }
 

@@ -104,8 +104,14 @@ pub(crate) enum Counters {
         #[command(flatten)]
         request: TypedFacts,
     },
-    /// Forget everything charged to a key
+    /// Forget everything charged to a key, and lift its block
     Reset {
+        /// The counter
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Lift a key's block for repeated refusals, and keep what was charged
+    Unblock {
         /// The counter
         #[command(flatten)]
         target: Target,

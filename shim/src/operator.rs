@@ -5,7 +5,7 @@
 
 use crate::admin::{
     Changed, Listed, Named, OVERRIDES_PATH, Overridden, REMOVE_PATH, RESET_PATH, SET_PATH,
-    SHOW_PATH, Show, Shown,
+    SHOW_PATH, Show, Shown, UNBLOCK_PATH,
 };
 use crate::cli::{Action, Admin, Counters, OverridesCommand, Target, TypedFacts, Until};
 use crate::client;
@@ -37,6 +37,13 @@ pub(crate) async fn counters(command: Counters) -> anyhow::Result<String> {
                 any |= changed;
             }
             Ok(format!("{target}: {}\n", if any { "reset" } else { "nothing was counted" }))
+        }
+        Counters::Unblock { target } => {
+            // The tiers of a bucket share its refusals.
+            let counter = target.counter(&target.policy()?, None)?;
+            let Changed { changed } = ask(&target.admin, UNBLOCK_PATH, &Named { counter }).await?;
+            let outcome = if changed { "unblocked" } else { "no refusals were counted" };
+            Ok(format!("{target}: {outcome}\n"))
         }
     }
 }
@@ -71,7 +78,8 @@ pub(crate) async fn overrides(command: OverridesCommand) -> anyhow::Result<Strin
 async fn show(target: &Target, request: &TypedFacts) -> anyhow::Result<String> {
     let policy = target.policy()?;
     let request = request.request();
-    let chosen = target.bucket(&policy)?.chosen(&request);
+    let bucket = target.bucket(&policy)?;
+    let (chosen, block) = (bucket.chosen(&request), bucket.block);
     let counter = target.counter(&policy, chosen.counting.variant.as_deref())?;
     let mut text = format!("{target}  ({counter})\n");
     let mut line = |name: &str, value: String| writeln!(text, "  {name:<11}{value}");
@@ -83,7 +91,7 @@ async fn show(target: &Target, request: &TypedFacts) -> anyhow::Result<String> {
         }
         return Ok(text);
     };
-    let shown: Shown = ask(&target.admin, SHOW_PATH, &Show { counter, quota }).await?;
+    let shown: Shown = ask(&target.admin, SHOW_PATH, &Show { counter, quota, block }).await?;
     let is_unlimited = shown.limit == UNLIMITED.get();
     let limit = if is_unlimited { "unlimited".to_owned() } else { shown.limit.to_string() };
     line("limit", limit)?;
@@ -95,7 +103,12 @@ async fn show(target: &Target, request: &TypedFacts) -> anyhow::Result<String> {
     } else {
         line("remaining", shown.remaining.to_string())?;
     }
-    line("next", if shown.admitted { "admitted".to_owned() } else { "denied".to_owned() })?;
+    let next = match (shown.admitted, shown.blocked) {
+        (true, _) => "admitted",
+        (false, true) => "denied: blocked for repeated refusals",
+        (false, false) => "denied",
+    };
+    line("next", next.to_owned())?;
     if !shown.admitted {
         line("retry in", seconds(shown.retry_after_ms))?;
     }

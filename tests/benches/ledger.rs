@@ -4,6 +4,7 @@
 //! process. It asserts nothing, because timings vary between machines.
 
 use ledger::script::{self, Call};
+use limits::block::{Block, Refusals};
 use limits::counter::{CounterName, Identity};
 use limits::ledger::{Charge, Method, Periods, Request, Terms, TimeMs};
 use limits::quota::{Limit, SlidingWindow, TokenBucket, WindowMs};
@@ -73,6 +74,8 @@ fn cases(server: &LedgerServer, connection: &mut Connection) -> Vec<Case> {
         Case { name: "one GET and one SET", command: baseline, decisions: 1, pipelined: true },
         one("sliding window, admitted", hot(100)),
         one("sliding window, denied", request(&[charge(counter(101, "full"), window(1))])),
+        one("with a block, admitted", request(&[blocking(106, 1 << 53)])),
+        one("with a block, blocked", request(&[blocking(107, 1)])),
         one("fixed window, admitted", request(&[charge(counter(102, "fixed"), fixed)])),
         one("token bucket, admitted", request(&[charge(counter(103, "tokens"), tokens)])),
         one(
@@ -104,7 +107,20 @@ fn counter(who: usize, bucket: &str) -> CounterName {
 
 fn charge(counter: CounterName, method: Method) -> Charge {
     let terms = Terms::limited(method);
-    Charge { counter, cost: Cost::clamped(1), enforce: true, terms, lease: None }
+    Charge { counter, cost: Cost::clamped(1), enforce: true, terms, lease: None, block: None }
+}
+
+/// Returns a charge of a sliding window with a block.
+fn blocking(who: usize, limit: u64) -> Charge {
+    let (limit, window_ms) = (Limit::clamped(limit), WindowMs::clamped(60_000));
+    let window = Method::SlidingWindow(SlidingWindow { limit, window_ms });
+    let block = Block {
+        after: Refusals::clamped(20),
+        within_ms: WindowMs::clamped(600_000),
+        for_ms: WindowMs::clamped(3_600_000),
+        refused: None,
+    };
+    Charge { block: Some(block), ..charge(counter(who, "blocking"), window) }
 }
 
 fn request(charges: &[Charge]) -> Request {

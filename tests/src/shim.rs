@@ -348,7 +348,7 @@ pub fn tokens(rate: u64, per_ms: u64, burst: u64) -> Quota {
 /// Returns an enforced charge of 1.
 #[must_use]
 pub fn charge(counter: CounterName, quota: Quota) -> Charge {
-    Charge { counter, quota, cost: Cost::clamped(1), enforce: true, lease: None }
+    Charge { counter, quota, cost: Cost::clamped(1), enforce: true, lease: None, block: None }
 }
 
 /// Returns a request with these charges.

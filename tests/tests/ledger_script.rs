@@ -3,6 +3,7 @@
 
 use harness::clock::Deadline;
 use ledger::script::{self, Reply};
+use limits::block::{Block, Refusals};
 use limits::counter::{CounterName, Identity};
 use limits::ledger::{
     Charge, Decided, Method, Periods, Request, Settle, SettleCharge, SettleId, Standing, Terms,
@@ -100,7 +101,7 @@ fn counter(who: &str, bucket: &str) -> CounterName {
 
 fn charge(counter: CounterName, method: Method) -> Charge {
     let terms = Terms::limited(method);
-    Charge { counter, cost: Cost::clamped(1), enforce: true, terms, lease: None }
+    Charge { counter, cost: Cost::clamped(1), enforce: true, terms, lease: None, block: None }
 }
 
 fn sliding(limit: u64, window_ms: u64) -> Method {
@@ -298,6 +299,59 @@ fn a_counter_is_small() {
             assert!(bench.decide_at(now_ms, &one).admitted);
             let used: u64 = bench.query(&["MEMORY", "USAGE", one.counter.as_str()]);
             assert!(used <= most_bytes, "{what}: {used} bytes");
+        }
+    });
+}
+
+#[test]
+fn refusals_and_blocks_are_small_expire_and_are_reported() {
+    on_each_server(|bench| {
+        let now_ms = bench.time_ms();
+        let most_bytes = 200 + bench.server.cluster_overhead_bytes();
+        let plain = charge(counter("blocked", "auth"), sliding(1, WINDOW_MS));
+        let ms = WindowMs::clamped;
+        let after = Refusals::clamped(5);
+        let (within_ms, for_ms) = (ms(60_000), ms(3_600_000));
+        let block = Block { after, within_ms, for_ms, refused: None };
+        let blocking = Charge { block: Some(block), ..plain.clone() };
+        let refusals = plain.counter.refusals();
+        assert!(bench.decide_at(now_ms, &blocking).admitted);
+        let stored: Option<Vec<u8>> = bench.query(&["GET", &refusals]);
+        assert_eq!(stored, None, "a counter that was never refused has no refusals");
+        for step in 1..5 {
+            assert!(!bench.decide_at(now_ms + step, &blocking).charges[0].blocked);
+        }
+        assert_eq!(bench.query::<usize>(&["STRLEN", &refusals]), 20 + 4 * 13);
+        let used: u64 = bench.query(&["MEMORY", "USAGE", &refusals]);
+        assert!(used <= most_bytes, "{used} bytes");
+        let blocked = bench.decide_at(now_ms + 5, &blocking).charges[0];
+        assert_eq!((blocked.blocked, blocked.retry_after_ms), (true, 3_600_000));
+        assert_eq!(bench.query::<usize>(&["STRLEN", &refusals]), 7);
+        let lives_ms: u64 = bench.query(&["PTTL", &refusals]);
+        assert!((3_550_000..=LONGER_MS + 3_600_000).contains(&lives_ms), "{lives_ms} ms");
+        assert!(!bench.decide_at(now_ms + 6, &plain).charges[0].blocked, "without `block`");
+        assert!(bench.decide_at(now_ms + 3_600_005, &blocking).admitted);
+    });
+}
+
+#[test]
+fn a_damaged_block_counts_as_absent() {
+    on_each_server(|bench| {
+        let now_ms = bench.time_ms();
+        let block = Block {
+            after: Refusals::clamped(2),
+            within_ms: WindowMs::clamped(1_000),
+            for_ms: WindowMs::clamped(1_000),
+            refused: None,
+        };
+        let plain = charge(counter("damaged block", "auth"), sliding(1, WINDOW_MS));
+        let one = Charge { block: Some(block), ..plain };
+        assert!(bench.decide_at(now_ms, &one).admitted);
+        let refusals = one.counter.refusals();
+        for value in ["?", "b", "s", "b\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}", "bbbbbbbbbbbbb"] {
+            let _: String = bench.query(&["SET", &refusals, value]);
+            let refused = [0, 1].map(|_| bench.decide_at(now_ms, &one).charges[0].blocked);
+            assert_eq!(refused, [false, true], "{value:?}");
         }
     });
 }

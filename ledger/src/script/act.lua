@@ -1,4 +1,4 @@
--- act.lua: performs one operation on a counter. Follows count.lua.
+-- act.lua: performs one operation on a counter. Follows block.lua.
 --
 -- Nothing is written before everything is decided: a failure in between charges nothing, and a
 -- counter that occurs often in a batch is read and written once.
@@ -21,17 +21,39 @@ end
 
 -- Performs op on a counter, as described by the record at `first`. Returns the start of the next
 -- record, the flags, and the results of the algorithm except value and life_ms; for a blocked key,
--- they are adjusted to the block. If anything is changed and `undo` is given, undo[place] and
--- undo[-place] receive the previous held[place] and lives_ms[place].
-local function act(first, op, undo, decision_ms)
+-- they are adjusted to the block, and `granted` is -1 if it is one for repeated refusals. If
+-- anything is changed and `undo` is given, undo[place] and undo[-place] receive the previous
+-- held[place] and lives_ms[place]. `counts`: true to count the operation if it is refused.
+local function act(first, op, undo, decision_ms, counts)
   local unpack = struct.unpack
   local flags, place, method, amount, limit, p, at = unpack('<BI4BI7I7I7', records, first)
   local until_ms, wish, lease_ms, q, r = 0, 0, 0, nil, nil
+  local block, refusals, new_ms, after, within_ms, for_ms, blocked_ms
   if method ~= 115 then
     q, r, at = unpack('<I7I7', records, at)
   end
   if flags > 7 then
     until_ms, wish, lease_ms, at = unpack('<I6I5I5', records, at)
+    if flags > 15 then
+      local count, ago_ms
+      block, after, within_ms, for_ms, count, ago_ms, at = unpack('<I4I7I7I7I7I7', records, at)
+      refusals, blocked_ms = held[block] or block > 1000 and redis.pcall('GET', KEYS[block]), 0
+      refusals = type(refusals) == 'string' and refusals or ''
+      held[block] = refusals
+      if refusals:byte() == 98 and #refusals == 7 then
+        blocked_ms = unpack('<I6', refusals, 2)
+      end
+      if blocked_ms > now_ms + 63244800000 then
+        blocked_ms = 0
+      end
+      if counts and count > 0 and now_ms >= blocked_ms then
+        local new
+        new, new_ms = repeated(refusals, count, ago_ms, after, within_ms, for_ms)
+        refusals = new or refusals
+        blocked_ms = refusals:byte() == 98 and new_ms and now_ms + for_ms or 0
+      end
+      until_ms = math.max(until_ms, blocked_ms)
+    end
   end
   local value = held[place]
   if not value then
@@ -60,7 +82,7 @@ local function act(first, op, undo, decision_ms)
     value, now_ms, op, amount, limit, p, flags % 4 > 1, wish, lease_ms, q, r, decision_ms)
   if left == false then
     drop(place)
-    return act(first, op, undo, decision_ms)
+    return act(first, op, undo, decision_ms, counts)
   end
   if life_ms then
     if undo then
@@ -68,6 +90,25 @@ local function act(first, op, undo, decision_ms)
     end
     held[place] = new
     lives_ms[place] = life_ms > 0 and life_ms or lives_ms[place] or 0
+  end
+  if block and left then
+    if counts and wait_ms > 0 and wait_ms < 2^53 and now_ms >= until_ms then
+      local life_ms
+      refusals, life_ms = repeated(refusals, 1, 0, after, within_ms, for_ms)
+      new_ms = life_ms > 0 and life_ms or new_ms or 0
+      if refusals:byte() == 98 then
+        blocked_ms = now_ms + for_ms
+        until_ms = blocked_ms
+      end
+    end
+    if new_ms then
+      if undo and not undo[block] then -- two variants of a counter share their refusals
+        undo[block], undo[-block] = held[block], lives_ms[block]
+      end
+      held[block] = refusals
+      lives_ms[block] = new_ms > 0 and new_ms or lives_ms[block] or 0
+    end
+    granted = now_ms < blocked_ms and -1 or granted
   end
   if left and now_ms < until_ms then
     left, reset_ms = 0, until_ms - now_ms

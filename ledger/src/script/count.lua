@@ -1,4 +1,4 @@
--- count.lua: the algorithms. Follows clock.lua; followed by act.lua.
+-- count.lua: the algorithms. Follows clock.lua; followed by block.lua.
 --
 -- Exactly the same arithmetic as limits/src/ledger, which explains it. This file describes how it
 -- is stored.
@@ -19,7 +19,8 @@
 -- inconsistent one, is damaged: it is dropped, counts as missing, and is reported.
 --
 -- A record in ARGV[1], little-endian, describes the operation on one counter:
---   flags:1       a sum: 1 enforce, 2 unlimited, 4 last (of its request or settle), 8 more
+--   flags:1       a sum: 1 enforce, 2 unlimited, 4 last (of its request or settle), 8 more,
+--                 16 block (with `more`)
 --   place:4       the counter's index in KEYS, from 1
 --   method:1      115, 102 or 116, as above
 --   amount:7      the cost; in a settle, the amount
@@ -30,6 +31,10 @@
 --   and with flag `more`:
 --   until_ms:6    denied until then; 0 if not blocked
 --   wish:5 lease_ms:5  the lease asked for; wish is 0 if none
+--   and with flag `block`:
+--   block:4       the index in KEYS of the counter's refusals (see block.lua)
+--   after:7 within_ms:7 for_ms:7  as in the policy
+--   count:7 ago_ms:7  refusals that a gateway made from memory, and the age of the last one
 --
 -- Operations (op): 0 nothing, 1 charge if it fits, 2 charge, 3 give back if anything is stored.
 -- Each of the three algorithms below takes the stored value, '' if missing, and returns

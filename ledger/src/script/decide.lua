@@ -1,12 +1,14 @@
 -- decide.lua: decides a batch of requests in order, each all or nothing. Follows act.lua; followed
 -- by finish.lua.
 --
--- KEYS: the counters charged, each once; on a Cluster, all in one slot.
+-- KEYS: the counters charged, each once, and the refusals of those with blocks; on a Cluster, all in
+-- one slot.
 -- ARGV[1]: a record for each charge (see count.lua), request after request; flag `last` on the last
 -- record of each request.
 -- Returns one string, little-endian: now_ms:6, then for each charge, by itself
---   code:1  0 does not fit, 1 fits, 3 fits and has a lease; or 2 in place of all charges of a
---           request: no period given contains now_ms, so nothing was charged and no fields follow
+--   code:1  0 does not fit, 1 fits, 3 fits and has a lease, 4 does not fit because the counter is
+--           blocked for repeated refusals; or 2 in place of all charges of a request: no period
+--           given contains now_ms, so nothing was charged and no fields follow
 --   remaining:7 reset_ms:7  after the charge and the lease, if the request was admitted
 --   retry_after_ms:7        if it does not fit; 2^53 for never
 --   granted:7 lasts_ms:7    if it has a lease
@@ -23,12 +25,12 @@ while at <= #records do
   local undo, ends = records:byte(at) % 8 < 4 and {} or nil, false
   repeat
     local flags, left, reset_ms, wait_ms, granted, lasts_ms
-    at, flags, left, reset_ms, wait_ms, granted, lasts_ms = act(at, op, undo)
+    at, flags, left, reset_ms, wait_ms, granted, lasts_ms = act(at, op, undo, nil, true)
     count, ends = count + 1, flags % 8 > 3
     if not left then
       op, astray = 0, true
     elseif wait_ms > 0 then
-      told[count] = pack('<BI7I7I7', 0, left, reset_ms, wait_ms)
+      told[count] = pack('<BI7I7I7', granted < 0 and 4 or 0, left, reset_ms, wait_ms)
       denied = denied or flags % 2 == 1
     elseif granted > 0 then
       told[count] = pack('<BI7I7I7I7', 3, left, reset_ms, granted, lasts_ms)

@@ -43,6 +43,9 @@ pub enum BadReply {
 /// The code that replaces a request's outcomes if no period given contains the server's time.
 const ASTRAY: u64 = 2;
 
+/// The code of a charge that a block for repeated refusals denies.
+const BLOCKED: u64 = 4;
+
 /// Reads a reply from start to end.
 pub(super) struct Reader<'a> {
     reply: &'a [u8],
@@ -92,7 +95,7 @@ impl<'a> Reader<'a> {
                 Ok(outcome) => outcomes.push(outcome),
                 // The code stands for all charges, so it must come first.
                 Err(refusal) if outcomes.is_empty() => return Ok(Err(refusal)),
-                Err(_) => return Err(self.unexpected("an outcome, 0, 1 or 3", ASTRAY)),
+                Err(_) => return Err(self.unexpected("an outcome, 0, 1, 3 or 4", ASTRAY)),
             }
         }
         Ok(Ok(Decided::of(request, outcomes)))
@@ -103,18 +106,27 @@ impl<'a> Reader<'a> {
         &mut self,
         charge: &Charge,
     ) -> Result<Result<ChargeOutcome, Refusal>, BadReply> {
-        let code = self.number(1, "an outcome, 0 to 3")?;
+        let code = self.number(1, "an outcome, 0 to 4")?;
         match code {
-            0 | 1 | 3 => {}
+            0 | 1 | 3 | BLOCKED => {}
             ASTRAY => return Ok(Err(self.astray())),
-            _ => return Err(self.unexpected("an outcome, 0 to 3", code)),
+            _ => return Err(self.unexpected("an outcome, 0 to 4", code)),
         }
+        let (denied, blocked) = (code == 0 || code == BLOCKED, code == BLOCKED);
         let (remaining, reset_ms) =
             (self.amount("a remaining amount")?, self.amount("a reset time")?);
-        let retry_after_ms = if code == 0 { self.amount("a retry time")? } else { 0 };
+        let retry_after_ms = if denied { self.amount("a retry time")? } else { 0 };
         let lease = if code == 3 { Some(self.lease()?) } else { None };
-        let (admitted, limit) = (code > 0, charge.terms.limit());
-        Ok(Ok(ChargeOutcome { admitted, limit, remaining, reset_ms, retry_after_ms, lease }))
+        let (admitted, limit) = (!denied, charge.terms.limit());
+        Ok(Ok(ChargeOutcome {
+            admitted,
+            limit,
+            remaining,
+            reset_ms,
+            retry_after_ms,
+            lease,
+            blocked,
+        }))
     }
 
     /// Returns the refusal for a time that no period given contains.
@@ -172,6 +184,7 @@ mod tests {
             enforce: true,
             terms: Terms::limited(Method::SlidingWindow(SlidingWindow { limit, window_ms })),
             lease: None,
+            block: None,
         }])
         .unwrap()
     }
@@ -221,7 +234,7 @@ mod tests {
         );
         check(
             &reply(9, b""),
-            "expected an outcome, 0 to 3 before byte 7 of the script's reply, found 9",
+            "expected an outcome, 0 to 4 before byte 7 of the script's reply, found 9",
         );
         check(
             &reply(1, &[9, 0, 0, 0]),

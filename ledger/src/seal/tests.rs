@@ -25,12 +25,21 @@ fn charge(bucket: &str, cost: u64) -> Charge {
         cost: Cost::clamped(cost),
         enforce: true,
         lease: None,
+        block: None,
     }
 }
 
 fn outcome(admitted: bool, granted: Option<u64>) -> ChargeOutcome {
     let lease = granted.map(|granted| LeaseGrant { granted, lease_ms: 400 });
-    ChargeOutcome { admitted, limit: 10, remaining: 5, reset_ms: 1, retry_after_ms: 0, lease }
+    ChargeOutcome {
+        admitted,
+        limit: 10,
+        remaining: 5,
+        reset_ms: 1,
+        retry_after_ms: 0,
+        lease,
+        blocked: false,
+    }
 }
 
 fn id(charges: &[Charge], outcomes: &[ChargeOutcome]) -> String {

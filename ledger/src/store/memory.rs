@@ -55,6 +55,10 @@ impl Memory {
         self.lock().reset(counter)
     }
 
+    pub(super) fn unblock(&self, counter: &CounterName) -> bool {
+        self.lock().unblock(counter)
+    }
+
     /// Asks in order, all at the same time.
     fn each<Q, A>(
         &self,

@@ -75,6 +75,9 @@ impl Gate {
     /// leased.
     fn decide_here(&mut self, now_ms: u64, stream: StreamId, asked: &Asked) -> Option<Release> {
         if let Some(outcomes) = self.denied.find(now_ms, &asked.charges) {
+            if !self.unreported.note_all(now_ms, &asked.charges, &outcomes) {
+                return None;
+            }
             self.metrics.increment(Event::DeniedBeforeHits);
             let judged =
                 outcomes.into_iter().map(|outcome| Judged { by: By::DeniedBefore, outcome });
@@ -120,6 +123,11 @@ impl Gate {
     fn gather(&mut self, now_us: u64, stream: StreamId, mut asked: Asked, facts: &impl Facts) {
         if self.outbox.is_empty() {
             self.outbox.trace = trace::of(now_us, facts);
+        }
+        for planned in &mut asked.charges {
+            if let Some(block) = &mut planned.charge.block {
+                self.unreported.report(ms(now_us), &planned.charge.counter, block);
+            }
         }
         // A lease is spent only together with those of all other charges of the request.
         if asked.charges.iter().all(|planned| demand::has_leases(&planned.charge.quota)) {

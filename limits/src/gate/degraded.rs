@@ -98,5 +98,7 @@ fn local_charge(planned: &PlannedCharge) -> Charge {
         enforce: charge.enforce,
         terms: Terms::limited(method),
         lease: None,
+        // Blocks are the ledger's. Without it, only the limit counts.
+        block: None,
     }
 }

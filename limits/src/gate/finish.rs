@@ -73,9 +73,12 @@ impl Gate {
         });
         for (planned, Judged { by, outcome }) in asked.charges.iter().zip(*judged) {
             let fits = outcome.map_or(*by != By::Deny, |outcome| outcome.admitted);
+            let blocked = outcome.is_some_and(|outcome| outcome.blocked);
             let verdict = match (refuses, fits) {
                 (false, true) => metrics::Verdict::Admitted,
+                (false, false) if blocked => metrics::Verdict::WouldBlock,
                 (false, false) => metrics::Verdict::WouldDeny,
+                (true, false) if planned.charge.enforce && blocked => metrics::Verdict::Blocked,
                 (true, false) if planned.charge.enforce => metrics::Verdict::Denied,
                 (true, _) => continue,
             };

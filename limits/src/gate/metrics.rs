@@ -58,6 +58,10 @@ pub(super) enum Verdict {
     Denied,
     /// A shadow charge that did not fit.
     WouldDeny,
+    /// Denied by a block for repeated refusals.
+    Blocked,
+    /// A shadow charge that a block would have denied.
+    WouldBlock,
 }
 
 const BYS: [(By, &str); 7] = [
@@ -69,10 +73,12 @@ const BYS: [(By, &str); 7] = [
     (By::Deny, "deny"),
     (By::Policy, "policy"),
 ];
-const VERDICTS: [(Verdict, &str); 3] = [
+const VERDICTS: [(Verdict, &str); 5] = [
     (Verdict::Admitted, "admitted"),
     (Verdict::Denied, "denied"),
     (Verdict::WouldDeny, "would_deny"),
+    (Verdict::Blocked, "blocked"),
+    (Verdict::WouldBlock, "would_block"),
 ];
 /// The number of metrics per bucket.
 const PER_BUCKET: usize = BYS.len() * VERDICTS.len();

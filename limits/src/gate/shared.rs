@@ -185,6 +185,7 @@ mod tests {
                 window_ms: WindowMs::clamped(60_000),
             })),
             lease: None,
+            block: None,
         }
     }
 

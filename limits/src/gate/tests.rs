@@ -9,6 +9,7 @@ use crate::wire::{
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
+mod blocks;
 mod costs;
 mod failure;
 mod leases;
@@ -60,6 +61,7 @@ pub(super) fn charge_of(name: &str, limit: u64) -> Charge {
         cost: Cost::clamped(1),
         enforce: true,
         lease: None,
+        block: None,
     }
 }
 
@@ -71,12 +73,13 @@ pub(super) fn admitted_with(limit: u64, remaining: u64) -> ChargeOutcome {
         reset_ms: 5_000,
         retry_after_ms: 0,
         lease: None,
+        blocked: false,
     }
 }
 
 pub(super) fn denied_for(retry_after_ms: u64) -> ChargeOutcome {
     let reset_ms = retry_after_ms;
-    ChargeOutcome { admitted: false, limit: 5, remaining: 0, reset_ms, retry_after_ms, lease: None }
+    ChargeOutcome { admitted: false, remaining: 0, reset_ms, retry_after_ms, ..admitted_with(5, 0) }
 }
 
 /// Builds the shim's reply to `call`: every request gets `admitted`, every counter has `left` left.
@@ -96,6 +99,7 @@ fn shim_reply(call: &Call, admitted: bool, left: u64) -> Vec<u8> {
                 reset_ms: 41_500,
                 retry_after_ms: if admitted { 0 } else { 41_500 },
                 lease: None,
+                blocked: false,
             })
             .collect(),
         error: None,

@@ -190,22 +190,26 @@ fn refused(
         return answer(problem, headers, summary);
     }
     let retry_after_s = headers::seconds(retry_after_ms);
+    let (kind, title, note) = if last.outcome.blocked {
+        (problem::ABNORMAL_USAGE, "Abnormal usage detected", " blocked")
+    } else {
+        (problem::QUOTA_EXCEEDED, "Quota exceeded", "")
+    };
     let problem = Problem {
-        kind: problem::QUOTA_EXCEEDED.into(),
+        kind: kind.into(),
         violated_policies,
-        ..Problem::new(
-            429,
-            "Quota exceeded",
-            format!("{} Retry in {retry_after_s} s.", exceeded_detail(last)),
-        )
+        ..Problem::new(429, title, format!("{} Retry in {retry_after_s} s.", exceeded_detail(last)))
     };
     headers.insert(0, ("retry-after", retry_after_s.to_string()));
-    answer(problem, headers, format!("{summary} retry_after_ms={retry_after_ms}"))
+    answer(problem, headers, format!("{summary} retry_after_ms={retry_after_ms}{note}"))
 }
 
 fn exceeded_detail(state: &BucketState<'_>) -> String {
     let BucketState { bucket, quota, cost, outcome } = state;
     let (limit, left) = (outcome.limit, outcome.remaining);
+    if outcome.blocked {
+        return format!("The client is blocked for repeated refusals by {bucket:?}.");
+    }
     let is_used_up = match left {
         0 => "is used up".to_owned(),
         _ => format!("has {left} left, and the request costs {cost}"),

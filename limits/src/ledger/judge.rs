@@ -1,9 +1,10 @@
 //! Judges one charge by itself, and makes it if its request is admitted.
 
 use super::reading::NEVER;
+use super::repeated::Repeated;
 use super::request::Charge;
 use super::state::{Counter, Rules};
-use super::terms::Standing;
+use crate::block::Block;
 use crate::wire::{ChargeOutcome, LeaseGrant};
 
 /// Returns the outcome of `charge` by itself, before anything is charged.
@@ -22,22 +23,54 @@ pub(super) fn judge(
         reset_ms: reading.reset_ms,
         retry_after_ms: 0,
         lease: None,
+        blocked: false,
     };
     if cost > limit {
         outcome.retry_after_ms = NEVER;
     } else if !outcome.admitted {
         outcome.retry_after_ms = counter.wait_ms(now_ms, cost, rules);
     }
-    if let Standing::BlockedUntil(until_ms) = rules.standing
-        && now_ms < until_ms.get()
-    {
-        let blocked_ms = until_ms.get() - now_ms;
-        outcome.admitted = false;
-        outcome.remaining = 0;
-        outcome.reset_ms = blocked_ms;
-        outcome.retry_after_ms = outcome.retry_after_ms.max(blocked_ms);
+    if let Some(until_ms) = rules.blocked_until_ms(now_ms) {
+        outcome = refused_until(until_ms, now_ms, outcome);
     }
     outcome
+}
+
+/// Judges `charge` as [`judge`] does, then by the block for repeated refusals. `counts`: false to
+/// leave its refusals as they are. Returns true if they changed.
+pub(super) fn judge_repeated(
+    now_ms: u64,
+    block: &Block,
+    repeated: &mut Repeated,
+    counts: bool,
+    rules: &Rules,
+    judge: impl FnOnce() -> ChargeOutcome,
+) -> (ChargeOutcome, bool) {
+    let note = |repeated: &mut Repeated, count, ago_ms| {
+        counts && repeated.note(now_ms, count, ago_ms, block)
+    };
+    let reported = block.refused.map(|refused| (refused.count.get(), refused.ago_ms.get()));
+    let mut changed = reported.is_some_and(|(count, ago_ms)| note(repeated, count, ago_ms));
+    let outcome = judge();
+    let is_refused = !outcome.admitted && outcome.retry_after_ms < NEVER;
+    if is_refused && rules.blocked_until_ms(now_ms).is_none() {
+        changed |= note(repeated, 1, 0);
+    }
+    let Some(until_ms) = repeated.until_ms(now_ms) else { return (outcome, changed) };
+    let until_ms = until_ms.max(rules.blocked_until_ms(now_ms).unwrap_or(0));
+    (ChargeOutcome { blocked: true, ..refused_until(until_ms, now_ms, outcome) }, changed)
+}
+
+/// Returns the outcome of a charge that is refused until `until_ms`, whatever is left.
+fn refused_until(until_ms: u64, now_ms: u64, outcome: ChargeOutcome) -> ChargeOutcome {
+    let blocked_ms = until_ms - now_ms;
+    ChargeOutcome {
+        admitted: false,
+        remaining: 0,
+        reset_ms: blocked_ms,
+        retry_after_ms: outcome.retry_after_ms.max(blocked_ms),
+        ..outcome
+    }
 }
 
 /// Makes `charge`, which fits, and grants its lease. Updates the outcome.

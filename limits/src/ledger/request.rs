@@ -3,6 +3,7 @@
 
 use super::reading::NEVER;
 use super::terms::{MAX_TIME_MS, Terms, TimeMs};
+use crate::block::Block;
 use crate::counter::CounterName;
 use crate::quota::{Limit, WindowMs};
 use crate::wire::{
@@ -24,6 +25,8 @@ pub struct Charge {
     pub terms: Terms,
     /// A lease to grant in addition to the cost.
     pub lease: Option<LeaseAsk>,
+    /// The block for repeated refusals, if the bucket has one.
+    pub block: Option<Block>,
 }
 
 /// One request, ready to be decided: 1 to [`MAX_CHARGES`] charges, each on a different counter.

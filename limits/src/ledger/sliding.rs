@@ -127,6 +127,13 @@ impl Log {
         }
     }
 
+    /// Charges `cost`, dated `ago_ms` before the log's time, and less than a window.
+    pub(super) fn charge_late(&mut self, now_ms: u64, cost: u64, ago_ms: u64, window: &Window) {
+        self.advance(now_ms, window);
+        self.total += cost;
+        self.insert(Entry { at_ms: self.seen_ms.saturating_sub(ago_ms), cost }, window);
+    }
+
     /// Cancels up to `amount` of the charge dated `dated_ms`. Takes it from the first entry that is
     /// not dated earlier, and from those that follow in the same slot.
     pub(super) fn give_back(&mut self, now_ms: u64, amount: u64, dated_ms: u64, window: &Window) {

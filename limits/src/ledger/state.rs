@@ -59,6 +59,14 @@ impl Rules {
         }
     }
 
+    /// Returns the end of an operator's block, if one is in force.
+    pub(super) fn blocked_until_ms(&self, now_ms: u64) -> Option<u64> {
+        match self.standing {
+            Standing::BlockedUntil(until_ms) if now_ms < until_ms.get() => Some(until_ms.get()),
+            _ => None,
+        }
+    }
+
     fn unlimited(&self) -> bool {
         matches!(self.standing, Standing::Unlimited)
     }

@@ -23,6 +23,12 @@ struct Slot<V> {
     due_ms: u64,
 }
 
+impl<V> Default for Table<V> {
+    fn default() -> Self {
+        Self::new(0)
+    }
+}
+
 impl<V> Table<V> {
     pub(super) fn new(capacity: usize) -> Self {
         Self { capacity, slots: HashMap::new(), due: BTreeSet::new(), swept_ms: 0 }

@@ -4,6 +4,7 @@ use super::counting::{self, Counting, Tiers};
 use super::document::{self, Mapping, Outcome};
 use super::mistakes::Mistakes;
 use super::on_failure::OnFailure;
+use crate::block::Block;
 use crate::counter::is_bucket_name;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +25,8 @@ pub struct Bucket {
     pub refund: Vec<Refund>,
     /// False for a shadow bucket, which is counted and reported but never refuses a request.
     pub enforce: bool,
+    /// The block for repeated refusals.
+    pub block: Option<Block>,
 }
 
 /// An outcome for which a charge is given back.
@@ -118,6 +121,7 @@ pub(super) fn checked(
             on_failure: document.on_failure,
             refund: document.refund.into_iter().map(Refund::from).collect(),
             enforce: document.enforce,
+            block: document.block.as_deref().map(Block::from),
         });
     }
     buckets

@@ -2,6 +2,7 @@
 //! only by [`super::Policy`].
 
 mod amount;
+mod block;
 mod charge;
 mod mapping;
 mod source;
@@ -13,6 +14,7 @@ use crate::duration::Duration;
 use crate::headers::Family;
 use crate::quota::{self, Period};
 pub(super) use amount::{Amount, Chosen};
+pub(super) use block::Block;
 pub(super) use charge::Charge;
 pub(super) use mapping::Mapping;
 use serde::Deserialize;
@@ -171,6 +173,8 @@ pub(super) struct Bucket {
     /// `false` for a shadow bucket, which is counted and reported but never refuses a request.
     #[serde(default = "yes")]
     pub(super) enforce: bool,
+    /// The block for keys that this bucket refuses again and again.
+    pub(super) block: Option<Mapping<Block>>,
 }
 
 /// An outcome, or a status from 100 to 599.

@@ -39,7 +39,7 @@ fn mistakes_after(change: impl FnOnce(&mut serde_json::Value)) -> String {
 
 #[test]
 fn format_errors_are_reported_with_their_location() {
-    insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["limt"] = json!(5)), @r#"buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of `key`, `limit`, `window`, `per`, `time_zone`, `rate`, `every`, `burst`, `tiers`, `on_failure`, `refund`, `enforce`"#);
+    insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["limt"] = json!(5)), @r#"buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of `key`, `limit`, `window`, `per`, `time_zone`, `rate`, `every`, `burst`, `tiers`, `on_failure`, `refund`, `enforce`, `block`"#);
     insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["limit"] = json!(-1)), @"buckets.auth.limit: invalid value: integer `-1`, expected a whole number from 0 to 9007199254740992");
     insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["limit"] = json!("infinite")), @r#"buckets.auth.limit: invalid value: string "infinite", expected a whole number from 0 to 2^53, unlimited, { by, values, otherwise } or { from, max, otherwise }"#);
     insta::assert_snapshot!(changed(|d| d["buckets"]["ai_daily"]["limit"]["values"]["pro"] = json!(1.5)), @"buckets.ai_daily.limit.values.pro: invalid value: floating point `1.5`, expected a whole number from 0 to 9007199254740992");
@@ -55,6 +55,19 @@ fn format_errors_are_reported_with_their_location() {
     insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["refund"] = json!([600])), @"buckets.auth.refund[0]: expected success, client_error, server_error, cache_hit or a status from 100 to 599, found 600");
     insta::assert_snapshot!(changed(|d| d["keys"]["user"]["jwt_claim"] = json!(1)), @"keys.user.jwt_claim: expected a claim name, or a list of names for a nested claim, found 1");
     insta::assert_snapshot!(changed(|d| d["rules"][1]["match"]["headers"] = json!({ "x-a": { "regex": "." } })), @r#"rules[1].match.headers.x-a: expected a string, { present: true or false } or { prefix: string }, found {"regex":"."}"#);
+}
+
+#[test]
+fn a_block_needs_a_count_and_two_durations() {
+    let block = |block: serde_json::Value| changed(|d| d["buckets"]["auth"]["block"] = block);
+    assert_eq!(block(json!({ "after": 20, "within": "10m", "for": "1h" })), "accepted");
+    insta::assert_snapshot!(block(json!({ "after": 0, "within": "10", "fro": "1h" })).replace("; ", "\n"), @r#"
+buckets.auth.block.after: invalid value: integer `0`, expected a whole number from 1 to 1000000
+buckets.auth.block.fro: unknown field `fro`, expected one of `after`, `within`, `for`
+buckets.auth.block.within: expected a duration from 1ms to 366d, such as 500ms, 30s, 1m, 24h or 7d, found "10"
+"#);
+    insta::assert_snapshot!(block(json!({})), @"buckets.auth.block: missing field `after`");
+    insta::assert_snapshot!(block(json!([20, "10m", "1h"])), @"buckets.auth.block: invalid type: sequence, expected a mapping, `{ field: value }`");
 }
 
 #[test]
@@ -95,7 +108,7 @@ salt: invalid type: integer `7`, expected a string
 shim.authority: expected a host such as tollgate or 10.0.0.5:8081, found "outbound|8081"
 shim.timeout: expected at most 10s, found 11000ms
 jwt.payload: expected jwt_authn's payload_in_metadata, found ""
-buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of `key`, `limit`, `window`, `per`, `time_zone`, `rate`, `every`, `burst`, `tiers`, `on_failure`, `refund`, `enforce`
+buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of `key`, `limit`, `window`, `per`, `time_zone`, `rate`, `every`, `burst`, `tiers`, `on_failure`, `refund`, `enforce`, `block`
 buckets.auth.window: invalid type: integer `60`, expected a duration such as 500ms, 30s, 1m, 24h or 7d
 buckets.public.key: unknown key "cleint" (did you mean "client"?), expected one of client, user
 rules[1].charge[1]: invalid type: integer `1`, expected a bucket's name, or { bucket, cost }

@@ -242,6 +242,7 @@ impl World {
             enforce: true,
             terms: self.algorithm.terms(now_ms),
             lease: None,
+            block: None,
         }
     }
 

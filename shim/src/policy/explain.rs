@@ -127,6 +127,9 @@ fn charged(text: &mut String, policy: &Policy, charge: &Explained<'_>) -> std::f
         line("because", format!("key {} has no value, so {} pays", bucket.key, part.key))?;
     }
     line("counter", charge.counter.to_string())?;
+    if let Some(block) = bucket.block {
+        line("block", reasons::block(&block))?;
+    }
     line("on failure", on_failure(bucket.on_failure).to_owned())?;
     if !bucket.refund.is_empty() {
         let outcomes: Vec<_> = bucket.refund.iter().map(ToString::to_string).collect();

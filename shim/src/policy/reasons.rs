@@ -1,6 +1,7 @@
 //! Says in words why a request has a limit or a cost, for `tollgate policy explain` and `tollgate
 //! counters show`.
 
+use limits::block::Block;
 use limits::plan::{Effect, Reason};
 use limits::policy::{Source, UNLIMITED};
 use limits::quota::Quota;
@@ -49,6 +50,12 @@ pub(crate) fn limit(quota: Option<&Quota>) -> String {
             format!("{} at once, {} more every {per}", quota.burst(), quota.rate())
         }
     }
+}
+
+/// Describes a bucket's block for repeated refusals.
+pub(super) fn block(block: &Block) -> String {
+    let (within, lasts) = (length(block.within_ms.get()), length(block.for_ms.get()));
+    format!("after {} refusals within {within}, for {lasts}", block.after)
 }
 
 fn length(ms: u64) -> String {

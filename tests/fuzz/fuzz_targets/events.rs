@@ -172,6 +172,7 @@ fn decided(call: &Call, admits: bool, left: u64, lease: u64, wait_ms: u64) -> Op
                     granted: lease.min(ask.wish.get()).max(1),
                     lease_ms: ask.lease_ms.get(),
                 }),
+                blocked: !admits && charge.block.is_some(),
             })
             .collect(),
         error: None,

@@ -61,6 +61,7 @@ impl LedgerService {
                 enforce: charge.enforce,
                 terms: terms(charge.quota, now_ms)?,
                 lease: charge.lease,
+                block: charge.block,
             })
         });
         let charges = charges.collect::<Result<_, String>>()?;

@@ -5,6 +5,7 @@ use crate::facts::RecipeRequest;
 pub use crate::ledger::Changes;
 use crate::ledger::LedgerService;
 use crate::recipe::{LedgerState, Recipe, Send, Step};
+use limits::block::Block;
 use limits::gate::{
     self, Answer, Call, CallKind, Disposition, Gate, Release, Released, Reply, SharedData,
 };
@@ -217,7 +218,10 @@ impl<'a> World<'a> {
             return Ok(());
         };
         let mut asked = asked.charges.clone();
-        asked.iter_mut().for_each(|charge| charge.lease = None);
+        for charge in &mut asked {
+            charge.lease = None;
+            charge.block = charge.block.map(|block| Block { refused: None, ..block });
+        }
         let planned = plan.map(|plan| plan.charges.iter().map(|one| one.charge.clone()).collect());
         if planned.as_ref() == Some(&asked) {
             return Ok(());

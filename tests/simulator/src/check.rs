@@ -1,6 +1,7 @@
 //! The invariants that must hold for every run, whatever fails in it.
 
 mod admission;
+mod blocks;
 mod counting;
 mod limits;
 mod plain;
@@ -16,6 +17,8 @@ pub enum Invariant {
     NeverOverAdmitted,
     /// Each paused request continues or is answered within its timeout plus one tick.
     NeverStuck,
+    /// A blocked key is not admitted until the block's end, by any gateway after a second.
+    BlocksHold,
     /// After the run has settled, unspent leases and refunded charges are back.
     NothingLost,
     /// A client that waits for the given Retry-After is admitted.
@@ -52,6 +55,7 @@ pub fn breaches(record: &Record) -> Vec<Breach> {
     };
     add(Invariant::NeverOverAdmitted, admission::over_admitted(record));
     add(Invariant::NeverStuck, limits::stuck(record));
+    add(Invariant::BlocksHold, blocks::broken(record));
     add(Invariant::NothingLost, counting::lost(record));
     add(Invariant::RetryAfterHonest, limits::short_waits(record));
     add(Invariant::Bounded, limits::unbounded(record));

@@ -15,6 +15,8 @@ pub enum Fault {
     OldestGivenBack,
     /// The ledger announces an eighth of the true wait
     WaitTooShort,
+    /// The ledger admits every third charge that a block denies
+    BlocksLeak,
     /// Each request leaves a key in the process's shared data
     Leak,
     /// The host rejects every metric definition, so the filter keeps retrying

@@ -56,5 +56,7 @@ pub enum Act {
         cost: u64,
         /// The wait that the ledger announced.
         retry_after_ms: u64,
+        /// The rest of the block for repeated refusals, if one is in force.
+        blocked_ms: Option<u64>,
     },
 }

@@ -141,6 +141,8 @@ pub struct Work {
     pub breakers_opened: u64,
     /// Settles that the ledger applied.
     pub settled: u64,
+    /// Blocks for repeated refusals that began.
+    pub blocks: u64,
     /// Policies that a worker replaced.
     pub reloaded: u64,
     /// Clients that disconnected while their request was paused.
@@ -155,19 +157,21 @@ impl Work {
         self.denied_before += more.denied_before;
         self.breakers_opened += more.breakers_opened;
         self.settled += more.settled;
+        self.blocks += more.blocks;
         self.reloaded += more.reloaded;
         self.left_waiting += more.left_waiting;
     }
 
     /// Returns the counts by name.
     #[must_use]
-    pub const fn counts(&self) -> [(&'static str, u64); 7] {
+    pub const fn counts(&self) -> [(&'static str, u64); 8] {
         [
             ("leases spent", self.leases_spent),
             ("leased and returned", self.leases_returned),
             ("denied before", self.denied_before),
             ("breakers opened", self.breakers_opened),
             ("settled", self.settled),
+            ("blocks", self.blocks),
             ("policies replaced", self.reloaded),
             ("left while waiting", self.left_waiting),
         ]

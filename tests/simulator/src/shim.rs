@@ -41,6 +41,9 @@ pub struct Shim {
     /// The ids of the settles that arrived.
     settled: BTreeMap<String, ()>,
     applied: u64,
+    /// The end of each counter's last block, in Unix ms.
+    blocked_until_ms: BTreeMap<CounterName, u64>,
+    blocks: u64,
     /// The state of [`Fault::OldestGivenBack`].
     oldest: Oldest,
 }
@@ -75,6 +78,8 @@ impl Shim {
             terms: BTreeMap::new(),
             settled: BTreeMap::new(),
             applied: 0,
+            blocked_until_ms: BTreeMap::new(),
+            blocks: 0,
             oldest: Oldest::default(),
         }
     }
@@ -89,7 +94,7 @@ impl Shim {
         }
     }
 
-    /// Returns the number of charges to `counter` so far.
+    /// Returns the number of charges to `counter` so far. The beginning of a block counts as one.
     #[must_use]
     pub fn charges(&self, counter: &CounterName) -> u64 {
         self.charges.get(counter).copied().unwrap_or(0)
@@ -107,13 +112,25 @@ impl Shim {
         self.applied
     }
 
+    /// Returns the number of blocks that began.
+    #[must_use]
+    pub const fn blocks(&self) -> u64 {
+        self.blocks
+    }
+
     /// Returns the usage of `counter` at `now_ms`, or `None` if it was never charged.
     #[must_use]
     pub fn used(&self, now_ms: u64, counter: &CounterName) -> Option<u64> {
         let terms = *self.terms.get(counter)?;
         let one = limits::wire::Cost::clamped(1);
-        let charge =
-            Charge { counter: counter.clone(), cost: one, enforce: true, terms, lease: None };
+        let charge = Charge {
+            counter: counter.clone(),
+            cost: one,
+            enforce: true,
+            terms,
+            lease: None,
+            block: None,
+        };
         let outcome = self.ledger.peek(now_ms + self.ahead_ms, &charge).ok()?;
         Some(outcome.limit.saturating_sub(outcome.remaining))
     }
@@ -137,6 +154,7 @@ impl Shim {
             let mut decision = decided.named(now_ms, unique);
             for (charge, outcome) in question.charges().iter().zip(&decision.charges) {
                 self.note_terms(charge);
+                self.note_block(now_ms, charge, outcome);
                 if decision.admitted && outcome.admitted {
                     let granted = outcome.lease.map_or(0, |lease| lease.granted);
                     charged.push((charge.counter.clone(), charge.cost.get() + granted));
@@ -201,6 +219,17 @@ impl Shim {
         }
     }
 
+    /// Counts a block that has just begun.
+    fn note_block(&mut self, now_ms: u64, charge: &Charge, outcome: &ChargeOutcome) {
+        let until_ms = now_ms + outcome.reset_ms;
+        let is_new = |before: Option<u64>| before != Some(until_ms);
+        if outcome.blocked && is_new(self.blocked_until_ms.insert(charge.counter.clone(), until_ms))
+        {
+            self.blocks += 1;
+            *self.charges.entry(charge.counter.clone()).or_default() += 1;
+        }
+    }
+
     /// Splits a settle into parts, one for each identity and lease. Returns `None` if no decision
     /// made the charge.
     fn parts(&self, now_ms: u64, settle: &checked::Settle) -> Option<Vec<Settle>> {
@@ -216,6 +245,10 @@ impl Shim {
                 decision.admitted = decision.error.is_none();
                 decision.retry_after_ms = 0;
                 decision.charges.iter_mut().for_each(|charge| charge.admitted = true);
+            }
+            Some(Fault::BlocksLeak) if self.decisions.is_multiple_of(3) => {
+                decision.charges.iter_mut().for_each(|charge| charge.admitted |= charge.blocked);
+                decision.admitted |= decision.charges.iter().all(|charge| charge.admitted);
             }
             Some(Fault::WaitTooShort) => {
                 decision.retry_after_ms /= 8;
@@ -264,6 +297,7 @@ fn refusal_of(charge: &Charge, outcome: &ChargeOutcome) -> Option<Act> {
         method: charge.terms.method,
         cost: charge.cost.get(),
         retry_after_ms: outcome.retry_after_ms,
+        blocked_ms: outcome.blocked.then_some(outcome.reset_ms),
     })
 }
 

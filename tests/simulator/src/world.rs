@@ -115,6 +115,7 @@ impl World {
         }
         self.record.unsettled = self.calls.unsettled(&self.shim);
         self.record.work.settled = self.shim.settles_applied();
+        self.record.work.blocks = self.shim.blocks();
         for envoy in &self.envoys {
             let state = envoy.process.read();
             let count = |name| state.metrics.get(name).map_or(0, |metric| metric.value);

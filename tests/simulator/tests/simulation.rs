@@ -77,6 +77,11 @@ fn settles_without_effect_are_found() {
 }
 
 #[test]
+fn a_block_that_does_not_hold_is_found() {
+    assert_found(Fault::BlocksLeak, Invariant::BlocksHold);
+}
+
+#[test]
 fn a_wait_that_is_too_short_is_found() {
     assert_found(Fault::WaitTooShort, Invariant::RetryAfterHonest);
 }

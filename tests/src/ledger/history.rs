@@ -1,7 +1,9 @@
 //! Random histories of a few counters, covering every algorithm and event: bursts, equal times,
 //! clocks that step back, costs of every size, several buckets in a request, shadows, overrides,
-//! changed limits and algorithms, leases, and early, late and repeated settles.
+//! changed limits and algorithms, leases, blocks for repeated refusals, and early, late and repeated
+//! settles.
 
+use limits::block::{AgeMs, Block, Refusals, Refused};
 use limits::bounded::MAX_SAFE;
 use limits::counter::{CounterName, Identity};
 use limits::ledger::{
@@ -32,6 +34,8 @@ pub enum Event {
     Peek(ChargeSpec),
     /// Resets a counter.
     Reset(Family),
+    /// Lifts a counter's block.
+    Unblock(Family),
 }
 
 /// The number and spacing of repeated requests.
@@ -85,6 +89,7 @@ pub struct ChargeSpec {
     enforce: bool,
     terms: TermsSpec,
     lease: Option<(u64, u64)>,
+    block: Option<Block>,
 }
 
 /// Terms before preparation.
@@ -195,6 +200,7 @@ impl World {
                 wish: LeaseWish::clamped(wish),
                 lease_ms: WindowMs::clamped(lease_ms),
             }),
+            block: spec.block,
         }
     }
 
@@ -278,6 +284,7 @@ fn event() -> impl Strategy<Value = Event> {
         2 => vec(settle(), 1..=2).prop_map(Event::Settle),
         1 => charge().prop_map(Event::Peek),
         1 => select(Family::ALL.as_slice()).prop_map(Event::Reset),
+        1 => select(Family::ALL.as_slice()).prop_map(Event::Unblock),
     ]
 }
 
@@ -321,16 +328,36 @@ fn run() -> impl Strategy<Value = Event> {
 fn charge() -> impl Strategy<Value = ChargeSpec> {
     family_and_terms().prop_flat_map(|(family, terms)| {
         let lease = (0..2_000_u64, prop_oneof![1..50_u64, 1..3_000_u64]);
-        (cost(family), weighted(0.2, lease), prop::bool::weighted(0.8)).prop_map(
-            move |(cost, lease, enforce)| ChargeSpec {
+        (cost(family), weighted(0.2, lease), prop::bool::weighted(0.8), blocks()).prop_map(
+            move |(cost, lease, enforce, block)| ChargeSpec {
                 family,
                 cost,
                 enforce,
                 terms: terms.clone(),
                 lease,
+                block,
             },
         )
     })
+}
+
+/// Generates blocks, some with refusals from memory.
+fn blocks() -> impl Strategy<Value = Option<Block>> {
+    let after = select(vec![1_u64, 2, 3, 3, 10, 129, 1_000_000]);
+    let (within_ms, for_ms) = (select(vec![100_u64, 1_000, 1_000]), select(vec![1_u64, 50, 1_500]));
+    let refused = (1..400_u64, prop_oneof![0..150_u64, 0..1_100_u64]);
+    let block = (after, within_ms, for_ms, weighted(0.3, refused)).prop_map(
+        |(after, within_ms, for_ms, refused)| Block {
+            after: Refusals::clamped(after),
+            within_ms: WindowMs::clamped(within_ms),
+            for_ms: WindowMs::clamped(for_ms),
+            refused: refused.map(|(count, ago_ms)| Refused {
+                count: Refusals::clamped(count),
+                ago_ms: AgeMs::clamped(ago_ms),
+            }),
+        },
+    );
+    weighted(0.4, block)
 }
 
 fn cost(family: Family) -> BoxedStrategy<u64> {

@@ -29,11 +29,11 @@ pub const DESCRIBED_METRICS: [DescribedMetric; 17] = [
         labels: &[
             ("bucket", &[]),
             ("by", &["ledger", "lease", "denied_before", "local", "allow", "deny", "policy"]),
-            ("verdict", &["admitted", "denied", "would_deny"]),
+            ("verdict", &["admitted", "denied", "would_deny", "blocked", "would_block"]),
         ],
         ..counter(
             "tollgate.decisions",
-            "Charges, by bucket, by what decided them and by verdict. A denied request counts only in the buckets that denied it.",
+            "Charges, by bucket, by what decided them and by verdict. A denied request counts only in the buckets that denied it; `blocked` if by a block for repeated refusals.",
         )
     },
     DescribedMetric {

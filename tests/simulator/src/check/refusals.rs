@@ -48,8 +48,9 @@ fn by_the_ledger(ledger: &[Line]) -> Vec<String> {
                     plain.give_back(amount.saturating_sub(before), charge);
                 }
             }
-            Act::Refused { counter, method, cost, retry_after_ms } => {
+            Act::Refused { counter, method, cost, retry_after_ms, blocked_ms } => {
                 let due_ms = counters.entry(counter).or_default().wait_ms(*now_ms, *cost, method);
+                let due_ms = due_ms.max(blocked_ms.unwrap_or(0));
                 if *retry_after_ms > due_ms {
                     broken.push(format!(
                         "{counter}: at {at_us} µs the ledger refuses {cost} for {retry_after_ms} \

@@ -1,5 +1,5 @@
-//! Random policies: every algorithm, every `on_failure`, refunds, shadows, tiers, several buckets
-//! per request. Some windows outlast the run, so the final ledger shows if anything was lost.
+//! Random policies: every algorithm, every `on_failure`, refunds, shadows, tiers, blocks, several
+//! buckets per request. Some windows outlast the run, so the final ledger shows if anything was lost.
 
 use crate::dice::Dice;
 use serde_json::{Map, Value, json};
@@ -61,6 +61,13 @@ fn bucket(dice: &mut Dice) -> Value {
     bucket["on_failure"] = json!(dice.pick("deny", &["local", "allow", "deny"]));
     if dice.chance(150) {
         bucket["enforce"] = json!(false);
+    }
+    if dice.chance(200) {
+        bucket["block"] = json!({
+            "after": dice.in_range(1..=8),
+            "within": format!("{}ms", dice.in_range(500..=20_000)),
+            "for": format!("{}ms", dice.in_range(500..=8_000)),
+        });
     }
     let refunds = ["success", "client_error", "server_error", "cache_hit"];
     let refund: Vec<&str> = refunds.into_iter().filter(|_| dice.chance(120)).collect();
