@@ -22,6 +22,9 @@ pub struct Explanation<'a> {
     pub passed_over: Vec<Mismatch>,
     /// The index of the matching rule in [`Policy::rules`]; `None` if no rule matched.
     pub rule: Option<usize>,
+    /// The alternative in the rule's `any` that matches, then the one within it, and so on. Empty
+    /// if the rule has no `any`.
+    pub alternatives: Vec<usize>,
     /// The rule's charges; empty for an exemption.
     pub charges: Vec<Explained<'a>>,
 }
@@ -62,10 +65,13 @@ impl Policy {
                 }
             }
         }
-        let charge = rule.and_then(|at| self.rules.get(at)).map(|rule| rule.charge.as_slice());
+        let matching = rule.and_then(|at| self.rules.get(at));
+        let alternatives =
+            matching.map(|rule| rule.matching.alternatives(self, &seen)).unwrap_or_default();
+        let charge = matching.map(|rule| rule.charge.as_slice());
         let charges = charge.unwrap_or_default().iter();
         let charges = charges.filter_map(|charge| self.explained(charge, facts)).collect();
-        Ok(Explanation { path, passed_over, rule, charges })
+        Ok(Explanation { path, passed_over, rule, alternatives, charges })
     }
 
     fn explained<'a>(

@@ -25,6 +25,10 @@ pub trait Facts {
     fn route_name(&self) -> Option<Vec<u8>>;
     /// Returns a value of that route's metadata. `names`: the namespace, then the path within it.
     fn route_metadata(&self, names: &[String]) -> Option<Value>;
+    /// Returns the cookies as sent, separated by semicolons.
+    fn cookies(&self) -> Option<Vec<u8>> {
+        self.header("cookie")
+    }
 }
 
 /// The value of a claim or metadata field.
@@ -36,17 +40,64 @@ pub enum Value {
     Number(f64),
     /// A Boolean.
     Bool(bool),
+    /// A list, in its own order.
+    List(Vec<Value>),
 }
 
 impl Value {
-    /// Returns the value's text form, as used in tables of limits and in counter names.
+    /// Returns the value's text form, as used in counter names. A list is sorted, without
+    /// duplicates, and its items are separated by commas; `\,` is a comma in an item, and `\\` a
+    /// backslash. So a list of one item usually has the form of that item.
     pub(crate) fn into_text(self) -> Vec<u8> {
         match self {
             Self::Text(bytes) => bytes,
             Self::Number(number) => number.to_string().into_bytes(),
             Self::Bool(is) => is.to_string().into_bytes(),
+            Self::List(_) => {
+                let mut items = self.into_items();
+                items.sort_unstable();
+                items.dedup();
+                joined(&items)
+            }
         }
     }
+
+    /// Returns the text form of each item of a list, or of the value itself.
+    pub(crate) fn into_items(self) -> Vec<Vec<u8>> {
+        match self {
+            Self::List(items) => items.into_iter().map(Self::into_text).collect(),
+            one => vec![one.into_text()],
+        }
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text.into_bytes())
+    }
+}
+
+/// Joins items by commas.
+fn joined(items: &[Vec<u8>]) -> Vec<u8> {
+    let mut joined = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            joined.push(b',');
+        }
+        for byte in item {
+            if matches!(byte, b',' | b'\\') {
+                joined.push(b'\\');
+            }
+            joined.push(*byte);
+        }
+    }
+    joined
 }
 
 #[cfg(test)]
@@ -62,8 +113,18 @@ mod tests {
             (Value::Text(b"42".to_vec()), "42"),
             (Value::Bool(true), "true"),
             (Value::Bool(false), "false"),
+            (list(&["b", "a", "b"]), "a,b"),
+            (list(&["pro"]), "pro"),
+            (list(&["a,b"]), r"a\,b"),
+            (list(&["a,b", "c\\"]), r"a\,b,c\\"),
+            (Value::List(vec![Value::Number(2.0), Value::Bool(true)]), "2,true"),
+            (list(&[]), ""),
         ] {
             assert_eq!(value.into_text(), text.as_bytes());
         }
+    }
+
+    fn list(items: &[&str]) -> Value {
+        Value::List(items.iter().map(|item| Value::from(*item)).collect())
     }
 }

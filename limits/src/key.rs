@@ -38,6 +38,14 @@ pub(crate) fn has_value(policy: &Policy, name: &str, facts: &impl Facts) -> bool
     }
 }
 
+/// Returns the value of key `name` itself, without its fallbacks; `None` for a combination.
+pub(crate) fn own_value(policy: &Policy, name: &str, facts: &impl Facts) -> Option<Vec<u8>> {
+    match policy.keys.get(name) {
+        Some(Key::One { source, .. }) => value::of(source, facts),
+        _ => None,
+    }
+}
+
 /// Returns the key that pays in place of `name`, and its value. A key without a value falls back to
 /// its `otherwise` key; a checked policy ends every chain with a key that always has a value.
 fn resolved<'a>(policy: &'a Policy, name: &'a str, facts: &impl Facts) -> Part<'a> {

@@ -14,7 +14,9 @@
 
 pub mod block;
 pub mod bounded;
+pub mod condition;
 pub mod connections;
+pub mod cookie;
 pub mod counter;
 mod duration;
 pub mod explain;
@@ -27,10 +29,12 @@ pub mod json;
 pub mod key;
 pub mod ledger;
 pub mod matching;
+pub mod networks;
 pub mod path;
 mod pattern;
 pub mod plan;
 pub mod policy;
 pub mod problem;
+pub mod query;
 pub mod quota;
 pub mod wire;

@@ -11,7 +11,7 @@ use crate::facts::Facts;
 use crate::key;
 use crate::matching::Seen;
 use crate::path::{BadPath, NormalPath};
-use crate::policy::{Bucket, Counting, Match, Policy, RuleCharge};
+use crate::policy::{Bucket, Counting, Policy, RuleCharge};
 use crate::quota::{Limit, Quota};
 use crate::wire::{Charge, Cost};
 pub use choose::{ChosenLimit, Effect, Reason, Subject};
@@ -54,8 +54,7 @@ impl Policy {
     pub fn plan(&self, facts: &impl Facts) -> Result<Plan, BadPath> {
         let path = facts.path().map(|raw| NormalPath::parse(&raw)).transpose()?;
         let seen = Seen::new(facts, path);
-        let matches = |matching: &Match| matching.mismatch(self, &seen).is_none();
-        let found = self.rules.iter().position(|rule| matches(&rule.matching));
+        let found = self.rules.iter().position(|rule| rule.matching.fits(self, &seen));
         let charge = found.and_then(|at| self.rules.get(at)).map(|rule| rule.charge.as_slice());
         let mut plan = Plan { rule: found, charges: Vec::new(), blocked: Vec::new() };
         for charge in charge.unwrap_or_default() {

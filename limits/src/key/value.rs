@@ -2,8 +2,9 @@
 
 use crate::facts::{Facts, Value};
 use crate::host;
+use crate::networks;
 use crate::policy::Source;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr};
 
 /// The value used when a request lacks one that every request should have. All requests without it
 /// share one counter.
@@ -36,13 +37,7 @@ pub(crate) fn text_of(source: &Source, facts: &impl Facts) -> Option<Vec<u8>> {
 
 /// Returns the network of a client's address (Envoy's `ip:port`); `None` if it cannot be parsed.
 pub(crate) fn client(bytes: &[u8], v4_prefix: u8, v6_prefix: u8) -> Option<Vec<u8>> {
-    address(bytes).map(|ip| network(ip, v4_prefix, v6_prefix))
-}
-
-/// Parses Envoy's `ip:port`. Also accepts an address without a port.
-fn address(bytes: &[u8]) -> Option<IpAddr> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    text.parse::<SocketAddr>().map(|socket| socket.ip()).or_else(|_| text.parse()).ok()
+    networks::address(bytes).map(|ip| network(ip, v4_prefix, v6_prefix))
 }
 
 /// Returns the network's bytes, preceded by the IP version and the prefix length. An IPv4-mapped
@@ -80,7 +75,7 @@ mod tests {
     use super::*;
 
     fn same_client(one: &str, other: &str) -> bool {
-        let bytes = |text: &str| network(address(text.as_bytes()).unwrap(), 24, 64);
+        let bytes = |text: &str| network(networks::address(text.as_bytes()).unwrap(), 24, 64);
         bytes(one) == bytes(other)
     }
 

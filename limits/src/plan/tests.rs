@@ -290,6 +290,58 @@ fn a_rule_matches_if_all_its_conditions_hold() {
         &[&member.clone().with("x-api-key", "1")],
         &[&get, &member, &with("x-api-key", "1")],
     );
+    check("headers: {x-a: [one, two]}", &[&with("x-a", "two")], &[&get, &with("x-a", "o")]);
+    check(
+        "headers: {x-a: {at_least: 5, below: 10}}",
+        &[&with("x-a", "5"), &with("x-a", "9.5")],
+        &[&get, &with("x-a", "10"), &with("x-a", "many")],
+    );
+    check(
+        "headers: {x-a: {regex: '^v[0-9]+$', ignore_case: true}}",
+        &[&with("x-a", "V2")],
+        &[&get, &with("x-a", "v2 ")],
+    );
+    check(
+        "keys: {key: [a, b]}",
+        &[&with("x-api-key", "a")],
+        &[&get, &with("x-api-key", "c"), &with("x-api-key", "")],
+    );
+    check(
+        "query: {q: {prefix: a}}",
+        &[&FakeRequest::get("/?q=a%62"), &FakeRequest::get("/?p=1&q=a&q=b")],
+        &[&get, &FakeRequest::get("/?q=b&q=a"), &FakeRequest::get("/?q=")],
+    );
+    check("query: {q: {present: true}}", &[&FakeRequest::get("/?q")], &[&get]);
+    check(
+        "cookies: {sid: [a, b]}",
+        &[&with("cookie", "x=1; sid=b")],
+        &[&get, &with("cookie", "sid=c; sid=a")],
+    );
+    check("keys: {key: {present: false}}", &[&get], &[&with("x-api-key", "a")]);
+    check("claims: {org: 1}", &[&member], &[&get]);
+    let nested = FakeRequest { claims: Some(BTreeMap::from([("a/b.c", "1")])), ..get.clone() };
+    check("claims: {/a~1b/c: {at_most: 1}}", &[&nested], &[&get, &member]);
+    let from = |address| get.clone().from(address);
+    check(
+        "client: [192.0.2.0/24, '2001:db8::/32']",
+        &[&get, &from("[::ffff:192.0.2.7]:1"), &from("[2001:db8::1]:1")],
+        &[&from("192.0.3.1:1"), &from("[::1]:1"), &from("@/tmp/socket")],
+    );
+    check(
+        "not: {client: [192.0.2.0/24]}",
+        &[&from("192.0.3.1:1"), &from("@/tmp/socket")],
+        &[&get, &from("[::ffff:192.0.2.7]:1")],
+    );
+    check(
+        "any: [{paths: [/x]}, {methods: [POST], not: {paths: [/y]}}]",
+        &[&FakeRequest::get("/x"), &FakeRequest::post("/x"), &FakeRequest::post("/z")],
+        &[&get, &FakeRequest::post("/y")],
+    );
+    check(
+        "methods: [GET], any: [{any: [{paths: [/x]}, {paths: [/y]}]}], not: {hosts: [b]}",
+        &[&FakeRequest::get("/x"), &FakeRequest::get("/y")],
+        &[&get, &FakeRequest::post("/x"), &FakeRequest { host: "b", ..FakeRequest::get("/x") }],
+    );
     check("authenticated: true", &[&member], &[&get]);
     check("authenticated: false", &[&get], &[&member]);
     check(

@@ -4,10 +4,10 @@
 
 use super::charges::Buckets;
 use super::document::{Document, MAX_ITEMS, Mapping, REQUIRED, Shim};
+use super::matches::Names;
 use super::mistakes::{Mistakes, PolicyErrors};
 use super::reading::{read, read_rest};
-use super::rules::Names;
-use super::{Policy, buckets, keys, rules};
+use super::{Policy, buckets, keys, networks, rules};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -51,9 +51,10 @@ impl Policy {
         let bucket_names: Vec<_> = bucket_documents.keys().cloned().collect();
         let buckets = buckets::checked(bucket_documents, &key_documents, &mut mistakes);
         let rule_documents = listed("rules", document.rules, &mut mistakes);
+        let networks = networks::checked(&document.networks, &mut mistakes);
         let charged = Buckets { names: &bucket_names, valid: &buckets };
-        let names = Names { keys: &keys, all_keys: &key_documents, buckets: charged };
-        let rules = rules::checked(&rule_documents, &names, &mut mistakes);
+        let names = Names { keys: &keys, all_keys: &key_documents, networks: &networks };
+        let rules = rules::checked(&rule_documents, &names, charged, &mut mistakes);
         mistakes.or_value(Self {
             cluster: document.shim.0.cluster,
             authority: document.shim.0.authority,

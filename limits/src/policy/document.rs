@@ -4,6 +4,7 @@
 mod amount;
 mod block;
 mod charge;
+mod condition;
 mod mapping;
 mod source;
 mod tiers;
@@ -16,6 +17,7 @@ use crate::quota::{self, Period};
 pub(super) use amount::{Amount, Chosen};
 pub(super) use block::Block;
 pub(super) use charge::Charge;
+pub(super) use condition::{Condition, ConditionFields, ConditionNumber, Scalar};
 pub(super) use mapping::Mapping;
 use serde::Deserialize;
 use serde_json::Value;
@@ -56,6 +58,10 @@ pub(super) struct Document {
     /// refusal.
     #[serde(default = "Family::all")]
     pub(super) response_headers: BTreeSet<Family>,
+    /// Networks, by name, for the `client` of rules. Each is a CIDR such as 10.0.0.0/8 or
+    /// 2001:db8::/32, or a single address. At most 20,000 in all.
+    #[serde(default)]
+    pub(super) networks: BTreeMap<String, Vec<String>>,
     /// The keys, which define who pays, by name.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, Key>"))]
@@ -230,37 +236,39 @@ pub(super) struct Match {
     pub(super) methods: Option<Vec<String>>,
     /// Hosts, one of which must match. `*.example.com` matches any subdomain.
     pub(super) hosts: Option<Vec<String>>,
-    /// Headers, all of which must match.
-    pub(super) headers: BTreeMap<String, HeaderMatch>,
+    /// Networks, one of which must contain the client's address: names of `networks`, or CIDRs.
+    pub(super) client: Option<Vec<String>>,
+    /// Conditions on headers, by name. The values of a repeated header are joined by commas.
+    pub(super) headers: BTreeMap<String, Condition>,
+    /// Conditions on parameters of the query, decoded, by name. The first one of a name counts.
+    pub(super) query: BTreeMap<String, Condition>,
+    /// Conditions on cookies, by name. The first one of a name counts.
+    pub(super) cookies: BTreeMap<String, Condition>,
+    /// Conditions on claims of the token verified by jwt_authn, by name. A name that begins with a
+    /// slash is a JSON pointer to a nested claim. A list matches if one of its items does.
+    pub(super) claims: BTreeMap<String, Condition>,
+    /// Conditions on the values of keys, by name, without their fallbacks.
+    pub(super) keys: BTreeMap<String, Condition>,
     /// A key that must have a value itself, rather than fall back on another key.
     pub(super) has_key: Option<String>,
     /// `true` requires a verified token; `false` requires its absence.
     pub(super) authenticated: Option<bool>,
+    /// Alternatives, one of which must match.
+    pub(super) any: Option<Vec<Mapping<Match>>>,
+    /// Conditions that must not all hold.
+    pub(super) not: Option<Box<Mapping<Match>>>,
 }
 
-/// A condition on a header: its exact value, or a mapping.
-#[derive(Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(
-    untagged,
-    expecting = "expected a string, { present: true or false } or { prefix: string }"
-)]
-pub(super) enum HeaderMatch {
-    /// The exact value.
-    Exact(String),
-    /// A condition.
-    Condition(Mapping<HeaderCondition>),
-}
-
-/// A condition on a header. Exactly one field must be set.
-#[derive(Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub(super) struct HeaderCondition {
-    /// `true` if the header must be present; `false` if it must be absent.
-    pub(super) present: Option<bool>,
-    /// The prefix of its value.
-    pub(super) prefix: Option<String>,
+impl Match {
+    /// Returns true if there are no conditions, so any request matches.
+    pub(super) fn is_empty(&self) -> bool {
+        let Self { paths, methods, hosts, client, has_key, authenticated, any, not, .. } = self;
+        let lists = [paths, methods, hosts, client];
+        let values = [&self.headers, &self.query, &self.cookies, &self.claims, &self.keys];
+        lists.iter().all(|list| list.is_none())
+            && values.iter().all(|values| values.is_empty())
+            && (has_key.is_none() && authenticated.is_none() && any.is_none() && not.is_none())
+    }
 }
 
 impl Bucket {

@@ -9,7 +9,7 @@ const MAX_PATH: usize = 8;
 /// The most keys in a combination.
 const MAX_PARTS: usize = 8;
 /// The longest name of a claim, header or metadata field, in bytes.
-const MAX_NAME_BYTES: usize = 256;
+pub(super) const MAX_NAME_BYTES: usize = 256;
 
 /// A kind of payer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,7 +161,7 @@ pub(super) fn source(
     Some(source)
 }
 
-fn path(names: &[String], least: usize, place: &str, mistakes: &mut Mistakes) {
+pub(super) fn path(names: &[String], least: usize, place: &str, mistakes: &mut Mistakes) {
     let is_good = |name: &String| !name.is_empty() && name.len() <= MAX_NAME_BYTES;
     if !(least..=MAX_PATH).contains(&names.len()) || !names.iter().all(is_good) {
         mistakes.add(

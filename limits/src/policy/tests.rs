@@ -46,15 +46,14 @@ fn format_errors_are_reported_with_their_location() {
     insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["window"] = json!("1 minute")), @r#"buckets.auth.window: expected a duration from 1ms to 366d, such as 500ms, 30s, 1m, 24h or 7d, found "1 minute""#);
     insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["window"] = json!(60)), @"buckets.auth.window: invalid type: integer `60`, expected a duration such as 500ms, 30s, 1m, 24h or 7d");
     insta::assert_snapshot!(changed(|d| d["rules"][1] = json!({ "match": {} })), @"rules[1]: missing field `charge`");
-    insta::assert_snapshot!(changed(|d| d["rules"][1]["match"]["path"] = json!("/x")), @r#"rules[1].match.path: unknown field `path` (did you mean "paths"?), expected one of `paths`, `methods`, `hosts`, `headers`, `has_key`, `authenticated`"#);
+    insta::assert_snapshot!(changed(|d| d["rules"][1]["match"]["path"] = json!("/x")), @r#"rules[1].match.path: unknown field `path` (did you mean "paths"?), expected one of `paths`, `methods`, `hosts`, `client`, `headers`, `claims`, `keys`, `has_key`, `authenticated`, `any`, `not`"#);
     insta::assert_snapshot!(changed(|d| d["version"] = json!(2)), @"version: invalid value: integer `2`, expected a whole number from 1 to 1");
     insta::assert_snapshot!(changed(|d| *d = json!(null)), @"policy: invalid type: null, expected a mapping, `{ field: value }`");
-    insta::assert_snapshot!(changed(|d| *d = json!({ "bucket": {} })), @r#"policy: missing field `version`; policy: missing field `keys`; policy: missing field `buckets`; policy: missing field `rules`; bucket: unknown field `bucket` (did you mean "buckets"?), expected one of `version`, `salt`, `shim`, `jwt`, `response_headers`, `keys`, `buckets`, `rules`"#);
+    insta::assert_snapshot!(changed(|d| *d = json!({ "bucket": {} })), @r#"policy: missing field `version`; policy: missing field `keys`; policy: missing field `buckets`; policy: missing field `rules`; bucket: unknown field `bucket` (did you mean "buckets"?), expected one of `version`, `salt`, `shim`, `jwt`, `response_headers`, `networks`, `keys`, `buckets`, `rules`"#);
     insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["on_failure"] = json!("open")), @"buckets.auth.on_failure: unknown variant `open`, expected one of `allow`, `deny`, `local`");
     insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["refund"] = json!(["server_eror"])), @r#"buckets.auth.refund[0]: expected success, client_error, server_error, cache_hit or a status from 100 to 599, found "server_eror""#);
     insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["refund"] = json!([600])), @"buckets.auth.refund[0]: expected success, client_error, server_error, cache_hit or a status from 100 to 599, found 600");
     insta::assert_snapshot!(changed(|d| d["keys"]["user"]["jwt_claim"] = json!(1)), @"keys.user.jwt_claim: expected a claim name, or a list of names for a nested claim, found 1");
-    insta::assert_snapshot!(changed(|d| d["rules"][1]["match"]["headers"] = json!({ "x-a": { "regex": "." } })), @r#"rules[1].match.headers.x-a: expected a string, { present: true or false } or { prefix: string }, found {"regex":"."}"#);
 }
 
 #[test]
@@ -328,8 +327,8 @@ rules[1].match.paths[0]: expected a path that begins with a slash, found "api"
 rules[1].match.methods[0]: expected a method in uppercase, such as POST, found "post"
 rules[1].match.hosts[0]: expected a host without a port, such as example.com, *.example.com or [::1], found "a:80"
 rules[1].match.headers.x y: expected a header name, such as x-api-key, found "x y"
-rules[1].match.headers.x-b: expected one of present, prefix
-rules[1].match.headers.x-c: expected one of present, prefix
+rules[1].match.headers.x-b: expected one of equals, one_of, prefix, suffix, contains, regex, present, or bounds (at_least or above, at_most or below)
+rules[1].match.headers.x-c: expected one of equals, one_of, prefix, suffix, contains, regex, present, or bounds (at_least or above, at_most or below)
 rules[2].match.has_key: unknown key "usr" (did you mean "user"?), expected one of client, user
 rules[2].charge[1]: "ai" is listed twice
 rules[2].charge[2]: unknown bucket "gpt", expected one of ai, ai_client, ai_daily, auth, authenticated, probes, public
@@ -340,6 +339,98 @@ rules[3].match.has_key: every request has "client": remove this
 rules[4].name: rules[3] has the name "same" too
 "#
     );
+}
+
+#[test]
+fn invalid_conditions_are_reported() {
+    insta::assert_snapshot!(
+        mistakes_after(|d| {
+            d["rules"][0]["match"] = json!({ "headers": {
+                "a": { "prefx": "a" }, "b": { "at_least": "3" }, "c": ["a", {}], "d": null,
+                "e": { "one_of": "a" },
+            } });
+            d["rules"][1]["match"] = json!({ "any": [{ "paths": ["x"] }, { "path": "/" }] });
+        }),
+        @r#"
+rules[0].match.headers.a.prefx: unknown field `prefx` (did you mean "prefix"?), expected one of `equals`, `one_of`, `prefix`, `suffix`, `contains`, `regex`, `present`, `at_least`, `at_most`, `above`, `below`, `ignore_case`
+rules[0].match.headers.b.at_least: invalid type: string "3", expected a number such as 5 or 0.5
+rules[0].match.headers.c[1]: invalid type: map, expected a text, a number, true or false
+rules[0].match.headers.d: invalid type: null, expected a text, a list of texts, or a condition such as { prefix: text }
+rules[0].match.headers.e.one_of: invalid type: string "a", expected a sequence
+rules[1].match.any[1].path: unknown field `path` (did you mean "paths"?), expected one of `paths`, `methods`, `hosts`, `client`, `headers`, `claims`, `keys`, `has_key`, `authenticated`, `any`, `not`
+"#
+    );
+    insta::assert_snapshot!(
+        mistakes_after(|d| {
+            d["keys"]["pair"] = json!({ "all": ["user", "client"] });
+            d["rules"][0]["match"] = json!({ "headers": {
+                "b": { "equals": 1, "suffix": "x" }, "c": { "regex": "a(" },
+                "d": { "regex": "a(", "prefix": "a" }, "e": { "present": true, "ignore_case": true },
+                "f": { "at_least": 1, "above": 2 }, "g": { "at_least": 3, "below": 3 },
+                "h": [], "i": 18014398509481984_u64, "j": { "prefix": "a".repeat(4097) },
+            } });
+            d["rules"][1]["match"] = json!({
+                "claims": { "": "a", "/a//b": "b" },
+                "keys": { "usr": "1", "client": "192.0.2.1", "pair": "1" },
+                "client": [],
+            });
+            d["rules"][2]["match"] = json!({ "any": [], "not": {} });
+            d["rules"][3]["match"] = json!({ "any": [{ "paths": ["x"] }, {}] });
+            d["rules"][4]["match"] = json!({ "not": { "headers": { "x y": "1" } } });
+        }),
+        @r#"
+rules[0].match.headers.b: expected one of equals, one_of, prefix, suffix, contains, regex, present, or bounds (at_least or above, at_most or below)
+rules[0].match.headers.c.regex: expected a regular expression: found open group without closing ')'
+rules[0].match.headers.d.regex: expected a regular expression: found open group without closing ')'
+rules[0].match.headers.e.ignore_case: only valid with text: remove this
+rules[0].match.headers.f: has both at_least and above: remove one of them
+rules[0].match.headers.g: no number is at least 3 and below 3
+rules[0].match.headers.h: expected 1 to 10000 values, found 0
+rules[0].match.headers.i: numbers above 2^53 are not exact: put it in quotes
+rules[0].match.headers.j.prefix: expected at most 4096 bytes, found 4097 bytes
+rules[1].match.client: expected 1 to 1000 networks or names of networks, found 0: list more under `networks`
+rules[1].match.claims.: expected 1 to 8 names of 1 to 256 bytes, found [""]
+rules[1].match.claims./a//b: expected 1 to 8 names of 1 to 256 bytes, found ["a","","b"]
+rules[1].match.keys.client: is a client address: use `client` with networks
+rules[1].match.keys.pair: is a combination: list its keys instead
+rules[1].match.keys.usr: unknown key "usr" (did you mean "user"?), expected one of client, pair, user
+rules[2].match.any: expected 1 to 100 alternatives, found 0
+rules[2].match.not: never matches, because {} matches any request: remove this
+rules[3].match.any[0].paths[0]: expected a path that begins with a slash, found "x"
+rules[4].match.not.headers.x y: expected a header name, such as x-api-key, found "x y"
+"#
+    );
+    let nested = |depth: usize| {
+        changed(|d| {
+            let inner =
+                (0..depth).fold(json!({ "methods": ["GET"] }), |one, _| json!({ "not": one }));
+            d["rules"][0]["match"] = inner;
+        })
+    };
+    assert_eq!(nested(8), "accepted");
+    insta::assert_snapshot!(nested(9), @"rules[0].match.not.not.not.not.not.not.not.not.not: expected any and not nested at most 8 deep");
+}
+
+#[test]
+fn invalid_networks_are_reported() {
+    insta::assert_snapshot!(
+        mistakes_after(|d| {
+            d["networks"] = json!({
+                "office": ["10.0.0.1/8", "10.0.0/8", "192.0.2.1", "2001:db8::/32"],
+                "a b": [],
+            });
+            d["rules"][0]["match"] = json!({ "client": ["office", "ofice", "10.1.1.1/16", "10.0.0.0/8"] });
+        }),
+        @r#"
+networks.a b: expected a name of at most 64 letters, digits, _ or -, starting with a letter
+networks.office[0]: the address has bits after its first 8: write 10.0.0.0/8, found "10.0.0.1/8"
+networks.office[1]: expected a network such as 10.0.0.0/8, 2001:db8::/32 or 192.0.2.1, found "10.0.0/8"
+rules[0].match.client[1]: unknown network "ofice" (did you mean "office"?), expected one of a b, office
+rules[0].match.client[2]: the address has bits after its first 16: write 10.1.0.0/16, found "10.1.1.1/16"
+"#
+    );
+    insta::assert_snapshot!(changed(|d| d["rules"][0]["match"] = json!({ "client": ["office"] })), @r#"rules[0].match.client[0]: unknown network "office": define it under `networks`, or write it as 10.0.0.0/8"#);
+    insta::assert_snapshot!(changed(|d| d["networks"] = json!({ "a": vec!["10.0.0.0/8"; 20_001] })), @"networks: expected at most 20000 in all, found 20001");
 }
 
 #[test]
@@ -378,8 +469,9 @@ rules:
     assert_eq!(policy.payers("user").collect::<Vec<_>>(), ["user", "api_key", "client"]);
     let refunds = [Refund::Success, Refund::Status(404), Refund::Status(409)];
     assert_eq!(policy.buckets[0].refund, refunds);
-    let headers: Vec<_> = policy.rules[0].matching.headers.iter().map(|(name, _)| name).collect();
-    assert_eq!(headers, ["x-partner", "x-agent", "x-version"]);
+    let values: Vec<_> =
+        policy.rules[0].matching.values.iter().map(|value| value.of.to_string()).collect();
+    assert_eq!(values, ["header x-partner", "header x-agent", "header x-version"]);
     assert_eq!(policy.rule_name(Some(0)), "from_partners");
     assert_eq!(policy.rule_name(Some(1)), "1");
     assert_eq!(policy.rule_name(None), "none");

@@ -77,12 +77,18 @@ fn rules(text: &mut String, policy: &Policy, explanation: &Explanation<'_>) -> s
         let Some(rule) = policy.rules.get(at) else { continue };
         writeln!(text, "{} does not match: {}", shown(at), reason(mismatch, &rule.matching))?;
     }
+    let by: String = explanation.alternatives.iter().map(|at| format!(".any[{at}]")).collect();
+    let by = by.strip_prefix('.').map(|by| format!(" by {by}")).unwrap_or_default();
     match explanation.rule {
         None => writeln!(text, "no rule matches: the request passes and nothing is charged"),
         Some(at) if explanation.charges.is_empty() => {
-            writeln!(text, "{} matches: the request is exempt and nothing is charged", shown(at))
+            writeln!(
+                text,
+                "{} matches{by}: the request is exempt and nothing is charged",
+                shown(at)
+            )
         }
-        Some(at) => writeln!(text, "{} matches and charges:", shown(at)),
+        Some(at) => writeln!(text, "{} matches{by} and charges:", shown(at)),
     }
 }
 
@@ -93,12 +99,21 @@ fn reason(mismatch: &Mismatch, matching: &Match) -> String {
             format!("its methods are {}", matching.methods.clone().unwrap_or_default().join(", "))
         }
         Mismatch::Host => "none of its hosts matches".to_owned(),
-        Mismatch::Header(name) => format!("header {name} does not match"),
+        Mismatch::Client => "the client's address is in none of its networks".to_owned(),
+        Mismatch::Value(of) => format!("{of} does not match"),
         Mismatch::Key(name) => format!("key {name} has no value"),
         Mismatch::Authenticated if matching.authenticated == Some(true) => {
             "the request has no verified token (no --claim)".to_owned()
         }
         Mismatch::Authenticated => "the request has a verified token".to_owned(),
+        Mismatch::Any(reasons) => {
+            let branches = matching.any.iter().flatten().zip(reasons).enumerate();
+            let reasons: Vec<_> = branches
+                .map(|(at, (branch, why))| format!("any[{at}]: {}", reason(why, branch)))
+                .collect();
+            format!("no alternative does ({})", reasons.join("; "))
+        }
+        Mismatch::Not => "all conditions of its `not` hold".to_owned(),
     }
 }
 
@@ -397,6 +412,58 @@ rule 0 (priced) matches and charges:
     key         client=127.0.0.1/32
     counter     tg:{ecf8ffee63be15f9a5a2ea2d48d8d6d1}:tiered
     on failure  local: each Envoy counts separately
+"#);
+    }
+
+    #[test]
+    fn the_reasons_of_nested_conditions_are_explained() {
+        let explained = |args| {
+            explained_by(
+                r#"
+version: 1
+networks: { office: [10.0.0.0/8] }
+keys: { client: { client_ip: {} }, app: { header: x-app, otherwise: client } }
+buckets: { calls: { key: client, limit: 5, window: 1s } }
+rules:
+  - { match: { client: [office] }, charge: [] }
+  - { match: { claims: { /realm/roles: admin } }, charge: [] }
+  - { match: { keys: { app: [a, b] } }, charge: [] }
+  - { match: { not: { methods: [GET] } }, charge: [] }
+  - match:
+      any:
+        - { headers: { x-a: { at_least: 5 } } }
+        - { any: [{ paths: [/a] }, { paths: [/b] }], not: { authenticated: true } }
+    charge: []
+"#,
+                args,
+            )
+        };
+        insta::assert_snapshot!(explained("--path /x"), @r#"
+GET /x
+  matched as path /x, host "localhost"
+
+rule 0 does not match: the client's address is in none of its networks
+rule 1 does not match: claim realm.roles does not match
+rule 2 does not match: key app does not match
+rule 3 does not match: all conditions of its `not` hold
+rule 4 does not match: no alternative does (any[0]: header x-a does not match; any[1]: no alternative does (any[0]: none of its paths matches; any[1]: none of its paths matches))
+no rule matches: the request passes and nothing is charged
+"#);
+        insta::assert_snapshot!(explained("--path /b"), @r#"
+GET /b
+  matched as path /b, host "localhost"
+
+rule 0 does not match: the client's address is in none of its networks
+rule 1 does not match: claim realm.roles does not match
+rule 2 does not match: key app does not match
+rule 3 does not match: all conditions of its `not` hold
+rule 4 matches by any[1].any[1]: the request is exempt and nothing is charged
+"#);
+        insta::assert_snapshot!(explained("--path /b --client 10.1.2.3"), @r#"
+GET /b
+  matched as path /b, host "localhost"
+
+rule 0 matches: the request is exempt and nothing is charged
 "#);
     }
 
