@@ -4,7 +4,7 @@
 //! trailing dot of a fully qualified name. Every value has a normal form, so parsing cannot fail.
 
 /// The longest DNS name, in bytes.
-const MAX_HOST_BYTES: usize = 253;
+pub(crate) const MAX_HOST_BYTES: usize = 253;
 
 /// Returns the normal form of the host in `authority` (a request's `:authority`).
 #[must_use]
@@ -59,6 +59,16 @@ impl HostPattern {
         } else {
             Err(BadHostPattern)
         }
+    }
+
+    /// Returns true if the pattern matches the subdomains of its name, rather than the name.
+    pub(crate) const fn is_below(&self) -> bool {
+        self.is_below
+    }
+
+    /// Returns the name in its normal form, without `*.`.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Returns true if `host` matches. `host` must be in its normal form.

@@ -69,7 +69,7 @@ impl<'a, F: Facts> Seen<'a, F> {
         self.method.get_or_init(|| self.facts.method().unwrap_or_default())
     }
 
-    fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         self.host.get_or_init(|| host::normal(&self.facts.host().unwrap_or_default()))
     }
 

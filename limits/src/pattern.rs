@@ -16,6 +16,17 @@ enum Segment {
     Glob(Vec<String>),
 }
 
+/// A segment of a pattern, for an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step<'a> {
+    /// One segment with this text.
+    Literal(&'a str),
+    /// One segment that matches a text with `*`.
+    Glob,
+    /// Any number of segments.
+    Any,
+}
+
 /// An invalid pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadPattern {
@@ -63,6 +74,17 @@ impl Pattern {
             return Err(BadPattern::SeveralAny);
         }
         Ok(Self { segments })
+    }
+
+    /// Returns the segments, starting at the root.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = Step<'_>> {
+        self.segments.iter().map(|segment| match segment {
+            Segment::Any => Step::Any,
+            Segment::Glob(parts) => match parts.as_slice() {
+                [text] => Step::Literal(text),
+                _ => Step::Glob,
+            },
+        })
     }
 
     /// Returns true if `path` matches.

@@ -54,7 +54,8 @@ impl Policy {
     pub fn plan(&self, facts: &impl Facts) -> Result<Plan, BadPath> {
         let path = facts.path().map(|raw| NormalPath::parse(&raw)).transpose()?;
         let seen = Seen::new(facts, path);
-        let found = self.rules.iter().position(|rule| rule.matching.fits(self, &seen));
+        let fits = |at: &usize| self.rules.get(*at).is_some_and(|it| it.matching.fits(self, &seen));
+        let found = self.candidates(seen.path(), || seen.host()).find(fits);
         let charge = found.and_then(|at| self.rules.get(at)).map(|rule| rule.charge.as_slice());
         let mut plan = Plan { rule: found, charges: Vec::new(), blocked: Vec::new() };
         for charge in charge.unwrap_or_default() {

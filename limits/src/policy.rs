@@ -14,6 +14,7 @@ mod check;
 mod conditions;
 mod counting;
 mod document;
+mod index;
 mod keys;
 mod matches;
 mod mistakes;
@@ -29,6 +30,8 @@ pub use amount::{Amount, Number, NumberFrom, UNLIMITED};
 pub use buckets::{Bucket, Refund};
 pub use charges::RuleCharge;
 pub use counting::{Algorithm, Counting, Tiers};
+pub(crate) use index::Candidates;
+use index::MatchIndex;
 pub use keys::{Key, Source};
 pub use matches::{Match, Subject, ValueMatch};
 pub use mistakes::{PolicyError, PolicyErrors, unknown_name};
@@ -88,6 +91,8 @@ pub struct Policy {
     pub buckets: Vec<Bucket>,
     /// The rules, in order; the first match decides.
     pub rules: Vec<Rule>,
+    /// The index of the rules; `None` if they are few.
+    pub(crate) index: Option<MatchIndex>,
 }
 
 impl Policy {
@@ -99,6 +104,18 @@ impl Policy {
     #[must_use]
     pub fn has_known_salt(&self) -> bool {
         self.salt.is_empty() || self.salt == DEVELOPMENT_SALT
+    }
+
+    /// Returns the indices of the rules that a request with this path and host can match, in order.
+    pub(crate) fn candidates<'a>(
+        &self,
+        path: Option<&NormalPath>,
+        host: impl FnOnce() -> &'a str,
+    ) -> Candidates {
+        match &self.index {
+            Some(index) => index.candidates(path, host),
+            None => Candidates::All(0..self.rules.len()),
+        }
     }
 
     /// Returns the chain of keys that can pay for `name`: the key itself, then its fallbacks in

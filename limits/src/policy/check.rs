@@ -4,6 +4,7 @@
 
 use super::charges::Buckets;
 use super::document::{Document, MAX_ITEMS, Mapping, REQUIRED, Shim};
+use super::index::MatchIndex;
 use super::matches::Names;
 use super::mistakes::{Mistakes, PolicyErrors};
 use super::reading::{read, read_rest};
@@ -64,6 +65,7 @@ impl Policy {
             salt: document.salt,
             keys,
             buckets,
+            index: MatchIndex::new(rules.iter().map(|rule| &rule.matching)),
             rules,
         })
     }
