@@ -26,6 +26,7 @@ mod rules;
 mod schema;
 
 use crate::headers::Family;
+use crate::path::NormalPath;
 pub use amount::{Amount, Number, NumberFrom, UNLIMITED};
 pub use buckets::{Bucket, Refund};
 pub use charges::RuleCharge;

@@ -319,8 +319,7 @@ fn a_rule_matches_if_all_its_conditions_hold() {
     );
     check("keys: {key: {present: false}}", &[&get], &[&with("x-api-key", "a")]);
     check("claims: {org: 1}", &[&member], &[&get]);
-    let nested =
-        FakeRequest { claims: Some(BTreeMap::from([("a/b.c", "1".into())])), ..get.clone() };
+    let nested = FakeRequest { claims: Some(BTreeMap::from([("a/b.c", "1")])), ..get.clone() };
     check("claims: {/a~1b/c: {at_most: 1}}", &[&nested], &[&get, &member]);
     let from = |address| get.clone().from(address);
     check(

@@ -76,6 +76,7 @@ fn value_of(value: &Json) -> Option<Value> {
         Json::Bool(is) => Some(Value::Bool(*is)),
         Json::Number(number) => number.as_f64().map(Value::Number),
         Json::String(text) => Some(Value::Text(text.clone().into_bytes())),
-        Json::Array(_) | Json::Object(_) => Some(Value::Text(value.to_string().into_bytes())),
+        Json::Array(items) => Some(Value::List(items.iter().filter_map(value_of).collect())),
+        Json::Object(_) => Some(Value::Text(value.to_string().into_bytes())),
     }
 }
