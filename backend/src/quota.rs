@@ -4,7 +4,7 @@
 
 use jiff::Timestamp;
 use limits::counter::{BadCounterName, CounterName, Identity};
-use limits::quota::{FixedWindow, Limit, Period, Quota, TimeZone};
+use limits::quota::{Anchor, FixedWindow, Limit, Period, Quota, TimeZone};
 use limits::wire::{PeekBody, PeekReply};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -39,7 +39,12 @@ pub(crate) fn query(salt: &str, user: Uuid, limit: u32) -> Result<PeekBody, BadC
     let parts = [KEY.as_bytes(), user.as_bytes()];
     let counter = CounterName::new(&Identity::derive(salt.as_bytes(), parts), BUCKET)?;
     let (limit, time_zone) = (Limit::clamped(limit.into()), TimeZone::UTC);
-    let quota = Quota::FixedWindow(FixedWindow { limit, per: Period::Day, time_zone });
+    let quota = Quota::FixedWindow(FixedWindow {
+        limit,
+        per: Period::Day,
+        time_zone,
+        anchor: Anchor::default(),
+    });
     Ok(PeekBody { counter, quota })
 }
 

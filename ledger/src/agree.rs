@@ -53,7 +53,7 @@ mod tests {
     use crate::overrides::Book;
     use crate::prepare::Preparer;
     use limits::ledger;
-    use limits::quota::{FixedWindow, Limit, Period, Quota, TimeZone};
+    use limits::quota::{Anchor, FixedWindow, Limit, Period, Quota, TimeZone};
     use limits::wire::{Charge, Cost, Request};
     use std::cell::{Cell, RefCell};
 
@@ -65,7 +65,12 @@ mod tests {
         Request {
             charges: vec![Charge {
                 counter: counter.try_into().unwrap(),
-                quota: Quota::FixedWindow(FixedWindow { limit, per, time_zone }),
+                quota: Quota::FixedWindow(FixedWindow {
+                    limit,
+                    per,
+                    time_zone,
+                    anchor: Anchor::default(),
+                }),
                 cost: Cost::clamped(1),
                 enforce: true,
                 lease: None,

@@ -27,6 +27,7 @@ pub mod seal;
 mod settle;
 pub mod store;
 pub mod telemetry;
+mod top_up;
 
 pub use ledger::Ledger;
 pub use peek::PeekError;

@@ -3,7 +3,7 @@
 //! Called by [`crate::Ledger::decide`] and [`crate::Ledger::settle`], again if the ledger's clock
 //! turns out to be in another period than expected.
 
-use crate::calendar::Zone;
+use crate::calendar::{Span, Zone};
 use crate::checked;
 use crate::overrides::{Book, Override};
 use crate::seal;
@@ -12,7 +12,9 @@ use limits::counter::CounterName;
 use limits::ledger::{
     Charge, Method, Periods, Request, Settle, SettleCharge, Standing, Terms, TimeMs,
 };
-use limits::quota::{FixedWindow, Limit, Period, Quota, SlidingWindow, TokenBucket, WindowMs};
+use limits::quota::{
+    Balance, FixedWindow, Limit, Quota, SlidingWindow, Start, TokenBucket, WindowMs,
+};
 use limits::wire;
 
 /// Prepares the ledger's input for one time.
@@ -95,13 +97,18 @@ impl Preparer<'_> {
                 let limit = instead.unwrap_or(limit);
                 Method::SlidingWindow(SlidingWindow { limit, window_ms })
             }
-            Quota::FixedWindow(FixedWindow { limit, per, time_zone }) => {
+            Quota::FixedWindow(FixedWindow { limit, per, time_zone, anchor }) => {
                 let zone = Zone::of(time_zone).ok_or_else(|| self.no_period())?;
-                let periods = periods(&zone, per, self.now_ms).ok_or_else(|| self.no_period())?;
+                let periods = periods(|now_ms| zone.period(per, anchor, now_ms), self.now_ms);
+                let periods = periods.ok_or_else(|| self.no_period())?;
                 Method::FixedWindow { limit: instead.unwrap_or(limit), periods }
             }
             Quota::TokenBucket(bucket) => {
                 Method::TokenBucket(instead.map_or(bucket, |burst| resized(bucket, burst)))
+            }
+            Quota::Balance(Balance { start }) => {
+                let start = instead.map_or(start, |limit| Start::clamped(limit.get()));
+                Method::Balance(Balance { start })
             }
         })
     }
@@ -113,13 +120,13 @@ impl Preparer<'_> {
 
 /// Returns the period of `now_ms` and the neighbor nearest to it. If the two clocks differ by up to
 /// half a period, the ledger's time is in one of them.
-fn periods(zone: &Zone, per: Period, now_ms: u64) -> Option<Periods> {
-    let span = zone.period(per, now_ms)?;
+fn periods(period: impl Fn(u64) -> Option<Span>, now_ms: u64) -> Option<Periods> {
+    let span = period(now_ms)?;
     let nearer_to_end = span.end_ms - now_ms <= now_ms - span.start_ms;
     let bounds_ms = if nearer_to_end {
-        [span.start_ms, span.end_ms, zone.period(per, span.end_ms)?.end_ms]
+        [span.start_ms, span.end_ms, period(span.end_ms)?.end_ms]
     } else {
-        let before_ms = zone.period(per, span.start_ms.checked_sub(1)?)?.start_ms;
+        let before_ms = period(span.start_ms.checked_sub(1)?)?.start_ms;
         [before_ms, span.start_ms, span.end_ms]
     };
     let [a, b, c] = bounds_ms.map(TimeMs::new);
@@ -140,7 +147,7 @@ fn resized(bucket: TokenBucket, burst: Limit) -> TokenBucket {
 mod tests {
     use super::*;
     use crate::overrides::Book;
-    use limits::quota::TimeZone;
+    use limits::quota::{Anchor, Period, TimeZone};
 
     const HOUR_MS: u64 = 3_600_000;
     const DAY_MS: u64 = 24 * HOUR_MS;
@@ -160,7 +167,8 @@ mod tests {
     #[test]
     fn the_middle_boundary_is_the_one_nearest_to_now() {
         let utc = Zone::of(TimeZone::UTC).unwrap();
-        let at = |now_ms| periods(&utc, Period::Day, now_ms).unwrap().bounds_ms();
+        let day = |now_ms| utc.period(Period::Day, Anchor::default(), now_ms);
+        let at = |now_ms| periods(day, now_ms).unwrap().bounds_ms();
         assert_eq!(at(10 * DAY_MS), [9 * DAY_MS, 10 * DAY_MS, 11 * DAY_MS]);
         assert_eq!(at(10 * DAY_MS + 11 * HOUR_MS), [9 * DAY_MS, 10 * DAY_MS, 11 * DAY_MS]);
         assert_eq!(at(10 * DAY_MS + 13 * HOUR_MS), [10 * DAY_MS, 11 * DAY_MS, 12 * DAY_MS]);
@@ -216,7 +224,12 @@ mod tests {
     #[test]
     fn a_time_outside_the_calendar_is_an_error() {
         let (limit, time_zone) = (Limit::clamped(1), TimeZone::named("Europe/Berlin").unwrap());
-        let daily = Quota::FixedWindow(FixedWindow { limit, per: Period::Day, time_zone });
+        let daily = Quota::FixedWindow(FixedWindow {
+            limit,
+            per: Period::Day,
+            time_zone,
+            anchor: Anchor::default(),
+        });
         let book = Book::default();
         for now_ms in [0, 1, u64::MAX, 1 << 53] {
             let _ = Preparer { book: &book, now_ms }.terms(&counter(), daily);

@@ -15,7 +15,7 @@ mod reply;
 pub use reply::{BadReply, Reply};
 
 use keys::Keys;
-use limits::ledger::{Charge, Decided, Refusal, Request, Settle};
+use limits::ledger::{Charge, Decided, Refusal, Request, Settle, TopUp, ToppedUp};
 use limits::wire::{ChargeOutcome, Settled};
 use reply::Reader;
 
@@ -39,6 +39,9 @@ pub mod source {
         include_str!("script/settle.lua"),
         include_str!("script/finish.lua")
     );
+    /// Adds to a balance.
+    pub const TOP_UP: &str =
+        concat!(include_str!("script/clock.lua"), include_str!("script/top_up.lua"));
     /// Reads counters without writing.
     pub const PEEK: &str = concat!(
         include_str!("script/clock.lua"),
@@ -131,6 +134,29 @@ pub fn settled(
                 keys.counter(&charge.counter);
             }
         }
+        keys
+    })
+}
+
+/// Builds the call of [`source::TOP_UP`].
+#[must_use]
+pub fn top_up(top_up: &TopUp) -> Call {
+    Call {
+        keys: vec![top_up.counter.to_string(), top_up.mark()],
+        records: record::top_up(top_up.amount.get()),
+    }
+}
+
+/// Parses the reply of [`source::TOP_UP`] to the same top-up.
+///
+/// # Errors
+/// [`BadReply`] if the reply is malformed.
+pub fn topped_up(top_up: &TopUp, reply: &[u8]) -> Result<Reply<ToppedUp>, BadReply> {
+    let mut reader = Reader::new(reply)?;
+    let answer = reader.topped_up()?;
+    reader.finish(vec![answer], || {
+        let mut keys = Keys::default();
+        keys.counter(&top_up.counter);
         keys
     })
 }

@@ -176,9 +176,10 @@ impl Sealer {
                 (b's', [window.limit.get(), window.window_ms.get(), 0], "")
             }
             Quota::FixedWindow(window) => {
-                let numbers = [window.limit.get(), window.per.longest_ms(), 0];
+                let numbers = [window.limit.get(), window.per.longest_ms(), window.anchor.number()];
                 (b'f', numbers, window.time_zone.name())
             }
+            Quota::Balance(balance) => (b'b', [balance.start.get(), 0, 0], ""),
             Quota::TokenBucket(bucket) => {
                 (b't', [bucket.rate(), bucket.per_ms(), bucket.burst()], "")
             }

@@ -26,12 +26,13 @@ pub use server::Timeouts;
 pub use wave::Timed;
 
 use crate::clock::Clock;
+use crate::script;
 use crate::telemetry;
 use cluster::Cluster;
 use health::{HEALTH, write_probe};
 use lane::{Lane, Queued};
 use limits::counter::CounterName;
-use limits::ledger::{Charge, Decided, Request, Settle};
+use limits::ledger::{Charge, Decided, Request, Settle, TopUp, ToppedUp};
 use limits::wire::{ChargeOutcome, Settled};
 use metrics::gauge;
 use redis::{Cmd, Value};
@@ -159,6 +160,26 @@ impl Store {
             Value::Int(removed) => Ok(removed > 0),
             _ => Err(Fault::InvalidReply),
         }
+    }
+
+    /// Adds to a balance, unless the same top-up was applied before.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store did not confirm it. It can be repeated unchanged.
+    pub async fn top_up(&self, top_up: &TopUp) -> Result<ToppedUp, Fault> {
+        let call = script::top_up(top_up);
+        let mut eval = redis::cmd("EVAL");
+        eval.arg(script::source::TOP_UP).arg(call.keys.len()).arg(&call.keys).arg(&call.records);
+        let reply = match self {
+            Self::Memory(memory) => return memory.top_up(top_up),
+            Self::Single(single) => single.command(eval).await?,
+            Self::Cluster(cluster) => {
+                cluster.command(slots::of_tag(top_up.counter.slot_tag()), eval).await?
+            }
+        };
+        let Value::BulkString(reply) = reply else { return Err(Fault::InvalidReply) };
+        let reply = script::topped_up(top_up, &reply).map_err(|_| Fault::InvalidReply)?;
+        reply.answers.into_iter().next().ok_or(Fault::InvalidReply)
     }
 
     /// Checks if the store answers.

@@ -56,7 +56,7 @@ pub fn describe() {
 pub struct ChargeMeter(RwLock<HashMap<String, Arc<Cells>>>);
 
 /// One bucket's counters, by algorithm and verdict, created on first use.
-type Cells = [[OnceLock<Counter>; 2]; 3];
+type Cells = [[OnceLock<Counter>; 2]; 4];
 
 impl ChargeMeter {
     /// Counts one charge.
@@ -65,6 +65,7 @@ impl ChargeMeter {
             Quota::SlidingWindow(_) => (0, "sliding_window"),
             Quota::FixedWindow(_) => (1, "fixed_window"),
             Quota::TokenBucket(_) => (2, "token_bucket"),
+            Quota::Balance(_) => (3, "balance"),
         };
         let (name, cells) = self.cells(bucket);
         let cell = cells.get(place).and_then(|row| row.get(usize::from(admitted)));

@@ -85,7 +85,7 @@ impl Policy {
             bucket: planned.bucket,
             payer: key::of_request(self, &planned.bucket.key, facts),
             counter: planned.counter(self, facts)?,
-            quota: planned.quota(),
+            quota: planned.quota,
             cost: planned.cost,
             reasons,
         })

@@ -16,14 +16,14 @@ pub fn is_grpc(content_type: &[u8]) -> bool {
 /// Returns the gRPC status of a refusal with this HTTP status.
 ///
 /// Unlike the mapping for proxies that know only HTTP, a 429 is RESOURCE_EXHAUSTED, which clients do
-/// not retry at once.
+/// not retry at once. So is a 402.
 #[must_use]
 pub const fn of_refusal(http_status: u16) -> i32 {
     match http_status {
-        429 => 8, // RESOURCE_EXHAUSTED
-        400 => 3, // INVALID_ARGUMENT
-        403 => 7, // PERMISSION_DENIED
-        _ => 14,  // UNAVAILABLE
+        402 | 429 => 8, // RESOURCE_EXHAUSTED
+        400 => 3,       // INVALID_ARGUMENT
+        403 => 7,       // PERMISSION_DENIED
+        _ => 14,        // UNAVAILABLE
     }
 }
 

@@ -68,8 +68,10 @@ pub(crate) fn of(
         headers.extend([
             ("x-ratelimit-limit", digits(least.outcome.limit)),
             ("x-ratelimit-remaining", digits(least.outcome.remaining)),
-            ("x-ratelimit-reset", digits(seconds(least.outcome.reset_ms))),
         ]);
+        if !matches!(least.quota, Quota::Balance(_)) {
+            headers.push(("x-ratelimit-reset", digits(seconds(least.outcome.reset_ms))));
+        }
     }
     if families.contains(&Family::Ratelimit) {
         headers.extend([
@@ -86,17 +88,20 @@ pub(crate) const fn seconds(ms: u64) -> u64 {
     ms.div_ceil(1000)
 }
 
-/// Renders a list of items, each a name with two parameters.
+/// The parameters of one item.
+type Item = [Option<(&'static str, u64)>; 2];
+
+/// Renders a list of items, each a name with up to two parameters.
 fn list<'s, 'b: 's>(
     states: impl Iterator<Item = &'s BucketState<'b>> + Clone,
-    item: impl Fn(&BucketState<'_>) -> [(&'static str, u64); 2],
+    item: impl Fn(&BucketState<'_>) -> Item,
 ) -> String {
     let mut list = String::with_capacity(states.clone().count() * 64);
     for (at, state) in states.enumerate() {
         list.push_str(if at == 0 { "\"" } else { ", \"" });
         list.push_str(state.bucket);
         list.push('"');
-        for (name, value) in item(state) {
+        for (name, value) in item(state).into_iter().flatten() {
             list.push_str(name);
             push_digits(&mut list, value);
         }
@@ -104,13 +109,15 @@ fn list<'s, 'b: 's>(
     list
 }
 
-fn policy_item(state: &BucketState<'_>) -> [(&'static str, u64); 2] {
-    let window_s = seconds(window_ms(state.quota)).max(1);
-    [(";q=", state.outcome.limit), (";w=", window_s)]
+fn policy_item(state: &BucketState<'_>) -> Item {
+    let window_s = window_ms(state.quota).map(|ms| seconds(ms).max(1));
+    [Some((";q=", state.outcome.limit)), window_s.map(|window_s| (";w=", window_s))]
 }
 
-fn state_item(state: &BucketState<'_>) -> [(&'static str, u64); 2] {
-    [(";r=", state.outcome.remaining), (";t=", seconds(state.outcome.reset_ms))]
+fn state_item(state: &BucketState<'_>) -> Item {
+    let resets = !matches!(state.quota, Quota::Balance(_));
+    let reset_s = resets.then(|| seconds(state.outcome.reset_ms));
+    [Some((";r=", state.outcome.remaining)), reset_s.map(|reset_s| (";t=", reset_s))]
 }
 
 /// Formats a number in decimal.
@@ -124,20 +131,22 @@ pub(crate) fn push_digits(text: &mut String, number: u64) {
 }
 
 /// Returns the time in which a quota's limit can be spent; for a token bucket, the time it takes to
-/// fill.
-fn window_ms(quota: &Quota) -> u64 {
-    match quota {
+/// fill. `None` for a balance, which time does not refill.
+fn window_ms(quota: &Quota) -> Option<u64> {
+    Some(match quota {
         Quota::SlidingWindow(quota) => quota.window_ms.get(),
         Quota::FixedWindow(quota) => quota.per.nominal_ms(),
         Quota::TokenBucket(bucket) => bucket.capacity().div_ceil(bucket.rate()),
-    }
+        Quota::Balance(_) => return None,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::quota::{
-        FixedWindow, Limit, Period, SlidingWindow, TimeZone, TokenBucket, WindowMs,
+        Anchor, Balance, FixedWindow, Limit, Period, SlidingWindow, Start, TimeZone, TokenBucket,
+        WindowMs,
     };
 
     fn sliding(limit: u64, window_ms: u64) -> Quota {
@@ -187,7 +196,7 @@ mod tests {
     #[test]
     fn x_ratelimit_describes_the_bucket_with_the_least_left() {
         let (limit, time_zone) = (Limit::clamped(50), TimeZone::UTC);
-        let day = FixedWindow { limit, per: Period::Day, time_zone };
+        let day = FixedWindow { limit, per: Period::Day, time_zone, anchor: Anchor::default() };
         let (minute, day) = (sliding(10, 60_000), Quota::FixedWindow(day));
         let states = [
             BucketState { bucket: "ai", quota: &minute, cost: 1, outcome: &outcome(10, 0, 29_001) },
@@ -240,6 +249,18 @@ x-ratelimit-remaining: 0
 x-ratelimit-reset: 1
 ratelimit-policy: "short";q=1;w=1, "smooth";q=10;w=4
 ratelimit: "short";r=0;t=1, "smooth";r=9;t=1
+"#);
+    }
+    #[test]
+    fn a_balance_has_no_window_and_no_reset() {
+        let quota = Quota::Balance(Balance { start: Start::clamped(100) });
+        let outcome = outcome(600, 540, 0);
+        let states = [BucketState { bucket: "credits", quota: &quota, cost: 1, outcome: &outcome }];
+        insta::assert_snapshot!(shown(&states), @r#"
+x-ratelimit-limit: 600
+x-ratelimit-remaining: 540
+ratelimit-policy: "credits";q=600
+ratelimit: "credits";r=540
 "#);
     }
 }

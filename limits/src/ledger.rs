@@ -17,6 +17,8 @@
 //! - **Token bucket**: the tokens that would be missing if the refunded charges had never been
 //!   made. If more than 64 low points of its level matter, the later ones count as one. A refund
 //!   larger than the tokens missing at that point then comes back only in part.
+//! - **Balance**: all charges since the account was opened, less what was given back of those.
+//!   Top-ups add to what they may come to.
 //!
 //! On a Cluster, a request over several slots gets the time of the first slot that decided. In the
 //! other slots, its charges seem older by the time between the two decisions, so a token bucket
@@ -33,7 +35,8 @@
 //!   it fits; otherwise it is reported as `admitted: false` and not charged.
 //! - **A cost above the limit** in force can never be admitted. If enforced, it makes the request
 //!   an error ([`DecisionError::CostExceedsLimit`](crate::wire::DecisionError::CostExceedsLimit))
-//!   rather than a wait that never ends. The outcome's `retry_after_ms` is [`NEVER`].
+//!   rather than a wait that never ends. The outcome's `retry_after_ms` is [`NEVER`]. A balance that
+//!   is used up has that wait too, but is a denial: a top-up helps.
 //! - **Unlimited** keys are counted, so that nothing is lost when the override ends, but never
 //!   denied. A token bucket is drained at most to empty. The outcome reports 2^53 as the limit and
 //!   as the remaining capacity.
@@ -49,7 +52,8 @@
 //!   sliding window, it is dated at its end, `min(lease_ms, window / 32)` ahead, and the active
 //!   leases are the entries dated ahead. In a fixed window, it ends with the period and becomes
 //!   part of the count. The count does not distinguish leases, so half of what is left is granted.
-//!   A token bucket grants no leases.
+//!   A token bucket and a balance grant no leases: what a gateway loses of one would be lost to the
+//!   customer.
 //! - **Settles** ([`Settle`]) are idempotent: a mark with the settle's id is kept for as long as
 //!   the settle can take effect. A lease can come back in several settles with the same id, each
 //!   with the total given back so far. The mark holds that total, and only the excess over it takes
@@ -63,6 +67,7 @@
 //! - **A changed limit** applies from the next decision on, and the count is kept. A changed window
 //!   also applies to the charges still stored. A changed algorithm resets the counter.
 
+mod balance;
 mod fixed;
 mod judge;
 mod part;
@@ -74,6 +79,7 @@ mod state;
 mod table;
 mod terms;
 mod token;
+mod top_up;
 
 pub use part::SETTLE_WITHIN_MS;
 pub use reading::NEVER;
@@ -82,13 +88,15 @@ pub use request::{
     SettleCharge, SettleId, decision_ms,
 };
 pub use terms::{BadPeriods, MAX_TIME_MS, Method, Periods, Standing, Terms, TimeMs};
+pub use top_up::{TOP_UP_REMEMBERED_MS, TopUp, TopUpEffect, ToppedUp};
 
 use crate::counter::CounterName;
 use crate::wire::{ChargeOutcome, Settled};
+use balance::Account;
 use part::Part;
 use repeated::Repeated;
 use serde::{Deserialize, Serialize};
-use state::{Counter, Rules};
+use state::{Counter, NEVER_MS, Rules};
 use table::Table;
 
 /// A bounded in-memory ledger that never drops a counter that still counts.
@@ -201,6 +209,42 @@ impl Ledger {
     /// [`Refusal::Clock`] if no period given contains the ledger's time.
     pub fn peek(&self, now_ms: u64, charge: &Charge) -> Result<ChargeOutcome, Refusal> {
         self.judge(self.time_ms(now_ms), charge, &[], false).map(|judged| judged.outcome)
+    }
+
+    /// Adds to a balance, unless the same top-up was applied before.
+    ///
+    /// # Errors
+    /// [`Refusal::Full`] if there is no room; nothing was added.
+    pub fn top_up(&mut self, now_ms: u64, top_up: &TopUp) -> Result<ToppedUp, Refusal> {
+        self.counters.make_room(self.time_ms(now_ms), 1);
+        self.marks.make_room(self.time_ms(now_ms), 1);
+        let now_ms = self.time_ms(now_ms);
+        let (mark, amount) = (top_up.mark(), top_up.amount.get());
+        let account = match self.counters.get(top_up.counter.as_str()) {
+            Some(Counter::Balance(account)) => *account,
+            _ => Account::default(),
+        };
+        let known = self.marks.get(&mark).copied();
+        let mut changed = account;
+        let effect = match known {
+            Some(before) => TopUpEffect::Repeated(before),
+            None if changed.top_up(now_ms, amount) => TopUpEffect::Added,
+            None => TopUpEffect::TooMuch,
+        };
+        if effect == TopUpEffect::Added {
+            self.require_room(std::iter::once(&top_up.counter))?;
+            if !self.marks.has_room(1) {
+                return Err(Refusal::Full { capacity: self.marks.capacity() });
+            }
+            let until_ms = now_ms + TOP_UP_REMEMBERED_MS;
+            self.marks.write(&mark, || amount, |_| until_ms);
+            let write = |counter: &mut Counter| {
+                *counter = Counter::Balance(changed);
+                NEVER_MS
+            };
+            self.counters.write(top_up.counter.as_str(), || Counter::Balance(account), write);
+        }
+        Ok(ToppedUp { effect, added: changed.added() })
     }
 
     /// Deletes `counter`, and its refusals or block. Returns false if neither existed.

@@ -5,6 +5,7 @@
 
 mod choose;
 mod number;
+mod quota;
 
 use crate::counter::CounterName;
 use crate::facts::Facts;
@@ -12,7 +13,7 @@ use crate::key;
 use crate::matching::Seen;
 use crate::path::{BadPath, NormalPath};
 use crate::policy::{Bucket, Counting, Policy, RuleCharge};
-use crate::quota::{Limit, Quota};
+use crate::quota::Quota;
 use crate::wire::{Charge, Cost};
 pub use choose::{ChosenLimit, Effect, Reason, Subject};
 
@@ -42,7 +43,8 @@ pub struct PlannedCharge {
 pub(crate) struct Planned<'a> {
     pub(crate) bucket: &'a Bucket,
     pub(crate) counting: &'a Counting,
-    pub(crate) limit: u64,
+    /// The quota; `None` if the limit is 0.
+    pub(crate) quota: Option<Quota>,
     pub(crate) cost: u64,
 }
 
@@ -79,20 +81,16 @@ impl Policy {
         let bucket = self.buckets.get(charge.bucket)?;
         let counting = bucket.tier(facts, note);
         let limit = counting.limit.chosen(Subject::Limit, facts, note);
+        let quota = counting.quota(limit, facts, note);
         let cost = charge.cost.chosen(Subject::Cost, facts, note);
-        Some(Planned { bucket, counting, limit, cost })
+        Some(Planned { bucket, counting, quota, cost })
     }
 }
 
 impl Planned<'_> {
     /// Returns true if the limit is 0, so that the request cannot be charged.
     pub(crate) const fn is_blocked(&self) -> bool {
-        self.limit == 0 && self.cost > 0
-    }
-
-    /// Returns the quota; `None` if the limit is 0.
-    pub(crate) fn quota(&self) -> Option<Quota> {
-        Some(self.counting.quota(Limit::new(self.limit).ok()?))
+        self.quota.is_none() && self.cost > 0
     }
 
     /// Returns the name of the counter.
@@ -104,7 +102,7 @@ impl Planned<'_> {
 
     /// Returns the charge to send to the ledger; `None` if the cost or the limit is 0.
     fn charge(&self, policy: &Policy, facts: &impl Facts) -> Option<Charge> {
-        let (cost, quota) = (Cost::new(self.cost).ok()?, self.quota()?);
+        let (cost, quota) = (Cost::new(self.cost).ok()?, self.quota?);
         let counter = self.counter(policy, facts)?;
         let (enforce, block) = (self.bucket.enforce, self.bucket.block);
         Some(Charge { counter, quota, cost, enforce, lease: None, block })

@@ -9,6 +9,7 @@
 
 mod amount;
 mod buckets;
+mod calendar;
 mod charges;
 mod check;
 mod conditions;
@@ -29,6 +30,7 @@ use crate::headers::Family;
 use crate::path::NormalPath;
 pub use amount::{Amount, Number, NumberFrom, UNLIMITED};
 pub use buckets::{Bucket, Refund};
+pub use calendar::Choice;
 pub use charges::RuleCharge;
 pub use counting::{Algorithm, Counting, Tiers};
 pub(crate) use index::Candidates;

@@ -1,5 +1,13 @@
 //! Quotas: how much may be charged in how much time, and the algorithm that counts it.
 
+mod anchor;
+mod balance;
+mod period;
+
+pub use anchor::{Anchor, BadAnchor};
+pub use balance::{Balance, MAX_BALANCE, Start, TopUpAmount};
+pub use period::Period;
+
 use crate::bounded::{Bounded, MAX_SAFE};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -27,6 +35,8 @@ pub enum Quota {
     FixedWindow(FixedWindow),
     /// A steady rate that allows bursts.
     TokenBucket(TokenBucket),
+    /// A prepaid amount that is used up and topped up, and never resets.
+    Balance(Balance),
 }
 
 /// Parameters of [`Quota::SlidingWindow`].
@@ -41,15 +51,48 @@ pub struct SlidingWindow {
 
 /// Parameters of [`Quota::FixedWindow`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "FixedWindowFields")]
 pub struct FixedWindow {
     /// The most that one period can admit.
     pub limit: Limit,
     /// The calendar period.
     pub per: Period,
     /// The time zone of the calendar; UTC by default.
-    #[serde(default, skip_serializing_if = "TimeZone::is_utc")]
+    #[serde(skip_serializing_if = "TimeZone::is_utc")]
     pub time_zone: TimeZone,
+    /// The day on which the period begins.
+    #[serde(skip_serializing_if = "Anchor::is_first")]
+    pub anchor: Anchor,
+}
+
+/// The serialized form of a [`FixedWindow`], unchecked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FixedWindowFields {
+    limit: Limit,
+    per: Period,
+    #[serde(default)]
+    time_zone: TimeZone,
+    #[serde(default)]
+    anchor: Anchor,
+}
+
+impl TryFrom<FixedWindowFields> for FixedWindow {
+    type Error = BadAnchor;
+
+    fn try_from(fields: FixedWindowFields) -> Result<Self, BadAnchor> {
+        let FixedWindowFields { limit, per, time_zone, anchor } = fields;
+        if anchor.fits(per) {
+            Ok(Self { limit, per, time_zone, anchor })
+        } else {
+            Anchor::parse(per, &anchor.to_string()).map(|anchor| Self {
+                limit,
+                per,
+                time_zone,
+                anchor,
+            })
+        }
+    }
 }
 
 /// The name of an existing IANA time zone, for example `Europe/Berlin`.
@@ -60,21 +103,6 @@ pub struct TimeZone(&'static str);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected an IANA time zone such as Europe/Berlin, found {0:?}")]
 pub struct UnknownTimeZone(String);
-
-/// A calendar period.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Period {
-    /// One minute, starting at second 0.
-    Minute,
-    /// One hour, starting at minute 0.
-    Hour,
-    /// Midnight to midnight.
-    Day,
-    /// The first of a month to the first of the next.
-    Month,
-}
 
 /// Parameters of [`Quota::TokenBucket`]: `rate` tokens every `per_ms`, at most `burst` at once.
 ///
@@ -114,13 +142,15 @@ impl Quota {
             Self::SlidingWindow(quota) => quota.limit.get(),
             Self::FixedWindow(quota) => quota.limit.get(),
             Self::TokenBucket(quota) => quota.burst(),
+            // Top-ups can raise it to any amount.
+            Self::Balance(_) => MAX_SAFE,
         }
     }
 
     /// Returns true if the limit refuses nothing: a policy's `unlimited`, which is 2^53.
     #[must_use]
     pub fn is_unlimited(&self) -> bool {
-        self.limit() == MAX_SAFE
+        !matches!(self, Self::Balance(_)) && self.limit() == MAX_SAFE
     }
 }
 
@@ -240,42 +270,6 @@ impl TryFrom<TokenBucketFields> for TokenBucket {
 impl From<TokenBucket> for TokenBucketFields {
     fn from(bucket: TokenBucket) -> Self {
         Self { rate: bucket.rate, per_ms: bucket.per_ms, burst: bucket.burst }
-    }
-}
-
-impl Period {
-    /// Returns the period's name in policies.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Minute => "minute",
-            Self::Hour => "hour",
-            Self::Day => "day",
-            Self::Month => "month",
-        }
-    }
-
-    /// Returns the period's usual length in ms, with 30 days to a month. Use it in headers, not in
-    /// arithmetic.
-    #[must_use]
-    pub const fn nominal_ms(self) -> u64 {
-        match self {
-            Self::Minute => 60_000,
-            Self::Hour => 3_600_000,
-            Self::Day => 86_400_000,
-            Self::Month => 30 * 86_400_000,
-        }
-    }
-
-    /// Returns the period's maximum length in ms, including clock changes.
-    #[must_use]
-    pub const fn longest_ms(self) -> u64 {
-        match self {
-            Self::Minute => 60_000,
-            Self::Hour => 2 * 3_600_000,
-            Self::Day => 27 * 3_600_000,
-            Self::Month => 31 * 86_400_000 + 3 * 3_600_000,
-        }
     }
 }
 

@@ -113,7 +113,7 @@ pub struct Decision {
     /// True if every enforced charge fit. If false, nothing was charged.
     pub admitted: bool,
     /// The time until the same request would be admitted, in ms, assuming no other traffic. The
-    /// longest wait among the charges that denied; 0 if admitted.
+    /// longest wait among the charges that denied; 0 if admitted, and 2^53 if a balance is used up.
     pub retry_after_ms: u64,
     /// One outcome per charge, in the same order; empty for [`DecisionError::Unavailable`].
     pub charges: Vec<ChargeOutcome>,
@@ -138,13 +138,14 @@ pub enum DecisionError {
 pub struct ChargeOutcome {
     /// True if this charge fit, regardless of the others.
     pub admitted: bool,
-    /// The limit in force: the quota's or an override's.
+    /// The limit in force: the quota's or an override's. For a balance: all that was ever given.
     pub limit: u64,
     /// The amount left after the decision.
     pub remaining: u64,
     /// The time until capacity next returns, assuming no other traffic; 0 if nothing is counted.
     pub reset_ms: u64,
-    /// The time until this charge would fit, assuming no other traffic; 0 if it did.
+    /// The time until this charge would fit, assuming no other traffic; 0 if it did, and 2^53 if
+    /// waiting does not help.
     pub retry_after_ms: u64,
     /// The lease, if one was asked for and granted.
     #[serde(default, skip_serializing_if = "Option::is_none")]

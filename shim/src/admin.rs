@@ -21,8 +21,9 @@ use ledger::overrides::{ChangeError, Override};
 use limits::block::Block;
 use limits::counter::CounterName;
 use limits::json::parse;
+use limits::ledger::{SettleId, TopUp, TopUpEffect, ToppedUp};
 use limits::problem::PlacedError;
-use limits::quota::Quota;
+use limits::quota::{MAX_BALANCE, Quota, TopUpAmount};
 use metrics::counter;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,8 @@ pub(crate) const SHOW_PATH: &str = "/v1/counters/show";
 pub(crate) const RESET_PATH: &str = "/v1/counters/reset";
 /// Lifts a counter's block for repeated refusals.
 pub(crate) const UNBLOCK_PATH: &str = "/v1/counters/unblock";
+/// Tops up a balance.
+pub(crate) const TOP_UP_PATH: &str = "/v1/counters/top-up";
 /// Lists the overrides in force.
 pub(crate) const OVERRIDES_PATH: &str = "/v1/overrides";
 /// Sets an override.
@@ -87,6 +90,25 @@ pub(crate) struct Named {
     pub(crate) counter: CounterName,
 }
 
+/// The request body of [`TOP_UP_PATH`].
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ToTopUp {
+    pub(crate) counter: CounterName,
+    pub(crate) amount: TopUpAmount,
+    /// Makes the top-up idempotent. 1..=64 letters, digits, `.`, `_` or `-`.
+    pub(crate) id: String,
+}
+
+/// The response of [`TOP_UP_PATH`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct AddedTo {
+    /// False if the same top-up had been made before.
+    pub(crate) changed: bool,
+    /// All that the balance was ever topped up by.
+    pub(crate) added: u64,
+}
+
 /// The request body of [`SET_PATH`], and an entry in the response of [`OVERRIDES_PATH`].
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -115,6 +137,7 @@ pub(crate) fn router(app: App, token: Token) -> Router {
         .route(SHOW_PATH, post(show))
         .route(RESET_PATH, post(reset))
         .route(UNBLOCK_PATH, post(unblock))
+        .route(TOP_UP_PATH, post(top_up))
         .route(OVERRIDES_PATH, get(list))
         .route(SET_PATH, post(set))
         .route(REMOVE_PATH, post(remove))
@@ -185,6 +208,34 @@ async fn unblock(State(app): State<App>, body: Body) -> Result<Response, Refused
     let changed = unblocked.map_err(|fault| Refused::unavailable(fault.to_string()))?;
     info!(%counter, changed, "an operator lifted a counter's block");
     Ok(json(&Changed { changed }))
+}
+
+async fn top_up(State(app): State<App>, body: Body) -> Result<Response, Refused> {
+    let ToTopUp { counter, amount, id } = parsed(body).await?;
+    let id = SettleId::try_from(id).map_err(|_| {
+        Refused::invalid(vec![PlacedError {
+            pointer: "/id".to_owned(),
+            detail: "expected 1 to 64 letters, digits, `.`, `_` or `-`".to_owned(),
+        }])
+    })?;
+    let top_up = TopUp { counter, amount, id };
+    let topped_up = app.ledger.top_up(&top_up).await;
+    let ToppedUp { effect, added } =
+        topped_up.map_err(|fault| Refused::unavailable(fault.to_string()))?;
+    let TopUp { counter, id, .. } = &top_up;
+    info!(%counter, %amount, %id, ?effect, added, "an operator topped up a balance");
+    match effect {
+        TopUpEffect::Added => Ok(json(&AddedTo { changed: true, added })),
+        TopUpEffect::Repeated(before) if before == amount.get() => {
+            Ok(json(&AddedTo { changed: false, added }))
+        }
+        TopUpEffect::Repeated(before) => Err(Refused::conflict(format!(
+            "Expected a new id: {id} has already topped up this balance by {before}."
+        ))),
+        TopUpEffect::TooMuch => Err(Refused::conflict(format!(
+            "Expected top-ups of at most {MAX_BALANCE} in all, found {added} and {amount} more."
+        ))),
+    }
 }
 
 async fn list(State(app): State<App>) -> Result<Response, Refused> {

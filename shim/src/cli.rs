@@ -8,6 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use ledger::store::url::{FORMS, LedgerUrl};
 use limits::explain::Request;
+use limits::quota::TopUpAmount;
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -29,7 +30,7 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Exit with 0 if a shim's ledger answers, with 1 otherwise
     Healthcheck(Healthcheck),
-    /// Show or reset counters
+    /// Show or reset counters, or top up balances
     #[command(subcommand)]
     Counters(Counters),
     /// Give a single key a different limit or no limit, or block it
@@ -104,7 +105,21 @@ pub(crate) enum Counters {
         #[command(flatten)]
         request: TypedFacts,
     },
-    /// Forget everything charged to a key, and lift its block
+    /// Add to a key's balance, once for each id. Waiting for an answer in vain is safe: repeat the
+    /// same command
+    TopUp {
+        /// The counter
+        #[command(flatten)]
+        target: Target,
+        /// The amount to add
+        #[arg(long, value_name = "NUMBER", value_parser = top_up_amount)]
+        amount: TopUpAmount,
+        /// An id of your own, such as a payment's: 1 to 64 letters, digits, `.`, `_` or `-`. A
+        /// second top-up with the same id adds nothing
+        #[arg(long, value_name = "ID")]
+        id: String,
+    },
+    /// Forget everything charged to a key, and lift its block. A balance loses its top-ups too
     Reset {
         /// The counter
         #[command(flatten)]
@@ -449,6 +464,11 @@ fn whole(text: &str, least: u32, most: u32, what: &str) -> Result<u32, String> {
 fn limit(text: &str) -> Result<limits::quota::Limit, String> {
     let number = text.parse().ok().and_then(|number| limits::quota::Limit::new(number).ok());
     number.ok_or_else(|| format!("expected a whole number from 1 to 2^53, found {text:?}"))
+}
+
+fn top_up_amount(text: &str) -> Result<TopUpAmount, String> {
+    let number = text.parse().ok().and_then(|number| TopUpAmount::new(number).ok());
+    number.ok_or_else(|| format!("expected a whole number from 1 to 2^52, found {text:?}"))
 }
 
 fn log_filter(text: &str) -> Result<LogFilter, String> {

@@ -4,8 +4,8 @@
 //! the ledger is derived from the policy, with the same function that the filter uses.
 
 use crate::admin::{
-    Changed, Listed, Named, OVERRIDES_PATH, Overridden, REMOVE_PATH, RESET_PATH, SET_PATH,
-    SHOW_PATH, Show, Shown, UNBLOCK_PATH,
+    AddedTo, Changed, Listed, Named, OVERRIDES_PATH, Overridden, REMOVE_PATH, RESET_PATH, SET_PATH,
+    SHOW_PATH, Show, Shown, TOP_UP_PATH, ToTopUp, UNBLOCK_PATH,
 };
 use crate::cli::{Action, Admin, Counters, OverridesCommand, Target, TypedFacts, Until};
 use crate::client;
@@ -16,8 +16,9 @@ use ledger::clock::Clock;
 use ledger::overrides::Override;
 use limits::counter::CounterName;
 use limits::key;
-use limits::ledger::TimeMs;
-use limits::policy::{Bucket, Policy, UNLIMITED};
+use limits::ledger::{NEVER, TimeMs};
+use limits::policy::{Algorithm, Bucket, Policy, UNLIMITED};
+use limits::quota::{Quota, TopUpAmount};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Write;
@@ -27,6 +28,7 @@ use std::time::Duration;
 pub(crate) async fn counters(command: Counters) -> anyhow::Result<String> {
     match command {
         Counters::Show { target, request } => show(&target, &request).await,
+        Counters::TopUp { target, amount, id } => top_up(&target, amount, id).await,
         Counters::Reset { target } => {
             let policy = target.policy()?;
             let mut any = false;
@@ -75,6 +77,19 @@ pub(crate) async fn overrides(command: OverridesCommand) -> anyhow::Result<Strin
     }
 }
 
+async fn top_up(target: &Target, amount: TopUpAmount, id: String) -> anyhow::Result<String> {
+    let policy = target.policy()?;
+    let bucket = target.bucket(&policy)?;
+    if !matches!(bucket.counting.algorithm, Algorithm::Balance) {
+        bail!("bucket {} is not a balance, so it cannot be topped up", bucket.name);
+    }
+    let counter = target.counter(&policy, None)?;
+    let body = ToTopUp { counter, amount, id };
+    let AddedTo { changed, added } = ask(&target.admin, TOP_UP_PATH, &body).await?;
+    let outcome = if changed { format!("added {amount}") } else { "already added".to_owned() };
+    Ok(format!("{target}: {outcome}; {added} topped up in all\n"))
+}
+
 async fn show(target: &Target, request: &TypedFacts) -> anyhow::Result<String> {
     let policy = target.policy()?;
     let request = request.request();
@@ -84,7 +99,7 @@ async fn show(target: &Target, request: &TypedFacts) -> anyhow::Result<String> {
     let mut text = format!("{target}  ({counter})\n");
     let mut line = |name: &str, value: String| writeln!(text, "  {name:<11}{value}");
     let because = || chosen.reasons.iter().map(reasons::reason);
-    let Some(quota) = chosen.quota() else {
+    let Some(quota) = chosen.quota else {
         line("limit", reasons::limit(None))?;
         for reason in because() {
             line("because", reason)?;
@@ -94,7 +109,7 @@ async fn show(target: &Target, request: &TypedFacts) -> anyhow::Result<String> {
     let shown: Shown = ask(&target.admin, SHOW_PATH, &Show { counter, quota, block }).await?;
     let is_unlimited = shown.limit == UNLIMITED.get();
     let limit = if is_unlimited { "unlimited".to_owned() } else { shown.limit.to_string() };
-    line("limit", limit)?;
+    line(if matches!(quota, Quota::Balance(_)) { "given" } else { "limit" }, limit)?;
     for reason in because().filter(|_| shown.overriding.is_none()) {
         line("because", reason)?;
     }
@@ -110,7 +125,11 @@ async fn show(target: &Target, request: &TypedFacts) -> anyhow::Result<String> {
     };
     line("next", next.to_owned())?;
     if !shown.admitted {
-        line("retry in", seconds(shown.retry_after_ms))?;
+        let wait = match shown.retry_after_ms {
+            NEVER => "never, unless topped up".to_owned(),
+            wait_ms => seconds(wait_ms),
+        };
+        line("retry in", wait)?;
     }
     if shown.reset_ms > 0 {
         line("more in", seconds(shown.reset_ms))?;

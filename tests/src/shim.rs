@@ -18,7 +18,8 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use limits::counter::{CounterName, Identity};
 use limits::quota::{
-    FixedWindow, Limit, Period, Quota, SlidingWindow, TimeZone, TokenBucket, WindowMs,
+    Anchor, Balance, FixedWindow, Limit, Period, Quota, SlidingWindow, Start, TimeZone,
+    TokenBucket, WindowMs,
 };
 use limits::wire::{
     Charge, ChargeOutcome, Cost, DecideBody, DecideReply, Decision, PeekBody, PeekReply, Request,
@@ -334,7 +335,7 @@ pub fn sliding(limit: u64, window_ms: u64) -> Quota {
 #[must_use]
 pub fn fixed(limit: u64, per: Period) -> Quota {
     let (limit, time_zone) = (Limit::clamped(limit), TimeZone::UTC);
-    Quota::FixedWindow(FixedWindow { limit, per, time_zone })
+    Quota::FixedWindow(FixedWindow { limit, per, time_zone, anchor: Anchor::default() })
 }
 
 /// Returns a token bucket.
@@ -343,6 +344,12 @@ pub fn tokens(rate: u64, per_ms: u64, burst: u64) -> Quota {
     let (rate, burst) = (Limit::clamped(rate), Limit::clamped(burst));
     let bucket = TokenBucket::new(rate, WindowMs::clamped(per_ms), burst);
     Quota::TokenBucket(bucket.expect("a valid token bucket"))
+}
+
+/// Returns a balance that starts with `start`.
+#[must_use]
+pub fn balance(start: u64) -> Quota {
+    Quota::Balance(Balance { start: Start::clamped(start) })
 }
 
 /// Returns an enforced charge of 1.

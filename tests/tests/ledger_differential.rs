@@ -2,7 +2,9 @@
 //! compares every field of every answer.
 
 use ledger::script::{self, Reply};
-use limits::ledger::{Charge, Decided, Ledger, Refusal, Request, Settle};
+use limits::ledger::{
+    Charge, Decided, Ledger, Refusal, Request, Settle, TopUp, TopUpEffect, ToppedUp,
+};
 use limits::wire::{ChargeOutcome, Settled};
 use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestRunner};
 use proptest::{prop_assert, prop_assert_eq};
@@ -28,6 +30,7 @@ enum Step {
     Peek(u64, Charge, Result<ChargeOutcome, Refusal>),
     /// The keys to delete, and true if any existed.
     Reset(Vec<String>, bool),
+    TopUp(u64, TopUp, ToppedUp),
     Size(String),
 }
 
@@ -86,7 +89,7 @@ fn check_server(server: &LedgerServer) {
 struct Tally(BTreeMap<&'static str, u64>);
 
 impl Tally {
-    const KINDS: [&str; 13] = [
+    const KINDS: [&str; 15] = [
         "admitted",
         "denied",
         "shadow left out",
@@ -100,6 +103,8 @@ impl Tally {
         "forgotten",
         "never charged",
         "full log",
+        "topped up",
+        "topped up before",
     ];
 
     fn count(&mut self, kind: &'static str) {
@@ -118,6 +123,10 @@ impl Tally {
                 Step::Peek(..) => self.count("peeked"),
                 Step::Reset(_, true) => self.count("forgotten"),
                 Step::Reset(_, false) => self.count("never charged"),
+                Step::TopUp(_, _, ToppedUp { effect: TopUpEffect::Added, .. }) => {
+                    self.count("topped up");
+                }
+                Step::TopUp(..) => self.count("topped up before"),
                 Step::Size(_) => {}
             }
         }
@@ -189,6 +198,11 @@ fn run_on_model(world: &mut World, events: &[Event]) -> Vec<Step> {
                 let counter = world.counter(*family);
                 steps.push(Step::Reset(vec![counter.refusals()], model.unblock(&counter)));
             }
+            Event::TopUp(id, amount) => {
+                let top_up = world.top_up(*id, *amount);
+                let answer = model.top_up(now_ms, &top_up).expect("enough room");
+                steps.push(Step::TopUp(now_ms, top_up, answer));
+            }
         }
     }
     for counter in world.counters() {
@@ -226,6 +240,7 @@ fn key(step: &Step) -> &str {
         Step::Decide(_, requests, _) => requests[0].charges()[0].counter.as_str(),
         Step::Settle(_, settles, _) => settles[0].charges()[0].counter.as_str(),
         Step::Peek(_, charge, _) => charge.counter.as_str(),
+        Step::TopUp(_, top_up, _) => top_up.counter.as_str(),
         Step::Reset(keys, _) => &keys[0],
         Step::Size(key) => key,
     }
@@ -243,6 +258,9 @@ fn command(server: &LedgerServer, step: &Step) -> redis::Cmd {
         }
         Step::Peek(now_ms, charge, _) => {
             server.command_at(Script::Peek, &script::peek(&[charge]), *now_ms)
+        }
+        Step::TopUp(now_ms, top_up, _) => {
+            server.command_at(Script::TopUp, &script::top_up(top_up), *now_ms)
         }
         Step::Reset(keys, _) => redis::cmd("UNLINK").arg(keys).clone(),
         Step::Size(key) => redis::cmd("STRLEN").arg(key).clone(),
@@ -263,6 +281,10 @@ fn check_step(step: &Step, reply: &Value, tally: &mut Tally) -> Result<(), TestC
         }
         Step::Peek(now_ms, charge, expected) => {
             let found = script::peeked(&[charge], &bytes(reply)).expect("a peek");
+            assert_same(*now_ms, std::slice::from_ref(expected), &found)
+        }
+        Step::TopUp(now_ms, top_up, expected) => {
+            let found = script::topped_up(top_up, &bytes(reply)).expect("a top-up");
             assert_same(*now_ms, std::slice::from_ref(expected), &found)
         }
         Step::Reset(_, expected) => {

@@ -6,10 +6,10 @@ use ledger::script::{self, Reply};
 use limits::block::{Block, Refusals};
 use limits::counter::{CounterName, Identity};
 use limits::ledger::{
-    Charge, Decided, Method, Periods, Request, Settle, SettleCharge, SettleId, Standing, Terms,
-    TimeMs,
+    Charge, Decided, Method, Periods, Request, Settle, SettleCharge, SettleId, Standing,
+    TOP_UP_REMEMBERED_MS, Terms, TimeMs, TopUp, TopUpEffect, ToppedUp,
 };
-use limits::quota::{Limit, SlidingWindow, TokenBucket, WindowMs};
+use limits::quota::{Balance, Limit, SlidingWindow, Start, TokenBucket, TopUpAmount, WindowMs};
 use limits::wire::{Cost, LeaseAsk, LeaseWish, SettleAmount, Settled};
 use redis::Value;
 use std::time::Duration;
@@ -123,6 +123,10 @@ fn tokens(rate: u64, per_ms: u64, burst: u64) -> Method {
     Method::TokenBucket(
         TokenBucket::new(rate, WindowMs::clamped(per_ms), burst).expect("a valid token bucket"),
     )
+}
+
+fn balance(start: u64) -> Method {
+    Method::Balance(Balance { start: Start::clamped(start) })
 }
 
 fn give_back(charge: &Charge, id: &str, decision_ms: u64) -> Settle {
@@ -292,9 +296,11 @@ fn a_counter_is_small() {
         assert_eq!(bench.query::<usize>(&["STRLEN", key]), 20 + 133 * 13);
         let used: u64 = bench.query(&["MEMORY", "USAGE", key]);
         assert!(used <= 2_300, "the largest window: {used} bytes");
-        for (what, method) in
-            [("fixed", fixed(10, now_ms, 86_400_000)), ("tokens", tokens(1, 1_000, 9))]
-        {
+        for (what, method) in [
+            ("fixed", fixed(10, now_ms, 86_400_000)),
+            ("tokens", tokens(1, 1_000, 9)),
+            ("balance", balance(9)),
+        ] {
             let one = charge(counter("other", what), method);
             assert!(bench.decide_at(now_ms, &one).admitted);
             let used: u64 = bench.query(&["MEMORY", "USAGE", one.counter.as_str()]);
@@ -503,6 +509,40 @@ fn a_key_without_an_expiry_gets_one() {
         one.terms = Terms { method: sliding(5, WINDOW_MS), standing: Standing::Limited };
         bench.decide_one(&one);
         assert!(bench.query::<i64>(&["PTTL", one.counter.as_str()]) > 0);
+    });
+}
+
+#[test]
+fn a_balance_never_expires() {
+    on_each_server(|bench| {
+        // Not even if the key held another counter before.
+        for before in [None, Some(sliding(5, 1_000)), Some(fixed(5, bench.time_ms(), 1_000))] {
+            bench.on_all::<()>("FLUSHALL");
+            let mut one = charge(counter("kept", "credits"), balance(5));
+            if let Some(method) = before {
+                let other = Charge { terms: Terms::limited(method), ..one.clone() };
+                bench.decide_one(&other);
+            }
+            let (now_ms, decided) = bench.decide_one(&one);
+            assert_eq!(decided.charges[0].remaining, 4);
+            let key = one.counter.to_string();
+            let life_ms = |bench: &mut Bench| bench.query::<i64>(&["PTTL", &key]);
+            assert_eq!(life_ms(bench), -1);
+            assert!(bench.settle(&give_back(&one, "back", now_ms)).applied);
+            assert_eq!(life_ms(bench), -1);
+            let id = SettleId::try_from("payment".to_owned()).expect("an id");
+            let top_up =
+                TopUp { counter: one.counter.clone(), amount: TopUpAmount::clamped(7), id };
+            let command = bench.server.command(Script::TopUp, &script::top_up(&top_up));
+            let reply = bench.ask(&one.counter, &command).expect("a reply");
+            let reply = script::topped_up(&top_up, &bytes(&reply)).expect("a top-up");
+            assert_eq!(reply.answers[0], ToppedUp { effect: TopUpEffect::Added, added: 7 });
+            assert_eq!(life_ms(bench), -1);
+            let mark_ms = bench.query::<u64>(&["PTTL", &top_up.mark()]);
+            assert!(mark_ms <= TOP_UP_REMEMBERED_MS && mark_ms > TOP_UP_REMEMBERED_MS - 60_000);
+            one.cost = Cost::clamped(12);
+            assert!(bench.decide_one(&one).1.admitted, "5 to start with and 7 topped up");
+        }
     });
 }
 

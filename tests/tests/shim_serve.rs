@@ -2,6 +2,7 @@
 
 mod shim_serve {
     mod access;
+    mod balances;
     mod basics;
     mod bodies;
     mod concurrency;

@@ -8,7 +8,8 @@ local records = ARGV[1]
 -- MGET here or is not a string. At most 1000 are read at once, because Lua's stack ends before
 -- 8,000.
 local held = #KEYS > 1 and redis.call('MGET', unpack(KEYS, 1, math.min(#KEYS, 1000))) or {}
--- By place, if a value is to be written: its time to live; 0 to keep the current one.
+-- By place, if a value is to be written: its time to live; 0 to keep the current one, -1 to live
+-- for ever.
 local lives_ms = {}
 -- The places of damaged values, counted from 0, 4 bytes each.
 local damaged = ''
@@ -69,7 +70,7 @@ local function act(first, op, undo, decision_ms, counts)
   end
   local tag = value:byte()
   if tag ~= method then
-    if tag and tag ~= 115 and tag ~= 102 and tag ~= 116 then
+    if tag and tag ~= 115 and tag ~= 102 and tag ~= 116 and tag ~= 98 then
       drop(place)
     end
     value = ''
@@ -77,8 +78,9 @@ local function act(first, op, undo, decision_ms, counts)
   if now_ms < until_ms or op == 3 and value == '' then
     op = 0
   end
-  local count = method == 115 and sliding or method == 102 and fixed or tokens
-  local left, reset_ms, wait_ms, new, life_ms, granted, lasts_ms, at_ms, from_ms, to_ms = count(
+  local count = method == 115 and sliding or method == 102 and fixed or method == 116 and tokens
+    or balance
+  local left, reset_ms, wait_ms, new, life_ms, granted, lasts_ms, at_ms, from_ms, to_ms, given = count(
     value, now_ms, op, amount, limit, p, flags % 4 > 1, wish, lease_ms, q, r, decision_ms)
   if left == false then
     drop(place)
@@ -89,7 +91,7 @@ local function act(first, op, undo, decision_ms, counts)
       undo[place], undo[-place] = held[place], lives_ms[place]
     end
     held[place] = new
-    lives_ms[place] = life_ms > 0 and life_ms or lives_ms[place] or 0
+    lives_ms[place] = life_ms ~= 0 and life_ms or lives_ms[place] or 0
   end
   if block and left then
     if counts and wait_ms > 0 and wait_ms < 2^53 and now_ms >= until_ms then
@@ -114,5 +116,5 @@ local function act(first, op, undo, decision_ms, counts)
     left, reset_ms = 0, until_ms - now_ms
     wait_ms = math.max(wait_ms, reset_ms)
   end
-  return at, flags, left, reset_ms, wait_ms, granted, lasts_ms, at_ms, from_ms, to_ms
+  return at, flags, left, reset_ms, wait_ms, granted, lasts_ms, at_ms, from_ms, to_ms, given
 end

@@ -13,7 +13,8 @@
 --   102 'f'  fixed window    start_ms:6 end_ms:6 count:7; the key expires at end_ms
 --   116 't'  token bucket    lives_ms:6 at_ms:6 missing:7 per_ms:5, then for each of up to 64 low
 --                            points, oldest and lowest first, at_ms:6 missing:7
--- A key lives for as long as it counts plus an eighth, so that most charges need not extend it.
+--   98  'b'  balance         since_ms:6 used:7 added:7; the key never expires
+-- Any other key lives for as long as it counts plus an eighth, so that most charges need not extend it.
 -- lives_ms is the time at which it expires.
 -- A value of another algorithm counts as missing. A value in none of these formats, or an
 -- inconsistent one, is damaged: it is dropped, counts as missing, and is reported.
@@ -22,12 +23,14 @@
 --   flags:1       a sum: 1 enforce, 2 unlimited, 4 last (of its request or settle), 8 more,
 --                 16 block (with `more`)
 --   place:4       the counter's index in KEYS, from 1
---   method:1      115, 102 or 116, as above
+--   method:1      115, 102, 116 or 98, as above
 --   amount:7      the cost; in a settle, the amount
---   limit:7       the limit in force; for a token bucket, the burst
+--   limit:7       the limit in force; for a token bucket, the burst; for a balance, the amount
+--                 that everyone starts with
 --   p:7           sliding window: window_ms
 --   p:7 q:7 r:7   fixed window: the boundaries of two periods, [p, q) and [q, r)
 --                 token bucket: per_ms, rate, -
+--                 balance: -, -, -
 --   and with flag `more`:
 --   until_ms:6    denied until then; 0 if not blocked
 --   wish:5 lease_ms:5  the lease asked for; wish is 0 if none
@@ -37,15 +40,17 @@
 --   count:7 ago_ms:7  refusals that a gateway made from memory, and the age of the last one
 --
 -- Operations (op): 0 nothing, 1 charge if it fits, 2 charge, 3 give back if anything is stored.
--- Each of the three algorithms below takes the stored value, '' if missing, and returns
+-- Each of the algorithms below takes the stored value, '' if missing, and returns
 --   left, reset_ms, wait_ms   as reported to the client: left and reset_ms after the operation,
 --                             wait_ms before it, with 2^53 for never; left is nil if no period
 --                             given contains now_ms, and false if the value is damaged
 --   value, life_ms            to be stored, if anything changed; life_ms is 0 if the key lives long
---                             enough already
+--                             enough already, and -1 if it never expires
 --   granted, lasts_ms         of the lease; granted is 0 if there is none
 --   at_ms, from_ms, until_ms  the counter's time, never earlier than its last write; for a fixed
---                             window also the start and end of the counted period
+--                             window also the start and end of the counted period, and for a
+--                             balance the times between which charges can come back
+--   given                     for a balance: all that was ever given
 --
 -- Every script call runs all of this again, and Redis pays for each function and table created and
 -- for each outer local that a function refers to. So there are few, and numbers are written out.
@@ -409,4 +414,34 @@ local function tokens(
     reset_ms = min(at_ms - now_ms + ceil(units / rate), 2^53 - 1)
   end
   return left, reset_ms, wait_ms, value, life_ms, 0, 0, at_ms
+end
+
+local function balance(value, now_ms, op, amount, start, _, unlimited)
+  local since_ms, used, added, life_ms = 2^53, 0, 0, nil
+  if value ~= '' then
+    if #value ~= 21 then
+      return false
+    end
+    local _
+    _, since_ms, used, added = struct.unpack('<BI6I7I7', value)
+    if since_ms > now_ms + 63244800000 or used > 2^53 or added > 2^52 then
+      return false
+    end
+  end
+  local limit = unlimited and 2^53 or start + added
+  local left = unlimited and 2^53 or math.max(limit - used, 0)
+  local wait_ms = amount > left and 2^53 or 0
+  if op == 3 then
+    used, life_ms = math.max(used - amount, 0), -1
+  elseif op == 2 or op == 1 and amount <= left then
+    used, life_ms = used + math.min(amount, 2^53 - used), -1
+  end
+  if life_ms then
+    if value == '' then
+      since_ms = now_ms
+    end
+    value = struct.pack('<BI6I7I7', 98, since_ms, used, added)
+    left = unlimited and 2^53 or math.max(limit - used, 0)
+  end
+  return left, 0, wait_ms, value, life_ms, 0, 0, now_ms, since_ms, 2^53, limit
 end

@@ -12,6 +12,7 @@
 --   remaining:7 reset_ms:7  after the charge and the lease, if the request was admitted
 --   retry_after_ms:7        if it does not fit; 2^53 for never
 --   granted:7 lasts_ms:7    if it has a lease
+--   given:7                 of a balance: all that was ever given
 --   and finally the places in KEYS of damaged values, counted from 0, 4 bytes each.
 -- A request is admitted if all its charges with flag `enforce` fit.
 
@@ -24,8 +25,9 @@ while at <= #records do
   local first, before, op, denied, astray = at, count, 1, false, false
   local undo, ends = records:byte(at) % 8 < 4 and {} or nil, false
   repeat
-    local flags, left, reset_ms, wait_ms, granted, lasts_ms
-    at, flags, left, reset_ms, wait_ms, granted, lasts_ms = act(at, op, undo, nil, true)
+    local flags, left, reset_ms, wait_ms, granted, lasts_ms, _, given
+    at, flags, left, reset_ms, wait_ms, granted, lasts_ms, _, _, _, given =
+      act(at, op, undo, nil, true)
     count, ends = count + 1, flags % 8 > 3
     if not left then
       op, astray = 0, true
@@ -36,6 +38,9 @@ while at <= #records do
       told[count] = pack('<BI7I7I7I7', 3, left, reset_ms, granted, lasts_ms)
     else
       told[count] = pack('<BI7I7', 1, left, reset_ms)
+    end
+    if given then
+      told[count] = told[count] .. pack('<I7', given)
     end
     if undo and ends and (denied and op == 1 or astray) then
       for place, value in pairs(undo) do

@@ -9,6 +9,8 @@ for place = 1, #KEYS do
       redis.call('DEL', KEYS[place])
     elseif life_ms > 0 then
       redis.call('SET', KEYS[place], value, 'PX', life_ms)
+    elseif life_ms < 0 then
+      redis.call('SET', KEYS[place], value)
     else
       redis.call('SET', KEYS[place], value, 'KEEPTTL')
     end

@@ -33,6 +33,9 @@ impl Record {
             Method::TokenBucket(tokens) => {
                 record.method(b't', amount, tokens.burst(), &[tokens.per_ms(), tokens.rate(), 0])
             }
+            Method::Balance(balance) => {
+                record.method(b'b', amount, balance.start.get(), &[0, 0, 0])
+            }
         }
     }
 
@@ -100,4 +103,9 @@ pub(super) fn settle_charge(charge: &SettleCharge, place: usize, last: bool) -> 
 /// Builds the header of a settle, with its mark at `place`.
 pub(super) fn mark(place: usize, decision_ms: u64) -> Vec<u8> {
     Record::default().number(place as u64 + 1, 4).number(decision_ms, 6).0
+}
+
+/// Builds the record of a top-up.
+pub(super) fn top_up(amount: u64) -> Vec<u8> {
+    Record::default().number(amount, 7).0
 }

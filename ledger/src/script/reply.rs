@@ -3,7 +3,7 @@
 
 use super::keys::Keys;
 use limits::counter::CounterName;
-use limits::ledger::{Charge, Decided, Refusal, Request};
+use limits::ledger::{Charge, Decided, Method, Refusal, Request, TopUpEffect, ToppedUp};
 use limits::wire::{ChargeOutcome, LeaseGrant};
 
 /// A script's reply.
@@ -84,6 +84,19 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reads a top-up's outcome.
+    pub(super) fn topped_up(&mut self) -> Result<ToppedUp, BadReply> {
+        let code = self.number(1, "an effect, 0 to 2")?;
+        let before = self.amount("an earlier amount")?;
+        let effect = match code {
+            0 => TopUpEffect::Repeated(before),
+            1 => TopUpEffect::Added,
+            2 => TopUpEffect::TooMuch,
+            found => return Err(self.unexpected("an effect, 0 to 2", found)),
+        };
+        Ok(ToppedUp { effect, added: self.amount("an added amount")? })
+    }
+
     /// Reads a request's decision.
     pub(super) fn decided(
         &mut self,
@@ -117,9 +130,13 @@ impl<'a> Reader<'a> {
             (self.amount("a remaining amount")?, self.amount("a reset time")?);
         let retry_after_ms = if denied { self.amount("a retry time")? } else { 0 };
         let lease = if code == 3 { Some(self.lease()?) } else { None };
-        let (admitted, limit) = (!denied, charge.terms.limit());
+        // A balance's limit depends on its top-ups, which only the ledger knows.
+        let limit = match charge.terms.method {
+            Method::Balance(_) => self.amount("a given amount")?,
+            _ => charge.terms.limit(),
+        };
         Ok(Ok(ChargeOutcome {
-            admitted,
+            admitted: !denied,
             limit,
             remaining,
             reset_ms,
@@ -171,7 +188,7 @@ mod tests {
     use super::*;
     use crate::script::decided;
     use limits::counter::{CounterName, Identity};
-    use limits::ledger::{Method, Terms};
+    use limits::ledger::Terms;
     use limits::quota::{Limit, SlidingWindow, WindowMs};
     use limits::wire::Cost;
 

@@ -1,6 +1,8 @@
 use super::*;
 use limits::ledger::TimeMs;
-use limits::quota::{FixedWindow, Limit, Period, SlidingWindow, TimeZone, TokenBucket, WindowMs};
+use limits::quota::{
+    Anchor, FixedWindow, Limit, Period, SlidingWindow, TimeZone, TokenBucket, WindowMs,
+};
 use limits::wire::{ChargeOutcome, Cost, LeaseGrant};
 
 const NOW_MS: u64 = 1_790_000_000_000;
@@ -109,6 +111,7 @@ fn any_subset_of_the_charges_is_accepted_and_nothing_else() {
                 limit: Limit::clamped(10),
                 per: Period::Minute,
                 time_zone: TimeZone::UTC,
+                anchor: Anchor::default(),
             }),
             ..back(&a, 1, 1, None)
         },

@@ -8,7 +8,7 @@ use super::wave::Timed;
 use crate::clock::{self, Clock};
 use crate::log_throttle::LogThrottle;
 use limits::counter::CounterName;
-use limits::ledger::{self, Charge, Decided, Refusal, Request, Settle};
+use limits::ledger::{self, Charge, Decided, Refusal, Request, Settle, TopUp, ToppedUp};
 use limits::wire::{ChargeOutcome, Settled};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -57,6 +57,11 @@ impl Memory {
 
     pub(super) fn unblock(&self, counter: &CounterName) -> bool {
         self.lock().unblock(counter)
+    }
+
+    pub(super) fn top_up(&self, top_up: &TopUp) -> Result<ToppedUp, Fault> {
+        let answer = self.lock().top_up(self.clock.now_ms(), top_up);
+        Ok(answer.inspect_err(|refusal| self.log_refusal(refusal))?)
     }
 
     /// Asks in order, all at the same time.

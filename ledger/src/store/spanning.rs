@@ -14,9 +14,9 @@ use super::cluster::Cluster;
 use super::fault::Fault;
 use super::slots;
 use super::wave::Timed;
-use limits::ledger::{Charge, Decided, NEVER, Request, Settle, SettleCharge, SettleId, TimeMs};
+use limits::ledger::{Charge, Decided, Request, Settle, SettleCharge, SettleId, TimeMs};
 use limits::quota::Limit;
-use limits::wire::{ChargeOutcome, DecisionError, SettleAmount};
+use limits::wire::{ChargeOutcome, SettleAmount};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::LazyLock;
@@ -55,7 +55,7 @@ struct Walk {
 
 enum State {
     Walking,
-    Denied { error: Option<DecisionError>, now_ms: u64 },
+    Denied { now_ms: u64 },
     Failed(Fault),
 }
 
@@ -243,7 +243,7 @@ impl Walk {
         if decided.admitted {
             self.charged.push((part, now_ms));
         } else {
-            self.state = State::Denied { error: decided.error, now_ms };
+            self.state = State::Denied { now_ms };
         }
     }
 
@@ -323,24 +323,14 @@ impl Walk {
         // at most that difference. A token bucket then puts back only what was missing before the
         // charge.
         let charged_ms = self.charged.iter().map(|(_, now_ms)| *now_ms).min();
-        let (mut error, now_ms) = match self.state {
+        let now_ms = match self.state {
             State::Failed(fault) => return Err(fault),
-            State::Walking => (None, charged_ms.ok_or(Fault::InvalidReply)?),
-            State::Denied { error, now_ms } => (error, now_ms),
+            State::Walking => charged_ms.ok_or(Fault::InvalidReply)?,
+            State::Denied { now_ms } => now_ms,
         };
         let outcomes: Option<Vec<_>> = self.outcomes.into_iter().collect();
-        let charges = outcomes.ok_or(Fault::InvalidReply)?;
-        let denials = || {
-            let enforced = charges.iter().zip(self.request.charges());
-            enforced.filter(|(outcome, charge)| charge.enforce && !outcome.admitted)
-        };
-        let admitted = denials().next().is_none();
-        let longest_ms = denials().map(|(outcome, _)| outcome.retry_after_ms).max().unwrap_or(0);
-        if longest_ms == NEVER {
-            error = Some(DecisionError::CostExceedsLimit);
-        }
-        let retry_after_ms = if error.is_some() { 0 } else { longest_ms };
-        Ok(Timed { now_ms, answer: Decided { admitted, retry_after_ms, charges, error } })
+        let outcomes = outcomes.ok_or(Fault::InvalidReply)?;
+        Ok(Timed { now_ms, answer: Decided::of(&self.request, outcomes) })
     }
 }
 

@@ -7,7 +7,7 @@ use super::verdict::{self, Judged, Verdict};
 use crate::ledger::{Charge, Method, Terms};
 use crate::plan::PlannedCharge;
 use crate::policy::{OnFailure, Policy};
-use crate::quota::{FixedWindow, Quota, SlidingWindow, WindowMs};
+use crate::quota::{Balance, FixedWindow, Quota, SlidingWindow, Start, WindowMs};
 
 /// Decides and renders a request. Also returns the outcome of each charge.
 pub(super) fn decide(
@@ -91,6 +91,8 @@ fn local_charge(planned: &PlannedCharge) -> Charge {
             Method::SlidingWindow(SlidingWindow { limit, window_ms })
         }
         Quota::TokenBucket(bucket) => Method::TokenBucket(bucket),
+        // A checked policy never counts a balance here. Without the ledger, nothing is left of it.
+        Quota::Balance(_) => Method::Balance(Balance { start: Start::clamped(0) }),
     };
     Charge {
         counter: charge.counter.clone(),

@@ -130,7 +130,8 @@ fn lease_ms(quota: &Quota) -> Option<WindowMs> {
             (window_ms >= MIN_WINDOW_MS).then_some(WindowMs::clamped(lease_ms))
         }
         Quota::FixedWindow(_) => Some(WindowMs::clamped(LONGEST_LEASE_MS)),
-        Quota::TokenBucket(_) => None,
+        // A gateway that dies with a lease of a balance would lose what was paid for.
+        Quota::TokenBucket(_) | Quota::Balance(_) => None,
     }
 }
 

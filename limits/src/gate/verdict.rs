@@ -176,6 +176,10 @@ fn refused(
     let summary = format!("{summary} bucket={}{cost}", last.bucket);
     let violated_policies = refusing.iter().map(|state| state.bucket.to_owned()).collect();
     let retry_after_ms = last.outcome.retry_after_ms;
+    if retry_after_ms == NEVER && matches!(last.quota, Quota::Balance(_)) {
+        let problem = used_up(last);
+        return answer(Problem { violated_policies, ..problem }, headers, summary);
+    }
     if retry_after_ms == NEVER {
         let detail = format!(
             "The request costs {}, and the limit {:?} is {}. Waiting does not help.",
@@ -204,6 +208,17 @@ fn refused(
     answer(problem, headers, format!("{summary} retry_after_ms={retry_after_ms}{note}"))
 }
 
+/// Returns the problem of a request whose balance is used up. Waiting does not help, so there is no
+/// `Retry-After`, and the status is one that clients do not retry.
+fn used_up(state: &BucketState<'_>) -> Problem {
+    let BucketState { bucket, cost, outcome, .. } = state;
+    let detail = match outcome.remaining {
+        0 => format!("The balance {bucket:?} is used up. Top it up to continue."),
+        left => format!("The balance {bucket:?} has {left} left, and the request costs {cost}."),
+    };
+    Problem { kind: problem::QUOTA_EXCEEDED.into(), ..Problem::new(402, "Balance used up", detail) }
+}
+
 fn exceeded_detail(state: &BucketState<'_>) -> String {
     let BucketState { bucket, quota, cost, outcome } = state;
     let (limit, left) = (outcome.limit, outcome.remaining);
@@ -220,11 +235,13 @@ fn exceeded_detail(state: &BucketState<'_>) -> String {
             format!("The limit {bucket:?} of {limit} in any {} {is_used_up}.", shown_ms(window_ms))
         }
         Quota::FixedWindow(quota) => {
-            let per = format!("{:?}", quota.per).to_lowercase();
+            let per = quota.per.name();
             format!("The quota {bucket:?} of {limit} per {per} {is_used_up}.")
         }
         Quota::TokenBucket(_) if left == 0 => format!("The rate of {bucket:?} is exceeded."),
         Quota::TokenBucket(_) => format!("The rate {bucket:?} {is_used_up}."),
+        // Only if the key is blocked.
+        Quota::Balance(_) => format!("The balance {bucket:?} cannot be used at the moment."),
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) fn judge(
     charge: &Charge,
     rules: &Rules,
 ) -> ChargeOutcome {
-    let (cost, limit) = (charge.cost.get(), rules.limit);
+    let (cost, limit) = (charge.cost.get(), counter.limit(rules));
     let reading = counter.read(now_ms, rules);
     let mut outcome = ChargeOutcome {
         admitted: cost <= reading.left,

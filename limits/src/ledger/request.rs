@@ -2,7 +2,7 @@
 //! ledger and the script alike.
 
 use super::reading::NEVER;
-use super::terms::{MAX_TIME_MS, Terms, TimeMs};
+use super::terms::{MAX_TIME_MS, Method, Terms, TimeMs};
 use crate::block::Block;
 use crate::counter::CounterName;
 use crate::quota::{Limit, WindowMs};
@@ -54,7 +54,8 @@ pub enum BadCharges {
 pub struct Decided {
     /// True if every enforced charge fit. If false, nothing was charged.
     pub admitted: bool,
-    /// The longest `retry_after_ms` among the charges that denied; 0 if admitted.
+    /// The longest `retry_after_ms` among the charges that denied; 0 if admitted, and [`NEVER`] if
+    /// a balance is used up.
     pub retry_after_ms: u64,
     /// One outcome per charge, in the same order.
     pub charges: Vec<ChargeOutcome>,
@@ -144,8 +145,11 @@ impl Decided {
             .iter()
             .zip(&charges)
             .filter(|(charge, outcome)| charge.enforce && !outcome.admitted);
-        let longest_ms = denied.map(|(_, outcome)| outcome.retry_after_ms).max();
-        let error = (longest_ms == Some(NEVER)).then_some(DecisionError::CostExceedsLimit);
+        let longest_ms = denied.clone().map(|(_, outcome)| outcome.retry_after_ms).max();
+        let is_hopeless = |(charge, outcome): (&Charge, &ChargeOutcome)| {
+            outcome.retry_after_ms == NEVER && !matches!(charge.terms.method, Method::Balance(_))
+        };
+        let error = denied.map(is_hopeless).any(|is| is).then_some(DecisionError::CostExceedsLimit);
         Self {
             admitted: longest_ms.is_none(),
             retry_after_ms: longest_ms.filter(|_| error.is_none()).unwrap_or(0),
@@ -229,6 +233,12 @@ impl Settle {
     #[must_use]
     pub fn charges(&self) -> &[SettleCharge] {
         &self.charges
+    }
+}
+
+impl fmt::Display for SettleId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

@@ -1,6 +1,8 @@
 //! A counter of any algorithm, and the rules for one decision on it.
 
+use super::balance::Account;
 use super::fixed::{Count, Period};
+use super::reading::NEVER;
 use super::reading::Reading;
 use super::request::Refusal;
 use super::sliding::{Log, Window};
@@ -16,7 +18,11 @@ pub(super) enum Counter {
     Sliding(Log),
     Fixed(Count),
     Token(Bucket),
+    Balance(Account),
 }
+
+/// The expiry of a counter that never expires.
+pub(super) const NEVER_MS: u64 = u64::MAX;
 
 /// Terms resolved for one time, with the current period and the limit in force.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +37,8 @@ pub(super) enum Kind {
     Sliding(Window),
     Fixed(Period),
     Token(TokenBucket),
+    /// The amount that everyone starts with.
+    Balance(u64),
 }
 
 impl Rules {
@@ -47,6 +55,7 @@ impl Rules {
                 Kind::Fixed(Period { limit, start_ms, end_ms })
             }
             Method::TokenBucket(tokens) => Kind::Token(*tokens),
+            Method::Balance(balance) => Kind::Balance(balance.start.get()),
         };
         Ok(Self { kind, limit, standing: terms.standing })
     }
@@ -55,7 +64,7 @@ impl Rules {
     pub(super) fn dated_ahead_ms(&self) -> u64 {
         match self.kind {
             Kind::Sliding(window) => window.longest_lease_ms(),
-            Kind::Fixed(_) | Kind::Token(_) => 0,
+            Kind::Fixed(_) | Kind::Token(_) | Kind::Balance(_) => 0,
         }
     }
 
@@ -79,6 +88,7 @@ impl Counter {
             Kind::Sliding(_) => Self::Sliding(Log::default()),
             Kind::Fixed(_) => Self::Fixed(Count::default()),
             Kind::Token(_) => Self::Token(Bucket::default()),
+            Kind::Balance(_) => Self::Balance(Account::default()),
         }
     }
 
@@ -89,6 +99,7 @@ impl Counter {
             (Self::Sliding(_), Kind::Sliding(_))
                 | (Self::Fixed(_), Kind::Fixed(_))
                 | (Self::Token(_), Kind::Token(_))
+                | (Self::Balance(_), Kind::Balance(_))
         )
     }
 
@@ -101,7 +112,18 @@ impl Counter {
             (Self::Sliding(log), Kind::Sliding(window)) => log.read(now_ms, window),
             (Self::Fixed(count), Kind::Fixed(period)) => count.read(now_ms, period),
             (Self::Token(bucket), Kind::Token(tokens)) => bucket.read(now_ms, tokens),
+            (Self::Balance(account), Kind::Balance(start)) => account.read(*start),
             _ => Self::empty(rules).read(now_ms, rules),
+        }
+    }
+
+    /// Returns the limit in force: for a balance, all that the payer was ever given.
+    pub(super) fn limit(&self, rules: &Rules) -> u64 {
+        match (self, &rules.kind) {
+            (Self::Balance(account), Kind::Balance(start)) if !rules.unlimited() => {
+                account.limit(*start)
+            }
+            _ => rules.limit,
         }
     }
 
@@ -111,6 +133,7 @@ impl Counter {
             (Self::Sliding(log), Kind::Sliding(window)) => log.wait_ms(now_ms, cost, window),
             (Self::Fixed(count), Kind::Fixed(period)) => count.until_ms(period) - now_ms,
             (Self::Token(bucket), Kind::Token(tokens)) => bucket.wait_ms(now_ms, cost, tokens),
+            (Self::Balance(_), Kind::Balance(_)) => NEVER,
             _ => 0,
         }
     }
@@ -124,6 +147,7 @@ impl Counter {
                 bucket.drain(now_ms, cost, tokens);
             }
             (Self::Token(bucket), Kind::Token(tokens)) => bucket.charge(now_ms, cost, tokens),
+            (Self::Balance(account), Kind::Balance(_)) => account.charge(now_ms, cost),
             _ => {}
         }
     }
@@ -154,7 +178,7 @@ impl Counter {
     pub(super) fn at_ms(&self, now_ms: u64) -> u64 {
         match self {
             Self::Sliding(log) => log.at_ms(now_ms),
-            Self::Fixed(_) => now_ms,
+            Self::Fixed(_) | Self::Balance(_) => now_ms,
             Self::Token(bucket) => bucket.at_ms(now_ms),
         }
     }
@@ -177,6 +201,11 @@ impl Counter {
                 (count.start_ms(period) <= dated_ms).then_some(count.until_ms(period))
             }
             (_, Kind::Fixed(_)) => None,
+            // Always, unless the account was opened after the charge.
+            (Self::Balance(account), Kind::Balance(_)) => {
+                (account.since_ms() <= dated_ms).then_some(NEVER_MS)
+            }
+            (_, Kind::Balance(_)) => None,
         }
     }
 
@@ -187,6 +216,7 @@ impl Counter {
                 log.give_back(now_ms, amount, dated_ms, window);
             }
             (Self::Fixed(count), Kind::Fixed(period)) => count.give_back(amount, period),
+            (Self::Balance(account), Kind::Balance(_)) => account.give_back(amount),
             (Self::Token(bucket), Kind::Token(tokens)) => {
                 bucket.give_back(now_ms, amount, dated_ms, tokens);
             }
@@ -199,6 +229,7 @@ impl Counter {
         match (self, &rules.kind) {
             (Self::Sliding(log), Kind::Sliding(window)) => log.expires_ms(window),
             (Self::Fixed(count), _) => count.expires_ms(),
+            (Self::Balance(_), _) => NEVER_MS,
             (Self::Token(bucket), Kind::Token(tokens)) => bucket.expires_ms(tokens),
             _ => 0,
         }

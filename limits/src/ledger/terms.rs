@@ -2,7 +2,7 @@
 //! resolved. Prepared by the shim, and used as is by the arithmetic and the script.
 
 use crate::bounded::{Bounded, MAX_SAFE};
-use crate::quota::{Limit, SlidingWindow, TokenBucket};
+use crate::quota::{Balance, Limit, SlidingWindow, TokenBucket};
 
 /// The latest time that the ledger can count with, in Unix milliseconds (the year 6429). A date
 /// plus two windows still fits in six bytes.
@@ -34,6 +34,8 @@ pub enum Method {
     },
     /// A steady rate that allows bursts.
     TokenBucket(TokenBucket),
+    /// A prepaid amount that never resets.
+    Balance(Balance),
 }
 
 /// An override's effect on a key.
@@ -82,13 +84,14 @@ impl Terms {
 }
 
 impl Method {
-    /// Returns the most that can be charged at once.
+    /// Returns the most that can be charged at once; for a balance, without any top-ups.
     #[must_use]
     pub fn limit(&self) -> u64 {
         match self {
             Self::SlidingWindow(window) => window.limit.get(),
             Self::FixedWindow { limit, .. } => limit.get(),
             Self::TokenBucket(bucket) => bucket.burst(),
+            Self::Balance(balance) => balance.start.get(),
         }
     }
 }

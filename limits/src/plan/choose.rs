@@ -4,7 +4,7 @@ use super::number;
 use crate::facts::Facts;
 use crate::key;
 use crate::policy::{Amount, Bucket, Counting, NumberFrom, Source};
-use crate::quota::{Limit, Quota};
+use crate::quota::Quota;
 use std::collections::BTreeMap;
 
 /// The part of a bucket that a value of the request selects.
@@ -16,6 +16,10 @@ pub enum Subject {
     Limit,
     /// The cost charged to it.
     Cost,
+    /// The time zone of its calendar.
+    TimeZone,
+    /// The day on which its periods begin.
+    Anchor,
 }
 
 /// The reason for a tier, a limit or a cost.
@@ -34,7 +38,7 @@ pub struct Reason<'a> {
 /// The effect of a request's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// It is listed in the table.
+    /// It is listed in the table, or valid.
     Listed,
     /// It is missing or not listed in the table.
     Unlisted,
@@ -42,6 +46,8 @@ pub enum Effect {
     Read(u64),
     /// It is missing or not a number.
     NotANumber,
+    /// It is missing, or not a time zone or a day.
+    Invalid,
 }
 
 /// A bucket's way of counting a request, and its limit, with the reasons.
@@ -52,16 +58,10 @@ pub struct ChosenLimit<'a> {
     /// The limit; 0 if the request is refused, [`UNLIMITED`](crate::policy::UNLIMITED) if it never
     /// is.
     pub limit: u64,
+    /// The quota; `None` if the limit is 0.
+    pub quota: Option<Quota>,
     /// The reasons, if they depend on the request.
     pub reasons: Vec<Reason<'a>>,
-}
-
-impl ChosenLimit<'_> {
-    /// Returns the quota; `None` if the limit is 0.
-    #[must_use]
-    pub fn quota(&self) -> Option<Quota> {
-        Some(self.counting.quota(Limit::new(self.limit).ok()?))
-    }
 }
 
 impl Bucket {
@@ -71,7 +71,8 @@ impl Bucket {
         let note = &mut |reason| reasons.push(reason);
         let counting = self.tier(facts, note);
         let limit = counting.limit.chosen(Subject::Limit, facts, note);
-        ChosenLimit { counting, limit, reasons }
+        let quota = counting.quota(limit, facts, note);
+        ChosenLimit { counting, limit, quota, reasons }
     }
 
     /// Returns the way in which the bucket counts a request. Passes the reason to `note`, if it

@@ -374,3 +374,34 @@ fn a_fact_selects_the_limit() {
 fn an_invalid_path_has_no_plan() {
     assert_eq!(shipped().plan(&FakeRequest::get("/%2fx")), Err(BadPath::EscapedSlash));
 }
+
+#[test]
+fn a_claim_selects_the_calendar() {
+    let policy = Policy::from_value(serde_json::json!({
+        "version": 1,
+        "keys": { "client": { "client_ip": {} } },
+        "buckets": { "calls": {
+            "key": "client",
+            "limit": 5,
+            "per": "month",
+            "time_zone": { "from": { "jwt_claim": "sub" }, "otherwise": "Europe/Berlin" },
+            "anchor": { "from": { "jwt_claim": "tier" }, "otherwise": 3 },
+        } },
+        "rules": [{ "charge": ["calls"] }],
+    }));
+    let policy = policy.unwrap();
+    let quota = |request: &FakeRequest| {
+        let plan = policy.plan(request).unwrap();
+        serde_json::to_string(&plan.charges.first().unwrap().charge.quota).unwrap()
+    };
+    let with = |zone, day| quota(&FakeRequest::get("/").user(zone, day));
+    assert_eq!(
+        with("asia/tokyo", "31"),
+        r#"{"fixed_window":{"limit":5,"per":"month","time_zone":"Asia/Tokyo","anchor":31}}"#
+    );
+    assert_eq!(with("UTC", "1"), r#"{"fixed_window":{"limit":5,"per":"month"}}"#);
+    let otherwise =
+        r#"{"fixed_window":{"limit":5,"per":"month","time_zone":"Europe/Berlin","anchor":3}}"#;
+    assert_eq!(with("Mars", "32"), otherwise);
+    assert_eq!(quota(&FakeRequest::get("/")), otherwise);
+}

@@ -1,10 +1,11 @@
 //! The buckets of a policy, and their checks.
 
-use super::counting::{self, Counting, Tiers};
+use super::counting::{self, Algorithm, Counting, Tiers};
 use super::document::{self, Mapping, Outcome};
 use super::mistakes::Mistakes;
 use super::on_failure::OnFailure;
 use crate::block::Block;
+use crate::bounded::MAX_SAFE;
 use crate::counter::is_bucket_name;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -59,7 +60,12 @@ impl Bucket {
 
     /// Returns the largest limit that a request can have.
     pub(super) fn largest_limit(&self) -> u64 {
-        self.countings().map(|counting| counting.limit.largest()).max().unwrap_or(0)
+        let largest = |counting: &Counting| match counting.algorithm {
+            // Top-ups can raise it to any amount.
+            Algorithm::Balance => MAX_SAFE,
+            _ => counting.limit.largest(),
+        };
+        self.countings().map(largest).max().unwrap_or(0)
     }
 }
 
@@ -113,16 +119,39 @@ pub(super) fn checked(
             counting::tiers(tiers, counting.as_ref(), &format!("{place}.tiers"), mistakes)
         });
         let Some(counting) = counting else { continue };
+        let on_failure = on_failure(document.on_failure, &counting, &place, mistakes);
+        let block = document.block.as_deref().map(Block::from);
+        if block.is_some() && matches!(counting.algorithm, Algorithm::Balance) {
+            let text = "a balance that is used up does not count toward a block: remove this";
+            mistakes.add(format!("{place}.block"), text);
+        }
         buckets.push(Bucket {
             name,
             key: document.key,
             counting,
             tiers,
-            on_failure: document.on_failure,
+            on_failure,
             refund: document.refund.into_iter().map(Refund::from).collect(),
             enforce: document.enforce,
-            block: document.block.as_deref().map(Block::from),
+            block,
         });
     }
     buckets
+}
+
+/// Returns a bucket's `on_failure`. A gateway cannot count a balance that only the ledger knows.
+fn on_failure(
+    document: Option<OnFailure>,
+    counting: &Counting,
+    place: &str,
+    mistakes: &mut Mistakes,
+) -> OnFailure {
+    let is_balance = matches!(counting.algorithm, Algorithm::Balance);
+    if is_balance && document == Some(OnFailure::Local) {
+        mistakes.add(
+            format!("{place}.on_failure"),
+            "only the ledger knows a balance: expected deny or allow, found local",
+        );
+    }
+    document.unwrap_or(if is_balance { OnFailure::Deny } else { OnFailure::Local })
 }

@@ -1,13 +1,12 @@
 //! The algorithms of buckets and of their tiers, and their checks.
 
 use super::amount::{self, Amount, Use};
+use super::calendar::{self, Choice};
 use super::document::{self, CountingFields};
 use super::keys::{self, Source};
 use super::mistakes::Mistakes;
 use crate::duration::Duration;
-use crate::quota::{
-    FixedWindow, Limit, Period, Quota, SlidingWindow, TimeZone, TokenBucket, WindowMs,
-};
+use crate::quota::{Anchor, MAX_BALANCE, Period, TimeZone, TokenBucket, WindowMs};
 use std::collections::BTreeMap;
 
 /// The way in which a bucket counts: an algorithm and its limit.
@@ -34,10 +33,14 @@ pub enum Algorithm {
         /// The period.
         per: Period,
         /// The time zone.
-        time_zone: TimeZone,
+        time_zone: Choice<TimeZone>,
+        /// The day on which the period begins.
+        anchor: Choice<Anchor>,
     },
     /// A steady rate; the limit is the burst.
     TokenBucket(TokenBucket),
+    /// A prepaid amount that never resets; the limit is the amount that everyone starts with.
+    Balance,
 }
 
 /// Requests that a bucket counts in another way.
@@ -47,22 +50,6 @@ pub struct Tiers {
     pub source: Source,
     /// The tier for each value.
     pub values: BTreeMap<String, Counting>,
-}
-
-impl Counting {
-    /// Returns the quota at `limit`.
-    #[must_use]
-    pub fn quota(&self, limit: Limit) -> Quota {
-        match &self.algorithm {
-            Algorithm::SlidingWindow { window_ms } => {
-                Quota::SlidingWindow(SlidingWindow { limit, window_ms: *window_ms })
-            }
-            Algorithm::FixedWindow { per, time_zone } => {
-                Quota::FixedWindow(FixedWindow { limit, per: *per, time_zone: *time_zone })
-            }
-            Algorithm::TokenBucket(bucket) => Quota::TokenBucket(*bucket),
-        }
-    }
 }
 
 impl Algorithm {
@@ -80,11 +67,22 @@ impl Algorithm {
     fn name(&self) -> String {
         match self {
             Self::SlidingWindow { window_ms } => format!("sliding.{window_ms}"),
-            Self::FixedWindow { per, time_zone } => {
-                format!("{}.{}", per.name(), time_zone.name().replace('/', "."))
+            Self::FixedWindow { per, time_zone, anchor } => {
+                let mut name = per.name().to_owned();
+                match time_zone {
+                    Choice::Fixed(zone) => name += &format!(".{}", zone.name().replace('/', ".")),
+                    Choice::From { .. } => name += ".any",
+                }
+                match anchor {
+                    Choice::Fixed(anchor) if anchor.is_first() => {}
+                    Choice::Fixed(anchor) => name += &format!(".{anchor}"),
+                    Choice::From { .. } => name += ".any",
+                }
+                name
             }
             // The ledger converts the tokens of one bucket to those of another.
             Self::TokenBucket(_) => "tokens".to_owned(),
+            Self::Balance => "balance".to_owned(),
         }
     }
 }
@@ -95,18 +93,21 @@ pub(super) fn checked(
     place: &str,
     mistakes: &mut Mistakes,
 ) -> Option<Counting> {
-    let found = match (fields.window, fields.per, fields.rate) {
-        (Some(window), None, None) => Some((sliding(window), limit(fields, place, mistakes)?)),
-        (None, Some(per), None) => {
-            let time_zone = zone(fields.time_zone, place, mistakes);
-            Some((Algorithm::FixedWindow { per, time_zone }, limit(fields, place, mistakes)?))
+    let found = match (fields.window, fields.per, fields.rate, fields.balance) {
+        (Some(window), None, None, None) => {
+            Some((sliding(window), limit(fields, place, mistakes)?))
         }
-        (None, None, Some(_)) => token_bucket(fields, place, mistakes),
+        (None, Some(per), None, None) => {
+            let time_zone = calendar::time_zone(fields, place, mistakes);
+            let anchor = calendar::anchor(fields, per, place, mistakes);
+            let limit = limit(fields, place, mistakes);
+            let calendar = Algorithm::FixedWindow { per, time_zone: time_zone?, anchor: anchor? };
+            Some((calendar, limit?))
+        }
+        (None, None, Some(_), None) => token_bucket(fields, place, mistakes),
+        (None, None, None, Some(start)) => balance(fields, start, place, mistakes),
         _ => {
-            mistakes.add(
-                place,
-                "expected one of window (sliding), per (calendar), rate (token bucket)",
-            );
+            mistakes.add(place, format!("expected one of {}", fields.selectors));
             None
         }
     };
@@ -134,13 +135,6 @@ pub(super) fn tiers(
     Some(Tiers { source: source?, values })
 }
 
-fn zone(name: Option<&str>, place: &str, mistakes: &mut Mistakes) -> TimeZone {
-    name.map_or(Ok(TimeZone::UTC), TimeZone::named).unwrap_or_else(|error| {
-        mistakes.add(format!("{place}.time_zone"), error.to_string());
-        TimeZone::UTC
-    })
-}
-
 fn sliding(window: Duration) -> Algorithm {
     Algorithm::SlidingWindow { window_ms: WindowMs::clamped(window.as_ms()) }
 }
@@ -153,6 +147,26 @@ fn limit(fields: CountingFields<'_>, place: &str, mistakes: &mut Mistakes) -> Op
             None
         }
     }
+}
+
+fn balance(
+    fields: CountingFields<'_>,
+    start: &document::Amount,
+    place: &str,
+    mistakes: &mut Mistakes,
+) -> Option<(Algorithm, Amount)> {
+    if fields.limit.is_some() {
+        mistakes.add(
+            format!("{place}.limit"),
+            "a balance has no limit except what is left of it: remove this",
+        );
+    }
+    let place = format!("{place}.balance");
+    let start = amount::checked(start, &place, Use::Limit, mistakes)?;
+    if start.largest() > MAX_BALANCE {
+        mistakes.add(place, format!("expected at most {MAX_BALANCE}, found {}", start.largest()));
+    }
+    Some((Algorithm::Balance, start))
 }
 
 fn token_bucket(
@@ -188,6 +202,7 @@ fn stray_fields(
     let tokens = matches!(algorithm, Algorithm::TokenBucket(_));
     for (field, stray, owner) in [
         ("time_zone", fields.time_zone.is_some() && !calendar, "per"),
+        ("anchor", fields.anchor.is_some() && !calendar, "per"),
         ("every", fields.every.is_some() && !tokens, "rate"),
         ("burst", fields.burst.is_some() && !tokens, "rate"),
     ] {

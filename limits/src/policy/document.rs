@@ -3,6 +3,7 @@
 
 mod amount;
 mod block;
+mod calendar;
 mod charge;
 mod condition;
 mod mapping;
@@ -16,6 +17,7 @@ use crate::headers::Family;
 use crate::quota::{self, Period};
 pub(super) use amount::{Amount, Chosen};
 pub(super) use block::Block;
+pub(super) use calendar::{Day, Setting};
 pub(super) use charge::Charge;
 pub(super) use condition::{Condition, ConditionFields, ConditionNumber, Scalar};
 pub(super) use mapping::Mapping;
@@ -147,7 +149,7 @@ pub(super) struct ClientIp {
     pub(super) v6_prefix: Bounded<1, 128>,
 }
 
-/// A limit or quota. Exactly one of `window`, `per` and `rate` selects the algorithm.
+/// A limit or quota. Exactly one of `window`, `per`, `rate` and `balance` selects the algorithm.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -161,18 +163,25 @@ pub(super) struct Bucket {
     /// Calendar quota: at most `limit` in each period.
     pub(super) per: Option<Period>,
     /// The IANA time zone of the calendar, with `per`. Defaults to UTC.
-    pub(super) time_zone: Option<String>,
+    pub(super) time_zone: Option<Setting<String>>,
+    /// The day on which the period begins, with `per`: a day of the week, a day of the month (a
+    /// shorter month uses its last day), or the month and day of a year (`04-06`). Defaults to
+    /// Monday, the 1st, and 1 January.
+    pub(super) anchor: Option<Setting<Day>>,
     /// Token bucket: the number of tokens that flow in per `every`.
     pub(super) rate: Option<quota::Limit>,
     /// The time in which `rate` tokens flow in.
     pub(super) every: Option<Duration>,
     /// The most tokens that can be spent at once, with `rate`.
     pub(super) burst: Option<quota::Limit>,
+    /// Prepaid balance: the amount that everyone starts with, 0 for nothing. It never resets.
+    /// Operators top it up with `tollgate counters top-up`.
+    pub(super) balance: Option<Amount>,
     /// Requests that are counted in another way.
     pub(super) tiers: Option<Mapping<Tiers>>,
-    /// The behavior when the ledger cannot answer.
-    #[serde(default)]
-    pub(super) on_failure: OnFailure,
+    /// The behavior when the ledger cannot answer. Defaults to `local`, or to `deny` for a balance,
+    /// which only the ledger knows.
+    pub(super) on_failure: Option<OnFailure>,
     /// Outcomes for which the charge is given back.
     #[serde(default)]
     pub(super) refund: Vec<Refund>,
@@ -277,10 +286,13 @@ impl Bucket {
             limit: self.limit.as_ref(),
             window: self.window,
             per: self.per,
-            time_zone: self.time_zone.as_deref(),
+            time_zone: self.time_zone.as_ref(),
+            anchor: self.anchor.as_ref(),
             rate: self.rate,
             every: self.every,
             burst: self.burst,
+            balance: self.balance.as_ref(),
+            selectors: "window (sliding), per (calendar), rate (token bucket), balance (prepaid)",
         }
     }
 }

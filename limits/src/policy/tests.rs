@@ -39,7 +39,7 @@ fn mistakes_after(change: impl FnOnce(&mut serde_json::Value)) -> String {
 
 #[test]
 fn format_errors_are_reported_with_their_location() {
-    insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["limt"] = json!(5)), @r#"buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of `key`, `limit`, `window`, `per`, `time_zone`, `rate`, `every`, `burst`, `tiers`, `on_failure`, `refund`, `enforce`, `block`"#);
+    insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["limt"] = json!(5)), @r#"buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of `key`, `limit`, `window`, `per`, `time_zone`, `anchor`, `rate`, `every`, `burst`, `balance`, `tiers`, `on_failure`, `refund`, `enforce`, `block`"#);
     insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["limit"] = json!(-1)), @"buckets.auth.limit: invalid value: integer `-1`, expected a whole number from 0 to 9007199254740992");
     insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["limit"] = json!("infinite")), @r#"buckets.auth.limit: invalid value: string "infinite", expected a whole number from 0 to 2^53, unlimited, { by, values, otherwise } or { from, max, otherwise }"#);
     insta::assert_snapshot!(changed(|d| d["buckets"]["ai_daily"]["limit"]["values"]["pro"] = json!(1.5)), @"buckets.ai_daily.limit.values.pro: invalid value: floating point `1.5`, expected a whole number from 0 to 9007199254740992");
@@ -107,7 +107,7 @@ salt: invalid type: integer `7`, expected a string
 shim.authority: expected a host such as tollgate or 10.0.0.5:8081, found "outbound|8081"
 shim.timeout: expected at most 10s, found 11000ms
 jwt.payload: expected jwt_authn's payload_in_metadata, found ""
-buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of `key`, `limit`, `window`, `per`, `time_zone`, `rate`, `every`, `burst`, `tiers`, `on_failure`, `refund`, `enforce`, `block`
+buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of `key`, `limit`, `window`, `per`, `time_zone`, `anchor`, `rate`, `every`, `burst`, `balance`, `tiers`, `on_failure`, `refund`, `enforce`, `block`
 buckets.auth.window: invalid type: integer `60`, expected a duration such as 500ms, 30s, 1m, 24h or 7d
 buckets.public.key: unknown key "cleint" (did you mean "client"?), expected one of client, user
 rules[1].charge[1]: invalid type: integer `1`, expected a bucket's name, or { bucket, cost }
@@ -191,7 +191,7 @@ fn invalid_buckets_are_reported() {
         }),
         @r#"
 buckets.by.limit.by.client_ip: unknown field `client_ip`, expected one of `jwt_claim`, `header`, `host`, `route_name`, `route_metadata`
-buckets.ai: expected one of window (sliding), per (calendar), rate (token bucket)
+buckets.ai: expected one of window (sliding), per (calendar), rate (token bucket), balance (prepaid)
 buckets.ai_daily.time_zone: expected an IANA time zone such as Europe/Berlin, found "Mars/Olympus"
 buckets.auth.key: unknown key "nobody", expected one of client, user
 buckets.b 1: expected a name of at most 64 letters, digits, _ or -, starting with a letter
@@ -254,7 +254,7 @@ fn invalid_tiers_are_reported() {
         }),
         @r#"
 buckets.ai.tiers.values.list: invalid type: sequence, expected a mapping, `{ field: value }`
-buckets.ai.tiers.values.typo.windw: unknown field `windw` (did you mean "window"?), expected one of `limit`, `window`, `per`, `time_zone`, `rate`, `every`, `burst`
+buckets.ai.tiers.values.typo.windw: unknown field `windw` (did you mean "window"?), expected one of `limit`, `window`, `per`, `time_zone`, `anchor`, `rate`, `every`, `burst`
 buckets.probes.tiers: missing field `values`
 buckets.auth.tiers.values.none: expected one of window (sliding), per (calendar), rate (token bucket)
 buckets.auth.tiers.values.pro: a token bucket needs rate, every and burst
@@ -484,4 +484,57 @@ fn the_policy_size_is_bounded() {
     insta::assert_snapshot!(changed(|d| d["rules"] = json!(many(MAX_ITEMS + 1))), @"rules: expected at most 1000, found 1001");
     let bad = changed(|d| d["rules"] = json!(vec![json!({}); MAX_ITEMS]));
     assert_eq!(bad.split("; ").count(), 100, "{bad}");
+}
+
+#[test]
+fn invalid_calendars_are_reported() {
+    let calendar = |fields: serde_json::Value| {
+        changed(|d| {
+            let bucket = d["buckets"]["auth"].as_object_mut().unwrap();
+            bucket.remove("window");
+            bucket.extend(fields.as_object().unwrap().clone());
+        })
+    };
+    for good in [
+        json!({ "per": "week" }),
+        json!({ "per": "week", "anchor": "Sunday" }),
+        json!({ "per": "month", "anchor": 31.0 }),
+        json!({ "per": "year", "anchor": "04-06" }),
+        json!({ "per": "month", "anchor": { "from": { "jwt_claim": "billing_day" }, "otherwise": 1 } }),
+        json!({ "per": "day", "time_zone": { "from": { "jwt_claim": "zoneinfo" }, "otherwise": "UTC" } }),
+    ] {
+        assert_eq!(calendar(good.clone()), "accepted", "{good}");
+    }
+    insta::assert_snapshot!(calendar(json!({ "per": "week", "anchor": 1 })), @r#"buckets.auth.anchor: expected a day of the week such as friday, found "1""#);
+    insta::assert_snapshot!(calendar(json!({ "per": "month", "anchor": 32 })), @"buckets.auth.anchor: expected a day of the week, a day from 1 to 31, or a month and a day such as 04-06, found 32");
+    insta::assert_snapshot!(calendar(json!({ "per": "year", "anchor": "02-30" })), @r#"buckets.auth.anchor: expected a month and a day such as 04-06, found "02-30""#);
+    insta::assert_snapshot!(calendar(json!({ "per": "day", "anchor": 2 })), @r#"buckets.auth.anchor: expected no anchor, which only a week, month or year has, found "2""#);
+    insta::assert_snapshot!(calendar(json!({ "window": "1m", "anchor": 2 })), @"buckets.auth.anchor: only valid with `per`: remove this");
+    insta::assert_snapshot!(calendar(json!({ "per": "fortnight" })), @"buckets.auth.per: unknown variant `fortnight`, expected one of `minute`, `hour`, `day`, `week`, `month`, `year`");
+    insta::assert_snapshot!(calendar(json!({ "per": "day", "time_zone": { "from": {}, "otherwise": "Mars" } })), @r#"buckets.auth.time_zone.otherwise: expected an IANA time zone such as Europe/Berlin, found "Mars"; buckets.auth.time_zone.from: expected one of jwt_claim, header, host, route_name, route_metadata"#);
+    insta::assert_snapshot!(calendar(json!({ "per": "month", "anchor": { "from": { "header": "x" } } })), @"buckets.auth.anchor: missing field `otherwise`");
+}
+
+#[test]
+fn invalid_balances_are_reported() {
+    let balance = |bucket: serde_json::Value| changed(|d| d["buckets"]["auth"] = bucket);
+    assert_eq!(balance(json!({ "key": "client", "balance": 0 })), "accepted");
+    assert_eq!(
+        balance(json!({ "key": "client", "balance": 5, "on_failure": "allow" })),
+        "accepted"
+    );
+    insta::assert_snapshot!(balance(json!({ "key": "client", "balance": 5, "limit": 5, "on_failure": "local" })), @"buckets.auth.limit: a balance has no limit except what is left of it: remove this; buckets.auth.on_failure: only the ledger knows a balance: expected deny or allow, found local");
+    insta::assert_snapshot!(balance(json!({ "key": "client", "balance": 5, "per": "day" })), @"buckets.auth: expected one of window (sliding), per (calendar), rate (token bucket), balance (prepaid)");
+    insta::assert_snapshot!(balance(json!({ "key": "client", "balance": "unlimited" })), @"buckets.auth.balance: expected at most 4503599627370496, found 9007199254740992");
+    insta::assert_snapshot!(balance(json!({ "key": "client", "balance": -1 })), @"buckets.auth.balance: invalid value: integer `-1`, expected a whole number from 0 to 9007199254740992");
+    insta::assert_snapshot!(balance(json!({ "key": "client", "balance": 5, "anchor": 1, "time_zone": "UTC", "burst": 1 })), @"buckets.auth.time_zone: only valid with `per`: remove this; buckets.auth.anchor: only valid with `per`: remove this; buckets.auth.burst: only valid with `rate`: remove this");
+}
+
+#[test]
+fn a_balance_is_denied_without_the_ledger_by_default() {
+    let policy = from_yaml(
+        "version: 1\nkeys: { client: { client_ip: {} } }\nbuckets: { a: { key: client, balance: 5 }, b: { key: client, limit: 1, window: 1s } }\nrules: []\n",
+    );
+    let of = policy.unwrap().buckets.iter().map(|bucket| bucket.on_failure).collect::<Vec<_>>();
+    assert_eq!(of, [OnFailure::Deny, OnFailure::Local]);
 }

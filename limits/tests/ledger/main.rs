@@ -9,6 +9,7 @@
     reason = "test code: a panic in a helper fails its test"
 )]
 
+mod balances;
 mod blocks;
 mod fixed;
 mod requests;

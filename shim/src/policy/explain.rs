@@ -193,12 +193,20 @@ buckets:
     limit: { by: { route_metadata: [tollgate, plan] }, values: { gold: 7 }, otherwise: 1 }
     refund: [success, 404]
     on_failure: deny
+  billed:
+    key: client
+    limit: 9
+    per: month
+    time_zone: { from: { header: x-zone }, otherwise: Europe/Berlin }
+    anchor: { from: { header: x-day }, otherwise: 1 }
+  weekly: { key: client, limit: 9, per: week, anchor: sunday }
 rules:
   - { name: probes, match: { paths: [/health] }, charge: [] }
   - { match: { paths: ["/a/*"], methods: [GET, HEAD] }, charge: [plan] }
   - { match: { hosts: ["*.example.com"], headers: { x-mode: test } }, charge: [plan] }
   - { match: { has_key: user }, charge: [calls, steady] }
   - { match: { paths: [/b], authenticated: false }, charge: [calls, steady] }
+  - { match: { paths: [/billed] }, charge: [billed, weekly] }
 "#;
 
     const AMOUNTS: &str = r#"
@@ -468,6 +476,28 @@ rule 0 matches: the request is exempt and nothing is charged
     }
 
     #[test]
+    fn a_calendar_taken_from_the_request_is_explained() {
+        let because = |args: &str| {
+            let text = explained(args);
+            let lines =
+                text.lines().filter(|line| line.contains("limit  ") || line.contains("because"));
+            lines.map(|line| format!("{}\n", line.trim())).collect::<String>()
+        };
+        insta::assert_snapshot!(because("--path /billed --header x-zone=asia/tokyo --header x-day=31"), @r#"
+limit       9 per calendar month from day 31 (Asia/Tokyo)
+because     header x-zone is "asia/tokyo"
+because     header x-day is "31"
+limit       9 per calendar week from sunday (UTC)
+"#);
+        insta::assert_snapshot!(because("--path /billed --header x-zone=Mars"), @r#"
+limit       9 per calendar month (Europe/Berlin)
+because     header x-zone is "Mars", which is not a time zone
+because     the request has no header x-day
+limit       9 per calendar week from sunday (UTC)
+"#);
+    }
+
+    #[test]
     fn a_request_that_is_charged_nothing_is_explained_too() {
         insta::assert_snapshot!(explained("--path /health"), @r#"
 GET /health
@@ -484,6 +514,7 @@ rule 1 does not match: none of its paths matches
 rule 2 does not match: header x-mode does not match
 rule 3 does not match: key user has no value
 rule 4 does not match: none of its paths matches
+rule 5 does not match: none of its paths matches
 no rule matches: the request passes and nothing is charged
 "#);
         insta::assert_snapshot!(explained("--path /../x/%2e%2E/../health?x=/.."), @r#"

@@ -2,9 +2,9 @@
 //! counters show`.
 
 use limits::block::Block;
-use limits::plan::{Effect, Reason};
+use limits::plan::{Effect, Reason, Subject};
 use limits::policy::{Source, UNLIMITED};
-use limits::quota::Quota;
+use limits::quota::{Period, Quota};
 
 /// Formats a reason: `claim tier is "pro"`.
 pub(crate) fn reason(reason: &Reason<'_>) -> String {
@@ -14,6 +14,10 @@ pub(crate) fn reason(reason: &Reason<'_>) -> String {
         Effect::Listed => format!("{source} is {value:?}"),
         Effect::Unlisted => format!("{source} is {value:?}, which is not listed"),
         Effect::NotANumber => format!("{source} is {value:?}, which is not a number"),
+        Effect::Invalid if reason.subject == Subject::TimeZone => {
+            format!("{source} is {value:?}, which is not a time zone")
+        }
+        Effect::Invalid => format!("{source} is {value:?}, which is not a day to begin with"),
         Effect::Read(number) if number.to_string() == *value => format!("{source} is {value}"),
         Effect::Read(number) => format!("{source} is {value}, which makes {number}"),
     }
@@ -42,8 +46,16 @@ pub(crate) fn limit(quota: Option<&Quota>) -> String {
             number(quota.limit.get(), format!("in any {}", length(quota.window_ms.get())))
         }
         Some(Quota::FixedWindow(quota)) => {
-            let per = quota.per.name();
-            number(quota.limit.get(), format!("per calendar {per} ({})", quota.time_zone))
+            let (per, zone) = (quota.per.name(), quota.time_zone);
+            let from = match quota.anchor {
+                anchor if anchor.is_first() => String::new(),
+                anchor if quota.per == Period::Month => format!(" from day {anchor}"),
+                anchor => format!(" from {anchor}"),
+            };
+            number(quota.limit.get(), format!("per calendar {per}{from} ({zone})"))
+        }
+        Some(Quota::Balance(quota)) => {
+            format!("a balance that starts with {}, and what is topped up", quota.start)
         }
         Some(Quota::TokenBucket(quota)) => {
             let per = length(quota.per_ms());

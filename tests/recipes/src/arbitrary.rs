@@ -134,6 +134,7 @@ fn countings() -> impl Strategy<Value = Value> {
         limits().prop_map(|limit| {
             json!({ "per": "month", "time_zone": "Asia/Kathmandu", "limit": limit })
         }),
+        limits().prop_map(|limit| json!({ "per": "year", "anchor": "03-31", "limit": limit })),
         (3_u64..20).prop_map(|burst| json!({ "rate": 1, "every": "24h", "burst": burst })),
     ]
 }

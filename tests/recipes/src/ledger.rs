@@ -1,11 +1,12 @@
 //! A ledger that speaks the wire's JSON: the pure arithmetic of `limits`, and the calendar.
 
-use crate::calendar::Zone;
+use crate::calendar::{Span, Zone};
 use limits::counter::CounterName;
 use limits::ledger::{
-    self, Charge, Ledger, Method, Periods, Settle, SettleCharge, Terms, TimeMs, decision_ms,
+    self, Charge, Ledger, Method, Periods, Settle, SettleCharge, SettleId, Terms, TimeMs, TopUp,
+    decision_ms,
 };
-use limits::quota::{FixedWindow, Period, Quota};
+use limits::quota::{FixedWindow, Quota, TopUpAmount};
 use limits::wire::{
     self, DecideBody, DecideReply, Decision, SettleBody, SettleReply, Settled, decision_name,
 };
@@ -18,6 +19,7 @@ const CAPACITY: usize = 100_000;
 pub(crate) struct LedgerService {
     ledger: Ledger,
     decisions: u64,
+    top_ups: u64,
     changes: Changes,
 }
 
@@ -32,7 +34,12 @@ pub struct Changes {
 
 impl LedgerService {
     pub(crate) fn new() -> Self {
-        Self { ledger: Ledger::new(CAPACITY), decisions: 0, changes: Changes::default() }
+        Self {
+            ledger: Ledger::new(CAPACITY),
+            decisions: 0,
+            changes: Changes::default(),
+            top_ups: 0,
+        }
     }
 
     pub(crate) const fn changes(&self) -> &Changes {
@@ -72,6 +79,24 @@ impl LedgerService {
         let taken = taken.filter(|(_, outcome)| decided.admitted && outcome.admitted);
         self.changes.charged.extend(taken.map(|(charge, _)| charge.counter.clone()));
         Ok(decided.named(now_ms, self.decisions))
+    }
+
+    /// Tops up a balance, each time with a new id.
+    ///
+    /// # Errors
+    /// Fails if the amount is invalid.
+    pub(crate) fn top_up(
+        &mut self,
+        now_ms: u64,
+        counter: CounterName,
+        amount: u64,
+    ) -> Result<(), String> {
+        self.top_ups += 1;
+        let id = format!("top-up-{}", self.top_ups);
+        let id = SettleId::try_from(id).map_err(|error| error.to_string())?;
+        let amount = TopUpAmount::new(amount).map_err(|error| error.to_string())?;
+        let topped_up = self.ledger.top_up(now_ms, &TopUp { counter, amount, id });
+        topped_up.map(|_| ()).map_err(|error| error.to_string())
     }
 
     /// Answers the body of a settle call.
@@ -114,19 +139,21 @@ impl LedgerService {
 fn terms(quota: Quota, now_ms: u64) -> Result<Terms, String> {
     Ok(Terms::limited(match quota {
         Quota::SlidingWindow(window) => Method::SlidingWindow(window),
-        Quota::FixedWindow(FixedWindow { limit, per, time_zone }) => {
+        Quota::FixedWindow(FixedWindow { limit, per, time_zone, anchor }) => {
             let zone = Zone::of(time_zone).ok_or("the calendar lacks the time zone")?;
-            let periods = periods(&zone, per, now_ms).ok_or("the calendar has no period")?;
+            let periods = periods(|now_ms| zone.period(per, anchor, now_ms), now_ms);
+            let periods = periods.ok_or("the calendar has no period")?;
             Method::FixedWindow { limit, periods }
         }
         Quota::TokenBucket(bucket) => Method::TokenBucket(bucket),
+        Quota::Balance(balance) => Method::Balance(balance),
     }))
 }
 
 /// Returns the period of `now_ms` and the next.
-fn periods(zone: &Zone, per: Period, now_ms: u64) -> Option<Periods> {
-    let span = zone.period(per, now_ms)?;
-    let end_ms = zone.period(per, span.end_ms)?.end_ms;
+fn periods(period: impl Fn(u64) -> Option<Span>, now_ms: u64) -> Option<Periods> {
+    let span = period(now_ms)?;
+    let end_ms = period(span.end_ms)?.end_ms;
     let [a, b, c] = [span.start_ms, span.end_ms, end_ms].map(TimeMs::new);
     Periods::new([a.ok()?, b.ok()?, c.ok()?]).ok()
 }

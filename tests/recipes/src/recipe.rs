@@ -76,6 +76,9 @@ pub struct Step {
     /// Takes the ledger away, or brings it back.
     #[serde(default)]
     pub ledger: Option<LedgerState>,
+    /// Tops up balances of the request's payer before it is sent: bucket → amount.
+    #[serde(default)]
+    pub top_up: BTreeMap<String, u64>,
     /// The request.
     #[serde(default)]
     pub send: Send,

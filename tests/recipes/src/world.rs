@@ -83,6 +83,9 @@ impl<'a> World<'a> {
     /// Runs a step. Returns all differences.
     pub fn step(&mut self, step: &Step) -> Vec<String> {
         self.prepare(step);
+        if let Err(error) = self.top_up(step) {
+            return vec![error];
+        }
         for time in 1..=step.send.times {
             let differences = match self.send(&step.send) {
                 Ok(outcome) => check::differences(&step.expect, &outcome, time == step.send.times),
@@ -96,6 +99,18 @@ impl<'a> World<'a> {
             }
         }
         Vec::new()
+    }
+
+    /// Tops up the balances that a step says, of its request's payer.
+    fn top_up(&mut self, step: &Step) -> Result<(), String> {
+        for (bucket, amount) in &step.top_up {
+            let facts = RecipeRequest::new(self.recipe, &step.send);
+            let explained = self.policy.explain(&facts).map_err(|error| error.to_string())?;
+            let charge = explained.charges.iter().find(|charge| charge.bucket.name == *bucket);
+            let counter = charge.ok_or(format!("the request is not charged to {bucket}"))?;
+            self.ledger.top_up(self.now_ms, counter.counter.clone(), *amount)?;
+        }
+        Ok(())
     }
 
     /// Sends a request and returns its outcome.

@@ -1,15 +1,18 @@
 //! Random histories of a few counters, covering every algorithm and event: bursts, equal times,
 //! clocks that step back, costs of every size, several buckets in a request, shadows, overrides,
-//! changed limits and algorithms, leases, blocks for repeated refusals, and early, late and repeated
-//! settles.
+//! changed limits and algorithms, leases, blocks for repeated refusals, early, late and repeated
+//! settles, and top-ups.
 
 use limits::block::{AgeMs, Block, Refusals, Refused};
 use limits::bounded::MAX_SAFE;
 use limits::counter::{CounterName, Identity};
 use limits::ledger::{
     Charge, Method, Periods, Request, Settle, SettleCharge, SettleId, Standing, Terms, TimeMs,
+    TopUp,
 };
-use limits::quota::{Limit, SlidingWindow, TokenBucket, WindowMs};
+use limits::quota::{
+    Balance, Limit, MAX_BALANCE, SlidingWindow, Start, TokenBucket, TopUpAmount, WindowMs,
+};
 use limits::wire::{Cost, LeaseAsk, LeaseWish, SettleAmount};
 use proptest::collection::vec;
 use proptest::option::weighted;
@@ -36,6 +39,8 @@ pub enum Event {
     Reset(Family),
     /// Lifts a counter's block.
     Unblock(Family),
+    /// Adds to the balance: the number of the id, and the amount.
+    TopUp(u8, u64),
 }
 
 /// The number and spacing of repeated requests.
@@ -60,14 +65,23 @@ pub enum Family {
     Fixed,
     /// A token bucket.
     Tokens,
+    /// A balance.
+    Balance,
     /// Any algorithm, any size.
     Any,
 }
 
 impl Family {
     /// All families.
-    pub const ALL: [Self; 6] =
-        [Self::Small, Self::Slots, Self::Changing, Self::Fixed, Self::Tokens, Self::Any];
+    pub const ALL: [Self; 7] = [
+        Self::Small,
+        Self::Slots,
+        Self::Changing,
+        Self::Fixed,
+        Self::Tokens,
+        Self::Balance,
+        Self::Any,
+    ];
 
     const fn bucket(self) -> &'static str {
         match self {
@@ -76,6 +90,7 @@ impl Family {
             Self::Changing => "changing",
             Self::Fixed => "fixed",
             Self::Tokens => "tokens",
+            Self::Balance => "balance",
             Self::Any => "any",
         }
     }
@@ -117,6 +132,9 @@ enum MethodSpec {
         rate: u64,
         per_ms: u64,
         burst: u64,
+    },
+    Balance {
+        start: u64,
     },
 }
 
@@ -214,6 +232,14 @@ impl World {
             .expect("distinct counters")
     }
 
+    /// Prepares a top-up of the current payer's balance.
+    #[must_use]
+    pub fn top_up(&self, id: u8, amount: u64) -> TopUp {
+        let id = SettleId::try_from(format!("payment-{id}")).expect("an id");
+        let (counter, amount) = (self.counter(Family::Balance), TopUpAmount::clamped(amount));
+        TopUp { counter, amount, id }
+    }
+
     /// Prepares a settle at the current time.
     #[must_use]
     pub fn settle(&self, spec: &SettleSpec) -> Settle {
@@ -251,6 +277,9 @@ impl World {
                 let periods = Periods::new(bounds).expect("ascending bounds");
                 Method::FixedWindow { limit: Limit::clamped(limit), periods }
             }
+            MethodSpec::Balance { start } => {
+                Method::Balance(Balance { start: Start::clamped(start) })
+            }
             MethodSpec::Tokens { rate, per_ms, burst } => Method::TokenBucket(
                 TokenBucket::new(
                     Limit::clamped(rate),
@@ -285,7 +314,13 @@ fn event() -> impl Strategy<Value = Event> {
         1 => charge().prop_map(Event::Peek),
         1 => select(Family::ALL.as_slice()).prop_map(Event::Reset),
         1 => select(Family::ALL.as_slice()).prop_map(Event::Unblock),
+        1 => top_up(),
     ]
+}
+
+fn top_up() -> impl Strategy<Value = Event> {
+    let amount = prop_oneof![8 => 1..9_u64, 1 => 1..=MAX_BALANCE];
+    (0..6_u8, amount).prop_map(|(id, amount)| Event::TopUp(id, amount))
 }
 
 /// Generates clock steps: bursts, pauses, steps back, and the edges of windows, periods and the
@@ -363,7 +398,7 @@ fn blocks() -> impl Strategy<Value = Option<Block>> {
 fn cost(family: Family) -> BoxedStrategy<u64> {
     let few = prop_oneof![6 => Just(1), 3 => 1..4_u64, 1 => 1..8_u64];
     match family {
-        Family::Small | Family::Fixed => few.boxed(),
+        Family::Small | Family::Fixed | Family::Balance => few.boxed(),
         Family::Slots | Family::Changing | Family::Tokens => {
             prop_oneof![few, 1..60_u64, 1..400_u64].boxed()
         }
@@ -409,10 +444,12 @@ fn method(family: Family) -> BoxedStrategy<MethodSpec> {
         Family::Changing => sliding(vec![100, 128, 129, 5_000], vec![1_000]),
         Family::Fixed => fixed(vec![5, 5, 5, 3, 9]),
         Family::Tokens => tokens(),
+        Family::Balance => balance(vec![3, 3, 3, 0, 8]),
         Family::Any => prop_oneof![
             sliding(vec![1, 129, MAX_SAFE], vec![1, 1_000, 366 * 86_400_000]),
             fixed(vec![1, MAX_SAFE]),
             tokens(),
+            balance(vec![0, 3, MAX_BALANCE]),
             Just(MethodSpec::Tokens { rate: 1, per_ms: 1, burst: MAX_SAFE }),
             Just(MethodSpec::Tokens { rate: MAX_SAFE, per_ms: 1, burst: MAX_SAFE }),
             Just(MethodSpec::Tokens { rate: 7, per_ms: 366 * 86_400_000, burst: 284_000 }),
@@ -439,6 +476,10 @@ fn fixed(limits: Vec<u64>) -> BoxedStrategy<MethodSpec> {
             astray,
         })
         .boxed()
+}
+
+fn balance(starts: Vec<u64>) -> BoxedStrategy<MethodSpec> {
+    select(starts).prop_map(|start| MethodSpec::Balance { start }).boxed()
 }
 
 fn tokens() -> BoxedStrategy<MethodSpec> {

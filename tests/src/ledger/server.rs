@@ -22,6 +22,9 @@ local redis = { pcall = redis.pcall, call = function(command, ...)
     return redis.call(command, ...)
   end
   local key, value, px, life_ms = ...
+  if px == nil then
+    return redis.call(command, key, value)
+  end
   if px == 'KEEPTTL' then
     assert(redis.call('PTTL', key) > 0)
     return redis.call(command, key, value, px)
@@ -43,10 +46,12 @@ pub enum Script {
     Settle,
     /// `peek.lua`
     Peek,
+    /// `top_up.lua`
+    TopUp,
 }
 
 impl Script {
-    const ALL: [Self; 3] = [Self::Decide, Self::Settle, Self::Peek];
+    const ALL: [Self; 4] = [Self::Decide, Self::Settle, Self::Peek, Self::TopUp];
 
     /// Returns the script as shipped.
     #[must_use]
@@ -55,6 +60,7 @@ impl Script {
             Self::Decide => source::DECIDE,
             Self::Settle => source::SETTLE,
             Self::Peek => source::PEEK,
+            Self::TopUp => source::TOP_UP,
         }
     }
 
@@ -70,8 +76,8 @@ pub struct LedgerServer {
     /// The server's name and version for messages, such as `Valkey 9.1.2`, or `Cluster`.
     pub name: String,
     servers: Servers,
-    shipped: [String; 3],
-    given: [String; 3],
+    shipped: [String; 4],
+    given: [String; 4],
 }
 
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use tests::shim::{
 
 const MINUTE_MS: u64 = 60_000;
 
-fn admin(shim: &Server) -> Client {
+pub(super) fn admin(shim: &Server) -> Client {
     Client::of(shim.admin_addr().expect("an admin port"))
 }
 
@@ -25,7 +25,7 @@ fn change(shim: &Server, path: &str, body: &Value) -> bool {
 }
 
 /// Runs `tollgate` with `args` in the repository's root.
-fn tollgate(shim: &Server, args: &[&str]) -> Output {
+pub(super) fn tollgate(shim: &Server, args: &[&str]) -> Output {
     let url = format!("http://{}", shim.admin_addr().expect("an admin port"));
     Command::new(&binaries().shim)
         .args(args)
@@ -36,7 +36,7 @@ fn tollgate(shim: &Server, args: &[&str]) -> Output {
         .expect("the program runs")
 }
 
-fn run_ok(shim: &Server, args: &[&str]) -> String {
+pub(super) fn run_ok(shim: &Server, args: &[&str]) -> String {
     let output = tollgate(shim, args);
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{args:?}: {message}");

@@ -91,7 +91,7 @@ impl Source {
             let is_right = match &bucket.counting.algorithm {
                 Algorithm::SlidingWindow { window_ms } => is_minute && window_ms.get() == MINUTE_MS,
                 Algorithm::FixedWindow { per, .. } => !is_minute && *per == Period::Day,
-                Algorithm::TokenBucket(_) => false,
+                Algorithm::TokenBucket(_) | Algorithm::Balance => false,
             };
             let expected = if is_minute { "window: 1m" } else { "per: day" };
             ensure!(

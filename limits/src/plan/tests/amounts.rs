@@ -35,6 +35,7 @@ fn planned(policy: &Policy, request: &FakeRequest) -> String {
         Quota::TokenBucket(quota) => {
             format!("{}+{}/{}ms", quota.burst(), quota.rate(), quota.per_ms())
         }
+        Quota::Balance(quota) => format!("{}+", quota.start),
     };
     format!("{name} {quota} -{}", charge.cost)
 }

@@ -1,6 +1,7 @@
 //! A bucket's tiers as written.
 
 use super::amount::Amount;
+use super::calendar::{Day, Setting};
 use super::mapping::Mapping;
 use super::source::Source;
 use crate::duration::Duration;
@@ -32,7 +33,9 @@ pub(in crate::policy) struct Tier {
     /// Calendar quota: at most `limit` in each period.
     pub(in crate::policy) per: Option<Period>,
     /// The IANA time zone of the calendar, with `per`. Defaults to UTC.
-    pub(in crate::policy) time_zone: Option<String>,
+    pub(in crate::policy) time_zone: Option<Setting<String>>,
+    /// The day on which the period begins, with `per`.
+    pub(in crate::policy) anchor: Option<Setting<Day>>,
     /// Token bucket: the number of tokens that flow in per `every`.
     pub(in crate::policy) rate: Option<quota::Limit>,
     /// The time in which `rate` tokens flow in.
@@ -47,10 +50,14 @@ pub(in crate::policy) struct CountingFields<'a> {
     pub(in crate::policy) limit: Option<&'a Amount>,
     pub(in crate::policy) window: Option<Duration>,
     pub(in crate::policy) per: Option<Period>,
-    pub(in crate::policy) time_zone: Option<&'a str>,
+    pub(in crate::policy) time_zone: Option<&'a Setting<String>>,
+    pub(in crate::policy) anchor: Option<&'a Setting<Day>>,
     pub(in crate::policy) rate: Option<quota::Limit>,
     pub(in crate::policy) every: Option<Duration>,
     pub(in crate::policy) burst: Option<quota::Limit>,
+    pub(in crate::policy) balance: Option<&'a Amount>,
+    /// The fields that select the algorithm, for messages.
+    pub(in crate::policy) selectors: &'static str,
 }
 
 impl Tier {
@@ -59,10 +66,13 @@ impl Tier {
             limit: self.limit.as_ref(),
             window: self.window,
             per: self.per,
-            time_zone: self.time_zone.as_deref(),
+            time_zone: self.time_zone.as_ref(),
+            anchor: self.anchor.as_ref(),
             rate: self.rate,
             every: self.every,
             burst: self.burst,
+            balance: None,
+            selectors: "window (sliding), per (calendar), rate (token bucket)",
         }
     }
 }

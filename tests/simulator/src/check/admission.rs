@@ -84,6 +84,7 @@ fn excess(arrivals: &Arrivals, lag_us: u64, counted: Counted) -> Option<String> 
             within(&at_us, window.per.nominal_ms() * 1_000 - lag_us, window.limit.get())
         }
         Quota::TokenBucket(bucket) => beyond_rate(&at_us, lag_us, *bucket),
+        Quota::Balance(balance) => within(&at_us, u64::MAX / 2, balance.start.get()),
     }
 }
 

@@ -48,5 +48,6 @@ fn outlasts(due: &Due) -> bool {
         Quota::SlidingWindow(window) => window.window_ms.get() >= OUTLASTS_MS,
         Quota::FixedWindow(window) => matches!(window.per, Period::Hour | Period::Day),
         Quota::TokenBucket(_) => false,
+        Quota::Balance(_) => true,
     }
 }

@@ -2,7 +2,7 @@
 //! period, or not yet refilled), minus the refunds of those same charges. It keeps every charge and
 //! shares no code with the ledger.
 
-use limits::ledger::Method;
+use limits::ledger::{Method, NEVER};
 use limits::quota::{SlidingWindow, TokenBucket};
 use std::collections::BTreeMap;
 
@@ -66,6 +66,7 @@ impl PlainCounter {
                 *self.charged.entry(now_ms).or_default() += amount;
                 now_ms
             }
+            Method::Balance(_) => now_ms,
         };
         *self.by_date.entry(date_ms).or_default() += amount;
         self.total += amount;
@@ -108,6 +109,13 @@ impl PlainCounter {
                 let counted = if is_exact { &self.by_date } else { &self.charged };
                 let due = missing(counted, now_ms, tokens) + cost * tokens.per_ms();
                 due.saturating_sub(tokens.capacity()).div_ceil(tokens.rate())
+            }
+            Method::Balance(balance) => {
+                if self.total + cost <= balance.start.get() {
+                    0
+                } else {
+                    NEVER
+                }
             }
         }
     }

@@ -146,6 +146,7 @@ fn local_method(quota: Quota) -> Method {
             Method::SlidingWindow(SlidingWindow { limit, window_ms })
         }
         Quota::TokenBucket(bucket) => Method::TokenBucket(bucket),
+        Quota::Balance(balance) => Method::Balance(balance),
     }
 }
 
