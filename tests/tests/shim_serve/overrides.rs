@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 use tests::client::Client;
 use tests::gateway::binaries;
 use tests::shim::{
-    Api, Shims, Store, TOKEN, charge, counter, only_charge, request, sliding, wait_for,
+    Api, Shims, Store, TOKEN, charge, counter, only_charge, request, sliding, tokens, wait_for,
 };
 
 const MINUTE_MS: u64 = 60_000;
@@ -193,6 +193,62 @@ fn an_override_covers_the_counters_of_the_bucket_s_tiers() {
         let shown = admin(&shims.shims[0]).post("/v1/counters/show", &shown, Some(TOKEN)).json();
         assert_eq!(shown["override"], json!({ "limit": 20 }));
     }
+}
+
+#[test]
+fn operators_see_the_tier_of_a_request_and_reset_all_tiers() {
+    let policy = tempfile::NamedTempFile::new().unwrap();
+    let text = r#"
+version: 1
+salt: a-salt
+keys: { user: { jwt_claim: sub, otherwise: client }, client: { client_ip: {} } }
+buckets:
+  api:
+    key: user
+    limit: { from: { header: x-limit }, max: 50, otherwise: 5 }
+    window: 1m
+    tiers:
+      by: { jwt_claim: tier }
+      values:
+        pro: { rate: 1, every: 1h, burst: 20 }
+        own: { limit: unlimited, per: day }
+        banned: { limit: 0, window: 1m }
+rules: [{ charge: [api] }]
+"#;
+    std::fs::write(policy.path(), text).unwrap();
+    let file = policy.path().to_str().unwrap();
+    let shims = Shims::start(Store::Redis, 1);
+    let shim = &shims.shims[0];
+    let run = |words: &str, more: &[&str]| {
+        let words: Vec<_> = words.split(' ').collect();
+        let target = ["--policy", file, "--bucket", "api", "--key", "user=42"];
+        run_ok(shim, &[&words, &target[..], more].concat())
+    };
+    let show = |more: &[&str]| {
+        let text = run("counters show", more);
+        let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        text.lines().skip(1).map(words).collect::<Vec<_>>().join("; ")
+    };
+    let pro = ["--claim", "tier=pro"];
+    let shown = show(&[]);
+    assert!(shown.starts_with("limit 5; because the request has no claim tier; "), "{shown}");
+    assert!(show(&["--header", "x-limit=99"]).starts_with("limit 50; "));
+    assert!(show(&pro).starts_with("limit 20; because claim tier is \"pro\"; remaining 20"));
+    let own = show(&["--claim", "tier=own"]);
+    assert!(own.starts_with("limit unlimited; "), "{own}");
+    let banned = show(&["--claim", "tier=banned"]);
+    assert_eq!(banned, "limit 0: refused with 403; because claim tier is \"banned\"");
+    assert_eq!(run("counters reset", &[]), "api for user=42: nothing was counted\n");
+    // The counter of the tier is charged, and the bucket's reset includes it.
+    let text = run("counters show", &pro);
+    let name = text.split_once('(').and_then(|(_, rest)| rest.split_once(')')).unwrap().0;
+    let tier = limits::counter::CounterName::try_from(name.to_owned()).unwrap();
+    assert!(shims.api(0).decide_one(request([charge(tier, tokens(1, 3_600_000, 20))])).admitted);
+    assert!(show(&pro).contains("remaining 19"));
+    run("overrides set", &["--limit", "7"]);
+    wait_for("the override to apply", || show(&pro).starts_with("limit 7; ").then_some(()));
+    assert_eq!(run("counters reset", &[]), "api for user=42: reset\n");
+    assert!(show(&pro).contains("remaining 7"));
 }
 
 #[test]

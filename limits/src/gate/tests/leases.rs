@@ -265,3 +265,32 @@ fn a_settle_s_id_is_the_decision_id_without_seals() {
     assert_eq!(settles[0].decision, "1790000000000-a-1.AAAAAAAAAAA");
     assert_eq!(settles[0].id, "1790000000000-a-1");
 }
+
+#[test]
+fn a_lease_is_spent_by_the_cost_and_never_beyond_its_grant() {
+    let policy = serde_json::json!({
+        "version": 1,
+        "keys": { "client": { "client_ip": {} } },
+        "buckets": { "public": {
+            "key": "client", "limit": 1000, "window": "1m", "refund": ["server_error"],
+        } },
+        "rules": [{ "charge": [{ "bucket": "public", "cost": {
+            "from": { "header": "x-cost" }, "max": 100, "otherwise": 1 } }] }],
+    });
+    let mut gate = Gate::new(Policy::from_value(policy).unwrap());
+    let call = call_asking_for_lease(&mut gate);
+    let body = lease_reply(&call, 800, 10);
+    reply(&mut gate, &call, ok_reply(&body));
+    let costing = |cost| FakeRequest::get("/").with("x-cost", cost);
+    let pass = |text: &str| Some(Release::Pass(format!("admitted rule=0 public={text} by=lease")));
+    assert_eq!(ask(&mut gate, NOW_MS, 200, &costing("7")), pass("803/cost=7"));
+    // What is left of the lease is not enough for this one, so the ledger decides it.
+    arrive(&mut gate, 201, &costing("4"));
+    let call = one_call(&mut gate);
+    let sent: DecideBody = serde_json::from_slice(&call.body).unwrap();
+    assert_eq!(sent.requests[0].charges[0].cost.get(), 4);
+    // A refund puts the whole cost back into the lease.
+    respond(&mut gate, NOW_US, 200, Outcome { status: 500, is_cache_hit: false });
+    assert_eq!(ask(&mut gate, NOW_MS, 202, &costing("10")), pass("800/cost=10"));
+    arrive(&mut gate, 203, &costing("1"));
+}
