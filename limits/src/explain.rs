@@ -27,6 +27,8 @@ pub struct Explanation<'a> {
     pub alternatives: Vec<usize>,
     /// The rule's charges; empty for an exemption.
     pub charges: Vec<Explained<'a>>,
+    /// The first error of a CEL condition.
+    pub failed: Option<String>,
 }
 
 /// One charge, with its reasons.
@@ -71,7 +73,14 @@ impl Policy {
         let charge = matching.map(|rule| rule.charge.as_slice());
         let charges = charge.unwrap_or_default().iter();
         let charges = charges.filter_map(|charge| self.explained(charge, facts)).collect();
-        Ok(Explanation { path, passed_over, rule, alternatives, charges })
+        Ok(Explanation {
+            path,
+            passed_over,
+            rule,
+            alternatives,
+            charges,
+            failed: seen.into_failed(),
+        })
     }
 
     fn explained<'a>(

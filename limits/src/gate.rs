@@ -42,6 +42,7 @@ mod give_up;
 mod breaker;
 mod call;
 mod charged;
+mod condition_log;
 mod deciding;
 mod degraded;
 mod demand;
@@ -63,6 +64,7 @@ use breaker::Breaker;
 pub use call::{Call, CallKind, Reply};
 pub use charged::Outcome;
 use charged::Part;
+use condition_log::ConditionLog;
 use contact::Contact;
 use deciding::Calls;
 pub use deciding::MAX_CALLS;
@@ -105,6 +107,7 @@ pub struct Gate {
     settles: Settles,
     metrics: Metrics,
     log: DenialLog,
+    conditions: ConditionLog,
     /// The id of the last call.
     calls: u32,
     /// True from when the worker's queue is woken until [`Gate::ready`] is called.
@@ -178,6 +181,7 @@ impl Gate {
             leases: Leases::default(),
             settles: Settles::default(),
             log: DenialLog::default(),
+            conditions: ConditionLog::default(),
             calls: 0,
             woken: false,
             closes: None,
@@ -195,9 +199,11 @@ impl Gate {
         metrics::name(&self.policy, metric)
     }
 
-    /// Returns the denials to log now.
+    /// Returns the denials and the failed conditions to log now.
     pub fn take_log(&mut self, now_us: u64) -> Vec<String> {
-        self.log.take(ms(now_us))
+        let mut lines = self.log.take(ms(now_us));
+        lines.extend(self.conditions.take(ms(now_us)));
+        lines
     }
 
     /// Returns the error to log now if the shim has never answered.

@@ -37,4 +37,5 @@ pub mod policy;
 pub mod problem;
 pub mod query;
 pub mod quota;
+mod when;
 pub mod wire;

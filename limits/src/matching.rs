@@ -1,11 +1,13 @@
 //! Matches rules against requests. Called by [`crate::plan`] and [`crate::explain`], so that an
 //! explanation always agrees with the decision.
 
+mod when;
+
 use crate::facts::Facts;
 use crate::path::NormalPath;
 use crate::policy::{Match, Policy, Subject, ValueMatch};
 use crate::{cookie, host, key, networks, query};
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::net::IpAddr;
 
 /// A request as rules see it. Caches the facts that cost an Envoy call, and fetches each on first
@@ -16,6 +18,8 @@ pub(crate) struct Seen<'a, F> {
     method: OnceCell<Vec<u8>>,
     host: OnceCell<String>,
     client: OnceCell<Option<IpAddr>>,
+    /// The first error of a CEL condition.
+    failed: RefCell<Option<String>>,
 }
 
 /// The first condition of a rule that a request fails.
@@ -36,6 +40,8 @@ pub enum Mismatch {
     /// The request has a verified token and the rule forbids it, or the rule requires one and the
     /// request has none.
     Authenticated,
+    /// The CEL condition is false, or cannot be evaluated.
+    When,
     /// No alternative matches. Holds the reason for each.
     Any(Vec<Mismatch>),
     /// The conditions under `not` all hold.
@@ -51,6 +57,7 @@ enum Failing<'a> {
     Value(&'a Subject),
     Key(&'a str),
     Authenticated,
+    When,
     Any(&'a [Match]),
     Not,
 }
@@ -58,11 +65,16 @@ enum Failing<'a> {
 impl<'a, F: Facts> Seen<'a, F> {
     pub(crate) fn new(facts: &'a F, path: Option<NormalPath>) -> Self {
         let (method, host, client) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        Self { facts, path, method, host, client }
+        Self { facts, path, method, host, client, failed: RefCell::default() }
     }
 
     pub(crate) const fn path(&self) -> Option<&NormalPath> {
         self.path.as_ref()
+    }
+
+    /// Returns the first error of a CEL condition.
+    pub(crate) fn into_failed(self) -> Option<String> {
+        self.failed.into_inner()
     }
 
     fn method(&self) -> &[u8] {
@@ -100,6 +112,7 @@ impl Match {
             Failing::Value(of) => Mismatch::Value(of.clone()),
             Failing::Key(name) => Mismatch::Key(name.to_owned()),
             Failing::Authenticated => Mismatch::Authenticated,
+            Failing::When => Mismatch::When,
             Failing::Any(all) => {
                 Mismatch::Any(all.iter().filter_map(|one| one.mismatch(policy, seen)).collect())
             }
@@ -152,6 +165,9 @@ impl Match {
         }
         if self.authenticated.is_some_and(|wanted| wanted != seen.facts.is_authenticated()) {
             return Some(Failing::Authenticated);
+        }
+        if self.when.as_ref().is_some_and(|when| !when.holds(seen)) {
+            return Some(Failing::When);
         }
         if let Some(all) = &self.any
             && !all.iter().any(|one| one.fits(policy, seen))

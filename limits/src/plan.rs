@@ -27,6 +27,8 @@ pub struct Plan {
     /// The buckets whose limit is 0, as indices in [`Policy::buckets`]. Those that are enforced
     /// refuse the request.
     pub blocked: Vec<usize>,
+    /// The first error of a CEL condition.
+    pub failed: Option<String>,
 }
 
 /// One charge of a plan.
@@ -59,7 +61,12 @@ impl Policy {
         let fits = |at: &usize| self.rules.get(*at).is_some_and(|it| it.matching.fits(self, &seen));
         let found = self.candidates(seen.path(), || seen.host()).find(fits);
         let charge = found.and_then(|at| self.rules.get(at)).map(|rule| rule.charge.as_slice());
-        let mut plan = Plan { rule: found, charges: Vec::new(), blocked: Vec::new() };
+        let mut plan = Plan {
+            rule: found,
+            charges: Vec::new(),
+            blocked: Vec::new(),
+            failed: seen.into_failed(),
+        };
         for charge in charge.unwrap_or_default() {
             let Some(planned) = self.planned(charge, facts, &mut |_| {}) else { continue };
             if planned.is_blocked() {

@@ -25,6 +25,7 @@ mod reading;
 mod rules;
 #[cfg(feature = "schema")]
 mod schema;
+mod when;
 
 use crate::headers::Family;
 use crate::path::NormalPath;
@@ -44,6 +45,7 @@ pub use rules::Rule;
 pub use schema::schema;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+pub use when::{OnError, WhenMatch};
 
 /// The salt of the shipped policy, which is publicly known.
 pub const DEVELOPMENT_SALT: &str = "tollgate-development";

@@ -28,6 +28,10 @@ impl Gate {
                 return self.refuse(stream, verdict::bad_path(bad)).into();
             }
         };
+        if let Some(error) = &plan.failed {
+            self.metrics.increment(Event::ConditionErrors);
+            self.conditions.note(error.clone());
+        }
         if !plan.blocked.is_empty()
             && let Some(release) = self.block(ms(now_us), stream, &plan)
         {

@@ -108,11 +108,12 @@ pub(super) enum Event {
     BreakersOpen,
     ShimUnanswered,
     DenialsUnlogged,
+    ConditionErrors,
     BatchSize,
     WaitUs,
 }
 
-const EVENTS: [(Event, MetricKind, &str); 24] = [
+const EVENTS: [(Event, MetricKind, &str); 25] = [
     (Event::Exempt, MetricKind::Counter, "requests.verdict=exempt"),
     (Event::BadPath, MetricKind::Counter, "requests.verdict=bad_path"),
     (Event::Admitted, MetricKind::Counter, "requests.verdict=admitted"),
@@ -135,6 +136,7 @@ const EVENTS: [(Event, MetricKind, &str); 24] = [
     (Event::BreakersOpen, MetricKind::Gauge, "breaker.open"),
     (Event::ShimUnanswered, MetricKind::Gauge, "shim.unanswered"),
     (Event::DenialsUnlogged, MetricKind::Counter, "denials.unlogged"),
+    (Event::ConditionErrors, MetricKind::Counter, "condition_errors"),
     (Event::BatchSize, MetricKind::Histogram, "batch_size"),
     (Event::WaitUs, MetricKind::Histogram, "wait_us"),
 ];

@@ -10,6 +10,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 mod blocks;
+mod conditions;
 mod costs;
 mod failure;
 mod leases;

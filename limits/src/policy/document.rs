@@ -11,6 +11,7 @@ mod source;
 mod tiers;
 
 use super::on_failure::OnFailure;
+use super::when::OnError;
 use crate::bounded::Bounded;
 use crate::duration::Duration;
 use crate::headers::Family;
@@ -262,6 +263,10 @@ pub(super) struct Match {
     pub(super) has_key: Option<String>,
     /// `true` requires a verified token; `false` requires its absence.
     pub(super) authenticated: Option<bool>,
+    /// An expression in CEL that must be true, such as `claims.level >= 3`.
+    pub(super) when: Option<String>,
+    /// The behavior if `when` cannot be evaluated. Defaults to `skip`.
+    pub(super) on_error: Option<OnError>,
     /// Alternatives, one of which must match.
     pub(super) any: Option<Vec<Mapping<Match>>>,
     /// Conditions that must not all hold.
@@ -271,12 +276,14 @@ pub(super) struct Match {
 impl Match {
     /// Returns true if there are no conditions, so any request matches.
     pub(super) fn is_empty(&self) -> bool {
-        let Self { paths, methods, hosts, client, has_key, authenticated, any, not, .. } = self;
+        let Self { paths, methods, hosts, client, has_key, authenticated, any, not, when, .. } =
+            self;
         let lists = [paths, methods, hosts, client];
         let values = [&self.headers, &self.query, &self.cookies, &self.claims, &self.keys];
         lists.iter().all(|list| list.is_none())
             && values.iter().all(|values| values.is_empty())
             && (has_key.is_none() && authenticated.is_none() && any.is_none() && not.is_none())
+            && when.is_none()
     }
 }
 

@@ -5,6 +5,7 @@ use super::document::{self, MAX_ITEMS, Mapping};
 use super::keys::{Key, MAX_NAME_BYTES, Source, header_name, path};
 use super::mistakes::Mistakes;
 use super::networks;
+use super::when::{self, WhenMatch};
 use crate::condition::Condition;
 use crate::host::HostPattern;
 use crate::networks::Networks;
@@ -35,6 +36,8 @@ pub struct Match {
     pub has_key: Option<String>,
     /// True if a verified token is required, false if it must be absent; `None` for either.
     pub authenticated: Option<bool>,
+    /// A condition in CEL that must be true.
+    pub when: Option<WhenMatch>,
     /// Alternatives, one of which must match; `None` if there are none.
     pub any: Option<Vec<Self>>,
     /// Conditions that must not all hold.
@@ -130,6 +133,7 @@ fn matching(
         values: values(place, document, names, mistakes),
         has_key: document.has_key.clone(),
         authenticated: document.authenticated,
+        when: when::checked(place, document, mistakes),
         any: document.any.as_ref().map(|all| any(place, all, names, depth, mistakes)),
         not: document.not.as_ref().map(|not| {
             let place = format!("{place}.not");

@@ -46,7 +46,7 @@ fn format_errors_are_reported_with_their_location() {
     insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["window"] = json!("1 minute")), @r#"buckets.auth.window: expected a duration from 1ms to 366d, such as 500ms, 30s, 1m, 24h or 7d, found "1 minute""#);
     insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["window"] = json!(60)), @"buckets.auth.window: invalid type: integer `60`, expected a duration such as 500ms, 30s, 1m, 24h or 7d");
     insta::assert_snapshot!(changed(|d| d["rules"][1] = json!({ "match": {} })), @"rules[1]: missing field `charge`");
-    insta::assert_snapshot!(changed(|d| d["rules"][1]["match"]["path"] = json!("/x")), @r#"rules[1].match.path: unknown field `path` (did you mean "paths"?), expected one of `paths`, `methods`, `hosts`, `client`, `headers`, `query`, `cookies`, `claims`, `keys`, `has_key`, `authenticated`, `any`, `not`"#);
+    insta::assert_snapshot!(changed(|d| d["rules"][1]["match"]["path"] = json!("/x")), @r#"rules[1].match.path: unknown field `path` (did you mean "paths"?), expected one of `paths`, `methods`, `hosts`, `client`, `headers`, `query`, `cookies`, `claims`, `keys`, `has_key`, `authenticated`, `when`, `on_error`, `any`, `not`"#);
     insta::assert_snapshot!(changed(|d| d["version"] = json!(2)), @"version: invalid value: integer `2`, expected a whole number from 1 to 1");
     insta::assert_snapshot!(changed(|d| *d = json!(null)), @"policy: invalid type: null, expected a mapping, `{ field: value }`");
     insta::assert_snapshot!(changed(|d| *d = json!({ "bucket": {} })), @r#"policy: missing field `version`; policy: missing field `keys`; policy: missing field `buckets`; policy: missing field `rules`; bucket: unknown field `bucket` (did you mean "buckets"?), expected one of `version`, `salt`, `shim`, `jwt`, `response_headers`, `networks`, `keys`, `buckets`, `rules`"#);
@@ -357,7 +357,7 @@ rules[0].match.headers.b.at_least: invalid type: string "3", expected a number s
 rules[0].match.headers.c[1]: invalid type: map, expected a text, a number, true or false
 rules[0].match.headers.d: invalid type: null, expected a text, a list of texts, or a condition such as { prefix: text }
 rules[0].match.headers.e.one_of: invalid type: string "a", expected a sequence
-rules[1].match.any[1].path: unknown field `path` (did you mean "paths"?), expected one of `paths`, `methods`, `hosts`, `client`, `headers`, `query`, `cookies`, `claims`, `keys`, `has_key`, `authenticated`, `any`, `not`
+rules[1].match.any[1].path: unknown field `path` (did you mean "paths"?), expected one of `paths`, `methods`, `hosts`, `client`, `headers`, `query`, `cookies`, `claims`, `keys`, `has_key`, `authenticated`, `when`, `on_error`, `any`, `not`
 "#
     );
     insta::assert_snapshot!(
@@ -537,4 +537,19 @@ fn a_balance_is_denied_without_the_ledger_by_default() {
     );
     let of = policy.unwrap().buckets.iter().map(|bucket| bucket.on_failure).collect::<Vec<_>>();
     assert_eq!(of, [OnFailure::Deny, OnFailure::Local]);
+}
+
+#[test]
+fn invalid_cel_conditions_are_reported() {
+    insta::assert_snapshot!(mistakes_after(|d| {
+        d["rules"][0]["match"] = json!({ "when": "clams.tier == 'pro' || claims.tier = 1" });
+        d["rules"][1]["match"] = json!({ "on_error": "match" });
+        d["rules"][2]["match"] = json!({ "not": { "when": "claims", "on_error": "skip" } });
+        d["rules"][3]["match"] = json!({ "when": "true", "on_error": "deny" });
+    }), @r"
+rules[3].match.on_error: unknown variant `deny`, expected `match` or `skip`
+rules[0].match.when: line 1, column 36: Syntax error: mismatched input '=' expecting <EOF>
+rules[1].match.on_error: only valid with `when`: remove this
+rules[2].match.not.when: line 1, column 1: expected claims with a name written out, such as claims['x']
+");
 }

@@ -77,6 +77,9 @@ fn rules(text: &mut String, policy: &Policy, explanation: &Explanation<'_>) -> s
         let Some(rule) = policy.rules.get(at) else { continue };
         writeln!(text, "{} does not match: {}", shown(at), reason(mismatch, &rule.matching))?;
     }
+    if let Some(error) = &explanation.failed {
+        writeln!(text, "on_error decided, as a condition failed: {error}")?;
+    }
     let by: String = explanation.alternatives.iter().map(|at| format!(".any[{at}]")).collect();
     let by = by.strip_prefix('.').map(|by| format!(" by {by}")).unwrap_or_default();
     match explanation.rule {
@@ -113,6 +116,7 @@ fn reason(mismatch: &Mismatch, matching: &Match) -> String {
                 .collect();
             format!("no alternative does ({})", reasons.join("; "))
         }
+        Mismatch::When => "its CEL condition is not true".to_owned(),
         Mismatch::Not => "all conditions of its `not` hold".to_owned(),
     }
 }

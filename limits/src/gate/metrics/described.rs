@@ -24,7 +24,7 @@ const fn histogram(name: &'static str, meaning: &'static str) -> DescribedMetric
 }
 
 /// The filter's metrics, in the order in which an operator looks at them.
-pub const DESCRIBED_METRICS: [DescribedMetric; 17] = [
+pub const DESCRIBED_METRICS: [DescribedMetric; 18] = [
     DescribedMetric {
         labels: &[
             ("bucket", &[]),
@@ -72,6 +72,10 @@ pub const DESCRIBED_METRICS: [DescribedMetric; 17] = [
     ),
     counter("tollgate.outbox.full", "Requests that found the queue of calls full."),
     counter("tollgate.denials.unlogged", "Denials beyond the five a second that a worker logs."),
+    counter(
+        "tollgate.condition_errors",
+        "Requests for which a CEL condition (`when`) had no value. The gateway logs the first error of each second.",
+    ),
     counter(
         "tollgate.connections_refused",
         "Connections closed because their address had its maximum number of connections.",
