@@ -4,6 +4,7 @@ mod shim_serve {
     mod access;
     mod balances;
     mod basics;
+    mod blocks;
     mod bodies;
     mod concurrency;
     mod cut;

@@ -333,6 +333,24 @@ rule 1 matches and charges:
     }
 
     #[test]
+    fn a_block_is_explained() {
+        let policy = r#"
+version: 1
+salt: test
+keys: { client: { client_ip: {} } }
+buckets:
+  login:
+    key: client
+    limit: 5
+    window: 1m
+    block: { after: 20, within: 10m, for: 1h }
+rules: [{ charge: [login] }]
+"#;
+        let text = explained_by(policy, "--path /");
+        assert!(text.contains("block       after 20 refusals within 600 s, for 3600 s"), "{text}");
+    }
+
+    #[test]
     fn costs_tiers_and_limits_of_the_request_are_explained() {
         let priced = |args: &str| explained_by(AMOUNTS, &format!("--path /priced {args}"));
         insta::assert_snapshot!(priced("--claim tier=pro --header x-cost=2500"), @r#"

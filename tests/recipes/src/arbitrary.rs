@@ -143,12 +143,18 @@ fn buckets() -> impl Strategy<Value = Value> {
     let tiers = (sources(), btree_map(select(TEXTS.to_vec()), countings(), 1..3))
         .prop_map(|(by, values)| json!({ "by": by, "values": values }));
     let tiers = option::weighted(0.2, tiers);
-    (select(key_names()), countings(), tiers, prop::bool::weighted(0.8)).prop_map(
-        |(key, mut bucket, tiers, enforce)| {
+    let block = (1_u64..5, select(vec!["1s", "1h"]))
+        .prop_map(|(after, within)| json!({ "after": after, "within": within, "for": "6h" }));
+    let block = option::weighted(0.2, block);
+    (select(key_names()), countings(), tiers, prop::bool::weighted(0.8), block).prop_map(
+        |(key, mut bucket, tiers, enforce, block)| {
             bucket["key"] = json!(key);
             bucket["enforce"] = json!(enforce);
             if let Some(tiers) = tiers {
                 bucket["tiers"] = tiers;
+            }
+            if let Some(block) = block {
+                bucket["block"] = block;
             }
             bucket
         },

@@ -18,7 +18,7 @@ pub(super) fn admin(shim: &Server) -> Client {
     Client::of(shim.admin_addr().expect("an admin port"))
 }
 
-fn change(shim: &Server, path: &str, body: &Value) -> bool {
+pub(super) fn change(shim: &Server, path: &str, body: &Value) -> bool {
     let reply = admin(shim).post(path, body, Some(TOKEN));
     assert_eq!(reply.status, 200, "{}", reply.as_text());
     reply.json()["changed"].as_bool().expect("a boolean")
