@@ -26,6 +26,8 @@ use std::ptr;
 
 /// Success. Any other number is an error code.
 const OK: u32 = 0;
+/// The property does not exist.
+const NOT_FOUND: u32 = 1;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -65,6 +67,14 @@ pub(crate) fn headers(map: MapType) -> Option<Headers> {
 pub(crate) fn property(path: &str) -> Option<Vec<u8>> {
     // SAFETY: see `answer`; Envoy reads the path only during the call.
     answer(|data, size| unsafe { proxy_get_property(path.as_ptr(), path.len(), data, size) })
+}
+
+/// Returns true if a property exists. Envoy cannot encode some, for example a payload that has a
+/// claim with the value null.
+pub(crate) fn has_property(path: &str) -> bool {
+    // SAFETY: see `answer`; Envoy reads the path only during the call.
+    let read = |data, size| unsafe { proxy_get_property(path.as_ptr(), path.len(), data, size) };
+    asked(read).err() != Some(NOT_FOUND)
 }
 
 /// Sets a property. A single name sets the stream's filter state.
@@ -108,14 +118,20 @@ pub(crate) fn send_local_response<'a>(
 
 /// Returns the bytes that Envoy wrote in response to `ask`; empty if it wrote none.
 fn answer(ask: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Option<Vec<u8>> {
+    asked(ask).ok()
+}
+
+/// Like [`answer`], with the ABI's status code if that is not [`OK`].
+fn asked(ask: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>, u32> {
     let (mut data, mut size) = (ptr::null_mut::<u8>(), 0);
-    if ask(&raw mut data, &raw mut size) != OK {
-        return None;
+    match ask(&raw mut data, &raw mut size) {
+        OK => {}
+        status => return Err(status),
     }
     if data.is_null() {
-        return Some(Vec::new());
+        return Ok(Vec::new());
     }
     // SAFETY: Envoy has written `size` bytes to memory that it got from the crate's `malloc`, which
     // is a vector of this capacity, and keeps no pointer to it.
-    Some(unsafe { Vec::from_raw_parts(data, size, size) })
+    Ok(unsafe { Vec::from_raw_parts(data, size, size) })
 }

@@ -13,17 +13,21 @@ impl Headers {
         Self(bytes)
     }
 
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
     /// Returns the first value of a header. `name` is lowercase, as all names in Envoy.
     pub(crate) fn first(&self, name: &str) -> Option<&[u8]> {
         self.values(name).next()
     }
 
-    /// Returns all values of a header, joined by commas.
-    pub(crate) fn joined(&self, name: &str) -> Option<Vec<u8>> {
+    /// Returns all values of a header, with `separator` between them.
+    pub(crate) fn joined(&self, name: &str, separator: &[u8]) -> Option<Vec<u8>> {
         let mut values = self.values(name);
         let mut joined = values.next()?.to_vec();
         for value in values {
-            joined.push(b',');
+            joined.extend_from_slice(separator);
             joined.extend_from_slice(value);
         }
         Some(joined)
@@ -37,6 +41,19 @@ impl Headers {
             Some((take_text(&mut texts, name)?, take_text(&mut texts, value)?))
         });
         pairs.filter_map(move |(found, value)| (found == name.as_bytes()).then_some(value))
+    }
+
+    /// Returns the names, if the block is a list in Envoy's encoding: its items are the names, and
+    /// all values are empty.
+    pub(crate) fn list(&self) -> Option<Vec<&[u8]>> {
+        let (sizes, mut texts) = self.parts()?;
+        let items = sizes.chunks_exact(2 * SIZE).map(|sizes| {
+            let (name, value) = sizes.split_at(SIZE);
+            let (item, empty) = (take_text(&mut texts, name)?, take_text(&mut texts, value)?);
+            empty.is_empty().then_some(item)
+        });
+        let items = items.collect::<Option<Vec<_>>>()?;
+        texts.is_empty().then_some(items)
     }
 
     /// Splits the block into the sizes, and the names and values.

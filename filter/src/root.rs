@@ -1,11 +1,12 @@
 //! A root context: configuration, calls to the shim, and releasing streams.
 
+use crate::facts::TokenPaths;
 use crate::host::{self, Process};
 use crate::metrics::Metrics;
 use crate::shared::Shared;
 use crate::stream::Stream;
 use crate::worker::Worker;
-use crate::{configuration, direct, facts};
+use crate::{configuration, direct};
 use limits::gate::{self, CallKind, Gate, Release, Released, Reply, TICK_MS};
 use limits::policy::KNOWN_SALT;
 use limits::wire::MARKER_HEADER;
@@ -204,7 +205,7 @@ fn configured(text: &[u8]) -> Result<Configured, String> {
         calls: FxHashMap::default(),
         worker: Rc::new(Worker {
             queue,
-            jwt_payload: facts::jwt_payload(&policy.jwt_payload),
+            token: TokenPaths::of(&policy.jwt),
             gate: Shared::new(Gate::new(policy)),
         }),
     })

@@ -52,7 +52,7 @@ impl HttpContext for Stream {
 
 /// Passes the request to the gate. Returns true if the stream must be paused.
 fn request(id: u32, worker: &Worker) -> bool {
-    let facts = RequestFacts::new(&worker.jwt_payload);
+    let facts = RequestFacts::new(&worker.token);
     let now_us = host::now_us();
     let disposition = worker.gate.with(|gate| gate.request(now_us, id, &facts, &Process));
     match disposition {

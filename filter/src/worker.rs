@@ -1,5 +1,6 @@
 //! State shared by a root context and its streams: the gate, and a way to wake the root.
 
+use crate::facts::TokenPaths;
 use crate::host;
 use crate::shared::Shared;
 use limits::gate::Gate;
@@ -8,8 +9,7 @@ use proxy_wasm::hostcalls;
 /// A worker, as seen by its root context and its streams.
 pub(crate) struct Worker {
     pub(crate) gate: Shared<Gate>,
-    /// The property path of jwt_authn's payload.
-    pub(crate) jwt_payload: String,
+    pub(crate) token: TokenPaths,
     /// The shared queue through which a stream wakes the root context.
     pub(crate) queue: u32,
 }

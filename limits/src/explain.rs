@@ -90,10 +90,11 @@ impl Policy {
     ) -> Option<Explained<'a>> {
         let mut reasons = Vec::new();
         let planned = self.planned(charge, facts, &mut |reason| reasons.push(reason))?;
+        let payer = key::of_request(self, &planned.bucket.key, facts);
         Some(Explained {
             bucket: planned.bucket,
-            payer: key::of_request(self, &planned.bucket.key, facts),
-            counter: planned.counter(self, facts)?,
+            counter: planned.counter(self, &payer)?,
+            payer,
             quota: planned.quota,
             cost: planned.cost,
             reasons,

@@ -19,12 +19,20 @@ pub trait Facts {
     fn claim(&self, names: &[String]) -> Option<Value>;
     /// Returns true if there is a verified token.
     fn is_authenticated(&self) -> bool;
+    /// Returns the reason why the request's token was refused, from the metadata that
+    /// [`crate::policy::Jwt`] names; `None` without a token.
+    fn refused_token(&self) -> Option<Vec<u8>> {
+        None
+    }
     /// Returns the client's trusted address, `ip:port`.
     fn client_address(&self) -> Option<Vec<u8>>;
     /// Returns the name of the route that the gateway selected.
     fn route_name(&self) -> Option<Vec<u8>>;
     /// Returns a value of that route's metadata. `names`: the namespace, then the path within it.
     fn route_metadata(&self, names: &[String]) -> Option<Value>;
+    /// Returns a value that another filter stored in the stream's dynamic metadata. `names`: the
+    /// namespace, then the path within it.
+    fn metadata(&self, names: &[String]) -> Option<Value>;
     /// Returns the cookies as sent, separated by semicolons.
     fn cookies(&self) -> Option<Vec<u8>> {
         self.header("cookie")

@@ -71,7 +71,7 @@ pub use deciding::MAX_CALLS;
 use demand::Demand;
 use denied::DeniedBefore;
 use lease::Leases;
-use log::DenialLog;
+use log::BoundedLog;
 pub use metrics::{DESCRIBED_METRICS, DescribedMetric, MetricKind, Sample};
 use metrics::{Event, Metrics};
 use outbox::Outbox;
@@ -106,7 +106,8 @@ pub struct Gate {
     leases: Leases,
     settles: Settles,
     metrics: Metrics,
-    log: DenialLog,
+    log: BoundedLog,
+    refused_tokens: BoundedLog,
     conditions: ConditionLog,
     /// The id of the last call.
     calls: u32,
@@ -180,7 +181,8 @@ impl Gate {
             demand: Demand::default(),
             leases: Leases::default(),
             settles: Settles::default(),
-            log: DenialLog::default(),
+            log: BoundedLog::of("denials"),
+            refused_tokens: BoundedLog::of("refused tokens"),
             conditions: ConditionLog::default(),
             calls: 0,
             woken: false,
@@ -199,9 +201,10 @@ impl Gate {
         metrics::name(&self.policy, metric)
     }
 
-    /// Returns the denials and the failed conditions to log now.
+    /// Returns the denials, refused tokens and failed conditions to log now.
     pub fn take_log(&mut self, now_us: u64) -> Vec<String> {
         let mut lines = self.log.take(ms(now_us));
+        lines.append(&mut self.refused_tokens.take(ms(now_us)));
         lines.extend(self.conditions.take(ms(now_us)));
         lines
     }

@@ -11,7 +11,7 @@ use crate::facts::Facts;
 use crate::policy::{Key, Policy};
 pub use payer::{Part, Payer};
 pub use typed::{BadKey, of_text};
-pub(crate) use value::{client, text_of};
+pub(crate) use value::{client, text_of, value_of};
 
 /// Returns the payer by key `name` for the request that `facts` describe.
 pub(crate) fn of_request<'a>(policy: &'a Policy, name: &'a str, facts: &impl Facts) -> Payer<'a> {
@@ -51,7 +51,7 @@ pub(crate) fn own_value(policy: &Policy, name: &str, facts: &impl Facts) -> Opti
 fn resolved<'a>(policy: &'a Policy, name: &'a str, facts: &impl Facts) -> Part<'a> {
     let mut name = name;
     for _ in 0..=policy.keys.len() {
-        let Some(Key::One { source, otherwise }) = policy.keys.get(name) else { break };
+        let Some(Key::One { source, otherwise, .. }) = policy.keys.get(name) else { break };
         if let Some(value) = value::of(source, facts) {
             return Part { key: name, value };
         }

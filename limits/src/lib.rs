@@ -5,7 +5,8 @@
 //! in a test that simulates a year in a second.
 //!
 //! Suggested reading order: [`policy`] (the operator's document), [`path`], `pattern`, [`host`] and
-//! [`matching`] (which requests a rule matches), [`facts`] (a request's properties), [`plan`] (the
+//! [`matching`] (which requests a rule matches), [`facts`] (a request's properties), [`query`] and
+//! [`cookie`] (values within a header), [`plan`] (the
 //! charges for one request), [`key`] and [`counter`] (who pays), [`quota`] (limits and their
 //! algorithms), [`block`] (blocks for repeated refusals), [`wire`] (the protocol between filter and shim), [`gate`] (one gateway worker's
 //! requests, from arrival to answer), `headers` (the rate limit headers sent to clients),

@@ -5,11 +5,12 @@
 
 mod choose;
 mod number;
+mod pace;
 mod quota;
 
 use crate::counter::CounterName;
 use crate::facts::Facts;
-use crate::key;
+use crate::key::{self, Payer};
 use crate::matching::Seen;
 use crate::path::{BadPath, NormalPath};
 use crate::policy::{Bucket, Counting, Policy, RuleCharge};
@@ -38,6 +39,8 @@ pub struct PlannedCharge {
     pub bucket: usize,
     /// The charge to send to the ledger.
     pub charge: Charge,
+    /// The payer's values that logs show, as `key.user="42"`.
+    pub logged: Vec<String>,
 }
 
 /// A rule's charge, applied to a request.
@@ -71,8 +74,8 @@ impl Policy {
             let Some(planned) = self.planned(charge, facts, &mut |_| {}) else { continue };
             if planned.is_blocked() {
                 plan.blocked.push(charge.bucket);
-            } else if let Some(made) = planned.charge(self, facts) {
-                plan.charges.push(PlannedCharge { bucket: charge.bucket, charge: made });
+            } else if let Some((made, logged)) = planned.charge(self, facts) {
+                plan.charges.push(PlannedCharge { bucket: charge.bucket, charge: made, logged });
             }
         }
         Ok(plan)
@@ -100,19 +103,22 @@ impl Planned<'_> {
         self.quota.is_none() && self.cost > 0
     }
 
-    /// Returns the name of the counter.
-    pub(crate) fn counter(&self, policy: &Policy, facts: &impl Facts) -> Option<CounterName> {
-        let identity = key::of_request(policy, &self.bucket.key, facts).identity(policy);
+    /// Returns the name of a payer's counter.
+    pub(crate) fn counter(&self, policy: &Policy, payer: &Payer<'_>) -> Option<CounterName> {
+        let identity = payer.identity(policy);
         let variant = self.counting.variant.as_deref();
         CounterName::of_variant(&identity, &self.bucket.name, variant).ok()
     }
 
-    /// Returns the charge to send to the ledger; `None` if the cost or the limit is 0.
-    fn charge(&self, policy: &Policy, facts: &impl Facts) -> Option<Charge> {
+    /// Returns the charge to send to the ledger, and the payer's values that logs show; `None` if
+    /// the cost or the limit is 0.
+    fn charge(&self, policy: &Policy, facts: &impl Facts) -> Option<(Charge, Vec<String>)> {
         let (cost, quota) = (Cost::new(self.cost).ok()?, self.quota?);
-        let counter = self.counter(policy, facts)?;
+        let payer = key::of_request(policy, &self.bucket.key, facts);
+        let logged = if policy.logs_keys { payer.logged(policy) } else { Vec::new() };
+        let counter = self.counter(policy, &payer)?;
         let (enforce, block) = (self.bucket.enforce, self.bucket.block);
-        Some(Charge { counter, quota, cost, enforce, lease: None, block })
+        Some((Charge { counter, quota, cost, enforce, lease: None, block }, logged))
     }
 }
 

@@ -3,9 +3,10 @@
 //! The filter reads it at startup (as JSON, from Envoy's configuration), and the operator's tools
 //! read it as YAML. [`crate::plan`] applies it to a request.
 //!
-//! `document` is the format that people write, and `reading` finds format errors in it. `keys`,
-//! `buckets` (with `counting`), `rules` (with `charges`) and `amount` hold the checked parts, each
-//! with its own checks. `check` runs them all.
+//! `document` is the format that people write, and `reading` finds format errors in it. `sources`
+//! and `amount` hold the parts that keys, limits and costs share. `keys`, `buckets` (with
+//! `counting`) and `rules` (with `charges`) hold the checked parts, each with its own checks. `check`
+//! runs them all.
 
 mod amount;
 mod buckets;
@@ -16,6 +17,7 @@ mod conditions;
 mod counting;
 mod document;
 mod index;
+mod jwt;
 mod keys;
 mod matches;
 mod mistakes;
@@ -25,6 +27,7 @@ mod reading;
 mod rules;
 #[cfg(feature = "schema")]
 mod schema;
+mod sources;
 mod when;
 
 use crate::headers::Family;
@@ -36,13 +39,15 @@ pub use charges::RuleCharge;
 pub use counting::{Algorithm, Counting, Tiers};
 pub(crate) use index::Candidates;
 use index::MatchIndex;
-pub use keys::{Key, Source};
+pub use jwt::Jwt;
+pub use keys::Key;
 pub use matches::{Match, Subject, ValueMatch};
 pub use mistakes::{PolicyError, PolicyErrors, unknown_name};
 pub use on_failure::OnFailure;
 pub use rules::Rule;
 #[cfg(feature = "schema")]
 pub use schema::schema;
+pub use sources::Source;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 pub use when::{OnError, WhenMatch};
@@ -84,14 +89,16 @@ pub struct Policy {
     pub authority: String,
     /// The time that a request waits for the ledger, in ms, 1..=10,000.
     pub timeout_ms: u64,
-    /// jwt_authn's `payload_in_metadata`: the metadata key of the verified claims.
-    pub jwt_payload: String,
+    /// The location of the verified token's claims.
+    pub jwt: Jwt,
     /// The header families that responses carry.
     pub response_headers: BTreeSet<Family>,
     /// The key of the hash that counter names are derived from.
     pub salt: String,
     /// The keys, by name.
     pub keys: BTreeMap<String, Key>,
+    /// True if logs show the values of some keys.
+    pub(crate) logs_keys: bool,
     /// The buckets, sorted by name; rules refer to them by index.
     pub buckets: Vec<Bucket>,
     /// The rules, in order; the first match decides.

@@ -8,6 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use ledger::store::url::{FORMS, LedgerUrl};
 use limits::explain::Request;
+use limits::facts::Value;
 use limits::quota::TopUpAmount;
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
@@ -261,7 +262,8 @@ pub(crate) struct TypedFacts {
     /// A header of the request
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     pub header: Vec<Pair>,
-    /// A claim of the request's verified token: sub=42; a nested claim: org.id=7
+    /// A claim of the request's verified token: sub=42; a nested claim: org.id=7; a list:
+    /// roles=["admin","staff"]
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     pub claim: Vec<Pair>,
     /// The name of Envoy's route
@@ -270,13 +272,17 @@ pub(crate) struct TypedFacts {
     /// A value in the route's metadata: tollgate.plan=gold
     #[arg(long, value_name = "NAMESPACE.NAME=VALUE", value_parser = pair)]
     pub metadata: Vec<Pair>,
+    /// A value in the dynamic metadata that another filter stores:
+    /// envoy.filters.http.ext_authz.plan=gold
+    #[arg(long, value_name = "NAMESPACE.NAME=VALUE", value_parser = pair)]
+    pub dynamic_metadata: Vec<Pair>,
 }
 
 impl TypedFacts {
     /// Returns a request with these facts, and the defaults for the others.
     pub(crate) fn request(&self) -> Request {
         let pairs = |pairs: &[Pair]| {
-            pairs.iter().map(|pair| (pair.name.clone(), pair.value.clone())).collect()
+            pairs.iter().map(|pair| (pair.name.clone(), value(&pair.value))).collect()
         };
         let headers = self.header.iter();
         Request {
@@ -285,8 +291,22 @@ impl TypedFacts {
             claims: pairs(&self.claim),
             route_name: self.route.clone(),
             route_metadata: pairs(&self.metadata),
+            metadata: pairs(&self.dynamic_metadata),
             ..Request::default()
         }
+    }
+}
+
+/// Reads a claim or a metadata value: a list if it is one in JSON, otherwise text.
+fn value(text: &str) -> Value {
+    let items: Option<Vec<serde_json::Value>> = serde_json::from_str(text).ok();
+    let item = |item: serde_json::Value| match item {
+        serde_json::Value::String(text) => Value::from(text),
+        other => Value::from(other.to_string()),
+    };
+    match items {
+        Some(items) => Value::List(items.into_iter().map(item).collect()),
+        None => Value::from(text),
     }
 }
 

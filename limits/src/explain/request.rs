@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// The request's properties. Claims and metadata are keyed by their path, joined with dots.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Request {
     /// The method.
     pub method: String,
@@ -16,13 +16,15 @@ pub struct Request {
     /// Headers, by lowercase name.
     pub headers: BTreeMap<String, String>,
     /// The claims of the verified token; empty if the request has no token.
-    pub claims: BTreeMap<String, String>,
+    pub claims: BTreeMap<String, Value>,
     /// The client's address.
     pub client: Option<IpAddr>,
     /// The name of the route.
     pub route_name: String,
     /// The route's metadata.
-    pub route_metadata: BTreeMap<String, String>,
+    pub route_metadata: BTreeMap<String, Value>,
+    /// The dynamic metadata that other filters stored.
+    pub metadata: BTreeMap<String, Value>,
 }
 
 impl Facts for Request {
@@ -43,7 +45,7 @@ impl Facts for Request {
     }
 
     fn claim(&self, names: &[String]) -> Option<Value> {
-        self.claims.get(&names.join(".")).map(|value| Value::Text(value.clone().into_bytes()))
+        self.claims.get(&names.join(".")).cloned()
     }
 
     fn is_authenticated(&self) -> bool {
@@ -59,7 +61,10 @@ impl Facts for Request {
     }
 
     fn route_metadata(&self, names: &[String]) -> Option<Value> {
-        let value = self.route_metadata.get(&names.join("."))?;
-        Some(Value::Text(value.clone().into_bytes()))
+        self.route_metadata.get(&names.join(".")).cloned()
+    }
+
+    fn metadata(&self, names: &[String]) -> Option<Value> {
+        self.metadata.get(&names.join(".")).cloned()
     }
 }

@@ -12,6 +12,9 @@ use crate::facts::Facts;
 use crate::plan::{Plan, PlannedCharge};
 use crate::wire;
 
+/// The most bytes of a refused token's reason that are logged.
+const MAX_REASON_BYTES: usize = 128;
+
 impl Gate {
     /// Handles a request that has arrived. `now_us`, here and below: Unix µs on the worker's clock.
     pub fn request(
@@ -21,6 +24,9 @@ impl Gate {
         facts: &impl Facts,
         shared: &impl SharedData,
     ) -> Disposition {
+        if self.policy.jwt.failed_status.is_some() {
+            self.note_refused_token(ms(now_us), facts);
+        }
         let plan = match self.policy.plan(facts) {
             Ok(plan) => plan,
             Err(bad) => {
@@ -73,6 +79,17 @@ impl Gate {
         self.metrics.increment(Event::Denied);
         self.log_denial(now_ms, &answer);
         Some(self.refuse(stream, answer))
+    }
+
+    /// Records that a request's token was refused, so that it counts as a request without one.
+    fn note_refused_token(&mut self, now_ms: u64, facts: &impl Facts) {
+        if let Some(reason) = facts.refused_token() {
+            self.metrics.increment(Event::TokensRefused);
+            let reason = reason.get(..MAX_REASON_BYTES).unwrap_or(&reason);
+            self.refused_tokens.note(now_ms, || {
+                format!("a token was refused, so it counts for nobody: {}", reason.escape_ascii())
+            });
+        }
     }
 
     /// Decides a request without a call, if a counter denied it a moment ago or all charges are

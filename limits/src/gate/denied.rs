@@ -132,7 +132,7 @@ mod tests {
     const TIMES: CallTimes = CallTimes { asked_ms: ASKED_MS, answered_ms: ASKED_MS + 5 };
 
     fn planned(name: &str, limit: u64) -> PlannedCharge {
-        PlannedCharge { bucket: 0, charge: charge_of(name, limit) }
+        PlannedCharge { bucket: 0, charge: charge_of(name, limit), logged: Vec::new() }
     }
 
     fn note(denied: &mut DeniedBefore, times: CallTimes, seen: &[(&str, ChargeOutcome)]) -> bool {
@@ -184,7 +184,7 @@ mod tests {
     fn a_denial_holds_for_the_same_cost_only() {
         let mut denied = DeniedBefore::default();
         let charge = |cost| Charge { cost: Cost::clamped(cost), ..charge_of("a", 5) };
-        let asking = |cost| PlannedCharge { bucket: 0, charge: charge(cost) };
+        let asking = |cost| PlannedCharge { bucket: 0, charge: charge(cost), logged: Vec::new() };
         denied.note([(&charge(3), &denied_for(30_000))].into_iter(), TIMES);
         check(&denied, ASKED_MS + 10, asking(3), Some(29_995));
         check(&denied, ASKED_MS + 10, asking(2), None);

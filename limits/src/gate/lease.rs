@@ -180,7 +180,7 @@ mod tests {
     const ASKED_MS: u64 = 10_000;
 
     fn planned(name: &str, limit: u64) -> PlannedCharge {
-        PlannedCharge { bucket: 0, charge: charge_of(name, limit) }
+        PlannedCharge { bucket: 0, charge: charge_of(name, limit), logged: Vec::new() }
     }
 
     fn take(leases: &mut Leases, planned: &PlannedCharge, granted: u64) -> Option<Part> {

@@ -1,20 +1,26 @@
-//! Logs denials in the gateway's log, with bucket, rule and wait. Bounded to a few lines per
-//! second, however many requests are refused. Called by `finish`.
+//! Logs denials in the gateway's log, with bucket, rule and wait, and refused tokens. Bounded to a
+//! few lines per second, however many requests are refused. Called by `finish` and `arrive`.
 
-/// The most denials that one worker logs per second.
+/// The most lines of one kind that one worker logs per second.
 const MAX_IN_SECOND: u32 = 5;
 const SECOND_MS: u64 = 1_000;
 
 #[derive(Debug, Default)]
-pub(super) struct DenialLog {
+pub(super) struct BoundedLog {
+    /// The lines' content, in the plural.
+    what: &'static str,
     lines: Vec<String>,
     second: u64,
     logged: u32,
     unlogged: u64,
 }
 
-impl DenialLog {
-    /// Records a refusal. Returns true if it will be logged as a line.
+impl BoundedLog {
+    pub(super) fn of(what: &'static str) -> Self {
+        Self { what, ..Self::default() }
+    }
+
+    /// Records an event. Returns true if it will be logged as a line.
     pub(super) fn note(&mut self, now_ms: u64, line: impl FnOnce() -> String) -> bool {
         self.rotate(now_ms);
         let logs = self.logged < MAX_IN_SECOND;
@@ -41,7 +47,7 @@ impl DenialLog {
         self.logged = 0;
         let unlogged = std::mem::take(&mut self.unlogged);
         if unlogged > 0 {
-            self.lines.push(format!("{unlogged} more denials within a second"));
+            self.lines.push(format!("{unlogged} more {} within a second", self.what));
         }
     }
 }
@@ -52,7 +58,7 @@ mod tests {
 
     #[test]
     fn a_flood_is_summarized() {
-        let mut log = DenialLog::default();
+        let mut log = BoundedLog::of("denials");
         let logged = (0..100).filter(|at| log.note(1_500, || format!("denial {at}"))).count();
         assert_eq!(logged, 5);
         assert_eq!(log.take(1_999).len(), 5);

@@ -109,11 +109,12 @@ pub(super) enum Event {
     ShimUnanswered,
     DenialsUnlogged,
     ConditionErrors,
+    TokensRefused,
     BatchSize,
     WaitUs,
 }
 
-const EVENTS: [(Event, MetricKind, &str); 25] = [
+const EVENTS: [(Event, MetricKind, &str); 26] = [
     (Event::Exempt, MetricKind::Counter, "requests.verdict=exempt"),
     (Event::BadPath, MetricKind::Counter, "requests.verdict=bad_path"),
     (Event::Admitted, MetricKind::Counter, "requests.verdict=admitted"),
@@ -137,6 +138,7 @@ const EVENTS: [(Event, MetricKind, &str); 25] = [
     (Event::ShimUnanswered, MetricKind::Gauge, "shim.unanswered"),
     (Event::DenialsUnlogged, MetricKind::Counter, "denials.unlogged"),
     (Event::ConditionErrors, MetricKind::Counter, "condition_errors"),
+    (Event::TokensRefused, MetricKind::Counter, "tokens.refused"),
     (Event::BatchSize, MetricKind::Histogram, "batch_size"),
     (Event::WaitUs, MetricKind::Histogram, "wait_us"),
 ];

@@ -14,6 +14,8 @@ pub(super) struct RefusalCache(Option<Refusal>);
 struct Refusal {
     rule: Option<usize>,
     charges: Vec<Part>,
+    /// The values that the log shows.
+    logged: Vec<String>,
     answer: Answer,
 }
 
@@ -25,15 +27,17 @@ impl RefusalCache {
     /// Returns the last answer, if it was to the same request.
     pub(super) fn find(&self, asked: &Asked, judged: &[Judged]) -> Option<&Answer> {
         let last = self.0.as_ref()?;
-        let is_same =
-            last.rule == asked.rule && last.charges.iter().copied().eq(parts(asked, judged));
+        let is_same = last.rule == asked.rule
+            && last.charges.iter().copied().eq(parts(asked, judged))
+            && last.logged.iter().eq(logged(asked));
         is_same.then_some(&last.answer)
     }
 
     /// Stores an answer.
     pub(super) fn note(&mut self, asked: &Asked, judged: &[Judged], answer: &Answer) {
         let charges = parts(asked, judged).collect();
-        self.0 = Some(Refusal { rule: asked.rule, charges, answer: answer.clone() });
+        let logged = logged(asked).cloned().collect();
+        self.0 = Some(Refusal { rule: asked.rule, charges, logged, answer: answer.clone() });
     }
 }
 
@@ -41,6 +45,10 @@ fn parts(asked: &Asked, judged: &[Judged]) -> impl Iterator<Item = Part> {
     asked.charges.iter().zip(judged).map(|(planned, judged)| {
         (planned.bucket, planned.charge.quota, planned.charge.cost, *judged)
     })
+}
+
+fn logged(asked: &Asked) -> impl Iterator<Item = &String> {
+    asked.charges.iter().flat_map(|planned| &planned.logged)
 }
 
 #[cfg(test)]
@@ -54,6 +62,7 @@ mod tests {
         let charges = buckets.iter().map(|bucket| PlannedCharge {
             bucket: *bucket,
             charge: charge_of(&format!("b{bucket}"), 5),
+            logged: Vec::new(),
         });
         Asked { rule: Some(rule), charges: charges.collect() }
     }
@@ -86,6 +95,9 @@ mod tests {
         let mut other = asked(1, &[0]);
         other.charges[0].charge.quota = charge_of("b0", 6).quota;
         assert_eq!(cache.find(&other, &one), None, "another quota");
+        let mut other = asked(1, &[0]);
+        other.charges[0].logged.push("key.user=\"42\"".to_owned());
+        assert_eq!(cache.find(&other, &one), None, "another key in the log");
         let uncounted = Judged { by: By::DeniedBefore, outcome: None };
         assert_eq!(cache.find(&asked(1, &[0]), &[uncounted]), None);
     }

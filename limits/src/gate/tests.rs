@@ -590,6 +590,61 @@ fn a_denial_is_logged() {
     assert_eq!(gate.take_log(NOW_US), ["denied rule=1 bucket=auth retry_after_ms=41500"]);
 }
 
+/// Returns a gate with two buckets, both charged by every request.
+fn logging_gate(keys: &str) -> Gate {
+    let text = format!(
+        "{{version: 1, jwt: {{failed_status: jwt_failure}}, keys: {keys}, rules: [{{charge: [a, b]}}], \
+          buckets: {{a: {{key: user, window: 1m, limit: 5}}, b: {{key: both, window: 1m, limit: 5}}}}}}"
+    );
+    Gate::new(Policy::from_value(serde_saphyr::from_str(&text).unwrap()).unwrap())
+}
+
+#[test]
+fn the_log_shows_the_keys_that_the_policy_says() {
+    let mut gate = logging_gate(
+        "{user: {jwt_claim: sub, otherwise: client, log_key: true}, client: {client_ip: {v4_prefix: 24}, log_key: true}, \
+          site: {host: {}}, both: {all: [user, site]}}",
+    );
+    let mut check = |stream, request: &FakeRequest, expected: &str| {
+        arrive(&mut gate, stream, request);
+        let released = decide(&mut gate, true, 4);
+        let [Released { release: Release::Pass(summary), .. }] = released.as_slice() else {
+            panic!("{released:?}")
+        };
+        assert_eq!(summary, expected);
+    };
+    let long = "x".repeat(200).leak();
+    let cut = format!("admitted rule=0 a=4 b=4 key.user=\"{}...\"", "x".repeat(128));
+    check(1, &FakeRequest::get("/").user("42", "pro"), r#"admitted rule=0 a=4 b=4 key.user="42""#);
+    check(2, &FakeRequest::get("/"), r#"admitted rule=0 a=4 b=4 key.client="192.0.2.0/24""#);
+    let forged = FakeRequest::get("/").user("a\" b=9\n\u{e9}", "pro");
+    check(3, &forged, r#"admitted rule=0 a=4 b=4 key.user="a\" b=9\n\xc3\xa9""#);
+    check(4, &FakeRequest::get("/").user(long, "pro"), &cut);
+    arrive(&mut gate, 5, &FakeRequest::get("/").user("42", "pro"));
+    decide(&mut gate, false, 0);
+    let denied = [r#"denied rule=0 bucket=b retry_after_ms=41500 key.user="42""#];
+    assert_eq!(gate.take_log(NOW_US), denied);
+}
+
+#[test]
+fn a_refused_token_is_logged_and_counted() {
+    let mut gate = logging_gate(
+        "{user: {jwt_claim: sub, otherwise: client}, client: {client_ip: {}}, site: {host: {}}, both: {all: [user, site]}}",
+    );
+    let refused_token = Some("Jwt payload [sub] field is not a string");
+    let request = FakeRequest { refused_token, ..FakeRequest::get("/") };
+    for stream in 1..=7 {
+        arrive(&mut gate, stream, &request);
+    }
+    arrive(&mut gate, 8, &FakeRequest::get("/"));
+    let lines = gate.take_log(NOW_US);
+    let line =
+        "a token was refused, so it counts for nobody: Jwt payload [sub] field is not a string";
+    assert_eq!(lines, [line; 5]);
+    assert_eq!(gate.take_log(NOW_US + 1_000_000), ["2 more refused tokens within a second"]);
+    assert_eq!(counted(&mut gate, "tollgate.tokens.refused"), 7);
+}
+
 #[test]
 fn a_call_carries_the_trace_of_its_first_request() {
     let mut gate = Gate::new(Policy { salt: "our-own".to_owned(), ..shipped() });

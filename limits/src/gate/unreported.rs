@@ -108,7 +108,11 @@ mod tests {
         outcome: ChargeOutcome,
     ) -> bool {
         let charge = Charge { block: Some(BLOCK), ..charge_of(name, 5) };
-        unreported.note_all(now_ms, &[PlannedCharge { bucket: 0, charge }], &[Some(outcome)])
+        unreported.note_all(
+            now_ms,
+            &[PlannedCharge { bucket: 0, charge, logged: Vec::new() }],
+            &[Some(outcome)],
+        )
     }
 
     /// Returns the count and age reported for the counter called `name`.
@@ -130,7 +134,7 @@ mod tests {
     #[test]
     fn only_refusals_by_the_limit_of_a_bucket_with_a_block_count() {
         let mut unreported = Unreported::default();
-        let plain = PlannedCharge { bucket: 0, charge: charge_of("a", 5) };
+        let plain = PlannedCharge { bucket: 0, charge: charge_of("a", 5), logged: Vec::new() };
         assert!(unreported.note_all(1_000, &[plain], &[Some(denied_for(9_000))]));
         for outcome in [
             ChargeOutcome { blocked: true, ..denied_for(9_000) },

@@ -88,13 +88,16 @@ pub(super) fn unavailable(policy: &Policy, asked: &Asked, bucket: &str) -> Verdi
     problem.kind = REDUCED_CAPACITY.into();
     let headers = vec![("retry-after", "1".to_owned())];
     let summary = format!("degraded refused rule={} bucket={bucket}", policy.rule_name(asked.rule));
-    mark_degraded(Verdict::Refuse(answer(problem, headers, summary)))
+    let mut verdict = Verdict::Refuse(answer(problem, headers, summary));
+    log_keys(&mut verdict, asked);
+    mark_degraded(verdict)
 }
 
 /// Renders a decision, made by the ledger or without it.
 pub(super) fn render(policy: &Policy, asked: &Asked, judged: &[Judged]) -> Verdict {
     let by = judged.first().map_or(By::Ledger, |judged| judged.by);
-    let verdict = render_in(words(by), policy, asked, judged);
+    let mut verdict = render_in(words(by), policy, asked, judged);
+    log_keys(&mut verdict, asked);
     if by.is_degraded() { mark_degraded(verdict) } else { verdict }
 }
 
@@ -151,6 +154,19 @@ fn render_in(words: Words, policy: &Policy, asked: &Asked, judged: &[Judged]) ->
                 refused(last, &refusing, headers, &format!("{} rule={rule}", words.denied));
             answer.summary.push_str(words.by);
             Verdict::Refuse(answer)
+        }
+    }
+}
+
+/// Adds the values of keys that the policy shows in logs, each once.
+fn log_keys(verdict: &mut Verdict, asked: &Asked) {
+    let (Verdict::Pass { summary, .. } | Verdict::Refuse(Answer { summary, .. })) = verdict;
+    let mut seen: Vec<&String> = Vec::new();
+    for logged in asked.charges.iter().flat_map(|planned| &planned.logged) {
+        if !seen.contains(&logged) {
+            seen.push(logged);
+            summary.push(' ');
+            summary.push_str(logged);
         }
     }
 }

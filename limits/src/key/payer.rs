@@ -2,7 +2,10 @@
 
 use super::value;
 use crate::counter::Identity;
-use crate::policy::Policy;
+use crate::policy::{Key, Policy};
+
+/// The most bytes of a key's value that logs show.
+const MAX_LOGGED_BYTES: usize = 128;
 
 /// The keys that pay, with their values: one key, or several for a combination.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +30,15 @@ impl Part<'_> {
     pub fn network(&self) -> Option<String> {
         value::shown_network(&self.value)
     }
+
+    /// Formats the value for a log: escaped, and cut if it is long.
+    fn logged(&self) -> String {
+        let network = self.network().map(String::into_bytes);
+        let value = network.as_deref().unwrap_or(&self.value);
+        let shown = value.get(..MAX_LOGGED_BYTES).unwrap_or(value);
+        let cut = if shown.len() < value.len() { "..." } else { "" };
+        format!("key.{}=\"{}{cut}\"", self.key, shown.escape_ascii())
+    }
 }
 
 impl<'a> Payer<'a> {
@@ -34,6 +46,15 @@ impl<'a> Payer<'a> {
     #[must_use]
     pub fn parts(&self) -> &[Part<'a>] {
         &self.parts
+    }
+
+    /// Returns the values that logs show, as `key.user="42"`. Empty unless the policy says so.
+    pub(crate) fn logged(&self, policy: &Policy) -> Vec<String> {
+        let is_logged = |part: &&Part<'_>| match policy.keys.get(part.key) {
+            Some(Key::One { is_logged, .. }) => *is_logged,
+            _ => false,
+        };
+        self.parts.iter().filter(is_logged).map(Part::logged).collect()
     }
 
     /// Returns the identity: a hash over all names and values, each prefixed with its length.

@@ -4,6 +4,7 @@ use super::payer::{Part, Payer};
 use super::value::network;
 use crate::counter::Identity;
 use crate::host;
+use crate::path::{BadPath, NormalPath};
 use crate::policy::{Key, Policy, Source};
 
 /// An invalid key value.
@@ -17,6 +18,24 @@ pub enum BadKey {
     NoAddress {
         /// The key.
         key: String,
+        /// The value given.
+        value: String,
+    },
+    /// The value of a path key cannot be normalized.
+    #[error("expected a path for key {key:?}: {error}")]
+    BadPath {
+        /// The key.
+        key: String,
+        /// The reason.
+        error: BadPath,
+    },
+    /// The value of a constant key is not its constant.
+    #[error("expected {expected:?}, the only value of key {key:?}, found {value:?}")]
+    OtherConstant {
+        /// The key.
+        key: String,
+        /// The constant.
+        expected: String,
         /// The value given.
         value: String,
     },
@@ -54,6 +73,17 @@ fn part<'a>(policy: &Policy, name: &'a str, text: &str) -> Result<Part<'a>, BadK
             network(text.parse().map_err(|_| bad())?, *v4_prefix, *v6_prefix)
         }
         Some(Key::One { source: Source::Host, .. }) => host::normal(text.as_bytes()).into_bytes(),
+        Some(Key::One { source: Source::Path, .. }) => {
+            let bad = |error| BadKey::BadPath { key: name.to_owned(), error };
+            NormalPath::parse(text.as_bytes()).map_err(bad)?.to_string().into_bytes()
+        }
+        Some(Key::One { source: Source::Constant(constant), .. }) if text != constant => {
+            return Err(BadKey::OtherConstant {
+                key: name.to_owned(),
+                expected: constant.clone(),
+                value: text.to_owned(),
+            });
+        }
         Some(Key::One { .. }) => text.as_bytes().to_vec(),
         Some(Key::All(_)) | None => return Err(BadKey::Unknown(name.to_owned())),
     };

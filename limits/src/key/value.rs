@@ -1,16 +1,16 @@
 //! Extracts a request's value for a key or a limit table.
 
 use crate::facts::{Facts, Value};
-use crate::host;
-use crate::networks;
+use crate::path::NormalPath;
 use crate::policy::Source;
+use crate::{cookie, host, networks, query};
 use std::net::{IpAddr, Ipv6Addr};
 
 /// The value used when a request lacks one that every request should have. All requests without it
 /// share one counter.
 pub(super) const NONE: &[u8] = b"unknown";
 
-/// Returns the value of `source`; `None` if the request has none.
+/// Returns the value of `source` as a key; `None` if the request has none.
 pub(super) fn of(source: &Source, facts: &impl Facts) -> Option<Vec<u8>> {
     match source {
         Source::ClientIp { v4_prefix, v6_prefix } => {
@@ -18,21 +18,36 @@ pub(super) fn of(source: &Source, facts: &impl Facts) -> Option<Vec<u8>> {
             Some(client(&address, *v4_prefix, *v6_prefix).unwrap_or_else(|| NONE.to_vec()))
         }
         Source::Host => Some(host::normal(&facts.host().unwrap_or_default()).into_bytes()),
+        Source::Path | Source::Method => {
+            Some(text_of(source, facts).unwrap_or_else(|| NONE.to_vec()))
+        }
         _ => text_of(source, facts),
     }
 }
 
 /// Returns the value of `source` as text; always `None` for a client address.
 pub(crate) fn text_of(source: &Source, facts: &impl Facts) -> Option<Vec<u8>> {
-    match source {
-        Source::JwtClaim(names) => facts.claim(names).map(Value::into_text),
+    value_of(source, facts).map(Value::into_text).filter(|text| !text.is_empty())
+}
+
+/// Returns the value of `source`, which can be empty; always `None` for a client address.
+pub(crate) fn value_of(source: &Source, facts: &impl Facts) -> Option<Value> {
+    let text = match source {
+        Source::JwtClaim(names) => return facts.claim(names),
+        Source::RouteMetadata(names) => return facts.route_metadata(names),
+        Source::Metadata(names) => return facts.metadata(names),
         Source::Header(name) => facts.header(name),
+        Source::Query(name) => query::parameter(&facts.path()?, name),
+        Source::Cookie(name) => cookie::value(&facts.cookies()?, name),
         Source::Host => Some(host::normal(&facts.host()?).into_bytes()),
+        Source::Path => Some(NormalPath::parse(&facts.path()?).ok()?.to_string().into_bytes()),
+        Source::Method => facts.method(),
         Source::RouteName => facts.route_name(),
-        Source::RouteMetadata(names) => facts.route_metadata(names).map(Value::into_text),
+        Source::Constant(text) => Some(text.clone().into_bytes()),
+        Source::ContentLength => facts.header("content-length"),
         Source::ClientIp { .. } => None,
-    }
-    .filter(|value| !value.is_empty())
+    };
+    text.map(Value::Text)
 }
 
 /// Returns the network of a client's address (Envoy's `ip:port`); `None` if it cannot be parsed.

@@ -1,11 +1,12 @@
 //! Chooses tiers, limits and costs for a request.
 
 use super::number;
-use crate::facts::Facts;
+use super::pace::Pace;
+use crate::facts::{Facts, Value};
 use crate::key;
 use crate::policy::{Amount, Bucket, Counting, NumberFrom, Source};
 use crate::quota::Quota;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The part of a bucket that a value of the request selects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +30,11 @@ pub struct Reason<'a> {
     pub subject: Subject,
     /// The source of the value that was looked up or read.
     pub source: &'a Source,
-    /// The value, if the request has one.
+    /// The value, if the request has one. Of a list, it is the item that counts, or the whole list
+    /// if none of its items is listed.
     pub found: Option<String>,
+    /// The list that the value was looked up in, if it is one.
+    pub list: Option<String>,
     /// The effect of the value.
     pub effect: Effect,
 }
@@ -83,9 +87,14 @@ impl Bucket {
         note: &mut impl FnMut(Reason<'a>),
     ) -> &'a Counting {
         let Some(tiers) = &self.tiers else { return &self.counting };
-        let (found, tier) = lookup(&tiers.source, &tiers.values, facts);
-        note(Reason::lookup(Subject::Tier, &tiers.source, found, tier.is_some()));
-        tier.unwrap_or(&self.counting)
+        let rank = |tier: &Counting| {
+            let limit = tier.limit.chosen(Subject::Limit, facts, &mut drop::<Reason<'_>>);
+            Pace::of(&tier.algorithm, limit)
+        };
+        let found = lookup(&tiers.source, &tiers.values, facts, rank);
+        let tier = found.entry.unwrap_or(&self.counting);
+        note(Reason::lookup(Subject::Tier, &tiers.source, found));
+        tier
     }
 }
 
@@ -102,9 +111,11 @@ impl Amount {
             amount = match amount {
                 Self::Fixed(number) => return number.get(),
                 Self::By { source, values, otherwise } => {
-                    let (found, listed) = lookup(source, values, facts);
-                    note(Reason::lookup(subject, source, found, listed.is_some()));
-                    listed.unwrap_or(otherwise)
+                    let rank = |amount: &Self| amount.rank(subject, facts);
+                    let found = lookup(source, values, facts, rank);
+                    let amount = found.entry.unwrap_or(otherwise);
+                    note(Reason::lookup(subject, source, found));
+                    amount
                 }
                 Self::From { number, otherwise } => {
                     let found = key::text_of(&number.source, facts);
@@ -113,6 +124,7 @@ impl Amount {
                         subject,
                         source: &number.source,
                         found: found.map(|text| String::from_utf8_lossy(&text).into_owned()),
+                        list: None,
                         effect: read.map_or(Effect::NotANumber, Effect::Read),
                     });
                     match read {
@@ -125,6 +137,14 @@ impl Amount {
     }
 }
 
+impl Amount {
+    /// Returns a number that is larger, the better the amount is for the client.
+    fn rank(&self, subject: Subject, facts: &impl Facts) -> u64 {
+        let amount = self.chosen(subject, facts, &mut drop::<Reason<'_>>);
+        if subject == Subject::Cost { u64::MAX - amount } else { amount }
+    }
+}
+
 impl NumberFrom {
     /// Returns the number in `text`, divided and within its bounds.
     fn read(&self, text: &[u8]) -> Option<u64> {
@@ -134,24 +154,43 @@ impl NumberFrom {
 }
 
 impl<'a> Reason<'a> {
-    const fn lookup(
-        subject: Subject,
-        source: &'a Source,
-        found: Option<String>,
-        is_listed: bool,
-    ) -> Self {
-        let effect = if is_listed { Effect::Listed } else { Effect::Unlisted };
-        Self { subject, source, found, effect }
+    fn lookup<T>(subject: Subject, source: &'a Source, found: Found<'_, T>) -> Self {
+        let effect = if found.entry.is_some() { Effect::Listed } else { Effect::Unlisted };
+        Self { subject, source, found: found.value, list: found.list, effect }
     }
 }
 
-/// Returns the value of `source`, and its entry in `values`.
-fn lookup<'t, T>(
+/// A request's value, and its entry in a table.
+struct Found<'t, T> {
+    value: Option<String>,
+    list: Option<String>,
+    entry: Option<&'t T>,
+}
+
+/// Looks the value of `source` up in `values`. Of a list, each item is looked up, and the entry with
+/// the highest rank counts; of several, the first by name.
+fn lookup<'t, T, R: Ord>(
     source: &Source,
     values: &'t BTreeMap<String, T>,
     facts: &impl Facts,
-) -> (Option<String>, Option<&'t T>) {
-    let found = key::text_of(source, facts).and_then(|text| String::from_utf8(text).ok());
-    let entry = found.as_ref().and_then(|value| values.get(value));
-    (found, entry)
+    rank: impl Fn(&'t T) -> R,
+) -> Found<'t, T> {
+    let text =
+        |value: Value| String::from_utf8(value.into_text()).ok().filter(|text| !text.is_empty());
+    match key::value_of(source, facts) {
+        Some(Value::List(items)) => {
+            let list = text(Value::List(items.clone()));
+            let items: BTreeSet<String> = items.into_iter().filter_map(text).collect();
+            let entries = items.iter().filter_map(|item| values.get_key_value(item));
+            // Of equals, `max_by_key` returns the last.
+            let best = entries.rev().max_by_key(|(_, entry)| rank(entry));
+            let value = best.map(|(name, _)| name.clone()).or_else(|| list.clone());
+            Found { value, list, entry: best.map(|(_, entry)| entry) }
+        }
+        found => {
+            let value = found.and_then(text);
+            let entry = value.as_ref().and_then(|value| values.get(value));
+            Found { value, list: None, entry }
+        }
+    }
 }

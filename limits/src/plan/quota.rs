@@ -53,7 +53,7 @@ impl<T: Copy> Choice<T> {
         let found = key::text_of(source, facts).and_then(|text| String::from_utf8(text).ok());
         let parsed = found.as_deref().and_then(parse);
         let effect = if parsed.is_some() { Effect::Listed } else { Effect::Invalid };
-        note(Reason { subject, source, found, effect });
+        note(Reason { subject, source, found, list: None, effect });
         parsed.unwrap_or(otherwise)
     }
 }

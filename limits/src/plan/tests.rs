@@ -3,6 +3,7 @@ use crate::facts::Value;
 use std::collections::BTreeMap;
 
 mod amounts;
+mod lists;
 
 /// A request with given facts.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,11 +11,12 @@ pub(crate) struct FakeRequest {
     pub(crate) method: &'static str,
     pub(crate) path: &'static str,
     pub(crate) headers: BTreeMap<&'static str, &'static str>,
-    pub(crate) claims: Option<BTreeMap<&'static str, &'static str>>,
+    pub(crate) claims: Option<BTreeMap<&'static str, Value>>,
     pub(crate) address: &'static str,
     pub(crate) host: &'static str,
     pub(crate) route: &'static str,
     pub(crate) metadata: BTreeMap<&'static str, Value>,
+    pub(crate) refused_token: Option<&'static str>,
 }
 
 impl FakeRequest {
@@ -28,6 +30,7 @@ impl FakeRequest {
             host: "example.com",
             route: "",
             metadata: BTreeMap::new(),
+            refused_token: None,
         }
     }
 
@@ -36,7 +39,11 @@ impl FakeRequest {
     }
 
     pub(crate) fn user(self, sub: &'static str, tier: &'static str) -> Self {
-        Self { claims: Some(BTreeMap::from([("sub", sub), ("tier", tier)])), ..self }
+        self.claims([("sub", sub.into()), ("tier", tier.into())])
+    }
+
+    pub(crate) fn claims<const N: usize>(self, claims: [(&'static str, Value); N]) -> Self {
+        Self { claims: Some(BTreeMap::from(claims)), ..self }
     }
 
     pub(crate) fn from(self, address: &'static str) -> Self {
@@ -63,14 +70,19 @@ impl Facts for FakeRequest {
         Some(self.host.into())
     }
     fn claim(&self, names: &[String]) -> Option<Value> {
-        let value = self.claims.as_ref()?.get(names.join(".").as_str())?;
-        Some(Value::Text((*value).into()))
+        self.claims.as_ref()?.get(names.join(".").as_str()).cloned()
     }
     fn route_name(&self) -> Option<Vec<u8>> {
         Some(self.route.into())
     }
     fn route_metadata(&self, names: &[String]) -> Option<Value> {
         self.metadata.get(names.join(".").as_str()).cloned()
+    }
+    fn metadata(&self, names: &[String]) -> Option<Value> {
+        self.route_metadata(names)
+    }
+    fn refused_token(&self) -> Option<Vec<u8>> {
+        self.refused_token.map(Into::into)
     }
     fn is_authenticated(&self) -> bool {
         self.claims.is_some()
@@ -193,7 +205,40 @@ fn a_key_can_be_any_source() {
     );
     let key = |value| get.clone().with("x-api-key", value);
     check("header: X-API-Key, otherwise: client", &[&key("1"), &key("1")], &[&key("2"), &get]);
-    let org = |org| FakeRequest { claims: Some(BTreeMap::from([("org.id", org)])), ..get.clone() };
+    let to = |path| FakeRequest::get(path);
+    check(
+        "query: api key, otherwise: client",
+        &[&to("/?api+key=1"), &to("/x?a=b&api%20key=%31&api+key=2")],
+        &[&to("/?api+key=2"), &to("/?api+key="), &get],
+    );
+    check(
+        "cookie: sid, otherwise: client",
+        &[&get.clone().with("cookie", "sid=1"), &get.clone().with("cookie", "a=b; sid=1")],
+        &[&get.clone().with("cookie", "sid=2"), &get],
+    );
+    check("path: {}", &[&to("/a/b"), &to("/a/./%62/?x=1")], &[&to("/a"), &get]);
+    check("method: {}", &[&get, &to("/a")], &[&FakeRequest::post("/")]);
+    check(
+        "constant: all",
+        &[&get, &FakeRequest::post("/a").user("42", "pro").from("[::1]:1")],
+        &[],
+    );
+    check("metadata: [tollgate, plan], otherwise: client", &[&text("5")], &[&get, &text("6")]);
+    let roles = |roles: &[&str]| {
+        let roles = roles.iter().map(|role| Value::from(*role)).collect();
+        get.clone().claims([("roles", Value::List(roles))])
+    };
+    check(
+        "jwt_claim: roles, otherwise: client",
+        &[&roles(&["a", "b"]), &roles(&["b", "a", "b"])],
+        &[&roles(&["a"]), &roles(&["a,b"]), &roles(&[]), &get],
+    );
+    check(
+        "jwt_claim: roles, otherwise: client",
+        &[&roles(&["a"]), &get.clone().claims([("roles", "a".into())])],
+        &[],
+    );
+    let org = |org| get.clone().claims([("org.id", Value::from(org))]);
     check("jwt_claim: [org, id], otherwise: client", &[&org("1"), &org("1")], &[&org("2"), &get]);
 }
 
@@ -284,7 +329,7 @@ fn a_rule_matches_if_all_its_conditions_hold() {
         &[&with("x-a", "1")],
     );
     check("has_key: key", &[&with("x-api-key", "1")], &[&get, &with("x-api-key", "")]);
-    let member = FakeRequest { claims: Some(BTreeMap::from([("org", "1")])), ..get.clone() };
+    let member = get.clone().claims([("org", "1".into())]);
     check(
         "has_key: pair",
         &[&member.clone().with("x-api-key", "1")],
@@ -319,7 +364,7 @@ fn a_rule_matches_if_all_its_conditions_hold() {
     );
     check("keys: {key: {present: false}}", &[&get], &[&with("x-api-key", "a")]);
     check("claims: {org: 1}", &[&member], &[&get]);
-    let nested = FakeRequest { claims: Some(BTreeMap::from([("a/b.c", "1")])), ..get.clone() };
+    let nested = get.clone().claims([("a/b.c", "1".into())]);
     check("claims: {/a~1b/c: {at_most: 1}}", &[&nested], &[&get, &member]);
     let from = |address| get.clone().from(address);
     check(
@@ -368,6 +413,21 @@ fn a_fact_selects_the_limit() {
     assert_eq!(text(b"6"), 7);
     assert_eq!(text(b"\xff"), 7);
     assert_eq!(text(b""), 7);
+}
+
+#[test]
+fn a_typed_value_yields_the_request_s_counter() {
+    let policy = charging(
+        "k",
+        "k: {path: {}}, all: {constant: everyone}, roles: {jwt_claim: roles, otherwise: k}",
+        "",
+    );
+    let of_path = |path| key::of_text(&policy, "k", path).map(|identity| identity.to_string());
+    let counter = policy.plan(&FakeRequest::get("/a/b")).unwrap().charges[0].charge.counter.clone();
+    assert!(counter.to_string().contains(&of_path("/a/./b/").unwrap()));
+    assert!(key::of_text(&policy, "all", "everyone").is_ok());
+    insta::assert_snapshot!(of_path("/..").unwrap_err(), @r#"expected a path for key "k": the path leads above the root"#);
+    insta::assert_snapshot!(key::of_text(&policy, "all", "me").unwrap_err(), @r#"expected "everyone", the only value of key "all", found "me""#);
 }
 
 #[test]

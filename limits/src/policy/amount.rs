@@ -1,8 +1,8 @@
 //! Limits and costs: a number, or how a request selects one. [`crate::plan`] applies them.
 
 use super::document;
-use super::keys::{self, Source};
 use super::mistakes::Mistakes;
+use super::sources::{self, Source};
 use crate::bounded::{Bounded, MAX_SAFE};
 use std::collections::BTreeMap;
 
@@ -126,7 +126,7 @@ fn nested(
             match (&chosen.by, &chosen.from) {
                 (Some(by), None) => {
                     stray(chosen, place, mistakes);
-                    let source = keys::source(&by.0, &format!("{place}.by"), mistakes);
+                    let source = sources::checked(&by.0, &format!("{place}.by"), mistakes);
                     let Some(documents) = &chosen.values else {
                         mistakes.add(place, "missing field `values`");
                         return None;
@@ -139,7 +139,7 @@ fn nested(
                     Some(Amount::By { source: source?, values, otherwise: Box::new(otherwise?) })
                 }
                 (None, Some(from)) => {
-                    let source = keys::source(&from.0, &format!("{place}.from"), mistakes);
+                    let source = sources::checked(&from.0, &format!("{place}.from"), mistakes);
                     let number = number(chosen, source, place, usage, mistakes);
                     Some(Amount::From { number: number?, otherwise: Box::new(otherwise?) })
                 }

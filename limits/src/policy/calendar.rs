@@ -1,8 +1,8 @@
 //! The time zone and anchor of a calendar quota, and their checks.
 
 use super::document::{CountingFields, Day, Setting};
-use super::keys::{self, Source};
 use super::mistakes::Mistakes;
+use super::sources::{self, Source};
 use crate::quota::{Anchor, Period, TimeZone};
 
 /// A value that is the same for every request, or is taken from the request.
@@ -55,7 +55,7 @@ fn chosen<D, T: Default>(
             let otherwise = parse(&taken.otherwise);
             let otherwise =
                 otherwise.map_err(|error| mistakes.add(format!("{place}.otherwise"), error)).ok();
-            let source = keys::source(&taken.from.0, &format!("{place}.from"), mistakes);
+            let source = sources::checked(&taken.from.0, &format!("{place}.from"), mistakes);
             Some(Choice::From { source: source?, otherwise: otherwise? })
         }
     }

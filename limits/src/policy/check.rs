@@ -8,7 +8,7 @@ use super::index::MatchIndex;
 use super::matches::Names;
 use super::mistakes::{Mistakes, PolicyErrors};
 use super::reading::{read, read_rest};
-use super::{Policy, buckets, keys, networks, rules};
+use super::{Key, Policy, buckets, jwt, keys, networks, rules};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -41,9 +41,7 @@ impl Policy {
             return Err(mistakes.into_errors());
         };
         let timeout_ms = shim(&document.shim, &mut mistakes);
-        if document.jwt.payload.is_empty() {
-            mistakes.add("jwt.payload", "expected jwt_authn's payload_in_metadata, found \"\"");
-        }
+        let jwt = jwt::checked(document.jwt.0, &mut mistakes);
         let key_documents = named("keys", document.keys, &mut mistakes);
         let keys = keys::checked(&key_documents, &mut mistakes);
         let bucket_documents = named("buckets", document.buckets, &mut mistakes);
@@ -60,9 +58,10 @@ impl Policy {
             cluster: document.shim.0.cluster,
             authority: document.shim.0.authority,
             timeout_ms,
-            jwt_payload: document.jwt.0.payload,
+            jwt,
             response_headers: document.response_headers,
             salt: document.salt,
+            logs_keys: keys.values().any(|key| matches!(key, Key::One { is_logged: true, .. })),
             keys,
             buckets,
             index: MatchIndex::new(rules.iter().map(|rule| &rule.matching)),

@@ -3,8 +3,8 @@
 use super::amount::{self, Amount, Use};
 use super::calendar::{self, Choice};
 use super::document::{self, CountingFields};
-use super::keys::{self, Source};
 use super::mistakes::Mistakes;
+use super::sources::{self, Source};
 use crate::duration::Duration;
 use crate::quota::{Anchor, MAX_BALANCE, Period, TimeZone, TokenBucket, WindowMs};
 use std::collections::BTreeMap;
@@ -123,7 +123,7 @@ pub(super) fn tiers(
     place: &str,
     mistakes: &mut Mistakes,
 ) -> Option<Tiers> {
-    let source = keys::source(&document.by.0, &format!("{place}.by"), mistakes);
+    let source = sources::checked(&document.by.0, &format!("{place}.by"), mistakes);
     let mut values = BTreeMap::new();
     for (value, tier) in &document.values {
         let found = checked(tier.counting(), &format!("{place}.values.{value}"), mistakes);

@@ -6,6 +6,7 @@ mod block;
 mod calendar;
 mod charge;
 mod condition;
+mod jwt;
 mod mapping;
 mod source;
 mod tiers;
@@ -21,10 +22,12 @@ pub(super) use block::Block;
 pub(super) use calendar::{Day, Setting};
 pub(super) use charge::Charge;
 pub(super) use condition::{Condition, ConditionFields, ConditionNumber, Scalar};
+pub(super) use jwt::Jwt;
 pub(super) use mapping::Mapping;
 use serde::Deserialize;
 use serde_json::Value;
-pub(super) use source::{Names, Nothing, RequestSource, Source};
+pub(super) use source::Source;
+use source::{Names, Nothing};
 use std::collections::{BTreeMap, BTreeSet};
 pub(super) use tiers::{CountingFields, Tiers};
 
@@ -92,47 +95,64 @@ pub(super) struct Shim {
     pub(super) timeout: Duration,
 }
 
-/// The location of the verified token's claims.
-#[derive(Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Jwt {
-    /// jwt_authn's `payload_in_metadata`.
-    pub(super) payload: String,
-}
-
+// The fields of `Source` are repeated here: in a flattened struct, serde loses a mistake's location.
 /// The payer: one source, or a combination of other keys.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Key {
-    /// A claim of the token verified by jwt_authn.
-    pub(super) jwt_claim: Option<Names>,
+    /// A claim of the token verified by jwt_authn. A list is one value: sorted, without duplicates.
+    jwt_claim: Option<Names>,
     /// The client's address, cut to a network.
     pub(super) client_ip: Option<Mapping<ClientIp>>,
     /// A request header. Clients can set it to anything, so use only headers set by a trusted
     /// proxy.
-    pub(super) header: Option<String>,
+    header: Option<String>,
+    /// A parameter of the query, decoded. The first one of this name counts. Clients can set it to
+    /// anything.
+    query: Option<String>,
+    /// A cookie. The first one of this name counts. Clients can set it to anything.
+    cookie: Option<String>,
     /// The requested host, in lowercase and without its port.
-    pub(super) host: Option<Mapping<Nothing>>,
+    host: Option<Mapping<Nothing>>,
+    /// The path in its normal form, without the query.
+    path: Option<Mapping<Nothing>>,
+    /// The method, as sent.
+    method: Option<Mapping<Nothing>>,
     /// The name of Envoy's route.
-    pub(super) route_name: Option<Mapping<Nothing>>,
+    route_name: Option<Mapping<Nothing>>,
     /// The metadata of Envoy's route: the namespace, then the path to the value.
-    pub(super) route_metadata: Option<Vec<String>>,
+    route_metadata: Option<Vec<String>>,
+    /// The dynamic metadata that another filter of Envoy stored: the namespace, then the path to
+    /// the value.
+    metadata: Option<Vec<String>>,
+    /// A text of your choice: all requests pay together.
+    pub(super) constant: Option<String>,
     /// Other keys to combine. Each combination of their values has its own counters.
     pub(super) all: Option<Vec<String>>,
     /// The key that pays if this one has no value.
     pub(super) otherwise: Option<String>,
+    /// `true` shows the key's value in the access log and in the log of denials. It can be personal
+    /// data.
+    #[serde(default)]
+    pub(super) log_key: bool,
 }
 
 impl Key {
-    pub(super) const fn request(&self) -> RequestSource<'_> {
-        RequestSource {
-            jwt_claim: self.jwt_claim.as_ref(),
-            header: self.header.as_ref(),
-            host: self.host.as_ref(),
-            route_name: self.route_name.as_ref(),
-            route_metadata: self.route_metadata.as_ref(),
+    /// Returns the fields that limits and costs can have too.
+    pub(super) fn source(&self) -> Source {
+        Source {
+            jwt_claim: self.jwt_claim.clone(),
+            header: self.header.clone(),
+            query: self.query.clone(),
+            cookie: self.cookie.clone(),
+            host: self.host.clone(),
+            path: self.path.clone(),
+            method: self.method.clone(),
+            route_name: self.route_name.clone(),
+            route_metadata: self.route_metadata.clone(),
+            metadata: self.metadata.clone(),
+            content_length: None,
         }
     }
 }
@@ -308,12 +328,6 @@ impl Default for Shim {
     fn default() -> Self {
         let name = "tollgate".to_owned();
         Self { cluster: name.clone(), authority: name, timeout: Duration::from_ms(50) }
-    }
-}
-
-impl Default for Jwt {
-    fn default() -> Self {
-        Self { payload: "jwt_payload".to_owned() }
     }
 }
 

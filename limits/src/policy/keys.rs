@@ -2,14 +2,11 @@
 
 use super::document;
 use super::mistakes::Mistakes;
+use super::sources::{self, Source, name};
 use std::collections::BTreeMap;
 
-/// The longest path to a claim or metadata field.
-const MAX_PATH: usize = 8;
 /// The most keys in a combination.
 const MAX_PARTS: usize = 8;
-/// The longest name of a claim, header or metadata field, in bytes.
-pub(super) const MAX_NAME_BYTES: usize = 256;
 
 /// A kind of payer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,32 +18,11 @@ pub enum Key {
         /// The key to fall back on if the source has no value. Set for every source that can be
         /// absent.
         otherwise: Option<String>,
+        /// True if logs show the value.
+        is_logged: bool,
     },
     /// A combination of keys. None of them is a combination or falls back on one.
     All(Vec<String>),
-}
-
-/// The source of a value that distinguishes requests.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// A claim of the verified token, by its path.
-    JwtClaim(Vec<String>),
-    /// The client's address, cut to a network.
-    ClientIp {
-        /// The number of leading bits of an IPv4 address that count.
-        v4_prefix: u8,
-        /// The number of leading bits of an IPv6 address that count.
-        v6_prefix: u8,
-    },
-    /// A request header. Clients can set it to anything, so use only headers set by a trusted
-    /// proxy.
-    Header(String),
-    /// The requested host. It can be any host, unless Envoy's virtual hosts restrict it.
-    Host,
-    /// The name of Envoy's route.
-    RouteName,
-    /// The metadata of Envoy's route: the namespace, then the path within it.
-    RouteMetadata(Vec<String>),
 }
 
 impl Key {
@@ -57,13 +33,6 @@ impl Key {
             Self::One { otherwise, .. } => otherwise.as_deref(),
             Self::All(_) => None,
         }
-    }
-}
-
-impl Source {
-    /// Returns true if every request has a value from this source.
-    pub(super) const fn is_always_present(&self) -> bool {
-        matches!(self, Self::ClientIp { .. } | Self::Host)
     }
 }
 
@@ -82,7 +51,7 @@ pub(super) fn checked(
     for (name, key) in &keys {
         let place = format!("keys.{name}");
         match key {
-            Key::One { source, otherwise } => {
+            Key::One { source, otherwise, .. } => {
                 let present = source.is_always_present();
                 fallback(name, present, otherwise.as_deref(), (&keys, documents), mistakes);
             }
@@ -97,12 +66,18 @@ fn key(document: &document::Key, place: &str, mistakes: &mut Mistakes) -> Option
         v4_prefix: u8::try_from(ip.0.v4_prefix.get()).unwrap_or(32),
         v6_prefix: u8::try_from(ip.0.v6_prefix.get()).unwrap_or(128),
     });
-    let mut sources = sources(&document.request(), place, mistakes)?;
-    sources.extend(client_ip);
+    let constant = document.constant.as_ref().map(|text| {
+        name(text, &format!("{place}.constant"), mistakes);
+        Source::Constant(text.clone())
+    });
+    let mut sources = sources::named(&document.source(), place, mistakes)?;
+    sources.extend(client_ip.into_iter().chain(constant));
     let otherwise = document.otherwise.clone();
     let mut sources = sources.into_iter();
     match (sources.next(), sources.next(), &document.all) {
-        (Some(source), None, None) => Some(Key::One { source, otherwise }),
+        (Some(source), None, None) => {
+            Some(Key::One { source, otherwise, is_logged: document.log_key })
+        }
         (None, None, Some(parts)) => {
             if otherwise.is_some() {
                 mistakes.add(
@@ -110,79 +85,21 @@ fn key(document: &document::Key, place: &str, mistakes: &mut Mistakes) -> Option
                     "a combination is never absent, because its keys have their own fallbacks: remove this",
                 );
             }
+            if document.log_key {
+                mistakes.add(
+                    format!("{place}.log_key"),
+                    "a combination has no value of its own: set this on the keys in `all`",
+                );
+            }
             Some(Key::All(parts.clone()))
         }
         _ => {
             mistakes.add(
                 place,
-                "expected one of jwt_claim, client_ip, header, host, route_name, route_metadata, all",
+                "expected one of jwt_claim, client_ip, header, query, cookie, host, path, method, route_name, route_metadata, metadata, constant, all",
             );
             None
         }
-    }
-}
-
-/// Returns the request sources that `document` names; `None` if one of them is invalid.
-pub(super) fn sources(
-    document: &document::RequestSource<'_>,
-    place: &str,
-    mistakes: &mut Mistakes,
-) -> Option<Vec<Source>> {
-    let before = mistakes.len();
-    let claim = document.jwt_claim.map(|claim| {
-        path(&claim.names(), 1, &format!("{place}.jwt_claim"), mistakes);
-        Source::JwtClaim(claim.names())
-    });
-    let header = document.header.map(|name| {
-        header_name(name, &format!("{place}.header"), mistakes);
-        Source::Header(name.to_ascii_lowercase())
-    });
-    let metadata = document.route_metadata.map(|names| {
-        path(names, 2, &format!("{place}.route_metadata"), mistakes);
-        Source::RouteMetadata(names.clone())
-    });
-    let host = document.host.map(|_| Source::Host);
-    let route_name = document.route_name.map(|_| Source::RouteName);
-    let found = [claim, header, host, route_name, metadata].into_iter().flatten().collect();
-    (mistakes.len() == before).then_some(found)
-}
-
-/// Returns the one source that `document` names.
-pub(super) fn source(
-    document: &document::Source,
-    place: &str,
-    mistakes: &mut Mistakes,
-) -> Option<Source> {
-    let sources = sources(&document.request(), place, mistakes)?;
-    let Ok([source]) = <[Source; 1]>::try_from(sources) else {
-        mistakes.add(place, "expected one of jwt_claim, header, host, route_name, route_metadata");
-        return None;
-    };
-    Some(source)
-}
-
-pub(super) fn path(names: &[String], least: usize, place: &str, mistakes: &mut Mistakes) {
-    let is_good = |name: &String| !name.is_empty() && name.len() <= MAX_NAME_BYTES;
-    if !(least..=MAX_PATH).contains(&names.len()) || !names.iter().all(is_good) {
-        mistakes.add(
-            place,
-            format!(
-                "expected {least} to {MAX_PATH} names of 1 to {MAX_NAME_BYTES} bytes, found {}",
-                serde_json::json!(names)
-            ),
-        );
-    }
-}
-
-pub(super) fn header_name(name: &str, place: &str, mistakes: &mut Mistakes) {
-    let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    if name.starts_with(':') {
-        mistakes.add(
-            place,
-            format!("expected a header name, found {name:?}: use `host`, `paths` or `methods`"),
-        );
-    } else if name.is_empty() || name.len() > MAX_NAME_BYTES || !name.bytes().all(is_token) {
-        mistakes.add(place, format!("expected a header name, such as x-api-key, found {name:?}"));
     }
 }
 

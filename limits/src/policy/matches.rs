@@ -2,9 +2,10 @@
 
 use super::conditions;
 use super::document::{self, MAX_ITEMS, Mapping};
-use super::keys::{Key, MAX_NAME_BYTES, Source, header_name, path};
+use super::keys::Key;
 use super::mistakes::Mistakes;
 use super::networks;
+use super::sources::{MAX_NAME_BYTES, Source, header_name, path};
 use super::when::{self, WhenMatch};
 use crate::condition::Condition;
 use crate::host::HostPattern;

@@ -134,16 +134,54 @@ fn invalid_keys_are_reported() {
         @r#"
 keys.colon.header: expected a header name, found ":authority": use `host`, `paths` or `methods`
 keys.deep.jwt_claim: expected 1 to 8 names of 1 to 256 bytes, found ["a",""]
-keys.none: expected one of jwt_claim, client_ip, header, host, route_name, route_metadata, all
+keys.none: expected one of jwt_claim, client_ip, header, query, cookie, host, path, method, route_name, route_metadata, metadata, constant, all
 keys.plan.route_metadata: expected 2 to 8 names of 1 to 256 bytes, found ["tollgate"]
 keys.space.header: expected a header name, such as x-api-key, found "x y"
-keys.two: expected one of jwt_claim, client_ip, header, host, route_name, route_metadata, all
+keys.two: expected one of jwt_claim, client_ip, header, query, cookie, host, path, method, route_name, route_metadata, metadata, constant, all
 keys.loop.otherwise: leads back to this key: end it with a client_ip key
 keys.ring.otherwise: leads back to this key: end it with a client_ip key
 keys.site.otherwise: this key is never absent: remove this
 keys.user: can be absent from a request: add `otherwise: <key>`, the key that pays in that case
 "#
     );
+}
+
+#[test]
+fn invalid_sources_are_reported() {
+    insta::assert_snapshot!(
+        mistakes_after(|d| {
+            d["keys"]["query"] = json!({ "query": "", "otherwise": "client" });
+            d["keys"]["cookie"] = json!({ "cookie": "a;b", "otherwise": "client" });
+            d["keys"]["path"] = json!({ "path": {}, "otherwise": "client" });
+            d["keys"]["method"] = json!({ "method": "GET" });
+            d["keys"]["metadata"] = json!({ "metadata": ["envoy.filters.http.x"] });
+            d["keys"]["everyone"] = json!({ "constant": "" });
+            d["keys"]["length"] = json!({ "content_length": {}, "otherwise": "client" });
+            d["keys"]["chosen"] = json!({ "query": "key" });
+        }),
+        @r#"
+keys.length.content_length: unknown field `content_length`, expected one of `jwt_claim`, `client_ip`, `header`, `query`, `cookie`, `host`, `path`, `method`, `route_name`, `route_metadata`, `metadata`, `constant`, `all`, `otherwise`, `log_key`
+keys.method.method: invalid type: string "GET", expected a mapping, `{ field: value }`
+keys.cookie.cookie: expected a cookie name, such as session, found "a;b"
+keys.everyone.constant: expected a text of 1 to 256 bytes, found 0 bytes
+keys.metadata.metadata: expected 2 to 8 names of 1 to 256 bytes, found ["envoy.filters.http.x"]
+keys.query.query: expected a text of 1 to 256 bytes, found 0 bytes
+keys.chosen: can be absent from a request: add `otherwise: <key>`, the key that pays in that case
+keys.path.otherwise: this key is never absent: remove this
+"#
+    );
+}
+
+#[test]
+fn invalid_token_locations_are_reported() {
+    let payload =
+        |payload: serde_json::Value| changed(|d| d["jwt"] = json!({ "payload": payload }));
+    assert_eq!(payload(json!("a")), "accepted");
+    assert_eq!(payload(json!(["a", "b"])), "accepted");
+    insta::assert_snapshot!(payload(json!([])), @"jwt.payload: expected 1 to 8 names, found 0");
+    insta::assert_snapshot!(payload(json!(["a", "", "a"])), @r#"jwt.payload[1]: expected jwt_authn's payload_in_metadata, found ""; jwt.payload[2]: "a" is listed twice"#);
+    insta::assert_snapshot!(payload(json!(1)), @"jwt.payload: expected a name, or a list of names, found 1");
+    insta::assert_snapshot!(changed(|d| d["jwt"] = json!({ "failed_status": "" })), @"jwt.failed_status: expected a text of 1 to 256 bytes, found 0 bytes");
 }
 
 #[test]
@@ -157,17 +195,19 @@ fn invalid_combinations_are_reported() {
             d["keys"]["round"] = json!({ "all": ["user", "round"] });
             d["keys"]["twice"] = json!({ "all": ["user", "user"] });
             d["keys"]["one"] = json!({ "all": ["user"] });
+            d["keys"]["shown"] = json!({ "all": ["user", "client"], "log_key": true });
             d["keys"]["else"] = json!({ "all": ["user", "client"], "otherwise": "client" });
             d["keys"]["both"] = json!({ "all": ["user", "client"], "header": "x" });
             d["keys"]["other"] = json!({ "all": ["user", "nobody"] });
         }),
         @r#"
-keys.both: expected one of jwt_claim, client_ip, header, host, route_name, route_metadata, all
+keys.both: expected one of jwt_claim, client_ip, header, query, cookie, host, path, method, route_name, route_metadata, metadata, constant, all
 keys.else.otherwise: a combination is never absent, because its keys have their own fallbacks: remove this
+keys.shown.log_key: a combination has no value of its own: set this on the keys in `all`
 keys.hidden.all[0]: "falls" is or falls back on a combination: list its keys instead
 keys.more.all[1]: "pair" is or falls back on a combination: list its keys instead
 keys.one.all: expected 2 to 8 keys, found 1
-keys.other.all[1]: unknown key "nobody", expected one of both, client, else, falls, hidden, more, one, other, pair, round, twice, user
+keys.other.all[1]: unknown key "nobody", expected one of both, client, else, falls, hidden, more, one, other, pair, round, shown, twice, user
 keys.round.all[1]: "round" is or falls back on a combination: list its keys instead
 keys.twice.all[1]: "user" is listed twice
 "#
@@ -190,14 +230,14 @@ fn invalid_buckets_are_reported() {
                 { "by": { "host": {}, "header": "x" }, "values": {}, "otherwise": 1 } });
         }),
         @r#"
-buckets.by.limit.by.client_ip: unknown field `client_ip`, expected one of `jwt_claim`, `header`, `host`, `route_name`, `route_metadata`
+buckets.by.limit.by.client_ip: unknown field `client_ip`, expected one of `jwt_claim`, `header`, `query`, `cookie`, `host`, `path`, `method`, `route_name`, `route_metadata`, `metadata`, `content_length`
 buckets.ai: expected one of window (sliding), per (calendar), rate (token bucket), balance (prepaid)
 buckets.ai_daily.time_zone: expected an IANA time zone such as Europe/Berlin, found "Mars/Olympus"
 buckets.auth.key: unknown key "nobody", expected one of client, user
 buckets.b 1: expected a name of at most 64 letters, digits, _ or -, starting with a letter
 buckets.public.burst: only valid with `rate`: remove this
 buckets.tokens.burst: burst × every (in ms) must be at most 2^53: reduce one of them
-buckets.two.limit.by: expected one of jwt_claim, header, host, route_name, route_metadata
+buckets.two.limit.by: expected one of jwt_claim, header, query, cookie, host, path, method, route_name, route_metadata, metadata, content_length
 "#
     );
 }
@@ -224,7 +264,7 @@ buckets.values.limit.divide_by: invalid value: integer `0`, expected a whole num
 buckets.deep.limit.otherwise.otherwise.otherwise.otherwise: expected at most 4 tables within one another
 buckets.from.limit.from.header: expected a header name, such as x-api-key, found "x y"
 buckets.from.limit.max: expected at least min, 9, found 8
-buckets.inner.limit.values.a.by: expected one of jwt_claim, header, host, route_name, route_metadata
+buckets.inner.limit.values.a.by: expected one of jwt_claim, header, query, cookie, host, path, method, route_name, route_metadata, metadata, content_length
 buckets.largest.limit: missing field `max`: the largest number that a request can choose
 buckets.neither.limit: expected by and values, or from and max
 buckets.table.limit.divide_by: only valid with `from`: remove this
@@ -260,8 +300,8 @@ buckets.auth.tiers.values.none: expected one of window (sliding), per (calendar)
 buckets.auth.tiers.values.pro: a token bucket needs rate, every and burst
 buckets.auth.tiers.values.two: expected one of window (sliding), per (calendar), rate (token bucket)
 buckets.auth.tiers.values.zone.time_zone: expected an IANA time zone such as Europe/Berlin, found "Mars"
-buckets.auth.tiers.values.zone.limit.by: expected one of jwt_claim, header, host, route_name, route_metadata
-buckets.public.tiers.by: expected one of jwt_claim, header, host, route_name, route_metadata
+buckets.auth.tiers.values.zone.limit.by: expected one of jwt_claim, header, query, cookie, host, path, method, route_name, route_metadata, metadata, content_length
+buckets.public.tiers.by: expected one of jwt_claim, header, query, cookie, host, path, method, route_name, route_metadata, metadata, content_length
 "#
     );
 }
@@ -465,7 +505,10 @@ rules:
     .unwrap();
     let user = policy.keys.get("user").unwrap();
     let claim = Source::JwtClaim(vec!["org".to_owned(), "sub".to_owned()]);
-    assert_eq!(*user, Key::One { source: claim, otherwise: Some("api_key".to_owned()) });
+    assert_eq!(
+        *user,
+        Key::One { source: claim, otherwise: Some("api_key".to_owned()), is_logged: false }
+    );
     assert_eq!(policy.payers("user").collect::<Vec<_>>(), ["user", "api_key", "client"]);
     let refunds = [Refund::Success, Refund::Status(404), Refund::Status(409)];
     assert_eq!(policy.buckets[0].refund, refunds);
@@ -511,7 +554,7 @@ fn invalid_calendars_are_reported() {
     insta::assert_snapshot!(calendar(json!({ "per": "day", "anchor": 2 })), @r#"buckets.auth.anchor: expected no anchor, which only a week, month or year has, found "2""#);
     insta::assert_snapshot!(calendar(json!({ "window": "1m", "anchor": 2 })), @"buckets.auth.anchor: only valid with `per`: remove this");
     insta::assert_snapshot!(calendar(json!({ "per": "fortnight" })), @"buckets.auth.per: unknown variant `fortnight`, expected one of `minute`, `hour`, `day`, `week`, `month`, `year`");
-    insta::assert_snapshot!(calendar(json!({ "per": "day", "time_zone": { "from": {}, "otherwise": "Mars" } })), @r#"buckets.auth.time_zone.otherwise: expected an IANA time zone such as Europe/Berlin, found "Mars"; buckets.auth.time_zone.from: expected one of jwt_claim, header, host, route_name, route_metadata"#);
+    insta::assert_snapshot!(calendar(json!({ "per": "day", "time_zone": { "from": {}, "otherwise": "Mars" } })), @r#"buckets.auth.time_zone.otherwise: expected an IANA time zone such as Europe/Berlin, found "Mars"; buckets.auth.time_zone.from: expected one of jwt_claim, header, query, cookie, host, path, method, route_name, route_metadata, metadata, content_length"#);
     insta::assert_snapshot!(calendar(json!({ "per": "month", "anchor": { "from": { "header": "x" } } })), @"buckets.auth.anchor: missing field `otherwise`");
 }
 

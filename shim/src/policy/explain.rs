@@ -520,6 +520,16 @@ limit       9 per calendar week from sunday (UTC)
     }
 
     #[test]
+    fn an_item_of_a_list_selects_the_limit() {
+        let because = |metadata: &str| {
+            let text = explained(&format!("--path /a/b --metadata tollgate.plan={metadata}"));
+            text.lines().find(|line| line.contains("because")).unwrap().trim().to_owned()
+        };
+        insta::assert_snapshot!(because(r#"["tin","gold"]"#), @r#"because     route metadata tollgate.plan is the list gold,tin; "gold" has the largest limit"#);
+        insta::assert_snapshot!(because(r#"["tin",1]"#), @"because     route metadata tollgate.plan is the list 1,tin, and no item is listed");
+    }
+
+    #[test]
     fn a_request_that_is_charged_nothing_is_explained_too() {
         insta::assert_snapshot!(explained("--path /health"), @r#"
 GET /health

@@ -3,34 +3,44 @@
 
 use limits::block::Block;
 use limits::plan::{Effect, Reason, Subject};
-use limits::policy::{Source, UNLIMITED};
+use limits::policy::UNLIMITED;
 use limits::quota::{Period, Quota};
 
 /// Formats a reason: `claim tier is "pro"`.
 pub(crate) fn reason(reason: &Reason<'_>) -> String {
-    let source = source(reason.source);
+    let source = reason.source;
     let Some(value) = &reason.found else { return format!("the request has no {source}") };
-    match reason.effect {
-        Effect::Listed => format!("{source} is {value:?}"),
-        Effect::Unlisted => format!("{source} is {value:?}, which is not listed"),
-        Effect::NotANumber => format!("{source} is {value:?}, which is not a number"),
-        Effect::Invalid if reason.subject == Subject::TimeZone => {
-            format!("{source} is {value:?}, which is not a time zone")
+    match (reason.effect, &reason.list) {
+        (Effect::Listed, Some(list)) => {
+            format!("{source} is the list {list}; {value:?} has {}", best(reason.subject))
         }
-        Effect::Invalid => format!("{source} is {value:?}, which is not a day to begin with"),
-        Effect::Read(number) if number.to_string() == *value => format!("{source} is {value}"),
-        Effect::Read(number) => format!("{source} is {value}, which makes {number}"),
+        (Effect::Unlisted, Some(list)) => {
+            format!("{source} is the list {list}, and no item is listed")
+        }
+        (effect, _) => format!("{source} is {}", single(value, effect, reason.subject)),
     }
 }
 
-fn source(source: &Source) -> String {
-    match source {
-        Source::JwtClaim(names) => format!("claim {}", names.join(".")),
-        Source::ClientIp { .. } => "client address".to_owned(),
-        Source::Header(name) => format!("header {name}"),
-        Source::Host => "host".to_owned(),
-        Source::RouteName => "route name".to_owned(),
-        Source::RouteMetadata(names) => format!("route metadata {}", names.join(".")),
+/// Names the item of a list that counts.
+const fn best(subject: Subject) -> &'static str {
+    match subject {
+        Subject::Tier => "the fastest tier",
+        Subject::Cost => "the smallest cost",
+        Subject::Limit | Subject::TimeZone | Subject::Anchor => "the largest limit",
+    }
+}
+
+fn single(value: &str, effect: Effect, subject: Subject) -> String {
+    match effect {
+        Effect::Listed => format!("{value:?}"),
+        Effect::Unlisted => format!("{value:?}, which is not listed"),
+        Effect::NotANumber => format!("{value:?}, which is not a number"),
+        Effect::Invalid if subject == Subject::TimeZone => {
+            format!("{value:?}, which is not a time zone")
+        }
+        Effect::Invalid => format!("{value:?}, which is not a day to begin with"),
+        Effect::Read(number) if number.to_string() == value => value.to_owned(),
+        Effect::Read(number) => format!("{value}, which makes {number}"),
     }
 }
 

@@ -71,6 +71,9 @@ impl Facts for FuzzRequest {
     fn route_metadata(&self, _names: &[String]) -> Option<Value> {
         self.route.clone().map(Value::Text)
     }
+    fn metadata(&self, _names: &[String]) -> Option<Value> {
+        self.header.clone().map(|text| Value::List(vec![Value::Text(text), Value::Bool(true)]))
+    }
 }
 
 /// The shared data of a process.

@@ -60,6 +60,16 @@ impl Facts for RecipeRequest<'_> {
     fn route_metadata(&self, names: &[String]) -> Option<Value> {
         below(&self.route?.metadata, names)
     }
+
+    fn metadata(&self, names: &[String]) -> Option<Value> {
+        below(&self.send.metadata, names)
+    }
+
+    fn cookies(&self) -> Option<Vec<u8>> {
+        let header =
+            self.send.headers.iter().find(|(own, _)| own.eq_ignore_ascii_case("cookie"))?;
+        Some(header.1.values().join("; ").into_bytes())
+    }
 }
 
 /// Returns the value at `names` in a document.

@@ -113,4 +113,8 @@ impl Facts for ClientRequest {
     fn route_metadata(&self, _: &[String]) -> Option<Value> {
         None
     }
+
+    fn metadata(&self, _: &[String]) -> Option<Value> {
+        None
+    }
 }

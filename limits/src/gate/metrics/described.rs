@@ -24,7 +24,7 @@ const fn histogram(name: &'static str, meaning: &'static str) -> DescribedMetric
 }
 
 /// The filter's metrics, in the order in which an operator looks at them.
-pub const DESCRIBED_METRICS: [DescribedMetric; 18] = [
+pub const DESCRIBED_METRICS: [DescribedMetric; 19] = [
     DescribedMetric {
         labels: &[
             ("bucket", &[]),
@@ -75,6 +75,10 @@ pub const DESCRIBED_METRICS: [DescribedMetric; 18] = [
     counter(
         "tollgate.condition_errors",
         "Requests for which a CEL condition (`when`) had no value. The gateway logs the first error of each second.",
+    ),
+    counter(
+        "tollgate.tokens.refused",
+        "Requests whose token jwt_authn refused, if the policy has `jwt.failed_status`. They count as requests without one.",
     ),
     counter(
         "tollgate.connections_refused",

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use std::{fmt, ops};
 
 /// A `T` that is written as a mapping.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(transparent))]
 pub(in crate::policy) struct Mapping<T>(pub(in crate::policy) T);
 
