@@ -101,7 +101,7 @@ mod tests {
         check(false, &|p| p["keys"]["user"]["jwt_claim"] = json!(7));
         check(false, &|p| p["keys"]["site"] = json!({ "host": [] }));
         check(false, &|p| p["rules"][0]["match"] = json!([]));
-        check(false, &|p| p["rules"][0]["match"]["headers"] = json!({ "a": { "regex": "b" } }));
+        check(false, &|p| p["rules"][0]["match"]["headers"] = json!({ "a": { "regexp": "b" } }));
         check(false, &|p| drop(p["rules"][0].as_object_mut().unwrap().remove("charge")));
         for field in ["version", "keys", "buckets", "rules"] {
             check(false, &|p| drop(p.as_object_mut().unwrap().remove(field)));
