@@ -14,6 +14,13 @@ fn every_recipe_does_what_it_says() {
     assert!(found.is_empty(), "{} failures:\n{}", found.len(), found.join("\n"));
 }
 
+#[test]
+fn the_book_can_quote_every_policy() {
+    for recipe in recipes::all().unwrap() {
+        assert!(!recipe.policy_text.is_empty(), "{}: write `policy:` on its own line", recipe.name);
+    }
+}
+
 fn failures(recipe: &Recipe) -> Vec<String> {
     let found = world::run(recipe).into_iter();
     found.map(|text| format!("tests/recipes/{}.yaml: {text}", recipe.name)).collect()

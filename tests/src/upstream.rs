@@ -1,7 +1,9 @@
 //! An upstream that returns the head of each request, byte for byte, as the response's body. It
-//! shows exactly what a gateway forwards.
+//! shows exactly what a gateway forwards. A request can ask for another status and more headers
+//! ([`ANSWER_HEADER`]).
 
 use anyhow::Result;
+use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -10,6 +12,9 @@ use std::thread::JoinHandle;
 
 /// More than any gateway forwards.
 const MAX_HEAD_BYTES: u64 = 1 << 20;
+
+/// The request header that asks for an answer: `{"status": 404, "headers": {"x-cache": "hit"}}`.
+pub const ANSWER_HEADER: &str = "x-recipe-answer";
 
 /// A running upstream. It stops when dropped.
 #[derive(Debug)]
@@ -82,7 +87,11 @@ fn serve(stream: TcpStream, shared: &Shared) -> Option<()> {
     while let Some(head) = read_head(&mut requests) {
         shared.requests.fetch_add(1, Ordering::SeqCst);
         skip_body(&mut requests, &head)?;
-        let start = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", head.len());
+        if has_no_body(&head) {
+            answers.write_all(format!("{}\r\n", answer_to(&head)).as_bytes()).ok()?;
+            continue;
+        }
+        let start = format!("{}content-length: {}\r\n\r\n", answer_to(&head), head.len());
         answers.write_all(start.as_bytes()).ok()?;
         answers.write_all(&head).ok()?;
     }
@@ -99,6 +108,27 @@ fn read_head(requests: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
         }
     }
     Some(head)
+}
+
+/// Returns true if the answer must not have a body.
+fn has_no_body(head: &[u8]) -> bool {
+    let answer = answer_to(head);
+    head.starts_with(b"HEAD ") || [" 204 ", " 304 "].iter().any(|code| answer.contains(code))
+}
+
+/// Returns the beginning of the answer: its status line, and the headers asked for.
+fn answer_to(head: &[u8]) -> String {
+    let text = String::from_utf8_lossy(head);
+    let mut lines = text.lines().filter_map(|line| line.split_once(": "));
+    let wanted = lines.find(|(name, _)| name.eq_ignore_ascii_case(ANSWER_HEADER));
+    let wanted: Value =
+        wanted.and_then(|(_, json)| serde_json::from_str(json).ok()).unwrap_or_default();
+    let status = wanted["status"].as_u64().unwrap_or(200);
+    let mut answer = format!("HTTP/1.1 {status} x\r\n");
+    for (name, value) in wanted["headers"].as_object().into_iter().flatten() {
+        answer.push_str(&format!("{name}: {}\r\n", value.as_str().unwrap_or_default()));
+    }
+    answer
 }
 
 fn skip_body(requests: &mut BufReader<TcpStream>, head: &[u8]) -> Option<()> {

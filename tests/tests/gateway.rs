@@ -18,6 +18,7 @@ mod gateway {
     mod outage;
     mod paths;
     mod payers;
+    mod recipes;
     mod reload;
     mod routes;
     mod salt;

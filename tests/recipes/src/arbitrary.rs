@@ -10,6 +10,8 @@ use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -24,6 +26,15 @@ pub fn recipes(requests: usize) -> impl Strategy<Value = Recipe> {
     })
 }
 
+/// Returns the recipe that `seed` chooses among [`recipes`].
+#[must_use]
+pub fn of_seed(seed: u8, requests: usize) -> Option<Recipe> {
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    let recipe = recipes(requests).new_tree(&mut runner).ok()?.current();
+    Some(Recipe { name: format!("seed-{seed}"), ..recipe })
+}
+
 /// Returns valid policies, without `salt` and `shim`.
 pub fn policies() -> impl Strategy<Value = Map<String, Value>> {
     let parts = (vec(buckets(), BUCKETS.len()), vec(rules(), 1..8));
@@ -35,7 +46,13 @@ pub fn policies() -> impl Strategy<Value = Map<String, Value>> {
         }
         let buckets: Map<String, Value> =
             BUCKETS.into_iter().map(str::to_owned).zip(buckets).collect();
-        let policy = json!({ "version": 1, "keys": keys(), "buckets": buckets, "rules": rules });
+        let policy = json!({
+            "version": 1,
+            "networks": { "office": ["192.0.2.0/31", "2001:db8::/64"] },
+            "keys": keys(),
+            "buckets": buckets,
+            "rules": rules,
+        });
         policy.as_object().cloned().unwrap_or_default()
     });
     // Few are not: for example, a cost can exceed the limit.
@@ -163,10 +180,7 @@ fn buckets() -> impl Strategy<Value = Value> {
 
 /// Returns rules with up to three conditions and up to three charges.
 fn rules() -> impl Strategy<Value = Value> {
-    let conditions = vec(conditions(), 0..3);
-    (any::<bool>(), conditions, charges()).prop_map(|(is_named, conditions, charge)| {
-        let mut matching = Map::new();
-        conditions.into_iter().for_each(|(name, value)| drop(matching.insert(name, value)));
+    (any::<bool>(), matches(), charges()).prop_map(|(is_named, matching, charge)| {
         let mut rule = json!({ "match": matching, "charge": charge });
         if is_named {
             rule["name"] = json!("");
@@ -175,36 +189,88 @@ fn rules() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Returns matches, some with alternatives and negations.
+fn matches() -> impl Strategy<Value = Value> {
+    let plain = vec(conditions(), 0..3).prop_map(|conditions| {
+        let mut matching = Map::new();
+        conditions.into_iter().for_each(|(name, value)| drop(matching.insert(name, value)));
+        Value::Object(matching)
+    });
+    plain.boxed().prop_recursive(2, 6, 2, |inner| {
+        let some = inner.prop_filter("empty", |matching| *matching != json!({})).boxed();
+        prop_oneof![
+            3 => some.clone(),
+            1 => vec(some.clone(), 1..3).prop_map(|any| json!({ "any": any })).boxed(),
+            1 => some.prop_map(|not| json!({ "not": not })).boxed(),
+        ]
+    })
+}
+
 /// Returns the fields of a match.
 fn conditions() -> impl Strategy<Value = (String, Value)> {
     let one_of = |values: &'static [&'static str]| subsequence(values.to_vec(), 1..=2);
+    let named = |field: &'static str, names: Vec<&'static str>| {
+        (select(names), value_conditions())
+            .prop_map(move |(name, condition)| (field, json!({ name: condition })))
+            .boxed()
+    };
+    let fallible = || select(vec!["user", "nested", "plan", "route", "team"]);
     prop_oneof![
-        3 => one_of(&PATTERNS).prop_map(|paths| ("paths", json!(paths))).boxed(),
+        4 => one_of(&PATTERNS).prop_map(|paths| ("paths", json!(paths))).boxed(),
         1 => one_of(&METHODS).prop_map(|methods| ("methods", json!(methods))).boxed(),
         1 => one_of(&["*.example.com", "example.com", "a.example.com"])
             .prop_map(|hosts| ("hosts", json!(hosts))).boxed(),
         1 => any::<bool>().prop_map(|is| ("authenticated", json!(is))).boxed(),
-        1 => select(vec!["user", "nested", "plan", "route", "team"])
-            .prop_map(|key| ("has_key", json!(key))).boxed(),
-        2 => header_conditions().prop_map(|header| ("headers", json!({ "x-plan": header }))).boxed(),
+        1 => fallible().prop_map(|key| ("has_key", json!(key))).boxed(),
+        1 => one_of(&["office", "2001:db8::/47", "192.0.2.2"])
+            .prop_map(|client| ("client", json!(client))).boxed(),
+        2 => named("headers", vec!["x-plan", "absent"]),
+        1 => named("query", vec!["x", "y"]),
+        1 => named("cookies", vec!["x", "y"]),
+        2 => named("claims", vec!["tier", "sub", "/org/id", "tags"]),
+        1 => named("keys", vec!["user", "plan", "site", "team"]),
     ]
     .prop_map(|(name, value)| (name.to_owned(), value))
 }
 
-fn header_conditions() -> impl Strategy<Value = Value> {
+/// Returns conditions on a value.
+fn value_conditions() -> impl Strategy<Value = Value> {
+    let text = || select(TEXTS.to_vec());
     prop_oneof![
-        select(TEXTS.to_vec()).prop_map(|text| json!(text)),
-        any::<bool>().prop_map(|present| json!({ "present": present })),
-        select(vec!["", "p", "fr"]).prop_map(|prefix| json!({ "prefix": prefix })),
+        3 => text().prop_map(Value::from).boxed(),
+        1 => subsequence(TEXTS.to_vec(), 1..=3).prop_map(Value::from).boxed(),
+        1 => any::<bool>().prop_map(|present| json!({ "present": present })).boxed(),
+        1 => select(vec!["p", "fr", "Bl"]).prop_map(|it| json!({ "prefix": it, "ignore_case": true })).boxed(),
+        1 => select(vec!["o", "e", "com"]).prop_map(|it| json!({ "suffix": it })).boxed(),
+        1 => text().prop_map(|it| json!({ "contains": it })).boxed(),
+        1 => select(vec!["^p", "r.e", "[0-9]$"]).prop_map(|it| json!({ "regex": it })).boxed(),
+        1 => (0_u64..6).prop_map(|it| json!({ "at_least": it, "below": it + 2 })).boxed(),
     ]
 }
 
 const TEXTS: [&str; 7] = ["free", "pro", "5", "true", "example.com", "blue", "o1"];
 const METHODS: [&str; 3] = ["GET", "POST", "DELETE"];
 const PATTERNS: [&str; 7] = ["/", "/a", "/a/*", "/a/**", "/*/b", "/B", "/a/b"];
-const PATHS: [&str; 16] = [
-    "/", "/a", "/a/", "/a/b", "/a/b/c", "/b", "/B", "/x/b", "/a?x=1", "//a//b", "/a/./b",
-    "/a/../b", "/%61", "/a%20b", "/a%2fb", "/%zz",
+const PATHS: [&str; 19] = [
+    "/",
+    "/a",
+    "/a/",
+    "/a/b",
+    "/a/b/c",
+    "/b",
+    "/B",
+    "/x/b",
+    "/a?x=1",
+    "//a//b",
+    "/a/./b",
+    "/a/../b",
+    "/%61",
+    "/a%20b",
+    "/a%2fb",
+    "/%zz",
+    "/a?x=pro&y=5&x=free",
+    "/?y=%66ree",
+    "/b?x&y=",
 ];
 
 fn routes() -> impl Strategy<Value = Vec<Route>> {
@@ -253,28 +319,38 @@ const HOSTS: [&str; 5] =
 const CLIENTS: [&str; 5] = ["192.0.2.1", "192.0.2.2", "198.51.100.1", "2001:db8::1", "2001:db8::2"];
 
 fn claims() -> impl Strategy<Value = Map<String, Value>> {
-    let tiers = vec![json!("free"), json!("pro"), json!("gold"), json!(5), json!(true), json!("")];
-    (
-        option::of(select(vec!["u1", "u2"])),
-        option::of(select(tiers)),
-        option::of(select(TEXTS.to_vec())),
-    )
-        .prop_map(|(sub, tier, org)| {
-            let mut claims = Map::new();
-            let mut add = |name: &str, value: Option<Value>| {
-                value.map(|value| claims.insert(name.to_owned(), value));
-            };
-            add("sub", sub.map(Value::from));
-            add("tier", tier);
-            add("org", org.map(|id| json!({ "id": id })));
-            claims
-        })
+    let tiers = vec![
+        json!("free"),
+        json!("pro"),
+        json!("gold"),
+        json!(5),
+        json!(true),
+        json!(""),
+        json!(["pro", "free"]),
+        json!(["o1"]),
+        json!([]),
+    ];
+    let some = |values: &[&'static str]| option::of(select(values.to_vec()));
+    let fields =
+        (some(&["u1", "u2"]), option::of(select(tiers)), some(&TEXTS), some(&["free pro", "blue"]));
+    fields.prop_map(|(sub, tier, org, tags)| {
+        let fields = [
+            ("sub", sub.map(Value::from)),
+            ("tier", tier),
+            ("org", org.map(|id| json!({ "id": id }))),
+            ("tags", tags.map(Value::from)),
+        ];
+        let fields = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        fields.collect()
+    })
 }
 
 fn headers() -> impl Strategy<Value = BTreeMap<String, OneOrMany>> {
-    option::of(select(vec!["free", "pro", "5", "", "x"])).prop_map(|plan| {
-        plan.into_iter()
-            .map(|plan| ("x-plan".to_owned(), OneOrMany::One(plan.to_owned())))
-            .collect()
-    })
+    let header = |name: &'static str, values: &[&'static str]| {
+        option::of(select(values.to_vec()))
+            .prop_map(move |value| Some((name.to_owned(), OneOrMany::One(value?.to_owned()))))
+    };
+    let plan = header("x-plan", &["free", "pro", "5", "", "x"]);
+    let cookies = header("cookie", &["x=pro", "y=5; x=free", "x=\"blue\"; x=1", "y"]);
+    (plan, cookies).prop_map(|(plan, cookies)| plan.into_iter().chain(cookies).collect())
 }

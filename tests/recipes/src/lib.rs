@@ -52,5 +52,14 @@ fn read(file: &Path) -> Result<Recipe, String> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("{name}: {error}"))?;
     let recipe: Recipe =
         serde_saphyr::from_str(&text).map_err(|error| format!("{name}: {error}"))?;
-    Ok(Recipe { name, ..recipe })
+    Ok(Recipe { name, policy_text: policy_text(&text), ..recipe })
+}
+
+/// Returns the lines of `policy:` in a recipe's file, without the version.
+fn policy_text(text: &str) -> String {
+    let lines = text.lines().skip_while(|line| *line != "policy:").skip(1);
+    let lines = lines.take_while(|line| line.is_empty() || line.starts_with(' '));
+    let lines = lines.map(|line| line.strip_prefix("  ").unwrap_or(line));
+    let lines = lines.filter(|line| !line.starts_with("version:"));
+    lines.collect::<Vec<_>>().join("\n").trim_end().to_owned()
 }

@@ -20,6 +20,9 @@ pub struct Recipe {
     pub area: Area,
     /// The policy, without `salt` and `shim`, which the runner sets.
     pub policy: Map<String, Value>,
+    /// The part of the file that says keys, buckets and rules.
+    #[serde(skip)]
+    pub policy_text: String,
     /// The gateway's routes: the first whose prefix fits. Without any, routes have no name and no
     /// metadata.
     #[serde(default)]
@@ -49,6 +52,22 @@ pub enum Area {
     Blocks,
     Paths,
     Failures,
+}
+
+impl Area {
+    /// All areas, in the order of the table.
+    pub const ALL: [Self; 10] = [
+        Self::Matches,
+        Self::Keys,
+        Self::Limits,
+        Self::Costs,
+        Self::Periods,
+        Self::Rules,
+        Self::Refusals,
+        Self::Blocks,
+        Self::Paths,
+        Self::Failures,
+    ];
 }
 
 /// One of the gateway's routes.
@@ -212,6 +231,7 @@ impl Default for Recipe {
             wish: String::new(),
             area: Area::default(),
             policy: Map::new(),
+            policy_text: String::new(),
             routes: Vec::new(),
             start: noon(),
             only_native: None,
