@@ -3,6 +3,7 @@
 mod cli;
 mod metrics;
 mod policy;
+mod recipes;
 mod table;
 mod variables;
 
@@ -23,8 +24,12 @@ pub struct Page {
 /// A generated region: the page below `docs/`, the region's name, and the function that writes it.
 type Region = (&'static str, &'static str, fn() -> Result<String>);
 
-const REGIONS: [Region; 10] = [
+const REGIONS: [Region; 11] = [
     ("reference/policy.md", "policy", || Ok(policy::reference(&limits::policy::schema()))),
+    ("reference/recipes.md", "recipes", || {
+        let all = ::recipes::all().map_err(anyhow::Error::msg)?;
+        Ok(recipes::sections(&all))
+    }),
     ("reference/cli.md", "tollgate", || Ok(cli::help(shim::command()))),
     ("reference/cli.md", "claude-sim", || Ok(cli::help(claude_sim::cli::Cli::command()))),
     ("reference/variables.md", "tollgate", || Ok(variables::of_command(shim::command()))),
