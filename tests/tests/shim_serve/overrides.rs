@@ -222,7 +222,7 @@ rules: [{ charge: [api] }]
     let run = |words: &str, more: &[&str]| {
         let words: Vec<_> = words.split(' ').collect();
         let target = ["--policy", file, "--bucket", "api", "--key", "user=42"];
-        run_ok(shim, &[&words, &target[..], more].concat())
+        run_ok(shim, &[&words[..], &target, more].concat())
     };
     let show = |more: &[&str]| {
         let text = run("counters show", more);
