@@ -1,11 +1,13 @@
-//! Explains a plan: which rule matched a request, and why each charge is made. Called by the
+//! Explains a plan: which rules matched a request, and why each charge is made. Called by the
 //! operator's tools. Uses the same functions that decide live requests.
 
 mod request;
 
+use crate::ambiguous::Accepted;
 use crate::counter::CounterName;
 use crate::facts::Facts;
 use crate::key::{self, Payer};
+use crate::matched::{Entry, Matched};
 use crate::matching::{Mismatch, Seen};
 use crate::path::{BadPath, NormalPath};
 use crate::plan::Reason;
@@ -18,14 +20,14 @@ pub use request::Request;
 pub struct Explanation<'a> {
     /// The path as rules see it.
     pub path: Option<NormalPath>,
-    /// For each rule before the matching one, in order, the reason it did not match.
-    pub passed_over: Vec<Mismatch>,
-    /// The index of the matching rule in [`Policy::rules`]; `None` if no rule matched.
-    pub rule: Option<usize>,
-    /// The alternative in the rule's `any` that matches, then the one within it, and so on. Empty
-    /// if the rule has no `any`.
+    /// For each exemption and rule that was looked at and did not match, in order, the reason.
+    pub passed_over: Vec<(Entry, Mismatch)>,
+    /// The rules that matched.
+    pub matched: Matched,
+    /// The alternative that matches in the `any` of the exemption or rule that ends the search, then
+    /// the one within it, and so on. Empty if it has no `any`.
     pub alternatives: Vec<usize>,
-    /// The rule's charges; empty for an exemption.
+    /// Their charges, each of a different bucket; empty for an exemption.
     pub charges: Vec<Explained<'a>>,
     /// The first error of a CEL condition.
     pub failed: Option<String>,
@@ -52,35 +54,58 @@ impl Policy {
     /// Explains the charges for the request that `facts` describe.
     ///
     /// # Errors
-    /// [`BadPath`] if the path cannot be normalized; the gateway answers such a request with 400.
+    /// [`BadPath`] if the policy does not accept the path; the gateway answers such a request with
+    /// 400.
     pub fn explain(&self, facts: &impl Facts) -> Result<Explanation<'_>, BadPath> {
-        let path = facts.path().map(|raw| NormalPath::parse(&raw)).transpose()?;
-        let seen = Seen::new(facts, path.clone());
-        let mut passed_over = Vec::new();
-        let mut rule = None;
-        for (at, candidate) in self.rules.iter().enumerate() {
-            match candidate.matching.mismatch(self, &seen) {
-                Some(mismatch) => passed_over.push(mismatch),
-                None => {
-                    rule = Some(at);
-                    break;
-                }
+        let raw = facts.path();
+        let path = match raw.as_deref().map(NormalPath::parse).transpose() {
+            Ok(path) => path,
+            Err(bad) => {
+                let accepted = self.accepted(facts, &raw.unwrap_or_default(), bad)?;
+                let Accepted { facts, path, matched, passed_over, failed } = accepted;
+                let seen = Seen::new(&facts, Some(path));
+                let explanation = self.explanation(&facts, &seen, matched, passed_over);
+                return Ok(Explanation { failed, ..explanation });
             }
-        }
-        let matching = rule.and_then(|at| self.rules.get(at));
+        };
+        let seen = Seen::new(facts, path);
+        let (matched, passed_over) = self.matched_with_reasons(&seen);
+        Ok(self.explanation(facts, &seen, matched, passed_over))
+    }
+
+    fn explanation<F: Facts>(
+        &self,
+        facts: &F,
+        seen: &Seen<'_, F>,
+        matched: Matched,
+        passed_over: Vec<(Entry, Mismatch)>,
+    ) -> Explanation<'_> {
+        let exempt = matched.exempt.and_then(|at| self.exempt.get(at));
+        let rule = matched.rule.and_then(|at| self.rules.get(at));
+        let matching = exempt.or(rule.map(|rule| &rule.matching));
         let alternatives =
-            matching.map(|rule| rule.matching.alternatives(self, &seen)).unwrap_or_default();
-        let charge = matching.map(|rule| rule.charge.as_slice());
-        let charges = charge.unwrap_or_default().iter();
-        let charges = charges.filter_map(|charge| self.explained(charge, facts)).collect();
-        Ok(Explanation {
-            path,
+            matching.map(|matching| matching.alternatives(self, seen)).unwrap_or_default();
+        let charges = self.all_explained(&matched, facts);
+        Explanation {
+            path: seen.path().cloned(),
             passed_over,
-            rule,
+            matched,
             alternatives,
             charges,
-            failed: seen.into_failed(),
-        })
+            failed: seen.take_failed(),
+        }
+    }
+
+    /// Explains the charges of all rules that matched, one for each bucket.
+    fn all_explained(&self, matched: &Matched, facts: &impl Facts) -> Vec<Explained<'_>> {
+        let mut all: Vec<Explained<'_>> = Vec::new();
+        for one in self.charges_of(matched).filter_map(|charge| self.explained(charge, facts)) {
+            match all.iter_mut().find(|earlier| earlier.bucket.name == one.bucket.name) {
+                Some(earlier) => earlier.add(one),
+                None => all.push(one),
+            }
+        }
+        all
     }
 
     fn explained<'a>(
@@ -102,6 +127,18 @@ impl Policy {
     }
 }
 
+impl Explained<'_> {
+    /// Adds the cost that another rule charges.
+    fn add(&mut self, other: Self) {
+        self.cost = self.cost.saturating_add(other.cost);
+        for reason in other.reasons {
+            if !self.reasons.contains(&reason) {
+                self.reasons.push(reason);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,8 +156,8 @@ mod tests {
         ] {
             let (plan, explained) =
                 (policy.plan(&request).unwrap(), policy.explain(&request).unwrap());
-            assert_eq!(explained.rule, plan.rule);
-            assert_eq!(explained.passed_over.len(), plan.rule.unwrap());
+            assert_eq!(explained.matched, plan.matched);
+            assert_eq!(explained.passed_over.len(), plan.matched.rule.unwrap());
             let charges = plan.charges.iter().map(|one| (&one.charge.counter, &one.charge.quota));
             let reasons = explained.charges.iter();
             let reasons = reasons.map(|one| (&one.counter, one.quota.as_ref().unwrap()));

@@ -5,14 +5,16 @@
 //! in a test that simulates a year in a second.
 //!
 //! Suggested reading order: [`policy`] (the operator's document), [`path`], `pattern`, [`host`] and
-//! [`matching`] (which requests a rule matches), [`facts`] (a request's properties), [`query`] and
-//! [`cookie`] (values within a header), [`plan`] (the
-//! charges for one request), [`key`] and [`counter`] (who pays), [`quota`] (limits and their
+//! [`matching`] (which requests a rule matches), [`matched`] (the rules that match a request),
+//! `ambiguous` (paths that servers read in different ways), [`facts`] (a request's properties),
+//! [`query`] and [`cookie`] (values within a header), [`plan`] (the charges for one request),
+//! [`key`] and [`counter`] (who pays), [`quota`] (limits and their
 //! algorithms), [`block`] (blocks for repeated refusals), [`wire`] (the protocol between filter and shim), [`gate`] (one gateway worker's
 //! requests, from arrival to answer), `headers` (the rate limit headers sent to clients),
 //! [`explain`] (the reasons for a plan), [`connections`] (the limit on a client's open
 //! connections).
 
+mod ambiguous;
 pub mod block;
 pub mod bounded;
 pub mod condition;
@@ -29,6 +31,7 @@ pub mod host;
 pub mod json;
 pub mod key;
 pub mod ledger;
+pub mod matched;
 pub mod matching;
 pub mod networks;
 pub mod path;

@@ -72,9 +72,9 @@ impl<'a, F: Facts> Seen<'a, F> {
         self.path.as_ref()
     }
 
-    /// Returns the first error of a CEL condition.
-    pub(crate) fn into_failed(self) -> Option<String> {
-        self.failed.into_inner()
+    /// Takes the first error of a CEL condition.
+    pub(crate) fn take_failed(&self) -> Option<String> {
+        self.failed.take()
     }
 
     fn method(&self) -> &[u8] {

@@ -9,6 +9,13 @@
 //! - `;parameters` of a segment are dropped, as in servlet containers.
 //! - Empty segments, `.` and `..` are resolved. A `..` above the root is an error.
 //! - A trailing slash is dropped. Case is kept.
+//!
+//! A policy can accept escaped slashes and undecodable bytes. `spelling` then reads such a path in
+//! each of the ways in which servers do.
+
+mod spelling;
+
+pub(crate) use spelling::{Oddities, Reading, Slash, Undecodable};
 
 /// A path's segments, decoded and resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,17 +61,16 @@ impl NormalPath {
     /// # Source
     /// RFC 3986 §5.2.4 (dot segments) and §6.2.2 (escapes).
     pub fn parse(raw: &[u8]) -> Result<Self, BadPath> {
-        let end = raw.iter().position(|b| matches!(b, b'?' | b'#')).unwrap_or(raw.len());
-        let path = raw.get(..end).unwrap_or_default();
-        if path == b"*" {
-            return Ok(Self { segments: vec!["*".to_owned()] });
-        }
-        if !matches!(path.first(), Some(b'/' | b'\\')) {
-            return Err(BadPath::NotAbsolute);
-        }
         let mut segments = Vec::new();
-        for raw_segment in path.split(|b| matches!(b, b'/' | b'\\')) {
-            push(&mut segments, decode(without_parameters(raw_segment))?)?;
+        let Some(path) = absolute(raw)? else {
+            return Ok(Self { segments: vec!["*".to_owned()] });
+        };
+        for segment in split(path) {
+            let name = without_parameters(segment);
+            if name.len() < segment.len() && has_escaped_slash(segment) {
+                return Err(BadPath::EscapedSlash);
+            }
+            push(&mut segments, decode(name)?)?;
         }
         Ok(Self { segments })
     }
@@ -83,6 +89,32 @@ impl std::fmt::Display for NormalPath {
         }
         self.segments.iter().try_for_each(|segment| write!(f, "/{segment}"))
     }
+}
+
+/// Returns the part of `raw` before the query and the fragment, or `None` for `*`.
+fn absolute(raw: &[u8]) -> Result<Option<&[u8]>, BadPath> {
+    let path = raw.get(..path_bytes(raw)).unwrap_or_default();
+    match path.first() {
+        Some(b'/' | b'\\') => Ok(Some(path)),
+        Some(b'*') if path.len() == 1 => Ok(None),
+        _ => Err(BadPath::NotAbsolute),
+    }
+}
+
+/// Returns the length of the part before the query and the fragment.
+fn path_bytes(raw: &[u8]) -> usize {
+    raw.iter().position(|b| matches!(b, b'?' | b'#')).unwrap_or(raw.len())
+}
+
+fn split(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.split(|b| matches!(b, b'/' | b'\\'))
+}
+
+/// Returns true if `segment` has an escaped slash or backslash.
+fn has_escaped_slash(segment: &[u8]) -> bool {
+    segment
+        .windows(3)
+        .any(|three| matches!(three, [b'%', b'2', b'F' | b'f'] | [b'%', b'5', b'C' | b'c']))
 }
 
 fn push(segments: &mut Vec<String>, segment: String) -> Result<(), BadPath> {
@@ -118,14 +150,16 @@ fn decode(segment: &[u8]) -> Result<String, BadPath> {
 }
 
 fn unescape(high: Option<u8>, low: Option<u8>) -> Result<u8, BadPath> {
-    let digit = |byte: Option<u8>| byte.and_then(|b| char::from(b).to_digit(16));
-    let (Some(high), Some(low)) = (digit(high), digit(low)) else {
-        return Err(BadPath::BadEscape);
-    };
-    match u8::try_from(high * 16 + low).unwrap_or(0) {
+    match hex(high, low).ok_or(BadPath::BadEscape)? {
         b'/' | b'\\' => Err(BadPath::EscapedSlash),
         byte => Ok(byte),
     }
+}
+
+/// Returns the byte that two hex digits stand for.
+fn hex(high: Option<u8>, low: Option<u8>) -> Option<u8> {
+    let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
+    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
 #[cfg(test)]
@@ -192,6 +226,8 @@ mod tests {
         check(b"/a%2Fb", Err(BadPath::EscapedSlash));
         check(b"/a%2fb", Err(BadPath::EscapedSlash));
         check(b"/a%5Cb", Err(BadPath::EscapedSlash));
+        check(b"/a;x=%2Fb", Err(BadPath::EscapedSlash));
+        check(b"/a;%5c..", Err(BadPath::EscapedSlash));
         check(b"/a%00b", Err(BadPath::Control));
         check(b"/a%0d%0ab", Err(BadPath::Control));
         check(b"/a\x01b", Err(BadPath::Control));

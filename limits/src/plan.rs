@@ -11,6 +11,7 @@ mod quota;
 use crate::counter::CounterName;
 use crate::facts::Facts;
 use crate::key::{self, Payer};
+use crate::matched::Matched;
 use crate::matching::Seen;
 use crate::path::{BadPath, NormalPath};
 use crate::policy::{Bucket, Counting, Policy, RuleCharge};
@@ -18,12 +19,12 @@ use crate::quota::Quota;
 use crate::wire::{Charge, Cost};
 pub use choose::{ChosenLimit, Effect, Reason, Subject};
 
-/// The rule that matched a request, and the charges to make.
+/// The rules that matched a request, and the charges to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// The index of the matching rule in [`Policy::rules`]; `None` if no rule matched.
-    pub rule: Option<usize>,
-    /// The rule's charges; empty for an exemption.
+    /// The rules that matched.
+    pub matched: Matched,
+    /// Their charges, each of a different bucket; empty for an exemption.
     pub charges: Vec<PlannedCharge>,
     /// The buckets whose limit is 0, as indices in [`Policy::buckets`]. Those that are enforced
     /// refuse the request.
@@ -54,31 +55,44 @@ pub(crate) struct Planned<'a> {
 }
 
 impl Policy {
-    /// Finds the rule that matches a request, and the charges it makes.
+    /// Finds the rules that match a request, and the charges they make.
     ///
     /// # Errors
-    /// [`BadPath`] if the path cannot be normalized; the gateway answers such a request with 400.
+    /// [`BadPath`] if the policy does not accept the path; the gateway answers such a request with
+    /// 400.
     pub fn plan(&self, facts: &impl Facts) -> Result<Plan, BadPath> {
-        let path = facts.path().map(|raw| NormalPath::parse(&raw)).transpose()?;
-        let seen = Seen::new(facts, path);
-        let fits = |at: &usize| self.rules.get(*at).is_some_and(|it| it.matching.fits(self, &seen));
-        let found = self.candidates(seen.path(), || seen.host()).find(fits);
-        let charge = found.and_then(|at| self.rules.get(at)).map(|rule| rule.charge.as_slice());
-        let mut plan = Plan {
-            rule: found,
-            charges: Vec::new(),
-            blocked: Vec::new(),
-            failed: seen.into_failed(),
+        let raw = facts.path();
+        let path = match raw.as_deref().map(NormalPath::parse).transpose() {
+            Ok(path) => path,
+            Err(bad) => {
+                let accepted = self.accepted(facts, &raw.unwrap_or_default(), bad)?;
+                return Ok(self.charged(accepted.matched, &accepted.facts, accepted.failed));
+            }
         };
-        for charge in charge.unwrap_or_default() {
+        let seen = Seen::new(facts, path);
+        let matched = self.matched(&seen);
+        Ok(self.charged(matched, facts, seen.take_failed()))
+    }
+
+    /// Returns the plan for a request that these rules matched. If several charge a bucket, their
+    /// costs add up.
+    fn charged(&self, matched: Matched, facts: &impl Facts, failed: Option<String>) -> Plan {
+        let (mut charges, mut blocked) = (Vec::<PlannedCharge>::new(), Vec::new());
+        for charge in self.charges_of(&matched) {
             let Some(planned) = self.planned(charge, facts, &mut |_| {}) else { continue };
+            let bucket = charge.bucket;
             if planned.is_blocked() {
-                plan.blocked.push(charge.bucket);
-            } else if let Some((made, logged)) = planned.charge(self, facts) {
-                plan.charges.push(PlannedCharge { bucket: charge.bucket, charge: made, logged });
+                if !blocked.contains(&bucket) {
+                    blocked.push(bucket);
+                }
+            } else if let Some((charge, logged)) = planned.charge(self, facts) {
+                match charges.iter_mut().find(|earlier| earlier.bucket == bucket) {
+                    Some(earlier) => earlier.add(charge.cost),
+                    None => charges.push(PlannedCharge { bucket, charge, logged }),
+                }
             }
         }
-        Ok(plan)
+        Plan { matched, charges, blocked, failed }
     }
 
     /// Applies a rule's charge to a request. Passes the reasons for its numbers to `note`.
@@ -94,6 +108,13 @@ impl Policy {
         let quota = counting.quota(limit, facts, note);
         let cost = charge.cost.chosen(Subject::Cost, facts, note);
         Some(Planned { bucket, counting, quota, cost })
+    }
+}
+
+impl PlannedCharge {
+    /// Adds the cost that another rule charges.
+    fn add(&mut self, cost: Cost) {
+        self.charge.cost = Cost::clamped(self.charge.cost.get().saturating_add(cost.get()));
     }
 }
 

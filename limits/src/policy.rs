@@ -8,6 +8,7 @@
 //! `counting`) and `rules` (with `charges`) hold the checked parts, each with its own checks. `check`
 //! runs them all.
 
+mod adding;
 mod amount;
 mod buckets;
 mod calendar;
@@ -16,6 +17,7 @@ mod check;
 mod conditions;
 mod counting;
 mod document;
+mod exempt;
 mod index;
 mod jwt;
 mod keys;
@@ -28,6 +30,7 @@ mod rules;
 #[cfg(feature = "schema")]
 mod schema;
 mod sources;
+mod spelling;
 mod when;
 
 use crate::headers::Family;
@@ -48,7 +51,7 @@ pub use rules::Rule;
 #[cfg(feature = "schema")]
 pub use schema::schema;
 pub use sources::Source;
-use std::borrow::Cow;
+pub use spelling::{EncodedSlash, OnUndecodable, Spelling};
 use std::collections::{BTreeMap, BTreeSet};
 pub use when::{OnError, WhenMatch};
 
@@ -101,7 +104,11 @@ pub struct Policy {
     pub(crate) logs_keys: bool,
     /// The buckets, sorted by name; rules refer to them by index.
     pub buckets: Vec<Bucket>,
-    /// The rules, in order; the first match decides.
+    /// The accepted spellings of paths, unless a rule has its own.
+    pub spelling: Spelling,
+    /// The requests that are charged nothing, whatever the rules say.
+    pub exempt: Vec<Match>,
+    /// The rules, in order. The first match without [`Rule::continues`] ends the search.
     pub rules: Vec<Rule>,
     /// The index of the rules; `None` if they are few.
     pub(crate) index: Option<MatchIndex>,
@@ -134,17 +141,6 @@ impl Policy {
     /// order.
     pub fn payers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         keys::chain(name, &self.keys)
-    }
-
-    /// Returns a rule's name for logs: its name, else its index in [`Policy::rules`]; `none` if no
-    /// rule matched.
-    #[must_use]
-    pub(crate) fn rule_name(&self, rule: Option<usize>) -> Cow<'_, str> {
-        let Some(at) = rule else { return Cow::Borrowed("none") };
-        match self.rules.get(at).and_then(|rule| rule.name.as_deref()) {
-            Some(name) => Cow::Borrowed(name),
-            None => Cow::Owned(at.to_string()),
-        }
     }
 }
 

@@ -15,6 +15,7 @@ mod gateway {
     mod login;
     mod metrics;
     mod names;
+    mod odd_paths;
     mod outage;
     mod paths;
     mod payers;

@@ -45,9 +45,9 @@ impl Gate {
         }
         if plan.charges.is_empty() {
             self.metrics.increment(Event::Exempt);
-            return Release::Pass(verdict::exempt(&self.policy, plan.rule)).into();
+            return Release::Pass(verdict::exempt(&self.policy, &plan.matched)).into();
         }
-        let asked = Asked { rule: plan.rule, charges: plan.charges };
+        let asked = Asked { matched: plan.matched, charges: plan.charges };
         if let Some(release) = self.decide_here(ms(now_us), stream, &asked) {
             return release.into();
         }
@@ -65,7 +65,8 @@ impl Gate {
     fn block(&mut self, now_ms: u64, stream: StreamId, plan: &Plan) -> Option<Release> {
         let buckets = plan.blocked.iter().filter_map(|at| self.policy.buckets.get(*at));
         let refusing = buckets.into_iter().find(|bucket| bucket.enforce);
-        let answer = refusing.map(|bucket| verdict::blocked(&self.policy, plan.rule, &bucket.name));
+        let answer =
+            refusing.map(|bucket| verdict::blocked(&self.policy, &plan.matched, &bucket.name));
         for at in &plan.blocked {
             let enforce = self.policy.buckets.get(*at).is_some_and(|bucket| bucket.enforce);
             let verdict = match (enforce, &answer) {

@@ -1,5 +1,6 @@
 //! The requests that are gathering for the next call. Called by the gate's events.
 
+use crate::matched::Matched;
 use crate::plan::PlannedCharge;
 use crate::wire;
 use std::collections::VecDeque;
@@ -12,10 +13,10 @@ pub const MAX_WAITING: usize = 10_000;
 /// The most bytes of requests in one call, well under the shim's maximum.
 const MAX_CALL_BYTES: usize = wire::MAX_BODY_BYTES / 2;
 
-/// A request's rule and the charges to decide.
+/// A request's rules and the charges to decide.
 #[derive(Debug)]
 pub(super) struct Asked {
-    pub(super) rule: Option<usize>,
+    pub(super) matched: Matched,
     pub(super) charges: Vec<PlannedCharge>,
 }
 

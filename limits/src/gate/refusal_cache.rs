@@ -3,6 +3,7 @@
 
 use super::outbox::Asked;
 use super::verdict::{Answer, Judged};
+use crate::matched::Matched;
 use crate::quota::Quota;
 use crate::wire::Cost;
 
@@ -12,7 +13,7 @@ pub(super) struct RefusalCache(Option<Refusal>);
 
 #[derive(Debug)]
 struct Refusal {
-    rule: Option<usize>,
+    matched: Matched,
     charges: Vec<Part>,
     /// The values that the log shows.
     logged: Vec<String>,
@@ -27,7 +28,7 @@ impl RefusalCache {
     /// Returns the last answer, if it was to the same request.
     pub(super) fn find(&self, asked: &Asked, judged: &[Judged]) -> Option<&Answer> {
         let last = self.0.as_ref()?;
-        let is_same = last.rule == asked.rule
+        let is_same = last.matched == asked.matched
             && last.charges.iter().copied().eq(parts(asked, judged))
             && last.logged.iter().eq(logged(asked));
         is_same.then_some(&last.answer)
@@ -37,7 +38,8 @@ impl RefusalCache {
     pub(super) fn note(&mut self, asked: &Asked, judged: &[Judged], answer: &Answer) {
         let charges = parts(asked, judged).collect();
         let logged = logged(asked).cloned().collect();
-        self.0 = Some(Refusal { rule: asked.rule, charges, logged, answer: answer.clone() });
+        let (matched, answer) = (asked.matched.clone(), answer.clone());
+        self.0 = Some(Refusal { matched, charges, logged, answer });
     }
 }
 
@@ -64,7 +66,8 @@ mod tests {
             charge: charge_of(&format!("b{bucket}"), 5),
             logged: Vec::new(),
         });
-        Asked { rule: Some(rule), charges: charges.collect() }
+        let matched = Matched { rule: Some(rule), ..Matched::default() };
+        Asked { matched, charges: charges.collect() }
     }
 
     fn denied(retry_after_ms: u64) -> Judged {
@@ -86,6 +89,9 @@ mod tests {
         cache.note(&asked(1, &[0]), &one, &answer);
         assert_eq!(cache.find(&asked(1, &[0]), &one), Some(&answer));
         assert_eq!(cache.find(&asked(2, &[0]), &one), None, "another rule");
+        let mut added = asked(1, &[0]);
+        added.matched.base = vec![0];
+        assert_eq!(cache.find(&added, &one), None, "another base rule");
         assert_eq!(cache.find(&asked(1, &[1]), &one), None, "another bucket");
         assert_eq!(cache.find(&asked(1, &[0, 0]), &two), None, "an extra charge");
         assert_eq!(cache.find(&asked(1, &[0]), &[denied(899)]), None, "a ms later");

@@ -4,6 +4,7 @@ use super::metrics::By;
 use super::outbox::Asked;
 use crate::headers::{self, BucketState};
 use crate::ledger::NEVER;
+use crate::matched::Matched;
 use crate::path::BadPath;
 use crate::policy::Policy;
 use crate::problem::{self, Problem};
@@ -59,8 +60,8 @@ struct Words {
 }
 
 /// Renders the summary of an exempt request.
-pub(super) fn exempt(policy: &Policy, rule: Option<usize>) -> String {
-    format!("exempt rule={}", policy.rule_name(rule))
+pub(super) fn exempt(policy: &Policy, matched: &Matched) -> String {
+    format!("exempt rule={}", policy.matched_name(matched))
 }
 
 /// Renders the refusal of an invalid path.
@@ -70,14 +71,15 @@ pub(super) fn bad_path(error: BadPath) -> Answer {
 }
 
 /// Renders the refusal of a request because the limit of `bucket` is 0.
-pub(super) fn blocked(policy: &Policy, rule: Option<usize>, bucket: &str) -> Answer {
+pub(super) fn blocked(policy: &Policy, matched: &Matched, bucket: &str) -> Answer {
     let detail = format!("The policy does not allow this request: its limit {bucket:?} is 0.");
     let problem = Problem {
         kind: FORBIDDEN.into(),
         violated_policies: vec![bucket.to_owned()],
         ..Problem::new(403, "Forbidden", detail)
     };
-    let summary = format!("denied rule={} bucket={bucket} limit=0", policy.rule_name(rule));
+    let rule = policy.matched_name(matched);
+    let summary = format!("denied rule={rule} bucket={bucket} limit=0");
     answer(problem, Vec::new(), summary)
 }
 
@@ -87,7 +89,8 @@ pub(super) fn unavailable(policy: &Policy, asked: &Asked, bucket: &str) -> Verdi
     let mut problem = Problem::new(503, "Temporary reduced capacity", detail);
     problem.kind = REDUCED_CAPACITY.into();
     let headers = vec![("retry-after", "1".to_owned())];
-    let summary = format!("degraded refused rule={} bucket={bucket}", policy.rule_name(asked.rule));
+    let rule = policy.matched_name(&asked.matched);
+    let summary = format!("degraded refused rule={rule} bucket={bucket}");
     let mut verdict = Verdict::Refuse(answer(problem, headers, summary));
     log_keys(&mut verdict, asked);
     mark_degraded(verdict)
@@ -129,7 +132,7 @@ fn render_in(words: Words, policy: &Policy, asked: &Asked, judged: &[Judged]) ->
     let refusing: Vec<&BucketState<'_>> =
         enforced.iter().filter(|state| !state.outcome.admitted).collect();
     let headers = headers::of(&enforced, &policy.response_headers);
-    let rule = policy.rule_name(asked.rule);
+    let rule = policy.matched_name(&asked.matched);
     match refusing.iter().max_by_key(|state| state.outcome.retry_after_ms) {
         None => {
             let mut summary = String::with_capacity(64 + 32 * enforced.len());

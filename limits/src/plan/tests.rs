@@ -303,7 +303,8 @@ fn a_rule_matches_if_all_its_conditions_hold() {
     let check = |matching: &str, fits: &[&FakeRequest], other: &[&FakeRequest]| {
         let rule = format!("{{match: {{{matching}}}, charge: [other]}},");
         let policy = charging("client", keys, &rule);
-        let rule = |request: &&&FakeRequest| policy.plan(**request).unwrap().rule == Some(0);
+        let rule =
+            |request: &&&FakeRequest| policy.plan(**request).unwrap().matched.rule == Some(0);
         assert_eq!(fits.iter().find(|request| !rule(request)), None, "{matching}");
         assert_eq!(other.iter().find(|request| rule(request)), None, "{matching}");
     };

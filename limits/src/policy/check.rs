@@ -8,7 +8,8 @@ use super::index::MatchIndex;
 use super::matches::Names;
 use super::mistakes::{Mistakes, PolicyErrors};
 use super::reading::{read, read_rest};
-use super::{Key, Policy, buckets, jwt, keys, networks, rules};
+use super::spelling::Spelling;
+use super::{Key, Policy, buckets, exempt, jwt, keys, networks, rules};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -49,11 +50,15 @@ impl Policy {
         // policy.
         let bucket_names: Vec<_> = bucket_documents.keys().cloned().collect();
         let buckets = buckets::checked(bucket_documents, &key_documents, &mut mistakes);
+        let exempt_documents = listed("exempt", document.exempt, &mut mistakes);
         let rule_documents = listed("rules", document.rules, &mut mistakes);
         let networks = networks::checked(&document.networks, &mut mistakes);
+        let Document { encoded_slash, undecodable, .. } = document;
+        let spelling = Spelling { encoded_slash, undecodable };
         let charged = Buckets { names: &bucket_names, valid: &buckets };
         let names = Names { keys: &keys, all_keys: &key_documents, networks: &networks };
-        let rules = rules::checked(&rule_documents, &names, charged, &mut mistakes);
+        let exempt = exempt::checked(&exempt_documents, &names, &mut mistakes);
+        let rules = rules::checked(&rule_documents, &names, charged, spelling, &mut mistakes);
         mistakes.or_value(Self {
             cluster: document.shim.0.cluster,
             authority: document.shim.0.authority,
@@ -65,6 +70,8 @@ impl Policy {
             keys,
             buckets,
             index: MatchIndex::new(rules.iter().map(|rule| &rule.matching)),
+            spelling,
+            exempt,
             rules,
         })
     }

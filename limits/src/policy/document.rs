@@ -12,6 +12,7 @@ mod source;
 mod tiers;
 
 use super::on_failure::OnFailure;
+use super::spelling::{EncodedSlash, OnUndecodable};
 use super::when::OnError;
 use crate::bounded::Bounded;
 use crate::duration::Duration;
@@ -76,7 +77,21 @@ pub(super) struct Document {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, Bucket>"))]
     pub(super) buckets: BTreeMap<String, Value>,
-    /// The rules, which define what is charged. The first one that matches decides.
+    /// The treatment of paths with an escaped slash or backslash, for the exemptions and for rules
+    /// that do not say otherwise.
+    #[serde(default)]
+    pub(super) encoded_slash: EncodedSlash,
+    /// The treatment of paths with undecodable bytes, for the exemptions and for rules that do not
+    /// say otherwise.
+    #[serde(default)]
+    pub(super) undecodable: OnUndecodable,
+    /// The requests that are charged nothing, whatever the rules say: conditions, one of which must
+    /// match.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<Match>"))]
+    pub(super) exempt: Vec<Value>,
+    /// The rules, which define what is charged. The first one that matches decides, in addition to
+    /// those before it with `continue`.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<Rule>"))]
     pub(super) rules: Vec<Value>,
@@ -252,6 +267,14 @@ pub(super) struct Rule {
     pub(super) matching: Mapping<Match>,
     /// The buckets to charge; `[]` for an exemption.
     pub(super) charge: Vec<Charge>,
+    /// `true` to look at the rules that follow too: this rule charges in addition to them. Costs of
+    /// the same bucket add up.
+    #[serde(default, rename = "continue")]
+    pub(super) continues: bool,
+    /// The treatment of paths with an escaped slash or backslash. Defaults to the policy's.
+    pub(super) encoded_slash: Option<EncodedSlash>,
+    /// The treatment of paths with undecodable bytes. Defaults to the policy's.
+    pub(super) undecodable: Option<OnUndecodable>,
 }
 
 /// Conditions on a request, all of which must hold.

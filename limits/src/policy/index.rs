@@ -306,7 +306,7 @@ mod tests {
                 let request = FakeRequest { host, ..FakeRequest::get(path) };
                 let (plan, explained) = (policy.plan(&request), policy.explain(&request));
                 // `explain` looks at every rule, to give a reason for each.
-                prop_assert_eq!(plan.unwrap().rule, explained.unwrap().rule, "{} {}", host, path);
+                prop_assert_eq!(plan.unwrap().matched, explained.unwrap().matched, "{} {}", host, path);
             }
         }
     }
@@ -322,8 +322,8 @@ mod tests {
         let policy = policy.unwrap();
         let long: &str = format!("{}c", "a.".repeat(30_000)).leak();
         let request = FakeRequest { host: long, ..FakeRequest::get("/x") };
-        assert_eq!(policy.plan(&request).unwrap().rule, Some(999));
-        assert_eq!(policy.plan(&FakeRequest::get("/998")).unwrap().rule, Some(998));
-        assert_eq!(policy.plan(&FakeRequest::get("/x")).unwrap().rule, None);
+        assert_eq!(policy.plan(&request).unwrap().matched.rule, Some(999));
+        assert_eq!(policy.plan(&FakeRequest::get("/998")).unwrap().matched.rule, Some(998));
+        assert_eq!(policy.plan(&FakeRequest::get("/x")).unwrap().matched.rule, None);
     }
 }

@@ -1,9 +1,11 @@
 //! The rules of a policy, and their checks.
 
+use super::adding::Adding;
 use super::charges::{self, Buckets, RuleCharge};
 use super::document;
 use super::matches::{self, Match};
 use super::mistakes::Mistakes;
+use super::spelling::Spelling;
 use crate::counter::is_bucket_name;
 use std::collections::BTreeMap;
 
@@ -16,6 +18,10 @@ pub struct Rule {
     pub matching: Match,
     /// The buckets charged, and the costs; empty for an exemption.
     pub charge: Vec<RuleCharge>,
+    /// True if the rules that follow are looked at too.
+    pub continues: bool,
+    /// The accepted spellings of its paths.
+    pub spelling: Spelling,
 }
 
 /// Checks `documents` and returns their rules.
@@ -23,10 +29,12 @@ pub(super) fn checked(
     documents: &[Option<document::Rule>],
     names: &matches::Names<'_>,
     buckets: Buckets<'_>,
+    spelling: Spelling,
     mistakes: &mut Mistakes,
 ) -> Vec<Rule> {
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     let mut rules = Vec::with_capacity(documents.len());
+    let mut adding = Adding::default();
     for (index, document) in documents.iter().enumerate() {
         let Some(document) = document else { continue };
         let place = format!("rules[{index}]");
@@ -39,7 +47,7 @@ pub(super) fn checked(
                 );
             }
         }
-        rules.push(Rule {
+        let rule = Rule {
             name: document.name.clone(),
             matching: matches::checked(
                 &format!("{place}.match"),
@@ -48,7 +56,17 @@ pub(super) fn checked(
                 mistakes,
             ),
             charge: charges::checked(&place, &document.charge, buckets, mistakes),
-        });
+            continues: document.continues,
+            spelling: spelling.of(document),
+        };
+        adding.add(&place, &rule, mistakes);
+        rules.push(rule);
+        if document.continues && document.charge.is_empty() {
+            mistakes.add(
+                format!("{place}.continue"),
+                "this rule has no effect: charge a bucket, or use the top-level `exempt`",
+            );
+        }
     }
     rules
 }

@@ -49,7 +49,7 @@ fn format_errors_are_reported_with_their_location() {
     insta::assert_snapshot!(changed(|d| d["rules"][1]["match"]["path"] = json!("/x")), @r#"rules[1].match.path: unknown field `path` (did you mean "paths"?), expected one of `paths`, `methods`, `hosts`, `client`, `headers`, `query`, `cookies`, `claims`, `keys`, `has_key`, `authenticated`, `when`, `on_error`, `any`, `not`"#);
     insta::assert_snapshot!(changed(|d| d["version"] = json!(2)), @"version: invalid value: integer `2`, expected a whole number from 1 to 1");
     insta::assert_snapshot!(changed(|d| *d = json!(null)), @"policy: invalid type: null, expected a mapping, `{ field: value }`");
-    insta::assert_snapshot!(changed(|d| *d = json!({ "bucket": {} })), @r#"policy: missing field `version`; policy: missing field `keys`; policy: missing field `buckets`; policy: missing field `rules`; bucket: unknown field `bucket` (did you mean "buckets"?), expected one of `version`, `salt`, `shim`, `jwt`, `response_headers`, `networks`, `keys`, `buckets`, `rules`"#);
+    insta::assert_snapshot!(changed(|d| *d = json!({ "bucket": {} })), @r#"policy: missing field `version`; policy: missing field `keys`; policy: missing field `buckets`; policy: missing field `rules`; bucket: unknown field `bucket` (did you mean "buckets"?), expected one of `version`, `salt`, `shim`, `jwt`, `response_headers`, `networks`, `keys`, `buckets`, `encoded_slash`, `undecodable`, `exempt`, `rules`"#);
     insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["on_failure"] = json!("open")), @"buckets.auth.on_failure: unknown variant `open`, expected one of `allow`, `deny`, `local`");
     insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["refund"] = json!(["server_eror"])), @r#"buckets.auth.refund[0]: expected success, client_error, server_error, cache_hit or a status from 100 to 599, found "server_eror""#);
     insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["refund"] = json!([600])), @"buckets.auth.refund[0]: expected success, client_error, server_error, cache_hit or a status from 100 to 599, found 600");
@@ -515,9 +515,6 @@ rules:
     let values: Vec<_> =
         policy.rules[0].matching.values.iter().map(|value| value.of.to_string()).collect();
     assert_eq!(values, ["header x-partner", "header x-agent", "header x-version"]);
-    assert_eq!(policy.rule_name(Some(0)), "from_partners");
-    assert_eq!(policy.rule_name(Some(1)), "1");
-    assert_eq!(policy.rule_name(None), "none");
 }
 
 #[test]
@@ -595,4 +592,35 @@ rules[0].match.when: line 1, column 36: Syntax error: mismatched input '=' expec
 rules[1].match.on_error: only valid with `when`: remove this
 rules[2].match.not.when: line 1, column 1: expected claims with a name written out, such as claims['x']
 ");
+}
+
+#[test]
+fn mistakes_in_rules_that_add_up_are_reported() {
+    insta::assert_snapshot!(mistakes_after(|d| {
+        d["exempt"] = json!([{ "methods": ["OPTIONS"] }, {}, { "authenticated": 1 }, { "paths": ["x"] }]);
+        d["rules"] = json!([{ "charge": [], "continue": true }, { "charge": [], "continue": 1 }]);
+    }), @r#"
+exempt[2].authenticated: invalid type: integer `1`, expected a boolean
+rules[1].continue: invalid type: integer `1`, expected a boolean
+exempt[1]: expected a condition: without one, every request is exempt
+exempt[3].paths[0]: expected a path that begins with a slash, found "x"
+rules[0].continue: this rule has no effect: charge a bucket, or use the top-level `exempt`
+"#);
+    let bucket = json!({ "key": "client", "limit": 1, "window": "1m" });
+    let with = |base: usize, own: usize| {
+        let names: Vec<_> = (0..base + own).map(|at| format!("b{at}")).collect();
+        changed(|d| {
+            d["buckets"] = names.iter().map(|name| (name.clone(), bucket.clone())).collect();
+            d["rules"] = names
+                .iter()
+                .take(base)
+                .map(|name| json!({ "charge": [name], "continue": true }))
+                .collect();
+            let last = json!({ "charge": names.get(base..).unwrap() });
+            d["rules"].as_array_mut().unwrap().extend([last.clone(), last]);
+        })
+    };
+    assert_eq!(with(10, 6), "accepted");
+    assert_eq!(with(0, 16), "accepted");
+    insta::assert_snapshot!(with(11, 6), @"rules[11].charge: expected at most 16 buckets, together with those of the rules with `continue` before it, found 17");
 }

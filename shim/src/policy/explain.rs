@@ -4,6 +4,7 @@ use super::{check, reasons};
 use crate::cli::TypedRequest;
 use limits::explain::{Explained, Explanation, Request};
 use limits::key::Part;
+use limits::matched::Entry;
 use limits::matching::Mismatch;
 use limits::path::{BadPath, NormalPath};
 use limits::plan::Subject;
@@ -24,7 +25,15 @@ pub(super) fn explain(path: &Path, typed: &TypedRequest) -> anyhow::Result<Strin
         request.path = resolved;
     }
     match policy.explain(&request) {
-        Err(error) => writeln!(text, "  answered with 400: {error}")?,
+        Err(error) => {
+            writeln!(text, "  answered with 400: {error}")?;
+            if let Some(field) = accepting(error) {
+                writeln!(
+                    text,
+                    "  no rule accepts this path in every way to read it (see `{field}`)"
+                )?;
+            }
+        }
         Ok(explanation) => {
             let host = limits::host::normal(request.host.as_bytes());
             let path = explanation.path.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -36,6 +45,15 @@ pub(super) fn explain(path: &Path, typed: &TypedRequest) -> anyhow::Result<Strin
         }
     }
     Ok(text)
+}
+
+/// Returns the field with which a policy can accept a path.
+const fn accepting(error: BadPath) -> Option<&'static str> {
+    match error {
+        BadPath::EscapedSlash => Some("encoded_slash"),
+        BadPath::BadEscape | BadPath::NotUtf8 => Some("undecodable"),
+        _ => None,
+    }
 }
 
 /// Normalizes a path that leads above the root, in the way that Envoy does before the filter runs
@@ -69,30 +87,68 @@ fn request(typed: &TypedRequest) -> Request {
 }
 
 fn rules(text: &mut String, policy: &Policy, explanation: &Explanation<'_>) -> std::fmt::Result {
-    let shown = |at: usize| {
-        let name = policy.rules.get(at).and_then(|rule| rule.name.as_ref());
-        name.map_or_else(|| format!("rule {at}"), |name| format!("rule {at} ({name})"))
-    };
-    for (at, mismatch) in explanation.passed_over.iter().enumerate() {
-        let Some(rule) = policy.rules.get(at) else { continue };
-        writeln!(text, "{} does not match: {}", shown(at), reason(mismatch, &rule.matching))?;
+    let matched = &explanation.matched;
+    let mut base = matched.base.iter().copied().peekable();
+    for (entry, mismatch) in &explanation.passed_over {
+        while let Some(at) = base.next_if(|at| *entry > Entry::Rule(*at)) {
+            adds(text, policy, at)?;
+        }
+        let (name, matching) = match *entry {
+            Entry::Exempt(at) => (format!("exempt[{at}]"), policy.exempt.get(at)),
+            Entry::Rule(at) => (shown(policy, at), policy.rules.get(at).map(|rule| &rule.matching)),
+        };
+        let why = matching.map_or_else(String::new, |matching| reason(mismatch, matching));
+        writeln!(text, "{name} does not match: {why}")?;
     }
+    base.try_for_each(|at| adds(text, policy, at))?;
     if let Some(error) = &explanation.failed {
         writeln!(text, "on_error decided, as a condition failed: {error}")?;
     }
     let by: String = explanation.alternatives.iter().map(|at| format!(".any[{at}]")).collect();
     let by = by.strip_prefix('.').map(|by| format!(" by {by}")).unwrap_or_default();
-    match explanation.rule {
-        None => writeln!(text, "no rule matches: the request passes and nothing is charged"),
-        Some(at) if explanation.charges.is_empty() => {
+    match (matched.exempt, matched.rule) {
+        (Some(at), _) => {
+            writeln!(text, "exempt[{at}] matches{by}: the request is exempt and nothing is charged")
+        }
+        (_, None) if matched.base.is_empty() => {
+            writeln!(text, "no rule matches: the request passes and nothing is charged")
+        }
+        (_, None) => writeln!(text, "no further rule matches; in all, the request is charged:"),
+        (_, Some(at)) if explanation.charges.is_empty() => {
+            let rule = shown(policy, at);
+            writeln!(text, "{rule} matches{by}: the request is exempt and nothing is charged")
+        }
+        (_, Some(at)) if matched.base.is_empty() => {
+            writeln!(text, "{} matches{by} and charges:", shown(policy, at))
+        }
+        (_, Some(at)) => {
+            let buckets = buckets(policy, at);
+            let rule = shown(policy, at);
             writeln!(
                 text,
-                "{} matches{by}: the request is exempt and nothing is charged",
-                shown(at)
+                "{rule} matches{by} and charges {buckets}; in all, the request is charged:"
             )
         }
-        Some(at) => writeln!(text, "{} matches{by} and charges:", shown(at)),
     }
+}
+
+/// Writes the line of a matching rule with `continue`.
+fn adds(text: &mut String, policy: &Policy, rule: usize) -> std::fmt::Result {
+    let buckets = buckets(policy, rule);
+    writeln!(text, "{} matches, charges {buckets} and continues", shown(policy, rule))
+}
+
+fn shown(policy: &Policy, rule: usize) -> String {
+    let name = policy.rules.get(rule).and_then(|rule| rule.name.as_ref());
+    name.map_or_else(|| format!("rule {rule}"), |name| format!("rule {rule} ({name})"))
+}
+
+/// Returns the names of a rule's buckets.
+fn buckets(policy: &Policy, rule: usize) -> String {
+    let charge = policy.rules.get(rule).map(|rule| rule.charge.as_slice()).unwrap_or_default();
+    let names = charge.iter().filter_map(|charge| policy.buckets.get(charge.bucket));
+    let names: Vec<_> = names.map(|bucket| bucket.name.as_str()).collect();
+    if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
 }
 
 fn reason(mismatch: &Mismatch, matching: &Match) -> String {
@@ -559,6 +615,71 @@ rule 0 (probes) matches: the request is exempt and nothing is charged
         insta::assert_snapshot!(explained("--path /a%2fb"), @r"
 GET /a%2fb
   answered with 400: the path has an escaped slash or backslash
+  no rule accepts this path in every way to read it (see `encoded_slash`)
 ");
+    }
+
+    #[test]
+    fn rules_that_add_up_are_explained() {
+        let policy = r#"
+version: 1
+keys: { client: { client_ip: {} } }
+buckets:
+  all: { key: client, limit: 100, window: 1m }
+  writes: { key: client, limit: 10, window: 1m }
+exempt: [{ methods: [OPTIONS] }, { paths: [/health] }]
+rules:
+  - { name: posts, match: { methods: [POST] }, charge: [writes], continue: true }
+  - { name: base, charge: [all], continue: true }
+  - { name: search, match: { paths: [/search] }, charge: [all] }
+  - { match: { paths: [/free] }, charge: [] }
+"#;
+        insta::assert_snapshot!(explained_by(policy, "--method POST --path /search"), @r#"
+POST /search
+  matched as path /search, host "localhost"
+
+exempt[0] does not match: its methods are OPTIONS
+exempt[1] does not match: none of its paths matches
+rule 0 (posts) matches, charges writes and continues
+rule 1 (base) matches, charges all and continues
+rule 2 (search) matches and charges all; in all, the request is charged:
+
+  bucket writes
+    limit       10 in any 60 s
+    key         client=127.0.0.1/32
+    counter     tg:{9c2c79a24a4c50206f7d43b912128349}:writes
+    on failure  local: each Envoy counts separately
+
+  bucket all
+    limit       100 in any 60 s
+    key         client=127.0.0.1/32
+    counter     tg:{9c2c79a24a4c50206f7d43b912128349}:all
+    on failure  local: each Envoy counts separately
+"#);
+        insta::assert_snapshot!(explained_by(policy, "--path /x"), @r#"
+GET /x
+  matched as path /x, host "localhost"
+
+exempt[0] does not match: its methods are OPTIONS
+exempt[1] does not match: none of its paths matches
+rule 0 (posts) does not match: its methods are POST
+rule 1 (base) matches, charges all and continues
+rule 2 (search) does not match: none of its paths matches
+rule 3 does not match: none of its paths matches
+no further rule matches; in all, the request is charged:
+
+  bucket all
+    limit       100 in any 60 s
+    key         client=127.0.0.1/32
+    counter     tg:{9c2c79a24a4c50206f7d43b912128349}:all
+    on failure  local: each Envoy counts separately
+"#);
+        insta::assert_snapshot!(explained_by(policy, "--path /health"), @r#"
+GET /health
+  matched as path /health, host "localhost"
+
+exempt[0] does not match: its methods are OPTIONS
+exempt[1] matches: the request is exempt and nothing is charged
+"#);
     }
 }

@@ -11,7 +11,7 @@ fuzz_target!(|text: &[u8]| {
             for user in 0..2 {
                 let plan = policy.plan(&FuzzRequest::known(1, user)).expect("a valid path");
                 assert!(plan.charges.iter().all(|planned| planned.bucket < policy.buckets.len()));
-                assert!(plan.rule.is_none_or(|at| at < policy.rules.len()));
+                assert!(plan.matched.rules().all(|at| at < policy.rules.len()));
             }
         }
         Err(errors) => {

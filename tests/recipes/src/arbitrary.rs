@@ -37,8 +37,9 @@ pub fn of_seed(seed: u8, requests: usize) -> Option<Recipe> {
 
 /// Returns valid policies, without `salt` and `shim`.
 pub fn policies() -> impl Strategy<Value = Map<String, Value>> {
-    let parts = (vec(buckets(), BUCKETS.len()), vec(rules(), 1..8));
-    let policies = parts.prop_map(|(buckets, mut rules)| {
+    let exempt = option::weighted(0.2, matches());
+    let parts = (vec(buckets(), BUCKETS.len()), vec(rules(), 1..8), exempt);
+    let policies = parts.prop_map(|(buckets, mut rules, exempt)| {
         for (at, rule) in rules.iter_mut().enumerate() {
             if let Some(name) = rule.get_mut("name") {
                 *name = json!(format!("rule-{at}"));
@@ -46,11 +47,13 @@ pub fn policies() -> impl Strategy<Value = Map<String, Value>> {
         }
         let buckets: Map<String, Value> =
             BUCKETS.into_iter().map(str::to_owned).zip(buckets).collect();
+        let exempt: Vec<Value> = exempt.into_iter().filter(|one| *one != json!({})).collect();
         let policy = json!({
             "version": 1,
             "networks": { "office": ["192.0.2.0/31", "2001:db8::/64"] },
             "keys": keys(),
             "buckets": buckets,
+            "exempt": exempt,
             "rules": rules,
         });
         policy.as_object().cloned().unwrap_or_default()
@@ -180,10 +183,14 @@ fn buckets() -> impl Strategy<Value = Value> {
 
 /// Returns rules with up to three conditions and up to three charges.
 fn rules() -> impl Strategy<Value = Value> {
-    (any::<bool>(), matches(), charges()).prop_map(|(is_named, matching, charge)| {
+    let flags = (any::<bool>(), proptest::bool::weighted(0.3));
+    (flags, matches(), charges()).prop_map(|((is_named, continues), matching, charge)| {
         let mut rule = json!({ "match": matching, "charge": charge });
         if is_named {
             rule["name"] = json!("");
+        }
+        if continues && rule["charge"] != json!([]) {
+            rule["continue"] = json!(true);
         }
         rule
     })

@@ -6,7 +6,7 @@ use crate::check::Outcome;
 use crate::facts::RecipeRequest;
 use crate::recipe::{Recipe, Send};
 use limits::counter::CounterName;
-use limits::explain::{Explained, Explanation};
+use limits::explain::Explained;
 use limits::policy::Policy;
 use std::collections::{BTreeMap, HashMap};
 
@@ -45,7 +45,7 @@ impl<'a> Model<'a> {
         let Ok(explained) = self.policy.explain(&facts) else {
             return Predicted { statuses: vec![400], rule: None, shown: BTreeMap::new() };
         };
-        let rule = Some(rule_name(&self.policy, &explained));
+        let rule = Some(self.policy.matched_name(&explained.matched).into_owned());
         let charges: Vec<&Explained<'_>> =
             explained.charges.iter().filter(|one| one.cost > 0).collect();
         let enforced = || charges.iter().filter(|one| one.bucket.enforce);
@@ -115,10 +115,4 @@ impl Predicted {
         let found = (outcome.status, &outcome.rule, shown);
         (!fits).then(|| format!("explain leads to {self:?}, found {found:?}"))
     }
-}
-
-fn rule_name(policy: &Policy, explained: &Explanation<'_>) -> String {
-    let Some(at) = explained.rule else { return "none".to_owned() };
-    let name = policy.rules.get(at).and_then(|rule| rule.name.clone());
-    name.unwrap_or_else(|| at.to_string())
 }

@@ -256,7 +256,7 @@ impl<'a> World<'a> {
             let charges = charges.filter_map(|one| {
                 Some((one.bucket.name.as_str(), &one.counter, one.quota?, one.cost))
             });
-            (explained.rule, charges.collect::<Vec<_>>())
+            (explained.matched.clone(), charges.collect::<Vec<_>>())
         });
         let planned = plan.map(|plan| {
             let charges = plan.charges.iter().map(|one| {
@@ -264,7 +264,7 @@ impl<'a> World<'a> {
                 let bucket = bucket.map_or("", |bucket| bucket.name.as_str());
                 (bucket, &one.charge.counter, one.charge.quota, one.charge.cost.get())
             });
-            (plan.rule, charges.collect::<Vec<_>>())
+            (plan.matched.clone(), charges.collect::<Vec<_>>())
         });
         if reasons == planned {
             return Ok(());
@@ -274,14 +274,7 @@ impl<'a> World<'a> {
 
     /// Adds a plan, by the names in the policy.
     fn add_plan(&self, plan: &Plan, outcome: &mut Outcome) {
-        let rule = match plan.rule {
-            None => "none".to_owned(),
-            Some(at) => {
-                let name = self.policy.rules.get(at).and_then(|rule| rule.name.clone());
-                name.unwrap_or_else(|| at.to_string())
-            }
-        };
-        outcome.rule = Some(rule);
+        outcome.rule = Some(self.policy.matched_name(&plan.matched).into_owned());
         let charges = outcome.charges.insert(BTreeMap::new());
         for one in &plan.charges {
             let Some(bucket) = self.policy.buckets.get(one.bucket) else { continue };
