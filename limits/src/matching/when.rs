@@ -24,7 +24,7 @@ fn value_of<F: Facts>(name: &Name, seen: &Seen<'_, F>) -> Option<Value> {
     let text = match name.kind {
         Kind::Claim => return facts.claim(&name.path),
         Kind::RouteMetadata => return facts.route_metadata(&name.path),
-        Kind::Metadata => return facts.route_metadata(&name.path), // TEMP
+        Kind::Metadata => return facts.metadata(&name.path),
         Kind::Authenticated => return Some(Value::Bool(facts.is_authenticated())),
         Kind::Method => Some(seen.method().to_vec()),
         Kind::Path => seen.path().map(|path| path.to_string().into_bytes()),

@@ -1,4 +1,4 @@
-use super::names::Kind;
+use super::expression::MAX_BYTES;
 use super::*;
 
 /// Returns the value of a few properties, by their path in an expression.
@@ -80,7 +80,8 @@ fn an_expression_without_a_value_fails() {
 #[test]
 fn only_named_properties_are_fetched() {
     let when = When::parse("claims.a.b == 'x' && request.headers['x-a'] == 'y'").unwrap();
-    let names: Vec<_> = when.names.iter().map(|name| (name.kind, name.path.join("."))).collect();
+    let names: Vec<_> =
+        when.expression.names.iter().map(|name| (name.kind, name.path.join("."))).collect();
     assert_eq!(names, [(Kind::Header, "x-a".to_owned()), (Kind::Claim, "a.b".to_owned())]);
 }
 

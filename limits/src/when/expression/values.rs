@@ -1,7 +1,7 @@
-//! A request's properties as CEL values. Called by [`super::When::evaluate`].
+//! A request's properties as CEL values. Called by [`super::Expression::evaluate`].
 
-use super::names::{Kind, Name};
 use crate::facts;
+use crate::when::{Kind, Name};
 use cel::Value;
 use cel::objects::Key;
 use std::collections::{BTreeMap, HashMap};

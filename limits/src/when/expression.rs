@@ -1,0 +1,83 @@
+//! A parsed CEL expression. Called by [`super::When`].
+
+mod names;
+mod values;
+
+use super::{BadWhen, Name};
+use crate::facts::Value;
+use cel::common::ast::IdedExpr;
+use cel::parser::PrattParser;
+use cel::{Context, Env};
+use std::sync::{Arc, LazyLock};
+
+/// The longest expression, in bytes.
+pub(super) const MAX_BYTES: usize = 2_048;
+/// The most brackets, question marks and unary operators, each of which takes a recursion of the
+/// parser.
+const MAX_NESTED: usize = 100;
+
+/// The functions of the CEL standard library. Creating them takes longer than most evaluations.
+static LIBRARY: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
+
+#[derive(Debug, Clone)]
+pub(super) struct Expression {
+    parsed: Arc<IdedExpr>,
+    pub(super) names: Vec<Name>,
+}
+
+impl Expression {
+    pub(super) fn parse(text: &str) -> Result<Self, Vec<BadWhen>> {
+        let nested = text.bytes().filter(|byte| b"([{?!-".contains(byte)).count();
+        let too_large = [
+            (text.len(), MAX_BYTES, "bytes"),
+            (nested, MAX_NESTED, "brackets and operators (any of ([{?!-)"),
+        ];
+        if let Some((found, most, what)) = too_large.iter().find(|(found, most, _)| found > most) {
+            let reason = format!("expected at most {most} {what}, found {found}");
+            return Err(vec![BadWhen { line: 1, column: 1, reason }]);
+        }
+        let parser = PrattParser::new().error_recovery_limit(1);
+        let parsed = parser.parse(text).map_err(|errors| syntax(&errors))?;
+        let names = names::of(&parsed).map_err(|mistakes| {
+            mistakes.into_iter().map(|mistake| at(text, mistake)).collect::<Vec<_>>()
+        })?;
+        Ok(Self { parsed: Arc::new(parsed), names })
+    }
+
+    pub(super) fn evaluate(&self, find: impl Fn(&Name) -> Option<Value>) -> Result<bool, String> {
+        let mut context = Context::with_env(LIBRARY.clone());
+        for (root, value) in values::of(&self.names, find) {
+            context.add_variable_from_value(root, value);
+        }
+        match cel::Value::resolve(&self.parsed, &context) {
+            Ok(cel::Value::Bool(is)) => Ok(is),
+            Ok(other) => Err(format!("expected true or false, found {}", other.type_of())),
+            Err(error) => Err(shorten(error.to_string())),
+        }
+    }
+}
+
+fn syntax(errors: &cel::ParseErrors) -> Vec<BadWhen> {
+    let one_based = |number: isize| usize::try_from(number).unwrap_or_default().max(1);
+    let bad = |error: &cel::ParseError| BadWhen {
+        line: one_based(error.pos.0),
+        column: one_based(error.pos.1),
+        reason: shorten(error.msg.clone()),
+    };
+    errors.errors.iter().map(bad).collect()
+}
+
+/// Adds the position of the mistaken name to `mistake`.
+fn at(text: &str, mistake: names::Mistake) -> BadWhen {
+    let before = text.find(&mistake.name).and_then(|at| text.get(..at)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    BadWhen { line, column, reason: mistake.reason }
+}
+
+/// Cuts a message of the crate, which can contain values of the request.
+fn shorten(mut text: String) -> String {
+    let end = text.char_indices().map(|(at, _)| at).nth(200).unwrap_or(text.len());
+    text.truncate(end);
+    text
+}
