@@ -75,6 +75,13 @@ fn keys() -> Value {
         "site": { "host": {} },
         "route": { "route_name": {}, "otherwise": "client" },
         "team": { "route_metadata": ["tollgate", "team"], "otherwise": "client" },
+        "api_key": { "query": "x", "otherwise": "client" },
+        "session": { "cookie": "x", "otherwise": "user" },
+        "tags": { "jwt_claim": "tier", "otherwise": "client" },
+        "tenant": { "metadata": ["test", "tenant"], "otherwise": "client" },
+        "path": { "path": {} },
+        "method": { "method": {} },
+        "everyone": { "constant": "all" },
         "user_at_site": { "all": ["user", "site"] },
         "plan_of_user": { "all": ["plan", "user"] },
     })
@@ -94,6 +101,9 @@ fn sources() -> impl Strategy<Value = Value> {
         json!({ "host": {} }),
         json!({ "route_name": {} }),
         json!({ "route_metadata": ["tollgate", "team"] }),
+        json!({ "query": "x" }),
+        json!({ "cookie": "x" }),
+        json!({ "metadata": ["test", "tenant"] }),
     ])
 }
 
@@ -163,7 +173,8 @@ fn buckets() -> impl Strategy<Value = Value> {
     let tiers = (sources(), btree_map(select(TEXTS.to_vec()), countings(), 1..3))
         .prop_map(|(by, values)| json!({ "by": by, "values": values }));
     let tiers = option::weighted(0.2, tiers);
-    let block = (1_u64..5, select(vec!["1s", "1h"]))
+    // The model knows nothing of blocks, so none begins.
+    let block = (500_u64..600, select(vec!["1s", "1h"]))
         .prop_map(|(after, within)| json!({ "after": after, "within": within, "for": "6h" }));
     let block = option::weighted(0.2, block);
     (select(key_names()), countings(), tiers, prop::bool::weighted(0.8), block).prop_map(
@@ -221,7 +232,7 @@ fn conditions() -> impl Strategy<Value = (String, Value)> {
             .prop_map(move |(name, condition)| (field, json!({ name: condition })))
             .boxed()
     };
-    let fallible = || select(vec!["user", "nested", "plan", "route", "team"]);
+    let fallible = || select(vec!["user", "nested", "plan", "route", "team", "session", "tenant"]);
     prop_oneof![
         4 => one_of(&PATTERNS).prop_map(|paths| ("paths", json!(paths))).boxed(),
         1 => one_of(&METHODS).prop_map(|methods| ("methods", json!(methods))).boxed(),
@@ -235,7 +246,7 @@ fn conditions() -> impl Strategy<Value = (String, Value)> {
         1 => named("query", vec!["x", "y"]),
         1 => named("cookies", vec!["x", "y"]),
         2 => named("claims", vec!["tier", "sub", "/org/id", "tags"]),
-        1 => named("keys", vec!["user", "plan", "site", "team"]),
+        1 => named("keys", vec!["user", "plan", "site", "team", "api_key", "tags"]),
     ]
     .prop_map(|(name, value)| (name.to_owned(), value))
 }
@@ -308,8 +319,12 @@ fn routes() -> impl Strategy<Value = Vec<Route>> {
 pub fn sends() -> impl Strategy<Value = Send> {
     let claims = option::weighted(0.6, claims());
     let place = (select(PATHS.to_vec()), select(METHODS.to_vec()), any::<Index>());
-    (place, claims, headers(), any::<Index>()).prop_map(
-        |((path, method, host), claims, headers, client)| Send {
+    let tenant = option::of(select(vec![json!("blue"), json!(5), json!(["o1", "pro"])]));
+    (place, claims, headers(), any::<Index>(), tenant).prop_map(
+        |((path, method, host), claims, headers, client, tenant)| Send {
+            metadata: tenant
+                .map(|tenant| Map::from_iter([("test".to_owned(), json!({ "tenant": tenant }))]))
+                .unwrap_or_default(),
             path: path.to_owned(),
             method: method.to_owned(),
             host: (*host.get(&HOSTS)).to_owned(),
