@@ -140,7 +140,7 @@ impl Decided {
     /// Combines the outcomes of a request's charges, each judged by itself, into a decision.
     #[must_use]
     pub fn of(request: &Request, charges: Vec<ChargeOutcome>) -> Self {
-        let denied = request
+        let mut denied = request
             .charges()
             .iter()
             .zip(&charges)
@@ -149,7 +149,7 @@ impl Decided {
         let is_hopeless = |(charge, outcome): (&Charge, &ChargeOutcome)| {
             outcome.retry_after_ms == NEVER && !matches!(charge.terms.method, Method::Balance(_))
         };
-        let error = denied.map(is_hopeless).any(|is| is).then_some(DecisionError::CostExceedsLimit);
+        let error = denied.any(is_hopeless).then_some(DecisionError::CostExceedsLimit);
         Self {
             admitted: longest_ms.is_none(),
             retry_after_ms: longest_ms.filter(|_| error.is_none()).unwrap_or(0),
