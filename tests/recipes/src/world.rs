@@ -6,12 +6,14 @@ pub use crate::ledger::Changes;
 use crate::ledger::LedgerService;
 use crate::recipe::{LedgerState, Recipe, Send, Step};
 use limits::block::Block;
+use limits::counter::CounterName;
 use limits::gate::{
     self, Answer, Call, CallKind, Disposition, Gate, Release, Released, Reply, SharedData,
 };
 use limits::grpc;
 use limits::plan::Plan;
 use limits::policy::Policy;
+use limits::quota::Quota;
 use limits::wire::DecideBody;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -256,7 +258,7 @@ impl<'a> World<'a> {
             let charges = charges.filter_map(|one| {
                 Some((one.bucket.name.as_str(), &one.counter, one.quota?, one.cost))
             });
-            (explained.matched.clone(), charges.collect::<Vec<_>>())
+            (explained.matched.clone(), sorted(charges.collect()))
         });
         let planned = plan.map(|plan| {
             let charges = plan.charges.iter().map(|one| {
@@ -264,7 +266,7 @@ impl<'a> World<'a> {
                 let bucket = bucket.map_or("", |bucket| bucket.name.as_str());
                 (bucket, &one.charge.counter, one.charge.quota, one.charge.cost.get())
             });
-            (plan.matched.clone(), charges.collect::<Vec<_>>())
+            (plan.matched.clone(), sorted(charges.collect()))
         });
         if reasons == planned {
             return Ok(());
@@ -282,6 +284,15 @@ impl<'a> World<'a> {
             outcome.limits.insert(bucket.name.clone(), one.charge.quota.limit());
         }
     }
+}
+
+/// One charge: the bucket, the counter, the quota and the cost.
+type Reason<'a> = (&'a str, &'a CounterName, Quota, u64);
+
+/// Sorts charges by their buckets. A plan orders them by bucket, and an explanation by rule.
+fn sorted(mut charges: Vec<Reason<'_>>) -> Vec<Reason<'_>> {
+    charges.sort_by_key(|(bucket, ..)| *bucket);
+    charges
 }
 
 /// Renders the gateway's own answer, as the filter and Envoy send it.
