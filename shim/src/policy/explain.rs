@@ -652,6 +652,7 @@ rule 2 (search) matches and charges all; in all, the request is charged:
 
   bucket all
     limit       100 in any 60 s
+    cost        2
     key         client=127.0.0.1/32
     counter     tg:{9c2c79a24a4c50206f7d43b912128349}:all
     on failure  local: each Envoy counts separately
