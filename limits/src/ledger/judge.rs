@@ -49,11 +49,13 @@ pub(super) fn judge_repeated(
     let note = |repeated: &mut Repeated, count, ago_ms| {
         counts && repeated.note(now_ms, count, ago_ms, block)
     };
-    let reported = block.refused.map(|refused| (refused.count.get(), refused.ago_ms.get()));
+    let by_operator = rules.blocked_until_ms(now_ms).is_some();
+    let reported = block.refused.filter(|_| !by_operator);
+    let reported = reported.map(|refused| (refused.count.get(), refused.ago_ms.get()));
     let mut changed = reported.is_some_and(|(count, ago_ms)| note(repeated, count, ago_ms));
     let outcome = judge();
     let is_refused = !outcome.admitted && outcome.retry_after_ms < NEVER;
-    if is_refused && rules.blocked_until_ms(now_ms).is_none() {
+    if is_refused && !by_operator {
         changed |= note(repeated, 1, 0);
     }
     let Some(until_ms) = repeated.until_ms(now_ms) else { return (outcome, changed) };

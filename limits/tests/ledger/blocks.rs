@@ -295,6 +295,8 @@ fn overrides_and_costs_above_the_limit_do_not_count() {
         |charge: &mut Charge, _| charge.cost = Cost::clamped(2),
         |charge: &mut Charge, until_ms| {
             charge.terms.standing = Standing::BlockedUntil(until_ms);
+            let refused = Refused { count: Refusals::clamped(5), ago_ms: AgeMs::clamped(0) };
+            charge.block = charge.block.map(|block| Block { refused: Some(refused), ..block });
         },
         |charge: &mut Charge, _| charge.terms.standing = Standing::Unlimited,
     ] {
