@@ -1,7 +1,7 @@
 //! A request's properties as CEL values. Called by [`super::Expression::evaluate`].
 
 use crate::facts;
-use crate::when::{Kind, Name};
+use crate::when::Name;
 use cel::Value;
 use cel::objects::Key;
 use std::collections::{BTreeMap, HashMap};
@@ -25,7 +25,7 @@ pub(super) fn of(
     for name in names {
         let fixed = name.kind.fixed().iter().map(|name| (*name).to_owned());
         let path: Vec<String> = fixed.chain(name.path.iter().cloned()).collect();
-        put(&mut roots, &path, find(name).map(|value| value_of(name.kind, value)));
+        put(&mut roots, &path, find(name).map(value_of));
     }
     roots.into_iter().map(|(name, node)| (name, node.into_value()))
 }
@@ -62,14 +62,12 @@ impl Node {
     }
 }
 
-fn value_of(kind: Kind, value: facts::Value) -> Value {
+fn value_of(value: facts::Value) -> Value {
     match value {
         facts::Value::Text(bytes) => String::from_utf8_lossy(&bytes).into_owned().into(),
         facts::Value::Bool(is) => is.into(),
         facts::Value::Number(number) => number_of(number),
-        facts::Value::List(list) => {
-            Value::from(list.into_iter().map(|one| value_of(kind, one)).collect::<Vec<_>>())
-        }
+        facts::Value::List(list) => Value::from(list.into_iter().map(value_of).collect::<Vec<_>>()),
     }
 }
 
