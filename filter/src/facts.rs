@@ -36,6 +36,12 @@ impl<'a> RequestFacts<'a> {
             .get_or_init(|| direct::headers(MapType::HttpRequestHeaders).unwrap_or_default())
     }
 
+    /// Returns true if Envoy may have redirected the request internally. It then sets this header,
+    /// which clients can set too.
+    pub(crate) fn may_be_redirected(&self) -> bool {
+        self.headers().first("x-envoy-original-url").is_some()
+    }
+
     fn first(&self, name: &str) -> Option<Vec<u8>> {
         self.headers().first(name).map(<[u8]>::to_vec)
     }

@@ -55,13 +55,13 @@ pub(crate) fn answer(answer: &Answer) {
     set_summary(&answer.summary);
     let request = direct::headers(MapType::HttpRequestHeaders).unwrap_or_default();
     let is_grpc = request.first("content-type").is_some_and(grpc::is_grpc);
-    let headers = answer.headers.iter().filter(|(name, _)| !is_grpc || *name != "content-type");
+    let headers = answer.headers.iter().filter(|(name, _)| !is_grpc || name != "content-type");
     let body = if is_grpc { answer.detail.as_bytes() } else { &answer.body };
     let sent = direct::send_local_response(
         answer.status,
-        headers.map(|(name, value)| (*name, value.as_str())),
+        headers.map(|(name, value)| (name.as_ref(), value.as_str())),
         body,
-        grpc::of_refusal(answer.status),
+        answer.grpc_status,
     );
     log_failure("answer a request", sent);
 }

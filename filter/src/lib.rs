@@ -15,6 +15,8 @@ mod facts;
 mod headers;
 mod host;
 mod metrics;
+mod redirect;
+mod response;
 mod root;
 mod shared;
 mod stream;

@@ -6,7 +6,7 @@ use crate::metrics::Metrics;
 use crate::shared::Shared;
 use crate::stream::Stream;
 use crate::worker::Worker;
-use crate::{configuration, direct};
+use crate::{configuration, direct, redirect};
 use limits::gate::{self, CallKind, Gate, Release, Released, Reply, TICK_MS};
 use limits::policy::KNOWN_SALT;
 use limits::wire::MARKER_HEADER;
@@ -195,6 +195,7 @@ fn configured(text: &[u8]) -> Result<Configured, String> {
     let queue =
         own_queue().map_err(|status| format!("cannot register a shared queue: {status:?}"))?;
     gate::prepare(&Process);
+    redirect::declare();
     if policy.has_known_salt() {
         warn_of_salt();
     }

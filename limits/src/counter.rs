@@ -84,6 +84,22 @@ impl CounterName {
         self.0.get(4..36).unwrap_or_default()
     }
 
+    /// Returns a part of `range_ms`, always the same for this payer and spread evenly over payers.
+    #[must_use]
+    pub(crate) fn spread(&self, range_ms: u64) -> u64 {
+        let digits = self.slot_tag().get(..8).unwrap_or_default();
+        let fraction = u64::from_str_radix(digits, 16).unwrap_or_default();
+        // The product fits: a range is at most an hour.
+        fraction.saturating_mul(range_ms.saturating_add(1)) >> 32
+    }
+
+    /// Returns the URI that identifies the payer in problem documents: the digits of the name, which
+    /// the gateway's log and the operator's tools show too.
+    #[must_use]
+    pub(crate) fn uri(&self) -> String {
+        ["urn:tollgate:counter:", self.slot_tag()].concat()
+    }
+
     /// Returns the bucket's name.
     #[must_use]
     pub fn bucket(&self) -> &str {
@@ -216,6 +232,19 @@ mod tests {
         for bad in ["", "a b", "a~b", "a/b"] {
             assert!(CounterName::of_variant(&identity, "ai", Some(bad)).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn payers_are_spread_over_a_range() {
+        let of = |name: u32| {
+            let identity = Identity::derive(b"", [name.to_string().as_bytes()]);
+            CounterName::new(&identity, "b").unwrap().spread(30_000)
+        };
+        let delays: Vec<u64> = (0..1_000).map(of).collect();
+        assert!(delays.iter().all(|delay| *delay <= 30_000));
+        let in_first_tenth = delays.iter().filter(|delay| **delay < 3_000).count();
+        assert!((50..150).contains(&in_first_tenth), "{in_first_tenth}");
+        assert_eq!(of(1), of(1));
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! | a call is answered or fails | [`Gate::reply`] | `reply` |
 //! | time passes | [`Gate::tick`] | `tick` |
 //! | a response arrives; a stream ends | [`Gate::response`], [`Gate::done`] | `respond` |
+//! | a request comes back by an internal redirect | [`Gate::redirected`] | `redirected` |
 //! | the policy is replaced | [`Gate::close`], [`Gate::is_idle`] | `close` |
 //!
 //! A request is decided at once if its counter denied a moment ago (`denied`) or if all its charges
@@ -31,6 +32,7 @@ mod arrive;
 mod close;
 mod contact;
 mod ready;
+mod redirected;
 mod reply;
 mod respond;
 mod tick;
@@ -52,6 +54,7 @@ mod log;
 mod metrics;
 mod outbox;
 mod refusal_cache;
+mod refused;
 mod settles;
 mod shared;
 mod timer;
@@ -59,6 +62,7 @@ mod trace;
 mod unreported;
 mod verdict;
 
+use crate::headers::Ours;
 use crate::policy::Policy;
 use breaker::Breaker;
 pub use call::{Call, CallKind, Reply};
@@ -76,7 +80,9 @@ pub use metrics::{DESCRIBED_METRICS, DescribedMetric, MetricKind, Sample};
 use metrics::{Event, Metrics};
 use outbox::Outbox;
 pub use outbox::{MAX_WAITING, StreamId};
+use redirected::Redirects;
 use refusal_cache::RefusalCache;
+pub use respond::ResponseFacts;
 use rustc_hash::FxHashMap;
 use settles::Settles;
 pub use shared::{SharedData, prepare};
@@ -95,6 +101,7 @@ const LOST_AFTER_MS: u64 = 1_000;
 pub struct Gate {
     policy: Policy,
     streams: FxHashMap<StreamId, Stream>,
+    redirects: Redirects,
     outbox: Outbox,
     deciding: Calls,
     breaker: Breaker,
@@ -158,9 +165,17 @@ pub struct Response {
 enum Stream {
     /// In the outbox, or in a call under way.
     Waiting,
-    /// Passed, or refused with an answer that already has its headers. `charged` may be refunded
-    /// when the response arrives.
-    Decided { headers: Vec<(&'static str, String)>, charged: Vec<Part> },
+    /// Passed, and without a response. `charged` may be refunded when it arrives.
+    Decided { ours: Ours, charged: Vec<Part> },
+    /// Its response has begun. `charged` may be refunded by its trailers.
+    Answered { charged: Vec<Part> },
+}
+
+impl Stream {
+    /// Creates a passed stream that another gate decided.
+    fn undecided_here() -> Self {
+        Self::Decided { ours: Ours::default(), charged: Vec::new() }
+    }
 }
 
 impl Gate {
@@ -171,6 +186,7 @@ impl Gate {
             metrics: Metrics::new(&policy),
             policy,
             streams: FxHashMap::default(),
+            redirects: Redirects::default(),
             outbox: Outbox::default(),
             deciding: Calls::default(),
             breaker: Breaker::default(),

@@ -13,17 +13,21 @@ pub fn is_grpc(content_type: &[u8]) -> bool {
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+')))
 }
 
-/// Returns the gRPC status of a refusal with this HTTP status.
+/// The gRPC status of a refusal for an invalid request: INVALID_ARGUMENT.
+pub(crate) const INVALID: i32 = 3;
+/// The gRPC status of a refusal because the ledger is unavailable.
+pub(crate) const UNAVAILABLE: i32 = 14;
+
+/// Returns the gRPC status of a denial with this HTTP status.
 ///
-/// Unlike the mapping for proxies that know only HTTP, a 429 is RESOURCE_EXHAUSTED, which clients do
-/// not retry at once. So is a 402.
+/// It is RESOURCE_EXHAUSTED, which clients do not retry at once, even for a 503. Only the statuses
+/// that say that waiting does not help have their own.
 #[must_use]
-pub const fn of_refusal(http_status: u16) -> i32 {
+pub(crate) const fn of_denial(http_status: u16) -> i32 {
     match http_status {
-        402 | 429 => 8, // RESOURCE_EXHAUSTED
-        400 => 3,       // INVALID_ARGUMENT
-        403 => 7,       // PERMISSION_DENIED
-        _ => 14,        // UNAVAILABLE
+        401 => 16, // UNAUTHENTICATED
+        403 => 7,  // PERMISSION_DENIED
+        _ => 8,    // RESOURCE_EXHAUSTED
     }
 }
 
@@ -76,6 +80,6 @@ mod tests {
         check("13", 500);
         check("99", 500);
         check("", 500);
-        assert_eq!([429, 503, 400, 403].map(of_refusal), [8, 14, 3, 7]);
+        assert_eq!([429, 503, 302, 403, 401].map(of_denial), [8, 8, 8, 7, 16]);
     }
 }

@@ -2,11 +2,14 @@
 //!
 //! Called by [`crate::gate`]. The only module that knows the draft's grammar.
 
+mod upstream;
+
 use crate::bounded::MAX_SAFE;
 use crate::quota::Quota;
 use crate::wire::ChargeOutcome;
 use serde::Deserialize;
 use std::collections::BTreeSet;
+pub(crate) use upstream::{Theirs, merged};
 
 /// A set of response headers that follow one convention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -27,6 +30,61 @@ impl Family {
     }
 }
 
+/// The form of `X-RateLimit-Reset`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Reset {
+    /// The seconds until more is left.
+    #[default]
+    Delta,
+    /// The time at which more is left, in Unix seconds by the gateway's clock, which the response's
+    /// `Date` shows too.
+    Epoch,
+}
+
+/// The rate limit headers of a response whose upstream sends its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum UpstreamHeaders {
+    /// Those with less left. A 429 of the upstream counts as nothing left. `Retry-After` is the
+    /// longer wait.
+    #[default]
+    Stricter,
+    /// The upstream's. The gateway's are left out of a 429 of the upstream too.
+    Keep,
+    /// The gateway's.
+    Replace,
+}
+
+/// The choices of a policy on rate limit headers, and the time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Form<'a> {
+    pub families: &'a BTreeSet<Family>,
+    pub reset: Reset,
+    /// The gateway's clock.
+    pub now_ms: u64,
+}
+
+/// The headers for a client.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Ours {
+    pub headers: Vec<(&'static str, String)>,
+    pub left: Left,
+}
+
+/// What is left of the buckets in a set of headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Left {
+    /// The least that is left in any bucket.
+    pub remaining: u64,
+    /// The seconds until more is left in that bucket.
+    pub reset_s: u64,
+    /// The seconds until more is left in all buckets that have nothing left; 0 if each has some.
+    pub empty_for_s: u64,
+}
+
 /// One bucket's state, as reported to the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BucketState<'a> {
@@ -38,6 +96,10 @@ pub(crate) struct BucketState<'a> {
     pub cost: u64,
     /// The outcome of its charge.
     pub outcome: &'a ChargeOutcome,
+    /// The time added to its waits, in ms.
+    pub jitter_ms: u64,
+    /// False if no header may name it.
+    pub is_visible: bool,
 }
 
 impl BucketState<'_> {
@@ -45,41 +107,57 @@ impl BucketState<'_> {
     pub(crate) fn is_unlimited(&self) -> bool {
         self.quota.is_unlimited() && self.outcome.limit == MAX_SAFE
     }
+
+    fn never_resets(&self) -> bool {
+        matches!(self.quota, Quota::Balance(_))
+    }
+
+    fn reset_s(&self) -> u64 {
+        seconds(self.outcome.reset_ms.saturating_add(self.jitter_ms))
+    }
 }
 
-/// Renders the headers of `families` for the charged buckets; empty without any buckets. Leaves out
-/// those that the policy does not limit.
+/// Renders the headers for the charged buckets; empty without any visible buckets. Leaves out those
+/// that the policy does not limit.
 ///
 /// # Source
 /// draft-ietf-httpapi-ratelimit-headers-11 for `RateLimit` and `RateLimit-Policy` (structured field
 /// lists, RFC 9651). `X-RateLimit-*` are de-facto fields; they describe the bucket with the least
 /// left.
 #[must_use]
-pub(crate) fn of(
-    states: &[BucketState<'_>],
-    families: &BTreeSet<Family>,
-) -> Vec<(&'static str, String)> {
-    let limited = || states.iter().filter(|state| !state.is_unlimited());
-    let Some(least) = limited().min_by_key(|state| state.outcome.remaining) else {
-        return Vec::new();
+pub(crate) fn of(states: &[BucketState<'_>], form: Form<'_>) -> Ours {
+    let visible = || states.iter().filter(|state| state.is_visible && !state.is_unlimited());
+    let Some(least) = visible().min_by_key(|state| state.outcome.remaining) else {
+        return Ours::default();
     };
+    let families = form.families;
     let mut headers = Vec::with_capacity(if families.is_empty() { 0 } else { 6 });
     if families.contains(&Family::XRatelimit) {
+        let reset_s = match form.reset {
+            Reset::Delta => least.reset_s(),
+            Reset::Epoch => seconds(form.now_ms + least.outcome.reset_ms + least.jitter_ms),
+        };
         headers.extend([
             ("x-ratelimit-limit", digits(least.outcome.limit)),
             ("x-ratelimit-remaining", digits(least.outcome.remaining)),
         ]);
-        if !matches!(least.quota, Quota::Balance(_)) {
-            headers.push(("x-ratelimit-reset", digits(seconds(least.outcome.reset_ms))));
+        if !least.never_resets() {
+            headers.push(("x-ratelimit-reset", digits(reset_s)));
         }
     }
     if families.contains(&Family::Ratelimit) {
         headers.extend([
-            ("ratelimit-policy", list(limited(), policy_item)),
-            ("ratelimit", list(limited(), state_item)),
+            ("ratelimit-policy", list(visible(), policy_item)),
+            ("ratelimit", list(visible(), state_item)),
         ]);
     }
-    headers
+    let empty = visible().filter(|state| state.outcome.remaining == 0);
+    let left = Left {
+        remaining: least.outcome.remaining,
+        reset_s: least.reset_s(),
+        empty_for_s: empty.map(BucketState::reset_s).max().unwrap_or(0),
+    };
+    Ours { headers, left }
 }
 
 /// Converts `ms` to whole seconds, rounded up so that waiting that long is enough.
@@ -115,8 +193,7 @@ fn policy_item(state: &BucketState<'_>) -> Item {
 }
 
 fn state_item(state: &BucketState<'_>) -> Item {
-    let resets = !matches!(state.quota, Quota::Balance(_));
-    let reset_s = resets.then(|| seconds(state.outcome.reset_ms));
+    let reset_s = (!state.never_resets()).then(|| state.reset_s());
     [Some((";r=", state.outcome.remaining)), reset_s.map(|reset_s| (";t=", reset_s))]
 }
 
@@ -166,24 +243,36 @@ mod tests {
         }
     }
 
+    fn state<'a>(bucket: &'a str, quota: &'a Quota, outcome: &'a ChargeOutcome) -> BucketState<'a> {
+        BucketState { bucket, quota, cost: 1, outcome, jitter_ms: 0, is_visible: true }
+    }
+
+    fn in_form(states: &[BucketState<'_>], families: &BTreeSet<Family>, reset: Reset) -> Ours {
+        of(states, Form { families, reset, now_ms: 1_790_000_000_001 })
+    }
+
     fn shown(states: &[BucketState<'_>]) -> String {
-        let headers = of(states, &Family::all());
+        let headers = in_form(states, &Family::all(), Reset::Delta).headers;
         headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
     }
 
     #[test]
     fn an_uncharged_request_gets_no_headers() {
-        assert_eq!(of(&[], &Family::all()), []);
+        assert_eq!(in_form(&[], &Family::all(), Reset::Delta), Ours::default());
     }
 
     #[test]
     fn only_the_requested_families_are_rendered() {
         let quota = sliding(10, 60_000);
-        let states =
-            [BucketState { bucket: "a", quota: &quota, cost: 1, outcome: &outcome(10, 9, 60_000) }];
+        let outcome = outcome(10, 9, 60_000);
+        let states = [state("a", &quota, &outcome)];
         let names = |families: &[Family]| -> Vec<&str> {
             let families = families.iter().copied().collect();
-            of(&states, &families).iter().map(|(name, _)| *name).collect()
+            in_form(&states, &families, Reset::Delta)
+                .headers
+                .iter()
+                .map(|(name, _)| *name)
+                .collect()
         };
         assert_eq!(names(&[]), [""; 0]);
         assert_eq!(names(&[Family::Ratelimit]), ["ratelimit-policy", "ratelimit"]);
@@ -198,15 +287,8 @@ mod tests {
         let (limit, time_zone) = (Limit::clamped(50), TimeZone::UTC);
         let day = FixedWindow { limit, per: Period::Day, time_zone, anchor: Anchor::default() };
         let (minute, day) = (sliding(10, 60_000), Quota::FixedWindow(day));
-        let states = [
-            BucketState { bucket: "ai", quota: &minute, cost: 1, outcome: &outcome(10, 0, 29_001) },
-            BucketState {
-                bucket: "ai_daily",
-                quota: &day,
-                cost: 1,
-                outcome: &outcome(50, 12, 36_000_000),
-            },
-        ];
+        let (first, second) = (outcome(10, 0, 29_001), outcome(50, 12, 36_000_000));
+        let states = [state("ai", &minute, &first), state("ai_daily", &day, &second)];
         insta::assert_snapshot!(shown(&states), @r#"
 x-ratelimit-limit: 10
 x-ratelimit-remaining: 0
@@ -221,7 +303,6 @@ ratelimit: "ai";r=0;t=30, "ai_daily";r=12;t=36000
         let (quota, limited) = (sliding(MAX_SAFE, 60_000), sliding(10, 60_000));
         let (nine, free, five) =
             (outcome(10, 9, 1), outcome(MAX_SAFE, MAX_SAFE, 1), outcome(5, 4, 1));
-        let state = |bucket, quota, outcome| BucketState { bucket, quota, cost: 1, outcome };
         assert_eq!(shown(&[state("a", &quota, &free)]), "");
         let both = shown(&[state("a", &quota, &free), state("b", &limited, &nine)]);
         assert!(both.contains("ratelimit: \"b\";r=9;t=1\n"), "{both}");
@@ -234,15 +315,8 @@ ratelimit: "ai";r=0;t=30, "ai_daily";r=12;t=36000
         let (rate, burst) = (Limit::clamped(3), Limit::clamped(10));
         let rate = TokenBucket::new(rate, WindowMs::clamped(1_000), burst).unwrap();
         let (short, bucket) = (sliding(1, 10), Quota::TokenBucket(rate));
-        let states = [
-            BucketState { bucket: "short", quota: &short, cost: 1, outcome: &outcome(1, 0, 1) },
-            BucketState {
-                bucket: "smooth",
-                quota: &bucket,
-                cost: 1,
-                outcome: &outcome(10, 9, 334),
-            },
-        ];
+        let (first, second) = (outcome(1, 0, 1), outcome(10, 9, 334));
+        let states = [state("short", &short, &first), state("smooth", &bucket, &second)];
         insta::assert_snapshot!(shown(&states), @r#"
 x-ratelimit-limit: 1
 x-ratelimit-remaining: 0
@@ -255,12 +329,38 @@ ratelimit: "short";r=0;t=1, "smooth";r=9;t=1
     fn a_balance_has_no_window_and_no_reset() {
         let quota = Quota::Balance(Balance { start: Start::clamped(100) });
         let outcome = outcome(600, 540, 0);
-        let states = [BucketState { bucket: "credits", quota: &quota, cost: 1, outcome: &outcome }];
+        let states = [state("credits", &quota, &outcome)];
         insta::assert_snapshot!(shown(&states), @r#"
 x-ratelimit-limit: 600
 x-ratelimit-remaining: 540
 ratelimit-policy: "credits";q=600
 ratelimit: "credits";r=540
+"#);
+    }
+
+    #[test]
+    fn a_reset_can_be_a_time_and_is_rounded_up() {
+        let quota = sliding(10, 60_000);
+        let outcome = outcome(10, 0, 29_000);
+        let states = [state("a", &quota, &outcome)];
+        let families = BTreeSet::from([Family::XRatelimit]);
+        let ours = in_form(&states, &families, Reset::Epoch);
+        assert_eq!(ours.headers.last().unwrap().1, "1790000030");
+        assert_eq!(ours.left, Left { remaining: 0, reset_s: 29, empty_for_s: 29 });
+    }
+
+    #[test]
+    fn an_invisible_bucket_is_in_no_header() {
+        let quota = sliding(10, 60_000);
+        let (hidden, shown_one) = (outcome(5, 0, 50_000), outcome(10, 9, 60_000));
+        let hidden = BucketState { is_visible: false, ..state("hidden", &quota, &hidden) };
+        assert_eq!(in_form(&[hidden], &Family::all(), Reset::Delta), Ours::default());
+        insta::assert_snapshot!(shown(&[hidden, state("a", &quota, &shown_one)]), @r#"
+x-ratelimit-limit: 10
+x-ratelimit-remaining: 9
+x-ratelimit-reset: 60
+ratelimit-policy: "a";q=10;w=60
+ratelimit: "a";r=9;t=60
 "#);
     }
 }

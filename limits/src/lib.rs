@@ -8,9 +8,10 @@
 //! [`matching`] (which requests a rule matches), [`matched`] (the rules that match a request),
 //! `ambiguous` (paths that servers read in different ways), [`facts`] (a request's properties),
 //! [`query`] and [`cookie`] (values within a header), [`plan`] (the charges for one request),
-//! [`key`] and [`counter`] (who pays), [`quota`] (limits and their
-//! algorithms), [`block`] (blocks for repeated refusals), [`wire`] (the protocol between filter and shim), [`gate`] (one gateway worker's
-//! requests, from arrival to answer), `headers` (the rate limit headers sent to clients),
+//! [`key`] and [`counter`] (who pays), [`quota`] (limits and their algorithms), [`block`] (blocks for
+//! repeated refusals), [`wire`] (the protocol between filter and shim), [`gate`] (one gateway worker's
+//! requests, from arrival to answer), `headers` (the rate limit headers sent to clients), `template`
+//! (the texts of refusals),
 //! [`explain`] (the reasons for a plan), [`connections`] (the limit on a client's open
 //! connections).
 
@@ -41,5 +42,6 @@ pub mod policy;
 pub mod problem;
 pub mod query;
 pub mod quota;
+mod template;
 mod when;
 pub mod wire;

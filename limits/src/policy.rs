@@ -26,6 +26,7 @@ mod mistakes;
 mod networks;
 mod on_failure;
 mod reading;
+mod refusal;
 mod rules;
 #[cfg(feature = "schema")]
 mod schema;
@@ -33,7 +34,7 @@ mod sources;
 mod spelling;
 mod when;
 
-use crate::headers::Family;
+use crate::headers::{Family, Reset, UpstreamHeaders};
 use crate::path::NormalPath;
 pub use amount::{Amount, Number, NumberFrom, UNLIMITED};
 pub use buckets::{Bucket, Refund};
@@ -47,6 +48,7 @@ pub use keys::Key;
 pub use matches::{Match, Subject, ValueMatch};
 pub use mistakes::{PolicyError, PolicyErrors, unknown_name};
 pub use on_failure::OnFailure;
+pub use refusal::Refusal;
 pub use rules::Rule;
 #[cfg(feature = "schema")]
 pub use schema::schema;
@@ -96,6 +98,10 @@ pub struct Policy {
     pub jwt: Jwt,
     /// The header families that responses carry.
     pub response_headers: BTreeSet<Family>,
+    /// The form of `X-RateLimit-Reset`.
+    pub x_ratelimit_reset: Reset,
+    /// The rate limit headers of a response whose upstream sends its own.
+    pub upstream_headers: UpstreamHeaders,
     /// The key of the hash that counter names are derived from.
     pub salt: String,
     /// The keys, by name.

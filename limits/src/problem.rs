@@ -27,6 +27,9 @@ pub struct Problem {
     pub status: u16,
     /// A description of this occurrence, and what to do.
     pub detail: Cow<'static, str>,
+    /// A URI that identifies what the problem is about: for a refusal, the counter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
     /// The invalid parts of the request, if any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<PlacedError>,
@@ -56,6 +59,7 @@ impl Problem {
             title: title.into(),
             status,
             detail: detail.into(),
+            instance: None,
             errors: Vec::new(),
             violated_policies: Vec::new(),
         }

@@ -1,6 +1,6 @@
 //! An upstream that returns the head of each request, byte for byte, as the response's body. It
 //! shows exactly what a gateway forwards. A request can ask for another status and more headers
-//! ([`ANSWER_HEADER`]).
+//! ([`ANSWER_HEADER`]). Others answer as a test says.
 
 use anyhow::Result;
 use serde_json::Value;
@@ -36,12 +36,26 @@ impl Upstream {
     /// # Errors
     /// Fails if no port is free.
     pub fn start() -> Result<Self> {
+        Self::answering(|head| {
+            if has_no_body(head) {
+                return format!("{}\r\n", answer_to(head)).into_bytes();
+            }
+            let start = format!("{}content-length: {}\r\n\r\n", answer_to(head), head.len());
+            [start.as_bytes(), head].concat()
+        })
+    }
+
+    /// Starts an upstream whose whole response is what `answer` returns for a request's head.
+    ///
+    /// # Errors
+    /// Fails if no port is free.
+    pub fn answering(answer: fn(&[u8]) -> Vec<u8>) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let addr = listener.local_addr()?;
         let shared = Arc::new(Shared::default());
         let accepting = std::thread::spawn({
             let shared = shared.clone();
-            move || accept(&listener, &shared)
+            move || accept(&listener, &shared, answer)
         });
         Ok(Self { addr, shared, accepting: Some(accepting) })
     }
@@ -70,30 +84,24 @@ impl Drop for Upstream {
     }
 }
 
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+fn accept(listener: &TcpListener, shared: &Arc<Shared>, answer: fn(&[u8]) -> Vec<u8>) {
     for stream in listener.incoming() {
         if shared.ended.load(Ordering::SeqCst) {
             return;
         }
         let shared = shared.clone();
         // Each thread ends when the gateway closes its connection.
-        std::thread::spawn(move || stream.map(|stream| serve(stream, &shared)));
+        std::thread::spawn(move || stream.map(|stream| serve(stream, &shared, answer)));
     }
 }
 
-fn serve(stream: TcpStream, shared: &Shared) -> Option<()> {
+fn serve(stream: TcpStream, shared: &Shared, answer: fn(&[u8]) -> Vec<u8>) -> Option<()> {
     let mut answers = stream.try_clone().ok()?;
     let mut requests = BufReader::new(stream);
     while let Some(head) = read_head(&mut requests) {
         shared.requests.fetch_add(1, Ordering::SeqCst);
         skip_body(&mut requests, &head)?;
-        if has_no_body(&head) {
-            answers.write_all(format!("{}\r\n", answer_to(&head)).as_bytes()).ok()?;
-            continue;
-        }
-        let start = format!("{}content-length: {}\r\n\r\n", answer_to(&head), head.len());
-        answers.write_all(start.as_bytes()).ok()?;
-        answers.write_all(&head).ok()?;
+        answers.write_all(&answer(&head)).ok()?;
     }
     Some(())
 }

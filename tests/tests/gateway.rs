@@ -20,6 +20,7 @@ mod gateway {
     mod paths;
     mod payers;
     mod recipes;
+    mod refusals;
     mod reload;
     mod routes;
     mod salt;

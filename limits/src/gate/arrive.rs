@@ -5,10 +5,12 @@ use super::demand;
 use super::finish::Decided;
 use super::metrics::{self, By, Event};
 use super::outbox::{Asked, StreamId, Waiting};
+use super::refused;
 use super::shared::SharedData;
 use super::verdict::{self, Judged, Verdict};
 use super::{Disposition, Gate, Release, Stream, ms, trace};
 use crate::facts::Facts;
+use crate::headers::Reset;
 use crate::plan::{Plan, PlannedCharge};
 use crate::wire;
 
@@ -65,8 +67,7 @@ impl Gate {
     fn block(&mut self, now_ms: u64, stream: StreamId, plan: &Plan) -> Option<Release> {
         let buckets = plan.blocked.iter().filter_map(|at| self.policy.buckets.get(*at));
         let refusing = buckets.into_iter().find(|bucket| bucket.enforce);
-        let answer =
-            refusing.map(|bucket| verdict::blocked(&self.policy, &plan.matched, &bucket.name));
+        let answer = refusing.map(|bucket| refused::blocked(&self.policy, &plan.matched, bucket));
         for at in &plan.blocked {
             let enforce = self.policy.buckets.get(*at).is_some_and(|bucket| bucket.enforce);
             let verdict = match (enforce, &answer) {
@@ -116,7 +117,7 @@ impl Gate {
             .into_iter()
             .map(|outcome| Judged { by: By::Lease, outcome: Some(outcome) })
             .collect();
-        let verdict = verdict::render(&self.policy, asked, &judged);
+        let verdict = verdict::render(&self.policy, asked, &judged, now_ms);
         Some(self.finish(now_ms, Decided { stream, asked, judged: &judged, verdict, parts }))
     }
 
@@ -128,12 +129,17 @@ impl Gate {
         asked: &Asked,
         judged: &[Judged],
     ) -> Release {
-        let verdict = match self.refusals.find(asked, judged) {
+        // Only a reset that is a time depends on the time.
+        let shown_ms = match self.policy.x_ratelimit_reset {
+            Reset::Delta => 0,
+            Reset::Epoch => now_ms,
+        };
+        let verdict = match self.refusals.find(asked, judged, shown_ms) {
             Some(answer) => Verdict::Refuse(answer.clone()),
             None => {
-                let verdict = verdict::render(&self.policy, asked, judged);
+                let verdict = verdict::render(&self.policy, asked, judged, now_ms);
                 if let Verdict::Refuse(answer) = &verdict {
-                    self.refusals.note(asked, judged, answer);
+                    self.refusals.note(asked, judged, shown_ms, answer);
                 }
                 verdict
             }

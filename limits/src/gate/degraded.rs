@@ -16,19 +16,18 @@ pub(super) fn decide(
     asked: &Asked,
     shared: &impl SharedData,
 ) -> (Verdict, Vec<Judged>) {
-    if let Some(bucket) = first_denying(policy, &asked.charges) {
-        return refused(policy, asked, bucket);
+    if let Some(planned) = first_denying(policy, &asked.charges) {
+        return refused(policy, asked, Some(planned));
     }
     let is_enforced = |planned: &PlannedCharge| is_local(policy, planned) && planned.charge.enforce;
     // A shadow that cannot be counted must not refuse the request.
     let judged = count(now_ms, asked, shared, |planned| is_local(policy, planned))
         .or_else(|Uncounted| count(now_ms, asked, shared, is_enforced));
     match judged {
-        Ok(judged) => (verdict::render(policy, asked, &judged), judged),
+        Ok(judged) => (verdict::render(policy, asked, &judged, now_ms), judged),
         Err(Uncounted) => {
             let uncounted = asked.charges.iter().find(|planned| is_enforced(planned));
-            let bucket = uncounted.map_or("", |planned| planned.charge.counter.bucket());
-            refused(policy, asked, bucket)
+            refused(policy, asked, uncounted)
         }
     }
 }
@@ -49,13 +48,18 @@ fn count(
     Ok(judged.collect())
 }
 
-/// Refuses a request on behalf of `bucket`.
-fn refused(policy: &Policy, asked: &Asked, bucket: &str) -> (Verdict, Vec<Judged>) {
+/// Refuses a request on behalf of a charge.
+fn refused(
+    policy: &Policy,
+    asked: &Asked,
+    refusing: Option<&PlannedCharge>,
+) -> (Verdict, Vec<Judged>) {
+    let bucket = refusing.map_or("", |planned| planned.charge.counter.bucket());
     let judged = asked.charges.iter().map(|planned| {
         let is_it = policy.buckets.get(planned.bucket).is_some_and(|found| found.name == bucket);
         Judged { by: if is_it { By::Deny } else { By::Allow }, outcome: None }
     });
-    (verdict::unavailable(policy, asked, bucket), judged.collect())
+    (verdict::unavailable(policy, asked, bucket, refusing), judged.collect())
 }
 
 /// Returns the action for a charge. An unlimited one passes, because it is never refused.
@@ -71,11 +75,11 @@ fn is_local(policy: &Policy, planned: &PlannedCharge) -> bool {
 }
 
 /// Returns the first bucket with `on_failure: deny`. Shadow charges never refuse.
-fn first_denying<'a>(policy: &Policy, charges: &'a [PlannedCharge]) -> Option<&'a str> {
+fn first_denying<'a>(policy: &Policy, charges: &'a [PlannedCharge]) -> Option<&'a PlannedCharge> {
     let denies = |planned: &&PlannedCharge| {
         planned.charge.enforce && on_failure(policy, planned) == OnFailure::Deny
     };
-    charges.iter().find(denies).map(|planned| planned.charge.counter.bucket())
+    charges.iter().find(denies)
 }
 
 /// Converts a charge for the workers' local ledger.

@@ -35,10 +35,10 @@ impl Gate {
     pub(super) fn finish(&mut self, now_ms: u64, decided: Decided<'_>) -> Release {
         self.record(&decided);
         match decided.verdict {
-            Verdict::Pass { summary, headers } => {
+            Verdict::Pass { summary, ours } => {
                 let mut charged = decided.parts;
                 charged.retain(|part| charged::is_refundable(&self.policy, part.bucket));
-                self.streams.insert(decided.stream, Stream::Decided { headers, charged });
+                self.streams.insert(decided.stream, Stream::Decided { ours, charged });
                 Release::Pass(summary)
             }
             Verdict::Refuse(answer) => {
@@ -56,9 +56,9 @@ impl Gate {
     }
 
     /// Refuses a stream. Its answer also passes the response callback, but already has all its
-    /// headers.
+    /// headers, so nothing is kept for it.
     pub(super) fn refuse(&mut self, stream: StreamId, answer: Answer) -> Release {
-        self.streams.insert(stream, Stream::Decided { headers: Vec::new(), charged: Vec::new() });
+        self.streams.remove(&stream);
         Release::Refuse(answer)
     }
 

@@ -3,6 +3,7 @@
 
 use super::outbox::Asked;
 use super::verdict::{Answer, Judged};
+use crate::counter::CounterName;
 use crate::matched::Matched;
 use crate::quota::Quota;
 use crate::wire::Cost;
@@ -14,38 +15,54 @@ pub(super) struct RefusalCache(Option<Refusal>);
 #[derive(Debug)]
 struct Refusal {
     matched: Matched,
-    charges: Vec<Part>,
+    charges: Vec<(CounterName, Part)>,
     /// The values that the log shows.
     logged: Vec<String>,
+    /// The time that the answer shows; 0 if it shows none.
+    shown_ms: u64,
     answer: Answer,
 }
 
-/// The part of a charge that the rendering depends on: its bucket, how it counts, its cost and its
-/// outcome, to the ms.
+/// The part of a charge that the rendering depends on, beside its counter: its bucket, how it counts,
+/// its cost and its outcome, to the ms.
 type Part = (usize, Quota, Cost, Judged);
 
 impl RefusalCache {
-    /// Returns the last answer, if it was to the same request.
-    pub(super) fn find(&self, asked: &Asked, judged: &[Judged]) -> Option<&Answer> {
+    /// Returns the last answer, if it was to the same request. `shown_ms`: the time that the answer
+    /// shows; 0 if it shows none.
+    pub(super) fn find(&self, asked: &Asked, judged: &[Judged], shown_ms: u64) -> Option<&Answer> {
         let last = self.0.as_ref()?;
+        let charges = last.charges.iter().map(|(counter, part)| (counter, *part));
         let is_same = last.matched == asked.matched
-            && last.charges.iter().copied().eq(parts(asked, judged))
+            && last.shown_ms == shown_ms
+            && charges.eq(parts(asked, judged))
             && last.logged.iter().eq(logged(asked));
         is_same.then_some(&last.answer)
     }
 
     /// Stores an answer.
-    pub(super) fn note(&mut self, asked: &Asked, judged: &[Judged], answer: &Answer) {
-        let charges = parts(asked, judged).collect();
-        let logged = logged(asked).cloned().collect();
+    pub(super) fn note(
+        &mut self,
+        asked: &Asked,
+        judged: &[Judged],
+        shown_ms: u64,
+        answer: &Answer,
+    ) {
+        let charges = parts(asked, judged).map(|(counter, part)| (counter.clone(), part));
+        let charges = charges.collect();
         let (matched, answer) = (asked.matched.clone(), answer.clone());
-        self.0 = Some(Refusal { matched, charges, logged, answer });
+        let logged = logged(asked).cloned().collect();
+        self.0 = Some(Refusal { matched, charges, logged, shown_ms, answer });
     }
 }
 
-fn parts(asked: &Asked, judged: &[Judged]) -> impl Iterator<Item = Part> {
+fn parts<'a>(
+    asked: &'a Asked,
+    judged: &'a [Judged],
+) -> impl Iterator<Item = (&'a CounterName, Part)> {
     asked.charges.iter().zip(judged).map(|(planned, judged)| {
-        (planned.bucket, planned.charge.quota, planned.charge.cost, *judged)
+        let charge = &planned.charge;
+        (&charge.counter, (planned.bucket, charge.quota, charge.cost, *judged))
     })
 }
 
@@ -78,33 +95,38 @@ mod tests {
     fn only_an_identical_refusal_is_reused() {
         let mut cache = RefusalCache::default();
         let (one, two) = ([denied(900)], [denied(900), denied(900)]);
-        assert_eq!(cache.find(&asked(1, &[0]), &one), None);
+        assert_eq!(cache.find(&asked(1, &[0]), &one, 7), None);
         let answer = Answer {
             status: 429,
             headers: Vec::new(),
             body: b"{}".to_vec(),
             detail: String::new(),
+            grpc_status: 8,
             summary: "denied".to_owned(),
         };
-        cache.note(&asked(1, &[0]), &one, &answer);
-        assert_eq!(cache.find(&asked(1, &[0]), &one), Some(&answer));
-        assert_eq!(cache.find(&asked(2, &[0]), &one), None, "another rule");
+        cache.note(&asked(1, &[0]), &one, 7, &answer);
+        assert_eq!(cache.find(&asked(1, &[0]), &one, 7), Some(&answer));
+        assert_eq!(cache.find(&asked(1, &[0]), &one, 8), None, "another time is shown");
+        assert_eq!(cache.find(&asked(2, &[0]), &one, 7), None, "another rule");
+        assert_eq!(cache.find(&asked(1, &[1]), &one, 7), None, "another bucket");
+        assert_eq!(cache.find(&asked(1, &[0, 0]), &two, 7), None, "an extra charge");
+        assert_eq!(cache.find(&asked(1, &[0]), &[denied(899)], 7), None, "a ms later");
         let mut added = asked(1, &[0]);
         added.matched.base = vec![0];
-        assert_eq!(cache.find(&added, &one), None, "another base rule");
-        assert_eq!(cache.find(&asked(1, &[1]), &one), None, "another bucket");
-        assert_eq!(cache.find(&asked(1, &[0, 0]), &two), None, "an extra charge");
-        assert_eq!(cache.find(&asked(1, &[0]), &[denied(899)]), None, "a ms later");
+        assert_eq!(cache.find(&added, &one, 7), None, "another base rule");
         let mut dearer = asked(1, &[0]);
         dearer.charges[0].charge.cost = Cost::clamped(2);
-        assert_eq!(cache.find(&dearer, &one), None, "another cost");
+        assert_eq!(cache.find(&dearer, &one, 7), None, "another cost");
         let mut other = asked(1, &[0]);
         other.charges[0].charge.quota = charge_of("b0", 6).quota;
-        assert_eq!(cache.find(&other, &one), None, "another quota");
+        assert_eq!(cache.find(&other, &one, 7), None, "another quota");
         let mut other = asked(1, &[0]);
         other.charges[0].logged.push("key.user=\"42\"".to_owned());
-        assert_eq!(cache.find(&other, &one), None, "another key in the log");
+        assert_eq!(cache.find(&other, &one, 7), None, "another key in the log");
         let uncounted = Judged { by: By::DeniedBefore, outcome: None };
-        assert_eq!(cache.find(&asked(1, &[0]), &[uncounted]), None);
+        assert_eq!(cache.find(&asked(1, &[0]), &[uncounted], 7), None);
+        let mut other = asked(1, &[0]);
+        other.charges[0].charge = charge_of("another payer", 5);
+        assert_eq!(cache.find(&other, &one, 7), None, "another payer");
     }
 }

@@ -117,7 +117,7 @@ impl Gate {
         let judged = decision.charges.iter();
         let judged: Vec<Judged> =
             judged.map(|outcome| Judged { by: By::Ledger, outcome: Some(*outcome) }).collect();
-        let verdict = verdict::render(&self.policy, asked, &judged);
+        let verdict = verdict::render(&self.policy, asked, &judged, now_ms);
         self.finish(now_ms, Decided { stream, asked, judged: &judged, verdict, parts })
     }
 }

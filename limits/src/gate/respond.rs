@@ -3,47 +3,76 @@
 use super::charged::{self, Outcome, Part};
 use super::outbox::StreamId;
 use super::{Gate, Response, Stream, ms};
+use crate::headers::{self, Ours, Theirs, UpstreamHeaders};
+
+/// A response on its way to the client, read only as far as the policy needs it.
+pub trait ResponseFacts {
+    /// Returns the outcome that the response shows.
+    fn outcome(&self) -> Outcome;
+    /// Returns a header's value; repeated headers are joined by commas. `name` is lowercase.
+    fn header(&self, name: &str) -> Option<Vec<u8>>;
+}
 
 impl Gate {
-    /// Handles a response: returns the headers to add (once), and gives back the charges that the
+    /// Handles a response: returns the headers to set (once), and gives back the charges that the
     /// policy refunds for its outcome. If the status is not known yet, call this again for the
     /// trailers.
     ///
-    /// Calls `outcome` only if the policy may refund, and `now_us` only if it does. A host call
-    /// costs more than all the work done here.
+    /// Reads the response only if it gets rate limit headers or may be refunded, and calls `now_us`
+    /// only for a refund or a header that holds a time. A host call costs more than all the work
+    /// done here.
     pub fn response(
         &mut self,
         stream: StreamId,
-        outcome: impl FnOnce() -> Outcome,
-        now_us: impl FnOnce() -> u64,
+        response: &impl ResponseFacts,
+        now_us: impl Fn() -> u64,
     ) -> Response {
-        let Some(Stream::Decided { headers, charged }) = self.streams.get_mut(&stream) else {
-            return Response::default();
+        let (ours, charged) = match self.streams.get_mut(&stream) {
+            Some(Stream::Decided { ours, charged }) => {
+                (std::mem::take(ours), std::mem::take(charged))
+            }
+            Some(Stream::Answered { charged }) => (Ours::default(), std::mem::take(charged)),
+            Some(Stream::Waiting) | None => return Response::default(),
         };
-        let headers = std::mem::take(headers);
-        if charged.is_empty() {
-            return Response { headers, wakes: false };
+        let choice = self.policy.upstream_headers;
+        let is_merged = !ours.headers.is_empty() && choice != UpstreamHeaders::Replace;
+        if !is_merged && charged.is_empty() {
+            self.streams.insert(stream, Stream::Answered { charged });
+            return Response { headers: ours.headers, wakes: false };
         }
-        let outcome = outcome();
+        let outcome = response.outcome();
+        let now_ms = || ms(now_us());
+        let header = |name: &str| response.header(name);
+        let theirs = Theirs { status: outcome.status, header: &header, now_ms: &now_ms };
+        let headers = headers::merged(ours, choice, &theirs);
         let is_refunded = |part: &Part| charged::is_refunded(&self.policy, part.bucket, outcome);
-        let (refunded, mut kept): (Vec<_>, Vec<_>) =
-            std::mem::take(charged).into_iter().partition(is_refunded);
-        if outcome.status == Outcome::UNKNOWN {
-            charged.append(&mut kept);
+        let (refunded, mut kept): (Vec<_>, Vec<_>) = charged.into_iter().partition(is_refunded);
+        if outcome.status != Outcome::UNKNOWN {
+            kept.clear();
         }
+        self.streams.insert(stream, Stream::Answered { charged: kept });
         Response { headers, wakes: self.refund(refunded, now_us) }
     }
 
     /// Ends a stream. If its request is in a call under way, the charges are given back once the
     /// reply arrives.
-    pub fn done(&mut self, stream: StreamId) {
-        if let Some(Stream::Waiting) = self.streams.remove(&stream) {
-            self.outbox.remove(stream);
+    ///
+    /// Returns true if the request passed but got no response. If Envoy redirects it internally, it
+    /// comes back as another stream: pass that one to [`Gate::redirected`].
+    pub fn done(&mut self, stream: StreamId) -> bool {
+        match self.streams.remove(&stream) {
+            Some(Stream::Waiting) => self.outbox.remove(stream),
+            Some(decided @ Stream::Decided { .. }) => {
+                self.redirects.keep(stream, decided);
+                return true;
+            }
+            Some(Stream::Answered { .. }) | None => {}
         }
+        false
     }
 
     /// Gives back `refunded`. Returns true if the worker must be woken.
-    fn refund(&mut self, refunded: Vec<Part>, now_us: impl FnOnce() -> u64) -> bool {
+    fn refund(&mut self, refunded: Vec<Part>, now_us: impl Fn() -> u64) -> bool {
         if refunded.is_empty() {
             return false;
         }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::counter::{CounterName, Identity};
+use crate::headers::UpstreamHeaders;
 use crate::plan::tests::{FakeRequest, shipped};
 use crate::quota::{Limit, Quota, SlidingWindow, WindowMs};
 use crate::wire::{
@@ -14,6 +15,7 @@ mod conditions;
 mod costs;
 mod failure;
 mod leases;
+mod refusals;
 
 const NOW_MS: u64 = 1_790_000_000_000;
 const NOW_US: u64 = NOW_MS * 1_000;
@@ -129,9 +131,50 @@ fn released(disposition: Disposition) -> Option<Release> {
     }
 }
 
+/// A response of the upstream.
+struct FakeResponse {
+    outcome: Outcome,
+    headers: Vec<(&'static str, &'static str)>,
+}
+
+impl FakeResponse {
+    fn with(outcome: Outcome) -> Self {
+        Self { outcome, headers: Vec::new() }
+    }
+
+    fn status(status: u16, headers: &[(&'static str, &'static str)]) -> Self {
+        let outcome = Outcome { status, is_cache_hit: false };
+        Self { outcome, headers: headers.to_vec() }
+    }
+}
+
+impl ResponseFacts for FakeResponse {
+    fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    fn header(&self, name: &str) -> Option<Vec<u8>> {
+        let found = self.headers.iter().find(|(found, _)| *found == name);
+        found.map(|(_, value)| value.as_bytes().to_vec())
+    }
+}
+
+/// A response that must not be read.
+struct Unread;
+
+impl ResponseFacts for Unread {
+    fn outcome(&self) -> Outcome {
+        panic!("nothing depends on the response")
+    }
+
+    fn header(&self, _name: &str) -> Option<Vec<u8>> {
+        panic!("nothing depends on the response")
+    }
+}
+
 /// Delivers the response of `stream`.
 fn respond(gate: &mut Gate, now_us: u64, stream: StreamId, outcome: Outcome) -> Response {
-    gate.response(stream, || outcome, || now_us)
+    gate.response(stream, &FakeResponse::with(outcome), || now_us)
 }
 
 /// Delivers the reply to `call`.
@@ -252,9 +295,9 @@ ratelimit-policy: "auth";q=5;w=60
 ratelimit: "auth";r=0;t=42
 content-type: application/problem+json
 
-{"type":"https://iana.org/assignments/http-problem-types#quota-exceeded","title":"Quota exceeded","status":429,"detail":"The limit \"auth\" of 5 in any 60 s is used up. Retry in 42 s.","violated-policies":["auth"]}
+{"type":"https://iana.org/assignments/http-problem-types#quota-exceeded","title":"Quota exceeded","status":429,"detail":"The limit \"auth\" of 5 in any 60 s is used up. Retry in 42 s.","instance":"urn:tollgate:counter:06cf66c2381298c46aebb8340731c275","violated-policies":["auth"]}
 
-denied rule=1 bucket=auth retry_after_ms=41500
+denied rule=1 bucket=auth retry_after_ms=41500 counter=06cf66c2381298c46aebb8340731c275
 "#);
     assert_eq!(
         respond(&mut gate, NOW_US, 1, Outcome { status: 429, is_cache_hit: false }).headers,
@@ -383,16 +426,79 @@ fn the_policy_defines_which_outcomes_are_refunded() {
 
 #[test]
 fn outcome_and_time_are_fetched_only_when_needed() {
-    let mut gate = gate();
+    let mut policy = shipped();
+    policy.upstream_headers = UpstreamHeaders::Replace;
+    let mut gate = Gate::new(policy);
     arrive(&mut gate, 1, &FakeRequest::get("/"));
     decide(&mut gate, true, 9);
-    let response =
-        gate.response(1, || panic!("nothing is refunded"), || panic!("nothing is refunded"));
+    let response = gate.response(1, &Unread, || panic!("nothing is refunded"));
     assert!(!response.headers.is_empty());
     arrive(&mut gate, 2, &FakeRequest::post("/api/ai/x").user("42", "free"));
     decide(&mut gate, true, 9);
-    let outcome = Outcome { status: 200, is_cache_hit: false };
-    gate.response(2, || outcome, || panic!("a success is not refunded"));
+    let success = FakeResponse::status(200, &[]);
+    gate.response(2, &success, || panic!("a success is not refunded"));
+    let mut policy = shipped();
+    policy.response_headers.clear();
+    let mut gate = Gate::new(policy);
+    arrive(&mut gate, 3, &FakeRequest::get("/"));
+    decide(&mut gate, true, 9);
+    let response = gate.response(3, &Unread, || panic!("no header is sent"));
+    assert_eq!(response, Response::default());
+}
+
+#[test]
+fn the_upstreams_own_headers_are_merged_once() {
+    let mut gate = gate();
+    arrive(&mut gate, 1, &FakeRequest::get("/"));
+    decide(&mut gate, true, 9);
+    let denied = FakeResponse::status(429, &[("retry-after", "5")]);
+    let response = gate.response(1, &denied, || panic!("no header holds a time"));
+    assert_eq!(response.headers, [], "the upstream's 429 must not say that 9 are left");
+    arrive(&mut gate, 2, &FakeRequest::get("/"));
+    decide(&mut gate, true, 9);
+    let fuller = FakeResponse::status(200, &[("x-ratelimit-remaining", "10")]);
+    let response = gate.response(2, &fuller, || panic!("no header holds a time"));
+    assert_eq!(response.headers.len(), 5);
+    assert_eq!(gate.response(2, &Unread, || 0), Response::default());
+}
+
+#[test]
+fn a_redirected_request_is_charged_once_and_refunded_by_its_last_response() {
+    let mut gate = gate();
+    let request = FakeRequest::post("/api/ai/x").user("42", "free");
+    arrive(&mut gate, 1, &request);
+    decide(&mut gate, true, 9);
+    assert!(gate.done(1), "it got no response");
+    let passed = Release::Pass("redirected".to_owned());
+    assert_eq!(gate.redirected(2, Some(1)), passed);
+    assert!(gate.ready(NOW_US).is_empty(), "nothing is asked");
+    // A second redirect.
+    assert!(gate.done(2));
+    assert_eq!(gate.redirected(3, Some(2)), passed);
+    let response = respond(&mut gate, NOW_US, 3, Outcome { status: 503, is_cache_hit: false });
+    assert_eq!(response.headers.len(), 5);
+    assert!(response.wakes);
+    assert_eq!(settles_sent(&mut gate)[0].charges.len(), 2);
+    assert!(!gate.done(3), "it got a response");
+}
+
+#[test]
+fn a_redirected_request_of_another_gate_passes_without_headers() {
+    let mut gate = gate();
+    assert_eq!(gate.redirected(1, None), Release::Pass("redirected".to_owned()));
+    assert_eq!(gate.response(1, &Unread, || 0), Response::default());
+}
+
+#[test]
+fn an_exempt_or_refused_request_leaves_nothing_for_a_redirect() {
+    let mut policy = shipped();
+    policy.rules[0].charge.clear();
+    let mut gate = Gate::new(policy);
+    assert!(ask(&mut gate, NOW_MS, 1, &FakeRequest::get("/health")).is_some());
+    assert!(!gate.done(1));
+    arrive(&mut gate, 2, &FakeRequest::get("/"));
+    decide(&mut gate, false, 0);
+    assert!(!gate.done(2));
 }
 
 #[test]
@@ -401,7 +507,8 @@ fn a_refund_waits_for_a_status_in_the_trailers() {
     arrive(&mut gate, 1, &FakeRequest::post("/api/ai/x").user("42", "free"));
     decide(&mut gate, true, 9);
     let unknown = Outcome { status: Outcome::UNKNOWN, is_cache_hit: false };
-    let response = gate.response(1, || unknown, || panic!("nothing is refunded yet"));
+    let response =
+        gate.response(1, &FakeResponse::with(unknown), || panic!("nothing is refunded yet"));
     assert!(!response.headers.is_empty() && !response.wakes);
     let response = respond(&mut gate, NOW_US, 1, Outcome { status: 503, is_cache_hit: false });
     assert_eq!(response.headers, [], "already added");
@@ -547,7 +654,7 @@ fn an_unavailable_cluster_node_does_not_fail_the_call() {
         let second =
             if round == 0 { "admitted rule=4 public=4" } else { "degraded admitted rule=4" };
         assert_eq!(summaries, [first, format!("Pass({second:?})")]);
-        (1..=2).for_each(|stream| gate.done(stream));
+        (1..=2).for_each(|stream| _ = gate.done(stream));
     }
     // As many failed calls would have opened the breaker.
     assert_eq!(counted(&mut gate, "tollgate.breaker.opened"), 0);
@@ -587,7 +694,10 @@ fn a_denial_is_logged() {
     let mut gate = gate();
     arrive(&mut gate, 1, &FakeRequest::post("/api/auth/login"));
     decide(&mut gate, false, 0);
-    assert_eq!(gate.take_log(NOW_US), ["denied rule=1 bucket=auth retry_after_ms=41500"]);
+    assert_eq!(
+        gate.take_log(NOW_US),
+        ["denied rule=1 bucket=auth retry_after_ms=41500 counter=06cf66c2381298c46aebb8340731c275"]
+    );
 }
 
 /// Returns a gate with two buckets, both charged by every request.
@@ -622,7 +732,9 @@ fn the_log_shows_the_keys_that_the_policy_says() {
     check(4, &FakeRequest::get("/").user(long, "pro"), &cut);
     arrive(&mut gate, 5, &FakeRequest::get("/").user("42", "pro"));
     decide(&mut gate, false, 0);
-    let denied = [r#"denied rule=0 bucket=b retry_after_ms=41500 key.user="42""#];
+    let denied = [
+        r#"denied rule=0 bucket=b retry_after_ms=41500 counter=b6d36303f85a92c7efe239bbf726afb8 key.user="42""#,
+    ];
     assert_eq!(gate.take_log(NOW_US), denied);
 }
 

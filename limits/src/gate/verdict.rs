@@ -2,23 +2,20 @@
 
 use super::metrics::By;
 use super::outbox::Asked;
-use crate::headers::{self, BucketState};
-use crate::ledger::NEVER;
+use super::refused::{self, Denying};
+use crate::grpc;
+use crate::headers::{self, BucketState, Form, Ours};
 use crate::matched::Matched;
 use crate::path::BadPath;
+use crate::plan::PlannedCharge;
 use crate::policy::Policy;
 use crate::problem::{self, Problem};
-use crate::quota::Quota;
 use crate::wire::ChargeOutcome;
+use std::borrow::Cow;
 
 /// The problem type of a request refused because the ledger is unavailable, from the IANA registry.
 const REDUCED_CAPACITY: &str =
     "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity";
-
-/// The problem type of a request refused by a limit of 0.
-const FORBIDDEN: &str = "urn:tollgate:problem:forbidden";
-/// The problem type of a request that costs more than the limit.
-const COST_ABOVE_LIMIT: &str = "urn:tollgate:problem:cost-above-limit";
 
 /// The header of responses to requests that were decided without the ledger.
 const VERDICT_HEADER: &str = "tollgate-verdict";
@@ -28,12 +25,14 @@ const VERDICT_HEADER: &str = "tollgate-verdict";
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// The headers.
-    pub headers: Vec<(&'static str, String)>,
-    /// The body, a problem+json document.
+    /// The headers, by lowercase name.
+    pub headers: Vec<(Cow<'static, str>, String)>,
+    /// The body: a problem+json document, unless the policy says otherwise.
     pub body: Vec<u8>,
-    /// The problem's `detail`: the message for a gRPC client.
+    /// The message for a gRPC client.
     pub detail: String,
+    /// The status for a gRPC client.
+    pub grpc_status: i32,
     /// A line for the access log.
     pub summary: String,
 }
@@ -48,7 +47,7 @@ pub(super) struct Judged {
 /// A rendered decision.
 #[derive(Debug)]
 pub(super) enum Verdict {
-    Pass { summary: String, headers: Vec<(&'static str, String)> },
+    Pass { summary: String, ours: Ours },
     Refuse(Answer),
 }
 
@@ -67,39 +66,42 @@ pub(super) fn exempt(policy: &Policy, matched: &Matched) -> String {
 /// Renders the refusal of an invalid path.
 pub(super) fn bad_path(error: BadPath) -> Answer {
     let detail = format!("{error}: send the path in its normal form.");
-    answer(Problem::new(400, "Bad path", detail), Vec::new(), format!("refused path=\"{error}\""))
+    let problem = Problem::new(400, "Bad path", detail);
+    answer(problem, grpc::INVALID, format!("refused path=\"{error}\""))
 }
 
-/// Renders the refusal of a request because the limit of `bucket` is 0.
-pub(super) fn blocked(policy: &Policy, matched: &Matched, bucket: &str) -> Answer {
-    let detail = format!("The policy does not allow this request: its limit {bucket:?} is 0.");
-    let problem = Problem {
-        kind: FORBIDDEN.into(),
-        violated_policies: vec![bucket.to_owned()],
-        ..Problem::new(403, "Forbidden", detail)
-    };
-    let rule = policy.matched_name(matched);
-    let summary = format!("denied rule={rule} bucket={bucket} limit=0");
-    answer(problem, Vec::new(), summary)
-}
-
-/// Renders the refusal of a request because `bucket` cannot be counted.
-pub(super) fn unavailable(policy: &Policy, asked: &Asked, bucket: &str) -> Verdict {
-    let detail = format!("The quota {bucket:?} cannot be checked at the moment. Retry in 1 s.");
+/// Renders the refusal of a request because `bucket` cannot be counted. `planned`: the charge to it.
+pub(super) fn unavailable(
+    policy: &Policy,
+    asked: &Asked,
+    bucket: &str,
+    planned: Option<&PlannedCharge>,
+) -> Verdict {
+    let found = planned.and_then(|planned| policy.buckets.get(planned.bucket));
+    let is_visible = found.is_none_or(|bucket| bucket.visible);
+    let quota = if is_visible { format!("The quota {bucket:?}") } else { "A quota".to_owned() };
+    let detail = format!("{quota} cannot be checked at the moment. Retry in 1 s.");
     let mut problem = Problem::new(503, "Temporary reduced capacity", detail);
     problem.kind = REDUCED_CAPACITY.into();
-    let headers = vec![("retry-after", "1".to_owned())];
-    let rule = policy.matched_name(&asked.matched);
-    let summary = format!("degraded refused rule={rule} bucket={bucket}");
-    let mut verdict = Verdict::Refuse(answer(problem, headers, summary));
+    let mut summary =
+        format!("degraded refused rule={} bucket={bucket}", policy.matched_name(&asked.matched));
+    if let Some(planned) = planned {
+        let counter = &planned.charge.counter;
+        problem.instance = Some(counter.uri());
+        summary.push_str(" counter=");
+        summary.push_str(counter.slot_tag());
+    }
+    let mut answer = answer(problem, grpc::UNAVAILABLE, summary);
+    answer.headers.insert(0, ("retry-after".into(), "1".to_owned()));
+    let mut verdict = Verdict::Refuse(answer);
     log_keys(&mut verdict, asked);
     mark_degraded(verdict)
 }
 
 /// Renders a decision, made by the ledger or without it.
-pub(super) fn render(policy: &Policy, asked: &Asked, judged: &[Judged]) -> Verdict {
+pub(super) fn render(policy: &Policy, asked: &Asked, judged: &[Judged], now_ms: u64) -> Verdict {
     let by = judged.first().map_or(By::Ledger, |judged| judged.by);
-    let mut verdict = render_in(words(by), policy, asked, judged);
+    let mut verdict = render_in(words(by), policy, asked, judged, now_ms);
     log_keys(&mut verdict, asked);
     if by.is_degraded() { mark_degraded(verdict) } else { verdict }
 }
@@ -116,28 +118,44 @@ const fn words(by: By) -> Words {
     }
 }
 
-fn render_in(words: Words, policy: &Policy, asked: &Asked, judged: &[Judged]) -> Verdict {
-    let enforced: Vec<BucketState<'_>> = asked
-        .charges
-        .iter()
-        .zip(judged)
-        .filter(|(planned, _)| planned.charge.enforce)
-        .filter_map(|(planned, judged)| {
-            let bucket = policy.buckets.get(planned.bucket)?.name.as_str();
-            let quota = &planned.charge.quota;
-            let cost = planned.charge.cost.get();
-            Some(BucketState { bucket, quota, cost, outcome: judged.outcome.as_ref()? })
+fn render_in(
+    words: Words,
+    policy: &Policy,
+    asked: &Asked,
+    judged: &[Judged],
+    now_ms: u64,
+) -> Verdict {
+    let known = || {
+        let counted = asked.charges.iter().zip(judged);
+        let enforced = counted.filter(|(planned, _)| planned.charge.enforce);
+        enforced.filter_map(|(planned, judged)| {
+            let bucket = policy.buckets.get(planned.bucket)?;
+            let outcome = judged.outcome.as_ref()?;
+            let jitter_ms = match (outcome.admitted || outcome.blocked, bucket.jitter_ms) {
+                (true, _) | (_, 0) => 0,
+                (false, most_ms) => planned.charge.counter.spread(most_ms),
+            };
+            let state = BucketState {
+                bucket: &bucket.name,
+                quota: &planned.charge.quota,
+                cost: planned.charge.cost.get(),
+                outcome,
+                jitter_ms,
+                is_visible: bucket.visible,
+            };
+            Some(Denying { planned, bucket, state })
         })
-        .collect();
-    let refusing: Vec<&BucketState<'_>> =
-        enforced.iter().filter(|state| !state.outcome.admitted).collect();
-    let headers = headers::of(&enforced, &policy.response_headers);
-    let rule = policy.matched_name(&asked.matched);
-    match refusing.iter().max_by_key(|state| state.outcome.retry_after_ms) {
+    };
+    let states: Vec<BucketState<'_>> = known().map(|one| one.state).collect();
+    let form = Form { families: &policy.response_headers, reset: policy.x_ratelimit_reset, now_ms };
+    let ours = headers::of(&states, form);
+    let refusing: Vec<Denying<'_>> = known().filter(|one| !one.state.outcome.admitted).collect();
+    match refusing.iter().max_by_key(|denying| denying.wait_ms()) {
         None => {
-            let mut summary = String::with_capacity(64 + 32 * enforced.len());
+            let mut summary = String::with_capacity(64 + 32 * states.len());
+            let rule = policy.matched_name(&asked.matched);
             [words.admitted, " rule=", &rule].iter().for_each(|text| summary.push_str(text));
-            for state in &enforced {
+            for state in &states {
                 [" ", state.bucket, "="].iter().for_each(|text| summary.push_str(text));
                 if state.is_unlimited() {
                     summary.push_str("unlimited");
@@ -150,11 +168,12 @@ fn render_in(words: Words, policy: &Policy, asked: &Asked, judged: &[Judged]) ->
                 }
             }
             summary.push_str(words.by);
-            Verdict::Pass { summary, headers }
+            Verdict::Pass { summary, ours }
         }
         Some(last) => {
+            let headers = ours.headers;
             let mut answer =
-                refused(last, &refusing, headers, &format!("{} rule={rule}", words.denied));
+                refused::denied(policy, &asked.matched, last, &refusing, headers, words.denied);
             answer.summary.push_str(words.by);
             Verdict::Refuse(answer)
         }
@@ -176,100 +195,21 @@ fn log_keys(verdict: &mut Verdict, asked: &Asked) {
 
 /// Adds the header that marks a decision made without the ledger.
 fn mark_degraded(mut verdict: Verdict) -> Verdict {
-    let header = (VERDICT_HEADER, "degraded".to_owned());
+    let degraded = "degraded".to_owned();
     match &mut verdict {
-        Verdict::Pass { headers, .. } | Verdict::Refuse(Answer { headers, .. }) => {
-            headers.push(header);
-        }
+        Verdict::Pass { ours, .. } => ours.headers.push((VERDICT_HEADER, degraded)),
+        Verdict::Refuse(answer) => answer.headers.push((VERDICT_HEADER.into(), degraded)),
     }
     verdict
 }
 
-fn refused(
-    last: &BucketState<'_>,
-    refusing: &[&BucketState<'_>],
-    mut headers: Vec<(&'static str, String)>,
-    summary: &str,
-) -> Answer {
-    let cost = if last.cost == 1 { String::new() } else { format!(" cost={}", last.cost) };
-    let summary = format!("{summary} bucket={}{cost}", last.bucket);
-    let violated_policies = refusing.iter().map(|state| state.bucket.to_owned()).collect();
-    let retry_after_ms = last.outcome.retry_after_ms;
-    if retry_after_ms == NEVER && matches!(last.quota, Quota::Balance(_)) {
-        let problem = used_up(last);
-        return answer(Problem { violated_policies, ..problem }, headers, summary);
+fn answer(problem: Problem, grpc_status: i32, summary: String) -> Answer {
+    Answer {
+        status: problem.status,
+        headers: vec![("content-type".into(), problem::CONTENT_TYPE.to_owned())],
+        body: serde_json::to_vec(&problem).unwrap_or_default(),
+        detail: problem.detail.into_owned(),
+        grpc_status,
+        summary,
     }
-    if retry_after_ms == NEVER {
-        let detail = format!(
-            "The request costs {}, and the limit {:?} is {}. Waiting does not help.",
-            last.cost, last.bucket, last.outcome.limit
-        );
-        let problem = Problem {
-            kind: COST_ABOVE_LIMIT.into(),
-            violated_policies,
-            ..Problem::new(403, "Cost above limit", detail)
-        };
-        let summary = format!("{summary} limit={}", last.outcome.limit);
-        return answer(problem, headers, summary);
-    }
-    let retry_after_s = headers::seconds(retry_after_ms);
-    let (kind, title, note) = if last.outcome.blocked {
-        (problem::ABNORMAL_USAGE, "Abnormal usage detected", " blocked")
-    } else {
-        (problem::QUOTA_EXCEEDED, "Quota exceeded", "")
-    };
-    let problem = Problem {
-        kind: kind.into(),
-        violated_policies,
-        ..Problem::new(429, title, format!("{} Retry in {retry_after_s} s.", exceeded_detail(last)))
-    };
-    headers.insert(0, ("retry-after", retry_after_s.to_string()));
-    answer(problem, headers, format!("{summary} retry_after_ms={retry_after_ms}{note}"))
-}
-
-/// Returns the problem of a request whose balance is used up. Waiting does not help, so there is no
-/// `Retry-After`, and the status is one that clients do not retry.
-fn used_up(state: &BucketState<'_>) -> Problem {
-    let BucketState { bucket, cost, outcome, .. } = state;
-    let detail = match outcome.remaining {
-        0 => format!("The balance {bucket:?} is used up. Top it up to continue."),
-        left => format!("The balance {bucket:?} has {left} left, and the request costs {cost}."),
-    };
-    Problem { kind: problem::QUOTA_EXCEEDED.into(), ..Problem::new(402, "Balance used up", detail) }
-}
-
-fn exceeded_detail(state: &BucketState<'_>) -> String {
-    let BucketState { bucket, quota, cost, outcome } = state;
-    let (limit, left) = (outcome.limit, outcome.remaining);
-    if outcome.blocked {
-        return format!("The client is blocked for repeated refusals by {bucket:?}.");
-    }
-    let is_used_up = match left {
-        0 => "is used up".to_owned(),
-        _ => format!("has {left} left, and the request costs {cost}"),
-    };
-    match quota {
-        Quota::SlidingWindow(quota) => {
-            let window_ms = quota.window_ms.get();
-            format!("The limit {bucket:?} of {limit} in any {} {is_used_up}.", shown_ms(window_ms))
-        }
-        Quota::FixedWindow(quota) => {
-            let per = quota.per.name();
-            format!("The quota {bucket:?} of {limit} per {per} {is_used_up}.")
-        }
-        Quota::TokenBucket(_) if left == 0 => format!("The rate of {bucket:?} is exceeded."),
-        Quota::TokenBucket(_) => format!("The rate {bucket:?} {is_used_up}."),
-        // Only if the key is blocked.
-        Quota::Balance(_) => format!("The balance {bucket:?} cannot be used at the moment."),
-    }
-}
-
-fn shown_ms(ms: u64) -> String {
-    if ms.is_multiple_of(1_000) { format!("{} s", ms / 1_000) } else { format!("{ms} ms") }
-}
-
-fn answer(problem: Problem, mut headers: Vec<(&'static str, String)>, summary: String) -> Answer {
-    headers.push(("content-type", problem::CONTENT_TYPE.to_owned()));
-    let body = serde_json::to_vec(&problem).unwrap_or_default();
-    Answer { status: problem.status, headers, body, detail: problem.detail.into_owned(), summary }
 }

@@ -4,10 +4,14 @@ use super::counting::{self, Algorithm, Counting, Tiers};
 use super::document::{self, Mapping, Outcome};
 use super::mistakes::Mistakes;
 use super::on_failure::OnFailure;
+use super::refusal::{self, Refusal};
 use crate::block::Block;
 use crate::bounded::MAX_SAFE;
 use crate::counter::is_bucket_name;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The longest jitter, in ms.
+const MAX_JITTER_MS: u64 = 3_600_000;
 
 /// A named limit or quota.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +32,12 @@ pub struct Bucket {
     pub enforce: bool,
     /// The block for repeated refusals.
     pub block: Option<Block>,
+    /// False for a bucket that clients do not learn of.
+    pub visible: bool,
+    /// The most that is added to the wait that a refusal names, in ms; 0 for nothing.
+    pub jitter_ms: u64,
+    /// The form of the bucket's refusals; a 429 with a problem document if there is none.
+    pub refusal: Option<Refusal>,
 }
 
 /// An outcome for which a charge is given back.
@@ -118,6 +128,9 @@ pub(super) fn checked(
         let tiers = document.tiers.as_ref().and_then(|Mapping(tiers)| {
             counting::tiers(tiers, counting.as_ref(), &format!("{place}.tiers"), mistakes)
         });
+        let refusal = document.refusal.as_ref().map(|refusal| {
+            refusal::checked(refusal, document.visible, &format!("{place}.refusal"), mistakes)
+        });
         let Some(counting) = counting else { continue };
         let on_failure = on_failure(document.on_failure, &counting, &place, mistakes);
         let block = document.block.as_deref().map(Block::from);
@@ -125,6 +138,7 @@ pub(super) fn checked(
             let text = "a balance that is used up does not count toward a block: remove this";
             mistakes.add(format!("{place}.block"), text);
         }
+        let jitter_ms = jitter(&document, &counting, tiers.as_ref(), &place, mistakes);
         buckets.push(Bucket {
             name,
             key: document.key,
@@ -134,6 +148,9 @@ pub(super) fn checked(
             refund: document.refund.into_iter().map(Refund::from).collect(),
             enforce: document.enforce,
             block,
+            visible: document.visible,
+            jitter_ms,
+            refusal,
         });
     }
     buckets
@@ -154,4 +171,25 @@ fn on_failure(
         );
     }
     document.unwrap_or(if is_balance { OnFailure::Deny } else { OnFailure::Local })
+}
+
+/// Checks the jitter, which only calendar periods have a use for.
+fn jitter(
+    document: &document::Bucket,
+    counting: &Counting,
+    tiers: Option<&Tiers>,
+    place: &str,
+    mistakes: &mut Mistakes,
+) -> u64 {
+    let Some(jitter) = document.jitter else { return 0 };
+    let mut all = std::iter::once(counting).chain(tiers.iter().flat_map(|it| it.values.values()));
+    if !all.any(|counting| matches!(counting.algorithm, Algorithm::FixedWindow { .. })) {
+        mistakes.add(format!("{place}.jitter"), "only valid with `per`: remove this");
+    }
+    let jitter_ms = jitter.as_ms();
+    if jitter_ms > MAX_JITTER_MS {
+        mistakes
+            .add(format!("{place}.jitter"), format!("expected at most 1h, found {jitter_ms}ms"));
+    }
+    jitter_ms
 }

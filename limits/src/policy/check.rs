@@ -65,6 +65,8 @@ impl Policy {
             timeout_ms,
             jwt,
             response_headers: document.response_headers,
+            x_ratelimit_reset: document.x_ratelimit_reset,
+            upstream_headers: document.upstream_headers,
             salt: document.salt,
             logs_keys: keys.values().any(|key| matches!(key, Key::One { is_logged: true, .. })),
             keys,

@@ -8,6 +8,7 @@ mod charge;
 mod condition;
 mod jwt;
 mod mapping;
+mod refusal;
 mod source;
 mod tiers;
 
@@ -16,7 +17,7 @@ use super::spelling::{EncodedSlash, OnUndecodable};
 use super::when::OnError;
 use crate::bounded::Bounded;
 use crate::duration::Duration;
-use crate::headers::Family;
+use crate::headers::{Family, Reset, UpstreamHeaders};
 use crate::quota::{self, Period};
 pub(super) use amount::{Amount, Chosen};
 pub(super) use block::Block;
@@ -25,6 +26,7 @@ pub(super) use charge::Charge;
 pub(super) use condition::{Condition, ConditionFields, ConditionNumber, Scalar};
 pub(super) use jwt::Jwt;
 pub(super) use mapping::Mapping;
+pub(super) use refusal::{Body, Refusal};
 use serde::Deserialize;
 use serde_json::Value;
 pub(super) use source::Source;
@@ -65,6 +67,12 @@ pub(super) struct Document {
     /// refusal.
     #[serde(default = "Family::all")]
     pub(super) response_headers: BTreeSet<Family>,
+    /// The form of `X-RateLimit-Reset`.
+    #[serde(default)]
+    pub(super) x_ratelimit_reset: Reset,
+    /// The rate limit headers of a response whose upstream sends its own.
+    #[serde(default)]
+    pub(super) upstream_headers: UpstreamHeaders,
     /// Networks, by name, for the `client` of rules. Each is a CIDR such as 10.0.0.0/8 or
     /// 2001:db8::/32, or a single address. At most 20,000 in all.
     #[serde(default)]
@@ -226,6 +234,14 @@ pub(super) struct Bucket {
     pub(super) enforce: bool,
     /// The block for keys that this bucket refuses again and again.
     pub(super) block: Option<Mapping<Block>>,
+    /// `false` for a bucket that clients do not learn of: no header and no refusal names it.
+    #[serde(default = "yes")]
+    pub(super) visible: bool,
+    /// The most, up to 1h, that is added to the wait that a refusal names, with `per`. Each counter
+    /// adds its own part, so that clients do not all return when the period ends.
+    pub(super) jitter: Option<Duration>,
+    /// The form of the bucket's refusals.
+    pub(super) refusal: Option<Mapping<Refusal>>,
 }
 
 /// An outcome, or a status from 100 to 599.

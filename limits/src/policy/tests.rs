@@ -39,7 +39,7 @@ fn mistakes_after(change: impl FnOnce(&mut serde_json::Value)) -> String {
 
 #[test]
 fn format_errors_are_reported_with_their_location() {
-    insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["limt"] = json!(5)), @r#"buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of `key`, `limit`, `window`, `per`, `time_zone`, `anchor`, `rate`, `every`, `burst`, `balance`, `tiers`, `on_failure`, `refund`, `enforce`, `block`"#);
+    insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["limt"] = json!(5)), @r#"buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of `key`, `limit`, `window`, `per`, `time_zone`, `anchor`, `rate`, `every`, `burst`, `balance`, `tiers`, `on_failure`, `refund`, `enforce`, `block`, `visible`, `jitter`, `refusal`"#);
     insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["limit"] = json!(-1)), @"buckets.auth.limit: invalid value: integer `-1`, expected a whole number from 0 to 9007199254740992");
     insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["limit"] = json!("infinite")), @r#"buckets.auth.limit: invalid value: string "infinite", expected a whole number from 0 to 2^53, unlimited, { by, values, otherwise } or { from, max, otherwise }"#);
     insta::assert_snapshot!(changed(|d| d["buckets"]["ai_daily"]["limit"]["values"]["pro"] = json!(1.5)), @"buckets.ai_daily.limit.values.pro: invalid value: floating point `1.5`, expected a whole number from 0 to 9007199254740992");
@@ -49,7 +49,7 @@ fn format_errors_are_reported_with_their_location() {
     insta::assert_snapshot!(changed(|d| d["rules"][1]["match"]["path"] = json!("/x")), @r#"rules[1].match.path: unknown field `path` (did you mean "paths"?), expected one of `paths`, `methods`, `hosts`, `client`, `headers`, `query`, `cookies`, `claims`, `keys`, `has_key`, `authenticated`, `when`, `on_error`, `any`, `not`"#);
     insta::assert_snapshot!(changed(|d| d["version"] = json!(2)), @"version: invalid value: integer `2`, expected a whole number from 1 to 1");
     insta::assert_snapshot!(changed(|d| *d = json!(null)), @"policy: invalid type: null, expected a mapping, `{ field: value }`");
-    insta::assert_snapshot!(changed(|d| *d = json!({ "bucket": {} })), @r#"policy: missing field `version`; policy: missing field `keys`; policy: missing field `buckets`; policy: missing field `rules`; bucket: unknown field `bucket` (did you mean "buckets"?), expected one of `version`, `salt`, `shim`, `jwt`, `response_headers`, `networks`, `keys`, `buckets`, `encoded_slash`, `undecodable`, `exempt`, `rules`"#);
+    insta::assert_snapshot!(changed(|d| *d = json!({ "bucket": {} })), @r#"policy: missing field `version`; policy: missing field `keys`; policy: missing field `buckets`; policy: missing field `rules`; bucket: unknown field `bucket` (did you mean "buckets"?), expected one of `version`, `salt`, `shim`, `jwt`, `response_headers`, `x_ratelimit_reset`, `upstream_headers`, `networks`, `keys`, `buckets`, `encoded_slash`, `undecodable`, `exempt`, `rules`"#);
     insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["on_failure"] = json!("open")), @"buckets.auth.on_failure: unknown variant `open`, expected one of `allow`, `deny`, `local`");
     insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["refund"] = json!(["server_eror"])), @r#"buckets.auth.refund[0]: expected success, client_error, server_error, cache_hit or a status from 100 to 599, found "server_eror""#);
     insta::assert_snapshot!(changed(|d| d["buckets"]["auth"]["refund"] = json!([600])), @"buckets.auth.refund[0]: expected success, client_error, server_error, cache_hit or a status from 100 to 599, found 600");
@@ -107,7 +107,7 @@ salt: invalid type: integer `7`, expected a string
 shim.authority: expected a host such as tollgate or 10.0.0.5:8081, found "outbound|8081"
 shim.timeout: expected at most 10s, found 11000ms
 jwt.payload: expected jwt_authn's payload_in_metadata, found ""
-buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of `key`, `limit`, `window`, `per`, `time_zone`, `anchor`, `rate`, `every`, `burst`, `balance`, `tiers`, `on_failure`, `refund`, `enforce`, `block`
+buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of `key`, `limit`, `window`, `per`, `time_zone`, `anchor`, `rate`, `every`, `burst`, `balance`, `tiers`, `on_failure`, `refund`, `enforce`, `block`, `visible`, `jitter`, `refusal`
 buckets.auth.window: invalid type: integer `60`, expected a duration such as 500ms, 30s, 1m, 24h or 7d
 buckets.public.key: unknown key "cleint" (did you mean "client"?), expected one of client, user
 rules[1].charge[1]: invalid type: integer `1`, expected a bucket's name, or { bucket, cost }
@@ -623,4 +623,54 @@ rules[0].continue: this rule has no effect: charge a bucket, or use the top-leve
     assert_eq!(with(10, 6), "accepted");
     assert_eq!(with(0, 16), "accepted");
     insta::assert_snapshot!(with(11, 6), @"rules[11].charge: expected at most 16 buckets, together with those of the rules with `continue` before it, found 17");
+}
+
+#[test]
+fn mistakes_in_refusals_are_reported() {
+    insta::assert_snapshot!(
+        mistakes_after(|d| {
+            d["x_ratelimit_reset"] = json!("date");
+            d["upstream_headers"] = json!("strict");
+            d["buckets"]["auth"]["jitter"] = json!("30s");
+            d["buckets"]["ai_daily"]["jitter"] = json!("2h");
+            d["buckets"]["ai"]["refusal"] = json!({
+                "status": 200,
+                "body": { "html": "a", "text": "b" },
+            });
+            d["buckets"]["ai_client"]["refusal"] = json!({
+                "body": { "html": "{buket} {{x}} a{color:red} {x}" },
+                "headers": {
+                    "Retry-After": "1", ":status": "200", "x y": "z", "X-A": "a", "x-a": "b",
+                    "x-b": "a\nb", "x-c": "", "x-d": "{retry_after}", "content-type": "text/html",
+                },
+            });
+            d["buckets"]["authenticated"]["refusal"] = json!({ "bdoy": {} });
+            d["buckets"]["probes"]["visible"] = json!(false);
+            d["buckets"]["probes"]["refusal"] = json!({
+                "body": { "json": ["{bucket}", { "a": "{limit} {y}" }] },
+            });
+            d["buckets"]["public"]["refusal"] = json!({ "body": { "text": "x".repeat(16_385) } });
+        }),
+        @r#"
+upstream_headers: unknown variant `strict` (did you mean "stricter"?), expected one of `stricter`, `keep`, `replace`
+x_ratelimit_reset: unknown variant `date`, expected `delta` or `epoch`
+buckets.ai.refusal.status: invalid value: integer `200`, expected a whole number from 300 to 599
+buckets.authenticated.refusal.bdoy: unknown field `bdoy` (did you mean "body"?), expected one of `status`, `body`, `headers`
+buckets.ai_client.refusal.body.html: unknown placeholder {buket} (did you mean "bucket"?), expected one of bucket, limit, retry_after_s, instance, detail, rule (or {{buket}} for the text itself)
+buckets.ai_client.refusal.body.html: unknown placeholder {x}, expected one of bucket, limit, retry_after_s, instance, detail, rule (or {{x}} for the text itself)
+buckets.ai_client.refusal.headers.:status: expected a header name, found ":status": use `status`
+buckets.ai_client.refusal.headers.Retry-After: Envoy or Tollgate sets this header: remove this
+buckets.ai_client.refusal.headers.x y: expected a header name, such as x-api-key, found "x y"
+buckets.ai_client.refusal.headers.x-a: this header is listed twice, in different case: remove one
+buckets.ai_client.refusal.headers.x-b: expected 1 to 1024 visible ASCII characters and spaces, found "a\nb"
+buckets.ai_client.refusal.headers.x-c: expected 1 to 1024 visible ASCII characters and spaces, found ""
+buckets.ai_client.refusal.headers.x-d: unknown placeholder {retry_after} (did you mean "retry_after_s"?), expected one of bucket, limit, retry_after_s, instance, detail, rule (or {{retry_after}} for the text itself)
+buckets.ai_daily.jitter: expected at most 1h, found 7200000ms
+buckets.auth.jitter: only valid with `per`: remove this
+buckets.probes.refusal.body.json: unknown placeholder {y}, expected one of bucket, limit, retry_after_s, instance, detail, rule (or {{y}} for the text itself)
+buckets.probes.refusal: {bucket} shows what `visible: false` hides: remove one of them
+buckets.probes.refusal: {limit} shows what `visible: false` hides: remove one of them
+buckets.public.refusal.body: expected at most 16384 bytes, found 16385
+"#
+    );
 }

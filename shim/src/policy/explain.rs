@@ -210,6 +210,15 @@ fn charged(text: &mut String, policy: &Policy, charge: &Explained<'_>) -> std::f
         let outcomes: Vec<_> = bucket.refund.iter().map(ToString::to_string).collect();
         line("refunded on", outcomes.join(", "))?;
     }
+    if let Some(refusal) = &bucket.refusal {
+        line("refusal", refusal.describe())?;
+    }
+    if bucket.jitter_ms > 0 {
+        line("jitter", format!("refusals name a wait up to {} longer", length(bucket.jitter_ms)))?;
+    }
+    if !bucket.visible {
+        line("visible", "no: clients do not learn of it".to_owned())?;
+    }
     Ok(())
 }
 
@@ -253,6 +262,9 @@ buckets:
     limit: { by: { route_metadata: [tollgate, plan] }, values: { gold: 7 }, otherwise: 1 }
     refund: [success, 404]
     on_failure: deny
+    visible: false
+    jitter: 30s
+    refusal: { status: 403, body: { html: "<p>{detail}</p>" }, headers: { X-Plan: basic } }
   billed:
     key: client
     limit: 9
@@ -370,6 +382,9 @@ rule 1 matches and charges:
     counter     tg:{72c4bd50548fddea6edcfdb12b336ba4}:plan
     on failure  deny: answered with 503
     refunded on success, 404
+    refusal     403, body html, headers x-plan
+    jitter      refusals name a wait up to 30 s longer
+    visible     no: clients do not learn of it
 "#);
         insta::assert_snapshot!(explained("--path /a/b --metadata tollgate.plan=tin --client 2001:db8::7"), @r#"
 GET /a/b
@@ -385,6 +400,9 @@ rule 1 matches and charges:
     counter     tg:{c241b339558b8ea84544a7eaeb6a6da2}:plan
     on failure  deny: answered with 503
     refunded on success, 404
+    refusal     403, body html, headers x-plan
+    jitter      refusals name a wait up to 30 s longer
+    visible     no: clients do not learn of it
 "#);
     }
 

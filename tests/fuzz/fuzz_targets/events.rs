@@ -3,7 +3,9 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use limits::gate::{Call, CallKind, Disposition, Gate, MAX_CALLS, Outcome, Released, Reply};
+use limits::gate::{
+    Call, CallKind, Disposition, Gate, MAX_CALLS, Outcome, Released, Reply, ResponseFacts,
+};
 use limits::wire::{ChargeOutcome, DecideBody, DecideReply, Decision, LeaseGrant};
 use std::collections::BTreeSet;
 use tollgate_fuzz::{FuzzRequest, Process, gate};
@@ -24,6 +26,19 @@ enum Event {
     Respond { stream: u8, status: u16, is_cache_hit: bool },
     Leave { stream: u8 },
     StepBack { ms: u16 },
+}
+
+/// A response with this outcome, and without rate limit headers of its own.
+struct Shown(Outcome);
+
+impl ResponseFacts for Shown {
+    fn outcome(&self) -> Outcome {
+        self.0
+    }
+
+    fn header(&self, _name: &str) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 struct World {
@@ -63,7 +78,7 @@ impl World {
             Event::Respond { stream, status, is_cache_hit } => {
                 let outcome = Outcome { status, is_cache_hit };
                 if !self.waiting.contains(&stream.into())
-                    && self.gate.response(stream.into(), || outcome, || self.now_us).wakes
+                    && self.gate.response(stream.into(), &Shown(outcome), || self.now_us).wakes
                 {
                     self.ready();
                 }

@@ -18,7 +18,7 @@
 //! functions that the plugin calls are in `imports`.
 //!
 //! # What it does not model
-//! TCP filters, gRPC calls, foreign functions other than `clear_route_cache`, 1xx responses, buffer
+//! TCP filters, gRPC calls, foreign functions other than `clear_route_cache` and `declare_property`, 1xx responses, buffer
 //! limits and watermarks.
 //!
 //! # Example

@@ -4,6 +4,8 @@
 //! Extend the lists here for a new part of the policy language. A policy must be valid, and what it
 //! charges must not depend on the time.
 
+#![expect(clippy::indexing_slicing, reason = "assigning to a field of a JSON object adds it")]
+
 use crate::recipe::{OneOrMany, Recipe, Route, Send, Step};
 use limits::policy::Policy;
 use proptest::collection::{btree_map, vec};

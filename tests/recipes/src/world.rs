@@ -8,9 +8,9 @@ use crate::recipe::{LedgerState, Recipe, Send, Step};
 use limits::block::Block;
 use limits::counter::CounterName;
 use limits::gate::{
-    self, Answer, Call, CallKind, Disposition, Gate, Release, Released, Reply, SharedData,
+    self, Answer, Call, CallKind, Disposition, Gate, Release, Released, Reply, ResponseFacts,
+    SharedData,
 };
-use limits::grpc;
 use limits::plan::Plan;
 use limits::policy::Policy;
 use limits::quota::Quota;
@@ -212,14 +212,8 @@ impl<'a> World<'a> {
                 ..Outcome::default()
             },
         };
-        let facts = gate::Outcome {
-            status: outcome.status,
-            is_cache_hit: outcome
-                .header("x-cache")
-                .is_some_and(|it| it.eq_ignore_ascii_case("hit")),
-        };
         let now_us = self.now_us();
-        let response = self.gate.response(stream, || facts, || now_us);
+        let response = self.gate.response(stream, &Shown(&outcome), || now_us);
         for (name, value) in response.headers {
             outcome.headers.retain(|(own, _)| own != name);
             outcome.headers.push((name.to_owned(), value));
@@ -295,15 +289,30 @@ fn sorted(mut charges: Vec<Reason<'_>>) -> Vec<Reason<'_>> {
     charges
 }
 
+/// A response, as the gate reads it.
+struct Shown<'a>(&'a Outcome);
+
+impl ResponseFacts for Shown<'_> {
+    fn outcome(&self) -> gate::Outcome {
+        let cache = self.0.header("x-cache");
+        let is_cache_hit = cache.is_some_and(|it| it.eq_ignore_ascii_case("hit"));
+        gate::Outcome { status: self.0.status, is_cache_hit }
+    }
+
+    fn header(&self, name: &str) -> Option<Vec<u8>> {
+        self.0.header(name).map(String::into_bytes)
+    }
+}
+
 /// Renders the gateway's own answer, as the filter and Envoy send it.
 fn answered(send: &Send, answer: Answer) -> Outcome {
     let mut headers: Vec<(String, String)> =
-        answer.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        answer.headers.into_iter().map(|(name, value)| (name.into_owned(), value)).collect();
     let log = Some(answer.summary);
     if send.is_grpc() {
         headers.retain(|(name, _)| name != "content-type");
         headers.push(("content-type".to_owned(), "application/grpc".to_owned()));
-        headers.push(("grpc-status".to_owned(), grpc::of_refusal(answer.status).to_string()));
+        headers.push(("grpc-status".to_owned(), answer.grpc_status.to_string()));
         headers.push(("grpc-message".to_owned(), answer.detail));
         return Outcome { status: 200, headers, log, ..Outcome::default() };
     }

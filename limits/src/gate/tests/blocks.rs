@@ -63,16 +63,16 @@ fn a_blocked_client_learns_how_long_from_the_ledger_and_from_memory() {
     ratelimit: "auth";r=0;t=3600
     content-type: application/problem+json
 
-    {"type":"https://iana.org/assignments/http-problem-types#abnormal-usage-detected","title":"Abnormal usage detected","status":429,"detail":"The client is blocked for repeated refusals by \"auth\". Retry in 3600 s.","violated-policies":["auth"]}
+    {"type":"https://iana.org/assignments/http-problem-types#abnormal-usage-detected","title":"Abnormal usage detected","status":429,"detail":"The client is blocked for repeated refusals by \"auth\". Retry in 3600 s.","instance":"urn:tollgate:counter:06cf66c2381298c46aebb8340731c275","violated-policies":["auth"]}
 
-    denied rule=1 bucket=auth retry_after_ms=3600000 blocked
+    denied rule=1 bucket=auth retry_after_ms=3600000 blocked counter=06cf66c2381298c46aebb8340731c275
     "#);
     let Some(Release::Refuse(again)) = ask(&mut gate, NOW_MS + 10, 2, &login()) else {
         panic!("expected a refusal from memory")
     };
     assert_eq!(
         again.summary,
-        "denied rule=1 bucket=auth retry_after_ms=3599990 blocked by=denied_before"
+        "denied rule=1 bucket=auth retry_after_ms=3599990 blocked counter=06cf66c2381298c46aebb8340731c275 by=denied_before"
     );
     let samples = gate.take_samples().into_iter();
     let counted = samples.map(|one| format!("{} {}", gate.metric_name(one.metric), one.amount));

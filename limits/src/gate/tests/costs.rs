@@ -86,9 +86,9 @@ ratelimit-policy: "ai";q=100;w=60
 ratelimit: "ai";r=3;t=42
 content-type: application/problem+json
 
-{"type":"https://iana.org/assignments/http-problem-types#quota-exceeded","title":"Quota exceeded","status":429,"detail":"The limit \"ai\" of 100 in any 60 s has 3 left, and the request costs 7. Retry in 30 s.","violated-policies":["ai"]}
+{"type":"https://iana.org/assignments/http-problem-types#quota-exceeded","title":"Quota exceeded","status":429,"detail":"The limit \"ai\" of 100 in any 60 s has 3 left, and the request costs 7. Retry in 30 s.","instance":"urn:tollgate:counter:c15c41ef9f8fefcac2006dafc9d025da","violated-policies":["ai"]}
 
-denied rule=0 bucket=ai cost=7 retry_after_ms=30000
+denied rule=0 bucket=ai cost=7 retry_after_ms=30000 counter=c15c41ef9f8fefcac2006dafc9d025da
 "#);
 }
 
@@ -107,12 +107,16 @@ ratelimit-policy: "ai";q=20;w=60
 ratelimit: "ai";r=20;t=42
 content-type: application/problem+json
 
-{"type":"urn:tollgate:problem:cost-above-limit","title":"Cost above limit","status":403,"detail":"The request costs 21, and the limit \"ai\" is 20. Waiting does not help.","violated-policies":["ai"]}
+{"type":"urn:tollgate:problem:cost-above-limit","title":"Cost above limit","status":403,"detail":"The request costs 21, and the limit \"ai\" is 20. Waiting does not help.","instance":"urn:tollgate:counter:c15c41ef9f8fefcac2006dafc9d025da","violated-policies":["ai"]}
 
-denied rule=0 bucket=ai cost=21 limit=20
+denied rule=0 bucket=ai cost=21 limit=20 counter=c15c41ef9f8fefcac2006dafc9d025da
 "#);
     let again = shown(&ask(&mut gate, NOW_MS + 500, 2, &request).unwrap());
-    assert!(again.ends_with("bucket=ai cost=21 limit=20 by=denied_before"), "{again}");
+    assert!(
+        again.contains("bucket=ai cost=21 limit=20 counter=")
+            && again.ends_with(" by=denied_before"),
+        "{again}"
+    );
     arrive(&mut gate, 3, &FakeRequest::get("/").with("x-cost", "20"));
 }
 

@@ -101,9 +101,9 @@ retry-after: 1
 content-type: application/problem+json
 tollgate-verdict: degraded
 
-{"type":"https://iana.org/assignments/http-problem-types#temporary-reduced-capacity","title":"Temporary reduced capacity","status":503,"detail":"The quota \"ai_daily\" cannot be checked at the moment. Retry in 1 s."}
+{"type":"https://iana.org/assignments/http-problem-types#temporary-reduced-capacity","title":"Temporary reduced capacity","status":503,"detail":"The quota \"ai_daily\" cannot be checked at the moment. Retry in 1 s.","instance":"urn:tollgate:counter:0d50e3a76d0329156d4beb092e865309"}
 
-degraded refused rule=2 bucket=ai_daily
+degraded refused rule=2 bucket=ai_daily counter=0d50e3a76d0329156d4beb092e865309
 "#);
 }
 
@@ -128,9 +128,9 @@ ratelimit: "auth";r=0;t=59
 content-type: application/problem+json
 tollgate-verdict: degraded
 
-{"type":"https://iana.org/assignments/http-problem-types#quota-exceeded","title":"Quota exceeded","status":429,"detail":"The limit \"auth\" of 5 in any 60 s is used up. Retry in 59 s.","violated-policies":["auth"]}
+{"type":"https://iana.org/assignments/http-problem-types#quota-exceeded","title":"Quota exceeded","status":429,"detail":"The limit \"auth\" of 5 in any 60 s is used up. Retry in 59 s.","instance":"urn:tollgate:counter:06cf66c2381298c46aebb8340731c275","violated-policies":["auth"]}
 
-degraded denied rule=1 bucket=auth retry_after_ms=59000
+degraded denied rule=1 bucket=auth retry_after_ms=59000 counter=06cf66c2381298c46aebb8340731c275
 "#);
     let elsewhere = login.clone().from("198.51.100.1:1");
     let first = Release::Pass("degraded admitted rule=1 auth=4".to_owned());

@@ -173,7 +173,7 @@ fn a_closing_gate_gives_back_its_leases_and_takes_no_more() {
 fn a_lease_is_kept_if_its_request_has_ended() {
     let mut gate = high_limit_gate();
     let call = call_asking_for_lease(&mut gate);
-    (0..100).for_each(|stream| gate.done(stream));
+    (0..100).for_each(|stream| _ = gate.done(stream));
     let body = lease_reply(&call, 800, 3);
     assert_eq!(reply(&mut gate, &call, ok_reply(&body)), []);
     assert_eq!(gave_back(&settles_sent(&mut gate)), [(1, None)], "its own charge");
@@ -212,9 +212,9 @@ ratelimit-policy: "auth";q=5;w=60
 ratelimit: "auth";r=0;t=42
 content-type: application/problem+json
 
-{"type":"https://iana.org/assignments/http-problem-types#quota-exceeded","title":"Quota exceeded","status":429,"detail":"The limit \"auth\" of 5 in any 60 s is used up. Retry in 42 s.","violated-policies":["auth"]}
+{"type":"https://iana.org/assignments/http-problem-types#quota-exceeded","title":"Quota exceeded","status":429,"detail":"The limit \"auth\" of 5 in any 60 s is used up. Retry in 42 s.","instance":"urn:tollgate:counter:06cf66c2381298c46aebb8340731c275","violated-policies":["auth"]}
 
-denied rule=1 bucket=auth retry_after_ms=41100 by=denied_before
+denied rule=1 bucket=auth retry_after_ms=41100 counter=06cf66c2381298c46aebb8340731c275 by=denied_before
 "#);
     assert_eq!(counted(&mut gate, "tollgate.denied_before.hits"), 1);
     arrive(&mut gate, 3, &login.clone().from("198.51.100.1:1"));

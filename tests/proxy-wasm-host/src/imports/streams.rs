@@ -108,11 +108,13 @@ fn answer(
     Ok(())
 }
 
-/// Accepts `clear_route_cache` only. Foreign functions are specific to each host, and a plugin must
-/// work without them.
+/// Accepts `clear_route_cache` and `declare_property`, which change nothing that this model has.
+/// Foreign functions are specific to each host, and a plugin must work without them.
 fn foreign(c: &mut Call<'_>, name: u32, length: u32) -> Result<(), Status> {
     let name = read(c, "proxy_call_foreign_function", name, length)?;
-    if name == b"clear_route_cache" { Ok(()) } else { Err(Status::NotFound) }
+    let is_known =
+        [b"clear_route_cache".as_slice(), b"declare_property"].contains(&name.as_slice());
+    if is_known { Ok(()) } else { Err(Status::NotFound) }
 }
 
 fn side(host: &mut HostState, function: &'static str, kind: u32) -> Result<Side, Status> {

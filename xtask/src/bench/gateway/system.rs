@@ -84,7 +84,7 @@ impl System {
     }
 }
 
-/// Returns `envoy/envoy.yaml` with `options` and `policy`, without token verification and access log.
+/// Returns `envoy/envoy.yaml` with `options` and `policy`, without token verification, CORS and access log.
 ///
 /// # Errors
 /// Fails if `envoy/envoy.yaml` lacks a value to change. The error names the place.
@@ -93,7 +93,9 @@ pub(crate) fn tollgate(policy: Value, mut options: envoy_config::Options) -> Res
     let mut config = envoy_config::render(&options)?;
     let http = http_connection_manager(&mut config.envoy)?;
     *at(http, "/access_log")? = json!([]);
-    remove(at(http, "/http_filters")?, "envoy.filters.http.jwt_authn")?;
+    for filter in ["envoy.filters.http.jwt_authn", "envoy.filters.http.cors"] {
+        remove(at(http, "/http_filters")?, filter)?;
+    }
     Ok(config)
 }
 
