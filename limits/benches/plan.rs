@@ -43,6 +43,7 @@ fn main() {
     }
 }
 
+#[expect(clippy::panic, reason = "a benchmark needs valid policies")]
 fn case(name: &str, policy: Value, requests: Vec<Request>) -> Case {
     let policy = Policy::from_value(policy).unwrap_or_else(|error| panic!("{name}: {error}"));
     Case { name: name.to_owned(), policy, requests, best: Duration::MAX }

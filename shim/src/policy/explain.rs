@@ -214,7 +214,10 @@ fn charged(text: &mut String, policy: &Policy, charge: &Explained<'_>) -> std::f
         line("refusal", refusal.describe())?;
     }
     if bucket.jitter_ms > 0 {
-        line("jitter", format!("refusals name a wait up to {} longer", length(bucket.jitter_ms)))?;
+        line(
+            "jitter",
+            format!("refusals name a wait up to {} longer", reasons::length(bucket.jitter_ms)),
+        )?;
     }
     if !bucket.visible {
         line("visible", "no: clients do not learn of it".to_owned())?;

@@ -80,6 +80,7 @@ pub(super) fn block(block: &Block) -> String {
     format!("after {} refusals within {within}, for {lasts}", block.after)
 }
 
-fn length(ms: u64) -> String {
+/// Renders a time.
+pub(super) fn length(ms: u64) -> String {
     if ms.is_multiple_of(1_000) { format!("{} s", ms / 1_000) } else { format!("{ms} ms") }
 }

@@ -58,7 +58,7 @@ fn a_refusal_names_its_counter_in_the_body_and_the_log() {
     options.policy["buckets"]["public"]["limit"] = json!(1);
     let gateway = Gateway::start(&options).unwrap();
     let client = gateway.client();
-    client.get("/", None);
+    assert_eq!(client.get("/", None).status, 200);
     let denied = client.get("/", None).json();
     let instance = denied["instance"].as_str().unwrap();
     let digits = instance.strip_prefix("urn:tollgate:counter:").unwrap();
