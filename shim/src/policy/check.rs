@@ -129,7 +129,7 @@ mod tests {
         insta::assert_snapshot!(report(&text), @r#"
 FILE is not a valid policy:
 FILE:9:3: keys.user: can be absent from a request: add `otherwise: <key>`, the key that pays in that case
-FILE:13:24: buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of `key`, `limit`, `window`, `per`, `time_zone`, `anchor`, `rate`, `every`, `burst`, `balance`, `tiers`, `on_failure`, `refund`, `enforce`, `block`
+FILE:13:24: buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of `key`, `limit`, `window`, `per`, `time_zone`, `anchor`, `rate`, `every`, `burst`, `balance`, `tiers`, `on_failure`, `refund`, `enforce`, `block`, `visible`, `jitter`, `refusal`
 FILE:21:33: buckets.ai_daily.refund[2]: expected success, client_error, server_error, cache_hit or a status from 100 to 599, found 600
 FILE:26:13: buckets.public.key: unknown key "cleint" (did you mean "client"?), expected one of client, user
 FILE:31:16: rules[0].match.path: unknown field `path` (did you mean "paths"?), expected one of `paths`, `methods`, `hosts`, `client`, `headers`, `query`, `cookies`, `claims`, `keys`, `has_key`, `authenticated`, `when`, `on_error`, `any`, `not`

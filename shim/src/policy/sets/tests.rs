@@ -157,7 +157,7 @@ fn an_unknown_path_is_refused_with_the_existing_names() {
     insta::assert_snapshot!(refusal("buckets.auth.limit.values.pro", "5"), @r#"--set: buckets.auth.limit: expected a mapping with "values", found 5"#);
     insta::assert_snapshot!(refusal("rules.0.charge", "auth"), @r#"--set: rules: expected a mapping with "0", found a list"#);
     insta::assert_snapshot!(refusal("buckets.ai_daily.limit", "5"), @"--set: buckets.ai_daily.limit: expected a single value to replace, found a mapping or a list");
-    insta::assert_snapshot!(refusal("buckets.auth.limt", "5"), @r#"--set: buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of `key`, `limit`, `window`, `per`, `time_zone`, `anchor`, `rate`, `every`, `burst`, `balance`, `tiers`, `on_failure`, `refund`, `enforce`, `block`"#);
+    insta::assert_snapshot!(refusal("buckets.auth.limt", "5"), @r#"--set: buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of `key`, `limit`, `window`, `per`, `time_zone`, `anchor`, `rate`, `every`, `burst`, `balance`, `tiers`, `on_failure`, `refund`, `enforce`, `block`, `visible`, `jitter`, `refusal`"#);
 }
 
 #[test]
