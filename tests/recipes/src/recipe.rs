@@ -1,6 +1,7 @@
 //! The format of a recipe's file.
 
 use crate::time;
+use limits::path::NormalPath;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -219,7 +220,9 @@ impl Recipe {
     /// Returns the route of a request.
     #[must_use]
     pub fn route(&self, send: &Send) -> Option<&Route> {
-        self.routes.iter().find(|route| send.path.starts_with(&route.prefix))
+        // Envoy normalizes the path before it selects the route.
+        let path = NormalPath::parse(send.path.as_bytes()).ok()?.to_string();
+        self.routes.iter().find(|route| path.starts_with(&route.prefix))
     }
 }
 

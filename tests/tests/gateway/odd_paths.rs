@@ -8,6 +8,11 @@ use tests::upstream::Upstream;
 const MODES: [(&str, &str); 3] = [("reject", "reject"), ("keep", "keep"), ("decode", "keep")];
 const SPELLINGS: &str = include_str!("../../../limits/tests/spellings.txt");
 
+/// Paths with a stray `%`, with their outcomes. Envoy decodes the rest and escapes the stray one, so
+/// that neither can become a login.
+const CHANGED_BY_ENVOY: [(&str, &str); 2] =
+    [("/api/auth/%%6cogin", "-OO"), ("/api/auth/%6%63ogin", "OOO")];
+
 /// Starts a gateway that charges logins to the bucket `auth` and everything else to `public`.
 /// Envoy leaves escaped slashes to the filter.
 fn start(upstream: &Upstream, (encoded_slash, undecodable): (&str, &str)) -> Gateway {
@@ -79,6 +84,8 @@ fn no_spelling_escapes_its_rule_in_any_mode() {
         let lines = SPELLINGS.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
         for line in lines {
             let (expected, path) = line.split_once(' ').unwrap();
+            let changed = CHANGED_BY_ENVOY.iter().find(|(changed, _)| *changed == path);
+            let expected = changed.map_or(expected, |(_, outcomes)| *outcomes);
             let (outcome, seen) = send(&gateway, path);
             let login = is_login(&seen, mode.0 == "decode");
             if expected.chars().nth(column) != Some(outcome) || login && outcome != 'L' {
