@@ -33,6 +33,15 @@ fn main() {
         let name = format!("a rule with {count} networks");
         cases.push(case(&name, with_networks(count), vec![get("/", "example.com")]));
     }
+    for (name, expression) in [
+        ("a CEL condition on the path", "request.path.startsWith('/a/')"),
+        ("a CEL condition on claims", "claims.tier == 'free' || claims.sub == '7'"),
+    ] {
+        let user = Request { claims: claims(), ..get("/", "example.com") };
+        let when =
+            json!([{ "match": { "when": expression }, "charge": [] }, { "charge": ["all"] }]);
+        cases.push(case(name, policy(&json!({}), &when), vec![user]));
+    }
     for _ in 0..ROUNDS {
         for case in &mut cases {
             case.best = case.best.min(measured(case));
@@ -75,9 +84,7 @@ fn shipped() -> Value {
 
 /// Returns a request for each rule of the shipped policy.
 fn shipped_requests() -> Vec<Request> {
-    let claims =
-        BTreeMap::from([("sub".to_owned(), "42".into()), ("tier".to_owned(), "pro".into())]);
-    let user = |request: Request| Request { claims: claims.clone(), ..request };
+    let user = |request: Request| Request { claims: claims(), ..request };
     let post = |request: Request| Request { method: "POST".to_owned(), ..request };
     vec![
         get("/health", "example.com"),
@@ -86,6 +93,10 @@ fn shipped_requests() -> Vec<Request> {
         user(get("/api/me", "example.com")),
         get("/", "example.com"),
     ]
+}
+
+fn claims() -> BTreeMap<String, Value> {
+    BTreeMap::from([("sub".to_owned(), "42".into()), ("tier".to_owned(), "pro".into())])
 }
 
 fn policy(networks: &Value, rules: &Value) -> Value {

@@ -19,7 +19,8 @@ mod respelled;
 use crate::facts::Facts;
 use crate::matched::{Entry, Matched};
 use crate::matching::{Mismatch, Seen};
-use crate::path::{BadPath, NormalPath, Oddities, Reading};
+use crate::path::spelling::{Oddities, Reading};
+use crate::path::{BadPath, NormalPath};
 use crate::policy::{Match, Policy, Spelling};
 pub(crate) use respelled::Respelled;
 

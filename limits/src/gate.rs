@@ -41,6 +41,7 @@ mod finish;
 mod give_back;
 mod give_up;
 
+mod answer;
 mod breaker;
 mod call;
 mod charged;
@@ -49,12 +50,14 @@ mod deciding;
 mod degraded;
 mod demand;
 mod denied;
+mod kept;
 mod lease;
 mod log;
 mod metrics;
 mod outbox;
 mod refusal_cache;
 mod refused;
+mod response_facts;
 mod settles;
 mod shared;
 mod timer;
@@ -64,6 +67,7 @@ mod verdict;
 
 use crate::headers::Ours;
 use crate::policy::Policy;
+pub use answer::Answer;
 use breaker::Breaker;
 pub use call::{Call, CallKind, Reply};
 pub use charged::Outcome;
@@ -74,21 +78,20 @@ use deciding::Calls;
 pub use deciding::MAX_CALLS;
 use demand::Demand;
 use denied::DeniedBefore;
+use kept::Kept;
 use lease::Leases;
 use log::BoundedLog;
 pub use metrics::{DESCRIBED_METRICS, DescribedMetric, MetricKind, Sample};
 use metrics::{Event, Metrics};
 use outbox::Outbox;
 pub use outbox::{MAX_WAITING, StreamId};
-use redirected::Redirects;
 use refusal_cache::RefusalCache;
-pub use respond::ResponseFacts;
+pub use response_facts::ResponseFacts;
 use rustc_hash::FxHashMap;
 use settles::Settles;
 pub use shared::{SharedData, prepare};
 use timer::Timer;
 use unreported::Unreported;
-pub use verdict::Answer;
 
 /// The interval at which to call [`Gate::tick`], in ms. A request can wait this much longer than
 /// the policy's timeout.
@@ -101,7 +104,7 @@ const LOST_AFTER_MS: u64 = 1_000;
 pub struct Gate {
     policy: Policy,
     streams: FxHashMap<StreamId, Stream>,
-    redirects: Redirects,
+    redirects: Kept<Stream>,
     outbox: Outbox,
     deciding: Calls,
     breaker: Breaker,
@@ -186,7 +189,7 @@ impl Gate {
             metrics: Metrics::new(&policy),
             policy,
             streams: FxHashMap::default(),
-            redirects: Redirects::default(),
+            redirects: Kept::default(),
             outbox: Outbox::default(),
             deciding: Calls::default(),
             breaker: Breaker::default(),

@@ -2,14 +2,13 @@
 //!
 //! Called by [`crate::gate`]. The only module that knows the draft's grammar.
 
-mod upstream;
+pub(crate) mod upstream;
 
 use crate::bounded::MAX_SAFE;
 use crate::quota::Quota;
 use crate::wire::ChargeOutcome;
 use serde::Deserialize;
 use std::collections::BTreeSet;
-pub(crate) use upstream::{Theirs, merged};
 
 /// A set of response headers that follow one convention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]

@@ -13,9 +13,7 @@
 //! A policy can accept escaped slashes and undecodable bytes. `spelling` then reads such a path in
 //! each of the ways in which servers do.
 
-mod spelling;
-
-pub(crate) use spelling::{Oddities, Reading, Slash, Undecodable};
+pub(crate) mod spelling;
 
 /// A path's segments, decoded and resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -24,6 +24,7 @@ mod keys;
 mod matches;
 mod mistakes;
 mod networks;
+mod on_error;
 mod on_failure;
 mod reading;
 mod refusal;
@@ -47,6 +48,7 @@ pub use jwt::Jwt;
 pub use keys::Key;
 pub use matches::{Match, Subject, ValueMatch};
 pub use mistakes::{PolicyError, PolicyErrors, unknown_name};
+pub use on_error::OnError;
 pub use on_failure::OnFailure;
 pub use refusal::Refusal;
 pub use rules::Rule;
@@ -55,7 +57,7 @@ pub use schema::schema;
 pub use sources::Source;
 pub use spelling::{EncodedSlash, OnUndecodable, Spelling};
 use std::collections::{BTreeMap, BTreeSet};
-pub use when::{OnError, WhenMatch};
+pub use when::WhenMatch;
 
 /// The salt of the shipped policy, which is publicly known.
 pub const DEVELOPMENT_SALT: &str = "tollgate-development";

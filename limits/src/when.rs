@@ -10,10 +10,12 @@
 
 #[cfg_attr(not(feature = "cel"), path = "when/absent.rs")]
 mod expression;
+mod invalid;
 mod name;
 
 use crate::facts::Value;
 use expression::Expression;
+pub(crate) use invalid::BadWhen;
 pub(crate) use name::{Kind, Name};
 
 /// A condition in CEL.
@@ -21,15 +23,6 @@ pub(crate) use name::{Kind, Name};
 pub struct When {
     text: String,
     expression: Expression,
-}
-
-/// An invalid expression.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}, column {column}: {reason}")]
-pub(crate) struct BadWhen {
-    line: usize,
-    column: usize,
-    reason: String,
 }
 
 impl When {

@@ -1,10 +1,11 @@
 //! The last steps of every decision: recording it, and storing or refusing its stream.
 
+use super::answer::Answer;
 use super::charged::{self, Part};
 use super::metrics::{self, By, Event};
 use super::outbox::{Asked, StreamId};
 use super::shared::SharedData;
-use super::verdict::{Answer, Judged, Verdict};
+use super::verdict::{Judged, Verdict};
 use super::{Gate, Release, Stream, degraded};
 
 /// A request with its rendered decision.

@@ -1,8 +1,9 @@
 //! Caches the last rendered refusal: in a flood from one key, nearly every refusal is the same.
 //! Called by `arrive`.
 
+use super::answer::Answer;
 use super::outbox::Asked;
-use super::verdict::{Answer, Judged};
+use super::verdict::Judged;
 use crate::counter::CounterName;
 use crate::matched::Matched;
 use crate::quota::Quota;

@@ -1,6 +1,6 @@
 //! Renders the refusals of a bucket, in the form that it chose. Called by `verdict`.
 
-use super::verdict::Answer;
+use super::answer::Answer;
 use crate::grpc;
 use crate::headers::{self, BucketState};
 use crate::ledger::NEVER;

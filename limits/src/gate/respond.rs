@@ -2,16 +2,10 @@
 
 use super::charged::{self, Outcome, Part};
 use super::outbox::StreamId;
+use super::response_facts::ResponseFacts;
 use super::{Gate, Response, Stream, ms};
-use crate::headers::{self, Ours, Theirs, UpstreamHeaders};
-
-/// A response on its way to the client, read only as far as the policy needs it.
-pub trait ResponseFacts {
-    /// Returns the outcome that the response shows.
-    fn outcome(&self) -> Outcome;
-    /// Returns a header's value; repeated headers are joined by commas. `name` is lowercase.
-    fn header(&self, name: &str) -> Option<Vec<u8>>;
-}
+use crate::headers::upstream::{self, Theirs};
+use crate::headers::{Ours, UpstreamHeaders};
 
 impl Gate {
     /// Handles a response: returns the headers to set (once), and gives back the charges that the
@@ -44,7 +38,7 @@ impl Gate {
         let now_ms = || ms(now_us());
         let header = |name: &str| response.header(name);
         let theirs = Theirs { status: outcome.status, header: &header, now_ms: &now_ms };
-        let headers = headers::merged(ours, choice, &theirs);
+        let headers = upstream::merged(ours, choice, &theirs);
         let is_refunded = |part: &Part| charged::is_refunded(&self.policy, part.bucket, outcome);
         let (refunded, mut kept): (Vec<_>, Vec<_>) = charged.into_iter().partition(is_refunded);
         if outcome.status != Outcome::UNKNOWN {

@@ -1,5 +1,6 @@
 //! Renders decisions for the client (headers, problem+json) and for the access log.
 
+use super::answer::Answer;
 use super::metrics::By;
 use super::outbox::Asked;
 use super::refused::{self, Denying};
@@ -11,7 +12,6 @@ use crate::plan::PlannedCharge;
 use crate::policy::Policy;
 use crate::problem::{self, Problem};
 use crate::wire::ChargeOutcome;
-use std::borrow::Cow;
 
 /// The problem type of a request refused because the ledger is unavailable, from the IANA registry.
 const REDUCED_CAPACITY: &str =
@@ -19,23 +19,6 @@ const REDUCED_CAPACITY: &str =
 
 /// The header of responses to requests that were decided without the ledger.
 const VERDICT_HEADER: &str = "tollgate-verdict";
-
-/// A response sent by the gateway itself, instead of the upstream's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// The HTTP status.
-    pub status: u16,
-    /// The headers, by lowercase name.
-    pub headers: Vec<(Cow<'static, str>, String)>,
-    /// The body: a problem+json document, unless the policy says otherwise.
-    pub body: Vec<u8>,
-    /// The message for a gRPC client.
-    pub detail: String,
-    /// The status for a gRPC client.
-    pub grpc_status: i32,
-    /// A line for the access log.
-    pub summary: String,
-}
 
 /// A charge's outcome and its source. `outcome` is `None` if the charge was not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Checks that the rules that add up cannot charge a request to more buckets than it may have.
 
+use super::charges::RuleCharge;
 use super::mistakes::Mistakes;
-use super::rules::Rule;
 use crate::wire::MAX_CHARGES;
 
 /// The buckets of the rules with `continue` so far.
@@ -14,8 +14,14 @@ pub(super) struct Adding {
 impl Adding {
     /// Adds the rule at `place`. Counts all rules with `continue` before it, because any of them may
     /// match the same request.
-    pub(super) fn add(&mut self, place: &str, rule: &Rule, mistakes: &mut Mistakes) {
-        let charged = || rule.charge.iter().map(|charge| charge.bucket);
+    pub(super) fn add(
+        &mut self,
+        place: &str,
+        charge: &[RuleCharge],
+        continues: bool,
+        mistakes: &mut Mistakes,
+    ) {
+        let charged = || charge.iter().map(|charge| charge.bucket);
         let own = charged().filter(|bucket| !self.base.contains(bucket)).count();
         let total = self.base.len() + own;
         let is_too_many = !self.base.is_empty() && total > MAX_CHARGES;
@@ -29,7 +35,7 @@ impl Adding {
                 ),
             );
         }
-        if rule.continues {
+        if continues {
             self.base.extend(charged());
             self.base.sort_unstable();
             self.base.dedup();

@@ -12,9 +12,9 @@ mod refusal;
 mod source;
 mod tiers;
 
+use super::on_error::OnError;
 use super::on_failure::OnFailure;
 use super::spelling::{EncodedSlash, OnUndecodable};
-use super::when::OnError;
 use crate::bounded::Bounded;
 use crate::duration::Duration;
 use crate::headers::{Family, Reset, UpstreamHeaders};

@@ -57,9 +57,9 @@ pub(super) fn checked(
             ),
             charge: charges::checked(&place, &document.charge, buckets, mistakes),
             continues: document.continues,
-            spelling: spelling.of(document),
+            spelling: spelling.with(document.encoded_slash, document.undecodable),
         };
-        adding.add(&place, &rule, mistakes);
+        adding.add(&place, &rule.charge, rule.continues, mistakes);
         rules.push(rule);
         if document.continues && document.charge.is_empty() {
             mistakes.add(

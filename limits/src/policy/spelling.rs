@@ -1,8 +1,7 @@
 //! Spellings of a path that servers read in different ways, and whether they are accepted. Used in
 //! both the document and the policy.
 
-use super::document;
-use crate::path::{Oddities, Reading, Slash, Undecodable};
+use crate::path::spelling::{Oddities, Reading, Slash, Undecodable};
 use serde::Deserialize;
 
 /// The treatment of paths with an escaped slash or backslash (`%2F`, `%5C`). It must be what the
@@ -43,11 +42,15 @@ pub struct Spelling {
 }
 
 impl Spelling {
-    /// Returns the settings of `rule`, which default to these.
-    pub(super) fn of(self, rule: &document::Rule) -> Self {
+    /// Returns a rule's settings, which default to these.
+    pub(super) fn with(
+        self,
+        encoded_slash: Option<EncodedSlash>,
+        undecodable: Option<OnUndecodable>,
+    ) -> Self {
         Self {
-            encoded_slash: rule.encoded_slash.unwrap_or(self.encoded_slash),
-            undecodable: rule.undecodable.unwrap_or(self.undecodable),
+            encoded_slash: encoded_slash.unwrap_or(self.encoded_slash),
+            undecodable: undecodable.unwrap_or(self.undecodable),
         }
     }
 

@@ -2,8 +2,8 @@
 
 use super::document;
 use super::mistakes::Mistakes;
+use super::on_error::OnError;
 use crate::when::When;
-use serde::Deserialize;
 
 /// A condition in CEL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,18 +12,6 @@ pub struct WhenMatch {
     pub when: When,
     /// The behavior if it cannot be evaluated.
     pub on_error: OnError,
-}
-
-/// The behavior if an expression cannot be evaluated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum OnError {
-    /// The condition counts as true.
-    Match,
-    /// The condition counts as false.
-    #[default]
-    Skip,
 }
 
 /// Checks the condition at `place` and returns it.

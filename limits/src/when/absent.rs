@@ -1,6 +1,7 @@
 //! Stands in for expressions in a build without CEL. Called by [`super::When`].
 
-use super::{BadWhen, Name};
+use super::invalid::BadWhen;
+use super::name::Name;
 use crate::facts::Value;
 
 /// An expression, of which there are none.

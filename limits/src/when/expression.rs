@@ -3,7 +3,8 @@
 mod names;
 mod values;
 
-use super::{BadWhen, Name};
+use super::invalid::BadWhen;
+use super::name::Name;
 use crate::facts::Value;
 use cel::common::ast::IdedExpr;
 use cel::parser::PrattParser;

@@ -3,7 +3,7 @@
 //! A name must be written out (`claims.tier`, `request.headers['x-a']`), so that only named
 //! properties are fetched.
 
-use crate::when::{Kind, Name};
+use crate::when::name::{Kind, Name};
 use cel::common::ast::{Expr, IdedExpr, LiteralValue, operators};
 use strsim::jaro_winkler;
 

@@ -1,7 +1,7 @@
 //! A request's properties as CEL values. Called by [`super::Expression::evaluate`].
 
 use crate::facts;
-use crate::when::Name;
+use crate::when::name::Name;
 use cel::Value;
 use cel::objects::Key;
 use std::collections::{BTreeMap, HashMap};
