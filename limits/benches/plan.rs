@@ -95,7 +95,7 @@ fn shipped_requests() -> Vec<Request> {
     ]
 }
 
-fn claims() -> BTreeMap<String, Value> {
+fn claims() -> BTreeMap<String, limits::facts::Value> {
     BTreeMap::from([("sub".to_owned(), "42".into()), ("tier".to_owned(), "pro".into())])
 }
 
