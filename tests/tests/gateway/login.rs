@@ -86,6 +86,6 @@ ratelimit-policy: "auth";q=5;w=60
 ratelimit: "auth";r=0;t=W
 content-type: application/problem+json
 
-{"type":"https://iana.org/assignments/http-problem-types#quota-exceeded","title":"Quota exceeded","status":429,"detail":"The limit \"auth\" of 5 in any 60 s is used up. Retry in W s.","violated-policies":["auth"]}
+{"type":"https://iana.org/assignments/http-problem-types#quota-exceeded","title":"Quota exceeded","status":429,"detail":"The limit \"auth\" of 5 in any 60 s is used up. Retry in W s.","instance":"urn:tollgate:counter:ece169e4699361c164827d24d9977929","violated-policies":["auth"]}
 "#);
 }

@@ -316,7 +316,7 @@ fn unknown_fields_and_values_are_refused() {
   "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
-      "detail": "unknown variant `leaky_bucket`, expected one of `sliding_window`, `fixed_window`, `token_bucket` at line 1 column 101",
+      "detail": "unknown variant `leaky_bucket`, expected one of `sliding_window`, `fixed_window`, `token_bucket`, `balance` at line 1 column 101",
       "pointer": "/requests/0/charges/0/quota"
     }
   ],
@@ -325,13 +325,13 @@ fn unknown_fields_and_values_are_refused() {
   "type": "about:blank"
 }
 "#);
-    insta::assert_snapshot!(decide(&mut api, charge_with(r#"{"fixed_window":{"limit":5,"per":"week"}}"#)), @r#"
+    insta::assert_snapshot!(decide(&mut api, charge_with(r#"{"fixed_window":{"limit":5,"per":"decade"}}"#)), @r#"
 400 application/problem+json
 {
   "detail": "The body is not valid for this path; see errors.",
   "errors": [
     {
-      "detail": "unknown variant `week`, expected one of `minute`, `hour`, `day`, `month` at line 1 column 125",
+      "detail": "unknown variant `decade`, expected one of `minute`, `hour`, `day`, `week`, `month`, `year` at line 1 column 127",
       "pointer": "/requests/0/charges/0/quota/fixed_window/per"
     }
   ],
