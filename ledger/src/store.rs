@@ -145,21 +145,26 @@ impl Store {
         }
     }
 
-    /// Deletes these keys of `counter`. Returns false if none existed.
+    /// Deletes these keys of `counter`, each by a command of its own: while a slot moves, a command
+    /// with several keys is refused. Returns false if none existed.
     async fn unlink(&self, counter: &CounterName, keys: &[&str]) -> Result<bool, Fault> {
-        let mut unlink = redis::cmd("UNLINK");
-        unlink.arg(keys);
-        let removed = match self {
-            Self::Memory(_) => return Ok(false),
-            Self::Single(single) => single.command(unlink).await?,
-            Self::Cluster(cluster) => {
-                cluster.command(slots::of_tag(counter.slot_tag()), unlink).await?
+        let mut has_removed = false;
+        for key in keys {
+            let mut unlink = redis::cmd("UNLINK");
+            unlink.arg(key);
+            let removed = match self {
+                Self::Memory(_) => return Ok(false),
+                Self::Single(single) => single.command(unlink).await?,
+                Self::Cluster(cluster) => {
+                    cluster.command(slots::of_tag(counter.slot_tag()), unlink).await?
+                }
+            };
+            match removed {
+                Value::Int(removed) => has_removed |= removed > 0,
+                _ => return Err(Fault::InvalidReply),
             }
-        };
-        match removed {
-            Value::Int(removed) => Ok(removed > 0),
-            _ => Err(Fault::InvalidReply),
         }
+        Ok(has_removed)
     }
 
     /// Adds to a balance, unless the same top-up was applied before.
