@@ -73,7 +73,7 @@ pub(crate) struct Ours {
     pub left: Left,
 }
 
-/// What is left of the buckets in a set of headers.
+/// The remaining capacity that a set of headers reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Left {
     /// The least that is left in any bucket.

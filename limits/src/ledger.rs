@@ -214,7 +214,7 @@ impl Ledger {
     /// Adds to a balance, unless the same top-up was applied before.
     ///
     /// # Errors
-    /// [`Refusal::Full`] if there is no room; nothing was added.
+    /// [`Refusal::Full`] if the ledger is full. The counter is unchanged then.
     pub fn top_up(&mut self, now_ms: u64, top_up: &TopUp) -> Result<ToppedUp, Refusal> {
         self.counters.make_room(self.time_ms(now_ms), 1);
         self.marks.make_room(self.time_ms(now_ms), 1);

@@ -1,4 +1,4 @@
-//! A bounded table of what streams left behind. Used by `redirected`.
+//! A bounded table of values by stream. Used by `redirected`.
 
 use super::outbox::StreamId;
 use std::collections::VecDeque;
@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 /// The most entries.
 const MAX_KEPT: usize = 256;
 
-/// What the last streams left behind, oldest first.
+/// Values by stream, oldest first.
 #[derive(Debug)]
 pub(super) struct Kept<T>(VecDeque<(StreamId, T)>);
 
@@ -17,7 +17,7 @@ impl<T> Default for Kept<T> {
 }
 
 impl<T> Kept<T> {
-    /// Keeps `value`, in place of the oldest if there is no room.
+    /// Stores `value` for `stream`. Evicts the oldest value if the table is full.
     pub(super) fn keep(&mut self, stream: StreamId, value: T) {
         if self.0.len() >= MAX_KEPT {
             self.0.pop_front();
@@ -25,7 +25,7 @@ impl<T> Kept<T> {
         self.0.push_back((stream, value));
     }
 
-    /// Removes and returns what `stream` left behind.
+    /// Removes and returns the value of `stream`.
     pub(super) fn take(&mut self, stream: StreamId) -> Option<T> {
         let at = self.0.iter().rposition(|(kept, _)| *kept == stream)?;
         self.0.remove(at).map(|(_, value)| value)

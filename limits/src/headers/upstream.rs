@@ -20,7 +20,7 @@ pub(crate) struct Theirs<'a, H, N> {
     pub now_ms: &'a N,
 }
 
-/// What is left according to the upstream.
+/// The remaining capacity that the upstream reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Reported {
     remaining: u64,

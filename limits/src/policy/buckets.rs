@@ -36,7 +36,7 @@ pub struct Bucket {
     pub visible: bool,
     /// The most that is added to the wait that a refusal names, in ms; 0 for nothing.
     pub jitter_ms: u64,
-    /// The form of the bucket's refusals; a 429 with a problem document if there is none.
+    /// The form of the bucket's refusals. `None` for a 429 with a problem document.
     pub refusal: Option<Refusal>,
 }
 

@@ -39,7 +39,7 @@ pub struct Match {
     pub authenticated: Option<bool>,
     /// A condition in CEL that must be true.
     pub when: Option<WhenMatch>,
-    /// Alternatives, one of which must match; `None` if there are none.
+    /// Alternatives, one of which must match; `None` if the rule has no `any`.
     pub any: Option<Vec<Self>>,
     /// Conditions that must not all hold.
     pub not: Option<Box<Self>>,

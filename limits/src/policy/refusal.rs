@@ -39,9 +39,9 @@ const RESERVED: [&str; 20] = [
 /// The form of a bucket's refusals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// The HTTP status, 300..=599; if there is none, the usual one.
+    /// The HTTP status, 300..=599. `None` keeps the default.
     pub status: Option<u16>,
-    /// The body; a problem document if there is none.
+    /// The body. `None` for a problem document.
     pub(crate) body: Option<Body>,
     /// Headers to add, by lowercase name.
     pub(crate) headers: Vec<(String, Template)>,

@@ -4,7 +4,7 @@ use super::invalid::BadWhen;
 use super::name::Name;
 use crate::facts::Value;
 
-/// An expression, of which there are none.
+/// An uninhabited type: no expression can be parsed.
 #[derive(Debug, Clone)]
 pub(super) enum Expression {}
 
