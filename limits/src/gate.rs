@@ -68,6 +68,7 @@ mod verdict;
 use crate::headers::Ours;
 use crate::policy::Policy;
 pub use answer::Answer;
+pub use arrive::Arrival;
 use breaker::Breaker;
 pub use call::{Call, CallKind, Reply};
 pub use charged::Outcome;
@@ -88,8 +89,10 @@ pub use outbox::{MAX_WAITING, StreamId};
 use refusal_cache::RefusalCache;
 pub use response_facts::ResponseFacts;
 use rustc_hash::FxHashMap;
+pub use settles::SettleResult;
 use settles::Settles;
 pub use shared::{SharedData, prepare};
+use std::sync::Arc;
 use timer::Timer;
 use unreported::Unreported;
 
@@ -102,7 +105,9 @@ const LOST_AFTER_MS: u64 = 1_000;
 /// The state of one worker.
 #[derive(Debug)]
 pub struct Gate {
-    policy: Policy,
+    policy: Arc<Policy>,
+    /// True if calls are made over HTTP, and so have bodies.
+    writes_bodies: bool,
     streams: FxHashMap<StreamId, Stream>,
     redirects: Kept<Stream>,
     outbox: Outbox,
@@ -182,12 +187,14 @@ impl Stream {
 }
 
 impl Gate {
-    /// Creates a gate that has not seen any requests.
+    /// Creates a gate that calls a shim, and has not seen any requests.
     #[must_use]
-    pub fn new(policy: Policy) -> Self {
+    pub fn new(policy: impl Into<Arc<Policy>>) -> Self {
+        let policy = policy.into();
         Self {
             metrics: Metrics::new(&policy),
             policy,
+            writes_bodies: true,
             streams: FxHashMap::default(),
             redirects: Kept::default(),
             outbox: Outbox::default(),
@@ -207,6 +214,12 @@ impl Gate {
             woken: false,
             closes: None,
         }
+    }
+
+    /// Creates a gate beside its ledger, so that its calls have no bodies.
+    #[must_use]
+    pub fn beside_ledger(policy: impl Into<Arc<Policy>>) -> Self {
+        Self { writes_bodies: false, ..Self::new(policy) }
     }
 
     /// Returns the samples counted since the last call.

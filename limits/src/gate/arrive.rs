@@ -11,14 +11,37 @@ use super::verdict::{self, Judged, Verdict};
 use super::{Disposition, Gate, Release, Stream, ms, trace};
 use crate::facts::Facts;
 use crate::headers::Reset;
+use crate::path::BadPath;
 use crate::plan::{Plan, PlannedCharge};
+use crate::policy::Policy;
 use crate::wire;
 
 /// The most bytes of a refused token's reason that are logged.
 const MAX_REASON_BYTES: usize = 128;
 
+/// What a policy makes of a request that has arrived.
+#[derive(Debug)]
+pub struct Arrival {
+    /// Its charges, or the reason why its path is refused.
+    plan: Result<Plan, BadPath>,
+    /// The reason why its token was refused.
+    refused_token: Option<Vec<u8>>,
+}
+
+impl Arrival {
+    /// Reads a request. Needs no gate.
+    #[must_use]
+    pub fn of(policy: &Policy, facts: &impl Facts) -> Self {
+        let names_status = policy.jwt.failed_status.is_some();
+        Self {
+            refused_token: if names_status { facts.refused_token() } else { None },
+            plan: policy.plan(facts),
+        }
+    }
+}
+
 impl Gate {
-    /// Handles a request that has arrived. `now_us`, here and below: Unix µs on the worker's clock.
+    /// Handles a request that has arrived. `now_us`, here and below: Unix µs on the gate's clock.
     pub fn request(
         &mut self,
         now_us: u64,
@@ -26,10 +49,25 @@ impl Gate {
         facts: &impl Facts,
         shared: &impl SharedData,
     ) -> Disposition {
-        if self.policy.jwt.failed_status.is_some() {
-            self.note_refused_token(ms(now_us), facts);
+        let arrival = Arrival::of(&self.policy, facts);
+        self.arrive(now_us, stream, arrival, facts, shared)
+    }
+
+    /// Like [`Gate::request`], for a request of which `arrival` has been read before. So a gate
+    /// that several threads share is locked only for this. Here, `facts` is read only for the trace
+    /// of a call to a shim.
+    pub fn arrive(
+        &mut self,
+        now_us: u64,
+        stream: StreamId,
+        arrival: Arrival,
+        facts: &impl Facts,
+        shared: &impl SharedData,
+    ) -> Disposition {
+        if let Some(reason) = &arrival.refused_token {
+            self.note_refused_token(ms(now_us), reason);
         }
-        let plan = match self.policy.plan(facts) {
+        let plan = match arrival.plan {
             Ok(plan) => plan,
             Err(bad) => {
                 self.metrics.increment(Event::BadPath);
@@ -84,14 +122,12 @@ impl Gate {
     }
 
     /// Records that a request's token was refused, so that it counts as a request without one.
-    fn note_refused_token(&mut self, now_ms: u64, facts: &impl Facts) {
-        if let Some(reason) = facts.refused_token() {
-            self.metrics.increment(Event::TokensRefused);
-            let reason = reason.get(..MAX_REASON_BYTES).unwrap_or(&reason);
-            self.refused_tokens.note(now_ms, || {
-                format!("a token was refused, so it counts for nobody: {}", reason.escape_ascii())
-            });
-        }
+    fn note_refused_token(&mut self, now_ms: u64, reason: &[u8]) {
+        self.metrics.increment(Event::TokensRefused);
+        let reason = reason.get(..MAX_REASON_BYTES).unwrap_or(reason);
+        self.refused_tokens.note(now_ms, || {
+            format!("a token was refused, so it counts for nobody: {}", reason.escape_ascii())
+        });
     }
 
     /// Decides a request without a call, if a counter denied it a moment ago or all charges are
@@ -149,7 +185,7 @@ impl Gate {
 
     /// Puts a request into the outbox.
     fn gather(&mut self, now_us: u64, stream: StreamId, mut asked: Asked, facts: &impl Facts) {
-        if self.outbox.is_empty() {
+        if self.writes_bodies && self.outbox.is_empty() {
             self.outbox.trace = trace::of(now_us, facts);
         }
         for planned in &mut asked.charges {
@@ -163,8 +199,12 @@ impl Gate {
                 self.ask_for_lease(ms(now_us), planned);
             }
         }
-        let charges = asked.charges.iter().map(|planned| &planned.charge).collect();
-        let json = serde_json::to_string(&wire::RequestRef { charges }).unwrap_or_default();
+        let json = if self.writes_bodies {
+            let charges = asked.charges.iter().map(|planned| &planned.charge).collect();
+            serde_json::to_string(&wire::RequestRef { charges }).unwrap_or_default()
+        } else {
+            String::new()
+        };
         self.streams.insert(stream, Stream::Waiting);
         self.outbox.push(Waiting { stream, asked, arrived_us: now_us, json });
     }

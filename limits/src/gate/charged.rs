@@ -5,8 +5,8 @@ use crate::plan::PlannedCharge;
 use crate::policy::{Policy, Refund};
 use crate::quota::{Limit, Quota, WindowMs};
 use crate::wire::{Cost, Decision, SettleAmount, SettleCharge};
-use std::cell::Cell;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A request's outcome, as shown by its response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,10 +24,10 @@ impl Outcome {
 }
 
 /// A charge, or part of one, that can be given back.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct Part {
     /// The id of the decision that charged it.
-    pub(super) decision: Rc<str>,
+    pub(super) decision: Arc<str>,
     /// The bucket's index in the policy.
     pub(super) bucket: usize,
     pub(super) counter: CounterName,
@@ -39,14 +39,14 @@ pub(super) struct Part {
     /// The lease's length, if this is part of a lease.
     pub(super) lease_ms: Option<WindowMs>,
     /// The total given back of the lease so far, shared by all parts of the lease.
-    pub(super) returned: Rc<Cell<u64>>,
+    pub(super) returned: Arc<AtomicU64>,
 }
 
 impl Part {
     /// Returns the settle charge for this part. For a lease, its amount is the total given back so
     /// far.
     pub(super) fn give_back(&self) -> SettleCharge {
-        let total = self.lease_ms.map_or(self.amount, |_| self.returned.get());
+        let total = self.lease_ms.map_or(self.amount, |_| self.returned.load(Ordering::Relaxed));
         SettleCharge {
             counter: self.counter.clone(),
             quota: self.quota,
@@ -84,7 +84,7 @@ pub(super) fn by_ledger(charges: &[PlannedCharge], decision: &Decision) -> Vec<P
     if !decision.admitted {
         return Vec::new();
     }
-    let name: Rc<str> = decision.id.as_str().into();
+    let name: Arc<str> = decision.id.as_str().into();
     let taken = charges.iter().zip(&decision.charges).filter(|(_, outcome)| outcome.admitted);
     taken
         .map(|(planned, _)| Part {
@@ -95,7 +95,7 @@ pub(super) fn by_ledger(charges: &[PlannedCharge], decision: &Decision) -> Vec<P
             amount: planned.charge.cost.get(),
             charged: planned.charge.cost.get(),
             lease_ms: None,
-            returned: Rc::default(),
+            returned: Arc::default(),
         })
         .collect()
 }

@@ -43,6 +43,11 @@ impl Calls {
         self.under_way.push(call);
     }
 
+    /// Returns the call with this id.
+    pub(super) fn find(&self, call: u32) -> Option<&Deciding> {
+        self.under_way.iter().find(|under_way| under_way.call == call)
+    }
+
     /// Removes and returns the call with this id.
     pub(super) fn take(&mut self, call: u32) -> Option<Deciding> {
         let at = self.under_way.iter().position(|under_way| under_way.call == call)?;

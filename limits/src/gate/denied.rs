@@ -7,7 +7,7 @@ use crate::ledger::NEVER;
 use crate::plan::PlannedCharge;
 use crate::wire::{Charge, ChargeOutcome};
 use rustc_hash::FxHashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// The longest that an exhausted counter is remembered, in ms. A reset, refund or upgrade takes
 /// effect after at most this long.
@@ -18,7 +18,7 @@ const MAX_ENTRIES: usize = 4_096;
 /// The counters that recently denied.
 #[derive(Debug, Default)]
 pub(super) struct DeniedBefore {
-    entries: FxHashMap<CounterName, Rc<Denial>>,
+    entries: FxHashMap<CounterName, Arc<Denial>>,
 }
 
 /// A decision that denied.
@@ -44,7 +44,7 @@ impl DeniedBefore {
     ) -> bool {
         let seen =
             charges.map(|(charge, outcome)| Seen { charge: charge.clone(), outcome: *outcome });
-        let denial = Rc::new(Denial { seen: seen.collect(), times });
+        let denial = Arc::new(Denial { seen: seen.collect(), times });
         let mut has_room = true;
         for Seen { charge, .. } in denial.seen.iter().filter(|seen| seen.denies()) {
             if self.make_room(times.answered_ms, &charge.counter) {

@@ -11,8 +11,8 @@ use crate::plan::PlannedCharge;
 use crate::quota::{Quota, WindowMs};
 use crate::wire::{ChargeOutcome, LeaseGrant};
 use rustc_hash::FxHashMap;
-use std::cell::Cell;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 /// The most leases held at once.
 const MAX_LEASES: usize = 256;
@@ -26,11 +26,11 @@ pub(super) struct Leases {
 struct Lease {
     quota: Quota,
     bucket: usize,
-    decision: Rc<str>,
+    decision: Arc<str>,
     lease_ms: WindowMs,
     granted: u64,
     unspent: u64,
-    returned: Rc<Cell<u64>>,
+    returned: Arc<AtomicU64>,
     /// The times at which the lease was requested, and granted along with `outcome`.
     times: CallTimes,
     ends_ms: u64,
@@ -39,7 +39,7 @@ struct Lease {
 
 /// A lease that the ledger granted along with a charge.
 pub(super) struct Granted {
-    pub(super) decision: Rc<str>,
+    pub(super) decision: Arc<str>,
     pub(super) grant: LeaseGrant,
     pub(super) outcome: ChargeOutcome,
     pub(super) times: CallTimes,
@@ -67,7 +67,7 @@ impl Leases {
             lease_ms: WindowMs::clamped(grant.lease_ms),
             granted: grant.granted,
             unspent: grant.granted,
-            returned: Rc::default(),
+            returned: Arc::default(),
             times,
             ends_ms: times.asked_ms + grant.lease_ms,
             outcome,
@@ -192,7 +192,7 @@ mod tests {
 
     fn with_lease(granted: u64) -> (Leases, PlannedCharge) {
         let (mut leases, planned) = (Leases::default(), planned("a", 1_000));
-        assert_eq!(take(&mut leases, &planned, granted), None);
+        assert!(take(&mut leases, &planned, granted).is_none());
         (leases, planned)
     }
 
@@ -239,7 +239,7 @@ mod tests {
         let second = planned("b", 1_000);
         let both = [first.clone(), second.clone()];
         assert!(leases.spend(ASKED_MS + 3, &both, |_| true).is_none());
-        assert_eq!(take(&mut leases, &second, 1), None);
+        assert!(take(&mut leases, &second, 1).is_none());
         assert!(leases.spend(ASKED_MS + 3, &both, |_| true).is_some());
         assert!(leases.spend(ASKED_MS + 3, &both, |_| true).is_none());
     }
@@ -273,7 +273,7 @@ mod tests {
     fn the_table_is_bounded() {
         let mut leases = Leases::default();
         for at in 0..MAX_LEASES {
-            assert_eq!(take(&mut leases, &planned(&format!("k{at}"), 1_000), 1), None);
+            assert!(take(&mut leases, &planned(&format!("k{at}"), 1_000), 1).is_none());
         }
         assert!(!leases.has_room());
         let over = take(&mut leases, &planned("a", 1_000), 5).unwrap();

@@ -26,7 +26,7 @@ pub(super) struct Waiting {
     pub(super) stream: StreamId,
     pub(super) asked: Asked,
     pub(super) arrived_us: u64,
-    /// The request as serialized for the shim.
+    /// The request as serialized for the shim; empty if the gate writes no bodies.
     pub(super) json: String,
 }
 
@@ -55,24 +55,15 @@ impl Outbox {
         self.gathered.push_back(waiting);
     }
 
-    /// Removes the oldest requests that fit into one call. Returns them with the call's body.
-    pub(super) fn take_batch(&mut self) -> (Vec<Waiting>, Vec<u8>) {
+    /// Removes and returns the oldest requests that fit into one call.
+    pub(super) fn take_batch(&mut self) -> Vec<Waiting> {
         let mut bytes = 0;
         let fitting = self.gathered.iter().take(wire::MAX_BATCH).take_while(|waiting| {
             bytes += waiting.json.len();
             bytes <= MAX_CALL_BYTES
         });
         let count = fitting.count().max(1).min(self.gathered.len());
-        let batch: Vec<Waiting> = self.gathered.drain(..count).collect();
-        let bytes: usize = batch.iter().map(|waiting| waiting.json.len() + 1).sum();
-        let mut body = Vec::with_capacity(bytes + 16);
-        body.extend_from_slice(b"{\"requests\":[");
-        for (at, waiting) in batch.iter().enumerate() {
-            body.extend_from_slice(if at == 0 { b"" } else { b"," });
-            body.extend_from_slice(waiting.json.as_bytes());
-        }
-        body.extend_from_slice(b"]}");
-        (batch, body)
+        self.gathered.drain(..count).collect()
     }
 
     /// Removes and returns the requests that arrived at or before `until_us`.
@@ -88,4 +79,17 @@ impl Outbox {
     pub(super) fn remove(&mut self, stream: StreamId) {
         self.gathered.retain(|waiting| waiting.stream != stream);
     }
+}
+
+/// Joins the requests of a call into its body.
+pub(super) fn body(batch: &[Waiting]) -> Vec<u8> {
+    let bytes: usize = batch.iter().map(|waiting| waiting.json.len() + 1).sum();
+    let mut body = Vec::with_capacity(bytes + 16);
+    body.extend_from_slice(b"{\"requests\":[");
+    for (at, waiting) in batch.iter().enumerate() {
+        body.extend_from_slice(if at == 0 { b"" } else { b"," });
+        body.extend_from_slice(waiting.json.as_bytes());
+    }
+    body.extend_from_slice(b"]}");
+    body
 }

@@ -3,6 +3,7 @@
 use super::call::{Call, CallKind};
 use super::deciding::Deciding;
 use super::metrics::Event;
+use super::outbox::{self, Waiting};
 use super::timer::Timer;
 use super::{Gate, LOST_AFTER_MS, ms};
 use crate::wire;
@@ -21,7 +22,9 @@ impl Gate {
     }
 
     /// Returns the calls to make now. Pass each call's reply to [`Gate::reply`], even if the call
-    /// could not be made.
+    /// could not be made. A gate that writes no bodies has the calls' content in
+    /// [`Gate::requests`] and [`Gate::settles`], and takes their results in [`Gate::decided`],
+    /// [`Gate::settled`] and [`Gate::probed`].
     pub fn ready(&mut self, now_us: u64) -> Vec<Call> {
         self.woken = false;
         let now_ms = ms(now_us);
@@ -29,7 +32,8 @@ impl Gate {
         let lost_after_ms = timeout_ms + LOST_AFTER_MS;
         let mut calls = Vec::new();
         while self.deciding.is_call_due(self.outbox.len()) {
-            let (batch, body) = self.outbox.take_batch();
+            let batch = self.outbox.take_batch();
+            let body = if self.writes_bodies { outbox::body(&batch) } else { Vec::new() };
             self.metrics.observe(Event::BatchSize, batch.len() as u64);
             let mut headers = std::mem::take(&mut self.outbox.trace);
             if self.policy.has_known_salt() {
@@ -43,7 +47,12 @@ impl Gate {
         }
         if !self.breaker.is_open() && self.settles.is_ready(now_ms) {
             let (id, kind) = (self.call_id(), CallKind::Settle);
-            if let Some(body) = self.settles.take_call(now_ms, id, lost_after_ms) {
+            if let Some(settles) = self.settles.take_call(now_ms, id, lost_after_ms) {
+                let body = if self.writes_bodies {
+                    serde_json::to_vec(&wire::SettleBody { settles }).unwrap_or_default()
+                } else {
+                    Vec::new()
+                };
                 calls.push(Call { id, kind, headers: Vec::new(), body, timeout_ms });
             }
         }
@@ -52,6 +61,23 @@ impl Gate {
             calls.push(Call { id, kind, headers: Vec::new(), body: Vec::new(), timeout_ms });
         }
         calls
+    }
+
+    /// Returns the requests of decide call `call`.
+    #[must_use]
+    pub fn requests(&self, call: u32) -> Vec<wire::Request> {
+        let batch = self.deciding.find(call).map(|deciding| deciding.batch.iter());
+        let request = |waiting: &Waiting| {
+            let charges = waiting.asked.charges.iter().map(|planned| planned.charge.clone());
+            wire::Request { charges: charges.collect() }
+        };
+        batch.into_iter().flatten().map(request).collect()
+    }
+
+    /// Returns the settles of settle call `call`.
+    #[must_use]
+    pub fn settles(&self, call: u32) -> Vec<wire::Settle> {
+        self.settles.of_call(call).to_vec()
     }
 
     fn call_id(&mut self) -> u32 {

@@ -6,7 +6,7 @@ use super::finish::Decided;
 use super::lease::Granted;
 use super::metrics::{By, Event};
 use super::outbox::Waiting;
-use super::settles::CallResult;
+use super::settles::SettleResult;
 use super::shared::SharedData;
 use super::verdict::{self, Judged};
 use super::{Gate, Release, Released, ms};
@@ -24,32 +24,24 @@ impl Gate {
         shared: &impl SharedData,
     ) -> Vec<Released> {
         match kind {
-            CallKind::Decide => return self.reply_to_decide(now_us, id, reply, shared),
-            CallKind::Settle => {
-                let outcome = self.settles.replied(ms(now_us), id, settle_result(reply));
-                self.note_settled(outcome);
-            }
-            CallKind::Probe => {
-                let ok = genuine_body(reply).is_some();
-                self.metrics.record_call(CallKind::Probe, ok);
-                self.note_contact(ok);
-                if self.breaker.probed(ms(now_us), ok) && self.closes.is_none() {
-                    self.metrics.add(Event::BreakersOpen, -1);
-                }
-            }
+            CallKind::Decide => return self.decided(now_us, id, decisions(reply), shared),
+            CallKind::Settle => self.settled(now_us, id, settle_result(reply)),
+            CallKind::Probe => self.probed(now_us, genuine_body(reply).is_some()),
         }
         Vec::new()
     }
 
-    fn reply_to_decide(
+    /// Handles the decisions of decide call `id`, one for each of its requests in order; `None` if
+    /// it failed. Returns the streams to release. Ignores a call that was given up.
+    pub fn decided(
         &mut self,
         now_us: u64,
         id: u32,
-        reply: Reply<'_>,
+        decisions: Option<Vec<Decision>>,
         shared: &impl SharedData,
     ) -> Vec<Released> {
         let Some(call) = self.deciding.take(id) else { return Vec::new() };
-        let Some(decisions) = decisions(reply, &call.batch) else {
+        let Some(decisions) = decisions.filter(|decisions| all_fit(&call.batch, decisions)) else {
             return self.fail(now_us, call, shared);
         };
         self.metrics.record_call(CallKind::Decide, true);
@@ -70,6 +62,21 @@ impl Gate {
             released.push(Released { stream, release });
         }
         released
+    }
+
+    /// Handles the result of settle call `id`. Ignores a call that was given up.
+    pub fn settled(&mut self, now_us: u64, id: u32, result: SettleResult) {
+        let outcome = self.settles.replied(ms(now_us), id, result);
+        self.note_settled(outcome);
+    }
+
+    /// Handles the result of a probe. `ok`: the ledger can decide.
+    pub fn probed(&mut self, now_us: u64, ok: bool) {
+        self.metrics.record_call(CallKind::Probe, ok);
+        self.note_contact(ok);
+        if self.breaker.probed(ms(now_us), ok) && self.closes.is_none() {
+            self.metrics.add(Event::BreakersOpen, -1);
+        }
     }
 
     /// Records what a decision reveals beyond its own request: leases and exhausted counters.
@@ -133,21 +140,25 @@ fn is_marked(reply: Reply<'_>) -> bool {
 
 /// Classifies the reply to a settle call. A retry would get the same 4xx from the shim, except
 /// after 408 and 429, which mean that it was too busy.
-fn settle_result(reply: Reply<'_>) -> CallResult {
+fn settle_result(reply: Reply<'_>) -> SettleResult {
     match reply.status {
-        _ if genuine_body(reply).is_some() => CallResult::Accepted,
-        Some(b"408" | b"429") => CallResult::Lost,
-        Some([b'4', ..]) if is_marked(reply) => CallResult::Rejected,
-        _ => CallResult::Lost,
+        _ if genuine_body(reply).is_some() => SettleResult::Accepted,
+        Some(b"408" | b"429") => SettleResult::Lost,
+        Some([b'4', ..]) if is_marked(reply) => SettleResult::Rejected,
+        _ => SettleResult::Lost,
     }
 }
 
-/// Parses the decisions of a genuine reply. Returns `None` unless there is one for each request.
-fn decisions(reply: Reply<'_>, batch: &[Waiting]) -> Option<Vec<Decision>> {
+/// Parses the decisions of a genuine reply.
+fn decisions(reply: Reply<'_>) -> Option<Vec<Decision>> {
     let reply: DecideReply = serde_json::from_slice(genuine_body(reply)?).ok()?;
-    let fits = reply.decisions.len() == batch.len()
-        && batch.iter().zip(&reply.decisions).all(|(waiting, decision)| fits(waiting, decision));
-    fits.then_some(reply.decisions)
+    Some(reply.decisions)
+}
+
+/// Returns true if there is a decision for each request.
+fn all_fit(batch: &[Waiting], decisions: &[Decision]) -> bool {
+    decisions.len() == batch.len()
+        && batch.iter().zip(decisions).all(|(waiting, decision)| fits(waiting, decision))
 }
 
 /// Returns true if a decision has the charges of its request. A decision that the ledger could not

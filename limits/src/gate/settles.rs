@@ -6,8 +6,9 @@
 
 use super::charged::Part;
 use super::timer::Timer;
-use crate::wire::{MAX_BATCH, MAX_CHARGES, Settle, SettleBody, decision_name};
+use crate::wire::{MAX_BATCH, MAX_CHARGES, Settle, decision_name};
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 
 /// The most settles that wait to be sent. Any more are dropped, which errs on the safe side: their
 /// charges stay.
@@ -55,10 +56,10 @@ pub(super) enum SendOutcome {
 
 /// The result of a settle call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CallResult {
-    /// The shim accepted it.
+pub enum SettleResult {
+    /// The ledger accepted it.
     Accepted,
-    /// The shim rejected it as invalid, and would do so again.
+    /// The ledger rejected it as invalid, and would do so again.
     Rejected,
     /// No valid reply arrived.
     Lost,
@@ -76,7 +77,7 @@ impl Settles {
     /// Queues a part of a lease to be given back. Returns the number of settles dropped.
     pub(super) fn return_lease(&mut self, part: &Part) -> usize {
         self.leases = self.leases.wrapping_add(1);
-        part.returned.set(part.returned.get().saturating_add(part.amount));
+        part.returned.fetch_add(part.amount, Ordering::Relaxed);
         let id = format!("{}.{}", decision_name(&part.decision), self.leases);
         self.push(id, std::slice::from_ref(part))
     }
@@ -94,13 +95,13 @@ impl Settles {
         }
     }
 
-    /// Returns the body of the call to make now, with id `call`, if one is due.
+    /// Returns the settles of the call to make now, with id `call`, if one is due.
     pub(super) fn take_call(
         &mut self,
         now_ms: u64,
         call: u32,
         lost_after_ms: u64,
-    ) -> Option<Vec<u8>> {
+    ) -> Option<Vec<Settle>> {
         if !self.is_ready(now_ms) {
             return None;
         }
@@ -111,27 +112,33 @@ impl Settles {
         });
         sent.attempts += 1;
         sent.state = State::UnderWay { call, lost: Timer::after(now_ms, lost_after_ms) };
-        let body = SettleBody { settles: sent.batch.clone() };
+        let settles = sent.batch.clone();
         self.sent = Some(sent);
-        serde_json::to_vec(&body).ok()
+        Some(settles)
+    }
+
+    /// Returns the settles of the call under way, if its id is `call`.
+    pub(super) fn of_call(&self, call: u32) -> &[Settle] {
+        let sent = self.sent.as_ref().filter(|sent| sent.is_under_way(call));
+        sent.map_or(&[], |sent| &sent.batch)
     }
 
     /// Handles the reply to a call, or its failure. Ignores a call that was given up, because its
     /// reply would otherwise be attributed to the batch under way.
-    pub(super) fn replied(&mut self, now_ms: u64, call: u32, result: CallResult) -> SendOutcome {
+    pub(super) fn replied(&mut self, now_ms: u64, call: u32, result: SettleResult) -> SendOutcome {
         let Some(mut sent) = self.sent.take_if(|sent| sent.is_under_way(call)) else {
             return SendOutcome::Unknown;
         };
         let count = sent.batch.len();
         match result {
-            CallResult::Accepted => SendOutcome::Arrived(sent.batch),
-            CallResult::Rejected if count == 1 => SendOutcome::GivenUp(count),
-            CallResult::Rejected => {
+            SettleResult::Accepted => SendOutcome::Arrived(sent.batch),
+            SettleResult::Rejected if count == 1 => SendOutcome::GivenUp(count),
+            SettleResult::Rejected => {
                 self.halve(now_ms, sent);
                 SendOutcome::Failed
             }
-            CallResult::Lost if sent.attempts >= MAX_ATTEMPTS => SendOutcome::GivenUp(count),
-            CallResult::Lost => {
+            SettleResult::Lost if sent.attempts >= MAX_ATTEMPTS => SendOutcome::GivenUp(count),
+            SettleResult::Lost => {
                 sent.state = State::Failed { again: Timer::after(now_ms, REST_MS) };
                 self.sent = Some(sent);
                 SendOutcome::Failed
@@ -143,7 +150,7 @@ impl Settles {
     pub(super) fn tick(&mut self, now_ms: u64) -> SendOutcome {
         match self.sent.as_ref().map(|sent| &sent.state) {
             Some(State::UnderWay { call, lost }) if lost.is_due(now_ms) => {
-                self.replied(now_ms, *call, CallResult::Lost)
+                self.replied(now_ms, *call, SettleResult::Lost)
             }
             _ => SendOutcome::Unknown,
         }
