@@ -141,11 +141,14 @@ impl Condition {
     }
 }
 
-/// Parses a decimal number, such as `5`, `-0.5` or `1e3`. Returns `None` for anything else, including
-/// `inf` and `nan`.
+/// Parses a decimal number, such as `5`, `-0.5` or `1e3`, as leniently as servers do: spaces and tabs
+/// around it are ignored, and one too large for a double is infinite. Otherwise clients could choose
+/// a spelling that the upstream reads as a number and a bound does not. Returns `None` for anything
+/// else, including `inf` and `nan`.
 fn number(bytes: &[u8]) -> Option<f64> {
-    let number = std::str::from_utf8(bytes).ok()?.parse::<f64>().ok()?;
-    number.is_finite().then_some(number)
+    let text = std::str::from_utf8(bytes).ok()?.trim_matches([' ', '\t']);
+    let is_numeric = |b: u8| b.is_ascii_digit() || b"+-.eE".contains(&b);
+    text.bytes().all(is_numeric).then(|| text.parse().ok())?
 }
 
 #[cfg(test)]

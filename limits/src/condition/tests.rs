@@ -86,14 +86,22 @@ fn within(low: Option<(f64, bool)>, high: Option<(f64, bool)>) -> Bounds {
 #[test]
 fn numbers_are_compared() {
     let at_least = within(Some((5.0, true)), None);
-    check(Test::Within(at_least), &[b"5", b"5.0", b"1e3", b"+6"], &[b"4.9", b"", b"x", b"5 "]);
+    check(Test::Within(at_least), &[b"5", b"5.0", b"1e3", b"+6"], &[b"4.9", b"", b"x", b"5x"]);
     let above = within(Some((5.0, false)), Some((7.0, false)));
-    check(Test::Within(above), &[b"5.1", b"6"], &[b"5", b"7", b"inf", b"nan"]);
+    check(Test::Within(above), &[b"5.1", b"6"], &[b"5", b"7", b"inf", b"nan", b"infinity"]);
     let at_most = within(None, Some((-1.0, true)));
     check(Test::Within(at_most), &[b"-1", b"-2"], &[b"0", b"-0.5", b"-inf", b"NaN"]);
     let zero = within(Some((0.0, true)), Some((0.0, true)));
     check(Test::Within(zero), &[b"0", b"-0"], &[b"1"]);
     assert!(!within(Some((0.0, true)), None).contain(f64::NAN));
+}
+
+#[test]
+fn no_spelling_of_a_number_escapes_a_bound() {
+    let digits = "9".repeat(400);
+    let huge: &[&[u8]] = &[b"1e400", b" 7", b"7\t", digits.as_bytes()];
+    check(Test::Within(within(Some((5.0, true)), None)), huge, &[b"-1e400", b"7 7"]);
+    check(Test::Within(within(None, Some((5.0, true)))), &[b"-1e400"], huge);
 }
 
 #[test]
