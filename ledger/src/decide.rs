@@ -14,7 +14,7 @@ use limits::wire::{DecideReply, Decision, DecisionError, Request};
 use metrics::counter;
 
 impl Ledger {
-    /// Decides `requests` in order.
+    /// Decides `requests`, checked by [`checked::requests`](crate::checked::requests), in order.
     ///
     /// # Errors
     /// [`Fault`] if none of the requests got a decision and no part of the ledger is up. Otherwise,

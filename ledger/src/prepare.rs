@@ -35,7 +35,7 @@ pub struct NoPeriod {
 }
 
 impl Preparer<'_> {
-    /// Converts a request to the ledger's input.
+    /// Converts a request, checked by [`checked::requests`], to the ledger's input.
     ///
     /// # Errors
     /// [`NoPeriod`] for a time outside the calendar's range.
@@ -50,8 +50,7 @@ impl Preparer<'_> {
                 block: charge.block,
             })
         });
-        // Cannot fail: the number of charges and their counters have been checked.
-        Request::new(charges.collect::<Result<_, _>>()?).map_err(|_| self.no_period())
+        charges.collect::<Result<_, _>>().map(Request::of_checked)
     }
 
     /// Converts a part of a settle; `None` if its charges are inconsistent.

@@ -217,8 +217,9 @@ impl Walk {
 
     /// Returns the request for the slot of this step, if the walk gets that far.
     fn part(&self, step: usize) -> Option<Request> {
-        matches!(self.state, State::Walking).then_some(())?;
-        Request::new(self.charges(step).map(|(_, charge)| charge.clone()).collect()).ok()
+        let is_there = matches!(self.state, State::Walking) && step < self.parts.len();
+        let charges = || self.charges(step).map(|(_, charge)| charge.clone()).collect();
+        is_there.then(|| Request::of_checked(charges()))
     }
 
     /// Returns a part's charges, with their indices in the request.

@@ -129,6 +129,14 @@ impl Request {
         Ok(Self { charges })
     }
 
+    /// Creates a request with charges that were checked as [`Self::new`] does, for example when the
+    /// call's body was read.
+    #[must_use]
+    pub fn of_checked(charges: Vec<Charge>) -> Self {
+        debug_assert_eq!(distinct(charges.iter().map(|charge| &charge.counter)), Ok(()));
+        Self { charges }
+    }
+
     /// Returns its charges.
     #[must_use]
     pub fn charges(&self) -> &[Charge] {
