@@ -26,9 +26,8 @@ pub struct Plan {
     pub matched: Matched,
     /// Their charges, each of a different bucket; empty for an exemption.
     pub charges: Vec<PlannedCharge>,
-    /// The buckets whose limit is 0, as indices in [`Policy::buckets`]. Those that are enforced
-    /// refuse the request.
-    pub blocked: Vec<usize>,
+    /// The buckets whose limit is 0. Those that are enforced refuse the request.
+    pub blocked: Vec<Blocked>,
     /// The first error of a CEL condition.
     pub failed: Option<String>,
 }
@@ -41,6 +40,15 @@ pub struct PlannedCharge {
     /// The charge to send to the ledger.
     pub charge: Charge,
     /// The payer's values that logs show, as `key.user="42"`.
+    pub logged: Vec<String>,
+}
+
+/// A bucket whose limit is 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blocked {
+    /// Its index in [`Policy::buckets`].
+    pub bucket: usize,
+    /// The payer's values that logs show.
     pub logged: Vec<String>,
 }
 
@@ -77,13 +85,14 @@ impl Policy {
     /// Returns the plan for a request that these rules matched. If several charge a bucket, their
     /// costs add up.
     fn charged(&self, matched: Matched, facts: &impl Facts, failed: Option<String>) -> Plan {
-        let (mut charges, mut blocked) = (Vec::<PlannedCharge>::new(), Vec::new());
+        let (mut charges, mut blocked) = (Vec::<PlannedCharge>::new(), Vec::<Blocked>::new());
         for charge in self.charges_of(&matched) {
             let Some(planned) = self.planned(charge, facts, &mut |_| {}) else { continue };
             let bucket = charge.bucket;
             if planned.is_blocked() {
-                if !blocked.contains(&bucket) {
-                    blocked.push(bucket);
+                if blocked.iter().all(|earlier| earlier.bucket != bucket) {
+                    let payer = key::of_request(self, &planned.bucket.key, facts);
+                    blocked.push(Blocked { bucket, logged: payer.logged(self) });
                 }
             } else if let Some((charge, logged)) = planned.charge(self, facts) {
                 match charges.iter_mut().find(|earlier| earlier.bucket == bucket) {
@@ -136,7 +145,7 @@ impl Planned<'_> {
     fn charge(&self, policy: &Policy, facts: &impl Facts) -> Option<(Charge, Vec<String>)> {
         let (cost, quota) = (Cost::new(self.cost).ok()?, self.quota?);
         let payer = key::of_request(policy, &self.bucket.key, facts);
-        let logged = if policy.logs_keys { payer.logged(policy) } else { Vec::new() };
+        let logged = payer.logged(policy);
         let counter = self.counter(policy, &payer)?;
         let (enforce, block) = (self.bucket.enforce, self.bucket.block);
         Some((Charge { counter, quota, cost, enforce, lease: None, block }, logged))

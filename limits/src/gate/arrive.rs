@@ -12,7 +12,7 @@ use super::{Disposition, Gate, Release, Stream, ms, trace};
 use crate::facts::Facts;
 use crate::headers::Reset;
 use crate::path::BadPath;
-use crate::plan::{Plan, PlannedCharge};
+use crate::plan::{Blocked, Plan, PlannedCharge};
 use crate::policy::Policy;
 use crate::wire;
 
@@ -103,17 +103,23 @@ impl Gate {
 
     /// Records the buckets whose limit is 0, and refuses the request if one of them is enforced.
     fn block(&mut self, now_ms: u64, stream: StreamId, plan: &Plan) -> Option<Release> {
-        let buckets = plan.blocked.iter().filter_map(|at| self.policy.buckets.get(*at));
-        let refusing = buckets.into_iter().find(|bucket| bucket.enforce);
-        let answer = refusing.map(|bucket| refused::blocked(&self.policy, &plan.matched, bucket));
-        for at in &plan.blocked {
-            let enforce = self.policy.buckets.get(*at).is_some_and(|bucket| bucket.enforce);
+        let bucket = |blocked: &Blocked| self.policy.buckets.get(blocked.bucket);
+        let refusing = plan.blocked.iter().filter_map(bucket).find(|bucket| bucket.enforce);
+        let answer = refusing.map(|bucket| {
+            let mut answer = refused::blocked(&self.policy, &plan.matched, bucket);
+            let charged = plan.charges.iter().flat_map(|planned| &planned.logged);
+            let logged = plan.blocked.iter().flat_map(|blocked| &blocked.logged).chain(charged);
+            verdict::log_keys(&mut answer.summary, logged);
+            answer
+        });
+        for blocked in &plan.blocked {
+            let enforce = bucket(blocked).is_some_and(|bucket| bucket.enforce);
             let verdict = match (enforce, &answer) {
                 (true, _) => metrics::Verdict::Denied,
                 (false, None) => metrics::Verdict::WouldDeny,
                 (false, Some(_)) => continue,
             };
-            self.metrics.record_charge(*at, By::Policy, verdict);
+            self.metrics.record_charge(blocked.bucket, By::Policy, verdict);
         }
         let answer = answer?;
         self.metrics.increment(Event::Denied);

@@ -700,6 +700,16 @@ fn a_denial_is_logged() {
     );
 }
 
+#[test]
+fn the_log_shows_the_keys_that_a_limit_of_0_refuses() {
+    let text = "{version: 1, keys: {user: {jwt_claim: sub, otherwise: client, log_key: true}, client: {client_ip: {}}}, \
+                buckets: {a: {key: user, window: 1m, limit: 0}, b: {key: user, window: 1m, limit: 5}}, \
+                rules: [{charge: [a, b]}]}";
+    let mut gate = Gate::new(Policy::from_value(serde_saphyr::from_str(text).unwrap()).unwrap());
+    assert!(ask(&mut gate, NOW_MS, 1, &FakeRequest::get("/").user("42", "pro")).is_some());
+    assert_eq!(gate.take_log(NOW_US), [r#"denied rule=0 bucket=a limit=0 key.user="42""#]);
+}
+
 /// Returns a gate with two buckets, both charged by every request.
 fn logging_gate(keys: &str) -> Gate {
     let text = format!(

@@ -77,7 +77,7 @@ pub(super) fn unavailable(
     let mut answer = answer(problem, grpc::UNAVAILABLE, summary);
     answer.headers.insert(0, ("retry-after".into(), "1".to_owned()));
     let mut verdict = Verdict::Refuse(answer);
-    log_keys(&mut verdict, asked);
+    log_charges(&mut verdict, asked);
     mark_degraded(verdict)
 }
 
@@ -85,7 +85,7 @@ pub(super) fn unavailable(
 pub(super) fn render(policy: &Policy, asked: &Asked, judged: &[Judged], now_ms: u64) -> Verdict {
     let by = judged.first().map_or(By::Ledger, |judged| judged.by);
     let mut verdict = render_in(words(by), policy, asked, judged, now_ms);
-    log_keys(&mut verdict, asked);
+    log_charges(&mut verdict, asked);
     if by.is_degraded() { mark_degraded(verdict) } else { verdict }
 }
 
@@ -163,11 +163,15 @@ fn render_in(
     }
 }
 
-/// Adds the values of keys that the policy shows in logs, each once.
-fn log_keys(verdict: &mut Verdict, asked: &Asked) {
+fn log_charges(verdict: &mut Verdict, asked: &Asked) {
     let (Verdict::Pass { summary, .. } | Verdict::Refuse(Answer { summary, .. })) = verdict;
+    log_keys(summary, asked.charges.iter().flat_map(|planned| &planned.logged));
+}
+
+/// Adds the values of keys that the policy shows in logs, each once.
+pub(super) fn log_keys<'a>(summary: &mut String, logged: impl Iterator<Item = &'a String>) {
     let mut seen: Vec<&String> = Vec::new();
-    for logged in asked.charges.iter().flat_map(|planned| &planned.logged) {
+    for logged in logged {
         if !seen.contains(&logged) {
             seen.push(logged);
             summary.push(' ');

@@ -50,6 +50,9 @@ impl<'a> Payer<'a> {
 
     /// Returns the values that logs show, as `key.user="42"`. Empty unless the policy says so.
     pub(crate) fn logged(&self, policy: &Policy) -> Vec<String> {
+        if !policy.logs_keys {
+            return Vec::new();
+        }
         let is_logged = |part: &&Part<'_>| match policy.keys.get(part.key) {
             Some(Key::One { is_logged, .. }) => *is_logged,
             _ => false,

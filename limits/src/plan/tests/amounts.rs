@@ -18,7 +18,8 @@ fn planned(policy: &Policy, request: &FakeRequest) -> String {
     let plan = policy.plan(request).unwrap();
     let explained = policy.explain(request).unwrap();
     let [explained] = explained.charges.as_slice() else { panic!("{explained:?}") };
-    if plan.blocked == [0] {
+    if let [Blocked { bucket, .. }] = plan.blocked.as_slice() {
+        assert_eq!(*bucket, 0);
         assert_eq!((explained.quota, explained.cost > 0), (None, true));
         return "blocked".to_owned();
     }
