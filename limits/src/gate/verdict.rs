@@ -11,6 +11,7 @@ use crate::path::BadPath;
 use crate::plan::PlannedCharge;
 use crate::policy::Policy;
 use crate::problem::{self, Problem};
+use crate::quota::Quota;
 use crate::wire::ChargeOutcome;
 
 /// The problem type of a request refused because the ledger is unavailable, from the IANA registry.
@@ -114,9 +115,13 @@ fn render_in(
         enforced.filter_map(|(planned, judged)| {
             let bucket = policy.buckets.get(planned.bucket)?;
             let outcome = judged.outcome.as_ref()?;
+            // Only a period ends for everyone at once, and a tier can count without periods.
+            let is_period = matches!(planned.charge.quota, Quota::FixedWindow(_));
             let jitter_ms = match (outcome.admitted || outcome.blocked, bucket.jitter_ms) {
-                (true, _) | (_, 0) => 0,
-                (false, most_ms) => planned.charge.counter.spread(most_ms),
+                (false, most_ms) if is_period && most_ms > 0 => {
+                    planned.charge.counter.spread(most_ms)
+                }
+                _ => 0,
             };
             let state = BucketState {
                 bucket: &bucket.name,

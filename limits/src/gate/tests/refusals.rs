@@ -26,7 +26,12 @@ buckets:
       body: { json: { error: { code: quota, retry_after: "{retry_after_s}", rule: "{rule}" } } }
   text: { key: client, limit: 5, window: 1m, refusal: { body: { text: "{bucket}: slow down" } } }
   hidden: { key: client, limit: 5, window: 1m, visible: false }
-  daily: { key: client, limit: 5, per: day, jitter: 30m }
+  daily:
+    key: client
+    limit: 5
+    per: day
+    jitter: 30m
+    tiers: { by: { header: x-tier }, values: { fast: { limit: 5, window: 1m } } }
   none: { key: client, limit: 0, window: 1m, refusal: { body: { json: { wait: "{retry_after_s}" } } } }
 rules:
   - { name: page, match: { paths: [/page] }, charge: [plain, page] }
@@ -44,8 +49,13 @@ fn policy() -> Policy {
 
 /// Returns the answer to a request for `path` that the ledger denies.
 fn denied(policy: Policy, path: &'static str) -> Release {
+    denied_as(policy, &FakeRequest::get(path))
+}
+
+/// Returns the answer to a request that the ledger denies.
+fn denied_as(policy: Policy, request: &FakeRequest) -> Release {
     let mut gate = Gate::new(policy);
-    arrive(&mut gate, 1, &FakeRequest::get(path));
+    arrive(&mut gate, 1, request);
     decide(&mut gate, false, 0).remove(0).release
 }
 
@@ -145,18 +155,25 @@ fn jitter_lengthens_the_wait_by_the_counters_own_part() {
     let of = |salt: &str| {
         let mut policy = policy();
         policy.salt = salt.to_owned();
-        let Release::Refuse(answer) = denied(policy, "/daily") else { panic!() };
-        let value = |name: &str| {
-            let found = answer.headers.iter().find(|(found, _)| found == name);
-            found.unwrap().1.parse::<u64>().unwrap()
-        };
-        assert_eq!(value("retry-after"), value("x-ratelimit-reset"));
-        value("retry-after")
+        wait_s(&denied(policy, "/daily"))
     };
     let waits: Vec<u64> = (0..20).map(|salt| of(&salt.to_string())).collect();
     assert!(waits.iter().all(|wait_s| (42..=42 + 1_800).contains(wait_s)), "{waits:?}");
     assert_eq!(waits.iter().collect::<std::collections::BTreeSet<_>>().len(), 20, "{waits:?}");
     assert_eq!(of("1"), of("1"));
+    let tier = FakeRequest::get("/daily").with("x-tier", "fast");
+    assert_eq!(wait_s(&denied_as(policy(), &tier)), 42, "a sliding window has no jitter");
+}
+
+/// Returns the wait that a refusal names.
+fn wait_s(release: &Release) -> u64 {
+    let Release::Refuse(answer) = release else { panic!("{release:?}") };
+    let value = |name: &str| {
+        let found = answer.headers.iter().find(|(found, _)| found == name);
+        found.unwrap().1.parse::<u64>().unwrap()
+    };
+    assert_eq!(value("retry-after"), value("x-ratelimit-reset"));
+    value("retry-after")
 }
 
 #[test]
