@@ -5,6 +5,7 @@ use super::calendar::{self, Choice};
 use super::document::{self, CountingFields};
 use super::mistakes::Mistakes;
 use super::sources::{self, Source};
+use crate::bounded::MAX_SAFE;
 use crate::duration::Duration;
 use crate::quota::{Anchor, MAX_BALANCE, Period, TimeZone, TokenBucket, WindowMs};
 use std::collections::BTreeMap;
@@ -163,8 +164,15 @@ fn balance(
     }
     let place = format!("{place}.balance");
     let start = amount::checked(start, &place, Use::Limit, mistakes)?;
-    if start.largest() > MAX_BALANCE {
-        mistakes.add(place, format!("expected at most {MAX_BALANCE}, found {}", start.largest()));
+    match start.largest() {
+        0..=MAX_BALANCE => {}
+        MAX_SAFE => {
+            mistakes.add(
+                place,
+                format!("a balance has an end: expected at most {MAX_BALANCE}, found unlimited"),
+            );
+        }
+        found => mistakes.add(place, format!("expected at most {MAX_BALANCE}, found {found}")),
     }
     Some((Algorithm::Balance, start))
 }

@@ -12,6 +12,9 @@ const MAX_BODY_BYTES: usize = 16 << 10;
 /// The longest value of a header, in bytes as written.
 const MAX_VALUE_BYTES: usize = 1 << 10;
 
+/// Clients take what follows such a response for the next one.
+const NOT_MODIFIED: u16 = 304;
+
 /// Headers that Envoy or Tollgate sets itself. A second value would contradict the first.
 const RESERVED: [&str; 20] = [
     "connection",
@@ -62,7 +65,9 @@ impl Refusal {
             Some(body) => format!("body {}", body.format),
             None => "a problem document".to_owned(),
         };
-        let status = self.status.map_or_else(|| "429".to_owned(), |status| status.to_string());
+        // The default status depends on why a request is refused.
+        let status =
+            self.status.map_or_else(|| "usual status".to_owned(), |status| status.to_string());
         let names: Vec<_> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
         match names.as_slice() {
             [] => format!("{status}, {body}"),
@@ -89,6 +94,10 @@ pub(super) fn checked(
         body: document.body.as_ref().and_then(|body| checked_body(body, place, mistakes)),
         headers: headers(document, &format!("{place}.headers"), mistakes),
     };
+    if refusal.status == Some(NOT_MODIFIED) {
+        let text = "a 304 has no body, so it cannot refuse a request: use another status";
+        mistakes.add(format!("{place}.status"), text);
+    }
     for (placeholder, name) in [(Placeholder::Bucket, "bucket"), (Placeholder::Limit, "limit")] {
         if !is_visible && refusal.has(placeholder) {
             mistakes.add(

@@ -565,7 +565,7 @@ fn invalid_balances_are_reported() {
     );
     insta::assert_snapshot!(balance(json!({ "key": "client", "balance": 5, "limit": 5, "on_failure": "local" })), @"buckets.auth.limit: a balance has no limit except what is left of it: remove this; buckets.auth.on_failure: only the ledger knows a balance: expected deny or allow, found local");
     insta::assert_snapshot!(balance(json!({ "key": "client", "balance": 5, "per": "day" })), @"buckets.auth: expected one of window (sliding), per (calendar), rate (token bucket), balance (prepaid)");
-    insta::assert_snapshot!(balance(json!({ "key": "client", "balance": "unlimited" })), @"buckets.auth.balance: expected at most 4503599627370496, found 9007199254740992");
+    insta::assert_snapshot!(balance(json!({ "key": "client", "balance": "unlimited" })), @"buckets.auth.balance: a balance has an end: expected at most 4503599627370496, found unlimited");
     insta::assert_snapshot!(balance(json!({ "key": "client", "balance": -1 })), @"buckets.auth.balance: invalid value: integer `-1`, expected a whole number from 0 to 9007199254740992");
     insta::assert_snapshot!(balance(json!({ "key": "client", "balance": 5, "anchor": 1, "time_zone": "UTC", "burst": 1 })), @"buckets.auth.time_zone: only valid with `per`: remove this; buckets.auth.anchor: only valid with `per`: remove this; buckets.auth.burst: only valid with `rate`: remove this");
 }
@@ -645,6 +645,7 @@ fn mistakes_in_refusals_are_reported() {
                 },
             });
             d["buckets"]["authenticated"]["refusal"] = json!({ "bdoy": {} });
+            d["buckets"]["auth"]["refusal"] = json!({ "status": 304 });
             d["buckets"]["probes"]["visible"] = json!(false);
             d["buckets"]["probes"]["refusal"] = json!({
                 "body": { "json": ["{bucket}", { "a": "{limit} {y}" }] },
@@ -666,6 +667,7 @@ buckets.ai_client.refusal.headers.x-b: expected 1 to 1024 visible ASCII characte
 buckets.ai_client.refusal.headers.x-c: expected 1 to 1024 visible ASCII characters and spaces, found ""
 buckets.ai_client.refusal.headers.x-d: unknown placeholder {retry_after} (did you mean "retry_after_s"?), expected one of bucket, limit, retry_after_s, instance, detail, rule (or {{retry_after}} for the text itself)
 buckets.ai_daily.jitter: expected at most 1h, found 7200000ms
+buckets.auth.refusal.status: a 304 has no body, so it cannot refuse a request: use another status
 buckets.auth.jitter: only valid with `per`: remove this
 buckets.probes.refusal.body.json: unknown placeholder {y}, expected one of bucket, limit, retry_after_s, instance, detail, rule (or {{y}} for the text itself)
 buckets.probes.refusal: {bucket} shows what `visible: false` hides: remove one of them

@@ -9,6 +9,7 @@ use limits::matching::Mismatch;
 use limits::path::{BadPath, NormalPath};
 use limits::plan::Subject;
 use limits::policy::{Key, Match, OnFailure, Policy, Source};
+use limits::quota::Quota;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -213,7 +214,7 @@ fn charged(text: &mut String, policy: &Policy, charge: &Explained<'_>) -> std::f
     if let Some(refusal) = &bucket.refusal {
         line("refusal", refusal.describe())?;
     }
-    if bucket.jitter_ms > 0 {
+    if bucket.jitter_ms > 0 && matches!(charge.quota, Some(Quota::FixedWindow(_))) {
         line(
             "jitter",
             format!("refusals name a wait up to {} longer", reasons::length(bucket.jitter_ms)),
@@ -466,7 +467,7 @@ rule 0 (priced) matches and charges:
     on failure  local: each Envoy counts separately
 
   bucket tiered
-    limit       0: refused with 403
+    limit       0: refuses every request
     because     claim tier is "banned"
     cost        1
     because     header x-cost is "much", which is not a number

@@ -51,7 +51,7 @@ pub(crate) fn limit(quota: Option<&Quota>) -> String {
         _ => format!("{limit} {rest}"),
     };
     match quota {
-        None => "0: refused with 403".to_owned(),
+        None => "0: refuses every request".to_owned(),
         Some(Quota::SlidingWindow(quota)) => {
             number(quota.limit.get(), format!("in any {}", length(quota.window_ms.get())))
         }

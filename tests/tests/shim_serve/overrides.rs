@@ -237,7 +237,7 @@ rules: [{ charge: [api] }]
     let own = show(&["--claim", "tier=own"]);
     assert!(own.starts_with("limit unlimited; "), "{own}");
     let banned = show(&["--claim", "tier=banned"]);
-    assert_eq!(banned, "limit 0: refused with 403; because claim tier is \"banned\"");
+    assert_eq!(banned, "limit 0: refuses every request; because claim tier is \"banned\"");
     assert_eq!(run("counters reset", &[]), "api for user=42: nothing was counted\n");
     // The counter of the tier is charged, and the bucket's reset includes it.
     let text = run("counters show", &pro);

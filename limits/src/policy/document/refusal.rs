@@ -12,8 +12,9 @@ use std::collections::BTreeMap;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::policy) struct Refusal {
-    /// The HTTP status. Defaults to 429, or to 403 if waiting does not help. For gRPC clients, 403 is
-    /// PERMISSION_DENIED, 401 is UNAUTHENTICATED, and any other is RESOURCE_EXHAUSTED.
+    /// The HTTP status, except 304. Defaults to 429; to 402 for a balance that is used up; and to 403
+    /// for a limit of 0 or a cost above the limit. For gRPC clients, 403 is PERMISSION_DENIED, 401 is
+    /// UNAUTHENTICATED, and any other is RESOURCE_EXHAUSTED.
     pub(in crate::policy) status: Option<Bounded<300, 599>>,
     /// The body. Defaults to a problem document.
     pub(in crate::policy) body: Option<Mapping<Body>>,
