@@ -8,7 +8,7 @@ use super::name::Name;
 use crate::facts::Value;
 use cel::common::ast::IdedExpr;
 use cel::parser::PrattParser;
-use cel::{Context, Env};
+use cel::{Context, Env, ExecutionError};
 use std::sync::{Arc, LazyLock};
 
 /// The longest expression, in bytes.
@@ -53,7 +53,7 @@ impl Expression {
         match cel::Value::resolve(&self.parsed, &context) {
             Ok(cel::Value::Bool(is)) => Ok(is),
             Ok(other) => Err(format!("expected true or false, found {}", other.type_of())),
-            Err(error) => Err(shorten(error.to_string())),
+            Err(error) => Err(described(&error)),
         }
     }
 }
@@ -68,15 +68,48 @@ fn syntax(errors: &cel::ParseErrors) -> Vec<BadWhen> {
     errors.errors.iter().map(bad).collect()
 }
 
+/// Describes an error without the request's values, which can be personal data and which the log
+/// would show.
+fn described(error: &ExecutionError) -> String {
+    match error {
+        ExecutionError::UnsupportedBinaryOperator(operator, left, right) => {
+            format!("cannot {operator} {} and {}", left.type_of(), right.type_of())
+        }
+        ExecutionError::UnsupportedIndex(index, of) => {
+            format!("cannot index {} with {}", of.type_of(), index.type_of())
+        }
+        ExecutionError::Overflow(operator, ..) => format!("the result of {operator} is too large"),
+        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
+            "division by zero".to_owned()
+        }
+        ExecutionError::IndexOutOfBounds(_) => "index out of bounds".to_owned(),
+        ExecutionError::NoSuchKey(_)
+        | ExecutionError::NoSuchOverload(_)
+        | ExecutionError::UnexpectedType { .. }
+        | ExecutionError::UndeclaredReference(_)
+        | ExecutionError::FunctionError { .. } => shorten(error.to_string()),
+        _ => "values of these types do not go together".to_owned(),
+    }
+}
+
 /// Adds the position of the mistaken name to `mistake`.
 fn at(text: &str, mistake: names::Mistake) -> BadWhen {
-    let before = text.find(&mistake.name).and_then(|at| text.get(..at)).unwrap_or_default();
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut places = text.match_indices(&mistake.name).map(|(at, _)| at);
+    let is_whole = |at: &usize| {
+        let (before, rest) = text.split_at_checked(*at).unwrap_or_default();
+        let after = rest.strip_prefix(&mistake.name).unwrap_or_default();
+        !before.ends_with(is_part) && !after.starts_with(is_part)
+    };
+    let first = text.find(&mistake.name);
+    let place = places.find(is_whole).or(first).and_then(|at| text.get(..at));
+    let before = place.unwrap_or_default();
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     BadWhen { line, column, reason: mistake.reason }
 }
 
-/// Cuts a message of the crate, which can contain values of the request.
+/// Cuts a message of the crate.
 fn shorten(mut text: String) -> String {
     let end = text.char_indices().map(|(at, _)| at).nth(200).unwrap_or(text.len());
     text.truncate(end);

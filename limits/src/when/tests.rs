@@ -67,7 +67,11 @@ fn an_expression_without_a_value_fails() {
         ("claims.other == 'x'", "No such key: other"),
         ("claims.tier", "expected true or false, found string"),
         ("claims.tier > 3", "found no matching overload for '_>_' applied to '(string, int)'"),
-        ("1 / 0 == 1", "Division by zero of Int(1)"),
+        ("1 / 0 == 1", "division by zero"),
+        ("claims.tier + 1 == 'x'", "cannot add string and int"),
+        ("claims.level * 9223372036854775807 == 1", "the result of mul is too large"),
+        ("claims.roles[9] == 'x'", "index out of bounds"),
+        ("claims.roles[1.5] == 'x'", "cannot index list with float"),
         (
             "int(claims.tier) == 1",
             "Error executing function 'int': string parse error: invalid digit found in string",
@@ -109,8 +113,12 @@ fn a_mistake_has_its_position() {
             "request.path.matches('x')",
             "line 1, column 14: unknown function matches: use a regex condition",
         ),
+        (
+            "claims.r.exists(1)",
+            "line 1, column 10: unknown function exists: expected exists(x, condition)",
+        ),
         ("foo(1)", "line 1, column 1: unknown function foo: expected one of size, "),
-        ("claims.a == 'x' || claims.a.b == 'y'", "line 1, column 3: \"a\" is used both as a value"),
+        ("claims.a == 'x' || claims.a.b == 'y'", "line 1, column 8: \"a\" is used both as a value"),
         ("claims.r.exists(a, claims.r.exists(b, a == b))", "line 1, column 36: expected no macro"),
         ("{'a': 1}.a == 1", "line 1, column 1: expected a condition without mappings"),
     ] {
@@ -118,6 +126,12 @@ fn a_mistake_has_its_position() {
         let first = bad.first().unwrap().to_string();
         assert!(first.starts_with(expected), "{text:?}: {first}");
     }
+}
+
+#[test]
+fn a_mistake_is_reported_once() {
+    let bad = When::parse("clams.x == 1 || clams.x == 2").unwrap_err();
+    assert_eq!(bad.len(), 1, "{bad:?}");
 }
 
 #[test]

@@ -34,6 +34,9 @@ const FUNCTIONS: [&str; 10] = [
     "type",
 ];
 
+/// The macros, whose calls the parser expands if they have a variable and a condition.
+const MACROS: [&str; 5] = ["all", "exists", "exists_one", "map", "filter"];
+
 /// Returns the properties that `expression` names, sorted.
 ///
 /// # Errors
@@ -158,17 +161,21 @@ impl Found {
     fn function(&mut self, name: &str) {
         let is_operator = !name.starts_with(|c: char| c.is_ascii_alphabetic());
         if !is_operator && !FUNCTIONS.contains(&name) {
-            let hint = if name == "matches" {
-                "use a regex condition beside when".to_owned()
-            } else {
-                format!("expected one of {}", FUNCTIONS.join(", "))
+            let hint = match name {
+                "matches" => "use a regex condition beside when".to_owned(),
+                _ if MACROS.contains(&name) => format!("expected {name}(x, condition)"),
+                _ => format!("expected one of {}", FUNCTIONS.join(", ")),
             };
             self.mistake(name, &format!("unknown function {name}: {hint}"));
         }
     }
 
+    /// Adds a mistake, once.
     fn mistake(&mut self, name: &str, reason: &str) {
-        self.mistakes.push(Mistake { name: name.to_owned(), reason: reason.to_owned() });
+        let mistake = Mistake { name: name.to_owned(), reason: reason.to_owned() };
+        if !self.mistakes.contains(&mistake) {
+            self.mistakes.push(mistake);
+        }
     }
 }
 
