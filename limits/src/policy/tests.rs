@@ -387,7 +387,7 @@ fn invalid_conditions_are_reported() {
         mistakes_after(|d| {
             d["rules"][0]["match"] = json!({ "headers": {
                 "a": { "prefx": "a" }, "b": { "at_least": "3" }, "c": ["a", {}], "d": null,
-                "e": { "one_of": "a" },
+                "e": { "one_of": "a" }, "f": 1.0, "g": ["a", 2.0, 2.5],
             } });
             d["rules"][1]["match"] = json!({ "any": [{ "paths": ["x"] }, { "path": "/" }] });
         }),
@@ -397,6 +397,8 @@ rules[0].match.headers.b.at_least: invalid type: string "3", expected a number s
 rules[0].match.headers.c[1]: invalid type: map, expected a text, a number, true or false
 rules[0].match.headers.d: invalid type: null, expected a text, a list of texts, or a condition such as { prefix: text }
 rules[0].match.headers.e.one_of: invalid type: string "a", expected a sequence
+rules[0].match.headers.f: 1.0 would be compared as 1: put it in quotes
+rules[0].match.headers.g[1]: 2.0 would be compared as 2: put it in quotes
 rules[1].match.any[1].path: unknown field `path` (did you mean "paths"?), expected one of `paths`, `methods`, `hosts`, `client`, `headers`, `query`, `cookies`, `claims`, `keys`, `has_key`, `authenticated`, `when`, `on_error`, `any`, `not`
 "#
     );

@@ -156,7 +156,14 @@ impl Visitor<'_> for ScalarForm {
         Ok(Scalar::Number(number as f64))
     }
 
+    /// Reads a number with a fraction. A whole one that was written as `1.0` is a mistake, because it
+    /// would not match the text `1.0`.
     fn visit_f64<E: Error>(self, number: f64) -> Result<Scalar, E> {
+        if number.fract() == 0.0 {
+            return Err(E::custom(format!(
+                "{number:?} would be compared as {number}: put it in quotes"
+            )));
+        }
         Ok(Scalar::Number(number))
     }
 }
