@@ -189,7 +189,13 @@ fn any(
     }
     let documents = documents.iter().take(MAX_ALTERNATIVES).enumerate();
     documents
-        .map(|(at, document)| nested(&format!("{place}[{at}]"), document, names, depth, mistakes))
+        .map(|(at, document)| {
+            let place = format!("{place}[{at}]");
+            if document::Match::is_empty(document) {
+                mistakes.add(&place, "matches any request, so `any` always does: remove this");
+            }
+            nested(&place, document, names, depth, mistakes)
+        })
         .collect()
 }
 

@@ -439,6 +439,7 @@ rules[1].match.keys.usr: unknown key "usr" (did you mean "user"?), expected one 
 rules[2].match.any: expected 1 to 100 alternatives, found 0
 rules[2].match.not: never matches, because {} matches any request: remove this
 rules[3].match.any[0].paths[0]: expected a path that begins with a slash, found "x"
+rules[3].match.any[1]: matches any request, so `any` always does: remove this
 rules[4].match.not.headers.x y: expected a header name, such as x-api-key, found "x y"
 "#
     );
