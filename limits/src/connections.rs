@@ -37,7 +37,7 @@ impl Connections {
     /// # Errors
     /// Fails with the location of the first mistake.
     pub fn from_value(document: serde_json::Value) -> Result<Self, JsonError> {
-        let Document { max_per_address } = json::from_value(document)?;
+        let Document { max_per_address } = json::from_value(&document)?;
         Ok(Self {
             max_per_address: max_per_address.get(),
             open: BTreeMap::new(),

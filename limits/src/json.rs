@@ -1,5 +1,8 @@
 //! JSON parsing with errors that carry their location.
 
+mod located;
+
+use located::Part;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 
@@ -30,8 +33,11 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, JsonError> {
 ///
 /// # Errors
 /// Fails with the location of the first mistake.
-pub fn from_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, JsonError> {
-    serde_path_to_error::deserialize(value).map_err(locate)
+pub fn from_value<T: DeserializeOwned>(value: &serde_json::Value) -> Result<T, JsonError> {
+    T::deserialize(Part(value)).map_err(|error| {
+        let (pointer, message) = error.into_parts();
+        JsonError { pointer, message }
+    })
 }
 
 fn locate(error: serde_path_to_error::Error<serde_json::Error>) -> JsonError {

@@ -30,7 +30,7 @@ pub(super) fn read_rest<T: DeserializeOwned>(
 ) -> Option<T> {
     let mut cuts: Vec<Cut> = Vec::new();
     for _ in 0..MAX_MISTAKES {
-        let error = match json::from_value(value.clone()) {
+        let error = match json::from_value(&value) {
             Ok(read) => return Some(read),
             Err(error) => error,
         };
