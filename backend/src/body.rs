@@ -101,7 +101,7 @@ impl Ask {
     /// # Errors
     /// [`BodyError`] if the body is not an object, or has a duplicate member.
     pub(crate) fn fields(&self) -> Result<Fields, BodyError> {
-        parse(&self.0, |bytes| json::from_value(unambiguous(bytes)?))
+        parse(&self.0, |bytes| json::from_value(&unambiguous(bytes)?))
     }
 }
 

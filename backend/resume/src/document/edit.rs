@@ -57,7 +57,7 @@ fn operations(patch: Value) -> Result<Vec<PatchOperation>, Vec<PlacedError>> {
         let detail = format!("expected at most {MAX_OPERATIONS} operations, found {count}");
         return Err(vec![PlacedError { pointer: String::new(), detail }]);
     }
-    json::from_value::<Patch>(patch)
+    json::from_value::<Patch>(&patch)
         .map(|Patch(operations)| operations)
         .map_err(|error| vec![PlacedError { pointer: error.pointer, detail: error.message }])
 }
