@@ -60,29 +60,34 @@ fn mapping(
         regex(fields, place, mistakes),
         bounds(fields, place, mistakes),
     ];
-    let mut tests = tests.into_iter().flatten();
-    let (Some(test), None) = (tests.next(), tests.next()) else {
-        // A regular expression with a mistake is missing here, and has been reported.
-        if fields.regex.is_none() || has_other(fields) {
-            mistakes.add(place, EXPECTED);
-        }
+    let names = named(fields);
+    if names.len() != 1 {
+        let found = if names.is_empty() { "none".to_owned() } else { names.join(" and ") };
+        mistakes.add(place, format!("{EXPECTED}; found {found}"));
         return None;
-    };
+    }
+    // A regular expression with a mistake has been reported.
+    let test = tests.into_iter().flatten().next()?;
     if fields.ignore_case && matches!(test, Test::Present(_) | Test::Within(_)) {
         mistakes.add(format!("{place}.ignore_case"), "only valid with text: remove this");
     }
     Some(Condition::new(test, fields.ignore_case))
 }
 
-fn has_other(fields: &ConditionFields) -> bool {
-    let texts = [&fields.prefix, &fields.suffix];
-    let scalars = [&fields.equals, &fields.contains];
-    let numbers = [fields.at_least, fields.at_most, fields.above, fields.below];
-    fields.present.is_some()
-        || fields.one_of.is_some()
-        || texts.iter().any(|text| text.is_some())
-        || scalars.iter().any(|scalar| scalar.is_some())
-        || numbers.iter().any(Option::is_some)
+/// Returns the names of the fields that are set. Bounds count as one.
+fn named(fields: &ConditionFields) -> Vec<&'static str> {
+    let bounds = [fields.at_least, fields.at_most, fields.above, fields.below];
+    let all = [
+        ("equals", fields.equals.is_some()),
+        ("one_of", fields.one_of.is_some()),
+        ("prefix", fields.prefix.is_some()),
+        ("suffix", fields.suffix.is_some()),
+        ("contains", fields.contains.is_some()),
+        ("regex", fields.regex.is_some()),
+        ("present", fields.present.is_some()),
+        ("bounds", bounds.iter().any(Option::is_some)),
+    ];
+    all.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| *name).collect()
 }
 
 fn regex(fields: &ConditionFields, place: &str, mistakes: &mut Mistakes) -> Option<Test> {

@@ -108,7 +108,15 @@ pub(super) fn checked(
         (None, None, Some(_), None) => token_bucket(fields, place, mistakes),
         (None, None, None, Some(start)) => balance(fields, start, place, mistakes),
         _ => {
-            mistakes.add(place, format!("expected one of {}", fields.selectors));
+            let found = [
+                fields.window.is_some(),
+                fields.per.is_some(),
+                fields.rate.is_some(),
+                fields.balance.is_some(),
+            ];
+            let count = found.iter().filter(|is_set| **is_set).count();
+            let selectors = fields.selectors;
+            mistakes.add(place, format!("expected one of {selectors}; found {count} of them"));
             None
         }
     };

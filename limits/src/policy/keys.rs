@@ -73,6 +73,7 @@ fn key(document: &document::Key, place: &str, mistakes: &mut Mistakes) -> Option
     let mut sources = sources::named(&document.source(), place, mistakes)?;
     sources.extend(client_ip.into_iter().chain(constant));
     let otherwise = document.otherwise.clone();
+    let count = sources.len() + usize::from(document.all.is_some());
     let mut sources = sources.into_iter();
     match (sources.next(), sources.next(), &document.all) {
         (Some(source), None, None) => {
@@ -96,7 +97,7 @@ fn key(document: &document::Key, place: &str, mistakes: &mut Mistakes) -> Option
         _ => {
             mistakes.add(
                 place,
-                "expected one of jwt_claim, client_ip, header, query, cookie, host, path, method, route_name, route_metadata, metadata, constant, all",
+                format!("expected one of jwt_claim, client_ip, header, query, cookie, host, path, method, route_name, route_metadata, metadata, constant, all; found {count} of them"),
             );
             None
         }

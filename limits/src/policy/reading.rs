@@ -89,9 +89,19 @@ fn is_missing(error: &JsonError) -> bool {
     error.message.starts_with("missing field")
 }
 
+/// serde's names of types that YAML calls something else.
+const TYPES: [(&str, &str); 4] = [
+    ("invalid type: sequence,", "invalid type: list,"),
+    ("invalid type: map,", "invalid type: mapping,"),
+    ("expected a sequence", "expected a list"),
+    ("expected a map", "expected a mapping"),
+];
+
 /// Returns serde's message, with the value found, and with a suggestion if a known name is similar.
 fn message(error: &JsonError, value: &Value) -> String {
-    let text = &error.message;
+    let serde = &error.message;
+    let named = TYPES.iter().filter(|(name, _)| serde.starts_with(name) || serde.ends_with(name));
+    let text = &named.fold(serde.clone(), |text, (name, ours)| text.replacen(name, ours, 1));
     if text.starts_with("expected") && !text.contains(", found ") {
         let found = value.pointer(&error.pointer).unwrap_or(&Value::Null).to_string();
         return format!(

@@ -83,10 +83,11 @@ pub(super) fn checked(
     mistakes: &mut Mistakes,
 ) -> Option<Source> {
     let sources = named(document, place, mistakes)?;
+    let count = sources.len();
     let Ok([source]) = <[Source; 1]>::try_from(sources) else {
         mistakes.add(
             place,
-            "expected one of jwt_claim, header, query, cookie, host, path, method, route_name, route_metadata, metadata, content_length",
+            format!("expected one of jwt_claim, header, query, cookie, host, path, method, route_name, route_metadata, metadata, content_length; found {count} of them"),
         );
         return None;
     };

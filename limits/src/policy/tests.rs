@@ -66,16 +66,16 @@ buckets.auth.block.fro: unknown field `fro`, expected one of `after`, `within`, 
 buckets.auth.block.within: expected a duration from 1ms to 366d, such as 500ms, 30s, 1m, 24h or 7d, found "10"
 "#);
     insta::assert_snapshot!(block(json!({})), @"buckets.auth.block: missing field `after`");
-    insta::assert_snapshot!(block(json!([20, "10m", "1h"])), @"buckets.auth.block: invalid type: sequence, expected a mapping, `{ field: value }`");
+    insta::assert_snapshot!(block(json!([20, "10m", "1h"])), @"buckets.auth.block: invalid type: list, expected a mapping, `{ field: value }`");
 }
 
 #[test]
 fn a_list_is_not_accepted_for_a_mapping() {
-    insta::assert_snapshot!(changed(|d| d["rules"][1]["match"] = json!([])), @"rules[1].match: invalid type: sequence, expected a mapping, `{ field: value }`");
-    insta::assert_snapshot!(changed(|d| d["rules"][1] = json!([null, {}, ["auth"]])), @"rules[1]: invalid type: sequence, expected a mapping, `{ field: value }`");
-    insta::assert_snapshot!(changed(|d| d["keys"]["site"] = json!({ "host": [] })), @"keys.site.host: invalid type: sequence, expected a mapping, `{ field: value }`");
-    insta::assert_snapshot!(changed(|d| d["keys"]["client"]["client_ip"] = json!([32, 64])), @"keys.client.client_ip: invalid type: sequence, expected a mapping, `{ field: value }`");
-    insta::assert_snapshot!(changed(|d| *d = json!([1])), @"policy: invalid type: sequence, expected a mapping, `{ field: value }`");
+    insta::assert_snapshot!(changed(|d| d["rules"][1]["match"] = json!([])), @"rules[1].match: invalid type: list, expected a mapping, `{ field: value }`");
+    insta::assert_snapshot!(changed(|d| d["rules"][1] = json!([null, {}, ["auth"]])), @"rules[1]: invalid type: list, expected a mapping, `{ field: value }`");
+    insta::assert_snapshot!(changed(|d| d["keys"]["site"] = json!({ "host": [] })), @"keys.site.host: invalid type: list, expected a mapping, `{ field: value }`");
+    insta::assert_snapshot!(changed(|d| d["keys"]["client"]["client_ip"] = json!([32, 64])), @"keys.client.client_ip: invalid type: list, expected a mapping, `{ field: value }`");
+    insta::assert_snapshot!(changed(|d| *d = json!([1])), @"policy: invalid type: list, expected a mapping, `{ field: value }`");
 }
 
 #[test]
@@ -135,9 +135,11 @@ fn invalid_keys_are_reported() {
 keys.colon.header: expected a header name, found ":authority": use `host`, `paths` or `methods`
 keys.deep.jwt_claim: expected 1 to 8 names of 1 to 256 bytes, found ["a",""]
 keys.none: expected one of jwt_claim, client_ip, header, query, cookie, host, path, method, route_name, route_metadata, metadata, constant, all
+found 0 of them
 keys.plan.route_metadata: expected 2 to 8 names of 1 to 256 bytes, found ["tollgate"]
 keys.space.header: expected a header name, such as x-api-key, found "x y"
 keys.two: expected one of jwt_claim, client_ip, header, query, cookie, host, path, method, route_name, route_metadata, metadata, constant, all
+found 2 of them
 keys.loop.otherwise: leads back to this key: end it with a client_ip key
 keys.ring.otherwise: leads back to this key: end it with a client_ip key
 keys.site.otherwise: this key is never absent: remove this
@@ -202,6 +204,7 @@ fn invalid_combinations_are_reported() {
         }),
         @r#"
 keys.both: expected one of jwt_claim, client_ip, header, query, cookie, host, path, method, route_name, route_metadata, metadata, constant, all
+found 2 of them
 keys.else.otherwise: a combination is never absent, because its keys have their own fallbacks: remove this
 keys.shown.log_key: a combination has no value of its own: set this on the keys in `all`
 keys.hidden.all[0]: "falls" is or falls back on a combination: list its keys instead
@@ -232,12 +235,14 @@ fn invalid_buckets_are_reported() {
         @r#"
 buckets.by.limit.by.client_ip: unknown field `client_ip`, expected one of `jwt_claim`, `header`, `query`, `cookie`, `host`, `path`, `method`, `route_name`, `route_metadata`, `metadata`, `content_length`
 buckets.ai: expected one of window (sliding), per (calendar), rate (token bucket), balance (prepaid)
+found 2 of them
 buckets.ai_daily.time_zone: expected an IANA time zone such as Europe/Berlin, found "Mars/Olympus"
 buckets.auth.key: unknown key "nobody", expected one of client, user
 buckets.b 1: expected a name of at most 64 letters, digits, _ or -, starting with a letter
 buckets.public.burst: only valid with `rate`: remove this
 buckets.tokens.burst: burst × every (in ms) must be at most 2^53: reduce one of them
 buckets.two.limit.by: expected one of jwt_claim, header, query, cookie, host, path, method, route_name, route_metadata, metadata, content_length
+found 2 of them
 "#
     );
 }
@@ -265,6 +270,7 @@ buckets.deep.limit.otherwise.otherwise.otherwise.otherwise: expected at most 4 t
 buckets.from.limit.from.header: expected a header name, such as x-api-key, found "x y"
 buckets.from.limit.max: expected at least min, 9, found 8
 buckets.inner.limit.values.a.by: expected one of jwt_claim, header, query, cookie, host, path, method, route_name, route_metadata, metadata, content_length
+found 0 of them
 buckets.largest.limit: missing field `max`: the largest number that a request can choose
 buckets.neither.limit: expected by and values, or from and max
 buckets.table.limit.divide_by: only valid with `from`: remove this
@@ -293,15 +299,19 @@ fn invalid_tiers_are_reported() {
             d["buckets"]["probes"]["tiers"] = json!({ "by": { "host": {} } });
         }),
         @r#"
-buckets.ai.tiers.values.list: invalid type: sequence, expected a mapping, `{ field: value }`
+buckets.ai.tiers.values.list: invalid type: list, expected a mapping, `{ field: value }`
 buckets.ai.tiers.values.typo.windw: unknown field `windw` (did you mean "window"?), expected one of `limit`, `window`, `per`, `time_zone`, `anchor`, `rate`, `every`, `burst`
 buckets.probes.tiers: missing field `values`
 buckets.auth.tiers.values.none: expected one of window (sliding), per (calendar), rate (token bucket)
+found 0 of them
 buckets.auth.tiers.values.pro: a token bucket needs rate, every and burst
 buckets.auth.tiers.values.two: expected one of window (sliding), per (calendar), rate (token bucket)
+found 2 of them
 buckets.auth.tiers.values.zone.time_zone: expected an IANA time zone such as Europe/Berlin, found "Mars"
 buckets.auth.tiers.values.zone.limit.by: expected one of jwt_claim, header, query, cookie, host, path, method, route_name, route_metadata, metadata, content_length
+found 0 of them
 buckets.public.tiers.by: expected one of jwt_claim, header, query, cookie, host, path, method, route_name, route_metadata, metadata, content_length
+found 2 of them
 "#
     );
 }
@@ -368,7 +378,9 @@ rules[1].match.methods[0]: expected a method in uppercase, such as POST, found "
 rules[1].match.hosts[0]: expected a host without a port, such as example.com, *.example.com or [::1], found "a:80"
 rules[1].match.headers.x y: expected a header name, such as x-api-key, found "x y"
 rules[1].match.headers.x-b: expected one of equals, one_of, prefix, suffix, contains, regex, present, or bounds (at_least or above, at_most or below)
+found none
 rules[1].match.headers.x-c: expected one of equals, one_of, prefix, suffix, contains, regex, present, or bounds (at_least or above, at_most or below)
+found prefix and present
 rules[2].match.has_key: unknown key "usr" (did you mean "user"?), expected one of client, user
 rules[2].charge[1]: "ai" is listed twice
 rules[2].charge[2]: unknown bucket "gpt", expected one of ai, ai_client, ai_daily, auth, authenticated, probes, public
@@ -394,9 +406,9 @@ fn invalid_conditions_are_reported() {
         @r#"
 rules[0].match.headers.a.prefx: unknown field `prefx` (did you mean "prefix"?), expected one of `equals`, `one_of`, `prefix`, `suffix`, `contains`, `regex`, `present`, `at_least`, `at_most`, `above`, `below`, `ignore_case`
 rules[0].match.headers.b.at_least: invalid type: string "3", expected a number such as 5 or 0.5
-rules[0].match.headers.c[1]: invalid type: map, expected a text, a number, true or false
+rules[0].match.headers.c[1]: invalid type: mapping, expected a text, a number, true or false
 rules[0].match.headers.d: invalid type: null, expected a text, a list of texts, or a condition such as { prefix: text }
-rules[0].match.headers.e.one_of: invalid type: string "a", expected a sequence
+rules[0].match.headers.e.one_of: invalid type: string "a", expected a list
 rules[0].match.headers.f: 1.0 would be compared as 1: put it in quotes
 rules[0].match.headers.g[1]: 2.0 would be compared as 2: put it in quotes
 rules[1].match.any[1].path: unknown field `path` (did you mean "paths"?), expected one of `paths`, `methods`, `hosts`, `client`, `headers`, `query`, `cookies`, `claims`, `keys`, `has_key`, `authenticated`, `when`, `on_error`, `any`, `not`
@@ -422,8 +434,11 @@ rules[1].match.any[1].path: unknown field `path` (did you mean "paths"?), expect
         }),
         @r#"
 rules[0].match.headers.b: expected one of equals, one_of, prefix, suffix, contains, regex, present, or bounds (at_least or above, at_most or below)
+found equals and suffix
 rules[0].match.headers.c.regex: expected a regular expression: found open group without closing ')'
 rules[0].match.headers.d.regex: expected a regular expression: found open group without closing ')'
+rules[0].match.headers.d: expected one of equals, one_of, prefix, suffix, contains, regex, present, or bounds (at_least or above, at_most or below)
+found prefix and regex
 rules[0].match.headers.e.ignore_case: only valid with text: remove this
 rules[0].match.headers.f: has both at_least and above: remove one of them
 rules[0].match.headers.g: no number is at least 3 and below 3
@@ -554,7 +569,7 @@ fn invalid_calendars_are_reported() {
     insta::assert_snapshot!(calendar(json!({ "per": "day", "anchor": 2 })), @r#"buckets.auth.anchor: expected no anchor, which only a week, month or year has, found "2""#);
     insta::assert_snapshot!(calendar(json!({ "window": "1m", "anchor": 2 })), @"buckets.auth.anchor: only valid with `per`: remove this");
     insta::assert_snapshot!(calendar(json!({ "per": "fortnight" })), @"buckets.auth.per: unknown variant `fortnight`, expected one of `minute`, `hour`, `day`, `week`, `month`, `year`");
-    insta::assert_snapshot!(calendar(json!({ "per": "day", "time_zone": { "from": {}, "otherwise": "Mars" } })), @r#"buckets.auth.time_zone.otherwise: expected an IANA time zone such as Europe/Berlin, found "Mars"; buckets.auth.time_zone.from: expected one of jwt_claim, header, query, cookie, host, path, method, route_name, route_metadata, metadata, content_length"#);
+    insta::assert_snapshot!(calendar(json!({ "per": "day", "time_zone": { "from": {}, "otherwise": "Mars" } })), @r#"buckets.auth.time_zone.otherwise: expected an IANA time zone such as Europe/Berlin, found "Mars"; buckets.auth.time_zone.from: expected one of jwt_claim, header, query, cookie, host, path, method, route_name, route_metadata, metadata, content_length; found 0 of them"#);
     insta::assert_snapshot!(calendar(json!({ "per": "month", "anchor": { "from": { "header": "x" } } })), @"buckets.auth.anchor: missing field `otherwise`");
 }
 
@@ -567,7 +582,7 @@ fn invalid_balances_are_reported() {
         "accepted"
     );
     insta::assert_snapshot!(balance(json!({ "key": "client", "balance": 5, "limit": 5, "on_failure": "local" })), @"buckets.auth.limit: a balance has no limit except what is left of it: remove this; buckets.auth.on_failure: only the ledger knows a balance: expected deny or allow, found local");
-    insta::assert_snapshot!(balance(json!({ "key": "client", "balance": 5, "per": "day" })), @"buckets.auth: expected one of window (sliding), per (calendar), rate (token bucket), balance (prepaid)");
+    insta::assert_snapshot!(balance(json!({ "key": "client", "balance": 5, "per": "day" })), @"buckets.auth: expected one of window (sliding), per (calendar), rate (token bucket), balance (prepaid); found 2 of them");
     insta::assert_snapshot!(balance(json!({ "key": "client", "balance": "unlimited" })), @"buckets.auth.balance: a balance has an end: expected at most 4503599627370496, found unlimited");
     insta::assert_snapshot!(balance(json!({ "key": "client", "balance": -1 })), @"buckets.auth.balance: invalid value: integer `-1`, expected a whole number from 0 to 9007199254740992");
     insta::assert_snapshot!(balance(json!({ "key": "client", "balance": 5, "anchor": 1, "time_zone": "UTC", "burst": 1 })), @"buckets.auth.time_zone: only valid with `per`: remove this; buckets.auth.anchor: only valid with `per`: remove this; buckets.auth.burst: only valid with `rate`: remove this");

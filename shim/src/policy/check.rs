@@ -147,7 +147,7 @@ FILE:4:5: rules[0]: missing field `charge`
 ");
         insta::assert_snapshot!(report("- 1\n"), @r"
 FILE is not a valid policy:
-FILE: policy: invalid type: sequence, expected a mapping, `{ field: value }`
+FILE: policy: invalid type: list, expected a mapping, `{ field: value }`
 ");
     }
 

@@ -304,7 +304,7 @@ mod tests {
             "version: 1\nrules: [\n",
             "FILE is not valid YAML: line 2 column 8: unclosed bracket",
         );
-        check("- a\n- b\n", "invalid policy FILE: policy: invalid type: sequence");
+        check("- a\n- b\n", "invalid policy FILE: policy: invalid type: list");
         let shipped = std::fs::read_to_string(paths::root().join("envoy/policy.yaml")).unwrap();
         check(
             &shipped.replace("limit: 5,", "limit: -1,"),
