@@ -47,7 +47,7 @@ pub enum BodyError {
     #[error("expected the whole body within {} s", READ_TIMEOUT.as_secs())]
     TooSlow,
     /// The connection or its framing broke.
-    #[error("the body broke off before its end")]
+    #[error("the body ended early")]
     Broken,
     /// Not JSON.
     #[error("expected a JSON body")]
@@ -295,7 +295,7 @@ mod tests {
     #[tokio::test]
     async fn a_truncated_body_is_rejected() {
         let broken = Err(io::Error::other("reset"));
-        let expected = Err("the body broke off before its end".to_owned());
+        let expected = Err("the body ended early".to_owned());
         assert_eq!(length(vec![Ok(b"{}".to_vec()), broken]).await, expected);
     }
 

@@ -52,7 +52,7 @@ const TAGS: [(&str, &str); 5] = [
 
 /// Responses of every route that takes a body.
 const BODY_ERRORS: [(&str, &str); 5] = [
-    ("400", "The body is not JSON, or broke off"),
+    ("400", "The body is not JSON, or incomplete"),
     ("408", "The body took too long"),
     ("413", "The body is too large"),
     ("415", "The body has an unsupported `Content-Type`"),

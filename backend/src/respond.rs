@@ -440,7 +440,7 @@ mod tests {
         415 Expected a body with Content-Type: application/json.
         413 Expected a body of at most 65536 bytes.
         408 [close] Expected the whole body within 10 s.
-        400 The body broke off before its end.
+        400 The body ended early.
         400 Expected a JSON body.
         422 The body does not match what this route expects.
         422 The body has invalid members.

@@ -46,7 +46,7 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     /// Address to listen on, for HTTP/1.1 and HTTP/2 with prior knowledge. Let only gateways and the
-    /// backend reach this port: it asks for no password, and a caller can use up anyone's limits
+    /// backend reach this port: it has no authentication, and a caller can use up anyone's limits
     #[arg(long, env = "TOLLGATE_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8081", value_parser = address)]
     pub listen: SocketAddr,
     #[doc = "The store that holds the counters"]
@@ -331,7 +331,7 @@ pub(crate) struct Target {
     /// The bucket, as in the policy
     #[arg(long, value_name = "NAME")]
     pub bucket: String,
-    /// The key's name in the policy, and its value: user=42, client=203.0.113.7. Of a key with `all`:
+    /// The key's name in the policy, and its value: user=42, client=203.0.113.7. For a key with `all`:
     /// both=user=42,client=203.0.113.7, with `\,` for a comma in a value
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     pub key: Pair,

@@ -498,7 +498,7 @@ fn the_docs_warn_that_the_shims_port_is_only_for_the_gateway_and_the_backend() {
         assert!(text.contains("no authentication and no TLS"), "{text}");
     }
     for text in [compose, variables::help()] {
-        assert!(text.contains("asks for no password"), "{text}");
+        assert!(text.contains("has no authentication"), "{text}");
         assert!(text.contains("anyone's limits"), "{text}");
     }
     let compose = Compose::read();

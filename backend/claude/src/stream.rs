@@ -125,7 +125,7 @@ impl Running {
 }
 
 impl Drop for Running {
-    /// Accounts for an answer that broke off or was not read to its end: the service bills it too.
+    /// Accounts for an answer that was cut off or was not read to its end: the service bills it too.
     fn drop(&mut self) {
         if !self.reading.has_ended {
             let assembly = &self.reading.assembly;

@@ -14,8 +14,8 @@ pub enum AiError {
     /// The call to Claude failed.
     #[error(transparent)]
     Claude(ClaudeError),
-    /// The answer broke off.
-    #[error("the answer broke off: {0}")]
+    /// The answer was cut off.
+    #[error("the answer was cut off: {0}")]
     BrokeOff(ClaudeError),
     /// The stream ended before the answer was complete.
     #[error("the answer's stream ended before the answer was complete")]

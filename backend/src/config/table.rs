@@ -105,7 +105,7 @@ pub const VARIABLES: [Variable; 37] = [
     variable(
         "PAYMENT_TOKEN",
         "",
-        "A secret shared with the payment system, 16 to 255 visible ASCII characters. Without it, no user can move to a dearer plan.",
+        "A secret shared with the payment system, 16 to 255 visible ASCII characters. Without it, no user can move to a more expensive plan.",
     ),
     variable(
         "TOLLGATE_URL",

@@ -45,7 +45,7 @@ pub(super) fn chosen_password() -> Object {
 pub(super) fn refresh_token() -> Object {
     text()
         .pattern(Some(refresh_token::PATTERN))
-        .description(Some("Good for one use"))
+        .description(Some("Valid for one use"))
         .examples(["A".repeat(43)])
         .build()
 }

@@ -151,7 +151,7 @@ fn a_score_has_rules_and_a_review() {
           },
           {
             "code": "contact.location.missing",
-            "detail": "There is no location, which systems filter by. Add at least the city to basics.location.",
+            "detail": "There is no location. Applicant tracking systems filter by it, so add at least the city to basics.location.",
             "pointer": "/basics",
             "severity": "warning"
           },

@@ -22,7 +22,7 @@ pub enum Fault {
         found: String,
     },
     /// The queue is full. Nothing was sent.
-    #[error("Too many requests are waiting for the ledger; nothing was charged.")]
+    #[error("The ledger's queue is full; nothing was charged.")]
     Overloaded,
     /// The connection was lost or timed out after sending. The ledger may have charged, so nothing
     /// is sent again.

@@ -278,7 +278,7 @@ pub(super) enum Outcome {
 pub(super) struct Rule {
     /// The rule's name in logs. Defaults to its index.
     pub(super) name: Option<String>,
-    /// The conditions for a match, all of which must hold. Defaults to any request.
+    /// The conditions for a match, all of which must hold. By default, every request matches.
     #[serde(default, rename = "match")]
     pub(super) matching: Mapping<Match>,
     /// The buckets to charge; `[]` for an exemption.

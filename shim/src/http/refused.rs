@@ -55,7 +55,7 @@ impl Refused {
         Self::new(StatusCode::REQUEST_TIMEOUT, "The body did not arrive before the deadline.")
     }
 
-    /// Refuses a body that broke off.
+    /// Refuses a body that ended early.
     pub(crate) fn broken_body() -> Self {
         Self::new(StatusCode::BAD_REQUEST, "The body ended before it was complete.")
     }

@@ -7,7 +7,7 @@ use crate::dice::Dice;
 const SENTENCES: [&str; 10] = [
     "The strongest points are 1 and 2, and 3 supports them.",
     "What is said about 1 is clear and to the point.",
-    "It would help to tell more about 1, since 2 depends on it.",
+    "It would help to say more about 1, since 2 depends on it.",
     "Together, 1 and 2 make a convincing case.",
     "A reader will look for 1 first and for 2 soon after.",
     "The part about 1 could come before 2.",

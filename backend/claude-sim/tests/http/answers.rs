@@ -84,7 +84,7 @@ async fn next_id(sim: &Sim) -> Value {
 #[tokio::test]
 async fn without_a_schema_the_answer_is_prose() {
     let text = Sim::start().await.ask(&in_prose()).await.answer();
-    insta::assert_snapshot!(text, @"Both results and teamwork are worth keeping as they are. The part about teams could come before results. Together, Rust and experience make a convincing case. It would help to tell more about teamwork, since Rust depends on it. With results in mind, Led deserves a more concrete example. Both Rust and experience are worth keeping as they are.");
+    insta::assert_snapshot!(text, @"Both results and teamwork are worth keeping as they are. The part about teams could come before results. Together, Rust and experience make a convincing case. It would help to say more about teamwork, since Rust depends on it. With results in mind, Led deserves a more concrete example. Both Rust and experience are worth keeping as they are.");
 }
 
 #[tokio::test]

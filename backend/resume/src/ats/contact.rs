@@ -38,7 +38,7 @@ pub(super) fn judge(view: &View<'_>, findings: &mut Findings) -> Share {
             location.has(&["city", "region", "countryCode"]),
             Code::ContactLocationMissing,
             location.pointer,
-            "There is no location, which systems filter by. Add at least the city to \
+            "There is no location. Applicant tracking systems filter by it, so add at least the city to \
              basics.location.",
         ),
         (

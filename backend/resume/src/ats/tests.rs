@@ -176,7 +176,7 @@ fn an_empty_resume_scores_zero() {
     Error dates.none "": There are neither jobs nor education, so there are no dates. Add them, with the month of each start and end.
     Error skills.empty "": There are no skills, which systems look for first. List the skills of the job that you have, one by one.
     Warning contact.phone.missing "": There is no phone number. Add it as basics.phone, with the country code.
-    Warning contact.location.missing "": There is no location, which systems filter by. Add at least the city to basics.location.
+    Warning contact.location.missing "": There is no location. Applicant tracking systems filter by it, so add at least the city to basics.location.
     Warning contact.link.missing "": There is no link. Add your website, or a profile with its URL.
     Warning contact.label.missing "": There is no job title. Add the one you are applying for as basics.label, such as "Backend engineer".
     Warning summary.missing "": There is no summary. Say in two or three sentences who you are, what you are best at and what you are looking for.
