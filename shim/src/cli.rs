@@ -10,6 +10,7 @@ use ledger::store::url::{FORMS, LedgerUrl};
 use limits::explain::Request;
 use limits::facts::Value;
 use limits::quota::TopUpAmount;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -259,11 +260,11 @@ pub(crate) struct TypedFacts {
     /// The request's host
     #[arg(long, value_name = "HOST", default_value = "localhost")]
     pub host: String,
-    /// A header of the request
+    /// A header of the request. The values of a repeated header are joined by commas
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     pub header: Vec<Pair>,
-    /// A claim of the request's verified token: sub=42; a nested claim: org.id=7; a list:
-    /// roles=["admin","staff"]
+    /// A claim of the request's verified token: sub=42; a nested claim: org.id=7; a name with a dot:
+    /// /org.id=7; a list: roles=["admin","staff"]; a number or Boolean: level:=3
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     pub claim: Vec<Pair>,
     /// The name of Envoy's route
@@ -281,13 +282,15 @@ pub(crate) struct TypedFacts {
 impl TypedFacts {
     /// Returns a request with these facts, and the defaults for the others.
     pub(crate) fn request(&self) -> Request {
-        let pairs = |pairs: &[Pair]| {
-            pairs.iter().map(|pair| (pair.name.clone(), value(&pair.value))).collect()
-        };
-        let headers = self.header.iter();
+        let pairs = |pairs: &[Pair]| pairs.iter().map(value).collect();
+        let mut headers = BTreeMap::<String, String>::new();
+        for Pair { name, value } in &self.header {
+            let values = headers.entry(name.to_lowercase());
+            values.and_modify(|all| *all += &format!(",{value}")).or_insert_with(|| value.clone());
+        }
         Request {
             host: self.host.clone(),
-            headers: headers.map(|pair| (pair.name.to_lowercase(), pair.value.clone())).collect(),
+            headers,
             claims: pairs(&self.claim),
             route_name: self.route.clone(),
             route_metadata: pairs(&self.metadata),
@@ -297,16 +300,25 @@ impl TypedFacts {
     }
 }
 
-/// Reads a claim or a metadata value: a list if it is one in JSON, otherwise text.
-fn value(text: &str) -> Value {
-    let items: Option<Vec<serde_json::Value>> = serde_json::from_str(text).ok();
-    let item = |item: serde_json::Value| match item {
+/// Reads a claim or a metadata value: a list if it is one in JSON, a number or Boolean after `:=`, and
+/// otherwise text.
+fn value(pair: &Pair) -> (String, Value) {
+    let json = serde_json::from_str::<serde_json::Value>(&pair.value).ok();
+    match (pair.name.strip_suffix(':'), json) {
+        (Some(name), Some(json)) => (name.to_owned(), of_json(json)),
+        (None, Some(list @ serde_json::Value::Array(_))) => (pair.name.clone(), of_json(list)),
+        _ => (pair.name.clone(), Value::from(pair.value.as_str())),
+    }
+}
+
+/// Returns a JSON value as Envoy's filters see it.
+fn of_json(json: serde_json::Value) -> Value {
+    match json {
         serde_json::Value::String(text) => Value::from(text),
+        serde_json::Value::Number(number) => Value::Number(number.as_f64().unwrap_or_default()),
+        serde_json::Value::Bool(is) => Value::Bool(is),
+        serde_json::Value::Array(items) => Value::List(items.into_iter().map(of_json).collect()),
         other => Value::from(other.to_string()),
-    };
-    match items {
-        Some(items) => Value::List(items.into_iter().map(item).collect()),
-        None => Value::from(text),
     }
 }
 

@@ -4,7 +4,8 @@ use crate::facts::{Facts, Value};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-/// The request's properties. Claims and metadata are keyed by their path, joined with dots.
+/// The request's properties. Claims and metadata are keyed by their path, joined with dots. A claim
+/// can also be keyed by a JSON pointer, as one with a dot in its name must be, unless it is a URI.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Request {
     /// The method.
@@ -45,7 +46,14 @@ impl Facts for Request {
     }
 
     fn claim(&self, names: &[String]) -> Option<Value> {
-        self.claims.get(&names.join(".")).cloned()
+        let is_path = |name: &str| name.contains('.') && !name.contains(['/', ':']);
+        let typed = match names {
+            [name] if is_path(name) => None,
+            _ => self.claims.get(&names.join(".")),
+        };
+        let escaped = names.iter().map(|name| name.replace('~', "~0").replace('/', "~1"));
+        let pointer = || escaped.fold(String::new(), |pointer, name| pointer + "/" + &name);
+        typed.or_else(|| self.claims.get(&pointer())).cloned()
     }
 
     fn is_authenticated(&self) -> bool {
@@ -66,5 +74,26 @@ impl Facts for Request {
 
     fn metadata(&self, names: &[String]) -> Option<Value> {
         self.metadata.get(&names.join(".")).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typed_name_with_dots_is_a_nested_claim() {
+        let find = |typed: &str, path: &[&str]| {
+            let claims = BTreeMap::from([(typed.to_owned(), Value::from("x"))]);
+            let path: Vec<String> = path.iter().map(|name| (*name).to_owned()).collect();
+            Request { claims, ..Request::default() }.claim(&path).is_some()
+        };
+        assert!(find("org.id", &["org", "id"]));
+        assert!(!find("org.id", &["org.id"]));
+        assert!(find("/org.id", &["org.id"]));
+        assert!(find("/org/id", &["org", "id"]));
+        assert!(!find("/org/id", &["org.id"]));
+        assert!(find("https://a.example/org", &["https://a.example/org"]));
+        assert!(find("/a~1b", &["a/b"]));
     }
 }

@@ -260,6 +260,14 @@ fn header(name: &str, place: &str, _: &Names<'_>, mistakes: &mut Mistakes) -> Su
 fn claim(name: &str, place: &str, _: &Names<'_>, mistakes: &mut Mistakes) -> Subject {
     let names = conditions::claim_path(name);
     path(&names, 1, place, mistakes);
+    // Many claims are named by a URI, which is never meant as a path.
+    if name.contains('.') && !name.contains(['/', ':']) {
+        let path = name.replace('.', "/");
+        mistakes.add(
+            place,
+            format!("a dot does not lead to a nested claim: write /{path} for one, or /{name} for a claim with a dot in its name"),
+        );
+    }
     Subject::Claim(names)
 }
 

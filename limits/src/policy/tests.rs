@@ -424,7 +424,7 @@ rules[1].match.any[1].path: unknown field `path` (did you mean "paths"?), expect
                 "h": [], "i": 18014398509481984_u64, "j": { "prefix": "a".repeat(4097) },
             } });
             d["rules"][1]["match"] = json!({
-                "claims": { "": "a", "/a//b": "b" },
+                "claims": { "": "a", "/a//b": "b", "a.b": "c", "/a.b": "d", "https://a.b/c": "e" },
                 "keys": { "usr": "1", "client": "192.0.2.1", "pair": "1" },
                 "client": [],
             });
@@ -448,6 +448,7 @@ rules[0].match.headers.j.prefix: expected at most 4096 bytes, found 4097 bytes
 rules[1].match.client: expected 1 to 1000 networks or names of networks, found 0: list more under `networks`
 rules[1].match.claims.: expected 1 to 8 names of 1 to 256 bytes, found [""]
 rules[1].match.claims./a//b: expected 1 to 8 names of 1 to 256 bytes, found ["a","","b"]
+rules[1].match.claims.a.b: a dot does not lead to a nested claim: write /a/b for one, or /a.b for a claim with a dot in its name
 rules[1].match.keys.client: is a client address: use `client` with networks
 rules[1].match.keys.pair: is a combination: list its keys instead
 rules[1].match.keys.usr: unknown key "usr" (did you mean "user"?), expected one of client, pair, user

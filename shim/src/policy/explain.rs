@@ -411,6 +411,31 @@ rule 1 matches and charges:
     }
 
     #[test]
+    fn facts_are_typed_as_the_gateway_sees_them() {
+        let policy = r#"
+version: 1
+salt: test
+keys: { client: { client_ip: {} } }
+buckets: { calls: { key: client, limit: 5, window: 1m } }
+rules:
+  - { match: { headers: { x-mode: "a,b" } }, charge: [calls] }
+  - { match: { when: "claims.level >= 3 && claims.staff" }, charge: [calls] }
+  - { match: { claims: { /org.id: "7" } }, charge: [calls] }
+  - { match: { claims: { /org/id: "7" } }, charge: [calls] }
+"#;
+        for (args, rule) in [
+            ("--header x-mode=a --header X-Mode=b", "rule 0 matches"),
+            ("--claim level:=3 --claim staff:=true", "rule 1 matches"),
+            ("--claim /org.id=7", "rule 2 matches"),
+            ("--claim org.id=7", "rule 3 matches"),
+            ("--claim level=3 --claim staff:=true", "no rule matches"),
+        ] {
+            let text = explained_by(policy, &format!("--path / {args}"));
+            assert!(text.contains(rule), "{args}: {text}");
+        }
+    }
+
+    #[test]
     fn a_block_is_explained() {
         let policy = r#"
 version: 1
