@@ -1,5 +1,7 @@
 //! Collects a policy's mistakes with their locations, so that all are reported at once.
 
+use serde_json::Value;
+
 /// The most mistakes reported for one policy.
 pub(super) const MAX_MISTAKES: usize = 100;
 /// The most names listed in a message.
@@ -83,16 +85,23 @@ pub(super) fn did_you_mean(name: &str, known: &[&str]) -> String {
     nearest.map_or_else(String::new, |(_, meant)| format!(" (did you mean {meant:?}?)"))
 }
 
-/// Converts the JSON pointer `/rules/3/charge/0` to `rules[3].charge[0]`.
-pub(super) fn dotted(pointer: &str) -> String {
+/// Converts the JSON pointer `/rules/3/charge/0` into `value` to `rules[3].charge[0]`. A mapping can
+/// have numbers as names.
+pub(super) fn dotted(pointer: &str, mut value: &Value) -> String {
     let mut place = String::new();
     for token in pointer.split('/').skip(1) {
-        if token.bytes().all(|b| b.is_ascii_digit()) {
-            place.push_str(&format!("[{token}]"));
+        let name = token.replace("~1", "/").replace("~0", "~");
+        if value.is_array() {
+            place.push_str(&format!("[{name}]"));
         } else {
             let dot = if place.is_empty() { "" } else { "." };
-            place.push_str(&format!("{dot}{}", token.replace("~1", "/").replace("~0", "~")));
+            place.push_str(&format!("{dot}{name}"));
         }
+        value = match value {
+            Value::Array(items) => name.parse().ok().and_then(|at: usize| items.get(at)),
+            _ => value.get(&name),
+        }
+        .unwrap_or(&Value::Null);
     }
     place
 }

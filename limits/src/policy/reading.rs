@@ -37,7 +37,8 @@ pub(super) fn read_rest<T: DeserializeOwned>(
         // A field that was removed here is missing now. Its mistake has already been reported.
         let is_ours = is_missing(&error) && cuts.iter().any(|cut| cut.parent == error.pointer);
         if !is_ours {
-            mistakes.add(joined(place, &actual(&error.pointer, &cuts)), message(&error, &value));
+            let place = joined(place, &actual(&error.pointer, &cuts), &value);
+            mistakes.add(place, message(&error, &value));
         }
         cuts.push(Cut::out_of(&mut value, &error.pointer)?);
     }
@@ -79,8 +80,8 @@ fn actual(pointer: &str, cuts: &[Cut]) -> String {
     format!("{parent}/{}", index + before.count())
 }
 
-fn joined(place: &str, pointer: &str) -> String {
-    let inner = dotted(pointer);
+fn joined(place: &str, pointer: &str, value: &Value) -> String {
+    let inner = dotted(pointer, value);
     let dot = if place.is_empty() || inner.is_empty() || inner.starts_with('[') { "" } else { "." };
     format!("{place}{dot}{inner}")
 }

@@ -599,6 +599,13 @@ fn a_balance_is_denied_without_the_ledger_by_default() {
 }
 
 #[test]
+fn a_name_that_is_a_number_is_not_an_index() {
+    let limit = json!({ "by": { "jwt_claim": "tier" }, "values": { "5": "many" }, "otherwise": 1 });
+    let found = changed(|d| d["buckets"]["auth"]["limit"] = limit);
+    assert!(found.starts_with("buckets.auth.limit.values.5: invalid value"), "{found}");
+}
+
+#[test]
 fn invalid_cel_conditions_are_reported() {
     insta::assert_snapshot!(mistakes_after(|d| {
         d["rules"][0]["match"] = json!({ "when": "clams.tier == 'pro' || claims.tier = 1" });
