@@ -29,7 +29,7 @@ use crate::clock::Clock;
 use crate::script;
 use crate::telemetry;
 use cluster::Cluster;
-use health::{HEALTH, write_probe};
+use health::HEALTH;
 use lane::{Lane, Queued};
 use limits::counter::CounterName;
 use limits::ledger::{Charge, Decided, Request, Settle, TopUp, ToppedUp};
@@ -191,7 +191,7 @@ impl Store {
     pub async fn health(&self) -> Health {
         match self {
             Self::Memory(_) => Health::Up,
-            Self::Single(single) => match single.command(write_probe(HEALTH)).await {
+            Self::Single(single) => match single.command(health::probe(HEALTH)).await {
                 Ok(_) => Health::Up,
                 Err(fault) => Health::Down(fault),
             },

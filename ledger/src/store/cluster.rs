@@ -9,7 +9,7 @@
 //! for now) and `TRYAGAIN` (the slot is being migrated).
 
 use super::fault::Fault;
-use super::health::{HEALTH, Health, write_probe};
+use super::health::{self, HEALTH, Health};
 use super::lane::{Lane, Queued};
 use super::server::{self, Timeouts};
 use super::shared::Shared;
@@ -312,9 +312,9 @@ impl Inner {
     }
 }
 
-/// Builds a health check: a write to one of the server's slots, or a PING if it has none.
+/// Builds a health check: a probe of one of the server's slots, or a PING if it has none.
 fn probe(tag: Option<String>) -> Cmd {
-    tag.map_or_else(|| redis::cmd("PING"), |tag| write_probe(&format!("{HEALTH}:{{{tag}}}")))
+    tag.map_or_else(|| redis::cmd("PING"), |tag| health::probe(&format!("{HEALTH}:{{{tag}}}")))
 }
 
 /// Keeps the map current for as long as the Cluster is in use.

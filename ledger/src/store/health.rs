@@ -24,9 +24,14 @@ pub enum Health {
     Down(Fault),
 }
 
-/// Builds a write that expires quickly. Replicas and full or loading servers refuse it.
-pub(super) fn write_probe(key: &str) -> Cmd {
-    let mut set = redis::cmd("SET");
-    set.arg(key).arg("1").arg("PX").arg(100);
-    set
+/// Runs the commands that a decision needs. What it writes expires quickly.
+const PROBE: &str = "redis.call('TIME') redis.call('GET', KEYS[1]) redis.call('MGET', KEYS[1], KEYS[1]) \
+    return redis.call('SET', KEYS[1], 1, 'PX', 100)";
+
+/// Builds a probe. Replicas and full or loading servers refuse it, and so does a server whose user
+/// lacks a right that decisions need.
+pub(super) fn probe(key: &str) -> Cmd {
+    let mut eval = redis::cmd("EVAL");
+    eval.arg(PROBE).arg(1).arg(key);
+    eval
 }

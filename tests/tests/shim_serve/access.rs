@@ -65,16 +65,23 @@ fn the_listed_permissions_are_enough() {
 #[test]
 fn a_missing_permission_is_logged_and_damages_no_counter() {
     let dir = TempDir::new().expect("a directory");
-    let (server, url, mut redis) = server_with_user(dir.path(), &RIGHTS.replace("+get ", ""));
+    let (server, url, mut redis) = server_with_user(dir.path(), RIGHTS);
     let one = || vec![request([charge(counter("a", "b"), sliding(10, 60_000))])];
     let (unrestricted, restricted) = (redis::url(&server), url);
     let shims = [unrestricted, restricted].map(|url| start_ready(dir.path(), &url));
+    let mut permit = |rule: &str| {
+        ::redis::cmd("ACL").arg(&["SETUSER", "shim", rule]).exec(&mut redis).expect("a rule");
+    };
+    permit("-get");
     let [mut able, mut unable] = shims.each_ref().map(|shim| Api::connect(shim.addr()));
     assert_eq!(only_charge(&able.decide(one()).decisions[0]).remaining, 9);
     assert_eq!(unable.try_decide(one()).expect_err("no permission to read").status, 503);
+    let health = shims.each_ref().map(|shim| shim.get("/healthz").expect("an answer").status);
+    assert_eq!(health, [200, 503]);
     assert_eq!(only_charge(&able.decide(one()).decisions[0]).remaining, 8);
     // Once the permission is granted, the same connection works.
-    ::redis::cmd("ACL").arg(&["SETUSER", "shim", "+get"]).exec(&mut redis).expect("a permission");
+    permit("+get");
+    assert_eq!(shims[1].get("/healthz").expect("an answer").status, 200);
     assert_eq!(only_charge(&unable.decide(one()).decisions[0]).remaining, 7);
     let log = std::fs::read_to_string(shims[1].log()).expect("a log");
     assert!(log.contains("refuses to serve") && !log.contains("damaged"), "{log}");
