@@ -45,7 +45,7 @@ pub(crate) fn query(salt: &str, user: Uuid, limit: u32) -> Result<PeekBody, BadC
         time_zone,
         anchor: Anchor::default(),
     });
-    Ok(PeekBody { counter, quota })
+    Ok(PeekBody { counter, quota, block: None })
 }
 
 impl Usage {

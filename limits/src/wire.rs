@@ -248,6 +248,9 @@ pub struct PeekBody {
     pub counter: CounterName,
     /// The quota to read it under.
     pub quota: Quota,
+    /// The bucket's block for repeated refusals. Without it, a block is not seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block: Option<Block>,
 }
 
 /// The response body of `POST /v1/peek`: the outcome of a hypothetical charge of 1. Nothing is

@@ -119,11 +119,14 @@ async fn show(target: &Target, request: &TypedFacts) -> anyhow::Result<String> {
         line("remaining", shown.remaining.to_string())?;
     }
     let next = match (shown.admitted, shown.blocked) {
-        (true, _) => "admitted",
-        (false, true) => "denied: blocked for repeated refusals",
-        (false, false) => "denied",
+        (true, _) => "admitted".to_owned(),
+        (false, true) => {
+            let until = time(shown.now_ms.saturating_add(shown.reset_ms));
+            format!("denied: blocked for repeated refusals until {until}")
+        }
+        (false, false) => "denied".to_owned(),
     };
-    line("next", next.to_owned())?;
+    line("next", next)?;
     if !shown.admitted {
         let wait = match shown.retry_after_ms {
             NEVER => "never, unless topped up".to_owned(),
@@ -199,15 +202,15 @@ fn describe(overriding: Override) -> String {
     match overriding {
         Override::Limit(limit) => format!("limit {limit}"),
         Override::Unlimited => "unlimited".to_owned(),
-        Override::BlockedUntilMs(until_ms) => {
-            let at = i64::try_from(until_ms.get()).ok();
-            let at = at.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
-            format!(
-                "blocked until {}",
-                at.map_or_else(|| format!("{until_ms} ms"), |at| at.to_string())
-            )
-        }
+        Override::BlockedUntilMs(until_ms) => format!("blocked until {}", time(until_ms.get())),
     }
+}
+
+/// Formats a Unix time.
+fn time(unix_ms: u64) -> String {
+    let at = i64::try_from(unix_ms).ok();
+    let at = at.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    at.map_or_else(|| format!("{unix_ms} ms"), |at| at.to_string())
 }
 
 fn seconds(ms: u64) -> String {

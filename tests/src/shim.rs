@@ -288,7 +288,15 @@ impl Api {
     /// # Panics
     /// Panics if the status is not 200.
     pub fn peek(&mut self, counter: CounterName, quota: Quota) -> PeekReply {
-        let body = serde_json::to_vec(&PeekBody { counter, quota }).expect("JSON");
+        self.peek_with(&PeekBody { counter, quota, block: None })
+    }
+
+    /// Sends this peek.
+    ///
+    /// # Panics
+    /// Panics if the status is not 200.
+    pub fn peek_with(&mut self, body: &PeekBody) -> PeekReply {
+        let body = serde_json::to_vec(body).expect("JSON");
         let reply = self.post("/v1/peek", &[], body);
         assert_eq!(reply.status, 200, "{}", reply.as_text());
         serde_json::from_slice(&reply.body).expect("a peek reply")

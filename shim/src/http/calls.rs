@@ -60,8 +60,8 @@ pub(super) async fn settle(State(app): State<App>, request: Request) -> Result<R
 
 pub(super) async fn peek(State(app): State<App>, request: Request) -> Result<Response, Refused> {
     call(&app, request, "peek", async |body, limit| {
-        let PeekBody { counter, quota } = parse(&body).map_err(Refused::unparsable)?;
-        let peeked = limit.apply(app.ledger.peek(counter, quota, None)).await?;
+        let PeekBody { counter, quota, block } = parse(&body).map_err(Refused::unparsable)?;
+        let peeked = limit.apply(app.ledger.peek(counter, quota, block)).await?;
         Ok(json(&PeekReply { now_ms: peeked.now_ms, charge: peeked.answer }))
     })
     .await
