@@ -5,7 +5,7 @@ use super::document::{self, MAX_ITEMS, Mapping};
 use super::keys::Key;
 use super::mistakes::Mistakes;
 use super::networks;
-use super::sources::{MAX_NAME_BYTES, Source, header_name, path};
+use super::sources::{Source, cookie_name, header_name, name, path};
 use super::when::{self, WhenMatch};
 use crate::condition::Condition;
 use crate::host::HostPattern;
@@ -222,11 +222,13 @@ fn values(
 ) -> Vec<ValueMatch> {
     let fields: [(&str, &BTreeMap<String, document::Condition>, Check); 5] = [
         ("headers", &document.headers, header),
-        ("query", &document.query, |name, place, _, mistakes| {
-            Subject::Query(bounded_name(name, place, mistakes))
+        ("query", &document.query, |parameter, place, _, mistakes| {
+            name(parameter, place, mistakes);
+            Subject::Query(parameter.to_owned())
         }),
-        ("cookies", &document.cookies, |name, place, _, mistakes| {
-            Subject::Cookie(bounded_name(name, place, mistakes))
+        ("cookies", &document.cookies, |cookie, place, _, mistakes| {
+            cookie_name(cookie, place, mistakes);
+            Subject::Cookie(cookie.to_owned())
         }),
         ("claims", &document.claims, claim),
         ("keys", &document.keys, key),
@@ -269,13 +271,6 @@ fn claim(name: &str, place: &str, _: &Names<'_>, mistakes: &mut Mistakes) -> Sub
         );
     }
     Subject::Claim(names)
-}
-
-fn bounded_name(name: &str, place: &str, mistakes: &mut Mistakes) -> String {
-    if name.is_empty() || name.len() > MAX_NAME_BYTES {
-        mistakes.add(place, format!("expected a name of 1 to {MAX_NAME_BYTES} bytes"));
-    }
-    name.to_owned()
 }
 
 /// Checks a key whose own value a rule compares. Addresses are compared as networks.

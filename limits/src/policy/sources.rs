@@ -6,7 +6,7 @@ use super::mistakes::Mistakes;
 /// The longest path to a claim or metadata field.
 const MAX_PATH: usize = 8;
 /// The longest name of a claim, header, parameter, cookie or metadata field, in bytes.
-pub(super) const MAX_NAME_BYTES: usize = 256;
+const MAX_NAME_BYTES: usize = 256;
 
 /// The source of a value that distinguishes requests.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -430,7 +430,9 @@ rules[1].match.any[1].path: unknown field `path` (did you mean "paths"?), expect
             });
             d["rules"][2]["match"] = json!({ "any": [], "not": {} });
             d["rules"][3]["match"] = json!({ "any": [{ "paths": ["x"] }, {}] });
-            d["rules"][4]["match"] = json!({ "not": { "headers": { "x y": "1" } } });
+            d["rules"][4]["match"] = json!({
+                "not": { "headers": { "x y": "1" } }, "query": { "": "1" }, "cookies": { "a b": "1" },
+            });
         }),
         @r#"
 rules[0].match.headers.b: expected one of equals, one_of, prefix, suffix, contains, regex, present, or bounds (at_least or above, at_most or below)
@@ -456,6 +458,8 @@ rules[2].match.any: expected 1 to 100 alternatives, found 0
 rules[2].match.not: never matches, because {} matches any request: remove this
 rules[3].match.any[0].paths[0]: expected a path that begins with a slash, found "x"
 rules[3].match.any[1]: matches any request, so `any` always does: remove this
+rules[4].match.query.: expected a text of 1 to 256 bytes, found 0 bytes
+rules[4].match.cookies.a b: expected a cookie name, such as session, found "a b"
 rules[4].match.not.headers.x y: expected a header name, such as x-api-key, found "x y"
 "#
     );
