@@ -46,9 +46,9 @@ pub const DESCRIBED_METRICS: [DescribedMetric; 19] = [
     },
     histogram("tollgate.wait_us", "How long a request waited for its decision, in microseconds."),
     histogram("tollgate.batch_size", "Requests in one call to the shim."),
-    counter("tollgate.leases.granted", "Requests that leases were granted for."),
-    counter("tollgate.leases.spent", "Requests admitted from a lease."),
-    counter("tollgate.leases.returned", "Requests that leases returned unspent."),
+    counter("tollgate.leases.granted", "Cost that leases were granted for."),
+    counter("tollgate.leases.spent", "Cost charged to leases."),
+    counter("tollgate.leases.returned", "Cost that leases returned unspent."),
     counter("tollgate.denied_before.hits", "Requests denied from memory, without asking the shim."),
     counter(
         "tollgate.denied_before.full",
