@@ -41,6 +41,13 @@ pub(crate) fn set_response_header(name: &str, value: &str) {
     );
 }
 
+pub(crate) fn remove_response_header(name: &str) {
+    log_failure(
+        "remove a response header",
+        hostcalls::set_map_value(MapType::HttpResponseHeaders, name, None),
+    );
+}
+
 /// Stores the decision for the access log.
 pub(crate) fn set_summary(summary: &str) {
     log_failure("set the filter state", direct::set_property(FILTER_STATE, summary.as_bytes()));

@@ -90,6 +90,9 @@ fn response(id: u32, worker: &Worker, response: &impl ResponseFacts) {
     if response.wakes {
         worker.enqueue();
     }
+    if let Some(name) = response.removed {
+        host::remove_response_header(name);
+    }
     for (name, value) in response.headers {
         host::set_response_header(name, &value);
     }

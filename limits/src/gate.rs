@@ -163,8 +163,10 @@ pub struct Released {
 /// The action for a response.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Response {
-    /// Headers to add to it.
+    /// Headers to set on it.
     pub headers: Vec<(&'static str, String)>,
+    /// A header of the upstream's to remove, because `headers` replace the set that it belongs to.
+    pub removed: Option<&'static str>,
     /// True if the worker's queue must be woken, as when [`Gate::take_wake`] returns true.
     pub wakes: bool,
 }

@@ -32,7 +32,8 @@ impl Gate {
         let is_merged = !ours.headers.is_empty() && choice != UpstreamHeaders::Replace;
         if !is_merged && charged.is_empty() {
             self.streams.insert(stream, Stream::Answered { charged });
-            return Response { headers: ours.headers, wakes: false };
+            let removed = upstream::left_over(&ours.headers);
+            return Response { headers: ours.headers, removed, wakes: false };
         }
         let outcome = response.outcome();
         let now_ms = || ms(now_us());
@@ -45,7 +46,8 @@ impl Gate {
             kept.clear();
         }
         self.streams.insert(stream, Stream::Answered { charged: kept });
-        Response { headers, wakes: self.refund(refunded, now_us) }
+        let removed = upstream::left_over(&headers);
+        Response { headers, removed, wakes: self.refund(refunded, now_us) }
     }
 
     /// Ends a stream. If its request is in a call under way, the charges are given back once the

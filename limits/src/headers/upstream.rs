@@ -11,6 +11,8 @@ const MIN_EPOCH_S: u64 = 1_000_000_000;
 /// A reset above this is a time in Unix milliseconds.
 const MIN_EPOCH_MS: u64 = 1_000_000_000_000;
 
+const RESET: &str = "x-ratelimit-reset";
+
 /// The upstream's response, as far as it concerns rate limits.
 pub(crate) struct Theirs<'a, H, N> {
     pub status: u16,
@@ -40,7 +42,7 @@ pub(crate) fn merged<H: Fn(&str) -> Option<Vec<u8>>, N: Fn() -> u64>(
     }
     let wait_s = theirs.text("retry-after").and_then(|text| theirs.wait_s(&text));
     for (family, names) in [
-        (Family::XRatelimit, ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"]),
+        (Family::XRatelimit, ["x-ratelimit-limit", "x-ratelimit-remaining", RESET]),
         (Family::Ratelimit, ["ratelimit-policy", "ratelimit", "ratelimit"]),
     ] {
         let is_ours = |(name, _): &(&str, String)| names.contains(name);
@@ -53,6 +55,13 @@ pub(crate) fn merged<H: Fn(&str) -> Option<Vec<u8>>, N: Fn() -> u64>(
         headers.push(("retry-after", digits(left.empty_for_s)));
     }
     headers
+}
+
+/// Returns the header of the upstream's that would contradict `headers`: those of a balance, which
+/// never resets, have no reset.
+pub(crate) fn left_over(headers: &[(&'static str, String)]) -> Option<&'static str> {
+    let has = |wanted: &str| headers.iter().any(|(name, _)| *name == wanted);
+    (has("x-ratelimit-limit") && !has(RESET)).then_some(RESET)
 }
 
 impl<H: Fn(&str) -> Option<Vec<u8>>, N: Fn() -> u64> Theirs<'_, H, N> {
@@ -88,7 +97,7 @@ impl<H: Fn(&str) -> Option<Vec<u8>>, N: Fn() -> u64> Theirs<'_, H, N> {
 
     fn x_ratelimit(&self) -> Option<Reported> {
         let remaining = least_number(&self.text("x-ratelimit-remaining")?)?;
-        let reset = self.text("x-ratelimit-reset");
+        let reset = self.text(RESET);
         let reset_s = reset.and_then(|text| self.seconds_until(least_number(&text)?));
         Some(Reported { remaining, reset_s })
     }

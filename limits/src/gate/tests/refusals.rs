@@ -195,3 +195,28 @@ fn a_reset_can_be_a_time() {
         assert_eq!(reset_of(&again.unwrap()), "1790000042");
     }
 }
+
+#[test]
+fn the_reset_of_the_upstream_does_not_stay_beside_a_balance() {
+    let text = "{version: 1, keys: {client: {client_ip: {}}}, buckets: {b: {key: client, balance: 5}}, \
+                rules: [{charge: [b]}]}";
+    let upstream = [("x-ratelimit-remaining", "90"), ("x-ratelimit-reset", "30")];
+    for (choice, removed) in [
+        (UpstreamHeaders::Stricter, Some("x-ratelimit-reset")),
+        (UpstreamHeaders::Replace, Some("x-ratelimit-reset")),
+        (UpstreamHeaders::Keep, None),
+    ] {
+        let mut policy: Policy = Policy::from_value(serde_saphyr::from_str(text).unwrap()).unwrap();
+        policy.upstream_headers = choice;
+        let mut gate = Gate::new(policy);
+        arrive(&mut gate, 1, &FakeRequest::get("/"));
+        decide(&mut gate, true, 4);
+        let response = gate.response(1, &FakeResponse::status(200, &upstream), || NOW_US);
+        assert_eq!(response.removed, removed, "{choice:?}");
+    }
+    let mut gate = Gate::new(policy());
+    arrive(&mut gate, 1, &FakeRequest::get("/text"));
+    decide(&mut gate, true, 4);
+    let response = gate.response(1, &FakeResponse::status(200, &upstream), || NOW_US);
+    assert_eq!(response.removed, None, "the gateway has a reset of its own");
+}
