@@ -190,8 +190,12 @@ fn charged(text: &mut String, policy: &Policy, charge: &Explained<'_>) -> std::f
         line("because", reasons::reason(reason))?;
     }
     if charge.cost != 1 || !costs.is_empty() {
-        let free = if charge.cost == 0 { ": not charged" } else { "" };
-        line("cost", format!("{}{free}", charge.cost))?;
+        let effect = match charge.quota {
+            _ if charge.cost == 0 => ": not charged",
+            Some(quota) if charge.cost > quota.limit() => ": above the limit, so never admitted",
+            _ => "",
+        };
+        line("cost", format!("{}{effect}", charge.cost))?;
     }
     for reason in costs {
         line("because", reasons::reason(reason))?;
@@ -433,6 +437,21 @@ rules:
             let text = explained_by(policy, &format!("--path / {args}"));
             assert!(text.contains(rule), "{args}: {text}");
         }
+    }
+
+    #[test]
+    fn costs_that_add_up_to_more_than_the_limit_are_explained() {
+        let policy = r#"
+version: 1
+salt: test
+keys: { client: { client_ip: {} } }
+buckets: { calls: { key: client, limit: 8, window: 1m } }
+rules:
+  - { charge: [{ bucket: calls, cost: 5 }], continue: true }
+  - { charge: [{ bucket: calls, cost: 4 }] }
+"#;
+        let text = explained_by(policy, "--path /");
+        assert!(text.contains("cost        9: above the limit, so never admitted"), "{text}");
     }
 
     #[test]

@@ -77,7 +77,8 @@ pub(crate) fn limit(quota: Option<&Quota>) -> String {
 /// Describes a bucket's block for repeated refusals.
 pub(super) fn block(block: &Block) -> String {
     let (within, lasts) = (length(block.within_ms.get()), length(block.for_ms.get()));
-    format!("after {} refusals within {within}, for {lasts}", block.after)
+    let refusals = if block.after.get() == 1 { "refusal" } else { "refusals" };
+    format!("after {} {refusals} within {within}, for {lasts}", block.after)
 }
 
 /// Renders a time.
