@@ -8,8 +8,9 @@
 //! - *minute*, *hour*: from an instant at which the local clock shows second (minute) 0 to the next
 //!   one. When clocks go back an hour, 02:00 to 03:00 occurs twice and counts as two hours.
 //! - *day*, *week*, *month*, *year*: from the first instant with the period's first date to the
-//!   first instant with that of the next. An [`Anchor`] says which date that is. If midnight is skipped, the day begins after the gap. If midnight occurs twice, the day begins
-//!   at the first. A day that has begun does not end when the clocks go back over midnight.
+//!   first instant with that of the next. An [`Anchor`] says which date that is. If midnight is
+//!   skipped, the day begins after the gap. If midnight occurs twice, the day begins at the first. A
+//!   day that has begun does not end when the clocks go back over midnight.
 //!
 //! The time zones are bundled in the binary, not taken from the machine, so all shims of a version
 //! compute the same boundaries.
