@@ -47,7 +47,8 @@ local function act(first, op, undo, decision_ms, counts)
       if blocked_ms > now_ms + 63244800000 then
         blocked_ms = 0
       end
-      if counts and count > 0 and now_ms >= math.max(blocked_ms, until_ms) then
+      if counts and count > 0 and now_ms >= blocked_ms
+        and math.max(now_ms - ago_ms, 0) >= until_ms then
         local new
         new, new_ms = repeated(refusals, count, ago_ms, after, within_ms, for_ms)
         refusals = new or refusals

@@ -50,8 +50,9 @@ pub(super) fn judge_repeated(
         counts && repeated.note(now_ms, count, ago_ms, block)
     };
     let by_operator = rules.blocked_until_ms(now_ms).is_some();
-    let reported = block.refused.filter(|_| !by_operator);
-    let reported = reported.map(|refused| (refused.count.get(), refused.ago_ms.get()));
+    let reported = block.refused.map(|refused| (refused.count.get(), refused.ago_ms.get()));
+    let is_counted = |made_ms| rules.blocked_until_ms(made_ms).is_none();
+    let reported = reported.filter(|(_, ago_ms)| is_counted(now_ms.saturating_sub(*ago_ms)));
     let mut changed = reported.is_some_and(|(count, ago_ms)| note(repeated, count, ago_ms));
     let outcome = judge();
     let is_refused = !outcome.admitted && outcome.retry_after_ms < NEVER;

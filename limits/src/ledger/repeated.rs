@@ -6,7 +6,7 @@
 //!
 //! **A refusal** is a charge that did not fit, by itself. A shadow's charges count too, and its
 //! block is reported but refuses nothing. Not counted are costs above the limit, for which waiting
-//! does not help, and keys that an operator has blocked or made unlimited.
+//! does not help, and refusals of keys while an operator has blocked them or made them unlimited.
 //!
 //! **Refusals that a gateway repeated from memory** arrive with the next charge of the counter,
 //! dated by the last of them: at most a second late. They count before that charge is judged, so it

@@ -318,6 +318,22 @@ fn overrides_and_costs_above_the_limit_do_not_count() {
 }
 
 #[test]
+fn refusals_from_memory_under_an_operators_block_do_not_count_after_it() {
+    for (ago_ms, is_blocked) in [(500, true), (501, false)] {
+        let mut bench = refusing();
+        let until_ms = TimeMs::clamped(bench.now_ms - 500);
+        let outcome = decide(&mut bench, |mut charge| {
+            charge.terms.standing = Standing::BlockedUntil(until_ms);
+            let (count, ago_ms) = (Refusals::clamped(5), AgeMs::clamped(ago_ms));
+            let refused = Some(Refused { count, ago_ms });
+            charge.block = charge.block.map(|block| Block { refused, ..block });
+            charge
+        });
+        assert_eq!(outcome.blocked, is_blocked, "{ago_ms}");
+    }
+}
+
+#[test]
 fn a_changed_or_removed_block_applies_from_the_next_decision() {
     let mut bench = refusing();
     for _ in 0..2 {
