@@ -103,7 +103,7 @@ fn rules(text: &mut String, policy: &Policy, explanation: &Explanation<'_>) -> s
     }
     base.try_for_each(|at| adds(text, policy, at))?;
     if let Some(error) = &explanation.failed {
-        writeln!(text, "on_error decided, as a condition failed: {error}")?;
+        writeln!(text, "a condition failed, so on_error decided: {error}")?;
     }
     let by: String = explanation.alternatives.iter().map(|at| format!(".any[{at}]")).collect();
     let by = by.strip_prefix('.').map(|by| format!(" by {by}")).unwrap_or_default();
