@@ -98,6 +98,10 @@ const TYPES: [(&str, &str); 4] = [
     ("expected a map", "expected a mapping"),
 ];
 
+/// The beginnings of messages about words of other rate limiters, with what to write instead.
+const HINTS: [(&str, &str); 1] =
+    [("unknown variant `second`", "for a second, write `window: 1s` in place of `per`")];
+
 /// Returns serde's message, with the value found, and with a suggestion if a known name is similar.
 fn message(error: &JsonError, value: &Value) -> String {
     let serde = &error.message;
@@ -115,7 +119,9 @@ fn message(error: &JsonError, value: &Value) -> String {
     match quoted.next() {
         Some(found) if is_name => {
             let meant = did_you_mean(found, &quoted.collect::<Vec<_>>());
-            text.replacen(", expected", &format!("{meant}, expected"), 1)
+            let text = text.replacen(", expected", &format!("{meant}, expected"), 1);
+            let hint = HINTS.iter().find(|(start, _)| text.starts_with(start));
+            hint.map_or(text.clone(), |(_, hint)| format!("{text}; {hint}"))
         }
         _ => text.clone(),
     }

@@ -573,6 +573,7 @@ fn invalid_calendars_are_reported() {
     insta::assert_snapshot!(calendar(json!({ "per": "year", "anchor": "02-30" })), @r#"buckets.auth.anchor: expected a month and a day such as 04-06, found "02-30""#);
     insta::assert_snapshot!(calendar(json!({ "per": "day", "anchor": 2 })), @r#"buckets.auth.anchor: expected no anchor, which only a week, month or year has, found "2""#);
     insta::assert_snapshot!(calendar(json!({ "window": "1m", "anchor": 2 })), @"buckets.auth.anchor: only valid with `per`: remove this");
+    insta::assert_snapshot!(calendar(json!({ "per": "second" })), @"buckets.auth.per: unknown variant `second`, expected one of `minute`, `hour`, `day`, `week`, `month`, `year`; for a second, write `window: 1s` in place of `per`");
     insta::assert_snapshot!(calendar(json!({ "per": "fortnight" })), @"buckets.auth.per: unknown variant `fortnight`, expected one of `minute`, `hour`, `day`, `week`, `month`, `year`");
     insta::assert_snapshot!(calendar(json!({ "per": "day", "time_zone": { "from": {}, "otherwise": "Mars" } })), @r#"buckets.auth.time_zone.otherwise: expected an IANA time zone such as Europe/Berlin, found "Mars"; buckets.auth.time_zone.from: expected one of jwt_claim, header, query, cookie, host, path, method, route_name, route_metadata, metadata, content_length; found 0 of them"#);
     insta::assert_snapshot!(calendar(json!({ "per": "month", "anchor": { "from": { "header": "x" } } })), @"buckets.auth.anchor: missing field `otherwise`");
