@@ -55,7 +55,7 @@ fn the_shipped_configuration_is_valid() {
 #[test]
 fn a_policy_error_names_its_place() {
     insta::assert_snapshot!(refusal(|p| p["buckets"]["auth"]["limt"] = json!(5)), @r#"buckets.auth.limt: unknown field `limt` (did you mean "limit"?), expected one of `key`, `limit`, `window`, `per`, `time_zone`, `anchor`, `rate`, `every`, `burst`, `balance`, `tiers`, `on_failure`, `refund`, `enforce`, `block`, `visible`, `jitter`, `refusal`"#);
-    insta::assert_snapshot!(refusal(|p| p["buckets"]["auth"]["limit"] = json!(-1)), @"buckets.auth.limit: invalid value: floating point `-1.0`, expected a whole number from 0 to 9007199254740992");
+    insta::assert_snapshot!(refusal(|p| p["buckets"]["auth"]["limit"] = json!(-1)), @"buckets.auth.limit: invalid value: integer `-1`, expected a whole number from 0 to 9007199254740992");
     insta::assert_snapshot!(refusal(|p| { p["rules"][1].as_object_mut().unwrap().remove("charge"); }), @"rules[1]: missing field `charge`");
     insta::assert_snapshot!(refusal(|p| p["rules"][1]["charge"] = json!(["login"])), @r#"rules[1].charge[0]: unknown bucket "login", expected one of ai, ai_client, ai_daily, auth, authenticated, probes, public"#);
     insta::assert_snapshot!(refusal(|p| { p["buckets"]["auth"]["limit"] = json!("5"); p["rules"][1]["match"] = json!({}); p["rules"][0]["chrage"] = json!([]); }), @r#"buckets.auth.limit: invalid value: string "5", expected a whole number from 0 to 2^53, unlimited, { by, values, otherwise } or { from, max, otherwise }; rules[0].chrage: unknown field `chrage` (did you mean "charge"?), expected one of `name`, `match`, `charge`, `continue`, `encoded_slash`, `undecodable`"#);
