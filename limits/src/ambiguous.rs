@@ -56,9 +56,8 @@ impl Policy {
             Ok((reading, Respelled::new(facts, path.respelled(raw)), path))
         });
         let readings = readings.collect::<Result<Vec<_>, BadPath>>()?;
-        let seen = readings
-            .iter()
-            .map(|(reading, facts, path)| (*reading, Seen::new(facts, Some(path.clone()))));
+        let seen =
+            readings.iter().map(|(reading, facts, path)| (*reading, Seen::new(facts, Some(path))));
         let search = Search { policy: self, oddities, readings: seen.collect() };
         let found = search.readings.iter().find_map(|(reading, seen)| {
             let (matched, passed_over) = search.accepted_in(*reading, seen)?;

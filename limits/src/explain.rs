@@ -63,12 +63,12 @@ impl Policy {
             Err(bad) => {
                 let accepted = self.accepted(facts, &raw.unwrap_or_default(), bad)?;
                 let Accepted { facts, path, matched, passed_over, failed } = accepted;
-                let seen = Seen::new(&facts, Some(path));
+                let seen = Seen::new(&facts, Some(&path));
                 let explanation = self.explanation(&facts, &seen, matched, passed_over);
                 return Ok(Explanation { failed, ..explanation });
             }
         };
-        let seen = Seen::new(facts, path);
+        let seen = Seen::new(facts, path.as_ref());
         let (matched, passed_over) = self.matched_with_reasons(&seen);
         Ok(self.explanation(facts, &seen, matched, passed_over))
     }

@@ -9,6 +9,7 @@ mod value;
 
 use crate::facts::Facts;
 use crate::policy::{Key, Policy};
+use payer::Keys;
 pub use payer::{Part, Payer};
 pub use typed::{BadKey, of_text};
 pub(crate) use value::{client, text_of, value_of};
@@ -19,9 +20,9 @@ pub(crate) fn of_request<'a>(policy: &'a Policy, name: &'a str, facts: &impl Fac
     match policy.keys.get(found.key) {
         Some(Key::All(names)) => {
             let parts = names.iter().map(|name| resolved(policy, name, facts)).collect();
-            Payer { together: Some(found.key), parts }
+            Payer(Keys::Together(found.key, parts))
         }
-        _ => Payer { together: None, parts: vec![found] },
+        _ => Payer(Keys::One([found])),
     }
 }
 

@@ -14,7 +14,7 @@ use std::net::IpAddr;
 /// use.
 pub(crate) struct Seen<'a, F> {
     facts: &'a F,
-    path: Option<NormalPath>,
+    path: Option<&'a NormalPath>,
     method: OnceCell<Vec<u8>>,
     host: OnceCell<String>,
     client: OnceCell<Option<IpAddr>>,
@@ -63,13 +63,13 @@ enum Failing<'a> {
 }
 
 impl<'a, F: Facts> Seen<'a, F> {
-    pub(crate) fn new(facts: &'a F, path: Option<NormalPath>) -> Self {
+    pub(crate) fn new(facts: &'a F, path: Option<&'a NormalPath>) -> Self {
         let (method, host, client) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
         Self { facts, path, method, host, client, failed: RefCell::default() }
     }
 
     pub(crate) const fn path(&self) -> Option<&NormalPath> {
-        self.path.as_ref()
+        self.path
     }
 
     /// Takes the first error of a CEL condition.

@@ -70,14 +70,12 @@ impl Policy {
     /// 400.
     pub fn plan(&self, facts: &impl Facts) -> Result<Plan, BadPath> {
         let raw = facts.path();
-        let path = match raw.as_deref().map(NormalPath::parse).transpose() {
-            Ok(path) => path,
-            Err(bad) => {
-                let accepted = self.accepted(facts, &raw.unwrap_or_default(), bad)?;
-                return Ok(self.charged(accepted.matched, &accepted.facts, accepted.failed));
-            }
-        };
-        let seen = Seen::new(facts, path);
+        let path = raw.as_deref().map(NormalPath::parse);
+        if let Some(Err(bad)) = path {
+            let accepted = self.accepted(facts, &raw.unwrap_or_default(), bad)?;
+            return Ok(self.charged(accepted.matched, &accepted.facts, accepted.failed));
+        }
+        let seen = Seen::new(facts, path.as_ref().and_then(|path| path.as_ref().ok()));
         let matched = self.matched(&seen);
         Ok(self.charged(matched, facts, seen.take_failed()))
     }
@@ -85,7 +83,10 @@ impl Policy {
     /// Returns the plan for a request that these rules matched. If several charge a bucket, their
     /// costs add up.
     fn charged(&self, matched: Matched, facts: &impl Facts, failed: Option<String>) -> Plan {
-        let (mut charges, mut blocked) = (Vec::<PlannedCharge>::new(), Vec::<Blocked>::new());
+        let rules = matched.rules().filter_map(|at| self.rules.get(at));
+        let mut charges: Vec<PlannedCharge> =
+            Vec::with_capacity(rules.map(|rule| rule.charge.len()).sum());
+        let mut blocked = Vec::<Blocked>::new();
         for charge in self.charges_of(&matched) {
             let Some(planned) = self.planned(charge, facts, &mut |_| {}) else { continue };
             let bucket = charge.bucket;

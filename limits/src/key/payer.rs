@@ -7,12 +7,16 @@ use crate::policy::{Key, Policy};
 /// The most bytes of a key's value that logs show.
 const MAX_LOGGED_BYTES: usize = 128;
 
-/// The keys that pay, with their values: one key, or several for a combination.
+/// The keys that pay, with their values.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Payer<'a> {
-    /// The name of the combination, if this is one.
-    pub(super) together: Option<&'a str>,
-    pub(super) parts: Vec<Part<'a>>,
+pub struct Payer<'a>(pub(super) Keys<'a>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Keys<'a> {
+    /// One key. An array, so that nothing is allocated for a slice of it.
+    One([Part<'a>; 1]),
+    /// The name of a combination, and its keys.
+    Together(&'a str, Vec<Part<'a>>),
 }
 
 /// One key, with its value.
@@ -45,7 +49,10 @@ impl<'a> Payer<'a> {
     /// Returns the keys, with their values.
     #[must_use]
     pub fn parts(&self) -> &[Part<'a>] {
-        &self.parts
+        match &self.0 {
+            Keys::One(part) => part,
+            Keys::Together(_, parts) => parts,
+        }
     }
 
     /// Returns the values that logs show, as `key.user="42"`. Empty unless the policy says so.
@@ -57,14 +64,18 @@ impl<'a> Payer<'a> {
             Some(Key::One { is_logged, .. }) => *is_logged,
             _ => false,
         };
-        self.parts.iter().filter(is_logged).map(Part::logged).collect()
+        self.parts().iter().filter(is_logged).map(Part::logged).collect()
     }
 
     /// Returns the identity: a hash over all names and values, each prefixed with its length.
     #[must_use]
     pub(crate) fn identity(&self, policy: &Policy) -> Identity {
-        let together = self.together.map(str::as_bytes);
-        let parts = self.parts.iter().flat_map(|part| [part.key.as_bytes(), part.value.as_slice()]);
+        let together = match &self.0 {
+            Keys::One(_) => None,
+            Keys::Together(name, _) => Some(name.as_bytes()),
+        };
+        let parts =
+            self.parts().iter().flat_map(|part| [part.key.as_bytes(), part.value.as_slice()]);
         Identity::derive(policy.salt.as_bytes(), together.into_iter().chain(parts))
     }
 }

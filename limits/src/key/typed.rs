@@ -1,6 +1,6 @@
 //! Parses key values typed by a person: `42`, `203.0.113.7`, `user=42,site=example.com`.
 
-use super::payer::{Part, Payer};
+use super::payer::{Keys, Part, Payer};
 use super::value::network;
 use crate::counter::Identity;
 use crate::host;
@@ -58,10 +58,8 @@ pub enum BadKey {
 /// [`BadKey`] if the policy does not define the key, or the value is not valid for it.
 pub fn of_text(policy: &Policy, name: &str, text: &str) -> Result<Identity, BadKey> {
     let payer = match policy.keys.get(name) {
-        Some(Key::All(names)) => {
-            Payer { together: Some(name), parts: together(policy, names, text)? }
-        }
-        _ => Payer { together: None, parts: vec![part(policy, name, text)?] },
+        Some(Key::All(names)) => Payer(Keys::Together(name, together(policy, names, text)?)),
+        _ => Payer(Keys::One([part(policy, name, text)?])),
     };
     Ok(payer.identity(policy))
 }

@@ -4,7 +4,7 @@ use crate::facts::{Facts, Value};
 use crate::path::NormalPath;
 use crate::policy::Source;
 use crate::{cookie, host, networks, query};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 /// The value used when a request lacks one that every request should have. All requests without it
 /// share one counter.
@@ -61,15 +61,12 @@ pub(super) fn network(ip: IpAddr, v4_prefix: u8, v6_prefix: u8) -> Vec<u8> {
     match ip.to_canonical() {
         IpAddr::V4(ip) => {
             let mask = u32::MAX.checked_shl(32 - u32::from(v4_prefix)).unwrap_or(0);
-            let mut bytes = vec![4, v4_prefix];
-            bytes.extend((u32::from(ip) & mask).to_be_bytes());
-            bytes
+            let [a, b, c, d] = (u32::from(ip) & mask).to_be_bytes();
+            vec![4, v4_prefix, a, b, c, d]
         }
         IpAddr::V6(ip) => {
             let mask = u128::MAX.checked_shl(128 - u32::from(v6_prefix)).unwrap_or(0);
-            let mut bytes = vec![6, v6_prefix];
-            bytes.extend(Ipv6Addr::from(u128::from(ip) & mask).octets());
-            bytes
+            [[6, v6_prefix].as_slice(), &(u128::from(ip) & mask).to_be_bytes()].concat()
         }
     }
 }
