@@ -81,7 +81,7 @@ impl CounterName {
     /// Returns the 32 hex digits between the braces, the part that Redis Cluster hashes.
     #[must_use]
     pub fn slot_tag(&self) -> &str {
-        self.0.get(4..36).unwrap_or_default()
+        slot_tag_of(&self.0)
     }
 
     /// Returns a part of `range_ms`, always the same for this payer and spread evenly over payers.
@@ -138,6 +138,12 @@ impl fmt::Display for CounterName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Returns [`CounterName::slot_tag`] of a stored name.
+#[must_use]
+pub(crate) fn slot_tag_of(name: &str) -> &str {
+    name.get(4..36).unwrap_or_default()
 }
 
 /// Returns true for a valid bucket name: a letter, then letters, digits, `_` or `-`; at most 64

@@ -70,6 +70,7 @@
 mod balance;
 mod fixed;
 mod judge;
+mod page;
 mod part;
 mod reading;
 mod repeated;
@@ -81,6 +82,7 @@ mod terms;
 mod token;
 mod top_up;
 
+pub(crate) use page::{Claim, Counted, NoPlace, Page};
 pub use part::SETTLE_WITHIN_MS;
 pub use reading::NEVER;
 pub use request::{
@@ -95,19 +97,16 @@ use crate::wire::{ChargeOutcome, Settled};
 use balance::Account;
 use part::Part;
 use repeated::Repeated;
-use serde::{Deserialize, Serialize};
 use state::{Counter, NEVER_MS, Rules};
 use table::Table;
 
 /// A bounded in-memory ledger that never drops a counter that still counts.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct Ledger {
     counters: Table<Counter>,
     /// The marks of applied settles.
     marks: Table<u64>,
-    /// The refusals of counters whose buckets have blocks. Not serialized: the table that an Envoy's
-    /// workers share has no blocks.
-    #[serde(skip)]
+    /// The refusals of counters whose buckets have blocks.
     refusals: Table<Repeated>,
 }
 
@@ -303,32 +302,6 @@ impl Ledger {
         }
         let remaining = parts.iter().map(|part| self.left(now_ms, part));
         Ok(Settled { applied: until_ms.is_some(), remaining: remaining.collect() })
-    }
-
-    /// Gives back a charge made a moment ago, for a request that was denied elsewhere. Leaves no
-    /// mark, so the caller must do this only once.
-    ///
-    /// # Errors
-    /// [`Refusal::Clock`] if no period given contains the ledger's time; nothing was given back.
-    pub(crate) fn undo(&mut self, now_ms: u64, charge: &SettleCharge) -> Result<(), Refusal> {
-        let now_ms = self.time_ms(now_ms);
-        let part = self.part(now_ms, now_ms, charge)?;
-        if part.writes {
-            self.write(&charge.counter, &part.rules, |counter| part.apply(counter, now_ms));
-        }
-        Ok(())
-    }
-
-    /// Serializes the ledger, for [`Self::from_bytes`] of the same build.
-    #[must_use]
-    pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        postcard::to_stdvec(self).unwrap_or_default()
-    }
-
-    /// Restores a ledger from [`Self::to_bytes`]; `None` if the bytes are invalid.
-    #[must_use]
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        postcard::from_bytes(bytes).ok()
     }
 
     /// Judges `charge` by itself, after `earlier` charges of its request. `counts`: true to count it

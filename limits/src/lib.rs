@@ -35,6 +35,7 @@ pub mod ledger;
 pub mod matched;
 pub mod matching;
 pub mod networks;
+mod origin;
 pub mod path;
 mod pattern;
 pub mod plan;

@@ -49,7 +49,7 @@ pub use keys::Key;
 pub use matches::{Match, Subject, ValueMatch};
 pub use mistakes::{PolicyError, PolicyErrors, unknown_name};
 pub use on_error::OnError;
-pub use on_failure::OnFailure;
+pub use on_failure::{OnFailure, WhenFull};
 pub use refusal::Refusal;
 pub use rules::Rule;
 #[cfg(feature = "schema")]
@@ -126,8 +126,8 @@ impl Policy {
     /// Returns true if the salt is publicly known: it is the shipped policy's, or empty.
     ///
     /// With a known salt, anyone can compute counter names. Names in Redis then reveal who pays,
-    /// and clients can choose addresses that fill another client's page of the `on_failure: local`
-    /// table.
+    /// and clients of many networks can choose addresses that fill another client's page of the
+    /// `on_failure: local` table.
     #[must_use]
     pub fn has_known_salt(&self) -> bool {
         self.salt.is_empty() || self.salt == DEVELOPMENT_SALT

@@ -7,6 +7,7 @@ mod gateway {
     mod contact;
     mod exact;
     mod forged;
+    mod full_table;
     mod grpc;
     mod headers;
     mod hostile;

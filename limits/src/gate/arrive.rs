@@ -8,9 +8,10 @@ use super::outbox::{Asked, StreamId, Waiting};
 use super::refused;
 use super::shared::SharedData;
 use super::verdict::{self, Judged, Verdict};
-use super::{Disposition, Gate, Release, Stream, ms, trace};
+use super::{Disposition, Gate, Release, Stream, degraded, ms, trace};
 use crate::facts::Facts;
 use crate::headers::Reset;
+use crate::origin::Origin;
 use crate::path::BadPath;
 use crate::plan::{Blocked, Plan, PlannedCharge};
 use crate::policy::Policy;
@@ -87,10 +88,12 @@ impl Gate {
             self.metrics.increment(Event::Exempt);
             return Release::Pass(verdict::exempt(&self.policy, &plan.matched)).into();
         }
-        let asked = Asked { matched: plan.matched, charges: plan.charges };
+        let Plan { matched, charges, .. } = plan;
+        let mut asked = Asked { matched, charges, origin: Origin::UNKNOWN };
         if let Some(release) = self.decide_here(ms(now_us), stream, &asked) {
             return release.into();
         }
+        asked.origin = degraded::origin(&self.policy, &asked.charges, facts);
         if self.outbox.is_full() {
             self.metrics.increment(Event::OutboxFull);
         }

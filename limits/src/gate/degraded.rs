@@ -2,64 +2,74 @@
 
 use super::metrics::By;
 use super::outbox::Asked;
-use super::shared::{self, SharedData, Uncounted};
+use super::shared::{self, SharedData};
 use super::verdict::{self, Judged, Verdict};
-use crate::ledger::{Charge, Method, Terms};
+use crate::facts::Facts;
+use crate::ledger::{Charge, Claim, Method, NoPlace, Terms};
+use crate::networks;
+use crate::origin::Origin;
 use crate::plan::PlannedCharge;
-use crate::policy::{OnFailure, Policy};
+use crate::policy::{OnFailure, Policy, WhenFull};
 use crate::quota::{Balance, FixedWindow, Quota, SlidingWindow, Start, WindowMs};
 
-/// Decides and renders a request. Also returns the outcome of each charge.
+/// A request decided without the ledger.
+pub(super) struct Degraded {
+    pub(super) verdict: Verdict,
+    /// One outcome per charge.
+    pub(super) judged: Vec<Judged>,
+    /// The number of counters that lost their places in the shared table although they counted.
+    pub(super) evicted: u64,
+}
+
+/// Returns the network that a request comes from; unknown if no bucket is counted here.
+pub(super) fn origin(policy: &Policy, charges: &[PlannedCharge], facts: &impl Facts) -> Origin {
+    let is_local = |planned: &PlannedCharge| on_failure(policy, planned).is_local();
+    let address = charges.iter().any(is_local).then(|| facts.client_address()).flatten();
+    address.and_then(|address| networks::address(&address)).map_or(Origin::UNKNOWN, Origin::of)
+}
+
+/// Decides and renders a request.
 pub(super) fn decide(
     now_ms: u64,
     policy: &Policy,
     asked: &Asked,
     shared: &impl SharedData,
-) -> (Verdict, Vec<Judged>) {
-    if let Some(planned) = first_denying(policy, &asked.charges) {
-        return refused(policy, asked, Some(planned));
+) -> Degraded {
+    let denies = |planned: &&PlannedCharge| {
+        planned.charge.enforce && on_failure(policy, planned) == OnFailure::Deny
+    };
+    if let Some(planned) = asked.charges.iter().find(denies) {
+        return refused(policy, asked, Some(planned), By::Deny);
     }
-    let is_enforced = |planned: &PlannedCharge| is_local(policy, planned) && planned.charge.enforce;
-    // A shadow that cannot be counted must not refuse the request.
-    let judged = count(now_ms, asked, shared, |planned| is_local(policy, planned))
-        .or_else(|Uncounted| count(now_ms, asked, shared, is_enforced));
-    match judged {
-        Ok(judged) => (verdict::render(policy, asked, &judged, now_ms), judged),
-        Err(Uncounted) => {
-            let uncounted = asked.charges.iter().find(|planned| is_enforced(planned));
-            refused(policy, asked, uncounted)
-        }
-    }
-}
-
-/// Charges the charges that `is_counted` selects, all or nothing. The others pass uncounted.
-fn count(
-    now_ms: u64,
-    asked: &Asked,
-    shared: &impl SharedData,
-    is_counted: impl Fn(&PlannedCharge) -> bool,
-) -> Result<Vec<Judged>, Uncounted> {
-    let charges = asked.charges.iter().filter(|planned| is_counted(planned)).map(local_charge);
-    let mut outcomes = shared::decide(now_ms, shared, &charges.collect::<Vec<_>>())?.into_iter();
-    let judged = asked.charges.iter().map(|planned| match is_counted(planned) {
-        true => Judged { by: By::Local, outcome: outcomes.next() },
-        false => Judged { by: By::Allow, outcome: None },
-    });
-    Ok(judged.collect())
-}
-
-/// Refuses a request on behalf of a charge.
-fn refused(
-    policy: &Policy,
-    asked: &Asked,
-    refusing: Option<&PlannedCharge>,
-) -> (Verdict, Vec<Judged>) {
-    let bucket = refusing.map_or("", |planned| planned.charge.counter.bucket());
+    let local = || asked.charges.iter().filter(|one| on_failure(policy, one).is_local());
+    let claims: Vec<Claim> = local().map(|planned| claim(policy, asked, planned)).collect();
+    let counted = match shared::decide(now_ms, shared, &claims) {
+        Ok(counted) => counted,
+        Err(NoPlace { claim }) => return refused(policy, asked, local().nth(claim), By::Full),
+    };
+    let mut outcomes = counted.outcomes.into_iter();
     let judged = asked.charges.iter().map(|planned| {
-        let is_it = policy.buckets.get(planned.bucket).is_some_and(|found| found.name == bucket);
-        Judged { by: if is_it { By::Deny } else { By::Allow }, outcome: None }
+        if !on_failure(policy, planned).is_local() {
+            return Judged { by: By::Allow, outcome: None };
+        }
+        let outcome = outcomes.next().flatten();
+        Judged { by: if outcome.is_some() { By::Local } else { By::Full }, outcome }
     });
-    (verdict::unavailable(policy, asked, bucket, refusing), judged.collect())
+    let judged: Vec<Judged> = judged.collect();
+    let verdict = verdict::render(policy, asked, &judged, now_ms);
+    Degraded { verdict, judged, evicted: counted.evicted }
+}
+
+/// Refuses a request on behalf of a charge that cannot be counted.
+fn refused(policy: &Policy, asked: &Asked, refusing: Option<&PlannedCharge>, by: By) -> Degraded {
+    let bucket = refusing.map(|planned| planned.bucket);
+    let judged = asked.charges.iter().map(|planned| {
+        let is_it = Some(planned.bucket) == bucket;
+        Judged { by: if is_it { by } else { By::Allow }, outcome: None }
+    });
+    let judged = judged.collect();
+    let verdict = verdict::unavailable(policy, asked, refusing, by);
+    Degraded { verdict, judged, evicted: 0 }
 }
 
 /// Returns the action for a charge. An unlimited one passes, because it is never refused.
@@ -70,19 +80,18 @@ fn on_failure(policy: &Policy, planned: &PlannedCharge) -> OnFailure {
     policy.buckets.get(planned.bucket).map_or(OnFailure::Deny, |bucket| bucket.on_failure)
 }
 
-fn is_local(policy: &Policy, planned: &PlannedCharge) -> bool {
-    on_failure(policy, planned) == OnFailure::Local
+/// Converts a charge for the workers' shared table.
+fn claim(policy: &Policy, asked: &Asked, planned: &PlannedCharge) -> Claim {
+    let passes = on_failure(policy, planned) == OnFailure::Local(WhenFull::Allow);
+    Claim {
+        charge: local_charge(planned),
+        origin: asked.origin,
+        // A shadow that cannot be counted must not refuse the request.
+        is_optional: passes || !planned.charge.enforce,
+    }
 }
 
-/// Returns the first bucket with `on_failure: deny`. Shadow charges never refuse.
-fn first_denying<'a>(policy: &Policy, charges: &'a [PlannedCharge]) -> Option<&'a PlannedCharge> {
-    let denies = |planned: &&PlannedCharge| {
-        planned.charge.enforce && on_failure(policy, planned) == OnFailure::Deny
-    };
-    charges.iter().find(denies)
-}
-
-/// Converts a charge for the workers' local ledger.
+/// Returns a charge as the workers' shared table counts it.
 ///
 /// A calendar quota becomes a sliding window of the period's length, because the calendar is not
 /// known here. A sliding window never admits more in a period than the quota does.

@@ -2,11 +2,12 @@
 
 use super::answer::Answer;
 use super::charged::{self, Part};
+use super::degraded::{self, Degraded};
 use super::metrics::{self, By, Event};
 use super::outbox::{Asked, StreamId};
 use super::shared::SharedData;
 use super::verdict::{Judged, Verdict};
-use super::{Gate, Release, Stream, degraded};
+use super::{Gate, Release, Stream};
 
 /// A request with its rendered decision.
 pub(super) struct Decided<'a> {
@@ -28,7 +29,9 @@ impl Gate {
         asked: &Asked,
         shared: &impl SharedData,
     ) -> Release {
-        let (verdict, judged) = degraded::decide(now_ms, &self.policy, asked, shared);
+        let Degraded { verdict, judged, evicted } =
+            degraded::decide(now_ms, &self.policy, asked, shared);
+        self.metrics.add_amount(Event::LocalEvicted, evicted);
         self.finish(now_ms, Decided { stream, asked, judged: &judged, verdict, parts: Vec::new() })
     }
 
@@ -73,7 +76,8 @@ impl Gate {
             false => Event::Admitted,
         });
         for (planned, Judged { by, outcome }) in asked.charges.iter().zip(*judged) {
-            let fits = outcome.map_or(*by != By::Deny, |outcome| outcome.admitted);
+            let passes = *by != By::Deny && !(refuses && *by == By::Full);
+            let fits = outcome.map_or(passes, |outcome| outcome.admitted);
             let blocked = outcome.is_some_and(|outcome| outcome.blocked);
             let verdict = match (refuses, fits) {
                 (false, true) => metrics::Verdict::Admitted,

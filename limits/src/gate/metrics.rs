@@ -38,16 +38,18 @@ pub(super) enum By {
     Local,
     /// `on_failure: allow`.
     Allow,
-    /// `on_failure: deny`, or `local` if the local ledger could not count the charge.
+    /// `on_failure: deny`.
     Deny,
     /// A limit of 0.
     Policy,
+    /// `on_failure: local`, if the table that the workers share had no place for the counter.
+    Full,
 }
 
 impl By {
     /// Returns true if the ledger did not decide.
     pub(super) const fn is_degraded(self) -> bool {
-        matches!(self, Self::Local | Self::Allow | Self::Deny)
+        matches!(self, Self::Local | Self::Allow | Self::Deny | Self::Full)
     }
 }
 
@@ -64,7 +66,7 @@ pub(super) enum Verdict {
     WouldBlock,
 }
 
-const BYS: [(By, &str); 7] = [
+const BYS: [(By, &str); 8] = [
     (By::Ledger, "ledger"),
     (By::Lease, "lease"),
     (By::DeniedBefore, "denied_before"),
@@ -72,6 +74,7 @@ const BYS: [(By, &str); 7] = [
     (By::Allow, "allow"),
     (By::Deny, "deny"),
     (By::Policy, "policy"),
+    (By::Full, "full"),
 ];
 const VERDICTS: [(Verdict, &str); 5] = [
     (Verdict::Admitted, "admitted"),
@@ -108,13 +111,14 @@ pub(super) enum Event {
     BreakersOpen,
     ShimUnanswered,
     DenialsUnlogged,
+    LocalEvicted,
     ConditionErrors,
     TokensRefused,
     BatchSize,
     WaitUs,
 }
 
-const EVENTS: [(Event, MetricKind, &str); 26] = [
+const EVENTS: [(Event, MetricKind, &str); 27] = [
     (Event::Exempt, MetricKind::Counter, "requests.verdict=exempt"),
     (Event::BadPath, MetricKind::Counter, "requests.verdict=bad_path"),
     (Event::Admitted, MetricKind::Counter, "requests.verdict=admitted"),
@@ -137,6 +141,7 @@ const EVENTS: [(Event, MetricKind, &str); 26] = [
     (Event::BreakersOpen, MetricKind::Gauge, "breaker.open"),
     (Event::ShimUnanswered, MetricKind::Gauge, "shim.unanswered"),
     (Event::DenialsUnlogged, MetricKind::Counter, "denials.unlogged"),
+    (Event::LocalEvicted, MetricKind::Counter, "local.evicted"),
     (Event::ConditionErrors, MetricKind::Counter, "condition_errors"),
     (Event::TokensRefused, MetricKind::Counter, "tokens.refused"),
     (Event::BatchSize, MetricKind::Histogram, "batch_size"),

@@ -1,6 +1,7 @@
 //! The requests that are gathering for the next call. Called by the gate's events.
 
 use crate::matched::Matched;
+use crate::origin::Origin;
 use crate::plan::PlannedCharge;
 use crate::wire;
 use std::collections::VecDeque;
@@ -18,6 +19,8 @@ const MAX_CALL_BYTES: usize = wire::MAX_BODY_BYTES / 2;
 pub(super) struct Asked {
     pub(super) matched: Matched,
     pub(super) charges: Vec<PlannedCharge>,
+    /// The network that the request comes from. Known only if it may be decided without the ledger.
+    pub(super) origin: Origin,
 }
 
 /// A paused request.

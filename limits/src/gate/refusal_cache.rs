@@ -76,6 +76,7 @@ mod tests {
     use super::*;
     use crate::gate::metrics::By;
     use crate::gate::tests::{charge_of, denied_for};
+    use crate::origin::Origin;
     use crate::plan::PlannedCharge;
 
     fn asked(rule: usize, buckets: &[usize]) -> Asked {
@@ -85,7 +86,7 @@ mod tests {
             logged: Vec::new(),
         });
         let matched = Matched { rule: Some(rule), ..Matched::default() };
-        Asked { matched, charges: charges.collect() }
+        Asked { matched, charges: charges.collect(), origin: Origin::UNKNOWN }
     }
 
     fn denied(retry_after_ms: u64) -> Judged {

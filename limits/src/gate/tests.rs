@@ -14,6 +14,7 @@ mod blocks;
 mod conditions;
 mod costs;
 mod failure;
+mod full;
 mod leases;
 mod refusals;
 

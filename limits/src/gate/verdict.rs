@@ -54,13 +54,14 @@ pub(super) fn bad_path(error: BadPath) -> Answer {
     answer(problem, grpc::INVALID, format!("refused path=\"{error}\""))
 }
 
-/// Renders the refusal of a request because `bucket` cannot be counted. `planned`: the charge to it.
+/// Renders the refusal of a request because the charge `planned` cannot be counted.
 pub(super) fn unavailable(
     policy: &Policy,
     asked: &Asked,
-    bucket: &str,
     planned: Option<&PlannedCharge>,
+    by: By,
 ) -> Verdict {
+    let bucket = planned.map_or("", |planned| planned.charge.counter.bucket());
     let found = planned.and_then(|planned| policy.buckets.get(planned.bucket));
     let is_visible = found.is_none_or(|bucket| bucket.visible);
     let quota = if is_visible { format!("The quota {bucket:?}") } else { "A quota".to_owned() };
@@ -75,6 +76,7 @@ pub(super) fn unavailable(
         summary.push_str(" counter=");
         summary.push_str(counter.slot_tag());
     }
+    summary.push_str(words(by).by);
     let mut answer = answer(problem, grpc::UNAVAILABLE, summary);
     answer.headers.insert(0, ("retry-after".into(), "1".to_owned()));
     let mut verdict = Verdict::Refuse(answer);
@@ -84,7 +86,8 @@ pub(super) fn unavailable(
 
 /// Renders a decision, made by the ledger or without it.
 pub(super) fn render(policy: &Policy, asked: &Asked, judged: &[Judged], now_ms: u64) -> Verdict {
-    let by = judged.first().map_or(By::Ledger, |judged| judged.by);
+    let mut bys = judged.iter().map(|judged| judged.by);
+    let by = bys.clone().find(|by| *by == By::Full).or(bys.next()).unwrap_or(By::Ledger);
     let mut verdict = render_in(words(by), policy, asked, judged, now_ms);
     log_charges(&mut verdict, asked);
     if by.is_degraded() { mark_degraded(verdict) } else { verdict }
@@ -98,6 +101,9 @@ const fn words(by: By) -> Words {
         By::DeniedBefore => Words { admitted, denied, by: " by=denied_before" },
         By::Local | By::Allow | By::Deny => {
             Words { admitted: "degraded admitted", denied: "degraded denied", by: "" }
+        }
+        By::Full => {
+            Words { admitted: "degraded admitted", denied: "degraded denied", by: " by=full" }
         }
     }
 }

@@ -1,13 +1,12 @@
 //! A bounded table whose entries expire. Entries that have not expired are never evicted.
 
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
 
 /// The number of due entries swept beyond those needed, each time room is made.
 const SWEEP_STEP: usize = 4;
 
 /// Up to `capacity` named values, each with an expiry time.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub(super) struct Table<V> {
     capacity: usize,
     slots: HashMap<String, Slot<V>>,
@@ -16,7 +15,7 @@ pub(super) struct Table<V> {
     swept_ms: u64,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 struct Slot<V> {
     value: V,
     expires_ms: u64,

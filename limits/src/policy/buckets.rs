@@ -3,7 +3,7 @@
 use super::counting::{self, Algorithm, Counting, Tiers};
 use super::document::{self, Mapping, Outcome};
 use super::mistakes::Mistakes;
-use super::on_failure::OnFailure;
+use super::on_failure::{OnFailure, WhenFull};
 use super::refusal::{self, Refusal};
 use crate::block::Block;
 use crate::bounded::MAX_SAFE;
@@ -132,7 +132,8 @@ pub(super) fn checked(
             refusal::checked(refusal, document.visible, &format!("{place}.refusal"), mistakes)
         });
         let Some(counting) = counting else { continue };
-        let on_failure = on_failure(document.on_failure, &counting, &place, mistakes);
+        let on_failure = document.on_failure.as_ref().map(OnFailure::from);
+        let on_failure = on_failure_of(on_failure, &counting, &place, mistakes);
         let block = document.block.as_deref().map(Block::from);
         if block.is_some() && matches!(counting.algorithm, Algorithm::Balance) {
             let text = "a balance that is used up does not count toward a block: remove this";
@@ -157,20 +158,21 @@ pub(super) fn checked(
 }
 
 /// Returns a bucket's `on_failure`. A gateway cannot count a balance that only the ledger knows.
-fn on_failure(
-    document: Option<OnFailure>,
+fn on_failure_of(
+    written: Option<OnFailure>,
     counting: &Counting,
     place: &str,
     mistakes: &mut Mistakes,
 ) -> OnFailure {
     let is_balance = matches!(counting.algorithm, Algorithm::Balance);
-    if is_balance && document == Some(OnFailure::Local) {
+    if is_balance && written.is_some_and(OnFailure::is_local) {
         mistakes.add(
             format!("{place}.on_failure"),
             "only the ledger knows a balance: expected deny or allow, found local",
         );
     }
-    document.unwrap_or(if is_balance { OnFailure::Deny } else { OnFailure::Local })
+    let local = OnFailure::Local(WhenFull::default());
+    written.unwrap_or(if is_balance { OnFailure::Deny } else { local })
 }
 
 /// Checks the jitter, which only calendar periods have a use for.

@@ -600,7 +600,35 @@ fn a_balance_is_denied_without_the_ledger_by_default() {
         "version: 1\nkeys: { client: { client_ip: {} } }\nbuckets: { a: { key: client, balance: 5 }, b: { key: client, limit: 1, window: 1s } }\nrules: []\n",
     );
     let of = policy.unwrap().buckets.iter().map(|bucket| bucket.on_failure).collect::<Vec<_>>();
-    assert_eq!(of, [OnFailure::Deny, OnFailure::Local]);
+    assert_eq!(of, [OnFailure::Deny, OnFailure::Local(WhenFull::Deny)]);
+}
+
+#[test]
+fn local_counting_says_what_a_full_table_means() {
+    let with = |on_failure: serde_json::Value| {
+        changed(|d| d["buckets"]["auth"]["on_failure"] = on_failure)
+    };
+    for when_full in ["allow", "deny"] {
+        assert_eq!(with(json!({ "local": { "when_full": when_full } })), "accepted");
+    }
+    insta::assert_snapshot!(with(json!({ "local": { "when_full": "local" } })), @"buckets.auth.on_failure.local.when_full: unknown variant `local`, expected `allow` or `deny`");
+    insta::assert_snapshot!(with(json!({ "local": { "when_ful": "deny" } })), @r#"buckets.auth.on_failure.local.when_ful: unknown field `when_ful` (did you mean "when_full"?), expected `when_full`"#);
+    insta::assert_snapshot!(with(json!({ "local": "deny" })), @r#"buckets.auth.on_failure.local: invalid type: string "deny", expected a mapping, `{ field: value }`"#);
+    insta::assert_snapshot!(with(json!({ "deny": {} })), @"buckets.auth.on_failure.deny: unknown field `deny`, expected `local`");
+    insta::assert_snapshot!(with(json!({})), @"buckets.auth.on_failure: missing field `local`");
+    insta::assert_snapshot!(with(json!(["local"])), @"buckets.auth.on_failure: invalid type: list, expected allow, deny, local or { local: { when_full } }");
+    insta::assert_snapshot!(changed(|d| d["buckets"]["auth"] = json!({
+        "key": "client", "balance": 5, "on_failure": { "local": { "when_full": "allow" } },
+    })), @"buckets.auth.on_failure: only the ledger knows a balance: expected deny or allow, found local");
+    let of = |on_failure: &str| {
+        let text = format!(
+            "version: 1\nkeys: {{ client: {{ client_ip: {{}} }} }}\nbuckets: {{ a: {{ key: client, limit: 1, window: 1s, on_failure: {on_failure} }} }}\nrules: []\n"
+        );
+        from_yaml(&text).unwrap().buckets[0].on_failure
+    };
+    assert_eq!(of("local"), OnFailure::Local(WhenFull::Deny));
+    assert_eq!(of("{ local: {} }"), OnFailure::Local(WhenFull::Deny));
+    assert_eq!(of("{ local: { when_full: allow } }"), OnFailure::Local(WhenFull::Allow));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use limits::matched::Entry;
 use limits::matching::Mismatch;
 use limits::path::{BadPath, NormalPath};
 use limits::plan::Subject;
-use limits::policy::{Key, Match, OnFailure, Policy, Source};
+use limits::policy::{Key, Match, OnFailure, Policy, Source, WhenFull};
 use limits::quota::Quota;
 use std::fmt::Write;
 use std::path::Path;
@@ -243,7 +243,10 @@ const fn on_failure(action: OnFailure) -> &'static str {
     match action {
         OnFailure::Allow => "allow: passes uncounted",
         OnFailure::Deny => "deny: answered with 503",
-        OnFailure::Local => "local: each Envoy counts separately",
+        OnFailure::Local(WhenFull::Deny) => "local: each Envoy counts separately",
+        OnFailure::Local(WhenFull::Allow) => {
+            "local: each Envoy counts separately, or not at all if its table is full"
+        }
     }
 }
 

@@ -9,21 +9,32 @@ use tests::gateway::{Gateway, Options, stats_of};
 /// Waits until the first Envoy's Prometheus output has the line `name{<labels>} <value>`, ignoring
 /// additional labels.
 pub(super) fn wait_for(gateway: &Gateway, name: &str, labels: &[(&str, &str)], value: u64) {
+    let what = format!("{name} {labels:?} {value}");
+    wait_until(gateway, &what, |text| values(text, name, labels).any(|found| found == value));
+}
+
+/// Waits until `is_met` returns true for the first Envoy's Prometheus output.
+pub(super) fn wait_until(gateway: &Gateway, what: &str, is_met: impl Fn(&str) -> bool) {
     let deadline = Deadline::after(Duration::from_secs(30));
-    let has = |line: &str| {
-        line.strip_prefix(name).is_some_and(|rest| rest.starts_with('{'))
-            && labels.iter().all(|(key, value)| line.contains(&format!("{key}=\"{value}\"")))
-            && line.ends_with(&format!(" {value}"))
-    };
     loop {
         let text = stats_of(&gateway.envoys[0], "/stats/prometheus");
-        if text.lines().any(has) {
+        if is_met(&text) {
             return;
         }
         let ours: Vec<_> = text.lines().filter(|line| line.contains("tollgate")).collect();
-        assert!(!deadline.has_passed(), "no {name} {labels:?} {value}:\n{}", ours.join("\n"));
+        assert!(!deadline.has_passed(), "no {what}:\n{}", ours.join("\n"));
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// Returns the values of `name` with these labels, among others, in Prometheus output.
+pub(super) fn values(text: &str, name: &str, labels: &[(&str, &str)]) -> impl Iterator<Item = u64> {
+    let has = |line: &&str| {
+        line.strip_prefix(name).is_some_and(|rest| rest.starts_with('{'))
+            && labels.iter().all(|(key, value)| line.contains(&format!("{key}=\"{value}\"")))
+    };
+    let lines = text.lines().filter(has).filter_map(|line| line.rsplit_once(' ')?.1.parse().ok());
+    lines.collect::<Vec<u64>>().into_iter()
 }
 
 /// Returns the first Envoy's Prometheus value `name` with any labels.

@@ -24,11 +24,14 @@ const fn histogram(name: &'static str, meaning: &'static str) -> DescribedMetric
 }
 
 /// The filter's metrics, in the order in which an operator looks at them.
-pub const DESCRIBED_METRICS: [DescribedMetric; 19] = [
+pub const DESCRIBED_METRICS: [DescribedMetric; 20] = [
     DescribedMetric {
         labels: &[
             ("bucket", &[]),
-            ("by", &["ledger", "lease", "denied_before", "local", "allow", "deny", "policy"]),
+            (
+                "by",
+                &["ledger", "lease", "denied_before", "local", "allow", "deny", "policy", "full"],
+            ),
             ("verdict", &["admitted", "denied", "would_deny", "blocked", "would_block"]),
         ],
         ..counter(
@@ -72,6 +75,10 @@ pub const DESCRIBED_METRICS: [DescribedMetric; 19] = [
     ),
     counter("tollgate.outbox.full", "Requests that found the queue of calls full."),
     counter("tollgate.denials.unlogged", "Denials beyond the five a second that a worker logs."),
+    counter(
+        "tollgate.local.evicted",
+        "Counters that lost their place in the full table of `on_failure: local` although they still counted.",
+    ),
     counter(
         "tollgate.condition_errors",
         "Requests for which a CEL condition (`when`) had no value. The gateway logs the first error of each second.",

@@ -61,7 +61,7 @@ pub(super) fn over_admitted(record: &Record) -> Vec<String> {
 fn counted(request: &Request, due: &Due) -> Option<Counted> {
     match (request.is_degraded, due.on_failure) {
         (false, _) => (!due.is_free(request.outcome)).then_some(Counted::ByLedger),
-        (true, OnFailure::Local) => Some(Counted::ByEnvoy(request.envoy)),
+        (true, OnFailure::Local(_)) => Some(Counted::ByEnvoy(request.envoy)),
         (true, _) => None,
     }
 }

@@ -10,7 +10,6 @@ use crate::log::{Act, Line};
 use crate::record::{DecidedBy, Due, Record, Refusal, Request};
 use limits::counter::CounterName;
 use limits::ledger::Method;
-use limits::policy::OnFailure;
 use limits::quota::{FixedWindow, Quota, SlidingWindow, WindowMs};
 use std::collections::BTreeMap;
 
@@ -108,7 +107,7 @@ fn by_envoys(record: &Record) -> Vec<String> {
     let mut happened = Vec::new();
     for (number, request) in record.requests.iter().enumerate().filter(|(_, one)| one.is_degraded) {
         if let Some(at_us) = request.upstream_us {
-            let counted = request.due.iter().filter(|due| due.on_failure == OnFailure::Local);
+            let counted = request.due.iter().filter(|due| due.on_failure.is_local());
             happened.extend(counted.map(|due| (at_us, Local::Passes, number, request.envoy, due)));
         }
     }
