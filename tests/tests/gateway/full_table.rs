@@ -132,10 +132,11 @@ fn a_network_that_fills_the_table_harms_nobody_and_a_full_one_does_what_the_poli
     let still = outage.send("/login", (0..200).map(elsewhere));
     assert_eq!(still.iter().find(|status| **status != 429), None, "they are still limited");
     outage.assert_limited(200..1_200);
-    wait_until(&outage.gateway, "all refusals and an eviction", |text| {
+    // Most of the 1,000 newcomers came to a full page, and took one place each.
+    wait_until(&outage.gateway, "all refusals and the evictions", |text| {
         let full = values(text, "tollgate_decisions", &[("by", "full"), ("verdict", "denied")]);
         let evicted: u64 = values(text, "tollgate_local_evicted", &[]).sum();
-        full.sum::<u64>() == refused as u64 && evicted > 1_000
+        full.sum::<u64>() == refused as u64 && (500..=1_000).contains(&evicted)
     });
 
     let open = outage.send("/open", (2_000..2_000 + MANY).map(elsewhere));
