@@ -14,6 +14,7 @@ mod check;
 mod cycles;
 mod docs;
 mod down;
+mod filter_size;
 mod fuzz;
 pub mod print_config;
 mod simulate;

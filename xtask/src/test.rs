@@ -4,10 +4,10 @@
 
 use crate::cargo::{STEP_LIMIT, cargo};
 use crate::steps::{self, Step};
-use crate::{cycles, fuzz};
+use crate::{cycles, filter_size, fuzz};
 use anyhow::Result;
 use clap::Args;
-use harness::{binaries, command, paths, setup, wasm};
+use harness::{binaries, command, paths, setup};
 use std::process::Command;
 
 /// The flags of `cargo xtask test`.
@@ -34,7 +34,7 @@ fn steps(test: &Test) -> Vec<Step<'_>> {
         ("dependencies", Box::new(dependencies)),
         ("lints", Box::new(steps::lints)),
         ("docs", Box::new(|| cargo(&DOCS, &[("RUSTDOCFLAGS", "-D warnings")]))),
-        ("the filter", Box::new(|| wasm::build_shown().map(drop))),
+        ("the filter, and its size", Box::new(filter_size::run)),
         ("the programs", Box::new(|| binaries::build_shown(false).map(drop))),
         ("the fuzz targets", Box::new(fuzz::run)),
         ("tests", Box::new(|| tests(&test.cargo_test_args))),

@@ -120,13 +120,13 @@ fn named<T: DeserializeOwned>(
     mistakes: &mut Mistakes,
 ) -> BTreeMap<String, Option<T>> {
     size(place, values.len(), mistakes);
-    let values = values.into_iter().take(MAX_ITEMS);
-    values
-        .map(|(name, value)| {
-            let item = read::<Mapping<T>>(value, &format!("{place}.{name}"), mistakes);
-            (name, item.map(|item| item.0))
-        })
-        .collect()
+    // `collect` would sort the items first.
+    let mut items = BTreeMap::new();
+    for (name, value) in values.into_iter().take(MAX_ITEMS) {
+        let item = read::<Mapping<T>>(value, &format!("{place}.{name}"), mistakes);
+        items.insert(name, item.map(|item| item.0));
+    }
+    items
 }
 
 fn listed<T: DeserializeOwned>(

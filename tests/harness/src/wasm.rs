@@ -28,6 +28,16 @@ pub fn build() -> Result<PathBuf> {
     build_with(&["--quiet"])
 }
 
+/// Builds the filter without CEL, and returns its size in bytes. Leaves the file at [`path`] alone.
+///
+/// # Errors
+/// Same as [`build`].
+pub fn bytes_without_cel() -> Result<usize> {
+    let _lock = lock()?;
+    let module = compile(&["--quiet", "--no-default-features"])?;
+    Ok(exports::trimmed(&module)?.len())
+}
+
 /// Builds the filter, shows cargo's progress, and returns the filter's path.
 ///
 /// # Errors
@@ -37,8 +47,14 @@ pub fn build_shown() -> Result<PathBuf> {
 }
 
 fn build_with(args: &[&str]) -> Result<PathBuf> {
-    let rustc = wasm_rustc()?;
     let _lock = lock()?;
+    trim(&compile(args)?, &path())?;
+    Ok(path())
+}
+
+/// Runs cargo, and returns the module it built. The caller holds the lock.
+fn compile(args: &[&str]) -> Result<Vec<u8>> {
+    let rustc = wasm_rustc()?;
     renew(&target_dir(), &identity(rustc.as_deref())?)?;
     let mut cargo = command::cargo();
     cargo.args(["build", "--package", "tollgate-filter", "--profile", "wasm"]).args(args);
@@ -48,17 +64,15 @@ fn build_with(args: &[&str]) -> Result<PathBuf> {
         cargo.env("RUSTC", rustc);
     }
     command::show(&mut cargo, BUILD_LIMIT)?;
-    trim(&target_dir().join(wasm_target::TARGET).join("wasm").join(NAME), &path())?;
-    Ok(path())
+    let built = target_dir().join(wasm_target::TARGET).join("wasm").join(NAME);
+    std::fs::read(&built).with_context(|| format!("cannot read {}", built.display()))
 }
 
-/// Trims the module `built` and moves the result to `trimmed` atomically, since another process may
-/// be reading that file.
-fn trim(built: &Path, trimmed: &Path) -> Result<()> {
-    let module =
-        std::fs::read(built).with_context(|| format!("cannot read {}", built.display()))?;
+/// Trims `module` and moves the result to `trimmed` atomically, since another process may be reading
+/// that file.
+fn trim(module: &[u8], trimmed: &Path) -> Result<()> {
     let new = trimmed.with_extension("new");
-    std::fs::write(&new, exports::trimmed(&module)?)
+    std::fs::write(&new, exports::trimmed(module)?)
         .and_then(|()| std::fs::rename(&new, trimmed))
         .with_context(|| format!("cannot write {}", trimmed.display()))
 }
