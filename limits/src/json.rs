@@ -1,8 +1,10 @@
 //! JSON parsing with errors that carry their location.
 
 mod located;
+mod pointer;
 
 use located::Part;
+use pointer::escape;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 
@@ -53,8 +55,4 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
             Segment::Unknown => "/?".to_owned(),
         })
         .collect()
-}
-
-fn escape(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
 }

@@ -3,7 +3,7 @@
 //! serde_path_to_error does this for every format, with a wrapper around each type's code. Without
 //! the wrappers, the filter is 45 KB smaller. Enums can only have variants without content.
 
-use super::escape;
+use super::pointer::escape;
 use serde::Deserializer;
 use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeSeed, Expected, MapAccess, SeqAccess, Unexpected, Visitor};

@@ -1,6 +1,5 @@
 //! A bucket's behavior without the ledger.
 
-use super::document;
 use serde::Deserialize;
 
 /// The behavior when the ledger cannot answer.
@@ -32,16 +31,4 @@ pub enum WhenFull {
     /// The request is refused with 503.
     #[default]
     Deny,
-}
-
-impl From<&document::OnFailure> for OnFailure {
-    fn from(document: &document::OnFailure) -> Self {
-        use document::FailureAction;
-        match document {
-            document::OnFailure::Named(FailureAction::Allow) => Self::Allow,
-            document::OnFailure::Named(FailureAction::Deny) => Self::Deny,
-            document::OnFailure::Named(FailureAction::Local) => Self::Local(WhenFull::default()),
-            document::OnFailure::Counted(counted) => Self::Local(counted.local.when_full),
-        }
-    }
 }

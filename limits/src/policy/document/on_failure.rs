@@ -1,7 +1,7 @@
 //! A bucket's behavior without the ledger as written: an action, or `{ local: { when_full: … } }`.
 
 use super::mapping::Mapping;
-use crate::policy::on_failure::WhenFull;
+use crate::policy::on_failure::{self, WhenFull};
 use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, StrDeserializer};
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
@@ -46,6 +46,17 @@ pub(in crate::policy) struct CountLocally {
 pub(in crate::policy) struct Local {
     /// The behavior when Envoy's table has no place for a counter. Defaults to `deny`.
     pub(in crate::policy) when_full: WhenFull,
+}
+
+impl From<&OnFailure> for on_failure::OnFailure {
+    fn from(document: &OnFailure) -> Self {
+        match document {
+            OnFailure::Named(FailureAction::Allow) => Self::Allow,
+            OnFailure::Named(FailureAction::Deny) => Self::Deny,
+            OnFailure::Named(FailureAction::Local) => Self::Local(WhenFull::default()),
+            OnFailure::Counted(counted) => Self::Local(counted.local.when_full),
+        }
+    }
 }
 
 /// Reads text as an action and a map as [`CountLocally`]. An untagged enum would lose the location
