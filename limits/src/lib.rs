@@ -7,6 +7,7 @@
 //! Suggested reading order: [`policy`] (the operator's document), [`path`], `pattern`, [`host`] and
 //! [`matching`] (which requests a rule matches), [`matched`] (the rules that match a request),
 //! `ambiguous` (paths that servers read in different ways), [`facts`] (a request's properties),
+//! `origin` (the network that it comes from),
 //! [`query`] and [`cookie`] (values within a header), [`plan`] (the charges for one request),
 //! [`key`] and [`counter`] (who pays), [`quota`] (limits and their algorithms), [`block`] (blocks for
 //! repeated refusals), [`wire`] (the protocol between filter and shim), [`gate`] (one gateway worker's

@@ -5,11 +5,12 @@
 //! the shim. A third come in bursts for a few hot keys, whose counters are leased. For a tenth of
 //! the requests, in the middle, the shim is unavailable, so local counters fill the shared data.
 //!
-//! `cargo bench -p tests --bench worker_memory --profile dev [-- REQUESTS]`
+//! `cargo bench -p tollgate-simulator --bench worker_memory --profile dev [-- REQUESTS]`
 //!
 //! With fewer than half a million requests, the outage may overlap only a burst and fill no page.
 
 use anyhow::{Context, Result, ensure};
+use harness::wasm;
 use limits::wire::DecideBody;
 use proxy_wasm_host::callout::{Fate, Reply};
 use proxy_wasm_host::event::Event;
@@ -18,7 +19,6 @@ use proxy_wasm_host::plugin::Plugin;
 use proxy_wasm_host::process::{Cluster, Process};
 use proxy_wasm_host::vm::{Options, Request, Vm};
 use serde_json::json;
-use tests::gateway::filter;
 
 const REQUESTS: u64 = 10_000_000;
 const KEYS: u64 = 1_000_000;
@@ -55,7 +55,7 @@ fn main() -> Result<()> {
     let wanted = std::env::args().skip(1).find(|arg| !arg.starts_with("--"));
     let requests =
         wanted.map_or(Ok(REQUESTS), |text| text.parse()).context("a number of requests")?;
-    let plugin = Plugin::compile(&std::fs::read(filter())?)?;
+    let plugin = Plugin::compile(&std::fs::read(wasm::build()?)?)?;
     let process = Process::new(START_NS, [("tollgate", Cluster::Hosts)]);
     let configuration = serde_json::to_vec(&policy())?;
     let mut vm = Vm::start(&plugin, &process, &Options { configuration, ..Options::default() })?;
