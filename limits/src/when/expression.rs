@@ -9,6 +9,7 @@ use crate::facts::Value;
 use cel::common::ast::IdedExpr;
 use cel::parser::PrattParser;
 use cel::{Context, Env, ExecutionError};
+use std::cell::Cell;
 use std::sync::{Arc, LazyLock};
 
 /// The longest expression, in bytes.
@@ -16,6 +17,10 @@ pub(super) const MAX_BYTES: usize = 2_048;
 /// The most brackets, question marks and unary operators, each of which takes a recursion of the
 /// parser.
 const MAX_NESTED: usize = 100;
+
+/// The most items of all lists within one property. Comparing lists within a macro takes time in
+/// proportion to the square.
+const MAX_ITEMS: usize = 1_000;
 
 /// The functions of the CEL standard library. Creating them takes longer than most evaluations.
 static LIBRARY: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
@@ -46,8 +51,17 @@ impl Expression {
     }
 
     pub(super) fn evaluate(&self, find: impl Fn(&Name) -> Option<Value>) -> Result<bool, String> {
+        let most = Cell::new(0);
+        let find = |name: &Name| find(name).inspect(|value| most.set(most.get().max(items(value))));
+        let variables = values::of(&self.names, find);
+        if most.get() > MAX_ITEMS {
+            return Err(format!(
+                "expected lists of at most {MAX_ITEMS} items, found {}",
+                most.get()
+            ));
+        }
         let mut context = Context::with_env(LIBRARY.clone());
-        for (root, value) in values::of(&self.names, find) {
+        for (root, value) in variables {
             context.add_variable_from_value(root, value);
         }
         match cel::Value::resolve(&self.parsed, &context) {
@@ -55,6 +69,14 @@ impl Expression {
             Ok(other) => Err(format!("expected true or false, found {}", other.type_of())),
             Err(error) => Err(described(&error)),
         }
+    }
+}
+
+/// Returns the number of items in a list and in the lists within it.
+fn items(value: &Value) -> usize {
+    match value {
+        Value::List(list) => list.len() + list.iter().map(items).sum::<usize>(),
+        Value::Text(_) | Value::Bool(_) | Value::Number(_) => 0,
     }
 }
 

@@ -50,6 +50,8 @@ fn an_expression_reads_a_requests_properties() {
         ("claims.roles.exists(r, r.startsWith('adm'))", true),
         ("claims.roles.all(r, size(r) > 3)", false),
         ("size(claims.roles.filter(r, r != 'dev')) == 1", true),
+        ("claims.roles.exists(r, r == 'ad' + 'm' + claims.other || r + '' + '' == 'dev')", true),
+        ("claims.roles.filter(r, r != 'dev').filter(r, true).exists(r, r == 'admin')", true),
         ("route.metadata['com.example'].team == 'search'", true),
         ("has(metadata['envoy.lb'].canary)", false),
         ("int('7') == 7 && string(7) == '7'", true),
@@ -120,6 +122,10 @@ fn a_mistake_has_its_position() {
         ("foo(1)", "line 1, column 1: unknown function foo: expected one of size, "),
         ("claims.a == 'x' || claims.a.b == 'y'", "line 1, column 8: \"a\" is used both as a value"),
         ("claims.r.exists(a, claims.r.exists(b, a == b))", "line 1, column 36: expected no macro"),
+        (
+            "claims.r.map(r, r + r) == []",
+            "line 1, column 10: expected no macro map, as its list can grow: use exists or all",
+        ),
         ("{'a': 1}.a == 1", "line 1, column 1: expected a condition without mappings"),
     ] {
         let bad = When::parse(text).unwrap_err();
@@ -143,6 +149,7 @@ fn an_expression_is_bounded() {
         ("negations", format!("{}true", "!".repeat(101))),
         ("deep", format!("{}1 == 60", "1+".repeat(60))),
         ("wide", wide),
+        ("additions", format!("claims.r.exists(r, r == '' {})", "+ claims.r".repeat(5))),
     ];
     for (what, text) in cases {
         let bad = When::parse(&text).unwrap_err();
@@ -151,4 +158,15 @@ fn an_expression_is_bounded() {
             "{what}: {bad:?}"
         );
     }
+}
+
+#[test]
+fn a_longer_list_than_any_token_has_cannot_be_evaluated() {
+    let when = When::parse("'x' in claims.roles").unwrap();
+    let list = |items: usize| Value::List(vec![Value::Bool(true); items]);
+    let evaluate = |value: Value| when.evaluate(|_| Some(value.clone()));
+    assert_eq!(evaluate(list(1_000)), Ok(false));
+    let error = "expected lists of at most 1000 items, found 1001".to_owned();
+    assert_eq!(evaluate(list(1_001)), Err(error.clone()));
+    assert_eq!(evaluate(Value::List(vec![list(1_000)])), Err(error));
 }

@@ -4,13 +4,16 @@
 //! properties are fetched.
 
 use crate::when::name::{Kind, Name};
-use cel::common::ast::{Expr, IdedExpr, LiteralValue, operators};
+use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, IdedExpr, LiteralValue, operators};
 use strsim::jaro_winkler;
 
 /// The deepest nesting of operators and calls. Evaluation recurses as deep.
 const MAX_DEPTH: usize = 50;
 /// The most parts of an expression. Evaluating one takes time in proportion to it.
 const MAX_PARTS: usize = 300;
+
+/// The most additions within macros. Each can copy a whole list or text for each item.
+const MAX_ADDITIONS: usize = 4;
 
 /// A mistake in an expression that its grammar allows.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,6 +22,9 @@ pub(super) struct Mistake {
     pub(super) name: String,
     pub(super) reason: String,
 }
+
+/// The result of a macro so far, which no expression can name.
+const RESULT: &str = "@result";
 
 /// The functions that an expression can call, besides operators and macros.
 const FUNCTIONS: [&str; 10] = [
@@ -35,7 +41,7 @@ const FUNCTIONS: [&str; 10] = [
 ];
 
 /// The macros, whose calls the parser expands if they have a variable and a condition.
-const MACROS: [&str; 5] = ["all", "exists", "exists_one", "map", "filter"];
+const MACROS: [&str; 4] = ["all", "exists", "exists_one", "filter"];
 
 /// Returns the properties that `expression` names, sorted.
 ///
@@ -46,6 +52,9 @@ pub(super) fn of(expression: &IdedExpr) -> Result<Vec<Name>, Vec<Mistake>> {
     found.visit(expression, 0);
     if found.parts > MAX_PARTS {
         found.mistake("", &format!("expected at most {MAX_PARTS} names, literals and operators"));
+    }
+    if found.additions > MAX_ADDITIONS {
+        found.mistake("", &format!("expected at most {MAX_ADDITIONS} additions within macros"));
     }
     found.names.sort();
     found.names.dedup();
@@ -64,6 +73,8 @@ struct Found {
     names: Vec<Name>,
     mistakes: Vec<Mistake>,
     parts: usize,
+    /// Additions within macros.
+    additions: usize,
     /// The variables of the enclosing macros.
     variables: Vec<String>,
 }
@@ -81,6 +92,7 @@ impl Found {
         match &expression.expr {
             Expr::Call(call) => {
                 self.function(&call.func_name);
+                self.additions += usize::from(self.is_addition(call));
                 if let (operators::IN, [key, map]) = (call.func_name.as_str(), call.args.as_slice())
                     && let (Some(key), Some(mut path)) = (text(key), path(map))
                     && is_mapping(&path)
@@ -96,6 +108,12 @@ impl Found {
                 self.visit(&all.accu_init, depth);
                 if !self.variables.is_empty() {
                     self.mistake(&all.iter_var, "expected no macro such as exists within another");
+                }
+                if is_map(all) {
+                    self.mistake(
+                        "map",
+                        "expected no macro map, as its list can grow: use exists or all",
+                    );
                 }
                 let before = self.variables.len();
                 self.variables.extend([all.iter_var.clone(), all.accu_var.clone()]);
@@ -158,6 +176,14 @@ impl Found {
         self.mistake(&found, &format!("unknown name {found}: {hint}"));
     }
 
+    /// Returns true for an addition within a macro, other than the macro's own to its result.
+    fn is_addition(&self, call: &CallExpr) -> bool {
+        let is_own = |first: &IdedExpr| matches!(&first.expr, Expr::Ident(name) if name == RESULT);
+        call.func_name == operators::ADD
+            && !self.variables.is_empty()
+            && !call.args.first().is_some_and(is_own)
+    }
+
     fn function(&mut self, name: &str) {
         let is_operator = !name.starts_with(|c: char| c.is_ascii_alphabetic());
         if !is_operator && !FUNCTIONS.contains(&name) {
@@ -213,6 +239,26 @@ fn is_mapping(path: &[String]) -> bool {
         path.starts_with(&fixed.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
             && (fixed.len()..fixed.len() + least).contains(&path.len())
     })
+}
+
+/// Returns true if a macro makes a list of anything but items of the list that it walks. In a chain of
+/// such macros, each could make its list several times as large.
+fn is_map(all: &ComprehensionExpr) -> bool {
+    matches!(all.accu_init.expr, Expr::List(_)) && !is_filter(all)
+}
+
+/// Returns true if a macro's step is `condition ? result + [item] : result`.
+fn is_filter(all: &ComprehensionExpr) -> bool {
+    let is_item =
+        |item: &IdedExpr| matches!(&item.expr, Expr::Ident(name) if *name == all.iter_var);
+    if let Expr::Call(step) = &all.loop_step.expr
+        && let [_, taken, _] = step.args.as_slice()
+        && let Expr::Call(add) = &taken.expr
+        && let Some(Expr::List(list)) = add.args.last().map(|last| &last.expr)
+    {
+        return list.elements.iter().all(is_item);
+    }
+    false
 }
 
 fn has_uppercase(name: &str) -> bool {
