@@ -46,8 +46,8 @@ struct World {
     process: Process,
     now_us: u64,
     calls: Vec<Call>,
-    waiting: BTreeSet<u32>,
-    next: u32,
+    waiting: BTreeSet<u64>,
+    next: u64,
 }
 
 impl World {

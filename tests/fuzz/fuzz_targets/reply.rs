@@ -14,7 +14,7 @@ fuzz_target!(|input: (&[u8], u8, u8, bool, u16)| {
         let request = FuzzRequest::known(paths >> (stream * 4), users >> (stream * 4));
         gate.request(NOW_US, *stream, &request, &process) == Disposition::Pause
     });
-    let waiting: Vec<u32> = waiting.collect();
+    let waiting: Vec<u64> = waiting.collect();
     let calls = gate.ready(NOW_US);
     assert_eq!(calls.len(), usize::from(!waiting.is_empty()));
     let Some(call) = calls.first() else { return };
@@ -22,7 +22,7 @@ fuzz_target!(|input: (&[u8], u8, u8, bool, u16)| {
     let marker = is_marked.then_some(b"1".as_slice());
     let reply = Reply { status: Some(status.as_bytes()), marker, body };
     let released = gate.reply(NOW_US + 500, call.id, call.kind, reply, &process);
-    let released: Vec<u32> = released.iter().map(|release| release.stream).collect();
+    let released: Vec<u64> = released.iter().map(|release| release.stream).collect();
     assert_eq!(released, waiting);
     assert_eq!(gate.reply(NOW_US + 600, call.id, call.kind, reply, &process), []);
 });

@@ -4,6 +4,8 @@
 //! Run a target with `cargo fuzz run --fuzz-dir tests/fuzz <target> --sanitizer none`. The corpora
 //! are in `corpus/`.
 
+pub mod memory;
+
 use arbitrary::Arbitrary;
 use limits::facts::{Facts, Value};
 use limits::gate::{Gate, SharedData};
