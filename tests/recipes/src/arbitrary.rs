@@ -40,8 +40,8 @@ pub fn of_seed(seed: u8, requests: usize) -> Option<Recipe> {
 /// Returns valid policies, without `salt` and `shim`.
 pub fn policies() -> impl Strategy<Value = Map<String, Value>> {
     let exempt = option::weighted(0.2, matches());
-    let parts = (vec(buckets(), BUCKETS.len()), vec(rules(), 1..8), exempt);
-    let policies = parts.prop_map(|(buckets, mut rules, exempt)| {
+    let parts = (vec(buckets(), BUCKETS.len()), vec(rules(), 1..8), exempt, spellings());
+    let policies = parts.prop_map(|(buckets, mut rules, exempt, spelling)| {
         for (at, rule) in rules.iter_mut().enumerate() {
             if let Some(name) = rule.get_mut("name") {
                 *name = json!(format!("rule-{at}"));
@@ -58,7 +58,9 @@ pub fn policies() -> impl Strategy<Value = Map<String, Value>> {
             "exempt": exempt,
             "rules": rules,
         });
-        policy.as_object().cloned().unwrap_or_default()
+        let mut policy = policy.as_object().cloned().unwrap_or_default();
+        policy.extend(spelling);
+        policy
     });
     // Few are not: for example, a cost can exceed the limit.
     policies.prop_filter("the policy is invalid", |policy| {
@@ -168,7 +170,37 @@ fn countings() -> impl Strategy<Value = Value> {
         }),
         limits().prop_map(|limit| json!({ "per": "year", "anchor": "03-31", "limit": limit })),
         (3_u64..20).prop_map(|burst| json!({ "rate": 1, "every": "24h", "burst": burst })),
+        (0_u64..20).prop_map(|start| json!({ "balance": start })),
     ]
+}
+
+/// Returns forms of refusals. The body and the header name the bucket.
+fn refusals() -> impl Strategy<Value = Value> {
+    let status = option::of(select(vec![403, 429, 503, 303]));
+    let bodies = vec![
+        json!({ "text": "refused by {bucket}" }),
+        json!({ "html": "refused by {bucket}" }),
+        json!({ "json": "refused by {bucket}" }),
+    ];
+    (status, select(bodies)).prop_map(|(status, body)| {
+        let mut refusal = json!({ "body": body, "headers": { "x-refused-by": "{bucket}" } });
+        if let Some(status) = status {
+            refusal["status"] = json!(status);
+        }
+        refusal
+    })
+}
+
+/// Returns the treatments of odd paths, if there are any.
+fn spellings() -> impl Strategy<Value = Map<String, Value>> {
+    let slash = option::weighted(0.4, select(vec!["reject", "keep", "decode"]));
+    let undecodable = option::weighted(0.4, select(vec!["reject", "keep"]));
+    (slash, undecodable).prop_map(|(slash, undecodable)| {
+        let fields = [("encoded_slash", slash), ("undecodable", undecodable)];
+        let fields =
+            fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
+        fields.collect()
+    })
 }
 
 fn buckets() -> impl Strategy<Value = Value> {
@@ -179,14 +211,22 @@ fn buckets() -> impl Strategy<Value = Value> {
     let block = (500_u64..600, select(vec!["1s", "1h"]))
         .prop_map(|(after, within)| json!({ "after": after, "within": within, "for": "6h" }));
     let block = option::weighted(0.2, block);
-    (select(key_names()), countings(), tiers, prop::bool::weighted(0.8), block).prop_map(
-        |(key, mut bucket, tiers, enforce, block)| {
+    let shown = prop_oneof![
+        6 => Just(json!({})).boxed(),
+        3 => refusals().prop_map(|refusal| json!({ "refusal": refusal })).boxed(),
+        1 => Just(json!({ "visible": false })).boxed(),
+    ];
+    (select(key_names()), countings(), tiers, prop::bool::weighted(0.8), block, shown).prop_map(
+        |(key, mut bucket, tiers, enforce, block, shown)| {
+            bucket.as_object_mut().into_iter().for_each(|bucket| {
+                bucket.extend(shown.as_object().cloned().unwrap_or_default());
+            });
             bucket["key"] = json!(key);
             bucket["enforce"] = json!(enforce);
             if let Some(tiers) = tiers {
                 bucket["tiers"] = tiers;
             }
-            if let Some(block) = block {
+            if let Some(block) = block.filter(|_| bucket.get("balance").is_none()) {
                 bucket["block"] = block;
             }
             bucket
@@ -197,7 +237,9 @@ fn buckets() -> impl Strategy<Value = Value> {
 /// Returns rules with up to three conditions and up to three charges.
 fn rules() -> impl Strategy<Value = Value> {
     let flags = (any::<bool>(), proptest::bool::weighted(0.3));
-    (flags, matches(), charges()).prop_map(|((is_named, continues), matching, charge)| {
+    let spelling = prop_oneof![4 => Just(Map::new()).boxed(), 1 => spellings().boxed()];
+    let parts = (flags, matches(), charges(), spelling);
+    parts.prop_map(|((is_named, continues), matching, charge, spelling)| {
         let mut rule = json!({ "match": matching, "charge": charge });
         if is_named {
             rule["name"] = json!("");
@@ -205,17 +247,15 @@ fn rules() -> impl Strategy<Value = Value> {
         if continues && rule["charge"] != json!([]) {
             rule["continue"] = json!(true);
         }
+        rule.as_object_mut().into_iter().for_each(|rule| rule.extend(spelling.clone()));
         rule
     })
 }
 
 /// Returns matches, some with alternatives and negations.
 fn matches() -> impl Strategy<Value = Value> {
-    let plain = vec(conditions(), 0..3).prop_map(|conditions| {
-        let mut matching = Map::new();
-        conditions.into_iter().for_each(|(name, value)| drop(matching.insert(name, value)));
-        Value::Object(matching)
-    });
+    let plain = vec(conditions(), 0..3)
+        .prop_map(|conditions| Value::Object(conditions.into_iter().flatten().collect()));
     plain.boxed().prop_recursive(2, 6, 2, |inner| {
         let some = inner.prop_filter("empty", |matching| *matching != json!({})).boxed();
         prop_oneof![
@@ -226,8 +266,20 @@ fn matches() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Returns the fields of a match.
-fn conditions() -> impl Strategy<Value = (String, Value)> {
+/// Returns the fields of a match, each with those that belong to it.
+fn conditions() -> impl Strategy<Value = Map<String, Value>> {
+    let whens = (select(WHENS.to_vec()), option::of(select(vec!["match", "skip"])));
+    let whens = whens.prop_map(|(when, on_error)| {
+        let mut fields = Map::from_iter([("when".to_owned(), when.into())]);
+        fields.extend(on_error.map(|on_error| ("on_error".to_owned(), on_error.into())));
+        fields
+    });
+    let others = other_conditions().prop_map(|(name, value)| Map::from_iter([(name, value)]));
+    prop_oneof![1 => whens.boxed(), 5 => others.boxed()]
+}
+
+/// Returns the fields of a match, except for `when`.
+fn other_conditions() -> impl Strategy<Value = (String, Value)> {
     let one_of = |values: &'static [&'static str]| subsequence(values.to_vec(), 1..=2);
     let named = |field: &'static str, names: Vec<&'static str>| {
         (select(names), value_conditions())
@@ -268,10 +320,31 @@ fn value_conditions() -> impl Strategy<Value = Value> {
     ]
 }
 
+/// Conditions in CEL. Many cannot be evaluated for some requests.
+const WHENS: [&str; 18] = [
+    "request.method == 'GET'",
+    "request.path.startsWith('/a') && request.host.endsWith('example.com')",
+    "request.headers['x-plan'] == 'free'",
+    "'x-plan' in request.headers || authenticated",
+    "request.query.x == 'pro'",
+    "has(request.query.y) ? request.query.y == '5' : request.method == 'POST'",
+    "request.cookies.x.contains('r')",
+    "source.address.startsWith('192.')",
+    "source.address in ['2001:db8::1', '192.0.2.2']",
+    "claims.tier == 'pro'",
+    "claims.tier == 5 || claims.sub == 'u1'",
+    "has(claims.tier) && 'pro' in claims.tier",
+    "claims.tier.exists(tier, tier.startsWith('fr'))",
+    "size(claims.org.id) > 3",
+    "int(claims.tier) + 1 > 5",
+    "metadata['test'].tenant == 5",
+    "'o1' in metadata['test'].tenant",
+    "route.name == 'blue' && route.metadata['tollgate'].team != 'blue'",
+];
 const TEXTS: [&str; 7] = ["free", "pro", "5", "true", "example.com", "blue", "o1"];
 const METHODS: [&str; 3] = ["GET", "POST", "DELETE"];
 const PATTERNS: [&str; 7] = ["/", "/a", "/a/*", "/a/**", "/*/b", "/B", "/a/b"];
-const PATHS: [&str; 19] = [
+const PATHS: [&str; 24] = [
     "/",
     "/a",
     "/a/",
@@ -288,6 +361,11 @@ const PATHS: [&str; 19] = [
     "/a%20b",
     "/a%2fb",
     "/%zz",
+    "/a%2Fb/c",
+    "/a%5cb",
+    "/a/x%2f..%2fb",
+    "/a/%ff",
+    "/b%2f?x=pro",
     "/a?x=pro&y=5&x=free",
     "/?y=%66ree",
     "/b?x&y=",

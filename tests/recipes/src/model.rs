@@ -8,6 +8,7 @@ use crate::recipe::{Recipe, Send};
 use limits::counter::CounterName;
 use limits::explain::Explained;
 use limits::policy::Policy;
+use limits::quota::Quota;
 use std::collections::{BTreeMap, HashMap};
 
 /// The counters so far.
@@ -21,12 +22,21 @@ pub struct Model<'a> {
 /// A request's expected outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Predicted {
-    /// The possible statuses. A request with two reasons to be refused can get either.
-    pub statuses: Vec<u16>,
+    /// The possible answers. A request with two reasons to be refused can get either.
+    pub answers: Vec<Predictable>,
     /// The rule; `None` for a path that is refused.
     pub rule: Option<String>,
     /// The limit and the amount left of each enforced bucket that has a limit.
     pub shown: BTreeMap<String, (u64, u64)>,
+}
+
+/// A possible answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Predictable {
+    /// The status.
+    pub status: u16,
+    /// The bucket whose form the answer has: its body and a header name it.
+    pub by: Option<String>,
 }
 
 impl<'a> Model<'a> {
@@ -43,36 +53,49 @@ impl<'a> Model<'a> {
     pub fn predict(&mut self, send: &Send) -> Predicted {
         let facts = RecipeRequest::new(self.recipe, send);
         let Ok(explained) = self.policy.explain(&facts) else {
-            return Predicted { statuses: vec![400], rule: None, shown: BTreeMap::new() };
+            let answers = vec![Predictable { status: 400, by: None }];
+            return Predicted { answers, rule: None, shown: BTreeMap::new() };
         };
         let rule = Some(self.policy.matched_name(&explained.matched).into_owned());
         let charges: Vec<&Explained<'_>> =
             explained.charges.iter().filter(|one| one.cost > 0).collect();
         let enforced = || charges.iter().filter(|one| one.bucket.enforce);
         if enforced().any(|one| one.quota.is_none()) {
-            return Predicted { statuses: vec![403], rule, shown: BTreeMap::new() };
+            let refusing = enforced().filter(|one| one.quota.is_none());
+            let answers = refusing.map(|one| self.refusal(one, 403)).collect();
+            return Predicted { answers, rule, shown: BTreeMap::new() };
         }
-        let mut statuses = Vec::new();
-        if enforced().any(|one| one.cost > limit(one)) {
-            statuses.push(403);
-        }
-        if enforced().any(|one| one.cost <= limit(one) && !self.fits(one)) {
-            statuses.push(429);
-        }
-        let admitted = statuses.is_empty();
-        if admitted {
-            statuses.push(send.upstream.status);
+        let refusing = enforced().filter(|one| !self.fits(one));
+        let mut answers: Vec<Predictable> = refusing
+            .map(|one| match one.quota {
+                Some(Quota::Balance(_)) => self.refusal(one, 402),
+                _ if one.cost > limit(one) => self.refusal(one, 403),
+                _ => self.refusal(one, 429),
+            })
+            .collect();
+        if answers.is_empty() {
+            answers.push(Predictable { status: send.upstream.status, by: None });
             for one in &charges {
                 if self.fits(one) {
                     *self.used.entry(one.counter.clone()).or_default() += one.cost;
                 }
             }
         }
-        let shown = enforced().filter(|one| limit(one) < UNLIMITED).map(|one| {
+        let shown = enforced().filter(|one| limit(one) < UNLIMITED && one.bucket.visible);
+        let shown = shown.map(|one| {
             let left = limit(one).saturating_sub(self.used(one));
             (one.bucket.name.clone(), (limit(one), left))
         });
-        Predicted { statuses, rule, shown: shown.collect() }
+        Predicted { answers, rule, shown: shown.collect() }
+    }
+
+    /// Returns the answer to a request that a bucket refuses, with `status` unless it has its own.
+    fn refusal(&self, one: &Explained<'_>, status: u16) -> Predictable {
+        let name = &one.bucket.name;
+        let buckets = self.recipe.policy.get("buckets");
+        let refusal = buckets.and_then(|buckets| buckets.get(name)?.get("refusal"));
+        let own = refusal.and_then(|refusal| u16::try_from(refusal.get("status")?.as_u64()?).ok());
+        Predictable { status: own.unwrap_or(status), by: refusal.map(|_| name.clone()) }
     }
 
     fn used(&self, one: &Explained<'_>) -> u64 {
@@ -89,7 +112,10 @@ const UNLIMITED: u64 = limits::bounded::MAX_SAFE;
 
 /// Returns the limit of a charge; 0 if it cannot be charged.
 fn limit(one: &Explained<'_>) -> u64 {
-    one.quota.map_or(0, |quota| quota.limit())
+    one.quota.map_or(0, |quota| match quota {
+        Quota::Balance(balance) => balance.start.get(),
+        quota => quota.limit(),
+    })
 }
 
 impl Predicted {
@@ -105,14 +131,24 @@ impl Predicted {
         // A gateway that remembers a denial knows nothing of the request's other buckets, and not
         // what smaller requests have charged since.
         let log = outcome.log.as_deref().unwrap_or_default();
-        if log.contains("by=denied_before") && !shown.is_empty() {
+        let denied =
+            log.split(' ').find_map(|word| word.strip_prefix("bucket=")).unwrap_or_default();
+        if log.contains("by=denied_before")
+            && expected.contains_key(denied) == shown.contains_key(denied)
+        {
             expected.retain(|bucket, _| shown.contains_key(bucket));
             shown.values_mut().chain(expected.values_mut()).for_each(|(_, left)| *left = 0);
         }
-        let fits = self.statuses.contains(&outcome.status)
-            && self.rule == outcome.rule
-            && shown == expected;
-        let found = (outcome.status, &outcome.rule, shown);
+        let by = outcome.header("x-refused-by");
+        let has_form = |one: &Predictable| {
+            let body = one.by.as_ref().map(|by| format!("refused by {by}"));
+            one.status == outcome.status
+                && one.by == by
+                && body.is_none_or(|body| outcome.body.trim_matches('"') == body)
+        };
+        let fits =
+            self.answers.iter().any(has_form) && self.rule == outcome.rule && shown == expected;
+        let found = (outcome.status, by, &outcome.rule, shown);
         (!fits).then(|| format!("explain leads to {self:?}, found {found:?}"))
     }
 }

@@ -220,8 +220,9 @@ impl Recipe {
     /// Returns the route of a request.
     #[must_use]
     pub fn route(&self, send: &Send) -> Option<&Route> {
-        // Envoy normalizes the path before it selects the route.
-        let path = NormalPath::parse(send.path.as_bytes()).ok()?.to_string();
+        // Envoy normalizes the path before it selects the route, but leaves an odd one as it is.
+        let path = NormalPath::parse(send.path.as_bytes());
+        let path = path.map_or_else(|_| send.path.clone(), |path| path.to_string());
         self.routes.iter().find(|route| path.starts_with(&route.prefix))
     }
 }

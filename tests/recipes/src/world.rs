@@ -31,7 +31,7 @@ pub struct World<'a> {
     ledger_state: LedgerState,
     process: Process,
     now_ms: u64,
-    streams: u32,
+    streams: u64,
     /// The bodies of the decide calls that the last request caused.
     asked: Vec<DecideBody>,
 }
@@ -103,16 +103,21 @@ impl<'a> World<'a> {
         Vec::new()
     }
 
-    /// Tops up the balances that a step says, of its request's payer.
-    fn top_up(&mut self, step: &Step) -> Result<(), String> {
+    /// Tops up the balances that a step says, of its request's payer. Returns each with the amount.
+    ///
+    /// # Errors
+    /// Fails if the request is not charged to a balance.
+    pub fn top_up(&mut self, step: &Step) -> Result<Vec<(CounterName, u64)>, String> {
+        let mut top_ups = Vec::new();
         for (bucket, amount) in &step.top_up {
             let facts = RecipeRequest::new(self.recipe, &step.send);
             let explained = self.policy.explain(&facts).map_err(|error| error.to_string())?;
             let charge = explained.charges.iter().find(|charge| charge.bucket.name == *bucket);
             let counter = charge.ok_or(format!("the request is not charged to {bucket}"))?;
             self.ledger.top_up(self.now_ms, counter.counter.clone(), *amount)?;
+            top_ups.push((counter.counter.clone(), *amount));
         }
-        Ok(())
+        Ok(top_ups)
     }
 
     /// Sends a request and returns its outcome.
@@ -202,7 +207,7 @@ impl<'a> World<'a> {
     }
 
     /// Passes the upstream's response, or the gateway's answer, to the client.
-    fn respond(&mut self, stream: u32, send: &Send, release: Release) -> Result<Outcome, String> {
+    fn respond(&mut self, stream: u64, send: &Send, release: Release) -> Result<Outcome, String> {
         let mut outcome = match release {
             Release::Refuse(answer) => answered(send, answer),
             Release::Pass(summary) => Outcome {
@@ -275,7 +280,11 @@ impl<'a> World<'a> {
         for one in &plan.charges {
             let Some(bucket) = self.policy.buckets.get(one.bucket) else { continue };
             charges.insert(bucket.name.clone(), one.charge.cost.get());
-            outcome.limits.insert(bucket.name.clone(), one.charge.quota.limit());
+            let limit = match one.charge.quota {
+                Quota::Balance(balance) => balance.start.get(),
+                quota => quota.limit(),
+            };
+            outcome.limits.insert(bucket.name.clone(), limit);
         }
     }
 }

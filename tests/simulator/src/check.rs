@@ -6,6 +6,7 @@ mod counting;
 mod limits;
 mod plain;
 mod refusals;
+mod terms;
 
 use crate::record::Record;
 use std::fmt;
@@ -27,6 +28,8 @@ pub enum Invariant {
     Bounded,
     /// Nothing is refused, or delayed longer, than the charges, leases and refunds require.
     NoNeedlessRefusal,
+    /// Each request is charged what a plain reading of its policy says.
+    TermsFollowed,
     /// The filter never crashes, never calls the host incorrectly, and logs no warnings.
     WellBehaved,
 }
@@ -60,6 +63,7 @@ pub fn breaches(record: &Record) -> Vec<Breach> {
     add(Invariant::RetryAfterHonest, limits::short_waits(record));
     add(Invariant::Bounded, limits::unbounded(record));
     add(Invariant::NoNeedlessRefusal, refusals::needless(record));
+    add(Invariant::TermsFollowed, terms::broken(record));
     add(Invariant::WellBehaved, record.misbehavior.clone());
     found
 }

@@ -4,6 +4,7 @@
 //!
 //! [`run`] simulates one seed and checks the invariants. Read in this order: [`scenario`] (chosen
 //! by the seed), `world` (the event loop and all participants), [`envoy`], [`shim`], [`request`],
+//! [`terms`] (a plain reading of the policy),
 //! [`record`] (the data for the checks, including the ledger's [`log`]), [`check`] (the
 //! invariants), [`fault`] (bugs planted to prove that each check works), [`trace`], [`seeds`] (many
 //! runs, on all processors).
@@ -18,6 +19,7 @@ pub mod request;
 pub mod scenario;
 pub mod seeds;
 pub mod shim;
+pub mod terms;
 pub mod trace;
 mod world;
 

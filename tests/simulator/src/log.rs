@@ -11,9 +11,9 @@ pub struct Line {
     pub at_us: u64,
     /// The same on the ledger's clock, in Unix ms.
     pub now_ms: u64,
-    /// The index of the Envoy that called.
+    /// The index of the Envoy that called; 0 for an operator.
     pub envoy: usize,
-    /// The index of the VM in that Envoy.
+    /// The index of the VM in that Envoy; 0 for an operator.
     pub vm: usize,
     /// The action.
     pub act: Act,
@@ -45,6 +45,13 @@ pub enum Act {
         amount: u64,
         /// True if the charge is a lease.
         is_lease: bool,
+    },
+    /// Topped up a balance, by an operator.
+    ToppedUp {
+        /// The counter.
+        counter: CounterName,
+        /// The amount.
+        amount: u64,
     },
     /// Refused a cost.
     Refused {

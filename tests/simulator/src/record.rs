@@ -1,6 +1,7 @@
 //! The data that a run records for the checks.
 
 use crate::log::Line;
+use crate::terms::Term;
 use limits::counter::CounterName;
 use limits::plan::PlannedCharge;
 use limits::policy::{OnFailure, Policy, Refund};
@@ -20,6 +21,8 @@ pub struct Record {
     pub used: BTreeMap<CounterName, u64>,
     /// Charges to each counter by calls whose reply never arrived.
     pub lost: BTreeMap<CounterName, u64>,
+    /// Top-ups of each balance.
+    pub topped_up: BTreeMap<CounterName, u64>,
     /// Refunds to each counter in settles that never arrived.
     pub unsettled: BTreeMap<CounterName, u64>,
     /// The waits of patient clients.
@@ -43,8 +46,14 @@ pub struct Request {
     pub generation: usize,
     /// The policy's timeout for a decision, in ms.
     pub timeout_ms: u64,
+    /// The policy's salt.
+    pub salt: String,
     /// Its charges under that policy.
     pub due: Vec<Due>,
+    /// Its charges by a plain reading of that policy.
+    pub terms: BTreeMap<String, Term>,
+    /// The filter's decision, as the access log shows it.
+    pub state: String,
     /// The time when the filter paused it, in µs.
     pub paused_us: Option<u64>,
     /// The time when it continued, was answered, or lost its client, in µs.
@@ -70,6 +79,8 @@ pub struct Refusal {
     pub bucket: String,
     /// The part that decided.
     pub by: DecidedBy,
+    /// True if its key is blocked for repeated refusals.
+    pub is_blocked: bool,
 }
 
 /// The part that refused a request.
@@ -105,10 +116,10 @@ pub struct Due {
 pub struct Wait {
     /// The wait, in s.
     pub retry_after_s: u64,
-    /// The status of the second attempt.
-    pub status: u16,
-    /// True if its counters were charged in between, for example by a delayed call.
-    pub were_charged: bool,
+    /// True if the second attempt exceeded a limit.
+    pub is_denied: bool,
+    /// True if its counters were charged or blocked in between, for example by a delayed call.
+    pub were_changed: bool,
 }
 
 /// The largest sizes seen.
@@ -143,6 +154,10 @@ pub struct Work {
     pub settled: u64,
     /// Blocks for repeated refusals that began.
     pub blocks: u64,
+    /// Top-ups of balances.
+    pub top_ups: u64,
+    /// Requests refused because a limit is 0, or below their cost.
+    pub hopeless: u64,
     /// Policies that a worker replaced.
     pub reloaded: u64,
     /// Clients that disconnected while their request was paused.
@@ -158,13 +173,15 @@ impl Work {
         self.breakers_opened += more.breakers_opened;
         self.settled += more.settled;
         self.blocks += more.blocks;
+        self.top_ups += more.top_ups;
+        self.hopeless += more.hopeless;
         self.reloaded += more.reloaded;
         self.left_waiting += more.left_waiting;
     }
 
     /// Returns the counts by name.
     #[must_use]
-    pub const fn counts(&self) -> [(&'static str, u64); 8] {
+    pub const fn counts(&self) -> [(&'static str, u64); 10] {
         [
             ("leases spent", self.leases_spent),
             ("leased and returned", self.leases_returned),
@@ -172,6 +189,8 @@ impl Work {
             ("breakers opened", self.breakers_opened),
             ("settled", self.settled),
             ("blocks", self.blocks),
+            ("top-ups", self.top_ups),
+            ("refused for good", self.hopeless),
             ("policies replaced", self.reloaded),
             ("left while waiting", self.left_waiting),
         ]
@@ -180,9 +199,12 @@ impl Work {
 
 impl Refusal {
     /// Parses the filter state that the filter writes for the access log. Returns `None` if it is
-    /// not a refusal.
+    /// not a refusal, or one for good: by a limit of 0 or below the cost, however much is used.
     #[must_use]
     pub fn read(at_us: u64, state: &str) -> Option<Self> {
+        if state.contains(" limit=") {
+            return None;
+        }
         let by = match state {
             _ if state.starts_with("degraded denied") => DecidedBy::Envoy,
             _ if !state.starts_with("denied") => return None,
@@ -190,11 +212,21 @@ impl Refusal {
             _ => DecidedBy::Ledger,
         };
         let bucket = state.split(' ').find_map(|word| word.strip_prefix("bucket="))?;
-        Some(Self { at_us, bucket: bucket.to_owned(), by })
+        let is_blocked = state.split(' ').any(|word| word == "blocked");
+        Some(Self { at_us, bucket: bucket.to_owned(), by, is_blocked })
     }
 }
 
 impl Due {
+    /// Returns the limit, the burst of a token bucket, or a balance before all top-ups.
+    #[must_use]
+    pub fn limit(&self) -> u64 {
+        match self.quota {
+            Quota::Balance(balance) => balance.start.get(),
+            quota => quota.limit(),
+        }
+    }
+
     /// Resolves a planned charge under `policy`.
     #[must_use]
     pub fn of(policy: &Policy, planned: &PlannedCharge) -> Option<Self> {

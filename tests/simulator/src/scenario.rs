@@ -1,9 +1,14 @@
 //! The scenario that a seed chooses: the Envoys, the policy, the traffic and the failures.
 
 #[expect(clippy::indexing_slicing, reason = "indexes JSON objects built in the same file")]
+mod buckets;
+mod matches;
+#[expect(clippy::indexing_slicing, reason = "indexes JSON objects built in the same file")]
 mod policy;
 
-pub(crate) use policy::{PATHS, TIERS};
+pub(crate) use buckets::TIERS;
+pub(crate) use matches::WHENS;
+pub(crate) use policy::PATHS;
 
 use crate::dice::Dice;
 use serde_json::Value;
@@ -27,6 +32,8 @@ pub struct Scenario {
     pub payers: u64,
     /// Clients that disconnect early, per thousand.
     pub leavers: u64,
+    /// The times at which an operator tops up a balance, in µs.
+    pub top_ups_us: Vec<u64>,
     /// The behavior of the network to the shim.
     pub network: Network,
     /// The times when the shim is unavailable.
@@ -60,6 +67,9 @@ pub struct Outage {
 /// The maximum of [`Scenario::busy_us`].
 const MAX_BUSY_US: u64 = 6_000_000;
 
+/// The number of top-ups, if the policy has a balance.
+const MAX_TOP_UPS: usize = 5;
+
 impl Scenario {
     /// Chooses a scenario.
     #[must_use]
@@ -82,6 +92,7 @@ impl Scenario {
             pause_us: dice.pick(10_000, &[3_000, 20_000, 40_000]),
             payers: dice.in_range(1..=6),
             leavers: dice.pick(0, &[50, 200]),
+            top_ups_us: (0..MAX_TOP_UPS).map(|_| dice.in_range(0..=busy_us)).collect(),
             network: Network::of(dice),
             outages: outages(dice, busy_us),
         }

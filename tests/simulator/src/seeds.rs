@@ -20,7 +20,7 @@ pub struct Summary {
     pub requests: usize,
     /// Requests decided without the ledger.
     pub degraded: usize,
-    /// Requests denied with 429.
+    /// Requests that exceeded a limit.
     pub refused: usize,
     /// The number of times that a patient client waited for the given Retry-After.
     pub waits: usize,
@@ -78,7 +78,7 @@ impl Summary {
         self.runs += 1;
         self.requests += requests.len();
         self.degraded += requests.iter().filter(|request| request.is_degraded).count();
-        self.refused += requests.iter().filter(|request| request.status == Some(429)).count();
+        self.refused += requests.iter().filter(|request| request.refusal.is_some()).count();
         self.waits += run.record.waits.len();
         self.work.add(run.record.work);
         if !run.breaches.is_empty() {

@@ -11,7 +11,8 @@ use ledger::prepare::Preparer;
 use ledger::seal::{KEY_BYTES, Sealer};
 use limits::counter::CounterName;
 use limits::json::parse;
-use limits::ledger::{Charge, Ledger, NEVER, Settle, Terms};
+use limits::ledger::{Charge, Ledger, Method, NEVER, Settle, SettleId, Terms, TopUp, TopUpEffect};
+use limits::quota::TopUpAmount;
 use limits::wire::{
     ChargeOutcome, DECIDE_PATH, DecideBody, DecideReply, Decision, HEALTH_PATH, MARKER_HEADER,
     MARKER_VALUE, SettleAmount, SettleBody, SettleReply, Settled,
@@ -44,6 +45,7 @@ pub struct Shim {
     /// The end of each counter's last block, in Unix ms.
     blocked_until_ms: BTreeMap<CounterName, u64>,
     blocks: u64,
+    top_ups: u64,
     /// The state of [`Fault::OldestGivenBack`].
     oldest: Oldest,
 }
@@ -80,6 +82,7 @@ impl Shim {
             applied: 0,
             blocked_until_ms: BTreeMap::new(),
             blocks: 0,
+            top_ups: 0,
             oldest: Oldest::default(),
         }
     }
@@ -116,6 +119,33 @@ impl Shim {
     #[must_use]
     pub const fn blocks(&self) -> u64 {
         self.blocks
+    }
+
+    /// Tops up a balance, twice with the same id if `is_repeated`. Returns the ledger's time and its
+    /// action.
+    ///
+    /// # Errors
+    /// Fails if the ledger did not add the amount once.
+    pub fn top_up(
+        &mut self,
+        now_ms: u64,
+        counter: &CounterName,
+        amount: u64,
+        is_repeated: bool,
+    ) -> Result<(u64, Act), String> {
+        let now_ms = self.ledger.time_ms(now_ms + self.ahead_ms);
+        self.top_ups += 1;
+        let id = format!("top-up-{}", self.top_ups);
+        let id = SettleId::try_from(id).map_err(|error| error.to_string())?;
+        let added = TopUpAmount::new(amount).map_err(|error| error.to_string())?;
+        let top_up = TopUp { counter: counter.clone(), amount: added, id };
+        for time in 0..=u64::from(is_repeated) {
+            let done = self.ledger.top_up(now_ms, &top_up).map_err(|error| error.to_string())?;
+            if (done.effect == TopUpEffect::Added) != (time == 0) {
+                return Err(format!("top-up {time} of {counter}: {done:?}"));
+            }
+        }
+        Ok((now_ms, Act::ToppedUp { counter: counter.clone(), amount }))
     }
 
     /// Returns the usage of `counter` at `now_ms`, or `None` if it was never charged.
@@ -161,7 +191,7 @@ impl Shim {
                     acts.extend(charges_of(&decision.id, charge, outcome));
                 }
             }
-            self.apply_fault(&mut decision);
+            self.apply_fault(question.charges(), &mut decision);
             for (charge, outcome) in question.charges().iter().zip(&decision.charges) {
                 acts.extend(refusal_of(charge, outcome));
             }
@@ -239,8 +269,14 @@ impl Shim {
     }
 
     /// Alters a decision as the planted fault would.
-    fn apply_fault(&self, decision: &mut Decision) {
+    fn apply_fault(&self, charges: &[Charge], decision: &mut Decision) {
         match self.fault {
+            Some(Fault::BalanceOverspent) if self.decisions.is_multiple_of(3) => {
+                for (charge, outcome) in charges.iter().zip(&mut decision.charges) {
+                    outcome.admitted |= matches!(charge.terms.method, Method::Balance(_));
+                }
+                decision.admitted |= decision.charges.iter().all(|charge| charge.admitted);
+            }
             Some(Fault::AdmitsTooMany) if self.decisions.is_multiple_of(3) => {
                 decision.admitted = decision.error.is_none();
                 decision.retry_after_ms = 0;
@@ -290,9 +326,11 @@ fn charges_of(id: &str, charge: &Charge, outcome: &ChargeOutcome) -> impl Iterat
     [act(charge.cost.get(), None)].into_iter().chain(lease)
 }
 
-/// Returns the log entry for a refusal of `charge`, unless waiting can never help.
+/// Returns the log entry for a refusal of `charge`, unless it costs more than the limit.
 fn refusal_of(charge: &Charge, outcome: &ChargeOutcome) -> Option<Act> {
-    (!outcome.admitted && outcome.retry_after_ms < NEVER).then(|| Act::Refused {
+    let is_balance = matches!(charge.terms.method, Method::Balance(_));
+    let counts = is_balance || outcome.retry_after_ms < NEVER;
+    (!outcome.admitted && counts).then(|| Act::Refused {
         counter: charge.counter.clone(),
         method: charge.terms.method,
         cost: charge.cost.get(),

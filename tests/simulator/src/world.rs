@@ -2,16 +2,17 @@
 //!
 //! Events run one at a time and may schedule later ones. Randomness comes from the seed and time
 //! from the queue, so every run is reproducible. `outcomes` handles the effects of VMs, `calls` the
-//! calls to the shim, and `clients` the clients.
+//! calls to the shim, `clients` the clients, and `operator` the operator.
 
 mod calls;
 mod clients;
+mod operator;
 mod outcomes;
 mod state;
 
 use crate::dice::Dice;
 use crate::envoy::{Envoy, START_MS};
-use crate::fault::Fault;
+use crate::fault::{self, Fault};
 use crate::record::{Record, Sizes};
 use crate::scenario::Scenario;
 use crate::shim::Shim;
@@ -86,6 +87,7 @@ impl World {
             self.add_policy(policy);
         }
         self.trace.note(0, format_args!("policy {policy}"));
+        let policy = self.configuration(policy);
         for place in self.scenario.envoys.clone() {
             match Envoy::start(&self.plugin, place, &policy, self.fault) {
                 Ok(envoy) => {
@@ -103,6 +105,21 @@ impl World {
             }
         }
         self.begin_clients();
+        self.begin_operator();
+    }
+
+    /// Returns the document of a policy.
+    fn document(&self, generation: usize) -> Option<&Value> {
+        let reload = self.scenario.reload.as_ref().map(|(_, policy)| policy);
+        if generation == 0 { Some(&self.scenario.policy) } else { reload }
+    }
+
+    /// Returns a policy as Envoy gets it.
+    fn configuration(&self, mut policy: Value) -> Value {
+        if self.fault == Some(Fault::CostOfOne) {
+            fault::forget_costs(&mut policy);
+        }
+        policy
     }
 
     /// Records the final state.
@@ -140,6 +157,7 @@ impl World {
             WorldEvent::CallArrives(call) => self.call_arrives(call),
             WorldEvent::CallEnds(call, ending) => self.call_ends(call, ending),
             WorldEvent::UpstreamAnswers(request) => self.upstream_answers(request),
+            WorldEvent::TopsUp => self.tops_up(),
             WorldEvent::Leaves(request) => self.leaves(request),
             WorldEvent::Ends(request) => self.ends(request),
             WorldEvent::Reloads(envoy) => self.reloads(envoy),
@@ -223,7 +241,7 @@ impl World {
         self.trace.note(self.now_us, format_args!("envoy {envoy} gets {policy}"));
         let Some(at) = self.envoys.get(envoy) else { return };
         at.set_time(self.now_us);
-        let options = crate::envoy::options(&policy);
+        let options = crate::envoy::options(&self.configuration(policy));
         if let Err(error) = crate::envoy::validate(&self.plugin, &at.process, &options) {
             self.record.misbehavior.push(error.to_string());
         }
@@ -235,7 +253,7 @@ impl World {
 
     fn configures(&mut self, place: Place) {
         let Some((_, policy)) = self.scenario.reload.clone() else { return };
-        let configuration = Value::to_string(&policy).into_bytes();
+        let configuration = self.configuration(policy).to_string().into_bytes();
         let mut refused = None;
         self.run_vm(place, |vm| refused = vm.configure(configuration).err());
         self.record.work.reloaded += u64::from(refused.is_none());

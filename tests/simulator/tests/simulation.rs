@@ -87,6 +87,16 @@ fn a_wait_that_is_too_short_is_found() {
 }
 
 #[test]
+fn an_overspent_balance_is_found() {
+    assert_found(Fault::BalanceOverspent, Invariant::NeverOverAdmitted);
+}
+
+#[test]
+fn costs_that_are_ignored_are_found() {
+    assert_found(Fault::CostOfOne, Invariant::TermsFollowed);
+}
+
+#[test]
 fn unbounded_tables_are_found() {
     assert_found(Fault::Leak, Invariant::Bounded);
 }

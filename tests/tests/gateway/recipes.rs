@@ -9,6 +9,7 @@ mod config;
 mod stack;
 mod token;
 
+use limits::counter::CounterName;
 use recipes::arbitrary;
 use recipes::check::{self, Outcome};
 use recipes::model::Model;
@@ -128,6 +129,11 @@ impl<'a> Run<'a> {
         self.native.prepare(step);
         if let Some(after) = step.after {
             std::thread::sleep(after + MARGIN);
+        }
+        let topped_up = self.native.top_up(step);
+        let in_redis = |top_ups: Vec<(CounterName, u64)>| self.stack.top_up(top_ups);
+        if let Err(error) = topped_up.and_then(in_redis) {
+            return vec![error];
         }
         for time in 1..=step.send.times {
             let mut differences = match self.send(&step.send) {

@@ -23,7 +23,9 @@ enum Counted {
 /// The charges to one counter that reached the upstream.
 #[derive(Debug)]
 struct Arrivals {
+    /// The quota with the largest limit of all requests.
     quota: Quota,
+    limit: u64,
     /// The arrival time and cost of each charge.
     at_us: Vec<(u64, u64)>,
 }
@@ -34,24 +36,26 @@ pub(super) fn over_admitted(record: &Record) -> Vec<String> {
     for (number, request) in record.requests.iter().enumerate() {
         let Some(at_us) = request.upstream_us else { continue };
         for due in request.due.iter().filter(|due| due.enforce) {
-            if request.is_degraded && due.on_failure == OnFailure::Deny {
+            let is_unlimited = due.quota.is_unlimited();
+            if request.is_degraded && due.on_failure == OnFailure::Deny && !is_unlimited {
                 let counter = &due.counter;
                 broken.push(format!(
                     "request {number} passed without the ledger, but {counter} has on_failure: deny"
                 ));
             }
             let Some(counted) = counted(request, due) else { continue };
-            let new = || Arrivals { quota: due.quota, at_us: Vec::new() };
+            let new = || Arrivals { quota: due.quota, limit: 0, at_us: Vec::new() };
             let entry = arrivals.entry((counted, &due.counter)).or_insert_with(new);
-            if due.quota.limit() > entry.quota.limit() {
-                entry.quota = due.quota;
+            if due.limit() > entry.limit {
+                (entry.quota, entry.limit) = (due.quota, due.limit());
             }
             entry.at_us.push((at_us, due.cost));
         }
     }
     broken.extend(arrivals.iter().filter_map(|((counted, counter), arrivals)| {
         let lag_us = if *counted == Counted::ByLedger { record.lag_us } else { 0 };
-        let detail = excess(arrivals, lag_us + ROUNDING_US, *counted)?;
+        let added = record.topped_up.get(counter).copied().unwrap_or(0);
+        let detail = excess(arrivals, lag_us + ROUNDING_US, *counted, added)?;
         Some(format!("{counter} ({counted:?}): {detail}"))
     }));
     broken
@@ -66,7 +70,8 @@ fn counted(request: &Request, due: &Due) -> Option<Counted> {
     }
 }
 
-fn excess(arrivals: &Arrivals, lag_us: u64, counted: Counted) -> Option<String> {
+/// Describes an interval that admits too much, if there is one. `added`: the top-ups of a balance.
+fn excess(arrivals: &Arrivals, lag_us: u64, counted: Counted, added: u64) -> Option<String> {
     let mut at_us = arrivals.at_us.clone();
     at_us.sort_unstable();
     match &arrivals.quota {
@@ -84,7 +89,7 @@ fn excess(arrivals: &Arrivals, lag_us: u64, counted: Counted) -> Option<String> 
             within(&at_us, window.per.nominal_ms() * 1_000 - lag_us, window.limit.get())
         }
         Quota::TokenBucket(bucket) => beyond_rate(&at_us, lag_us, *bucket),
-        Quota::Balance(balance) => within(&at_us, u64::MAX / 2, balance.start.get()),
+        Quota::Balance(balance) => within(&at_us, u64::MAX / 2, balance.start.get() + added),
     }
 }
 

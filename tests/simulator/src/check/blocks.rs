@@ -53,7 +53,7 @@ fn by_the_ledger(ledger: &[Line]) -> (Blocks<'_>, Vec<String>) {
                     broken.push(format!("{counter}: charged at {at_us} µs although it is blocked"));
                 }
             }
-            Act::Refused { .. } | Act::GivenBack { .. } => {}
+            Act::Refused { .. } | Act::GivenBack { .. } | Act::ToppedUp { .. } => {}
         }
     }
     (blocks, broken)

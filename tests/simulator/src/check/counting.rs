@@ -46,7 +46,7 @@ fn difference(record: &Record, counter: &CounterName, expected: u64) -> Option<S
 fn outlasts(due: &Due) -> bool {
     match &due.quota {
         Quota::SlidingWindow(window) => window.window_ms.get() >= OUTLASTS_MS,
-        Quota::FixedWindow(window) => matches!(window.per, Period::Hour | Period::Day),
+        Quota::FixedWindow(window) => window.per != Period::Minute,
         Quota::TokenBucket(_) => false,
         Quota::Balance(_) => true,
     }

@@ -32,7 +32,7 @@ pub(super) fn stuck(record: &Record) -> Vec<String> {
 }
 
 pub(super) fn short_waits(record: &Record) -> Vec<String> {
-    let waits = record.waits.iter().filter(|wait| wait.status == 429 && !wait.were_charged);
+    let waits = record.waits.iter().filter(|wait| wait.is_denied && !wait.were_changed);
     let lines = waits.map(|wait| {
         format!(
             "a client waited for its Retry-After of {} s and was denied again",

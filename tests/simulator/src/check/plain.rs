@@ -22,6 +22,8 @@ pub(super) struct PlainCounter {
     /// Token buckets only: charges since the bucket was last full, including refunded ones, by
     /// date.
     charged: BTreeMap<u64, u64>,
+    /// Balances only: the sum of all top-ups.
+    added: u64,
     /// True if its limit ever exceeded [`EXACT_LIMIT`].
     is_coarse: bool,
 }
@@ -73,6 +75,11 @@ impl PlainCounter {
         Charge { date_ms, charged: amount, left: amount }
     }
 
+    /// Adds `amount` to a balance.
+    pub(super) const fn top_up(&mut self, amount: u64) {
+        self.added += amount;
+    }
+
     /// Refunds `amount` of `charge`, as if it had never been charged.
     pub(super) fn give_back(&mut self, amount: u64, charge: &mut Charge) {
         let amount = amount.min(charge.left);
@@ -111,7 +118,7 @@ impl PlainCounter {
                 due.saturating_sub(tokens.capacity()).div_ceil(tokens.rate())
             }
             Method::Balance(balance) => {
-                if self.total + cost <= balance.start.get() {
+                if self.total + cost <= balance.start.get() + self.added {
                     0
                 } else {
                     NEVER

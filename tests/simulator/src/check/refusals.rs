@@ -18,8 +18,23 @@ const REMEMBERED_US: u64 = 1_000_000;
 /// Workers and the ledger calculate in whole ms.
 const ROUNDING_US: u64 = 1_000;
 
-/// The time of a refusal by the ledger and the end of its wait, in µs.
-type Refused = (u64, u64);
+/// A refusal by the ledger.
+#[derive(Clone, Copy)]
+struct Refused {
+    at_us: u64,
+    /// The end of its wait.
+    until_us: u64,
+    cost: u64,
+    limit: u64,
+}
+
+impl Refused {
+    /// Returns true if a charge that is refused at `now_us` is refused for the same reason: it costs
+    /// at least as much, of a limit that is not larger.
+    fn covers(&self, due: &Due) -> bool {
+        self.cost <= due.cost && due.limit() <= self.limit
+    }
+}
 
 pub(super) fn needless(record: &Record) -> Vec<String> {
     let mut broken = by_the_ledger(&record.ledger);
@@ -47,6 +62,9 @@ fn by_the_ledger(ledger: &[Line]) -> Vec<String> {
                     plain.give_back(amount.saturating_sub(before), charge);
                 }
             }
+            Act::ToppedUp { counter, amount } => {
+                counters.entry(counter).or_default().top_up(*amount);
+            }
             Act::Refused { counter, method, cost, retry_after_ms, blocked_ms } => {
                 let due_ms = counters.entry(counter).or_default().wait_ms(*now_ms, *cost, method);
                 let due_ms = due_ms.max(blocked_ms.unwrap_or(0));
@@ -66,19 +84,21 @@ fn by_the_ledger(ledger: &[Line]) -> Vec<String> {
 fn unexplained(record: &Record) -> Vec<String> {
     let mut refusals: BTreeMap<(usize, usize, &CounterName), Vec<Refused>> = BTreeMap::new();
     for Line { at_us, envoy, vm, act, .. } in &record.ledger {
-        if let Act::Refused { counter, retry_after_ms, .. } = act {
+        if let Act::Refused { counter, method, cost, retry_after_ms, .. } = act {
             let until_us = at_us + retry_after_ms.saturating_mul(1_000);
-            refusals.entry((*envoy, *vm, counter)).or_default().push((*at_us, until_us));
+            let (at_us, cost, limit) = (*at_us, *cost, method.limit());
+            let refused = Refused { at_us, until_us, cost, limit };
+            refusals.entry((*envoy, *vm, counter)).or_default().push(refused);
         }
     }
     let mut broken = Vec::new();
     for (number, request, refusal, due) in refused(record) {
         let asked_us = request.paused_us.unwrap_or(refusal.at_us);
-        let explains = |(at_us, until_us): &Refused| match refusal.by {
-            DecidedBy::Ledger => (asked_us..=refusal.at_us).contains(at_us),
+        let explains = |one: &Refused| match refusal.by {
+            DecidedBy::Ledger => (asked_us..=refusal.at_us).contains(&one.at_us),
             DecidedBy::DeniedBefore => {
-                let until_us = (at_us + REMEMBERED_US).min(*until_us) + ROUNDING_US;
-                (*at_us..until_us).contains(&refusal.at_us)
+                let until_us = (one.at_us + REMEMBERED_US).min(one.until_us) + ROUNDING_US;
+                (one.at_us..until_us).contains(&refusal.at_us) && one.covers(due)
             }
             DecidedBy::Envoy => true,
         };

@@ -1,32 +1,67 @@
-//! Random policies: every algorithm, every `on_failure`, refunds, shadows, tiers, blocks, several
-//! buckets per request. Some windows outlast the run, so the final ledger shows if anything was lost.
+//! Random policies: every algorithm, every `on_failure`, refunds, shadows, tiers, blocks, balances,
+//! costs, conditions, several rules and buckets per request. Some windows outlast the run, so the
+//! final ledger shows if anything was lost.
 
+use super::buckets::{bucket, cost};
+use super::matches::condition;
 use crate::dice::Dice;
+use limits::policy::Policy;
 use serde_json::{Map, Value, json};
 
 /// The paths that rules match.
 pub(crate) const PATHS: [&str; 3] = ["/a", "/b", "/c"];
-/// The tiers of users. A user's tier never changes.
-pub(crate) const TIERS: [&str; 3] = ["free", "pro", "other"];
 const MAX_BUCKETS: u64 = 5;
+/// More attempts than it takes to create a valid policy. Few are not: for example, a cost can exceed
+/// its limit.
+const MAX_ATTEMPTS: usize = 1_000;
 
 /// Creates a random policy.
 pub(super) fn random(dice: &mut Dice) -> Value {
+    let is_valid = |policy: &Value| Policy::from_value(policy.clone()).is_ok();
+    let mut policies = (0..MAX_ATTEMPTS).map(|_| attempt(dice));
+    policies.find(is_valid).unwrap_or_default()
+}
+
+fn attempt(dice: &mut Dice) -> Value {
     let names: Vec<String> =
         (0..dice.in_range(1..=MAX_BUCKETS)).map(|at| format!("bucket{at}")).collect();
     let buckets: Map<String, Value> =
         names.iter().map(|name| (name.clone(), bucket(dice))).collect();
     let mut rules = vec![json!({ "match": { "paths": ["/free"] }, "charge": [] })];
-    rules.extend(PATHS.iter().map(|path| rule(dice, path, &names)));
+    if dice.chance(300) {
+        let charge = charges(dice, &names, 300);
+        rules.push(json!({ "match": condition(dice), "charge": charge, "continue": true }));
+    }
+    for path in PATHS {
+        if dice.chance(300) {
+            let mut matching = condition(dice);
+            matching["paths"] = json!([path]);
+            rules.push(json!({ "match": matching, "charge": charges(dice, &names, 400) }));
+        }
+        let charge = charges(dice, &names, 500);
+        rules.push(json!({ "match": { "paths": [path] }, "charge": charge }));
+    }
+    let exempt: Vec<Value> = (0..dice.pick(0, &[0, 0, 1])).map(|_| condition(dice)).collect();
     json!({
         "version": 1,
         "salt": "one",
         "shim": { "cluster": "tollgate", "timeout": format!("{}ms", dice.in_range(20..=250)) },
+        "networks": { "low": ["10.0.0.0/30", "192.0.2.0/24"] },
         "keys": {
             "user": { "jwt_claim": "sub", "otherwise": "client" },
             "client": { "client_ip": { "v4_prefix": 32, "v6_prefix": 64 } },
+            "session": { "cookie": "session", "otherwise": "client" },
+            "roles": { "jwt_claim": "roles", "otherwise": "client" },
+            "model": { "header": "x-model", "otherwise": "user" },
+            "size": { "query": "size", "otherwise": "user" },
+            "place": { "path": {} },
+            "verb": { "method": {} },
+            "site": { "host": {} },
+            "everyone": { "constant": "all" },
+            "user_at_place": { "all": ["user", "place"] },
         },
         "buckets": buckets,
+        "exempt": exempt,
         "rules": rules,
     })
 }
@@ -44,57 +79,15 @@ pub(super) fn changed(dice: &mut Dice, policy: &Value) -> Value {
     changed
 }
 
-fn bucket(dice: &mut Dice) -> Value {
-    let mut bucket = match dice.in_range(0..=5) {
-        0 => json!({ "per": dice.pick("day", &["hour", "minute"]), "limit": limit(dice) }),
-        1 => {
-            let burst = dice.in_range(1..=20);
-            json!({ "rate": dice.in_range(1..=20), "every": "1s", "burst": burst })
-        }
-        2 | 3 => json!({ "window": "10m", "limit": limit(dice) }),
-        _ => {
-            let window = format!("{}ms", dice.in_range(400..=3_000));
-            json!({ "window": window, "limit": limit(dice) })
-        }
-    };
-    bucket["key"] = json!(dice.pick("user", &["client"]));
-    bucket["on_failure"] = json!(dice.pick("deny", &["local", "allow", "deny"]));
-    if dice.chance(150) {
-        bucket["enforce"] = json!(false);
+/// Charges each bucket with a probability of `per_mille` / 1000, and at least one.
+fn charges(dice: &mut Dice, names: &[String], per_mille: u64) -> Vec<Value> {
+    let mut charged: Vec<&String> = names.iter().filter(|_| dice.chance(per_mille)).collect();
+    if charged.is_empty() {
+        charged.extend(names.first());
     }
-    if dice.chance(200) {
-        bucket["block"] = json!({
-            "after": dice.in_range(1..=8),
-            "within": format!("{}ms", dice.in_range(500..=20_000)),
-            "for": format!("{}ms", dice.in_range(500..=8_000)),
-        });
-    }
-    let refunds = ["success", "client_error", "server_error", "cache_hit"];
-    let refund: Vec<&str> = refunds.into_iter().filter(|_| dice.chance(120)).collect();
-    if !refund.is_empty() {
-        bucket["refund"] = json!(refund);
-    }
-    bucket
-}
-
-fn limit(dice: &mut Dice) -> Value {
-    let one = |dice: &mut Dice| match dice.in_range(0..=3) {
-        0 => dice.in_range(100..=2_000),
-        1 => dice.in_range(20..=120),
-        _ => dice.in_range(1..=12),
-    };
-    if dice.chance(800) {
-        return json!(one(dice));
-    }
-    let [free, pro, _] = TIERS;
-    let values = json!({ free: one(dice), pro: one(dice) });
-    json!({ "by": { "jwt_claim": "tier" }, "values": values, "otherwise": one(dice) })
-}
-
-fn rule(dice: &mut Dice, path: &str, names: &[String]) -> Value {
-    let mut charge: Vec<&String> = names.iter().filter(|_| dice.chance(500)).collect();
-    if charge.is_empty() {
-        charge.extend(names.first());
-    }
-    json!({ "match": { "paths": [path] }, "charge": charge })
+    let charges = charged.into_iter().map(|name| match cost(dice) {
+        Some(cost) => json!({ "bucket": name, "cost": cost }),
+        None => json!(name),
+    });
+    charges.collect()
 }

@@ -3,8 +3,9 @@
 
 use super::state::{Clients, Patient, Place, PromisedRetry, World, WorldEvent};
 use crate::fault::Fault;
-use crate::record::{Due, Request, Wait};
+use crate::record::{DecidedBy, Due, Request, Wait};
 use crate::request::ClientRequest;
+use crate::terms;
 use limits::counter::CounterName;
 use proxy_wasm_host::event::StreamNumber;
 use proxy_wasm_host::vm::Vm;
@@ -77,14 +78,18 @@ impl World {
         let Some(policy) = self.policies.get(generation) else { return number };
         let plan = policy.plan(ask).map(|plan| plan.charges).unwrap_or_default();
         let due: Vec<Due> = plan.iter().filter_map(|planned| Due::of(policy, planned)).collect();
-        let timeout_ms = policy.timeout_ms;
+        let (timeout_ms, salt) = (policy.timeout_ms, policy.salt.clone());
+        let document = self.document(generation);
+        let terms = document.map(|document| terms::of(document, ask)).unwrap_or_default();
         self.trace.note(self.now_us, format_args!("request {number} at {place:?}: {ask:?}"));
         self.record.requests.push(Request {
             envoy: place.envoy,
             vm: place.vm,
             generation,
             timeout_ms,
+            salt,
             due,
+            terms,
             ..Request::default()
         });
         if self.fault == Some(Fault::Leak)
@@ -150,27 +155,33 @@ impl World {
 
     /// Delivers an answer to its client. A patient client that was refused waits for the
     /// Retry-After.
-    pub(super) fn client_gets_answer(
-        &mut self,
-        request: usize,
-        status: u16,
-        retry_after_s: Option<u64>,
-    ) {
+    pub(super) fn client_gets_answer(&mut self, request: usize, retry_after_s: Option<u64>) {
         let Some(patient) = self.clients.of_patient.remove(&request) else { return };
         let charges = self.own_charges(request);
         let asked = self.record.requests.get(request);
         let generation = asked.map_or(0, |asked| asked.generation);
         let is_degraded = asked.is_some_and(|asked| asked.is_degraded);
+        let refusal = asked.and_then(|asked| asked.refusal.clone());
+        let is_blocked = refusal.as_ref().is_some_and(|refusal| refusal.is_blocked);
+        let is_repeated =
+            refusal.as_ref().is_some_and(|refusal| refusal.by == DecidedBy::DeniedBefore);
+        let is_denied = refusal.is_some();
         let Some(client) = self.clients.patient.get_mut(&patient) else { return };
         if let Some(promised) = client.promised.take()
             && promised.generation == generation
             && !is_degraded
         {
-            let were_charged = promised.charges != charges;
-            self.record.waits.push(Wait { retry_after_s: promised.seconds, status, were_charged });
+            let were_changed = promised.charges != charges || promised.is_repeated && is_blocked;
+            self.record.waits.push(Wait {
+                retry_after_s: promised.seconds,
+                is_denied,
+                were_changed,
+            });
         }
-        let refused = retry_after_s.filter(|_| status == 429 && !is_degraded);
-        client.promised = refused.map(|seconds| PromisedRetry { seconds, generation, charges });
+        let refused = retry_after_s.filter(|_| is_denied && !is_degraded);
+        let is_repeated = is_repeated && !is_blocked;
+        client.promised =
+            refused.map(|seconds| PromisedRetry { seconds, generation, charges, is_repeated });
         let pause_us =
             refused.map_or_else(|| self.dice.in_range(1_000..=60_000), |s| s * 1_000_000);
         let next_us = self.now_us + pause_us;

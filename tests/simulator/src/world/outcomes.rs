@@ -40,6 +40,7 @@ impl World {
         if let Some(record) = self.record.requests.get_mut(request) {
             record.upstream_us = Some(now_us);
             record.is_degraded = state.starts_with("degraded");
+            record.state = state;
         }
         let at_us = now_us + self.dice.delay_us(60_000);
         self.push(at_us, WorldEvent::UpstreamAnswers(request));
@@ -69,10 +70,12 @@ impl World {
         self.release(request);
         if let Some(record) = self.record.requests.get_mut(request) {
             record.status = Some(status);
-            record.refusal = Refusal::read(self.now_us, &state).filter(|_| status == 429);
+            record.refusal = Refusal::read(self.now_us, &state);
             record.is_degraded |= state.starts_with("degraded");
+            let is_hopeless = state.starts_with("denied") && state.contains(" limit=");
+            self.record.work.hopeless += u64::from(is_hopeless);
         }
-        self.client_gets_answer(request, status, headers.text("retry-after").parse().ok());
+        self.client_gets_answer(request, headers.text("retry-after").parse().ok());
         let at_us = self.now_us + self.dice.delay_us(2_000);
         self.push(at_us, WorldEvent::Ends(request));
     }

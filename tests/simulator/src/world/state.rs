@@ -42,6 +42,8 @@ pub(crate) enum WorldEvent {
     CallEnds(u64, Ending),
     /// The upstream answers a request.
     UpstreamAnswers(usize),
+    /// An operator tops up a balance.
+    TopsUp,
     /// A client disconnects.
     Leaves(usize),
     /// A response is complete.
@@ -144,4 +146,7 @@ pub(crate) struct PromisedRetry {
     pub(crate) generation: usize,
     /// The number of charges to its counters at the time of the refusal.
     pub(crate) charges: u64,
+    /// True if a worker repeated an earlier refusal without a block. It may not yet know of one that
+    /// has begun since.
+    pub(crate) is_repeated: bool,
 }

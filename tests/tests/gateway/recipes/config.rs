@@ -22,6 +22,8 @@ pub(super) fn listener(base: &Rendered, recipe: &Recipe, port: u16) -> Result<Va
     let router = named(filters, "envoy.filters.http.router")?.clone();
     *filters = json!([jwt, metadata_filter(recipe), tollgate(base, recipe)?, router]);
     *at(http, "/route_config")? = routes(recipe);
+    // The policy decides about escaped slashes. The shipped configuration rejects them before.
+    *at(http, "/path_with_escaped_slashes_action")? = json!("KEEP_UNCHANGED");
     let http = json!({
         "name": "envoy.filters.network.http_connection_manager",
         "typed_config": http_connection_manager(&mut config)?.clone(),

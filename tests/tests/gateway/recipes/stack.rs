@@ -6,14 +6,17 @@ use harness::clock::Deadline;
 use harness::stack::{Port, Server, envoy, redis as redis_server, shim};
 use harness::{envoy_config, setup};
 use hyper::body::Bytes;
+use limits::counter::CounterName;
 use recipes::check::Outcome;
 use recipes::recipe::{Recipe, Send};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tempfile::TempDir;
 use tests::client::{Client, Reply, Request};
+use tests::shim::TOKEN;
 use tests::upstream::{ANSWER_HEADER, Upstream};
 use tests::{gateway, midnight};
 
@@ -23,12 +26,14 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// The running servers. Fields are declared in the order in which they stop.
 pub(super) struct Stack {
     envoy: Server,
-    _shim: Server,
+    shim: Server,
     _redis: Server,
     _upstream: Upstream,
     /// The listener of each recipe, by its name.
     listeners: BTreeMap<String, Port>,
     connection: Mutex<redis::Connection>,
+    /// The number of top-ups so far.
+    top_ups: AtomicU64,
     _dir: TempDir,
 }
 
@@ -42,7 +47,7 @@ impl Stack {
             program: gateway::binaries().shim.clone(),
             port: Port::free()?,
             ledger: redis_server::url(&redis),
-            admin: None,
+            admin: Some((Port::free()?, TOKEN.to_owned())),
             dir: dir.path(),
             env: tests::shim::LONG_TIMEOUTS.iter().map(tests::shim::owned).collect(),
         })?;
@@ -81,11 +86,12 @@ impl Stack {
         let connection = Mutex::new(client.get_connection()?);
         Ok(Self {
             envoy,
-            _shim: shim,
+            shim,
             _redis: redis,
             _upstream: upstream,
             listeners,
             connection,
+            top_ups: AtomicU64::new(0),
             _dir: dir,
         })
     }
@@ -105,6 +111,23 @@ impl Stack {
             client.send_as_is(request)?
         };
         Ok(outcome(&reply))
+    }
+
+    /// Tops up balances through the operator's API, each with a new id.
+    ///
+    /// # Errors
+    /// Fails if the shim does not add an amount.
+    pub(super) fn top_up(&self, top_ups: Vec<(CounterName, u64)>) -> Result<(), String> {
+        let admin = self.shim.admin_addr().ok_or("the shim has no operator's API")?;
+        for (counter, amount) in top_ups {
+            let id = format!("payment-{}", self.top_ups.fetch_add(1, Ordering::Relaxed));
+            let body = json!({ "counter": counter, "amount": amount, "id": id });
+            let reply = Client::of(admin).post("/v1/counters/top-up", &body, Some(TOKEN));
+            if reply.json()["changed"] != true {
+                return Err(format!("expected a top-up of {counter}, found {}", reply.as_text()));
+            }
+        }
+        Ok(())
     }
 
     /// Returns true if a key exists in Redis.
