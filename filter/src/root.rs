@@ -175,6 +175,8 @@ impl Root {
             return;
         }
         for Released { stream, release } in released {
+            // Envoy's ids have 32 bits.
+            let stream = u32::try_from(stream).unwrap_or_default();
             if hostcalls::set_effective_context(stream).is_err() {
                 continue; // the stream has ended
             }

@@ -19,7 +19,7 @@ pub(crate) struct Stream {
 impl Context for Stream {
     fn on_done(&mut self) -> bool {
         if let Some(worker) = &self.worker
-            && worker.gate.with(|gate| gate.done(self.id)) == Some(true)
+            && worker.gate.with(|gate| gate.done(self.id.into())) == Some(true)
         {
             redirect::mark(worker.queue, self.id);
         }
@@ -58,14 +58,14 @@ fn request(id: u32, worker: &Worker) -> bool {
         && let Some(mark) = redirect::found()
     {
         let before = mark.stream_of(worker.queue);
-        let release = worker.gate.with(|gate| gate.redirected(id, before));
+        let release = worker.gate.with(|gate| gate.redirected(id.into(), before.map(u64::from)));
         if let Some(Release::Pass(summary)) = release {
             host::set_summary(&summary);
         }
         return false;
     }
     let now_us = host::now_us();
-    let disposition = worker.gate.with(|gate| gate.request(now_us, id, &facts, &Process));
+    let disposition = worker.gate.with(|gate| gate.request(now_us, id.into(), &facts, &Process));
     match disposition {
         Some(Disposition::Release(Release::Pass(summary))) => {
             host::set_summary(&summary);
@@ -85,7 +85,7 @@ fn request(id: u32, worker: &Worker) -> bool {
 
 /// Passes the response to the gate, and sets the headers it returns.
 fn response(id: u32, worker: &Worker, response: &impl ResponseFacts) {
-    let response = worker.gate.with(|gate| gate.response(id, response, host::now_us));
+    let response = worker.gate.with(|gate| gate.response(id.into(), response, host::now_us));
     let response = response.unwrap_or_default();
     if response.wakes {
         worker.enqueue();

@@ -42,6 +42,7 @@ mod give_back;
 mod give_up;
 
 mod answer;
+mod arrival;
 mod breaker;
 mod call;
 mod charged;
@@ -68,7 +69,7 @@ mod verdict;
 use crate::headers::Ours;
 use crate::policy::Policy;
 pub use answer::Answer;
-pub use arrive::Arrival;
+pub use arrival::Arrival;
 use breaker::Breaker;
 pub use call::{Call, CallKind, Reply};
 pub use charged::Outcome;

@@ -6,7 +6,7 @@ use crate::client::Client;
 use crate::midnight;
 use anyhow::Result;
 use harness::binaries::Binaries;
-use harness::envoy_config::{Rendered, filter as filter_config};
+use harness::envoy_config::{Front, Rendered, filter as filter_config};
 use harness::stack::{Port, Server, backend, envoy, redis, shim};
 use harness::{envoy_config, paths, setup, wasm};
 use serde_json::{Value, json};
@@ -21,6 +21,8 @@ use tempfile::TempDir;
 pub struct Options {
     /// True for a ledger in Redis, false for one in the shim's memory.
     pub is_redis: bool,
+    /// The form in which Envoy runs Tollgate.
+    pub front: Front,
     /// The number of Envoys.
     pub envoys: usize,
     /// The number of workers of each Envoy.
@@ -52,6 +54,7 @@ impl Default for Options {
         policy["shim"]["timeout"] = json!(LONG_TIMEOUT);
         Self {
             is_redis: true,
+            front: front(),
             envoys: 1,
             workers: 1,
             policy,
@@ -91,10 +94,11 @@ impl Gateway {
         } else {
             None
         };
+        let ledger = redis.as_ref().map_or_else(|| "memory:".to_owned(), redis::url);
         let mut shim = shim::start(shim::Options {
             program: binaries().shim.clone(),
             port: Port::free()?,
-            ledger: redis.as_ref().map_or_else(|| "memory:".to_owned(), redis::url),
+            ledger: ledger.clone(),
             admin: None,
             dir: dir.path(),
             env: options.shim_env.clone(),
@@ -110,7 +114,7 @@ impl Gateway {
             env: [vec![payment_token], options.backend_env.clone()].concat(),
         })?;
         let envoys = (0..options.envoys)
-            .map(|_| start_envoy(options, &shim, &backend, dir.path()))
+            .map(|_| start_envoy(options, &shim, &ledger, &backend, dir.path()))
             .collect::<Result<Vec<_>>>()?;
         let gateway = Self { envoys, backend, shim, redis, dir };
         gateway.wait_for_keys();
@@ -237,9 +241,30 @@ pub fn binaries() -> &'static Binaries {
     BINARIES.get_or_init(|| harness::binaries::build().expect("the programs compile"))
 }
 
+/// Returns the form in which Envoy runs Tollgate in this run of the tests: the dynamic module if the
+/// variable `TOLLGATE_FRONT` is `module`.
+///
+/// # Panics
+/// Panics if the variable has another value, so that a mistake does not test the wrong thing.
+#[must_use]
+pub fn front() -> Front {
+    match harness::env::text("TOLLGATE_FRONT").as_deref() {
+        None | Some("wasm") => Front::Wasm,
+        Some("module") => Front::Module,
+        Some(other) => panic!("TOLLGATE_FRONT: expected wasm or module, found {other:?}"),
+    }
+}
+
+/// Builds the dynamic module once and returns its path.
+pub fn module() -> &'static PathBuf {
+    static MODULE: OnceLock<PathBuf> = OnceLock::new();
+    MODULE.get_or_init(|| harness::binaries::build_module().expect("the module compiles"))
+}
+
 fn start_envoy(
     options: &Options,
     shim: &Server,
+    ledger: &str,
     backend: &Server,
     dir: &std::path::Path,
 ) -> Result<Server> {
@@ -251,6 +276,9 @@ fn start_envoy(
         backend: backend.addr().port().into(),
         wasm: Some(filter().clone()),
         policy: Some(options.policy.clone()),
+        front: options.front,
+        module: (options.front == Front::Module).then(|| module().clone()),
+        ledger: Some(ledger.to_owned()),
         ..envoy_config::Options::default()
     })?;
     if let Some(upstream) = options.upstream {

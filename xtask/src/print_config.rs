@@ -81,8 +81,7 @@ impl PrintConfig {
             backend: endpoint(&self.backend_host, self.backend_port),
             wasm: self.wasm.clone(),
             policy: self.policy.as_deref().map(read_policy).transpose()?,
-            access_log: None,
-            trusted_hops: None,
+            ..Options::default()
         })?;
         let watched = self.filter_file.clone().unwrap_or_else(|| self.out.join(FILTER_NAME));
         config.watch(&watched)?;

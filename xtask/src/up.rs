@@ -14,9 +14,10 @@ pub mod state;
 pub mod welcome;
 
 use anyhow::{Result, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use claude::Claude;
 use harness::binaries::{self, Binaries};
+use harness::envoy_config::Front;
 use harness::{env, envoy_config, paths, progress, setup, signals, wasm};
 use policy::{Source, Watched};
 use ports::PortFlags;
@@ -36,6 +37,11 @@ pub struct Up {
     /// optimized)
     #[arg(long)]
     pub release: bool,
+
+    /// The form in which Envoy runs Tollgate: the Wasm filter and a shim, or the dynamic module, which
+    /// counts in the ledger itself
+    #[arg(long, value_enum, default_value_t = FrontFlag::Wasm)]
+    pub front: FrontFlag,
 
     /// The store that holds the counters: `memory:`, or the URL of a running Redis
     /// [default: a Redis that the stack starts]
@@ -63,6 +69,24 @@ pub struct Up {
     pub supervise: bool,
 }
 
+/// The values of `--front`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FrontFlag {
+    /// The Wasm filter.
+    Wasm,
+    /// The dynamic module.
+    Module,
+}
+
+impl FrontFlag {
+    const fn front(self) -> Front {
+        match self {
+            Self::Wasm => Front::Wasm,
+            Self::Module => Front::Module,
+        }
+    }
+}
+
 /// Builds everything, starts the stack, and follows its decisions until a signal arrives.
 ///
 /// # Errors
@@ -88,7 +112,11 @@ pub fn run(up: &Up) -> Result<()> {
     let binaries = binaries::build_shown(up.release)?;
     let source = Source::new(binaries.shim.clone(), policy_file, salt);
     let policy = source.render()?;
-    let parts = prepare(&ledger, binaries, policy, claude)?;
+    let module = match up.front {
+        FrontFlag::Wasm => None,
+        FrontFlag::Module => Some(binaries::build_module_shown(up.release)?),
+    };
+    let parts = prepare(&ledger, binaries, module, policy, claude)?;
     let mut running = Running::start(up, &ledger, &parts, state.path())?;
     policy::keep(&parts.policy, state.path())?;
     welcome::print(up, &running, state.path());
@@ -102,7 +130,13 @@ pub fn run(up: &Up) -> Result<()> {
 }
 
 /// Sets up and builds the remaining parts of the stack.
-fn prepare(ledger: &Ledger, binaries: Binaries, policy: Value, claude: Claude) -> Result<Parts> {
+fn prepare(
+    ledger: &Ledger,
+    binaries: Binaries,
+    module: Option<PathBuf>,
+    policy: Value,
+    claude: Claude,
+) -> Result<Parts> {
     let envoy = setup::envoy()?;
     let redis = if matches!(ledger, Ledger::OwnRedis) { Some(setup::redis()?) } else { None };
     progress::say("building the filter");
@@ -110,5 +144,5 @@ fn prepare(ledger: &Ledger, binaries: Binaries, policy: Value, claude: Claude) -
     if signals::interrupted() {
         bail!("interrupted");
     }
-    Ok(Parts { envoy, redis, wasm, binaries, policy, claude })
+    Ok(Parts { envoy, redis, wasm, module, binaries, policy, claude })
 }

@@ -1,5 +1,6 @@
 //! Handles an arriving request: decides it at once if possible, otherwise puts it into the outbox.
 
+use super::arrival::Arrival;
 use super::charged;
 use super::demand;
 use super::finish::Decided;
@@ -12,34 +13,11 @@ use super::{Disposition, Gate, Release, Stream, degraded, ms, trace};
 use crate::facts::Facts;
 use crate::headers::Reset;
 use crate::origin::Origin;
-use crate::path::BadPath;
 use crate::plan::{Blocked, Plan, PlannedCharge};
-use crate::policy::Policy;
 use crate::wire;
 
 /// The most bytes of a refused token's reason that are logged.
 const MAX_REASON_BYTES: usize = 128;
-
-/// What a policy makes of a request that has arrived.
-#[derive(Debug)]
-pub struct Arrival {
-    /// Its charges, or the reason why its path is refused.
-    plan: Result<Plan, BadPath>,
-    /// The reason why its token was refused.
-    refused_token: Option<Vec<u8>>,
-}
-
-impl Arrival {
-    /// Reads a request. Needs no gate.
-    #[must_use]
-    pub fn of(policy: &Policy, facts: &impl Facts) -> Self {
-        let names_status = policy.jwt.failed_status.is_some();
-        Self {
-            refused_token: if names_status { facts.refused_token() } else { None },
-            plan: policy.plan(facts),
-        }
-    }
-}
 
 impl Gate {
     /// Handles a request that has arrived. `now_us`, here and below: Unix µs on the gate's clock.

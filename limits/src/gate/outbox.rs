@@ -6,8 +6,8 @@ use crate::plan::PlannedCharge;
 use crate::wire;
 use std::collections::VecDeque;
 
-/// Envoy's stream id, unique within a worker.
-pub type StreamId = u32;
+/// A stream's id, unique in its gate. In Wasm it is Envoy's, of 32 bits.
+pub type StreamId = u64;
 
 /// The most requests that gather at once. Any others are decided without the ledger.
 pub const MAX_WAITING: usize = 10_000;

@@ -314,7 +314,7 @@ fn sizes(calls: &[Call]) -> Vec<usize> {
 }
 
 /// Sends `count` requests, then calls `ready` if the gate asks to be woken. Returns its calls.
-fn arrive_many(gate: &mut Gate, first: StreamId, count: u32) -> Vec<Call> {
+fn arrive_many(gate: &mut Gate, first: StreamId, count: u64) -> Vec<Call> {
     (first..first + count).for_each(|stream| arrive(gate, stream, &FakeRequest::get("/")));
     if gate.take_wake(NOW_US) { gate.ready(NOW_US) } else { Vec::new() }
 }

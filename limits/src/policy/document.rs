@@ -26,7 +26,7 @@ pub(super) use charge::Charge;
 pub(super) use condition::{Condition, ConditionFields, ConditionNumber, Scalar};
 pub(super) use jwt::Jwt;
 pub(super) use mapping::Mapping;
-pub(super) use on_failure::{FailureAction, OnFailure};
+pub(super) use on_failure::OnFailure;
 pub(super) use refusal::{Body, Refusal};
 use serde::Deserialize;
 use serde_json::Value;

@@ -12,10 +12,19 @@ use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-/// The JSON pointer of the policy in the filter's file.
-const POLICY: &str = "/resources/0/typed_config/config/configuration/value";
-/// The line above the policy in the filter's file.
-const VALUE: &str = "value:";
+/// A kind of file that holds a policy.
+struct Form {
+    /// The JSON pointer of the policy.
+    policy: &'static str,
+    /// The line above the policy.
+    above: &'static str,
+}
+
+/// The files of the Wasm filter and of the dynamic module.
+const FORMS: [Form; 2] = [
+    Form { policy: "/resources/0/typed_config/config/configuration/value", above: "value:" },
+    Form { policy: "/resources/0/typed_config/filter_config/value/policy", above: "policy:" },
+];
 
 /// Replaces the file `to` with a copy of `template` that has the policy in `path` with `settings`.
 /// Returns the text to print.
@@ -32,13 +41,16 @@ pub(super) fn apply(
     let policy = render::read(path, settings)?;
     let old = file::read(template)?;
     let mut wanted = check::yaml(&old, template)?;
-    let Some(place) = wanted.pointer_mut(POLICY) else {
+    let Some(form) = FORMS.iter().find(|form| wanted.pointer(form.policy).is_some()) else {
         let shown = template.display();
-        bail!("{shown} is not a filter's file: expected a policy at {POLICY}");
+        let [wasm, module] = FORMS.map(|form| form.policy);
+        bail!("{shown} is not a filter's file: expected a policy at {wasm} or {module}");
     };
     let Rendered { text, document } = policy;
-    *place = document;
-    let text = match replaced(&old, &text) {
+    if let Some(place) = wanted.pointer_mut(form.policy) {
+        *place = document;
+    }
+    let text = match replaced(&old, &text, form.above) {
         Some(text) if serde_saphyr::from_str::<Value>(&text).ok().as_ref() == Some(&wanted) => text,
         // The file is laid out differently from the shipped one, so its comments are lost. JSON is
         // valid YAML.
@@ -60,12 +72,12 @@ fn write(new: &Path, text: &str, old: &Path) -> std::io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
-/// Replaces everything after the last line `value:` in `old` with `policy`, indented to fit. Returns
+/// Replaces everything after the last line `above` in `old` with `policy`, indented to fit. Returns
 /// `None` if there is no such line.
-fn replaced(old: &str, policy: &str) -> Option<String> {
+fn replaced(old: &str, policy: &str, above: &str) -> Option<String> {
     let mut lines: Vec<String> = old.lines().map(str::to_owned).collect();
-    let at = lines.iter().rposition(|line| line.trim() == VALUE)?;
-    let indent = lines.get(at)?.find(VALUE)? + 2;
+    let at = lines.iter().rposition(|line| line.trim() == above)?;
+    let indent = lines.get(at)?.find(above)? + 2;
     lines.truncate(at + 1);
     for line in policy.lines() {
         let indent = if line.is_empty() { 0 } else { indent };
@@ -80,6 +92,7 @@ mod tests {
 
     const POLICY: &str = include_str!("../../../envoy/policy.yaml");
     const FILTER: &str = include_str!("../../../envoy/tollgate.yaml");
+    const MODULE: &str = include_str!("../../../envoy/tollgate-module.yaml");
 
     /// Applies `policy` to the file `filter`; returns the outcome and the file's new text.
     fn applied(policy: &str, filter: &str) -> (anyhow::Result<String>, String) {
@@ -94,6 +107,7 @@ mod tests {
     #[test]
     fn applying_the_shipped_policy_yields_the_shipped_file() {
         assert_eq!(applied(POLICY, FILTER).1, FILTER);
+        assert_eq!(applied(POLICY, MODULE).1, MODULE);
     }
 
     #[test]
@@ -102,6 +116,7 @@ mod tests {
         let (outcome, text) = applied(&policy, FILTER);
         outcome.unwrap();
         assert_eq!(text, FILTER.replace("limit: 5,", "limit: 6,"));
+        assert_eq!(applied(&policy, MODULE).1, MODULE.replace("limit: 5,", "limit: 6,"));
     }
 
     #[test]
@@ -154,7 +169,7 @@ mod tests {
     #[test]
     fn a_file_that_is_not_the_filters_is_refused() {
         let (outcome, text) = applied(POLICY, "admin: {}\n");
-        insta::assert_snapshot!(outcome.unwrap_err().to_string().split_once("tollgate.yaml").unwrap().1, @" is not a filter's file: expected a policy at /resources/0/typed_config/config/configuration/value");
+        insta::assert_snapshot!(outcome.unwrap_err().to_string().split_once("tollgate.yaml").unwrap().1, @" is not a filter's file: expected a policy at /resources/0/typed_config/config/configuration/value or /resources/0/typed_config/filter_config/value/policy");
         assert_eq!(text, "admin: {}\n");
     }
 }

@@ -1,4 +1,4 @@
-//! Builds the native programs: the shim, the backend and claude-sim.
+//! Builds the native programs: the shim, the backend and claude-sim, and the dynamic module.
 
 use crate::{command, paths};
 use anyhow::{Context, Result};
@@ -43,16 +43,54 @@ pub fn build_release_shim() -> Result<PathBuf> {
     find(&cargo(&["--package", "tollgate-shim", "--release"])?, "tollgate")
 }
 
+/// Builds the dynamic module and returns its path. Cargo prints only warnings and errors.
+///
+/// # Errors
+/// Fails if the module does not compile.
+pub fn build_module() -> Result<PathBuf> {
+    build_module_with(&["--quiet"])
+}
+
+/// Builds the dynamic module, shows cargo's progress, and returns the module's path. `release`
+/// selects an optimized build.
+///
+/// # Errors
+/// Same as [`build_module`].
+pub fn build_module_shown(release: bool) -> Result<PathBuf> {
+    build_module_with(if release { &["--release"] } else { &[] })
+}
+
+/// Builds the module, and moves a copy to where `envoy/tollgate-module.yaml` expects it. The move is
+/// atomic, since a running Envoy has the file mapped.
+fn build_module_with(flags: &[&str]) -> Result<PathBuf> {
+    // With the programs, so that cargo selects the same features of the crates they share.
+    let own = ["--lib", "--package", "tollgate-module"];
+    let messages = cargo(&[&PACKAGES, own.as_slice(), flags].concat())?;
+    let built = library(&messages, "tollgate_module")
+        .context("cargo did not build a library named tollgate_module")?;
+    let path = paths::root().join(MODULE);
+    let new = path.with_extension("new");
+    std::fs::create_dir_all(path.parent().unwrap_or(paths::root()))
+        .and_then(|()| std::fs::copy(&built, &new))
+        .and_then(|_| std::fs::rename(&new, &path))
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
+}
+
+/// The programs' packages.
+const PACKAGES: [&str; 6] = [
+    "--package",
+    "tollgate-shim",
+    "--package",
+    "tollgate-backend",
+    "--package",
+    "tollgate-claude-sim",
+];
+/// The built module.
+const MODULE: &str = "target/module/libtollgate_module.so";
+
 fn build_with(flags: &[&str]) -> Result<Binaries> {
-    let packages = [
-        "--package",
-        "tollgate-shim",
-        "--package",
-        "tollgate-backend",
-        "--package",
-        "tollgate-claude-sim",
-    ];
-    let messages = cargo(&[&packages, flags].concat())?;
+    let messages = cargo(&[&PACKAGES, flags].concat())?;
     Ok(Binaries {
         shim: find(&messages, "tollgate")?,
         backend: find(&messages, "tollgate-backend")?,
@@ -77,6 +115,8 @@ fn find(messages: &str, name: &str) -> Result<PathBuf> {
 #[derive(Deserialize)]
 struct Message {
     executable: Option<PathBuf>,
+    #[serde(default)]
+    filenames: Vec<PathBuf>,
     target: Option<Target>,
 }
 
@@ -91,6 +131,15 @@ fn executable(messages: &str, name: &str) -> Option<PathBuf> {
         .filter_map(|line| serde_json::from_str::<Message>(line).ok())
         .filter(|message| message.target.as_ref().is_some_and(|target| target.name == name))
         .find_map(|message| message.executable)
+}
+
+/// Returns the file of a shared library.
+fn library(messages: &str, name: &str) -> Option<PathBuf> {
+    let built = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Message>(line).ok())
+        .find(|message| message.target.as_ref().is_some_and(|target| target.name == name))?;
+    built.filenames.into_iter().find(|file| file.extension().is_some_and(|end| end == "so"))
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Renders Envoy's configuration with other ports, hosts and policies.
 //!
 //! `envoy/envoy.yaml`, and `envoy/tollgate.yaml` which Envoy watches, are the only description of the
-//! gateway. `cargo xtask up`, the tests and the container image run copies made by [`render`], as
-//! JSON with some values changed. A value to change must already exist; otherwise the error names
-//! the missing place.
+//! gateway; with the dynamic module, `envoy/envoy-module.yaml` and `envoy/tollgate-module.yaml`.
+//! `cargo xtask up`, the tests and the container image run copies made by [`render`], as JSON with
+//! some values changed. A value to change must already exist; otherwise the error names the missing
+//! place.
 
 mod document;
 pub mod filter;
@@ -16,9 +17,42 @@ use limits::policy::Policy;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
+/// The form in which Envoy runs Tollgate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Front {
+    /// The Wasm filter, with a shim.
+    #[default]
+    Wasm,
+    /// The dynamic module, which counts in the ledger itself.
+    Module,
+}
+
+impl Front {
+    fn config(self) -> &'static str {
+        match self {
+            Self::Wasm => "envoy/envoy.yaml",
+            Self::Module => "envoy/envoy-module.yaml",
+        }
+    }
+
+    /// Returns the filter's file.
+    fn filter(self) -> &'static str {
+        match self {
+            Self::Wasm => FILTER_FILE,
+            Self::Module => "envoy/tollgate-module.yaml",
+        }
+    }
+}
+
 /// The changes to make to `envoy/envoy.yaml`. `None` keeps the value in the file.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
+    /// The files to start from.
+    pub front: Front,
+    /// The path of the dynamic module.
+    pub module: Option<PathBuf>,
+    /// The ledger's URL, for the dynamic module.
+    pub ledger: Option<String>,
     /// The endpoint that the gateway listens on.
     pub gateway: Endpoint,
     /// The endpoint of Envoy's admin interface.
@@ -98,11 +132,18 @@ impl Rendered {
 /// # Errors
 /// Fails if a file cannot be read, is not valid YAML, or lacks a value to change.
 pub fn render(options: &Options) -> Result<Rendered> {
-    let path = paths::root().join("envoy/envoy.yaml");
+    let path = paths::root().join(options.front.config());
     let mut envoy = read_yaml(&path)?;
     change(&mut envoy, options)
         .with_context(|| format!("{} is not as expected", path.display()))?;
-    let filter = filter::render(options.wasm.as_deref(), options.policy.as_ref())?;
+    let policy = options.policy.as_ref();
+    let filter = filter::render(options.front.filter(), |file| match options.front {
+        Front::Wasm => filter::change(file, options.wasm.as_deref(), policy),
+        Front::Module => {
+            let (module, ledger) = (options.module.as_deref(), options.ledger.as_deref());
+            filter::change_module(file, module, ledger, policy)
+        }
+    })?;
     Ok(Rendered { envoy, filter: Some(filter) })
 }
 
@@ -122,7 +163,8 @@ pub fn read_policy(path: &Path) -> Result<Value> {
 fn change(config: &mut Value, options: &Options) -> Result<()> {
     set_address(at(config, "/admin/address")?, &options.admin)?;
     set_address(at(config, "/static_resources/listeners/0/address")?, &options.gateway)?;
-    for (name, endpoint) in [("tollgate", &options.shim), ("backend", &options.backend)] {
+    let shim = (options.front == Front::Wasm).then_some(("tollgate", &options.shim));
+    for (name, endpoint) in shim.into_iter().chain([("backend", &options.backend)]) {
         let cluster = named(at(config, "/static_resources/clusters")?, name)?;
         let address = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address";
         set_address(at(cluster, address)?, endpoint)
@@ -194,6 +236,7 @@ mod tests {
             policy: Some(json!({ "version": 1 })),
             access_log: Some("/x.log".into()),
             trusted_hops: Some(1),
+            ..Options::default()
         }
     }
 
@@ -251,9 +294,8 @@ mod tests {
                 shim: 8081.into(),
                 backend: Endpoint { host: Some("127.0.0.1".to_owned()), port: Some(8000) },
                 wasm: Some(wasm.to_owned()),
-                policy: None,
-                access_log: None,
                 trusted_hops: Some(0),
+                ..Options::default()
             },
         )
         .unwrap();

@@ -90,16 +90,19 @@ fn find<'a>(value: &'a mut Value, end: &str) -> &'a mut Value {
 }
 
 #[test]
-fn tollgate_yaml_contains_policy_yaml() {
+fn the_filters_files_contain_policy_yaml() {
     let text = |name| std::fs::read_to_string(paths::root().join(name)).unwrap();
-    let (policy, tollgate) = (text("envoy/policy.yaml"), text("envoy/tollgate.yaml"));
-    let written = tollgate.split_once("          value:\n").unwrap().1;
-    let unindented = written.lines().map(|line| line.strip_prefix("            ").unwrap_or(line));
-    let unindented: String = unindented.map(|line| format!("{line}\n")).collect();
-    assert_eq!(
-        unindented, policy,
-        "run `tollgate policy apply envoy/policy.yaml envoy/tollgate.yaml`"
-    );
+    let policy = text("envoy/policy.yaml");
+    for (file, above) in
+        [("envoy/tollgate.yaml", "value:\n"), ("envoy/tollgate-module.yaml", "policy:\n")]
+    {
+        let tollgate = text(file);
+        let written = tollgate.split_once(&format!("          {above}")).unwrap().1;
+        let unindented =
+            written.lines().map(|line| line.strip_prefix("            ").unwrap_or(line));
+        let unindented: String = unindented.map(|line| format!("{line}\n")).collect();
+        assert_eq!(unindented, policy, "run `tollgate policy apply envoy/policy.yaml {file}`");
+    }
 }
 
 #[test]

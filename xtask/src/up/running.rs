@@ -64,6 +64,8 @@ pub struct Parts {
     pub redis: Option<PathBuf>,
     /// The path of the filter.
     pub wasm: PathBuf,
+    /// The path of the dynamic module, if Envoy runs it.
+    pub module: Option<PathBuf>,
     /// The paths of the shim, the backend and claude-sim.
     pub binaries: Binaries,
     /// The policy document.
@@ -131,7 +133,7 @@ impl Running {
         let access_log = dir.join("access.log");
         std::fs::write(&access_log, "")
             .with_context(|| format!("cannot write {}", access_log.display()))?;
-        let mut envoy = start_envoy(up, parts, (&shim, &backend), &access_log, dir)?;
+        let mut envoy = start_envoy(up, parts, (&shim, &backend), &ledger_url, &access_log, dir)?;
         let (gateway, admin) = (envoy.addr(), envoy.admin_addr());
         envoy
             .wait_until(Deadline::after(REACH_LIMIT), || health::is_ok(gateway, "/health"))
@@ -222,6 +224,7 @@ fn start_envoy(
     up: &Up,
     parts: &Parts,
     (shim, backend): (&Server, &Server),
+    ledger: &str,
     access_log: &Path,
     dir: &Path,
 ) -> Result<Server> {
@@ -231,7 +234,10 @@ fn start_envoy(
         admin: admin.number().into(),
         shim: shim.port().into(),
         backend: backend.port().into(),
+        front: up.front.front(),
         wasm: Some(parts.wasm.clone()),
+        module: parts.module.clone(),
+        ledger: Some(ledger.to_owned()),
         policy: Some(parts.policy.clone()),
         access_log: Some(access_log.to_owned()),
         trusted_hops: None,

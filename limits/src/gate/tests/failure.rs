@@ -345,7 +345,7 @@ fn settles_wait_until_the_ledger_is_back() {
 #[test]
 fn requests_beyond_the_outbox_are_decided_without_the_ledger() {
     let mut gate = gate();
-    for stream in 0..u32::try_from(MAX_WAITING).unwrap() {
+    for stream in 0..u64::try_from(MAX_WAITING).unwrap() {
         arrive(&mut gate, stream, &FakeRequest::get("/"));
     }
     assert_eq!(ask(&mut gate, NOW_MS, 10_001, &FakeRequest::get("/")), Some(allowed()));

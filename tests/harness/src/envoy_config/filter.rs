@@ -1,4 +1,5 @@
-//! The filter's file, `envoy/tollgate.yaml`, which contains the policy and which Envoy watches.
+//! The filter's file, `envoy/tollgate.yaml` or `envoy/tollgate-module.yaml`, which contains the
+//! policy and which Envoy watches.
 //!
 //! Envoy reads it again only when another file is moved over it, so it never reads a half-written
 //! file.
@@ -12,16 +13,39 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 const PLUGIN: &str = "/resources/0/typed_config/config";
+/// The place of the dynamic module's own configuration.
+const MODULE: &str = "/resources/0/typed_config/filter_config/value";
 
-/// Renders `envoy/tollgate.yaml` with another module or policy, if given.
-pub(super) fn render(wasm: Option<&Path>, policy: Option<&Value>) -> Result<Value> {
-    let path = paths::root().join("envoy/tollgate.yaml");
+/// Reads the filter's file `name` and changes it.
+pub(super) fn render(name: &str, change: impl FnOnce(&mut Value) -> Result<()>) -> Result<Value> {
+    let path = paths::root().join(name);
     let mut filter = read_yaml(&path)?;
-    change(&mut filter, wasm, policy)
-        .with_context(|| format!("{} is not as expected", path.display()))?;
+    change(&mut filter).with_context(|| format!("{} is not as expected", path.display()))?;
     Ok(filter)
 }
 
+/// Changes the dynamic module's path, ledger or policy, if given.
+pub(super) fn change_module(
+    filter: &mut Value,
+    module: Option<&Path>,
+    ledger: Option<&str>,
+    policy: Option<&Value>,
+) -> Result<()> {
+    if let Some(module) = module {
+        let file = "/resources/0/typed_config/dynamic_module_config/module/local/filename";
+        *at(filter, file)? = json!(module);
+    }
+    let own = at(filter, MODULE)?;
+    if let Some(ledger) = ledger {
+        *at(own, "/ledger")? = json!(ledger);
+    }
+    if let Some(policy) = policy {
+        *at(own, "/policy")? = policy.clone();
+    }
+    Ok(())
+}
+
+/// Changes the Wasm filter's path or policy, if given.
 pub(super) fn change(
     filter: &mut Value,
     wasm: Option<&Path>,
@@ -42,7 +66,10 @@ pub(super) fn change(
 /// # Errors
 /// Fails if it has no policy.
 pub fn policy(filter: &mut Value) -> Result<&mut Value> {
-    at(at(filter, PLUGIN)?, "/configuration/value")
+    match filter.pointer(MODULE) {
+        Some(_) => at(at(filter, MODULE)?, "/policy"),
+        None => at(at(filter, PLUGIN)?, "/configuration/value"),
+    }
 }
 
 /// Replaces `file` with `filter` atomically, so that Envoy sees either the old or the new content.

@@ -67,7 +67,13 @@ pub fn filter_file(dir: &Path, number: u16) -> PathBuf {
 
 fn common_args(config: &Path) -> Vec<OsString> {
     // With hot restart, Envoy would end with its parent's shell and collide with other Envoys.
-    let fixed = ["--disable-hot-restart", "-l", "warning", "--component-log-level", "wasm:info"];
+    let fixed = [
+        "--disable-hot-restart",
+        "-l",
+        "warning",
+        "--component-log-level",
+        "wasm:info,dynamic_modules:info",
+    ];
     let mut args: Vec<OsString> = fixed.iter().map(OsString::from).collect();
     args.extend(["-c".into(), config.into()]);
     args

@@ -1,0 +1,42 @@
+//! Envoy's interface for dynamic modules, version v0.2.0 (Envoy 1.40), as far as this module uses
+//! it. All unsafe code of the crate is here.
+//!
+//! [`imports`] declares Envoy's functions. [`stream`] and [`configuration`] wrap them in safe types.
+//! [`hooks`] are the functions that Envoy calls.
+//!
+//! # Source
+//! `source/extensions/dynamic_modules/abi/abi.h` of Envoy 1.40.
+
+#![expect(unsafe_code, reason = "Envoy's interface is C")]
+
+pub(crate) mod configuration;
+mod hooks;
+mod imports;
+pub(crate) mod stream;
+mod types;
+
+use types::Buffer;
+
+/// A level of Envoy's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u32)]
+pub(crate) enum LogLevel {
+    Trace = 0,
+    Debug = 1,
+    Info = 2,
+    Warn = 3,
+    Error = 4,
+}
+
+/// Writes a line to Envoy's log. Can be called on any thread.
+pub(crate) fn log(level: LogLevel, line: &str) {
+    // SAFETY: Envoy reads the line only during the call, and its log can be used by any thread.
+    unsafe { imports::envoy_dynamic_module_callback_log(level as u32, Buffer::of(line.as_bytes())) }
+}
+
+/// Returns true if Envoy only validates its configuration (`--mode validate`). Call it on the main
+/// thread.
+fn is_validating() -> bool {
+    // SAFETY: called by the hook that configures a filter, which Envoy calls on the main thread.
+    unsafe { imports::envoy_dynamic_module_callback_is_validation_mode() }
+}

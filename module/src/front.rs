@@ -1,0 +1,297 @@
+//! A policy's gate, which all workers share, and its paused requests.
+//!
+//! Workers call it from their hooks, [`crate::drive`] from the module's thread. The lock is held
+//! only while the gate works, and never across a call of Envoy that reads a request.
+
+use crate::abi::configuration::{Configuration, MainWaker};
+use crate::abi::stream::{Stream, Waker};
+use crate::abi::{LogLevel, log};
+use crate::clock::now_us;
+use crate::configuration::Settings;
+use crate::facts::RequestFacts;
+use crate::local::Local;
+use crate::metrics::{self, Metrics};
+use crate::runtime;
+use limits::gate::{
+    self, Arrival, CallKind, Disposition, Gate, Release, Released, ResponseFacts, SettleResult,
+    StreamId,
+};
+use limits::policy::{Jwt, KNOWN_SALT, Policy};
+use limits::wire::{Decision, Request, Settle};
+use rustc_hash::FxHashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// The longest that Envoy's main thread waits for a replaced policy to give its leases back. When
+/// Envoy stops, there is no later chance.
+const CLOSES_WITHIN: Duration = Duration::from_millis(250);
+
+/// Numbers the configurations of this process, for marks.
+static FRONTS: AtomicU64 = AtomicU64::new(0);
+
+/// A configured filter: its policy, its gate and its paused requests.
+pub(crate) struct Front {
+    number: u64,
+    policy: Arc<Policy>,
+    /// The next stream's id.
+    ids: AtomicU64,
+    state: Mutex<State>,
+    /// Notified once nothing is left to settle.
+    idle: Condvar,
+    /// Wakes the module's thread, to make calls.
+    pub(crate) calls: Notify,
+    metrics: Option<Metrics>,
+    main: MainWaker,
+}
+
+struct State {
+    gate: Gate,
+    paused: FxHashMap<StreamId, Paused>,
+    is_closed: bool,
+}
+
+/// A paused request.
+struct Paused {
+    waker: Waker,
+    release: Option<Release>,
+}
+
+/// The release of a stream that has been woken.
+pub(crate) enum Woken {
+    /// It is still paused, or was never.
+    Not,
+    By(Release),
+}
+
+/// A call of the gate to the ledger.
+pub(crate) struct Call {
+    pub(crate) id: u32,
+    pub(crate) content: Content,
+    /// In ms.
+    pub(crate) timeout_ms: u64,
+}
+
+pub(crate) enum Content {
+    Requests(Vec<Request>),
+    Settles(Vec<Settle>),
+    Probe,
+}
+
+/// The result of a call.
+pub(crate) enum Reply {
+    /// `None` if it failed.
+    Decisions(Option<Vec<Decision>>),
+    Settled(SettleResult),
+    /// True if the ledger can decide.
+    Probed(bool),
+}
+
+impl Front {
+    /// Creates a front for the document in `text`. With `is_validating`, it only checks the
+    /// document.
+    ///
+    /// # Errors
+    /// Fails with a sentence about what is wrong.
+    pub(crate) fn configure(
+        configuration: &mut Configuration<'_>,
+        text: &[u8],
+        is_validating: bool,
+    ) -> Result<Arc<Self>, String> {
+        let Settings { ledger, policy } = Settings::parse(text)?;
+        if policy.has_known_salt() {
+            log(LogLevel::Warn, &format!("tollgate: {KNOWN_SALT}"));
+        }
+        let policy = Arc::new(policy);
+        let front = Arc::new(Self {
+            number: FRONTS.fetch_add(1, Ordering::Relaxed),
+            ids: AtomicU64::new(0),
+            state: Mutex::new(State {
+                gate: Gate::beside_ledger(Arc::clone(&policy)),
+                paused: FxHashMap::default(),
+                is_closed: false,
+            }),
+            policy,
+            idle: Condvar::new(),
+            calls: Notify::new(),
+            metrics: Some(Metrics::define(configuration)),
+            main: configuration.waker(),
+        });
+        if !is_validating {
+            gate::prepare(&Local);
+            runtime::drive(&front, ledger)?;
+        }
+        Ok(front)
+    }
+
+    pub(crate) fn next_id(&self) -> StreamId {
+        self.ids.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn jwt(&self) -> &Jwt {
+        &self.policy.jwt
+    }
+
+    /// Handles a request that has arrived on `stream`.
+    pub(crate) fn arrive(
+        &self,
+        id: StreamId,
+        stream: &Stream<'_>,
+        facts: &RequestFacts<'_>,
+    ) -> Disposition {
+        let arrival = Arrival::of(&self.policy, facts);
+        let now_us = now_us();
+        let (disposition, wakes) = {
+            let mut state = self.lock();
+            let disposition = state.gate.arrive(now_us, id, arrival, facts, &Local);
+            if disposition == Disposition::Pause {
+                let paused = Paused { waker: stream.waker(), release: None };
+                state.paused.insert(id, paused);
+            }
+            (disposition, state.gate.take_wake(now_us))
+        };
+        if wakes {
+            self.calls.notify_one();
+        }
+        disposition
+    }
+
+    /// Returns the mark of a request that may come back by an internal redirect.
+    pub(crate) const fn mark_of(&self, id: StreamId) -> u64 {
+        // Enough for 16 million configurations of a trillion requests each.
+        (self.number << 40) | (id & ((1 << 40) - 1))
+    }
+
+    /// Handles a request that comes back by an internal redirect.
+    pub(crate) fn redirected(&self, id: StreamId, mark: u64) -> Release {
+        let before = (mark >> 40 == self.number).then_some(mark & ((1 << 40) - 1));
+        self.lock().gate.redirected(id, before)
+    }
+
+    /// Returns the release of a paused request, once.
+    pub(crate) fn woken(&self, id: StreamId) -> Woken {
+        let mut state = self.lock();
+        let release = state.paused.get_mut(&id).and_then(|paused| paused.release.take());
+        match release {
+            Some(release) => {
+                state.paused.remove(&id);
+                Woken::By(release)
+            }
+            None => Woken::Not,
+        }
+    }
+
+    /// Handles a response: returns the headers to set.
+    pub(crate) fn response(
+        &self,
+        id: StreamId,
+        facts: &impl ResponseFacts,
+    ) -> Vec<(&'static str, String)> {
+        let response = self.lock().gate.response(id, facts, now_us);
+        if response.wakes {
+            self.calls.notify_one();
+        }
+        response.headers
+    }
+
+    /// Ends a request. Returns true if it may come back by an internal redirect.
+    pub(crate) fn end(&self, id: StreamId) -> bool {
+        let mut state = self.lock();
+        state.paused.remove(&id);
+        state.gate.done(id)
+    }
+
+    /// Closes the gate: the policy has been replaced, or Envoy stops. Waits a moment for its leases
+    /// to go back.
+    pub(crate) fn close(&self) {
+        let now_us = now_us();
+        let mut state = self.lock();
+        state.gate.close(now_us);
+        state.is_closed = true;
+        self.calls.notify_one();
+        let is_busy = |state: &mut State| !state.gate.is_idle(now_us);
+        let waited = self.idle.wait_timeout_while(state, CLOSES_WITHIN, is_busy);
+        drop(waited);
+    }
+
+    /// Exports the metrics counted since the last call.
+    pub(crate) fn export_metrics(&self, configuration: &mut Configuration<'_>) {
+        let samples = metrics::take(&mut self.lock().gate);
+        if let Some(metrics) = &self.metrics {
+            metrics.export(configuration, &samples);
+        }
+    }
+
+    /// Returns the calls to make now.
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        let mut state = self.lock();
+        let calls = state.gate.ready(now_us());
+        let content = |id, kind| match kind {
+            CallKind::Decide => Content::Requests(state.gate.requests(id)),
+            CallKind::Settle => Content::Settles(state.gate.settles(id)),
+            CallKind::Probe => Content::Probe,
+        };
+        let call = |call: gate::Call| Call {
+            id: call.id,
+            content: content(call.id, call.kind),
+            timeout_ms: call.timeout_ms,
+        };
+        calls.into_iter().map(call).collect()
+    }
+
+    /// Handles the reply to a call.
+    pub(crate) fn reply(&self, id: u32, reply: Reply) {
+        let mut state = self.lock();
+        let now_us = now_us();
+        match reply {
+            Reply::Decisions(decisions) => {
+                let released = state.gate.decided(now_us, id, decisions, &Local);
+                state.release(released);
+            }
+            Reply::Settled(result) => state.gate.settled(now_us, id, result),
+            Reply::Probed(ok) => state.gate.probed(now_us, ok),
+        }
+        if state.is_closed && state.gate.is_idle(now_us) {
+            self.idle.notify_all();
+        }
+    }
+
+    /// Lets time pass. Returns true once the front is closed and has nothing left to do.
+    pub(crate) fn tick(&self) -> bool {
+        let now_us = now_us();
+        let mut state = self.lock();
+        let released = state.gate.tick(now_us, &Local);
+        state.release(released);
+        let lines = state.gate.take_log(now_us);
+        let warning = state.gate.take_warning(now_us);
+        let is_over = state.is_closed && state.paused.is_empty() && state.gate.is_idle(now_us);
+        let is_closed = state.is_closed;
+        drop(state);
+        lines.iter().for_each(|line| log(LogLevel::Info, &format!("tollgate: {line}")));
+        if let Some(warning) = warning {
+            log(LogLevel::Error, &format!("tollgate: {warning}"));
+        }
+        if !is_closed {
+            self.main.wake();
+        }
+        is_over
+    }
+
+    /// Locks the state, even after a panic, which at worst left one request half decided.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Wakes released streams. They exist, since a stream that ends leaves the table under the lock.
+    fn release(&mut self, released: Vec<Released>) {
+        for Released { stream, release } in released {
+            if let Some(paused) = self.paused.get_mut(&stream) {
+                paused.release = Some(release);
+                paused.waker.wake();
+            }
+        }
+    }
+}

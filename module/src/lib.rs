@@ -1,0 +1,24 @@
+//! Tollgate as an Envoy dynamic module: native code that Envoy loads as an HTTP filter.
+//!
+//! It does the same as the Wasm filter (`filter/`), with [`limits::gate::Gate`] as its core, but one
+//! gate serves all workers, and the ledger's client ([`ledger::Ledger`]) runs on a thread of the
+//! module, directly beside it.
+//!
+//! Suggested reading order: `abi` (Envoy's interface, and all unsafe code), `configuration`,
+//! `front` (a policy's gate and its paused requests), `stream` (a request's hooks, on Envoy's
+//! workers), `drive` (the gate's calls, on the module's thread).
+//!
+//! A hook that panics costs its request: Envoy answers it with 500 and goes on.
+
+mod abi;
+mod clock;
+mod configuration;
+mod drive;
+mod facts;
+mod front;
+mod local;
+mod log;
+mod metrics;
+mod response;
+mod runtime;
+mod stream;

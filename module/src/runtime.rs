@@ -1,0 +1,110 @@
+//! The module's thread: an event loop for the ledger's client, shared by all configurations.
+
+use crate::abi::{LogLevel, log};
+use crate::drive;
+use crate::front::Front;
+use ledger::Ledger;
+use ledger::store::Timeouts;
+use ledger::store::url::LedgerUrl;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::runtime::{Builder, Handle};
+
+const TIMEOUTS: Timeouts =
+    Timeouts { connect: Duration::from_secs(1), response: Duration::from_millis(500) };
+/// The most counters of a ledger in memory.
+const MEMORY_COUNTERS: usize = 1_000_000;
+
+/// The running thread and its ledgers.
+struct Running {
+    thread: Handle,
+    /// The ledgers, by URL as written. A changed policy keeps its ledger.
+    ledgers: BTreeMap<String, Opened>,
+}
+
+/// A ledger that was opened after `faults`.
+#[derive(Clone)]
+pub(crate) struct Opened {
+    ledger: Ledger,
+    faults: u64,
+}
+
+/// The ledger to use, by its URL.
+pub(crate) struct Place {
+    pub(crate) url: LedgerUrl,
+    /// The URL as written, with its password.
+    pub(crate) text: String,
+}
+
+/// The number of panics in the ledgers' tasks so far.
+static FAULTS: AtomicU64 = AtomicU64::new(0);
+
+static RUNNING: Mutex<Option<Running>> = Mutex::new(None);
+
+/// Makes the calls of `front` to the ledger at `place` from now on.
+///
+/// # Errors
+/// Fails with a sentence if the operating system refuses a thread or random bytes.
+pub(crate) fn drive(front: &Arc<Front>, place: Place) -> Result<(), String> {
+    let opened = place.open()?;
+    let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(running) = &*running {
+        let _entered = running.thread.enter();
+        drive::spawn(Arc::clone(front), place, opened);
+    }
+    Ok(())
+}
+
+impl Opened {
+    pub(crate) const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Returns false if a task of a ledger has panicked since this one was opened.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.faults == FAULTS.load(Ordering::Relaxed)
+    }
+}
+
+impl Place {
+    /// Opens the ledger, or returns the open one.
+    ///
+    /// # Errors
+    /// As [`drive`].
+    pub(crate) fn open(&self) -> Result<Opened, String> {
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = match &mut *running {
+            Some(running) => running,
+            empty => empty.insert(start()?),
+        };
+        if let Some(opened) = running.ledgers.get(&self.text).filter(|opened| opened.is_whole()) {
+            return Ok(opened.clone());
+        }
+        let faults = FAULTS.load(Ordering::Relaxed);
+        let _entered = running.thread.enter();
+        let ledger = Ledger::open(&self.url, TIMEOUTS, MEMORY_COUNTERS)
+            .map_err(|error| format!("cannot get random bytes: {error}"))?;
+        let opened = Opened { ledger, faults };
+        running.ledgers.insert(self.text.clone(), opened.clone());
+        Ok(opened)
+    }
+}
+
+fn start() -> Result<Running, String> {
+    ledger::background::on_panic(|name| {
+        FAULTS.fetch_add(1, Ordering::Relaxed);
+        log(LogLevel::Error, &format!("tollgate: a fault of Tollgate in the task {name}: a panic"));
+    });
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot start an event loop: {error}"))?;
+    let thread = runtime.handle().clone();
+    std::thread::Builder::new()
+        .name("tollgate".to_owned())
+        .spawn(move || runtime.block_on(std::future::pending::<()>()))
+        .map_err(|error| format!("cannot start a thread: {error}"))?;
+    Ok(Running { thread, ledgers: BTreeMap::new() })
+}

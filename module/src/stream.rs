@@ -1,0 +1,135 @@
+//! A request's hooks, on the worker that has it.
+
+use crate::abi::stream::Stream;
+use crate::abi::{LogLevel, log};
+use crate::facts::RequestFacts;
+use crate::front::{Front, Woken};
+use crate::response::{ResponseHeaders, ResponseTrailers};
+use limits::gate::{Answer, Disposition, Release, ResponseFacts, StreamId};
+use std::sync::Arc;
+
+/// The filter state that holds the decision for the access log:
+/// `%FILTER_STATE(tollgate:PLAIN)%`.
+const SUMMARY: &str = "tollgate";
+/// The filter state that marks a request as decided, so that an internal redirect does not charge it
+/// again. Clients cannot write it.
+const MARK: &str = "tollgate.decided";
+/// The response details of a refusal: `%RESPONSE_CODE_DETAILS%`.
+const REFUSED: &str = "tollgate";
+/// The response details of a request that Tollgate failed.
+const FAILED: &str = "tollgate_fault";
+
+/// A request, as Envoy knows it by a pointer.
+pub(crate) struct Request {
+    front: Arc<Front>,
+    id: StreamId,
+    has_ended: bool,
+}
+
+/// The way on for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    Continue,
+    Pause,
+    Answered,
+}
+
+impl Request {
+    pub(crate) fn new(front: &Arc<Front>) -> Self {
+        Self { front: Arc::clone(front), id: front.next_id(), has_ended: false }
+    }
+
+    /// Decides the request, or pauses it.
+    pub(crate) fn arrives(&mut self, stream: &mut Stream<'_>) -> Next {
+        let disposition = {
+            let facts = RequestFacts::of(stream, self.front.jwt());
+            let mark = if facts.may_be_redirected() { stream.mark(MARK) } else { None };
+            match mark {
+                Some(mark) => self.front.redirected(self.id, mark).into(),
+                None => self.front.arrive(self.id, stream, &facts),
+            }
+        };
+        match disposition {
+            Disposition::Pause => Next::Pause,
+            Disposition::Release(Release::Pass(summary)) => {
+                set_summary(stream, &summary);
+                Next::Continue
+            }
+            Disposition::Release(Release::Refuse(answer)) => {
+                self.refuse(stream, &answer);
+                Next::Answered
+            }
+        }
+    }
+
+    /// Resumes or answers the paused request, now that it has been decided.
+    pub(crate) fn is_woken(&mut self, stream: &mut Stream<'_>) {
+        match self.front.woken(self.id) {
+            Woken::Not => {}
+            Woken::By(Release::Pass(summary)) => {
+                set_summary(stream, &summary);
+                stream.resume();
+            }
+            Woken::By(Release::Refuse(answer)) => self.refuse(stream, &answer),
+        }
+    }
+
+    pub(crate) fn response_headers(&mut self, stream: &mut Stream<'_>) {
+        for (name, value) in self.response(&ResponseHeaders::of(stream)) {
+            if !stream.set_response_header(name, &value) {
+                log(LogLevel::Warn, &format!("tollgate: could not set the header {name}"));
+            }
+        }
+    }
+
+    /// Reads the outcome of a gRPC response, if its headers did not have it.
+    pub(crate) fn response_trailers(&mut self, stream: &Stream<'_>) {
+        let _none_is_sent_now = self.response(&ResponseTrailers(stream));
+    }
+
+    fn response(&self, facts: &impl ResponseFacts) -> Vec<(&'static str, String)> {
+        self.front.response(self.id, facts)
+    }
+
+    /// Ends the request. `stream`: `None` if Envoy's side no longer exists.
+    pub(crate) fn ends(&mut self, stream: Option<&mut Stream<'_>>) {
+        if std::mem::replace(&mut self.has_ended, true) {
+            return;
+        }
+        let may_come_back = self.front.end(self.id);
+        if may_come_back && let Some(stream) = stream {
+            stream.set_mark(MARK, self.front.mark_of(self.id));
+        }
+    }
+
+    /// Answers a request that Tollgate failed.
+    pub(crate) fn fails(&mut self, stream: &mut Stream<'_>) {
+        let body = b"Tollgate failed to decide this request. Its error is in Envoy's log.";
+        let headers = [("content-type", "text/plain")];
+        stream.respond(500, headers.into_iter(), body, FAILED);
+    }
+
+    fn refuse(&self, stream: &mut Stream<'_>, answer: &Answer) {
+        set_summary(stream, &answer.summary);
+        let headers = answer.headers.iter().map(|(name, value)| (name.as_ref(), value.as_str()));
+        if !RequestFacts::of(stream, self.front.jwt()).is_grpc() {
+            return stream.respond(answer.status, headers, &answer.body, REFUSED);
+        }
+        // Envoy would choose the gRPC status by the HTTP status.
+        let status = answer.grpc_status.to_string();
+        let own = [
+            (":status", "200"),
+            ("content-type", "application/grpc"),
+            ("grpc-status", status.as_str()),
+            ("grpc-message", answer.detail.as_str()),
+        ];
+        let headers = headers.filter(|(name, _)| *name != "content-type");
+        stream.respond_with_headers(own.into_iter().chain(headers));
+    }
+}
+
+fn set_summary(stream: &mut Stream<'_>, summary: &str) {
+    if !stream.set_filter_state(SUMMARY, summary.as_bytes()) {
+        log(LogLevel::Warn, "tollgate: could not set the filter state");
+    }
+}
