@@ -38,6 +38,7 @@ fn steps(test: &Test) -> Vec<Step<'_>> {
         ("the programs", Box::new(|| binaries::build_shown(false).map(drop))),
         ("the fuzz targets", Box::new(fuzz::run)),
         ("tests", Box::new(|| tests(&test.cargo_test_args))),
+        ("the dynamic module", Box::new(module)),
     ]
 }
 
@@ -54,6 +55,25 @@ const DOCS: [&str; 3] = ["doc", "--workspace", "--no-deps"];
 
 fn tests(args: &[String]) -> Result<()> {
     cargo(&test_args(args), &[])
+}
+
+/// The end-to-end tests that run on the dynamic module too.
+const ON_MODULE: [&str; 8] = [
+    "exact::",
+    "forged::",
+    "leases::",
+    "login::",
+    "outage::without_redis",
+    "paths::",
+    "payers::",
+    "refusals::",
+];
+
+/// Builds the dynamic module, and runs the end-to-end tests with it in place of the Wasm filter.
+fn module() -> Result<()> {
+    binaries::build_module_shown(false)?;
+    let gateway = ["test", "--workspace", "--test", "gateway", "--"];
+    cargo(&[gateway.as_slice(), ON_MODULE.as_slice()].concat(), &[("TOLLGATE_FRONT", "module")])
 }
 
 /// Returns the arguments of `cargo`: all packages are tested unless `args` selects some.
