@@ -13,8 +13,8 @@ use crate::local::Local;
 use crate::metrics::{self, Metrics};
 use crate::runtime;
 use limits::gate::{
-    self, Arrival, CallKind, Disposition, Gate, Release, Released, ResponseFacts, SettleResult,
-    StreamId,
+    self, Arrival, CallKind, Disposition, Gate, Release, Released, Response, ResponseFacts,
+    SettleResult, StreamId,
 };
 use limits::policy::{Jwt, KNOWN_SALT, Policy};
 use limits::wire::{Decision, Request, Settle};
@@ -182,17 +182,13 @@ impl Front {
         }
     }
 
-    /// Handles a response: returns the headers to set.
-    pub(crate) fn response(
-        &self,
-        id: StreamId,
-        facts: &impl ResponseFacts,
-    ) -> Vec<(&'static str, String)> {
+    /// Handles a response: returns the headers to set and to remove.
+    pub(crate) fn response(&self, id: StreamId, facts: &impl ResponseFacts) -> Response {
         let response = self.lock().gate.response(id, facts, now_us);
         if response.wakes {
             self.calls.notify_one();
         }
-        response.headers
+        response
     }
 
     /// Ends a request. Returns true if it may come back by an internal redirect.

@@ -5,7 +5,7 @@ use crate::abi::{LogLevel, log};
 use crate::facts::RequestFacts;
 use crate::front::{Front, Woken};
 use crate::response::{ResponseHeaders, ResponseTrailers};
-use limits::gate::{Answer, Disposition, Release, ResponseFacts, StreamId};
+use limits::gate::{Answer, Disposition, Release, Response, ResponseFacts, StreamId};
 use std::sync::Arc;
 
 /// The filter state that holds the decision for the access log:
@@ -75,7 +75,13 @@ impl Request {
     }
 
     pub(crate) fn response_headers(&mut self, stream: &mut Stream<'_>) {
-        for (name, value) in self.response(&ResponseHeaders::of(stream)) {
+        let response = self.response(&ResponseHeaders::of(stream));
+        if let Some(name) = response.removed
+            && !stream.remove_response_header(name)
+        {
+            log(LogLevel::Warn, &format!("tollgate: could not remove the header {name}"));
+        }
+        for (name, value) in response.headers {
             if !stream.set_response_header(name, &value) {
                 log(LogLevel::Warn, &format!("tollgate: could not set the header {name}"));
             }
@@ -87,7 +93,7 @@ impl Request {
         let _none_is_sent_now = self.response(&ResponseTrailers(stream));
     }
 
-    fn response(&self, facts: &impl ResponseFacts) -> Vec<(&'static str, String)> {
+    fn response(&self, facts: &impl ResponseFacts) -> Response {
         self.front.response(self.id, facts)
     }
 

@@ -151,6 +151,19 @@ impl Stream<'_> {
         }
     }
 
+    /// Removes the response headers of that name. Returns false if Envoy refuses.
+    pub(crate) fn remove_response_header(&mut self, name: &str) -> bool {
+        // SAFETY: Envoy copies the name during the call. It takes a value of null as a removal.
+        unsafe {
+            imports::envoy_dynamic_module_callback_http_set_header(
+                self.envoy,
+                Part::Response as u32,
+                Buffer::of(name.as_bytes()),
+                Buffer::EMPTY,
+            )
+        }
+    }
+
     /// Answers the request in place of the upstream.
     pub(crate) fn respond<'a>(
         &mut self,

@@ -122,6 +122,20 @@ fn the_stricter_headers_of_upstream_and_gateway_are_sent() {
     assert_eq!(shown(&gateway, "status=429&retry-after=9"), "429 ours | ours | ours | 9");
 }
 
+/// A balance never resets, so the upstream's reset would contradict the gateway's headers.
+#[test]
+fn a_balance_removes_the_upstreams_reset() {
+    let upstream = Upstream::answering(echo_query).unwrap();
+    let mut options = Options { upstream: Some(upstream.addr()), ..Options::default() };
+    options.policy["buckets"]["public"] = json!({ "key": "client", "balance": 9 });
+    options.policy["upstream_headers"] = json!("replace");
+    let gateway = Gateway::start(&options).unwrap();
+    let reply = gateway.client().get("/?x-ratelimit-reset=30&x-kept=1", None);
+    assert_eq!((reply.status, reply.header("x-ratelimit-remaining")), (200, "8"));
+    assert!(!reply.headers.contains_key("x-ratelimit-reset"), "{}", reply.as_text());
+    assert_eq!(reply.header("x-kept"), "1");
+}
+
 /// Redirects some paths.
 fn redirect(head: &[u8]) -> Vec<u8> {
     let head = String::from_utf8_lossy(head);
