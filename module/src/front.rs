@@ -208,7 +208,8 @@ impl Front {
         self.calls.notify_one();
         let is_busy = |state: &mut State| !state.gate.is_idle(now_us);
         let waited = self.idle.wait_timeout_while(state, CLOSES_WITHIN, is_busy);
-        drop(waited);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        metrics::leave(&mut state.gate);
     }
 
     /// Exports the metrics counted since the last call.
@@ -263,6 +264,9 @@ impl Front {
         let warning = state.gate.take_warning(now_us);
         let is_over = state.is_closed && state.paused.is_empty() && state.gate.is_idle(now_us);
         let is_closed = state.is_closed;
+        if is_closed {
+            metrics::leave(&mut state.gate);
+        }
         drop(state);
         lines.iter().for_each(|line| log(LogLevel::Info, &format!("tollgate: {line}")));
         if let Some(warning) = warning {

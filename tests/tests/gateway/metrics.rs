@@ -66,6 +66,32 @@ fn decisions_are_counted_with_labels() {
 }
 
 #[test]
+fn counters_survive_a_policy_change() {
+    let with_limit = |limit: u64| {
+        let mut options = Options::default();
+        options.policy["buckets"]["public"]["limit"] = json!(limit);
+        options
+    };
+    let gateway = Gateway::start(&with_limit(100)).unwrap();
+    let client = gateway.client();
+    let ask = || client.get("/", None).header("x-ratelimit-limit").to_owned();
+    (0..3).for_each(|_| assert_eq!(ask(), "100"));
+    let admitted = [("bucket", "public"), ("by", "ledger"), ("verdict", "admitted")];
+    wait_for(&gateway, "tollgate_decisions", &admitted, 3);
+    gateway.put_policy(0, &with_limit(101).policy).unwrap();
+    let (deadline, mut asked) = (Deadline::after(Duration::from_secs(30)), 3);
+    loop {
+        asked += 1;
+        if ask() == "101" {
+            break;
+        }
+        assert!(!deadline.has_passed(), "the new policy is not in force");
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    wait_for(&gateway, "tollgate_decisions", &admitted, asked);
+}
+
+#[test]
 fn a_shadow_bucket_counts_but_never_denies() {
     let mut options = Options::default();
     options.policy["buckets"]["public"]["limit"] = json!(1);
