@@ -21,6 +21,7 @@ use limits::wire::{Decision, Request, Settle};
 use rustc_hash::FxHashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -44,6 +45,7 @@ pub(crate) struct Front {
     pub(crate) calls: Notify,
     metrics: Option<Metrics>,
     main: MainWaker,
+    main_thread: ThreadId,
 }
 
 struct State {
@@ -117,6 +119,7 @@ impl Front {
             calls: Notify::new(),
             metrics: Some(Metrics::define(configuration)),
             main: configuration.waker(),
+            main_thread: thread::current().id(),
         });
         if !is_validating {
             gate::prepare(&Local);
@@ -199,16 +202,18 @@ impl Front {
     }
 
     /// Closes the gate: the policy has been replaced, or Envoy stops. Waits a moment for its leases
-    /// to go back.
+    /// to go back, unless a worker calls it, because the last request of a replaced policy was there.
     pub(crate) fn close(&self) {
         let now_us = now_us();
         let mut state = self.lock();
         state.gate.close(now_us);
         state.is_closed = true;
         self.calls.notify_one();
-        let is_busy = |state: &mut State| !state.gate.is_idle(now_us);
-        let waited = self.idle.wait_timeout_while(state, CLOSES_WITHIN, is_busy);
-        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if thread::current().id() == self.main_thread {
+            let is_busy = |state: &mut State| !state.gate.is_idle(now_us);
+            let waited = self.idle.wait_timeout_while(state, CLOSES_WITHIN, is_busy);
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
         metrics::leave(&mut state.gate);
     }
 
