@@ -19,7 +19,7 @@ use limits::gate::{
 use limits::policy::{Jwt, KNOWN_SALT, Policy};
 use limits::wire::{Decision, Request, Settle};
 use rustc_hash::FxHashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
@@ -31,6 +31,8 @@ const CLOSES_WITHIN: Duration = Duration::from_millis(250);
 
 /// Numbers the configurations of this process, for marks.
 static FRONTS: AtomicU64 = AtomicU64::new(0);
+/// True once this process has warned of a known salt.
+static WARNED: AtomicBool = AtomicBool::new(false);
 
 /// A configured filter: its policy, its gate and its paused requests.
 pub(crate) struct Front {
@@ -102,7 +104,7 @@ impl Front {
         is_validating: bool,
     ) -> Result<Arc<Self>, String> {
         let Settings { ledger, policy } = Settings::parse(text)?;
-        if policy.has_known_salt() {
+        if policy.has_known_salt() && !WARNED.swap(true, Ordering::Relaxed) {
             log(LogLevel::Warn, &format!("tollgate: {KNOWN_SALT}"));
         }
         let policy = Arc::new(policy);
