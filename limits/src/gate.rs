@@ -244,9 +244,15 @@ impl Gate {
         lines
     }
 
-    /// Returns the error to log now if the shim has never answered.
+    /// Returns the error to log now if the shim, or the ledger beside the gate, has never answered.
     pub fn take_warning(&mut self, now_us: u64) -> Option<String> {
         let failures = self.contact.take_warning(ms(now_us))?;
+        if !self.writes_bodies {
+            return Some(format!(
+                "the ledger has not answered since this policy was loaded; {failures} calls failed. \
+                 Check the URL in `ledger` or TOLLGATE_LEDGER"
+            ));
+        }
         Some(format!(
             "the shim has not answered since this policy was loaded; {failures} calls failed. \
              Check that the cluster {:?} (shim.cluster) exists and leads to `tollgate serve`, and \
