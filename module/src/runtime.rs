@@ -9,11 +9,8 @@ use ledger::store::url::LedgerUrl;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
 
-const TIMEOUTS: Timeouts =
-    Timeouts { connect: Duration::from_secs(1), response: Duration::from_millis(500) };
 /// The most counters of a ledger in memory.
 const MEMORY_COUNTERS: usize = 1_000_000;
 
@@ -36,6 +33,8 @@ pub(crate) struct Place {
     pub(crate) url: LedgerUrl,
     /// The URL as written, with its password.
     pub(crate) text: String,
+    /// The same for all ledgers, since they come from the environment.
+    pub(crate) timeouts: Timeouts,
 }
 
 /// The number of panics in the ledgers' tasks so far.
@@ -84,7 +83,7 @@ impl Place {
         }
         let faults = FAULTS.load(Ordering::Relaxed);
         let _entered = running.thread.enter();
-        let ledger = Ledger::open(&self.url, TIMEOUTS, MEMORY_COUNTERS)
+        let ledger = Ledger::open(&self.url, self.timeouts, MEMORY_COUNTERS)
             .map_err(|error| format!("cannot get random bytes: {error}"))?;
         let opened = Opened { ledger, faults };
         running.ledgers.insert(self.text.clone(), opened.clone());
