@@ -187,6 +187,14 @@ impl Front {
         }
     }
 
+    /// Forgets a paused request that has been answered without its decision.
+    pub(crate) fn forget(&self, id: StreamId) {
+        let mut state = self.lock();
+        if state.paused.remove(&id).is_some_and(|paused| paused.release.is_none()) {
+            state.gate.done(id);
+        }
+    }
+
     /// Handles a response: returns the headers to set and to remove.
     pub(crate) fn response(&self, id: StreamId, facts: &impl ResponseFacts) -> Response {
         let response = self.lock().gate.response(id, facts, now_us);
@@ -270,17 +278,16 @@ impl Front {
         let lines = state.gate.take_log(now_us);
         let warning = state.gate.take_warning(now_us);
         let is_over = state.is_closed && state.paused.is_empty() && state.gate.is_idle(now_us);
-        let is_closed = state.is_closed;
-        if is_closed {
+        if state.is_closed {
             metrics::leave(&mut state.gate);
+        } else {
+            // Under the lock, which closing takes too: then Envoy's main thread exists.
+            self.main.wake();
         }
         drop(state);
         lines.iter().for_each(|line| log(LogLevel::Info, &format!("tollgate: {line}")));
         if let Some(warning) = warning {
             log(LogLevel::Error, &format!("tollgate: {warning}"));
-        }
-        if !is_closed {
-            self.main.wake();
         }
         is_over
     }

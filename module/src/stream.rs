@@ -6,6 +6,7 @@ use crate::facts::RequestFacts;
 use crate::front::{Front, Woken};
 use crate::response::{ResponseHeaders, ResponseTrailers};
 use limits::gate::{Answer, Disposition, Release, Response, ResponseFacts, StreamId};
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// The filter state that holds the decision for the access log:
@@ -20,10 +21,14 @@ const REFUSED: &str = "tollgate";
 const FAILED: &str = "tollgate_fault";
 
 /// A request, as Envoy knows it by a pointer.
+///
+/// Its hooks share it, because they can overlap: a call that resumes or answers it can call the
+/// hooks of its response and its end.
 pub(crate) struct Request {
     front: Arc<Front>,
     id: StreamId,
-    has_ended: bool,
+    is_paused: Cell<bool>,
+    has_ended: Cell<bool>,
 }
 
 /// The way on for a request.
@@ -36,11 +41,16 @@ pub(crate) enum Next {
 
 impl Request {
     pub(crate) fn new(front: &Arc<Front>) -> Self {
-        Self { front: Arc::clone(front), id: front.next_id(), has_ended: false }
+        Self {
+            front: Arc::clone(front),
+            id: front.next_id(),
+            is_paused: Cell::new(false),
+            has_ended: Cell::new(false),
+        }
     }
 
     /// Decides the request, or pauses it.
-    pub(crate) fn arrives(&mut self, stream: &mut Stream<'_>) -> Next {
+    pub(crate) fn arrives(&self, stream: &mut Stream<'_>) -> Next {
         let disposition = {
             let facts = RequestFacts::of(stream, self.front.jwt());
             let mark = if facts.may_be_redirected() { stream.mark(MARK) } else { None };
@@ -50,7 +60,10 @@ impl Request {
             }
         };
         match disposition {
-            Disposition::Pause => Next::Pause,
+            Disposition::Pause => {
+                self.is_paused.set(true);
+                Next::Pause
+            }
             Disposition::Release(Release::Pass(summary)) => {
                 set_summary(stream, &summary);
                 Next::Continue
@@ -63,18 +76,24 @@ impl Request {
     }
 
     /// Resumes or answers the paused request, now that it has been decided.
-    pub(crate) fn is_woken(&mut self, stream: &mut Stream<'_>) {
-        match self.front.woken(self.id) {
-            Woken::Not => {}
-            Woken::By(Release::Pass(summary)) => {
+    pub(crate) fn is_woken(&self, stream: &mut Stream<'_>) {
+        let Woken::By(release) = self.front.woken(self.id) else { return };
+        self.is_paused.set(false);
+        match release {
+            Release::Pass(summary) => {
                 set_summary(stream, &summary);
                 stream.resume();
             }
-            Woken::By(Release::Refuse(answer)) => self.refuse(stream, &answer),
+            Release::Refuse(answer) => self.refuse(stream, &answer),
         }
     }
 
-    pub(crate) fn response_headers(&mut self, stream: &mut Stream<'_>) {
+    /// Sets the headers of a response.
+    pub(crate) fn response_headers(&self, stream: &mut Stream<'_>) {
+        if self.is_paused.replace(false) {
+            // Envoy has answered a paused request itself, for example after a timeout.
+            self.front.forget(self.id);
+        }
         let response = self.response(&ResponseHeaders::of(stream));
         if let Some(name) = response.removed
             && !stream.remove_response_header(name)
@@ -89,7 +108,7 @@ impl Request {
     }
 
     /// Reads the outcome of a gRPC response, if its headers did not have it.
-    pub(crate) fn response_trailers(&mut self, stream: &Stream<'_>) {
+    pub(crate) fn response_trailers(&self, stream: &Stream<'_>) {
         let _none_is_sent_now = self.response(&ResponseTrailers(stream));
     }
 
@@ -98,8 +117,8 @@ impl Request {
     }
 
     /// Ends the request. `stream`: `None` if Envoy's side no longer exists.
-    pub(crate) fn ends(&mut self, stream: Option<&mut Stream<'_>>) {
-        if std::mem::replace(&mut self.has_ended, true) {
+    pub(crate) fn ends(&self, stream: Option<&mut Stream<'_>>) {
+        if self.has_ended.replace(true) {
             return;
         }
         let may_come_back = self.front.end(self.id);
@@ -109,7 +128,8 @@ impl Request {
     }
 
     /// Answers a request that Tollgate failed.
-    pub(crate) fn fails(&mut self, stream: &mut Stream<'_>) {
+    pub(crate) fn fails(&self, stream: &mut Stream<'_>) {
+        self.front.forget(self.id);
         let body = b"Tollgate failed to decide this request. Its error is in Envoy's log.";
         let headers = [("content-type", "text/plain")];
         stream.respond(500, headers.into_iter(), body, FAILED);

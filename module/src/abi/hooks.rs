@@ -37,13 +37,14 @@ unsafe fn front<'a>(configuration: Module) -> Option<&'a Arc<Front>> {
     unsafe { configuration.cast::<Arc<Front>>().as_ref() }
 }
 
-/// Borrows the request that `new` returned. A stream's hooks do not overlap.
+/// Borrows the request that `new` returned. Not mutably, since a hook can call Envoy, which then calls
+/// another hook of the same stream.
 ///
 /// # Safety
 /// `request` must be that pointer, and not have been destroyed.
-unsafe fn request<'a>(request: Module) -> Option<&'a mut Request> {
-    // SAFETY: see above.
-    unsafe { request.cast_mut().cast::<Request>().as_mut() }
+unsafe fn request<'a>(request: Module) -> Option<&'a Request> {
+    // SAFETY: see above. Envoy destroys a stream after its hooks have returned.
+    unsafe { request.cast::<Request>().as_ref() }
 }
 
 #[unsafe(no_mangle)]
@@ -197,7 +198,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_stream_complete(
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_destroy(own: Module) {
     guarded((), || {
         // SAFETY: the pointer is a box made by `new`, and Envoy does not use it again.
-        let mut request = unsafe { Box::from_raw(own.cast_mut().cast::<Request>()) };
+        let request = unsafe { Box::from_raw(own.cast_mut().cast::<Request>()) };
         request.ends(None);
     });
 }
