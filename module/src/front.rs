@@ -12,6 +12,7 @@ use crate::facts::RequestFacts;
 use crate::local::Local;
 use crate::metrics::{self, Metrics};
 use crate::runtime;
+use crate::sync::{Condvar, Mutex, MutexGuard};
 use limits::gate::{
     self, Arrival, CallKind, Disposition, Gate, Release, Released, Response, ResponseFacts,
     SettleResult, StreamId,
@@ -20,7 +21,7 @@ use limits::policy::{Jwt, KNOWN_SALT, Policy};
 use limits::wire::{Decision, Request, Settle};
 use rustc_hash::FxHashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -28,6 +29,15 @@ use tokio::sync::Notify;
 /// The longest that Envoy's main thread waits for a replaced policy to give its leases back. When
 /// Envoy stops, there is no later chance.
 const CLOSES_WITHIN: Duration = Duration::from_millis(250);
+
+/// Returns [`CLOSES_WITHIN`], or 0 for a test in which the same thread is the ledger.
+fn closes_within() -> Duration {
+    #[cfg(feature = "simulated")]
+    if crate::clock::simulated_us().is_some() {
+        return Duration::ZERO;
+    }
+    CLOSES_WITHIN
+}
 
 /// Numbers the configurations of this process, for marks.
 static FRONTS: AtomicU64 = AtomicU64::new(0);
@@ -221,7 +231,7 @@ impl Front {
         self.calls.notify_one();
         if thread::current().id() == self.main_thread {
             let is_busy = |state: &mut State| !state.gate.is_idle(now_us);
-            let waited = self.idle.wait_timeout_while(state, CLOSES_WITHIN, is_busy);
+            let waited = self.idle.wait_timeout_while(state, closes_within(), is_busy);
             (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         }
         metrics::leave(&mut state.gate);

@@ -21,4 +21,7 @@ mod log;
 mod metrics;
 mod response;
 mod runtime;
+#[cfg(feature = "simulated")]
+pub mod simulated;
 mod stream;
+mod sync;

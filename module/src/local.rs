@@ -17,6 +17,12 @@ fn lock() -> MutexGuard<'static, Values> {
     VALUES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Forgets all values.
+#[cfg(feature = "simulated")]
+pub(crate) fn clear() {
+    lock().clear();
+}
+
 impl SharedData for Local {
     fn read(&self, name: &str) -> Option<(Vec<u8>, u32)> {
         lock().get(name).cloned()

@@ -47,6 +47,10 @@ static RUNNING: Mutex<Option<Running>> = Mutex::new(None);
 /// # Errors
 /// Fails with a sentence if the operating system refuses a thread or random bytes.
 pub(crate) fn drive(front: &Arc<Front>, place: Place) -> Result<(), String> {
+    #[cfg(feature = "simulated")]
+    if crate::simulated::takes(front) {
+        return Ok(());
+    }
     let opened = place.open()?;
     let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(running) = &*running {

@@ -1,0 +1,138 @@
+//! The process's Envoy: every object that the module can name, by its handle, and the violations.
+//!
+//! A handle is a number that is never used twice, instead of a pointer. So a callback on an object
+//! that no longer exists is noted, and harms nothing.
+
+use crate::filter::FilterState;
+use crate::stream::StreamState;
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::collections::{HashMap, VecDeque};
+use std::ffi::c_void;
+use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// The most lines of the log to keep.
+const MAX_LINES: usize = 100;
+
+/// The objects. Locked for the length of a callback, and never while a hook runs.
+#[derive(Default)]
+pub(crate) struct World {
+    last_handle: usize,
+    pub(crate) filters: HashMap<usize, FilterState>,
+    pub(crate) streams: HashMap<usize, StreamState>,
+    /// The living schedulers, with what they wake.
+    pub(crate) schedulers: HashMap<usize, Wakes>,
+    violations: Vec<String>,
+    log: VecDeque<String>,
+}
+
+/// The object that a scheduler wakes, by its handle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wakes {
+    Filter(usize),
+    Stream(usize),
+}
+
+static WORLD: LazyLock<Mutex<World>> = LazyLock::new(Mutex::default);
+
+/// Called where another thread could run, without the lock.
+static PAUSE: OnceLock<fn()> = OnceLock::new();
+
+/// Lets a test that controls its threads switch between them where Envoy could.
+pub fn on_pause_point(switch: fn()) {
+    let _already_set = PAUSE.set(switch);
+}
+
+pub(crate) fn pause_point() {
+    if let Some(switch) = PAUSE.get() {
+        switch();
+    }
+}
+
+pub(crate) fn lock() -> MutexGuard<'static, World> {
+    WORLD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Panics if the module has violated the interface.
+///
+/// # Panics
+/// Panics with the violations since the last call.
+pub fn assert_correct() {
+    let violations = take_violations();
+    assert!(violations.is_empty(), "violations of the interface:\n{}", violations.join("\n"));
+}
+
+/// Panics if the module has violated the interface, or holds anything of Envoy's. Call it after all
+/// streams and filters have ended, and the module's thread is done with them.
+///
+/// # Panics
+/// Panics with the violations since the last call.
+pub fn assert_nothing_is_left() {
+    require_nothing_is_left();
+    assert_correct();
+}
+
+pub(crate) fn require_nothing_is_left() {
+    let mut world = lock();
+    let left = [
+        ("filters", world.filters.len()),
+        ("streams", world.streams.len()),
+        ("schedulers", world.schedulers.len()),
+    ];
+    for (what, count) in left {
+        world.require(count == 0, || format!("{count} {what} are left"));
+    }
+}
+
+/// Forgets all objects and violations, also those that a failed test has left.
+pub fn forget_all() {
+    let mut world = lock();
+    // A handle is not used again.
+    *world = World { last_handle: world.last_handle, ..World::default() };
+}
+
+/// Returns the violations since the last call.
+#[must_use]
+pub fn take_violations() -> Vec<String> {
+    std::mem::take(&mut lock().violations)
+}
+
+/// Returns the last lines of the log since the last call.
+#[must_use]
+pub fn take_log() -> Vec<String> {
+    std::mem::take(&mut lock().log).into()
+}
+
+impl World {
+    pub(crate) fn log(&mut self, line: String) {
+        if self.log.len() == MAX_LINES {
+            self.log.pop_front();
+        }
+        self.log.push_back(line);
+    }
+
+    pub(crate) const fn next_handle(&mut self) -> usize {
+        self.last_handle += 1;
+        self.last_handle
+    }
+
+    /// Notes a violation unless `holds`.
+    pub(crate) fn require(&mut self, holds: bool, violation: impl FnOnce() -> String) -> bool {
+        if !holds {
+            let backtrace = Backtrace::capture();
+            let is_known = backtrace.status() == BacktraceStatus::Captured;
+            let stack = if is_known { format!("\n{backtrace}") } else { String::new() };
+            self.violations.push(format!("- {}{stack}", violation()));
+        }
+        holds
+    }
+}
+
+/// Converts a handle to the pointer that the module sees.
+pub(crate) const fn pointer(handle: usize) -> *mut c_void {
+    std::ptr::without_provenance_mut(handle)
+}
+
+/// Converts a pointer that the module passed to a handle.
+pub(crate) fn handle(pointer: *mut c_void) -> usize {
+    pointer.addr()
+}
