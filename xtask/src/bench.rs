@@ -9,6 +9,7 @@ pub(crate) mod bound;
 pub(crate) mod cpu;
 pub(crate) mod gateway;
 pub(crate) mod machine;
+pub(crate) mod shims;
 pub(crate) mod spread;
 pub(crate) mod wrk;
 
@@ -20,6 +21,8 @@ use clap::Subcommand;
 pub enum Bench {
     /// The gateway's throughput, CPU and latency, against a bare Envoy and Envoy's local_ratelimit
     Gateway(gateway::Gateway),
+    /// The decisions a second of several shims over one Redis
+    Shims(shims::Shims),
     /// The benefit of the backend's cache, and the effect of logins on other requests
     Backend(backend::Backend),
 }
@@ -31,6 +34,7 @@ pub enum Bench {
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Gateway(flags) => gateway::run(flags),
+        Bench::Shims(flags) => shims::run(flags),
         Bench::Backend(flags) => backend::run(flags),
     }
 }

@@ -1,7 +1,8 @@
 //! `cargo xtask bench gateway`: compares Tollgate in a real Envoy with one worker to the same Envoy
-//! without limits and to Envoy's own in-process `local_ratelimit`.
+//! without limits and to Envoy's own in-process `local_ratelimit`. Tollgate runs as Wasm filter and as
+//! dynamic module.
 //!
-//! [`work`] defines the requests and the aims, and [`system`] the three gateways. [`servers`] runs the
+//! [`work`] defines the requests and the aims, and [`system`] the gateways. [`servers`] runs the
 //! gateways side by side, for one work at a time. [`load`] writes wrk's script. [`sample`] measures one
 //! run, with the CPU time of all processes and Envoy's counters ([`counts`]). [`check`] rejects invalid
 //! runs. [`figures`] computes the ratios, and [`report`] prints them.
@@ -28,7 +29,7 @@ use clap::Args;
 use harness::{binaries, progress, setup, wasm};
 use sample::Sample;
 use servers::{Parts, Servers};
-use system::{EachSystem, SYSTEMS};
+use system::System;
 use work::{WORKS, Work, WorkName};
 
 /// The warm-up time of each system, in which connections are opened and V8 compiles hot code.
@@ -54,7 +55,19 @@ pub(crate) struct Measured {
     /// The work.
     pub work: &'static Work,
     /// The samples, in the order of the rounds.
-    pub rounds: Vec<EachSystem<Sample>>,
+    pub rounds: Vec<Round>,
+}
+
+/// A sample of each system, taken in turn.
+#[derive(Debug)]
+pub(crate) struct Round(Vec<(System, Sample)>);
+
+impl Round {
+    /// Returns the sample of `system`, if it took part.
+    #[must_use]
+    pub(crate) fn of(&self, system: System) -> Option<&Sample> {
+        self.0.iter().find(|(of, _)| *of == system).map(|(_, sample)| sample)
+    }
 }
 
 /// Runs the benchmark and prints the figures.
@@ -86,22 +99,24 @@ fn prepare() -> Result<Parts> {
     let (envoy, redis, wrk) = (setup::envoy()?, setup::redis()?, setup::wrk()?);
     progress::say("building the filter");
     let wasm = wasm::build_shown()?;
+    progress::say("building the module");
+    let module = binaries::build_module_shown(true)?;
     progress::say("building the shim");
     let shim = binaries::build_release_shim()?;
-    Ok(Parts { envoy, redis, wrk, wasm, shim })
+    Ok(Parts { envoy, redis, wrk, wasm, module, shim })
 }
 
 fn measure(work: &'static Work, parts: &Parts, flags: &Gateway) -> Result<Measured> {
     let dir = tempfile::Builder::new().prefix("tollgate-bench-").tempdir()?;
     let servers = Servers::start(work, parts, dir.path())?;
     progress::say(format_args!("{}: warming up", work.title));
-    for system in SYSTEMS {
-        sample::take(&servers, work, system, WARM_UP_S)?;
+    for system in work.systems {
+        sample::take(&servers, work, *system, WARM_UP_S)?;
     }
     let mut rounds = Vec::new();
     for round in 1..=flags.rounds {
-        let samples = EachSystem::try_from_fn(|system| {
-            let sample = sample::take(&servers, work, system, flags.seconds)?;
+        let sample = |system: &System| {
+            let sample = sample::take(&servers, work, *system, flags.seconds)?;
             progress::say(format_args!(
                 "{}, round {round} of {}, {}: {:.0} requests/s",
                 work.title,
@@ -109,9 +124,9 @@ fn measure(work: &'static Work, parts: &Parts, flags: &Gateway) -> Result<Measur
                 system.name(),
                 sample.per_second()
             ));
-            Ok(sample)
-        })?;
-        rounds.push(samples);
+            Ok((*system, sample))
+        };
+        rounds.push(Round(work.systems.iter().map(sample).collect::<Result<_>>()?));
     }
     Ok(Measured { work, rounds })
 }

@@ -3,7 +3,7 @@
 
 use super::Measured;
 use super::sample::Sample;
-use super::system::{SYSTEMS, System};
+use super::system::System;
 use super::work::{Fate, PACED_PER_SECOND, Pattern, Work};
 
 /// The required share of requests that were decided as intended. It is below 1 because a round's first
@@ -19,9 +19,9 @@ const RATE_OFF: f64 = 0.1;
 pub(crate) fn mistakes(measured: &Measured) -> Vec<String> {
     let mut found = Vec::new();
     for (round, samples) in (1..).zip(&measured.rounds) {
-        for system in SYSTEMS {
+        for (system, sample) in &samples.0 {
             let title = measured.work.title;
-            for mistake in of_sample(measured.work, system, samples.of(system)) {
+            for mistake in of_sample(measured.work, *system, sample) {
                 found.push(format!("{title}, round {round}, {}: {mistake}", system.name()));
             }
         }
@@ -50,7 +50,7 @@ fn of_sample(work: &Work, system: System, sample: &Sample) -> Vec<String> {
         let off = (sample.per_second() / f64::from(PACED_PER_SECOND) - 1.0).abs();
         must(off <= RATE_OFF, format!("expected 1,000 requests/s, got {:.0}", sample.per_second()));
     }
-    if system == System::Tollgate {
+    if system.front().is_some() {
         for name in [
             "requests.verdict=degraded",
             "calls.kind=decide.outcome=failed",
@@ -102,28 +102,28 @@ mod tests {
         let leased = ("wasmcustom.tollgate.leases.spent", 950);
         let ledger = "wasmcustom.tollgate.decisions.bucket=users.by=ledger.verdict=admitted";
         let before = ("wasmcustom.tollgate.denied_before.hits", 999);
-        check(0, System::Tollgate, &[ADMITTED, leased], &[]);
-        check(1, System::Tollgate, &[ADMITTED, (ledger, 1_000)], &[]);
-        check(2, System::Tollgate, &[REFUSED, before], &[]);
-        check(2, System::LocalRatelimit, &[REFUSED], &[]);
-        check(2, System::Bare, &[ADMITTED], &[]);
+        check(0, System::Wasm, &[ADMITTED, leased], &[]);
+        check(1, System::Wasm, &[ADMITTED, (ledger, 1_000)], &[]);
+        check(3, System::Wasm, &[REFUSED, before], &[]);
+        check(3, System::Local, &[REFUSED], &[]);
+        check(3, System::Bare, &[ADMITTED], &[]);
         let exempt = ("wasmcustom.tollgate.requests.verdict=exempt", 1_000);
-        check(5, System::Tollgate, &[ADMITTED, exempt], &[]);
+        check(7, System::Wasm, &[ADMITTED, exempt], &[]);
     }
 
     #[test]
     fn an_invalid_run_is_reported() {
-        check(0, System::Tollgate, &[ADMITTED], &["only 0.0 % were decided by leases"]);
-        check(2, System::LocalRatelimit, &[ADMITTED], &["only 0.0 % were refused"]);
+        check(0, System::Wasm, &[ADMITTED], &["only 0.0 % were decided by leases"]);
+        check(3, System::Local, &[ADMITTED], &["only 0.0 % were refused"]);
         check(
-            3,
+            4,
             System::Bare,
             &[ADMITTED, ("http.gateway.downstream_rq_5xx", 2)],
             &["2 were answered 5xx", "expected 1,000 requests/s, got 10000"],
         );
         check(
             1,
-            System::Tollgate,
+            System::Wasm,
             &[ADMITTED, ("wasmcustom.tollgate.requests.verdict=degraded", 1_000)],
             &[
                 "expected requests.verdict=degraded to be 0, got 1000",

@@ -4,9 +4,12 @@ use anyhow::{Context, Result, bail};
 use harness::stack::{Server, health};
 use std::collections::BTreeMap;
 
-/// The prefixes of the statuses and of the filter's metrics. Each is queried separately, so that the
+/// The prefixes of the statuses and of Tollgate's metrics. Each is queried separately, so that the
 /// responses stay small.
-const FILTERS: [&str; 2] = ["http.gateway.downstream_rq_", "wasmcustom.tollgate"];
+const FILTERS: [&str; 3] = ["http.gateway.downstream_rq_", WASM, MODULE];
+/// The prefixes of Tollgate's metrics in each form.
+const WASM: &str = "wasmcustom.tollgate.";
+const MODULE: &str = "dynamicmodulescustom.tollgate.";
 
 /// Envoy's counters by name. Counters that were never incremented are missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,10 +46,11 @@ impl Counts {
         self.get(&format!("http.gateway.downstream_rq_{class}"))
     }
 
-    /// Returns the filter's counter `name`.
+    /// Returns Tollgate's counter `name`, with its labels as the Wasm filter writes them.
     #[must_use]
     pub(crate) fn tollgate(&self, name: &str) -> u64 {
-        self.get(&format!("wasmcustom.tollgate.{name}"))
+        let of_module = name.replace('=', ".");
+        self.get(&format!("{WASM}{name}")) + self.get(&format!("{MODULE}{of_module}"))
     }
 
     fn get(&self, name: &str) -> u64 {
@@ -85,5 +89,7 @@ mod tests {
         assert_eq!(since.answers("4xx"), 0);
         assert_eq!(since.tollgate("leases.spent"), 3);
         assert_eq!(since.tollgate("wait_us"), 0);
+        let module = read("dynamicmodulescustom.tollgate.requests.verdict.denied: 4\n");
+        assert_eq!(module.tollgate("requests.verdict=denied"), 4);
     }
 }

@@ -7,7 +7,7 @@ use super::system::System;
 use super::work::Work;
 use crate::bench::cpu::{self, Ticks};
 use crate::bench::wrk::{self, Load};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use harness::clock::Stopwatch;
 use std::time::Duration;
 
@@ -101,7 +101,7 @@ impl Reading {
 /// # Errors
 /// Fails if wrk does, or if a server has ended.
 pub(crate) fn take(servers: &Servers, work: &Work, system: System, seconds: u32) -> Result<Sample> {
-    let gateway = servers.gateway(system);
+    let gateway = servers.gateway(system).context("the work lacks this system")?;
     let counted = Counts::read(gateway)?;
     let before = Reading::take(servers, system)?;
     let watch = Stopwatch::start();

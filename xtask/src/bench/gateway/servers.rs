@@ -1,7 +1,7 @@
-//! The servers of one work, on loopback: the three gateways, a common upstream, and Tollgate's shim
+//! The servers of one work, on loopback: the gateways, a common upstream, and Tollgate's shim
 //! and Redis. All run from the first round to the last. [`super::share`] runs Tollgate alone.
 
-use super::system::{self, EachSystem, System};
+use super::system::{self, System};
 use super::work::Work;
 use anyhow::Result;
 use harness::envoy_config::{self, Rendered};
@@ -20,6 +20,8 @@ pub(crate) struct Parts {
     pub wrk: PathBuf,
     /// The filter.
     pub wasm: PathBuf,
+    /// The optimized dynamic module.
+    pub module: PathBuf,
     /// The optimized shim.
     pub shim: PathBuf,
 }
@@ -27,7 +29,7 @@ pub(crate) struct Parts {
 /// The running servers. Dropping it kills them.
 #[derive(Debug)]
 pub(crate) struct Servers {
-    gateways: EachSystem<Server>,
+    gateways: Vec<(System, Server)>,
     behind: Behind,
     wrk: PathBuf,
     dir: PathBuf,
@@ -56,28 +58,33 @@ impl Servers {
     /// Fails if a server does not become ready. The error has the end of its log.
     pub(crate) fn start(work: &Work, parts: &Parts, dir: &Path) -> Result<Self> {
         let behind = Behind::start(parts, dir)?;
-        let gateways = EachSystem::try_from_fn(|system| {
-            start_envoy(parts, dir, 1, |gateway, admin| {
-                system.config(work, behind.options(parts, gateway, admin))
-            })
-        })?;
+        let start = |system: &System| {
+            let gateway = start_envoy(parts, dir, system.workers(), |gateway, admin| {
+                system.config(work, behind.options(parts, *system, gateway, admin))
+            })?;
+            Ok((*system, gateway))
+        };
+        let gateways = work.systems.iter().map(start).collect::<Result<_>>()?;
         let (wrk, dir) = (parts.wrk.clone(), dir.to_owned());
         Ok(Self { gateways, behind, wrk, dir })
     }
 
-    /// Returns the gateway of `system`.
+    /// Returns the gateway of `system`, if it takes part in the work.
     #[must_use]
-    pub(crate) const fn gateway(&self, system: System) -> &Server {
-        self.gateways.of(system)
+    pub(crate) fn gateway(&self, system: System) -> Option<&Server> {
+        self.gateways.iter().find(|(of, _)| *of == system).map(|(_, server)| server)
     }
 
     /// Returns the names and ids of the processes that `system` uses.
     #[must_use]
     pub(crate) fn taking_part(&self, system: System) -> Vec<(&'static str, u32)> {
-        let mut parts =
-            vec![(GATEWAY, self.gateway(system).id()), (UPSTREAM, self.behind.upstream.id())];
-        if system == System::Tollgate {
-            parts.extend([(SHIM, self.behind.shim.id()), (REDIS, self.behind.redis.id())]);
+        let mut parts = vec![(UPSTREAM, self.behind.upstream.id())];
+        parts.extend(self.gateway(system).map(|gateway| (GATEWAY, gateway.id())));
+        if system == System::Wasm {
+            parts.push((SHIM, self.behind.shim.id()));
+        }
+        if system.has_redis() {
+            parts.push((REDIS, self.behind.redis.id()));
         }
         parts
     }
@@ -103,7 +110,7 @@ impl Alone {
     pub(crate) fn start(parts: &Parts, policy: Value, workers: u32, dir: &Path) -> Result<Self> {
         let behind = Behind::start(parts, dir)?;
         let gateway = start_envoy(parts, dir, workers, |gateway, admin| {
-            system::tollgate(policy, behind.options(parts, gateway, admin))
+            system::tollgate(policy, behind.options(parts, System::Wasm, gateway, admin))
         })?;
         Ok(Self { gateway, _behind: behind })
     }
@@ -129,8 +136,18 @@ impl Behind {
     }
 
     /// Returns the options of a gateway in front of these servers, on the given ports.
-    fn options(&self, parts: &Parts, gateway: u16, admin: u16) -> envoy_config::Options {
+    fn options(
+        &self,
+        parts: &Parts,
+        system: System,
+        gateway: u16,
+        admin: u16,
+    ) -> envoy_config::Options {
+        let ledger =
+            if system.has_redis() { redis::url(&self.redis) } else { "memory:".to_owned() };
         envoy_config::Options {
+            module: Some(parts.module.clone()),
+            ledger: Some(ledger),
             gateway: gateway.into(),
             admin: admin.into(),
             shim: self.shim.port().into(),

@@ -139,7 +139,7 @@ impl Shares {
         let Spread { least, median, most } = Spread::of(self.rounds.iter().map(|one| one.share));
         let (title, met) = (self.title(), AIM.label(median));
         format!(
-            "| {title} | share of the limit used at 1.5 times its load | {median:.3} | \
+            "| {title} | .wasm | its limit | share used at 1.5 times its load | {median:.3} | \
              {least:.3}–{most:.3} | {AIM} | {met} |\n"
         )
     }
@@ -182,8 +182,7 @@ mod tests {
 
     #[test]
     fn a_row_shows_the_share_and_if_it_meets_the_aim() {
-        let head =
-            "| a busy key, 10 s, two workers | share of the limit used at 1.5 times its load";
+        let head = "| a busy key, 10 s, two workers | .wasm | its limit | share used at 1.5 times its load";
         assert_eq!(
             shares(0.98, &[]).aim_row(),
             format!("{head} | 0.980 | 0.980–0.980 | ≥ 0.97 | met |\n")
