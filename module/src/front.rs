@@ -63,6 +63,8 @@ pub(crate) struct Front {
 struct State {
     gate: Gate,
     paused: FxHashMap<StreamId, Paused>,
+    /// The stream that will wake the module's thread, once its worker has handled what else came in.
+    caller: Option<StreamId>,
     is_closed: bool,
 }
 
@@ -124,6 +126,7 @@ impl Front {
             state: Mutex::new(State {
                 gate: Gate::beside_ledger(Arc::clone(&policy)),
                 paused: FxHashMap::default(),
+                caller: None,
                 is_closed: false,
             }),
             policy,
@@ -157,16 +160,19 @@ impl Front {
     ) -> Disposition {
         let arrival = Arrival::of(&self.policy, facts);
         let now_us = now_us();
-        let (disposition, wakes) = {
-            let mut state = self.lock();
-            let disposition = state.gate.arrive(now_us, id, arrival, facts, &Local);
-            if disposition == Disposition::Pause {
-                let paused = Paused { waker: stream.waker(), release: None };
-                state.paused.insert(id, paused);
+        let mut state = self.lock();
+        let disposition = state.gate.arrive(now_us, id, arrival, facts, &Local);
+        let wakes = state.gate.take_wake(now_us);
+        if disposition == Disposition::Pause {
+            let waker = stream.waker();
+            if wakes {
+                // Envoy calls the stream's hook once this worker has handled what else came in, so that
+                // one call carries all of it.
+                waker.wake();
+                state.caller = Some(id);
             }
-            (disposition, state.gate.take_wake(now_us))
-        };
-        if wakes {
+            state.paused.insert(id, Paused { waker, release: None });
+        } else if wakes {
             self.calls.notify_one();
         }
         disposition
@@ -187,6 +193,7 @@ impl Front {
     /// Returns the release of a paused request, once.
     pub(crate) fn woken(&self, id: StreamId) -> Woken {
         let mut state = self.lock();
+        self.call_for(&mut state, id);
         let release = state.paused.get_mut(&id).and_then(|paused| paused.release.take());
         match release {
             Some(release) => {
@@ -217,8 +224,17 @@ impl Front {
     /// Ends a request. Returns true if it may come back by an internal redirect.
     pub(crate) fn end(&self, id: StreamId) -> bool {
         let mut state = self.lock();
+        self.call_for(&mut state, id);
         state.paused.remove(&id);
         state.gate.done(id)
+    }
+
+    /// Wakes the module's thread, if `id` is the stream that was to do it.
+    fn call_for(&self, state: &mut State, id: StreamId) {
+        if state.caller == Some(id) {
+            state.caller = None;
+            self.calls.notify_one();
+        }
     }
 
     /// Closes the gate: the policy has been replaced, or Envoy stops. Waits a moment for its leases

@@ -11,7 +11,8 @@ fn a_request_waits_for_the_ledger() {
         let stream = Stream::new(&filter, request());
         stream.request_headers();
         assert!(stream.is_paused());
-        assert!(!stream.run_scheduled(), "woken before the reply");
+        assert!(stream.run_scheduled(), "its worker wakes the module's thread");
+        assert!(stream.is_paused(), "resumed before the reply");
         assert_eq!(ledger.reply(admitted), 1);
         assert!(stream.run_scheduled());
         assert!(stream.has_continued());
