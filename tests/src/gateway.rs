@@ -23,13 +23,16 @@ pub struct Options {
     pub is_redis: bool,
     /// The form in which Envoy runs Tollgate.
     pub front: Front,
+    /// The ledger of the dynamic module, in place of the stack's.
+    pub ledger: Option<String>,
     /// The number of Envoys.
     pub envoys: usize,
     /// The number of workers of each Envoy.
     pub workers: u32,
     /// The policy.
     pub policy: Value,
-    /// Environment variables for the shim. The default timeouts are long enough for a busy machine.
+    /// Environment variables for the shim, and for Envoy with the dynamic module. The default
+    /// timeouts are long enough for a busy machine.
     pub shim_env: Vec<(String, OsString)>,
     /// Environment variables for the backend.
     pub backend_env: Vec<(String, OsString)>,
@@ -55,6 +58,7 @@ impl Default for Options {
         Self {
             is_redis: true,
             front: front(),
+            ledger: None,
             envoys: 1,
             workers: 1,
             policy,
@@ -69,6 +73,8 @@ impl Default for Options {
 /// A running stack. Fields are declared in the order in which they stop.
 #[derive(Debug)]
 pub struct Gateway {
+    /// The form in which Envoy runs Tollgate.
+    pub front: Front,
     /// The Envoys.
     pub envoys: Vec<Server>,
     /// The backend.
@@ -116,7 +122,7 @@ impl Gateway {
         let envoys = (0..options.envoys)
             .map(|_| start_envoy(options, &shim, &ledger, &backend, dir.path()))
             .collect::<Result<Vec<_>>>()?;
-        let gateway = Self { envoys, backend, shim, redis, dir };
+        let gateway = Self { front: options.front, envoys, backend, shim, redis, dir };
         gateway.wait_for_keys();
         Ok(gateway)
     }
@@ -131,6 +137,18 @@ impl Gateway {
     #[must_use]
     pub fn client_of(&self, at: usize) -> Client {
         Client::of(self.envoys[at].addr())
+    }
+
+    /// Returns the server that Envoy asks for decisions: the shim, or Redis with the dynamic module.
+    ///
+    /// # Panics
+    /// Panics if the dynamic module counts in its own memory.
+    #[must_use]
+    pub fn ledger_server(&mut self) -> &mut Server {
+        match self.front {
+            Front::Wasm => &mut self.shim,
+            Front::Module => self.redis.as_mut().expect("a ledger in Redis"),
+        }
     }
 
     /// Signs up a user and logs in directly at the backend, so nothing is charged. Returns the
@@ -197,15 +215,24 @@ pub fn counter_of(envoy: &Server, name: &str) -> u64 {
         .sum()
 }
 
-/// Returns the number of times that Envoy replaced a crashed VM.
+/// Returns the number of times that Tollgate failed in `envoy`: the VMs that Envoy replaced after a
+/// crash, or the panics of the dynamic module, which Rust prints to Envoy's log.
 ///
 /// # Panics
-/// Panics if Envoy has no counter of that name, because 0 would then prove nothing.
+/// Panics if Envoy has no counter of such VMs, because 0 would then prove nothing.
 #[must_use]
-pub fn vm_reloads(envoy: &Server) -> u64 {
-    let text = stats_of(envoy, "/stats?filter=vm_reload&format=text");
-    assert!(text.contains("vm_reload"), "expected a vm_reload counter, got {text:?}");
-    counter_of(envoy, "vm_reload")
+pub fn crashes(envoy: &Server) -> u64 {
+    match front() {
+        Front::Wasm => {
+            let text = stats_of(envoy, "/stats?filter=vm_reload&format=text");
+            assert!(text.contains("vm_reload"), "expected a vm_reload counter, got {text:?}");
+            counter_of(envoy, "vm_reload")
+        }
+        Front::Module => {
+            let log = std::fs::read_to_string(envoy.log()).expect("Envoy's log");
+            log.lines().filter(|line| line.contains("panicked at")).count() as u64
+        }
+    }
 }
 
 /// Reads `envoy/policy.yaml`.
@@ -220,11 +247,13 @@ pub fn shipped_policy() -> Value {
 /// Renders the configuration of an Envoy with `policy`. Its ports lead nowhere.
 ///
 /// # Errors
-/// Fails if `envoy/envoy.yaml` lacks an expected part.
+/// Fails if a file in `envoy/` lacks an expected part.
 pub fn envoy_with(policy: Value) -> Result<Rendered> {
     envoy_config::render(&envoy_config::Options {
         wasm: Some(filter().clone()),
         policy: Some(policy),
+        front: front(),
+        module: (front() == Front::Module).then(|| module().clone()),
         ..envoy_config::Options::default()
     })
 }
@@ -278,7 +307,7 @@ fn start_envoy(
         policy: Some(options.policy.clone()),
         front: options.front,
         module: (options.front == Front::Module).then(|| module().clone()),
-        ledger: Some(ledger.to_owned()),
+        ledger: Some(options.ledger.clone().unwrap_or_else(|| ledger.to_owned())),
         ..envoy_config::Options::default()
     })?;
     if let Some(upstream) = options.upstream {
@@ -292,6 +321,7 @@ fn start_envoy(
         config: &config,
         workers: options.workers,
         dir,
+        env: options.shim_env.clone(),
     })
 }
 

@@ -1,10 +1,12 @@
 //! Rate limiting on the real stack: Envoy with the shipped filter, the shim, Redis and the backend.
+//!
+//! With `TOLLGATE_FRONT=module`, Envoy has the dynamic module in place of the filter. `wasm_only` and
+//! `module_only` have the tests of what only one of the two has.
 
 mod gateway {
     mod ai;
     mod configuration;
     mod connections;
-    mod contact;
     mod exact;
     mod forged;
     mod full_table;
@@ -15,6 +17,7 @@ mod gateway {
     mod leases;
     mod login;
     mod metrics;
+    mod module_only;
     mod names;
     mod odd_paths;
     mod outage;
@@ -31,4 +34,5 @@ mod gateway {
     mod unread;
     mod usage;
     mod variables;
+    mod wasm_only;
 }

@@ -4,10 +4,11 @@
 //! gateway; with the dynamic module, `envoy/envoy-module.yaml` and `envoy/tollgate-module.yaml`.
 //! `cargo xtask up`, the tests and the container image run copies made by [`render`], as JSON with
 //! some values changed. A value to change must already exist; otherwise the error names the missing
-//! place.
+//! place. For the dynamic module, they also pass it the metadata that the policy reads ([`metadata`]).
 
 mod document;
 pub mod filter;
+pub mod metadata;
 
 pub use document::{at, named, read_yaml};
 
@@ -28,7 +29,9 @@ pub enum Front {
 }
 
 impl Front {
-    fn config(self) -> &'static str {
+    /// Returns Envoy's file.
+    #[must_use]
+    pub const fn config(self) -> &'static str {
         match self {
             Self::Wasm => "envoy/envoy.yaml",
             Self::Module => "envoy/envoy-module.yaml",
@@ -137,6 +140,10 @@ pub fn render(options: &Options) -> Result<Rendered> {
     change(&mut envoy, options)
         .with_context(|| format!("{} is not as expected", path.display()))?;
     let policy = options.policy.as_ref();
+    if let (Front::Module, Some(policy)) = (options.front, policy) {
+        let filters = at(http_connection_manager(&mut envoy)?, "/http_filters")?;
+        metadata::pass(filters, metadata::namespaces(policy))?;
+    }
     let filter = filter::render(options.front.filter(), |file| match options.front {
         Front::Wasm => filter::change(file, options.wasm.as_deref(), policy),
         Front::Module => {

@@ -1,10 +1,12 @@
-//! The schedule of faults.
+//! The schedules of faults.
 
 use super::stack::Stack;
 use harness::clock::Stopwatch;
+use harness::envoy_config::Front;
 use std::time::Duration;
+use tests::gateway::front;
 
-/// The duration of the whole schedule.
+/// The duration of a whole schedule.
 pub(super) const LENGTH: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Copy)]
@@ -17,10 +19,11 @@ enum Fault {
     StartRedis,
     FreezeRedis,
     ThawRedis,
+    ReplacePolicy(usize),
 }
 
-/// The faults by their time, in s since the start.
-const PLAN: [(u64, Fault); 18] = [
+/// The faults with the Wasm filter by their time, in s since the start.
+const WITH_SHIMS: [(u64, Fault); 18] = [
     (4, Fault::KillShim(0)),
     (8, Fault::StartShim(0)),
     (11, Fault::FreezeShim(1)),
@@ -41,13 +44,43 @@ const PLAN: [(u64, Fault); 18] = [
     (51, Fault::StartShim(1)),
 ];
 
+/// The faults with the dynamic module. A policy is replaced while Redis works, is down and is frozen.
+const WITHOUT_SHIMS: [(u64, Fault); 22] = [
+    (3, Fault::ReplacePolicy(0)),
+    (5, Fault::KillRedis),
+    (9, Fault::StartRedis),
+    (12, Fault::FreezeRedis),
+    (16, Fault::ThawRedis),
+    (19, Fault::KillRedis),
+    (20, Fault::ReplacePolicy(1)),
+    (23, Fault::StartRedis),
+    (26, Fault::FreezeRedis),
+    (27, Fault::ReplacePolicy(0)),
+    (29, Fault::ThawRedis),
+    (33, Fault::FreezeRedis),
+    (34, Fault::ThawRedis),
+    (37, Fault::KillRedis),
+    (37, Fault::StartRedis),
+    (40, Fault::ReplacePolicy(0)),
+    (40, Fault::ReplacePolicy(1)),
+    (44, Fault::KillRedis),
+    (44, Fault::StartRedis),
+    (47, Fault::ReplacePolicy(1)),
+    (48, Fault::KillRedis),
+    (51, Fault::StartRedis),
+];
+
 /// Plays the schedule. Returns the times at which Redis was started or resumed, which is before it
 /// answers.
 pub(super) fn play(stack: &mut Stack, clock: Stopwatch) -> Vec<Duration> {
     let mut returns = Vec::new();
-    for (at_s, fault) in PLAN {
+    let plan = match front() {
+        Front::Wasm => WITH_SHIMS.as_slice(),
+        Front::Module => WITHOUT_SHIMS.as_slice(),
+    };
+    for &(at_s, fault) in plan {
         std::thread::sleep(Duration::from_secs(at_s).saturating_sub(clock.elapsed()));
-        stack.apply(fault);
+        stack.apply(fault, at_s);
         if matches!(fault, Fault::StartRedis | Fault::ThawRedis) {
             returns.push(clock.elapsed());
         }
@@ -57,7 +90,7 @@ pub(super) fn play(stack: &mut Stack, clock: Stopwatch) -> Vec<Duration> {
 }
 
 impl Stack {
-    fn apply(&mut self, fault: Fault) {
+    fn apply(&mut self, fault: Fault, at_s: u64) {
         match fault {
             Fault::KillShim(at) => self.shims[at].kill(),
             Fault::StartShim(at) => self.shims[at].restart().unwrap(),
@@ -67,6 +100,7 @@ impl Stack {
             Fault::StartRedis => self.redis.restart().unwrap(),
             Fault::FreezeRedis => self.redis.pause(),
             Fault::ThawRedis => self.redis.resume(),
+            Fault::ReplacePolicy(at) => self.replace_policy(at, at_s),
         }
     }
 }

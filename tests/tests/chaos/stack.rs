@@ -1,12 +1,13 @@
 //! Two Envoys with two workers each, two shims, and a Redis that persists every acknowledged write.
+//! The dynamic module needs no shims.
 
-use harness::envoy_config::{self, at, named};
+use harness::envoy_config::{self, Front, at, filter, named};
 use harness::setup;
 use harness::stack::{Port, Server, envoy, redis};
 use serde_json::{Value, json};
 use std::path::Path;
 use tempfile::TempDir;
-use tests::gateway::filter;
+use tests::gateway;
 use tests::shim::{start_redis, start_shim};
 
 /// The policy's timeout for a decision, in ms.
@@ -14,6 +15,8 @@ pub(super) const TIMEOUT_MS: u64 = 250;
 /// The limit per window of [`WINDOW_S`], by path.
 pub(super) const LIMITS: [(&str, usize); 3] = [("/strict", 40), ("/hot", 1_500), ("/near", 40)];
 pub(super) const WINDOW_S: u64 = 4;
+/// A limit that is never reached.
+const OPEN_LIMIT: u64 = 1_000_000;
 /// The shims' default timeouts.
 const AS_SHIPPED: [(&str, &str); 2] =
     [("TOLLGATE_DEADLINE_MS", "1000"), ("TOLLGATE_REDIS_RESPONSE_TIMEOUT_MS", "500")];
@@ -24,20 +27,35 @@ pub(super) struct Stack {
     pub(super) envoys: Vec<Server>,
     pub(super) shims: Vec<Server>,
     pub(super) redis: Server,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Stack {
     pub(super) fn start(upstream: u16) -> Self {
         let dir = TempDir::new().unwrap();
         let redis = start_redis(dir.path(), &["--appendonly", "yes", "--appendfsync", "always"]);
+        let count = match gateway::front() {
+            Front::Wasm => 2,
+            Front::Module => 0,
+        };
         let mut shims: Vec<Server> =
-            (0..2).map(|_| start_shim(dir.path(), &redis::url(&redis), &AS_SHIPPED)).collect();
+            (0..count).map(|_| start_shim(dir.path(), &redis::url(&redis), &AS_SHIPPED)).collect();
         for shim in &mut shims {
             shim.wait_ready().unwrap();
         }
-        let envoys = (0..2).map(|_| start_envoy(&shims, upstream, dir.path())).collect();
-        Self { envoys, shims, redis, _dir: dir }
+        let envoys = (0..2)
+            .map(|_| start_envoy(&shims, &redis::url(&redis), upstream, dir.path()))
+            .collect();
+        Self { envoys, shims, redis, dir }
+    }
+
+    /// Replaces the policy of Envoy `at` by one with the same limits.
+    pub(super) fn replace_policy(&self, at: usize, version: u64) {
+        let file = envoy::filter_file(self.dir.path(), self.envoys[at].addr().port());
+        let mut content = envoy_config::read_yaml(&file).unwrap();
+        let policy = filter::policy(&mut content).unwrap();
+        policy["buckets"]["open"]["limit"] = json!(OPEN_LIMIT + version);
+        filter::put(&content, &file).unwrap();
     }
 }
 
@@ -58,7 +76,7 @@ fn policy() -> Value {
             "strict": bucket("/strict", "deny"),
             "hot": bucket("/hot", "deny"),
             "near": bucket("/near", "local"),
-            "open": { "key": "user", "limit": 1_000_000, "window": "1m", "on_failure": "allow" },
+            "open": { "key": "user", "limit": OPEN_LIMIT, "window": "1m", "on_failure": "allow" },
         },
         "rules": [
             { "match": { "paths": ["/strict"] }, "charge": ["strict"] },
@@ -69,18 +87,33 @@ fn policy() -> Value {
     })
 }
 
-fn start_envoy(shims: &[Server], upstream: u16, dir: &Path) -> Server {
-    let (gateway, admin) = (Port::free().unwrap(), Port::free().unwrap());
+fn start_envoy(shims: &[Server], ledger: &str, upstream: u16, dir: &Path) -> Server {
+    let (listener, admin) = (Port::free().unwrap(), Port::free().unwrap());
     let mut config = envoy_config::render(&envoy_config::Options {
-        gateway: gateway.number().into(),
+        gateway: listener.number().into(),
         admin: admin.number().into(),
         backend: upstream.into(),
-        wasm: Some(filter().clone()),
+        wasm: Some(gateway::filter().clone()),
+        front: gateway::front(),
+        module: (gateway::front() == Front::Module).then(|| gateway::module().clone()),
+        ledger: Some(ledger.to_owned()),
         policy: Some(policy()),
         ..envoy_config::Options::default()
     })
     .unwrap();
-    let clusters = at(&mut config.envoy, "/static_resources/clusters").unwrap();
+    if gateway::front() == Front::Wasm {
+        call(shims, &mut config.envoy);
+    }
+    let (program, env) = (setup::envoy().unwrap(), Vec::new());
+    let config = &config;
+    let options =
+        envoy::Options { program, gateway: listener, admin, config, workers: 2, dir, env };
+    envoy::start(options).unwrap()
+}
+
+/// Makes Envoy call `shims`.
+fn call(shims: &[Server], config: &mut Value) {
+    let clusters = at(config, "/static_resources/clusters").unwrap();
     let endpoints =
         at(named(clusters, "tollgate").unwrap(), "/load_assignment/endpoints/0/lb_endpoints")
             .unwrap();
@@ -91,7 +124,4 @@ fn start_envoy(shims: &[Server], upstream: u16, dir: &Path) -> Server {
             json!({ "endpoint": { "address": { "socket_address": address } } })
         })
         .collect();
-    let program = setup::envoy().unwrap();
-    envoy::start(envoy::Options { program, gateway, admin, config: &config, workers: 2, dir })
-        .unwrap()
 }

@@ -6,11 +6,12 @@ use super::load::{Dice, Load, Seen};
 use super::stack::{LIMITS, Stack, TIMEOUT_MS, WINDOW_S};
 use super::upstream::{self, Record};
 use harness::clock::{Deadline, Stopwatch};
+use harness::envoy_config::Front;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tests::client::Client;
-use tests::gateway::{counter_of, stats_of, vm_reloads};
+use tests::gateway::{counter_of, crashes, front, stats_of};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
@@ -39,7 +40,7 @@ fn assert_recovered(stack: &Stack) {
         wait_for("no request is stuck", || {
             counter_of(envoy, "http.gateway.downstream_rq_active") == 0
         });
-        assert_eq!(vm_reloads(envoy), 0, "{}", stats_of(envoy, "/stats?filter=vm_reload"));
+        assert_eq!(crashes(envoy), 0, "{}", stats_of(envoy, "/stats?filter=vm_reload"));
     }
 }
 
@@ -88,6 +89,11 @@ fn assert_coverage(seen: &Seen, stack: &Stack) {
     ] {
         let counts: Vec<u64> = stack.envoys.iter().map(|envoy| counter_of(envoy, name)).collect();
         assert!(counts.iter().sum::<u64>() > 0, "{name}: {counts:?}");
+    }
+    if front() == Front::Module {
+        for envoy in &stack.envoys {
+            assert!(counter_of(envoy, "tollgate.update_success") > 1, "no policy was replaced");
+        }
     }
 }
 

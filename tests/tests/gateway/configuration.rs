@@ -1,20 +1,26 @@
 //! The shipped configuration runs unchanged, and a bad policy is rejected with the name of the bad
 //! field.
 
-use harness::envoy_config::{Options, Rendered};
+use harness::envoy_config::{Front, Options, Rendered};
 use harness::{envoy_config, paths, setup};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
-use tests::gateway::{envoy_with, filter, shipped_policy};
+use tests::gateway::{envoy_with, filter, front, module, shipped_policy};
 
 /// Applies `change` to the shipped policy and returns the filter's error.
 fn refusal(change: impl FnOnce(&mut Value)) -> String {
     let mut policy = shipped_policy();
     change(&mut policy);
-    let (valid, log) = validate(&inlined(envoy_with(policy).unwrap()));
-    let refusal = log.lines().find_map(|line| line.split_once("the policy is refused: "));
+    let (valid, log) = validate(&inlined(envoy_with(policy).unwrap()), &[]);
+    // The dynamic module's configuration has the ledger too.
+    let what = match front() {
+        Front::Wasm => "the policy",
+        Front::Module => "the configuration",
+    };
+    let mark = format!("tollgate: {what} is refused: ");
+    let refusal = log.lines().find_map(|line| line.split_once(&mark));
     match refusal {
         Some((_, why)) if !valid => why.to_owned(),
         _ => format!("valid: {valid}"),
@@ -22,7 +28,7 @@ fn refusal(change: impl FnOnce(&mut Value)) -> String {
 }
 
 /// Merges both files into one configuration. Envoy's validation ignores files that it would watch.
-fn inlined(mut config: Rendered) -> Value {
+pub(super) fn inlined(mut config: Rendered) -> Value {
     let http = envoy_config::http_connection_manager(&mut config.envoy).unwrap();
     let filters = envoy_config::at(http, "/http_filters").unwrap();
     let filter = envoy_config::named(filters, "tollgate").unwrap();
@@ -32,18 +38,18 @@ fn inlined(mut config: Rendered) -> Value {
     config.envoy
 }
 
-/// Returns true if Envoy accepts `config`, and its log.
-fn validate(config: &Value) -> (bool, String) {
+/// Returns true if Envoy accepts `config` with the variables `env`, and its log.
+pub(super) fn validate(config: &Value, env: &[(&str, &str)]) -> (bool, String) {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("envoy.json");
     std::fs::write(&file, config.to_string()).unwrap();
-    validate_file(&file)
+    validate_file(&file, env)
 }
 
-fn validate_file(file: &Path) -> (bool, String) {
+fn validate_file(file: &Path, env: &[(&str, &str)]) -> (bool, String) {
     let mut envoy = Command::new(setup::envoy().unwrap());
     envoy.args(["--mode", "validate", "--disable-hot-restart", "-c"]).arg(file);
-    let done = envoy.current_dir(paths::root()).output().unwrap();
+    let done = envoy.envs(env.iter().copied()).current_dir(paths::root()).output().unwrap();
     (done.status.success(), String::from_utf8_lossy(&done.stderr).into_owned())
 }
 
@@ -64,20 +70,20 @@ fn a_policy_error_names_its_place() {
 
 #[test]
 fn the_policy_can_be_text_as_istio_sends_it() {
-    let mut config = envoy_with(shipped_policy()).unwrap();
-    *config.policy().unwrap() = json!(shipped_policy().to_string());
-    let mut config = inlined(config);
+    let mut config = inlined(envoy_with(shipped_policy()).unwrap());
     let http = envoy_config::http_connection_manager(&mut config).unwrap();
     let configuration = find(http, "google.protobuf.Struct");
-    *configuration = json!("type.googleapis.com/google.protobuf.StringValue");
-    let (valid, log) = validate(&config);
+    let text = configuration["value"].to_string();
+    *configuration =
+        json!({ "@type": "type.googleapis.com/google.protobuf.StringValue", "value": text });
+    let (valid, log) = validate(&config, &[]);
     assert!(valid, "{log}");
 }
 
-/// Finds the string that ends with `end`, anywhere in `value`.
+/// Finds the message whose type ends with `end`, anywhere in `value`.
 fn find<'a>(value: &'a mut Value, end: &str) -> &'a mut Value {
     fn search<'a>(value: &'a mut Value, end: &str) -> Option<&'a mut Value> {
-        if value.as_str().is_some_and(|text| text.ends_with(end)) {
+        if value["@type"].as_str().is_some_and(|kind| kind.ends_with(end)) {
             return Some(value);
         }
         match value {
@@ -86,7 +92,7 @@ fn find<'a>(value: &'a mut Value, end: &str) -> &'a mut Value {
             _ => None,
         }
     }
-    search(value, end).expect("the configuration contains the string")
+    search(value, end).expect("the configuration contains the message")
 }
 
 #[test]
@@ -106,10 +112,15 @@ fn the_filters_files_contain_policy_yaml() {
 }
 
 #[test]
-fn envoy_yaml_is_valid_unchanged() {
+fn envoys_files_are_valid_unchanged() {
+    let front = front();
     filter();
-    let (valid, log) = validate_file(&paths::root().join("envoy/envoy.yaml"));
+    if front == Front::Module {
+        module();
+    }
+    let (valid, log) = validate_file(&paths::root().join(front.config()), &[]);
     assert!(valid, "{log}");
-    let (valid, log) = validate(&inlined(envoy_config::render(&Options::default()).unwrap()));
+    let options = Options { front, ..Options::default() };
+    let (valid, log) = validate(&inlined(envoy_config::render(&options).unwrap()), &[]);
     assert!(valid, "{log}");
 }

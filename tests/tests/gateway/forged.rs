@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use tests::client::Client;
-use tests::gateway::{Gateway, Options, shipped_policy, vm_reloads};
+use tests::gateway::{Gateway, Options, crashes, shipped_policy};
 use tests::upstream::Upstream;
 
 /// The outcome of a request.
@@ -216,7 +216,7 @@ fn no_header_changes_who_pays() {
     });
     let wrong = unexpected_outcomes(&gateway, &upstream, requests);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(vm_reloads(&gateway.envoys[0]), 0);
+    assert_eq!(crashes(&gateway.envoys[0]), 0);
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn no_host_changes_who_pays() {
     let requests = HOSTS.iter().map(|(host, outcome)| (host.to_vec(), b"\r\n".to_vec(), *outcome));
     let wrong = unexpected_outcomes(&gateway, &upstream, requests);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(vm_reloads(&gateway.envoys[0]), 0);
+    assert_eq!(crashes(&gateway.envoys[0]), 0);
 }
 
 #[test]
@@ -253,5 +253,5 @@ fn a_key_header_can_contain_anything() {
     // Repeated headers form one value. An empty header counts as missing, so the client pays.
     assert_eq!(left(b"a\r\nx-key: b"), (200, "6".to_owned()));
     assert_eq!(left(b""), (200, "8".to_owned()));
-    assert_eq!(vm_reloads(&gateway.envoys[0]), 0);
+    assert_eq!(crashes(&gateway.envoys[0]), 0);
 }

@@ -8,7 +8,7 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use tests::gateway::{Gateway, Options, vm_reloads};
+use tests::gateway::{Gateway, Options, crashes};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 
@@ -17,7 +17,7 @@ const AT_ONCE: usize = 64;
 /// As many, with eight counters each, are more than the table's 131,072 places.
 const MANY: u32 = 20_000;
 
-/// A gateway whose shim is down, and a connection from a proxy that it trusts.
+/// A gateway whose ledger is down, and a connection from a proxy that it trusts.
 struct Outage {
     gateway: Gateway,
     runtime: Runtime,
@@ -62,9 +62,9 @@ fn edit(config: &mut Value) {
 
 impl Outage {
     fn start() -> Self {
-        let options = Options { is_redis: false, policy: policy(), edit, ..Options::default() };
+        let options = Options { policy: policy(), edit, ..Options::default() };
         let mut gateway = Gateway::start(&options).unwrap();
-        gateway.shim.kill();
+        gateway.ledger_server().kill();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let to = gateway.envoys[0].addr();
         let sender = runtime.block_on(async {
@@ -145,5 +145,5 @@ fn a_network_that_fills_the_table_harms_nobody_and_a_full_one_does_what_the_poli
         let full = values(text, "tollgate_decisions", &[("by", "full"), ("verdict", "admitted")]);
         full.sum::<u64>() > 1_000
     });
-    assert_eq!(vm_reloads(&outage.gateway.envoys[0]), 0, "the filter crashed");
+    assert_eq!(crashes(&outage.gateway.envoys[0]), 0, "the filter crashed");
 }

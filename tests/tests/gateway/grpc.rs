@@ -117,7 +117,7 @@ fn a_grpc_request_refused_in_an_outage_is_unavailable() {
     let mut options = Options::default();
     options.policy["buckets"]["public"]["on_failure"] = json!("deny");
     let mut gateway = Gateway::start(&options).unwrap();
-    gateway.shim.kill();
+    gateway.ledger_server().kill();
     let refused = call(&gateway);
     assert_eq!((refused.status, refused.header("grpc-status")), (200, "14"));
     assert_eq!(refused.header("tollgate-verdict"), "degraded");

@@ -1,10 +1,11 @@
 //! The rate-limit headers of admitted and denied requests, and refunds as they show there.
 
+use super::metrics::values;
 use harness::clock::Deadline;
 use serde_json::json;
 use std::time::Duration;
 use tests::client::Reply;
-use tests::gateway::{Gateway, Options, counter_of};
+use tests::gateway::{Gateway, Options, stats_of};
 
 fn an_admitted_request_reports_what_is_left(is_redis: bool) {
     let gateway = Gateway::start(&Options { is_redis, ..Options::default() }).unwrap();
@@ -119,7 +120,12 @@ fn several_buckets_are_charged_together_or_not_at_all() {
     assert_eq!([ask().status, ask().status], [404, 404]);
     // The worker asks the ledger again once it has forgotten the denial.
     let deadline = Deadline::after(Duration::from_secs(30));
-    while counter_of(&gateway.envoys[0], "decisions.bucket=ai.by=ledger.verdict=denied") < 3 {
+    let labels = [("bucket", "ai"), ("by", "ledger"), ("verdict", "denied")];
+    let denials = || {
+        let text = stats_of(&gateway.envoys[0], "/stats/prometheus");
+        values(&text, "tollgate_decisions", &labels).sum::<u64>()
+    };
+    while denials() < 3 {
         assert!(!deadline.has_passed(), "the worker does not ask the ledger again");
         let refused = ask();
         assert_eq!(refused.status, 429);

@@ -3,7 +3,7 @@
 use hyper::body::Bytes;
 use hyper::header::HeaderValue;
 use tests::client::{Client, Reply};
-use tests::gateway::{Gateway, Options, vm_reloads};
+use tests::gateway::{Gateway, Options, crashes};
 
 fn request(client: &Client, name: &'static str, value: HeaderValue) -> Reply {
     let request = hyper::Request::get("/").header(name, value);
@@ -15,7 +15,7 @@ fn assert_filter_works(gateway: &Gateway) {
     let reply = gateway.client().at(9).get("/", None);
     assert_eq!(reply.status, 200);
     assert!(!reply.header("x-ratelimit-remaining").is_empty(), "{}", reply.as_text());
-    assert_eq!(vm_reloads(&gateway.envoys[0]), 0);
+    assert_eq!(crashes(&gateway.envoys[0]), 0);
     let log = gateway.envoys[0].log_tail().unwrap();
     assert!(!log.contains("panicked") && !log.contains("Wasm VM failed"), "{log}");
 }

@@ -107,7 +107,7 @@ fn a_shadow_bucket_counts_but_never_denies() {
 #[test]
 fn metrics_show_an_outage_until_it_ends() {
     let mut gateway = Gateway::start(&Options::default()).unwrap();
-    gateway.shim.kill();
+    gateway.ledger_server().kill();
     let client = gateway.client();
     for _ in 0..4 {
         let degraded = client.get("/", None);
@@ -120,7 +120,7 @@ fn metrics_show_an_outage_until_it_ends() {
     // The open breaker skipped the fourth call.
     wait_for(&gateway, "tollgate_calls", &[("kind", "decide"), ("outcome", "failed")], 3);
     wait_for(&gateway, "tollgate_breaker_open", &[], 1);
-    gateway.shim.restart().unwrap();
+    gateway.ledger_server().restart().unwrap();
     wait_for(&gateway, "tollgate_breaker_open", &[], 0);
     let decided = gateway.client().get("/", None);
     assert_eq!(decided.header("tollgate-verdict"), "", "{}", decided.as_text());

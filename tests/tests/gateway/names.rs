@@ -59,11 +59,11 @@ fn answer(message: &[u8]) -> Option<Vec<u8>> {
     Some(answer)
 }
 
-/// Points both clusters to names that the test's name server resolves.
+/// Points all clusters to names that the test's name server resolves.
 fn by_name(config: &mut Value) {
-    for cluster in ["backend", "tollgate"] {
-        let clusters = envoy_config::at(config, "/static_resources/clusters").unwrap();
-        let cluster_config = envoy_config::named(clusters, cluster).unwrap();
+    let clusters = envoy_config::at(config, "/static_resources/clusters").unwrap();
+    for cluster_config in clusters.as_array_mut().unwrap() {
+        let cluster = cluster_config["name"].as_str().unwrap().to_owned();
         let address =
             "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address/address";
         *envoy_config::at(cluster_config, address).unwrap() = json!(format!("{cluster}.test"));

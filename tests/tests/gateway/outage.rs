@@ -3,17 +3,18 @@
 
 use super::login::wrong_login;
 use harness::clock::Deadline;
+use harness::envoy_config::Front;
 use std::time::Duration;
-use tests::gateway::{Gateway, Options, shipped_policy};
+use tests::gateway::{Gateway, Options, front, shipped_policy};
 
 /// Starts a gateway with the shipped policy and its timeout of 50 ms, because these tests often
 /// wait for the timeout.
-fn start() -> Gateway {
-    Gateway::start(&Options { policy: shipped_policy(), ..Options::default() }).unwrap()
+pub(super) fn start(front: Front) -> Gateway {
+    Gateway::start(&Options { front, policy: shipped_policy(), ..Options::default() }).unwrap()
 }
 
 /// Repeats `look` until it returns true.
-fn wait_for(what: &str, mut look: impl FnMut() -> bool) {
+pub(super) fn wait_for(what: &str, mut look: impl FnMut() -> bool) {
     let deadline = Deadline::after(Duration::from_secs(30));
     while !look() {
         assert!(!deadline.has_passed(), "timed out waiting until {what}");
@@ -21,7 +22,7 @@ fn wait_for(what: &str, mut look: impl FnMut() -> bool) {
     }
 }
 
-fn assert_buckets_follow_on_failure(gateway: &Gateway) {
+pub(super) fn assert_buckets_follow_on_failure(gateway: &Gateway) {
     let client = gateway.client();
     let open = client.get("/", None);
     assert_eq!(open.status, 200, "public: allow. {}", open.as_text());
@@ -39,37 +40,25 @@ fn assert_buckets_follow_on_failure(gateway: &Gateway) {
 
 #[test]
 fn without_redis_each_bucket_follows_its_on_failure() {
-    let mut gateway = start();
+    let mut gateway = start(front());
     let client = gateway.client();
     gateway.redis.as_mut().unwrap().kill();
     assert_buckets_follow_on_failure(&gateway);
     let redis = gateway.redis.as_mut().unwrap();
     redis.restart().unwrap();
     redis.wait_ready().unwrap();
-    wait_for("the shim finds Redis again", || {
+    wait_for("Redis is found again", || {
         !client.at(8).get("/", None).header("x-ratelimit-remaining").is_empty()
     });
 }
 
 #[test]
-fn without_the_shim_each_bucket_follows_its_on_failure() {
-    let mut gateway = start();
-    gateway.shim.kill();
+fn a_hanging_ledger_delays_nobody() {
+    let mut gateway = start(front());
+    gateway.ledger_server().pause();
     assert_buckets_follow_on_failure(&gateway);
-    gateway.shim.restart().unwrap();
-    gateway.shim.wait_ready().unwrap();
-    wait_for("Envoy finds the shim again", || {
-        !gateway.client().get("/", None).header("x-ratelimit-remaining").is_empty()
-    });
-}
-
-#[test]
-fn a_hanging_shim_delays_nobody() {
-    let gateway = start();
-    gateway.shim.pause();
-    assert_buckets_follow_on_failure(&gateway);
-    gateway.shim.resume();
-    wait_for("the shim answers again", || {
+    gateway.ledger_server().resume();
+    wait_for("the ledger answers again", || {
         !gateway.client().at(8).get("/", None).header("x-ratelimit-remaining").is_empty()
     });
 }

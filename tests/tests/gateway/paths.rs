@@ -273,7 +273,7 @@ fn check(send: impl Fn(&Client, &[u8]) -> Option<(u16, String, String)>) -> usiz
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(tests::gateway::vm_reloads(&gateway.envoys[0]), 0);
+    assert_eq!(tests::gateway::crashes(&gateway.envoys[0]), 0);
     count
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tests::client::{Client, Reply};
-use tests::gateway::{Gateway, Options, counter_of, shipped_policy, vm_reloads};
+use tests::gateway::{Gateway, Options, counter_of, crashes, shipped_policy};
 use tests::upstream::Upstream;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -98,14 +98,14 @@ fn repeated_policy_changes_lose_no_request() {
         assert!(sent > 0);
         assert!(wrong.is_empty(), "{} of {sent}: {}", wrong.len(), wrong.join("\n"));
     }
-    assert_eq!(vm_reloads(&gateway.envoys[0]), 0);
+    assert_eq!(crashes(&gateway.envoys[0]), 0);
 }
 
 #[test]
 fn a_request_paused_during_a_policy_change_is_decided_by_the_old_policy() {
     let upstream = Upstream::start().unwrap();
-    let gateway = start(&upstream, policy(100));
-    gateway.shim.pause();
+    let mut gateway = start(&upstream, policy(100));
+    gateway.ledger_server().pause();
     std::thread::scope(|scope| {
         let waiting: Vec<_> = (0..8_u8)
             .map(|n| {
@@ -116,7 +116,7 @@ fn a_request_paused_during_a_policy_change_is_decided_by_the_old_policy() {
         wait_for(&gateway, "http.gateway.downstream_rq_active", 8);
         gateway.put_policy(0, &policy(200)).unwrap();
         wait_for(&gateway, "tollgate.update_success", 2);
-        gateway.shim.resume();
+        gateway.ledger_server().resume();
         for reply in waiting.into_iter().map(|waiting| waiting.join().unwrap()) {
             assert_eq!((reply.status, limit_of(&reply)), (200, "100"), "{}", reply.as_text());
         }
@@ -193,7 +193,7 @@ fn nothing_passes_until_a_policy_is_loaded() {
     assert_eq!(gateway.client().get("/health", None).status, 500);
     assert_eq!(upstream.requests(), 0);
     let log = gateway.envoys[0].log_tail().unwrap();
-    assert!(log.contains("the policy is refused: buckets.public.limt: unknown field"), "{log}");
+    assert!(log.contains("is refused: buckets.public.limt: unknown field"), "{log}");
 
     gateway.put_policy(0, &policy(100)).unwrap();
     let deadline = Deadline::after(LIMIT);

@@ -15,20 +15,15 @@ fn admitted_of(clients: &[Client], each: usize) -> usize {
     all.iter().filter(|status| **status == 401).count()
 }
 
-fn two_envoys_admit_five_logins_together(is_redis: bool) {
-    let gateway = Gateway::start(&Options { is_redis, envoys: 2, ..Options::default() }).unwrap();
-    let clients = [gateway.client_of(0), gateway.client_of(1)];
-    assert_eq!(admitted_of(&clients, 5), 5);
+/// Returns the number of logins that two Envoys admit, of five through each.
+pub(super) fn admitted_by_two_envoys(options: Options) -> usize {
+    let gateway = Gateway::start(&Options { envoys: 2, ..options }).unwrap();
+    admitted_of(&[gateway.client_of(0), gateway.client_of(1)], 5)
 }
 
 #[test]
 fn two_envoys_admit_five_logins_together_with_redis() {
-    two_envoys_admit_five_logins_together(true);
-}
-
-#[test]
-fn two_envoys_admit_five_logins_together_with_memory() {
-    two_envoys_admit_five_logins_together(false);
+    assert_eq!(admitted_by_two_envoys(Options::default()), 5);
 }
 
 #[test]
@@ -58,7 +53,7 @@ fn two_workers_of_one_envoy_admit_five_logins_together_without_the_ledger() {
     let policy = tests::gateway::shipped_policy();
     let mut gateway =
         Gateway::start(&Options { workers: 2, policy, ..Options::default() }).unwrap();
-    gateway.shim.kill();
+    gateway.ledger_server().kill();
     let clients = [gateway.client(); 8];
     assert_eq!(admitted_of(&clients, 3), 5, "the workers share a local count");
     wait_for_both_workers(&gateway);

@@ -1,14 +1,9 @@
-//! The shim's log has each request's trace and id, Envoy's log has denials, and its access log has
-//! every decision.
+//! Envoy's log has denials, and its access log has every decision.
 
 use super::login::statuses;
 use harness::clock::Deadline;
-use hyper::Request;
-use hyper::body::Bytes;
 use std::time::Duration;
 use tests::gateway::{Gateway, Options};
-
-const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 pub fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
     let deadline = Deadline::after(Duration::from_secs(30));
@@ -16,20 +11,6 @@ pub fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
         assert!(!deadline.has_passed(), "{what}");
         std::thread::sleep(Duration::from_millis(20));
     }
-}
-
-#[test]
-fn the_shim_logs_the_requests_trace() {
-    let mut options = Options::default();
-    options.shim_env.push(("TOLLGATE_LOG".to_owned(), "debug".into()));
-    let gateway = Gateway::start(&options).unwrap();
-    let request =
-        Request::get("/").header("traceparent", TRACEPARENT).body(Bytes::new().into()).unwrap();
-    assert_eq!(gateway.client().send(request).status, 200);
-    wait_for("the trace is not in the shim's log", || {
-        let log = std::fs::read_to_string(gateway.shim.log()).unwrap();
-        log.contains(TRACEPARENT) && log.contains("request_id")
-    });
 }
 
 #[test]
@@ -58,7 +39,7 @@ fn the_access_log_shows_each_decision() {
     wait_for_line(&gateway, &[login, " 401 ", "admitted rule=1 auth=4"]);
     wait_for_line(&gateway, &[login, " 429 ", "denied rule=1 bucket=auth retry_after_ms="]);
     wait_for_line(&gateway, &[login, " 429 ", "by=denied_before"]);
-    gateway.shim.kill();
+    gateway.ledger_server().kill();
     assert_eq!(gateway.client().get("/", None).status, 200);
     wait_for_line(&gateway, &["GET / 200 ", "degraded admitted rule=4"]);
 }

@@ -250,6 +250,7 @@ fn start_envoy(
         config: &config,
         workers: up.workers,
         dir,
+        env: Vec::new(),
     })
 }
 

@@ -24,6 +24,8 @@ pub struct Options<'a> {
     pub workers: u32,
     /// The folder for the configuration and the log.
     pub dir: &'a Path,
+    /// Additional variables, for the dynamic module.
+    pub env: Vec<(String, OsString)>,
 }
 
 /// Starts an Envoy and waits until it is ready.
@@ -49,7 +51,7 @@ pub fn start(options: Options<'_>) -> Result<Server> {
         name: "Envoy".to_owned(),
         program: options.program,
         args,
-        env: Vec::new(),
+        env: options.env.into_iter().map(|(name, value)| (name, Some(value))).collect(),
         dir: options.dir.to_owned(),
         log: log_file(options.dir, "envoy", number),
     };

@@ -65,7 +65,9 @@ fn start(dir: &std::path::Path, recorder: Arc<Recorder>) -> Server {
                    /envoy.extensions.upstreams.http.v3.HttpProtocolOptions/explicit_http_config";
     *envoy_config::at(cluster, options).unwrap() = json!({ "http_protocol_options": {} });
     let program = setup::envoy().unwrap();
-    envoy::start(envoy::Options { program, gateway, admin, config: &config, workers: 1, dir })
+    let env = Vec::new();
+    let workers = 1;
+    envoy::start(envoy::Options { program, gateway, admin, config: &config, workers, dir, env })
         .unwrap()
 }
 

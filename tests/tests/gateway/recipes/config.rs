@@ -4,11 +4,13 @@ use super::token;
 use anyhow::{Context, Result};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use harness::envoy_config::{Rendered, at, filter, http_connection_manager, named};
+use harness::envoy_config::metadata::{self, Namespace};
+use harness::envoy_config::{Front, Rendered, at, filter, http_connection_manager, named};
 use prost::Message;
 use recipes::recipe::{Recipe, Send};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use tests::gateway;
 
 /// The response header with the gateway's log line. The routes add it.
 pub(super) const LOG_HEADER: &str = "x-recipe-log";
@@ -20,7 +22,12 @@ pub(super) fn listener(base: &Rendered, recipe: &Recipe, port: u16) -> Result<Va
     let filters = at(http, "/http_filters")?;
     let jwt = jwt_authn(named(filters, "envoy.filters.http.jwt_authn")?.clone(), recipe)?;
     let router = named(filters, "envoy.filters.http.router")?.clone();
-    *filters = json!([jwt, metadata_filter(recipe), tollgate(base, recipe)?, router]);
+    let mut own = vec![jwt, metadata_filter(recipe)];
+    if gateway::front() == Front::Module {
+        own.push(filter_state(filters, recipe)?);
+    }
+    own.extend([tollgate(base, recipe)?, router]);
+    *filters = json!(own);
     *at(http, "/route_config")? = routes(recipe);
     // The policy decides about escaped slashes. The shipped configuration rejects them before.
     *at(http, "/path_with_escaped_slashes_action")? = json!("KEEP_UNCHANGED");
@@ -33,6 +40,14 @@ pub(super) fn listener(base: &Rendered, recipe: &Recipe, port: u16) -> Result<Va
     *at(listener, "/address/socket_address/port_value")? = json!(port);
     *at(listener, "/filter_chains/0/filters")? = json!([http]);
     Ok(listener.clone())
+}
+
+/// Returns the shipped filter that passes metadata to the dynamic module, with the recipe's.
+fn filter_state(filters: &mut Value, recipe: &Recipe) -> Result<Value> {
+    let dynamic = metadata_fields(recipe).into_keys().map(|(name, _)| Namespace::Dynamic(name));
+    let of_routes = recipe.routes.iter().flat_map(|route| route.metadata.keys().cloned());
+    metadata::pass(filters, dynamic.chain(of_routes.map(Namespace::Route)))?;
+    Ok(named(filters, "envoy.filters.http.set_filter_state")?.clone())
 }
 
 /// Returns the shipped filter with the recipe's policy. All listeners share its VM.
@@ -59,6 +74,10 @@ fn routes(recipe: &Recipe) -> Value {
         })
         .collect();
     routes.push(json!({ "match": { "prefix": "/" }, "route": to }));
+    let summary = match gateway::front() {
+        Front::Wasm => "%FILTER_STATE(wasm.tollgate:PLAIN)%",
+        Front::Module => "%FILTER_STATE(tollgate:PLAIN)%",
+    };
     json!({
         "name": recipe.name,
         "virtual_hosts": [{
@@ -66,7 +85,7 @@ fn routes(recipe: &Recipe) -> Value {
             "domains": ["*"],
             "routes": routes,
             "response_headers_to_add": [{
-                "header": { "key": LOG_HEADER, "value": "%FILTER_STATE(wasm.tollgate:PLAIN)%" },
+                "header": { "key": LOG_HEADER, "value": summary },
             }],
         }],
     })

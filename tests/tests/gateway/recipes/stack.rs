@@ -3,6 +3,7 @@
 use super::{config, token};
 use anyhow::{Context, Result};
 use harness::clock::Deadline;
+use harness::envoy_config::Front;
 use harness::stack::{Port, Server, envoy, redis as redis_server, shim};
 use harness::{envoy_config, setup};
 use hyper::body::Bytes;
@@ -11,6 +12,7 @@ use recipes::check::Outcome;
 use recipes::recipe::{Recipe, Send};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -49,7 +51,7 @@ impl Stack {
             ledger: redis_server::url(&redis),
             admin: Some((Port::free()?, TOKEN.to_owned())),
             dir: dir.path(),
-            env: tests::shim::LONG_TIMEOUTS.iter().map(tests::shim::owned).collect(),
+            env: timeouts(),
         })?;
         shim.wait_ready()?;
         let upstream = Upstream::start()?;
@@ -60,6 +62,9 @@ impl Stack {
             shim: shim.addr().port().into(),
             backend: upstream.addr().port().into(),
             wasm: Some(gateway::filter().clone()),
+            front: gateway::front(),
+            module: (gateway::front() == Front::Module).then(|| gateway::module().clone()),
+            ledger: Some(redis_server::url(&redis)),
             trusted_hops: Some(1),
             ..envoy_config::Options::default()
         })?;
@@ -81,6 +86,7 @@ impl Stack {
             config: &config.into(),
             workers: 1,
             dir: dir.path(),
+            env: timeouts(),
         })?;
         let client = redis::Client::open(redis_server::url(&redis))?;
         let connection = Mutex::new(client.get_connection()?);
@@ -155,6 +161,11 @@ impl Stack {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         command.query(&mut *connection)
     }
+}
+
+/// Returns variables with timeouts for a busy machine.
+fn timeouts() -> Vec<(String, OsString)> {
+    tests::shim::LONG_TIMEOUTS.iter().map(tests::shim::owned).collect()
 }
 
 /// Builds the HTTP request.

@@ -178,7 +178,8 @@ fn start_envoy(
     let (gateway, admin) = (Port::free()?, Port::free()?);
     let config = config(gateway.number(), admin.number())?;
     let program = parts.envoy.clone();
-    envoy::start(envoy::Options { program, gateway, admin, config: &config, workers, dir })
+    let env = Vec::new();
+    envoy::start(envoy::Options { program, gateway, admin, config: &config, workers, dir, env })
 }
 
 /// Returns the configuration of an Envoy that answers every request with 200.
