@@ -57,23 +57,13 @@ fn tests(args: &[String]) -> Result<()> {
     cargo(&test_args(args), &[])
 }
 
-/// The end-to-end tests that run on the dynamic module too.
-const ON_MODULE: [&str; 8] = [
-    "exact::",
-    "forged::",
-    "leases::",
-    "login::",
-    "outage::without_redis",
-    "paths::",
-    "payers::",
-    "refusals::",
-];
-
-/// Builds the dynamic module, and runs the end-to-end tests with it in place of the Wasm filter.
+/// Builds the dynamic module, and runs the end-to-end tests and the minute of faults with it in place
+/// of the Wasm filter. The tests in `wasm_only` are about what the module does not have.
 fn module() -> Result<()> {
     binaries::build_module_shown(false)?;
-    let gateway = ["test", "--workspace", "--test", "gateway", "--"];
-    cargo(&[gateway.as_slice(), ON_MODULE.as_slice()].concat(), &[("TOLLGATE_FRONT", "module")])
+    let both = ["test", "--workspace", "--test", "gateway", "--test", "chaos"];
+    let rest = ["--", "--skip", "wasm_only"];
+    cargo(&[both.as_slice(), rest.as_slice()].concat(), &[("TOLLGATE_FRONT", "module")])
 }
 
 /// Returns the arguments of `cargo`: all packages are tested unless `args` selects some.
