@@ -30,8 +30,11 @@ pub(crate) enum LogLevel {
 
 /// Writes a line to Envoy's log. Can be called on any thread.
 pub(crate) fn log(level: LogLevel, line: &str) {
+    let line = Buffer::of(line.as_bytes());
     // SAFETY: Envoy reads the line only during the call, and its log can be used by any thread.
-    unsafe { imports::envoy_dynamic_module_callback_log(level as u32, Buffer::of(line.as_bytes())) }
+    unsafe {
+        imports::envoy_dynamic_module_callback_log_v2(level as u32, line, Buffer::EMPTY, 0);
+    }
 }
 
 /// Returns true if Envoy only validates its configuration (`--mode validate`). Call it on the main

@@ -5,7 +5,14 @@ use std::ffi::c_void;
 
 // A C enum is an `int`, and C's `bool` is Rust's. `size_t` is `usize`.
 unsafe extern "C" {
-    pub(super) fn envoy_dynamic_module_callback_log(level: u32, line: Buffer);
+    // New in 1.40. Earlier versions have faults that a module cannot avoid, and do not load one that
+    // needs this function.
+    pub(super) fn envoy_dynamic_module_callback_log_v2(
+        level: u32,
+        line: Buffer,
+        source_file: Buffer,
+        source_line: u32,
+    );
     pub(super) fn envoy_dynamic_module_callback_is_validation_mode() -> bool;
 
     pub(super) fn envoy_dynamic_module_callback_http_filter_config_define_counter(

@@ -1,6 +1,7 @@
 //! The structures that Envoy and the module exchange.
 
 use std::ffi::c_void;
+use std::mem::offset_of;
 
 /// A pointer to an object of Envoy.
 pub(super) type Envoy = *mut c_void;
@@ -22,6 +23,15 @@ pub(super) struct Header {
     pub(super) name: Buffer,
     pub(super) value: Buffer,
 }
+
+/// The layouts of `abi.h`: a buffer is a pointer and a `size_t`, and a header is four such words, the
+/// name's first.
+const _: () = {
+    const WORD: usize = size_of::<usize>();
+    assert!(size_of::<*const u8>() == WORD);
+    assert!(size_of::<Buffer>() == 2 * WORD && offset_of!(Buffer, length) == WORD);
+    assert!(size_of::<Header>() == 4 * WORD && offset_of!(Header, value) == 2 * WORD);
+};
 
 impl Buffer {
     pub(super) const EMPTY: Self = Self { start: std::ptr::null(), length: 0 };

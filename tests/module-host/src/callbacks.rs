@@ -12,7 +12,12 @@ use std::ffi::c_void;
 // are never dereferenced.
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn envoy_dynamic_module_callback_log(level: u32, line: Buffer) {
+unsafe extern "C" fn envoy_dynamic_module_callback_log_v2(
+    level: u32,
+    line: Buffer,
+    _source_file: Buffer,
+    _source_line: u32,
+) {
     // SAFETY: see above.
     let line = unsafe { line.copy() };
     let line = String::from_utf8_lossy(&line);
