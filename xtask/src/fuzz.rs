@@ -12,8 +12,8 @@ use zip::ZipArchive;
 
 /// The manifest of a separate workspace, since the fuzzer provides `main`.
 pub(crate) const MANIFEST: &str = "tests/fuzz/Cargo.toml";
-const TARGETS: [&str; 8] =
-    ["policy", "fields", "when", "refusal", "path", "reply", "events", "values"];
+const TARGETS: [&str; 9] =
+    ["policy", "fields", "when", "refusal", "path", "reply", "events", "values", "module"];
 
 /// Builds the targets without the fuzzer's instrumentation, and runs each over its corpus.
 pub(crate) fn run() -> Result<()> {

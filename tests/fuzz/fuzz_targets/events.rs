@@ -6,9 +6,9 @@ use libfuzzer_sys::fuzz_target;
 use limits::gate::{
     Call, CallKind, Disposition, Gate, MAX_CALLS, Outcome, Released, Reply, ResponseFacts,
 };
-use limits::wire::{ChargeOutcome, DecideBody, DecideReply, Decision, LeaseGrant};
+use limits::wire::{DecideBody, DecideReply};
 use std::collections::BTreeSet;
-use tollgate_fuzz::{FuzzRequest, Process, gate};
+use tollgate_fuzz::{FuzzRequest, Process, decisions, gate};
 
 /// The policy's timeout plus a tick, in µs.
 const LONGEST_WAIT_US: u64 = 100_000;
@@ -170,29 +170,8 @@ impl World {
 /// Builds a genuine reply to `call`.
 fn decided(call: &Call, admits: bool, left: u64, lease: u64, wait_ms: u64) -> Option<Vec<u8>> {
     let body: DecideBody = serde_json::from_slice(&call.body).expect("a valid request body");
-    let decisions = body.requests.iter().enumerate().map(|(at, request)| Decision {
-        id: format!("1790000000000-{}-{at}", call.id),
-        admitted: admits,
-        retry_after_ms: if admits { 0 } else { wait_ms },
-        charges: request
-            .charges
-            .iter()
-            .map(|charge| ChargeOutcome {
-                admitted: admits || !charge.enforce,
-                limit: charge.quota.limit(),
-                remaining: left,
-                reset_ms: wait_ms,
-                retry_after_ms: if admits { 0 } else { wait_ms },
-                lease: charge.lease.filter(|_| admits && lease > 0).map(|ask| LeaseGrant {
-                    granted: lease.min(ask.wish.get()).max(1),
-                    lease_ms: ask.lease_ms.get(),
-                }),
-                blocked: !admits && charge.block.is_some(),
-            })
-            .collect(),
-        error: None,
-    });
-    let reply = DecideReply { now_ms: 1_790_000_000_000, decisions: decisions.collect() };
+    let decisions = decisions(&body.requests, call.id, admits, left, lease, wait_ms);
+    let reply = DecideReply { now_ms: 1_790_000_000_000, decisions };
     serde_json::to_vec(&reply).ok()
 }
 

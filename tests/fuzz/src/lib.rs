@@ -10,11 +10,12 @@ use arbitrary::Arbitrary;
 use limits::facts::{Facts, Value};
 use limits::gate::{Gate, SharedData};
 use limits::policy::Policy;
+use limits::wire::{ChargeOutcome, Decision, LeaseGrant, Request};
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-/// The policy of [`gate`], with every kind of bucket, key and failure mode.
-const POLICY: &str = include_str!("policy.json");
+/// The policy of [`gate`] in JSON, with every kind of bucket, key and failure mode.
+pub const POLICY: &str = include_str!("policy.json");
 
 /// A request, as written by its client and seen by the gateway.
 #[derive(Debug, Clone, Arbitrary)]
@@ -101,4 +102,39 @@ impl SharedData for Process {
 /// Returns a gate whose policy has every kind of bucket.
 pub fn gate() -> Gate {
     Gate::new(Policy::from_json(POLICY.as_bytes()).expect("a valid policy"))
+}
+
+/// Returns genuine decisions on the requests of call `call`: all of them admitted, or none.
+/// `lease`: the most to lease to each counter. `wait_ms`: the time until a denied one can come back.
+pub fn decisions(
+    requests: &[Request],
+    call: u32,
+    admits: bool,
+    left: u64,
+    lease: u64,
+    wait_ms: u64,
+) -> Vec<Decision> {
+    let decision = |(at, request): (usize, &Request)| Decision {
+        id: format!("1790000000000-{call}-{at}"),
+        admitted: admits,
+        retry_after_ms: if admits { 0 } else { wait_ms },
+        charges: request
+            .charges
+            .iter()
+            .map(|charge| ChargeOutcome {
+                admitted: admits || !charge.enforce,
+                limit: charge.quota.limit(),
+                remaining: left,
+                reset_ms: wait_ms,
+                retry_after_ms: if admits { 0 } else { wait_ms },
+                lease: charge.lease.filter(|_| admits && lease > 0).map(|ask| LeaseGrant {
+                    granted: lease.min(ask.wish.get()).max(1),
+                    lease_ms: ask.lease_ms.get(),
+                }),
+                blocked: !admits && charge.block.is_some(),
+            })
+            .collect(),
+        error: None,
+    };
+    requests.iter().enumerate().map(decision).collect()
 }

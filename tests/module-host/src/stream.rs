@@ -287,7 +287,8 @@ fn respond(handle: usize, kind: Kind, headers: Headers) {
         let mut world = lock();
         let Some(state) = world.streams.get_mut(&handle) else { return };
         // Envoy does not show the module its own answer, nor a second response.
-        if state.phase == Phase::Answered || state.headers.contains_key(&kind) {
+        let is_over = state.has_ended || state.phase == Phase::Answered;
+        if is_over || state.headers.contains_key(&kind) {
             return;
         }
         state.phase = Phase::Responded;

@@ -71,14 +71,15 @@ pub fn assert_nothing_is_left() {
     assert_correct();
 }
 
+/// Returns true if the module holds nothing of Envoy's.
+#[must_use]
+pub fn is_empty() -> bool {
+    lock().left().iter().all(|(_, count)| *count == 0)
+}
+
 pub(crate) fn require_nothing_is_left() {
     let mut world = lock();
-    let left = [
-        ("filters", world.filters.len()),
-        ("streams", world.streams.len()),
-        ("schedulers", world.schedulers.len()),
-    ];
-    for (what, count) in left {
+    for (what, count) in world.left() {
         world.require(count == 0, || format!("{count} {what} are left"));
     }
 }
@@ -103,6 +104,14 @@ pub fn take_log() -> Vec<String> {
 }
 
 impl World {
+    fn left(&self) -> [(&'static str, usize); 3] {
+        [
+            ("filters", self.filters.len()),
+            ("streams", self.streams.len()),
+            ("schedulers", self.schedulers.len()),
+        ]
+    }
+
     pub(crate) fn log(&mut self, line: String) {
         if self.log.len() == MAX_LINES {
             self.log.pop_front();
