@@ -16,6 +16,7 @@ mod docs;
 mod down;
 mod filter_size;
 mod fuzz;
+mod module_linking;
 pub mod print_config;
 mod simulate;
 mod steps;

@@ -4,7 +4,7 @@
 
 use crate::cargo::{STEP_LIMIT, cargo};
 use crate::steps::{self, Step};
-use crate::{cycles, filter_size, fuzz};
+use crate::{cycles, filter_size, fuzz, module_linking};
 use anyhow::Result;
 use clap::Args;
 use harness::{binaries, command, paths, setup};
@@ -57,10 +57,10 @@ fn tests(args: &[String]) -> Result<()> {
     cargo(&test_args(args), &[])
 }
 
-/// Builds the dynamic module, and runs the end-to-end tests and the minute of faults with it in place
+/// Builds the dynamic module, checks what it needs, and runs the end-to-end tests and the minute of faults with it in place
 /// of the Wasm filter. The tests in `wasm_only` are about what the module does not have.
 fn module() -> Result<()> {
-    binaries::build_module_shown(false)?;
+    module_linking::check(&binaries::build_module_shown(false)?)?;
     let both = ["test", "--workspace", "--test", "gateway", "--test", "chaos"];
     let rest = ["--", "--skip", "wasm_only"];
     cargo(&[both.as_slice(), rest.as_slice()].concat(), &[("TOLLGATE_FRONT", "module")])
