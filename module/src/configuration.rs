@@ -44,11 +44,11 @@ impl Settings {
                 "expected a URL as `ledger`, or in the variable {LEDGER_VARIABLE}; found neither"
             )
         })?;
-        let url = text.parse().map_err(|error| format!("ledger: {error}"))?;
+        let address = text.parse().map_err(|error| format!("ledger: {error}"))?;
         let policy = Policy::from_value(document.policy).map_err(|errors| errors.to_string())?;
         let timeouts =
             Timeouts { connect: timeout(CONNECT_TIMEOUT)?, response: timeout(RESPONSE_TIMEOUT)? };
-        Ok(Self { ledger: Place { url, text, timeouts }, policy })
+        Ok(Self { ledger: Place { address, text, timeouts }, policy })
     }
 }
 

@@ -1,15 +1,12 @@
 //! Makes a gate's calls to the ledger, on the module's thread.
 
 use crate::abi::{LogLevel, log};
+use crate::connection::Connection;
 use crate::front::{Call, Content, Front, Reply};
 use crate::runtime::{Opened, Place};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use ledger::checked;
-use ledger::store::Health;
-use ledger::{AcceptError, Ledger};
 use limits::gate::{SettleResult, TICK_MS};
-use limits::wire::{Settle, SettleBody};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -43,41 +40,23 @@ async fn drive(front: Arc<Front>, place: Arc<Place>, mut opened: Opened) {
                 }
             }
         }
-        under_way.extend(front.calls().into_iter().map(|call| made(opened.ledger().clone(), call)));
+        under_way.extend(front.calls().into_iter().map(|call| made(opened.connection(), call)));
     }
 }
 
 /// Makes a call.
-async fn made(ledger: Ledger, Call { id, content, timeout_ms }: Call) -> (u32, Reply) {
+async fn made(connection: Connection, Call { id, content, timeout_ms }: Call) -> (u32, Reply) {
     let limit = Duration::from_millis(timeout_ms);
     let reply = match content {
-        Content::Requests(requests) => {
-            let decided = timeout(limit, ledger.decide(&requests)).await;
-            Reply::Decisions(decided.ok().and_then(Result::ok).map(|reply| reply.decisions))
+        Content::Requests(requests, headers) => {
+            let decided = timeout(limit, connection.decide(requests, headers)).await;
+            Reply::Decisions(decided.ok().flatten())
         }
         Content::Settles(settles) => {
-            let settled = timeout(limit, settle(&ledger, settles)).await;
+            let settled = timeout(limit, connection.settle(settles)).await;
             Reply::Settled(settled.unwrap_or(SettleResult::Lost))
         }
-        Content::Probe => {
-            let health = timeout(limit, ledger.health()).await;
-            let is_up = matches!(health, Ok(Health::Up | Health::Partial { .. }));
-            Reply::Probed(is_up && ledger.is_reached())
-        }
+        Content::Probe => Reply::Probed(timeout(limit, connection.is_up()).await.unwrap_or(false)),
     };
     (id, reply)
-}
-
-async fn settle(ledger: &Ledger, settles: Vec<Settle>) -> SettleResult {
-    let Ok(settles) = checked::settles(SettleBody { settles }) else {
-        return SettleResult::Rejected;
-    };
-    match ledger.accept(settles) {
-        Ok(accepted) => match ledger.settle(&accepted).await {
-            Ok(_) => SettleResult::Accepted,
-            Err(_) => SettleResult::Lost,
-        },
-        Err(AcceptError::Unsealed(_)) => SettleResult::Rejected,
-        Err(AcceptError::Fault(_)) => SettleResult::Lost,
-    }
 }

@@ -8,6 +8,7 @@ use crate::abi::stream::{Stream, Waker};
 use crate::abi::{LogLevel, log};
 use crate::clock::now_us;
 use crate::configuration::Settings;
+use crate::connection::Headers;
 use crate::facts::RequestFacts;
 use crate::local::Local;
 use crate::metrics::{self, Metrics};
@@ -90,7 +91,8 @@ pub(crate) struct Call {
 }
 
 pub(crate) enum Content {
-    Requests(Vec<Request>),
+    /// With the headers for a shim.
+    Requests(Vec<Request>, Headers),
     Settles(Vec<Settle>),
     Probe,
 }
@@ -265,14 +267,14 @@ impl Front {
     pub(crate) fn calls(&self) -> Vec<Call> {
         let mut state = self.lock();
         let calls = state.gate.ready(now_us());
-        let content = |id, kind| match kind {
-            CallKind::Decide => Content::Requests(state.gate.requests(id)),
+        let content = |id, kind, headers| match kind {
+            CallKind::Decide => Content::Requests(state.gate.requests(id), headers),
             CallKind::Settle => Content::Settles(state.gate.settles(id)),
             CallKind::Probe => Content::Probe,
         };
         let call = |call: gate::Call| Call {
             id: call.id,
-            content: content(call.id, call.kind),
+            content: content(call.id, call.kind, call.headers),
             timeout_ms: call.timeout_ms,
         };
         calls.into_iter().map(call).collect()

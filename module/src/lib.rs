@@ -1,18 +1,19 @@
 //! Tollgate as an Envoy dynamic module: native code that Envoy loads as an HTTP filter.
 //!
 //! It does the same as the Wasm filter (`filter/`), with [`limits::gate::Gate`] as its core, but one
-//! gate serves all workers, and the ledger's client ([`ledger::Ledger`]) runs on a thread of the
-//! module, directly beside it.
+//! gate serves all workers, and the ledger's client ([`ledger::Ledger`], or a shim's) runs on a
+//! thread of the module, directly beside it.
 //!
 //! Suggested reading order: `abi` (Envoy's interface, and all unsafe code), `configuration`,
 //! `front` (a policy's gate and its paused requests), `stream` (a request's hooks, on Envoy's
-//! workers), `drive` (the gate's calls, on the module's thread).
+//! workers), `drive` (the gate's calls, on the module's thread), `connection` (what answers them).
 //!
 //! A hook that panics costs its request: Envoy answers it with 500 and goes on.
 
 mod abi;
 mod clock;
 mod configuration;
+mod connection;
 mod drive;
 mod facts;
 mod front;
@@ -21,6 +22,7 @@ mod log;
 mod metrics;
 mod response;
 mod runtime;
+mod shim;
 #[cfg(feature = "simulated")]
 pub mod simulated;
 mod stream;

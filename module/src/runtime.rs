@@ -1,18 +1,14 @@
 //! The module's thread: an event loop for the ledger's client, shared by all configurations.
 
 use crate::abi::{LogLevel, log};
+use crate::connection::{Address, Connection};
 use crate::drive;
 use crate::front::Front;
-use ledger::Ledger;
 use ledger::store::Timeouts;
-use ledger::store::url::LedgerUrl;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::{Builder, Handle};
-
-/// The most counters of a ledger in memory.
-const MEMORY_COUNTERS: usize = 1_000_000;
 
 /// The running thread and its ledgers.
 struct Running {
@@ -24,13 +20,13 @@ struct Running {
 /// A ledger that was opened after `faults`.
 #[derive(Clone)]
 pub(crate) struct Opened {
-    ledger: Ledger,
+    connection: Connection,
     faults: u64,
 }
 
 /// The ledger to use, by its URL.
 pub(crate) struct Place {
-    pub(crate) url: LedgerUrl,
+    pub(crate) address: Address,
     /// The URL as written, with its password.
     pub(crate) text: String,
     /// The same for all ledgers, since they come from the environment.
@@ -61,8 +57,8 @@ pub(crate) fn drive(front: &Arc<Front>, place: Place) -> Result<(), String> {
 }
 
 impl Opened {
-    pub(crate) const fn ledger(&self) -> &Ledger {
-        &self.ledger
+    pub(crate) fn connection(&self) -> Connection {
+        self.connection.clone()
     }
 
     /// Returns false if a task of a ledger has panicked since this one was opened.
@@ -87,9 +83,8 @@ impl Place {
         }
         let faults = FAULTS.load(Ordering::Relaxed);
         let _entered = running.thread.enter();
-        let ledger = Ledger::open(&self.url, self.timeouts, MEMORY_COUNTERS)
-            .map_err(|error| format!("cannot get random bytes: {error}"))?;
-        let opened = Opened { ledger, faults };
+        let connection = Connection::open(&self.address, self.timeouts)?;
+        let opened = Opened { connection, faults };
         running.ledgers.insert(self.text.clone(), opened.clone());
         Ok(opened)
     }

@@ -67,7 +67,7 @@ impl Driver {
         let asked = |call: Call| Ask {
             id: call.id,
             content: match call.content {
-                Content::Requests(requests) => Asked::Requests(requests),
+                Content::Requests(requests, _) => Asked::Requests(requests),
                 Content::Settles(settles) => Asked::Settles(settles),
                 Content::Probe => Asked::Probe,
             },

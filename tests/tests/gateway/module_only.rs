@@ -3,6 +3,7 @@
 //! These tests run on the dynamic module whatever `TOLLGATE_FRONT` says.
 
 use super::configuration::{inlined, validate};
+use super::login::wrong_login;
 use super::metrics::wait_for as wait_for_metric;
 use super::sharing::admitted_by_two_envoys;
 use super::tracing::wait_for;
@@ -34,6 +35,33 @@ fn a_ledger_that_was_never_reached_is_logged_and_counted() {
         let log = std::fs::read_to_string(gateway.envoys[0].log()).unwrap();
         log.contains("the ledger has not answered since this policy was loaded")
     });
+}
+
+/// A Wasm filter and a module ask one shim, and count together.
+#[test]
+fn a_shim_stands_before_the_ledger() {
+    let mut wasm = Gateway::start(&Options { front: Front::Wasm, ..Options::default() }).unwrap();
+    let ledger = Some(wasm.shim.url(""));
+    let module = Gateway::start(&Options { ledger, ..options() }).unwrap();
+    let clients = [wasm.client(), module.client()];
+    let logins = (0..6).map(|at| wrong_login(&clients[at % 2]).status);
+    assert_eq!(logins.collect::<Vec<_>>(), [401, 401, 401, 401, 401, 429]);
+    assert_eq!(
+        module.client().post("/api/ai/analyze-ats-score", &json!({}), None).status,
+        401,
+        "refunded"
+    );
+    let settled = [("kind", "settle"), ("outcome", "ok")];
+    wait_for_metric(&module, "tollgate_calls", &settled, 1);
+    wasm.shim.kill();
+    wait_for("the module decides without its shim", || {
+        module.client().get("/", None).header("tollgate-verdict") == "degraded"
+    });
+    wasm.shim.restart().unwrap();
+    wait_for("the module does not ask its shim again", || {
+        module.client().get("/", None).header("tollgate-verdict") != "degraded"
+    });
+    assert_eq!(wrong_login(&module.client()).status, 429, "the shim's Redis remembers the logins");
 }
 
 #[test]
@@ -90,7 +118,9 @@ fn a_mistake_in_the_ledger_or_its_timeouts_is_refused() {
     assert_eq!(refusal(&json!("memory:"), &[]), "valid: true");
     assert_eq!(refusal(&Value::Null, &[("TOLLGATE_LEDGER", NOWHERE)]), "valid: true");
     insta::assert_snapshot!(refusal(&Value::Null, &[("TOLLGATE_LEDGER", "")]), @"expected a URL as `ledger`, or in the variable TOLLGATE_LEDGER; found neither");
-    insta::assert_snapshot!(refusal(&json!("http://localhost"), &[]), @"ledger: expected memory:, redis://HOST:PORT, rediss://HOST:PORT (TLS), redis+cluster://HOST:PORT,HOST:PORT or rediss+cluster://…; all except memory: accept USER:PASSWORD@ and, outside a Cluster, /DB; found an unknown scheme");
+    insta::assert_snapshot!(refusal(&json!("http://localhost"), &[]), @r#"ledger: expected http://HOST:PORT, found "http://localhost""#);
+    assert_eq!(refusal(&json!("http://localhost:8081"), &[]), "valid: true");
+    insta::assert_snapshot!(refusal(&json!("https://localhost:1"), &[]), @"ledger: expected memory:, redis://HOST:PORT, rediss://HOST:PORT (TLS), redis+cluster://HOST:PORT,HOST:PORT or rediss+cluster://…; all except memory: accept USER:PASSWORD@ and, outside a Cluster, /DB; found an unknown scheme; http://HOST:PORT is a shim");
     let timeout = |name| refusal(&json!("memory:"), &[(name, "0")]);
     insta::assert_snapshot!(timeout("TOLLGATE_REDIS_RESPONSE_TIMEOUT_MS"), @r#"TOLLGATE_REDIS_RESPONSE_TIMEOUT_MS: expected a whole number of milliseconds from 1 to 60000, found "0""#);
     insta::assert_snapshot!(timeout("TOLLGATE_REDIS_CONNECT_TIMEOUT_MS"), @r#"TOLLGATE_REDIS_CONNECT_TIMEOUT_MS: expected a whole number of milliseconds from 1 to 60000, found "0""#);
