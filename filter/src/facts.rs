@@ -42,9 +42,23 @@ impl<'a> RequestFacts<'a> {
         self.headers().first("x-envoy-original-url").is_some()
     }
 
+    /// Returns true if the request is a gRPC one.
+    pub(crate) fn is_grpc(&self) -> bool {
+        has_grpc_type(self.headers())
+    }
+
     fn first(&self, name: &str) -> Option<Vec<u8>> {
         self.headers().first(name).map(<[u8]>::to_vec)
     }
+}
+
+/// Returns true if the request of the effective context is a gRPC one.
+pub(crate) fn is_grpc() -> bool {
+    direct::headers(MapType::HttpRequestHeaders).is_some_and(|headers| has_grpc_type(&headers))
+}
+
+fn has_grpc_type(request: &Headers) -> bool {
+    request.first("content-type").is_some_and(limits::grpc::is_grpc)
 }
 
 /// The metadata of jwt_authn, which contains only verified data.

@@ -3,7 +3,7 @@
 
 use crate::direct;
 use limits::gate::{Answer, Call, CallKind, MetricKind, SharedData};
-use limits::{grpc, wire};
+use limits::wire;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{MapType, MetricType, Status};
 use std::fmt::Debug;
@@ -53,15 +53,13 @@ pub(crate) fn set_summary(summary: &str) {
     log_failure("set the filter state", direct::set_property(FILTER_STATE, summary.as_bytes()));
 }
 
-/// Answers the stream whose context is the effective one.
+/// Answers the stream whose context is the effective one. `is_grpc`: its content type is gRPC's.
 ///
 /// Envoy decides whether the answer takes gRPC's form: HTTP 200, with `grpc-status`, and the body as
 /// `grpc-message`. A filter before this one can have changed the content type that this looks at,
 /// so the answer has the true HTTP status and the gRPC status.
-pub(crate) fn answer(answer: &Answer) {
+pub(crate) fn answer(answer: &Answer, is_grpc: bool) {
     set_summary(&answer.summary);
-    let request = direct::headers(MapType::HttpRequestHeaders).unwrap_or_default();
-    let is_grpc = request.first("content-type").is_some_and(grpc::is_grpc);
     let headers = answer.headers.iter().filter(|(name, _)| !is_grpc || name != "content-type");
     let body = if is_grpc { answer.detail.as_bytes() } else { &answer.body };
     let sent = direct::send_local_response(

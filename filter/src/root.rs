@@ -1,6 +1,6 @@
 //! A root context: configuration, calls to the shim, and releasing streams.
 
-use crate::facts::TokenPaths;
+use crate::facts::{self, TokenPaths};
 use crate::host::{self, Process};
 use crate::metrics::Metrics;
 use crate::shared::Shared;
@@ -185,7 +185,7 @@ impl Root {
                     host::set_summary(&summary);
                     host::log_failure("resume a request", hostcalls::resume_http_request());
                 }
-                Release::Refuse(answer) => host::answer(&answer),
+                Release::Refuse(answer) => host::answer(&answer, facts::is_grpc()),
             }
         }
         host::log_failure("return to the root context", hostcalls::set_effective_context(self.id));

@@ -76,7 +76,7 @@ fn request(id: u32, worker: &Worker) -> bool {
             true
         }
         Some(Disposition::Release(Release::Refuse(answer))) => {
-            host::answer(&answer);
+            host::answer(&answer, facts.is_grpc());
             true
         }
         None => false,

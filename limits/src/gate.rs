@@ -148,8 +148,8 @@ pub enum Disposition {
 pub enum Release {
     /// Let it pass. The text is for the access log.
     Pass(String),
-    /// Answer it in place of the upstream.
-    Refuse(Answer),
+    /// Answer it in place of the upstream. In a flood, the same answer is shared by many.
+    Refuse(Arc<Answer>),
 }
 
 /// A paused request that has been decided.

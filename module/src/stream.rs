@@ -28,6 +28,7 @@ pub(crate) struct Request {
     front: Arc<Front>,
     id: StreamId,
     is_paused: Cell<bool>,
+    /// True once the gate knows nothing of it any more.
     has_ended: Cell<bool>,
 }
 
@@ -51,13 +52,15 @@ impl Request {
 
     /// Decides the request, or pauses it.
     pub(crate) fn arrives(&self, stream: &mut Stream<'_>) -> Next {
-        let disposition = {
+        let (disposition, is_grpc) = {
             let facts = RequestFacts::of(stream, self.front.jwt());
             let mark = if facts.may_be_redirected() { stream.mark(MARK) } else { None };
-            match mark {
+            let disposition = match mark {
                 Some(mark) => self.front.redirected(self.id, mark).into(),
                 None => self.front.arrive(self.id, stream, &facts),
-            }
+            };
+            let refuses = matches!(disposition, Disposition::Release(Release::Refuse(_)));
+            (disposition, refuses && facts.is_grpc())
         };
         match disposition {
             Disposition::Pause => {
@@ -69,7 +72,7 @@ impl Request {
                 Next::Continue
             }
             Disposition::Release(Release::Refuse(answer)) => {
-                self.refuse(stream, &answer);
+                self.refuse(stream, &answer, is_grpc);
                 Next::Answered
             }
         }
@@ -84,7 +87,10 @@ impl Request {
                 set_summary(stream, &summary);
                 stream.resume();
             }
-            Release::Refuse(answer) => self.refuse(stream, &answer),
+            Release::Refuse(answer) => {
+                let is_grpc = RequestFacts::of(stream, self.front.jwt()).is_grpc();
+                self.refuse(stream, &answer, is_grpc);
+            }
         }
     }
 
@@ -93,6 +99,9 @@ impl Request {
         if self.is_paused.replace(false) {
             // Envoy has answered a paused request itself, for example after a timeout.
             self.front.forget(self.id);
+        }
+        if self.has_ended.get() {
+            return;
         }
         let response = self.response(&ResponseHeaders::of(stream));
         if let Some(name) = response.removed
@@ -109,7 +118,9 @@ impl Request {
 
     /// Reads the outcome of a gRPC response, if its headers did not have it.
     pub(crate) fn response_trailers(&self, stream: &Stream<'_>) {
-        let _none_is_sent_now = self.response(&ResponseTrailers(stream));
+        if !self.has_ended.get() {
+            let _none_is_sent_now = self.response(&ResponseTrailers(stream));
+        }
     }
 
     fn response(&self, facts: &impl ResponseFacts) -> Response {
@@ -135,10 +146,12 @@ impl Request {
         stream.respond(500, headers.into_iter(), body, FAILED);
     }
 
-    fn refuse(&self, stream: &mut Stream<'_>, answer: &Answer) {
+    /// Answers a request that the gate refused, and has forgotten.
+    fn refuse(&self, stream: &mut Stream<'_>, answer: &Answer, is_grpc: bool) {
+        self.has_ended.set(true);
         set_summary(stream, &answer.summary);
         let headers = answer.headers.iter().map(|(name, value)| (name.as_ref(), value.as_str()));
-        if !RequestFacts::of(stream, self.front.jwt()).is_grpc() {
+        if !is_grpc {
             return stream.respond(answer.status, headers, &answer.body, REFUSED);
         }
         // Envoy would choose the gRPC status by the HTTP status.

@@ -15,6 +15,7 @@ use crate::headers::Reset;
 use crate::origin::Origin;
 use crate::plan::{Blocked, Plan, PlannedCharge};
 use crate::wire;
+use std::sync::Arc;
 
 /// The most bytes of a refused token's reason that are logged.
 const MAX_REASON_BYTES: usize = 128;
@@ -50,7 +51,7 @@ impl Gate {
             Ok(plan) => plan,
             Err(bad) => {
                 self.metrics.increment(Event::BadPath);
-                return self.refuse(stream, verdict::bad_path(bad)).into();
+                return self.refuse(stream, Arc::new(verdict::bad_path(bad))).into();
             }
         };
         if let Some(error) = &plan.failed {
@@ -105,7 +106,7 @@ impl Gate {
         let answer = answer?;
         self.metrics.increment(Event::Denied);
         self.log_denial(now_ms, &answer);
-        Some(self.refuse(stream, answer))
+        Some(self.refuse(stream, Arc::new(answer)))
     }
 
     /// Records that a request's token was refused, so that it counts as a request without one.
@@ -158,7 +159,7 @@ impl Gate {
             Reset::Epoch => now_ms,
         };
         let verdict = match self.refusals.find(asked, judged, shown_ms) {
-            Some(answer) => Verdict::Refuse(answer.clone()),
+            Some(answer) => Verdict::Refuse(Arc::clone(answer)),
             None => {
                 let verdict = verdict::render(&self.policy, asked, judged, now_ms);
                 if let Verdict::Refuse(answer) = &verdict {

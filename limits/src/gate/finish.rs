@@ -8,6 +8,7 @@ use super::outbox::{Asked, StreamId};
 use super::shared::SharedData;
 use super::verdict::{Judged, Verdict};
 use super::{Gate, Release, Stream};
+use std::sync::Arc;
 
 /// A request with its rendered decision.
 pub(super) struct Decided<'a> {
@@ -61,7 +62,7 @@ impl Gate {
 
     /// Refuses a stream. Its answer also passes the response callback, but already has all its
     /// headers, so nothing is kept for it.
-    pub(super) fn refuse(&mut self, stream: StreamId, answer: Answer) -> Release {
+    pub(super) fn refuse(&mut self, stream: StreamId, answer: Arc<Answer>) -> Release {
         self.streams.remove(&stream);
         Release::Refuse(answer)
     }

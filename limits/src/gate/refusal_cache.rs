@@ -8,6 +8,7 @@ use crate::counter::CounterName;
 use crate::matched::Matched;
 use crate::quota::Quota;
 use crate::wire::Cost;
+use std::sync::Arc;
 
 /// The last refusal based on an earlier denial.
 #[derive(Debug, Default)]
@@ -21,7 +22,7 @@ struct Refusal {
     logged: Vec<String>,
     /// The time that the answer shows; 0 if it shows none.
     shown_ms: u64,
-    answer: Answer,
+    answer: Arc<Answer>,
 }
 
 /// The part of a charge that the rendering depends on, beside its counter: its bucket, how it counts,
@@ -31,7 +32,12 @@ type Part = (usize, Quota, Cost, Judged);
 impl RefusalCache {
     /// Returns the last answer, if it was to the same request. `shown_ms`: the time that the answer
     /// shows; 0 if it shows none.
-    pub(super) fn find(&self, asked: &Asked, judged: &[Judged], shown_ms: u64) -> Option<&Answer> {
+    pub(super) fn find(
+        &self,
+        asked: &Asked,
+        judged: &[Judged],
+        shown_ms: u64,
+    ) -> Option<&Arc<Answer>> {
         let last = self.0.as_ref()?;
         let charges = last.charges.iter().map(|(counter, part)| (counter, *part));
         let is_same = last.matched == asked.matched
@@ -47,11 +53,11 @@ impl RefusalCache {
         asked: &Asked,
         judged: &[Judged],
         shown_ms: u64,
-        answer: &Answer,
+        answer: &Arc<Answer>,
     ) {
         let charges = parts(asked, judged).map(|(counter, part)| (counter.clone(), part));
         let charges = charges.collect();
-        let (matched, answer) = (asked.matched.clone(), answer.clone());
+        let (matched, answer) = (asked.matched.clone(), Arc::clone(answer));
         let logged = logged(asked).cloned().collect();
         self.0 = Some(Refusal { matched, charges, logged, shown_ms, answer });
     }
@@ -98,14 +104,14 @@ mod tests {
         let mut cache = RefusalCache::default();
         let (one, two) = ([denied(900)], [denied(900), denied(900)]);
         assert_eq!(cache.find(&asked(1, &[0]), &one, 7), None);
-        let answer = Answer {
+        let answer = Arc::new(Answer {
             status: 429,
             headers: Vec::new(),
             body: b"{}".to_vec(),
             detail: String::new(),
             grpc_status: 8,
             summary: "denied".to_owned(),
-        };
+        });
         cache.note(&asked(1, &[0]), &one, 7, &answer);
         assert_eq!(cache.find(&asked(1, &[0]), &one, 7), Some(&answer));
         assert_eq!(cache.find(&asked(1, &[0]), &one, 8), None, "another time is shown");

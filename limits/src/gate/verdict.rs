@@ -13,6 +13,7 @@ use crate::policy::Policy;
 use crate::problem::{self, Problem};
 use crate::quota::Quota;
 use crate::wire::ChargeOutcome;
+use std::sync::Arc;
 
 /// The problem type of a request refused because the ledger is unavailable, from the IANA registry.
 const REDUCED_CAPACITY: &str =
@@ -32,7 +33,7 @@ pub(super) struct Judged {
 #[derive(Debug)]
 pub(super) enum Verdict {
     Pass { summary: String, ours: Ours },
-    Refuse(Answer),
+    Refuse(Arc<Answer>),
 }
 
 /// The parts of a summary that depend on the decision's source.
@@ -79,7 +80,7 @@ pub(super) fn unavailable(
     summary.push_str(words(by).by);
     let mut answer = answer(problem, grpc::UNAVAILABLE, summary);
     answer.headers.insert(0, ("retry-after".into(), "1".to_owned()));
-    let mut verdict = Verdict::Refuse(answer);
+    let mut verdict = Verdict::Refuse(Arc::new(answer));
     log_charges(&mut verdict, asked);
     mark_degraded(verdict)
 }
@@ -169,13 +170,16 @@ fn render_in(
             let mut answer =
                 refused::denied(policy, &asked.matched, last, &refusing, headers, words.denied);
             answer.summary.push_str(words.by);
-            Verdict::Refuse(answer)
+            Verdict::Refuse(Arc::new(answer))
         }
     }
 }
 
 fn log_charges(verdict: &mut Verdict, asked: &Asked) {
-    let (Verdict::Pass { summary, .. } | Verdict::Refuse(Answer { summary, .. })) = verdict;
+    let summary = match verdict {
+        Verdict::Pass { summary, .. } => summary,
+        Verdict::Refuse(answer) => &mut Arc::make_mut(answer).summary,
+    };
     log_keys(summary, asked.charges.iter().flat_map(|planned| &planned.logged));
 }
 
@@ -196,7 +200,9 @@ fn mark_degraded(mut verdict: Verdict) -> Verdict {
     let degraded = "degraded".to_owned();
     match &mut verdict {
         Verdict::Pass { ours, .. } => ours.headers.push((VERDICT_HEADER, degraded)),
-        Verdict::Refuse(answer) => answer.headers.push((VERDICT_HEADER.into(), degraded)),
+        Verdict::Refuse(answer) => {
+            Arc::make_mut(answer).headers.push((VERDICT_HEADER.into(), degraded));
+        }
     }
     verdict
 }

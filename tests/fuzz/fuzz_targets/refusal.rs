@@ -7,6 +7,7 @@ use limits::ledger::NEVER;
 use limits::policy::Policy;
 use limits::wire::{ChargeOutcome, DecideBody, DecideReply, Decision, MARKER_VALUE};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use tollgate_fuzz::{FuzzRequest, Process};
 
 const NOW_US: u64 = 1_790_000_000_000_000;
@@ -78,7 +79,7 @@ fn refused(policy: Policy, wait_ms: u64) -> Answer {
     let reply = Reply { status: Some(b"200"), marker, body: &body };
     let released = gate.reply(NOW_US, call.id, call.kind, reply, &process).pop();
     match released.expect("a release").release {
-        Release::Refuse(answer) => answer,
+        Release::Refuse(answer) => Arc::unwrap_or_clone(answer),
         Release::Pass(summary) => panic!("expected a refusal, found {summary}"),
     }
 }

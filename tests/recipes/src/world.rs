@@ -17,6 +17,7 @@ use limits::quota::Quota;
 use limits::wire::DecideBody;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 /// More calls than one request can cause.
 const MAX_CALLS: usize = 100;
@@ -209,7 +210,7 @@ impl<'a> World<'a> {
     /// Passes the upstream's response, or the gateway's answer, to the client.
     fn respond(&mut self, stream: u64, send: &Send, release: Release) -> Result<Outcome, String> {
         let mut outcome = match release {
-            Release::Refuse(answer) => answered(send, answer),
+            Release::Refuse(answer) => answered(send, Arc::unwrap_or_clone(answer)),
             Release::Pass(summary) => Outcome {
                 status: send.upstream.status,
                 headers: lowercase(&send.upstream.headers),

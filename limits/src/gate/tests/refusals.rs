@@ -119,7 +119,7 @@ fn a_limit_of_0_refuses_in_the_form_of_its_bucket() {
 #[test]
 fn grpc_clients_get_a_status_and_a_message() {
     let of = |path| match denied(policy(), path) {
-        Release::Refuse(answer) => (answer.grpc_status, answer.detail),
+        Release::Refuse(answer) => (answer.grpc_status, answer.detail.clone()),
         Release::Pass(summary) => panic!("{summary}"),
     };
     let used_up =
