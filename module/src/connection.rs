@@ -9,12 +9,16 @@ use limits::gate::SettleResult;
 use limits::wire::{Decision, Request, Settle, SettleBody};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::sleep;
 
 /// The headers of a call.
 pub(crate) type Headers = Vec<(&'static str, String)>;
 
 /// The most counters of a ledger in memory.
 const MEMORY_COUNTERS: usize = 1_000_000;
+/// The interval at which a call that waits for the ledger looks again.
+const REACHED_EVERY: Duration = Duration::from_millis(5);
 
 /// The address of a ledger, or of a shim.
 pub(crate) enum Address {
@@ -60,7 +64,8 @@ impl Connection {
         }
     }
 
-    /// Decides requests, in order. `None` if that failed.
+    /// Decides requests, in order, once the ledger has been reached for the first time. `None` if that
+    /// failed.
     ///
     /// `headers`: for a shim.
     pub(crate) async fn decide(
@@ -70,6 +75,10 @@ impl Connection {
     ) -> Option<Vec<Decision>> {
         match self {
             Self::Ledger(ledger) => {
+                // The first requests of an Envoy come before the ledger is reached.
+                while !ledger.is_reached() {
+                    sleep(REACHED_EVERY).await;
+                }
                 ledger.decide(&requests).await.ok().map(|reply| reply.decisions)
             }
             Self::Shim(shim) => shim.decide(requests, headers).await,

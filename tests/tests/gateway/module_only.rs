@@ -8,10 +8,12 @@ use super::metrics::wait_for as wait_for_metric;
 use super::sharing::admitted_by_two_envoys;
 use super::tracing::wait_for;
 use harness::envoy_config::{self, Front};
+use harness::stack::redis;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-use tests::gateway::{Gateway, Options, counter_of, filter, module};
+use tempfile::TempDir;
+use tests::gateway::{Gateway, Options, counter_of, filter, module, shipped_policy};
 
 /// The URL of a port that nobody listens on.
 const NOWHERE: &str = "redis://127.0.0.1:1";
@@ -24,8 +26,9 @@ fn options() -> Options {
 
 #[test]
 fn a_ledger_that_was_never_reached_is_logged_and_counted() {
-    let options = Options { ledger: Some(NOWHERE.to_owned()), ..options() };
-    let gateway = Gateway::start(&options).unwrap();
+    // With the shipped timeout, because each request waits for it.
+    let (ledger, policy) = (Some(NOWHERE.to_owned()), shipped_policy());
+    let gateway = Gateway::start(&Options { ledger, policy, ..options() }).unwrap();
     for _ in 0..4 {
         let reply = gateway.client().get("/", None);
         assert_eq!(reply.header("tollgate-verdict"), "degraded", "{}", reply.as_text());
@@ -62,6 +65,25 @@ fn a_shim_stands_before_the_ledger() {
         module.client().get("/", None).header("tollgate-verdict") != "degraded"
     });
     assert_eq!(wrong_login(&module.client()).status, 429, "the shim's Redis remembers the logins");
+}
+
+#[test]
+fn the_first_requests_wait_for_the_ledger() {
+    let dir = TempDir::new().unwrap();
+    let redis = redis::start(redis::Options::new(dir.path()).unwrap()).unwrap();
+    redis.pause();
+    let options = Options { ledger: Some(redis::url(&redis)), ..options() };
+    let gateway = Gateway::start(&options).unwrap();
+    std::thread::scope(|scope| {
+        let client = gateway.client();
+        let waiting = scope.spawn(move || client.get("/", None));
+        wait_for("the request does not arrive", || {
+            counter_of(&gateway.envoys[0], "http.gateway.downstream_rq_active") == 1
+        });
+        redis.resume();
+        let reply = waiting.join().unwrap();
+        assert_eq!(reply.header("x-ratelimit-remaining"), "29", "{}", reply.as_text());
+    });
 }
 
 #[test]
