@@ -164,6 +164,8 @@ impl Front {
         let now_us = now_us();
         let mut state = self.lock();
         let disposition = state.gate.arrive(now_us, id, arrival, facts, &Local);
+        #[cfg(feature = "planted-panic")]
+        crate::planted::at(crate::planted::Place::Lock, stream);
         let wakes = state.gate.take_wake(now_us);
         if disposition == Disposition::Pause {
             let waker = stream.waker();
@@ -286,6 +288,8 @@ impl Front {
         let now_us = now_us();
         match reply {
             Reply::Decisions(decisions) => {
+                #[cfg(feature = "planted-panic")]
+                crate::planted::on_thread();
                 let released = state.gate.decided(now_us, id, decisions, &Local);
                 state.release(released);
             }

@@ -20,6 +20,8 @@ mod front;
 mod local;
 mod log;
 mod metrics;
+#[cfg(feature = "planted-panic")]
+mod planted;
 mod response;
 mod runtime;
 mod shim;

@@ -52,6 +52,8 @@ impl Request {
 
     /// Decides the request, or pauses it.
     pub(crate) fn arrives(&self, stream: &mut Stream<'_>) -> Next {
+        #[cfg(feature = "planted-panic")]
+        crate::planted::at(crate::planted::Place::Arrival, stream);
         let (disposition, is_grpc) = {
             let facts = RequestFacts::of(stream, self.front.jwt());
             let mark = if facts.may_be_redirected() { stream.mark(MARK) } else { None };
@@ -82,6 +84,8 @@ impl Request {
     pub(crate) fn is_woken(&self, stream: &mut Stream<'_>) {
         let Woken::By(release) = self.front.woken(self.id) else { return };
         self.is_paused.set(false);
+        #[cfg(feature = "planted-panic")]
+        crate::planted::at(crate::planted::Place::Wake, stream);
         match release {
             Release::Pass(summary) => {
                 set_summary(stream, &summary);

@@ -25,6 +25,8 @@ pub struct Options {
     pub front: Front,
     /// The ledger of the dynamic module, in place of the stack's.
     pub ledger: Option<String>,
+    /// The dynamic module, if not the one that users load.
+    pub module: Option<PathBuf>,
     /// The number of Envoys.
     pub envoys: usize,
     /// The number of workers of each Envoy.
@@ -59,6 +61,7 @@ impl Default for Options {
             is_redis: true,
             front: front(),
             ledger: None,
+            module: None,
             envoys: 1,
             workers: 1,
             policy,
@@ -306,7 +309,8 @@ fn start_envoy(
         wasm: Some(filter().clone()),
         policy: Some(options.policy.clone()),
         front: options.front,
-        module: (options.front == Front::Module).then(|| module().clone()),
+        module: (options.front == Front::Module)
+            .then(|| options.module.clone().unwrap_or_else(|| module().clone())),
         ledger: Some(options.ledger.clone().unwrap_or_else(|| ledger.to_owned())),
         ..envoy_config::Options::default()
     })?;

@@ -23,6 +23,7 @@ mod gateway {
     mod outage;
     mod paths;
     mod payers;
+    mod planted;
     mod recipes;
     mod refusals;
     mod reload;

@@ -60,15 +60,29 @@ pub fn build_module_shown(release: bool) -> Result<PathBuf> {
     build_module_with(if release { &["--release"] } else { &[] })
 }
 
-/// Builds the module, and moves a copy to where `envoy/tollgate-module.yaml` expects it. The move is
-/// atomic, since a running Envoy has the file mapped.
+/// Builds a module that panics where a request asks for it, and returns its path.
+///
+/// # Errors
+/// Same as [`build_module`].
+pub fn build_planted_module() -> Result<PathBuf> {
+    let planted = "tollgate-module-under-test/planted-panic";
+    let flags = ["--package", "tollgate-module-under-test", "--features", planted, "--quiet"];
+    build_library("module_under_test", PLANTED_MODULE, &flags)
+}
+
 fn build_module_with(flags: &[&str]) -> Result<PathBuf> {
+    let own = ["--package", "tollgate-module"];
+    build_library("tollgate_module", MODULE, &[own.as_slice(), flags].concat())
+}
+
+/// Builds a library, and moves a copy to `path`. The move is atomic, since a running Envoy has the
+/// file mapped.
+fn build_library(name: &str, path: &str, flags: &[&str]) -> Result<PathBuf> {
     // With the programs, so that cargo selects the same features of the crates they share.
-    let own = ["--lib", "--package", "tollgate-module"];
-    let messages = cargo(&[&PACKAGES, own.as_slice(), flags].concat())?;
-    let built = library(&messages, "tollgate_module")
-        .context("cargo did not build a library named tollgate_module")?;
-    let path = paths::root().join(MODULE);
+    let messages = cargo(&[&PACKAGES, ["--lib"].as_slice(), flags].concat())?;
+    let built = library(&messages, name)
+        .with_context(|| format!("cargo did not build a library named {name}"))?;
+    let path = paths::root().join(path);
     let new = path.with_extension("new");
     std::fs::create_dir_all(path.parent().unwrap_or(paths::root()))
         .and_then(|()| std::fs::copy(&built, &new))
@@ -86,8 +100,10 @@ const PACKAGES: [&str; 6] = [
     "--package",
     "tollgate-claude-sim",
 ];
-/// The built module.
+/// The built module, where `envoy/tollgate-module.yaml` expects it.
 const MODULE: &str = "target/module/libtollgate_module.so";
+/// The module with planted panics.
+const PLANTED_MODULE: &str = "target/module/libtollgate_planted.so";
 
 fn build_with(flags: &[&str]) -> Result<Binaries> {
     let messages = cargo(&[&PACKAGES, flags].concat())?;
