@@ -1,9 +1,10 @@
 //! Builds the native programs: the shim, the backend and claude-sim, and the dynamic module.
 
-use crate::{command, paths};
+use crate::setup::rust_target;
+use crate::{command, env, paths, setup};
 use anyhow::{Context, Result};
 use serde::Deserialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const BUILD_LIMIT: Duration = Duration::from_secs(3600);
@@ -70,25 +71,52 @@ pub fn build_planted_module() -> Result<PathBuf> {
     build_library("module_under_test", PLANTED_MODULE, &flags)
 }
 
+/// The platform other than this one that the module can be built for.
+pub const ARM64: &str = "aarch64-unknown-linux-gnu";
+
+/// Builds an optimized module for the platform `target`, which needs at most version `glibc` of the C
+/// library, shows cargo's progress, and returns the module's path.
+///
+/// # Errors
+/// Fails if the compilers cannot be fetched, or the module does not compile.
+pub fn build_module_for(target: &str, glibc: &str) -> Result<PathBuf> {
+    if !rust_target::has(Path::new(&env::rustc()), target) {
+        rust_target::add(target).with_context(|| format!("cannot get a compiler for {target}"))?;
+    }
+    let mut cargo = setup::zig()?.cargo_build();
+    cargo.args(["--lib", "--package", "tollgate-module", "--release", MESSAGES, "--target"]);
+    cargo.arg(format!("{target}.{glibc}")).current_dir(paths::root());
+    let messages = command::show_and_capture(&mut cargo, BUILD_LIMIT)?;
+    put_library(
+        &messages,
+        "tollgate_module",
+        &paths::root().join(MODULES).join(target).join(MODULE),
+    )
+}
+
 fn build_module_with(flags: &[&str]) -> Result<PathBuf> {
     let own = ["--package", "tollgate-module"];
     build_library("tollgate_module", MODULE, &[own.as_slice(), flags].concat())
 }
 
-/// Builds a library, and moves a copy to `path`. The move is atomic, since a running Envoy has the
-/// file mapped.
-fn build_library(name: &str, path: &str, flags: &[&str]) -> Result<PathBuf> {
+/// Builds a library, and moves a copy to the modules' folder as `file`.
+fn build_library(name: &str, file: &str, flags: &[&str]) -> Result<PathBuf> {
     // With the programs, so that cargo selects the same features of the crates they share.
     let messages = cargo(&[&PACKAGES, ["--lib"].as_slice(), flags].concat())?;
-    let built = library(&messages, name)
+    put_library(&messages, name, &paths::root().join(MODULES).join(file))
+}
+
+/// Moves a copy of a built library to `path`. The move is atomic, since a running Envoy has the file
+/// mapped.
+fn put_library(messages: &str, name: &str, path: &Path) -> Result<PathBuf> {
+    let built = library(messages, name)
         .with_context(|| format!("cargo did not build a library named {name}"))?;
-    let path = paths::root().join(path);
     let new = path.with_extension("new");
     std::fs::create_dir_all(path.parent().unwrap_or(paths::root()))
         .and_then(|()| std::fs::copy(&built, &new))
-        .and_then(|_| std::fs::rename(&new, &path))
+        .and_then(|_| std::fs::rename(&new, path))
         .with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(path)
+    Ok(path.to_owned())
 }
 
 /// The programs' packages.
@@ -100,10 +128,15 @@ const PACKAGES: [&str; 6] = [
     "--package",
     "tollgate-claude-sim",
 ];
-/// The built module, where `envoy/tollgate-module.yaml` expects it.
-const MODULE: &str = "target/module/libtollgate_module.so";
-/// The module with planted panics.
-const PLANTED_MODULE: &str = "target/module/libtollgate_planted.so";
+/// The folder of built modules, where `envoy/tollgate-module.yaml` expects this platform's.
+const MODULES: &str = "target/module";
+/// The file name of a built module.
+const MODULE: &str = "libtollgate_module.so";
+/// The file name of the module with planted panics.
+const PLANTED_MODULE: &str = "libtollgate_planted.so";
+/// Makes cargo write readable progress and errors to stderr, and the JSON list of what it built to
+/// stdout.
+const MESSAGES: &str = "--message-format=json-render-diagnostics";
 
 fn build_with(flags: &[&str]) -> Result<Binaries> {
     let messages = cargo(&[&PACKAGES, flags].concat())?;
@@ -117,8 +150,7 @@ fn build_with(flags: &[&str]) -> Result<Binaries> {
 /// Runs `cargo build` and returns its JSON messages.
 fn cargo(args: &[&str]) -> Result<String> {
     let mut cargo = command::cargo();
-    // Readable progress and errors go to stderr, the JSON list of what was built to stdout.
-    cargo.args(["build", "--bins", "--message-format=json-render-diagnostics"]).args(args);
+    cargo.args(["build", "--bins", MESSAGES]).args(args);
     command::show_and_capture(cargo.current_dir(paths::root()), BUILD_LIMIT)
 }
 

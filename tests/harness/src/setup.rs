@@ -9,15 +9,18 @@ mod cargo_deny;
 pub mod debian;
 pub mod postgres;
 pub mod python;
+pub mod rust_target;
 pub mod servers;
 pub mod wasm_target;
 pub mod wheel;
+mod zig;
 
 pub use cargo_deny::cargo_deny;
 pub use postgres::postgres;
 pub use python::schemathesis;
 pub use servers::{PinnedRedis, curl, envoy, redis, wrk};
 pub use wasm_target::wasm_rustc;
+pub use zig::{Zig, zig};
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -51,6 +54,8 @@ pub enum Piece {
     CargoDeny,
     /// wrk, for the benchmarks only
     Wrk,
+    /// Zig, only for building the dynamic module for other platforms
+    Zig,
 }
 
 /// Sets up the requested pieces.
@@ -72,6 +77,7 @@ pub fn run(setup: &Setup) -> Result<()> {
             Piece::Schemathesis => schemathesis().map(drop)?,
             Piece::CargoDeny => cargo_deny().map(drop)?,
             Piece::Wrk => wrk().map(drop)?,
+            Piece::Zig => zig().map(drop)?,
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 mod exports;
 
-use crate::setup::{wasm_rustc, wasm_target};
+use crate::setup::{rust_target, wasm_rustc, wasm_target};
 use crate::{command, paths};
 use anyhow::{Context, Result};
 use std::fs::File;
@@ -100,7 +100,7 @@ fn identity(rustc: Option<&Path>) -> Result<String> {
         .nth(2)
         .map(|sysroot| sysroot.join("lib/rustlib").join(wasm_target::TARGET).join("lib"))
         .unwrap_or_default();
-    let library = wasm_target::standard_library(&libraries)
+    let library = rust_target::standard_library(&libraries)
         .with_context(|| format!("no standard library in {}", libraries.display()))?;
     let made = library.metadata().and_then(|meta| meta.modified());
     let made = made.with_context(|| format!("cannot get the time of {}", library.display()))?;

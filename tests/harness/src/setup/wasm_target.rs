@@ -4,8 +4,8 @@
 //! for building browsers) is unpacked into the cache folder, and its standard library is compiled for
 //! the target. That compiler builds only the filter.
 
-use super::cache;
 use super::debian::{self, Apt};
+use super::{cache, rust_target};
 use crate::{command, env, progress};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
@@ -18,7 +18,6 @@ pub const TARGET: &str = "wasm32-unknown-unknown";
 /// The cache entry. Increase the number when the recipe below changes.
 const ENTRY: &str = "wasm-sysroot-1";
 const LOOK_UP_LIMIT: Duration = Duration::from_secs(30);
-const RUSTUP_LIMIT: Duration = Duration::from_secs(120);
 const BUILD_LIMIT: Duration = Duration::from_secs(1800);
 
 /// Returns the compiler to pass to cargo as `RUSTC` when building the filter, or `None` if cargo's own
@@ -27,12 +26,12 @@ const BUILD_LIMIT: Duration = Duration::from_secs(1800);
 /// # Errors
 /// Fails if neither rustup nor Debian can provide a compiler. The error has both causes.
 pub fn wasm_rustc() -> Result<Option<PathBuf>> {
-    if has_target(Path::new(&env::rustc())) {
+    if rust_target::has(Path::new(&env::rustc()), TARGET) {
         return Ok(None);
     }
     let sysroot = crate::paths::cache_dir()?.join(ENTRY);
     if !sysroot.is_dir() {
-        let Err(rustup) = add_with_rustup() else { return Ok(None) };
+        let Err(rustup) = rust_target::add(TARGET) else { return Ok(None) };
         crate::signals::check()?;
         progress::say("rustup cannot provide the target: building it from Debian packages");
         cache::entry(ENTRY, make_sysroot).with_context(|| {
@@ -40,35 +39,6 @@ pub fn wasm_rustc() -> Result<Option<PathBuf>> {
         })?;
     }
     Ok(Some(sysroot.join("bin/rustc")))
-}
-
-/// Returns true if `rustc` has the target's standard library.
-fn has_target(rustc: &Path) -> bool {
-    let mut ask = Command::new(rustc);
-    ask.args(["--print", "target-libdir", "--target", TARGET]);
-    command::output(&mut ask, LOOK_UP_LIMIT)
-        .is_ok_and(|folder| standard_library(Path::new(folder.trim())).is_some())
-}
-
-/// Returns the `libstd-*.rlib` in `folder`.
-#[must_use]
-pub fn standard_library(folder: &Path) -> Option<PathBuf> {
-    debian::list(folder).ok()?.into_iter().find(|file| {
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with("libstd-") && name.ends_with(".rlib")
-    })
-}
-
-fn add_with_rustup() -> Result<()> {
-    if env::on_path("rustup").is_none() {
-        bail!("rustup is not on the PATH");
-    }
-    progress::say(format_args!("adding {TARGET} with rustup"));
-    command::output(Command::new("rustup").args(["target", "add", TARGET]), RUSTUP_LIMIT)?;
-    if !has_target(Path::new(&env::rustc())) {
-        bail!("rustup has added the target to a toolchain that is not in use");
-    }
-    Ok(())
 }
 
 /// Builds a compiler with the target's standard library in `dir`.
@@ -90,7 +60,7 @@ fn make_sysroot(dir: &Path) -> Result<()> {
                 .with_context(|| format!("cannot remove {}", folder.display()))?;
         }
     }
-    if !has_target(&dir.join("bin/rustc")) {
+    if !rust_target::has(&dir.join("bin/rustc"), TARGET) {
         bail!("the compiler made from Debian packages does not find its standard library");
     }
     Ok(())

