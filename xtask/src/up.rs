@@ -79,7 +79,7 @@ pub enum FrontFlag {
 }
 
 impl FrontFlag {
-    const fn front(self) -> Front {
+    pub(crate) const fn front(self) -> Front {
         match self {
             Self::Wasm => Front::Wasm,
             Self::Module => Front::Module,

@@ -32,8 +32,21 @@ use std::collections::BTreeSet;
 use xtask::print_config::{ENVOY_NAME, FILTER_NAME};
 use xtask::up::ports;
 
-const SERVICES: [&str; 7] =
-    ["backend", "cache", "claude-sim", "gateway", "ledger", "policy", "shim"];
+const SERVICES: [&str; 9] = [
+    "backend",
+    "cache",
+    "claude-sim",
+    "gateway",
+    "gateway-module",
+    "ledger",
+    "policy",
+    "policy-module",
+    "shim",
+];
+/// The services of the profile `module`. The others always run.
+const OF_MODULE: [&str; 2] = ["gateway-module", "policy-module"];
+/// The services that end by themselves.
+const ENDING: [&str; 2] = ["policy", "policy-module"];
 /// The data folder in the official Redis image, and its owner.
 const REDIS_DATA: (&str, &str) = ("/data", "999:999");
 
@@ -53,6 +66,7 @@ fn the_compose_file_has_only_known_services_and_keys() {
         "network_mode",
         "networks",
         "ports",
+        "profiles",
         "read_only",
         "restart",
         "security_opt",
@@ -90,7 +104,7 @@ fn services_wait_until_their_dependencies_are_healthy() {
         };
         for (other, how) in needs {
             // This service ends by itself, so it has no health check.
-            if other == "policy" {
+            if ENDING.contains(&other.as_str()) {
                 assert_eq!(how["condition"], "service_completed_successfully", "{name} on {other}");
                 continue;
             }
@@ -100,35 +114,63 @@ fn services_wait_until_their_dependencies_are_healthy() {
         needs.keys().cloned().collect()
     };
     assert_eq!(needs("gateway"), ["backend", "policy", "shim"]);
-    assert!(compose.service("policy").get("depends_on").is_none());
-    assert!(compose.service("policy").get("healthcheck").is_none());
+    assert_eq!(needs("gateway-module"), ["backend", "ledger", "policy-module"]);
+    for policy in ENDING {
+        assert!(compose.service(policy).get("depends_on").is_none());
+        assert!(compose.service(policy).get("healthcheck").is_none());
+    }
     assert_eq!(needs("shim"), ["ledger"]);
     assert_eq!(needs("backend"), ["cache", "claude-sim"]);
     assert!(needs("claude-sim").is_empty());
-    assert!(compose.service("gateway")["healthcheck"]["test"].is_array());
+    for gateway in ["gateway", "gateway-module"] {
+        assert!(compose.service(gateway)["healthcheck"]["test"].is_array());
+    }
     // With a restart policy, a service that ends by itself would never complete.
     for (name, service) in compose.all() {
-        let restart = if name == "policy" { "no" } else { "unless-stopped" };
+        let restart = if ENDING.contains(&name) { "no" } else { "unless-stopped" };
         assert_eq!(service["restart"], restart, "{name}");
     }
 }
 
+/// Without the profile, nothing of the dynamic module is built or started.
 #[test]
-fn only_the_gateway_is_published_and_its_admin_port_to_this_machine_only() {
+fn the_module_has_a_profile_on_which_nothing_else_depends() {
     let compose = Compose::read();
-    for name in SERVICES.into_iter().filter(|name| *name != "gateway") {
+    for (name, service) in compose.all() {
+        let profiles = files::list(service, "profiles");
+        let expected: &[&str] = if OF_MODULE.contains(&name) { &["module"] } else { &[] };
+        assert_eq!(profiles, expected, "{name}");
+        let needs = service["depends_on"].as_object();
+        let of_module = |other: &&String| OF_MODULE.contains(&other.as_str());
+        let needs_module = needs.is_some_and(|needs| needs.keys().any(|other| of_module(&other)));
+        assert_eq!(needs_module, name == "gateway-module", "{name}");
+        let builds_module = service["build"]["target"] == "gateway-module";
+        assert_eq!(builds_module, name == "gateway-module", "{name}");
+    }
+    // The module's own stage builds it.
+    let dockerfile = Dockerfile::read();
+    assert!(!dockerfile.stage("build").join(" ").contains("target/module/"));
+    assert_eq!(dockerfile.image("build-module"), "build");
+}
+
+#[test]
+fn only_the_gateways_are_published_and_their_admin_ports_to_this_machine_only() {
+    let compose = Compose::read();
+    let gateways = ["gateway", "gateway-module"];
+    for name in SERVICES.into_iter().filter(|name| !gateways.contains(name)) {
         assert!(compose.service(name).get("ports").is_none(), "{name}");
     }
-    let (gateway, admin) = (ports::GATEWAY, ports::ADMIN);
-    assert_eq!(
-        strings(&compose.service("gateway")["ports"]),
-        [format!("{gateway}:{gateway}"), format!("127.0.0.1:{admin}:{admin}")]
-    );
-    // Each of these is on an isolated network with its only client.
+    for (at, name) in (0..).zip(gateways) {
+        let (gateway, admin) = (ports::GATEWAY, ports::ADMIN);
+        let expected =
+            [format!("{}:{gateway}", gateway + at), format!("127.0.0.1:{}:{admin}", admin + at)];
+        assert_eq!(strings(&compose.service(name)["ports"]), expected);
+    }
+    // Each of these is on an isolated network with its only clients.
     for (name, network, asked_by) in [
-        ("ledger", "ledger", "shim"),
-        ("cache", "cache", "backend"),
-        ("claude-sim", "claude", "backend"),
+        ("ledger", "ledger", &["gateway-module", "shim"][..]),
+        ("cache", "cache", &["backend"]),
+        ("claude-sim", "claude", &["backend"]),
     ] {
         assert_eq!(networks(compose.service(name)), [network]);
         // `internal` alone would leave the host reachable.
@@ -136,9 +178,12 @@ fn only_the_gateway_is_published_and_its_admin_port_to_this_machine_only() {
         assert_eq!(network_is["internal"], true);
         let mode = "com.docker.network.bridge.gateway_mode_ipv4";
         assert_eq!(network_is["driver_opts"][mode], "isolated");
-        assert_eq!(on_network(&compose, network), BTreeSet::from([name, asked_by]));
+        let on_it: BTreeSet<_> = asked_by.iter().copied().chain([name]).collect();
+        assert_eq!(on_network(&compose, network), on_it);
     }
-    assert_eq!(compose.service("policy")["network_mode"], "none");
+    for policy in ENDING {
+        assert_eq!(compose.service(policy)["network_mode"], "none");
+    }
 }
 
 /// Returns the services on `network`.
@@ -150,29 +195,37 @@ fn on_network<'a>(compose: &'a Compose, network: &str) -> BTreeSet<&'a str> {
 /// Anyone who reaches the admin interface can stop the gateway and read the policy's salt.
 #[test]
 fn only_this_machine_reaches_the_admin_interface() {
-    let compose = Compose::read();
-    let gateway = compose.service("gateway");
-    assert_eq!(on_network(&compose, "admin"), BTreeSet::from(["gateway"]));
-    assert_eq!(networks(gateway), ["admin", "front"]);
-    // It listens only on its address in that network. In the image it listens on loopback.
-    assert_eq!(Dockerfile::read().envoy_config().admin_address, "127.0.0.1");
-    let address = text(&gateway["networks"]["admin"]["ipv4_address"]);
-    let command = strings(&gateway["command"]);
-    let at = command.iter().position(|word| word == "--config-yaml").unwrap();
-    let admin = format!("admin: {{address: {{socket_address: {{address: {address}}}}}}}");
-    assert_eq!(command[at + 1], admin);
-    let network = &compose.0["networks"]["admin"];
-    let subnet = text(&network["ipam"]["config"][0]["subnet"]);
-    let (start, bits) = subnet.split_once('/').unwrap();
-    let number = |address: &str| u32::from(address.parse::<std::net::Ipv4Addr>().unwrap());
-    let mask = u32::MAX << (32 - bits.parse::<u32>().unwrap());
-    assert_eq!(number(&address) & mask, number(start), "{address} is not in {subnet}");
-    // The first addresses are the network's and the host's; the last one is for broadcasts.
-    assert!((2..!mask).contains(&(number(&address) & !mask)), "{address}");
-    // Ports are mapped to the network with the highest priority, which must not be internal.
-    assert!(network.get("internal").is_none());
-    assert_eq!(gateway["networks"]["admin"]["gw_priority"], 1);
-    assert!(gateway["networks"]["front"].get("gw_priority").is_none());
+    let (compose, dockerfile) = (Compose::read(), Dockerfile::read());
+    for (name, own, others) in [
+        ("gateway", "admin", &["front"][..]),
+        ("gateway-module", "admin-module", &["front", "ledger"]),
+    ] {
+        let gateway = compose.service(name);
+        assert_eq!(on_network(&compose, own), BTreeSet::from([name]));
+        let all: Vec<_> = std::iter::once(own).chain(others.iter().copied()).collect();
+        assert_eq!(networks(gateway), all);
+        // It listens only on its address in that network. In the image it listens on loopback.
+        assert_eq!(dockerfile.envoy_config(name).admin_address, "127.0.0.1");
+        let address = text(&gateway["networks"][own]["ipv4_address"]);
+        let command = strings(&gateway["command"]);
+        let at = command.iter().position(|word| word == "--config-yaml").unwrap();
+        let admin = format!("admin: {{address: {{socket_address: {{address: {address}}}}}}}");
+        assert_eq!(command[at + 1], admin);
+        let network = &compose.0["networks"][own];
+        let subnet = text(&network["ipam"]["config"][0]["subnet"]);
+        let (start, bits) = subnet.split_once('/').unwrap();
+        let number = |address: &str| u32::from(address.parse::<std::net::Ipv4Addr>().unwrap());
+        let mask = u32::MAX << (32 - bits.parse::<u32>().unwrap());
+        assert_eq!(number(&address) & mask, number(start), "{address} is not in {subnet}");
+        // The first addresses are the network's and the host's; the last one is for broadcasts.
+        assert!((2..!mask).contains(&(number(&address) & !mask)), "{address}");
+        // Ports are mapped to the network with the highest priority, which must not be internal.
+        assert!(network.get("internal").is_none());
+        assert_eq!(gateway["networks"][own]["gw_priority"], 1);
+        for other in others {
+            assert!(gateway["networks"][*other].get("gw_priority").is_none());
+        }
+    }
 }
 
 /// Docker's defaults are too slow at the start.
@@ -180,7 +233,7 @@ fn only_this_machine_reaches_the_admin_interface() {
 fn health_checks_are_frequent_at_the_start_and_rare_afterwards() {
     let compose = Compose::read();
     let checked: Vec<_> = compose.all().filter(|(_, is)| is.get("healthcheck").is_some()).collect();
-    assert_eq!(checked.len(), SERVICES.len() - 1);
+    assert_eq!(checked.len(), SERVICES.len() - ENDING.len());
     for (name, service) in checked {
         let mut times = service["healthcheck"].clone();
         times.as_object_mut().unwrap().remove("test");
@@ -240,12 +293,17 @@ fn images_are_pinned_and_compatible() {
     let dockerfile = Dockerfile::read();
     let mut images = vec![text(&compose.service("ledger")["image"])];
     assert_eq!(compose.service("cache")["image"], images[0].as_str());
-    images.extend(dockerfile.stages().map(|stage| dockerfile.image(stage)));
+    let from_others =
+        |stage: &&str| dockerfile.stages().any(|other| dockerfile.image(stage) == other);
+    let stages = dockerfile.stages().filter(|stage| !from_others(stage));
+    images.extend(stages.map(|stage| dockerfile.image(stage)));
     for image in &images {
         let (_, tag) = image.split_once(':').unwrap_or_else(|| panic!("{image} has no tag"));
         assert!(tag != "latest" && !tag.is_empty(), "{image}");
     }
-    assert_eq!(dockerfile.image("gateway"), "envoyproxy/envoy:v1.40.0");
+    for gateway in ["gateway", "gateway-module"] {
+        assert_eq!(dockerfile.image(gateway), "envoyproxy/envoy:v1.40.0");
+    }
     assert!("1.40.0".starts_with(harness::setup::servers::ENVOY_VERSION));
     // Programs must run on the Debian release that they are built on.
     let rust = env!("CARGO_PKG_RUST_VERSION");
@@ -259,12 +317,15 @@ fn images_are_pinned_and_compatible() {
 fn files_stages_and_users_match() {
     let compose = Compose::read();
     let dockerfile = Dockerfile::read();
-    let build = dockerfile.stage("build").join("\n");
+    let stages = ["build", "build-module"].map(|stage| dockerfile.stage(stage).join("\n") + "\n");
+    let build = stages.concat();
     for (name, target) in [
         ("backend", "backend"),
         ("claude-sim", "claude-sim"),
         ("gateway", "gateway"),
+        ("gateway-module", "gateway-module"),
         ("policy", "shim"),
+        ("policy-module", "shim"),
         ("shim", "shim"),
     ] {
         let service = compose.service(name);
@@ -277,7 +338,8 @@ fn files_stages_and_users_match() {
         assert!(stage.contains(&format!("USER {}", text(&service["user"]))), "{name}");
         for line in stage.iter().filter(|line| line.starts_with("COPY ")) {
             let words: Vec<&str> = line.split_whitespace().collect();
-            assert_eq!(words[1], "--from=build", "{line}");
+            let from = if target == "gateway-module" { "build-module" } else { "build" };
+            assert_eq!(words[1], format!("--from={from}"), "{line}");
             for source in words[2..words.len() - 1].iter().filter(|word| word.starts_with("/out/"))
             {
                 let file = source.rsplit('/').next().unwrap();
@@ -304,7 +366,7 @@ fn the_builds_files_and_commands_exist() {
         assert!(!ignored.has(&file), "{file} is excluded from the build");
     }
     let chores = dockerfile.chores();
-    assert_eq!(chores.len(), 2, "{chores:?}");
+    assert_eq!(chores.len(), 4, "{chores:?}");
     for chore in &chores {
         files::parse_chore(chore);
     }
@@ -316,6 +378,8 @@ fn the_builds_files_and_commands_exist() {
     let wasm = harness::wasm::path();
     let wasm = wasm.strip_prefix(paths::root()).unwrap().to_str().unwrap().to_owned();
     assert!(build.contains(&wasm), "{wasm}");
+    let module = dockerfile.stage("build-module").join("\n");
+    assert!(module.contains("cp target/module/libtollgate_module.so /out/"), "{module}");
 }
 
 /// Secrets, databases and build outputs in a checkout must not get into an image's layers.
@@ -359,6 +423,13 @@ fn each_checkout_has_its_own_build_cache() {
         mounts[1..],
         ["--mount=type=cache,id=tollgate-target-${CHECKOUT},target=/src/target,sharing=locked"]
     );
+    // The module's stage has the same cache.
+    let module = dockerfile.stage("build-module");
+    assert_eq!(module[0], "ARG CHECKOUT=default");
+    let same: Vec<_> = module[1].split(' ').filter(|word| word.starts_with("--mount=")).collect();
+    assert_eq!(same, mounts);
+    let script = "sh deploy/docker/build.sh cargo run --package xtask -- build --module --release";
+    assert!(module[1].contains(script), "{module:?}");
     // Without the script, cargo would rely on the times of the checkout's files. `cargo xtask` would
     // print nothing while it builds xtask.
     let first = run.split(' ').find(|word| !word.starts_with("--") && *word != "RUN").unwrap();
@@ -367,45 +438,69 @@ fn each_checkout_has_its_own_build_cache() {
 }
 
 #[test]
-fn the_gateways_configuration_has_the_services_and_the_published_ports() {
+fn the_gateways_configurations_have_the_services_and_the_published_ports() {
     let dockerfile = Dockerfile::read();
-    let flags = dockerfile.envoy_config();
-    let wasm = flags.wasm.clone().unwrap();
-    assert!(
-        dockerfile.stage("gateway").contains(
-            &"COPY --from=build /out/envoy.json /out/tollgate_filter.wasm /etc/envoy/".to_owned()
+    for (name, copied, module, watched, out) in [
+        (
+            "gateway",
+            "--from=build /out/envoy.json /out/tollgate_filter.wasm",
+            None,
+            "tollgate.json",
+            "/out",
         ),
-        "the filter is not copied to the path in the configuration"
-    );
-    assert_eq!(wasm.to_str(), Some("/etc/envoy/tollgate_filter.wasm"));
-    assert_eq!(flags.policy.as_deref().and_then(|path| path.to_str()), Some("envoy/policy.yaml"));
-    assert!(
-        dockerfile
-            .stage("gateway")
-            .contains(&"COPY --from=build /out/tollgate.json /etc/envoy/policy/".to_owned())
-    );
-    let watched = flags.filter_file.as_deref().and_then(|path| path.to_str());
-    assert_eq!(watched, Some("/etc/envoy/policy/tollgate.json"));
-    assert_eq!(flags.out.to_str(), Some("/out"));
-    let mut config = files::in_root(&flags).config().unwrap().envoy;
-    let listen = |pointer: &str| config.pointer(pointer).unwrap().clone();
-    let listener = listen("/static_resources/listeners/0/address/socket_address");
-    assert_eq!(listener["address"], "0.0.0.0");
-    assert_eq!(listener["port_value"], ports::GATEWAY);
-    let admin = listen("/admin/address/socket_address");
-    assert_eq!(admin["address"], "127.0.0.1");
-    assert_eq!(admin["port_value"], ports::ADMIN);
-    for (cluster, service, port) in
-        [("tollgate", "shim", ports::SHIM), ("backend", "backend", ports::BACKEND)]
-    {
-        let clusters = envoy_config::at(&mut config, "/static_resources/clusters").unwrap();
-        let cluster = envoy_config::named(clusters, cluster).unwrap();
-        let address = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address";
-        let address = cluster.pointer(address).unwrap();
-        assert_eq!(address["address"], service);
-        assert_eq!(address["port_value"], port);
-        // The address is a name, which Envoy must resolve repeatedly.
-        assert_eq!(cluster["type"], "STRICT_DNS");
+        (
+            "gateway-module",
+            "--from=build-module /out/module/envoy.json /out/libtollgate_module.so /out/tollgate_filter.wasm",
+            Some("/etc/envoy/libtollgate_module.so"),
+            "tollgate-module.json",
+            "/out/module",
+        ),
+    ] {
+        let flags = dockerfile.envoy_config(name);
+        let copied = format!("COPY {copied} /etc/envoy/");
+        assert!(dockerfile.stage(name).contains(&copied), "{name} has no {copied}");
+        let text = |path: &Option<std::path::PathBuf>| {
+            path.as_ref().map(|path| path.to_str().unwrap().to_owned())
+        };
+        assert_eq!(text(&flags.wasm).unwrap(), "/etc/envoy/tollgate_filter.wasm");
+        assert_eq!(text(&flags.module).as_deref(), module);
+        assert_eq!(text(&flags.policy).unwrap(), "envoy/policy.yaml");
+        assert_eq!(text(&flags.filter_file).unwrap(), format!("/etc/envoy/policy/{watched}"));
+        assert_eq!(flags.out.to_str(), Some(out));
+        let filter_file = dockerfile
+            .stage(name)
+            .iter()
+            .any(|line| line.contains(&format!(" {out}/{FILTER_NAME} /etc/envoy/policy/")));
+        assert!(filter_file, "{name}");
+        // The service's environment names the module's ledger.
+        assert_eq!(flags.ledger, None);
+        let mut rendered = files::in_root(&flags).config().unwrap();
+        let own =
+            rendered.filter.as_ref().unwrap().pointer("/resources/0/typed_config/filter_config");
+        assert!(own.is_none_or(|own| own["value"].get("ledger").is_none()), "{own:?}");
+        assert_eq!(own.is_some(), module.is_some());
+        let config = &mut rendered.envoy;
+        let listen = |pointer: &str| config.pointer(pointer).unwrap().clone();
+        let listener = listen("/static_resources/listeners/0/address/socket_address");
+        assert_eq!(listener["address"], "0.0.0.0");
+        assert_eq!(listener["port_value"], ports::GATEWAY);
+        let admin = listen("/admin/address/socket_address");
+        assert_eq!(admin["address"], "127.0.0.1");
+        assert_eq!(admin["port_value"], ports::ADMIN);
+        let shim = module.is_none().then_some(("tollgate", "shim", ports::SHIM));
+        for (cluster, service, port) in
+            shim.into_iter().chain([("backend", "backend", ports::BACKEND)])
+        {
+            let clusters = envoy_config::at(config, "/static_resources/clusters").unwrap();
+            let cluster = envoy_config::named(clusters, cluster).unwrap();
+            let address =
+                "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address";
+            let address = cluster.pointer(address).unwrap();
+            assert_eq!(address["address"], service);
+            assert_eq!(address["port_value"], port);
+            // The address is a name, which Envoy must resolve repeatedly.
+            assert_eq!(cluster["type"], "STRICT_DNS");
+        }
     }
 }
 
@@ -422,6 +517,8 @@ fn services_can_reach_each_other() {
         ("backend", "claude-sim"),
         ("gateway", "shim"),
         ("gateway", "backend"),
+        ("gateway-module", "backend"),
+        ("gateway-module", "ledger"),
     ] {
         let has = networks(compose.service(one));
         let shared = networks(compose.service(other)).iter().any(|network| has.contains(network));
@@ -434,29 +531,39 @@ fn services_can_reach_each_other() {
     assert_eq!(strings(&compose.service("backend")["volumes"]), ["backend-data:/data"]);
 }
 
-/// The policy's service writes the file that the gateway watches. The gateway can neither write there
-/// nor fill a new volume with files of another owner.
+/// A policy's service writes the file that its gateway watches. The gateway can neither write there nor
+/// fill a new volume with files of another owner.
 #[test]
-fn the_gateway_watches_the_file_that_the_policys_service_writes() {
+fn each_gateway_watches_the_file_that_its_policys_service_writes() {
     let (compose, dockerfile) = (Compose::read(), Dockerfile::read());
-    let [written] = &files::mounts(compose.service("policy"))[..] else { panic!("one volume") };
-    let [watched] = &files::mounts(compose.service("gateway"))[..] else { panic!("one volume") };
-    assert_eq!(written.source, watched.source);
-    assert!(watched.read_only && !written.read_only);
-    assert_eq!(compose.service("gateway")["volumes"][0]["volume"]["nocopy"], true);
-    let filter_file = dockerfile.envoy_config().filter_file.unwrap();
-    let name = filter_file.strip_prefix(&watched.target).unwrap().to_str().unwrap();
-    let command = strings(&compose.service("policy")["command"]);
-    assert_eq!(command.last(), Some(&format!("{}/{name}", written.target)));
-    // The input files are in the image.
-    let copied = "COPY --from=build /out/tollgate.json /out/policy.yaml /out/policy.variables /etc/tollgate/".to_owned();
-    assert!(dockerfile.stage("shim").contains(&copied));
-    for file in [
-        "/etc/tollgate/tollgate.json",
-        "/etc/tollgate/policy.yaml",
-        "@/etc/tollgate/policy.variables",
+    for (gateway, policy, template, copied) in [
+        (
+            "gateway",
+            "policy",
+            "/etc/tollgate/tollgate.json",
+            "/out/tollgate.json /out/policy.yaml /out/policy.variables /etc/tollgate/",
+        ),
+        (
+            "gateway-module",
+            "policy-module",
+            "/etc/tollgate/tollgate-module.json",
+            "/out/module/tollgate.json /etc/tollgate/tollgate-module.json",
+        ),
     ] {
-        assert!(command.iter().any(|word| word == file), "{file}");
+        let [written] = &files::mounts(compose.service(policy))[..] else { panic!("one volume") };
+        let [watched] = &files::mounts(compose.service(gateway))[..] else { panic!("one volume") };
+        assert_eq!(written.source, watched.source);
+        assert!(watched.read_only && !written.read_only);
+        assert_eq!(compose.service(gateway)["volumes"][0]["volume"]["nocopy"], true);
+        let filter_file = dockerfile.envoy_config(gateway).filter_file.unwrap();
+        let name = filter_file.strip_prefix(&watched.target).unwrap().to_str().unwrap();
+        let command = strings(&compose.service(policy)["command"]);
+        assert_eq!(command.last(), Some(&format!("{}/{name}", written.target)));
+        // The input files are in the image.
+        assert!(dockerfile.stage("shim").contains(&format!("COPY --from=build {copied}")));
+        for file in [template, "/etc/tollgate/policy.yaml", "@/etc/tollgate/policy.variables"] {
+            assert!(command.iter().any(|word| word == file), "{file}");
+        }
     }
 }
 
@@ -502,7 +609,8 @@ fn the_docs_warn_that_the_shims_port_is_only_for_the_gateway_and_the_backend() {
         assert!(text.contains("anyone's limits"), "{text}");
     }
     let compose = Compose::read();
-    assert_eq!(on_network(&compose, "front"), BTreeSet::from(["backend", "gateway", "shim"]));
+    let callers = BTreeSet::from(["backend", "gateway", "gateway-module", "shim"]);
+    assert_eq!(on_network(&compose, "front"), callers);
 }
 
 /// With a private salt, the stack starts in any environment, and the backend reports the usage that
@@ -584,4 +692,34 @@ fn the_containers_commands_become_healthy_and_serve() {
         stack.kill(name);
         assert!(!stack.is_healthy(name), "{name} was killed but is healthy");
     }
+}
+
+/// The gateway with the dynamic module needs no shim, and both gateways count in the same ledger.
+#[test]
+fn the_modules_gateway_shares_the_ledger() {
+    let mut stack = Stack::start(&[("PUBLIC_RATE_LIMIT_PER_MINUTE", "7")]);
+    stack.add_module();
+    assert!(stack.is_healthy("gateway-module"));
+    // Uses up the limit at the first gateway. On a busy machine, the shipped policy's 50 ms can pass
+    // without a decision.
+    let client = |addr| tests::client::Client::of(addr);
+    let (first, second) = (client(stack.gateway().addr()), client(stack.module_gateway().addr()));
+    let deadline = Deadline::after(READY_LIMIT);
+    let status = |client: &tests::client::Client| loop {
+        let reply = client.get("/", None);
+        if reply.header("tollgate-verdict") != "degraded" {
+            assert_eq!(reply.header("x-ratelimit-limit"), "7", "{}", reply.as_text());
+            return reply.status;
+        }
+        assert!(!deadline.has_passed(), "the ledger decides nothing");
+    };
+    while status(&first) != 429 {
+        assert!(!deadline.has_passed(), "the first gateway refuses nothing");
+    }
+    stack.kill("shim");
+    assert_eq!(status(&second), 429);
+    // The health check must be able to fail.
+    stack.kill("gateway-module");
+    assert!(!stack.is_healthy("gateway-module"));
+    assert!(stack.is_healthy("gateway"));
 }

@@ -5,16 +5,19 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use xtask::cli::{Chore, Cli};
 use xtask::print_config::PrintConfig;
+use xtask::up::FrontFlag;
 
 /// The files that the build reads, besides the workspace's members.
-pub(crate) const ROOT_FILES: [&str; 8] = [
+pub(crate) const ROOT_FILES: [&str; 10] = [
     ".cargo/config.toml",
     "Cargo.lock",
     "Cargo.toml",
     "deploy/docker/build.sh",
+    "envoy/envoy-module.yaml",
     "envoy/envoy.yaml",
     "envoy/policy.schema.json",
     "envoy/policy.yaml",
+    "envoy/tollgate-module.yaml",
     "envoy/tollgate.yaml",
 ];
 
@@ -176,18 +179,23 @@ impl Dockerfile {
     /// Returns the arguments of each `cargo xtask` in the build, up to a redirection. `cargo run
     /// --package xtask --` counts too.
     pub(crate) fn chores(&self) -> Vec<Vec<String>> {
-        let build = self.stage("build").join(" && ");
+        let build = [self.stage("build"), self.stage("build-module")].concat().join(" && ");
         let build = build.replace("cargo run --package xtask -- ", "cargo xtask ");
         let commands = build.split("&&").filter_map(|command| command.split("cargo xtask ").nth(1));
         let words = commands.map(|args| args.split_whitespace().take_while(|word| *word != ">"));
         words.map(|words| words.map(str::to_owned).collect()).collect()
     }
 
-    /// Returns the flags with which the build renders the gateway's configuration.
-    pub(crate) fn envoy_config(&self) -> PrintConfig {
+    /// Returns the flags with which the build renders the configuration of the service `gateway`.
+    pub(crate) fn envoy_config(&self, gateway: &str) -> PrintConfig {
+        let front = match gateway {
+            "gateway" => FrontFlag::Wasm,
+            "gateway-module" => FrontFlag::Module,
+            other => panic!("{other} is not a gateway"),
+        };
         let mut chores = self.chores().into_iter().map(|chore| parse_chore(&chore));
         let found = chores.find_map(|chore| match chore {
-            Chore::EnvoyConfig(flags) => Some(flags),
+            Chore::EnvoyConfig(flags) if flags.front == front => Some(flags),
             _ => None,
         });
         found.expect("the build renders a configuration")

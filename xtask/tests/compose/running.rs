@@ -35,6 +35,8 @@ pub(crate) struct Stack {
     dockerfile: Dockerfile,
     /// Replacements of text in the containers' words, applied in order.
     words: Vec<(String, String)>,
+    /// Replacements in the words of the gateway with the dynamic module, applied first.
+    module_words: Vec<(String, String)>,
     /// Replacements of ports. Only whole words are replaced, since a port can be part of any number.
     ports: BTreeMap<String, String>,
     /// Programs by their names in the images.
@@ -64,6 +66,38 @@ impl Stack {
         stack
     }
 
+    /// Starts the services of the profile `module` beside the others.
+    pub(crate) fn add_module(&mut self) {
+        let (gateway, admin) = (Port::free().unwrap(), Port::free().unwrap());
+        let networks = &self.compose.service("gateway-module")["networks"];
+        let address = text(&networks["admin-module"]["ipv4_address"]);
+        let dir = |name: &str| self.dir.path().join(name);
+        self.module_words = vec![
+            ("/etc/envoy/".to_owned(), format!("{}/", dir("module").display())),
+            (format!("/{}", ports::GATEWAY), format!("/{}", gateway.number())),
+            (address, "127.0.0.1".to_owned()),
+        ];
+        let mut flags = in_root(&self.dockerfile.envoy_config("gateway-module"));
+        for host in [&mut flags.address, &mut flags.backend_host] {
+            *host = "127.0.0.1".to_owned();
+        }
+        flags.admin_address = IMAGE_ADMIN.to_owned();
+        flags.backend_port = self.backend().addr().port();
+        flags.gateway_port = gateway.number();
+        flags.admin_port = admin.number();
+        flags.wasm = Some(wasm::build().unwrap());
+        flags.module = Some(binaries::build_module().unwrap());
+        flags.out = dir("module");
+        let watched = flags.filter_file.unwrap();
+        let name = watched.file_name().unwrap();
+        flags.filter_file = Some(dir("policy").join(name));
+        std::fs::create_dir(&flags.out).unwrap();
+        print_config::run(&flags).unwrap();
+        std::fs::rename(flags.out.join(FILTER_NAME), dir("image").join(name)).unwrap();
+        self.run("policy-module").unwrap();
+        self.launch("gateway-module", gateway, Some(admin));
+    }
+
     /// Prepares the services without starting any.
     pub(crate) fn new(variables: &[(&'static str, &'static str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -83,6 +117,7 @@ impl Stack {
             compose,
             dockerfile,
             words: Vec::new(),
+            module_words: Vec::new(),
             ports: BTreeMap::new(),
             programs,
             servers: BTreeMap::new(),
@@ -108,6 +143,10 @@ impl Stack {
 
     pub(crate) fn gateway(&self) -> &Server {
         &self.servers["gateway"]
+    }
+
+    pub(crate) fn module_gateway(&self) -> &Server {
+        &self.servers["gateway-module"]
     }
 
     pub(crate) fn backend(&self) -> &Server {
@@ -159,12 +198,12 @@ impl Stack {
             "CMD" => {
                 let program = self.program(&check[1]);
                 let mut command = Command::new(program);
-                command.args(check[2..].iter().map(|word| self.local(word)));
+                command.args(check[2..].iter().map(|word| self.local(name, word)));
                 command
             }
             "CMD-SHELL" => {
                 let mut command = Command::new("sh");
-                command.args(["-c", &self.local(&check[1])]);
+                command.args(["-c", &self.local(name, &check[1])]);
                 command
             }
             other => panic!("expected a health check with CMD or CMD-SHELL, found {other}"),
@@ -182,7 +221,7 @@ impl Stack {
     pub(crate) fn run(&self, name: &str) -> anyhow::Result<String> {
         let words = self.words_of(name);
         let mut command = Command::new(self.program(&words[0]));
-        command.args(words[1..].iter().map(|word| self.local(word)));
+        command.args(words[1..].iter().map(|word| self.local(name, word)));
         command.env_clear().envs(self.environment(name));
         command::output(&mut command, Duration::from_secs(30))
     }
@@ -192,7 +231,7 @@ impl Stack {
         let spec = Spec {
             name: name.to_owned(),
             program: self.program(&words[0]),
-            args: words[1..].iter().map(|word| self.local(word).into()).collect(),
+            args: words[1..].iter().map(|word| self.local(name, word).into()).collect(),
             env: self.environment(name).map(|(name, value)| (name, Some(value))).collect(),
             dir: self.dir.path().to_owned(),
             log: self.dir.path().join(format!("{name}.log")),
@@ -236,7 +275,9 @@ impl Stack {
         let pairs: Vec<_> = environment
             .unwrap_or_default()
             .into_iter()
-            .map(|(variable, value)| (variable, self.local(&self.interpolated(&value)).into()))
+            .map(|(variable, value)| {
+                (variable, self.local(name, &self.interpolated(&value)).into())
+            })
             .collect();
         pairs.into_iter()
     }
@@ -263,12 +304,13 @@ impl Stack {
         }
     }
 
-    /// Replaces the container's addresses, folders and ports in `word` with this machine's.
-    fn local(&self, word: &str) -> String {
+    /// Replaces the addresses, folders and ports of the container `name` in `word` with this machine's.
+    fn local(&self, name: &str, word: &str) -> String {
         if let Some(port) = self.ports.get(word) {
             return port.clone();
         }
-        self.words.iter().fold(word.to_owned(), |word, (from, to)| word.replace(from, to))
+        let own = self.module_words.iter().filter(|_| name == "gateway-module");
+        own.chain(&self.words).fold(word.to_owned(), |word, (from, to)| word.replace(from, to))
     }
 
     fn map_words(&mut self, [ledger, cache, shim, backend, claude, gateway]: [&Port; 6]) {
@@ -299,7 +341,7 @@ impl Stack {
 
     /// Writes the gateway's configuration as the image's build does.
     fn write_config(&self, [shim, backend, gateway, admin]: &[&Port; 4]) {
-        let mut flags = in_root(&self.dockerfile.envoy_config());
+        let mut flags = in_root(&self.dockerfile.envoy_config("gateway"));
         for host in [&mut flags.address, &mut flags.shim_host, &mut flags.backend_host] {
             *host = "127.0.0.1".to_owned();
         }

@@ -42,6 +42,10 @@ fn listed() -> BTreeMap<String, BTreeSet<&'static str>> {
         listed.entry(name.trim_end_matches('`').to_owned()).or_default().insert(service);
     }
     listed.get_mut("ENVIRONMENT").unwrap().insert("policy");
+    listed.get_mut("TOLLGATE_LEDGER").unwrap().insert("gateway-module");
+    for services in listed.values_mut().filter(|services| services.contains("policy")) {
+        services.insert("policy-module");
+    }
     listed
 }
 
@@ -107,7 +111,9 @@ fn unset_variables_have_the_programs_defaults() {
             match (place, unless.as_str()) {
                 (Some((_, place)), unless) => assert_eq!(unless, *place, "{name}"),
                 // These services treat an empty variable as unset.
-                (None, "") => assert!(["backend", "policy"].contains(&service), "{name}"),
+                (None, "") => {
+                    assert!(["backend", "policy", "policy-module"].contains(&service), "{name}");
+                }
                 (None, unless) => {
                     let expected = format!("[env: {name}=] [default: {unless}]");
                     assert!(help.contains(&expected), "{name}: {expected} is not in\n{help}");
@@ -137,7 +143,9 @@ fn limits_come_from_the_environment_by_their_own_names() {
     let names: BTreeSet<_> = set.chain(["ENVIRONMENT".to_owned()]).collect();
     assert_eq!(names.len(), 10, "{names:?}");
     for name in &names {
-        let readers = if name.ends_with("_PER_MINUTE") { "policy" } else { "backend policy" };
+        let policies = "policy policy-module";
+        let all = format!("backend {policies}");
+        let readers = if name.ends_with("_PER_MINUTE") { policies } else { &all };
         let found: Vec<_> = listed[name].iter().copied().collect();
         assert_eq!(found.join(" "), readers, "{name}");
     }

@@ -72,6 +72,16 @@ pub fn policy(filter: &mut Value) -> Result<&mut Value> {
     }
 }
 
+/// Removes the ledger's URL from `filter`, the content of the dynamic module's file, so that a variable
+/// of Envoy's names the ledger.
+///
+/// # Errors
+/// Fails if it has none.
+pub fn remove_ledger(filter: &mut Value) -> Result<()> {
+    let own = at(filter, MODULE)?.as_object_mut().context("the module's value is not an object")?;
+    own.remove("ledger").map(drop).context("the module's ledger is missing")
+}
+
 /// Replaces `file` with `filter` atomically, so that Envoy sees either the old or the new content.
 ///
 /// # Errors
