@@ -312,9 +312,10 @@ impl World {
             self.make_calls();
         }
         for stream in &self.streams {
-            stream.run_scheduled();
+            // Once by its worker, to make its call, and once by its decision.
+            let wakes = (0..3).take_while(|_| stream.run_scheduled()).count();
             assert!(!stream.is_paused(), "a request is left waiting");
-            assert!(!stream.run_scheduled(), "a stream was woken twice");
+            assert!(wakes <= 2, "a stream was woken without a reason");
         }
         self.streams.drain(..).for_each(Stream::end);
         self.unconfigure();
