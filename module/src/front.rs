@@ -56,7 +56,7 @@ pub(crate) struct Front {
     idle: Condvar,
     /// Wakes the module's thread, to make calls.
     pub(crate) calls: Notify,
-    metrics: Option<Metrics>,
+    metrics: Metrics,
     main: MainWaker,
     main_thread: ThreadId,
 }
@@ -134,13 +134,13 @@ impl Front {
             policy,
             idle: Condvar::new(),
             calls: Notify::new(),
-            metrics: Some(Metrics::define(configuration)),
+            metrics: Metrics::define(configuration),
             main: configuration.waker(),
             main_thread: thread::current().id(),
         });
         if !is_validating {
             gate::prepare(&Local);
-            runtime::drive(&front, ledger)?;
+            runtime::drive(&front, ledger).inspect_err(|_| metrics::end_configuration())?;
         }
         Ok(front)
     }
@@ -254,15 +254,14 @@ impl Front {
             let waited = self.idle.wait_timeout_while(state, closes_within(), is_busy);
             (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         }
-        metrics::leave(&mut state.gate);
+        self.metrics.leave(&mut state.gate);
+        metrics::end_configuration();
     }
 
     /// Exports the metrics counted since the last call.
     pub(crate) fn export_metrics(&self, configuration: &mut Configuration<'_>) {
         let samples = metrics::take(&mut self.lock().gate);
-        if let Some(metrics) = &self.metrics {
-            metrics.export(configuration, &samples);
-        }
+        self.metrics.export(configuration, &samples);
     }
 
     /// Returns the calls to make now.
@@ -311,7 +310,7 @@ impl Front {
         let warning = state.gate.take_warning(now_us);
         let is_over = state.is_closed && state.paused.is_empty() && state.gate.is_idle(now_us);
         if state.is_closed {
-            metrics::leave(&mut state.gate);
+            self.metrics.leave(&mut state.gate);
         } else {
             // Under the lock, which closing takes too: then Envoy's main thread exists.
             self.main.wake();

@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(crate) struct Metrics {
     /// Envoy's metrics, by the name without labels.
     defined: FxHashMap<&'static str, Metric>,
+    generation: u64,
 }
 
 impl Metrics {
@@ -21,7 +22,7 @@ impl Metrics {
             let metric = configuration.define(described.kind, described.name, &labels)?;
             Some((described.name, metric))
         });
-        let metrics = Self { defined: defined.collect() };
+        let metrics = Self { defined: defined.collect(), generation: left().join() };
         let known: Vec<(String, i64)> = exported().iter().map(|name| (name.clone(), 0)).collect();
         metrics.export(configuration, &known);
         metrics
@@ -56,27 +57,69 @@ fn exported() -> MutexGuard<'static, BTreeSet<String>> {
     EXPORTED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The sums of closed gates, by name. Their configurations no longer export, so the next export of
-/// another one includes them. There are no more than metrics.
-static LEFT: Mutex<BTreeMap<String, i64>> = Mutex::new(BTreeMap::new());
+/// What closed gates have counted. Their configurations no longer export.
+static LEFT: Mutex<Left> =
+    Mutex::new(Left { configurations: 0, generation: 0, sums: BTreeMap::new() });
+
+struct Left {
+    /// The number of configurations that exist.
+    configurations: usize,
+    /// How often the first configuration was made while there was no other. Envoy keeps a gauge while
+    /// some configuration has it, so a later generation's starts at 0.
+    generation: u64,
+    /// The sums by name, for the next export of another configuration. No more than metrics.
+    sums: BTreeMap<String, i64>,
+}
+
+impl Left {
+    /// Counts a new configuration, and returns its generation.
+    fn join(&mut self) -> u64 {
+        if self.configurations == 0 {
+            self.generation += 1;
+            self.sums.retain(|name, _| !is_gauge(name));
+        }
+        self.configurations += 1;
+        self.generation
+    }
+}
+
+/// Returns true if the metric `name` without labels is a gauge.
+fn is_gauge(name: &str) -> bool {
+    let mut gauges = DESCRIBED_METRICS.iter().filter(|metric| metric.kind == MetricKind::Gauge);
+    gauges.any(|metric| metric.name == name)
+}
+
+/// Notes that a configuration no longer exists.
+pub(crate) fn end_configuration() {
+    let mut left = left();
+    left.configurations = left.configurations.saturating_sub(1);
+}
 
 /// Returns the samples that `gate` has counted since the last call, by name, and those of closed
 /// gates.
 pub(crate) fn take(gate: &mut Gate) -> Vec<(String, i64)> {
-    let left = std::mem::take(&mut *left());
+    let sums = std::mem::take(&mut left().sums);
     let own = gate.take_samples().into_iter();
-    own.map(|sample| (gate.metric_name(sample.metric), sample.amount)).chain(left).collect()
+    own.map(|sample| (gate.metric_name(sample.metric), sample.amount)).chain(sums).collect()
 }
 
-/// Leaves the sums of `gate`, which has been closed, to the next export.
-pub(crate) fn leave(gate: &mut Gate) {
-    for sample in gate.take_samples() {
-        if sample.kind != MetricKind::Histogram {
-            *left().entry(gate.metric_name(sample.metric)).or_default() += sample.amount;
+impl Metrics {
+    /// Leaves the sums of `gate`, which has been closed, to the next export.
+    pub(crate) fn leave(&self, gate: &mut Gate) {
+        let mut left = left();
+        for sample in gate.take_samples() {
+            let counts = match sample.kind {
+                MetricKind::Counter => true,
+                MetricKind::Gauge => self.generation == left.generation,
+                MetricKind::Histogram => false,
+            };
+            if counts {
+                *left.sums.entry(gate.metric_name(sample.metric)).or_default() += sample.amount;
+            }
         }
     }
 }
 
-fn left() -> MutexGuard<'static, BTreeMap<String, i64>> {
+fn left() -> MutexGuard<'static, Left> {
     LEFT.lock().unwrap_or_else(PoisonError::into_inner)
 }

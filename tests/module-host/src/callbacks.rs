@@ -4,7 +4,7 @@ use crate::abi::{self, Buffer, Header};
 use crate::metrics::{Kind as MetricKind, SUCCESS};
 use crate::objects::Object;
 use crate::stream::{self, Answer, Hook, Kind};
-use crate::world::{Wakes, handle, lock, pause_point, pointer};
+use crate::world::{Wakes, World, handle, lock, pause_point, pointer};
 use crate::{filter, objects};
 use std::ffi::c_void;
 
@@ -65,12 +65,13 @@ unsafe fn add(
     // SAFETY: see above.
     let labels = unsafe { abi::copied(labels, length).iter().map(|label| label.copy()).collect() };
     let mut world = lock();
-    let state = world.filters.get_mut(&handle(config)).filter(|state| state.hook.is_some());
+    let World { filters, values, .. } = &mut *world;
+    let state = filters.get_mut(&handle(config)).filter(|state| state.hook.is_some());
     let Some(state) = state else {
         world.require(false, || "a metric outside of the configuration's hooks".to_owned());
         return SUCCESS;
     };
-    match state.metrics.add(kind, id, labels, amount) {
+    match state.metrics.add(values, kind, id, labels, amount) {
         Ok(code) => code,
         Err((code, violation)) => {
             world.require(false, || violation);

@@ -87,12 +87,6 @@ impl Filter {
         true
     }
 
-    /// Returns the sum of the metrics of that name, over all labels.
-    #[must_use]
-    pub fn metric(&self, name: &str) -> u64 {
-        lock().filters.get(&self.handle).map_or(0, |state| state.metrics.sum(name))
-    }
-
     /// Destroys the configuration. Streams that the module has for it may go on.
     pub fn destroy(self) {
         // SAFETY: the module's pointer is valid, and not used again.
@@ -107,7 +101,7 @@ impl Filter {
     }
 
     fn forget(&self) {
-        lock().filters.remove(&self.handle);
+        lock().forget_filter(self.handle);
     }
 }
 

@@ -34,6 +34,6 @@ mod world;
 pub use filter::Filter;
 pub use stream::{Answer, Kind, Stream};
 pub use world::{
-    assert_correct, assert_nothing_is_left, forget_all, is_empty, on_pause_point, take_log,
+    assert_correct, assert_nothing_is_left, forget_all, is_empty, metric, on_pause_point, take_log,
     take_violations,
 };

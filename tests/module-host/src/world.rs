@@ -4,6 +4,7 @@
 //! that no longer exists is noted, and harms nothing.
 
 use crate::filter::FilterState;
+use crate::metrics::Values;
 use crate::stream::StreamState;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::collections::{HashMap, VecDeque};
@@ -18,6 +19,7 @@ const MAX_LINES: usize = 100;
 pub(crate) struct World {
     last_handle: usize,
     pub(crate) filters: HashMap<usize, FilterState>,
+    pub(crate) values: Values,
     pub(crate) streams: HashMap<usize, StreamState>,
     /// The living schedulers, with what they wake.
     pub(crate) schedulers: HashMap<usize, Wakes>,
@@ -77,6 +79,14 @@ pub fn is_empty() -> bool {
     lock().left().iter().all(|(_, count)| *count == 0)
 }
 
+/// Returns the sum of the metrics of that name, over all labels.
+#[must_use]
+pub fn metric(name: &str) -> i128 {
+    let world = lock();
+    let named = world.values.iter().filter(|((of, _), _)| of == name.as_bytes());
+    named.map(|(_, value)| value).sum()
+}
+
 pub(crate) fn require_nothing_is_left() {
     let mut world = lock();
     for (what, count) in world.left() {
@@ -110,6 +120,13 @@ impl World {
             ("streams", self.streams.len()),
             ("schedulers", self.schedulers.len()),
         ]
+    }
+
+    /// Forgets a configuration, and the values of metrics that no other one has used.
+    pub(crate) fn forget_filter(&mut self, filter: usize) {
+        let Self { filters, values, .. } = self;
+        filters.remove(&filter);
+        values.retain(|key, _| filters.values().any(|state| state.metrics.uses(key)));
     }
 
     pub(crate) fn log(&mut self, line: String) {

@@ -2,7 +2,9 @@
 
 use super::envoy::{alone, answer_to, filter, headers, request, request_to};
 use super::ledger::{Ledger, admitted, denied};
-use module_host::{Stream, assert_correct, assert_nothing_is_left};
+use module_host::{Filter, Stream, assert_correct, assert_nothing_is_left};
+
+const BREAKER: &str = "tollgate.breaker.open";
 
 #[test]
 fn a_request_waits_for_the_ledger() {
@@ -162,9 +164,56 @@ fn a_refused_configuration_leaves_nothing() {
     alone(|| {
         for text in ["", "{}", "{\"ledger\":\"memory:\",\"policy\":{}}", "{\"ledger\":\"ftp://a\"}"]
         {
-            assert!(module_host::Filter::configure(text.as_bytes()).is_none(), "{text}");
+            assert!(Filter::configure(text.as_bytes()).is_none(), "{text}");
         }
         assert!(Ledger::take().is_none());
+        assert_nothing_is_left();
+    });
+}
+
+/// Opens the circuit breaker, and exports that.
+fn open_breaker(filter: &Filter, ledger: &Ledger) {
+    // More failures than it takes.
+    for _ in 0..20 {
+        let stream = Stream::new(filter, request());
+        stream.request_headers();
+        stream.run_scheduled();
+        ledger.fail();
+        stream.run_scheduled();
+        stream.end();
+    }
+    export(filter, ledger);
+    assert_eq!(module_host::metric(BREAKER), 1);
+}
+
+fn export(filter: &Filter, ledger: &Ledger) {
+    assert!(!ledger.0.tick());
+    filter.run_scheduled();
+}
+
+#[test]
+fn a_new_configuration_takes_over_a_gauge() {
+    alone(|| {
+        let (old, old_ledger) = filter();
+        open_breaker(&old, &old_ledger);
+        let (new, new_ledger) = filter();
+        old_ledger.end(old);
+        export(&new, &new_ledger);
+        assert_eq!(module_host::metric(BREAKER), 0);
+        new_ledger.end(new);
+        assert_nothing_is_left();
+    });
+}
+
+#[test]
+fn a_gauge_starts_at_0_if_there_was_no_configuration() {
+    alone(|| {
+        let (old, ledger) = filter();
+        open_breaker(&old, &ledger);
+        ledger.end(old);
+        let (new, ledger) = filter();
+        export(&new, &ledger);
+        ledger.end(new);
         assert_nothing_is_left();
     });
 }

@@ -65,6 +65,17 @@ impl Ledger {
         decided
     }
 
+    /// Fails all calls of now.
+    pub(crate) fn fail(&self) {
+        for call in self.0.calls() {
+            match call.content {
+                Asked::Requests(_) => self.0.decided(call.id, None),
+                Asked::Settles(_) => self.0.settled(call.id, SettleResult::Lost),
+                Asked::Probe => self.0.probed(call.id, false),
+            }
+        }
+    }
+
     /// Destroys the configuration, and waits until it has ended.
     pub(crate) fn end(self, filter: Filter) {
         self.0.notify();
