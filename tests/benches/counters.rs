@@ -1,5 +1,6 @@
 //! Measures how a decision's cost and a counter's memory depend on the number of counters in Redis:
-//! `cargo bench -p tests --bench counters [-- MOST]`.
+//! `cargo bench -p tests --bench counters [-- MOST]`. Beside it, a script that does one GET and one SET
+//! for each of the same counters shows what of the difference is the server's own.
 //!
 //! `MOST`, 10,000,000 by default, is the largest number of counters. One server for each number runs
 //! all the time, and the measurements take turns. The servers together use about 170 bytes for each
@@ -7,7 +8,7 @@
 //!
 //! It asserts nothing, because timings vary between machines.
 
-use ledger::script;
+use ledger::script::{self, Call};
 use limits::counter::{CounterName, Identity};
 use limits::ledger::{Charge, Method, Periods, Request, Terms, TimeMs};
 use limits::quota::{Limit, SlidingWindow, WindowMs};
@@ -41,9 +42,13 @@ struct Filled {
     link: Link,
     /// The memory of one counter, with its share of the tables that find it, in bytes.
     bytes: f64,
-    /// The least CPU time of a decision so far, in µs.
-    least_us: f64,
+    /// The least CPU time so far, in µs: of a decision, and of a GET and a SET.
+    least_us: [f64; 2],
 }
+
+/// The script to compare with. It leaves the counters as they are.
+const PLAIN: &str = "for _, key in ipairs(KEYS) do \
+    redis.call('SET', key, redis.call('GET', key), 'KEEPTTL') end";
 
 fn main() {
     let most = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(MOST);
@@ -65,7 +70,7 @@ fn filled(counters: u64, kind: &str) -> Filled {
     let server = LedgerServer::valkey9();
     let mut link = server.connect();
     let empty = info(connection(&mut link), "memory", "used_memory");
-    let mut filled = Filled { counters, server, link, bytes: 0.0, least_us: f64::INFINITY };
+    let mut filled = Filled { counters, server, link, bytes: 0.0, least_us: [f64::INFINITY; 2] };
     let kind = filled.kind(kind);
     let batches: Vec<u64> = (0..counters).step_by(FULL_BATCH as usize).collect();
     for ahead in batches.chunks(AHEAD as usize) {
@@ -91,17 +96,32 @@ impl Filled {
     /// Decides one request of each user, a script for each item of `batches`.
     fn decide(&mut self, kind: Kind, batches: impl Iterator<Item = Vec<u64>>) {
         let mut pipe = redis::pipe();
-        for users in batches {
-            let requests: Vec<Request> = users.iter().map(|user| request(*user, kind)).collect();
-            let call = script::decide(&requests.iter().collect::<Vec<_>>());
+        for call in calls(kind, batches) {
             pipe.add_command(self.server.command(Script::Decide, &call));
         }
         pipe.exec(connection(&mut self.link)).expect("replies");
     }
 
-    /// Measures decisions of users spread over all counters.
+    /// Reads and writes the counters that [`Self::decide`] would.
+    fn read_and_write(&mut self, kind: Kind, batches: impl Iterator<Item = Vec<u64>>) {
+        let mut pipe = redis::pipe();
+        for call in calls(kind, batches) {
+            pipe.cmd("EVAL").arg(PLAIN).arg(call.keys.len()).arg(&call.keys);
+        }
+        pipe.exec(connection(&mut self.link)).expect("replies");
+    }
+
+    /// Measures decisions of users spread over all counters, and then the comparison with others.
     fn measure(&mut self, kind: &str, round: u64) {
         let kind = self.kind(kind);
+        let decide = self.cost_us(|own, batches| own.decide(kind, batches.into_iter()), 2 * round);
+        let plain = |own: &mut Self, batches: Vec<_>| own.read_and_write(kind, batches.into_iter());
+        let plain = self.cost_us(plain, 2 * round + 1);
+        self.least_us = [self.least_us[0].min(decide), self.least_us[1].min(plain)];
+    }
+
+    /// Returns the server's CPU time per user of `act`, in µs.
+    fn cost_us(&mut self, act: impl Fn(&mut Self, Vec<Vec<u64>>), round: u64) -> f64 {
         let (scripts, counters) = (DECISIONS / BATCH, self.counters);
         let before = cpu_us(connection(&mut self.link));
         for first in (0..scripts).step_by(AHEAD as usize) {
@@ -111,12 +131,18 @@ impl Filled {
                 let spread = |number: u64| number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20;
                 (first..first + BATCH).map(|number| spread(number) % counters).collect::<Vec<_>>()
             };
-            let batches: Vec<Vec<u64>> = (first..scripts.min(first + AHEAD)).map(users).collect();
-            self.decide(kind, batches.into_iter());
+            act(self, (first..scripts.min(first + AHEAD)).map(users).collect());
         }
-        let cost_us = (cpu_us(connection(&mut self.link)) - before) / DECISIONS as f64;
-        self.least_us = self.least_us.min(cost_us);
+        (cpu_us(connection(&mut self.link)) - before) / DECISIONS as f64
     }
+}
+
+/// Returns the calls that decide one request of each user.
+fn calls(kind: Kind, batches: impl Iterator<Item = Vec<u64>>) -> impl Iterator<Item = Call> {
+    batches.map(move |users| {
+        let requests: Vec<Request> = users.iter().map(|user| request(*user, kind)).collect();
+        script::decide(&requests.iter().collect::<Vec<_>>())
+    })
 }
 
 fn connection(link: &mut Link) -> &mut Connection {
@@ -163,11 +189,13 @@ fn info(connection: &mut Connection, section: &str, name: &str) -> f64 {
 fn report(kind: &str, all: &[Filled]) {
     let [first, ..] = all else { return };
     println!("\n{}, {kind}, in batches of {BATCH}:", first.server.name);
-    for Filled { counters, bytes, least_us, .. } in all {
-        let ratio = least_us / first.least_us;
+    for Filled { counters, bytes, least_us: [decide, plain], .. } in all {
+        let [few_decide, few_plain] = first.least_us;
         println!(
-            "  {counters:>10} counters: {least_us:.2} µs of Redis CPU a decision ({ratio:.2}), \
-             {bytes:.0} bytes a counter"
+            "  {counters:>10} counters: {decide:.2} µs of Redis CPU a decision ({:.2}), \
+             {plain:.2} µs a GET and a SET ({:.2}), {bytes:.0} bytes a counter",
+            decide / few_decide,
+            plain / few_plain,
         );
     }
 }
