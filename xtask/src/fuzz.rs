@@ -17,13 +17,15 @@ const TARGETS: [&str; 9] =
 
 /// Builds the targets without the fuzzer's instrumentation, and runs each over its corpus.
 pub(crate) fn run() -> Result<()> {
-    let dir = paths::root().join("target/fuzz");
-    let target_dir = dir.display().to_string();
-    cargo(&["build", "--locked", "--manifest-path", MANIFEST, "--target-dir", &target_dir], &[])?;
+    // Most of the dependencies have been built there.
+    let target_dir = paths::root().join("target");
+    let dir = target_dir.join("fuzz");
+    let target_arg = target_dir.display().to_string();
+    cargo(&["build", "--locked", "--manifest-path", MANIFEST, "--target-dir", &target_arg], &[])?;
     for target in TARGETS {
         let corpus = dir.join("corpus").join(target);
         unpack(target, &corpus)?;
-        let mut program = Command::new(dir.join("debug").join(target));
+        let mut program = Command::new(target_dir.join("debug").join(target));
         program.arg("-runs=0").arg(&corpus).current_dir(&dir);
         command::output(&mut program, STEP_LIMIT)?;
     }
