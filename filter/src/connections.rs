@@ -3,7 +3,7 @@
 
 use crate::shared::Shared;
 use crate::{configuration, direct, host};
-use limits::connections::Connections;
+use limits::connections::{Connections, Limit, Place};
 use limits::gate::MetricKind;
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, RootContext, StreamContext};
@@ -22,12 +22,14 @@ pub(crate) struct Root {
 
 /// A connection's context.
 struct Connection {
-    id: u32,
     limiter: Option<Rc<Shared<Limiter>>>,
+    /// Its place, while it is open and counted.
+    place: Option<Place>,
 }
 
 /// The open connections of a root context.
 struct Limiter {
+    limit: Limit,
     connections: Connections,
     /// Envoy's id of the metric, once it has been used.
     refused: Option<u32>,
@@ -39,9 +41,10 @@ impl RootContext for Root {
     /// Reads the limit. Returns false, and logs an error, if it is invalid.
     fn on_configure(&mut self, _size: usize) -> bool {
         let bytes = self.get_plugin_configuration().unwrap_or_default();
-        match Connections::from_value(configuration::document(&bytes)) {
-            Ok(connections) => {
-                let limiter = Limiter { connections, refused: None };
+        match Limit::from_value(&configuration::document(&bytes)) {
+            Ok(limit) => {
+                let connections = Connections::default();
+                let limiter = Limiter { limit, connections, refused: None };
                 self.limiter = Some(Rc::new(Shared::new(limiter)));
             }
             Err(error) => log::error!("tollgate: the connection limit is refused: {error}"),
@@ -53,8 +56,8 @@ impl RootContext for Root {
         Some(ContextType::StreamContext)
     }
 
-    fn create_stream_context(&self, id: u32) -> Option<Box<dyn StreamContext>> {
-        Some(Box::new(Connection { id, limiter: self.limiter.clone() }))
+    fn create_stream_context(&self, _id: u32) -> Option<Box<dyn StreamContext>> {
+        Some(Box::new(Connection { limiter: self.limiter.clone(), place: None }))
     }
 }
 
@@ -66,30 +69,38 @@ impl Connection {
 
 impl Context for Connection {
     fn on_done(&mut self) -> bool {
-        self.with(|limiter| limiter.connections.close(self.id));
+        if let Some(place) = self.place.take() {
+            self.with(|limiter| limiter.connections.close(place));
+        }
         true
     }
 }
 
 impl StreamContext for Connection {
     fn on_new_connection(&mut self) -> Action {
-        let is_refused = self.with(|limiter| limiter.refuses(self.id)).unwrap_or(false);
-        if is_refused { Action::Pause } else { Action::Continue }
+        match self.with(Limiter::open) {
+            Some(None) => Action::Pause,
+            Some(place) => {
+                self.place = place;
+                Action::Continue
+            }
+            None => Action::Continue,
+        }
     }
 }
 
 impl Limiter {
-    /// Closes the new connection `id` if its client has reached its limit. Returns true if it did.
-    fn refuses(&mut self, id: u32) -> bool {
+    /// Counts a new connection. Closes it and returns `None` if its client has reached its limit.
+    fn open(&mut self) -> Option<Place> {
         let address = direct::property("source\0address").unwrap_or_default();
-        if self.connections.open(id, &address) {
-            return false;
+        if let Some(place) = self.connections.open(self.limit, &address) {
+            return Some(place);
         }
         self.refused = self.refused.or_else(|| host::define_metric(MetricKind::Counter, REFUSED));
         if let Some(refused) = self.refused {
             host::add_to_metric(MetricKind::Counter, refused, 1);
         }
         host::log_failure("close a connection", hostcalls::close_downstream());
-        true
+        None
     }
 }

@@ -1,8 +1,9 @@
 //! Envoy's interface for dynamic modules, version v0.2.0 (Envoy 1.40), as far as this module uses
 //! it. All unsafe code of the crate is here.
 //!
-//! [`imports`] declares Envoy's functions. [`stream`] and [`configuration`] wrap them in safe types.
-//! [`hooks`] are the functions that Envoy calls.
+//! [`imports`] declares Envoy's functions. [`stream`] and [`configuration`] wrap those of the HTTP filter
+//! in safe types, and [`network`] those of the network filter. [`hooks`] and [`network_hooks`] are the
+//! functions that Envoy calls.
 //!
 //! # Source
 //! `source/extensions/dynamic_modules/abi/abi.h` of Envoy 1.40.
@@ -12,9 +13,12 @@
 pub(crate) mod configuration;
 mod hooks;
 mod imports;
+pub(crate) mod network;
+mod network_hooks;
 pub(crate) mod stream;
 mod types;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use types::Buffer;
 
 /// A level of Envoy's log.
@@ -35,6 +39,18 @@ pub(crate) fn log(level: LogLevel, line: &str) {
     unsafe {
         imports::envoy_dynamic_module_callback_log_v2(level as u32, line, Buffer::EMPTY, 0);
     }
+}
+
+/// Runs a hook, since a panic must not unwind into Envoy. Returns `fallback` if it panics, and logs that
+/// `what` ends.
+fn guarded<T>(what: &str, fallback: T, hook: impl FnOnce() -> T) -> T {
+    // What a panic leaves half done is one request's or connection's, or is behind a lock that repairs
+    // itself.
+    catch_unwind(AssertUnwindSafe(hook)).unwrap_or_else(|_| {
+        let line = format!("tollgate: {what} ends because of a fault of Tollgate: a panic");
+        log(LogLevel::Error, &line);
+        fallback
+    })
 }
 
 /// Returns true if Envoy only validates its configuration (`--mode validate`). Call it on the main

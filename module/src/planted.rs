@@ -1,11 +1,14 @@
-//! Panics where a request's header asks for it. Only for tests: the feature `planted-panic` exists
-//! in `tests/module/Cargo.toml` and not in the module's own manifest.
+//! Panics where a request's header or a connection's address asks for it. Only for tests: the feature
+//! `planted-panic` exists in `tests/module/Cargo.toml` and not in the module's own manifest.
 
 use crate::abi::stream::{Part, Stream};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The header that names a place.
 const HEADER: &str = "x-planted-panic";
+
+/// The client whose connections panic.
+const ADDRESS: &[u8] = b"127.0.0.250";
 
 /// Set once a request has asked for a panic on the module's thread.
 static IS_DUE_ON_THREAD: AtomicBool = AtomicBool::new(false);
@@ -36,6 +39,14 @@ pub(crate) fn at(place: Place, stream: &Stream<'_>) {
     };
     if asked == here {
         panic!("planted: {place:?}");
+    }
+}
+
+/// Panics if a new connection is from [`ADDRESS`].
+#[expect(clippy::panic, reason = "this is the panic that is planted")]
+pub(crate) fn on_connection(address: &[u8]) {
+    if address == ADDRESS {
+        panic!("planted: a connection");
     }
 }
 

@@ -1,4 +1,5 @@
-//! The functions that Envoy calls. Each catches panics, which must not unwind into Envoy.
+//! The functions that Envoy calls for the HTTP filter. Each catches panics, which must not unwind into
+//! Envoy.
 
 use super::configuration::Configuration;
 use super::stream::Stream;
@@ -7,7 +8,6 @@ use super::{LogLevel, is_validating, log};
 use crate::front::Front;
 use crate::stream::{Next, Request};
 use std::ffi::{CStr, c_char};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::Arc;
 
@@ -21,11 +21,7 @@ const STOP: u32 = 1;
 
 /// Runs a hook. Returns `fallback` if it panics.
 fn guarded<T>(fallback: T, hook: impl FnOnce() -> T) -> T {
-    // What a panic leaves half done is one request's, or is behind a lock that repairs itself.
-    catch_unwind(AssertUnwindSafe(hook)).unwrap_or_else(|_| {
-        log(LogLevel::Error, "tollgate: a request ends because of a fault of Tollgate: a panic");
-        fallback
-    })
+    super::guarded("a request", fallback, hook)
 }
 
 /// Borrows the configuration that `config_new` returned.

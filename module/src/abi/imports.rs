@@ -75,6 +75,27 @@ unsafe extern "C" {
         scheduler: *mut c_void,
     );
 
+    pub(super) fn envoy_dynamic_module_callback_network_filter_config_define_counter(
+        config: Envoy,
+        name: Buffer,
+        id: *mut usize,
+    ) -> u32;
+    pub(super) fn envoy_dynamic_module_callback_network_filter_increment_counter(
+        connection: Envoy,
+        id: usize,
+        value: u64,
+    ) -> u32;
+    pub(super) fn envoy_dynamic_module_callback_network_filter_get_remote_address(
+        connection: Envoy,
+        address: *mut Buffer,
+        port: *mut u32,
+    ) -> bool;
+    pub(super) fn envoy_dynamic_module_callback_network_filter_close_with_details(
+        connection: Envoy,
+        kind: u32,
+        details: Buffer,
+    );
+
     pub(super) fn envoy_dynamic_module_callback_http_get_headers_size(
         stream: Envoy,
         kind: u32,

@@ -177,9 +177,14 @@ fn change(config: &mut Value, options: &Options) -> Result<()> {
         set_address(at(cluster, address)?, endpoint)
             .with_context(|| format!("the cluster {name}"))?;
     }
-    if let Some(wasm) = &options.wasm {
-        let file = "/typed_config/config/vm_config/code/local/filename";
-        *at(connection_limit(config)?, file)? = json!(wasm);
+    let (code, file) = match options.front {
+        Front::Wasm => (&options.wasm, "/typed_config/config/vm_config/code/local/filename"),
+        Front::Module => {
+            (&options.module, "/typed_config/dynamic_module_config/module/local/filename")
+        }
+    };
+    if let Some(code) = code {
+        *at(connection_limit(config)?, file)? = json!(code);
     }
     change_http(http_connection_manager(config)?, options)
 }
@@ -210,11 +215,20 @@ pub fn http_connection_manager(config: &mut Value) -> Result<&mut Value> {
     at(manager, "/typed_config")
 }
 
-/// Returns the filter in `config` that limits the connections of an address.
+/// Returns the greatest number of connections of an address in `config`.
 ///
 /// # Errors
-/// Fails if `config` is not laid out like `envoy/envoy.yaml`.
-pub fn connection_limit(config: &mut Value) -> Result<&mut Value> {
+/// Fails if `config` is not laid out like a file of `front`.
+pub fn max_per_address(config: &mut Value, front: Front) -> Result<&mut Value> {
+    let configuration = match front {
+        Front::Wasm => "/typed_config/config/configuration/value",
+        Front::Module => "/typed_config/filter_config/value",
+    };
+    at(at(connection_limit(config)?, configuration)?, "/max_per_address")
+}
+
+/// Returns the filter in `config` that limits the connections of an address.
+fn connection_limit(config: &mut Value) -> Result<&mut Value> {
     let filters = at(config, "/static_resources/listeners/0/filter_chains/0/filters")?;
     named(filters, "tollgate.connections")
 }

@@ -99,4 +99,24 @@ unsafe extern "C" {
         module: *const c_void,
     );
     pub(crate) fn envoy_dynamic_module_on_http_filter_destroy(module: *const c_void);
+    pub(crate) fn envoy_dynamic_module_on_network_filter_config_new(
+        envoy: *mut c_void,
+        name: Buffer,
+        text: Buffer,
+    ) -> *const c_void;
+    pub(crate) fn envoy_dynamic_module_on_network_filter_config_destroy(module: *const c_void);
+    pub(crate) fn envoy_dynamic_module_on_network_filter_new(
+        configuration: *const c_void,
+        envoy: *mut c_void,
+    ) -> *const c_void;
+    pub(crate) fn envoy_dynamic_module_on_network_filter_new_connection(
+        envoy: *mut c_void,
+        module: *const c_void,
+    ) -> u32;
+    pub(crate) fn envoy_dynamic_module_on_network_filter_event(
+        envoy: *mut c_void,
+        module: *const c_void,
+        event: u32,
+    );
+    pub(crate) fn envoy_dynamic_module_on_network_filter_destroy(module: *const c_void);
 }

@@ -106,7 +106,7 @@ impl Filter {
 }
 
 /// Initializes the module, once in a process.
-fn initialize() {
+pub(crate) fn initialize() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // SAFETY: Envoy calls this first, and once.

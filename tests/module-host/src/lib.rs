@@ -27,6 +27,7 @@ mod abi;
 mod callbacks;
 pub mod filter;
 mod metrics;
+pub mod network;
 mod objects;
 pub mod stream;
 mod world;

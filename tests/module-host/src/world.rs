@@ -5,6 +5,7 @@
 
 use crate::filter::FilterState;
 use crate::metrics::Values;
+use crate::network::{ConnectionState, NetworkState};
 use crate::stream::StreamState;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::collections::{HashMap, VecDeque};
@@ -21,6 +22,8 @@ pub(crate) struct World {
     pub(crate) filters: HashMap<usize, FilterState>,
     pub(crate) values: Values,
     pub(crate) streams: HashMap<usize, StreamState>,
+    pub(crate) networks: HashMap<usize, NetworkState>,
+    pub(crate) connections: HashMap<usize, ConnectionState>,
     /// The living schedulers, with what they wake.
     pub(crate) schedulers: HashMap<usize, Wakes>,
     violations: Vec<String>,
@@ -114,11 +117,13 @@ pub fn take_log() -> Vec<String> {
 }
 
 impl World {
-    fn left(&self) -> [(&'static str, usize); 3] {
+    fn left(&self) -> [(&'static str, usize); 5] {
         [
             ("filters", self.filters.len()),
             ("streams", self.streams.len()),
             ("schedulers", self.schedulers.len()),
+            ("network filters", self.networks.len()),
+            ("connections", self.connections.len()),
         ]
     }
 

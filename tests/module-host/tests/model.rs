@@ -8,6 +8,7 @@
 )]
 
 mod model {
+    mod connections;
     mod envoy;
     mod hooks;
     mod interleavings;

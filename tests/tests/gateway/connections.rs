@@ -1,13 +1,13 @@
 //! One client's connections cannot shut out others.
 
 use harness::clock::Deadline;
-use harness::envoy_config::{at, connection_limit, named};
+use harness::envoy_config::{at, max_per_address, named};
 use harness::stack::server::READY_LIMIT;
 use serde_json::{Value, json};
 use std::thread::sleep;
 use std::time::Duration;
 use tests::client::Client;
-use tests::gateway::{Gateway, Options, counter_of};
+use tests::gateway::{Gateway, Options, counter_of, front};
 use tests::hold::HeldConnection;
 
 const POLL: Duration = Duration::from_millis(50);
@@ -20,11 +20,10 @@ fn limit_200_connections(config: &mut Value) {
 }
 
 fn limit_addresses(config: &mut Value, max: u32) {
-    let limit = connection_limit(config).unwrap();
-    *at(limit, "/typed_config/config/configuration/value/max_per_address").unwrap() = json!(max);
+    *max_per_address(config, front()).unwrap() = json!(max);
 }
 
-/// Allows 200 connections in total, and 20 per address at each worker.
+/// Allows 200 connections in total, and 20 per address.
 fn limit_20_per_address(config: &mut Value) {
     limit_200_connections(config);
     limit_addresses(config, 20);
@@ -76,7 +75,7 @@ fn the_limit_per_address_leaves_connections_for_others() {
     }
     assert_eq!(count_open(&held), 20, "connections within the limit stay open");
     assert!(!is_served(&greedy));
-    let refused = || counter_of(&gateway.envoys[0], "wasmcustom.tollgate.connections_refused");
+    let refused = || counter_of(&gateway.envoys[0], "tollgate.connections_refused");
     wait_until("refused connections are counted", || refused() >= 280);
     // Closed connections free the client's limit.
     drop(held);

@@ -13,6 +13,8 @@ use tests::upstream::Upstream;
 
 const LIMIT: Duration = Duration::from_secs(60);
 const HEADER: &str = "x-planted-panic";
+/// The client whose connections panic, by the last byte of its address.
+const FAILING_CLIENT: u8 = 250;
 
 fn planted() -> &'static PathBuf {
     static PLANTED: OnceLock<PathBuf> = OnceLock::new();
@@ -122,6 +124,19 @@ fn a_panic_on_the_modules_thread_loses_its_calls_only() {
     }
     let log = gateway.envoys[0].log_tail().unwrap();
     assert!(log.contains("on its own thread: a panic"), "{log}");
+}
+
+#[test]
+fn a_panic_at_a_new_connection_costs_that_connection() {
+    let upstream = Upstream::start().unwrap();
+    let gateway = start(&upstream);
+    let request = || hyper::Request::get("/").body(Default::default()).unwrap();
+    for _ in 0..3 {
+        assert!(gateway.client().at(FAILING_CLIENT).send_as_is(request()).is_err());
+        assert_eq!(gateway.client().get("/", None).status, 200);
+    }
+    let log = gateway.envoys[0].log_tail().unwrap();
+    assert!(log.contains("a connection ends because of a fault of Tollgate: a panic"), "{log}");
 }
 
 #[test]

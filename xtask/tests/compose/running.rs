@@ -85,7 +85,6 @@ impl Stack {
         flags.backend_port = self.backend().addr().port();
         flags.gateway_port = gateway.number();
         flags.admin_port = admin.number();
-        flags.wasm = Some(wasm::build().unwrap());
         flags.module = Some(binaries::build_module().unwrap());
         flags.out = dir("module");
         let watched = flags.filter_file.unwrap();
