@@ -59,7 +59,6 @@ pub(crate) fn set_summary(summary: &str) {
 /// `grpc-message`. A filter before this one can have changed the content type that this looks at,
 /// so the answer has the true HTTP status and the gRPC status.
 pub(crate) fn answer(answer: &Answer, is_grpc: bool) {
-    set_summary(&answer.summary);
     let headers = answer.headers.iter().filter(|(name, _)| !is_grpc || name != "content-type");
     let body = if is_grpc { answer.detail.as_bytes() } else { &answer.body };
     let sent = direct::send_local_response(

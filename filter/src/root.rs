@@ -171,9 +171,10 @@ impl Root {
 
     /// Resumes or answers streams, each in its own context.
     fn release(&self, released: Vec<Released>) {
-        if released.is_empty() {
+        let Some(Configured { worker, .. }) = self.state.as_ref().filter(|_| !released.is_empty())
+        else {
             return;
-        }
+        };
         for Released { stream, release } in released {
             // Envoy's ids have 32 bits.
             let stream = u32::try_from(stream).unwrap_or_default();
@@ -182,10 +183,10 @@ impl Root {
             }
             match release {
                 Release::Pass(summary) => {
-                    host::set_summary(&summary);
+                    worker.set_summary(&summary);
                     host::log_failure("resume a request", hostcalls::resume_http_request());
                 }
-                Release::Refuse(answer) => host::answer(&answer, facts::is_grpc()),
+                Release::Refuse(answer) => worker.answer(&answer, facts::is_grpc()),
             }
         }
         host::log_failure("return to the root context", hostcalls::set_effective_context(self.id));
@@ -209,6 +210,7 @@ fn configured(text: &[u8]) -> Result<Configured, String> {
         worker: Rc::new(Worker {
             queue,
             token: TokenPaths::of(&policy.jwt),
+            has_filter_state: policy.filter_state,
             gate: Shared::new(Gate::new(policy)),
         }),
     })

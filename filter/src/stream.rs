@@ -60,7 +60,7 @@ fn request(id: u32, worker: &Worker) -> bool {
         let before = mark.stream_of(worker.queue);
         let release = worker.gate.with(|gate| gate.redirected(id.into(), before.map(u64::from)));
         if let Some(Release::Pass(summary)) = release {
-            host::set_summary(&summary);
+            worker.set_summary(&summary);
         }
         return false;
     }
@@ -68,7 +68,7 @@ fn request(id: u32, worker: &Worker) -> bool {
     let disposition = worker.gate.with(|gate| gate.request(now_us, id.into(), &facts, &Process));
     match disposition {
         Some(Disposition::Release(Release::Pass(summary))) => {
-            host::set_summary(&summary);
+            worker.set_summary(&summary);
             false
         }
         Some(Disposition::Pause) => {
@@ -76,7 +76,7 @@ fn request(id: u32, worker: &Worker) -> bool {
             true
         }
         Some(Disposition::Release(Release::Refuse(answer))) => {
-            host::answer(&answer, facts.is_grpc());
+            worker.answer(&answer, facts.is_grpc());
             true
         }
         None => false,

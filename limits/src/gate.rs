@@ -146,7 +146,7 @@ pub enum Disposition {
 /// The action for a request that has been decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Release {
-    /// Let it pass. The text is for the access log.
+    /// Let it pass. The text is for the access log; empty if the policy has no `filter_state`.
     Pass(String),
     /// Answer it in place of the upstream. In a flood, the same answer is shared by many.
     Refuse(Arc<Answer>),

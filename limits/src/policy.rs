@@ -104,6 +104,8 @@ pub struct Policy {
     pub x_ratelimit_reset: Reset,
     /// The rate limit headers of a response whose upstream sends its own.
     pub upstream_headers: UpstreamHeaders,
+    /// True if each decision is stored in the filter state, for the access log.
+    pub filter_state: bool,
     /// The key of the hash that counter names are derived from.
     pub salt: String,
     /// The keys, by name.

@@ -153,6 +153,11 @@ impl Front {
         &self.policy.jwt
     }
 
+    /// Returns true if the policy wants decisions in the filter state.
+    pub(crate) fn has_filter_state(&self) -> bool {
+        self.policy.filter_state
+    }
+
     /// Handles a request that has arrived on `stream`.
     pub(crate) fn arrive(
         &self,

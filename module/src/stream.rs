@@ -70,7 +70,7 @@ impl Request {
                 Next::Pause
             }
             Disposition::Release(Release::Pass(summary)) => {
-                set_summary(stream, &summary);
+                self.set_summary(stream, &summary);
                 Next::Continue
             }
             Disposition::Release(Release::Refuse(answer)) => {
@@ -88,7 +88,7 @@ impl Request {
         crate::planted::at(crate::planted::Place::Wake, stream);
         match release {
             Release::Pass(summary) => {
-                set_summary(stream, &summary);
+                self.set_summary(stream, &summary);
                 stream.resume();
             }
             Release::Refuse(answer) => {
@@ -150,10 +150,17 @@ impl Request {
         stream.respond(500, headers.into_iter(), body, FAILED);
     }
 
+    /// Stores the decision for the access log, if the policy wants it.
+    fn set_summary(&self, stream: &mut Stream<'_>, summary: &str) {
+        if self.front.has_filter_state() && !stream.set_filter_state(SUMMARY, summary.as_bytes()) {
+            log(LogLevel::Warn, "tollgate: could not set the filter state");
+        }
+    }
+
     /// Answers a request that the gate refused, and has forgotten.
     fn refuse(&self, stream: &mut Stream<'_>, answer: &Answer, is_grpc: bool) {
         self.has_ended.set(true);
-        set_summary(stream, &answer.summary);
+        self.set_summary(stream, &answer.summary);
         let headers = answer.headers.iter().map(|(name, value)| (name.as_ref(), value.as_str()));
         if !is_grpc {
             return stream.respond(answer.status, headers, &answer.body, REFUSED);
@@ -168,11 +175,5 @@ impl Request {
         ];
         let headers = headers.filter(|(name, _)| *name != "content-type");
         stream.respond_with_headers(own.into_iter().chain(headers));
-    }
-}
-
-fn set_summary(stream: &mut Stream<'_>, summary: &str) {
-    if !stream.set_filter_state(SUMMARY, summary.as_bytes()) {
-        log(LogLevel::Warn, "tollgate: could not set the filter state");
     }
 }

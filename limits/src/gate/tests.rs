@@ -230,6 +230,25 @@ fn an_exempt_request_passes_at_once() {
 }
 
 #[test]
+fn only_refusals_have_a_summary_without_filter_state() {
+    let mut policy = Policy { filter_state: false, ..shipped() };
+    policy.rules[0].charge.clear();
+    let mut gate = Gate::new(policy);
+    let exempt = ask(&mut gate, NOW_MS, 1, &FakeRequest::get("/health"));
+    assert_eq!(exempt, Some(Release::Pass(String::new())));
+    arrive(&mut gate, 2, &FakeRequest::get("/"));
+    let admitted = decide(&mut gate, true, 4).remove(0).release;
+    assert_eq!(admitted, Release::Pass(String::new()));
+    let headers =
+        respond(&mut gate, NOW_US, 2, Outcome { status: 200, is_cache_hit: false }).headers;
+    assert!(headers.contains(&("x-ratelimit-remaining", "4".to_owned())), "{headers:?}");
+    // The plugin's own log has it.
+    arrive(&mut gate, 3, &FakeRequest::get("/"));
+    let refused = decide(&mut gate, false, 0).remove(0).release;
+    assert!(shown(&refused).contains("denied rule=4 bucket=public"), "{refused:?}");
+}
+
+#[test]
 fn an_invalid_path_is_refused() {
     insta::assert_snapshot!(shown(&ask(&mut gate(), NOW_MS, 1, &FakeRequest::get("/a%2fb")).unwrap()), @r#"
 400

@@ -43,8 +43,11 @@ struct Words {
     by: &'static str,
 }
 
-/// Renders the summary of an exempt request.
+/// Renders the summary of an exempt request, if the policy wants it.
 pub(super) fn exempt(policy: &Policy, matched: &Matched) -> String {
+    if !policy.filter_state {
+        return String::new();
+    }
     format!("exempt rule={}", policy.matched_name(matched))
 }
 
@@ -146,6 +149,7 @@ fn render_in(
     let ours = headers::of(&states, form);
     let refusing: Vec<Denying<'_>> = known().filter(|one| !one.state.outcome.admitted).collect();
     match refusing.iter().max_by_key(|denying| denying.wait_ms()) {
+        None if !policy.filter_state => Verdict::Pass { summary: String::new(), ours },
         None => {
             let mut summary = String::with_capacity(64 + 32 * states.len());
             let rule = policy.matched_name(&asked.matched);
@@ -177,6 +181,7 @@ fn render_in(
 
 fn log_charges(verdict: &mut Verdict, asked: &Asked) {
     let summary = match verdict {
+        Verdict::Pass { summary, .. } if summary.is_empty() => return,
         Verdict::Pass { summary, .. } => summary,
         Verdict::Refuse(answer) => &mut Arc::make_mut(answer).summary,
     };

@@ -67,6 +67,7 @@ impl Policy {
             response_headers: document.response_headers,
             x_ratelimit_reset: document.x_ratelimit_reset,
             upstream_headers: document.upstream_headers,
+            filter_state: document.filter_state,
             salt: document.salt,
             logs_keys: keys.values().any(|key| matches!(key, Key::One { is_logged: true, .. })),
             keys,

@@ -74,6 +74,10 @@ pub(super) struct Document {
     /// The rate limit headers of a response whose upstream sends its own.
     #[serde(default)]
     pub(super) upstream_headers: UpstreamHeaders,
+    /// True if each decision is stored in Envoy's filter state, from which the access log takes it
+    /// (`%FILTER_STATE(wasm.tollgate:PLAIN)%`). False saves the time if no log shows it.
+    #[serde(default = "yes")]
+    pub(super) filter_state: bool,
     /// Networks, by name, for the `client` of rules. Each is a CIDR such as 10.0.0.0/8 or
     /// 2001:db8::/32, or a single address. At most 20,000 in all.
     #[serde(default)]
