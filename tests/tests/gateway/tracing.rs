@@ -43,3 +43,24 @@ fn the_access_log_shows_each_decision() {
     assert_eq!(gateway.client().get("/", None).status, 200);
     wait_for_line(&gateway, &["GET / 200 ", "degraded admitted rule=4"]);
 }
+
+/// Without filter state, the access log has no decisions, and Envoy's own log still has denials.
+#[test]
+fn the_policy_can_leave_out_the_filter_state() {
+    let mut options = Options::default();
+    options.policy["filter_state"] = serde_json::json!(false);
+    let gateway = Gateway::start(&options).unwrap();
+    assert_eq!(statuses(&gateway.client(), 7), [401, 401, 401, 401, 401, 429, 429]);
+    let log = || std::fs::read_to_string(gateway.envoys[0].log()).unwrap();
+    let of_logins = |log: &str| -> Vec<String> {
+        log.lines()
+            .filter(|line| line.contains("POST /api/auth/login"))
+            .map(str::to_owned)
+            .collect()
+    };
+    wait_for("seven logins are not in the access log", || of_logins(&log()).len() == 7);
+    for line in of_logins(&log()) {
+        assert!(line.ends_with("ms -"), "{line}");
+    }
+    wait_for("the denial is not in Envoy's log", || log().contains("denied rule=1 bucket=auth"));
+}
