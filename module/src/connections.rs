@@ -88,7 +88,9 @@ impl Connection {
         let is_open = place.is_some();
         self.place.set(place);
         #[cfg(feature = "planted-panic")]
-        crate::planted::on_connection(downstream.address().unwrap_or_default());
+        if is_open {
+            crate::planted::on_connection(downstream.address().unwrap_or_default());
+        }
         if !is_open {
             if let Some(refused) = limiter.refused {
                 downstream.count(refused);

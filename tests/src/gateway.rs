@@ -253,7 +253,7 @@ pub fn shipped_policy() -> Value {
 /// Fails if a file in `envoy/` lacks an expected part.
 pub fn envoy_with(policy: Value) -> Result<Rendered> {
     envoy_config::render(&envoy_config::Options {
-        wasm: Some(filter().clone()),
+        wasm: (front() == Front::Wasm).then(|| filter().clone()),
         policy: Some(policy),
         front: front(),
         module: (front() == Front::Module).then(|| module().clone()),
@@ -306,7 +306,7 @@ fn start_envoy(
         admin: admin.number().into(),
         shim: shim.addr().port().into(),
         backend: backend.addr().port().into(),
-        wasm: Some(filter().clone()),
+        wasm: (options.front == Front::Wasm).then(|| filter().clone()),
         policy: Some(options.policy.clone()),
         front: options.front,
         module: (options.front == Front::Module)

@@ -139,8 +139,12 @@ fn prepare(
 ) -> Result<Parts> {
     let envoy = setup::envoy()?;
     let redis = if matches!(ledger, Ledger::OwnRedis) { Some(setup::redis()?) } else { None };
-    progress::say("building the filter");
-    let wasm = wasm::build_shown()?;
+    let wasm = if module.is_some() {
+        None
+    } else {
+        progress::say("building the filter");
+        Some(wasm::build_shown()?)
+    };
     if signals::interrupted() {
         bail!("interrupted");
     }

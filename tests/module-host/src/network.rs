@@ -8,6 +8,8 @@ use std::ffi::c_void;
 
 /// Envoy's number of the event that it has closed a connection itself.
 const LOCAL_CLOSE: u32 = 1;
+/// The greatest of Envoy's ways to close a connection.
+const MAX_CLOSE: u32 = 4;
 const NOT_FOUND: u32 = 1;
 const CONTINUE: u32 = 0;
 const STOP: u32 = 1;
@@ -178,7 +180,8 @@ extern "C" fn envoy_dynamic_module_callback_network_filter_increment_counter(
     value: u64,
 ) -> u32 {
     let mut world = lock();
-    let filter = world.connections.get(&handle(connection)).map(|state| state.filter);
+    let state = world.connections.get(&handle(connection)).filter(|state| state.is_in_hook);
+    let filter = state.map(|state| state.filter);
     let counter = filter
         .and_then(|filter| world.networks.get_mut(&filter))
         .and_then(|state| state.counters.get_mut(id.checked_sub(1)?));
@@ -197,11 +200,11 @@ unsafe extern "C" fn envoy_dynamic_module_callback_network_filter_get_remote_add
     port: *mut u32,
 ) -> bool {
     let mut world = lock();
-    let state = world.connections.get(&handle(connection));
+    let state = world.connections.get(&handle(connection)).filter(|state| state.is_in_hook);
     let exists = state.is_some();
     // Its bytes stay where they are until the connection ends.
     let found = state.and_then(|state| state.address.as_deref()).map(Buffer::of);
-    world.require(exists, || "the address of a connection that does not exist".to_owned());
+    world.require(exists, || "the address of a connection outside of its hooks".to_owned());
     let Some(found) = found else { return false };
     // SAFETY: the module lends both places until this returns.
     unsafe {
@@ -229,7 +232,7 @@ unsafe extern "C" fn envoy_dynamic_module_callback_network_filter_close_with_det
     let has_space = details.contains(&b' ');
     state.closed = Some(details);
     let module = std::ptr::without_provenance(state.module);
-    world.require(!has_space && kind <= 5, || format!("a connection closed by {kind}"));
+    world.require(!has_space && kind <= MAX_CLOSE, || format!("a connection closed by {kind}"));
     drop(world);
     // SAFETY: the pointer is valid until the connection ends.
     unsafe {

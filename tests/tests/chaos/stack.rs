@@ -93,7 +93,7 @@ fn start_envoy(shims: &[Server], ledger: &str, upstream: u16, dir: &Path) -> Ser
         gateway: listener.number().into(),
         admin: admin.number().into(),
         backend: upstream.into(),
-        wasm: Some(gateway::filter().clone()),
+        wasm: (gateway::front() == Front::Wasm).then(|| gateway::filter().clone()),
         front: gateway::front(),
         module: (gateway::front() == Front::Module).then(|| gateway::module().clone()),
         ledger: Some(ledger.to_owned()),

@@ -2,8 +2,8 @@
 //! that panics where a request's header asks for it, which the one that users load cannot.
 
 use harness::clock::Deadline;
-use harness::envoy_config::Front;
-use serde_json::json;
+use harness::envoy_config::{Front, max_per_address};
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -22,7 +22,12 @@ fn planted() -> &'static PathBuf {
 }
 
 fn start(upstream: &Upstream) -> Gateway {
+    start_with(upstream, |_| ())
+}
+
+fn start_with(upstream: &Upstream, edit: fn(&mut Value)) -> Gateway {
     let mut options = Options {
+        edit,
         front: Front::Module,
         module: Some(planted().clone()),
         upstream: Some(upstream.addr()),
@@ -129,12 +134,16 @@ fn a_panic_on_the_modules_thread_loses_its_calls_only() {
 #[test]
 fn a_panic_at_a_new_connection_costs_that_connection() {
     let upstream = Upstream::start().unwrap();
-    let gateway = start(&upstream);
+    let gateway = start_with(&upstream, |config| {
+        *max_per_address(config, Front::Module).unwrap() = json!(2);
+    });
     let request = || hyper::Request::get("/").body(Default::default()).unwrap();
-    for _ in 0..3 {
+    for _ in 0..10 {
         assert!(gateway.client().at(FAILING_CLIENT).send_as_is(request()).is_err());
         assert_eq!(gateway.client().get("/", None).status, 200);
     }
+    // Those that panicked have given their places back.
+    assert_eq!(counter_of(&gateway.envoys[0], "tollgate.connections_refused"), 0);
     let log = gateway.envoys[0].log_tail().unwrap();
     assert!(log.contains("a connection ends because of a fault of Tollgate: a panic"), "{log}");
 }

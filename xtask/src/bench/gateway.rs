@@ -44,9 +44,9 @@ pub struct Gateway {
     /// Length of each measurement, in seconds
     #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=600))]
     pub seconds: u32,
-    /// Run only this work
-    #[arg(long, value_enum, value_name = "NAME")]
-    pub only: Option<WorkName>,
+    /// Run only these works, separated by commas
+    #[arg(long, value_enum, value_name = "NAMES", value_delimiter = ',')]
+    pub only: Vec<WorkName>,
 }
 
 /// The measurements of one work: a sample per round and system.
@@ -79,13 +79,12 @@ pub(crate) fn run(flags: &Gateway) -> Result<()> {
     let parts = prepare()?;
     let before = Machine::read()?;
     let mut measured = Vec::new();
-    for work in WORKS.iter().filter(|work| flags.only.is_none_or(|only| only == work.name)) {
+    let runs = |name| flags.only.is_empty() || flags.only.contains(&name);
+    for work in WORKS.iter().filter(|work| runs(work.name)) {
         measured.push(measure(work, &parts, flags)?);
     }
-    let shares = match flags.only {
-        None | Some(WorkName::Share) => share::measure(&parts, flags.rounds)?,
-        Some(_) => Vec::new(),
-    };
+    let shares =
+        if runs(WorkName::Share) { share::measure(&parts, flags.rounds)? } else { Vec::new() };
     print!("{}", report::markdown(flags, &before, &Machine::read()?, &measured, &shares));
     let mut wrong: Vec<String> = measured.iter().flat_map(check::mistakes).collect();
     wrong.extend(shares.iter().flat_map(share::Shares::mistakes));

@@ -62,8 +62,8 @@ pub struct Parts {
     pub envoy: PathBuf,
     /// The path of the Redis server, if the stack starts one.
     pub redis: Option<PathBuf>,
-    /// The path of the filter.
-    pub wasm: PathBuf,
+    /// The path of the Wasm filter, if Envoy runs it.
+    pub wasm: Option<PathBuf>,
     /// The path of the dynamic module, if Envoy runs it.
     pub module: Option<PathBuf>,
     /// The paths of the shim, the backend and claude-sim.
@@ -235,7 +235,7 @@ fn start_envoy(
         shim: shim.port().into(),
         backend: backend.port().into(),
         front: up.front.front(),
-        wasm: Some(parts.wasm.clone()),
+        wasm: parts.wasm.clone(),
         module: parts.module.clone(),
         ledger: Some(ledger.to_owned()),
         policy: Some(parts.policy.clone()),
